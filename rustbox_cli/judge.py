@@ -122,7 +122,7 @@ def _show(found: dict[str, Any]) -> None:
             case["verdict"],
             case["cpu_time_secs"],
             None if case["memory_peak_bytes"] is None else f"{case['memory_peak_bytes'] / _MIB:.1f}",
-            case["checker_message"] or case["error_message"],
+            case["checker_message"] or case.get("team_message") or case["error_message"],
         )
         for case in found["results"]
     ]

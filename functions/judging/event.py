@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.http.paths import judge_path
-from functions.judging.views import OUTPUT_MAX_BYTES, final_body
+from functions.judging.views import OUTPUT_MAX_BYTES, drop_messages, final_body
 from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
 from functions.webhooks.event_types import EVENT_JUDGED
 
@@ -33,8 +33,7 @@ def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base
     _cut_outputs(short["results"])
     body = event_bytes(_event_of(short))
     if len(body) > MAX_BODY_BYTES:
-        for case in short["results"]:
-            case["checker_message"] = None
+        drop_messages(short)
         body = event_bytes(_event_of(short))
     return body
 

@@ -35,7 +35,8 @@ class JudgedCase(BaseModel):
     outcome: Outcome | None = Field(description="Whether the answer is right; failed: the verdict is not AC.")
     points: Measure | None
     max_points: Measure | None
-    checker_message: str | None
+    checker_message: str | None = Field(description="For the judge: it may quote the expected output.")
+    team_message: str | None = Field(description="For the contestant: teammessage.txt of a Kattis validator.")
     stdout: str | None = Field(description="At most 64 KiB; null while the judge run is not finished.")
     stderr: str | None
     stdout_truncated: bool = Field(default=True, description="Only if there is more: GET .../cases/{index}/stdout.")

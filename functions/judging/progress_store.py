@@ -32,7 +32,7 @@ class ProgressStore(Table):
     def add(self, message: JudgeProgress) -> None:
         """Keep the cases of a message, unless its judge run is final or gone. A lost one costs a poll some cases."""
         pk = submission_pk(message.submission_id)
-        cases = tuple(case.model_copy(update={"checker_message": None}) for case in message.cases)
+        cases = tuple(case.model_copy(update={"checker_message": None, "team_message": None}) for case in message.cases)
         item: dict[str, Value] = {
             "pk": pk,
             "sk": f"{_prefix(message.execution_id)}{message.sent_at}",

@@ -33,7 +33,7 @@ _SECRET_OF_EXPECTED = ("checker_message",)
 """A checker's message often quotes the expected output."""
 _SECRET_OF_INPUT = ("stdout", "stderr", "exit_code", "signal", "error_message")
 """A program can put its input into each of these."""
-_SECRET = ("id", "group", "verdict", "outcome", "cause", "output_integrity", "points", "max_points")
+_SECRET = ("id", "group", "verdict", "outcome", "cause", "output_integrity", "points", "max_points", "team_message")
 _MEASURES = ("cpu_time_secs", "wall_time_secs", "memory_peak_bytes")
 _HIDDEN_BY = {
     Visibility.FULL: (),
@@ -126,6 +126,7 @@ def case_body(index: int, planned: PlannedCase, case: CaseResult | None, points:
         "points": points,
         "max_points": int(planned.points) if planned.points == int(planned.points) else planned.points,
         "checker_message": None if case is None else case.checker_message,
+        "team_message": None if case is None else case.team_message,
         **_run_body(None if case is None else case.run, max_bytes),
     }
     hidden = _HIDDEN_BY[planned.visibility]
@@ -142,13 +143,24 @@ def shows_output(planned: PlannedCase) -> bool:
 
 
 def text_within(row: Submission, cases: Sequence[CaseResult], *, after: int = 0, more: Body | None = None) -> str:
-    """Return the final answer as JSON that fits into a response: outputs are cut where it would be too large."""
-    text = ""
+    """Return the final answer as JSON that fits into a response.
+
+    Where it would be too large, its outputs are cut. If that is not enough, it loses the messages of its checkers.
+    """
+    body: Body = {}
     for max_bytes in _OUTPUT_SIZES:
-        text = to_json(final_body(row, cases, after=after, max_bytes=max_bytes) | (more or {}))
+        body = final_body(row, cases, after=after, max_bytes=max_bytes) | (more or {})
+        text = to_json(body)
         if fits_response(text):
-            break
-    return text
+            return text
+    drop_messages(body)
+    return to_json(body)
+
+
+def drop_messages(body: Body) -> None:
+    """Drop the messages of checkers from an answer."""
+    for case in body["results"]:
+        case["checker_message"] = case["team_message"] = None
 
 
 def _head(row: Submission) -> Body:

@@ -167,13 +167,17 @@ class CaseRun(Shape):
 
 
 class CaseResult(Shape):
-    """The result of one case. `run` is null when the program did not run on it."""
+    """The result of one case. `run` is null when the program did not run on it.
+
+    `team_message`: of the checker for the contestant.
+    """
 
     index: Index
     outcome: Outcome
     checker_message: MessageText | None
     checker_points: Measure | None
     run: CaseRun | None
+    team_message: MessageText | None = Field(default=None, exclude_if=is_none)
 
 
 class CaseResults(Shape):

@@ -5,12 +5,13 @@ opens no file that a program made, and the bounds of the output hold for them to
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from sandbox_runtime.jail.spec import JailSpec
 
 DIRECTORY = "/tmp/"  # noqa: S108 - of the validator's own jail
 _SHELL = "/bin/sh"
-_MOST_BYTES = 16_384
+_FILES, _MOST_BYTES = 3, 16_384
 # The shell lets go of both streams, because they are pipes to a program if the validator is an interactor. Standard
 # input needs the detour: a command in the background gets an empty one.
 _SCRIPT = f"""
@@ -21,7 +22,7 @@ exec 3<&0
 exec <&- >&- 3<&-
 wait $!
 code=$?
-for name in judgemessage judgeerror; do
+for name in judgemessage judgeerror teammessage; do
     printf %s "$mark" >&2
     [ -f {DIRECTORY}$name.txt ] && head -c {_MOST_BYTES} {DIRECTORY}$name.txt >&2 2>/dev/null
 done
@@ -38,7 +39,15 @@ def with_feedback(spec: JailSpec, mark: str) -> JailSpec:
     return replace(spec, argv=(_SHELL, "-c", _SCRIPT, _SHELL, mark, *spec.argv), limits=limits)
 
 
-def message_of(stderr: bytes, mark: str) -> bytes:
-    """Return the feedback files, a line break after each, and then the validator's own standard error."""
+class Feedback(NamedTuple):
+    """The messages of a validator: `judge` for the judge, `team` for the contestant."""
+
+    judge: bytes
+    team: bytes
+
+
+def feedback_of(stderr: bytes, mark: str) -> Feedback:
+    """Return the messages. The judge's are the files, a line break after each, and then the rest of standard error."""
     own, *files = stderr.split(mark.encode())
-    return b"".join(content.rstrip(b"\n") + b"\n" for content in files if content) + own
+    *files, team = files if len(files) == _FILES else (*files, b"")
+    return Feedback(b"".join(content.rstrip(b"\n") + b"\n" for content in files if content) + own, team)

@@ -10,7 +10,7 @@ from sandbox_runtime.classify import Classification, Phase, Verdict, classify
 from sandbox_runtime.executor.attempts import ExecutionCancelledError, Jail
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging.judgement import Judgement, of_run
-from sandbox_runtime.judging.protocols import judgement_of
+from sandbox_runtime.judging.programs import ReadyProgram
 from sandbox_runtime.judging.relay import Relay
 
 # An interactor that waits for its program outlives it, so that a deadlock is the program's time limit.
@@ -65,7 +65,7 @@ def _answer(jail: Jail, spec: JailSpec, cancel_fd: int | None, close_pipes: Call
         close_pipes()  # if the run never started, the other one must not wait for it
 
 
-def judgement_of_both(protocol: str, ends: BothEnds, found: Classification) -> Judgement:
+def judgement_of_both(interactor: ReadyProgram, ends: BothEnds, found: Classification) -> Judgement:
     """Judge a case by both ends. `found`: of the program.
 
     The interactor decides if its output ended first and it did not accept: the program may have failed for that reason.
@@ -77,7 +77,7 @@ def judgement_of_both(protocol: str, ends: BothEnds, found: Classification) -> J
     if answered.stdout_cut:
         decided = Judgement("judge_error", f"the interactor wrote more than {INTERACTOR_OUTPUT_BYTES} bytes")
     else:
-        decided = judgement_of(protocol, answered, classify(answered, Phase.RUN), name="interactor")
+        decided = interactor.judgement(answered, classify(answered, Phase.RUN), name="interactor")
     has_accepted = decided.outcome in {"passed", "partial"}
     if own is None or (ends.is_interactor_first and not has_accepted):
         return decided

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from sandbox_runtime.classify import Phase
+from sandbox_runtime.classify import Classification, Phase
 from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Outcome
-from sandbox_runtime.judging.feedback import DIRECTORY, message_of, with_feedback
+from sandbox_runtime.judging.feedback import DIRECTORY, feedback_of, with_feedback
 from sandbox_runtime.judging.judgement import Judgement
-from sandbox_runtime.judging.protocols import judgement_of
+from sandbox_runtime.judging.protocols import as_text, judgement_of
 from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
 from sandbox_runtime.messages import MAX_CHECKER_MESSAGE_CHARACTERS, Case, CheckerProgram, Judging
 
@@ -50,9 +50,11 @@ class ReadyProgram:
         )
         return with_feedback(spec, self.mark) if self.program.protocol == "kattis" else spec
 
-    def with_message(self, ran: Outcome) -> Outcome:
-        """Return the outcome with the whole message of the checker as its standard error."""
-        return replace(ran, stderr=message_of(ran.stderr, self.mark))
+    def judgement(self, ran: Outcome, found: Classification, *, name: str = "checker") -> Judgement:
+        """Judge by its end. `name`: of its kind, for messages."""
+        told = feedback_of(ran.stderr, self.mark)
+        decided = judgement_of(self.program.protocol, replace(ran, stderr=told.judge), found, name=name)
+        return replace(decided, team_message=as_text(told.team) or None)
 
 
 class CheckerPrograms:
@@ -93,7 +95,7 @@ class CheckerPrograms:
         ran, found = attempts.run(replace(spec, limits=replace(spec.limits, wall_time_secs=wall_secs)), Phase.RUN)
         with self._lock:
             self._secs_left -= ran.wall_usec / 1e6
-        return judgement_of(ready.program.protocol, ready.with_message(ran), found)
+        return ready.judgement(ran, found)
 
     def interactor_spec(self, ready: ReadyProgram, case: Case) -> JailSpec:
         """Build the run of an interactor. Its pipes and its wall limit come with the program's."""

@@ -46,7 +46,12 @@ def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: st
 
 def said(ran: Outcome) -> str:
     """Return what a program of the judge wrote, for the client."""
-    text = (ran.stderr + ran.stdout)[: 4 * MAX_CHECKER_MESSAGE_CHARACTERS].decode(errors="replace")
+    return as_text(ran.stderr + ran.stdout)
+
+
+def as_text(message: bytes) -> str:
+    """Return the first characters of a message."""
+    text = message[: 4 * MAX_CHECKER_MESSAGE_CHARACTERS].decode(errors="replace")
     return text.strip()[:MAX_CHECKER_MESSAGE_CHARACTERS]
 
 

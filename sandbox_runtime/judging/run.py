@@ -196,8 +196,7 @@ class JudgeRun:
             ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
             found = attempts.classified(ends.program)
         attempts.classified(ends.interactor)
-        ends = ends._replace(interactor=interactor.with_message(ends.interactor))
-        self._end(index, ends.program, found, judgement_of_both(interactor.program.protocol, ends, found))
+        self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
 
     def _end(self, index: int, ran: Outcome, found: Classification, judgement: Judgement) -> None:
         with self._lock:
@@ -227,7 +226,8 @@ class JudgeRun:
         )
 
     def _put(self, index: int, judgement: Judgement, run: CaseRun | None) -> None:
-        self._order.put(CaseResult(index, judgement.outcome, judgement.message, judgement.points, run))
+        result = CaseResult(index, judgement.outcome, judgement.message, judgement.points, run, judgement.team_message)
+        self._order.put(result)
 
 
 def not_judged(request: JudgeRequested | Addressee, node_id: str, cause: str, message: str) -> JudgeCompleted:

@@ -23,6 +23,8 @@ from sandbox_runtime.messages.rules import (
 
 MAX_CHECKER_MESSAGE_CHARACTERS = 4096
 
+MessageText = Annotated[str, length(0, MAX_CHECKER_MESSAGE_CHARACTERS)]
+
 
 @dataclass(frozen=True, slots=True)
 class CaseStream:
@@ -52,16 +54,20 @@ class CaseRun:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """The result of one case. `run`: None when the program did not run on it."""
+    """The result of one case. `run`: None when the program did not run on it.
+
+    `team_message`: of the checker for the contestant.
+    """
 
     index: Annotated[int, Check(range(MAX_CASES).__contains__, "a place in the cases")]
     outcome: Annotated[
         str,
         one_of("passed", "wrong_answer", "presentation_error", "partial", "failed", "skipped", "judge_error"),
     ]
-    checker_message: Annotated[str, length(0, MAX_CHECKER_MESSAGE_CHARACTERS)] | None
+    checker_message: MessageText | None
     checker_points: Amount | None
     run: CaseRun | None
+    team_message: MessageText | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tests.judge_requests import case, judge_requested
 
 MOST_CHARACTERS = 4096
 WRITE = "import os, sys\nplace = sys.argv[3] + 'judgemessage.txt'\n"
+TEAM = "open(sys.argv[3] + 'teammessage.txt', 'w').write("
 REJECT = "sys.exit(43)\n"
 
 
@@ -24,6 +25,7 @@ class Feedback:
     code: str
     message: str | None
     outcome: str = "wrong_answer"
+    team: str | None = None
 
 
 FEEDBACK: Final = {
@@ -42,6 +44,12 @@ FEEDBACK: Final = {
         "open(sys.argv[3] + 'judgeerror.txt', 'w').write('no answer file')\nsys.exit(1)\n",
         "the checker ended with exit code 1: no answer file",
         "judge_error",
+    ),
+    "a message for the contestant": Feedback(TEAM + "'look at n = 0\\n')\n", None, team="look at n = 0"),
+    "both messages": Feedback("open(place, 'w').write('judge')\n" + TEAM + "'team')\n", "judge", team="team"),
+    "a long message for the contestant": Feedback(TEAM + "'x' * 1_000_000)\n", None, team="x" * MOST_CHARACTERS),
+    "a message that quotes the name of the other file": Feedback(
+        "open(place, 'w').write('teammessage.txt\\0seen')\n", "teammessage.txt\0seen"
     ),
     "another file": Feedback("open(sys.argv[3] + 'score.txt', 'w').write('99')\n", None),
     # Hostile ones.
@@ -92,9 +100,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interaction, "EXTRA_WALL_SECS", 1)
 
 
-def validated(judge: Judge, code: str, *, language: str = "python", kind: str = "program") -> CaseResult:
+def validated(
+    judge: Judge, code: str, *, language: str = "python", kind: str = "program", solution: str = "print(1)"
+) -> CaseResult:
     checker = program(code, language, "kattis", kind=kind)
-    request = judge_requested([case(b"1\n", None)], code=b"print(1)\n", checkers=(checker,))
+    request = judge_requested([case(b"1\n", None)], code=solution.encode(), checkers=(checker,))
     (found,) = results(judge(request))
     return found
 
@@ -103,13 +113,19 @@ def validated(judge: Judge, code: str, *, language: str = "python", kind: str = 
 @pytest.mark.parametrize("feedback", [pytest.param(feedback, id=name) for name, feedback in FEEDBACK.items()])
 def test_feedback_is_part_of_the_message_whatever_it_is(judge: Judge, feedback: Feedback, kind: str) -> None:
     found = validated(judge, WRITE + feedback.code + REJECT, kind=kind)
-    assert found.outcome == feedback.outcome, found
+    assert (found.outcome, found.team_message) == (feedback.outcome, feedback.team), found
     if feedback.message is None:
         assert found.checker_message is None
     else:
         wanted = feedback.message.replace("the checker", f"the {'checker' if kind == 'program' else kind}")
         assert (found.checker_message or "").startswith(wanted)
         assert len(found.checker_message or "") <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("kind", ["program", "interactor"])
+def test_a_program_that_fails_gets_no_message_of_its_checker(judge: Judge, kind: str) -> None:
+    found = validated(judge, WRITE + TEAM + "'team')\nsys.stdin.read()\n" + REJECT, kind=kind, solution="1 / 0")
+    assert (found.outcome, found.team_message) == ("failed", None)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,8 +10,9 @@ from sandbox_runtime.executor import NO_CACHE
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging import JudgeRun, Setting, programs
-from sandbox_runtime.judging.feedback import message_of
+from sandbox_runtime.judging.feedback import feedback_of
 from sandbox_runtime.judging.interaction import BothEnds, judgement_of_both
+from sandbox_runtime.judging.programs import ReadyProgram
 from sandbox_runtime.judging.protocols import judgement_of
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, CheckerProgram
@@ -157,15 +158,16 @@ def test_the_mark_of_feedback_files_is_another_one_in_each_judge_run() -> None:
     ("stderr", "message"),
     [
         (b"own", b"own"),
-        (b"own<mark><mark>", b"own"),
-        (b"own<mark>judge<mark>", b"judge\nown"),
-        (b"own\n<mark>judge\n<mark>error", b"judge\nerror\nown\n"),
+        (b"own<mark><mark><mark>", b"own"),
+        (b"own<mark>judge<mark><mark>", b"judge\nown"),
+        (b"own\n<mark>judge\n<mark>error<mark>team", b"judge\nerror\nown\n"),
         (b"own<mark>judge<mar", b"judge<mar\nown"),  # cut at the limit of the output
+        (b"own<mark>judge<mark>error", b"judge\nerror\nown"),
         (b"", b""),
     ],
 )
 def test_the_files_of_a_validator_precede_its_own_output(stderr: bytes, message: bytes) -> None:
-    assert message_of(stderr, "<mark>") == message
+    assert feedback_of(stderr, "<mark>") == (message, b"team" if b"team" in stderr else b"")
 
 
 def test_a_checker_is_compiled_once_with_its_files_and_before_the_first_case() -> None:
@@ -268,7 +270,10 @@ def test_outcomes_of_all_ends_of_both(own: str, other: str, *, is_interactor_fir
         wanted = decided
     else:
         wanted = "failed"
-    assert judgement_of_both("testlib", ends, classify(ends.program, Phase.RUN)).outcome == wanted
+    program = checker(kind="interactor").program
+    assert program is not None
+    interactor = ReadyProgram(program, BY_NAME["python"], None)
+    assert judgement_of_both(interactor, ends, classify(ends.program, Phase.RUN)).outcome == wanted
 
 
 def test_partner_slots_are_kept_replaced_and_closed() -> None:

@@ -17,6 +17,7 @@ from tests.judge_factory import BASE_URL, completed, final_row, judge_row, judge
 from tests.submission_factory import golden
 
 MESSAGE = "the-checker-quotes-the-expected-output"
+TEAM = "the-checker-tells-the-contestant"
 STDOUT = "the-output-quotes-the-input"
 STDERR = "the-errors-quote-the-input"
 PROBLEM = "the-problem-quotes-the-input"
@@ -30,7 +31,14 @@ def result(outcome: Outcome, verdict: Verdict, *, index: int = 0, stdout: str = 
     for name, text in (("stdout", stdout), ("stderr", STDERR)):
         run[name] = {"size_bytes": len(text), "base64": base64.b64encode(text.encode()).decode()}
     case = {"index": index, "outcome": outcome, "checker_message": MESSAGE, "checker_points": 1.5, "run": run}
-    return CaseResult.model_validate_json(json.dumps(case))
+    return CaseResult.model_validate_json(json.dumps(case | {"team_message": TEAM}))
+
+
+def with_long_messages(character: str) -> list[CaseResult]:
+    """As many cases as a judge run may have, with the longest messages."""
+    case, text = result(Outcome.WRONG_ANSWER, Verdict.AC), character * 4_096
+    changes = {"checker_message": text, "team_message": text}
+    return [case.model_copy(update={"index": index, **changes}) for index in range(200)]
 
 
 @pytest.mark.parametrize("visibility", Visibility)
@@ -40,7 +48,7 @@ def test_visibility_over_all_outcomes_and_verdicts(visibility: Visibility, outco
     planned = PlannedCase("secret-id", "secret-group", 10, visibility)
     body = case_body(0, planned, result(outcome, verdict), 1.5, OUTPUT_MAX_BYTES)
     text, level = json.dumps(body), list(Visibility).index(visibility)
-    assert (MESSAGE in text) == (level == 0)
+    assert (MESSAGE in text, TEAM in text) == (level == 0, level <= 2)
     for secret in (STDOUT, STDERR, PROBLEM):
         assert (secret in text) == (level <= 1), secret
     assert (body["exit_code"], body["signal"]) == ((77, 11) if level <= 1 else (None, None))
@@ -77,6 +85,7 @@ def test_nothing_hidden_is_in_the_answer_the_event_the_list_or_the_progress() ->
         assert "output-2" not in text, name
         assert "output-3" not in text, name
         assert text.count(MESSAGE) == (0 if name == "list" else 1), name
+        assert text.count(TEAM) == (0 if name == "list" else 3), name
     assert "output-1" in bodies["answer"]
     assert "output-" not in bodies["progress"]
 
@@ -106,16 +115,23 @@ def test_an_event_with_much_output_has_8_kib_of_it_and_the_url() -> None:
     assert body["results"][199]["stdout_truncated"]
 
 
+def messages_in(text: str | bytes) -> set[str | None]:
+    return {case[name] for case in json.loads(text)["results"] for name in ("checker_message", "team_message")}
+
+
 def test_an_event_with_long_messages_of_checkers_loses_them() -> None:
-    plan = Plan((PlannedCase(),) * 200)
-    cases = [
-        result(Outcome.WRONG_ANSWER, Verdict.AC, index=index).model_copy(update={"checker_message": "m" * 4_096})
-        for index in range(200)
-    ]
-    row = judge_row(plan, status=Status.COMPLETED, completed_at="2026-11-24T12:00:01.000Z")
-    made = judge_event_body(row, cases, BASE_URL)
+    row = judge_row(Plan((PlannedCase(),) * 200), status=Status.COMPLETED, completed_at="2026-11-24T12:00:01.000Z")
+    made = judge_event_body(row, with_long_messages("m"), BASE_URL)
     assert len(made) <= MAX_BODY_BYTES
-    assert {case["checker_message"] for case in json.loads(made)["results"]} == {None}
+    assert messages_in(made) == {None}
+
+
+@pytest.mark.parametrize(("character", "fits"), [("m", True), ("\N{GRINNING FACE}", False), ("\0", False)])
+def test_an_answer_loses_the_messages_of_checkers_only_where_it_does_not_fit(character: str, *, fits: bool) -> None:
+    row = judge_row(Plan((PlannedCase(),) * 200), status=Status.COMPLETED, completed_at="2026-11-24T12:00:01.000Z")
+    text = text_within(row, with_long_messages(character))
+    assert fits_response(text)
+    assert messages_in(text) == ({character * 4_096} if fits else {None})
 
 
 @pytest.mark.parametrize("name", ["mixed", "compile_error", "platform_failure"])

@@ -99,6 +99,7 @@ function Case({ each }) {
         ? html`<p class="quiet">This case is hidden: only whether it passed is shown.</p>`
         : html`
       ${each.verdict && html`<p><${Badge} verdict=${each.verdict} /> ${plain(each.cause)}</p>`}
+      ${each.team_message && html`<p>For the contestant: <${Foreign} text=${each.team_message} /></p>`}
       ${each.checker_message && html`<p>The checker says: <${Foreign} text=${each.checker_message} /></p>`}
       <h3>Standard output</h3><${Output} text=${each.stdout} label=${`Output of case ${each.index + 1}`} empty="Nothing to show." />
       ${each.stderr && html`<h3>Standard error</h3><${Output} text=${each.stderr} label=${`Errors of case ${each.index + 1}`} />`}`

@@ -94,6 +94,22 @@ def test_a_line_for_each_case_and_0_if_all_passed(
 
 
 @pytest.mark.parametrize(
+    ("messages", "shown"),
+    [
+        ({"checker_message": "for the judge", "team_message": "for the team"}, "for the judge"),
+        ({"team_message": "for the team", "error_message": "the program waited"}, "for the team"),
+        ({"team_message": None, "error_message": "the program waited"}, "the program waited"),
+        ({"error_message": "from a service before team_message"}, "from a service before team_message"),
+    ],
+)
+def test_the_message_of_a_case(
+    rustbox: Rustbox, service: Service, solution: tuple[str, str], messages: dict[str, str | None], shown: str
+) -> None:
+    service.will(ACCEPTED, final(case(0, "wrong_answer", **messages)))
+    assert rustbox("judge", solution[0], "--cases", solution[1]).stdout.splitlines()[1].endswith(f" {shown}")
+
+
+@pytest.mark.parametrize(
     ("reply", "code"),
     [
         (final(case(0), case(1, "wrong_answer", checker_message="line 1 differs")), 1),

@@ -210,7 +210,9 @@ def test_wait_is_the_default_and_ends_after_28_s_with_the_finished_cases(
 ) -> None:
     def report() -> None:
         asked = requested(aws, "InteractiveQueue")
-        news = progress(asked.submission_id, asked.execution_id, result(0, checker_message="quotes"))
+        news = progress(
+            asked.submission_id, asked.execution_id, result(0, checker_message="quotes", team_message="hint")
+        )
         assert pipeline.record(news) == []
 
     time = patient(monkeypatch, report)
@@ -219,7 +221,7 @@ def test_wait_is_the_default_and_ends_after_28_s_with_the_finished_cases(
     assert sum(time.slept) == pytest.approx(28, abs=0.5)
     assert (answer.json["finished"], answer.json["total"]) == (1, 2)
     (case,) = answer.json["results"]
-    assert (case["outcome"], case["stdout"], case["checker_message"]) == ("passed", None, None)
+    assert (case["outcome"], case["stdout"], case["checker_message"], case["team_message"]) == ("passed", *[None] * 3)
     assert judge(project_key, wait="0.001").json["id"] == answer.json["id"]
 
 
