@@ -5,8 +5,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event
 
@@ -15,33 +14,13 @@ from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.commands.floor import check_host, required_floor
 from sandbox_runtime.commands.unable import report_unable
+from sandbox_runtime.commands.worker_slots import open_worker_slots
 from sandbox_runtime.executor import NO_CACHE, CompileCache
-from sandbox_runtime.jail import (
-    JailError,
-    JailTimeoutError,
-    Slot,
-    SlotConfig,
-    open_slot,
-    probe_host,
-    remove_stale_groups,
-)
-from sandbox_runtime.languages import (
-    LANGUAGES,
-    Language,
-    binds,
-    init_program,
-    offered,
-    prewarm_spec,
-    toolchain_digest,
-    tried_warm_start,
-    version,
-    waiting_specs,
-)
+from sandbox_runtime.jail import JailError, probe_host, remove_stale_groups
+from sandbox_runtime.languages import LANGUAGES, offered, toolchain_digest, version
 from sandbox_runtime.server import bind, server_context
-from sandbox_runtime.settings import MAX_SLOTS
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
-from sandbox_runtime.warm import WaitingPool, WarmSlot
-from sandbox_runtime.worker import MOST_PARTNERS, ManagedSlot, PartnerSlots, RunnerFacts, Worker
+from sandbox_runtime.worker import RunnerFacts, Worker
 
 MIB = 1024 * 1024
 
@@ -77,7 +56,7 @@ def _work(found: settings.WorkerSettings) -> int:
     runner_facts = _runner_facts(found, floor)
     with ExitStack() as stack:
         # Slots first: their templates must start before this process holds AWS credentials and the key of TLS.
-        managed_slots, partners = _open_managed_slots(found, floor, runner_facts.languages, stack, stop)
+        managed_slots, partners = open_worker_slots(found, floor, runner_facts.languages, stack, stop)
         if stop.is_set():
             return 0
         transport = Transport(
@@ -171,56 +150,3 @@ def _compile_cache(found: settings.WorkerSettings, runner_facts: RunnerFacts) ->
     return CompileCache(
         toolchains, max_bytes=found.compile_cache_mb * MIB, max_age_secs=found.compile_cache_max_age_secs
     )
-
-
-def _open_managed_slots(
-    found: settings.WorkerSettings,
-    floor: tuple[str, ...],
-    languages: Mapping[str, Language],
-    stack: ExitStack,
-    stop: Event,
-) -> tuple[tuple[ManagedSlot, ...], PartnerSlots]:
-    """Open the slots; fewer when `stop` is set meanwhile. Those of interactors open later. Raises CommandError."""
-    mounts = binds(tuple(languages.values()), found.toolchains_dir)
-    warm = None
-    if found.python_fork:
-        warm = tried_warm_start(languages.values(), found.toolchains_dir, floor, found.trials_dir)
-    prewarmed, init = prewarm_spec(languages.values()), init_program(found.toolchains_dir)
-    waiting = waiting_specs(languages.values(), found.toolchains_dir) if found.waiting_commands else ()
-
-    def open_waiting(index: int) -> Slot:
-        # Above the user ids of the worker's own slots.
-        return open_slot(SlotConfig(f"waiting-{index}", MAX_SLOTS + index, mounts, floor, small_init=init))
-
-    pool = WaitingPool(waiting, open_waiting)
-    stack.callback(pool.close)
-
-    def opener(index: int) -> WarmSlot:
-        config = SlotConfig(f"slot-{index}", index, mounts, required_controls=floor, warm=warm, small_init=init)
-        return WarmSlot(open_slot(config), pool)
-
-    def open_partner(index: int) -> WarmSlot:
-        # The last user ids of this runner.
-        number = MAX_SLOTS * 2 - MOST_PARTNERS + index
-        config = SlotConfig(f"interactor-{index}", number, mounts, required_controls=floor, small_init=init)
-        return WarmSlot(open_slot(config), pool)
-
-    def open_managed(index: int) -> ManagedSlot | None:
-        if stop.is_set():
-            return None
-        managed_slot = ManagedSlot(index, opener, prewarmed)
-        stack.callback(managed_slot.close)
-        return managed_slot
-
-    # A template takes a sixth of a second of one core.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        opening = [threads.submit(open_managed, index) for index in range(found.managed_slots)]
-    try:
-        managed_slots = tuple(slot for future in opening if (slot := future.result()) is not None)
-    except JailTimeoutError as error:
-        raise CommandError(exit_codes.TRY_AGAIN, f"a slot was not opened within SETUP_TIMEOUT_SECS: {error}") from error
-    except JailError as error:
-        raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
-    if not stop.is_set():
-        pool.start()
-    return managed_slots, PartnerSlots(open_partner)

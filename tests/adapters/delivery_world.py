@@ -108,7 +108,6 @@ class DeliveryWorld:
     unrecorded: Counter[Target] = field(default_factory=Counter)
     unsent: Counter[Target] = field(default_factory=Counter)
     begun_anew: Counter[Target] = field(default_factory=Counter)
-    lost_before: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     put: list[dict[str, Any]] = field(default_factory=list)
     stays_ill: bool = False

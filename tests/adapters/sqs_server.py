@@ -55,9 +55,6 @@ class SqsServer:
             time.sleep(_POLL_SECS)
         return {}
 
-    def heartbeats(self) -> int:
-        return sum(message["type"] == "runner_heartbeat" for message in self.sent)
-
 
 @contextmanager
 def open_sqs_server() -> Iterator[SqsServer]:

@@ -1,6 +1,6 @@
 """The compile cache in the real jail: what is spared, and that no program can reach or spoil what is kept."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,6 @@ from tests.jail.slots import slot_config
 
 MIB = 1 << 20
 MARKER = b"marker-of-a-compiled-program"
-Again = Callable[..., ExecutionCompleted]
 
 ADDS_ONE = """#include <stdio.h>
 const char *volatile marker = "%s";

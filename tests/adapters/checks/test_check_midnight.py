@@ -22,14 +22,14 @@ SPREAD_MINUTES = 10
 _IDS = UUID("5b7c8d9e-0f1a-4b2c-8d3e-4f5a6b7c8d9e")
 
 
-def create_checks(world: CheckWorld) -> None:
-    """Create as many checks as a project may have, with ids that are the same in each run of this test."""
+def create_checks(world: CheckWorld, count: int) -> None:
+    """Create checks with ids that are the same in each run of this test."""
     store = world.parts.work.store
     shown = world.create(name="check 0", schedule="0 0 * * *")
     assert shown["spread_minutes"] == SPREAD_MINUTES
     first = store.get(PROJECT_ID, shown["id"], with_source=True)
     assert first is not None
-    for number in range(1, MAX_CHECKS):
+    for number in range(1, count):
         store.create(
             replace(
                 first,
@@ -46,17 +46,17 @@ def every_item(world: CheckWorld, table: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("quota", "minutes"),
+    ("count", "quota", "minutes"),
     [
-        (Quota(per_minute=150, per_day=2_000, in_flight=110), SPREAD_MINUTES + 1),
-        (Quota(per_minute=60, per_day=2_000, in_flight=60), 20),
+        (MAX_CHECKS, Quota(per_minute=150, per_day=2_000, in_flight=110), SPREAD_MINUTES + 1),
+        (200, Quota(per_minute=12, per_day=400, in_flight=12), 20),
     ],
-    ids=["a quota for the spread", "the quota of a new project a minute"],
+    ids=["a quota for the spread", "too small a quota for the spread"],
 )
-def test_all_run_once_inside_the_quota(world: CheckWorld, quota: Quota, minutes: int) -> None:
+def test_all_run_once_inside_the_quota(world: CheckWorld, count: int, quota: Quota, minutes: int) -> None:
     projects = ProjectStore(world.aws.names["ProjectsTable"], Clients.dynamodb())
     projects.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": quota}))
-    create_checks(world)
+    create_checks(world, count)
     world.time.ms = MIDNIGHT_MS
     started: list[int] = []
     for _ in range(minutes + 1):
@@ -66,11 +66,11 @@ def test_all_run_once_inside_the_quota(world: CheckWorld, quota: Quota, minutes:
         started.append(world.run_programs())
         world.hints()
         world.time.advance(MINUTE)
-    assert sum(started) == MAX_CHECKS
+    assert sum(started) == count
     assert max(started) <= min(quota.per_minute, quota.in_flight)
     runs = [item for item in every_item(world, "ChecksTable") if item["pk"]["S"].startswith("RUNS#")]
-    assert Counter(run["status"]["S"] for run in runs) == {"passed": MAX_CHECKS}
-    assert len({run["check_id"]["S"] for run in runs}) == MAX_CHECKS
+    assert Counter(run["status"]["S"] for run in runs) == {"passed": count}
+    assert len({run["check_id"]["S"] for run in runs}) == count
     submissions = [item for item in every_item(world, "SubmissionsTable") if "metadata" in item]
     assert Counter(item["metadata"]["M"]["check_run_id"]["S"] for item in submissions).most_common(1)[0][1] == 1
-    assert len(submissions) == MAX_CHECKS
+    assert len(submissions) == count

@@ -30,8 +30,6 @@ class World:
     pipeline: Pipeline
     hints: list[str] = field(default_factory=list)
     unrecorded_sends: int = 0
-    crashes: int = 0
-    sending_since: dict[str, int] = field(default_factory=dict)
 
     def step(self, act: Callable[[], object], failpoint: str | None = None) -> bool:
         """Run one invocation; False if it died at `failpoint`."""
@@ -42,7 +40,6 @@ class World:
                 with crash_at(failpoint):
                     act()
         except Crash as crash:
-            self.crashes += 1
             self.unrecorded_sends += crash.args == ("webhook.after_send",)
             return False
         finally:
