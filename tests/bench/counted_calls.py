@@ -73,9 +73,9 @@ class Counted:
 class CountingEngine:
     """Answers calls from the engine and counts them."""
 
-    def __init__(self, engine: Engine, latency_secs: float) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._latency_secs = latency_secs
+        self.latency_secs = 0.0
         self.holds_runner = False
         """Whether the runner gets no submission, until all are sent."""
         self.counted = Counted()
@@ -92,7 +92,7 @@ class CountingEngine:
             return {}
         params = {name: value for name, value in params.items() if name != "CreateBucketConfiguration"}
         asked = params | {"ReturnConsumedCapacity": "TOTAL"} if _has_capacity(service, operation) else params
-        time.sleep(self._latency_secs)
+        time.sleep(self.latency_secs)
         answer = services.call(self._engine, service, operation, asked)
         if operation not in _LEFT_OUT and not _is_by_time(operation, params):
             self.counted.calls[operation] += 1
@@ -129,6 +129,7 @@ class CountedSystem:
     engine: CountingEngine
     receiver: HookReceiver
     runner: Direct
+    runner_latency_secs: float
     changed: list[str] = field(default_factory=list)
 
     def add_endpoint(self) -> None:
@@ -161,8 +162,9 @@ class CountedSystem:
             answer = post(API_KEY, _PROGRAM)
             assert answer.status == 202, answer.raw
             self.changed.append(answer.json["id"])
-        self.engine.holds_runner = False
+        self.engine.holds_runner, self.engine.latency_secs = False, self.runner_latency_secs
         completions = self._take("CompletionsQueue", in_flight)
+        self.engine.latency_secs = 0.0
         for batch in completions:
             assert call(record.handler, tuple(message["Body"] for message in batch)) == []
             self._delete("CompletionsQueue", batch)
@@ -187,17 +189,18 @@ class CountedSystem:
         self.receiver.answers = [(status, {}, b"") for count in requests for status in (500, 200) for _ in range(count)]
 
     def _take(self, queue: str, count: int) -> list[list[dict[str, Any]]]:
-        """Receive that many messages, in batches."""
+        """Wait for that many messages, and return them in batches."""
         taken: list[dict[str, Any]] = []
         while len(taken) < count:
-            taken += [
-                message for message in self._receive(queue, _PER_BATCH) if "runner_heartbeat" not in message["Body"]
-            ]
+            received = self._receive(queue, _PER_BATCH, wait_secs=1)
+            taken += [message for message in received if "runner_heartbeat" not in message["Body"]]
         return [taken[first : first + _PER_BATCH] for first in range(0, count, _PER_BATCH)]
 
-    def _receive(self, queue: str, most: int) -> list[dict[str, Any]]:
+    def _receive(self, queue: str, most: int, wait_secs: int = 0) -> list[dict[str, Any]]:
         url = self.aws.names[queue]
-        answer = self.aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=most)
+        answer = self.aws.client("sqs").receive_message(
+            QueueUrl=url, MaxNumberOfMessages=most, WaitTimeSeconds=wait_secs
+        )
         found: list[dict[str, Any]] = answer.get("Messages", [])
         return found
 
@@ -207,12 +210,15 @@ class CountedSystem:
 
 
 @contextmanager
-def counted_system(quota: Quota, *, slots: int = 1, latency_secs: float = 0) -> Iterator[CountedSystem]:
-    """Start everything over a new engine. The environment and botocore's handlers are as before afterwards."""
+def counted_system(quota: Quota, *, slots: int, runner_latency_secs: float) -> Iterator[CountedSystem]:
+    """Start everything over a new engine. The environment and botocore's handlers are as before afterwards.
+
+    `runner_latency_secs`: how long a call takes while the runner works. Only its calls are shared by runs that wait.
+    """
     patch = pytest.MonkeyPatch()
     with tempfile.TemporaryDirectory() as folder, HookReceiver().running() as receiver:
         engine = open_engine(Path(folder) / "engine", synchronous="NORMAL")
-        counting = CountingEngine(engine, latency_secs)
+        counting = CountingEngine(engine)
         hook = Hook(counting)
         hook.attach_everywhere()
         patch.setattr(boto3, "DEFAULT_SESSION", None)
@@ -232,7 +238,7 @@ def counted_system(quota: Quota, *, slots: int = 1, latency_secs: float = 0) -> 
                 patch.setenv("RUNNER_TOKEN_PARAMETER", _TOKEN_PARAMETER)
                 patch.setenv("WEBHOOK_RETRY_SECS", "0,0")
                 try:
-                    yield CountedSystem(aws, counting, receiver, runner)
+                    yield CountedSystem(aws, counting, receiver, runner, runner_latency_secs)
                 finally:
                     _close_connections()
                     runner.stop()
