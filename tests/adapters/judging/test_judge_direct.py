@@ -96,7 +96,7 @@ def test_a_runner_that_does_not_judge_leaves_the_judge_run_to_the_queue(
     """The last one is killed in the middle; the one with 400 is older and knows no judge runs."""
     with Runner(answer).running() as port:
         use(aws, port)
-        waited = judge(project_key, wait="2.5")
+        waited = judge(project_key, wait="0.3")
     assert waited.status == 408
     asked = requested(aws, "InteractiveQueue")
     assert asked.submission_id == waited.json["id"]
@@ -139,7 +139,7 @@ def test_a_runner_that_never_reports_again_is_replaced_by_the_sweeper(
     """It took the request and was never heard of: no start, no progress, no result."""
     with Runner((200, None)).running() as port:
         use(aws, port)
-        run = judge(project_key, wait="2.5").json["id"]
+        run = judge(project_key, wait="0.3").json["id"]
     first = requested(aws, "InteractiveQueue")
     pipeline.time.ms = judge_handler.wiring().acceptance.clock()
     pipeline.submissions.mark_started(run, first.execution_id, "runner-1", "2026-11-24T12:00:00.000Z")

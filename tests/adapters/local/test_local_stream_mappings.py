@@ -146,7 +146,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def world(engine: Engine, tmp_path: Path) -> Iterator[World]:
+def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(stream_mappings, "_WAKE_MS", 20)  # a stop waits for it
     built = build(tmp_path)
     built.open_waiter = partial(streams.waiter, engine)
     yield built
@@ -187,7 +188,7 @@ def test_the_mapping_of_the_template_is_read_and_left_out_with_its_condition(wor
 def test_events_have_lambdas_form(world: World) -> None:
     handler = Handler()
     world.write("a")
-    world.start(handler)
+    world.start(handler, window_secs=0)
     until(lambda: handler.events)
     (record,) = json.loads(json.dumps(handler.events[0]))["Records"]
     assert record["dynamodb"].pop("SequenceNumber").isdigit()
@@ -209,7 +210,7 @@ def test_records_arrive_in_order_in_batches(name: str, request: pytest.FixtureRe
     handler = Handler()
     keys = [str(number) for number in range(25)]
     world.write(*keys[:15])
-    world.start(handler)
+    world.start(handler, window_secs=0)
     until(lambda: len(flat(handler.batches)) >= 15)
     world.write(*keys[15:])
     until(lambda: len(flat(handler.batches)) >= 25)
@@ -243,7 +244,7 @@ def test_a_reported_failure_is_retried_from_there(world: World) -> None:
     handler = Handler()
     handler.answer = lambda _keys: handler.numbers(["c", "d"]) if len(handler.batches) == 1 else {}
     world.write("a", "b", "c", "d", "e")
-    world.start(handler)
+    world.start(handler, window_secs=0)
     until(lambda: len(handler.batches) == 2)
     assert handler.batches == [["a", "b", "c", "d", "e"], ["c", "d", "e"]]
 
@@ -254,7 +255,7 @@ def test_a_report_that_names_no_record_fails_the_whole_batch(world: World, ident
     report = {"batchItemFailures": [{"itemIdentifier": identifier}]}
     handler.answer = lambda _keys: report if len(handler.batches) == 1 else None
     world.write("a", "b")
-    world.start(handler)
+    world.start(handler, window_secs=0)
     until(lambda: len(handler.batches) == 3)
     assert handler.batches == [["a", "b"], ["a"], ["b"]]
 
@@ -269,7 +270,7 @@ def test_bisection_isolates_a_record_that_fails_until_it_passes(world: World) ->
 
     handler = Handler(fail_on_poison)
     world.write("a", "b", "poison", "c", "d")
-    world.start(handler)
+    world.start(handler, window_secs=0)
     until(lambda: ["c", "d"] in tries)
     assert tries == [["a", "b", "poison", "c", "d"], ["a", "b", "poison"], ["a", "b"], *[["poison"]] * 3, ["c", "d"]]
 
