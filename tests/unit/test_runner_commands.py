@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime import commands
-from sandbox_runtime.commands import exit_codes, main, work
+from sandbox_runtime.commands import exit_codes, main, work, worker_slots
 from sandbox_runtime.commands.display import as_json, summary
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.commands.floor import check_host
@@ -157,7 +157,7 @@ def test_only_a_slot_that_was_refused_makes_the_host_unfit(
     worker_environment.setattr(work, "required_floor", lambda _settings: ())
     worker_environment.setattr(work, "_remove_stale_groups", lambda: None)
     worker_environment.setattr(work, "_runner_facts", lambda *_: RunnerFacts({}, {}, HostSupport(None, ())))
-    worker_environment.setattr(work, "open_slot", open_nothing)
+    worker_environment.setattr(worker_slots, "open_slot", open_nothing)
     worker_environment.setattr(work, "report_unable", lambda _settings, problem: told.append(problem))
     code, text = failure(capsys, "worker")
     assert (code, str(error) in text, len(told)) == (expected_code, True, told_times)
