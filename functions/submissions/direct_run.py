@@ -13,10 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Kind
-from functions.submissions.runner_client import RunnerSlowError, RunnerUnavailableError
+from functions.submissions.runner_client import NEVER_SLOW, RunnerSlowError, RunnerUnavailableError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_lambda_powertools import Logger
 
     from functions.messages.wire import Completed, Requested
@@ -44,13 +46,19 @@ class DirectRun:
             self._warn(submission, "Runner not called directly", unavailable)
             return None
 
-    def finish(self, call: Call, submission: Submission) -> Completed | None:
-        """Wait for the runner's answer. None if there is no valid one.
+    def finish(
+        self,
+        call: Call,
+        submission: Submission,
+        slow_after_secs: float = NEVER_SLOW,
+        when_slow: Callable[[], None] = lambda: None,
+    ) -> Completed | None:
+        """Wait for the runner's answer. None if there is no valid one. `when_slow`: see `Call.finish`.
 
         Raises RunnerSlowError if a judge run is still under way when the wait is over.
         """
         try:
-            completed = call.finish()
+            completed = call.finish(slow_after_secs, when_slow)
         except RunnerSlowError as slow:
             if submission.kind is Kind.JUDGE:
                 raise

@@ -8,6 +8,7 @@ for the host of the URL, and from the given authority or one that the system tru
 from __future__ import annotations
 
 import http.client
+import math
 import select
 import ssl
 import time
@@ -30,6 +31,7 @@ CONNECT_SECS = 0.3
 ANSWER_SECS = 26.0
 """Leaves time to queue the submission within the client's wait of 28 s."""
 MAX_ANSWER_BYTES = 1_048_576
+NEVER_SLOW = math.inf
 PAUSE_SECS = 2.0
 """Pause after a failed connection: a dead runner costs each request CONNECT_SECS."""
 _KEPT_SECS = 60.0  # less than the runner keeps a connection
@@ -56,10 +58,17 @@ class Call:
     _is_reused: bool
     _deadline: float
 
-    def finish(self) -> Completed:
-        """Wait for the answer. Raises RunnerUnavailableError, and RunnerSlowError when the wait is over."""
+    def finish(self, slow_after_secs: float = NEVER_SLOW, when_slow: Callable[[], None] = lambda: None) -> Completed:
+        """Wait for the answer. Raises RunnerUnavailableError, and RunnerSlowError when the wait is over.
+
+        Calls `when_slow` once if the answer does not begin within `slow_after_secs`, or if we cannot tell whether it
+        does: on a new TLS connection, where session tickets look like an answer, and after a repeated request.
+        """
+        is_slow = slow_after_secs < NEVER_SLOW and not self._begins_within(slow_after_secs)
+        if is_slow:
+            when_slow()
         try:
-            content = self._content()
+            content = self._content(None if is_slow else when_slow)
             self._runner.keep(self._connection)
         except TimeoutError as error:
             self._connection.close()
@@ -84,7 +93,13 @@ class Call:
         """Close the connection. The runner notices it."""
         self._connection.close()
 
-    def _content(self) -> bytes:
+    def _begins_within(self, secs: float) -> bool:
+        connection = self._connection.sock
+        if isinstance(connection, ssl.SSLSocket) and not self._is_reused:
+            return False
+        return _is_readable(connection.fileno(), secs)
+
+    def _content(self, when_repeated: Callable[[], None] | None) -> bytes:
         self._limit_time()
         try:
             response = self._connection.getresponse()
@@ -93,6 +108,8 @@ class Call:
                 raise
             # The runner closed the idle connection. A repeat is safe: a submission never runs twice at once.
             self._connection = self._runner.send(self._message, self._correlation_id, None)
+            if when_repeated is not None:
+                when_repeated()
             self._limit_time()
             response = self._connection.getresponse()
         length = response.length
@@ -228,11 +245,11 @@ def _answer_type(message: Requested) -> type[ExecutionCompleted | JudgeCompleted
     return JudgeCompleted if isinstance(message, JudgeRequested) else ExecutionCompleted
 
 
-def _is_readable(descriptor: int) -> bool:
-    """Return whether an idle connection has input: its end, or unsolicited bytes. Either makes it unusable."""
+def _is_readable(descriptor: int, within_secs: float = 0) -> bool:
+    """Return whether a connection has input or its end. On an idle connection either makes it unusable."""
     poller = select.poll()
     poller.register(descriptor, select.POLLIN | select.POLLRDHUP)
-    return bool(poller.poll(0))
+    return bool(poller.poll(1000 * within_secs))
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Start a charged submission: run it directly, or write its row and send it to a queue.
 
 A direct run writes its row when it is final. If it lasts longer than `row_after_secs`, a pending row is written
-meanwhile. Once a pending row exists, the submission is accepted and never fails: if a queue loses its message, the
+before its end. Once a pending row exists, the submission is accepted and never fails: if a queue loses its message, the
 sweeper sends it again.
 """
 
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.clock import MS_PER_SEC, Clock
+from functions.errors import UnavailableError
 from functions.failpoint import reach
-from functions.submissions.delayed_write import DelayedWrite
 from functions.submissions.runner_client import RunnerSlowError
+from functions.submissions.store import ClaimTakenError
 from functions.telemetry import warn
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from functions.submissions.queues import Queues
     from functions.submissions.quota_admission import QuotaAdmission
     from functions.submissions.requests import RunRequest
+    from functions.submissions.runner_client import Call
     from functions.submissions.store import SubmissionStore
     from functions.submissions.work import Work
     from functions.webhooks.sending.secret_box import SecretBoxes
@@ -70,24 +72,37 @@ class SubmissionStarter:
         if direct is None or call is None:
             pending = self._create(row, run, claim)
         else:
-            try:
-                reach("submit.after_ask")
-                row = self._prepare(row, run)
-            except BaseException:
-                call.abandon()
-                raise
-            slow = DelayedWrite(lambda: self._create(row, run, claim), self.row_after_secs, self.log, row.log_ids)
-            try:
-                completed = direct.finish(call, row)
-            finally:
-                written = slow.stop()
-            if completed is not None:
-                final = direct.record(completed, written) if written else direct.record_new(completed, row, claim)
-                if final is not None:
-                    return final
+            final, written = self._finish_directly(direct, call, row, run, claim)
+            if final is not None:
+                return final
             pending = written or self._create(row, run, claim)
         self._send(queue_url, pending, run)
         return pending
+
+    def _finish_directly(
+        self, direct: DirectRun, call: Call, row: Submission, run: RunRequest, claim: Claim | None
+    ) -> tuple[Submission | None, Submission | None]:
+        """Wait for the runner's answer, and write the final row. Returns that, or None, and the pending row or None."""
+        pending: Submission | None = None
+
+        def write_pending() -> None:
+            nonlocal pending
+            try:
+                pending = self._create(row, run, claim)
+            except (ClientError, BotoCoreError, UnavailableError, ClaimTakenError) as error:
+                # The final write, or the fallback to the queue, tries again.
+                warn(self.log, "Pending row not written", row.log_ids, error)
+
+        try:
+            reach("submit.after_ask")
+            row = self._prepare(row, run)
+            completed = direct.finish(call, row, self.row_after_secs, write_pending)
+        except BaseException:
+            call.abandon()
+            raise
+        if completed is None:
+            return None, pending
+        return direct.record(completed, pending) if pending else direct.record_new(completed, row, claim), pending
 
     def _start_after_row(self, row: Submission, run: RunRequest, queue_url: str, wait_secs: float) -> Submission:
         """Run a submission directly whose pending row exists, else send it to the queue."""

@@ -1,4 +1,9 @@
-"""Tells submit which runner to ask."""
+"""Tells submit which runner to ask, and counts its calls of the tables."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from functions.aws import secrets
 from functions.aws.clients import Clients
@@ -28,3 +33,23 @@ def use(aws: Aws, port: int, token: str = TOKEN) -> None:
     aws.monkeypatch.setenv("ALLOW_RUNNER_HTTP", "true")
     aws.monkeypatch.setenv("RUNNER_TOKEN_PARAMETER", PARAMETER)
     forget_wiring()
+
+
+@contextmanager
+def table_calls(aws: Aws) -> Iterator[tuple[list[str], list[str]]]:
+    """Operations on the submissions table and on the quotas table."""
+    of_table: dict[str, list[str]] = {aws.names["SubmissionsTable"]: [], aws.names["QuotasTable"]: []}
+
+    def note(model: Any, params: Any, **_: Any) -> None:
+        body = json.loads(params["body"])
+        writes = [next(iter(item.values())) for item in body.get("TransactItems", ())]
+        for name in {target["TableName"] for target in (body, *writes) if "TableName" in target}:
+            of_table.get(name, []).append(model.name)
+
+    events = Clients.dynamodb().meta.events
+    events.register("before-call.dynamodb", note)
+    try:
+        submissions, quotas = of_table.values()
+        yield submissions, quotas
+    finally:
+        events.unregister("before-call.dynamodb", note)

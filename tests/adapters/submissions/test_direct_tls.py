@@ -25,7 +25,7 @@ from sandbox_runtime.server.connection import Connection
 from tests.adapters.conftest import Aws
 from tests.adapters.http_calls import Answer, post
 from tests.adapters.runner_system import TOKEN, Direct
-from tests.adapters.submissions.direct_wiring import forget_wiring, use
+from tests.adapters.submissions.direct_wiring import forget_wiring, table_calls, use
 from tests.adapters.submissions.waits import waiting
 from tests.certificates import EXPIRED, NOT_YET_VALID, Authority, Files
 from tests.runner_doubles import RecordedSlot
@@ -103,6 +103,19 @@ def test_a_runner_with_a_certificate_of_the_authority_answers_over_one_kept_conn
     version = kept.sock.version()
     assert version == "TLSv1.3"
     assert aws.messages("InteractiveQueue") == []
+
+
+def test_only_the_first_run_of_a_tls_connection_writes_a_pending_row(
+    system: Direct, aws: Aws, project_key: str, tmp_path: Path
+) -> None:
+    # The session tickets of a new connection could be the begin of an answer.
+    authority = Authority()
+    start(system, authority.issue(tmp_path))
+    trust(aws, system.port, authority.pem)
+    for row_writes in (["PutItem"], [], []):
+        with table_calls(aws) as (submissions, _):
+            assert answer(project_key).json["verdict"] == "AC"
+        assert submissions == [*row_writes, "TransactWriteItems"]
 
 
 OURS = Authority("Ours")
