@@ -10,6 +10,7 @@
 set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/inside.sh"
 project=$image_project place=$image_place
 say() { image_say "$@"; }
 
@@ -23,21 +24,6 @@ build_image rustbox-runner
 build_image rustbox --target service
 say "size: $(docker image inspect -f '{{.Size}}' rustbox-runner | awk '{printf "%.2f GB", $1 / 1e9}')"
 
-# The documented ones, and nothing else.
-capabilities=(SYS_ADMIN SYS_CHROOT SETUID SETGID SETPCAP CHOWN KILL)
-confined=(--user 0 --read-only --tmpfs /run --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges)
-groups=(-v /sys/fs/cgroup:/sys/fs/cgroup:rw)
-# With cgroup v2 a namespace of the container's own would hide where in the host's tree it is.
-[ ! -e /sys/fs/cgroup/cgroup.controllers ] || groups+=(--cgroupns host)
-privileges=("${confined[@]}" "${capabilities[@]/#/--cap-add=}" "${groups[@]}")
-
-# The tests look for the toolchains beside themselves.
-tree=$place/project
-mkdir -p "$tree/tests"
-ln -sfn /opt/rustbox/toolchains "$tree/.toolchains"
-ln -sfn /opt/rustbox/app/sandbox_runtime "$tree/sandbox_runtime"
-cp "$project/pyproject.toml" "$tree/"
-site=$("$project/.venv/bin/python" -c 'import pytest, pathlib; print(pathlib.Path(pytest.__file__).parents[1])')
 tests=("$@")
 # Left out: what compares with toolchains that are called by hand (the image has no more of them than the jail calls),
 # what an ordinary user gets (Docker's own filter gives such a one no user namespace), what reads the memory or the
@@ -56,13 +42,9 @@ by_argument=tests/jail/test_seccomp.py::test_calls_with_a_check_are_answered_by_
     --deselect=tests/jail/test_next_namespaces.py::test_without_namespaces_in_advance_each_run_creates_its_own
     --deselect=tests/jail/test_warm_start.py::test_the_template_has_never_read_anything_of_a_run
     --deselect=tests/jail/test_python_fork.py::test_nothing_of_the_host_is_on_the_command_line_of_the_template)
-# Controls that the container itself holds on to, so that no program can show what happens without them. That our
-# filter is in force is told from the container's own all the same (test_evidence).
-unprovable="no_capabilities no_new_privileges seccomp unreachable_network"
-inside=(docker run --rm --no-healthcheck --network none
-    -v "$tree:/project:ro" -v "$project/tests:/project/tests:ro" -v "$site:/site:ro"
-    -w /project -e RUSTBOX_TEST_UNPROVABLE="$unprovable" -e RUSTBOX_TEST_SLOWNESS="${RUSTBOX_TEST_SLOWNESS:-1}"
-    -e RUSTBOX_TEST_REUSES="${RUSTBOX_TEST_REUSES:-300}" -e PYTHONPATH=/opt/rustbox/app:/opt/rustbox/site:/site)
+export RUSTBOX_TEST_REUSES=${RUSTBOX_TEST_REUSES:-300}
+prepare_inside "$project" "$place/project" \
+    "$("$project/.venv/bin/python" -c 'import pytest, pathlib; print(pathlib.Path(pytest.__file__).parents[1])')"
 say "testing inside"
 "${inside[@]}" "${privileges[@]}" --entrypoint python3 rustbox-runner \
     -m pytest -p no:cacheprovider -o timeout=300 "${tests[@]}"

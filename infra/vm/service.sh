@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Test compose.yaml with Docker in a virtual machine that has cgroup v2 only: `doctor` in the image, then the three
-# patterns, a restart that keeps the state, webhooks to the host (tests/image/test_service.py).
+# Test compose.yaml with Docker in a virtual machine that has cgroup v2 only: `doctor` and hostile programs in the image,
+# then the three patterns, a restart that keeps the state, webhooks to the host (tests/image/test_service.py).
+#
+#   infra/vm/service.sh                      all of that
+#   infra/vm/service.sh PYTEST-ARGUMENT...   these tests of the jail, in the image
 #
 # The image is built with a Docker engine of this host, as `make test-image` does. RUSTBOX_VM_LIMIT_SECS.
 set -euo pipefail
@@ -39,10 +42,12 @@ for entry in "$site"/*; do
     esac
 done
 # Compiling is slow in there. The system's Python is the version that setup prefers.
-"$project/.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$guest"/{functions,infra,sandbox_runtime,tests/image,tests/system}
+"$project/.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$guest"/{functions,infra,sandbox_runtime,tests/{image,system},tests/jail/{hostile,weakened}}
 {
     printf 'export RUSTBOX_TEST_SLOWNESS=%q\n' "${RUSTBOX_TEST_SLOWNESS:-15}"
-    printf 'exec bash infra/vm/service_tests.sh\n'
+    printf 'exec bash infra/vm/service_tests.sh'
+    (($# == 0)) || printf ' %q' "$@"
+    printf '\n'
 } >"$guest/.command.sh"
 make_project_disk
 boot "${RUSTBOX_VM_LIMIT_SECS:-5400}" 6144 "mount /dev/vdb /project && exec sh /project/infra/vm/init.sh" \

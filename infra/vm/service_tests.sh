@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# In the machine of service.sh: start Docker, run `doctor` in the image, test compose.yaml.
+# In the machine of service.sh: start Docker, then run `doctor` and hostile programs in the image, and test compose.yaml.
+# With arguments only these tests of the jail run, in the image.
 set -euo pipefail
-# On an emulated CPU a template of a slot starts in 3 to 10 s, and no compiler but gcc ends within its limits.
-export SETUP_TIMEOUT_SECS=120 LANGUAGES=python,c
+. infra/image/inside.sh
 
 say() { printf 'vm: %s (%d s)\n' "$*" "$SECONDS"; }
 mkdir -p /dev/pts
@@ -16,13 +16,37 @@ for _ in $(seq 300); do
 done
 say "$(docker --version)"
 
-# The documented privileges, as in infra/image/test.sh.
-privileges=(--user 0 --read-only --tmpfs /run --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges
-    -v /sys/fs/cgroup:/sys/fs/cgroup:rw --cgroupns host)
-for capability in SYS_ADMIN SYS_CHROOT SETUID SETGID SETPCAP CHOWN KILL; do
-    privileges+=("--cap-add=$capability")
+# On an emulated CPU no compiler but gcc ends within its limits.
+export RUSTBOX_TEST_LANGUAGES="python c"
+prepare_inside "$PWD" /tmp/inside "$PWD/.site"
+tests_inside() {
+    "${inside[@]}" "${privileges[@]}" --entrypoint python3 rustbox \
+        -m pytest -p no:cacheprovider --color=no -o timeout=1800 --durations=8 "$@"
+}
+if (($#)); then
+    tests_inside "$@"
+    exit
+fi
+
+# There a template of a slot starts in 3 to 10 s.
+export SETUP_TIMEOUT_SECS=120 LANGUAGES=python,c
+"${inside[@]}" "${privileges[@]}" -e SETUP_TIMEOUT_SECS -e TOOLCHAINS_DIR=/opt/rustbox/toolchains \
+    --entrypoint python3 rustbox -m sandbox_runtime doctor
+# An attack on each control in C. In Python those on the limits and ends of runs, for which each version of control groups
+# has its own way.
+against_each_control=(abstract_socket burn_cpu_children change_input connect_out descriptors environment execute_from_tmp
+    gain_capabilities group_path hidden_directories host_name identity inode_bomb leave_markers memory_tmpfs mount_api
+    no_new_privileges other_processes output_flood own_limits process_bomb read_host_files read_proc sleep
+    system_v_segment write_outside)
+against_groups=(burn_cpu_children fork_bomb_endless group_path kill_everything memory_child memory_tmpfs
+    orphan_holds_stdout process_bomb)
+hostile=()
+for program in "${against_each_control[@]/%/.c}" "${against_groups[@]/%/.py}"; do
+    language=c
+    [[ $program != *.py ]] || language=python
+    hostile+=("tests/jail/test_hostile.py::test_hostile_program_is_contained[$language/$program]")
 done
-docker run --rm --network none "${privileges[@]}" -e SETUP_TIMEOUT_SECS -e TOOLCHAINS_DIR=/opt/rustbox/toolchains \
-    -e PYTHONPATH=/opt/rustbox/app:/opt/rustbox/site --entrypoint python3 rustbox -m sandbox_runtime doctor
-say "doctor has ended; testing compose.yaml"
+say "doctor has ended; running ${#hostile[@]} hostile programs in the image"
+tests_inside "${hostile[@]}"
+say "testing compose.yaml"
 PYTHONPATH=$PWD/.site:$PWD python3 -m pytest -p no:cacheprovider --color=no -v tests/image/test_service.py

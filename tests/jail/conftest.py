@@ -23,6 +23,7 @@ from sandbox_runtime.messages import (
 from tests.jail import slots
 from tests.jail.decided import decided
 from tests.jail.hostile import report
+from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.judging.runs import BUSY, Judge, begun
 from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
@@ -65,7 +66,7 @@ def request(
 @pytest.fixture(scope="session")
 def languages() -> Mapping[str, Language]:
     """The languages of this host: each toolchain has just compiled and run a program."""
-    return {name: patient(language) for name, language in offered(TOOLCHAINS).items()}
+    return {name: patient(language) for name, language in offered(TOOLCHAINS, only=CHOSEN_LANGUAGES).items()}
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,15 @@
-"""The tests that infra/vm/test.sh names exist: nobody else would see a new name before the machine has started."""
+"""The tests and programs that infra/vm names exist: nobody else would see a new name before the machine has started."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.jail.hostile.catalogue import CONTROLS, all_programs
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = (ROOT / "infra" / "vm" / "test.sh").read_text()
+SERVICE = (ROOT / "infra" / "vm" / "service_tests.sh").read_text()
 NAMED = re.findall(r"(tests/\w+/\w+\.py)::(test_\w+)", SCRIPT)
 PROGRAMS = re.findall(r"for program in ([\w ]+);", SCRIPT)
 
@@ -25,3 +28,18 @@ def test_the_named_programs_exist() -> None:
     (names,) = PROGRAMS
     folder = ROOT / "tests" / "jail" / "programs" / "python"
     assert [name for name in names.split() if not (folder / f"{name}.py").is_file()] == []
+
+
+def _in_the_image(array: str, suffix: str) -> set[str]:
+    """Names of the programs in an array of the script."""
+    (names,) = re.findall(rf"\n{array}=\(([\w\s]+)\)", SERVICE)
+    return {f"{name}{suffix}" for name in names.split()}
+
+
+def test_the_programs_in_the_image_exist_and_attack_each_control_in_c() -> None:
+    in_c = [program for program in all_programs() if program.language == "c"]
+    chosen = _in_the_image("against_each_control", ".c")
+    assert chosen <= {program.path.name for program in in_c}
+    assert {program.control for program in in_c if program.path.name in chosen} >= CONTROLS
+    in_python = {program.path.name for program in all_programs() if program.language == "python"}
+    assert _in_the_image("against_groups", ".py") <= in_python
