@@ -90,10 +90,12 @@ class Reply:
             self._unsent.release()
         return True
 
-    def wait(self) -> None:
-        """Block until `send` has succeeded or failed."""
-        with self._unsent:
-            pass
+    def wait(self, longest_secs: float = -1) -> bool:
+        """Block until `send` has succeeded or failed. False: it has not after `longest_secs`; -1: no limit."""
+        if not self._unsent.acquire(timeout=longest_secs):
+            return False
+        self._unsent.release()
+        return True
 
 
 class Connection:

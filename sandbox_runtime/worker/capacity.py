@@ -69,31 +69,6 @@ class Capacity:
             self._state.ready += 1
             self._start_runs()
 
-    def acquire(self, project_id: str, priority: Priority, wait_secs: float) -> bool:
-        """Wait for a slot. False: none became free within `wait_secs`, or the worker drains."""
-        answered = Lock()
-        answered.acquire()
-        granted: list[bool] = []
-
-        def answer(*, is_granted: bool) -> None:
-            granted.append(is_granted)
-            answered.release()
-
-        run = WaitingRun(
-            project_id,
-            priority,
-            start=lambda: answer(is_granted=True),
-            give_back=lambda: answer(is_granted=False),
-            is_message=False,
-        )
-        self.enqueue(run)
-        if not answered.acquire(timeout=wait_secs):
-            with self._lock:
-                if run in self._state.waiting:  # else another thread answered just after the timeout
-                    self._state.waiting.remove(run)
-                    self._start_runs()  # one project fewer: the shares of the others grow
-        return granted == [True]
-
     def enqueue(self, run: WaitingRun) -> None:
         """Start a run now or later, when the share policy chooses it."""
         with self._lock:
@@ -102,6 +77,15 @@ class Capacity:
                 self._start_runs()
                 return
         run.give_back()
+
+    def withdraw(self, run: WaitingRun) -> bool:
+        """Take back a run that still waits. False: it was started or given back."""
+        with self._lock:
+            if run not in self._state.waiting:
+                return False
+            self._state.waiting.remove(run)
+            self._start_runs()  # one project fewer: the shares of the others grow
+            return True
 
     def lend(self, project_id: str) -> bool:
         """Take a second slot for a run of the project, if no run waits and one is free. Its holder watches `is_wanted`.
@@ -201,5 +185,5 @@ class Capacity:
             state.ready -= 1
             state.running[run.project_id] += 1
             run.start()
-        if state.ready:
+        if any(map(self._free_for_messages, Priority)):  # else the pollers would only find that they must wait on
             self._slot_freed.notify_all()

@@ -56,13 +56,16 @@ class DirectIntake:
             reply.refuse(422, NotRun.LANGUAGE_NOT_OFFERED)
         elif not self.running.add(request.submission_id):
             reply.refuse(409, "already_running")
-        elif not self.capacity.acquire(request.project_id, Priority.INTERACTIVE, SLOT_WAIT_SECS):
+        else:
+            self._run_soon(request, request_id if is_correlation_id(request_id) else None, reply)
+
+    def _run_soon(self, request: Request, correlation_id: str | None, reply: Reply) -> None:
+        """Wait until the run has answered or has a slot, SLOT_WAIT_SECS at most. Then it goes on, or is refused."""
+        waiting = self._waiting_run(request, partial(self._run, request, correlation_id, reply), reply)
+        self.capacity.enqueue(waiting)
+        if not reply.wait(SLOT_WAIT_SECS) and self.capacity.withdraw(waiting):
             self.running.discard(request.submission_id)
             reply.refuse(503, "no_free_slot")
-        else:
-            correlation_id = request_id if is_correlation_id(request_id) else None
-            run = partial(self._run, request, correlation_id, reply)
-            self.put(Job(run, request.project_id, request.submission_id))
 
     def _run(self, request: Request, correlation_id: str | None, reply: Reply, slot: WarmSlot) -> bool:
         """Take the first turn on a slot's thread. False: the slot must not be used again."""
@@ -83,19 +86,22 @@ class DirectIntake:
                 self.running.discard(request.submission_id)
                 reply.refuse(500, "internal")  # has no effect unless a bug of ours left the caller without an answer
         if goes_on:
-            self._wait_for_slot(request, turn, reply)
+            # Another thread may take the next turn before this returns.
+            self.capacity.enqueue(self._waiting_run(request, partial(self._take_turn, request, turn, reply), reply))
         return is_usable
 
-    def _wait_for_slot(self, request: Request, turn: Turn, reply: Reply) -> None:
-        """Queue the next turn of a request. Another thread may take it before this returns."""
-        job = Job(partial(self._take_turn, request, turn, reply), request.project_id, request.submission_id)
-
+    def _waiting_run(self, request: Request, run: Callable[[WarmSlot], bool], reply: Reply) -> WaitingRun:
         def give_back() -> None:
             self.running.discard(request.submission_id)
             reply.refuse(503, NotRun.CANCELLED)
 
-        self.capacity.enqueue(
-            WaitingRun(request.project_id, Priority.INTERACTIVE, start=partial(self.put, job), give_back=give_back)
+        job = Job(run, request.project_id, request.submission_id)
+        return WaitingRun(
+            request.project_id,
+            Priority.INTERACTIVE,
+            start=partial(self.put, job),
+            give_back=give_back,
+            is_message=False,
         )
 
     def _deliver(self, completed: Completed, reply: Reply) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from threading import Thread
+from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,6 +26,27 @@ def end(capacity: Capacity, project_id: str) -> None:
     capacity.add_ready()
 
 
+def acquire(capacity: Capacity, project_id: str, priority: Priority, wait_secs: float = 0) -> bool:
+    """Let a direct run wait for a slot; it gives up after `wait_secs`."""
+    started, answered = list[bool](), Event()
+
+    def answer(*, has_slot: bool) -> None:
+        started.append(has_slot)
+        answered.set()
+
+    run = WaitingRun(
+        project_id,
+        priority,
+        start=partial(answer, has_slot=True),
+        give_back=partial(answer, has_slot=False),
+        is_message=False,
+    )
+    capacity.enqueue(run)
+    if not answered.wait(wait_secs) and capacity.withdraw(run):
+        return False
+    return started == [True]
+
+
 def message(events: list[str], name: str, project_id: str, priority: Priority = INTERACTIVE) -> WaitingRun:
     return WaitingRun(
         project_id,
@@ -45,7 +67,7 @@ def test_nothing_starts_before_a_slot_is_ready() -> None:
 
 def test_a_freed_slot_starts_no_run_before_one_is_clean() -> None:
     capacity, events = ready(1, spare=0), list[str]()
-    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert acquire(capacity, "A", INTERACTIVE)
     capacity.enqueue(message(events, "a", "A"))
     capacity.release("A")
     assert events == []
@@ -55,14 +77,14 @@ def test_a_freed_slot_starts_no_run_before_one_is_clean() -> None:
 
 def test_a_direct_run_of_a_project_without_one_starts_on_a_full_host() -> None:
     capacity = ready(2)
-    assert [capacity.acquire("A", INTERACTIVE, 0) for _ in range(3)] == [True, True, False]
-    assert [capacity.acquire("B", INTERACTIVE, 0) for _ in range(2)] == [True, False]
+    assert [acquire(capacity, "A", INTERACTIVE) for _ in range(3)] == [True, True, False]
+    assert [acquire(capacity, "B", INTERACTIVE) for _ in range(2)] == [True, False]
 
 
 def test_a_freed_slot_goes_to_the_message_of_the_project_below_its_share() -> None:
     capacity, events = ready(2), list[str]()
     for name in ("A", "A", "B"):
-        assert capacity.acquire(name, INTERACTIVE, 0)
+        assert acquire(capacity, name, INTERACTIVE)
     for number in range(8):
         capacity.enqueue(message(events, f"a{number}", "A"))
     capacity.enqueue(message(events, "b", "B"))
@@ -76,10 +98,10 @@ def test_a_freed_slot_goes_to_the_message_of_the_project_below_its_share() -> No
 
 def test_a_message_waits_in_order_while_a_direct_run_gives_up() -> None:
     capacity, events = ready(1, spare=0), list[str]()
-    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert acquire(capacity, "A", INTERACTIVE)
     for number in range(5):
         capacity.enqueue(message(events, str(number), "A"))
-        assert not capacity.acquire("A", INTERACTIVE, 0)
+        assert not acquire(capacity, "A", INTERACTIVE)
     for _ in range(6):
         end(capacity, "A")
     assert events == [f"{number} starts" for number in range(5)]
@@ -90,13 +112,13 @@ def test_polls_ask_for_as_many_messages_as_can_start() -> None:
     capacity = ready(3)
     assert capacity.begin_poll(INTERACTIVE, 0) == Poll(3, may_wait=True)
     assert capacity.begin_poll(BATCH, 0) == Poll(2, may_wait=True)
-    assert all(capacity.acquire("A", INTERACTIVE, 0) for _ in range(2))
+    assert all(acquire(capacity, "A", INTERACTIVE) for _ in range(2))
     assert capacity.begin_poll(INTERACTIVE, 0) == Poll(1, may_wait=True)
 
 
 def test_a_full_host_looks_for_messages_of_other_projects_up_to_a_bound() -> None:
     capacity, events = ready(2), list[str]()
-    assert all(capacity.acquire("A", INTERACTIVE, 0) for _ in range(2))
+    assert all(acquire(capacity, "A", INTERACTIVE) for _ in range(2))
     for number in range(MOST_WAITING_MESSAGES):
         most = MOST_WAITING_MESSAGES - number
         assert capacity.begin_poll(INTERACTIVE, 0) == Poll(most, may_wait=False)
@@ -108,13 +130,25 @@ def test_a_full_host_looks_for_messages_of_other_projects_up_to_a_bound() -> Non
 
 def test_a_freed_slot_ends_the_wait_of_a_poller() -> None:
     capacity = ready(1)
-    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert acquire(capacity, "A", INTERACTIVE)
     polls: list[Poll | None] = []
     poller = Thread(target=lambda: polls.append(capacity.begin_poll(INTERACTIVE, 60)))
     poller.start()
     end(capacity, "A")
     poller.join(30)
     assert polls == [Poll(1, may_wait=True)]
+
+
+def test_a_slot_that_no_message_may_take_wakes_no_poller(monkeypatch: pytest.MonkeyPatch) -> None:
+    capacity = ready(2)
+    woken: list[int] = []
+    monkeypatch.setattr(capacity, "_slot_freed", SimpleNamespace(notify_all=lambda: woken.append(1)))
+    assert all(acquire(capacity, "A", INTERACTIVE) for _ in range(2))
+    woken.clear()
+    capacity.add_ready()  # the host stays full
+    assert woken == []
+    end(capacity, "A")
+    assert woken == [1, 1]  # released, and clean
 
 
 def test_a_worker_with_a_poll_under_way_is_not_idle() -> None:
@@ -127,9 +161,9 @@ def test_a_worker_with_a_poll_under_way_is_not_idle() -> None:
 
 def test_closing_gives_back_every_waiting_run() -> None:
     capacity, events = ready(1), list[str]()
-    capacity.acquire("A", INTERACTIVE, 0)
+    acquire(capacity, "A", INTERACTIVE)
     answers: list[bool] = []
-    direct = Thread(target=lambda: answers.append(capacity.acquire("A", INTERACTIVE, 60)))
+    direct = Thread(target=lambda: answers.append(acquire(capacity, "A", INTERACTIVE, 60)))
     direct.start()
     while not capacity._state.waiting:
         pass
@@ -144,8 +178,8 @@ def test_closing_gives_back_every_waiting_run() -> None:
 def test_the_last_released_run_ends_the_wait_for_idle() -> None:
     told: list[bool] = []
     capacity = ready(2, on_release=lambda: told.append(capacity.is_idle))
-    capacity.acquire("A", BATCH, 0)
-    capacity.acquire("B", INTERACTIVE, 0)
+    acquire(capacity, "A", BATCH)
+    acquire(capacity, "B", INTERACTIVE)
     capacity.release("A")
     capacity.release("B")
     assert told == [False, True]
@@ -174,7 +208,7 @@ def test_no_slot_is_lost_or_made_by_many_runs_that_come_and_give_up(slots: int) 
             if turn % 7 == 0:
                 if capacity.begin_poll(priority, 0):
                     capacity.end_poll()
-            elif capacity.acquire(project_id, priority, (turn % 5) / 5000):
+            elif acquire(capacity, project_id, priority, (turn % 5) / 5000):
                 end(capacity, project_id)
 
     threads = [Thread(target=work, args=(number,)) for number in range(8)]
@@ -188,7 +222,7 @@ def test_no_slot_is_lost_or_made_by_many_runs_that_come_and_give_up(slots: int) 
 
 def test_a_slot_is_lent_only_while_no_run_waits_and_one_is_free() -> None:
     capacity, events = ready(2, spare=0), list[str]()
-    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert acquire(capacity, "A", INTERACTIVE)
     assert (capacity.lend("A"), capacity.running) == (True, 2)
     assert not capacity.lend("A"), "every slot has a run"
     assert not capacity.is_wanted
@@ -205,9 +239,9 @@ def test_a_slot_is_lent_only_while_no_run_waits_and_one_is_free() -> None:
 
 def test_a_run_starts_beside_a_lent_slot_which_is_then_wanted_back() -> None:
     capacity = ready(2)
-    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert acquire(capacity, "A", INTERACTIVE)
     assert capacity.lend("A")
-    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert acquire(capacity, "A", INTERACTIVE)
     assert capacity.is_wanted
     capacity.release("A", is_lent=True)
     assert (capacity.is_wanted, capacity.running) == (False, 2)
@@ -215,7 +249,7 @@ def test_a_run_starts_beside_a_lent_slot_which_is_then_wanted_back() -> None:
 
 def test_a_lent_slot_does_not_keep_the_pollers_from_receiving() -> None:
     capacity = ready(2, spare=0)
-    assert capacity.acquire("A", INTERACTIVE, 0)
+    assert acquire(capacity, "A", INTERACTIVE)
     assert capacity.lend("A")
     assert capacity.begin_poll(INTERACTIVE, 0) == Poll(1, may_wait=True)
 
