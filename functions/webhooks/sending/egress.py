@@ -1,11 +1,12 @@
 """Guarded outbound HTTP for webhooks: one POST to a checked address, within one deadline.
 
 Order: check the URL, resolve once, refuse unless every address is allowed, connect to a checked address, then do TLS
-with the host name. We never follow redirects, use proxies from the environment, or decompress. A watchdog shuts down
-the socket at the deadline, because a timeout per read does not stop a slow-drip receiver.
+with the host name. We never follow redirects, use proxies from the environment, or decompress. Each call on the socket
+gets the rest of the deadline as its timeout, because a constant one does not stop a slow-drip receiver.
 """
 
 import http.client
+import io
 import socket
 import ssl
 import threading
@@ -13,9 +14,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
-from typing import Self
+from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -66,23 +67,26 @@ class Egress:
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send once. Failures return a Reply with an error code; nothing raises."""
-        with _Deadline(self.total_secs) as deadline:
-            try:
-                target = check_url(url, allow_insecure=self.allow_insecure, own_host=self.own_host)
-            except AddressRefusedError as refusal:
-                return Reply(deadline.elapsed_ms(), error_code=refusal.code)
-            try:
-                addresses = self._resolve(target, deadline)
-            except _SendError as refusal:
-                return Reply(deadline.elapsed_ms(), error_code=refusal.code, host=target.host)
-            pinned = _PinnedConnection(target, addresses, deadline, self.trust)
-            try:
-                return _exchange(pinned.connection, target.path, headers, body, pinned)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                code = "timeout" if deadline.expired else _code_of(error)
-                return Reply(deadline.elapsed_ms(), error_code=code, address=pinned.address, host=target.host)
-            finally:
-                pinned.connection.close()
+        deadline = _Deadline(self.total_secs)
+        try:
+            target = check_url(url, allow_insecure=self.allow_insecure, own_host=self.own_host)
+        except AddressRefusedError as refusal:
+            return Reply(deadline.elapsed_ms(), error_code=refusal.code)
+        try:
+            addresses = self._resolve(target, deadline)
+        except _SendError as refusal:
+            return Reply(deadline.elapsed_ms(), error_code=refusal.code, host=target.host)
+        if target.scheme == "https":
+            connection: _Pinned = _PinnedHttps(target, addresses, deadline, ssl_context=self.trust())
+        else:
+            connection = _Pinned(target, addresses, deadline)
+        try:
+            return _exchange(connection, target.path, headers, body)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            code = _code_of(error)
+            return Reply(deadline.elapsed_ms(), error_code=code, address=connection.address, host=target.host)
+        finally:
+            connection.close()
 
     def _resolve(self, target: Target, deadline: "_Deadline") -> list[str]:
         """Return allowed addresses. getaddrinfo has no timeout, so we abandon its thread at the deadline."""
@@ -104,83 +108,45 @@ class Egress:
 
 
 class _Deadline:
-    """Time limit of a whole send. Owns a duplicate of the socket, so that it never shuts down a reused fd."""
+    """Time limit of a whole send."""
 
     def __init__(self, total_secs: float) -> None:
         self._started = time.monotonic()
         self._ends = self._started + total_secs
-        self._lock = threading.Lock()
-        self._watched: socket.socket | None = None
-        self._timer = threading.Timer(total_secs, self._expire)
-        self._timer.daemon = True
-        self.expired = False
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock:
-            self._release()
 
     def elapsed_ms(self) -> int:
         return int((time.monotonic() - self._started) * 1000)
 
     def remaining_secs(self) -> float:
-        """Return the remaining time, never 0: a timeout of 0 makes a socket non-blocking."""
-        return max(self._ends - time.monotonic(), 0.001)
+        """Return the remaining time. Raises TimeoutError if there is none."""
+        left_secs = self._ends - time.monotonic()
+        if left_secs <= 0:
+            raise TimeoutError
+        return left_secs
 
-    def watch(self, sock: socket.socket) -> None:
-        """Shut down `sock` at the deadline, also after TLS took over its fd; raises TimeoutError after it."""
-        with self._lock:
-            self._release()
-            if self.expired:
-                raise TimeoutError
-            self._watched = sock.dup()
-
-    def _expire(self) -> None:
-        with self._lock:
-            self.expired = True
-            if self._watched is not None:
-                with suppress(OSError):  # the peer closed it first
-                    self._watched.shutdown(socket.SHUT_RDWR)
-
-    def _release(self) -> None:
-        if self._watched is not None:
-            self._watched.close()
-            self._watched = None
+    def limit(self, sock: socket.socket) -> None:
+        """Let the next call on `sock` last until the deadline. Raises TimeoutError after it."""
+        sock.settimeout(self.remaining_secs())
 
 
-class _PinnedConnection:
-    """Connection of one send to a checked address. `address`: the last address that was dialled."""
+class _LimitedReads(io.RawIOBase):
+    """The input of a socket. All reads together end at the deadline."""
 
-    def __init__(
-        self, target: Target, addresses: list[str], deadline: _Deadline, trust: Callable[[], ssl.SSLContext]
-    ) -> None:
-        self._port = target.port
-        self._addresses = addresses
-        self.deadline = deadline
-        self.address: str | None = None
-        self.connection: HTTPConnection = (
-            _PinnedHttps(self, target, trust()) if target.scheme == "https" else _PinnedHttp(self, target)
-        )
+    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+        self._input = sock.makefile("rb", buffering=0)
 
-    def dial(self) -> socket.socket:
-        """Connect to the first checked address that accepts. The name is not resolved again."""
-        failure: OSError = ConnectionRefusedError()
-        for address in self._addresses:
-            self.address = address
-            limit_secs = min(CONNECT_SECS, self.deadline.remaining_secs())
-            try:
-                sock = socket.create_connection((address, self._port), limit_secs)
-            except OSError as error:
-                failure = error if isinstance(error, TimeoutError) else ConnectionRefusedError()
-                continue
-            self.deadline.watch(sock)
-            sock.settimeout(self.deadline.remaining_secs())
-            return sock
-        raise failure
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._deadline.limit(self._sock)
+        return self._input.readinto(buffer)
+
+    def close(self) -> None:
+        super().close()
+        self._input.close()
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -188,6 +154,11 @@ class _FinalResponse(http.client.HTTPResponse):
 
     http.client skips only 100, and without a limit.
     """
+
+    def __init__(self, deadline: _Deadline, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_LimitedReads(sock, deadline))
 
     def _read_status(self) -> tuple[str, int, str]:
         left_bytes = MAX_INFORMATIONAL_BYTES
@@ -202,46 +173,57 @@ class _FinalResponse(http.client.HTTPResponse):
         raise http.client.HTTPException("there are too many informational responses")
 
 
-class _PinnedHttp(HTTPConnection):
-    response_class = _FinalResponse
+class _Pinned(HTTPConnection):
+    """Connection of one send to a checked address. `address`: the last address that was dialled."""
 
-    def __init__(self, pinned: _PinnedConnection, target: Target) -> None:
-        super().__init__(target.host, target.port, timeout=pinned.deadline.remaining_secs())
-        self._pinned = pinned
+    def __init__(self, target: Target, addresses: list[str], deadline: _Deadline, **tls: Any) -> None:
+        super().__init__(target.host, target.port, **tls)
+        self._addresses = addresses
+        self.deadline = deadline
+        self.address: str | None = None
+        self.response_class = partial(_FinalResponse, deadline)  # type: ignore[assignment] # only called
 
     def _new_conn(self) -> socket.socket:
-        return self._pinned.dial()
+        """Connect to the first checked address that accepts. The name is not resolved again."""
+        failure: OSError = ConnectionRefusedError()
+        for address in self._addresses:
+            self.address = address
+            try:
+                limit_secs = min(CONNECT_SECS, self.deadline.remaining_secs())
+                sock = socket.create_connection((address, self.port), limit_secs)
+            except OSError as error:
+                failure = error if isinstance(error, TimeoutError) else ConnectionRefusedError()
+                continue
+            # Else the body would wait for the acknowledgement of the headers: one round trip more.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.deadline.limit(sock)  # for the TLS handshake
+            return sock
+        raise failure
+
+    def send(self, data: Any) -> None:
+        """Send all within the deadline: `sendall` has one timeout for all of its data."""
+        if self.sock is None:
+            self.connect()
+        self.deadline.limit(self.sock)
+        super().send(data)
 
 
-class _PinnedHttps(HTTPSConnection):
+class _PinnedHttps(_Pinned, HTTPSConnection):
     """HTTPS to a checked address. SNI, Host and the certificate check use the host name."""
 
-    response_class = _FinalResponse
 
-    def __init__(self, pinned: _PinnedConnection, target: Target, context: ssl.SSLContext) -> None:
-        super().__init__(target.host, target.port, timeout=pinned.deadline.remaining_secs(), ssl_context=context)
-        self._pinned = pinned
-
-    def _new_conn(self) -> socket.socket:
-        return self._pinned.dial()
-
-
-def _exchange(
-    connection: HTTPConnection, path: str, headers: Mapping[str, str], body: bytes, pinned: _PinnedConnection
-) -> Reply:
+def _exchange(connection: _Pinned, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
     with suppress(BrokenPipeError):  # a receiver may respond before it has read the whole body
         connection.request("POST", path, body, {"accept-encoding": "identity", "connection": "close", **headers})
     # Use http.client's reader. urllib3's would log the URL of a malformed response, and could decompress.
     with http.client.HTTPConnection.getresponse(connection) as response:
         head = response.read(MAX_READ_BYTES)[:MAX_HEAD_BYTES]
-        if pinned.deadline.expired:  # our own shutdown looks like the end of a response without a length
-            raise TimeoutError
         return Reply(
-            pinned.deadline.elapsed_ms(),
+            connection.deadline.elapsed_ms(),
             status_code=response.status,
             retry_after=response.headers.get("retry-after"),
             head=head,
-            address=pinned.address,
+            address=connection.address,
             host=connection.host,
         )
 

@@ -2,9 +2,12 @@
 
 import gzip
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +38,12 @@ def post(receiver: Receiver, *, total_secs: float = 10, body: bytes = b"{}") -> 
 
 
 def post_tls(
-    receiver: Receiver, authority: Authority, *, host: str = "hooks.example.com", total_secs: float = 10
+    receiver: Receiver,
+    authority: Authority,
+    *,
+    host: str = "hooks.example.com",
+    total_secs: float = 10,
+    body: bytes = b'{"a":1}',
 ) -> Reply:
     """Send to a public name that a resolver of the test points at the receiver."""
     egress = Egress(
@@ -44,7 +52,7 @@ def post_tls(
         total_secs=total_secs,
         trust=authority.client_context,
     )
-    return egress.post(f"https://{host}:{receiver.port}/hook?x=1", HEADERS, b'{"a":1}')
+    return egress.post(f"https://{host}:{receiver.port}/hook?x=1", HEADERS, body)
 
 
 # --- what goes out -------------------------------------------------------------
@@ -91,6 +99,23 @@ def test_answer_before_the_body_was_read_counts(start: Callable[..., Receiver]) 
             pass
 
     assert post(start(serve), body=b"x" * 300_000).status_code == 413
+
+
+def test_body_does_not_wait_for_the_acknowledgement_of_the_headers(
+    start: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled: list[socket.socket] = []
+    connect = socket.create_connection
+
+    def recording(*args: Any, **kwargs: Any) -> socket.socket:
+        sock = connect(*args, **kwargs)
+        dialled.append(sock.dup())  # of the same connection: open after the send
+        return sock
+
+    monkeypatch.setattr(socket, "create_connection", recording)
+    assert post(start(answer(OK))).status_code == 200
+    with dialled[0] as sock:
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
 def test_proxy_of_the_environment_is_not_used(start: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,6 +443,55 @@ def test_drip_over_tls_is_cut_off(start: Callable[..., Receiver], authority: Aut
 
     receiver = start(serve, authority.server_context("hooks.example.com"))
     assert post_tls(receiver, authority, total_secs=0.5).error_code == "timeout"
+
+
+def test_tls_record_that_drips_is_cut_off(start: Callable[..., Receiver], authority: Authority) -> None:
+    """One read of the client waits for the whole record, of which a byte comes every 20 ms."""
+    context = authority.server_context("hooks.example.com")
+
+    def serve(peer: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def retry[Result](step: Callable[[], Result]) -> Result:
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    peer.sendall(outgoing.read())
+                    incoming.write(peer.recv(65536))
+
+        retry(tls.do_handshake)
+        retry(lambda: tls.read(65536))
+        peer.sendall(outgoing.read())
+        tls.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n" + b"x" * 9000)
+        for byte in outgoing.read():
+            peer.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    assert post_tls(start(serve), authority, total_secs=0.5).error_code == "timeout"
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_receiver_that_reads_slowly_is_cut_off(
+    start: Callable[..., Receiver], authority: Authority, *, is_tls: bool
+) -> None:
+    """Each call of the client sends a little, so no single call times out."""
+    taken: list[int] = []
+
+    def serve(peer: socket.socket) -> None:
+        while part := peer.recv(16_384):
+            taken.append(len(part))
+            time.sleep(0.01)
+
+    body = b"x" * 20_000_000
+    if is_tls:
+        receiver = start(serve, authority.server_context("hooks.example.com"))
+        reply = post_tls(receiver, authority, total_secs=0.5, body=body)
+    else:
+        reply = post(start(serve), total_secs=0.5, body=body)
+    assert reply.error_code == "timeout"
+    assert len(taken) > 2
 
 
 def test_no_socket_or_thread_is_left_behind(start: Callable[..., Receiver]) -> None:
