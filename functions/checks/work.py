@@ -18,6 +18,7 @@ from functions.checks.triggers import EndedAs
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
 from functions.failpoint import reach
+from functions.submissions.accept import NewSubmission
 from functions.submissions.model import Claim, idempotency_pk
 from functions.submissions.store import ClaimTakenError
 from functions.webhooks.sending.secret_box import UnsealError
@@ -121,7 +122,7 @@ class CheckWork:
         environment = self.variables.environment(check, run)
         request = _with_event(check.settings, run.event).run_request(metadata, environment)
         try:
-            accepted = self.acceptance.accept(project, request, key, wait_secs=0, correlation_id=run.run_id)
+            accepted = self.acceptance.accept(NewSubmission(project, request, key, 0, run.run_id))
         except IdempotencyConflictError:
             # The check was changed after this run was accepted, and before we noted its submission.
             claim = Claim(idempotency_pk(run.project_id, key), "")

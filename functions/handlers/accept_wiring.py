@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def acceptance(settings: SubmitSettings, ending: Completer, work: Work, log: Logger) -> Acceptance:
     """Return the part that accepts one kind of submissions. `ending` writes the end of direct runs."""
-    queues = Queues(Clients.sqs())
+    queues = Queues(Clients.sqs(), settings.interactive_queue_url, settings.batch_queue_url)
     direct = None
     if settings.runner_url:
         authority = functools.partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None

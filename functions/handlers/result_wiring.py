@@ -36,7 +36,7 @@ def wiring() -> Wiring:
     settings, dynamodb = load(ResultSettings), Clients.dynamodb()
     store = SubmissionStore(settings.submissions_table, dynamodb)
     payloads = Payloads(settings.payloads_bucket, Clients.s3)
-    queue_urls = (settings.interactive_queue_url, settings.batch_queue_url)
+    queues = Queues(Clients.sqs(), settings.interactive_queue_url, settings.batch_queue_url)
     fleet = Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages)
     return Wiring(
         ResultRoutes(
@@ -52,5 +52,5 @@ def wiring() -> Wiring:
             long_poll=LongPoll(),
             longest_wait_secs=settings.longest_wait_secs,
         ),
-        Health(fleet, Queues(Clients.sqs()), queue_urls, logger("result")),
+        Health(fleet, queues, logger("result")),
     )

@@ -21,7 +21,6 @@ from functions.webhooks.sending.slots import project_slots
 
 def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
     """Return a sweep over the parts that outlive it."""
-    urls = {"interactive": settings.interactive_queue_url, "batch": settings.batch_queue_url}
     completer, table = recorder.completer, settings.deliveries_table
     box, clock = outbox(settings), completer.clock
     deletions = Deletions(table, Clients.dynamodb(), clock)
@@ -41,8 +40,7 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
         deletions=deletions,
         lane_waker=lane_waker,
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
-        queues=Queues(Clients.sqs()),
-        queue_urls=urls,
+        queues=Queues(Clients.sqs(), settings.interactive_queue_url, settings.batch_queue_url),
         pending_redrive_ms=settings.pending_redrive_secs * MS_PER_SEC,
         clock=clock,
     )

@@ -17,6 +17,7 @@ from functions.judging.model import Plan
 from functions.judging.requests import parse_judge_request
 from functions.judging.views import open_body, shows_output, text_within
 from functions.projects.authentication import authenticate, note_usage
+from functions.submissions.accept import NewSubmission
 from functions.submissions.answers import NO_SUCH_RESULT
 from functions.submissions.submit_route import report_accepted
 
@@ -84,13 +85,7 @@ class JudgeRoutes:
             own_host=event.request_context.domain_name or "",
         )
         accepted = self.acceptance.accept(
-            project,
-            request,
-            key,
-            wait_secs=secs,
-            correlation_id=event.correlation_id,
-            traceparent=event.traceparent,
-            joins_in_flight=True,
+            NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)
         )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(request.profile))

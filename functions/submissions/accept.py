@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from functions.projects.quota import Usage
     from functions.settings import ScheduleSettings, SubmitSettings
     from functions.submissions.queues import Queues
-    from functions.submissions.quota_admission import Charge, QuotaAdmission
+    from functions.submissions.quota_admission import QuotaAdmission
     from functions.submissions.requests import RunRequest
     from functions.submissions.start import SubmissionStarter
     from functions.submissions.store import SubmissionStore
@@ -58,6 +58,38 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class NewSubmission:
+    """A checked request for a submission. `key`: its Idempotency-Key. `wait_secs`: how long its client waits.
+
+    `joins_in_flight`: without a key, an identical body in flight is the same submission.
+    """
+
+    project: Project
+    run: RunRequest
+    key: str | None
+    wait_secs: float
+    correlation_id: str
+    traceparent: str | None = None
+    joins_in_flight: bool = False
+
+    @property
+    def priority(self) -> str:
+        """The queue of the submission: waiting clients go first."""
+        return "interactive" if self.wait_secs > 0 else "batch"
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim of its Idempotency-Key, or of its body; None without either."""
+        project_id, sha256 = self.project.project_id, self.run.body_sha256
+        if self.key is not None:
+            return Claim(idempotency_pk(project_id, self.key), sha256)
+        if self.joins_in_flight:
+            # A header cannot hold this first character.
+            return Claim(idempotency_pk(project_id, f"\0{sha256}"), sha256, is_of_body=True)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """Accepts submissions."""
 
@@ -70,42 +102,26 @@ class Acceptance:
     clock: Clock
     sleep: Callable[[float], None] = time.sleep
 
-    def accept(
-        self,
-        project: Project,
-        run: RunRequest,
-        key: str | None,
-        *,
-        wait_secs: float,
-        correlation_id: str,
-        traceparent: str | None = None,
-        joins_in_flight: bool = False,
-    ) -> Accepted:
-        """Run a submission, or queue it. `wait_secs`: how long its client waits.
+    def accept(self, new: NewSubmission) -> Accepted:
+        """Run a submission, or queue it.
 
-        `joins_in_flight`: without a key, an identical body in flight is the same submission.
         Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError.
         """
         # The quota is charged after every other check, so that repeats are free, and before anything runs.
-        if run.profile not in project.profiles:
-            raise ForbiddenError(f"This key may not use the {run.profile} profile.")
-        queue_url = self.settings.interactive_queue_url if wait_secs else self.settings.batch_queue_url
-        depth = self.queues.recent_depth(queue_url)
+        if new.run.profile not in new.project.profiles:
+            raise ForbiddenError(f"This key may not use the {new.run.profile} profile.")
+        depth = self.queues.recent_depth(new.priority)
         if depth > self.settings.max_queue_depth:
             raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)
-        claim = self._claim(project, run, key, joins_in_flight=joins_in_flight)
+        claim = new.claim
         for _ in tries(_MOST_TRIES, self.sleep):
             earlier = self._find_earlier(claim)
             if earlier is not None and claim is not None and claim.is_of_body and self._is_over(earlier):
                 claim = replace(claim, replaces=earlier.submission_id)
             elif earlier is not None:
                 return Accepted(earlier, depth, None)
-            row = self._new_row(project, run, claim, wait_secs=wait_secs, correlation_id=correlation_id)
-            row = replace(row, traceparent=traceparent)
             try:
-                charge = self.admission.charge(project, row)
-                row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
-                submission = self._start_or_refund(row, run, claim, charge, queue_url, wait_secs)
+                submission, usage = self._charge_and_start(new, claim)
             except RateLimitedError:
                 # Another request with this key may have used up the quota since the first check.
                 earlier = self._find_earlier(claim)
@@ -114,34 +130,22 @@ class Acceptance:
                 return Accepted(earlier, depth, None)
             except (ClaimTakenError, KeyInFlightError):
                 continue  # another request holds this key, and its row exists or will exist in a moment
-            return Accepted(submission, depth, charge.usage)
+            return Accepted(submission, depth, usage)
         raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
 
-    def _start_or_refund(
-        self,
-        row: Submission,
-        run: RunRequest,
-        claim: Claim | None,
-        charge: Charge,
-        queue_url: str,
-        wait_secs: float,
-    ) -> Submission:
+    def _charge_and_start(self, new: NewSubmission, claim: Claim | None) -> tuple[Submission, Usage]:
+        """Charge the quota and start the submission. Refund it if it was not started."""
+        row = self._new_row(new, claim)
+        charge = self.admission.charge(new.project, row)
+        row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
         try:
-            return self.starter.start(row, run, claim, queue_url, wait_secs)
+            return self.starter.start(row, new.run, claim, new.wait_secs), charge.usage
         except ClaimTakenError:
             self.admission.refund(row, charge)
             raise
         except (ClientError, BotoCoreError, UnavailableError):
             self.admission.refund_unwritten(row, charge)
             raise
-
-    def _claim(self, project: Project, run: RunRequest, key: str | None, *, joins_in_flight: bool) -> Claim | None:
-        if key is not None:
-            return Claim(idempotency_pk(project.project_id, key), run.body_sha256)
-        if joins_in_flight:
-            # A header cannot hold this first character.
-            return Claim(idempotency_pk(project.project_id, f"\0{run.body_sha256}"), run.body_sha256, is_of_body=True)
-        return None
 
     def _is_over(self, earlier: Submission) -> bool:
         """Tell whether a submission is no longer joined. One that outlasted its client is, for JOINED_MS more."""
@@ -163,18 +167,16 @@ class Acceptance:
             return self.store.get(taken.submission_id)  # None if it was deleted between the two reads
         return None
 
-    def _new_row(
-        self, project: Project, run: RunRequest, claim: Claim | None, *, wait_secs: float, correlation_id: str
-    ) -> Submission:
-        now, is_direct = self.clock(), self.starter.runs_directly(wait_secs)
+    def _new_row(self, new: NewSubmission, claim: Claim | None) -> Submission:
+        run, now, is_direct = new.run, self.clock(), self.starter.runs_directly(new.wait_secs)
         due_secs = DIRECT_DUE_SECS if is_direct else self.settings.pending_redrive_secs
         return Submission(
             submission_id=new_id(),
-            project_id=project.project_id,
+            project_id=new.project.project_id,
             status=Status.PENDING,
             language=run.language.value,
             profile=run.profile.value,
-            priority="interactive" if wait_secs > 0 else "batch",
+            priority=new.priority,
             code=run.code,
             stdin=run.stdin,
             limits=run.limits,
@@ -187,6 +189,7 @@ class Acceptance:
             wall_budget_secs=run.wall_budget_secs,
             asked_directly=is_direct,
             due_at_ms=now + due_secs * MS_PER_SEC,
-            correlation_id=correlation_id,
+            correlation_id=new.correlation_id,
+            traceparent=new.traceparent,
             **self.work.new_values(run),
         )

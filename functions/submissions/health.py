@@ -29,7 +29,6 @@ class Health:
 
     fleet: Fleet
     queues: Queues
-    queue_urls: tuple[str, ...]
     log: Logger
 
     def languages_answer(self, parameters: Parameters) -> Response[str]:
@@ -53,4 +52,4 @@ class Health:
         return answer({"status": "ready", **figures})
 
     def _figures(self) -> Body:
-        return self.fleet.figures(sum(self.queues.recent_depth(url) for url in self.queue_urls))
+        return self.fleet.figures(self.queues.recent_depths())

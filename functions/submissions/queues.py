@@ -18,19 +18,23 @@ _MOST_QUEUES = 2
 
 
 class Queues:
-    """SQS. MessageGroupId is the project: on a standard queue it makes delivery fair between projects."""
+    """SQS: a queue of submissions for each priority, `interactive` and `batch`, and the queue of completions.
 
-    def __init__(self, client: SQSClient, clock: Clock = now_ms) -> None:
+    MessageGroupId is the project: on a standard queue it makes delivery fair between projects.
+    """
+
+    def __init__(self, client: SQSClient, interactive_url: str, batch_url: str, clock: Clock = now_ms) -> None:
         self._client = client
+        self._urls = {"interactive": interactive_url, "batch": batch_url}
         self._depths = FreshCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
 
-    def send_execution(self, queue_url: str, message: Requested, correlation_id: str | None = None) -> None:
+    def send_execution(self, message: Requested, correlation_id: str | None = None) -> None:
         """Request one execution. The correlation id is an attribute: a runner of the revision before passes over it."""
         attributes: dict[str, MessageAttributeValueTypeDef] = {}
         if correlation_id is not None:
             attributes["correlation_id"] = {"DataType": "String", "StringValue": correlation_id}
         self._client.send_message(
-            QueueUrl=queue_url,
+            QueueUrl=self._urls[message.priority],
             MessageBody=message.serialise(),
             MessageGroupId=message.project_id,
             MessageAttributes=attributes,
@@ -40,14 +44,18 @@ class Queues:
         """Send a runner's completion to `record`."""
         self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
 
-    def depth(self, queue_url: str) -> int:
+    def depth(self, priority: str) -> int:
         """Return SQS's estimate of waiting and in-flight messages."""
         answer = self._client.get_queue_attributes(
-            QueueUrl=queue_url,
+            QueueUrl=self._urls[priority],
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )
         return sum(int(count) for count in answer["Attributes"].values())
 
-    def recent_depth(self, queue_url: str) -> int:
+    def recent_depth(self, priority: str) -> int:
         """Like `depth`, cached for a second."""
-        return self._depths.get_or_load(queue_url, lambda: self.depth(queue_url))
+        return self._depths.get_or_load(priority, lambda: self.depth(priority))
+
+    def recent_depths(self) -> int:
+        """Return the `recent_depth` of both queues together."""
+        return sum(self.recent_depth(priority) for priority in self._urls)

@@ -58,31 +58,36 @@ class SubmissionStarter:
         """Whether a submission whose client waits for so long is run directly."""
         return self.direct is not None and wait_secs >= DIRECT_FROM_SECS
 
-    def start(
-        self, row: Submission, run: RunRequest, claim: Claim | None, queue_url: str, wait_secs: float
-    ) -> Submission:
+    def start(self, row: Submission, run: RunRequest, claim: Claim | None, wait_secs: float) -> Submission:
         """Run it directly, else write its row and send it to the queue.
 
         Raises ClaimTakenError and the errors of the tables.
         """
-        direct = self.direct if row.asked_directly else None
+        if self.direct is None or not row.asked_directly:
+            return self._queue(self._create(row, run, claim), run)
         if self.work.has_row_first:
-            return self._start_after_row(self._create(row, run, claim), run, queue_url, wait_secs)
-        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs) if direct else None
-        if direct is None or call is None:
-            pending = self._create(row, run, claim)
-        else:
-            final, written = self._finish_directly(direct, call, row, run, claim)
-            if final is not None:
-                return final
-            pending = written or self._create(row, run, claim)
-        self._send(queue_url, pending, run)
-        return pending
+            return self._run_with_row(self.direct, self._create(row, run, claim), run, wait_secs)
+        return self._run_without_row(self.direct, row, run, claim, wait_secs)
 
-    def _finish_directly(
-        self, direct: DirectRun, call: Call, row: Submission, run: RunRequest, claim: Claim | None
-    ) -> tuple[Submission | None, Submission | None]:
-        """Wait for the runner's answer, and write the final row. Returns that, or None, and the pending row or None."""
+    def _run_with_row(self, direct: DirectRun, row: Submission, run: RunRequest, wait_secs: float) -> Submission:
+        """Run a submission directly whose pending row exists, else send it to the queue."""
+        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs)
+        if call is None:
+            return self._queue(row, run)
+        try:
+            completed = direct.finish(call, row)
+        except RunnerSlowError:
+            return row  # the runner goes on, and sends its result as for a queued run
+        final = None if completed is None else direct.record(completed, row)
+        return final or self._queue(row, run)
+
+    def _run_without_row(
+        self, direct: DirectRun, row: Submission, run: RunRequest, claim: Claim | None, wait_secs: float
+    ) -> Submission:
+        """Run a submission directly and write its final row, else write a pending row and send it to the queue."""
+        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs)
+        if call is None:
+            return self._queue(self._create(row, run, claim), run)
         pending: Submission | None = None
 
         def write_pending() -> None:
@@ -90,8 +95,7 @@ class SubmissionStarter:
             try:
                 pending = self._create(row, run, claim)
             except (ClientError, BotoCoreError, UnavailableError, ClaimTakenError) as error:
-                # The final write, or the fallback to the queue, tries again.
-                warn(self.log, "Pending row not written", row.log_ids, error)
+                warn(self.log, "Pending row not written; the end of the run writes it", row.log_ids, error)
 
         try:
             reach("submit.after_ask")
@@ -100,24 +104,10 @@ class SubmissionStarter:
         except BaseException:
             call.abandon()
             raise
-        if completed is None:
-            return None, pending
-        return direct.record(completed, pending) if pending else direct.record_new(completed, row, claim), pending
-
-    def _start_after_row(self, row: Submission, run: RunRequest, queue_url: str, wait_secs: float) -> Submission:
-        """Run a submission directly whose pending row exists, else send it to the queue."""
-        direct = self.direct if row.asked_directly else None
-        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs) if direct else None
-        if direct is not None and call is not None:
-            try:
-                completed = direct.finish(call, row)
-            except RunnerSlowError:
-                return row  # the runner goes on, and sends its result as for a queued run
-            final = None if completed is None else direct.record(completed, row)
-            if final is not None:
-                return final
-        self._send(queue_url, row, run)
-        return row
+        final = None
+        if completed is not None:
+            final = direct.record(completed, pending) if pending else direct.record_new(completed, row, claim)
+        return final or self._queue(pending or self._create(row, run, claim), run)
 
     def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
         row = self.work.store_input(self._prepare(row, run), run)
@@ -137,14 +127,16 @@ class SubmissionStarter:
             row = replace(row, environment_box=box)
         return row
 
-    def _send(self, queue_url: str, submission: Submission, run: RunRequest) -> None:
-        message = self.work.requested(submission, run, is_direct=False)
+    def _queue(self, pending: Submission, run: RunRequest) -> Submission:
+        """Send a submission whose pending row exists to its queue."""
+        message = self.work.requested(pending, run, is_direct=False)
         try:
             reach("submit.before_send")
-            self.queues.send_execution(queue_url, message, submission.correlation_id)
+            self.queues.send_execution(message, pending.correlation_id)
             reach("submit.after_send")
-            if submission.asked_directly:
+            if pending.asked_directly:
                 due_at_ms = self.clock() + self.pending_redrive_secs * MS_PER_SEC
-                self.store.note_queued(submission.submission_id, due_at_ms)
+                self.store.note_queued(pending.submission_id, due_at_ms)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Submission not queued; the sweeper will send it", submission.log_ids, error)
+            warn(self.log, "Submission not queued; the sweeper will send it", pending.log_ids, error)
+        return pending

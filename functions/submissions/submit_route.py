@@ -10,6 +10,7 @@ from functions.http.http_event import json_body
 from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, wait_secs
 from functions.http.paths import result_path
 from functions.projects.authentication import authenticate, note_usage
+from functions.submissions.accept import NewSubmission
 from functions.submissions.parameters import result_shape
 from functions.submissions.requests import parse_submission
 from functions.submissions.views import accepted_body, timeout_body
@@ -57,7 +58,7 @@ class SubmitRoute:
             own_host=event.request_context.domain_name or "",
         )
         accepted = self.acceptance.accept(
-            project, run, key, wait_secs=secs, correlation_id=event.correlation_id, traceparent=event.traceparent
+            NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)
         )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))

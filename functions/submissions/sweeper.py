@@ -6,7 +6,7 @@ sweeps handle a row once, and a row whose handling fails or crashes is due again
 
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ _RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
 class Sweep:
     """One sweep, on one thread or several.
 
-    `queue_urls` by priority. `oldest_due_age_ms`: the largest delay of the rows handled so far.
+    `oldest_due_age_ms`: the largest delay of the rows handled so far.
     """
 
     completer: Completer
@@ -61,7 +61,6 @@ class Sweep:
     lane_waker: LaneWaker
     boxes: SecretBoxes
     queues: Queues
-    queue_urls: Mapping[str, str]
     pending_redrive_ms: int
     clock: Clock = now_ms
     oldest_due_age_ms: int = 0
@@ -169,7 +168,7 @@ class Sweep:
             message = self.judge_runs.requested_again(repeated, code, at)
         else:
             message = execution_requested(repeated, code, stdin, at, environment)
-        self.queues.send_execution(self.queue_urls[row.priority], message, row.correlation_id)
+        self.queues.send_execution(message, row.correlation_id)
 
     def _environment(self, row: Submission) -> Environment | None:
         """Open the sealed environment of a run. Raises UnsealError, ClientError."""
@@ -180,7 +179,7 @@ class Sweep:
     def _depth(self, priority: str) -> int:
         """Return the depth before this sweep sent anything, because messages are usually lost together."""
         if priority not in self._depths:
-            self._depths[priority] = self.queues.depth(self.queue_urls[priority])
+            self._depths[priority] = self.queues.depth(priority)
         return self._depths[priority]
 
     def _record_age(self, age_ms: int) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
+from functions.clock import Clock, now_ms
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.queues import Queues
 from tests.adapters.aws_account import Aws
@@ -19,10 +20,14 @@ def received(aws: Aws, queue: str) -> dict[str, Any]:
     return message
 
 
+def queues(aws: Aws, clock: Clock = now_ms) -> Queues:
+    return Queues(Clients.sqs(), aws.names["InteractiveQueue"], aws.names["BatchQueue"], clock)
+
+
 def test_an_execution_is_grouped_by_its_project(aws: Aws) -> None:
     row = new_submission()
     message = execution_requested(row, b"print(42)\n", b"", row.created_at)
-    Queues(Clients.sqs()).send_execution(aws.names["BatchQueue"], message)
+    queues(aws).send_execution(message)
     taken = received(aws, "BatchQueue")
     assert taken["Body"] == message.serialise()
     assert taken["Attributes"]["MessageGroupId"] == "dev"
@@ -31,28 +36,28 @@ def test_an_execution_is_grouped_by_its_project(aws: Aws) -> None:
 def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
     row = new_submission()
     message = execution_requested(row, b"x" * 65_536, b"y" * 262_144, row.created_at)
-    Queues(Clients.sqs()).send_execution(aws.names["BatchQueue"], message)
+    queues(aws).send_execution(message)
     assert len(received(aws, "BatchQueue")["Body"]) > 400_000
 
 
 def test_depth_counts_waiting_and_in_flight_messages(aws: Aws) -> None:
-    url, made = aws.names["BatchQueue"], Queues(Clients.sqs())
+    made = queues(aws)
     row = new_submission()
     for _ in range(3):
-        made.send_execution(url, execution_requested(row, b"x", b"", row.created_at))
+        made.send_execution(execution_requested(row, b"x", b"", row.created_at))
     received(aws, "BatchQueue")
-    assert made.depth(url) == 3
+    assert made.depth("batch") == 3
 
 
 def test_a_recent_depth_is_at_most_a_second_old(aws: Aws) -> None:
-    url, time, row = aws.names["BatchQueue"], FakeTime(), new_submission()
-    made = Queues(Clients.sqs(), time)
-    assert made.recent_depth(url) == 0
-    made.send_execution(url, execution_requested(row, b"x", b"", row.created_at))
+    time, row = FakeTime(), new_submission()
+    made = queues(aws, time)
+    assert made.recent_depth("batch") == 0
+    made.send_execution(execution_requested(row, b"x", b"", row.created_at))
     time.advance(0.9)
-    assert made.recent_depth(url) == 0
+    assert made.recent_depth("batch") == 0
     time.advance(0.1)
-    assert made.recent_depth(url) == 1
+    assert made.recent_depth("batch") == 1
 
 
 @pytest.fixture
