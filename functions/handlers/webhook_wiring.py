@@ -20,6 +20,7 @@ from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.ordered_queue import OrderedQueue
+from functions.webhooks.sending.parking import Parking
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes
 from functions.webhooks.sending.slots import project_slots
@@ -47,6 +48,7 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
         claimer=Claimer(
             snapshots=Snapshots(table, dynamodb),
             leases=Leases(table, dynamodb),
+            parking=Parking(table, dynamodb),
             hints=box.hints,
             lanes=lanes,
             lane_waker=LaneWaker(lanes, queue, box.hints, slots),

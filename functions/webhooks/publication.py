@@ -48,15 +48,14 @@ def plan_publication(
     subscribers: Subscribers,
     run_target: RunTarget | None,
     now_ms: int,
-    skip_endpoint_id: str | None = None,
 ) -> Publication:
     """Plan the rows and hints of an event. `table_name`: the deliveries table.
 
-    Targets: the run's own URL, and every endpoint that subscribes, except `skip_endpoint_id`. A disabled endpoint gets
-    a paused delivery without a hint. The event of a submission's end needs no list row: its submission is listed.
+    Targets: the run's own URL, and every endpoint that subscribes. A disabled endpoint gets a paused delivery without a
+    hint. The event of a submission's end needs no list row: its submission is listed.
     """
     ttl = (now_ms + TTL_MS) // MS_PER_SEC
-    deliveries = tuple(_deliveries(event, subscribers, run_target, now_ms, skip_endpoint_id))
+    deliveries = tuple(_deliveries(event, subscribers, run_target, now_ms))
     rows = [delivery_row(delivery, ttl) for delivery in deliveries]
     ordered = {endpoint.endpoint_id for endpoint in subscribers.endpoints if endpoint.ordered}
     rows += [queue_row(delivery, ttl) for delivery in deliveries if delivery.endpoint_id in ordered]
@@ -75,11 +74,7 @@ def plan_publication(
 
 
 def _deliveries(
-    event: Event,
-    subscribers: Subscribers,
-    run_target: RunTarget | None,
-    now_ms: int,
-    skip_endpoint_id: str | None,
+    event: Event, subscribers: Subscribers, run_target: RunTarget | None, now_ms: int
 ) -> Iterable[Delivery]:
     blank = Delivery(
         event_id=event.event_id,
@@ -98,6 +93,6 @@ def _deliveries(
     if run_target is not None:
         yield replace(blank, **asdict(run_target))
     for endpoint in subscribers.endpoints:
-        if endpoint.wants(event.type) and endpoint.endpoint_id != skip_endpoint_id:
+        if endpoint.wants(event.type):
             state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED
             yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state)

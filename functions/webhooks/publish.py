@@ -36,12 +36,12 @@ class Outbox:
     def publish(self, event: Event, *, skip_endpoint_id: str | None = None, only: frozenset[str] = frozenset()) -> None:
         """Write the event and its deliveries, send their hints, then put the event on the bus.
 
-        Targets: see `plan_publication`. `only`: ids of the endpoints that may get it; all may if none of these is
-        there, so that no mistake hides an event. Raises the errors of the tables, the queue and the bus. Nothing is
-        lost then: the caller repeats the call.
+        Targets: every endpoint that subscribes, except `skip_endpoint_id`. `only`: ids of the endpoints that may get
+        it; all may if none of these is there, so that no mistake hides an event. Raises the errors of the tables, the
+        queue and the bus. Nothing is lost then: the caller repeats the call.
         """
-        subscribers = self.endpoints.subscribers(event.project_id).among(only)
-        plan = plan_publication(self.deliveries.table_name, event, subscribers, None, self.clock(), skip_endpoint_id)
+        subscribers = self.endpoints.subscribers(event.project_id).among(only).without(skip_endpoint_id)
+        plan = plan_publication(self.deliveries.table_name, event, subscribers, None, self.clock())
         hints: Sequence[Hint] = plan.hints
         if not self.deliveries.put_publication(plan):
             kept = self.deliveries.get_event(event.event_id)

@@ -57,6 +57,7 @@ from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import Leases
 from functions.webhooks.sending.ordered_queue import OrderedQueue
+from functions.webhooks.sending.parking import Parking
 from functions.webhooks.sending.schedule import Schedule
 from functions.webhooks.sending.secret_box import SecretBoxes
 from functions.webhooks.sending.snapshots import Snapshots
@@ -138,6 +139,7 @@ class Pipeline:
             Claimer(
                 self.snapshots,
                 self.leases,
+                Parking(table, dynamodb, time, no_sleep),
                 self.delivery_hints,
                 self.lanes,
                 self.lane_waker,

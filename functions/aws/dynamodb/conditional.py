@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, to_item
@@ -35,6 +35,11 @@ class ConditionalUpdate:
     adds: Mapping[str, frozenset[str]] = field(default_factory=dict)
     deletes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+
+    def only_if(self, condition: str, values: Mapping[str, Value] | None = None) -> ConditionalUpdate:
+        """Return the update with one more condition. Put alternatives into brackets."""
+        both = " AND ".join(filter(None, (self.condition, condition)))
+        return replace(self, condition=both, condition_values={**self.condition_values, **(values or {})})
 
     def action(self, table_name: str, key: Key) -> Any:
         """Return the update as one action of a transaction."""

@@ -78,7 +78,7 @@ class ReplayStore(Table):
         if secret_box is not None:
             update = replace(update, sets={**update.sets, "secret_box": secret_box})
         elif delivery.endpoint_id == RUN_ENDPOINT_ID:
-            update = replace(update, condition=f"{update.condition} AND attribute_exists(#secret_box)")
+            update = update.only_if("attribute_exists(#secret_box)")
         return update.action(self.table_name, rows.delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def _again(self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:

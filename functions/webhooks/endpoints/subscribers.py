@@ -33,3 +33,7 @@ class Subscribers:
         """Keep the endpoints with these ids; all if none of them is there."""
         kept = tuple(endpoint for endpoint in self.endpoints if endpoint.endpoint_id in endpoint_ids)
         return replace(self, endpoints=kept) if kept else self
+
+    def without(self, endpoint_id: str | None) -> Subscribers:
+        """Leave out an endpoint."""
+        return replace(self, endpoints=tuple(each for each in self.endpoints if each.endpoint_id != endpoint_id))

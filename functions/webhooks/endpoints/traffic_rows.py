@@ -54,7 +54,8 @@ def count(
 
 
 def _count_one(update: ConditionalUpdate, name: str, seen: Counter, after: Counter, number: str) -> ConditionalUpdate:
-    sets, values, computed = dict(update.sets), dict(update.condition_values), list(update.computed)
+    sets, computed = dict(update.sets), list(update.computed)
+    values: dict[str, Value] = {}
     condition = f"attribute_not_exists(#{name})"
     if seen.period != NEVER:
         condition = f"#{name} = :seen_{name}"
@@ -68,5 +69,4 @@ def _count_one(update: ConditionalUpdate, name: str, seen: Counter, after: Count
             computed += [f"#{name}_{counted}_before = #{name}_{counted}" for counted in ("attempts", "failures")]
         else:
             sets |= {f"{name}_attempts_before": 0, f"{name}_failures_before": 0}
-    both = " AND ".join(filter(None, (update.condition, condition)))
-    return replace(update, sets=sets, condition=both, condition_values=values, computed=tuple(computed))
+    return replace(update.only_if(condition, values), sets=sets, computed=tuple(computed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, put
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.reply import Reply
 
 MAX_TRIES = 6
-_NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,5 @@ class Attempts(Table):
     def _of_slot(self, held: ClaimedDelivery, rest_until_ms: int) -> list[Any]:
         if held.slot is None:
             return []
-        update = slot_rows.free(held.slot, rest_until_ms, self._clock())
-        condition = " AND ".join(filter(None, (update.condition, _NOBODY_WAITS)))
-        action = replace(update, condition=condition).action(self.table_name, slot_rows.slots_key(held.slot.project_id))
-        return [action]
+        update = slot_rows.free(held.slot, rest_until_ms, self._clock()).only_if(slot_rows.NOBODY_WAITS)
+        return [update.action(self.table_name, slot_rows.slots_key(held.slot.project_id))]

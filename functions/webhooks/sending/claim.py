@@ -24,6 +24,7 @@ from functions.webhooks.sending.lane_store import LaneStore
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import ClaimedDelivery, Leases
 from functions.webhooks.sending.ordered_queue import OrderedQueue
+from functions.webhooks.sending.parking import Parking
 from functions.webhooks.sending.slots import HeldSlot
 from functions.webhooks.sending.snapshots import DeliverySnapshot, Snapshots
 
@@ -40,6 +41,7 @@ class Claimer:
 
     snapshots: Snapshots
     leases: Leases
+    parking: Parking
     hints: DeliveryHints
     lanes: LaneStore
     lane_waker: LaneWaker
@@ -80,9 +82,9 @@ class Claimer:
             if seen.lane.is_open:  # its probe is due later, and another sender may get it
                 return None
             if seen.is_orphan:
-                self.leases.cancel(seen.delivery)
+                self.parking.cancel(seen.delivery)
             elif seen.endpoint is not None and not seen.endpoint.enabled:
-                self.leases.pause(seen)
+                self.parking.pause(seen)
             elif (claimed := self.leases.claim_next(seen, owner, slot)) is not None:
                 return self._kept(claimed, seen.endpoint)
         return None
@@ -128,14 +130,14 @@ class Claimer:
     def _settle(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
         """Claim, park, pause or cancel. Return the claim if any, and False if the rows have changed since."""
         if seen.is_orphan:
-            return None, self.leases.cancel(seen.delivery)
+            return None, self.parking.cancel(seen.delivery)
         if seen.endpoint is not None and not seen.endpoint.enabled:
-            return None, self.leases.pause(seen)
+            return None, self.parking.pause(seen)
         if not self._has_free_slot(seen):
             return self._wait(seen, owner, hint)
         may_be_older = seen.lane.waiting_ms is not None and not seen.lane.is_ordered
         if may_be_older and (older := self._older(seen)) is not None:
-            if not self.leases.park(seen):
+            if not self.parking.park(seen):
                 return None, False
             # `older` was read after `seen`. Its claim counts the slots again.
             seen = older
@@ -176,7 +178,7 @@ class Claimer:
             if first is None:
                 return None
             if waits is not None:
-                self.leases.wait_for_turn(waits)
+                self.parking.wait_for_turn(waits)
                 reach("webhook.after_wait")
             turn = None
         if first.state is DeliveryState.PAUSED:
@@ -207,13 +209,13 @@ class Claimer:
             held = self.leases.claim_unsent(seen, owner)
             return held, held is not None
         if seen.is_turn and seen.slots.has_sender(seen.lane, now):
-            return None, self.leases.wait_for_turn(seen)  # that sender goes on with this one
+            return None, self.parking.wait_for_turn(seen)  # that sender goes on with this one
         next_free_ms = seen.slots.next_free_ms(seen.lane, now)
         if seen.lane.is_marked(now) or next_free_ms is None:
-            return None, self.leases.park(seen)
+            return None, self.parking.park(seen)
         # No sender passes on a resting slot or the probe of an open circuit breaker. So the first delivery gets a hint.
         at_ms = min(max(next_free_ms, now), now + MAX_HINT_DELAY_MS)
-        if not self.leases.park(seen, at_ms):
+        if not self.parking.park(seen, at_ms):
             return None, False
         reach("webhook.after_park")
         self.hints.send(Hint.of(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=at_ms - now)

@@ -17,21 +17,14 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
 from functions.clock import Clock, now_ms
 from functions.fresh_cache import FreshCache
-from functions.webhooks.deliveries.model import (
-    LEASE_LEEWAY_MS,
-    LEASE_MS,
-    PARKED_MS,
-    SKEW_MS,
-    Delivery,
-    DeliveryState,
-    due_at,
-)
+from functions.webhooks.deliveries.model import LEASE_LEEWAY_MS, LEASE_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_key
-from functions.webhooks.endpoints.rows import endpoint_key
 from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.attempted_endpoint import count_attempt
+from functions.webhooks.sending.claimable import DUE, LEASE, WAITING, change_claimable, only_if_same
 from functions.webhooks.sending.lane_rows import lane_key
-from functions.webhooks.sending.lane_store import mark_lane, take_turn
+from functions.webhooks.sending.lane_store import take_turn
+from functions.webhooks.sending.parking import CONTENDED_TRIES
 from functions.webhooks.sending.slots import SLOT_MS, HeldSlot, Slots
 
 if TYPE_CHECKING:
@@ -44,16 +37,8 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.lane import Lane
     from functions.webhooks.sending.snapshots import DeliverySnapshot
 
-_DUE = ("due_shard", "due_at_ms")
-_LEASE = ("lease_until_ms", "lease_owner")
-_WAITING = ("lane_ref", "lane_at_ms")
-_CLAIMABLE = (  # as Delivery.is_claimable
-    "((#state = :pending AND #next_at_ms <= :soon) OR (#state = :retrying AND #next_at_ms <= :now)"
-    " OR (#state = :sending AND #lease_until_ms <= :now))"
-)
 CROWDED_MS = 1_000
 _MOST_PROJECTS = 1_000
-_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +82,7 @@ class Leases(Table):
         if self._crowded.get(lane.project_id):
             return None
         slot = self._new_slot(lane)
-        take = slot_rows.take(slot, project_slots, self._clock())
-        take = replace(take, condition=f"{take.condition} AND attribute_not_exists(#waiting_ms)")
+        take = slot_rows.take(slot, project_slots, self._clock()).only_if(slot_rows.NOBODY_WAITS)
         claim, ours = self._lease(delivery, owner)
         actions = [claim, take.action(self.table_name, slot_rows.slots_key(lane.project_id))]
         if endpoint is None or endpoint.failing is not None:
@@ -130,53 +114,6 @@ class Leases(Table):
         """Claim a delivery without a slot, to record a failed attempt."""
         return self._claim(seen, owner, None, [])
 
-    def pause(self, seen: DeliverySnapshot) -> bool:
-        """Pause a claimable delivery of a disabled endpoint; False if either has changed."""
-        pause = self._change(seen.delivery, {"state": DeliveryState.PAUSED.value}, (*_LEASE, *_DUE, *_WAITING))
-        key = endpoint_key(seen.slots.project_id, seen.delivery.endpoint_id)
-        is_off = check(self.table_name, key, "#enabled = :enabled", {"enabled": False})
-        return not self._transact([pause, is_off])
-
-    def cancel(self, delivery: Delivery) -> bool:
-        """Cancel a claimable delivery of a deleted endpoint; False if it has changed."""
-        cancel = self._change(delivery, {"state": DeliveryState.CANCELLED.value}, (*_LEASE, *_DUE, *_WAITING))
-        return not self._transact([cancel])
-
-    def park(self, seen: DeliverySnapshot, hinted_for_ms: int | None = None) -> bool:
-        """Park a delivery until a slot is free; False if a slot or the delivery has changed since.
-
-        It waits in its lane without a hint, or outside with a hint at `hinted_for_ms`. The same transaction marks lane
-        and project, so that a sender that frees a slot sees the mark.
-        """
-        now, delivery = self._clock(), seen.delivery
-        state = DeliveryState.RETRYING if delivery.scheduled_attempts else DeliveryState.PENDING
-        sets: dict[str, Value] = {"state": state.value, "due_shard": due_shard(delivery.event_id)}
-        if hinted_for_ms is None:
-            lane_at_ms = min(delivery.next_at_ms, now)
-            sets |= {"lane_ref": seen.lane.ref, "lane_at_ms": lane_at_ms, "due_at_ms": now + PARKED_MS}
-        else:
-            sets["due_at_ms"] = due_at(hinted_for_ms, now)
-        removes = _LEASE if hinted_for_ms is None else (*_LEASE, *_WAITING)
-        actions = [self._change(delivery, sets, removes)]
-        if not (seen.lane.is_marked(now) and seen.slots.is_marked(now)):
-            project_id = seen.slots.project_id
-            actions += [
-                mark_lane(seen.lane, now).action(self.table_name, lane_key(project_id, seen.lane.name)),
-                slot_rows.mark(seen.slots, now).action(self.table_name, slot_rows.slots_key(project_id)),
-            ]
-        return not self._transact(actions)
-
-    def wait_for_turn(self, seen: DeliverySnapshot) -> bool:
-        """Let a delivery of an ordered endpoint wait without a hint; False if it has changed.
-
-        The lane is marked, but not the project: its other endpoints need not look for waiting deliveries.
-        """
-        now, lane = self._clock(), seen.lane
-        actions = [self._change(seen.delivery, {"due_at_ms": now + PARKED_MS}, ())]
-        if not lane.is_marked(now):
-            actions.append(mark_lane(lane, now).action(self.table_name, lane_key(lane.project_id, lane.name)))
-        return not self._transact(actions)
-
     def cancel_claimed(self, held: ClaimedDelivery) -> bool:
         """Cancel a claimed delivery whose event is gone; False if the lease is no longer ours."""
         delivery = held.delivery
@@ -184,7 +121,7 @@ class Leases(Table):
             {"state": DeliveryState.CANCELLED.value},
             "#state = :sending AND #lease_owner = :me",
             {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""},
-            (*_LEASE, *_DUE, "secret_box"),
+            (*LEASE, *DUE, "secret_box"),
         )
         return self._is_updated(cancel, delivery_key(delivery.event_id, delivery.endpoint_id))
 
@@ -195,7 +132,7 @@ class Leases(Table):
         return slot_rows.to_slots(slot.project_id, row or {})
 
     def _transact(self, actions: list[Any]) -> tuple[str, ...]:
-        return transact(self._client, actions, _TRIES, self._sleep)
+        return transact(self._client, actions, CONTENDED_TRIES, self._sleep)
 
     def _new_slot(self, lane: Lane) -> HeldSlot:
         return HeldSlot(secrets.token_hex(6), self._clock() + SLOT_MS, lane, lane.project_id)
@@ -220,14 +157,16 @@ class Leases(Table):
     def _lease(self, delivery: Delivery, owner: str) -> tuple[Any, Delivery]:
         """Return the action that takes the lease of an unchanged delivery, and the delivery after it."""
         until_ms = self._clock() + LEASE_MS
-        is_same, values = _is_same(delivery)
-        sets: dict[str, Value] = {"state": DeliveryState.SENDING.value, "lease_owner": owner}
         if delivery.due_at_ms is not None and abs(delivery.due_at_ms - until_ms) <= LEASE_LEEWAY_MS:
             until_ms = delivery.due_at_ms
-            is_same += " AND #due_at_ms = :lease_until_ms"
-        else:
+        sets: dict[str, Value] = {
+            "state": DeliveryState.SENDING.value,
+            "lease_owner": owner,
+            "lease_until_ms": until_ms,
+        }
+        is_due_then = delivery.due_at_ms == until_ms
+        if not is_due_then:
             sets |= {"due_shard": due_shard(delivery.event_id), "due_at_ms": until_ms}
-        sets["lease_until_ms"] = until_ms
         ours = replace(
             delivery,
             state=DeliveryState.SENDING,
@@ -236,48 +175,11 @@ class Leases(Table):
             lane_at_ms=None,
             due_at_ms=until_ms,
         )
-        return self._change(delivery, sets, _WAITING, (is_same, values)), ours
+        update = only_if_same(change_claimable(delivery, self._clock(), sets, WAITING), delivery)
+        if is_due_then:
+            update = update.only_if("#due_at_ms = :lease_until_ms")
+        return update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id)), ours
 
     def _lane_is_calm(self, lane: Lane) -> Any:
         condition = "attribute_not_exists(#failures) AND attribute_not_exists(#waiting_ms)"
         return check(self.table_name, lane_key(lane.project_id, lane.name), condition, {})
-
-    def _change(
-        self,
-        delivery: Delivery,
-        sets: dict[str, Value],
-        removes: tuple[str, ...],
-        is_same: tuple[str, dict[str, Value]] = ("", {}),
-    ) -> Any:
-        """Change a claimable row that has had no attempt since it was read."""
-        now = self._clock()
-        states = (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.SENDING)
-        values: dict[str, Value] = {state.value: state.value for state in states}
-        update = ConditionalUpdate(
-            sets,
-            f"{_CLAIMABLE} AND #attempt = :seen_attempt{is_same[0]}",
-            {**values, "now": now, "soon": now + SKEW_MS, "seen_attempt": delivery.attempt, **is_same[1]},
-            removes,
-        )
-        return update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id))
-
-
-def _is_same(delivery: Delivery) -> tuple[str, dict[str, Value]]:
-    """Return a condition that the row has all that a sender uses of `delivery`, which may come from a hint."""
-    condition = " AND #next_at_ms = :same_next_at_ms"
-    values: dict[str, Value] = {
-        "same_next_at_ms": delivery.next_at_ms,
-        "same_attempts_before": delivery.attempts_before,
-    }
-    if delivery.attempts_before:
-        condition += " AND #attempts_before = :same_attempts_before"
-    else:
-        condition += " AND (attribute_not_exists(#attempts_before) OR #attempts_before = :same_attempts_before)"
-    for name in ("project_id", "url", "secret_box", "body_digest"):
-        value = getattr(delivery, name)
-        if value:
-            condition += f" AND #{name} = :same_{name}"
-            values[f"same_{name}"] = value
-        else:  # rows have no empty values
-            condition += f" AND attribute_not_exists(#{name})"
-    return condition, values

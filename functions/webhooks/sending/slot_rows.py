@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _HELD = "held_"
 _HASH_CHARS = 16
+NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
 _COUNT = "#version = if_not_exists(#version, :zero) + :one"
 
 

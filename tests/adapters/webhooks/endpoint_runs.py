@@ -10,6 +10,7 @@ from functions.webhooks.endpoints.model import (
     Endpoint,
 )
 from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.parking import Parking
 from tests.adapters.pipeline import PROJECT_SLOTS, Pipeline, no_sleep
 
 
@@ -38,4 +39,10 @@ def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> No
     table, client = pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb")
     made = kind(table, client, pipeline.time, no_sleep)
     claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=made)
+    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
+
+
+def use_parking(pipeline: Pipeline, kind: type[Parking]) -> None:
+    made = kind(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time, no_sleep)
+    claimer = dataclasses.replace(pipeline.deliverer.claimer, parking=made)
     pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))

@@ -22,10 +22,11 @@ from functions.webhooks.endpoints.model import (
 )
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.parking import Parking
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of
-from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases
+from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases, use_parking
 from tests.adapters.webhooks.scripted_sends import Conflicting, Script
 from tests.chat_shapes import problems, texts
 from tests.submission_factory import START_MS
@@ -319,12 +320,12 @@ def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
 ) -> None:
     pipeline.change_endpoint(endpoint, {"enabled": False})
 
-    class Late(Leases):
+    class Late(Parking):
         def pause(self, *arguments: Any) -> Any:
             pipeline.change_endpoint(endpoint, {"enabled": True})
             return super().pause(*arguments)
 
-    use_leases(pipeline, Late)
+    use_parking(pipeline, Late)
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
 

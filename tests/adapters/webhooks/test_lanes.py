@@ -15,12 +15,12 @@ from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.lane import FAILURES_TO_OPEN, STALE_MS
 from functions.webhooks.sending.lane_rows import lane_key
 from functions.webhooks.sending.lane_store import LaneStore
-from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.parking import Parking
 from functions.webhooks.sending.reply import Reply
 from functions.webhooks.sending.slot_rows import slots_key
 from functions.webhooks.sending.slots import SLOT_MS
 from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at
-from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases
+from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_parking
 from tests.adapters.webhooks.scripted_sends import Script
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ def test_a_slot_that_is_freed_between_look_and_park_is_seen(pipeline: Pipeline, 
     assert held.slot is not None
     release = partial(pipeline.leases.release, held.slot)
 
-    class Late(Leases):
+    class Late(Parking):
         def park(self, *arguments: Any) -> bool:
             release()
             return super().park(*arguments)
 
-    use_leases(pipeline, Late)
+    use_parking(pipeline, Late)
     pipeline.webhook(hint_of(late, endpoint))
     assert pipeline.state(late, endpoint.endpoint_id) is DeliveryState.DELIVERED
 
