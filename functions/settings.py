@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import DataclassInstance
 
 LOCAL_STAGE = "local"
@@ -246,29 +248,45 @@ def load[Settings: DataclassInstance](kind: type[Settings]) -> Settings:
     refuse_insecure_stage()
     if runner_url := values.get("runner_url"):
         if not values["runner_token_parameter"]:
-            raise SettingsInvalidError("RUNNER_TOKEN_PARAMETER is not set, but RUNNER_URL is")
+            raise SettingsInvalidError(
+                "RUNNER_URL needs RUNNER_TOKEN_PARAMETER: the name of the SSM parameter with the runner's token"
+            )
         if not runner_url.startswith("https://") and not values["allow_runner_http"]:
-            raise SettingsInvalidError("RUNNER_URL is not https://, and ALLOW_RUNNER_HTTP is not true")
+            raise SettingsInvalidError("RUNNER_URL must begin with https://, or ALLOW_RUNNER_HTTP must be true")
     return kind(**values)
 
 
 def _read(name: str, kind: Any) -> Any:
     text = os.environ.get(name)
     if text is None:
-        raise SettingsInvalidError(f"{name} is not set")
+        raise SettingsInvalidError(f"{name} is not set: set it as template.yaml does")
+    if kind not in _READERS:
+        return text
+    expected, read = _READERS[kind]
     try:
-        if kind is bool:
-            return {"true": True, "false": False}[text]
-        if kind is int:
-            return int(text)
-        if kind == tuple[str, ...]:
-            return tuple(part.strip() for part in text.split(",") if part.strip())
-        if kind == tuple[Network, ...]:
-            from ipaddress import ip_network  # noqa: PLC0415 - one function needs it
-
-            return tuple(Network(str(ip_network(part.strip()))) for part in text.split(",") if part.strip())
-        if kind == tuple[int, ...]:
-            return tuple(int(part) for part in text.split(","))
+        return read(text)
     except (KeyError, ValueError):
-        raise SettingsInvalidError(f"{name} has no valid value") from None
-    return text
+        raise SettingsInvalidError(f"{name} must be {expected}") from None
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    from ipaddress import ip_network  # noqa: PLC0415 - one function needs it
+
+    return tuple(Network(str(ip_network(part))) for part in _parts(text))
+
+
+_READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
+    bool: ("true or false", {"true": True, "false": False}.__getitem__),
+    int: ("a whole number", int),
+    tuple[str, ...]: ("names with commas between them", _parts),
+    tuple[int, ...]: (
+        "whole numbers with commas between them",
+        lambda text: tuple(int(part) for part in text.split(",")),
+    ),
+    tuple[Network, ...]: ("addresses or networks with commas between them", _networks),
+}
+"""Functions that read the values of other types than str, and what they expect. None of them shows the value."""

@@ -48,7 +48,7 @@ def _serve(row: Due, context: LambdaContext) -> bool:
     try:
         wired().serve(row)
     except Exception:  # noqa: BLE001 - one broken row must not stop the others; it stays due
-        logger(SERVICE).exception("Check not served", row=f"{row.pk} {row.sk}")
+        logger(SERVICE).exception("Check not handled; it stays due", row=f"{row.pk} {row.sk}")
         return True
     return False
 

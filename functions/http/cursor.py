@@ -29,7 +29,7 @@ def read_cursor(owner: str, cursor: str, created_key_form: re.Pattern[str] = _CR
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         written_for, _, created_key = raw.decode().partition(_SEPARATOR)
     except (binascii.Error, ValueError):
-        raise BadRequestError("The cursor is not one of this list.") from None
+        written_for = created_key = ""
     if written_for != owner or not created_key_form.fullmatch(created_key):
-        raise BadRequestError("The cursor is not one of this list.")
+        raise BadRequestError("The cursor is not one of this list. Send a next_cursor of this list, or no cursor.")
     return created_key

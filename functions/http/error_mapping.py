@@ -64,7 +64,7 @@ def _busy_dependency(error: Exception, log: Logger, request_id: str) -> ServiceE
             return None
     elif not isinstance(error, RowsContendedError | ConnectionError | HTTPClientError):
         return None  # the last two: no connection, timeout, connection lost
-    log.warning("Dependency is busy", request_id=request_id, error_type=type(error).__name__)
+    log.warning("A dependency is busy; the client gets 503", request_id=request_id, error_type=type(error).__name__)
     return UnavailableError(
         "A part of the service is busy. Repeat the request, with the same Idempotency-Key if it had one."
     )

@@ -45,7 +45,10 @@ class AdminGate:
             self.log.warning("Admin key cannot be read", parameter=self.parameter, request_id=app.request_id)
             raise UnavailableError("The administrator's key cannot be checked at the moment. Try again.") from None
         if not self._is_usable(secret):
-            self.log.error("Every admin request is refused: the key is too short or public", request_id=app.request_id)
+            self.log.error(
+                "Every admin request is refused: replace the administrator's key, which is too short or public",
+                request_id=app.request_id,
+            )
             raise self._refusal()
         if not hmac.compare_digest(_digest(given), _digest(secret)):
             self.log.warning("Admin key refused", request_id=app.request_id)

@@ -135,5 +135,5 @@ def parse_issue(raw: bytes, clock: Clock) -> IssueKeyRequest:
 def project_id(text: str) -> str:
     """Check a project id in a path: a UUID, or a name chosen by the installation. Raises BadRequestError."""
     if not _PROJECT_ID.fullmatch(text):
-        raise BadRequestError("This is no project's id.")
+        raise BadRequestError("This is no id of a project. GET /api/projects lists them.")
     return text

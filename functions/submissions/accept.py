@@ -109,7 +109,8 @@ class Acceptance:
         """
         # The quota is charged after every other check, so that repeats are free, and before anything runs.
         if new.run.profile not in new.project.profiles:
-            raise ForbiddenError(f"This key may not use the {new.run.profile} profile.")
+            refused = f"This project may not use the {new.run.profile} profile."
+            raise ForbiddenError(f"{refused} Send another profile, or ask the administrator.")
         depth = self.queues.recent_depth(new.priority)
         if depth > self.settings.max_queue_depth:
             raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)
@@ -163,7 +164,9 @@ class Acceptance:
             self.store.check_claim(claim)
         except ClaimTakenError as taken:
             if taken.body_sha256 != claim.body_sha256:
-                raise IdempotencyConflictError("This Idempotency-Key was used with another body.") from None
+                raise IdempotencyConflictError(
+                    "This Idempotency-Key was used with another body. Use a new key."
+                ) from None
             return self.store.get(taken.submission_id)  # None if it was deleted between the two reads
         return None
 

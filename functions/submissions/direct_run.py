@@ -43,7 +43,7 @@ class DirectRun:
         try:
             return self.runner.start(message, submission.correlation_id, wait_secs)
         except RunnerUnavailableError as unavailable:
-            self._warn(submission, "Runner not called directly", unavailable)
+            self._warn(submission, "Runner not called directly; the submission is queued", unavailable)
             return None
 
     def finish(
@@ -62,10 +62,10 @@ class DirectRun:
         except RunnerSlowError as slow:
             if submission.kind is Kind.JUDGE:
                 raise
-            self._warn(submission, "Runner did not answer directly", slow)
+            self._warn(submission, "Runner did not answer directly; the submission is queued", slow)
             return None
         except RunnerUnavailableError as unavailable:
-            self._warn(submission, "Runner did not answer directly", unavailable)
+            self._warn(submission, "Runner did not answer directly; the submission is queued", unavailable)
             return None
         reach("submit.after_answer")
         return completed
@@ -81,10 +81,10 @@ class DirectRun:
         try:
             ended = self.completer.complete(submission, self.completer.completion(completed, submission))
         except MessageInvalidError as error:
-            self._warn(submission, "Direct result does not fit its request", error)
+            self._warn(submission, "Direct result does not fit its request; the submission is queued", error)
             return None
         except (ClientError, BotoCoreError, UnavailableError) as error:
-            self._warn(submission, "Direct result not recorded", error)
+            self._warn(submission, "Direct result not recorded; the completions queue gets it", error)
             return submission if self._send_completion(completed, submission) else None
         if ended is None:  # a run from the queue was first, or the row was deleted: the caller reads the row
             return submission
@@ -96,7 +96,7 @@ class DirectRun:
         try:
             self.queues.send_completion(self.completions_queue_url, completed)
         except (ClientError, BotoCoreError) as error:
-            self._warn(submission, "Completion not sent", error)
+            self._warn(submission, "Completion not sent; the submission is queued", error)
             return False
         reach("submit.after_hand_over")
         return True

@@ -101,7 +101,7 @@ class QuotaAdmission:
                 self._quotas.refund(row.quota_claim, charge.usage)
         except (ClientError, BotoCoreError) as error:
             # The windows end by themselves, and `_release_stale` finds the entry.
-            warn(self._log, "Quota not given back", row.log_ids, error)
+            warn(self._log, "Run not refunded; its windows end by themselves", row.log_ids, error)
 
     def _release_stale(self, row: Submission, in_flight: tuple[QuotaClaim, ...]) -> bool:
         """Release runs in flight that are final or never started. True if there was one."""

@@ -79,14 +79,14 @@ class Call:
         try:
             completed = _answer_type(self._message).parse(content)
         except MessageInvalidError as error:
-            raise RunnerUnavailableError(f"invalid answer: {error}") from None
+            raise RunnerUnavailableError(f"the answer is invalid: {error}") from None
         asked, got = self._message, completed
         if (asked.submission_id, asked.execution_id, asked.language) != (
             got.submission_id,
             got.execution_id,
             got.language,
         ):
-            raise RunnerUnavailableError("answer to another request")
+            raise RunnerUnavailableError("the answer is to another request")
         return completed
 
     def abandon(self) -> None:
@@ -114,19 +114,19 @@ class Call:
             response = self._connection.getresponse()
         length = response.length
         if length is None or length > MAX_ANSWER_BYTES:
-            raise RunnerUnavailableError("unbounded answer")
+            raise RunnerUnavailableError(f"the answer has no length, or more than {MAX_ANSWER_BYTES} bytes")
         parts = []
         while length > 0:
             self._limit_time()
             part = response.read1(length)
             if not part:
-                raise RunnerUnavailableError("answer ended early")
+                raise RunnerUnavailableError("the answer ended early")
             parts.append(part)
             length -= len(part)
         response.close()
         if response.status != _OK:
             self._runner.keep(self._connection)
-            raise RunnerUnavailableError(f"status {response.status}")
+            raise RunnerUnavailableError(f"the status is {response.status}")
         return b"".join(parts)
 
     def _limit_time(self) -> None:
@@ -159,7 +159,7 @@ class RunnerClient:
         """Send the request. Its answer may take `wait_secs`, at most ANSWER_SECS. Raises RunnerUnavailableError."""
         begun = time.monotonic()
         if begun < self._paused_until:
-            raise RunnerUnavailableError("connection failed in the last 2 s")
+            raise RunnerUnavailableError(f"a connection failed in the last {PAUSE_SECS:g} s")
         kept = self._take()
         try:
             connection = self.send(message, correlation_id, kept)
@@ -175,7 +175,7 @@ class RunnerClient:
         try:
             headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         except SecretUnavailableError:
-            raise RunnerUnavailableError("no token") from None
+            raise RunnerUnavailableError("the token of the runners cannot be read") from None
         if correlation_id is not None:
             headers["X-Request-Id"] = correlation_id
         if kept is not None:
@@ -235,7 +235,7 @@ class RunnerClient:
                 # An empty text would mean the system's authorities; a blank one is refused.
                 self._tls = pem, ssl.create_default_context(cadata=None if pem is None else pem or " ")
         except SecretUnavailableError:
-            raise RunnerUnavailableError("no certificate authority") from None
+            raise RunnerUnavailableError("the certificate authority of the runners cannot be read") from None
         except (ssl.SSLError, ValueError):
             raise RunnerUnavailableError("the certificate authority is no PEM certificate") from None
         return self._tls[1]

@@ -54,7 +54,7 @@ class SharedSweep:
                 with self._lock:
                     self.failed += 1
                 ids = {"submission_id": entry.submission_id} if isinstance(entry, DueSubmission) else {}
-                self._log.exception("Row not driven", row=str(entry), extra=ids)
+                self._log.exception("Due row not handled; it is due again in a minute", row=str(entry), extra=ids)
 
     def _next(self) -> Entry | None:
         with self._lock:

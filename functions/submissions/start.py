@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from functions.submissions.queues import Queues
     from functions.submissions.quota_admission import QuotaAdmission
     from functions.submissions.requests import RunRequest
-    from functions.submissions.runner_client import Call
     from functions.submissions.store import SubmissionStore
     from functions.submissions.work import Work
     from functions.webhooks.sending.secret_box import SecretBoxes

@@ -19,7 +19,7 @@ from infra.deploy.probe import probe
 from infra.deploy.progress import Progress
 from infra.deploy.status import status
 from infra.deploy.target import Target, read_target
-from infra.deploy.up import Wishes, up
+from infra.deploy.up import Deployment, Settings
 
 
 def main(arguments: list[str]) -> int:
@@ -89,7 +89,7 @@ def _package(asked: argparse.Namespace, progress: Progress) -> None:
 
 def _up(asked: argparse.Namespace, progress: Progress) -> None:
     target = _target(asked)
-    wishes = Wishes(
+    settings = Settings(
         architecture=asked.architecture,
         parameters=_pairs(asked.parameters),
         runner_env=asked.runner_env,
@@ -97,7 +97,7 @@ def _up(asked: argparse.Namespace, progress: Progress) -> None:
         fleet=_pairs(asked.fleet) if asked.runners == "fleet" else None,
         base_image=asked.base_image,
     )
-    up(target, wishes, progress)
+    Deployment(target, settings, progress).up()
 
 
 def _pairs(text: str) -> dict[str, str]:

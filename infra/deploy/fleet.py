@@ -35,7 +35,7 @@ _OF_STAGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class FleetWishes:
+class FleetSettings:
     """The settings of a fleet. `parameters`: of network.yaml and runner_fleet.yaml, by name."""
 
     architecture: str
@@ -48,49 +48,49 @@ class FleetWishes:
         return bool(self.parameters.get("RunnerDomain"))
 
 
-def check(target: Target, wishes: FleetWishes) -> None:
+def check(target: Target, settings: FleetSettings) -> None:
     """Raise DeployError for what cannot work, before anything is created."""
     if target.endpoint is not None:
         raise DeployError("RUNNERS=fleet needs AWS: emulators start no EC2 hosts. Leave RUNNERS out")
     declared = {name for kind in (NETWORK, RUNNERS) for name in _template(kind)["Parameters"]}
-    if unknown := sorted(wishes.parameters.keys() - declared):
+    if unknown := sorted(settings.parameters.keys() - declared):
         raise DeployError(
             f"FLEET has unknown parameters: {', '.join(unknown)}. There are {', '.join(sorted(declared))}"
         )
 
 
-def deploy_network(target: Target, bucket: str, wishes: FleetWishes, progress: Progress) -> dict[str, str]:
+def deploy_network(target: Target, bucket: str, settings: FleetSettings, progress: Progress) -> dict[str, str]:
     """Deploy the network and return the parameters that template.yaml needs because of it."""
-    parameters = {"Stage": target.stage, "DirectPath": "true" if wishes.is_direct else "false"}
-    outputs = _deploy(target, NETWORK, bucket, parameters | _known(NETWORK, wishes.parameters), progress)
-    if not wishes.is_direct:
+    parameters = {"Stage": target.stage, "DirectPath": "true" if settings.is_direct else "false"}
+    outputs = _deploy(target, NETWORK, bucket, parameters | _known(NETWORK, settings.parameters), progress)
+    if not settings.is_direct:
         return {}
     return {
         "SubmitSubnetIds": outputs["SubnetIds"],
         "SubmitSecurityGroupIds": outputs["SubmitGroupId"],
-        "RunnerUrl": f"https://{wishes.parameters['RunnerDomain']}",
+        "RunnerUrl": f"https://{settings.parameters['RunnerDomain']}",
         "RunnerTokenParameter": target.runner_token_parameter,
     }
 
 
 def deploy_runners(
-    target: Target, bucket: str, wishes: FleetWishes, stage_outputs: Mapping[str, str], progress: Progress
+    target: Target, bucket: str, settings: FleetSettings, stage_outputs: Mapping[str, str], progress: Progress
 ) -> None:
     """Push the image, then create or update the runners."""
     network = Stack(_beside(target, NETWORK), progress).outputs()
     parameters = {
         "Stage": target.stage,
-        "Architecture": wishes.architecture,
-        "ImageUri": ensure_image(target, wishes.architecture, wishes.base_image, progress),
+        "Architecture": settings.architecture,
+        "ImageUri": ensure_image(target, settings.architecture, settings.base_image, progress),
         **{name: network[name] for name in ("NetworkId", "SubnetIds")},
         **{name: stage_outputs[name] for name in _OF_STAGE},
     }
-    if wishes.is_direct:
+    if settings.is_direct:
         parameters |= {
             "SubmitGroupId": network["SubmitGroupId"],
             "RunnerTokenParameter": target.runner_token_parameter,
         }
-    _deploy(target, RUNNERS, bucket, parameters | _known(RUNNERS, wishes.parameters), progress)
+    _deploy(target, RUNNERS, bucket, parameters | _known(RUNNERS, settings.parameters), progress)
 
 
 def state(target: Target, progress: Progress) -> str | None:

@@ -15,6 +15,7 @@ from infra.deploy import artifacts, emulator, fleet, preflight, runner, smoke_te
 from infra.deploy.api import Api, address
 from infra.deploy.costs import PRICES_OF, RUNS, dollars_a_month, dollars_per_million
 from infra.deploy.errors import DeployError
+from infra.deploy.fleet import FleetSettings
 from infra.deploy.package import ROOT, build
 from infra.deploy.projects import create_first_project, smoke_test_key
 from infra.deploy.receiver import receiver
@@ -25,14 +26,15 @@ from infra.sam_template import TemplateInvalidError, read, translate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.deploy.package import Package
     from infra.deploy.preflight import Preflight
     from infra.deploy.progress import Progress
     from infra.deploy.target import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """The settings of a deployment. `parameters`: of template.yaml, by name. `runner_env`: file for the runners.
+class Settings:
+    """Settings of a deployment. `parameters`: of template.yaml, by name. `runner_env`: file for the runners.
 
     `fleet`: parameters of network.yaml and runner_fleet.yaml; None: no fleet. `base_image`: of its image.
     """
@@ -45,80 +47,147 @@ class Wishes:
     base_image: str
 
 
-def up(target: Target, wishes: Wishes, progress: Progress) -> None:
-    """Deploy, then test. Raises DeployError."""
-    preflight.check_runner_url(wishes.parameters)
-    stack = Stack(target, progress)
-    found = preflight.check(target, wishes.architecture)
-    of_fleet = None
-    if wishes.fleet is not None:
-        of_fleet = fleet.FleetWishes(found.architecture, wishes.base_image, wishes.fleet)
-        fleet.check(target, of_fleet)
-    parameters = _parameters(target, wishes, found, stack)
-    _announce(target, found, parameters, progress)
-    package = build(found.architecture)
-    progress.step("package", f"{package.path.name}, {package.size / (1 << 20):.2f} MiB")
-    bucket = artifacts.bucket_name(target, found.account)
-    template = _template(parameters, f"s3://{bucket}/{package.digest}.zip")
-    if target.endpoint is not None:
-        template = emulator.with_numbers(template, parameters)
-    progress.step("lint", f"{len(template['Resources'])} resources, no findings")
-    if target.endpoint is None:
-        progress.step("costs", f"without any run ${dollars_a_month(template):.0f} a month: alarms, dashboard, key")
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A deployment before anything is created. `template`: translated; its functions are `package`, in `bucket`."""
 
-    for name in (target.admin_key_parameter, target.runner_token_parameter):
-        progress.step("secret", f"{name} {'created' if ensure_secret(target, name) else 'exists'}")
-    artifacts.ensure_bucket(target, bucket)
-    key, uploaded = artifacts.upload_package(target, bucket, package)
-    progress.step("upload", f"s3://{bucket}/{key} {'uploaded' if uploaded else 'exists'}")
-    if of_fleet is not None:
-        parameters = fleet.deploy_network(target, bucket, of_fleet, progress) | parameters
-    url = artifacts.upload_template(target, bucket, template)
-    changed = stack.deploy(url, parameters)
-    progress.step("stack", f"{target.stack_name} {'is deployed' if changed else 'has no changes'}")
-
-    outputs, resources = stack.outputs(), stack.resources()
-    if target.endpoint is not None and (tables := emulator.set_expiry(target, template, resources)):
-        progress.step("expiry", f"set by API calls, as this CloudFormation does not: {', '.join(tables)}")
-    base_url = address(target, resources["Api"], outputs["ApiUrl"])
-    if of_fleet is not None:
-        fleet.deploy_runners(target, bucket, of_fleet, outputs, progress)
-    wrote = runner.write_file(wishes.runner_env, target, outputs)
-    progress.step("runner", f"{wishes.runner_env} {'written' if wrote else 'is up to date'}")
-    with Api(base_url, "X-Admin-Key", find_secret(target, target.admin_key_parameter) or "") as admin:
-        first_key = create_first_project(admin)
-        check_key = smoke_test_key(target, admin, base_url)
-    with Api(base_url, "X-API-Key", check_key) as api:
-        _smoke_test(target, wishes, outputs, api, bucket, progress)
-    _tell(target, wishes, base_url, first_key, outputs, progress)
+    parameters: dict[str, str]
+    fleet: FleetSettings | None
+    package: Package
+    bucket: str
+    template: dict[str, Any]
 
 
-def _parameters(target: Target, wishes: Wishes, found: Preflight, stack: Stack) -> dict[str, str]:
-    deployed = (stack.describe() or {}).get("Parameters", [])
-    before = {parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in deployed}
-    concurrency = preflight.concurrency_parameters(found.unreserved)
-    if before.get("ReserveConcurrency") == "true":  # what is left now is less by our own part: keep the first division
-        concurrency = {name: before[name] for name in concurrency if name in before}
-    parameters = {
-        "Stage": target.stage,
-        "Architecture": found.architecture,
-        "AdminKeyParameter": target.admin_key_parameter,
-        **concurrency,
-        "LongestWaitSecs": str(preflight.longest_wait_secs(concurrency)),
-    }
-    if target.is_loopback:
-        parameters |= {"AllowInsecureWebhookTargets": "true"}
-    return parameters | wishes.parameters
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Creates or updates a stage."""
 
+    target: Target
+    settings: Settings
+    progress: Progress
 
-def _announce(target: Target, found: Preflight, parameters: Mapping[str, str], progress: Progress) -> None:
-    where = target.endpoint or target.region
-    progress.step("preflight", f"account {found.account}, {where}, as {found.caller}")
-    progress.step("preflight", f"stage {target.stage}, functions on {found.architecture}")
-    progress.step("preflight", preflight.describe_concurrency(found.concurrency, parameters))
-    if target.endpoint is None:
-        costs = ", ".join(f"{run.name} ${dollars_per_million(run, found.architecture):.0f}" for run in RUNS)
-        progress.step("costs", f"a million runs (prices of {PRICES_OF}, without runners, logs, storage): {costs}")
+    def up(self) -> None:
+        """Deploy, then test. Raises DeployError."""
+        target, stack = self.target, Stack(self.target, self.progress)
+        checked = self._check(stack)
+        self._create(stack, checked)
+        outputs, resources = stack.outputs(), stack.resources()
+        if target.endpoint is not None and (tables := emulator.set_expiry(target, checked.template, resources)):
+            self.progress.step("expiry", f"set by API calls, as this CloudFormation does not: {', '.join(tables)}")
+        base_url = address(target, resources["Api"], outputs["ApiUrl"])
+        if checked.fleet is not None:
+            fleet.deploy_runners(target, checked.bucket, checked.fleet, outputs, self.progress)
+        wrote = runner.write_file(self.settings.runner_env, target, outputs)
+        self.progress.step("runner", f"{self.settings.runner_env} {'written' if wrote else 'is up to date'}")
+        with Api(base_url, "X-Admin-Key", find_secret(target, target.admin_key_parameter) or "") as admin:
+            first_key = create_first_project(admin)
+            check_key = smoke_test_key(target, admin, base_url)
+        with Api(base_url, "X-API-Key", check_key) as api:
+            self._smoke_test(outputs, api, checked.bucket)
+        self._tell(base_url, first_key, outputs)
+
+    def _check(self, stack: Stack) -> _Checked:
+        """Check the settings and the account, and build what will be deployed. Nothing is created."""
+        target, settings = self.target, self.settings
+        preflight.check_runner_url(settings.parameters)
+        found = preflight.check(target, settings.architecture)
+        of_fleet = None
+        if settings.fleet is not None:
+            of_fleet = FleetSettings(found.architecture, settings.base_image, settings.fleet)
+            fleet.check(target, of_fleet)
+        parameters = self._parameters(found, stack)
+        self._announce(found, parameters)
+        package = build(found.architecture)
+        self.progress.step("package", f"{package.path.name}, {package.size / (1 << 20):.2f} MiB")
+        bucket = artifacts.bucket_name(target, found.account)
+        template = _template(parameters, f"s3://{bucket}/{package.digest}.zip")
+        if target.endpoint is not None:
+            template = emulator.with_numbers(template, parameters)
+        self.progress.step("lint", f"{len(template['Resources'])} resources, no findings")
+        if target.endpoint is None:
+            price = f"${dollars_a_month(template):.0f} a month"
+            self.progress.step("costs", f"without any run {price}: alarms, dashboard, key")
+        return _Checked(parameters, of_fleet, package, bucket, template)
+
+    def _create(self, stack: Stack, checked: _Checked) -> None:
+        """Create or update secrets, bucket, network and stack."""
+        target, progress, bucket = self.target, self.progress, checked.bucket
+        for name in (target.admin_key_parameter, target.runner_token_parameter):
+            progress.step("secret", f"{name} {'created' if ensure_secret(target, name) else 'exists'}")
+        artifacts.ensure_bucket(target, bucket)
+        key, uploaded = artifacts.upload_package(target, bucket, checked.package)
+        progress.step("upload", f"s3://{bucket}/{key} {'uploaded' if uploaded else 'exists'}")
+        parameters = checked.parameters
+        if checked.fleet is not None:
+            parameters = fleet.deploy_network(target, bucket, checked.fleet, progress) | parameters
+        changed = stack.deploy(artifacts.upload_template(target, bucket, checked.template), parameters)
+        progress.step("stack", f"{target.stack_name} {'is deployed' if changed else 'has no changes'}")
+
+    def _parameters(self, found: Preflight, stack: Stack) -> dict[str, str]:
+        deployed = (stack.describe() or {}).get("Parameters", [])
+        before = {parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in deployed}
+        concurrency = preflight.concurrency_parameters(found.unreserved)
+        if before.get("ReserveConcurrency") == "true":
+            # The rest of the account is now smaller by our own part: keep the first division.
+            concurrency = {name: before[name] for name in concurrency if name in before}
+        parameters = {
+            "Stage": self.target.stage,
+            "Architecture": found.architecture,
+            "AdminKeyParameter": self.target.admin_key_parameter,
+            **concurrency,
+            "LongestWaitSecs": str(preflight.longest_wait_secs(concurrency)),
+        }
+        if self.target.is_loopback:
+            parameters |= {"AllowInsecureWebhookTargets": "true"}
+        return parameters | self.settings.parameters
+
+    def _announce(self, found: Preflight, parameters: Mapping[str, str]) -> None:
+        where = self.target.endpoint or self.target.region
+        self.progress.step("preflight", f"account {found.account}, {where}, as {found.caller}")
+        self.progress.step("preflight", f"stage {self.target.stage}, functions on {found.architecture}")
+        self.progress.step("preflight", preflight.describe_concurrency(found.concurrency, parameters))
+        if self.target.endpoint is None:
+            costs = ", ".join(f"{run.name} ${dollars_per_million(run, found.architecture):.0f}" for run in RUNS)
+            what = f"a million runs (prices of {PRICES_OF}, without runners, logs, storage)"
+            self.progress.step("costs", f"{what}: {costs}")
+
+    def _smoke_test(self, outputs: dict[str, str], api: Api, bucket: str) -> None:
+        with ExitStack() as parts:
+            patience_secs, log = 0.0 if self.settings.fleet is None else fleet.START_SECS, None
+            if self.settings.start_runner and not smoke_test.wait_for_runner(api, 0):
+                folder = Path(parts.enter_context(TemporaryDirectory()))
+                parts.enter_context(runner.process(self.target, outputs, folder))
+                self.progress.step("runner", "started on this machine, for the smoke test only")
+                patience_secs, log = smoke_test.RUNNER_SECS, folder / "runner.log"
+            if not smoke_test.wait_for_runner(api, patience_secs):
+                if log is not None:
+                    raise DeployError(f"the runner did not report within {patience_secs:g} s:\n{_end_of(log)}")
+                self.progress.step(
+                    "smoke test", "no runner has reported: start one, or see `make deploy-status`; then repeat this"
+                )
+                return
+            smoke_test.run(api, self.progress)
+            if self.target.is_loopback:
+                smoke_test.run_webhook_here(api, self.progress)
+            else:
+                self.progress.step("webhook", "creating a public receiver for this test; it is deleted at the end")
+                hook = parts.enter_context(receiver(self.target, bucket, self.progress))
+                smoke_test.run_webhook_on_aws(api, self.progress, hook.url, hook.secret)
+
+    def _tell(self, base_url: str, first_key: str | None, outputs: dict[str, str]) -> None:
+        tell, target = self.progress.plain, self.target
+        tell()
+        tell(f"API        {base_url}")
+        if first_key is not None:
+            tell(f"API key    {first_key}")
+            tell("           of the first project; it is shown only now")
+        tell(f"admin key  aws ssm get-parameter --with-decryption --name {target.admin_key_parameter}")
+        if self.settings.fleet is None:
+            tell(f"runners    give each host a role with {outputs['RunnerPolicyArn']}, then start the image:")
+            tell("           docs/runner.md#start-a-container")
+        if target.endpoint is None:
+            tell(f"dashboard  {outputs['DashboardUrl']}")
+        tell(f"next       make deploy-status STAGE={target.stage}")
 
 
 def _template(parameters: dict[str, str], code_uri: str) -> dict[str, Any]:
@@ -132,53 +201,5 @@ def _template(parameters: dict[str, str], code_uri: str) -> dict[str, Any]:
     return template
 
 
-def _smoke_test(
-    target: Target, wishes: Wishes, outputs: dict[str, str], api: Api, bucket: str, progress: Progress
-) -> None:
-    with ExitStack() as parts:
-        patience_secs, log = 0.0 if wishes.fleet is None else fleet.START_SECS, None
-        if wishes.start_runner and not smoke_test.wait_for_runner(api, 0):
-            folder = Path(parts.enter_context(TemporaryDirectory()))
-            parts.enter_context(runner.process(target, outputs, folder))
-            progress.step("runner", "started on this machine, for the smoke test only")
-            patience_secs, log = smoke_test.RUNNER_SECS, folder / "runner.log"
-        if not smoke_test.wait_for_runner(api, patience_secs):
-            if log is not None:
-                raise DeployError(f"the runner did not report within {patience_secs:g} s:\n{_end_of(log)}")
-            progress.step(
-                "smoke test", "no runner has reported: start one, or see `make deploy-status`; then repeat this"
-            )
-            return
-        smoke_test.run(api, progress)
-        if target.is_loopback:
-            smoke_test.run_webhook_here(api, progress)
-        else:
-            progress.step("webhook", "creating a public receiver for this test; it is deleted at the end")
-            hook = parts.enter_context(receiver(target, bucket, progress))
-            smoke_test.run_webhook_on_aws(api, progress, hook.url, hook.secret)
-
-
 def _end_of(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
-
-
-def _tell(
-    target: Target,
-    wishes: Wishes,
-    base_url: str,
-    first_key: str | None,
-    outputs: dict[str, str],
-    progress: Progress,
-) -> None:
-    progress.plain()
-    progress.plain(f"API        {base_url}")
-    if first_key is not None:
-        progress.plain(f"API key    {first_key}")
-        progress.plain("           of the first project; it is shown only now")
-    progress.plain(f"admin key  aws ssm get-parameter --with-decryption --name {target.admin_key_parameter}")
-    if wishes.fleet is None:
-        progress.plain(f"runners    give each host a role with {outputs['RunnerPolicyArn']}, then start the image:")
-        progress.plain("           docs/runner.md#start-a-container")
-    if target.endpoint is None:
-        progress.plain(f"dashboard  {outputs['DashboardUrl']}")
-    progress.plain(f"next       make deploy-status STAGE={target.stage}")

@@ -11,7 +11,7 @@ import pytest
 
 from infra.deploy import fleet
 from infra.deploy.errors import DeployError
-from infra.deploy.fleet import NETWORK, FleetWishes
+from infra.deploy.fleet import NETWORK, FleetSettings
 from infra.deploy.image import ensure_image
 from infra.deploy.progress import Progress
 from infra.deploy.stack import Stack
@@ -43,8 +43,10 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 @pytest.fixture(scope="module")
 def network(target: Target) -> dict[str, str]:
-    wishes = FleetWishes("arm64", "debian:trixie-slim", {"RunnerDomain": "runners.example.com", "ThirdZone": "false"})
-    parameters = fleet.deploy_network(target, BUCKET, wishes, Progress())
+    settings = FleetSettings(
+        "arm64", "debian:trixie-slim", {"RunnerDomain": "runners.example.com", "ThirdZone": "false"}
+    )
+    parameters = fleet.deploy_network(target, BUCKET, settings, Progress())
     outputs = Stack(Target("dev-network", target.region, target.endpoint), Progress()).outputs()
     assert parameters == {
         "SubmitSubnetIds": outputs["SubnetIds"],
@@ -63,7 +65,7 @@ def test_the_network_is_created_with_the_endpoints_of_the_direct_path(target: Ta
     assert {"sqs", "s3", "dynamodb", "logs", "ecr.api", "ecr.dkr", "kms", "ssm"} <= services
     routes = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [network["NetworkId"]]}])["RouteTables"]
     assert not [route for table in routes for route in table["Routes"] if route.get("GatewayId", "").startswith("igw")]
-    assert fleet.deploy_network(target, BUCKET, FleetWishes("arm64", "", {"ThirdZone": "false"}), Progress()) == {}
+    assert fleet.deploy_network(target, BUCKET, FleetSettings("arm64", "", {"ThirdZone": "false"}), Progress()) == {}
 
 
 def test_the_runners_are_created_without_unsupported_resources(target: Target, network: dict[str, str]) -> None:
@@ -150,8 +152,8 @@ open({str(calls)!r}, "a").write(json.dumps([sys.argv[1:], sys.stdin.read()]) + "
 
 def test_a_fleet_is_refused_for_an_emulator_and_with_unknown_parameters(target: Target) -> None:
     with pytest.raises(DeployError, match="RUNNERS=fleet needs AWS"):
-        fleet.check(target, FleetWishes("arm64", "", {}))
+        fleet.check(target, FleetSettings("arm64", "", {}))
     with pytest.raises(DeployError, match=r"unknown parameters: Nonsense.*Ceiling"):
-        fleet.check(Target("dev", "eu-central-1", None), FleetWishes("arm64", "", {"Nonsense": "1"}))
+        fleet.check(Target("dev", "eu-central-1", None), FleetSettings("arm64", "", {"Nonsense": "1"}))
     fleet.delete(target, NETWORK, Progress())
     fleet.delete(target, NETWORK, Progress())  # there is none any more

@@ -46,14 +46,21 @@ def test_no_function_starts_with_insecure_webhook_targets_in_production(function
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
-    [("ALLOW_INSECURE_WEBHOOK_TARGETS", "yes"), ("WEBHOOK_RETRY_SECS", "0,soon"), ("WEBHOOK_RETRY_SECS", "")],
+    ("name", "text", "expected"),
+    [
+        ("ALLOW_INSECURE_WEBHOOK_TARGETS", "yes", "true or false"),
+        ("WEBHOOK_SENDERS", "many", "a whole number"),
+        ("WEBHOOK_RETRY_SECS", "0,soon", "whole numbers with commas between them"),
+        ("WEBHOOK_RETRY_SECS", "", "whole numbers with commas between them"),
+    ],
 )
-def test_a_wrong_value_is_refused_by_name_and_not_shown(environment: pytest.MonkeyPatch, name: str, text: str) -> None:
+def test_a_wrong_value_is_refused_by_name_and_not_shown(
+    environment: pytest.MonkeyPatch, name: str, text: str, expected: str
+) -> None:
     environment.setenv(name, text)
     with pytest.raises(SettingsInvalidError) as caught:
         load(WebhookSettings)
-    assert str(caught.value) == f"{name} has no valid value"
+    assert str(caught.value) == f"{name} must be {expected}"
     assert caught.value.__cause__ is None
 
 
@@ -66,7 +73,9 @@ def test_addresses_and_networks_are_read_as_networks(environment: pytest.MonkeyP
     assert load(EndpointsSettings).egress_addresses == ()
     for wrong in ("192.0.2.256", "192.0.2.7/24", "hooks.example.com"):
         environment.setenv("EGRESS_ADDRESSES", wrong)
-        with pytest.raises(SettingsInvalidError, match=r"^EGRESS_ADDRESSES has no valid value$"):
+        with pytest.raises(
+            SettingsInvalidError, match=r"^EGRESS_ADDRESSES must be addresses or networks with commas between them"
+        ):
             load(EndpointsSettings)
 
 
@@ -109,7 +118,7 @@ def test_a_runner_without_tls_is_refused_unless_the_operator_allows_it(
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
     environment.setenv("ALLOW_RUNNER_HTTP", "false")
     environment.setenv("RUNNER_URL", url)
-    with pytest.raises(SettingsInvalidError, match="ALLOW_RUNNER_HTTP is not true"):
+    with pytest.raises(SettingsInvalidError, match="ALLOW_RUNNER_HTTP must be true"):
         load(SubmitSettings)
     environment.setenv("ALLOW_RUNNER_HTTP", "true")
     assert load(SubmitSettings).runner_url == url

@@ -26,6 +26,7 @@ from infra.deploy.preflight import (
 )
 from infra.deploy.retained import retained
 from infra.deploy.target import Target, read_target
+from infra.deploy.up import Deployment
 from infra.sam_template import read, translate
 
 TEMPLATE = ROOT / "template.yaml"
@@ -144,7 +145,7 @@ def test_stage_that_the_template_refuses_is_refused_at_once(stage: str) -> None:
 def test_a_target_that_cannot_be_is_explained_and_nothing_is_deployed(
     arguments: tuple[str, ...], explanation: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "up", lambda *_: pytest.fail("it went on"))
+    monkeypatch.setattr(Deployment, "up", lambda *_: pytest.fail("it went on"))
     assert deploy.main(["up", *arguments]) == 1
     said = capsys.readouterr()
     assert (said.out, said.err.startswith("deploy: "), explanation in said.err) == ("", True, True)
