@@ -26,7 +26,9 @@ def required_floor(found: WorkerSettings) -> tuple[str, ...]:
     floor = default_floor() if found.required_controls is None else found.required_controls
     unknown = sorted(set(floor) - set(CONTROLS))
     if unknown:
-        raise CommandError(exit_codes.USAGE, f"REQUIRED_CONTROLS names no control: {', '.join(unknown)}")
+        raise CommandError(
+            exit_codes.USAGE, f"REQUIRED_CONTROLS must be among {', '.join(CONTROLS)}; got {', '.join(unknown)}"
+        )
     if found.allow_permissive or set(floor) >= set(STRICT_CONTROLS):
         return floor
     if os.geteuid() != 0:

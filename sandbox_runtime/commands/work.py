@@ -93,7 +93,9 @@ def _listener(found: settings.WorkerSettings) -> socket.socket | None:
     try:
         return bind(*found.listen)
     except OSError as error:
-        raise CommandError(exit_codes.USAGE, f"LISTEN_ADDRESS cannot be used: {error.strerror}") from error
+        raise CommandError(
+            exit_codes.USAGE, f"LISTEN_ADDRESS needs a free port of this host: {error.strerror}"
+        ) from error
 
 
 def _tls(found: settings.WorkerSettings) -> ssl.SSLContext | None:
@@ -114,7 +116,7 @@ def _clients(found: settings.WorkerSettings) -> Clients:
     try:
         return connect(slots=found.slots, receive_wait_secs=found.receive_wait_secs)
     except TransportError as error:
-        problem = f"no AWS client can be made: {error.code}"
+        problem = f"no AWS client can be made ({error.code}): check AWS_REGION and the credentials"
         raise CommandError(exit_codes.USAGE, problem) from error
 
 
@@ -130,12 +132,15 @@ def _remove_stale_groups() -> None:
 def _runner_facts(found: settings.WorkerSettings, floor: tuple[str, ...]) -> RunnerFacts:
     toolchains_dir = found.toolchains_dir
     if unknown := sorted(set(found.languages or ()) - {language.name for language in LANGUAGES}):
-        raise CommandError(exit_codes.USAGE, f"LANGUAGES names no language: {', '.join(unknown)}")
+        known = ", ".join(language.name for language in LANGUAGES)
+        raise CommandError(exit_codes.USAGE, f"LANGUAGES must be among {known}; got {', '.join(unknown)}")
     support = probe_host()
     check_host(support, floor)
     languages = offered(toolchains_dir, floor, found.languages, found.trials_dir)
     if not languages:
-        raise CommandError(exit_codes.PLATFORM_FAILURE, "no toolchain is installed: see `languages` and LANGUAGES")
+        raise CommandError(
+            exit_codes.PLATFORM_FAILURE, "no toolchain works here: `languages` says why, and LANGUAGES chooses others"
+        )
     versions = {name: version(language, toolchains_dir) for name, language in languages.items()}
     return RunnerFacts(languages, versions, support)
 

@@ -81,4 +81,4 @@ def _opened(open_managed: Callable[[int], ManagedSlot | None], count: int) -> tu
     except JailTimeoutError as error:
         raise CommandError(exit_codes.TRY_AGAIN, f"a slot was not opened within SETUP_TIMEOUT_SECS: {error}") from error
     except JailError as error:
-        raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error}") from error
+        raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error} (see `doctor`)") from error
