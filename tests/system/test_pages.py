@@ -104,7 +104,6 @@ def test_every_command_of_the_page_about_events_works(stack: LocalStack, client:
 
 def test_every_command_of_the_readme_works(stack: LocalStack, tmp_path: Path) -> None:
     opened, _ = shell(stack, tmp_path)
-    (tmp_path / "program.py").write_text("print(6 * 7)\n")
     shown = blocks("README.md")
     printed = {}
     with opened as bash:
