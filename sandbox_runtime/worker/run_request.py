@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from threading import BoundedSemaphore, Event
 from time import monotonic
 
@@ -94,26 +93,18 @@ class RequestRunner:
             watched.enter_context(self.long_runs.watch(started))
         if isinstance(request, JudgeRequested):
             return JudgeTurns(self, request, started_at, correlation_id, store_secs, watched).take
-        return partial(self._run, request, started_at, correlation_id, store_secs, watched)
+
+        def run(slot: WarmSlot) -> tuple[Completed | NotRun, bool]:
+            with watched:
+                return self._execute(request, started_at, correlation_id, store_secs, slot)
+
+        return run
 
     def failed(self, request: Request | Addressee, cause: str, message: str) -> Completed:
         """Build the completion of a request that is never run. `message` is for the client."""
         if isinstance(request, JudgeRequested | JudgeAddressee):
             return not_judged(request, self.node_id, cause, message)
         return not_run(request, self.node_id, cause, message)
-
-    def _run(
-        self,
-        request: ExecutionRequested,
-        started_at: datetime,
-        correlation_id: str | None,
-        store_secs: float,
-        watched: ExitStack,
-        slot: WarmSlot,
-    ) -> tuple[Completed | NotRun, bool]:
-        """Run a request, and store its large output."""
-        with watched:
-            return self._execute(request, started_at, correlation_id, store_secs, slot)
 
     def _execute(
         self,
@@ -123,6 +114,7 @@ class RequestRunner:
         store_secs: float,
         slot: WarmSlot,
     ) -> tuple[Completed | NotRun, bool]:
+        """Run a request, and store its large output."""
         language = self.languages.get(request.language)
         if language is None:
             return NotRun.LANGUAGE_NOT_OFFERED, True

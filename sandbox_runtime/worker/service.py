@@ -87,31 +87,37 @@ class Worker:
         self._long_runs = LongRuns(self._send_once)
         self._progress = ProgressReports(self._send_once)
         self._running = RunningSubmissions(on_discard=self._wake_if_draining)
-        runner = RequestRunner(
-            transport=transport,
+        runner = self._make_runner()
+        self._intake = self._make_intake(runner)
+        self._server = None if listener is None else self._make_server(runner, listener, tls)
+
+    def _make_runner(self) -> RequestRunner:
+        return RequestRunner(
+            transport=self._transport,
             sender=self._sender,
-            languages=runner_facts.languages,
-            node_id=settings.node_id,
+            languages=self._runner_facts.languages,
+            node_id=self._settings.node_id,
             cancel_fd=self._cancel_fd,
             quit_now=self._quit_now,
-            compile_cache=compile_cache,
+            compile_cache=self._compile_cache,
             metrics=self._metrics,
             long_runs=self._long_runs,
             progress=self._progress,
-            partners=partners,
+            partners=self._partners,
             second_slots=SecondSlots(self._capacity, self._slot_threads.put),
         )
-        self._intake = QueueIntake(
+
+    def _make_intake(self, runner: RequestRunner) -> QueueIntake:
+        return QueueIntake(
             runner=runner,
-            transport=transport,
+            transport=self._transport,
             keeper=self._keeper,
             deleter=self._deleter,
             running=self._running,
-            max_receives=settings.max_receives,
+            max_receives=self._settings.max_receives,
             capacity=self._capacity,
             put=self._slot_threads.put,
         )
-        self._server = None if listener is None else self._make_server(runner, listener, tls)
 
     def _make_server(self, runner: RequestRunner, listener: socket.socket, tls: ssl.SSLContext | None) -> Server:
         direct = DirectIntake(runner, self._running, self._capacity, self._slot_threads.put, self._reporting)
