@@ -236,6 +236,13 @@ def test_large_outputs_are_stored_whole_and_shown_by_their_first_bytes() -> None
     assert second.stdout.object_key is None
 
 
+@pytest.mark.parametrize(("last", "wanted"), [(b"x", "passed"), (b"y", "wrong_answer")])
+def test_an_output_is_compared_whole_however_little_of_it_is_shown(last: bytes, wanted: str) -> None:
+    expected = case(expected=b"x" * 1_000_000)
+    completed = judge(judge_requested([expected]), RecordedSlot(outcome(stdout=b"x" * 999_999 + last)))
+    assert outcomes(completed) == [wanted]
+
+
 def test_the_first_bytes_of_all_cases_together_are_bounded() -> None:
     stored: dict[int, bytes] = {}
     slot = RecordedSlot(outcome(stdout=b"x" * 65_536))

@@ -63,6 +63,16 @@ def test_the_answer_of_a_runner_is_the_answer_and_nothing_is_queued(
     assert get(project_key, f"/api/judge/{answer.json['id']}").json == answer.json
 
 
+def test_a_program_that_does_not_compile_is_answered_with_200(aws: Aws, project_key: str, pipeline: Pipeline) -> None:
+    cases = [{"stdin": str(number)} for number in range(len(golden("judge_completed/v1.compile_error")["cases"]))]
+    message = golden("judge_completed/v1.compile_error") | {"submission_id": "ID"}
+    with Runner((200, json.dumps(message))).running() as port:
+        use(aws, port)
+        answer = judge(project_key, wait=None, language=message["language"], cases=cases)
+    assert (answer.status, answer.json["status"], answer.json["skipped"]) == (200, "completed", len(cases))
+    assert (answer.json["all_passed"], answer.json["compile"]["verdict"]) == (False, "RE")
+
+
 def test_the_row_is_there_before_the_runner_is_asked(aws: Aws, project_key: str, pipeline: Pipeline) -> None:
     seen: list[str] = []
 

@@ -10,10 +10,10 @@ import pytest
 
 from functions.messages.judging import JudgeCompleted as ReadCompleted
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
-from sandbox_runtime.messages import LimitOverrides, as_fields, serialise
-from sandbox_runtime.worker import long_runs, progress, queue_intake
+from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram, Group, LimitOverrides, as_fields, serialise
+from sandbox_runtime.worker import direct_intake, long_runs, progress, queue_intake
 from tests.adapters.conftest import Aws
-from tests.adapters.runner_system import Direct, HeldSlot
+from tests.adapters.runner_system import Direct, HeldSlot, requested
 from tests.judge_requests import case, judge_requested, judging
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 from tests.until import PATIENCE_SECS, until
@@ -96,12 +96,19 @@ def test_large_results_go_to_the_bucket_and_the_functions_read_them(system: Dire
     assert s3.get_object(Bucket=bucket, Key=prefix + "case-1-stdout")["Body"].read() == b"x" * 100_000
 
 
-def test_a_single_run_of_another_project_waits_for_one_case_at_most(system: Direct) -> None:
+@pytest.mark.parametrize("path", ["queue", "direct"])
+def test_a_single_run_of_another_project_waits_for_one_case_at_most(
+    system: Direct, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", PATIENCE_SECS)
     begun, permissions = list[bytes](), Semaphore(0)
     system.start(lambda: StepSlot(begun, permissions), slots=1)
     judged = system.judge(judge_requested([case(b"case %d" % n) for n in range(200)], project_id="many"), "BatchQueue")
     until(lambda: begun == [b"case 0"])
-    system.request("BatchQueue", priority="batch", project_id="one", stdin=b"single")
+    if path == "queue":
+        system.request("BatchQueue", priority="batch", project_id="one", stdin=b"single")
+    else:
+        system.send(serialise(requested(project_id="one", stdin=b"single")))
     until(lambda: system.worker._capacity._state.waiting)
     for _ in range(2):
         permissions.release()
@@ -315,6 +322,28 @@ def test_a_run_and_a_judge_run_share_a_worker(system: Direct) -> None:
         assert system.completion(request)["result"]["verdict"] == "AC"
     until(system.is_empty)
     assert not len(system.worker._running)
+
+
+def test_the_log_of_a_runner_holds_no_code_no_input_no_output_and_no_message(
+    system: Direct, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also not that of a judge run that fails: a sandbox breaks, an output is not stored, cases are invalid."""
+    caplog.set_level("DEBUG")
+    code = CheckerProgram("python", "kattis", ("secret",), (CheckerFile("secret", b"secret"),), b"secret")
+    checkers = (Checker("program", program=code), Checker("lines"))
+    cases = [case(b"secret", b"secret"), case(b"secret", b"secret", checker=1, args=("secret",), group="secret")]
+    request = judge_requested(cases, code=b"secret", checkers=checkers, groups=(Group("secret", ()),))
+    told = outcome(exit_code=42, stdout=b"secret", stderr=b"secret")
+    broken = [RecordedSlot(outcome(stdout=b"secret"), BROKEN), RecordedSlot(outcome(stdout=b"secret"), told)]
+    system.start(lambda: broken[len(system.slots)], MAX_RECEIVES="2")
+    assert outcomes(system.completion(system.judge(request))) == ["passed", "failed"]
+    bucket = system.aws.names["PayloadsBucket"]
+    system.aws.client("s3").put_object(Bucket=bucket, Key="judge-inputs/x", Body=b'{"cases": "secret"}')
+    invalid = system.completion(system.judge(judge_requested(judging=None, judging_key="judge-inputs/x")))
+    assert invalid["failure"] is not None
+    records = [record for record in caplog.records if record.name.startswith("sandbox_runtime")]
+    assert {"sandbox failed", "cases invalid"} <= {record.getMessage() for record in records}
+    assert [record for record in records if "secret" in f"{record.getMessage()} {record.__dict__}"] == []
 
 
 def test_a_message_that_comes_twice_is_judged_once_at_a_time(system: Direct) -> None:
