@@ -1,5 +1,10 @@
 """`rustbox judge` against a scripted service, and the folders that it reads."""
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +96,26 @@ def test_a_line_for_each_case_and_0_if_all_passed(
         "limits": {"memory_mb": 64},
     }
     assert [poll.query for poll in polls] == [{"wait": "20", "after": "0"}, {"wait": "20", "after": "1"}, {}]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_shown_in_a_terminal_only(
+    service: Service, solution: tuple[str, str], *, is_terminal: bool
+) -> None:
+    service.will(ACCEPTED, Reply(200, {**OPEN, "results": [case(0)]}), final(case(1)), final(case(0), case(1)))
+    terminal, errors = pty.openpty() if is_terminal else os.pipe()
+    command = [sys.executable, "-m", "rustbox_cli", "judge", solution[0], "--cases", solution[1]]
+    ended = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, "TERM": "xterm"}, check=True
+    )
+    os.close(errors)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while chunk := os.read(terminal, 65_536):
+            shown += chunk
+    os.close(terminal)
+    assert ended.stdout.endswith(b"2 of 2 cases passed; score 2 of 2\n")
+    assert (b"judging: 1 of 2 cases" in shown) == is_terminal
 
 
 @pytest.mark.parametrize(
