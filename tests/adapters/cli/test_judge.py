@@ -185,12 +185,12 @@ def test_options_of_the_checker(rustbox: Rustbox, service: Service, solution: tu
 
 
 def test_plain_folders_are_read_in_natural_order(tmp_path: Path) -> None:
-    write(tmp_path, {"10.in": "a", "10.out": "b", "2.in": "c", "2.ans": "d", "sub/1.in": "e", "notes.txt": "x"})
+    write(tmp_path, {"10.in": "a", "10.out": "b", "2.in": "c", "2.ans": "d", "sample/1.in": "e", "notes.txt": "x"})
     found = read_case_folder(tmp_path)
     assert found.cases == [
         {"id": "2", "stdin": "c", "expected": "d"},
         {"id": "10", "stdin": "a", "expected": "b"},
-        {"id": "sub/1", "stdin": "e"},
+        {"id": "sample/1", "stdin": "e"},
     ]
     assert (found.checker, found.limits) == (None, {})
 
@@ -216,12 +216,93 @@ def test_a_problem_package_brings_its_cases_checker_and_time_limit(tmp_path: Pat
     assert read_case_folder(tmp_path).checker == {"kind": "tokens", "case_sensitive": False}
 
 
+def test_a_package_of_2023_07_and_later_has_its_arguments_in_groups_and_cases(tmp_path: Path) -> None:
+    package = {
+        "problem.yaml": "problem_format_version: 2023-07-draft\ntype: pass-fail\nlimits: {time_limit: 1.5}\n",
+        "data/test_group.yaml": "output_validator_args: [float_tolerance, 1e-6]\n",
+        "data/sample/1.in": "a",
+        "data/sample/1.ans": "b",
+        "data/secret/group/test_group.yaml": "scoring: {}\noutput_validator_args: [case_sensitive]\n",
+        "data/secret/group/1.in": "c",
+        "data/secret/group/1.ans": "d",
+        "data/secret/group/2.in": "e",
+        "data/secret/group/2.ans": "f",
+        "data/secret/group/2.yaml": "args: [--fast, 3]\noutput_validator_args: []\n",
+        "data/invalid_input/1.in": "no case",
+        "data/valid_output/1.in": "no case",
+    }
+    write(tmp_path, package)
+    found = read_case_folder(tmp_path)
+    assert found.checker == {"kind": "tokens", "case_sensitive": False, "float_abs": 1e-6, "float_rel": 1e-6}
+    assert found.cases == [
+        {"id": "sample/1", "stdin": "a", "expected": "b"},
+        {
+            "id": "secret/group/1",
+            "stdin": "c",
+            "expected": "d",
+            "checker": {"kind": "tokens", "case_sensitive": True},
+        },
+        {
+            "id": "secret/group/2",
+            "stdin": "e",
+            "expected": "f",
+            "args": ["--fast", "3"],
+            "checker": {"kind": "tokens", "case_sensitive": False},
+        },
+    ]
+    assert found.limits == {"cpu_time_secs": 1.5}
+    plain = read_case_folder(tmp_path, reads_checker=False)
+    assert (plain.checker, plain.limits) == (None, found.limits)
+    assert plain.cases[2] == {"id": "secret/group/2", "stdin": "e", "expected": "f", "args": ["--fast", "3"]}
+
+
+CUSTOM = {"1.in": "1", "1.ans": "2", "problem.yaml": "validation: custom\nvalidator_flags: --strict 3"}
+
+
+@pytest.mark.parametrize("place", ["output_validators/check.cc", "output_validators/check/check.cc"])
+def test_the_validator_of_a_package_judges(tmp_path: Path, place: str) -> None:
+    header = {"output_validators/check/validate.h": "// header"} if "check/" in place else {}
+    write(
+        tmp_path, {**CUSTOM, place: "int main() {}", **header, "output_validators/.DS_Store": "", "testdata.yaml": ""}
+    )
+    found = read_case_folder(tmp_path)
+    files = {"files": {"validate.h": "// header"}} if header else {}
+    program = {"kind": "program", "language": "cpp", "protocol": "kattis", "code": "int main() {}", **files}
+    assert found.checker == {**program, "args": ["--strict", "3"]}
+    assert found.cases == [{"id": "1", "stdin": "1", "expected": "2"}]
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        {"problem.yaml": "validation: custom interactive", "output_validators/talk.py": "x"},
+        {"problem.yaml": "type: [pass-fail, interactive]", "output_validator/talk.py": "x"},
+    ],
+)
+def test_an_interactive_validator_is_an_interactor_and_its_cases_have_no_answer(
+    tmp_path: Path, package: dict[str, str]
+) -> None:
+    write(tmp_path, {"data/secret/1.in": "1", "data/secret/1.ans": "2", **package})
+    found = read_case_folder(tmp_path)
+    assert found.checker == {"kind": "interactor", "language": "python", "protocol": "kattis", "code": "x", "args": []}
+    assert found.cases == [{"id": "secret/1", "stdin": "1"}]
+
+
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
         ({"readme": ""}, "There is no case"),
         ({f"{number}.in": "" for number in range(201)}, "has 201 cases; a judge run has at most 200"),
-        ({"1.in": "", "problem.yaml": "validation: custom interactive"}, "names a checker program of its own"),
+        ({"1.in": "", "problem.yaml": "validation: custom"}, "has 0 output validators; one can judge"),
+        (
+            {**CUSTOM, "output_validators/a.py": "", "output_validators/b.py": ""},
+            "has 2 output validators; one can judge",
+        ),
+        ({**CUSTOM, "output_validators/a/b.py": "", "output_validators/a/c.cc": ""}, "must have one source file"),
+        ({**CUSTOM, "output_validators/a/b.py": "", "output_validators/a/build": ""}, "and no build script"),
+        ({"1.in": "", "problem.yaml": "type: [multi-pass]", "output_validator/a.py": ""}, "of the kind multi-pass"),
+        ({**CUSTOM, "problem.yaml": "validation: custom score", "output_validators/a.py": ""}, "of the kind score"),
+        ({"1.in": "", "problem.yaml": "limits: {time_limit: soon}"}, "time_limit needs a number"),
         ({"1.in": "", "problem.yaml": "validator_flags: float_tolerance much"}, "float_tolerance needs a number"),
         ({"1.in": "", "problem.yaml": "a: [b"}, "is not valid YAML"),
         ({"1.in": "", ".timelimit": "soon"}, "needs a number"),

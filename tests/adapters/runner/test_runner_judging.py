@@ -13,9 +13,9 @@ from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram, Group, LimitOverrides, as_fields, serialise
 from sandbox_runtime.worker import direct_intake, long_runs, progress, queue_intake
 from tests.adapters.conftest import Aws
-from tests.adapters.runner_system import Direct, HeldSlot, requested
+from tests.adapters.runner_system import Direct, HeldSlot
 from tests.judge_requests import case, judge_requested, judging
-from tests.runner_doubles import BROKEN, RecordedSlot, outcome
+from tests.runner_doubles import BROKEN, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until
 
 

@@ -1,0 +1,153 @@
+"""Problem packages of Kattis and ICPC contests: how outputs are compared, and the time limit.
+
+https://www.kattis.com/problem-package-format/ describes them. `legacy` packages name their validation in
+`problem.yaml`; those of 2023-07 and later have the folder `output_validator` instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.languages import language_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_TOLERANCES = {
+    "float_tolerance": ("float_abs", "float_rel"),
+    "float_absolute_tolerance": ("float_abs",),
+    "float_relative_tolerance": ("float_rel",),
+}
+_GROUP_FILES = ("test_group.yaml", "testdata.yaml")
+_SCRIPTS = {"build", "run"}
+_INSTEAD = "Give --checker to compare with a built-in one."
+
+
+@dataclass(frozen=True)
+class Package:
+    """`words`: arguments of the validator. `program`: the package's own validator; None: it uses the default one."""
+
+    words: Sequence[str] = ()
+    program: dict[str, Any] | None = None
+    time_limit_secs: float | None = None
+
+    def checker(self, place: Path, data: Path) -> dict[str, Any]:
+        """Return the checker of a case or of a folder below `data`, with the arguments of the nearest group."""
+        words = [*self.words, *_validator_words(place, data)]
+        return _default_checker(words, place) if self.program is None else {**self.program, "args": words}
+
+
+def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
+    """Read a package. None: the folder is none. Raises CommandError for one that cannot be judged.
+
+    `reads_checker`: read its validator too.
+    """
+    path = folder / "problem.yaml"
+    if not path.is_file():
+        return None
+    problem = _yaml(path)
+    limits = problem.get("limits")
+    secs = limits.get("time_limit") if isinstance(limits, dict) else None
+    time_limit_secs = None if secs is None else number(secs, f"{path}: time_limit")
+    if not reads_checker:
+        return Package(time_limit_secs=time_limit_secs)
+    return Package(str(problem.get("validator_flags", "")).split(), _own_validator(folder, problem), time_limit_secs)
+
+
+def case_args(path: Path) -> list[str]:
+    """Return the arguments of the program in the settings of a case."""
+    return _words(_yaml(path.with_suffix(".yaml")).get("args"))
+
+
+def number(text: object, what: str) -> float:
+    """Return a number of a package. Raises CommandError."""
+    try:
+        return float(str(text))
+    except ValueError:
+        raise refused(f"{what} needs a number.") from None
+
+
+def refused(message: str) -> CommandError:
+    """Return the error for a folder that cannot be judged."""
+    return CommandError(message, ExitCode.REFUSED)
+
+
+def read_utf8(path: Path) -> str:
+    """Read a text. Raises CommandError."""
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise refused(f"{path} is not UTF-8 text.") from None
+
+
+def _own_validator(folder: Path, problem: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the package's validator as a checker program or an interactor; None: it uses the default one."""
+    kinds = {*_words(problem.get("validation")), *_words(problem.get("type"))}
+    if "custom" in kinds:
+        programs = sorted(path for path in (folder / "output_validators").glob("*") if path.name[0] != ".")
+        if len(programs) != 1:
+            raise refused(f"{folder} has {len(programs)} output validators; one can judge. {_INSTEAD}")
+        (program,) = programs
+    elif (folder / "output_validator").is_dir():
+        program = folder / "output_validator"
+    else:
+        return None
+    if missing := kinds & {"score", "scoring", "multi-pass"}:
+        raise refused(
+            f"{folder} needs a validator of the kind {min(missing)}, which the service does not have. {_INSTEAD}"
+        )
+    return {"kind": "interactor" if "interactive" in kinds else "program", **_program(program)}
+
+
+def _program(path: Path) -> dict[str, Any]:
+    """Return a validator of one source, and of files beside it."""
+    parts = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
+    sources = [part for part in parts if language_of(part.name)]
+    if len(sources) != 1 or _SCRIPTS & {part.name for part in parts}:
+        raise refused(f"The validator {path} must have one source file, and no build script. {_INSTEAD}")
+    (source,) = sources
+    files = {part.name: read_utf8(part) for part in parts if part != source}
+    program = {"language": language_of(source.name), "protocol": "kattis", "code": read_utf8(source)}
+    return program | ({"files": files} if files else {})
+
+
+def _default_checker(words: Sequence[str], place: Path) -> dict[str, Any]:
+    """Return the checker for the arguments of the default one, which ignores case unless they say otherwise."""
+    checker: dict[str, Any] = {"kind": "tokens", "case_sensitive": "case_sensitive" in words}
+    for name, value in pairwise([*words, ""]):
+        if name in _TOLERANCES:
+            checker |= dict.fromkeys(_TOLERANCES[name], number(value, f"{place}: {name}"))
+    return checker
+
+
+def _validator_words(place: Path, data: Path) -> list[str]:
+    """Return the arguments in the settings of a case, or of the nearest group that has some."""
+    groups = [group for group in (place, *place.parents) if group.is_relative_to(data)]
+    for path in (place.with_suffix(".yaml"), *(group / name for group in groups for name in _GROUP_FILES)):
+        settings = _yaml(path)
+        words = settings.get("output_validator_args", settings.get("output_validator_flags"))
+        if words is not None:
+            return _words(words)
+    return []
+
+
+def _words(value: object) -> list[str]:
+    """Return the words of a text or a list."""
+    return [str(word) for word in value] if isinstance(value, list) else str(value or "").split()
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    """Read settings; none without the file. Raises CommandError."""
+    if not path.is_file():
+        return {}
+    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - other commands start faster without it
+
+    try:
+        content = yaml.safe_load(path.read_bytes())
+    except yaml.YAMLError:
+        raise refused(f"{path} is not valid YAML.") from None
+    return content if isinstance(content, dict) else {}
