@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.validation import Text, checked
-from functions.judging.model import DEFAULT_POINTS, Aggregate, Plan, PlannedCase, PlannedGroup, Visibility
+from functions.judging.conversion import to_judging, to_plan
+from functions.judging.model import Aggregate, Plan, Visibility
 from functions.judging.rules import (
     CASES_TOTAL_MAX_BYTES,
     CODE_MAX_BYTES,
@@ -22,14 +23,8 @@ from functions.judging.rules import (
     MAX_GROUPS,
     find_problems,
 )
-from functions.messages.base import RequestedLimits
 from functions.messages.judging import MAX_CASES, CheckerKind, Judging, Protocol, Stop
-from functions.messages.judging import Case as JudgedCase
-from functions.messages.judging import Checker as JudgedChecker
-from functions.messages.judging import CheckerFile as JudgedFile
-from functions.messages.judging import CheckerProgram as JudgedProgram
-from functions.messages.judging import Group as JudgedGroup
-from functions.messages.languages import Language, canonical, default_wall_secs
+from functions.messages.languages import Language, default_wall_secs
 from functions.submissions.limits import RequestLimits, check_limits
 from functions.submissions.requests import ProgramRequest, RunRequest, checked_program, read_body
 
@@ -149,87 +144,17 @@ def _parse(raw: bytes, offered: tuple[Language, ...], *, allow_insecure: bool, o
     problems += find_problems(request, offered)
     if problems:
         raise InvalidFieldsError(tuple(problems))
-    judging = _to_judging(request, limits)
+    judging = to_judging(request, limits)
     default_secs = run.limits.get("wall_time_secs", default_wall_secs(run.language, run.profile))
     secs = min(MAX_SECS, sum(own.get("wall_time_secs", default_secs) for own in limits))
     if any(judging.checkers[case.checker].program is not None for case in judging.cases):
         secs += CHECKERS_SECS
     return JudgeRequest(
         **{part.name: getattr(run, part.name) for part in fields(RunRequest)},
-        plan=_to_plan(request),
+        plan=to_plan(request),
         judging=judging,
         budget_secs=math.ceil(secs),
     )
-
-
-def _to_plan(request: JudgeBody) -> Plan:
-    return Plan(
-        tuple(
-            PlannedCase(
-                case.id,
-                case.group,
-                DEFAULT_POINTS if case.points is None else case.points,
-                case.visibility or Visibility.FULL,
-            )
-            for case in request.cases
-        ),
-        tuple(
-            PlannedGroup(group.id, group.points, group.aggregate or Aggregate.PASS_FAIL, tuple(group.requires or ()))
-            for group in request.groups or ()
-        ),
-    )
-
-
-def _to_judging(request: JudgeBody, limits: list[dict[str, int | float]]) -> Judging:
-    """Return what the runner needs. Equal checkers are sent once."""
-    default = _to_checker(request.checker or CheckerRequest(kind=CheckerKind.LINES))
-    checkers = [default]
-    places: dict[str, int] = {}
-    cases = []
-    for case, own in zip(request.cases, limits, strict=True):
-        place = 0
-        if case.checker is not None:
-            checker = _to_checker(case.checker)
-            place = places.setdefault(checker.model_dump_json(), len(checkers))
-            if place == len(checkers):
-                checkers.append(checker)
-        cases.append(
-            JudgedCase(
-                stdin=(case.stdin or "").encode(),
-                args=tuple(case.args or ()),
-                limits=RequestedLimits(**own),  # type: ignore[arg-type]  # checked against their ceilings
-                checker=place,
-                expected=None if case.expected is None else case.expected.encode(),
-                group=case.group,
-            )
-        )
-    groups = tuple(JudgedGroup(id=group.id, requires=tuple(group.requires or ())) for group in request.groups or ())
-    return Judging(
-        checkers=tuple(checkers),
-        cases=tuple(cases),
-        groups=groups,
-        stop=request.stop or Stop.NEVER,
-    )
-
-
-def _to_checker(checker: CheckerRequest) -> JudgedChecker:
-    if checker.kind not in {CheckerKind.PROGRAM, CheckerKind.INTERACTOR}:
-        return JudgedChecker(
-            kind=checker.kind,
-            case_sensitive=checker.case_sensitive,
-            float_abs=checker.float_abs,
-            float_rel=checker.float_rel,
-        )
-    program = {
-        "language": canonical(checker.language or ""),
-        "protocol": checker.protocol,
-        "args": tuple(checker.args or ()),
-        "files": tuple(
-            JudgedFile(name=name, content=text.encode()) for name, text in sorted((checker.files or {}).items())
-        ),
-        "code": (checker.code or "").encode(),
-    }
-    return JudgedChecker(kind=checker.kind, program=JudgedProgram.model_validate(program))
 
 
 def _bracketed(place: str) -> str:

@@ -101,6 +101,8 @@ def test_equal_checkers_are_sent_once() -> None:
     judging = parse(cases=cases).judging
     assert [checker.kind for checker in judging.checkers] == ["lines", "program", "exact"]
     assert [case.checker for case in judging.cases] == [0, 1, 2, 1]
+    judging = parse(cases=[CASE, CASE | {"checker": PROGRAM}], checker=PROGRAM).judging
+    assert ([checker.kind for checker in judging.checkers], judging.cases[1].checker) == (["program"], 0)
 
 
 @pytest.mark.parametrize(
