@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.judging.model import Plan, PlannedCase, PlannedGroup, Visibility
 from functions.judging.runs import JudgedRuns
-from functions.messages.judging import JudgeCompleted
+from functions.messages.judged import JudgeCompleted
 from functions.submissions.model import Submission
 from functions.submissions.rows import with_completion
 from tests.submission_factory import golden, new_submission

@@ -12,7 +12,7 @@ from functions.webhooks.event_types import EVENT_JUDGED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.messages.judging import CaseResult
+    from functions.messages.judged import CaseResult
     from functions.submissions.model import Submission
 
 MAX_BODY_BYTES = 255 * 1024

@@ -8,7 +8,7 @@ from functions.http.openapi.bodies import Time, Uuid
 from functions.judging.model import Visibility
 from functions.judging.score import GroupOutcome
 from functions.messages.evidence import Count, Evidence, Measure, Metrics
-from functions.messages.judging import Outcome
+from functions.messages.judged import Outcome
 from functions.messages.verdict import Cause, Integrity, Verdict
 from functions.submissions.model import Status
 from functions.submissions.openapi_bodies import WARNINGS, FinalStatus, Head, JudgeCounts, OpenStatus

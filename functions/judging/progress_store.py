@@ -12,13 +12,13 @@ from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC, from_rfc3339
-from functions.messages.judging import CaseResult, CaseResults
+from functions.messages.judged import CaseResult, CaseResults
 from functions.submissions.model import RUN_GRACE_SECS, Status
 from functions.submissions.rows import submission_key, submission_pk
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
-    from functions.messages.judging import JudgeProgress
+    from functions.messages.judged import JudgeProgress
     from functions.submissions.model import Submission
 
 KEPT_SECS = 86_400

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.judging.progress_store import ProgressStore
     from functions.judging.runs import JudgedRuns
-    from functions.messages.judging import CaseResult
+    from functions.messages.judged import CaseResult
     from functions.projects.store import ProjectStore
     from functions.submissions.accept import Acceptance
     from functions.submissions.answers import Results

@@ -13,7 +13,7 @@ from functions.judging.model import Plan
 from functions.judging.score import score
 from functions.judging.views import counts, outcomes_of
 from functions.judging.work import requested_again
-from functions.messages.judging import CaseResults, Outcome
+from functions.messages.judged import CaseResults, Outcome
 from functions.messages.verdict import Integrity
 from functions.submissions.completed_event import submission_event
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion
@@ -23,14 +23,8 @@ if TYPE_CHECKING:
 
     from functions.aws.payloads import Payloads
     from functions.judging.progress_store import ProgressStore
-    from functions.messages.judging import (
-        CaseResult,
-        CaseStream,
-        Compilation,
-        JudgeCompleted,
-        JudgeProgress,
-        JudgeRequested,
-    )
+    from functions.messages.judged import CaseResult, CaseStream, Compilation, JudgeCompleted, JudgeProgress
+    from functions.messages.judging import JudgeRequested
     from functions.submissions.model import Submission
     from functions.webhooks.deliveries.model import Event
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from functions.judging.model import Aggregate, required_groups
-from functions.messages.judging import Outcome
+from functions.messages.judged import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.http.json_body import to_json
 from functions.judging.model import Plan, Visibility
 from functions.judging.score import CaseOutcome, score
-from functions.messages.judging import Outcome
+from functions.messages.judged import Outcome
 from functions.submissions.views import SCHEMA_VERSION, fits_response
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from functions.http.json_body import Body
     from functions.judging.model import PlannedCase
     from functions.judging.score import Score
-    from functions.messages.judging import CaseResult, CaseRun, CaseStream
+    from functions.messages.judged import CaseResult, CaseRun, CaseStream
     from functions.submissions.model import Submission
 
 OUTPUT_MAX_BYTES = 65_536

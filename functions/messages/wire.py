@@ -35,7 +35,8 @@ from functions.messages.evidence import (
     Shape,
     ShortText,
 )
-from functions.messages.judging import JudgeCompleted, JudgeProgress, JudgeRequested
+from functions.messages.judged import JudgeCompleted, JudgeProgress
+from functions.messages.judging import JudgeRequested
 from functions.messages.languages import Language
 from functions.messages.verdict import Integrity
 

@@ -17,7 +17,7 @@ from functions.aws.dynamodb.transaction import CONDITION_FAILED, CONFLICT, trans
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
-from functions.messages.judging import JudgeCompleted
+from functions.messages.judged import JudgeCompleted
 from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
 from functions.submissions.completed_event import event_of
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Claim, Completion, Kind, Submission

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.messages.judging import JudgeCompleted, JudgeProgress
+from functions.messages.judged import JudgeCompleted, JudgeProgress
 from functions.messages.wire import (
     Completed,
     CompletionsMessage,

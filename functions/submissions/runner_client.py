@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 from functions.aws.secrets import SecretUnavailableError
 from functions.errors import MessageInvalidError
-from functions.messages.judging import JudgeCompleted, JudgeRequested
+from functions.messages.judged import JudgeCompleted
+from functions.messages.judging import JudgeRequested
 from functions.messages.wire import ExecutionCompleted
 
 if TYPE_CHECKING:

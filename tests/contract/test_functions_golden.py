@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from functions.errors import MessageInvalidError
-from functions.messages.judging import JudgeCompleted, JudgeProgress, JudgeRequested
+from functions.messages.judged import JudgeCompleted, JudgeProgress
+from functions.messages.judging import JudgeRequested
 from functions.messages.wire import (
     ExecutionCompleted,
     ExecutionRequested,

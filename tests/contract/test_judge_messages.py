@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.errors import MessageInvalidError
-from functions.messages import judging
+from functions.messages import judged, judging
 from sandbox_runtime import messages as runner
 from tests.submission_factory import golden
 
@@ -33,8 +33,8 @@ def with_stream(name: str, key: str) -> dict[str, Any]:
 def test_a_runner_cannot_name_an_object_of_another_run_or_case(stream: str, key: str) -> None:
     document = with_stream(stream, key)
     with pytest.raises(MessageInvalidError):
-        judging.JudgeCompleted.parse(json.dumps(document))
-    whole = judging.JudgeCompleted.parse(json.dumps(golden("judge_completed/v1.large")))
+        judged.JudgeCompleted.parse(json.dumps(document))
+    whole = judged.JudgeCompleted.parse(json.dumps(golden("judge_completed/v1.large")))
     with pytest.raises(MessageInvalidError):
         whole.read_cases(json.dumps({"cases": document["cases"]}))
 
@@ -42,7 +42,7 @@ def test_a_runner_cannot_name_an_object_of_another_run_or_case(stream: str, key:
 @pytest.mark.parametrize("key", [OTHER + "cases", OWN + "case-0-stdout", OWN + "stdout"])
 def test_a_runner_cannot_name_the_results_of_another_run(key: str) -> None:
     with pytest.raises(MessageInvalidError):
-        judging.JudgeCompleted.parse(json.dumps(golden("judge_completed/v1.large") | {"cases_key": key}))
+        judged.JudgeCompleted.parse(json.dumps(golden("judge_completed/v1.large") | {"cases_key": key}))
 
 
 def test_the_object_with_the_results_equals_the_runners() -> None:
@@ -50,8 +50,8 @@ def test_the_object_with_the_results_equals_the_runners() -> None:
     written = runner.parse(runner.JudgeCompleted, json.dumps(inline)).cases
     assert written is not None
     text = json.dumps(runner.as_fields(runner.CaseResults(written)))
-    assert judging.JudgeCompleted.parse(json.dumps(golden("judge_completed/v1.large"))).read_cases(text) == (
-        judging.JudgeCompleted.parse(json.dumps(inline)).cases
+    assert judged.JudgeCompleted.parse(json.dumps(golden("judge_completed/v1.large"))).read_cases(text) == (
+        judged.JudgeCompleted.parse(json.dumps(inline)).cases
     )
 
 
@@ -62,11 +62,11 @@ def test_the_runner_reads_the_object_with_the_cases() -> None:
     assert read == runner.parse(runner.JudgeRequested, json.dumps(golden("judge_requested/v1.full"))).judging
 
 
-type Functions = type[judging.JudgeRequested | judging.JudgeCompleted]
+type Functions = type[judging.JudgeRequested | judged.JudgeCompleted]
 
 SIDES: dict[str, tuple[Functions, type, str, str]] = {
     "judge_requested": (judging.JudgeRequested, runner.JudgeRequested, "full", "judging"),
-    "judge_completed": (judging.JudgeCompleted, runner.JudgeCompleted, "mixed", "cases"),
+    "judge_completed": (judged.JudgeCompleted, runner.JudgeCompleted, "mixed", "cases"),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from functions.messages.judging import JudgeCompleted, JudgeProgress
+from functions.messages.judged import JudgeCompleted, JudgeProgress
 from functions.messages.wire import parse_completions_message
 from sandbox_runtime import RUNNER_VERSION
 from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, parse

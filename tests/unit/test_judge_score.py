@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from functions.judging.model import Aggregate, Plan, PlannedCase, PlannedGroup, required_groups
 from functions.judging.score import CaseOutcome, GroupOutcome, score
-from functions.messages.judging import Outcome
+from functions.messages.judged import Outcome
 
 FAILURES = {Outcome.WRONG_ANSWER, Outcome.PRESENTATION_ERROR, Outcome.PARTIAL, Outcome.FAILED}
 TRIPLES = list(itertools.product(Outcome, repeat=3))

@@ -9,7 +9,7 @@ import pytest
 from functions.judging.event import MAX_BODY_BYTES, judge_event_body
 from functions.judging.model import Plan, PlannedCase, Visibility
 from functions.judging.views import OUTPUT_MAX_BYTES, case_body, final_body, open_body, shows_output, text_within
-from functions.messages.judging import CaseResult, Outcome
+from functions.messages.judged import CaseResult, Outcome
 from functions.messages.verdict import Verdict
 from functions.submissions.model import Status
 from functions.submissions.views import RESPONSE_MAX_BYTES, fits_response, summary_body

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.messages.judging import JudgeCompleted as ReadCompleted
+from functions.messages.judged import JudgeCompleted as ReadCompleted
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram, Group, LimitOverrides, as_fields, serialise
 from sandbox_runtime.worker import direct_intake, long_runs, progress, queue_intake
