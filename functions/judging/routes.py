@@ -13,9 +13,10 @@ from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
 from functions.http.paths import judge_path
+from functions.judging.case_view import shows_output
 from functions.judging.model import Plan
 from functions.judging.requests import parse_judge_request
-from functions.judging.views import open_body, shows_output, text_within
+from functions.judging.views import open_body, text_within
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept import NewSubmission
 from functions.submissions.answers import NO_SUCH_RESULT

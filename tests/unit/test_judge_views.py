@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from functions.judging.case_view import case_body, shows_output
 from functions.judging.event import MAX_BODY_BYTES, judge_event_body
 from functions.judging.model import Plan, PlannedCase, Visibility
-from functions.judging.views import OUTPUT_MAX_BYTES, case_body, final_body, open_body, shows_output, text_within
+from functions.judging.views import OUTPUT_MAX_BYTES, final_body, open_body, text_within
 from functions.messages.judged import CaseResult, Outcome
 from functions.messages.verdict import Verdict
 from functions.submissions.model import Status
