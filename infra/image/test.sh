@@ -34,8 +34,6 @@ without_filter=tests/jail/test_seccomp.py::test_without_the_filter_the_kernel_an
 by_argument=tests/jail/test_seccomp.py::test_calls_with_a_check_are_answered_by_their_arguments
 [ $# -gt 0 ] || tests=(tests/jail/test_{slot,slot_robustness,answer,groups,evidence,seccomp,reuse,run_command}.py
     tests/jail/test_{next_namespaces,warm_start,python_fork,waiting_commands,interpreter_fidelity,language{s,_specifics,_offering}}.py
-    tests/jail/test_language_fidelity.py::test_a_long_program_has_the_same_output_in_every_language
-    tests/jail/test_doctor.py::test_doctor_leaves_no_group
     tests/jail/test_hostile{,_catalogue,_neighbours,_requests}.py
     "--deselect=$by_number" "--deselect=$without_filter" "--deselect=$by_argument"
     --deselect=tests/jail/test_next_namespaces.py::test_the_template_leaves_them_behind_the_run

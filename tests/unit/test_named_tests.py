@@ -1,6 +1,7 @@
-"""The tests and programs that infra/vm names exist: nobody else would see a new name before the machine has started."""
+"""The tests and programs that the scripts of infra name exist: those run too rarely to find a new name soon."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from tests.jail.hostile.catalogue import CONTROLS, all_programs
 ROOT = Path(__file__).parents[2]
 SCRIPT = (ROOT / "infra" / "vm" / "test.sh").read_text()
 SERVICE = (ROOT / "infra" / "vm" / "service_tests.sh").read_text()
-NAMED = re.findall(r"(tests/\w+/\w+\.py)::(test_\w+)", SCRIPT)
+IMAGE = (ROOT / "infra" / "image" / "test.sh").read_text()
+NAMED = re.findall(r"(tests/\w+/\w+\.py)::(test_\w+)", SCRIPT + IMAGE)
+LISTED = re.findall(r"tests/jail/test_[\w{},]*\.py", IMAGE)
 PROGRAMS = re.findall(r"for program in ([\w ]+);", SCRIPT)
 
 
@@ -22,6 +25,13 @@ def test_a_named_test_exists(path: str, name: str) -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"tests/\w+/test_\w+\.py", SCRIPT))))
 def test_a_named_file_exists(path: str) -> None:
     assert (ROOT / path).is_file()
+
+
+def test_all_files_of_the_lists_of_the_image_exist() -> None:
+    listed = subprocess.run(
+        ["/bin/bash", "-c", f"ls {' '.join(LISTED)}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert listed.stderr == ""
 
 
 def test_the_named_programs_exist() -> None:
