@@ -19,7 +19,9 @@ prepare_inside() {
     ln -sfn /opt/rustbox/toolchains "$2/.toolchains"
     ln -sfn /opt/rustbox/app/sandbox_runtime "$2/sandbox_runtime"
     cp "$1/pyproject.toml" "$2/"
+    # The tests build small programs, and Docker's /tmp executes none.
     inside=(docker run --rm --no-healthcheck --network none
+        --tmpfs /scratch:exec -e PYTEST_ADDOPTS=--basetemp=/scratch/pytest
         -v "$2:/project:ro" -v "$1/tests:/project/tests:ro" -v "$3:/site:ro" -w /project
         -e RUSTBOX_TEST_UNPROVABLE="$unprovable" -e PYTHONPATH=/opt/rustbox/app:/opt/rustbox/site:/site)
     for name in $(compgen -e RUSTBOX_TEST_); do

@@ -39,6 +39,7 @@ by_argument=tests/jail/test_seccomp.py::test_calls_with_a_check_are_answered_by_
     --deselect=tests/jail/test_next_namespaces.py::test_the_template_leaves_them_behind_the_run
     --deselect=tests/jail/test_next_namespaces.py::test_without_namespaces_in_advance_each_run_creates_its_own
     --deselect=tests/jail/test_warm_start.py::test_the_template_has_never_read_anything_of_a_run
+    --deselect=tests/jail/test_warm_start.py::test_a_guest_that_overwrites_its_interpreter_changes_no_other_process
     --deselect=tests/jail/test_python_fork.py::test_nothing_of_the_host_is_on_the_command_line_of_the_template)
 export RUSTBOX_TEST_REUSES=${RUSTBOX_TEST_REUSES:-300}
 prepare_inside "$project" "$place/project" \
