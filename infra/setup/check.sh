@@ -12,15 +12,14 @@ bin=.venv/bin
 export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 
-# Each job runs its stages one after the other, beside the other job. The type checker keeps one core busy, and so do
-# the quick stages of the other job together; the tests of `unit` need both cores for themselves.
-first=("types" "lint contract")
-quick=(unit)
+# Each job runs its stages one after the other, beside the other jobs. The quick stages come first. The tests of `memory`
+# mostly wait, and measure the memory that the kernel holds: nothing beside them may start guests.
+first=("types memory" "lint contract unit")
 # Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, the kill run for leases of dead processes,
 # and those of `deployment` for a schedule. So three jobs keep two cores busy. They are of about equal length, so that both
 # cores work to the end. `deployment` and `package` write the same zip.
-side_by_side=("hostile jail" "system vm" "kills deployment adapters embedded package")
-# These tests measure how the kernel divides the CPUs, and what memory the host has left.
+side_by_side=("hostile jail" "system vm" "kills deployment adapters embedded package languages")
+# These tests measure how the kernel divides the CPUs.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
 patience=(--timeout 300 --durations 12 --durations-min 3)
@@ -28,7 +27,9 @@ patience=(--timeout 300 --durations 12 --durations-min 3)
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
 deployment_tests=(tests/system/test_deployment.py tests/system/test_fleet_deployment.py)
-load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_uncharged_memory.py)
+languages_tests=(tests/jail/test_language*.py tests/jail/test_native_compilers.py)
+load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py)
+memory_tests=(tests/jail/test_uncharged_memory.py)
 
 stage_lint() {
   "$bin/ruff" check "${python_paths[@]}"
@@ -48,7 +49,7 @@ stage_tests() { "$bin/pytest" "tests/$1"; }
 
 stage_jail() {
   local path others=()
-  for path in "${hostile_tests[@]}" "${load_tests[@]}"; do others+=(--ignore "$path"); done
+  for path in "${hostile_tests[@]}" "${languages_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do others+=(--ignore "$path"); done
   "$bin/pytest" "${patience[@]}" tests/jail "${others[@]}"
 }
 
@@ -68,7 +69,9 @@ run_stage() {
   case $1 in
     lint | types | vm | jail | system) "stage_$1" ;;
     hostile) "$bin/pytest" "${patience[@]}" "${hostile_tests[@]}" ;;
+    languages) "$bin/pytest" "${patience[@]}" "${languages_tests[@]}" ;;
     load) "$bin/pytest" "${patience[@]}" "${load_tests[@]}" ;;
+    memory) "$bin/pytest" "${patience[@]}" "${memory_tests[@]}" ;;
     kills) "$bin/pytest" "${patience[@]}" "${kills_tests[@]}" ;;
     deployment) "$bin/pytest" "${patience[@]}" "${deployment_tests[@]}" ;;
     adapters-quick) stage_adapters_quick ;;
@@ -166,10 +169,10 @@ run_side_by_side() {
 }
 
 stages=("$@")
-(($#)) || read -ra stages <<<"${first[*]} ${quick[*]} ${side_by_side[*]} ${alone[*]}"
+(($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " hostile jail kills deployment load system vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " hostile jail kills deployment languages load memory system vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""
@@ -177,7 +180,6 @@ if (($#)); then
   run_in_order "$@"
 else
   run_side_by_side "${first[@]}"
-  run_in_order "${quick[@]}"
   run_side_by_side "${side_by_side[@]}"
   run_in_order "${alone[@]}"
 fi

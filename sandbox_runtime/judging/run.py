@@ -177,9 +177,8 @@ class JudgeRun:
             self._interact(attempts, index, spec, checker)
             return
         if is_shared:
-            attempts.retries_left = (
-                0  # if the host is too busy, the case is judged again alone, and may be repeated then
-            )
+            # If the host is too busy, the case is judged again alone, and may be repeated then.
+            attempts.retries_left = 0
         ran, found = attempts.run(spec, Phase.RUN)
         judgement = of_run(found) or self._check(attempts, case, checker, ran)
         if is_shared and (found.verdict is Verdict.TLE or judgement.outcome == "judge_error"):

@@ -148,13 +148,13 @@ CONDITIONS = pytest.mark.parametrize(
 
 
 @CONDITIONS
-def test_conditions(backend: Backend, condition: str, *, is_met: bool) -> None:
+def test_a_write_is_refused_unless_its_condition_holds(backend: Backend, condition: str, *, is_met: bool) -> None:
     check(backend, condition, is_met=is_met)
 
 
 @only("engine", "ministack")
 @pytest.mark.parametrize("condition", ["size(absent) < :two", "n < :p"])
-def test_conditions_that_do_not_apply(backend: Backend, condition: str) -> None:
+def test_a_condition_over_an_absent_or_other_kind_of_value_does_not_hold(backend: Backend, condition: str) -> None:
     check(backend, condition, is_met=False)
 
 

@@ -38,7 +38,7 @@ def test_every_language_works_on_this_host(languages: Mapping[str, Language]) ->
 
 
 @every_language
-def test_hello(run: Run, name: str) -> None:
+def test_a_first_program_is_accepted_in_strict_isolation(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["hello"])
     assert (verdict(completed), streams(completed)) == (("AC", "normal_exit", 0, None), (b"42\n", b""))
     assert completed.integrity == "complete"
@@ -57,7 +57,7 @@ def test_stdin_arrives_exact(run: Run, name: str, stdin: bytes) -> None:
 
 
 @every_language
-def test_a_nonzero_exit(run: Run, name: str) -> None:
+def test_a_nonzero_exit_is_a_runtime_error(run: Run, name: str) -> None:
     assert verdict(run(name, PROGRAMS[name]["exit_7"])) == ("RE", "re_nonzero_exit", 7, None)
 
 

@@ -120,7 +120,7 @@ def test_unix_cron_is_translated(unix: str, aws: str) -> None:
         ("cron(0 10 1 1 ? 2030)", "2030-01-01T10:00"),
     ],
 )
-def test_special_days(expression: str, first: str) -> None:
+def test_last_nth_and_nearest_days_of_a_month_are_found(expression: str, first: str) -> None:
     assert shown(expression, "UTC", "2026-01-01T12:00:00Z", "2031-01-01T00:00:00Z")[0] == first
 
 

@@ -122,7 +122,9 @@ def test_a_stage_without_runs_costs_a_few_dollars_a_month() -> None:
         (("", "", "http://127.0.0.1:4566/"), "local", "http://127.0.0.1:4566"),
     ],
 )
-def test_target_has_defaults(given: tuple[str, str, str], stage: str, endpoint: str | None) -> None:
+def test_the_default_stage_is_local_on_an_emulator_and_prod_on_aws(
+    given: tuple[str, str, str], stage: str, endpoint: str | None
+) -> None:
     target = read_target(*given)
     assert (target.stage, target.endpoint, target.is_loopback) == (stage, endpoint, endpoint is not None)
     assert target.stack_name == f"rustbox-{stage}"

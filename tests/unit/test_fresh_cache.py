@@ -67,7 +67,7 @@ def test_a_dropped_value_is_gone() -> None:
     assert cache.get("a") is None
 
 
-def test_threads_share_it() -> None:
+def test_threads_share_a_cache_without_wrong_values() -> None:
     cache = FreshCache[int, int](60_000, 50, FakeTime())
 
     def use(number: int) -> None:

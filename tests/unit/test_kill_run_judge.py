@@ -76,7 +76,7 @@ def test_a_good_run_is_good() -> None:
         {"receptions": (RECEIVED, replace(AT_ENDPOINT, status=500))},
     ],
 )
-def test_losses_are_found(changes: dict[str, Any]) -> None:
+def test_a_kill_run_with_a_loss_is_not_good(changes: dict[str, Any]) -> None:
     found = judge(**changes)
     assert found.lost
     assert not found.is_good

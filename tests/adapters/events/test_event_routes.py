@@ -105,7 +105,7 @@ def test_an_event_of_a_run_without_a_target_has_the_body_of_a_webhook(
     assert send(project_key, "GET", f"/api/events/{run}").json == item
 
 
-def test_filters(aws: Aws, project_key: str, submissions: SubmissionStore) -> None:
+def test_filters_select_events_by_type_and_time(aws: Aws, project_key: str, submissions: SubmissionStore) -> None:
     old, new = final(submissions, 2 * HOUR_MS), final(submissions, 1_000)
     check, disabled = other(aws, 2_000), other(aws, 3 * HOUR_MS, "endpoint.disabled")
     since = to_rfc3339(now_ms() - HOUR_MS)

@@ -157,7 +157,7 @@ def test_a_cursor_leads_into_no_other_project(store: SubmissionStore, listed: Su
     assert [row.submission_id for row in page.rows] == [own.submission_id]
 
 
-def test_filters_join(store: SubmissionStore, listed: SubmissionList) -> None:
+def test_a_list_has_only_rows_that_pass_every_filter(store: SubmissionStore, listed: SubmissionList) -> None:
     put(store, 0)
     put(store, 1, language="c")
     put(store, 2)

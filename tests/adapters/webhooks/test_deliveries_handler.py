@@ -116,7 +116,7 @@ def test_pages_meet_without_gap_or_repeat(aws: Aws, project_key: str, limit: int
     assert len(seen) == len(set(seen)) == 5
 
 
-def test_filters_join(aws: Aws, project_key: str) -> None:
+def test_a_list_has_only_deliveries_that_pass_every_filter(aws: Aws, project_key: str) -> None:
     run, ours, other = new_id(), new_id(), new_id()
     first = put_delivery(aws, "delivered", event_id=run)
     second = put_delivery(aws, "exhausted", event_id=run, endpoint_id=ours)

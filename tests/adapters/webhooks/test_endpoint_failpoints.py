@@ -46,7 +46,9 @@ def counts(world: DeliveryWorld) -> list[int]:
 
 @pytest.mark.parametrize("point", RECORD_POINTS)
 @pytest.mark.parametrize("is_repeated", [True, False], ids=["message comes again", "message is lost"])
-def test_crash_of_record(point: str, *, is_repeated: bool, world: DeliveryWorld, run: Submission) -> None:
+def test_a_crash_of_record_delivers_once_to_each_target(
+    point: str, *, is_repeated: bool, world: DeliveryWorld, run: Submission
+) -> None:
     assert not world.record(run, point)
     if is_repeated:
         assert world.record(run)
@@ -56,7 +58,9 @@ def test_crash_of_record(point: str, *, is_repeated: bool, world: DeliveryWorld,
 
 @pytest.mark.parametrize("point", WEBHOOK_POINTS[:3])
 @pytest.mark.parametrize("is_repeated", [True, False], ids=["hint comes again", "hint is lost"])
-def test_crash_of_webhook(point: str, *, is_repeated: bool, world: DeliveryWorld, run: Submission) -> None:
+def test_a_crash_of_deliver_sends_again_only_if_it_came_after_the_send(
+    point: str, *, is_repeated: bool, world: DeliveryWorld, run: Submission
+) -> None:
     world.record(run)
     for _ in range(3):
         world.webhook(0, point)

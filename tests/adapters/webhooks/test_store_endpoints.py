@@ -142,7 +142,7 @@ def test_a_change_of_an_endpoint_that_another_request_changed_is_refused(
     assert (found.description, found.enabled) == ("first", False)
 
 
-def test_attributes_are_removed(store: EndpointStore, changes: EndpointChanges) -> None:
+def test_a_change_removes_the_attributes_that_it_names(store: EndpointStore, changes: EndpointChanges) -> None:
     endpoint = full(new_endpoint())
     changes.create(endpoint)
     removes = ("previous_secret_box", "previous_until_ms", "failing_since_ms", "failing_counted_ms", "failing_spread")
