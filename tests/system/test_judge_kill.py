@@ -14,7 +14,7 @@ from tests.system.webhook_inbox import Inbox
 COUNT = 30
 BODY: dict[str, Any] = {
     "language": "python",
-    "code": "import time\ntime.sleep(0.4)\nprint(input())",
+    "code": "import time\ntime.sleep(0.2)\nprint(input())",
     "cases": [{"stdin": f"{number}\n", "expected": f"{number}\n"} for number in range(COUNT)],
 }
 
@@ -36,7 +36,7 @@ def test_a_judge_run_whose_runner_is_killed_ends_once_with_each_case_once(
     killed = local.runner_pid()
     body = BODY | {"webhook_url": inbox.url, "webhook_secret": "any text"}
     with local.client() as client, local.client() as watcher, ThreadPoolExecutor(1) as threads:
-        first = threads.submit(client.post, "/api/judge", params={"wait": "5"}, json=body)
+        first = threads.submit(client.post, "/api/judge", params={"wait": "2"}, json=body)
         wait_until(lambda: len(finished(watcher)) >= 3, 60, "three cases are finished", local.log)
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: local.runner_pid() != killed, 60, "another runner works", local.log)
