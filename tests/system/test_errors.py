@@ -191,7 +191,7 @@ def test_full_queue_is_503_with_retry_after_and_leaves_no_claim(own_stack: Calla
     local.start()
     with local.client() as client:
         job = {"language": "python", "code": "print(1)"}
-        slow = {"language": "python", "code": "import time; time.sleep(4)"}
+        slow = {"language": "python", "code": "import time; time.sleep(2)"}
         assert client.post("/api/submit", json=slow).status_code == 202
         answers: dict[str, httpx.Response] = {}
 

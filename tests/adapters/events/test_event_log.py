@@ -70,6 +70,7 @@ def test_an_older_cursor_never_moves_a_consumer_back(world: EventWorld) -> None:
     assert world.poll().events == ()
 
 
+@pytest.mark.answered_by("engine")
 def test_every_consumer_gets_the_same_order(world: EventWorld) -> None:
     world.poll("a")
     world.poll("b")
@@ -235,6 +236,7 @@ def test_an_event_whose_row_is_not_visible_yet_is_waited_for_and_not_for_ever(wo
     assert ids_of(world.poll()) == published[2:]
 
 
+@pytest.mark.answered_by("engine")
 def test_a_filter_looks_past_other_events_and_commits_them(world: EventWorld) -> None:
     world.poll()
     for number in range(30):

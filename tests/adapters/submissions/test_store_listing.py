@@ -74,6 +74,7 @@ def test_pages_meet_without_gap_or_repeat(store: SubmissionStore, listed: Submis
     assert seen == [submission_id(number) for number in (4, 3, 2, 1, 0)]
 
 
+@pytest.mark.answered_by("engine")
 @pytest.mark.parametrize("limit", [1, 3, 7, 50])
 def test_rows_of_all_shards_are_merged(store: SubmissionStore, listed: SubmissionList, limit: int) -> None:
     for number in range(20):

@@ -163,6 +163,7 @@ def test_heartbeats_without_a_summary_are_read_from_their_rows(aws: Aws, store: 
     assert [slots for _, slots, _, _ in groups(store)] == [8]
 
 
+@pytest.mark.answered_by("engine")
 def test_a_large_fleet_renews_the_summary_seldom(
     store: RunnerStore, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +200,7 @@ def test_a_slow_process_does_not_undo_the_summary_of_a_later_one(
     assert [is_live for node_id, _, _, is_live in groups(store) if node_id == "b"] == [False]
 
 
+@pytest.mark.answered_by("engine")
 def test_a_summary_stays_small_for_any_reports(store: RunnerStore, time: FakeTime, aws: Aws) -> None:
     for number in range(40):
         time.advance(0.001)
@@ -209,6 +211,7 @@ def test_a_summary_stays_small_for_any_reports(store: RunnerStore, time: FakeTim
     assert groups(store)[0][0] == "runner-39"
 
 
+@pytest.mark.answered_by("engine")
 def test_runners_that_cannot_work_do_not_push_a_live_one_out_of_the_summary(store: RunnerStore, time: FakeTime) -> None:
     store.put_heartbeat(heartbeat("live"))
     for number in range(60):
