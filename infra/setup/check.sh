@@ -18,7 +18,7 @@ first=("types memory" "lint contract unit")
 # Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, the kill run for leases of dead processes,
 # and those of `deployment` for a schedule. So three jobs keep two cores busy. They are of about equal length, so that both
 # cores work to the end. `deployment` and `package` write the same zip.
-side_by_side=("hostile jail" "system vm" "kills deployment adapters embedded package languages")
+side_by_side=("hostile jail" "system vm" "kills deployment adapters embedded package toolchains")
 # These tests measure how the kernel divides the CPUs.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
@@ -27,7 +27,7 @@ patience=(--timeout 300 --durations 12 --durations-min 3)
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
 deployment_tests=(tests/system/test_deployment.py tests/system/test_fleet_deployment.py)
-languages_tests=(tests/jail/test_language*.py tests/jail/test_native_compilers.py)
+toolchains_tests=(tests/jail/test_language_fidelity.py tests/jail/test_native_compilers.py)
 load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py)
 memory_tests=(tests/jail/test_uncharged_memory.py)
 
@@ -49,7 +49,7 @@ stage_tests() { "$bin/pytest" "tests/$1"; }
 
 stage_jail() {
   local path others=()
-  for path in "${hostile_tests[@]}" "${languages_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do others+=(--ignore "$path"); done
+  for path in "${hostile_tests[@]}" "${toolchains_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do others+=(--ignore "$path"); done
   "$bin/pytest" "${patience[@]}" tests/jail "${others[@]}"
 }
 
@@ -69,7 +69,7 @@ run_stage() {
   case $1 in
     lint | types | vm | jail | system) "stage_$1" ;;
     hostile) "$bin/pytest" "${patience[@]}" "${hostile_tests[@]}" ;;
-    languages) "$bin/pytest" "${patience[@]}" "${languages_tests[@]}" ;;
+    toolchains) "$bin/pytest" "${patience[@]}" "${toolchains_tests[@]}" ;;
     load) "$bin/pytest" "${patience[@]}" "${load_tests[@]}" ;;
     memory) "$bin/pytest" "${patience[@]}" "${memory_tests[@]}" ;;
     kills) "$bin/pytest" "${patience[@]}" "${kills_tests[@]}" ;;
@@ -172,7 +172,7 @@ stages=("$@")
 (($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " hostile jail kills deployment languages load memory system vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " hostile jail kills deployment load memory system toolchains vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""
