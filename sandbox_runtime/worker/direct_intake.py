@@ -52,7 +52,7 @@ class DirectIntake:
         except MessageInvalidError:
             reply.refuse(400, "bad_request")
             return
-        if request.language not in self.runner.languages:  # the caller goes to the queue without waiting for a slot
+        if not self.runner.offers(request.language):  # the caller goes to the queue without waiting for a slot
             reply.refuse(422, NotRun.LANGUAGE_NOT_OFFERED)
         elif not self.running.add(request.submission_id):
             reply.refuse(409, "already_running")

@@ -1,11 +1,10 @@
 """One judge request under way: it judges cases in the slot that the share policy gives, until another run wants it."""
 
-from __future__ import annotations
-
 import logging
+from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from sandbox_runtime.executor import ExecutionCancelledError
 from sandbox_runtime.jail.errors import JailError
@@ -24,14 +23,10 @@ from sandbox_runtime.messages import (
 )
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
+from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.worker.large_output import store_large_output
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
-
-if TYPE_CHECKING:
-    from contextlib import ExitStack
-    from datetime import datetime
-
-    from sandbox_runtime.warm import WarmSlot
-    from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.runner_parts import RunnerParts
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,14 +39,14 @@ class JudgeTurns:
 
     def __init__(
         self,
-        runner: RequestRunner,
+        parts: RunnerParts,
         request: JudgeRequested,
         started_at: datetime,
         correlation_id: str | None,
         store_secs: float,
         watched: ExitStack,
     ) -> None:
-        self._runner, self._request, self._started_at = runner, request, started_at
+        self._parts, self._request, self._started_at = parts, request, started_at
         self._correlation_id, self._store_secs = correlation_id, store_secs
         self._watched = watched
         self._run: JudgeRun | None = None
@@ -77,11 +72,11 @@ class JudgeTurns:
             return self._ended(NotRun.SANDBOX_FAILED), False
         if not self._run.is_over:
             return None, is_usable
-        return self._ended(self._runner.store(self._correlated(self._run.completed()), self._store_secs)), is_usable
+        return self._ended(self._stored(self._run)), is_usable
 
     def _judge(self, run: JudgeRun, slot: WarmSlot) -> bool:
         """Judge cases until another run wants the slot; in a second slot too, if one is free."""
-        second_slots, request = self._runner.second_slots, self._request
+        second_slots, request = self._parts.second_slots, self._request
 
         def beside(other: WarmSlot) -> bool:
             return self._judge_in(other, run, is_shared=True)
@@ -103,26 +98,26 @@ class JudgeTurns:
                 with self._telling:  # in the order of the cases
                     self._tell(run.new_results())
                 goes_on = is_shared and is_usable and run.shareable and not self._has_failed
-                if not goes_on or not self._runner.second_slots.may_keep(slot):
+                if not goes_on or not self._parts.second_slots.may_keep(slot):
                     return is_usable
         except BaseException:
             self._has_failed = True  # the other slot ends after its case
             raise
 
     def _begin(self) -> JudgeRun | JudgeCompleted | NotRun:
-        request, runner = self._request, self._runner
+        request, parts = self._request, self._parts
         try:
             judging = self._judging()
             needed = {checker.program.language for checker in judging.checkers if checker.program is not None}
-            if not needed | {request.language} <= runner.languages.keys():
+            if not needed | {request.language} <= parts.languages.keys():
                 return NotRun.LANGUAGE_NOT_OFFERED
             setting = Setting(
-                node_id=runner.node_id,
-                languages=runner.languages,
-                compile_cache=runner.compile_cache,
-                cancel_fd=runner.cancel_fd,
+                node_id=parts.node_id,
+                languages=parts.languages,
+                compile_cache=parts.compile_cache,
+                cancel_fd=parts.cancel_fd,
                 store=self._store,
-                partner=runner.partners.borrow,
+                partner=parts.partners.borrow,
             )
             return JudgeRun(request, judging, setting, self._started_at)
         except TransportError as error:
@@ -130,37 +125,40 @@ class JudgeTurns:
             return NotRun.CASES_NOT_READ
         except MessageInvalidError as error:
             _LOG.error("cases invalid", extra={**self._ids(), "field": error.field, "problem": error.problem})
-            return not_judged(request, runner.node_id, "ie_not_run", "the request to run this submission was invalid")
+            return not_judged(request, parts.node_id, "ie_not_run", "the request to run this submission was invalid")
         except LimitRefusedError as error:
-            return not_judged(request, runner.node_id, "ie_not_run", str(error))
+            return not_judged(request, parts.node_id, "ie_not_run", str(error))
 
     def _judging(self) -> Judging:
         request = self._request
         if request.judging is not None:
             return request.judging
-        return read_judging(self._runner.transport.read_cases(request.judging_key or ""))
+        return read_judging(self._parts.transport.read_cases(request.judging_key or ""))
 
     def _store(self, index: int, output: bytes) -> str:
         return persist(
-            lambda: self._runner.transport.store_case_output(self._request, index, output),
+            lambda: self._parts.transport.store_case_output(self._request, index, output),
             error=TransportError,
-            stop=self._runner.quit_now,
+            stop=self._parts.quit_now,
             give_up_secs=self._store_secs,
         )
 
+    def _stored(self, run: JudgeRun) -> Completed | NotRun:
+        return store_large_output(self._correlated(run.completed()), self._parts, self._store_secs)
+
     def _tell(self, cases: list[CaseResult]) -> None:
         """Count the runs of these cases, and report them if the judge run goes on."""
-        request, runner = self._request, self._runner
+        request, parts = self._request, self._parts
         for case in cases:
             if case.run is not None:
                 secs = {"run": case.run.wall_time_secs}
-                runner.metrics.count_run(request.language, case.run.result.verdict, secs)
+                parts.metrics.count_run(request.language, case.run.result.verdict, secs)
         started_at = format_time(self._started_at)
-        runner.progress.add(
+        parts.progress.add(
             JudgeProgress(
                 submission_id=request.submission_id,
                 execution_id=request.execution_id,
-                node_id=runner.node_id,
+                node_id=parts.node_id,
                 started_at=started_at,
                 sent_at=started_at,
                 cases=tuple(cases),
@@ -173,7 +171,7 @@ class JudgeTurns:
 
     def _ended(self, answer: Completed | NotRun) -> Completed | NotRun:
         self._watched.close()
-        self._runner.progress.drop(self._request.execution_id)
+        self._parts.progress.drop(self._request.execution_id)
         return answer
 
     def _correlated(self, answer: JudgeCompleted) -> JudgeCompleted:

@@ -4,21 +4,20 @@ An intake parses a request, claims its submission, takes its turns in slots, and
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from threading import BoundedSemaphore, Event
+from threading import BoundedSemaphore
 from time import monotonic
 
-from sandbox_runtime.executor import CompileCache, ExecutionCancelledError, execute, not_run, slot_is_suspect
+from sandbox_runtime.executor import ExecutionCancelledError, execute, not_run, slot_is_suspect
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.judging import not_judged
-from sandbox_runtime.languages import Language, LimitRefusedError
+from sandbox_runtime.languages import LimitRefusedError
 from sandbox_runtime.messages import (
     Addressee,
     Completed,
-    ExecutionCompleted,
     ExecutionRequested,
     ExecutionStarted,
     JudgeAddressee,
@@ -28,17 +27,12 @@ from sandbox_runtime.messages import (
     format_time,
     serialise,
 )
-from sandbox_runtime.metrics import Metrics
-from sandbox_runtime.retry import persist
-from sandbox_runtime.transport import Transport, TransportError
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.judge_turns import JudgeTurns
-from sandbox_runtime.worker.long_runs import LongRuns
+from sandbox_runtime.worker.large_output import ids_of, log_not_sent, store_large_output
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
-from sandbox_runtime.worker.partner_slots import PartnerSlots
-from sandbox_runtime.worker.progress import ProgressReports
 from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
-from sandbox_runtime.worker.second_slot import SecondSlots
+from sandbox_runtime.worker.runner_parts import RunnerParts
 
 # With more unsent completions, slots wait: the memory of this process is bounded.
 MOST_UNSENT = 10
@@ -55,21 +49,15 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RequestRunner:
-    """Runs requests in slots. `quit_now`: when set, stop every retry."""
+    """Runs requests in slots, and sends their completions."""
 
-    transport: Transport
+    parts: RunnerParts
     sender: BatchSender
-    languages: Mapping[str, Language]
-    node_id: str
-    cancel_fd: int
-    quit_now: Event
-    compile_cache: CompileCache
-    metrics: Metrics
-    long_runs: LongRuns
-    progress: ProgressReports
-    partners: PartnerSlots
-    second_slots: SecondSlots
     unsent: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_UNSENT))
+
+    def offers(self, language: str) -> bool:
+        """Whether this runner has the language."""
+        return language in self.parts.languages
 
     def begin(
         self,
@@ -86,13 +74,13 @@ class RequestRunner:
         """
         started_at = datetime.now(UTC)
         started = ExecutionStarted(
-            request.submission_id, request.execution_id, self.node_id, format_time(started_at), correlation_id
+            request.submission_id, request.execution_id, self.parts.node_id, format_time(started_at), correlation_id
         )
         watched = ExitStack()
         if is_watched or isinstance(request, JudgeRequested):
-            watched.enter_context(self.long_runs.watch(started))
+            watched.enter_context(self.parts.long_runs.watch(started))
         if isinstance(request, JudgeRequested):
-            return JudgeTurns(self, request, started_at, correlation_id, store_secs, watched).take
+            return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, watched).take
 
         def run(slot: WarmSlot) -> tuple[Completed | NotRun, bool]:
             with watched:
@@ -103,8 +91,8 @@ class RequestRunner:
     def failed(self, request: Request | Addressee, cause: str, message: str) -> Completed:
         """Build the completion of a request that is never run. `message` is for the client."""
         if isinstance(request, JudgeRequested | JudgeAddressee):
-            return not_judged(request, self.node_id, cause, message)
-        return not_run(request, self.node_id, cause, message)
+            return not_judged(request, self.parts.node_id, cause, message)
+        return not_run(request, self.parts.node_id, cause, message)
 
     def _execute(
         self,
@@ -115,7 +103,8 @@ class RequestRunner:
         slot: WarmSlot,
     ) -> tuple[Completed | NotRun, bool]:
         """Run a request, and store its large output."""
-        language = self.languages.get(request.language)
+        parts = self.parts
+        language = parts.languages.get(request.language)
         if language is None:
             return NotRun.LANGUAGE_NOT_OFFERED, True
         try:
@@ -123,21 +112,21 @@ class RequestRunner:
                 slot,
                 request,
                 language,
-                node_id=self.node_id,
+                node_id=parts.node_id,
                 started_at=started_at,
-                cancel_fd=self.cancel_fd,
-                compile_cache=self.compile_cache,
+                cancel_fd=parts.cancel_fd,
+                compile_cache=parts.compile_cache,
             )
         except LimitRefusedError as error:
-            refused = not_run(request, self.node_id, "ie_not_run", str(error))
+            refused = not_run(request, parts.node_id, "ie_not_run", str(error))
             return replace(refused, correlation_id=correlation_id), True
         except ExecutionCancelledError:
             return NotRun.CANCELLED, slot.healthy
         except JailError as error:
-            log_sandbox_failure({**_ids(request), "correlation_id": correlation_id}, error)
+            log_sandbox_failure({**ids_of(request), "correlation_id": correlation_id}, error)
             return NotRun.SANDBOX_FAILED, False
-        completed = replace(completed, correlation_id=correlation_id)
-        return self.store(completed, store_secs), slot.healthy and not slot_is_suspect(completed.result)
+        is_usable = slot.healthy and not slot_is_suspect(completed.result)
+        return store_large_output(replace(completed, correlation_id=correlation_id), parts, store_secs), is_usable
 
     def send(
         self,
@@ -154,7 +143,7 @@ class RequestRunner:
 
         def lost(code: str) -> None:
             self.unsent.release()
-            _log_not_sent(completed, "send", code)
+            log_not_sent(completed, "send", code)
             on_lost()
 
         self.unsent.acquire()
@@ -164,7 +153,7 @@ class RequestRunner:
         """Log the end of a request, after its completion was accepted, and count an execution."""
         measured = completed.metrics
         times = {"run_ms": measured.run_ms, "queue_ms": measured.queue_ms} if measured is not None else {}
-        ids = {**_ids(completed), "language": completed.language}
+        ids = {**ids_of(completed), "language": completed.language}
         if isinstance(completed, JudgeCompleted):  # its runs are counted one by one
             failed = {} if completed.failure is None else {"cause": completed.failure.cause}
             _LOG.info("judge run completed", extra={**ids, **failed, **times})
@@ -173,35 +162,4 @@ class RequestRunner:
         _LOG.info("execution completed", extra={**ids, "verdict": result.verdict, "cause": result.cause, **times})
         phases = {name: getattr(measured, f"{name}_ms", None) for name in _PHASES}
         known = {name: time_ms / 1000 for name, time_ms in phases.items() if time_ms is not None}
-        self.metrics.count_run(completed.language, result.verdict, known)
-
-    def store(self, completed: Completed, store_secs: float) -> Completed | NotRun:
-        """Move what is too large for a message into the bucket."""
-        try:
-            return persist(
-                lambda: self._without_large_parts(completed),
-                error=TransportError,
-                stop=self.quit_now,
-                give_up_secs=store_secs,
-            )
-        except TransportError as error:
-            _log_not_sent(completed, error.operation, error.code)
-            return NotRun.OUTPUT_NOT_STORED
-
-    def _without_large_parts(self, completed: Completed) -> Completed:
-        if isinstance(completed, JudgeCompleted):
-            return self.transport.without_large_cases(completed)
-        return self.transport.without_large_output(completed)
-
-
-def _log_not_sent(completed: Completed, step: str, code: str) -> None:
-    _LOG.error("completion not sent", extra={**_ids(completed), "step": step, "code": code})
-
-
-def _ids(message: ExecutionRequested | Completed) -> dict[str, str | None]:
-    own = message.correlation_id if isinstance(message, ExecutionCompleted | JudgeCompleted) else None
-    return {
-        "correlation_id": own,
-        "submission_id": message.submission_id,
-        "execution_id": message.execution_id,
-    }
+        self.parts.metrics.count_run(completed.language, result.verdict, known)

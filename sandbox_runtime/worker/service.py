@@ -33,6 +33,7 @@ from sandbox_runtime.worker.queue_intake import QueueIntake
 from sandbox_runtime.worker.reporting import Reporting
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.runner_facts import RunnerFacts
+from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.running import RunningSubmissions
 from sandbox_runtime.worker.second_slot import SecondSlots
 from sandbox_runtime.worker.slot_threads import SlotThreads
@@ -92,9 +93,8 @@ class Worker:
         self._server = None if listener is None else self._make_server(runner, listener, tls)
 
     def _make_runner(self) -> RequestRunner:
-        return RequestRunner(
+        parts = RunnerParts(
             transport=self._transport,
-            sender=self._sender,
             languages=self._runner_facts.languages,
             node_id=self._settings.node_id,
             cancel_fd=self._cancel_fd,
@@ -106,6 +106,7 @@ class Worker:
             partners=self._partners,
             second_slots=SecondSlots(self._capacity, self._slot_threads.put),
         )
+        return RequestRunner(parts, self._sender)
 
     def _make_intake(self, runner: RequestRunner) -> QueueIntake:
         return QueueIntake(

@@ -1,0 +1,31 @@
+"""The parts of a runner that all its requests share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Event
+
+from sandbox_runtime.executor import CompileCache
+from sandbox_runtime.languages import Language
+from sandbox_runtime.metrics import Metrics
+from sandbox_runtime.transport import Transport
+from sandbox_runtime.worker.long_runs import LongRuns
+from sandbox_runtime.worker.partner_slots import PartnerSlots
+from sandbox_runtime.worker.progress import ProgressReports
+from sandbox_runtime.worker.second_slot import SecondSlots
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerParts:
+    """`cancel_fd`: becomes readable to stop all runs. `quit_now`: when set, stop every retry."""
+
+    transport: Transport
+    languages: Mapping[str, Language]
+    node_id: str
+    cancel_fd: int
+    quit_now: Event
+    compile_cache: CompileCache
+    metrics: Metrics
+    long_runs: LongRuns
+    progress: ProgressReports
+    partners: PartnerSlots
+    second_slots: SecondSlots
