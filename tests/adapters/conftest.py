@@ -4,10 +4,8 @@ import functools
 import io
 import json
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,22 +13,13 @@ import pytest
 from moto import mock_aws
 from moto.kms.utils import generate_private_key
 
-from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.projects.model import Project
-from functions.projects.rate_limit_headers import rates
 from functions.projects.store import ProjectStore
 from functions.telemetry import logger
-from tests.adapters.aws_account import (
-    ADMIN_KEY,
-    ADMIN_KEY_PARAMETER,
-    API_KEY,
-    PROJECT_ID,
-    Aws,
-    create_all,
-    load_template,
-)
+from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws
 from tests.adapters.engine_account import engine_in
+from tests.adapters.new_account import new_account, set_credentials
 from tests.adapters.pipeline import pipeline, receiver
 from tests.submission_factory import GENEROUS
 
@@ -40,17 +29,8 @@ if TYPE_CHECKING:
 # moto makes an RSA key for each KMS key, symmetric ones too: half of the time that an account takes.
 _one_private_key = functools.cache(generate_private_key)
 
-__all__ = [
-    "Aws",
-    "admin_key",
-    "aws",
-    "local_engine",
-    "logged",
-    "pipeline",
-    "prepared_account",
-    "project_key",
-    "receiver",
-]
+# pytest finds these fixtures here.
+__all__ = ["pipeline", "receiver"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -110,34 +90,6 @@ def local_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
         yield
 
 
-@contextmanager
-def new_account(monkeypatch: pytest.MonkeyPatch, make_resources: Callable[[Aws], None] = create_all) -> Iterator[Aws]:
-    """Make the template's resources in whatever answers botocore's calls."""
-    set_credentials(monkeypatch)
-    template = load_template()
-    parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
-    forget()
-    account = Aws(template, {}, monkeypatch, parameters)
-    make_resources(account)
-    for logical_id, resource in template["Resources"].items():
-        if resource["Type"] == "AWS::Serverless::Function":
-            account.environment(logical_id)
-    yield account
-    forget()
-
-
-def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "POWERTOOLS_METRICS_NAMESPACE": "Rustbox",
-    }.items():
-        monkeypatch.setenv(name, text)
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def project_key(aws: Aws) -> str:
     """Return the API key of a project that may use both profiles."""
@@ -170,28 +122,3 @@ def logged() -> Iterator[list[dict[str, Any]]]:
     yield lines
     for handler, stream in zip(handlers, before, strict=True):
         handler.setStream(stream)
-
-
-def forget() -> None:
-    """Drop what entry points keep between calls. Clients stay: hooks answer them in every test."""
-    rates.cache_clear()
-    secrets._secrets.drop(ADMIN_KEY_PARAMETER)
-    for module in (
-        "submit",
-        "judge",
-        "result",
-        "projects",
-        "operations",
-        "webhooks",
-        "events",
-        "record",
-        "announce",
-        "deliver",
-        "sweep",
-        "checks",
-        "schedule",
-    ):
-        for name in ("wiring", "wired"):
-            cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)
-            if hasattr(cached, "cache_clear"):  # not where a test has put something else there
-                cached.cache_clear()

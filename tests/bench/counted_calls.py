@@ -24,9 +24,9 @@ from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws, forget_clients
-from tests.adapters.conftest import new_account
 from tests.adapters.hook_receiver import HookReceiver
 from tests.adapters.http_calls import post, send
+from tests.adapters.new_account import new_account
 from tests.adapters.pipeline import Context, call, stream_record
 from tests.adapters.runner_system import TOKEN, Direct
 from tests.runner_doubles import RecordedSlot

@@ -22,7 +22,7 @@ from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, forget_clients
-from tests.adapters.conftest import new_account
+from tests.adapters.new_account import new_account
 from tests.submission_factory import GENEROUS
 
 _SERVICES = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs"}

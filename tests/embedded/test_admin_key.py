@@ -8,7 +8,7 @@ import pytest
 from infra.local import admin_key
 from infra.local.errors import StartError
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER
-from tests.embedded.conftest import Backend
+from tests.embedded.backend import Backend
 
 SHOWN = re.compile(r"rustbox: the administrator's key, shown only now: (\S{43})\n")
 

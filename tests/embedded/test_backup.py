@@ -15,7 +15,7 @@ from infra.embedded.backup import back_up, restore
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.store import FILE_NAME
-from tests.embedded.conftest import Backend, session_of
+from tests.embedded.backend import Backend, session_of
 from tests.until import until
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.embedded.conftest import Backend, only, plain
+from tests.embedded.backend import Backend, only, plain
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
 

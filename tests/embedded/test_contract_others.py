@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.ids import new_id
-from tests.embedded.conftest import Backend, only
+from tests.embedded.backend import Backend, only
 
 
 def code_of(refused: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:

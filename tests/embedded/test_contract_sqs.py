@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.embedded.conftest import Backend, only
+from tests.embedded.backend import Backend, only
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from functions.ids import new_id
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import expire
-from tests.embedded.conftest import Backend, session_of
+from tests.embedded.backend import Backend, session_of
 
 KEY = {"pk": {"S": "a"}, "sk": {"N": "1"}}
 DAY_MS = 24 * 3_600_000

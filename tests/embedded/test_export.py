@@ -24,7 +24,7 @@ from infra.deploy.target import Target
 from infra.embedded.engine import Engine, open_engine
 from infra.local.export import _write, document_of
 from infra.local.settings import API_KEY
-from tests.embedded.conftest import Backend, session_of
+from tests.embedded.backend import Backend, session_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 QUOTA = Quota(per_minute=7, per_day=70, in_flight=2)

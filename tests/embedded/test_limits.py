@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.sam_template import read
-from tests.embedded.conftest import Backend
+from tests.embedded.backend import Backend
 
 MIB = 1_048_576
 TEMPLATE = read(Path(__file__).parents[2] / "template.yaml")

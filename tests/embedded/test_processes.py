@@ -15,7 +15,7 @@ from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import Housekeeping
 from infra.embedded.sqs import receiving
 from infra.embedded.sqs.receipts import release_dead
-from tests.embedded.conftest import Backend
+from tests.embedded.backend import Backend
 from tests.until import until
 
 _SPAWN = multiprocessing.get_context("spawn")

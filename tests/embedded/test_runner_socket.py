@@ -26,7 +26,7 @@ from infra.embedded.sqs.receipts import release_dead
 from infra.local.embedded_aws import runner_statements
 from infra.local.settings import ROOT
 from infra.local.template import make_resolver, translate
-from tests.embedded.conftest import Backend, make_session
+from tests.embedded.backend import Backend, make_session
 
 BUCKET = "rustbox-local-payloadsbucket"
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.embedded.engine import open_engine
-from tests.embedded.conftest import Backend, only, plain, session_of
+from tests.embedded.backend import Backend, only, plain, session_of
 
 NAMES = ("a", "b", "c", "note")
 KEYS = st.builds(

@@ -18,7 +18,7 @@ from infra.embedded.schema import MIGRATIONS
 from infra.embedded.store import FILE_NAME
 from infra.local.errors import StartError
 from infra.local.preflight import lock_state
-from tests.embedded.conftest import Backend, session_of
+from tests.embedded.backend import Backend, session_of
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.embedded.engine import Engine
 from infra.embedded.housekeeping import expire
-from tests.embedded.conftest import Backend, session_of
+from tests.embedded.backend import Backend, session_of
 
 DAY_MS = 86_400_000
 

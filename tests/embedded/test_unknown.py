@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.embedded.conftest import Backend
+from tests.embedded.backend import Backend
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
 

@@ -1,9 +1,8 @@
 """A real slot on the real kernel, and a way to run a program in it to its verdict."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import pytest
 
@@ -14,65 +13,33 @@ from sandbox_runtime.judging.kept_outputs import Store
 from sandbox_runtime.languages import Language, binds, offered, prewarm_spec, warm_start
 from sandbox_runtime.messages import (
     ExecutionCompleted,
-    ExecutionRequested,
     JudgeCompleted,
     JudgeRequested,
-    LimitOverrides,
-    format_time,
 )
 from tests.jail import slots
 from tests.jail.decided import decided
+from tests.jail.guest_requests import Run, request
 from tests.jail.hostile import report
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.judging.runs import BUSY, Judge, begun
 from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
 
-TOOLCHAINS = slots.TOOLCHAINS
 collect_ignore = [] if slots.PYTHON_FORK else ["test_python_fork.py"]
 
-Run = Callable[..., ExecutionCompleted]
-
 be_patient()
-
-
-def request(
-    language: str,
-    code: bytes,
-    *,
-    stdin: bytes = b"",
-    limits: LimitOverrides | None = None,
-    profile: str = "judge",
-    environment: dict[str, str] | None = None,
-    secret_names: tuple[str, ...] | None = None,
-) -> ExecutionRequested:
-    now = format_time(datetime.now(UTC))
-    return ExecutionRequested(
-        submission_id=str(uuid4()),
-        execution_id=str(uuid4()),
-        project_id="dev",
-        language=language,
-        profile=profile,
-        priority="interactive",
-        code=code,
-        stdin=stdin,
-        limits=limits or LimitOverrides(),
-        requested_at=now,
-        environment=environment,
-        secret_names=secret_names,
-    )
 
 
 @pytest.fixture(scope="session")
 def languages() -> Mapping[str, Language]:
     """The languages of this host: each toolchain has just compiled and run a program."""
-    return {name: patient(language) for name, language in offered(TOOLCHAINS, only=CHOSEN_LANGUAGES).items()}
+    return {name: patient(language) for name, language in offered(slots.TOOLCHAINS, only=CHOSEN_LANGUAGES).items()}
 
 
 @pytest.fixture(scope="session")
 def slot(languages: Mapping[str, Language]) -> Iterator[Slot]:
     """One slot for all tests: a run must not be able to spoil the next one."""
-    mounts, warm = binds(tuple(languages.values()), TOOLCHAINS), warm_start(languages.values())
+    mounts, warm = binds(tuple(languages.values()), slots.TOOLCHAINS), warm_start(languages.values())
     with open_slot(slots.slot_config("tests", 0, mounts, warm=warm)) as opened:
         yield opened
 

@@ -15,9 +15,9 @@ from sandbox_runtime.languages.entry import Compile
 from sandbox_runtime.languages.profiles import compile_limits
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.bench.sources import adding_program, new_number
-from tests.jail.conftest import TOOLCHAINS, request
+from tests.jail.guest_requests import request
 from tests.jail.language_programs.table import COMPILED
-from tests.jail.slots import slot_config
+from tests.jail.slots import TOOLCHAINS, slot_config
 
 MIB = 1 << 20
 MARKER = b"marker-of-a-compiled-program"

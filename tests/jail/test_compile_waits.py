@@ -4,7 +4,7 @@ import pytest
 
 from sandbox_runtime.languages.profiles import compile_limits
 from sandbox_runtime.messages import InlineOutput
-from tests.jail.conftest import Run
+from tests.jail.guest_requests import Run
 
 COMPILE_WALL_MS = compile_limits().wall_time_secs * 1000
 OWN_OUTPUT = {

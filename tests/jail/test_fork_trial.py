@@ -11,7 +11,7 @@ from sandbox_runtime.jail.supervisor import slot as slot_module
 from sandbox_runtime.languages import fork_problem, forking, tried_warm_start, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
-from tests.jail.conftest import TOOLCHAINS
+from tests.jail.slots import TOOLCHAINS
 
 _IMPORT = "from sandbox_runtime.jail.inside.template import main\n"
 # What each does in the template before it starts, and what the reason says.

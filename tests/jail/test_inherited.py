@@ -16,7 +16,7 @@ from sandbox_runtime.jail import open_slot
 from sandbox_runtime.languages import Language, binds, warm_start
 from sandbox_runtime.messages import InlineOutput
 from tests.jail import slots
-from tests.jail.conftest import request
+from tests.jail.guest_requests import request
 
 ROOT = Path(__file__).parents[2]
 # What nohup, a shell's background job and a careless service manager leave behind, and more.

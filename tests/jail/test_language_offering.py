@@ -12,7 +12,7 @@ import pytest
 from sandbox_runtime.jail import CONTROLS, Slot, SlotConfig, default_floor, open_slot
 from sandbox_runtime.languages import LANGUAGES, Language, PreparationError, examine, offered, offering
 from sandbox_runtime.languages.entry import Compile, Prepared, Tool
-from tests.jail.conftest import TOOLCHAINS
+from tests.jail.slots import TOOLCHAINS
 
 WITHOUT_RLIMITS = """
 import sys; sys.path.insert(0, ROOT)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
-from tests.jail.conftest import TOOLCHAINS
 from tests.jail.language_programs import c, cpp, java, javascript
+from tests.jail.slots import TOOLCHAINS
 
 Run = Callable[..., ExecutionCompleted]
 

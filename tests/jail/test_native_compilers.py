@@ -17,10 +17,11 @@ from sandbox_runtime.languages.gcc.precompiled_headers import HEADER_SETS
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
-from tests.jail.conftest import TOOLCHAINS, request
+from tests.jail.guest_requests import request
 from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS
 from tests.jail.language_programs.direct_calls import C_PROGRAMS, RUST_PROGRAMS, printing
 from tests.jail.language_programs.table import REAL_PROGRAMS
+from tests.jail.slots import TOOLCHAINS
 
 # Files of gcc and rustc in /tmp, numbers of threads, addresses.
 _OF_THE_MOMENT = re.compile(rb"\bcc\w{6}\.[os]\b|\brustc\w{6}\b|(?<=' \()\d+(?=\) panicked)|0x[0-9a-f]{6,}")

@@ -12,7 +12,8 @@ from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, StopReason, open_slot
 from sandbox_runtime.languages import Language, binds, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
-from tests.jail.conftest import TOOLCHAINS, request
+from tests.jail.guest_requests import request
+from tests.jail.slots import TOOLCHAINS
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
 

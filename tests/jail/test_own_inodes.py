@@ -12,9 +12,8 @@ import pytest
 
 from sandbox_runtime.jail import BindMount, Slot, SlotConfig, WarmStart, open_slot
 from sandbox_runtime.languages import Language, binds
-from tests.jail.conftest import TOOLCHAINS
 from tests.jail.neighbours import python, run_client_beside_server
-from tests.jail.slots import slot_config
+from tests.jail.slots import TOOLCHAINS, slot_config
 from tests.jail.weakened.slots import WeakenedSlot
 
 ALL_PLACES = """

@@ -12,10 +12,9 @@ from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.languages import binds, prepare, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
-from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.reuse.kinds import FRESH, HONEST, MARKER, MIB, SERVED, Kind, check, followed, play, prewarmed, runs
-from tests.jail.slots import slot_config
+from tests.jail.slots import TOOLCHAINS, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
 

@@ -15,11 +15,10 @@ from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, wa
 from sandbox_runtime.languages.java.language import JAVA
 from sandbox_runtime.warm import WaitingPool, WarmSlot
 from sandbox_runtime.warm import pool as pool_module
-from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
 from tests.jail.prewarmed import processes_of
-from tests.jail.slots import slot_config
+from tests.jail.slots import TOOLCHAINS, slot_config
 from tests.until import until
 
 LIMITS = JAVA.run_limits("judge")

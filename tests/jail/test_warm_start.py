@@ -16,10 +16,9 @@ from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
-from tests.jail.conftest import TOOLCHAINS
 from tests.jail.hostile.host_state import host_state
 from tests.jail.prewarmed import LIMITS, MARKER, PREWARMED, good, processes_of, python
-from tests.jail.slots import slot_config
+from tests.jail.slots import TOOLCHAINS, slot_config
 
 Run = Callable[[str], Outcome]
 

@@ -1,15 +1,14 @@
 """The command line against a scripted service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner, Result
 
 from rustbox_cli import api
 from rustbox_cli.__main__ import cli
+from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Service, open_service
-
-type Rustbox = Callable[..., Result]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.cli.conftest import Rustbox
+from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rustbox_cli.check_file import read_checks
-from tests.adapters.cli.conftest import Rustbox
+from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Service
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "checks" / "checks.yaml"

@@ -17,7 +17,7 @@ from rustbox_cli.__main__ import cli
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
 from rustbox_cli.settings import read_settings
-from tests.adapters.cli.conftest import Rustbox
+from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service, open_service
 from tests.submission_factory import SUBMISSION_ID as ID
 

@@ -12,7 +12,7 @@ import pytest
 
 from rustbox_cli.case_folder import read_case_folder
 from rustbox_cli.errors import CommandError, ExitCode
-from tests.adapters.cli.conftest import Rustbox
+from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID
 

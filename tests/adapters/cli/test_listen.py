@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from rustbox_cli.signing import kept_secret, sign
-from tests.adapters.cli.conftest import Rustbox
+from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 
 ID = "0d4b6a34-58a1-4d4c-b1c5-7b0f5e1f9c02"

@@ -12,7 +12,7 @@ from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput, parse, parse_time, serialise
 from sandbox_runtime.transport import Transport, TransportError, connect
 from sandbox_runtime.transport.failures import translated
-from tests.adapters.conftest import Aws
+from tests.adapters.aws_account import Aws
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
 pytestmark = pytest.mark.answered_by("engine", "moto")

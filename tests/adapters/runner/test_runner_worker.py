@@ -13,7 +13,7 @@ from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import LimitOverrides, serialise
 from sandbox_runtime.worker import long_runs, queue_intake
 from sandbox_runtime.worker.visibility import VisibilityKeeper
-from tests.adapters.conftest import Aws
+from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
 from tests.runner_doubles import BROKEN, EndlessSlot, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until

@@ -8,7 +8,7 @@ import pytest
 
 from functions.submissions.model import Status
 from sandbox_runtime.messages import serialise
-from tests.adapters.conftest import Aws
+from tests.adapters.aws_account import Aws
 from tests.adapters.pipeline import Pipeline
 from tests.adapters.runner_system import System
 from tests.runner_doubles import RecordedSlot, requested

@@ -8,7 +8,7 @@ from typing import Any
 from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.handlers import submit
-from tests.adapters.conftest import Aws
+from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import TOKEN
 
 PARAMETER = "/rustbox/runner-token"

@@ -32,8 +32,7 @@ from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import HINTED_MS
 from functions.webhooks.endpoints.store import EndpointStore
-from tests.adapters.aws_account import PROJECT_ID
-from tests.adapters.conftest import Aws
+from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, get, post
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.quota_usage import whole_usage

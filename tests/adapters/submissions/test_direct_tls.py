@@ -22,7 +22,7 @@ from sandbox_runtime.commands import exit_codes, work
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.server import tls
 from sandbox_runtime.server.connection import Connection
-from tests.adapters.conftest import Aws
+from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
 from tests.adapters.runner_system import TOKEN, Direct
 from tests.adapters.submissions.direct_wiring import forget_wiring, table_calls, use

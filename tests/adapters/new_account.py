@@ -1,0 +1,65 @@
+"""Make the template's account in whatever answers botocore's calls."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from functions.aws import secrets
+from functions.projects.rate_limit_headers import rates
+from tests.adapters.aws_account import ADMIN_KEY_PARAMETER, Aws, create_all, load_template
+
+
+@contextmanager
+def new_account(monkeypatch: pytest.MonkeyPatch, make_resources: Callable[[Aws], None] = create_all) -> Iterator[Aws]:
+    """Make the template's resources in whatever answers botocore's calls."""
+    set_credentials(monkeypatch)
+    template = load_template()
+    parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
+    forget()
+    account = Aws(template, {}, monkeypatch, parameters)
+    make_resources(account)
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            account.environment(logical_id)
+    yield account
+    forget()
+
+
+def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "POWERTOOLS_METRICS_NAMESPACE": "Rustbox",
+    }.items():
+        monkeypatch.setenv(name, text)
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def forget() -> None:
+    """Drop what entry points keep between calls. Clients stay: hooks answer them in every test."""
+    rates.cache_clear()
+    secrets._secrets.drop(ADMIN_KEY_PARAMETER)
+    for module in (
+        "submit",
+        "judge",
+        "result",
+        "projects",
+        "operations",
+        "webhooks",
+        "events",
+        "record",
+        "announce",
+        "deliver",
+        "sweep",
+        "checks",
+        "schedule",
+    ):
+        for name in ("wiring", "wired"):
+            cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)
+            if hasattr(cached, "cache_clear"):  # not where a test has put something else there
+                cached.cache_clear()
