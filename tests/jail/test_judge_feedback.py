@@ -86,6 +86,7 @@ FEEDBACK: Final = {
     "a crash": Feedback(
         "open(place, 'w').write('seen')\nos.abort()\n", "the checker ended with exit code 134: seen", "judge_error"
     ),
+    "all memory": Feedback("x = b'x' * (1 << 29)\n", "the checker was stopped: MLE", "judge_error"),
     "no exit": Feedback(
         "open(place, 'w').write('seen')\nwhile True: pass\n", "the checker was stopped: TLE", "judge_error"
     ),
