@@ -1,4 +1,4 @@
-"""What a client may assert about a run. `evaluation` compares it with an outcome."""
+"""Assertions about a run, as clients write them. `evaluation` compares them with an outcome."""
 
 import json
 from collections.abc import Sequence

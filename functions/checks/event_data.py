@@ -1,4 +1,4 @@
-"""The data of an event that starts a run: how the program gets it, and how much of it."""
+"""The data of an event that starts a run: its form for the program, and its limit."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class TriggerRules:
-    """What a change may do to the triggers of a project. `has_bus`: without it, nobody tells of submissions."""
+    """Rules for changes of triggers. `has_bus`: without a bus, ended submissions start no checks."""
 
     store: CheckStore
     triggers: TriggerStore

@@ -15,7 +15,7 @@ _STEP = re.compile(
 )
 
 MISSING = object()
-"""What a path gives where nothing is."""
+"""The value of a path that leads nowhere."""
 
 
 class PathError(ValueError):

@@ -1,4 +1,4 @@
-"""Tell of ended submissions that start checks. The entry point of the stream calls it for each of them."""
+"""Send hints of ended submissions that start checks. The entry point of the stream calls it for each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Consumers of the event log, what they poll, and the filters of the list."""
+"""Consumers of the event log, their polls, and the filters of the list."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True)
 class PollRequest:
-    """What a consumer asks for. `position`: all up to it was handled; None: continue after the committed position.
+    """A poll of a consumer. `position`: all up to it was handled; None: continue after the committed position.
 
-    `from_start`: where a new consumer begins. `types` None: all. `reasons`: what it gets besides new events.
+    `from_start`: a new consumer begins at the oldest event. `types` None: all. `reasons`: other entries to include.
     """
 
     consumer: str

@@ -14,6 +14,7 @@ from functions.webhooks.publish import Outbox
 from functions.webhooks.sending.attempt import Deliverer
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.bodies import Bodies
+from functions.webhooks.sending.candidates import Candidates
 from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane_store import LaneStore
@@ -43,17 +44,15 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
     box = outbox(settings)
     table, dynamodb = settings.deliveries_table, Clients.dynamodb()
     lanes, slots = LaneStore(table, dynamodb), project_slots(settings.webhook_senders)
-    queue = OrderedQueue(table, dynamodb)
+    queue, snapshots, parking = OrderedQueue(table, dynamodb), Snapshots(table, dynamodb), Parking(table, dynamodb)
     return Deliverer(
         claimer=Claimer(
-            snapshots=Snapshots(table, dynamodb),
+            snapshots=snapshots,
+            candidates=Candidates(snapshots, parking, lanes, queue, ReplayStore(table, dynamodb)),
             leases=Leases(table, dynamodb),
-            parking=Parking(table, dynamodb),
+            parking=parking,
             hints=box.hints,
-            lanes=lanes,
             lane_waker=LaneWaker(lanes, queue, box.hints, slots),
-            queue=queue,
-            replays=ReplayStore(table, dynamodb),
         ),
         deliveries=box.deliveries,
         attempts=Attempts(table, dynamodb),

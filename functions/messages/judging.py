@@ -20,7 +20,7 @@ Arguments = Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(
 
 
 class CheckerKind(StrEnum):
-    """How an output is compared with the expected one."""
+    """The kinds of comparisons of an output with the expected one."""
 
     LINES = "lines"
     EXACT = "exact"
@@ -30,7 +30,7 @@ class CheckerKind(StrEnum):
 
 
 class Protocol(StrEnum):
-    """How a checker program says what it found."""
+    """The conventions of checker programs for calls and findings."""
 
     TESTLIB = "testlib"
     KATTIS = "kattis"

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, CONFLICT, transact
-from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
-from functions.errors import MessageInvalidError, UnavailableError
+from functions.clock import Clock, from_rfc3339, now_ms
+from functions.errors import UnavailableError
 from functions.failpoint import reach
-from functions.messages.judged import JudgeCompleted
-from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
 from functions.submissions.completed_event import event_of
-from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Claim, Completion, Kind, Submission
+from functions.submissions.completion import completion_of, platform_failure
+from functions.submissions.model import Claim, Completion, Kind, Submission
 from functions.submissions.rows import with_completion
 from functions.telemetry import warn
 from functions.webhooks.endpoints.filters import RunFacts
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.aws.payloads import Payloads
-    from functions.messages.wire import Completed, ExecutionCompleted, Stream
+    from functions.messages.verdict import Cause
+    from functions.messages.wire import Completed
     from functions.projects.quota_store import QuotaStore
     from functions.submissions.judge_runs import JudgeRuns
     from functions.submissions.store import SubmissionStore
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.cache import EndpointCache
 
-WARNINGS_MAX_BYTES = 16_384
-"""Of a compiler. A runner sends no more; an attacked one might."""
 _TRIES = 6
 """Changes of the row by others that one call follows."""
 
@@ -54,7 +52,7 @@ type OnFinal = Callable[[Submission], None]
 
 
 def no_one(_: Submission) -> None:
-    """Tell no one."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +117,14 @@ class Completer:
         row = self.submissions.get(submission_id)
         if row is None or row.is_final:
             return None
-        ended = self.complete(row, _platform_failure(cause, error_message, self.clock()))
+        ended = self.complete(row, platform_failure(cause, error_message, self.clock()))
         if ended is None:
             return None
         self.send(ended.hints)
         return ended.submission
 
     def end_again(self, row: Submission) -> Ended:
-        """Do what comes after the write of a final row, because the process that wrote it may have died."""
+        """Repeat the steps after the write of a final row, because the process that wrote it may have died."""
         self.quotas.release(row.quota_claim)
         return Ended(row, tuple(self.deliveries.pending_hints(row.submission_id)))
 
@@ -143,28 +141,8 @@ class Completer:
         return event_of(self.judge_runs, self.payloads, self.public_base_url, final)
 
     def completion(self, message: Completed, row: Submission) -> Completion:
-        """Convert a message. Output that is too large for the row is stored in the bucket.
-
-        Raises MessageInvalidError if the result of a judge run does not fit its row.
-        """
-        if isinstance(message, JudgeCompleted) != (row.kind is Kind.JUDGE):
-            raise MessageInvalidError("the result is of another kind than the submission")
-        if isinstance(message, JudgeCompleted):
-            return self.judge_runs.completion(message, row)
-        stdout, stdout_key = self._store_stream(message, "stdout", message.stdout, message.stderr)
-        stderr, stderr_key = self._store_stream(message, "stderr", message.stderr, message.stdout)
-        return Completion(
-            **message.common_values(),
-            result=message.result.model_dump(mode="json"),
-            integrity=message.integrity.value,
-            compilation=_compilation(message.compile_stderr),
-            stdout=stdout,
-            stdout_key=stdout_key,
-            stdout_size_bytes=message.stdout.size_bytes if stdout is None else len(stdout),
-            stderr=stderr,
-            stderr_key=stderr_key,
-            stderr_size_bytes=message.stderr.size_bytes if stderr is None else len(stderr),
-        )
+        """Convert a runner's message: see `completion_of`."""
+        return completion_of(self.judge_runs, self.payloads, message, row)
 
     def _write(self, of_row: list[Any], row: Submission, final: Submission) -> Publication | None:
         """Write the final row, its webhooks and the release of its quota. None if a condition of the row failed."""
@@ -209,42 +187,8 @@ class Completer:
         self.on_final(final)
         return Ended(final, webhooks.hints)
 
-    def _store_stream(
-        self, message: ExecutionCompleted, name: Literal["stdout", "stderr"], stream: Stream, other: Stream
-    ) -> tuple[bytes | None, str | None]:
-        """Return the bytes for the row, or an object key: inline output may be too large for a table item."""
-        if stream.content is None:
-            return None, stream.object_key
-        together = len(stream.content) + len(other.content or b"")
-        if together <= INLINE_OUTPUT_MAX_BYTES or len(stream.content) <= INLINE_OUTPUT_MAX_BYTES // 2:
-            return stream.content, None
-        return None, self.payloads.put_output(message.submission_id, message.execution_id, name, stream.content)
-
 
 def _facts(final: Submission) -> RunFacts:
-    """Return what filters look at. A judge run that the platform failed has a verdict, but other judge runs do not."""
+    """Return the values that filters compare. A judge run has no verdict here, also after a failure of the platform."""
     verdict = final.verdict if final.kind is Kind.RUN else None
     return RunFacts(verdict, final.language, final.metadata)
-
-
-def _compilation(stderr: bytes | None) -> dict[str, str] | None:
-    """Return the compiler's warnings in the form of the row."""
-    return None if stderr is None else {"stderr": stderr[:WARNINGS_MAX_BYTES].decode(errors="replace")}
-
-
-def _platform_failure(cause: Cause, error_message: str, at_ms: int) -> Completion:
-    return Completion(
-        completed_at=to_rfc3339(at_ms),
-        result={
-            "verdict": Verdict.IE.value,
-            "cause": cause.value,
-            "actor": Actor.JUDGE.value,
-            "phase": Phase.RUN.value,
-            "exit_code": None,
-            "signal": None,
-            "error_message": error_message,
-        },
-        integrity=Integrity.WRITE_ERROR.value,
-        stdout=b"",
-        stderr=b"",
-    )

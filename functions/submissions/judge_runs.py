@@ -1,4 +1,4 @@
-"""What the end of a judge run needs from the slice above: `functions.judging` implements it."""
+"""Judge runs as this slice sees them. `functions.judging` implements the protocol."""
 
 from __future__ import annotations
 

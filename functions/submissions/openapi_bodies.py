@@ -94,7 +94,7 @@ class _Flat(BaseModel):
 
 
 class CompilerWarnings(BaseModel):
-    """What the compiler said of a program that it compiled."""
+    """Warnings of the compiler about a program that it compiled."""
 
     stderr: str = Field(description="At most 16 KiB.")
 

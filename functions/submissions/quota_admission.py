@@ -92,7 +92,7 @@ class QuotaAdmission:
             self._refund(row, charge)
 
     def refund_unwritten(self, row: Submission, charge: Charge) -> None:
-        """Refund a run after a failed write, unless its row exists: only the answer may be lost, and then it runs."""
+        """Refund a run after a failed write, unless its row exists: then only the answer was lost, and it runs."""
         self._refund(row, charge, only_if_missing=True)
 
     def _refund(self, row: Submission, charge: Charge, *, only_if_missing: bool = False) -> None:

@@ -1,6 +1,6 @@
 """The last heartbeat of every runner, and a summary of all in one row.
 
-Whoever stores a heartbeat renews the summary. So readers need one row, however many runners there are.
+Each stored heartbeat renews the summary when it is due. So readers need one row for any number of runners.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What differs between the kinds of submissions when one is accepted."""
+"""The kinds of submissions as their acceptance sees them: runs here, judge runs in `functions.judging`."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def longest_wait_secs(concurrency: Mapping[str, str]) -> int:
 
 
 def describe_concurrency(quota: int, parameters: Mapping[str, str]) -> str:
-    """Say what the parameters mean for waiting clients and the pipeline, and what to do about a low quota."""
+    """Describe the limits for waiting clients and the pipeline, and the way out of a low quota."""
     reserved = f"{SWEEPER} reserved for the sweeper" if parameters["ReserveConcurrency"] == "true" else "none reserved"
     text = f"{quota} concurrent invocations, {reserved}"
     if parameters["WaitingConcurrency"] != "0":

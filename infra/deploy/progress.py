@@ -11,7 +11,7 @@ class Progress:
         self._started = time.monotonic()
 
     def step(self, name: str, text: str) -> None:
-        """Write what a step did."""
+        """Print the result of a step."""
         sys.stdout.write(f"{time.monotonic() - self._started:6.1f} s  {name:<10} {text}\n")
         sys.stdout.flush()
 

@@ -20,7 +20,7 @@ _WINDOW = timedelta(minutes=10)
 
 
 def status(target: Target, progress: Progress) -> None:
-    """Print what is deployed and how it is. Raises DeployError without a stack."""
+    """Print the state of the stack, its runners and queues. Raises DeployError without a stack."""
     stack = Stack(target, progress)
     found = stack.describe()
     if found is None:

@@ -51,6 +51,7 @@ from functions.webhooks.publish import Outbox
 from functions.webhooks.sending.attempt import Deliverer
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.bodies import Bodies
+from functions.webhooks.sending.candidates import Candidates
 from functions.webhooks.sending.claim import Claimer
 from functions.webhooks.sending.egress import Egress
 from functions.webhooks.sending.lane_store import LaneStore
@@ -135,16 +136,15 @@ class Pipeline:
         self.alerts = Alerts(health, exhausted, self.disabled_events, self.outbox, time)
         self.queue = OrderedQueue(table, dynamodb, time)
         self.lane_waker = LaneWaker(self.lanes, self.queue, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
+        parking = Parking(table, dynamodb, time, no_sleep)
         self.deliverer = Deliverer(
             Claimer(
                 self.snapshots,
+                Candidates(self.snapshots, parking, self.lanes, self.queue, ReplayStore(table, dynamodb, time), time),
                 self.leases,
-                Parking(table, dynamodb, time, no_sleep),
+                parking,
                 self.delivery_hints,
-                self.lanes,
                 self.lane_waker,
-                self.queue,
-                ReplayStore(table, dynamodb, time),
                 time,
                 no_sleep,
             ),

@@ -41,13 +41,13 @@ Every answer of the service is JSON (raw output apart) and carries `x-request-id
 `{"error": code, "message": sentence}`. A path that is not listed here answers 404 `not_found`; a listed one with \
 another method answers 405 `method_not_allowed` with `Allow`.
 
-What the API gateway answers itself has the shape `{"message": ...}` and its own `apigw-requestid` header: 413 for a \
+Answers of the API gateway itself have the shape `{"message": ...}` and its own `apigw-requestid` header: 413 for a \
 body over 10 MB, 414 or 431 for an address or headers over 10 KB, 429 over its rate, 503 or 504 where the function \
 gave no answer within 30 s.
 
 Quotas are per project and profile: runs per minute, per day (UTC), and unfinished at a time. A repeat with the same \
-Idempotency-Key is free. Every answer to a request with a valid key, those of 500 and above apart, tells what is left \
-in `ratelimit-limit`, `ratelimit-remaining` and `ratelimit-reset`: of the submission's profile where a run was \
+Idempotency-Key is free. Every answer to a request with a valid key, those of 500 and above apart, has the remaining \
+quota in `ratelimit-limit`, `ratelimit-remaining` and `ratelimit-reset`: of the submission's profile where a run was \
 accepted, else of `judge`; at most a second old. An answer `rate_limited` has those of the limit that refused.
 
 An unknown name inside `limits` or `quotas` and a misspelt field are refused; any other unknown field is named in \

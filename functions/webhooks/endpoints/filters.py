@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What filters look at. `verdict` None: a judge run, whose cases have verdicts."""
+    """The values of a run that filters compare. `verdict` None: a judge run, whose cases have verdicts."""
 
     verdict: str | None
     language: str

@@ -1,4 +1,4 @@
-"""When an endpoint that answers only sometimes is degraded, and when it has recovered. Pure: no clock, no table.
+"""The rule that degrades an endpoint that answers only sometimes, and that of its recovery. No clock, no table.
 
 The last hour decides if it has enough attempts; otherwise the last day does. Between DEGRADED_FROM and RECOVERED_TO an
 endpoint keeps its state, so that a rate near one bound does not change it again and again.

@@ -38,7 +38,7 @@ SPREAD_MS = 12 * 3_600_000
 
 
 class BodyFormat(StrEnum):
-    """What an endpoint gets: the event itself, or a message for people in the shape of a chat service."""
+    """The format of bodies: the event itself, or a message for people in the shape of a chat service."""
 
     EVENT = "event"
     SLACK = "slack"

@@ -1,4 +1,4 @@
-"""Who gets the events of a project: its endpoints, and the event log while a consumer polls it."""
+"""The subscribers of a project: its endpoints, and the event log while a consumer polls it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an attempt changes in the row of its endpoint: its counters, its failures, and whether it is enabled."""
+"""The changes of an attempt to the row of its endpoint: counters, failures, and whether it is enabled."""
 
 from __future__ import annotations
 

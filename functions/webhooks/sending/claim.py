@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from functions.aws.dynamodb.retries import tries
@@ -15,15 +15,12 @@ from functions.webhooks.deliveries.model import (
     PARKED_MS,
     RUN_ENDPOINT_ID,
     Delivery,
-    DeliveryState,
 )
-from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends, run_lane_name
-from functions.webhooks.sending.lane_store import LaneStore
+from functions.webhooks.sending.candidates import Candidates
+from functions.webhooks.sending.lane import Lane, host_of, lane_name, max_concurrent_sends
 from functions.webhooks.sending.lane_waker import LaneWaker
 from functions.webhooks.sending.leases import ClaimedDelivery, Leases
-from functions.webhooks.sending.ordered_queue import OrderedQueue
 from functions.webhooks.sending.parking import Parking
 from functions.webhooks.sending.slots import HeldSlot
 from functions.webhooks.sending.snapshots import DeliverySnapshot, Snapshots
@@ -32,7 +29,6 @@ SEND_MS = 20_000
 """Time that a send needs from its slot: 15 s, and the writes before and after."""
 
 _TRIES = 6
-_CANDIDATES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +36,11 @@ class Claimer:
     """Claims deliveries for senders."""
 
     snapshots: Snapshots
+    candidates: Candidates
     leases: Leases
     parking: Parking
     hints: DeliveryHints
-    lanes: LaneStore
     lane_waker: LaneWaker
-    queue: OrderedQueue
-    replays: ReplayStore
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
 
@@ -55,16 +49,15 @@ class Claimer:
         claimed = self._claim_unread(hint, owner)
         if claimed is not None:
             return claimed
-        project_id = hint.project_id
         for _ in tries(_TRIES, self.sleep):
-            seen = self._read_turn(hint, project_id)
+            seen = self.candidates.read_turn(hint)
             if seen is None:
                 return None
             held, is_settled = self._settle(seen, owner, hint)
             if is_settled:
                 return None if held is None else replace(held, body=_bytes_of(held.delivery, hint))
             # Another sender just changed one of the rows: read them again.
-        self._defer(hint, project_id)
+        self._defer(hint)
         return None
 
     def claim_next(self, held: ClaimedDelivery, owner: str, until_ms: int) -> ClaimedDelivery | None:
@@ -75,10 +68,7 @@ class Claimer:
         slot = held.slot
         if slot is None or self.clock() > min(until_ms, slot.until_ms - SEND_MS):
             return None
-        for event_id, endpoint_id in self._waiting(held.delivery, slot.lane):
-            seen = self._read_turn(Hint(event_id, endpoint_id, slot.project_id, slot.lane.host), slot.project_id)
-            if seen is None or seen.lane.ref != slot.lane.ref or seen.lane.host != slot.lane.host:
-                continue
+        for seen in self.candidates.following(held.delivery, slot.lane):
             if seen.lane.is_open:  # its probe is due later, and another sender may get it
                 return None
             if seen.is_orphan:
@@ -136,7 +126,7 @@ class Claimer:
         if not self._has_free_slot(seen):
             return self._wait(seen, owner, hint)
         may_be_older = seen.lane.waiting_ms is not None and not seen.lane.is_ordered
-        if may_be_older and (older := self._older(seen)) is not None:
+        if may_be_older and (older := self.candidates.older(seen)) is not None:
             if not self.parking.park(seen):
                 return None, False
             # `older` was read after `seen`. Its claim counts the slots again.
@@ -152,56 +142,8 @@ class Claimer:
             self.keep(held.endpoint)
         return held
 
-    def _waiting(self, done: Delivery, lane: Lane) -> Iterator[tuple[str, str]]:
-        """Yield event id and endpoint id of deliveries of a lane that may wait for our slot.
-
-        In an ordered lane, the delivery that is done leads to the next one (`_read_turn`).
-        """
-        if lane.is_ordered:
-            yield done.event_id, done.endpoint_id
-        yield from self.lanes.oldest(lane, _CANDIDATES)
-
-    def _read_turn(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
-        """Like `_read_claimable`. For an ordered endpoint, return the delivery whose turn it is; the hinted one waits.
-
-        A paused one is due again, because its endpoint is enabled. A replay has no turn.
-        """
-        seen = self._read(hint, project_id)
-        if seen is None or seen.endpoint is None or not seen.endpoint.ordered or not seen.endpoint.enabled:
-            return self._claimable(seen)
-        first = self.queue.first(seen.lane)
-        turn: DeliverySnapshot | None = seen
-        if first is None or first.event_id != seen.delivery.event_id:
-            waits = self._claimable(seen)
-            if waits is not None and not self.queue.has(seen.delivery):
-                return waits
-            if first is None:
-                return None
-            if waits is not None:
-                self.parking.wait_for_turn(waits)
-                reach("webhook.after_wait")
-            turn = None
-        if first.state is DeliveryState.PAUSED:
-            self.replays.recover(first, self.clock())
-            reach("webhook.after_resume")
-            turn = None
-        if turn is None:
-            turn = self._read(Hint(first.event_id, first.endpoint_id, project_id, hint.host), project_id)
-        return self._claimable(None if turn is None else replace(turn, is_turn=True, lane=seen.lane))
-
     def _has_free_slot(self, seen: DeliverySnapshot) -> bool:
         return seen.slots.count_free(seen.lane, self.lane_waker.project_slots, self.clock()) > 0
-
-    def _older(self, seen: DeliverySnapshot) -> DeliverySnapshot | None:
-        """Return a delivery of the same lane that has waited longer; None if there is none."""
-        for event_id, endpoint_id in self.lanes.oldest(seen.lane, _CANDIDATES, seen.delivery.next_at_ms):
-            if (event_id, endpoint_id) == (seen.delivery.event_id, seen.delivery.endpoint_id):
-                return None
-            project_id = seen.slots.project_id
-            older = self._read_claimable(Hint(event_id, endpoint_id, project_id, seen.lane.host), project_id)
-            if older is not None and older.lane.ref == seen.lane.ref and older.delivery.lane_at_ms is not None:
-                return older
-        return None
 
     def _wait(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
         now = self.clock()
@@ -221,22 +163,9 @@ class Claimer:
         self.hints.send(Hint.of(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=at_ms - now)
         return None, True
 
-    def _read_claimable(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
-        """Read a delivery with its endpoint, lane and slots; None if it cannot be claimed now."""
-        return self._claimable(self._read(hint, project_id))
-
-    def _read(self, hint: Hint, project_id: str) -> DeliverySnapshot | None:
-        """Read a delivery with its endpoint, lane and slots; None if it is gone or another project's."""
-        lane = hint.endpoint_id if hint.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(hint.host)
-        seen = self.snapshots.read(hint.event_id, hint.endpoint_id, project_id, lane)
-        return seen if seen is not None and seen.delivery.project_id == project_id else None
-
-    def _claimable(self, seen: DeliverySnapshot | None) -> DeliverySnapshot | None:
-        return seen if seen is not None and seen.delivery.is_claimable(self.clock()) else None
-
-    def _defer(self, hint: Hint, project_id: str) -> None:
+    def _defer(self, hint: Hint) -> None:
         """Send the hint again in a second, because other senders keep changing the rows."""
-        seen = self._read_claimable(hint, project_id)
+        seen = self.candidates.read_claimable(hint)
         if seen is not None:
             self.hints.send(Hint.of(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=MS_PER_SEC)
 

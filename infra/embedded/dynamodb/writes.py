@@ -29,7 +29,7 @@ _RETURNS: Final = {
 
 
 class RefusedError(Exception):
-    """The condition does not hold. `item`: what the request wants to see of it, or None."""
+    """The condition does not hold. `item`: the current item, if the request asks for it."""
 
     def __init__(self, item: Item | None) -> None:
         self.item = item

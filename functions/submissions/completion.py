@@ -1,0 +1,82 @@
+"""Final states of submissions, from the messages of runners and from failures of the platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from functions.clock import to_rfc3339
+from functions.errors import MessageInvalidError
+from functions.messages.judged import JudgeCompleted
+from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
+from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion, Kind
+
+if TYPE_CHECKING:
+    from functions.aws.payloads import Payloads
+    from functions.messages.wire import Completed, ExecutionCompleted
+    from functions.submissions.judge_runs import JudgeRuns
+    from functions.submissions.model import Submission
+
+WARNINGS_MAX_BYTES = 16_384
+"""Of a compiler. A runner sends no more; an attacked one might."""
+
+
+def completion_of(judge_runs: JudgeRuns, payloads: Payloads, message: Completed, row: Submission) -> Completion:
+    """Convert a runner's message. Output that is too large for the row is stored in the bucket.
+
+    Raises MessageInvalidError if the result of a judge run does not fit its row.
+    """
+    if isinstance(message, JudgeCompleted) != (row.kind is Kind.JUDGE):
+        raise MessageInvalidError("the result is of another kind than the submission")
+    if isinstance(message, JudgeCompleted):
+        return judge_runs.completion(message, row)
+    stdout, stdout_key = _store_stream(payloads, message, "stdout")
+    stderr, stderr_key = _store_stream(payloads, message, "stderr")
+    return Completion(
+        **message.common_values(),
+        result=message.result.model_dump(mode="json"),
+        integrity=message.integrity.value,
+        compilation=_compilation(message.compile_stderr),
+        stdout=stdout,
+        stdout_key=stdout_key,
+        stdout_size_bytes=message.stdout.size_bytes if stdout is None else len(stdout),
+        stderr=stderr,
+        stderr_key=stderr_key,
+        stderr_size_bytes=message.stderr.size_bytes if stderr is None else len(stderr),
+    )
+
+
+def platform_failure(cause: Cause, error_message: str, at_ms: int) -> Completion:
+    """Return the final state of a submission that the platform could not run."""
+    return Completion(
+        completed_at=to_rfc3339(at_ms),
+        result={
+            "verdict": Verdict.IE.value,
+            "cause": cause.value,
+            "actor": Actor.JUDGE.value,
+            "phase": Phase.RUN.value,
+            "exit_code": None,
+            "signal": None,
+            "error_message": error_message,
+        },
+        integrity=Integrity.WRITE_ERROR.value,
+        stdout=b"",
+        stderr=b"",
+    )
+
+
+def _store_stream(
+    payloads: Payloads, message: ExecutionCompleted, name: Literal["stdout", "stderr"]
+) -> tuple[bytes | None, str | None]:
+    """Return the bytes for the row, or an object key: inline output may be too large for a table item."""
+    stream, other = (message.stdout, message.stderr) if name == "stdout" else (message.stderr, message.stdout)
+    if stream.content is None:
+        return None, stream.object_key
+    together = len(stream.content) + len(other.content or b"")
+    if together <= INLINE_OUTPUT_MAX_BYTES or len(stream.content) <= INLINE_OUTPUT_MAX_BYTES // 2:
+        return stream.content, None
+    return None, payloads.put_output(message.submission_id, message.execution_id, name, stream.content)
+
+
+def _compilation(stderr: bytes | None) -> dict[str, str] | None:
+    """Return the compiler's warnings in the form of the row."""
+    return None if stderr is None else {"stderr": stderr[:WARNINGS_MAX_BYTES].decode(errors="replace")}
