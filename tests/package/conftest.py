@@ -1,4 +1,4 @@
-"""Builds the deployment package once, as a deployment does."""
+"""Builds the deployment packages once, as a deployment does."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from infra.deploy.package import Package, build, own_architecture
+from infra.deploy.package import ARCHITECTURES, Package, build, own_architecture
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION_TYPE = "AWS::Serverless::Function"
@@ -34,9 +34,15 @@ def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def package() -> Package:
-    """Build the zip for the CPU of this machine, in the folder that `make zip` uses."""
-    return build(own_architecture())
+def packages() -> dict[str, Package]:
+    """Build the zips for both CPUs, in the folder that `make zip` uses."""
+    return {architecture: build(architecture) for architecture in ARCHITECTURES}
+
+
+@pytest.fixture(scope="session")
+def package(packages: dict[str, Package]) -> Package:
+    """Give the zip for the CPU of this machine."""
+    return packages[own_architecture()]
 
 
 @pytest.fixture(scope="session")

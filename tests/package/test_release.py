@@ -14,9 +14,9 @@ import pytest
 import functions
 import rustbox_cli
 import sandbox_runtime
-from infra.deploy.package import ROOT, own_architecture
+from infra.deploy.package import ROOT, Package, own_architecture
+from infra.release import __main__ as command
 from infra.release import golden
-from infra.release.__main__ import main
 from infra.release.wheel import build_wheel
 
 VERSION = functions.VERSION
@@ -84,9 +84,17 @@ def test_the_command_line_is_written_for_the_oldest_python_that_the_wheel_names(
     assert configured == {"rustbox_cli/**": "py310"}
 
 
+@pytest.fixture
+def _release_of_this_session(packages: dict[str, Package], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the zips that the session has built, and leave the golden messages of the tree alone."""
+    monkeypatch.setattr(command, "build", packages.__getitem__)
+    monkeypatch.setattr(command, "store", lambda: False)
+
+
+@pytest.mark.usefixtures("_release_of_this_session")
 def test_a_release_has_everything_with_checksums(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "release"
-    assert main(["--out", str(out), "--without-image"]) == 0
+    assert command.main(["--out", str(out), "--without-image"]) == 0
     built = [f"rustbox-functions-{VERSION}-{cpu}.zip" for cpu in ("arm64", "x86_64")]
     assert sorted(path.name for path in out.iterdir()) == [
         "SHA256SUMS",
@@ -99,6 +107,7 @@ def test_a_release_has_everything_with_checksums(tmp_path: Path, capsys: pytest.
     assert subprocess.run(["/usr/bin/sha256sum", "--check", "SHA256SUMS"], cwd=out, check=False).returncode == 1
 
 
+@pytest.mark.usefixtures("_release_of_this_session")
 def test_the_image_is_built_with_the_version_and_saved_beside_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +116,7 @@ def test_the_image_is_built_with_the_version_and_saved_beside_the_others(
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     out = tmp_path / "release"
-    assert main(["--out", str(out), "--base-image", "debian@sha256:abc"]) == 0
+    assert command.main(["--out", str(out), "--base-image", "debian@sha256:abc"]) == 0
     image = f"rustbox-runner-{VERSION}-{own_architecture()}.tar"
     assert f"  {image}\n" in (out / "SHA256SUMS").read_text()
     build, save = (tmp_path / "calls").read_text().splitlines()
@@ -119,7 +128,7 @@ def test_a_release_without_docker_names_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["--out", str(tmp_path / "release")]) == 1
+    assert command.main(["--out", str(tmp_path / "release")]) == 1
     assert "needs Docker: install it, or leave the image out with --without-image" in capsys.readouterr().err
     assert not (tmp_path / "release" / "SHA256SUMS").exists()
 
