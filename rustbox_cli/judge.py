@@ -120,7 +120,7 @@ def _show(found: dict[str, Any]) -> None:
             case["id"] or str(case["index"]),
             case["outcome"],
             case["verdict"],
-            case["cpu_time_secs"],
+            None if case["cpu_time_secs"] is None else f"{case['cpu_time_secs']:.3f}",
             None if case["memory_peak_bytes"] is None else f"{case['memory_peak_bytes'] / _MIB:.1f}",
             case["checker_message"] or case.get("team_message") or case["error_message"],
         )

@@ -84,7 +84,7 @@ def test_a_line_for_each_case_and_0_if_all_passed(
     assert ended.exit_code == 0, ended.stderr
     lines = ended.stdout.splitlines()
     assert lines[0].split() == ["CASE", "OUTCOME", "VERDICT", "CPU", "S", "MEMORY", "MIB", "MESSAGE"]
-    assert lines[1].split() == ["1", "passed", "AC", "0.01", "3.5", "-"]
+    assert lines[1].split() == ["1", "passed", "AC", "0.010", "3.5", "-"]
     assert lines[3] == "2 of 2 cases passed; score 2 of 2"
     sent, *polls = service.asked
     assert (sent.method, sent.path, sent.query) == ("POST", "/api/judge", {"wait": "false"})
