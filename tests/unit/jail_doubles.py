@@ -6,6 +6,7 @@ import pytest
 
 from sandbox_runtime.jail import Limits
 from sandbox_runtime.jail.controls.cgroup import Counters
+from sandbox_runtime.jail.controls.cgroup.interface import EnforcedByKernel
 
 MIB = 1 << 20
 
@@ -26,7 +27,7 @@ NOTHING = Counters(
 )
 
 
-class Groups:
+class Groups(EnforcedByKernel):
     """Counters as the test sets them."""
 
     backend: str | None = None

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox_runtime.jail import JailError, Limits
 from sandbox_runtime.jail.controls.cgroup import SampledUsage
+from sandbox_runtime.jail.controls.cgroup.interface import EnforcedByKernel
 
 TICK_USEC = 1_000_000 // os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20
@@ -66,7 +67,7 @@ def table(tmp_path: Path) -> Table:
 @pytest.fixture
 def usage(table: Table) -> Iterator[SampledUsage]:
     made = SampledUsage()
-    made.attach(os.open(table.place, os.O_RDONLY))
+    made.take_process_tables([os.open(table.place, os.O_RDONLY)])
     made.prepare(LIMITS)
     yield made
     made.close()
@@ -197,7 +198,7 @@ def test_stored_files_count_and_their_mounts_are_let_go(usage: SampledUsage, mon
     read_end, write_end = os.pipe()
     os.close(write_end)
     monkeypatch.setattr(os, "fstatvfs", lambda _: type("Facts", (), {"f_blocks": 10, "f_bfree": 4, "f_frsize": 4096})())
-    usage.attach_mounts([read_end])
+    usage.take_mounts([read_end])
     assert usage.read().memory_now_bytes == 6 * 4096
     usage.settle(0, 0)
     assert usage.read().memory_now_bytes == 0
@@ -205,10 +206,20 @@ def test_stored_files_count_and_their_mounts_are_let_go(usage: SampledUsage, mon
         os.fstat(read_end)
 
 
+def test_groups_that_the_kernel_enforces_keep_no_descriptor_of_a_run() -> None:
+    fds = [*os.pipe(), *os.pipe()]
+    groups = EnforcedByKernel()
+    groups.take_process_tables(fds[:1])
+    groups.take_mounts(fds[1:])
+    for fd in fds:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
 def test_a_table_that_cannot_be_read_is_our_failure(table: Table) -> None:
     usage = SampledUsage()
     fd = os.open(table.place, os.O_RDONLY)
-    usage.attach(fd)
+    usage.take_process_tables([fd])
     os.close(fd)
     with pytest.raises(JailError):
         usage.read()

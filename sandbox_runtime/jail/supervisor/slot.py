@@ -75,11 +75,7 @@ class Slot:
         except BaseException:
             self.close()
             raise
-        for fd in self._template.take_shown():
-            if isinstance(self._groups, SampledUsage):
-                self._groups.attach(fd)
-            else:
-                os.close(fd)
+        self._groups.take_process_tables(self._template.take_shown())
 
     def _terms(self, config: SlotConfig, control_fd: int) -> Terms:
         return Terms(
@@ -156,8 +152,7 @@ class Slot:
             # Init counts as a process of the group, and may or may not have exited by now.
             return observed, replace(end, process_count=0) if end.process_count == 1 else end
         used = launch.reaped()
-        if isinstance(self._groups, SampledUsage):
-            self._groups.settle(used["cpu_usec"], used["largest_kib"] << 10)
+        self._groups.settle(used["cpu_usec"], used["largest_kib"] << 10)
         return observed, self._groups.read()
 
     def settle(self) -> None:

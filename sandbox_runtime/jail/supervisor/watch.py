@@ -9,7 +9,7 @@ import os
 import select
 import signal
 
-from sandbox_runtime.jail.controls.cgroup import SampledUsage, SlotGroups
+from sandbox_runtime.jail.controls.cgroup import SlotGroups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import StopReason
 from sandbox_runtime.jail.supervisor.deadlines import Deadlines
@@ -59,8 +59,7 @@ class _Watch:
             had_started = self.observed.ready is not None
             if not self.observed.read_report(self._status):
                 self._forget(fd)
-            if isinstance(self._groups, SampledUsage):
-                self._groups.attach_mounts(self.observed.take_mount_fds())
+            self._groups.take_mounts(self.observed.take_mount_fds())
             if self.observed.ready is not None and not had_started:
                 self._deadlines.program_started(self.observed.ready["at_ns"])
 

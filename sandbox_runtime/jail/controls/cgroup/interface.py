@@ -1,5 +1,6 @@
 """The interface of the cgroup back ends."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -83,6 +84,15 @@ class SlotGroups(Protocol):
     def membership_marker(self) -> str:
         """How the path in a member's /proc/self/cgroup ends; "" without groups. Fixed for the slot's life."""
 
+    def take_process_tables(self, fds: list[int]) -> None:
+        """Take over what the template has sent at its start: in a user namespace the directory of its own /proc."""
+
+    def take_mounts(self, fds: list[int]) -> None:
+        """Take over what a run has sent at its start: in a user namespace descriptors of its private mounts."""
+
+    def settle(self, cpu_usec: int, largest_bytes: int) -> None:
+        """Take the kernel's final figures: CPU time of init and its reaped children, and their largest memory."""
+
     def prepare(self, limits: Limits) -> Counters:
         """Set the limits of the next run, reset the peak and read the counters that it starts from."""
 
@@ -103,3 +113,25 @@ class SlotGroups(Protocol):
 
     def close(self) -> None:
         """Remove the groups. They must be empty."""
+
+
+class EnforcedByKernel:
+    """Methods of `SlotGroups` for back ends whose groups count the memory of mounts and enforce the limits."""
+
+    is_sampled = False
+
+    def take_process_tables(self, fds: list[int]) -> None:
+        """Close them."""
+        _close_all(fds)
+
+    def take_mounts(self, fds: list[int]) -> None:
+        """Close them."""
+        _close_all(fds)
+
+    def settle(self, cpu_usec: int, largest_bytes: int) -> None:
+        """Do nothing: the groups' own counters are exact."""
+
+
+def _close_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)

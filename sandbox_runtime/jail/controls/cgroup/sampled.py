@@ -14,7 +14,7 @@ from sandbox_runtime.jail.spec import Limits
 
 
 class SampledUsage:
-    """Stands for `SlotGroups` where no groups can be made. Call `attach` before the first run."""
+    """Stands for `SlotGroups` where no groups can be made."""
 
     backend: str | None = None
     is_sampled = True
@@ -30,11 +30,12 @@ class SampledUsage:
         self._living: dict[tuple[str, bytes], int] = {}
         self._gone_usec = self._most_usec = self._peak_bytes = self._limit_bytes = 0
 
-    def attach(self, proc_fd: int) -> None:
-        """Take over `proc_fd`: the directory of the template's own /proc."""
+    def take_process_tables(self, fds: list[int]) -> None:
+        """Take over the directory of the template's own /proc."""
+        (proc_fd,) = fds
         self._table = ProcessTable(proc_fd)
 
-    def attach_mounts(self, fds: list[int]) -> None:
+    def take_mounts(self, fds: list[int]) -> None:
         """Take over descriptors of the run's private mounts. Data stored in them counts as the run's memory."""
         self._mount_fds += fds
 

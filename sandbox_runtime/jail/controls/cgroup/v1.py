@@ -10,7 +10,13 @@ import select
 from pathlib import Path
 
 from sandbox_runtime.jail.controls.cgroup import cpu_share
-from sandbox_runtime.jail.controls.cgroup.interface import Counters, flat_keyed, read_members, refaulted_pages
+from sandbox_runtime.jail.controls.cgroup.interface import (
+    Counters,
+    EnforcedByKernel,
+    flat_keyed,
+    read_members,
+    refaulted_pages,
+)
 from sandbox_runtime.jail.controls.cgroup.leftovers import HARMLESS_BYTES, await_older_groups, undroppable
 from sandbox_runtime.jail.controls.cgroup.memory_v1 import MemoryGroupV1
 from sandbox_runtime.jail.controls.cgroup.removal import remove_groups
@@ -21,7 +27,7 @@ CONTROLLERS = ("memory", "pids", "cpuacct")
 _GROUP = "program"
 
 
-class GroupsV1:
+class GroupsV1(EnforcedByKernel):
     """Groups `<base of each controller>/<name>/program`. Files that are read in every run stay open.
 
     A slot keeps its groups of pids, cpuacct and cpu. Its memory group may be replaced after a run, see `leftovers`.
@@ -29,7 +35,6 @@ class GroupsV1:
     """
 
     backend: str | None = "cgroup_v1"
-    is_sampled = False
 
     def __init__(self, bases: dict[str, Path], name: str) -> None:
         self._fds: list[int] = []

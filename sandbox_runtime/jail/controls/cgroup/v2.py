@@ -16,7 +16,13 @@ import select
 from pathlib import Path
 
 from sandbox_runtime.jail.controls.cgroup import cpu_share
-from sandbox_runtime.jail.controls.cgroup.interface import Counters, flat_keyed, read_members, refaulted_pages
+from sandbox_runtime.jail.controls.cgroup.interface import (
+    Counters,
+    EnforcedByKernel,
+    flat_keyed,
+    read_members,
+    refaulted_pages,
+)
 from sandbox_runtime.jail.controls.cgroup.leftovers import HARMLESS_BYTES, await_older_groups, undroppable
 from sandbox_runtime.jail.controls.cgroup.removal import remove_groups
 from sandbox_runtime.jail.controls.cgroup.swap import refuse_unbounded_swap
@@ -26,11 +32,10 @@ from sandbox_runtime.jail.spec import Limits
 _SWAP_LIMIT = "memory.swap.max"  # there only with swap accounting
 
 
-class GroupsV2:
+class GroupsV2(EnforcedByKernel):
     """Groups `<base>/<name>`. Files that are read in every run stay open."""
 
     backend: str | None = "cgroup_v2"
-    is_sampled = False
 
     def __init__(self, base: Path, name: str) -> None:
         self._slot, self._name = base / name, name
