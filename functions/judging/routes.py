@@ -91,7 +91,7 @@ class JudgeRoutes:
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(request.profile))
             cases = len(request.plan.cases)
-            report_accepted("judge", self.log, "Judge run accepted", accepted, app.request_id, cases)
+            report_accepted(self.log, "Judge run accepted", accepted, app.request_id, cases)
         row = accepted.submission
         warnings = {"warnings": list(request.warnings)} if request.warnings else {}
         if secs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -35,7 +34,6 @@ class Rates:
         self._log = log
         self._clock = clock
         self._seen = FreshCache[str, tuple[Usage | None]](FRESH_MS, _MOST_SEEN, clock)
-        self._reading = threading.Lock()
 
     def headers(self, project: Project) -> dict[str, str]:
         """Return the three headers; none if the quota cannot be read, since that must not fail the request."""
@@ -48,9 +46,8 @@ class Rates:
         return tightest_rate(usage, quota, self._clock()).headers
 
     def _usage(self, project_id: str, quota: Quota) -> Usage | None:
-        with self._reading:
-            (usage,) = self._seen.get(project_id) or self._seen.keep(project_id, (self._read(project_id, quota),))
-            return usage
+        (usage,) = self._seen.get_or_load(project_id, lambda: (self._read(project_id, quota),))
+        return usage
 
     def _read(self, project_id: str, quota: Quota) -> Usage | None:
         try:

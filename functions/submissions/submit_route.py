@@ -62,7 +62,7 @@ class SubmitRoute:
         )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))
-            report_accepted("submit", self.log, "Submission accepted", accepted, app.request_id)
+            report_accepted(self.log, "Submission accepted", accepted, app.request_id)
         row = accepted.submission
         if secs:
             # A direct run may have used up most of the time.
@@ -76,12 +76,10 @@ class SubmitRoute:
         return answer(accepted_body(row, accepted.queue_depth) | warnings, 202)
 
 
-def report_accepted(
-    service: str, log: Logger, phrase: str, accepted: Accepted, request_id: str, cases: int | None = None
-) -> None:
+def report_accepted(log: Logger, phrase: str, accepted: Accepted, request_id: str, cases: int | None = None) -> None:
     """Count a new submission and log it. `cases`: of a judge run."""
     row = accepted.submission
-    metrics(service).add("SubmissionAccepted")
+    metrics(log.service).add("SubmissionAccepted")
     more: dict[str, Any] = {} if cases is None else {"cases": cases}
     log.info(
         phrase,

@@ -26,9 +26,11 @@ _LOOK_MS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Names of the system's attributes and of the message's own ones that a receiver wants; `All` names every one."""
+class _Call:
+    """The parameters of one call. `system`, `own`: names of the attributes to return; `All` names every one."""
 
+    most: int
+    visibility_secs: int
     system: frozenset[str]
     own: frozenset[str]
 
@@ -44,15 +46,17 @@ def receive_message(engine: Engine, params: Params) -> Answer:
     visibility_secs = params.get("VisibilityTimeout", queue.visibility)
     if not (0 <= wait_secs <= _MOST_WAIT_SECS and 0 <= visibility_secs <= _MOST_VISIBILITY_SECS):
         raise ServiceError("InvalidParameterValue", "WaitTimeSeconds or VisibilityTimeout is out of range")
-    wanted = Wanted(
+    call = _Call(
+        most,
+        visibility_secs,
         frozenset({*params.get("MessageSystemAttributeNames", ()), *params.get("AttributeNames", ())}),
         frozenset(params.get("MessageAttributeNames", ())),
     )
     deadline = time.monotonic() + wait_secs
-    received = _take(engine, queue, most, visibility_secs, wanted)
+    received = _take(engine, queue, call)
     if not received and wait_secs:
         with engine.waking.waiter(queue.number) as waiter:
-            while not (received := _take(engine, queue, most, visibility_secs, wanted)):
+            while not (received := _take(engine, queue, call)):
                 left_ms = (deadline - time.monotonic()) * 1000
                 if left_ms <= 0:
                     break
@@ -71,7 +75,7 @@ def _next_change_ms(engine: Engine, queue: Queue) -> float:
     return float("inf") if next_ms is None else max(1, next_ms - now)
 
 
-def _take(engine: Engine, queue: Queue, most: int, visibility_secs: int, wanted: Wanted) -> list[dict[str, Any]]:
+def _take(engine: Engine, queue: Queue, call: _Call) -> list[dict[str, Any]]:
     now = engine.clock()
     with engine.store.read() as connection:  # an empty queue costs no write
         sql = "SELECT 1 FROM message WHERE queue = ? AND visible_ms <= ? LIMIT 1"
@@ -82,7 +86,7 @@ def _take(engine: Engine, queue: Queue, most: int, visibility_secs: int, wanted:
     with engine.store.write() as connection:
         dead = find_named(connection, queue.dead_letters) if queue.dead_letters else None
         while not received:
-            ids = choose(connection, queue.number, now, most)
+            ids = choose(connection, queue.number, now, call.most)
             if not ids:
                 break
             for message_id in ids:
@@ -91,10 +95,7 @@ def _take(engine: Engine, queue: Queue, most: int, visibility_secs: int, wanted:
                 if dead is not None and _move_if_dead(connection, message_id, queue, dead, now):
                     moved = True
                 else:
-                    receipt, visible_ms = uuid.uuid4().hex, now + visibility_secs * 1000
-                    received.append(
-                        _receive(connection, message_id, receipt, now, visible_ms, str(engine.receiver), wanted)
-                    )
+                    received.append(_receive(connection, message_id, now, str(engine.receiver), call))
     if dead is not None and moved:
         engine.waking.wake(dead.number)
     return received
@@ -115,15 +116,8 @@ def _move_if_dead(connection: sqlite3.Connection, message_id: int, queue: Queue,
     return changed.rowcount == 1
 
 
-def _receive(
-    connection: sqlite3.Connection,
-    message_id: int,
-    receipt: str,
-    now: int,
-    visible_ms: int,
-    holder: str,
-    wanted: Wanted,
-) -> dict[str, Any]:
+def _receive(connection: sqlite3.Connection, message_id: int, now: int, holder: str, call: _Call) -> dict[str, Any]:
+    receipt, visible_ms = uuid.uuid4().hex, now + call.visibility_secs * 1000
     sent_ms, first_ms, receives, tenant, body, public_id, own = connection.execute(
         "UPDATE message SET receives = receives + 1, first_received_ms = coalesce(first_received_ms, ?), receipt = ?, "
         "holder = ?, visible_ms = ? WHERE id = ? "
@@ -138,14 +132,14 @@ def _receive(
     }
     if tenant:
         attributes["MessageGroupId"] = tenant
-    shown = {name: value for name, value in attributes.items() if {name, "All"} & wanted.system}
+    shown = {name: value for name, value in attributes.items() if {name, "All"} & call.system}
     message = {
         "MessageId": public_id,
         "ReceiptHandle": f"{message_id}.{receipt}",
         "MD5OfBody": md5_of(body),
         "Body": body,
     }
-    named = {name: value for name, value in json.loads(own or "{}").items() if {name, "All"} & wanted.own}
+    named = {name: value for name, value in json.loads(own or "{}").items() if {name, "All"} & call.own}
     if named:
         message |= {"MessageAttributes": named, "MD5OfMessageAttributes": md5_of_attributes(named)}
     return message | ({"Attributes": shown} if shown else {})
