@@ -13,7 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Kind
-from functions.submissions.runner_client import NEVER_SLOW, RunnerSlowError, RunnerUnavailableError
+from functions.submissions.runner_client import NEVER_SLOW, RunnerSlowError
+from functions.submissions.runner_connections import RunnerUnavailableError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:

@@ -1,18 +1,15 @@
-"""HTTP client of the direct path: one execution per request, on keep-alive connections.
+"""HTTP client of the direct path: one execution per request, on keep-alive connections (`runner_connections`).
 
 `start` writes the request and `finish` reads the answer, so the caller can do other work in between. A runner runs
-hostile code: its answer is limited in bytes and time, and must name this execution. Over https its certificate must be
-for the host of the URL, and from the given authority or one that the system trusts.
+hostile code: its answer is limited in bytes and time, and must name this execution.
 """
 
 from __future__ import annotations
 
 import http.client
 import math
-import select
 import ssl
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,26 +19,18 @@ from functions.errors import MessageInvalidError
 from functions.messages.judged import JudgeCompleted
 from functions.messages.judging import JudgeRequested
 from functions.messages.wire import ExecutionCompleted
+from functions.submissions.runner_connections import RunnerConnections, RunnerUnavailableError, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.messages.wire import Completed, Requested
 
-CONNECT_SECS = 0.3
 ANSWER_SECS = 26.0
 """Leaves time to queue the submission within the client's wait of 28 s."""
 MAX_ANSWER_BYTES = 1_048_576
 NEVER_SLOW = math.inf
-PAUSE_SECS = 2.0
-"""Pause after a failed connection: a dead runner costs each request CONNECT_SECS."""
-_KEPT_SECS = 60.0  # less than the runner keeps a connection
-_MAX_KEPT = 64
 _OK = 200
-
-
-class RunnerUnavailableError(Exception):
-    """The runner gives no valid answer; use the queue. The text is for logs, without any message content."""
 
 
 class RunnerSlowError(RunnerUnavailableError):
@@ -98,7 +87,7 @@ class Call:
         connection = self._connection.sock
         if isinstance(connection, ssl.SSLSocket) and not self._is_reused:
             return False
-        return _is_readable(connection.fileno(), secs)
+        return is_readable(connection.fileno(), secs)
 
     def _content(self, when_repeated: Callable[[], None] | None) -> bytes:
         self._limit_time()
@@ -139,29 +128,17 @@ class Call:
 
 
 class RunnerClient:
-    """`url`: of one runner or of a load balancer. `token` is called for each request.
-
-    `authority` is called for each new https connection: PEM of the only certificate authorities to trust. None: those
-    of the system.
-    """
+    """`url`, `authority`: see `RunnerConnections`. `token` is called for each request."""
 
     def __init__(self, url: str, token: Callable[[], str], authority: Callable[[], str] | None = None) -> None:
-        parts = urlsplit(url)
-        self._is_tls = parts.scheme == "https"
-        self._host, self._port = parts.hostname or "", parts.port
-        self._path = parts.path.rstrip("/") + "/v1/execute"
+        self._path = urlsplit(url).path.rstrip("/") + "/v1/execute"
         self._token = token
-        self._authority = authority
-        self._tls: tuple[str | None, ssl.SSLContext] | None = None
-        self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
-        self._paused_until = 0.0
+        self._connections = RunnerConnections(url, authority)
 
     def start(self, message: Requested, correlation_id: str | None = None, wait_secs: float = ANSWER_SECS) -> Call:
         """Send the request. Its answer may take `wait_secs`, at most ANSWER_SECS. Raises RunnerUnavailableError."""
         begun = time.monotonic()
-        if begun < self._paused_until:
-            raise RunnerUnavailableError(f"a connection failed in the last {PAUSE_SECS:g} s")
-        kept = self._take()
+        kept = self._connections.take()
         try:
             connection = self.send(message, correlation_id, kept)
         except (OSError, http.client.HTTPException) as error:
@@ -186,7 +163,7 @@ class RunnerClient:
                 kept.close()
             else:
                 return kept
-        connection = self._connect()
+        connection = self._connections.connect()
         try:
             connection.request("POST", self._path, body, headers)
         except OSError:
@@ -196,61 +173,11 @@ class RunnerClient:
 
     def keep(self, connection: http.client.HTTPConnection) -> None:
         """Keep a connection for reuse after its answer was read."""
-        if connection.sock is not None and len(self._kept) < _MAX_KEPT:
-            self._kept.append((time.monotonic(), connection))
-        else:
-            connection.close()
-
-    def _take(self) -> http.client.HTTPConnection | None:
-        while self._kept:
-            try:
-                kept_at, connection = self._kept.pop()
-            except IndexError:  # another thread took the last one
-                return None
-            stream = connection.sock
-            if stream is not None and time.monotonic() - kept_at < _KEPT_SECS and not _is_readable(stream.fileno()):
-                stream.settimeout(ANSWER_SECS)
-                return connection
-            connection.close()
-        return None
-
-    def _connect(self) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_SECS)
-        if self._is_tls:
-            tls = self._tls_context()
-            connection = http.client.HTTPSConnection(self._host, self._port, timeout=CONNECT_SECS, context=tls)
-        try:
-            connection.connect()
-        except OSError:
-            connection.close()
-            self._paused_until = time.monotonic() + PAUSE_SECS
-            raise
-        connection.sock.settimeout(ANSWER_SECS)
-        return connection
-
-    def _tls_context(self) -> ssl.SSLContext:
-        """Return the settings of a connection that checks chain and name; made again when the authority changes."""
-        try:
-            pem = None if self._authority is None else self._authority()
-            if self._tls is None or self._tls[0] != pem:
-                # An empty text would mean the system's authorities; a blank one is refused.
-                self._tls = pem, ssl.create_default_context(cadata=None if pem is None else pem or " ")
-        except SecretUnavailableError:
-            raise RunnerUnavailableError("the certificate authority of the runners cannot be read") from None
-        except (ssl.SSLError, ValueError):
-            raise RunnerUnavailableError("the certificate authority is no PEM certificate") from None
-        return self._tls[1]
+        self._connections.keep(connection)
 
 
 def _answer_type(message: Requested) -> type[ExecutionCompleted | JudgeCompleted]:
     return JudgeCompleted if isinstance(message, JudgeRequested) else ExecutionCompleted
-
-
-def _is_readable(descriptor: int, within_secs: float = 0) -> bool:
-    """Return whether a connection has input or its end. On an idle connection either makes it unusable."""
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN | select.POLLRDHUP)
-    return bool(poller.poll(1000 * within_secs))
 
 
 def _reason(error: Exception) -> str:

@@ -26,8 +26,8 @@ ANSWER = completed("ID")
 def _connections(aws: Aws) -> Iterator[None]:
     yield
     direct = judge_handler.wiring().acceptance.starter.direct
-    while direct is not None and direct.runner._kept:
-        direct.runner._kept.pop()[1].close()
+    while direct is not None and direct.runner._connections._kept:
+        direct.runner._connections._kept.pop()[1].close()
 
 
 def use(aws: Aws, port: int) -> None:

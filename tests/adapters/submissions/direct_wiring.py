@@ -20,8 +20,8 @@ WIRING = submit.wiring  # a test may put something else in its place
 def forget_wiring() -> None:
     """End what submit keeps, as the end of its process would."""
     direct = WIRING().acceptance.starter.direct
-    while direct is not None and direct.runner._kept:
-        direct.runner._kept.pop()[1].close()
+    while direct is not None and direct.runner._connections._kept:
+        direct.runner._connections._kept.pop()[1].close()
     WIRING.cache_clear()
 
 

@@ -22,7 +22,7 @@ from functions.projects.model import Project
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
-from functions.submissions import complete, quota_admission
+from functions.submissions import complete, quota_admission, runner_connections
 from functions.submissions import runner_client as runner
 from functions.submissions import start as start_module
 from functions.submissions.complete import Completer
@@ -344,14 +344,14 @@ def test_a_runner_that_is_down_is_left_alone_for_a_moment(
     use(aws, port)
     waiting(monkeypatch)
     tried: list[object] = []
-    connect = runner.RunnerClient._connect
+    connect = runner_connections.RunnerConnections.connect
 
-    def counted(self: runner.RunnerClient) -> Any:
+    def counted(self: runner_connections.RunnerConnections) -> Any:
         tried.append(self)
         return connect(self)
 
-    monkeypatch.setattr(runner.RunnerClient, "_connect", counted)
-    monkeypatch.setattr(runner, "PAUSE_SECS", 3600.0)  # however slow this machine is
+    monkeypatch.setattr(runner_connections.RunnerConnections, "connect", counted)
+    monkeypatch.setattr(runner_connections, "PAUSE_SECS", 3600.0)  # however slow this machine is
     assert [wait_for(project_key).status for _ in range(3)] == [408] * 3
     assert len(tried) == 1
     assert len(aws.messages("InteractiveQueue")) == 3

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.handlers import submit
-from functions.submissions import runner_client
+from functions.submissions import runner_connections
 from rustbox_cli.__main__ import cli
 from rustbox_cli.errors import ExitCode
 from sandbox_runtime.commands import exit_codes, work
@@ -36,7 +36,7 @@ CA_PARAMETER = "/rustbox/runner-ca"
 
 @pytest.fixture
 def system(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Direct]:
-    monkeypatch.setattr(runner_client, "CONNECT_SECS", PATIENCE_SECS)  # however busy this machine is
+    monkeypatch.setattr(runner_connections, "CONNECT_SECS", PATIENCE_SECS)  # however busy this machine is
     made = Direct(aws, tmp_path / "alive")
     yield made
     forget_wiring()
@@ -98,7 +98,7 @@ def test_a_runner_with_a_certificate_of_the_authority_answers_over_one_kept_conn
     assert [answer(project_key).json["verdict"] for _ in range(3)] == ["AC"] * 3
     direct = submit.wiring().acceptance.starter.direct
     assert direct is not None
-    ((_, kept),) = direct.runner._kept
+    ((_, kept),) = direct.runner._connections._kept
     assert isinstance(kept.sock, ssl.SSLSocket)
     version = kept.sock.version()
     assert version == "TLSv1.3"
@@ -179,7 +179,7 @@ def test_an_authority_that_cannot_be_read_trusts_nobody(
 def test_a_new_authority_is_trusted_without_a_new_process(
     system: Direct, aws: Aws, project_key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_client, "PAUSE_SECS", 0.0)
+    monkeypatch.setattr(runner_connections, "PAUSE_SECS", 0.0)
     start(system, OURS.issue(tmp_path))
     trust(aws, system.port, OTHER.pem)
     with pytest.MonkeyPatch.context() as patch:
