@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from functions.checks import badge
 from functions.errors import NotFoundError
 from functions.http.answers import JSON_TYPE
-from functions.http.json_body import to_json
+from functions.http.json_body import body_text
 
 if TYPE_CHECKING:
     from functions.checks.model import Check
@@ -38,12 +38,12 @@ class BadgeRoutes:
         title, state = check.settings.name, check.standing.state
         if found[2] == "svg":
             return _answer("image/svg+xml", badge.svg(title, state))
-        return _answer(JSON_TYPE, to_json(badge.badge_body(title, state)))
+        return _answer(JSON_TYPE, body_text(badge.badge_body(title, state)))
 
     def shields(self, token: str) -> Response[str]:
         """Answer in the shape of shields.io's endpoint badge."""
         check = self._check(token)
-        return _answer(JSON_TYPE, to_json(badge.shields(check.settings.name, check.standing.state)))
+        return _answer(JSON_TYPE, body_text(badge.shields(check.settings.name, check.standing.state)))
 
     def _check(self, token: str) -> Check:
         owner = self.store.badge(token) if _TOKEN.fullmatch(token) else None

@@ -7,7 +7,7 @@ from functions.checks.openapi import CHECK_OPERATIONS
 from functions.console.openapi import CONSOLE_OPERATIONS
 from functions.events.catalogue import WEBHOOKS
 from functions.events.openapi import EVENT_OPERATIONS
-from functions.http.json_body import to_json
+from functions.http.json_body import body_text
 from functions.http.openapi.document import Document
 from functions.http.openapi.page import render
 from functions.judging.openapi import JUDGE_OPERATIONS
@@ -21,7 +21,7 @@ from functions.webhooks.openapi_events import HEADERS
 @functools.cache
 def openapi_text() -> str:
     """Return the document as JSON."""
-    return to_json(_built())
+    return body_text(_built())
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.http.cursor import write_cursor
-from functions.http.json_body import to_json
+from functions.http.json_body import body_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ JSON_TYPE = "application/json"
 
 def answer(body: Body | Sequence[Any], status: int = 200) -> Response[str]:
     """Build a JSON answer."""
-    return Response(status_code=status, content_type=JSON_TYPE, body=to_json(body))
+    return Response(status_code=status, content_type=JSON_TYPE, body=body_text(body))
 
 
 def page_answer[Item](owner: str, page: Page[Item], body_of: Callable[[Item], Body]) -> Response[str]:

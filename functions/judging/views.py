@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.http.json_body import to_json
+from functions.http.json_body import body_text
 from functions.judging.case_view import case_body
 from functions.judging.model import Plan
 from functions.judging.score import CaseOutcome, score
@@ -104,11 +104,11 @@ def text_within(row: Submission, cases: Sequence[CaseResult], *, after: int = 0,
     body: Body = {}
     for max_bytes in _OUTPUT_SIZES:
         body = final_body(row, cases, after=after, max_bytes=max_bytes) | (more or {})
-        text = to_json(body)
+        text = body_text(body)
         if fits_response(text):
             return text
     drop_messages(body)
-    return to_json(body)
+    return body_text(body)
 
 
 def drop_messages(body: Body) -> None:

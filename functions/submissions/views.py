@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.http.json_body import to_json
+from functions.http.json_body import body_text
 from functions.submissions.model import Kind
 
 if TYPE_CHECKING:
@@ -119,21 +119,21 @@ def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTE
     A larger body first loses the flat copies of the output, then its streams are cut. It then has
     `truncated_in_response` and the URLs of the whole streams, `<url>/stdout` and `<url>/stderr`.
     """
-    text = to_json(body)
+    text = body_text(body)
     if fits_response(text, max_bytes):
         return text
     output = body["output"] | {"truncated_in_response": True}
     output |= {f"{stream}_url": f"{url}/{stream}" for stream in _STREAMS}
     smaller = {name: value for name, value in body.items() if name not in _STREAMS}
-    text = to_json(smaller | {"output": output})
+    text = body_text(smaller | {"output": output})
     if fits_response(text, max_bytes):
         return text
-    left_bytes = max_bytes - _escaped_bytes(to_json(smaller | {"output": output | dict.fromkeys(_STREAMS, "")}))
+    left_bytes = max_bytes - _escaped_bytes(body_text(smaller | {"output": output | dict.fromkeys(_STREAMS, "")}))
     # The shorter stream first: the longer one gets the unused part of its half.
     for share, stream in zip((2, 1), sorted(_STREAMS, key=lambda name: len(output[name])), strict=True):
         output[stream] = _cut(output[stream], left_bytes // share)
-        left_bytes -= _escaped_bytes(to_json(output[stream]))
-    return to_json(smaller | {"output": output})
+        left_bytes -= _escaped_bytes(body_text(output[stream]))
+    return body_text(smaller | {"output": output})
 
 
 def _head(submission: Submission) -> Body:
@@ -181,7 +181,7 @@ def fits_response(text: str, max_bytes: int = RESPONSE_MAX_BYTES) -> bool:
 
 def _cut(text: str, max_bytes: int) -> str:
     """Return the longest start of the text that fits, in whole groups of base64."""
-    while (size := _escaped_bytes(to_json(text))) > max(max_bytes, _EMPTY_BYTES):
+    while (size := _escaped_bytes(body_text(text))) > max(max_bytes, _EMPTY_BYTES):
         # Shrink by the measured ratio and a little more, so that a few rounds suffice.
         kept = len(text) * max(max_bytes, 0) // size * 15 // 16
         text = text[: kept // 4 * 4]
