@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.conditional import ABSENT, delete, put
-from functions.aws.dynamodb.items import cancellation_codes, from_item, is_condition_failure, key, to_item
-from functions.aws.dynamodb.transaction import CONDITION_FAILED
+from functions.aws.dynamodb.items import from_item, is_condition_failure, key, to_item
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
 from functions.submissions.model import CLAIM_SECS, Claim, Status, Submission
 from functions.submissions.rows import submission_key
 
@@ -45,23 +45,25 @@ def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs:
 
 
 def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) -> bool:
-    """Delete a submission and its claim. False if it is running or gone."""
+    """Delete a submission and its claim. False if it is running or gone. Raises RowsContendedError."""
     at, values = submission_key(row.submission_id), {"running": Status.RUNNING.value, "project": row.project_id}
     remove = delete(table_name, at, "#status <> :running AND project_id = :project", values)
+    if row.idempotency_pk is None:
+        return _delete(client, remove)
+    # After the expiry the claim may belong to a later submission.
+    condition, ours = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
+    release = delete(table_name, key(row.idempotency_pk, CLAIM_SK), condition, ours)
+    codes = transact_or_raise(client, [remove, release])
+    if codes[:1] == (CONDITION_FAILED,):
+        return False
+    return not codes or _delete(client, remove)
+
+
+def _delete(client: DynamoDBClient, remove: Any) -> bool:
     try:
-        if row.idempotency_pk is None:
-            client.delete_item(**remove["Delete"])
-            return True
-        # After the expiry the claim may belong to a later submission.
-        condition, ours = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
-        release = delete(table_name, key(row.idempotency_pk, CLAIM_SK), condition, ours)
-        client.transact_write_items(TransactItems=[remove, release])
+        client.delete_item(**remove["Delete"])
     except ClientError as error:
-        codes = cancellation_codes(error)
-        if is_condition_failure(error) or codes[:1] == (CONDITION_FAILED,):
+        if is_condition_failure(error):
             return False
-        if codes[1:] == (CONDITION_FAILED,):
-            client.delete_item(**remove["Delete"])
-            return True
         raise
     return True
