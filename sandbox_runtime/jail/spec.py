@@ -99,7 +99,7 @@ class JailSpec:
     `artifact`: name of a regular file in `/box` that init copies out when the program exits with 0 (compile steps);
     at most `artifact_max_bytes`. `environment`: the guest's whole environment.
     `family`: NATIVE, the widest one, fits every program. `waiting`: a command that may replace `argv`.
-    `pipes`: in place of `stdin` and of the captured output; whoever made them bounds what goes through.
+    `pipes`: in place of `stdin` and of the captured output; their maker bounds the bytes that pass.
     """
 
     argv: tuple[str, ...]

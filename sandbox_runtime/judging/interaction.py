@@ -22,7 +22,7 @@ type Partner = Callable[[], AbstractContextManager[Jail]]
 
 
 class BothEnds(NamedTuple):
-    """The end of the program, with what it wrote, and of the interactor; and whether its output ended first."""
+    """The outcomes of program and interactor, and whether the interactor's output ended first."""
 
     program: Outcome
     interactor: Outcome

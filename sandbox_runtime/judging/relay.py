@@ -17,7 +17,7 @@ _CHUNK_BYTES = 65_536
 class _Direction:
     """Copies from one pipe to another. Waits with reading while the reader is slow.
 
-    What comes after the reader has gone is read all the same, so that the writer ends by itself.
+    After the reader has gone, the bytes of the writer are still read, so that it ends by itself.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -44,7 +44,7 @@ class _Direction:
         return self._reads
 
     def handle(self, fd: int, events: int) -> None:
-        """Copy what is there."""
+        """Copy the bytes that have arrived."""
         if fd == self.source and self._reads:
             self._read()
         elif fd == self.target and self._writes:

@@ -1,4 +1,4 @@
-"""The evidence of one execution: what was measured and which controls were in force."""
+"""The evidence of one execution: measurements, and the controls that were in force."""
 
 from dataclasses import dataclass
 from typing import Annotated

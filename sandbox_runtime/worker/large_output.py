@@ -1,4 +1,4 @@
-"""Store what is too large for a completion message."""
+"""Store the output that a completion message cannot carry."""
 
 import logging
 
@@ -12,7 +12,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def store_large_output(completed: Completed, parts: RunnerParts, store_secs: float) -> Completed | NotRun:
-    """Move what is too large for a message into the bucket. `store_secs`: how long to retry; 0: try once."""
+    """Move output that is too large for the message into the bucket. `store_secs`: how long to retry; 0: try once."""
     try:
         return persist(
             lambda: _without_large_output(completed, parts.transport),

@@ -1,4 +1,4 @@
-"""An answer comes as soon as every process of the guest's is dead; what is left of the run ends behind it."""
+"""An answer comes as soon as every process of the guest is dead; the clean-up of the run follows it."""
 
 from collections.abc import Iterator
 from typing import Any

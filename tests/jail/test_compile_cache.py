@@ -1,4 +1,4 @@
-"""The compile cache in the real jail: what is spared, and that no program can reach or spoil what is kept."""
+"""The compile cache in the real jail spares compile steps, and no program can reach or spoil its entries."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Judge runs in the real jail: every language, checker programs, and what a contestant can see of either."""
+"""Judge runs in the real jail: every language, checker programs, and contestants that look for their judge."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor

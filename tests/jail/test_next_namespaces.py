@@ -1,4 +1,4 @@
-"""Namespaces that the template makes before a run: each run has its own, whatever came before it."""
+"""Each run has namespaces of its own, which the template makes before it."""
 
 import errno
 import textwrap

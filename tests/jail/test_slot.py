@@ -1,4 +1,4 @@
-"""The slot as its user sees it: reuse, cancelling, artifacts, and what is left when somebody dies."""
+"""The slot as its user sees it: reuse, cancelling, artifacts, and leftovers of dead processes."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Process 1 as a program of its own: what its code says, what is left of it while a guest runs, and how it dies."""
+"""Process 1 as a program of its own: its code, its rights while a guest runs, and its death."""
 
 import os
 import signal
@@ -59,7 +59,7 @@ def inits_of(template_pid: int) -> list[Path]:
 
 @contextmanager
 def running(slot: Slot, spec: JailSpec) -> Iterator[tuple[Path, list[Outcome | JailError]]]:
-    """(init, what the run ended with). The run is cancelled when the block is left."""
+    """Give init and the outcome of its run. The end of the block cancels the run."""
     read_end, write_end = os.pipe()
     ends: list[Outcome | JailError] = []
 
@@ -239,7 +239,7 @@ def test_the_python_init_copies_artifacts_out(slot: Slot) -> None:
 
 
 def late_init(folder: Path) -> str:
-    """An init that waits a second and a half before it gives up what it has: still root, in the template's memory."""
+    """An init that waits a second and a half before it gives up its rights: still root, in the template's memory."""
     source = START_SOURCE.read_text()
     call = "    give_up_identity(order->init_id);"
     assert source.count(call) == 1

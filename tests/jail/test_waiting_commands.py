@@ -1,4 +1,4 @@
-"""A JVM that was started before its program: what the program sees is what a fresh one shows, and nobody else's."""
+"""A program in a JVM that was started before it sees the same as in a fresh one, and nothing of other programs."""
 
 import os
 import signal
@@ -111,7 +111,7 @@ def facts(outcome: Outcome) -> Mapping[str, object]:
 
 
 def entries(artifact: bytes | None) -> Mapping[str, bytes] | None:
-    """Return what a jar holds, without the times that it also holds."""
+    """Return the files of a jar, without their times."""
     if artifact is None:
         return None
     with ZipFile(BytesIO(artifact)) as jar:

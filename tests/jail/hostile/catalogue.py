@@ -1,4 +1,4 @@
-"""The hostile programs: `programs/<language>/<attack>.<suffix>`, each with a header that says what must come of it.
+"""The hostile programs: `programs/<language>/<attack>.<suffix>`, each with a header that names the expected verdict.
 
 * `expect: VERDICT [VERDICT…]`: the verdicts that are right in the real jail.
 * `attack: T<nr> [T<nr>…] <name>: what it tries`. The name is the file's.

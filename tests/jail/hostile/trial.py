@@ -77,7 +77,7 @@ def _seen(completed: ExecutionCompleted) -> Seen:
 
 
 class CompiledOnce:
-    """A slot that does not compile what another one has compiled already."""
+    """A slot that takes the programs that another one has compiled."""
 
     def __init__(self, slot: Slot, known: dict[tuple[str, ...], Outcome]) -> None:
         self._slot, self._known = slot, known

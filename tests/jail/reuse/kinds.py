@@ -1,4 +1,4 @@
-"""Sorts of programs for one slot, honest and hostile ones, and what must come of each.
+"""Sorts of programs for one slot, honest and hostile ones, each with its expected result.
 
 Every one first shows whatever an earlier run could have left, then leaves the same for the next one. A run's marker
 comes to it by standard input (and the environment, where that may differ); in no program's text is there one.
@@ -34,7 +34,7 @@ _C = patient(C)
 
 @dataclass(frozen=True)
 class Kind:
-    """A sort of program and what must come of it. `ends`: exit code, negative for a signal."""
+    """A sort of program and its expected result. `ends`: exit code, negative for a signal."""
 
     script: str
     ends: int | StopReason

@@ -1,4 +1,4 @@
-"""Namespaces that are not a run's own. Every change says what keeps the host safe."""
+"""Namespaces that are not a run's own. Every change says why the host stays safe."""
 
 import fcntl
 import os

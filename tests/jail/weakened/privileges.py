@@ -1,4 +1,4 @@
-"""Guests that keep what a guest must not have. Every change says what keeps the host safe."""
+"""Guests that keep rights which a guest must not have. Every change says why the host stays safe."""
 
 import ctypes
 import os
