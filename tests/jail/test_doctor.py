@@ -94,6 +94,7 @@ def test_on_a_host_without_rights_doctor_names_the_reason_and_the_setting(copy: 
     assert (done.returncode, shown["mode"], shown["max_user_namespaces"]) == (2, "none", 0)
     advice = "\n".join(shown["advice"])
     assert "strict: it fails at" in advice
+    assert "root of a user namespace only" in advice
     assert "user.max_user_namespaces" in advice
 
 

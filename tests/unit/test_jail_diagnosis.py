@@ -45,12 +45,13 @@ def test_the_advice_for_an_ordinary_user_says_that_root_was_not_tried() -> None:
         ({"cgroup_version": None}, failed("find cgroups"), "mount cgroup2"),
         ({"groups_problem": "read-only"}, failed("create cgroup", number=errno.EROFS), "writable"),
         ({}, failed("unshare mounts"), "capabilities"),
+        ({"in_user_namespace": True}, failed("open descriptors", number=errno.EINVAL), "rootless engine"),
     ],
 )
 def test_the_advice_names_the_reason_against_strict_mode(
-    facts: dict[str, str | None], strict: HostSupport, words: str
+    facts: dict[str, str | bool | None], strict: HostSupport, words: str
 ) -> None:
-    text = lines(replace(FACTS, **facts), strict)  # type: ignore[arg-type] # only text fields are changed
+    text = lines(replace(FACTS, **facts), strict)  # type: ignore[arg-type] # only text fields and one truth are changed
     assert f"strict: it fails at: {strict.failure}" in text
     assert words in text
 

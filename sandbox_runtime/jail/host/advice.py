@@ -25,6 +25,7 @@ class HostFacts:
     unprivileged_userns_clone: int | None
     apparmor_restricts_user_namespaces: int | None
     core_pattern: str | None = None
+    in_user_namespace: bool = False
 
 
 def _core_pattern() -> str | None:
@@ -39,6 +40,14 @@ def _setting(path: str) -> int | None:
         return int((Path("/proc/sys") / path).read_text())
     except (OSError, ValueError):
         return None
+
+
+def _in_user_namespace() -> bool:
+    try:
+        # The host's own namespace maps all ids.
+        return Path("/proc/self/uid_map").read_text().split() != ["0", "0", str(2**32 - 1)]
+    except OSError:
+        return False
 
 
 def _groups_problem() -> str:
@@ -60,6 +69,7 @@ def read_facts() -> HostFacts:
         unprivileged_userns_clone=_setting("kernel/unprivileged_userns_clone"),
         apparmor_restricts_user_namespaces=_setting("kernel/apparmor_restrict_unprivileged_userns"),
         core_pattern=_core_pattern(),
+        in_user_namespace=_in_user_namespace(),
     )
 
 
@@ -90,7 +100,12 @@ def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str
         return
     if strict.failure is not None:
         yield f"strict: it fails at: {strict.failure}."
-        if facts.cgroup_version is None:
+        if facts.in_user_namespace:
+            yield (
+                "strict: this is root of a user namespace only, as in a container of a rootless engine: "
+                "start the container as root of the host, without user namespaces (userns-remap)."
+            )
+        elif facts.cgroup_version is None:
             yield (
                 "strict: no control groups with the memory and pids controllers are mounted: mount cgroup2 on "
                 "/sys/fs/cgroup (in a container: mount a writable /sys/fs/cgroup)."
