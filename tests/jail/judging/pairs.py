@@ -43,6 +43,8 @@ ASK_FOR_EVER = "while True:\n    print(1, flush=True)\n    input()\n"
 CLOSE_BOTH = "import os\nos.close(0)\nos.close(1)\n"
 OWN_INPUT = "import os\nos.write(os.open('/proc/self/fd/0', os.O_WRONLY), b'=\\n')\nprint(1, flush=True)\ninput()\n"
 KATTIS = "import sys\nsys.exit(42 if sys.stdin.read() == '1\\n' else 43)\n"
+KATTIS_ACCEPT = "import sys\nsys.exit(42)\n"
+KATTIS_REJECT = "import sys\nsys.exit(43)\n"
 INVALID_TEXT = "import os, sys\nos.write(2, b'\\xff\\0')\nsys.exit(1)\n"
 ECHO_FOR_EVER = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)\n"
 
@@ -106,6 +108,23 @@ INTERACTORS: Final = {
     "a Kattis interactor accepts": Pair(KATTIS, "print(1)", PASSED, one("AC"), "kattis"),
     "a Kattis interactor rejects": Pair(KATTIS, "print(2)", REJECTED, one("AC"), "kattis"),
     "a Kattis interactor ends with 0": Pair("", "print(1)", ERROR, one("AC"), "kattis"),
+    # It runs under a shell, which must not keep the pipes open.
+    "a Kattis interactor accepts at once, the program waits": Pair(
+        KATTIS_ACCEPT, "input()", FAILED, one("RE"), "kattis"
+    ),
+    "a Kattis interactor rejects at once, the program waits": Pair(
+        KATTIS_REJECT, "input()", one("wrong_answer"), one("RE"), "kattis"
+    ),
+    "a Kattis interactor rejects at once, the program sleeps": Pair(
+        KATTIS_REJECT, SLEEP, one("wrong_answer"), one("TLE"), "kattis"
+    ),
+    "a Kattis interactor closes its output and waits, the program waits": Pair(
+        "import os\nos.close(1)\n" + READ_ALL + KATTIS_REJECT, "input()", one("wrong_answer"), one("RE"), "kattis"
+    ),
+    "a Kattis interactor closes its input, the program writes": Pair(
+        "import os\nos.close(0)\n" + SLEEP, "while True: print(1, flush=True)", FAILED, one("RE"), "kattis"
+    ),
+    "a Kattis interactor and its program sleep": Pair(SLEEP, SLEEP, FAILED, one("TLE"), "kattis"),
 }
 
 CHECKERS: Final = {

@@ -160,7 +160,14 @@ def test_the_board_shows_a_failing_check_with_its_last_good_output(own_console: 
 
 
 def test_a_judge_run_shows_its_score_and_cases(own_console: Console, tenant: httpx.Client) -> None:
-    cases = [{"id": f"{number} {HOSTILE[:30]}", "stdin": f"{number}\n", "expected": "0\n"} for number in range(2)]
+    cases: list[dict[str, Any]] = [
+        {"id": f"{number} {HOSTILE[:30]}", "stdin": f"{number}\n", "expected": "0\n"} for number in range(2)
+    ]
+    validator = (
+        "import sys\nfor name in ('judge', 'team'): open(f'{sys.argv[3]}{name}message.txt', 'w').write(name + '<b>')\n"
+    )
+    kattis = {"kind": "program", "language": "python", "protocol": "kattis", "code": validator + "sys.exit(43)"}
+    cases[1] |= {"checker": kattis}
     cases.append({"id": "secret", "stdin": "0\n", "expected": "0\n", "visibility": "hidden"})
     body = {
         "language": "python",
@@ -174,6 +181,8 @@ def test_a_judge_run_shows_its_score_and_cases(own_console: Console, tenant: htt
     assert_sound(own_console)
     page.get_by_role("link", name="Case 2: wrong answer").click()
     expect(page.get_by_role("region", name="Output of case 2")).to_have_text("1\n")
+    expect(page.locator("#case-1")).to_contain_text("For the contestant: team<b>")
+    expect(page.locator("#case-1")).to_contain_text("The checker says: judge<b>")
     expect(page.get_by_role("region", name="Errors of case 2")).to_have_text(f"{shown(HOSTILE)}\n")
     page.get_by_role("link", name="Case 3: passed").click()
     expect(page.get_by_text("This case is hidden")).to_be_visible()
