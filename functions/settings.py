@@ -10,21 +10,14 @@ import dataclasses
 import os
 import typing
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
-if typing.TYPE_CHECKING:
-    from collections.abc import Callable
+from functions.environment_variables import Network, SettingsInvalidError, read_variable
 
+if typing.TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 LOCAL_STAGE = "local"
-Network = typing.NewType("Network", str)
-"""An IPv4 or IPv6 network, such as 192.0.2.7/32. The variable may also name single addresses."""
-
-
-class SettingsInvalidError(Exception):
-    """An environment variable is missing or wrong. The text names the variable, never its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +237,7 @@ def refuse_insecure_stage() -> None:
 def load[Settings: DataclassInstance](kind: type[Settings]) -> Settings:
     """Read the fields of `kind` from the environment. Raises SettingsInvalidError."""
     types = typing.get_type_hints(kind)
-    values = {field.name: _read(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
+    values = {field.name: read_variable(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
     refuse_insecure_stage()
     if runner_url := values.get("runner_url"):
         if not values["runner_token_parameter"]:
@@ -254,39 +247,3 @@ def load[Settings: DataclassInstance](kind: type[Settings]) -> Settings:
         if not runner_url.startswith("https://") and not values["allow_runner_http"]:
             raise SettingsInvalidError("RUNNER_URL must begin with https://, or ALLOW_RUNNER_HTTP must be true")
     return kind(**values)
-
-
-def _read(name: str, kind: Any) -> Any:
-    text = os.environ.get(name)
-    if text is None:
-        raise SettingsInvalidError(f"{name} is not set: set it as template.yaml does")
-    if kind not in _READERS:
-        return text
-    expected, read = _READERS[kind]
-    try:
-        return read(text)
-    except (KeyError, ValueError):
-        raise SettingsInvalidError(f"{name} must be {expected}") from None
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    from ipaddress import ip_network  # noqa: PLC0415 - one function needs it
-
-    return tuple(Network(str(ip_network(part))) for part in _parts(text))
-
-
-_READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
-    bool: ("true or false", {"true": True, "false": False}.__getitem__),
-    int: ("a whole number", int),
-    tuple[str, ...]: ("names with commas between them", _parts),
-    tuple[int, ...]: (
-        "whole numbers with commas between them",
-        lambda text: tuple(int(part) for part in text.split(",")),
-    ),
-    tuple[Network, ...]: ("addresses or networks with commas between them", _networks),
-}
-"""Functions that read the values of other types than str, and what they expect. None of them shows the value."""

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from functions.settings import EndpointsSettings, SettingsInvalidError, SubmitSettings, WebhookSettings, load
+from functions.environment_variables import SettingsInvalidError
+from functions.settings import EndpointsSettings, SubmitSettings, WebhookSettings, load
 
 WEBHOOK = {
     "STAGE": "prod",
