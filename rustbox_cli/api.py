@@ -148,7 +148,7 @@ class Api:
 
 
 def _announce_wait(response: httpx.Response | None, secs: float) -> None:
-    """Say on standard error what the command waits for, and for how long."""
+    """Print the reason and the length of a wait on standard error."""
     if response is None:
         reason = "The connection broke"
     elif response.status_code == _LIMITED:

@@ -94,7 +94,7 @@ def _schema_problems(document: Any) -> list[str]:
 
 
 def _wanted(folder: Path, entry: dict[str, Any]) -> WantedCheck | str:
-    """Return one check, or what is wrong with its program."""
+    """Return one check, or the problem of its program."""
     source = folder / entry.pop("file")
     try:
         code = source.read_text(encoding="utf-8")

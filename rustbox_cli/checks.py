@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _POLL_SECS = 1.0
 _AT_ONCE = 5
-"""Runs of `test` at the same time: half of what a new project may have in flight."""
+"""Runs of `test` at the same time: half of the runs that a new project may have in flight."""
 _DIFFERENT = 2
 _FAILED = 1
 
@@ -35,7 +35,7 @@ def checks() -> None:
     \b
     Examples:
       rustbox checks validate                      # offline
-      rustbox checks plan                          # what apply would change; ends with 2 if there is a difference
+      rustbox checks plan                          # changes of the next apply; ends with 2 if there is a difference
       rustbox checks apply
       rustbox checks test --junit checks.xml       # run them all now; their state stays
       rustbox checks trigger --tag deploy
@@ -89,7 +89,7 @@ def validate_checks(path: Path, as_json: bool) -> None:
 @as_json
 @pass_session
 def plan_checks(session: Session, path: Path, prune: bool, send_env: bool, as_json: bool) -> None:
-    """Show what apply would change. Ends with 2 if there is a difference."""
+    """Show the changes of the next apply. Ends with 2 if there is a difference."""
     wanted = read_checks(path)
     with session.api() as api:
         changes = make_plan(api, wanted, prune=prune, send_variables=send_env)

@@ -136,7 +136,7 @@ def _show(found: dict[str, Any]) -> None:
 
 
 def _exit_code(found: dict[str, Any]) -> int:
-    """Return 0 if every case passed; else what the first failed case says, as `run` would."""
+    """Return 0 if every case passed, else the exit code of the first failed case, as in `run`."""
     if found["all_passed"]:
         return int(ExitCode.OK)
     if found["status"] == "error":

@@ -141,7 +141,7 @@ def _events(api: Api, query: dict[str, str]) -> Generator[Mapping[str, Any], Non
                 done = item["cursor"]
             cursor = done = body["cursor"]
     finally:
-        if done is not None:  # interrupted: what was handled does not come again
+        if done is not None:  # interrupted: handled events do not come again
             with suppress(CommandError):
                 _poll(api, query | {"cursor": done, "limit": "1"}, may_wait=False)
 
@@ -162,7 +162,7 @@ def _poll(api: Api, query: Mapping[str, str], *, may_wait: bool = True) -> Any:
 
 
 def _forward(target: Target, item: Mapping[str, Any]) -> None:
-    """Send one event and print what came back. Sends again while nothing answers."""
+    """Send one event and print the answer. Repeats it until the target answers."""
     pause_secs = _FIRST_PAUSE_SECS
     while True:
         begun = time.monotonic()

@@ -30,7 +30,7 @@ def kept_secret() -> tuple[str, Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-        # Written aside and linked: of two first calls both get one secret, and nobody reads half of it.
+        # Written aside and linked: two first calls get one secret, and none reads half of it.
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         aside.write_text(made + "\n", encoding="ascii")
         aside.chmod(0o600)

@@ -51,7 +51,7 @@ _CHANGEABLE = (
     click.option(
         "--format",
         type=click.Choice(["event", "slack", "discord", "teams"]),
-        help="What it gets: the event itself (default), or a message for people.",
+        help="Format of the body: the event itself (default), or a message for people.",
     ),
     click.option("--verdict", "verdicts", multiple=True, help="Only runs with this verdict; repeatable."),
     click.option("--language", "languages", multiple=True, help="Only runs in this language; repeatable."),

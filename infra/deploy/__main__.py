@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     remove.set_defaults(run=_down)
     show = commands.add_parser("status", help="show stack, runners and queues")
     show.set_defaults(run=_status)
-    look = commands.add_parser("probe", help="print what an emulator can do: the table of docs/emulators.md")
+    look = commands.add_parser("probe", help="print the abilities of an emulator: the table of docs/emulators.md")
     look.set_defaults(run=_probe)
     for command in (package, deploy):
         command.add_argument("--architecture", choices=ARCHITECTURES, default=_variable("ARCHITECTURE"))

@@ -66,5 +66,5 @@ def dollars_per_million(run: Run, architecture: str) -> float:
 
 
 def dollars_a_month(template: Mapping[str, Any]) -> float:
-    """Return what the resources of a template cost a month without any run."""
+    """Return the monthly costs of a template's resources without any run."""
     return sum(_DOLLARS_A_MONTH.get(resource["Type"], 0.0) for resource in template["Resources"].values())

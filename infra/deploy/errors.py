@@ -2,4 +2,4 @@
 
 
 class DeployError(Exception):
-    """A step failed. The text says which, why, and what to do next."""
+    """A step failed. The text names the step, the reason and the way out."""

@@ -49,7 +49,7 @@ class FleetSettings:
 
 
 def check(target: Target, settings: FleetSettings) -> None:
-    """Raise DeployError for what cannot work, before anything is created."""
+    """Raise DeployError for settings that cannot work, before anything is created."""
     if target.endpoint is not None:
         raise DeployError("RUNNERS=fleet needs AWS: emulators start no EC2 hosts. Leave RUNNERS out")
     declared = {name for kind in (NETWORK, RUNNERS) for name in _template(kind)["Parameters"]}

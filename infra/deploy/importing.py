@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def import_file(target: Target, path: Path, progress: Progress) -> None:
-    """Write what is not there yet, so that repeating it is safe. Raises DeployError."""
+    """Write the missing rows and objects, so that repeating it is safe. Raises DeployError."""
     document, stack = _read(path), Stack(target, progress)
     if stack.describe() is None:
         raise DeployError(f"there is no stack {target.stack_name}: run `make deploy STAGE={target.stage}` first")

@@ -41,7 +41,7 @@ class Preflight:
 
 
 def concurrency_parameters(unreserved: int) -> dict[str, str]:
-    """Return the parameters that divide what an account has left: a fifth each for submit, judge, result and events."""
+    """Return the parameters that divide the free concurrency: a fifth each for submit, judge, result and events."""
     free = unreserved - UNRESERVED_MINIMUM - SWEEPER
     waiting = free // 5
     return {

@@ -1,6 +1,7 @@
 """A webhook receiver on AWS, for the time of a smoke test: a function with a public address.
 
-It answers 200 to a webhook with a valid signature and 401 to anything else, so the delivery log tells what arrived.
+It answers 200 to a webhook with a valid signature and 401 to anything else, so the delivery log shows
+whether it arrived unchanged.
 """
 
 from __future__ import annotations

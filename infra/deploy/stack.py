@@ -27,7 +27,7 @@ _MOST_REASONS = 5
 
 
 class Stack:
-    """One stack. Methods raise DeployError, and what boto3 raises for a refused call."""
+    """One stack. Methods raise DeployError, and boto3's errors for refused calls."""
 
     def __init__(self, target: Target, progress: Progress) -> None:
         self._cloudformation: Any = target.client("cloudformation")

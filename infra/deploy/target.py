@@ -55,7 +55,7 @@ class Target:
             region_name=self.region,
             endpoint_url=self.endpoint,
             aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - what emulators expect
+            aws_secret_access_key="test",  # noqa: S106 - emulators expect it
             config=_CONFIG,
         )
 

@@ -87,7 +87,7 @@ class Deployment:
         self._tell(base_url, first_key, outputs)
 
     def _check(self, stack: Stack) -> _Checked:
-        """Check the settings and the account, and build what will be deployed. Nothing is created."""
+        """Check the settings and the account, and build package and template. Nothing is created."""
         target, settings = self.target, self.settings
         preflight.check_runner_url(settings.parameters)
         found = preflight.check(target, settings.architecture)
@@ -191,7 +191,7 @@ class Deployment:
 
 
 def _template(parameters: dict[str, str], code_uri: str) -> dict[str, Any]:
-    """Translate and check what will be deployed."""
+    """Translate and check the template."""
     try:
         template = translate(read(ROOT / "template.yaml"), parameters, code_uri)
     except TemplateInvalidError as error:

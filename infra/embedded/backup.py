@@ -30,7 +30,7 @@ def back_up(folder: Path, target: Path) -> None:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             with closing(sqlite3.connect(source, timeout=30)) as connection:
-                # Not a copy of the pages: what was deleted must not be in the backup.
+                # Not a copy of the pages: deleted rows must not be in the backup.
                 connection.execute("VACUUM INTO ?", (str(draft),))
             _sync(draft)
             draft.replace(target)

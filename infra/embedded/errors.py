@@ -1,6 +1,6 @@
 """Errors of the engine.
 
-ServiceError        what an AWS service would answer; callers see botocore's ClientError
+ServiceError        the answer of an AWS service; callers see botocore's ClientError
   MismatchError     an update does not fit the item
 StoreUnusableError  the folder or its file cannot be used; the start must stop
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class StoreUnusableError(Exception):
-    """The message says what is wrong with the folder or the file, and what to do."""
+    """The message names the problem of the folder or the file, and the way out."""
 
 
 class ServiceError(Exception):

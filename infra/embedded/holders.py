@@ -30,7 +30,7 @@ class Holder:
 
     @staticmethod
     def parse(text: str) -> Holder:
-        """Read what `str` gave."""
+        """Parse a text of `str`."""
         pid, _, started = text.partition(":")
         return Holder(int(pid), int(started))
 

@@ -1,4 +1,4 @@
-"""Removes what has expired, and returns the messages of dead processes. One process of a stack does it."""
+"""Removes expired data, and returns the messages of dead processes. One process of a stack does it."""
 
 from __future__ import annotations
 

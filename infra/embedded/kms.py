@@ -28,7 +28,7 @@ def create_key(engine: Engine, params: Params) -> Answer:
 
 
 def add_key(engine: Engine, connection: sqlite3.Connection, description: str) -> str:
-    """Make a key within a transaction. Its file is written first: a key without a row harms nobody."""
+    """Make a key within a transaction. Its file is written first: a key without a row does no harm."""
     key_id = str(uuid.uuid4())
     engine.keys.create(key_id)
     connection.execute("INSERT INTO kms_key VALUES (?, ?, ?)", (key_id, description, engine.clock()))

@@ -1,4 +1,4 @@
-"""What the runner may ask of the engine: the statements of the template's RunnerPolicy, and nothing else."""
+"""The rights of the runner in the engine: the statements of the template's RunnerPolicy, and nothing else."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ type Synchronous = Literal["FULL", "NORMAL"]
 
 
 class _Own:
-    """What one process has of the store: connections, and the lock by which its writers take turns with others."""
+    """The store in one process: connections, and the lock by which its writers take turns with others."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ class _Own:
             self.close_idle()
 
     def close_idle(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close unused connections."""
         with suppress(IndexError):
             while True:
                 self.idle.pop().close()

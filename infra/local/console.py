@@ -40,7 +40,7 @@ class Console:
         self.raw(f"{paint}{stamp} {part:<9} {text}{_RESET if paint else ''}")
 
     def failure(self, part: str, function: str) -> None:
-        """Write the traceback of the current exception: what Lambda reports as a function error."""
+        """Write the traceback of the current exception, which Lambda reports as a function error."""
         for text in traceback.format_exc().splitlines():
             self.line(part, f"{function}: {text}", "error")
 

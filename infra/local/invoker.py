@@ -49,7 +49,7 @@ class Invoker:
     handlers: dict[str, Handler]
 
     def invoke(self, function: str, event: Any) -> Any:
-        """Return the handler's answer; what it raises, passes."""
+        """Return the handler's answer. Its exceptions pass."""
         declared = self.functions[function]
         context = LambdaContext(declared.name, declared.memory_mb, declared.timeout_secs)
         return self.handlers[function](event, context)
@@ -69,7 +69,7 @@ def merge_environments(functions: dict[str, Function]) -> dict[str, str]:
 
 
 def load_handlers(functions: dict[str, Function]) -> Invoker:
-    """Set the environment the template gives, and nothing else of ours, then import every handler."""
+    """Set the variables of the template, and no others, then import every handler."""
     os.environ.update(merge_environments(functions))
     handlers: dict[str, Handler] = {}
     for function in functions.values():

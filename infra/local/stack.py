@@ -1,4 +1,4 @@
-"""What the template declares, as typed values: routes, functions, mappings and schedules."""
+"""The declarations of the template as typed values: routes, functions, mappings and schedules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from infra.local.template import Template
 
 # Resources that change nothing on one machine. Any other type must be known, else the start is refused:
-# what the launcher skipped in silence would work here and be missing there, or the other way round.
+# a skipped resource would be missing here or on AWS, and no test would show it.
 _WITHOUT_LOCAL_EFFECT = frozenset(
     {
         "AWS::ApiGatewayV2::Api",
@@ -47,7 +47,7 @@ _SERVED_TYPES = frozenset(
     }
 )
 
-# What stream mappings do here. One that wants anything else stops the start.
+# Stream mappings work like this here. Any other setting stops the start.
 _STREAM_PROPERTIES = {
     "BisectBatchOnFunctionError": True,
     "FunctionResponseTypes": ["ReportBatchItemFailures"],
@@ -129,7 +129,7 @@ class Stack:
 
 
 def refuse_unknown_types(template: Template) -> None:
-    """StartError if the template declares something that the local stack knows nothing about."""
+    """Raise StartError if the template declares a type that the local stack does not know."""
     known = _WITHOUT_LOCAL_EFFECT | STORAGE_TYPES | _SERVED_TYPES
     for logical_id, resource in template.resources.items():
         if resource["Type"] not in known:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What we ship, and what is known about it: audit.sh sbom | audit | image-scan. The tools are in requirements/audit.txt.
+# The shipped packages and their known problems: audit.sh sbom | audit | image-scan. The tools are in requirements/audit.txt.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

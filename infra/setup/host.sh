@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the scripts of this folder know about distributions, interpreters and container engines. Sourced; changes nothing.
+# Facts about distributions, interpreters and container engines, for the scripts of this folder. Sourced; changes nothing.
 #
 # OS_RELEASE names another file than /etc/os-release, for tests.
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Install what is missing: system packages (as root), the Python environment, the language toolchains.
+# Install missing parts: system packages (as root), the Python environment, the language toolchains.
 #
 #   install.sh          everything that `make check` and `make test` use
-#   install.sh --run     only what running the service needs: no linters, no test tools
-#   install.sh --deploy  only what deploying it needs: no toolchains
+#   install.sh --run     only for running the service: no linters, no test tools
+#   install.sh --deploy  only for deploying it: no toolchains
 #   install.sh --sdk    also what the system tests use: the published client libraries, and a browser
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
 #

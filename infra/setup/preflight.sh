@@ -2,8 +2,8 @@
 # Check that this host can run the service, before anything is installed. It changes nothing.
 #
 #   preflight.sh          for `make setup` and the checks
-#   preflight.sh --run    also what starting the service needs: root and a free port
-#   preflight.sh --container  what starting the service in a container needs, on any host
+#   preflight.sh --run    also the needs of a start: root and a free port
+#   preflight.sh --container  the needs of a start in a container, on any host
 #   preflight.sh --quiet  print the table only if a line fails (with the others)
 #
 # Exit code 0, or 2 if a line fails; a line that begins with "note" only advises.

@@ -6,7 +6,7 @@ Conditions  ("or" | "and", a, b)  ("not", a)  ("compare", operator, a, b)  ("in"
 Updates  {"SET": ((path, right side), …), "REMOVE": (path, …), "ADD" | "DELETE": ((path, value), …)}
 Right sides  an operand, ("if_not_exists", path, operand), ("+" | "-", a, b)
 
-Operands may reach into maps: `a.b`. What an update changes, and what a projection shows, are whole attributes.
+Operands may reach into maps: `a.b`. Updates change whole attributes, and projections show whole attributes.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 """
 

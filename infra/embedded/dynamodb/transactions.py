@@ -49,7 +49,7 @@ def transact_write_items(engine: Engine, params: Params) -> Answer:
         writes, reasons = _prepare_all(connection, tables, actions, engine.clock())
         if any(reasons):
             raise _cancelled([reason or _NO_REASON for reason in reasons])
-        # The JSON of an item is never smaller than what DynamoDB counts for it.
+        # The JSON of an item is never smaller than the size that DynamoDB counts for it.
         total = sum([write.apply() for write in writes])
         if total > _MOST_BYTES and sum(item_size(write.new) for write in writes if write.changes) > _MOST_BYTES:
             raise invalid("Collective item size in the transaction exceeds 4 MB")

@@ -132,7 +132,7 @@ def dumps(item: Item) -> str:
 
 
 def loads(body: str) -> Item:
-    """Read what `dumps` gave."""
+    """Parse a text of `dumps`."""
     item: Item = json.loads(body)
     if '"B' in body:
         for value in item.values():
