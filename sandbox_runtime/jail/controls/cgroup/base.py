@@ -30,10 +30,17 @@ def _own_paths() -> dict[str, str]:
 
 
 def bases_v1() -> dict[str, Path]:
-    """Return the runner's own group of each v1 controller that we use and the host has. Two may share a mount."""
+    """Return the runner's own group of each v1 controller that we use and the host has. Two may share a mount.
+
+    A controller may be mounted again in the root of another system, where our group cannot be reached.
+    """
     own, used = _own_paths(), {*CONTROLLERS, cpu_share.CONTROLLER}
-    mounts = {option: point for point, options in _mounts("cgroup") for option in options & used}
-    return {name: point / own[name] for name, point in mounts.items() if name in own}
+    found: dict[str, Path] = {}
+    for point, options in _mounts("cgroup"):
+        for name in options & used & own.keys():
+            if name not in found or not found[name].is_dir():
+                found[name] = point / own[name]
+    return found
 
 
 def mount_v2() -> Path | None:
