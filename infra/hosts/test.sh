@@ -24,7 +24,7 @@ command -v mmdebstrap >/dev/null || apt-get -q install -y --no-install-recommend
 service=
 finish() {
     [[ -z $service ]] || { kill -INT -- "-$service" && wait "$service"; } 2>/dev/null || true
-    for mount in dev sys/fs/cgroup proc; do
+    for mount in dev sys/fs/cgroup sys proc; do
         ! mountpoint -q "$root/$mount" || umount -R -l "$root/$mount"
     done
     [[ -n ${KEEP:-} ]] || rm -rf --one-file-system "$root"
@@ -36,7 +36,7 @@ if [[ ! -e $root/etc/os-release ]]; then
     mkdir -p "$root"
     chmod 755 "$project/.state" "$project/.state/hosts" "$root" # apt downloads as a user of its own
     # The release file of a stored copy may have expired: apt.conf(5).
-    mmdebstrap --quiet --variant=apt --include=ca-certificates,git,make \
+    mmdebstrap --quiet --variant=apt --include=ca-certificates,git,make,mount \
         --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$root"
 fi
 # The host's way to packages: proxies, certificates, the settings of apt and pip.
@@ -47,19 +47,22 @@ for file in "${SSL_CERT_FILE:-}" "${PIP_CERT:-}"; do
     [[ -z $file ]] || install -D -m 644 "$file" "$root$file"
 done
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
-mkdir -p "$root/sys/fs/cgroup"
+mountpoint -q "$root/sys" || mount -t sysfs -o ro sysfs "$root/sys"
 mountpoint -q "$root/sys/fs/cgroup" || mount --rbind --make-rslave /sys/fs/cgroup "$root/sys/fs/cgroup"
 mountpoint -q "$root/dev" || mount --rbind --make-rslave /dev "$root/dev"
 
 say "copying the project"
 mkdir -p "$root/rustbox"
 (cd "$project" && git ls-files -co --exclude-standard -z | xargs -0 ls -d 2>/dev/null | tar cf - -T -) | tar xf - -C "$root/rustbox"
-inside() { chroot "$root" /bin/bash -c "cd /rustbox && $1"; }
+# Not by chroot, in which the kernel makes no user namespaces.
+enter='mount --rbind "$0" "$0" && cd "$0" && pivot_root . . && umount -l . && cd /rustbox && exec /bin/bash -c "$1"'
+inside() { unshare --mount --propagation slave /bin/sh -c "$enter" "$root" "$1"; }
 
 say "make up, as the README says"
 log=$root/rustbox/up.log
+: >"$log"
 set -m # a process group of its own, which Ctrl-C would reach as a whole
-chroot "$root" /bin/bash -c "cd /rustbox && exec make up PORT=$port" >"$log" 2>&1 </dev/null &
+inside "exec make up PORT=$port" >"$log" 2>&1 </dev/null &
 service=$!
 set +m
 until grep -q "ready; Ctrl-C" "$log"; do

@@ -25,7 +25,7 @@ from tests.jail.judging.runs import BUSY, Judge, begun
 from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
 
-collect_ignore = [] if slots.PYTHON_FORK else ["test_python_fork.py"]
+collect_ignore = [] if slots.PYTHON_FORK else ["test_python_fork.py", "test_fork_trial.py"]
 
 be_patient()
 

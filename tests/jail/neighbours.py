@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox_runtime.jail import Slot, SlotConfig
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, Outcome
-from tests.jail.slots import slot_config
+from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
 LIMITS = Limits(
@@ -79,7 +79,7 @@ MakeSlot = Callable[[SlotConfig], Slot]
 
 def python(code: str) -> JailSpec:
     return JailSpec(
-        argv=("/usr/bin/python3", "-u", "solution.py"),
+        argv=(PYTHON, "-u", "solution.py"),
         limits=LIMITS,
         files=(GuestFile("solution.py", (PLACES + code).encode()),),
     )

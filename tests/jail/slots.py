@@ -7,8 +7,11 @@ from typing import Any
 
 from sandbox_runtime.jail import BindMount, SlotConfig
 from sandbox_runtime.languages import init_program
+from sandbox_runtime.languages.python import INTERPRETER
 
 PYTHON_FORK = os.environ.get("RUSTBOX_TEST_PYTHON_FORK") != "false"
+# The interpreter of guests: a host may have no /usr/bin/python3.
+PYTHON = INTERPRETER
 TOOLCHAINS = str(Path(__file__).parents[2] / ".toolchains")
 
 

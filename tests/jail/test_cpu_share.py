@@ -12,6 +12,7 @@ import pytest
 
 from sandbox_runtime.jail import JailSpec, Limits, Slot, SlotConfig, open_slot
 from sandbox_runtime.jail.controls.cgroup import cpu_share
+from tests.jail.slots import PYTHON
 from tests.until import until
 
 SESSIONS = 16
@@ -58,7 +59,7 @@ def running(name: str, index: int, *argv: str) -> Iterator[Slot]:
 
 @contextmanager
 def hostile_run() -> Iterator[Slot]:
-    with running("hostile", 58, "/usr/bin/python3", "-c", HOSTILE) as slot:
+    with running("hostile", 58, PYTHON, "-c", HOSTILE) as slot:
         until(lambda: slot._groups.read().process_count > SESSIONS)
         yield slot
 

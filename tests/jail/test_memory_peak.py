@@ -22,13 +22,14 @@ from sandbox_runtime.jail import (
     open_slot,
 )
 from sandbox_runtime.jail.controls.cgroup import v1, v2
+from tests.jail.slots import PYTHON
 from tests.jail.weakened.limits import SLOWNESS
 
 MIB = 1 << 20
 TOLERANCE_BYTES = 2 * MIB
 COLD_BYTES = 100 * MIB
 LARGE = Limits(10 * SLOWNESS, 30 * SLOWNESS, 512 * MIB, 16, 3000, 200 * MIB, 10_000)
-ARGV = ("/usr/bin/python3", "-u", "solution.py")
+ARGV = (PYTHON, "-u", "solution.py")
 
 PREDECESSORS = MappingProxyType(
     {

@@ -13,16 +13,14 @@ from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, St
 from sandbox_runtime.languages import Language, binds, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
 from tests.jail.guest_requests import request
-from tests.jail.slots import TOOLCHAINS
+from tests.jail.slots import PYTHON, TOOLCHAINS
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
 
 SPINNERS = 8
 CPUS = 2
 LIMITS = Limits(600, 600, 64 << 20, CPUS + 4, 16, 1 << 20, 1000)
-SPINNER = JailSpec(
-    ("/usr/bin/python3", "-c", f"import os\n[os.fork() for _ in range({CPUS - 1})]\nwhile True: pass"), LIMITS
-)
+SPINNER = JailSpec((PYTHON, "-c", f"import os\n[os.fork() for _ in range({CPUS - 1})]\nwhile True: pass"), LIMITS)
 # It needs 40 % of its wall time, and gets a quarter while all of them spin.
 WALL_SECS = SLOWNESS
 HONEST = f"""

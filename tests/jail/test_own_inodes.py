@@ -13,7 +13,7 @@ import pytest
 from sandbox_runtime.jail import BindMount, Slot, SlotConfig, WarmStart, open_slot
 from sandbox_runtime.languages import Language, binds
 from tests.jail.neighbours import python, run_client_beside_server
-from tests.jail.slots import TOOLCHAINS, slot_config
+from tests.jail.slots import PYTHON, TOOLCHAINS, slot_config
 from tests.jail.weakened.slots import WeakenedSlot
 
 ALL_PLACES = """
@@ -55,7 +55,7 @@ def config_of(config: SlotConfig, shown: tuple[BindMount, ...], *, is_warm: bool
 def locked_on_host() -> set[str]:
     """Of `/usr/bin/true` and the interpreter, by the inode in proc_locks(5)."""
     locks = Path("/proc/locks").read_text()
-    return {path for path in ("/usr/bin/true", os.path.realpath("/usr/bin/python3")) if is_locked(path, locks)}
+    return {path for path in ("/usr/bin/true", os.path.realpath(PYTHON)) if is_locked(path, locks)}
 
 
 def is_locked(path: str, locks: str) -> bool:
@@ -109,12 +109,12 @@ def test_two_slots_have_file_systems_of_their_own(stack: ExitStack) -> None:
 
 def test_the_host_keeps_its_mounts() -> None:
     """All is mounted in the namespaces of templates, also the overlay that a warm interpreter is started from."""
-    code = """
+    code = f"""
 import sys
 sys.path.insert(0, sys.argv[1])
 from sandbox_runtime.jail import SlotConfig, WarmStart, open_slot
 before = open("/proc/self/mountinfo").read()
-with open_slot(SlotConfig("mounts", 14, warm=WarmStart(("/usr/bin/python3", "-u", "solution.py"), (), ()))):
+with open_slot(SlotConfig("mounts", 14, warm=WarmStart(("{PYTHON}", "-u", "solution.py"), (), ()))):
     assert open("/proc/self/mountinfo").read() == before
 """
     root = str(Path(__file__).parents[2])

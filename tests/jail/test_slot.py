@@ -27,7 +27,7 @@ from sandbox_runtime.jail import (
     open_slot,
     remove_stale_groups,
 )
-from tests.jail.slots import slot_config
+from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
 
@@ -46,7 +46,7 @@ ROOT = Path(__file__).parents[2]
 
 def python(code: str, *, stdin: bytes = b"", artifact: str | None = None) -> JailSpec:
     return JailSpec(
-        argv=("/usr/bin/python3", "-u", "solution.py"),
+        argv=(PYTHON, "-u", "solution.py"),
         limits=LIMITS,
         stdin=stdin,
         files=(GuestFile("solution.py", code.encode()),),
@@ -184,7 +184,7 @@ for _ in range(2):
 def test_reading_a_file_larger_than_the_memory_limit_is_not_using_memory(large_file: Path, heap_share: float) -> None:
     """File pages are charged to the group, but make room for others: no kill, and no thrashing either."""
     limits = replace(LIMITS, memory_bytes=MEMORY_BYTES, cpu_time_secs=10 * SLOWNESS, wall_time_secs=60 * SLOWNESS)
-    argv = ("/usr/bin/python3", "-c", READ_ALL, str(int(MEMORY_BYTES * heap_share)))
+    argv = (PYTHON, "-c", READ_ALL, str(int(MEMORY_BYTES * heap_share)))
     expected = sum((number % 250 + 1) * ((1 << 20) // mmap.PAGESIZE) for number in range(FILE_BYTES >> 20))
     with open_slot(slot_config("reading", 5, (BindMount(str(large_file.parent), "/opt/large.d"),))) as slot:
         outcome = slot.run(JailSpec(argv=argv, limits=limits))
@@ -223,14 +223,14 @@ def test_closing_removes_the_groups_and_the_template() -> None:
     assert not [path for directory in groups_of(os.getpid()) for path in directory.iterdir() if path.name == "closing"]
 
 
-RUNNER = """
+RUNNER = f"""
 import sys; sys.path.insert(0, sys.argv[1])
 from sandbox_runtime.jail import *
 limits = Limits(5, 60, 64 << 20, 8, 32, 1 << 20, 1000)
 slot = open_slot(SlotConfig("killed", 4))
 print(slot.uid, flush=True)
 code = b"import os, time; os.fork(); os.fork(); time.sleep(100)"
-slot.run(JailSpec(("/usr/bin/python3", "-c", code.decode()), limits))
+slot.run(JailSpec(("{PYTHON}", "-c", code.decode()), limits))
 """
 
 

@@ -22,7 +22,7 @@ from sandbox_runtime.jail.supervisor.launch import request_of
 from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from tests.jail.changed_slots import ChangedSlot
-from tests.jail.slots import slot_config
+from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
 
@@ -42,7 +42,7 @@ SLEEP = JailSpec(argv=("/usr/bin/sleep", "100"), limits=LIMITS)
 
 def python(code: str) -> JailSpec:
     files = (GuestFile("solution.py", code.encode()),)
-    return JailSpec(argv=("/usr/bin/python3", "solution.py"), limits=LIMITS, files=files)
+    return JailSpec(argv=(PYTHON, "solution.py"), limits=LIMITS, files=files)
 
 
 def open_descriptors() -> int:

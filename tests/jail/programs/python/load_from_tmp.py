@@ -5,7 +5,7 @@ import ctypes
 import glob
 import shutil
 
-library = glob.glob("/usr/lib/*/libm.so.6")[0]
+library = glob.glob("/usr/lib/*/libdl.so.2")[0]
 for place in ("/tmp/copy.so", "/dev/shm/copy.so"):
     shutil.copy(library, place)
     try:
