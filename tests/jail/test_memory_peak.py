@@ -22,7 +22,7 @@ from sandbox_runtime.jail import (
     open_slot,
 )
 from sandbox_runtime.jail.controls.cgroup import v1, v2
-from tests.jail.slots import PYTHON
+from tests.jail.slots import PYTHON, PYTHON_FORK
 from tests.jail.weakened.limits import SLOWNESS
 
 MIB = 1 << 20
@@ -106,7 +106,7 @@ def cold_file() -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture(scope="module", params=["fresh", "prewarmed"])
+@pytest.fixture(scope="module", params=["fresh", "prewarmed"] if PYTHON_FORK else ["fresh"])
 def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -13,7 +13,7 @@ from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, St
 from sandbox_runtime.languages import Language, binds, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
 from tests.jail.guest_requests import request
-from tests.jail.slots import PYTHON, TOOLCHAINS
+from tests.jail.slots import PYTHON, PYTHON_FORK, TOOLCHAINS
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
 
@@ -56,7 +56,7 @@ def two_cpus() -> Iterator[None]:
 def slot(languages: Mapping[str, Language], two_cpus: None) -> Iterator[Slot]:
     assert two_cpus is None
     mounts, warm = binds(tuple(languages.values()), TOOLCHAINS), warm_start(languages.values())
-    with open_slot(SlotConfig("honest", 30, mounts, warm=warm)) as opened:
+    with open_slot(SlotConfig("honest", 30, mounts, warm=warm if PYTHON_FORK else None)) as opened:
         yield opened
 
 

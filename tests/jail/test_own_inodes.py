@@ -13,7 +13,7 @@ import pytest
 from sandbox_runtime.jail import BindMount, Slot, SlotConfig, WarmStart, open_slot
 from sandbox_runtime.languages import Language, binds
 from tests.jail.neighbours import python, run_client_beside_server
-from tests.jail.slots import PYTHON, TOOLCHAINS, slot_config
+from tests.jail.slots import PYTHON, PYTHON_FORK, TOOLCHAINS, slot_config
 from tests.jail.weakened.slots import WeakenedSlot
 
 ALL_PLACES = """
@@ -32,7 +32,7 @@ print(len(kept), "places", flush=True)
 """
 HOLD = ALL_PLACES + "import ctypes, signal\nctypes.CDLL(None).prctl(15, b'neighbour')\nsignal.pause()\n"
 # In the warm interpreter and in one that is started for the run.
-STARTS = {"warm": True, "cold": False}
+STARTS = {"warm": True, "cold": False} if PYTHON_FORK else {"cold": False}
 
 
 @pytest.fixture
@@ -109,12 +109,13 @@ def test_two_slots_have_file_systems_of_their_own(stack: ExitStack) -> None:
 
 def test_the_host_keeps_its_mounts() -> None:
     """All is mounted in the namespaces of templates, also the overlay that a warm interpreter is started from."""
+    warm = f'WarmStart(("{PYTHON}", "-u", "solution.py"), (), ())' if PYTHON_FORK else "None"
     code = f"""
 import sys
 sys.path.insert(0, sys.argv[1])
 from sandbox_runtime.jail import SlotConfig, WarmStart, open_slot
 before = open("/proc/self/mountinfo").read()
-with open_slot(SlotConfig("mounts", 14, warm=WarmStart(("{PYTHON}", "-u", "solution.py"), (), ()))):
+with open_slot(SlotConfig("mounts", 14, warm={warm})):
     assert open("/proc/self/mountinfo").read() == before
 """
     root = str(Path(__file__).parents[2])
