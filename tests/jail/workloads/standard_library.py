@@ -147,7 +147,7 @@ def files() -> None:
             with module.open(f"{directory}/packed") as packed:
                 need(packed.read() == b"text" * 100)
     need(zlib.decompress(zlib.compress(b"x")) == b"x" and shutil.disk_usage("/tmp").total > 0)
-    with mmap.mmap(-1, 1 << 16) as memory:
+    with mmap.mmap(-1, 1 << 16, mmap.MAP_PRIVATE) as memory:
         memory[0] = 1
         memory.madvise(mmap.MADV_DONTNEED), memory.flush(), memory.resize(1 << 17)
     database = sqlite3.connect("/tmp/data.db")
