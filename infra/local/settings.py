@@ -25,6 +25,7 @@ API_KEY = "rb_live_local_development_only"
 ADMIN_KEY = "admin_local_development_only"
 ADMIN_KEY_PARAMETER = "/rustbox-local/admin-key"
 _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
+_MOST_PROCESSES = 64
 _WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.mappings
 _MAX_PORT = 65535
 
@@ -74,7 +75,7 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         else None,
         listen_address=_address(environ),
         port=port,
-        processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, 64)),
+        processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, _MOST_PROCESSES)),
         state_dir=read_state_dir(environ, production=production),
         endpoint_url=environ.get("AWS_ENDPOINT_URL", "").strip() or None,
         synchronous=_synchronous(environ),
@@ -92,8 +93,8 @@ def read_state_dir(environ: Mapping[str, str], *, production: bool) -> Path:
 
 
 def _default_processes() -> int:
-    """One for two cores: the runner and its programs need the other one."""
-    return max(1, len(os.sched_getaffinity(0)) // 2)
+    """One for each core: most threads of a process wait for its interpreter lock while one of them works."""
+    return min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
 
 
 def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
