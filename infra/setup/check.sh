@@ -18,7 +18,7 @@ first=("types memory" "lint contract unit")
 # Most tests of `hostile`, `jail` and `system` wait for a limit or for a process, the kill run for leases of dead processes,
 # and those of `deployment` for a schedule. So three jobs keep two cores busy. They are of about equal length, so that both
 # cores work to the end. `deployment` and `package` write the same zip.
-side_by_side=("hostile jail" "system vm" "kills deployment adapters embedded package toolchains")
+side_by_side=("deployment jail" "system adapters" "hostile vm kills embedded package toolchains")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
