@@ -107,8 +107,11 @@ class CheckWork:
         running = replace(run, status=RunStatus.RUNNING, submission_id=submission_id, due_at_ms=due_at_ms)
         is_noted = self.runs.put_claimed(running, run)
         reach("check.after_start")
-        if is_noted and submission.is_final:  # accepted by a process that died; the hint of its end came too early
-            self._look(check, running)
+        if is_noted:
+            # If it ended before we noted it, the hint of its end came too early.
+            latest = self.submissions.get(submission_id)
+            if latest is None or latest.is_final:
+                self._finish(check, running, latest)
 
     def _project(self, run: Run) -> Project:
         record = self.projects.get(run.project_id)
@@ -153,7 +156,11 @@ class CheckWork:
         submission = self.submissions.get(run.submission_id or "")
         if submission is not None and not submission.is_final:
             self.runs.put_claimed(replace(run, due_at_ms=self.clock() + POLL_MS), run)
-            return
+        else:
+            self._finish(check, run, submission)
+
+    def _finish(self, check: Check, run: Run, submission: Submission | None) -> None:
+        """End a run whose submission is final, or None if that was deleted."""
         ended = self.ending.finish(check, run, submission)
         if ended is not None and ended.status is RunStatus.QUEUED:
             self.hints.send(ended, delay_secs=max(0, ((ended.due_at_ms or 0) - self.clock()) // MS_PER_SEC + 1))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions import failpoint
 from functions.aws.clients import Clients
 from functions.projects.model import Project
 from functions.projects.quota import Quota
@@ -53,6 +54,26 @@ def test_a_slot_runs_the_program_and_the_check_is_up(world: CheckWorld) -> None:
     assert shown["last_run"]["run_id"] == run["id"]
     result = send(world.key, "GET", f"/api/result/{run['submission_id']}").json
     assert result["metadata"]["check_id"] == check["id"]
+
+
+def test_a_program_that_ends_before_its_run_is_noted_ends_the_run_at_once(world: CheckWorld) -> None:
+    """The hint of its end comes too early: the run has no submission yet."""
+    check = five_minutely(world)
+    ended: list[int] = []
+
+    def end_program(point: str) -> None:
+        if point == "check.after_accept":
+            ended.extend((world.run_programs(), world.hints()))
+
+    world.time.advance(5 * 60)
+    failpoint.set_hook(end_program)
+    try:
+        world.schedule()
+        world.hints()
+    finally:
+        failpoint.set_hook(None)
+    assert ended == [1, 1]
+    assert world.statuses(check) == ["passed"]
 
 
 def test_a_check_fails_with_a_reason_and_recovers(world: CheckWorld) -> None:
