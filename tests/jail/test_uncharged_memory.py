@@ -1,7 +1,7 @@
 """For each kind of kernel object: what the host lost to a guest that held all it could get, and what its group counted.
 
-Others work on the host meanwhile and take memory for themselves, so up to five measurements are made: a kind that the
-group is not charged for is above the bound in each of them.
+Others work on the host meanwhile and take memory and CPU time for themselves, so up to five measurements are made: a
+kind that the group is not charged for is above the bound in each of them.
 """
 
 import os
@@ -99,13 +99,16 @@ def uncharged_mib(slot: Slot, program: bytes, kind: str, limits: Limits = LIMITS
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_group_is_charged_for_kernel_memory(slot: Slot, taker: bytes, kind: str) -> None:
-    found: list[float] = []
-    while not found or (found[-1] > UNCHARGED_MIB and len(found) < ATTEMPTS):
+    found: list[str] = []
+    for _ in range(ATTEMPTS):
         uncharged, outcome = uncharged_mib(slot, taker, kind)
         assert outcome.stop_reason in ENDS, outcome
-        assert outcome.stdout or outcome.stop_reason is not StopReason.CANCELLED, "it had not taken all"
-        found.append(uncharged)
-    assert found[-1] <= UNCHARGED_MIB, found
+        # A guest that got no CPU time for a while looks like one that has taken all.
+        has_taken_all = bool(outcome.stdout) or outcome.stop_reason is not StopReason.CANCELLED
+        if has_taken_all and uncharged <= UNCHARGED_MIB:
+            return
+        found.append(f"{uncharged:.0f} MiB, {'all' if has_taken_all else 'not all'} taken")
+    pytest.fail(f"the host lost more than {UNCHARGED_MIB} MiB, or never all was taken: {found}")
 
 
 def test_no_group_is_charged_for_range_locks(taker: bytes) -> None:
