@@ -60,7 +60,7 @@ class DirectIntake:
             self._run_soon(request, request_id if is_correlation_id(request_id) else None, reply)
 
     def _run_soon(self, request: Request, correlation_id: str | None, reply: Reply) -> None:
-        """Wait until the run has answered or has a slot, SLOT_WAIT_SECS at most. Then it goes on, or is refused."""
+        """Queue the run, and refuse it if it has no slot after SLOT_WAIT_SECS."""
         waiting = self._waiting_run(request, partial(self._run, request, correlation_id, reply), reply)
         self.capacity.enqueue(waiting)
         if not reply.wait(SLOT_WAIT_SECS) and self.capacity.withdraw(waiting):

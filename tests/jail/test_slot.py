@@ -246,17 +246,33 @@ def processes_of(uid: int) -> list[int]:
     return found
 
 
-def test_a_killed_runner_leaves_no_guest_and_its_groups_are_removed_by_the_next_one() -> None:
+@pytest.fixture
+def killed_runner() -> Iterator[tuple[int, int]]:
+    """The pid of a killed runner that nobody has reaped, and the user id of its guest, which had four processes."""
     runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(ROOT)], stdout=subprocess.PIPE)
     assert runner.stdout is not None
     uid = json.loads(runner.stdout.readline())
     until(lambda: len(processes_of(uid)) >= 4)
     runner.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, runner.pid, os.WEXITED | os.WNOWAIT)
+    yield runner.pid, uid
     runner.wait()
     runner.stdout.close()
+
+
+def test_a_killed_runner_leaves_no_guest_and_its_groups_are_removed_by_the_next_one(
+    killed_runner: tuple[int, int],
+) -> None:
+    pid, uid = killed_runner
     until(lambda: not processes_of(uid))
-    assert groups_of(runner.pid)
-    until(lambda: remove_stale_groups() >= 0 and not groups_of(runner.pid))
+    assert groups_of(pid)
+    assert remove_stale_groups() > 0
+    assert groups_of(pid) == []
+
+
+def test_the_groups_of_a_killed_runner_are_removed_while_its_guests_still_die(killed_runner: tuple[int, int]) -> None:
+    assert remove_stale_groups() > 0
+    assert groups_of(killed_runner[0]) == []
 
 
 def test_groups_of_a_live_runner_are_left_alone(own_slot: Slot) -> None:

@@ -11,20 +11,25 @@ from pathlib import Path
 
 from sandbox_runtime.jail.controls.cgroup.base import base_v2, bases_v1, mount_v2
 from sandbox_runtime.jail.controls.cgroup.interface import SlotGroups
+from sandbox_runtime.jail.controls.cgroup.removal import remove_groups
 from sandbox_runtime.jail.controls.cgroup.v1 import CONTROLLERS, GroupsV1
 from sandbox_runtime.jail.controls.cgroup.v2 import GroupsV2
 from sandbox_runtime.jail.errors import JailError
 
 _PREFIX = "rustbox-"
-_START_TIME_FIELD = 19  # field 22 of /proc/<pid>/stat, proc_pid_stat(5), counted behind the command name
+# Fields 3 and 22 of /proc/<pid>/stat, proc_pid_stat(5), counted behind the command name.
+_STATE_FIELD, _START_TIME_FIELD = 0, 19
+_DEAD_STATES = {"Z", "X"}
 
 
 def _start_time(pid: int) -> str | None:
+    """Return the start time of a living process. A dead one that nobody has reaped is still listed."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    return stat.rpartition(")")[2].split()[_START_TIME_FIELD]
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[_STATE_FIELD] in _DEAD_STATES else fields[_START_TIME_FIELD]
 
 
 def _runner_directory() -> str:
@@ -88,18 +93,18 @@ def _kill_members(group: Path) -> None:
 def remove_stale_groups() -> int:
     """Remove the groups of runners that died without cleaning up, and kill their remaining processes.
 
-    Returns the number of removed groups. A group whose members die slowly is removed by a later call.
+    Returns the number of removed groups. A group whose members do not die is removed by a later call.
     """
-    removed = 0
-    for base in _bases():
-        for runner in base.glob(f"{_PREFIX}*"):
-            if not _owner_is_dead(runner):
-                continue
-            # Deepest first: a group can be removed only when it has no children.
-            groups = sorted((path for path in runner.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
-            for group in (*groups, runner):
-                with contextlib.suppress(OSError):
-                    _kill_members(group)
-                    group.rmdir()
-                    removed += 1
-    return removed
+    dead = [runner for base in _bases() for runner in base.glob(f"{_PREFIX}*") if _owner_is_dead(runner)]
+    # Deepest first: a group can be removed only when it has no children.
+    groups = [group for runner in dead for group in (*_groups_below(runner), runner)]
+    for group in groups:
+        with contextlib.suppress(OSError):
+            _kill_members(group)
+    with contextlib.suppress(JailError):
+        remove_groups(groups)
+    return sum(not group.exists() for group in groups)
+
+
+def _groups_below(directory: Path) -> list[Path]:
+    return sorted((path for path in directory.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
