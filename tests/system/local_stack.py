@@ -118,11 +118,7 @@ class LocalStack:
     def runner_pid(self) -> int:
         """Return the pid of the runner, as soon as there is one."""
         assert self.process is not None
-        launcher = self.process.pid
-        wait_until(lambda: find_runner(launcher) is not None, 60, "a runner", self.log)
-        found = find_runner(launcher)
-        assert found is not None
-        return found
+        return wait_for(partial(find_runner, self.process.pid), 60, "a runner", self.log)
 
     def aws(self, service: str) -> Any:
         """Return a client of the stack's engine, which this process opens beside the launcher."""
@@ -196,13 +192,21 @@ def wait_until(
     condition: Callable[[], bool], timeout_secs: float, what: str, explain: Callable[[], str] = lambda: ""
 ) -> None:
     """Wait for an outcome that must come, at least a minute: how long it takes is no part of any assertion."""
+    wait_for(lambda: condition() or None, timeout_secs, what, explain)
+
+
+def wait_for[T](
+    find: Callable[[], T | None], timeout_secs: float, what: str, explain: Callable[[], str] = lambda: ""
+) -> T:
+    """Return what `find` finds, as soon as it is not None. Waits as `wait_until` does."""
     timeout_secs = max(timeout_secs, _PATIENCE_SECS)
     deadline = time.monotonic() + timeout_secs
     pause_secs = _SHORTEST_PAUSE_SECS
-    while not condition():
+    while (found := find()) is None:
         assert time.monotonic() < deadline, f"not within {timeout_secs} s: {what}\n{explain()}"
         time.sleep(pause_secs)
         pause_secs = min(pause_secs * 1.2, _LONGEST_PAUSE_SECS)
+    return found
 
 
 def final_result(client: httpx.Client, submission_id: str, timeout_secs: float = 60) -> dict[str, Any]:
