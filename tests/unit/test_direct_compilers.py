@@ -98,6 +98,13 @@ def test_the_three_commands_that_gcc_names_are_called(steps: Steps) -> None:
     assert steps.words("mold") == [f"--no-fork|--threads=2|-z|execstack-if-needed|{linked}"]
 
 
+def test_the_assembler_may_have_its_targets_prefix(steps: Steps) -> None:
+    (steps.folder / "x86_64-linux-gnu-as").symlink_to("as")
+    assert steps.make(_ANSWER.replace("DIR/as", "DIR/x86_64-linux-gnu-as")).startswith("\x7fELF")
+    assert steps.run() == (0, "", "")
+    assert steps.words("as") == [f"--64|-o|{steps.folder}/solution.o|"]
+
+
 def test_the_linker_starts_at_once_and_opens_the_object_when_there_is_one(steps: Steps) -> None:
     started = steps.folder / "started"
     steps.linker(f"echo >{started}; cat {steps.folder}/solution.o >solution")

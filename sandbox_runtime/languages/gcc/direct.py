@@ -27,7 +27,8 @@ _HELD_FD = 3
 _HELD_OPEN = "held_open.so"
 _PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (Path(__file__).with_name(name) for name in ("direct_gcc.c", "held_open.c"))
 _ORDINARY_SCRIPT = f'#!/bin/sh\nrm -f {HEADERS_FILE}\nexec "$@"\n'
-RECIPE = _ORDINARY_SCRIPT + _PROGRAM_SOURCE.read_text() + _HELD_OPEN_SOURCE.read_text()
+# With this module, so that a host on which it did not understand gcc's answer asks again after a change.
+RECIPE = "".join(path.read_text() for path in (Path(__file__), _PROGRAM_SOURCE, _HELD_OPEN_SOURCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,10 @@ def _reading_libraries_first(collect2: Sequence[str], object_name: str) -> tuple
 
 
 def _steps(answer: str) -> Mapping[str, list[str]]:
-    """Return the commands in the output of `gcc -###`, by the names of their programs."""
+    """Return the commands in the output of `gcc -###`, by the names of their programs without a target's prefix."""
     commands = (shlex.split(line) for line in answer.splitlines() if line.startswith(" "))
-    return {Path(words[0]).name: words for words in commands if words}
+    # gcc 16 of Debian calls x86_64-linux-gnu-as.
+    return {Path(words[0]).name.rpartition("-")[2]: words for words in commands if words}
 
 
 def linking(ordinary: tuple[str, ...], directory: Path) -> tuple[str, ...]:
