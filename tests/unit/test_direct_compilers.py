@@ -214,8 +214,11 @@ def test_the_ordinary_command_reports_all_other_failures(steps: Steps, breaking:
     ],
     ids=["nothing", "words", "compiler", "assembler", "linker", "object", "assembly", "tool", "quote", "end"],
 )
-def test_an_answer_that_is_not_understood_leaves_the_ordinary_command(steps: Steps, answer: str) -> None:
+def test_an_answer_that_is_not_understood_leaves_the_ordinary_command(
+    steps: Steps, caplog: pytest.LogCaptureFixture, answer: str
+) -> None:
     assert steps.make(answer) == _ORDINARY
+    assert caplog.messages == ["compiler not called directly; its driver is slower"]
     assert [path.name for path in steps.made.iterdir()] == ["compile"]
     (steps.box / ".headers").write_text("some.h")
     assert steps.run() == _BY_ORDINARY

@@ -5,6 +5,7 @@ installed gcc once for its commands, and builds a program of them for guests, se
 the ordinary command, and executes it in every unexpected case.
 """
 
+import logging
 import os
 import shlex
 import shutil
@@ -29,6 +30,7 @@ _PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (Path(__file__).with_name(name) for name in
 _ORDINARY_SCRIPT = f'#!/bin/sh\nrm -f {HEADERS_FILE}\nexec "$@"\n'
 # With this module, so that a host on which it did not understand gcc's answer asks again after a change.
 RECIPE = "".join(path.read_text() for path in (Path(__file__), _PROGRAM_SOURCE, _HELD_OPEN_SOURCE))
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,17 @@ def write_program(ordinary: tuple[str, ...], source_name: str, directory: Path, 
     """Build the program that guests call for an ordinary compile command, which ends in one source and its libraries.
 
     Guests see `directory` at `guest_path`. Without mold, or if gcc's answer has another form, the program is a script
-    with the ordinary command only.
+    with the ordinary command only, and the log says why.
     """
     source = directory / source_name
     source.touch()
     try:
         found = _commands(_ask(ordinary, directory))
         _build(ordinary[0], found, directory, guest_path)
-    except (PreparationError, LookupError, ValueError):
+    except (PreparationError, LookupError, ValueError) as error:
+        _LOG.warning(
+            "compiler not called directly; its driver is slower", extra={"tool": ordinary[0], "reason": repr(error)}
+        )
         program = directory / PROGRAM_NAME
         program.write_text(_ORDINARY_SCRIPT)
         program.chmod(0o755)
