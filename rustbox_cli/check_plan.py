@@ -14,7 +14,7 @@ from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from rustbox_cli.api import Api
 
@@ -94,11 +94,11 @@ def is_different(changes: Iterable[Change]) -> bool:
     return any(change.action != "keep" for change in changes)
 
 
-def apply_change(api: Api, change: Change, environment: Mapping[str, str] = os.environ) -> None:
+def apply_change(api: Api, change: Change) -> None:
     """Carry out one change. Raises CommandError."""
     body = dict(change.body or {})
     if "env" in body:
-        body["env"] = {name: _value(name, text, environment) for name, text in body["env"].items()}
+        body["env"] = {name: _value(name, text) for name, text in body["env"].items()}
     if change.action == "create":
         api.call("POST", ("checks",), body=body)
     elif change.action == "update":
@@ -136,13 +136,13 @@ def _offset(moment: str) -> str:
     return moment.replace("Z", "+00:00").replace("z", "+00:00")  # Python 3.10 does not read Z
 
 
-def _value(name: str, text: str, environment: Mapping[str, str]) -> str:
+def _value(name: str, text: str) -> str:
     """Return the value of a variable: `$NAME` is taken from our environment, `$$` is a dollar sign."""
     if text.startswith("$$") or not text.startswith("$"):
         return text.replace("$$", "$", 1) if text.startswith("$$") else text
-    if text[1:] not in environment:
+    if text[1:] not in os.environ:
         raise CommandError(f"The variable {name} needs {text[1:]} in the environment.", ExitCode.CONFIGURATION)
-    return environment[text[1:]]
+    return os.environ[text[1:]]
 
 
 def _text_lines(name: str, before: str, after: str) -> list[str]:

@@ -13,7 +13,6 @@ from functions.checks.triggers import Trigger
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
 from functions.submissions.limits import RequestLimits
-from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 
 class JsonSchema(BaseModel):
@@ -206,10 +205,3 @@ class CheckStateChangedEvent(_CheckEvent):
     failed: list[AssertionResult]
     difference: str = Field(description="From the last good output; at most 60 lines. Empty: none.")
     next: str = Field(description="What to do.")
-
-
-EVENT_MODELS: dict[str, type[_CheckEvent]] = {
-    EVENT_CHECK_CHANGED: CheckStateChangedEvent,
-    EVENT_CHECK_RUN: CheckRunCompletedEvent,
-    EVENT_CHECK_MISSED: CheckRunMissedEvent,
-}

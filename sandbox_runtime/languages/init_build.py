@@ -36,10 +36,12 @@ def init_program(toolchains_dir: str) -> str:
         return ""
 
 
-def build_init(directory: Path, init: Path = INIT_SOURCE, start: Path = START_SOURCE) -> None:
+def build_init(directory: Path, start: Path = START_SOURCE) -> None:
     """Build both files in `directory`. Raises PreparationError."""
     options = (*_OPTIONS, f"-I{HEADER.parent}")
-    build(_COMPILER, init, {}, directory / INIT_FILE, (*options, "-static", "-no-pie", "-fno-pie", _filter_macro()))
+    build(
+        _COMPILER, INIT_SOURCE, {}, directory / INIT_FILE, (*options, "-static", "-no-pie", "-fno-pie", _filter_macro())
+    )
     build(_COMPILER, start, {}, directory / START_FILE, (*options, "-shared", "-fPIC"))
 
 

@@ -125,6 +125,27 @@ def _wait_for_program(pid: int) -> tuple[int, int]:
             os.waitpid(ended.si_pid, _ALL_CHILDREN)
 
 
+def _report_end(status_fd: int, pid: int, request: RunRequest, artifact_fd: int) -> None:
+    """Wait for the program and report its end. Then stay while other processes live."""
+    status, ended_ns = _wait_for_program(pid)
+    artifact_error = None
+    if request.artifact is not None and status == 0:
+        _kill_all_others()
+        artifact_error = _copy_artifact(request, artifact_fd)
+    is_alone = _is_alone()
+    report(
+        status_fd,
+        kind="ended",
+        wait_status=status,
+        at_ns=ended_ns,
+        artifact_error=artifact_error,
+        is_alone=is_alone,
+    )
+    if not is_alone:
+        with suppress(OSError):  # the report is sent; an error no longer matters
+            _await_hangup(status_fd, None)  # until the supervisor kills init
+
+
 def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork: PythonFork | None) -> None:
     """Run init. Never returns. `fds`: the status socket, which holds the request, then the other descriptors."""
     status_fd = fds[0]
@@ -148,23 +169,7 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork:
             return
         # From here on init does little more than wait: see [init] in the policy before adding a call below.
         filters[INIT].load()
-        status, ended_ns = _wait_for_program(pid)
-        artifact_error = None
-        if request.artifact is not None and status == 0:
-            _kill_all_others()
-            artifact_error = _copy_artifact(request, descriptors.streams.artifact)
-        is_alone = _is_alone()
-        report(
-            status_fd,
-            kind="ended",
-            wait_status=status,
-            at_ns=ended_ns,
-            artifact_error=artifact_error,
-            is_alone=is_alone,
-        )
-        if not is_alone:
-            with suppress(OSError):  # the report is sent; an error no longer matters
-                _await_hangup(status_fd, None)  # until it is killed, by the supervisor
+        _report_end(status_fd, pid, request, descriptors.streams.artifact)
     except FAILURES as error:
         report_failure(status_fd, error, "set up the run")
     finally:

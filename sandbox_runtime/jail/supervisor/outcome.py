@@ -26,6 +26,13 @@ def decided_stop(observed: Observation, oom_kills: int, wall_ns: int, limits: Li
     return observed.stop_reason
 
 
+def _exit_status(wait_status: int) -> tuple[int | None, int | None]:
+    """Return exit code and signal; one of them is None."""
+    if os.WIFSIGNALED(wait_status):
+        return None, os.WTERMSIG(wait_status)
+    return os.WEXITSTATUS(wait_status), None
+
+
 def assemble(
     spec: JailSpec,
     observed: Observation,
@@ -44,20 +51,14 @@ def assemble(
         raise JailError("wait for the run", hint="init ended without a report")
     if observed.ready is None and stop_reason is StopReason.NONE:
         raise JailError("start the program", hint="it ended before its controls were measured")
-    errors = tuple(
-        f"{name} still open"
-        for name, capture in zip(("stdout", "stderr"), run_io.captures, strict=True)
-        if capture.open
-    )
     exit_code = signal = None
     if observed.ended is not None and stop_reason is StopReason.NONE:
-        status = observed.ended["wait_status"]
-        signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+        exit_code, signal = _exit_status(observed.ended["wait_status"])
     artifact = None
     if spec.artifact is not None and exit_code == 0 and observed.ended and observed.ended["artifact_error"] == "":
         artifact = run_io.artifact(spec.artifact_max_bytes)
     stdout, stderr = run_io.captures
+    errors = tuple(f"{name} still open" for name, pipe in (("stdout", stdout), ("stderr", stderr)) if pipe.open)
     return Outcome(
         exit_code=exit_code,
         signal=signal,

@@ -119,6 +119,8 @@ class EnforcedByKernel:
     """Methods of `SlotGroups` for back ends whose groups count the memory of mounts and enforce the limits."""
 
     is_sampled = False
+    _name: str
+    _pids_now: int  # `pids.current` of the process group
 
     def take_process_tables(self, fds: list[int]) -> None:
         """Close them."""
@@ -130,6 +132,13 @@ class EnforcedByKernel:
 
     def settle(self, cpu_usec: int, largest_bytes: int) -> None:
         """Do nothing: the groups' own counters are exact."""
+
+    def process_count(self) -> int:
+        """Return the number of processes in the process group."""
+        try:
+            return int(os.pread(self._pids_now, 32, 0))
+        except (OSError, ValueError) as error:
+            raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
 
 
 def _close_all(fds: list[int]) -> None:

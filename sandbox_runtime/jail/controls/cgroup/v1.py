@@ -148,13 +148,6 @@ class GroupsV1(EnforcedByKernel):
         """Return the CPU time of the group. The kernel counts nanoseconds."""
         return int(os.pread(self._cpu, 32, 0)) // 1000
 
-    def process_count(self) -> int:
-        """Return the number of processes in the process group."""
-        try:
-            return int(os.pread(self._pids_now, 32, 0))
-        except (OSError, ValueError) as error:
-            raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
-
     def members(self) -> tuple[list[int], list[int]]:
         """List the members, including init."""
         group = self._slots["pids"] / _GROUP

@@ -177,13 +177,6 @@ class GroupsV2(EnforcedByKernel):
         """Return the CPU time of the program's group, which exists without the cpu controller too."""
         return flat_keyed(os.pread(self._cpu, 1024, 0))["usage_usec"]
 
-    def process_count(self) -> int:
-        """Return the number of processes in the process group."""
-        try:
-            return int(os.pread(self._pids_now, 32, 0))
-        except (OSError, ValueError) as error:
-            raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
-
     def members(self) -> tuple[list[int], list[int]]:
         """List the members, without init, which has a group of its own."""
         group = self._slot / "program"
