@@ -13,7 +13,7 @@ import math
 import types
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 
 MAX_MESSAGE_BYTES = 1_048_576  # the limit of SQS
@@ -34,6 +34,10 @@ class Check:
 
     accepts: Callable[[Any], bool]
     expected: str
+
+
+type _Reader = Callable[[object, str], object]
+"""Checks a value at a path of the message, and returns what the dataclass gets. Raises MessageInvalidError."""
 
 
 def key(name: str, *, shown: bool = True, default: Any = dataclasses.MISSING) -> Any:
@@ -57,16 +61,7 @@ def load(text: str | bytes, most_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, ob
 
 def read[T](kind: type[T], value: object, path: str = "") -> T:
     """Build a dataclass from parsed JSON. Raises MessageInvalidError."""
-    if not isinstance(value, dict):
-        raise MessageInvalidError(path, "must be an object")
-    found: dict[str, object] = {}
-    for name, json_name, annotation, is_optional in _fields(cast("Hashable", kind)):
-        where = f"{path}.{json_name}" if path else json_name
-        if json_name in value:
-            found[name] = _read_value(annotation, value[json_name], where)
-        elif not is_optional:
-            raise MessageInvalidError(where, "is missing")
-    return kind(**found)
+    return cast("T", _reader(cast("Hashable", kind))(value, path))
 
 
 def write(message: object) -> dict[str, object]:
@@ -93,35 +88,91 @@ def _fields(kind: Any) -> tuple[tuple[str, str, Any, bool], ...]:
     )
 
 
-def _read_value(kind: Any, value: object, path: str) -> object:
+@cache
+def _reader(kind: Any) -> _Reader:
+    """Build the reader of an annotation. The annotations of a message are looked at once, not for each value."""
     origin = get_origin(kind)
     if origin is Annotated:
-        base, *checks = get_args(kind)
-        found = _read_value(base, value, path)
+        return _reader_with_checks(*get_args(kind))
+    if origin in {Union, types.UnionType}:
+        return _reader_of_union(get_args(kind))
+    if origin is tuple:
+        return _reader_of_tuple(_reader(get_args(kind)[0]))
+    if origin is dict:
+        return _reader_of_dict(_reader(get_args(kind)[1]))
+    if dataclasses.is_dataclass(kind):
+        return _reader_of_dataclass(kind)
+    return partial(_read_scalar, kind)
+
+
+def _reader_with_checks(base: Any, *checks: Check) -> _Reader:
+    read_base = _reader(base)
+
+    def read_checked(value: object, path: str) -> object:
+        found = read_base(value, path)
         for check in checks:
             if not check.accepts(found):
                 raise MessageInvalidError(path, f"must be {check.expected}")
         return found
-    if origin in {Union, types.UnionType}:
-        return _read_union(get_args(kind), value, path)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_read_value(get_args(kind)[0], item, f"{path}[{index}]") for index, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {name: _read_value(get_args(kind)[1], item, f"{path}.*") for name, item in value.items()}
-    if dataclasses.is_dataclass(kind):
-        return read(cast("type[object]", kind), value, path)
-    return _read_scalar(kind, value, path)
+
+    return read_checked
 
 
-def _read_union(members: tuple[Any, ...], value: object, path: str) -> object:
-    if value is None and types.NoneType in members:
-        return None
-    members = tuple(member for member in members if member is not types.NoneType)
-    if len(members) > 1 and isinstance(value, dict):
-        members = tuple(member for member in members if {name for _, name, _, _ in _fields(member)} <= value.keys())
-    if len(members) != 1:
-        raise MessageInvalidError(path, "has none of the allowed forms")
-    return _read_value(members[0], value, path)
+def _reader_of_union(members: tuple[Any, ...]) -> _Reader:
+    """A union has one member beside None, or dataclasses, which the keys of an object tell apart."""
+    is_optional = types.NoneType in members
+    readers = {member: _reader(member) for member in members if member is not types.NoneType}
+    if len(readers) == 1:
+        needed = {member: frozenset[str]() for member in readers}
+    else:
+        needed = {member: frozenset(name for _, name, _, _ in _fields(member)) for member in readers}
+
+    def read_member(value: object, path: str) -> object:
+        if value is None and is_optional:
+            return None
+        names = value.keys() if isinstance(value, dict) else frozenset[str]()
+        found = [member for member in readers if needed[member] <= names]
+        if len(found) != 1:
+            raise MessageInvalidError(path, "has none of the allowed forms")
+        return readers[found[0]](value, path)
+
+    return read_member
+
+
+def _reader_of_tuple(read_item: _Reader) -> _Reader:
+    def read_tuple(value: object, path: str) -> object:
+        if not isinstance(value, list):
+            raise MessageInvalidError(path, "has the wrong type")
+        return tuple(read_item(item, f"{path}[{index}]") for index, item in enumerate(value))
+
+    return read_tuple
+
+
+def _reader_of_dict(read_item: _Reader) -> _Reader:
+    def read_dict(value: object, path: str) -> object:
+        if not isinstance(value, dict):
+            raise MessageInvalidError(path, "has the wrong type")
+        return {name: read_item(item, f"{path}.*") for name, item in value.items()}
+
+    return read_dict
+
+
+def _reader_of_dataclass(kind: Any) -> _Reader:
+    fields = [(name, json_name, _reader(hint), is_optional) for name, json_name, hint, is_optional in _fields(kind)]
+
+    def read_fields(value: object, path: str) -> object:
+        if not isinstance(value, dict):
+            raise MessageInvalidError(path, "must be an object")
+        found: dict[str, object] = {}
+        for name, json_name, read_field, is_optional in fields:
+            where = f"{path}.{json_name}" if path else json_name
+            if json_name in value:
+                found[name] = read_field(value[json_name], where)
+            elif not is_optional:
+                raise MessageInvalidError(where, "is missing")
+        return kind(**found)
+
+    return read_fields
 
 
 def _read_scalar(kind: Any, value: object, path: str) -> object:

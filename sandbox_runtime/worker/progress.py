@@ -26,11 +26,11 @@ class ProgressReports:
         start_background(self._run, stop=self._closed)
 
     def add(self, progress: JudgeProgress) -> None:
-        """Add new results of a run. Their outputs are left out. `sent_at` is set when they are sent."""
-        cases = tuple(map(_without_outputs, progress.cases))
+        """Add new results of a run. They are sent without their outputs, and `sent_at` is set then."""
         with self._lock:
             known = self._unsent.get(progress.execution_id)
-            self._unsent[progress.execution_id] = replace(progress, cases=(known.cases if known else ()) + cases)
+            cases = progress.cases if known is None else known.cases + progress.cases
+            self._unsent[progress.execution_id] = replace(progress, cases=cases)
         self._has_some.set()
 
     def drop(self, execution_id: str) -> None:
@@ -49,7 +49,8 @@ class ProgressReports:
             with self._lock:
                 unsent, self._unsent = self._unsent, {}
             for progress in unsent.values():
-                self._send(replace(progress, sent_at=format_time(datetime.now(UTC))))
+                cases = tuple(map(_without_outputs, progress.cases))
+                self._send(replace(progress, cases=cases, sent_at=format_time(datetime.now(UTC))))
 
 
 def _without_outputs(case: CaseResult) -> CaseResult:
