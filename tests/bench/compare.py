@@ -1,5 +1,8 @@
 """`python -m tests.bench.compare REVISION`: measure this checkout and an earlier revision in alternating rounds.
 
+The earlier revision gets the packages of this checkout. If it needs others, clone it, run its `make setup`, and name
+the folder of the clone instead of a revision.
+
 Each round runs the quick benchmark of the earlier revision and then that of this checkout, each with its own code. A
 ratio is the median over all rounds of this checkout's figure divided by the earlier one of the same round, so that a
 machine that becomes slower does not count. Exit code 0; 1 if a benchmark failed.
@@ -19,6 +22,7 @@ from tests.bench.report import Report, read
 
 _SHARED = (".venv", ".toolchains", ".sdk")
 """Folders that `make setup` fills. Both checkouts use the same ones."""
+_PYTHON = Path(".venv", "bin", "python")
 _ROUND_SECS = 1200
 
 type _Figures = dict[tuple[str, str, str], float]
@@ -45,7 +49,10 @@ def main(arguments: list[str]) -> int:
 
 @contextmanager
 def _checkout(revision: str) -> Iterator[Path]:
-    """Check a revision out beside this one, and remove it again."""
+    """Check a revision out beside this one, and remove it again. A folder with a `.venv` is taken as it is."""
+    if (Path(revision) / _PYTHON).exists():
+        yield Path(revision).absolute()
+        return
     with tempfile.TemporaryDirectory(prefix="rustbox-before-") as folder:
         checkout = Path(folder) / "checkout"
         _git("worktree", "add", "--detach", str(checkout), revision)
@@ -64,7 +71,7 @@ def _git(*arguments: str) -> None:
 
 def _measure(checkout: Path, sections: str, out: Path) -> Report:
     """Run the quick benchmark of a checkout. Raises CalledProcessError if it fails or an answer is wrong."""
-    command = (sys.executable, "-m", "tests.bench", "--quick", "--sections", sections, "--out", str(out))
+    command = (str(checkout / _PYTHON), "-m", "tests.bench", "--quick", "--sections", sections, "--out", str(out))
     done = subprocess.run(command, cwd=checkout, check=False, capture_output=True, text=True, timeout=_ROUND_SECS)
     if done.returncode != 0:
         sys.stderr.write(done.stderr)
@@ -98,7 +105,7 @@ def _lines(rounds: list[tuple[_Figures, _Figures]]) -> Iterator[str]:
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.compare", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("revision", help="the earlier revision, as git names it")
+    parser.add_argument("revision", help="the earlier revision, as git names it, or the folder of a clone")
     parser.add_argument("--sections", default="jail,stack", help="as for tests.bench; both revisions must have them")
     parser.add_argument("--rounds", type=int, default=5, help="how often each revision is measured")
     return parser.parse_args(arguments)
