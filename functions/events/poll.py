@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import ConflictError
 from functions.events.bodies import EventBodies, within_answer
-from functions.events.consumers import ConsumerLimitError, ConsumerStore
+from functions.events.consumer_store import ConsumerLimitError, ConsumerStore
 from functions.events.model import MAX_CONSUMERS, Polled
 
 if TYPE_CHECKING:

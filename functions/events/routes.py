@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.clock import Clock
-    from functions.events.consumers import ConsumerStore
+    from functions.events.consumer_store import ConsumerStore
     from functions.events.listing import EventListing
     from functions.events.log import EventLog
     from functions.events.poll import Poll

@@ -1,7 +1,7 @@
 """Cards of all events, for endpoints with the format of a chat service."""
 
 from functions.checks.cards import CHECK_CARDS
-from functions.judging.card import judged_card
+from functions.judging.completed_card import judged_card
 from functions.submissions.completed_card import completed_card
 from functions.webhooks.cards.rendering import Cards
 from functions.webhooks.event_types import EVENT_COMPLETED, EVENT_JUDGED

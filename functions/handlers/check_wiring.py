@@ -14,12 +14,12 @@ from functions.checks.follow import Following
 from functions.checks.hints import CheckHint, CheckHints, SubmissionEnded, read_message
 from functions.checks.keys import ids_of_check
 from functions.checks.requested import CheckRequested, RequestedRuns
+from functions.checks.run_steps import RunSteps
 from functions.checks.run_store import Due, RunStore
 from functions.checks.start import Starter
 from functions.checks.store import CheckStore
 from functions.checks.trigger_store import TriggerStore
 from functions.checks.variables import CheckVariables
-from functions.checks.work import CheckWork
 from functions.clock import Clock, now_ms
 from functions.handlers.webhook_wiring import outbox
 from functions.projects.quota_store import QuotaStore
@@ -46,7 +46,7 @@ class Checks:
     requested: RequestedRuns
     following: Following
     firing: Firing
-    work: CheckWork
+    steps: RunSteps
 
     def take(self, message: str) -> None:
         """Handle a message of the queue: the next step of a run, or start checks. Raises MessageInvalidError."""
@@ -60,7 +60,7 @@ class Checks:
         hint = CheckHint.of(body)
         run = self.runs.get_run(hint.pk, hint.sk)
         if run is not None:
-            self.work.step(run, has_ended=hint.has_ended)
+            self.steps.step(run, has_ended=hint.has_ended)
 
     def serve(self, row: Due) -> None:
         """Take the slots of a due check and start their runs, or do the next step of a due run."""
@@ -70,7 +70,7 @@ class Checks:
         else:
             taken.append(self.runs.get_run(row.pk, row.sk))
         for run in filter(None, taken):
-            self.work.step(run)
+            self.steps.step(run)
 
 
 def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Checks:
@@ -89,7 +89,7 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
     starter = Starter(EventStore(settings.checks_table, dynamodb, clock), hints, log, clock)
     following = Following(store, TriggerStore(settings.checks_table, dynamodb), starter)
-    work = CheckWork(
+    steps = RunSteps(
         store=store,
         runs=runs,
         projects=ProjectRegistry(settings.projects_table, dynamodb),
@@ -102,4 +102,4 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
         following=following,
         clock=clock,
     )
-    return Checks(runs, RequestedRuns(store, starter), following, Firing(store, runs, clock), work)
+    return Checks(runs, RequestedRuns(store, starter), following, Firing(store, runs, clock), steps)

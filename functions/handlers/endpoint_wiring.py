@@ -17,10 +17,10 @@ from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.routes import DeliveryRoutes
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.actions import EndpointActionRoutes
+from functions.webhooks.endpoints.action_routes import EndpointActionRoutes
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.deletions import Deletions
-from functions.webhooks.endpoints.own import OwnEndpoints
+from functions.webhooks.endpoints.own_endpoints import OwnEndpoints
 from functions.webhooks.endpoints.routes import EndpointRoutes
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore

@@ -5,7 +5,7 @@ import functools
 from functions.aws.clients import Clients
 from functions.clock import now_ms
 from functions.events.bodies import EventBodies
-from functions.events.consumers import ConsumerStore
+from functions.events.consumer_store import ConsumerStore
 from functions.events.listing import EventListing, OtherEvents
 from functions.events.log import EventLog
 from functions.events.poll import Poll

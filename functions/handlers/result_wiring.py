@@ -13,7 +13,7 @@ from functions.settings import ResultSettings, load
 from functions.submissions.answers import Results
 from functions.submissions.delete import Deletion
 from functions.submissions.fleet import Fleet
-from functions.submissions.health import Health
+from functions.submissions.health_routes import HealthRoutes
 from functions.submissions.list_store import SubmissionList
 from functions.submissions.queues import Queues
 from functions.submissions.routes import ResultRoutes
@@ -27,7 +27,7 @@ class Wiring(NamedTuple):
     """The parts that the routes use."""
 
     results: ResultRoutes
-    health: Health
+    health: HealthRoutes
 
 
 @functools.cache
@@ -52,5 +52,5 @@ def wiring() -> Wiring:
             long_poll=LongPoll(),
             longest_wait_secs=settings.longest_wait_secs,
         ),
-        Health(fleet, queues, logger("result")),
+        HealthRoutes(fleet, queues, logger("result")),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.payloads import PayloadMissingError
 from functions.errors import MessageInvalidError
-from functions.judging.event import judge_event_body
+from functions.judging.completed_event import judge_event_body
 from functions.judging.model import Plan
 from functions.judging.score import score
 from functions.judging.views import counts, outcomes_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.judging.case_view import case_body, shows_output
-from functions.judging.event import MAX_BODY_BYTES, judge_event_body
+from functions.judging.completed_event import MAX_BODY_BYTES, judge_event_body
 from functions.judging.model import Plan, PlannedCase, Visibility
 from functions.judging.views import OUTPUT_MAX_BYTES, final_body, open_body, text_within
 from functions.messages.judged import CaseResult, Outcome

@@ -26,7 +26,7 @@ from functions.webhooks.endpoints.creation_claims import CreationClaim
 from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.list_filters import endpoint_filters
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
-from functions.webhooks.endpoints.own import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
+from functions.webhooks.endpoints.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 from functions.webhooks.endpoints.rows import CHANGEABLE, HEALTH, endpoint_row
 from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings

@@ -271,7 +271,7 @@ def test_the_schedule_and_the_hints_may_come_twice(world: CheckWorld) -> None:
     world.run_programs()
     for _ in range(3):
         for _, run in hints:
-            world.parts.work.step(run, has_ended=True)
+            world.parts.steps.step(run, has_ended=True)
     world.hints()
     assert world.statuses(check) == ["passed"]
     assert list(world.submissions_of_runs().values()) == [1]
@@ -399,8 +399,8 @@ def test_metadata_of_a_clients_own_submission_ends_no_run(world: CheckWorld) -> 
 @pytest.mark.parametrize("check_run", ["", "x", "x" * 1_500, "2026-11-24T12:05:00.000Z#\ud800", "é"])
 def test_metadata_that_names_no_run_sends_no_hint(world: CheckWorld, check_run: str) -> None:
     own = {"check_id": "3f0c5a3e-8d7b-4b52-9a3c-6e2d4f8b7c03", "check_run": check_run}
-    world.parts.work.hints.tell_ended(final_submission(metadata=own))
-    world.parts.work.hints.tell_ended(final_submission(metadata={"check_run": check_run}))
+    world.parts.steps.hints.tell_ended(final_submission(metadata=own))
+    world.parts.steps.hints.tell_ended(final_submission(metadata={"check_run": check_run}))
     assert world.aws.messages("ChecksQueue") == []
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from functions.events.bodies import EventBodies
-from functions.events.consumers import ConsumerStore
+from functions.events.consumer_store import ConsumerStore
 from functions.events.log import EventLog
 from functions.events.model import PollRequest
 from functions.events.poll import Poll

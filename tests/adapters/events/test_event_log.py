@@ -9,7 +9,7 @@ import pytest
 
 from functions.aws.dynamodb.items import to_item
 from functions.errors import ConflictError
-from functions.events.consumers import ConsumerLimitError, ConsumerStore
+from functions.events.consumer_store import ConsumerLimitError, ConsumerStore
 from functions.events.log import MOST_ORDERED, page_sk
 from functions.events.model import MAX_CONSUMERS
 from functions.ids import new_id

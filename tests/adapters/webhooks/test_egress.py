@@ -11,13 +11,8 @@ from typing import Any
 
 import pytest
 
-from functions.webhooks.sending.egress import (
-    MAX_INFORMATIONAL,
-    MAX_INFORMATIONAL_BYTES,
-    MAX_READ_BYTES,
-    Egress,
-    system_resolver,
-)
+from functions.webhooks.sending.egress import MAX_READ_BYTES, Egress, system_resolver
+from functions.webhooks.sending.pinned_connection import MAX_INFORMATIONAL, MAX_INFORMATIONAL_BYTES
 from functions.webhooks.sending.reply import Reply
 from tests.adapters.webhooks.raw_receivers import (
     OK,

@@ -1,4 +1,4 @@
-"""Answers of health and languages, from the runners' heartbeats and the queue depths."""
+"""Routes of health and languages."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _NOT_READY = "No runner is live: none has reported in the last 60 seconds, or th
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """Reads heartbeats and queues, and answers."""
+class HealthRoutes:
+    """Handlers of health and languages. They read the runners' heartbeats and the depths of the queues."""
 
     fleet: Fleet
     queues: Queues

@@ -48,8 +48,8 @@ POLL_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
-class CheckWork:
-    """Does the next step of a run."""
+class RunSteps:
+    """Does the steps of runs."""
 
     store: CheckStore
     runs: RunStore

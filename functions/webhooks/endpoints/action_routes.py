@@ -14,7 +14,7 @@ from functions.errors import ConflictError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
-from functions.webhooks.endpoints.own import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
+from functions.webhooks.endpoints.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
 from functions.webhooks.endpoints.test_event import probe_body, webhook_test
 from functions.webhooks.endpoints.views import endpoint_body
