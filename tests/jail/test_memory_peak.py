@@ -61,12 +61,18 @@ while sent < 110 << 20:
         "page_cache": "import os\nfd = os.open('/opt/cold/data', os.O_RDONLY)\nwhile os.read(fd, 1 << 20): pass",
         "out_of_memory": "x = bytearray(1 << 30)",
         "forks": """
-import os, time
+import os
+full, over = os.pipe(), os.pipe()
 for _ in range(8):
     if not os.fork():
         x = bytearray(15 << 20)
-        time.sleep(0.3)
+        os.write(full[1], b'x')
+        os.close(over[1])
+        os.read(over[0], 1)
         os._exit(0)
+for _ in range(8):
+    os.read(full[0], 1)
+os.close(over[1])
 for _ in range(8):
     os.wait()
 """,

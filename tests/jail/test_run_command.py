@@ -89,7 +89,7 @@ def test_a_signal_ends_the_run_and_leaves_no_process(tmp_path: Path, number: sig
         while not processes_named(marker[:15]):
             assert process.poll() is None
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert b"interrupted" in stderr
     assert processes_named(marker[:15]) == []

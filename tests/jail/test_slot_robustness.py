@@ -275,6 +275,13 @@ def processes_of(uid: int) -> list[Path]:
     return found
 
 
+def name_of(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def status_of(process: Path) -> dict[str, list[str]]:
     lines = (line.partition(":") for line in (process / "status").read_text().splitlines())
     return {key: value.split() for key, _, value in lines}
@@ -285,8 +292,8 @@ def test_init_is_neither_root_nor_the_guest_and_keeps_at_most_two_capabilities(o
     seen: list[dict[str, list[str]]] = []
 
     def look() -> None:
-        until(lambda: [entry for entry in processes_of(opened.uid) if (entry / "comm").read_text() == "sleep\n"])
-        parent = status_of(processes_of(opened.uid)[0])["PPid"][0]
+        guest = until(lambda: [entry for entry in processes_of(opened.uid) if name_of(entry) == "sleep"])[0]
+        parent = status_of(guest)["PPid"][0]
         seen.append(status_of(Path("/proc") / parent))
         os.close(write_end)
 

@@ -16,7 +16,8 @@ def admin_keys(local: LocalStack) -> list[str]:
 
 def first_project(local: LocalStack, admin_key: str) -> str:
     """Create a project and return its key."""
-    with httpx.Client(base_url=local.url, headers={"X-Admin-Key": admin_key}, trust_env=False) as admin:
+    headers = {"X-Admin-Key": admin_key}
+    with httpx.Client(base_url=local.url, headers=headers, trust_env=False, timeout=40) as admin:
         created = admin.post("/api/projects", json={"name": "first"})
         assert created.status_code == httpx.codes.OK, created.text
         issued = admin.post(f"/api/projects/{created.json()['id']}/keys")

@@ -139,9 +139,13 @@ class LocalStack:
         projects.create_project(Project(project_id, project_id, profiles, quotas))
         return projects.issue_key(project_id)
 
+    def told(self) -> str:
+        """Return the whole output of the launcher, for assertions: many requests fill the end of it."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
     def log(self) -> str:
-        """Return the end of the launcher's output."""
-        lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        """Return the end of the launcher's output, to explain a failure."""
+        lines = self.told().splitlines()
         return "\n".join([line for line in lines if "/api/health/ready 503" not in line][-80:])
 
 

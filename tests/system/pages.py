@@ -61,7 +61,7 @@ class Shell:
         os.killpg(self._process.pid, signal.SIGTERM)  # what runs in its background too
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def run(self, block: str) -> str:
         """Execute one block; return what it, and what runs in the background, printed. A command that fails fails."""

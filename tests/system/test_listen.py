@@ -68,6 +68,11 @@ def consumer_is_made(client: httpx.Client, name: str) -> bool:
     return name in {one["name"] for one in client.get("/api/event-consumers").json()["items"]}
 
 
+def behind(client: httpx.Client, name: str) -> int:
+    (found,) = [one["behind"] for one in client.get("/api/event-consumers").json()["items"] if one["name"] == name]
+    return int(found)
+
+
 def first_of_each(ids: list[str]) -> list[str]:
     return list(dict.fromkeys(ids))
 
@@ -95,15 +100,17 @@ def test_a_listener_that_is_killed_under_200_events_loses_and_reorders_none(
     for delivery in received:
         event = verifier.verify(delivery.body, delivery.headers)
         assert event.get("id", delivery.webhook_id) == delivery.webhook_id
+    # It may wait for the answer to the last event still, and that one would come again.
+    wait_until(lambda: behind(client, "killed") == 0, 30, "every event is committed")
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     count = len(inbox.all())
     last = listen(*arguments)  # what was handled before a stop does not come again
     newest = run(client, EVENTS)
     wait_until(lambda: newest in inbox.ids(), 30, "the newest event arrived")
     assert {delivery.webhook_id for delivery in inbox.all()[count:]}.isdisjoint(submitted)
     last.terminate()
-    assert last.wait(20) == 130
+    assert last.wait(60) == 130
 
 
 def test_forwarded_bytes_are_those_of_a_webhook_and_tests_and_replays_come_too(
@@ -125,10 +132,8 @@ def test_forwarded_bytes_are_those_of_a_webhook_and_tests_and_replays_come_too(
         assert client.post(f"{delivery}/replay").status_code == httpx.codes.ACCEPTED
         sample = client.post("/api/event-samples", json={"type": "endpoint.disabled"}).json()["id"]
         wait_until(lambda: {tested, sample} <= inbox.ids() and len(inbox.of(submitted)) == 2, 30, "all arrived")
-        log = (tmp_path / "listen0.log").read_text()
-        assert "webhook.test (test)" in log
-        assert "submission.completed (replay)" in log
-        assert "  200  " in log
+        log, told = tmp_path / "listen0.log", ("webhook.test (test)", "submission.completed (replay)", "  200  ")
+        wait_until(lambda: all(text in log.read_text() for text in told), 30, "it told of the answers", log.read_text)
         process.terminate()
         client.delete(f"/api/webhooks/{made['id']}")
 
@@ -155,5 +160,6 @@ def test_print_only_prints_an_event_a_line(
     submitted = run(client, 1)
     log = tmp_path / "listen0.log"
     wait_until(lambda: submitted in log.read_text(), 30, "it was printed")
-    assert json.loads(log.read_text().splitlines()[0])["stdout"] == "42\n"
+    (printed,) = [line for line in log.read_text().splitlines() if submitted in line]  # others end runs meanwhile
+    assert json.loads(printed)["stdout"] == "42\n"
     process.terminate()

@@ -22,7 +22,7 @@ EXPECTED = {"verdict": "AC", "stdout": "42\n"}
 def document(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the file of the document that the service answers."""
     path = tmp_path_factory.mktemp("openapi") / "openapi.json"
-    path.write_text(httpx.get(f"{stack.url}/api/openapi.json").raise_for_status().text, encoding="utf-8")
+    path.write_text(httpx.get(f"{stack.url}/api/openapi.json", timeout=40).raise_for_status().text, encoding="utf-8")
     return path
 
 

@@ -34,7 +34,7 @@ def served(own_stack: Callable[..., LocalStack]) -> LocalStack:
 def metrics(local: LocalStack) -> str:
     text = Path(f"/proc/{local.process.pid}/environ").read_text() if local.process else ""
     port = re.findall(r"RUSTBOX_METRICS_PORT=(\d+)", text)[0]
-    return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=40).text
 
 
 def submit(client: httpx.Client, **fields: Any) -> httpx.Response:

@@ -5,29 +5,43 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
-from tests.system.local_stack import LocalStack, final_result, run, wait_until
+from tests.system.local_stack import LocalStack, final_result, run, wait_for, wait_until
 from tests.system.webhook_inbox import open_inbox
 
 
 def children(local: LocalStack, name: str) -> list[int]:
-    """Return the pids of the launcher's processes of this name."""
+    """Return the pids of the launcher's processes of this name, without those that end meanwhile."""
     assert local.process is not None
-    pids = Path(f"/proc/{local.process.pid}/task/{local.process.pid}/children").read_text().split()
-    return [int(pid) for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+    found = []
+    for pid in Path(f"/proc/{local.process.pid}/task/{local.process.pid}/children").read_text().split():
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                found.append(int(pid))
+    return found
+
+
+def first_children(local: LocalStack, name: str, count: int) -> list[int]:
+    """Return the pids of so many processes, as soon as each has its name: the first one may answer before."""
+
+    def find() -> list[int] | None:
+        pids = children(local, name)
+        return pids if len(pids) == count else None
+
+    return wait_for(find, 20, f"{count} {name}", local.log)
 
 
 def connections(local: LocalStack, pid: int) -> int:
     """Count the HTTP connections of a process."""
-    inodes = {
-        link.removeprefix("socket:[").removesuffix("]")
-        for entry in Path(f"/proc/{pid}/fd").iterdir()
-        if (link := str(entry.readlink())).startswith("socket:")
-    }
+    inodes = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            inodes.add(str(entry.readlink()).removeprefix("socket:[").removesuffix("]"))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     port = f":{local.port:04X}"
     return sum(row[1].endswith(port) and row[3] == "01" and row[9] in inodes for row in rows)
@@ -38,8 +52,7 @@ def test_all_processes_answer_on_one_port_and_quotas_hold_for_all_together(
 ) -> None:
     local = own_stack(RUSTBOX_PROCESSES="3")
     local.start()
-    pids = children(local, "rb-functions")
-    assert len(pids) == 3
+    pids = first_children(local, "rb-functions", 3)
     assert len(children(local, "rb-background")) == 1
     clients: list[httpx.Client] = []
 
@@ -66,7 +79,7 @@ def test_all_processes_answer_on_one_port_and_quotas_hold_for_all_together(
 def test_a_killed_process_is_replaced_and_no_connection_is_refused(own_stack: Callable[..., LocalStack]) -> None:
     local = own_stack(RUSTBOX_PROCESSES="1")
     local.start()
-    (killed,) = children(local, "rb-functions")
+    (killed,) = first_children(local, "rb-functions", 1)
     over = threading.Event()
     refused: list[httpx.TransportError] = []
     answers: list[str] = []
@@ -91,13 +104,13 @@ def test_a_killed_process_is_replaced_and_no_connection_is_refused(own_stack: Ca
         over.set()
         assert [task.exception() for task in tasks] == [None, None]
     assert refused == []
-    assert f"rb-functions {killed} ended (signal 9): starting another" in local.log()
+    assert f"rb-functions {killed} ended (signal 9): starting another" in local.told()
 
 
 def test_a_killed_background_process_is_replaced_and_the_runner_goes_on(own_stack: Callable[..., LocalStack]) -> None:
     local = own_stack(DRAIN_SECS="1")
     local.start()
-    (killed,), runner = children(local, "rb-background"), local.runner_pid()
+    (killed,), runner = first_children(local, "rb-background", 1), local.runner_pid()
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: children(local, "rb-background") not in ([], [killed]), 40, "another process", local.log)
     assert local.runner_pid() == runner
@@ -118,7 +131,9 @@ def test_a_failpoint_kills_one_process_once(own_stack: Callable[..., LocalStack]
             except httpx.TransportError:
                 lost += 1
     assert lost == 1
-    assert local.log().count("ended (signal 9)") == 1
+    wait_until(lambda: "ended (signal 9)" in local.told(), 20, "the launcher noticed", local.log)
+    assert local.stop() == 0
+    assert local.told().count("ended (signal 9)") == 1
 
 
 def test_messages_of_a_killed_process_return_at_once(own_stack: Callable[..., LocalStack]) -> None:
@@ -127,7 +142,7 @@ def test_messages_of_a_killed_process_return_at_once(own_stack: Callable[..., Lo
     with local.client() as client, open_inbox() as inbox:
         body = {"language": "python", "code": "print(3)", "webhook_url": inbox.url, "webhook_secret": "x"}
         queued = client.post("/api/submit", json=body).json()["id"]
-        wait_until(lambda: "ended (signal 9)" in local.log(), 60, "a process is killed with a message", local.log)
+        wait_until(lambda: "ended (signal 9)" in local.told(), 60, "a process is killed with a message", local.log)
     with local.client() as client:
         # The message itself is invisible for ten minutes.
         assert final_result(client, queued, 30)["stdout"] == "3\n"

@@ -44,5 +44,5 @@ def test_only_a_child_of_the_named_parent_is_killed() -> None:
         assert not kill_child(child.pid, os.getppid())
         assert child.poll() is None
         assert kill_child(child.pid, os.getpid())
-        assert child.wait(10) == -9
+        assert child.wait(60) == -9
     assert not kill_child(child.pid, os.getpid())

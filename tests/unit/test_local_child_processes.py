@@ -75,7 +75,7 @@ class Launched:
         return [pid for found, pid in self.told() if found == text]
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, (self.told(), self.log.read_text())
             time.sleep(0.02)

@@ -1,8 +1,8 @@
 """The direct path of judge runs: the row is there first, and whatever a runner answers, the judge run ends once."""
 
 import json
-import time
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from tests.adapters.http_calls import get
 from tests.adapters.judging.judge_world import Runner, completed, judge, progress, requested, result
 from tests.adapters.pipeline import Pipeline
 from tests.submission_factory import golden
+from tests.until import PATIENCE_SECS
 
 PARAMETER = "/rustbox/runner-token"
 ANSWER = completed("ID")
@@ -118,7 +119,8 @@ def test_a_runner_that_does_not_judge_leaves_the_judge_run_to_the_queue(
 def test_a_judge_run_that_outlasts_the_call_goes_on_and_is_not_queued(
     aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_client, "ANSWER_SECS", 0.2)
+    monkeypatch.setattr(runner_client, "ANSWER_SECS", 1.0)  # it must have noted the start by then
+    may_end = Event()
 
     class Slow(Runner):
         def answer(self, asked: dict[str, Any]) -> tuple[int, bytes] | None:
@@ -127,13 +129,14 @@ def test_a_judge_run_that_outlasts_the_call_goes_on_and_is_not_queued(
                 asked["submission_id"], asked["execution_id"], "runner-1", "2026-11-24T12:00:00.000Z"
             )
             assert pipeline.record(progress(asked["submission_id"], asked["execution_id"], result(0))) == []
-            time.sleep(0.5)
+            may_end.wait(PATIENCE_SECS)
             return None
 
     slow = Slow()
     with slow.running() as port:
         use(aws, port)
         waited = judge(project_key, wait="2.5")
+        may_end.set()
     assert (waited.status, waited.json["status"], waited.json["finished"]) == (408, "running", 1)
     assert aws.messages("InteractiveQueue") == []
     run = waited.json["id"]

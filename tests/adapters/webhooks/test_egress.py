@@ -207,7 +207,7 @@ def test_resolver_that_hangs_is_left_behind_at_the_deadline() -> None:
     reply = Egress(resolver=hanging, total_secs=0.2).post("https://hooks.example.com/", HEADERS, b"{}")
     release.set()
     assert reply.error_code == "dns_error"
-    assert reply.latency_ms < 5000
+    assert reply.latency_ms < 20_000
 
 
 def test_system_resolver_names_each_address_once() -> None:
@@ -320,7 +320,7 @@ def test_receiver_that_never_answers_times_out(start: Callable[..., Receiver]) -
 
 def test_receiver_that_never_reads_times_out(start: Callable[..., Receiver]) -> None:
     done = threading.Event()
-    receiver = start(lambda _peer: done.wait(10) and None)
+    receiver = start(lambda _peer: done.wait(60) and None)
     reply = post(receiver, total_secs=0.3, body=b"x" * 20_000_000)
     done.set()
     assert reply.error_code == "timeout"
@@ -482,9 +482,9 @@ def test_receiver_that_reads_slowly_is_cut_off(
     body = b"x" * 20_000_000
     if is_tls:
         receiver = start(serve, authority.server_context("hooks.example.com"))
-        reply = post_tls(receiver, authority, total_secs=0.5, body=body)
+        reply = post_tls(receiver, authority, total_secs=1, body=body)
     else:
-        reply = post(start(serve), total_secs=0.5, body=body)
+        reply = post(start(serve), total_secs=1, body=body)
     assert reply.error_code == "timeout"
     assert len(taken) > 2
 

@@ -23,6 +23,7 @@ from functions.webhooks.sending.reply import Reply
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep
 from tests.adapters.webhooks.scripted_sends import Conflicting, Script
 from tests.submission_factory import START_MS
+from tests.until import PATIENCE_SECS
 
 
 def hint_of(submission: Submission) -> str:
@@ -246,14 +247,14 @@ def test_of_many_workers_at_once_exactly_one_sends(pipeline: Pipeline, owed: Sub
     start, outcomes = threading.Barrier(8), []
 
     def work() -> None:
-        start.wait(10)
+        start.wait(PATIENCE_SECS)
         outcomes.append(list(pipeline.deliverer.deliver(Hint(owed.submission_id, "run", "dev"))))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_SECS)
     assert len(outcomes) == 8
     assert sum(map(len, outcomes)) == 1
     assert len(pipeline.receiver.received) == 1
