@@ -20,7 +20,7 @@ ZONES = (
 START = from_rfc3339("2026-01-01T00:00:00Z")
 END = from_rfc3339("2028-01-01T00:00:00Z")
 HOUR_MS = 60 * MINUTE_MS
-SCHEDULE = "30 2,10,18 * * *"
+SCHEDULE = "cron(30 2,10,18 * * ? 2026-2028)"  # each call looks at every year
 """Half past two does not exist once a year, and exists twice once a year."""
 
 

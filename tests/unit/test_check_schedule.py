@@ -84,8 +84,10 @@ def test_a_rate_counts_real_time(zone: str) -> None:
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_next_slot_from_any_time_is_the_one_of_the_list(zone: str) -> None:
-    schedule = parse_schedule("cron(0/20 0-4 * * ? *)", zone)
-    found = slots("cron(0/20 0-4 * * ? *)", zone, START, START + 366 * 1440 * MINUTE_MS)
+    # Only these years: each call looks at every year of the expression.
+    expression = "cron(0/20 0-4 * * ? 2026-2027)"
+    schedule = parse_schedule(expression, zone)
+    found = slots(expression, zone, START, START + 366 * 1440 * MINUTE_MS)
     for earlier, later in pairwise(found):
         assert schedule.next_slot(earlier, START) == later
         assert schedule.next_slot(later - 1, START) == later
