@@ -11,13 +11,13 @@ const { createHmac, createPublicKey, timingSafeEqual, verify } = require("node:c
 const { createServer } = require("node:http");
 
 const TOLERANCE_SECS = 300;
-const MAX_BODY_BYTES = 1024 * 1024; // what comes has 256 KiB at most
+const MAX_BODY_BYTES = 1024 * 1024; // webhooks have at most 256 KiB
 const MAX_KEPT_IDS = 100_000;
 const READ_MS = 10_000;
 
 // Put your own work here. The answer waits for it, 15 s at most: longer work belongs into a queue.
 async function handle(event) {
-  // Pure ASCII: what a program printed must not steer your terminal.
+  // Pure ASCII: the output of a program must not control your terminal.
   const hex = (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
   console.log(JSON.stringify(event).replace(/[\u007f-\uffff]/g, hex));
 }
@@ -130,7 +130,7 @@ function main() {
     console.error(told);
     response.writeHead(status, { "content-length": "0", connection: "close" });
     response.end(() => {
-      request.destroy(); // what was not read is not worth reading
+      request.destroy(); // the rest of the request is not needed
       if (status === 200 && process.argv.includes("--once")) process.exit(0);
     });
   });

@@ -22,7 +22,7 @@ from typing import Any
 
 TOLERANCE_SECS = 300
 KEY_BYTES = range(24, 65)
-MAX_BODY_BYTES = 1024 * 1024  # what comes has 256 KiB at most
+MAX_BODY_BYTES = 1024 * 1024  # webhooks have at most 256 KiB
 MAX_KEPT_IDS = 100_000
 READ_SECS = 10
 
@@ -138,7 +138,7 @@ class Receiver(BaseHTTPRequestHandler):
             return
         try:
             is_new = self.handled.once(webhook_id, body)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, it must come again
+        except Exception as error:  # noqa: BLE001 - after any error the webhook must come again
             self._answer(500, f"failed: {type(error).__name__}")
             return
         self._answer(200, "handled" if is_new else "duplicate")

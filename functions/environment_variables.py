@@ -50,4 +50,4 @@ _READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
     ),
     tuple[Network, ...]: ("addresses or networks with commas between them", _networks),
 }
-"""Functions that read the values of other types than str, and what they expect. None of them shows the value."""
+"""By type: the words for an expected value, and the function that reads it. No function shows the value."""

@@ -33,7 +33,7 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one run gave. Secrets in the output are masked already: assertions show parts of it."""
+    """The outcome of one run. Secrets in the output are masked already: assertions show parts of it."""
 
     verdict: str
     exit_code: int | None

@@ -27,7 +27,7 @@ _NEXT = {
 
 
 def run_body(check: Check, run: Run, public_base_url: str) -> dict[str, Any]:
-    """Return what every event says about the run."""
+    """Return the fields about the run that every event has."""
     submission_id = run.submission_id
     return {
         "check_id": check.check_id,

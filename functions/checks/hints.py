@@ -57,7 +57,7 @@ class CheckHint:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionEnded:
-    """A final submission, and the checks that it starts. `data`: what their programs get."""
+    """A final submission, and the checks that it starts. `data`: for their programs."""
 
     project_id: str
     submission_id: str

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What starts a run. `event_id` names the event among those of the check; `data` is for the program.
+    """The cause of a run. `event_id` names the event among those of the check; `data` is for the program.
 
     `chain`: how many runs of other checks led to it.
     """

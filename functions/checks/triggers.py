@@ -1,4 +1,4 @@
-"""What starts a check besides its schedule: the end of another check's run, or of a submission. Pure."""
+"""Triggers: a check runs at the end of another check's run, or of a submission. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

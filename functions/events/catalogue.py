@@ -1,4 +1,4 @@
-"""The catalogue of event types: what each says, its JSON Schema, and a sample."""
+"""The catalogue of event types: meaning, JSON Schema and sample of each."""
 
 from __future__ import annotations
 

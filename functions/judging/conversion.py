@@ -33,7 +33,7 @@ def to_plan(request: JudgeBody) -> Plan:
 
 
 def to_judging(request: JudgeBody, limits: list[dict[str, int | float]]) -> Judging:
-    """Return what the runner needs. Equal checkers are sent once."""
+    """Return the data for the runner. Equal checkers are sent once."""
     checkers = [Checker(kind=CheckerKind.LINES) if request.checker is None else _to_checker(request.checker)]
     places = {checkers[0].model_dump_json(): 0}
     cases = []

@@ -1,6 +1,6 @@
 """The score of a judge run: points of cases, groups and the whole.
 
-A case earns its points if it passed, and what its checker gives, at most its points, if it passed in part.
+A case that passed earns its points. One that passed in part earns the points of its checker, at most its own.
 A group weighs the shares that its cases earned of their points. It counts only if all groups that it requires passed.
 """
 
@@ -35,7 +35,7 @@ class GroupOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
-    """The outcome of one case. `checker_points`: what its checker gave; only for `partial`."""
+    """The outcome of one case. `checker_points`: from its checker; only for `partial`."""
 
     outcome: Outcome
     checker_points: float | None = None

@@ -1,4 +1,4 @@
-"""What all messages between this package and a runner share: types of fields, the base classes, limits, results."""
+"""Shared parts of all messages between this package and a runner: types of fields, base classes, limits, results."""
 
 import base64
 import binascii

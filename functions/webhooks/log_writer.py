@@ -42,7 +42,7 @@ class LogWriter(Table):
         return True
 
     def replay_actions(self, delivery: Delivery) -> list[Any]:
-        """Return the action that adds the event of a replayed delivery once more, for the replay's transaction."""
+        """Return the action that adds the event of a replayed delivery again, for the replay's transaction."""
         return [self.replay_action(delivery)] if self.is_on(delivery.project_id) else []
 
     def replay_action(self, delivery: Delivery) -> Any:

@@ -27,7 +27,7 @@ mkdir "$root/image"
 tar --extract --file "$root/image.tar" --directory "$root/image" --exclude='./dev/*'
 # In the unpacked tree: its folders for the root's, and a look at each object instead of `strip`, which is for one CPU.
 cleanup=$(printf '%s' "$cleanup" | sed "s# /\(usr\|var\|tmp\|root\)# $root/image/\1#g; s#cd /usr#cd $root/image/usr#; s#cd /;#cd $root/image;#; s#strip --strip-debug#ls -d >/dev/null#")
-# This machine's own files must be safe from it, whatever the Dockerfile says one day.
+# A later clean-up in the Dockerfile must not touch this machine's own files.
 if printf '%s' "$cleanup" | tr ' ;' '\n\n' | grep '^/' | grep -v "^$root/image"; then
   echo "files: the clean-up names the paths above, which this script does not map" >&2
   exit 1

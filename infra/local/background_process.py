@@ -1,4 +1,4 @@
-"""The process of what a stack has once: schedules, stream mappings, housekeeping, the runner's socket and log."""
+"""The background process: schedules, stream mappings, housekeeping, the runner's socket and log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _THREADS_STOP_SECS: Final = 5
 
 
 def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
-    """Run everything until SIGTERM, which stays blocked: it is waited for. Return the exit code."""
+    """Run everything until SIGTERM, which stays blocked so that we can wait for it. Return the exit code."""
     os.close(drained)  # it serves no requests
     prepared.runner_log.close_writer()
     with ExitStack() as parts:
@@ -44,7 +44,7 @@ def _show_first_run(prepared: Prepared, stopping: threading.Event) -> None:
 
 
 def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
-    """Stops run backwards. The launcher has ended the runner by then."""
+    """Start everything. Stops run in the reverse order; the launcher has ended the runner by then."""
     settings, console, embedded = prepared.settings, prepared.console, prepared.embedded
     log = threading.Thread(target=prepared.runner_log.show, args=(console,), name="runner-log", daemon=True)
     log.start()
@@ -69,7 +69,7 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
 
 
 def _seed_project(projects_table: str) -> None:
-    """Create project `dev` with its fixed key. One that is there keeps what it was given, but both are good again."""
+    """Create project `dev` with its fixed key. An existing one keeps its values, but is enabled with a valid key."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
     from functions.projects.model import Project  # noqa: PLC0415
@@ -79,7 +79,7 @@ def _seed_project(projects_table: str) -> None:
 
     found = ProjectRegistry(projects_table, Clients.dynamodb()).get(PROJECT_ID)
     projects = ProjectStore(projects_table, Clients.dynamodb())
-    # Nobody else shares this machine: quotas are there to be tried out, with a project of one's own or set by hand.
+    # One user needs no quotas. To try them out, create another project, or set those of this one.
     quota = Quota(per_minute=1_000_000, per_day=1_000_000_000, in_flight=MAX_IN_FLIGHT)
     project = found.project if found is not None else Project(PROJECT_ID, "Local development")
     projects.create_project(replace(project, quotas=dict.fromkeys(DEFAULT_QUOTAS, quota) | dict(project.quotas)))

@@ -165,7 +165,7 @@ def _become(child: Child, launcher_pid: int, told: int) -> None:
         os.setsid()  # Ctrl-C on the terminal is for the launcher alone
         Path("/proc/self/comm").write_text(child.name, encoding="ascii")
         code = child.run(told)
-    except BaseException:  # noqa: BLE001 - the end of this process, whatever it was
+    except BaseException:  # noqa: BLE001 - this process ends after any error
         traceback.print_exc()
     finally:
         # Handlers that wait for a result hold their threads for up to 28 s, and a normal exit would wait for them;

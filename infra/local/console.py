@@ -96,7 +96,7 @@ class JsonConsole(Console):
 
 
 class LogStream(io.TextIOBase):
-    """Stands in for sys.stdout: whatever the handlers print goes through the console, line by line."""
+    """Replaces sys.stdout: passes the handlers' output to the console, line by line."""
 
     def __init__(self, console: Console, part: str) -> None:
         self._console = console

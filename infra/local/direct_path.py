@@ -22,7 +22,7 @@ class LocalDirectPath:
 
     @property
     def template_parameters(self) -> dict[str, str]:
-        """What tells `submit` about it."""
+        """Parameters of the template that `submit` needs to find the runner."""
         return {
             "RunnerUrl": f"http://{self.address}",
             "RunnerTokenParameter": _TOKEN_PARAMETER,
@@ -31,16 +31,16 @@ class LocalDirectPath:
 
     @property
     def runner_variables(self) -> dict[str, str]:
-        """What tells the runner."""
+        """Environment variables of the runner."""
         return {"LISTEN_ADDRESS": self.address, "RUNNER_TOKEN": self.token, "ALLOW_HTTP": "true"}
 
     def store_token(self, ssm: Any) -> None:
-        """Put it where `submit` reads it, as on AWS."""
+        """Write the token into the parameter that `submit` reads, as on AWS."""
         ssm.put_parameter(Name=_TOKEN_PARAMETER, Value=self.token, Type="SecureString", Overwrite=True)
 
 
 def choose(parameters: Mapping[str, str]) -> LocalDirectPath | None:
-    """None where the user has set RunnerUrl: to nothing, or to a runner of their own."""
+    """Choose a port and a token. None if the user has set RunnerUrl: to nothing, or to another runner."""
     if "RunnerUrl" in parameters:
         return None
     with socket.socket() as probe:

@@ -1,5 +1,5 @@
-"""What stops the local stack from starting."""
+"""The error that stops the start of the local stack."""
 
 
 class StartError(Exception):
-    """One line for the person at the terminal: what is wrong and what to do about it."""
+    """One line for the person at the terminal: the problem and its remedy."""

@@ -134,7 +134,7 @@ class Gateway:
 
 
 def _is_too_large(payload: Any) -> bool:
-    """Lambda's limit is on the JSON; a body that is small enough needs no second look, whatever is escaped in it."""
+    """Whether the JSON of a payload is over Lambda's limit. A small body is not, however many escapes it needs."""
     text = payload.get("body") if isinstance(payload, dict) else None
     if isinstance(text, str) and len(text) < _SMALL_BODY_CHARS:
         return False

@@ -36,7 +36,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What goes back to the client."""
+    """The answer to the client."""
 
     status: int
     headers: list[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""What takes long before the stack has all its processes: boto3, the resources, and the functions' imports."""
+"""The slow part of a start, before the processes are forked: boto3, the resources, and the functions' imports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the processes that run functions start from."""
+    """The shared parts of the processes that run functions."""
 
     stack: Stack
     invoker: Invoker

@@ -87,7 +87,7 @@ class MappingPollers:
                     self._console.line("queue", f"{mapping.queue}: {error}", "warning")
 
     def _receive(self, mapping: QueueMapping, queue_url: str) -> list[MessageTypeDef]:
-        if self._stopping.is_set():  # who waited for a turn may have waited for the end
+        if self._stopping.is_set():  # the stop may have come while this thread waited for its turn
             return []
         return self._sqs.receive_message(
             QueueUrl=queue_url,

@@ -1,4 +1,4 @@
-"""Checks before anything is started; each failure is one line that says what to do."""
+"""Checks before anything is started; each failure is one line with its remedy."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def check_host() -> None:
-    """Root, for the jail."""
+    """Refuse users other than root: the jail needs root."""
     if os.geteuid() != 0:
         raise StartError("the jail needs root (namespaces, cgroups, mounts): run `sudo make up`")
 
 
 def check_stage(parameters: Mapping[str, str]) -> None:
-    """Refuse what the template's rules refuse on AWS; `parameters` are the template's."""
+    """Check the rules of the template, as CloudFormation does on AWS. `parameters`: of the template."""
     if parameters["AllowInsecureWebhookTargets"] == "true" and parameters["Stage"] != "local":
         raise StartError(
             f"AllowInsecureWebhookTargets is for the stage local only, and Stage is {parameters['Stage']}: unset "
@@ -32,7 +32,7 @@ def check_stage(parameters: Mapping[str, str]) -> None:
 
 
 def check_toolchains(offered: str) -> None:
-    """`offered`: the template's OfferedLanguages. What is promised there must be installed."""
+    """Refuse to offer languages without their toolchains. `offered`: the template's OfferedLanguages."""
     promised = [name.strip() for name in offered.split(",") if name.strip()]
     known = {language.name: language for language in LANGUAGES}
     if unknown := [name for name in promised if name not in known]:
@@ -46,7 +46,7 @@ def check_toolchains(offered: str) -> None:
 
 
 def lock_state(state_dir: Path) -> IO[str]:
-    """Return the held lock; it ends with this process, however that dies."""
+    """Lock the state folder. The kernel releases the lock when this process ends."""
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
         lock = (state_dir / "lock").open("a+", encoding="utf-8")
@@ -68,7 +68,7 @@ def lock_state(state_dir: Path) -> IO[str]:
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """Bind first of all, so that a busy port stops the start before it has begun."""
+    """Listen on the port. Call it first, so that a busy port stops the start at once."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

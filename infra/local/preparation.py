@@ -1,4 +1,4 @@
-"""What the runner needs: the template, the engine and its socket. It takes the longest, so it is started with these."""
+"""The parts that the runner needs: template, engine and socket. The runner starts slowest, so it starts first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What every process of the stack starts from. `embedded`: None with an AWS server of the user.
+    """The shared parts of every process of the stack. `embedded`: None with an AWS server of the user.
 
     `began_ms`: heartbeats that are older come from a runner that has ended.
     """
@@ -38,7 +38,7 @@ class Prepared:
 
 
 def prepare(settings: LocalSettings, console: Console) -> Prepared:
-    """Start no thread, and keep no connection: processes are forked from this one. Raises StartError."""
+    """Prepare the parts, without threads or open connections: processes are forked later. Raises StartError."""
     direct = choose(settings.parameters)
     parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
     template = translate(ROOT / "template.yaml", parameters)

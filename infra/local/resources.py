@@ -40,7 +40,7 @@ def session() -> boto3.Session:
 
 
 def create_resources(template: Template, resolver: Resolver, aws: boto3.Session) -> None:
-    """Create what is missing. `resolver` then knows every resource's attributes."""
+    """Create missing resources. `resolver` then knows every resource's attributes."""
     client: Callable[[str], Any] = functools.cache(aws.client)  # making one takes 20 ms
     values = resolver.values
     storage = [

@@ -1,4 +1,4 @@
-"""The runner's process: its environment, its log, and the end that the launcher knows before a heartbeat is old."""
+"""The runner's process: its environment, its log, and the record of its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NODE_ID: Final = "local"
 _LINE_LIMIT_BYTES: Final = 1024 * 1024
-# What a runner may do after SIGTERM, beyond its own DRAIN_SECS: kill what still runs, clean up its groups.
+# After SIGTERM and its own DRAIN_SECS, a runner kills the remaining runs and removes its groups.
 _TEARDOWN_SECS: Final = 10
 _DRAIN_SECS: Final = 10
 # Exit codes of a runner that says why it cannot work: wrong settings, or a host on which it cannot isolate
@@ -91,10 +91,10 @@ def make_child(prepared: Prepared) -> Child:
 
 
 def tell_end(prepared: Prepared, ended_ms: int) -> None:
-    """Take a runner that has ended from the live ones. Its replacement need not wait: its heartbeats are later."""
+    """Record that a runner has ended. Its replacement need not wait for this: its heartbeats are later."""
     try:
         mark_ended(prepared.resolver.values["RunnersTable"]["Ref"], ended_ms)
-    except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the runner from starting
+    except Exception as error:  # noqa: BLE001 - no error may keep the runner from starting
         # The next heartbeat, or the age of the last one, corrects the record.
         prepared.console.line("runner", f"its end was not recorded: {type(error).__name__}", "warning")
 
@@ -114,7 +114,7 @@ def mark_ended(runners_table: str, ended_ms: int) -> None:
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return those variables of ours that the runner takes over."""
+    """Return the variables of our environment that the runner gets too."""
     return {name: environ[name] for name in _PASSED_ON if name in environ}
 
 

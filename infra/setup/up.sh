@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . infra/setup/host.sh
 
-# The first answer is timed from here, so with what is installed or built before.
+# The time to the first answer counts from here, installation and builds included.
 started_at=${EPOCHREALTIME:-$(date +%s)} # whole seconds with Bash 3.2
 export RUSTBOX_STARTED_AT=${started_at/,/.} # some locales have a comma
 

@@ -23,7 +23,7 @@ install_tools() {
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     [[ -n $missing ]] || return 0
-    say "installing what is missing:$missing"
+    say "installing missing tools:$missing"
     export DEBIAN_FRONTEND=noninteractive
     apt-get -q update </dev/null >/dev/null
     apt-get -q install -y --no-install-recommends "${packages_of_tools[@]}" </dev/null >/dev/null

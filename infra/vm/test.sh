@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
 limit_secs=${RUSTBOX_VM_LIMIT_SECS:-5400}
-# The toolchains in the machine, and what an emulated one can do in the time. Compilers and warm templates take long.
+# The languages of the suite: an emulated machine has no time for compilers and warm templates.
 languages="python c javascript"
 [[ $* != part ]] || { languages=python; export RUSTBOX_TEST_PYTHON_FORK=false; }
 export RUSTBOX_TEST_LANGUAGES=${RUSTBOX_TEST_LANGUAGES:-$languages}

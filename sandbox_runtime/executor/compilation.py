@@ -18,7 +18,7 @@ WARNINGS_MAX_BYTES = 16_384
 class Compiled:
     """`artifact`: None when it failed. `outcome` and `found` are None for a program of the cache.
 
-    `diagnostics`: what the compiler said; of a program that compiled, its first WARNINGS_MAX_BYTES.
+    `diagnostics`: the compiler's messages; of a program that compiled, the first WARNINGS_MAX_BYTES.
     `usec`: time of the compile step, or of the look-up.
     """
 
@@ -60,7 +60,7 @@ def compile_program(
 
 
 def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
-    """Return what the compiler said, for the client."""
+    """Return the compiler's messages, for the client."""
     text = without_paths(compiled.stderr + compiled.stdout)
     if found.cause != "ce_compile_failed":
         return text

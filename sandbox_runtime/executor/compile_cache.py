@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CachedProgram:
-    """`warnings`: what the compiler said when it made the program."""
+    """`warnings`: the compiler's messages about the program."""
 
     artifact: bytes
     warnings: bytes

@@ -9,7 +9,7 @@ from sandbox_runtime.messages import Checker
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`outcome`: a word of the message. `points`: what a checker gave for a partial answer.
+    """`outcome`: a word of the message. `points`: from a checker, for a partial answer.
 
     `team_message`: of a checker for the contestant; `message` is for the judge.
     """

@@ -28,7 +28,7 @@ _ENDED = frozenset({Verdict.AC, Verdict.RE})
 
 def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: str = "checker") -> Judgement:
     """Judge by the end of a checker or an interactor (`name`)."""
-    text = said(ran)
+    text = message_of(ran)
     if found.verdict is Verdict.IE:
         return Judgement("judge_error", found.error_message)
     if found.verdict not in _ENDED or ran.exit_code is None:
@@ -44,8 +44,8 @@ def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: st
     return Judgement(outcome, text, float(points[1]))
 
 
-def said(ran: Outcome) -> str:
-    """Return what a program of the judge wrote, for the client."""
+def message_of(ran: Outcome) -> str:
+    """Return the output of a checker or an interactor, for the client."""
     return as_text(ran.stderr + ran.stdout)
 
 

@@ -123,9 +123,9 @@ class Relay:
         return second_ns > 0 and (first_ns == 0 or second_ns < first_ns)
 
     def close(self) -> tuple[tuple[bytes, bool], tuple[bytes, bool]]:
-        """Stop, and close everything. Returns what each wrote, up to its bound, and whether it wrote more.
+        """Stop, and close everything. Returns the output of each up to its bound, and whether there was more.
 
-        Call it when both guests are dead: what they wrote is then read to its end.
+        Call it when both guests are dead: then their output is read to its end.
         """
         self.first.close()
         self.second.close()

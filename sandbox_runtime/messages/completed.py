@@ -87,7 +87,7 @@ class Metrics:
 class ExecutionCompleted:
     """One finished execution. `metrics` and `evidence` are None when nothing was measured.
 
-    `compile_stderr`: what the compiler said of a program that it compiled; None if nothing.
+    `compile_stderr`: the compiler's messages about a program that compiled; None without any.
     """
 
     submission_id: Uuid

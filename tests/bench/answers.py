@@ -1,4 +1,4 @@
-"""Every answer is compared with what is right; one wrong answer fails the whole benchmark."""
+"""Every answer is compared with the right one; a wrong answer fails the whole benchmark."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ LAYOUT = 1
 class Series:
     """One thing that was timed again and again."""
 
-    group: Annotated[str, "what it is compared with: series of one group ran in interleaved rounds"]
+    group: Annotated[str, "its series are compared: they ran in interleaved rounds"]
     name: Annotated[str, "what was timed; `floor: ` before it: without this project, in the same rounds or beside them"]
     unit: Annotated[str, "unit of median, p95, least and most"]
     n: Annotated[int, "timed requests with a right answer"]
@@ -55,7 +55,7 @@ class Peer:
     """Another way to run a program, measured beside ours."""
 
     present: Annotated[bool, "whether it gave a right answer on this host"]
-    version: Annotated[str, 'what it says of its version, "" if absent']
+    version: Annotated[str, 'its version by its own words, "" if absent']
     reason: Annotated[str, 'why it is absent, "" if present']
 
 
@@ -63,7 +63,7 @@ class Peer:
 class Answers:
     """The number of checked answers, and of wrong ones."""
 
-    checked: Annotated[int, "answers that were compared with what is right"]
+    checked: Annotated[int, "answers that were compared with the right ones"]
     wrong: Annotated[int, "of these, the wrong ones, with failed requests and missing controls among them"]
     examples: Annotated[list[str], "the first of them"]
 

@@ -4,9 +4,9 @@ from tests.bench.report import Report
 from tests.bench.rounds import FLOOR, PYTHON
 from tests.bench.targets import TARGETS, Place
 
-_WHAT_FLOORS_ARE = """\
-A floor is what the same work takes on this machine, in this run, without anything that this project adds; beside what
-must be at least so much it is a ceiling. The notes of each section say what its floors hold."""
+_FLOORS = """\
+A floor is the time of the same work without this project, on this machine and in this run. For a number that must be
+at least so much, it is a ceiling. The notes of each section say what its floors hold."""
 
 
 def rows(report: Report) -> list[tuple[str, ...]]:
@@ -35,7 +35,7 @@ def rows(report: Report) -> list[tuple[str, ...]]:
 
 def floors(report: Report) -> str:
     """Explain the columns of floors; "" for results without any."""
-    return _WHAT_FLOORS_ARE if any(target.measured_floor(report) is not None for target in TARGETS) else ""
+    return _FLOORS if any(target.measured_floor(report) is not None for target in TARGETS) else ""
 
 
 def _short(value: float) -> str:

@@ -61,7 +61,7 @@ def served(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Served]:
     server.stop()
 
 
-def test_the_runner_does_its_work(served: Served, aws: Backend) -> None:
+def test_the_runner_may_use_its_queues_and_its_part_of_the_bucket(served: Served, aws: Backend) -> None:
     sqs, ours = served.runner.client("sqs"), aws.client("sqs")
     for name in ("InteractiveQueue", "BatchQueue"):
         url = served.queues[name]

@@ -142,7 +142,7 @@ def test_a_floor_stands_beside_its_target_with_the_measured_multiple() -> None:
         ("jail, Python, pre-warmed", "at most 1.3 ms", "1 ms", "held", "", "", ""),
         ("the same, to bare python3 -c", "at most 0.13 x", "0.1 x", "held", "", "", ""),
     ]
-    assert "A floor is what the same work takes" in page.tables(measured)
+    assert "A floor is the time of the same work" in page.tables(measured)
 
 
 def test_results_without_floors_have_no_columns_for_them() -> None:

@@ -76,7 +76,7 @@ def test_every_assertion_is_reported_not_only_the_first_failure() -> None:
         ({"type": "stderr_empty"}, {"stderr": b" "}, False),
     ],
 )
-def test_an_assertion_passes_only_for_what_it_wants(
+def test_an_assertion_passes_only_for_the_expected_value(
     wanted: dict[str, Any], got: dict[str, Any], *, passed: bool
 ) -> None:
     assert run(wanted, **got).results[-1].passed is passed

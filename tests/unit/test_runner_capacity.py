@@ -237,7 +237,7 @@ def test_a_slot_is_lent_only_while_no_run_waits_and_one_is_free() -> None:
     assert not capacity.lend("A"), "a run waits"
 
 
-def test_a_run_starts_beside_a_lent_slot_which_is_then_wanted_back() -> None:
+def test_a_run_starts_beside_a_lent_slot_and_wants_it_back() -> None:
     capacity = ready(2)
     assert acquire(capacity, "A", INTERACTIVE)
     assert capacity.lend("A")

@@ -51,7 +51,7 @@ def test_a_template_is_given_up_after_so_many_runs() -> None:
     assert (worn.is_closed, managed_slot.slot) == (True, fresh)
 
 
-def test_a_slot_in_which_nothing_can_be_prewarmed_is_replaced() -> None:
+def test_a_slot_that_cannot_prewarm_a_run_is_replaced() -> None:
     bad, good = Unstageable(), RecordedSlot()
     managed_slot = managed_slot_of(bad, good)
     assert managed_slot.get_ready(NEVER)

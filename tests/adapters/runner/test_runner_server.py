@@ -142,7 +142,7 @@ def test_a_request_without_a_bound_or_against_the_protocol_is_refused(site: Site
     assert site.bodies == []
 
 
-def test_no_protocol_at_all_is_refused(site: Site) -> None:
+def test_bytes_without_a_protocol_get_400(site: Site) -> None:
     assert site.raw(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 

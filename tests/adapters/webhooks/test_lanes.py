@@ -219,7 +219,7 @@ def test_a_sender_that_dies_before_it_hands_its_slot_on_loses_nothing(
     assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
 
 
-def test_a_lane_in_which_nothing_waits_loses_its_mark(pipeline: Pipeline, endpoint: Endpoint) -> None:
+def test_an_empty_lane_loses_its_mark(pipeline: Pipeline, endpoint: Endpoint) -> None:
     waiting(pipeline, endpoint)
     free(pipeline)
     pipeline.sweep()

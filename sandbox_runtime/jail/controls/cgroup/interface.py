@@ -85,10 +85,10 @@ class SlotGroups(Protocol):
         """How the path in a member's /proc/self/cgroup ends; "" without groups. Fixed for the slot's life."""
 
     def take_process_tables(self, fds: list[int]) -> None:
-        """Take over what the template has sent at its start: in a user namespace the directory of its own /proc."""
+        """Own the descriptors that the template sent at its start: in a user namespace that of its own /proc."""
 
     def take_mounts(self, fds: list[int]) -> None:
-        """Take over what a run has sent at its start: in a user namespace descriptors of its private mounts."""
+        """Own the descriptors that a run sent at its start: in a user namespace those of its private mounts."""
 
     def settle(self, cpu_usec: int, largest_bytes: int) -> None:
         """Take the kernel's final figures: CPU time of init and its reaped children, and their largest memory."""
