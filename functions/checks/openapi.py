@@ -13,10 +13,9 @@ from functions.http.openapi.operation import (
     ID,
     KEYED,
     NO_RESPONSE,
-    NOT_JSON,
     OPEN,
     PAGE,
-    TOO_LARGE,
+    TAKES_BODY,
     Answer,
     Operation,
     Webhook,
@@ -28,18 +27,16 @@ from functions.webhooks.openapi_events import REPEATED, RESPONSES
 
 _UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
 _BODY: dict[int, Answer] = {
+    **TAKES_BODY,
     400: (
         "`bad_request`: broken JSON, an unsupported language, code or stdin too large, or the id is no UUID.",
         (Error,),
     ),
-    413: TOO_LARGE,
-    415: NOT_JSON,
     422: (
         "`invalid`: fields are missing, unknown or have invalid values; a schedule with a correct example.",
         (InvalidError,),
     ),
     504: NO_RESPONSE,
-    **KEYED,
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
 _CHANGED: Answer = ("`conflict`: the slug is taken, or other requests keep changing the check.", (Error,))

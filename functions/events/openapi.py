@@ -6,15 +6,14 @@ from functions.events import openapi_bodies as bodies
 from functions.events.model import MAX_CONSUMERS
 from functions.events.parameters import EVENT_TYPES
 from functions.events.requests import SampleRequest
-from functions.http.openapi.bodies import Error, InvalidError
+from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import (
     BAD,
     ID,
     KEYED,
     NO_RESPONSE,
-    NOT_JSON,
     PAGE,
-    TOO_LARGE,
+    TAKES_BODY,
     Answer,
     Operation,
     path,
@@ -135,10 +134,7 @@ EVENT_OPERATIONS = (
             200: ("The sample.", (bodies.EventView,)),
             400: ("`bad_request`: broken JSON.", (Error,)),
             409: ("`conflict`: the project has no consumer.", (Error,)),
-            413: TOO_LARGE,
-            415: NOT_JSON,
-            422: ("`invalid`: fields are missing or have invalid values.", (InvalidError,)),
-            **KEYED,
+            **TAKES_BODY,
         },
         request=SampleRequest,
         examples={"a finished run": {"value": {"type": EVENT_COMPLETED}}},

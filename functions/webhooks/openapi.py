@@ -1,16 +1,15 @@
 """Operations of /api/webhooks and /api/deliveries."""
 
-from functions.http.openapi.bodies import Error, InvalidError
+from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import (
     BAD,
     ID,
     IDEMPOTENCY_HEADER,
     KEYED,
     NO_RESPONSE,
-    NOT_JSON,
     OPEN,
     PAGE,
-    TOO_LARGE,
+    TAKES_BODY,
     Answer,
     Operation,
     path,
@@ -31,11 +30,8 @@ _UNKNOWN: Answer = ("`not_found`: the project has no such endpoint.", (Error,))
 _UNKNOWN_DELIVERY: Answer = ("`not_found`: the project has no such delivery.", (Error,))
 _BODY: dict[int, Answer] = {
     400: ("`bad_request`: broken JSON, or the id is not a UUID.", (Error,)),
-    413: TOO_LARGE,
-    415: NOT_JSON,
-    422: ("`invalid`: fields are missing or have invalid values.", (InvalidError,)),
     504: NO_RESPONSE,
-    **KEYED,
+    **TAKES_BODY,
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
 _CHANGED: Answer = ("`conflict`: another request changed it at the same time.", (Error,))

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.local.metrics import message_name
 from infra.local.resources import session
 from infra.local.settings import ACCOUNT_ID, REGION
+from infra.local.stoppable_threads import StoppableThreads
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -43,16 +44,15 @@ class Share(NamedTuple):
         return total // self.processes + (self.number < total % self.processes)
 
 
-class MappingPollers:
+class MappingPollers(StoppableThreads):
     """All threads of all mappings, as far as they are this process's share."""
 
     def __init__(self, invoker: Invoker, console: Console, counters: Counters) -> None:
+        super().__init__()
         self._invoker = invoker
         self._console = console
         self._counters = counters
         self._sqs: SQSClient = session().client("sqs", config=_CONFIG)  # one for all: making one takes 60 ms
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
 
     def start(self, mapping: QueueMapping, queue_url: str, share: Share) -> None:
         """Start this process's share of the mapping's threads: all shares are at most its MaximumConcurrency."""
@@ -60,17 +60,7 @@ class MappingPollers:
         count = share.of(min(mapping.max_concurrency or _DEFAULT_THREADS, most))
         turn = threading.Lock()  # one thread asks the queue at a time: a message wakes that one
         for number in range(count):
-            thread = threading.Thread(
-                target=self._poll, args=(mapping, queue_url, turn), name=f"{mapping.queue}-{number}", daemon=True
-            )
-            thread.start()
-            self._threads.append(thread)
-
-    def stop(self, grace_secs: float) -> None:
-        """Let every thread finish its batch."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(grace_secs)
+            self._start_thread(f"{mapping.queue}-{number}", self._poll, mapping, queue_url, turn)
 
     def _poll(self, mapping: QueueMapping, queue_url: str, turn: threading.Lock) -> None:
         while not self._stopping.is_set():

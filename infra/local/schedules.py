@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 import uuid
 from typing import TYPE_CHECKING
 
 from infra.local.errors import StartError
 from infra.local.settings import ACCOUNT_ID, REGION
+from infra.local.stoppable_threads import StoppableThreads
 
 if TYPE_CHECKING:
     from infra.local.console import Console
@@ -28,26 +28,17 @@ def interval_secs(expression: str) -> float:
     return int(match[1]) * _UNIT_SECS[match[2]]
 
 
-class ScheduleThreads:
+class ScheduleThreads(StoppableThreads):
     """All schedules. A firing that takes longer than the interval delays the next one."""
 
     def __init__(self, invoker: Invoker, console: Console) -> None:
+        super().__init__()
         self._invoker = invoker
         self._console = console
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
 
     def start(self, schedule: Schedule, every_secs: float) -> None:
         """Fire now, then every `every_secs`. So rows that became due during a stop are handled at once."""
-        thread = threading.Thread(target=self._fire, args=(schedule, every_secs), name=schedule.name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
-
-    def stop(self, grace_secs: float) -> None:
-        """Let a firing under way end."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(grace_secs)
+        self._start_thread(schedule.name, self._fire, schedule, every_secs)
 
     def _fire(self, schedule: Schedule, every_secs: float) -> None:
         while not self._stopping.is_set():

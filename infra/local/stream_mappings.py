@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -17,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.resources import session
+from infra.local.stoppable_threads import StoppableThreads
 from infra.local.stream_checkpoint import CLOSED, Checkpoint
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -47,28 +48,19 @@ type OpenWaiter = Callable[[str], AbstractContextManager[Waiter]]
 """ARN of a stream to a waiter. Records that are written inside the `with` statement end its wait."""
 
 
-class StreamPollers:
+class StreamPollers(StoppableThreads):
     """A thread for each stream mapping. `open_waiter`: None polls every 250 ms."""
 
     def __init__(self, invoker: Invoker, console: Console, state_dir: Path, open_waiter: OpenWaiter | None) -> None:
+        super().__init__()
         self._invoker = invoker
         self._console = console
         self._folder = state_dir / "streams"
-        self._stopping = threading.Event()
         self._open_waiter = open_waiter or (lambda _arn: nullcontext(_Pause(self._stopping)))
-        self._threads: list[threading.Thread] = []
 
     def start(self, mapping: StreamMapping) -> None:
         """Read on from the checkpoint of an earlier start, or from the oldest record."""
-        thread = threading.Thread(target=self._poll, args=(mapping,), name=mapping.name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def stop(self, grace_secs: float) -> None:
-        """Let every thread finish its batch."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(grace_secs)
+        self._start_thread(mapping.name, self._poll, mapping)
 
     def _poll(self, mapping: StreamMapping) -> None:
         checkpoint = Checkpoint(self._folder / f"{mapping.name}.json", mapping.stream_arn)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from functions.http.openapi.bodies import Error, GatewayError
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.parameters import IDEMPOTENCY_KEY_MAX_CHARS, PAGE_DEFAULT, PAGE_MAX
 
 type Answer = tuple[str, tuple[type[BaseModel] | str, ...]]
@@ -77,9 +77,14 @@ THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (Gate
 FAILED: Answer = ("`internal`: a fault of ours; quote x-request-id.", (Error,))
 _BUSY: Answer = ("`unavailable`: a part of the service is busy. Retry-After says when to repeat.", (Error,))
 _UNAUTHORIZED: Answer = ("`unauthorized`: the key is missing, unknown, revoked or expired.", (Error,))
-TOO_LARGE: Answer = ("`too_large`: the body is over 1 MiB. Over 6 MB the gateway refuses it.", (Error, GatewayError))
 NOT_JSON: Answer = ("`unsupported_media_type`: the body is not application/json.", (Error,))
 NO_RESPONSE: Answer = ("The gateway: no response within 30 s.", (GatewayError,))
 NO_ADMIN_KEY: Answer = ("`unauthorized`: the administrator's key is missing or wrong.", (Error,))
 OPEN: dict[int, Answer] = {429: THROTTLED, 500: FAILED, 503: _BUSY}
 KEYED: dict[int, Answer] = {401: _UNAUTHORIZED, **OPEN}
+TAKES_BODY: dict[int, Answer] = {
+    413: ("`too_large`: the body is over 1 MiB. Over 6 MB the gateway refuses it.", (Error, GatewayError)),
+    415: NOT_JSON,
+    422: ("`invalid`: fields are missing or have invalid values.", (InvalidError,)),
+    **KEYED,
+}
