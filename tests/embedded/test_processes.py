@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,48 @@ def test_a_long_poll_ends_with_a_message_of_another_process(engine: Engine, aws:
     assert message["Body"] == "x"
     waiter.join()
     assert list((engine.store.folder / "wake").iterdir()) == []
+
+
+@pytest.mark.parametrize("in_one_call", [True, False])
+def test_each_of_several_messages_ends_a_poll(
+    engine: Engine, aws: Backend, monkeypatch: pytest.MonkeyPatch, *, in_one_call: bool
+) -> None:
+    """A message wakes one poll. Polls take one message each and do not come back, so each must wake the next one."""
+    monkeypatch.setattr(receiving, "_LOOK_MS", 60_000)  # only a wake-up is early enough
+    sqs, url = aws.client("sqs"), aws.create_queue()
+    bodies = {"a", "b", "c"}
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        for _ in range(30):
+            polls = [pool.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20) for _ in bodies]
+            until(lambda: len(list((engine.store.folder / "wake").iterdir())) == len(bodies))
+            started = time.monotonic()
+            if in_one_call:
+                sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": body, "MessageBody": body} for body in bodies])
+            else:
+                for body in bodies:
+                    sqs.send_message(QueueUrl=url, MessageBody=body)
+            received = [poll.result(60).get("Messages", []) for poll in polls]
+            assert {message["Body"] for messages in received for message in messages} == bodies
+            assert time.monotonic() - started < 15  # not by the end of a poll
+
+
+def test_a_message_wakes_a_poll_beside_dead_ones(engine: Engine, aws: Backend) -> None:
+    sqs, url = aws.client("sqs"), aws.create_queue()
+    waiting, answers = _SPAWN.Event(), _SPAWN.Queue()
+    arguments = (engine.store.folder, url, waiting, answers)
+    *killed, last = (_SPAWN.Process(target=wait_for_a_message, args=arguments) for _ in range(4))
+    for poll in (*killed, last):
+        poll.start()
+    until(lambda: len(list((engine.store.folder / "wake").iterdir())) == len(killed) + 1)
+    for poll in killed:
+        poll.kill()
+        poll.join()
+    started = time.monotonic()
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    (message,) = answers.get(timeout=60)["Messages"]
+    assert message["Body"] == "x"
+    assert time.monotonic() - started < 15  # not by the end of the poll
+    last.join()
 
 
 def test_a_socket_of_a_dead_process_is_removed(engine: Engine, aws: Backend) -> None:

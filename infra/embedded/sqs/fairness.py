@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-f
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,21 +28,29 @@ _IN_FLIGHT = (
     "SELECT tenant, count(*) FROM message WHERE queue = ? AND receipt IS NOT NULL AND visible_ms > ? GROUP BY tenant"
 )
 _OF_GROUP = (
-    "SELECT visible_ms, id FROM message WHERE queue = ? AND tenant = ? AND visible_ms <= ? "
+    "SELECT visible_ms, id, sent_ms, receives FROM message WHERE queue = ? AND tenant = ? AND visible_ms <= ? "
     "ORDER BY visible_ms, id LIMIT ?"
 )
 
 
-def choose(connection: sqlite3.Connection, queue: int, now: int, most: int) -> list[int]:
-    """Return the ids of up to `most` visible messages, the fairest first."""
+class Visible(NamedTuple):
+    """A message that may be received."""
+
+    message_id: int
+    sent_ms: int
+    receives: int
+
+
+def choose(connection: sqlite3.Connection, queue: int, now: int, most: int) -> list[Visible]:
+    """Return up to `most` visible messages, the fairest first."""
     groups = connection.execute(_OLDEST_OF_GROUPS, {"queue": queue, "now": now}).fetchall()
     in_flight = dict(connection.execute(_IN_FLIGHT, (queue, now))) if len(groups) > 1 else {}
     in_flight.pop("", None)
     # A group whose oldest message is too young for a turn among the first `most` is not read.
     first = heapq.nsmallest(most, groups, key=lambda group: (in_flight.get(group[0], 0), group[1]))
     waiting = [
-        (in_flight.get(name, 0) + (place if name else 0), visible_ms, message_id)
+        (in_flight.get(name, 0) + (place if name else 0), visible_ms, Visible(*message))
         for name, _ in first
-        for place, (visible_ms, message_id) in enumerate(connection.execute(_OF_GROUP, (queue, name, now, most)))
+        for place, (visible_ms, *message) in enumerate(connection.execute(_OF_GROUP, (queue, name, now, most)))
     ]
-    return [message_id for *_, message_id in heapq.nsmallest(most, waiting)]
+    return [message for *_, message in heapq.nsmallest(most, waiting)]

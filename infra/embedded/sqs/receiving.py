@@ -40,8 +40,10 @@ def receive_message(engine: Engine, params: Params) -> Answer:
     most = params.get("MaxNumberOfMessages", 1)
     if not 1 <= most <= MOST_ENTRIES:
         raise ServiceError("InvalidParameterValue", f"MaxNumberOfMessages must be 1 to {MOST_ENTRIES}; got {most}")
+    now = engine.clock()
     with engine.store.read() as connection:
         queue = find_queue(connection, params["QueueUrl"])
+        next_ms = _next_visible_ms(connection, queue, now)
     wait_secs = params.get("WaitTimeSeconds", queue.wait)
     visibility_secs = params.get("VisibilityTimeout", queue.visibility)
     if not (0 <= wait_secs <= _MOST_WAIT_SECS and 0 <= visibility_secs <= _MOST_VISIBILITY_SECS):
@@ -53,67 +55,72 @@ def receive_message(engine: Engine, params: Params) -> Answer:
         frozenset(params.get("MessageAttributeNames", ())),
     )
     deadline = time.monotonic() + wait_secs
-    received = _take(engine, queue, call)
+    received = _take(engine, queue, call) if next_ms <= 0 else []
     if not received and wait_secs:
-        with engine.waking.waiter(queue.number) as waiter:
-            while not (received := _take(engine, queue, call)):
-                left_ms = (deadline - time.monotonic()) * 1000
-                if left_ms <= 0:
-                    break
-                waiter.wait(min(left_ms, _next_change_ms(engine, queue), _LOOK_MS))
-                if engine.holder is not None and not engine.holder.is_alive():
-                    break  # it would take a message along
+        received = _wait(engine, queue, call, deadline)
     return {"Messages": received} if received else {}
 
 
-def _next_change_ms(engine: Engine, queue: Queue) -> float:
-    """Milliseconds until a delay or a visibility timeout ends."""
-    now = engine.clock()
-    with engine.store.read() as connection:
-        sql = "SELECT min(visible_ms) FROM message WHERE queue = ? AND visible_ms > ?"
-        (next_ms,) = connection.execute(sql, (queue.number, now)).fetchone()
-    return float("inf") if next_ms is None else max(1, next_ms - now)
-
-
-def _take(engine: Engine, queue: Queue, call: _Call) -> list[dict[str, Any]]:
-    now = engine.clock()
-    with engine.store.read() as connection:  # an empty queue costs no write
-        sql = "SELECT 1 FROM message WHERE queue = ? AND visible_ms <= ? LIMIT 1"
-        if connection.execute(sql, (queue.number, now)).fetchone() is None:
-            return []
+def _wait(engine: Engine, queue: Queue, call: _Call, deadline: float) -> list[dict[str, Any]]:
+    """Wait for messages. Empty at the deadline, or when the client has died: it would take a message along."""
     received: list[dict[str, Any]] = []
-    moved = False
-    with engine.store.write() as connection:
-        dead = find_named(connection, queue.dead_letters) if queue.dead_letters else None
-        while not received:
-            ids = choose(connection, queue.number, now, call.most)
-            if not ids:
+    with engine.waking.waiter(queue.number) as waiter:
+        while True:
+            next_ms = _look(engine, queue)
+            if next_ms <= 0 and (received := _take(engine, queue, call)):
                 break
-            for message_id in ids:
-                if _drop_if_expired(connection, message_id, queue, now):
-                    continue
-                if dead is not None and _move_if_dead(connection, message_id, queue, dead, now):
-                    moved = True
-                else:
-                    received.append(_receive(connection, message_id, now, str(engine.receiver), call))
-    if dead is not None and moved:
-        engine.waking.wake(dead.number)
+            left_ms = (deadline - time.monotonic()) * 1000
+            if left_ms <= 0:
+                break
+            waiter.wait(min(left_ms, max(next_ms, 1), _LOOK_MS))
+            if engine.holder is not None and not engine.holder.is_alive():
+                break
+    if _look(engine, queue) <= 0:
+        engine.waking.wake_one(queue.number)  # a wake-up may have come to us since our last look
     return received
 
 
-def _drop_if_expired(connection: sqlite3.Connection, message_id: int, queue: Queue, now: int) -> bool:
-    sql = "DELETE FROM message WHERE id = ? AND sent_ms <= ?"
-    return connection.execute(sql, (message_id, now - queue.retention * 1000)).rowcount == 1
+def _look(engine: Engine, queue: Queue) -> float:
+    """Milliseconds until a message is visible. A read, so that an empty queue costs no write."""
+    with engine.store.read() as connection:
+        return _next_visible_ms(connection, queue, engine.clock())
 
 
-def _move_if_dead(connection: sqlite3.Connection, message_id: int, queue: Queue, dead: Queue, now: int) -> bool:
+def _next_visible_ms(connection: sqlite3.Connection, queue: Queue, now: int) -> float:
+    (next_ms,) = connection.execute("SELECT min(visible_ms) FROM message WHERE queue = ?", (queue.number,)).fetchone()
+    return float("inf") if next_ms is None else float(next_ms - now)
+
+
+def _take(engine: Engine, queue: Queue, call: _Call) -> list[dict[str, Any]]:
+    """Receive visible messages, and wake another poll for those that are left."""
+    now, holder = engine.clock(), str(engine.receiver)
+    received: list[dict[str, Any]] = []
+    dead: Queue | None = None
+    are_left = False
+    with engine.store.write() as connection:
+        while not received and (found := choose(connection, queue.number, now, call.most + 1)):
+            are_left = len(found) > call.most
+            for message in found[: call.most]:
+                if message.sent_ms <= now - queue.retention * 1000:
+                    connection.execute("DELETE FROM message WHERE id = ?", (message.message_id,))
+                elif queue.dead_letters is not None and message.receives >= queue.max_receives:
+                    dead = dead or find_named(connection, queue.dead_letters)
+                    _move(connection, message.message_id, queue, dead, now)
+                else:
+                    received.append(_receive(connection, message.message_id, now, holder, call))
+    if dead is not None:
+        engine.waking.wake_one(dead.number)
+    if are_left and received:
+        engine.waking.wake_one(queue.number)
+    return received
+
+
+def _move(connection: sqlite3.Connection, message_id: int, queue: Queue, dead: Queue, now: int) -> None:
     """Move a message that was received too often. As in SQS it keeps its id, its age and its count of receives."""
-    changed = connection.execute(
-        "UPDATE message SET queue = ?, visible_ms = ?, receipt = NULL, holder = NULL, source = ? "
-        "WHERE id = ? AND receives >= ?",
-        (dead.number, now, queue.name, message_id, queue.max_receives),
+    connection.execute(
+        "UPDATE message SET queue = ?, visible_ms = ?, receipt = NULL, holder = NULL, source = ? WHERE id = ?",
+        (dead.number, now, queue.name, message_id),
     )
-    return changed.rowcount == 1
 
 
 def _receive(connection: sqlite3.Connection, message_id: int, now: int, holder: str, call: _Call) -> dict[str, Any]:

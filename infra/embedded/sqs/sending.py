@@ -47,7 +47,7 @@ def send_message(engine: Engine, params: Params) -> Answer:
     with engine.store.write() as connection:
         queue = find_queue(connection, params["QueueUrl"])
         answer = _insert(connection, queue, params, engine.clock())
-    engine.waking.wake(queue.number)
+    _wake(engine, queue, [params])
     return answer
 
 
@@ -65,8 +65,16 @@ def send_message_batch(engine: Engine, params: Params) -> Answer:
                 sent.append({"Id": entry["Id"], **_insert(connection, queue, entry, engine.clock())})
             except ServiceError as error:
                 failed.append(failure(entry["Id"], error))
-    engine.waking.wake(queue.number)
+    _wake(engine, queue, entries)
     return batch_answer(sent, failed)
+
+
+def _wake(engine: Engine, queue: Queue, entries: list[dict[str, Any]]) -> None:
+    """Wake one poll, which wakes the next one while messages are left. A delay changes how long each poll waits."""
+    if queue.delay or any(entry.get("DelaySeconds") for entry in entries):
+        engine.waking.wake(queue.number)
+    else:
+        engine.waking.wake_one(queue.number)
 
 
 def check_batch(entries: list[dict[str, Any]], members: set[str]) -> None:
