@@ -69,7 +69,7 @@ class Resolver(APIGatewayHttpResolver):
     def _answer_unmatched(self, _: NoRouteError) -> Response[str]:
         template = find_route(self._event.path)
         if template is None:
-            raise NotFoundError("There is nothing at this path. GET /api/openapi.json lists what there is.")
+            raise NotFoundError("This path does not exist. GET /api/openapi.json lists all paths.")
         if self._event.http_method not in ROUTES[template]:
             raise MethodNotAllowedError(ROUTES[template])
         if "{id}" in template:  # the route does not match some characters of an id

@@ -71,7 +71,7 @@ class ProjectRoutes:
             if after is not None:
                 self._log_change(app, before, after)
                 return answer(project_body(after))
-        raise ConflictError("The project is being changed by others at this moment. Try again.")
+        raise ConflictError("Other requests keep changing this project. Repeat the request.")
 
     def find(self, id_text: str) -> ProjectRecord:
         """Return a project. Raises BadRequestError, NotFoundError."""

@@ -20,7 +20,7 @@ from functions.submissions.model import (
     Submission,
     idempotency_pk,
 )
-from functions.submissions.store import ClaimTakenError
+from functions.submissions.store import KEY_CONTENDED, ClaimTakenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,7 @@ class Acceptance:
             except (ClaimTakenError, KeyInFlightError):
                 continue  # another request holds this key, and its row exists or will exist in a moment
             return Accepted(submission, depth, usage)
-        raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+        raise UnavailableError(KEY_CONTENDED, 1)
 
     def _charge_and_start(self, new: NewSubmission, claim: Claim | None) -> tuple[Submission, Usage]:
         """Charge the quota and start the submission. Refund it if it was not started."""

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.cache import EndpointCache
 
 _TRIES = 6
+_CONTENDED = "Other requests keep changing the rows of this result. Repeat the request."
 """Changes of the row by others that one call follows."""
 
 
@@ -110,7 +111,7 @@ class Completer:
             written = self.submissions.get(row.submission_id)
             if written is not None:
                 return Ended(written)
-        raise UnavailableError("The result could not be written, because others write the same rows.", 1)
+        raise UnavailableError(_CONTENDED, 1)
 
     def fail(self, submission_id: str, cause: Cause, error_message: str) -> Submission | None:
         """Write the verdict IE because the platform could not run the submission. None if it is final or gone."""
@@ -161,7 +162,7 @@ class Completer:
             if codes[-1] == CONFLICT:
                 # All submissions of a project write its quota item. Alone, the release does not cancel the others.
                 release = []
-        raise UnavailableError("The result could not be written, because others write the same rows.", 1)
+        raise UnavailableError(_CONTENDED, 1)
 
     def _webhooks(self, row: Submission, final: Submission) -> Publication:
         subscribers = self.endpoints.subscribers_for(row.project_id, row.endpoints_version).of_run(_facts(final))

@@ -28,7 +28,7 @@ def list_filters(parameters: Parameters) -> dict[str, str]:
     if "language" in filters:
         language = canonical(filters["language"])
         if language is None:
-            raise BadRequestError("language is not one of GET /api/languages.")
+            raise BadRequestError("language must be one that GET /api/languages lists.")
         filters["language"] = language.value
     return filters
 

@@ -29,6 +29,8 @@ from functions.submissions.rows import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+KEY_CONTENDED = "Too many requests with this Idempotency-Key at once. Repeat the request."
+
 
 class ClaimTakenError(Exception):
     """The Idempotency-Key belongs to another submission: `submission_id`, with the body `body_sha256`."""
@@ -57,7 +59,7 @@ class SubmissionStore(Table):
             if codes[1] == CONDITION_FAILED:
                 return  # our own row: botocore retried the write after a lost answer
             # Else another transaction on the same key is in progress, or its submission was just deleted.
-        raise UnavailableError("Too many requests with this Idempotency-Key at once; repeat the request.", 1)
+        raise UnavailableError(KEY_CONTENDED, 1)
 
     def new_final(self, final: Submission, claim: Claim | None) -> list[Any]:
         """Return the actions that write a new final row and its claim, if neither exists."""

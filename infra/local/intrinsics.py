@@ -83,7 +83,7 @@ class Resolver:
             case "Fn::Or":
                 return any(self._node(argument))
             case _:
-                raise StartError(f"template.yaml: the local stack does not know {name}")
+                raise StartError(f"template.yaml: the local stack does not know {name}: add it to intrinsics.py")
 
     def _substitute(self, argument: Any) -> str:
         template, names = (argument, {}) if isinstance(argument, str) else argument

@@ -133,7 +133,8 @@ def refuse_unknown_types(template: Template) -> None:
     known = _WITHOUT_LOCAL_EFFECT | STORAGE_TYPES | _SERVED_TYPES
     for logical_id, resource in template.resources.items():
         if resource["Type"] not in known:
-            raise StartError(f"template.yaml: the local stack does not know {resource['Type']} ({logical_id})")
+            problem = f"template.yaml: the local stack does not know {resource['Type']} ({logical_id})"
+            raise StartError(f"{problem}: add it to infra/local/stack.py")
 
 
 def read_stack(template: Template, resolver: Resolver) -> Stack:
