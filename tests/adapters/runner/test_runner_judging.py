@@ -220,7 +220,8 @@ def test_progress_names_each_finished_case_once_without_its_output(
     assert progressed["started_at"] == started["started_at"] == completed["started_at"]
 
 
-def test_a_short_judge_run_sends_its_completion_only(system: Direct) -> None:
+def test_a_short_judge_run_sends_its_completion_only(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PERIOD_SECS", PATIENCE_SECS)  # it is short, however busy the machine is
     system.start(RecordedSlot)
     system.completion(system.judge(judge_requested([case()] * 3)))
     until(system.is_empty)

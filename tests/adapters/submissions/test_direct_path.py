@@ -41,7 +41,7 @@ from tests.adapters.submissions.direct_wiring import WIRING, forget_wiring, tabl
 from tests.adapters.submissions.waits import waiting
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 from tests.submission_factory import golden, new_submission
-from tests.until import until
+from tests.until import PATIENCE_SECS, until
 
 PROGRAM = {"language": "python", "code": "print(42)"}
 HOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"}
@@ -60,6 +60,19 @@ def system(aws: Aws, tmp_path: Path) -> Iterator[Direct]:
 def _connections(aws: Aws) -> Iterator[None]:
     yield
     forget_wiring()
+
+
+@pytest.fixture
+def no_pending_rows(aws: Aws) -> None:
+    """Let no run last long enough for a pending row, however slow this machine is."""
+    aws.monkeypatch.setattr(submit, "wiring", lambda: with_row_after(PATIENCE_SECS))
+
+
+def with_row_after(secs: float) -> Any:
+    """Return the handler's parts, where a direct run gets a pending row after this time."""
+    parts = WIRING()
+    starter = replace(parts.acceptance.starter, row_after_secs=secs)
+    return replace(parts, acceptance=replace(parts.acceptance, starter=starter))
 
 
 def start(system: Direct, make_slot: Callable[[], RecordedSlot] = RecordedSlot, *, slots: int = 2) -> None:
@@ -427,15 +440,12 @@ def long_run(system: Direct, aws: Aws) -> Iterator[HeldSlot]:
     """Direct runs get a pending row at once, and end when it is there; one at a time."""
     slot = HeldSlot()
     start(system, lambda: slot, slots=1)
-    parts = WIRING()
-    starter = replace(parts.acceptance.starter, row_after_secs=0)
-    acceptance = replace(parts.acceptance, starter=starter)
 
     def end_when_there_is_a_row() -> None:
         until(lambda: rows(aws))
         slot.may_end.set()
 
-    aws.monkeypatch.setattr(submit, "wiring", lambda: replace(parts, acceptance=acceptance))
+    aws.monkeypatch.setattr(submit, "wiring", lambda: with_row_after(0))
     with ThreadPoolExecutor(1) as threads:
         ended = threads.submit(end_when_there_is_a_row)
         yield slot
@@ -455,6 +465,7 @@ def counts(pipeline: Pipeline) -> tuple[int, int]:
 # --- the row, written once --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_pending_rows")
 @pytest.mark.parametrize(("in_flight", "more"), [(10, []), (MAX_IN_FLIGHT, ["GetItem"])])
 def test_a_synchronous_answer_takes_two_calls_of_the_tables(
     system: Direct, aws: Aws, project_key: str, in_flight: int, more: list[str]
@@ -474,6 +485,7 @@ def test_a_synchronous_answer_takes_two_calls_of_the_tables(
     )
 
 
+@pytest.mark.usefixtures("no_pending_rows")
 def test_a_synchronous_answer_with_a_key_writes_its_claim_in_the_same_transaction(
     system: Direct, aws: Aws, project_key: str
 ) -> None:
@@ -502,6 +514,7 @@ def test_a_long_run_has_a_pending_row_before_its_answer(system: Direct, aws: Aws
 # --- writes that fail -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_pending_rows")
 def test_a_final_row_that_cannot_be_written_is_an_error_and_leaves_nothing(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
 ) -> None:
@@ -637,6 +650,7 @@ def test_a_run_whose_endpoints_version_cannot_be_read_is_refused_and_refunded(
     assert wait_for(project_key).json["verdict"] == "AC"
 
 
+@pytest.mark.usefixtures("no_pending_rows")
 @pytest.mark.parametrize(("key", "hook"), [(None, {}), ("key", HOOK)])
 @pytest.mark.parametrize("point", ["submit.after_ask", "submit.after_answer", "complete.before_write"])
 def test_a_crash_before_the_first_write_leaves_nothing_and_a_repeat_runs(
