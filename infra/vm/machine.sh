@@ -46,7 +46,12 @@ make_system() {
     rm -rf "$system"
     mkdir -p "$system" "$work/root"
     if [[ $architecture == x86_64 ]]; then
-        mmdebstrap --quiet --variant=minbase --include="linux-image-cloud-$debian,udev,$3" trixie "$work/root"
+        # An initrd that knows the disk, not all hardware. It is made twice: by the kernel's package and by a trigger.
+        mmdebstrap --quiet --variant=minbase --include="linux-image-cloud-$debian,udev,$3" \
+            --essential-hook='mkdir -p "$1"/etc/initramfs-tools/conf.d "$1"/usr/share/initramfs-tools/modules.d
+                echo MODULES=list >"$1"/etc/initramfs-tools/conf.d/disk
+                printf "%s\n" virtio_pci virtio_blk ext4 >"$1"/usr/share/initramfs-tools/modules.d/disk' \
+            trixie "$work/root"
         cp "$work"/root/boot/initrd.img-* "$system/initrd"
     else
         unpack_system "$3"
