@@ -6,6 +6,7 @@ from sandbox_runtime.jail import Slot
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.jail.supervisor import streams
 from sandbox_runtime.languages import LANGUAGES
+from tests.until import until
 
 WRITES = 3000
 PROGRAM = f"""
@@ -40,5 +41,5 @@ def test_a_program_that_writes_bytes_costs_its_supervisor_few_reads(
     paced, outcome = reads_of(slot, monkeypatch)
     assert paced <= 64 + outcome.wall_usec / 10_000 + 8
     monkeypatch.setattr(streams, "_FREE_READS", 1 << 30)
-    unpaced, _ = reads_of(slot, monkeypatch)
-    assert unpaced > WRITES / 2
+    # Again where this process gets the CPU so seldom that it finds many bytes at a time.
+    until(lambda: reads_of(slot, monkeypatch)[0] > WRITES / 2)

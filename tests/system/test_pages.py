@@ -16,10 +16,16 @@ from tests.system.pages import Shell, blocks
 _UNDER_WAY = {"pending", "sending", "retrying"}
 
 
+# In place of the time that a reader waits for a check's run.
+_UNTIL_RUN_ENDED = (
+    r"""while api "/api/checks/$CHECK/runs" | grep -qE '"status":"(queued|running)"'; do sleep 0.2; done"""
+)
+
+
 def shell(stack: LocalStack, folder: Path) -> tuple[Shell, int]:
     """A shell, and the port of the page's receiver here."""
     port = free_port()
-    replaced = {"http://127.0.0.1:4096": stack.url, "4099": str(port)}
+    replaced = {"http://127.0.0.1:4096": stack.url, "4099": str(port), "sleep 5": _UNTIL_RUN_ENDED}
     return Shell(folder, stack.url, replaced), port
 
 
