@@ -6,14 +6,11 @@ from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.document import Links
 from functions.http.openapi.operation import (
     BAD,
-    FAILED,
     ID,
     IDEMPOTENCY_HEADER,
     KEYED,
     NOT_JSON,
-    OPEN,
     PAGE,
-    THROTTLED,
     TRACEPARENT_HEADER,
     Answer,
     Operation,
@@ -25,6 +22,7 @@ from functions.messages.languages import Language
 from functions.messages.verdict import Verdict
 from functions.submissions import openapi_bodies as bodies
 from functions.submissions.model import Kind, Status
+from functions.submissions.openapi_service import SERVICE_OPERATIONS
 from functions.submissions.requests import SubmitRequest
 from functions.webhooks.event_types import EVENT_COMPLETED
 from functions.webhooks.openapi_events import REPEATED, RESPONSES
@@ -168,63 +166,6 @@ def _raw(stream: str) -> Operation:
     )
 
 
-_LANGUAGES = Operation(
-    "/api/languages",
-    "GET",
-    "getLanguages",
-    "Languages that this deployment offers",
-    {
-        200: ("Canonical names; with `detail=true` the toolchains too.", (bodies.Languages, bodies.LanguageDetails)),
-        400: BAD,
-        **OPEN,
-    },
-    parameters=(query("detail", {"type": "boolean", "default": False}, "Include the toolchain versions."),),
-    security=None,
-)
-_HEALTH = Operation(
-    "/api/health",
-    "GET",
-    "getHealth",
-    "Health of the service",
-    {
-        200: ("Always.", (bodies.HealthReport,)),
-        429: THROTTLED,
-        500: FAILED,
-        503: ("The gateway.", (GatewayError,)),
-    },
-    security=None,
-)
-_READY = Operation(
-    "/api/health/ready",
-    "GET",
-    "getReady",
-    "Whether a runner is live",
-    {
-        200: ("Yes.", (bodies.Ready,)),
-        429: THROTTLED,
-        500: FAILED,
-        503: ("No; or a part of the service is busy.", (bodies.NotReady, Error)),
-    },
-    security=None,
-)
-_DOCUMENT = Operation(
-    "/api/openapi.json",
-    "GET",
-    "getOpenApi",
-    "This document",
-    {200: ("OpenAPI 3.1.", (bodies.Document,)), 429: THROTTLED, 500: FAILED},
-    security=None,
-)
-
-_REFERENCE = Operation(
-    "/docs",
-    "GET",
-    "getReference",
-    "This document as a page",
-    {200: ("HTML.", ("text/html; charset=utf-8",)), 429: THROTTLED, 500: FAILED},
-    security=None,
-)
-
 OPERATIONS = (
     _SUBMIT,
     _GET_RESULT,
@@ -232,11 +173,7 @@ OPERATIONS = (
     _raw("stdout"),
     _raw("stderr"),
     _LIST_RESULTS,
-    _LANGUAGES,
-    _HEALTH,
-    _READY,
-    _DOCUMENT,
-    _REFERENCE,
+    *SERVICE_OPERATIONS,
 )
 
 WEBHOOKS = {

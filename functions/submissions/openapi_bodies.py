@@ -2,11 +2,11 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.base import Result
-from functions.messages.evidence import CgroupBackend, Count, Evidence, IsolationMode, Measure, Metrics
+from functions.messages.evidence import Count, Evidence, Measure, Metrics
 from functions.messages.languages import Language, Profile
 from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
 from functions.submissions.model import Status
@@ -225,68 +225,9 @@ class Deleted(BaseModel):
     deleted: Literal[True]
 
 
-class RunnerProblem(BaseModel):
-    """A runner that cannot work."""
-
-    node_id: str
-    problem: str = Field(description="Why, and what to change on its host.")
-
-
-class _Figures(BaseModel):
-    version: str = Field(description="Version of this API.")
-    runner_versions: list[str] = Field(description="Versions of the live runners; several during an upgrade.")
-    enforcement_mode: IsolationMode
-    cgroup_backend: CgroupBackend | None
-    namespace_support: bool
-    workers: Count = Field(description="Slots of all runners that reported in the last minute and are not draining.")
-    queue_depth: Count
-    node_id: str = Field(description="The live runner with the latest report; empty without any.")
-    problems: list[RunnerProblem] = Field(
-        description="Runners that cannot work, as they said in the last five minutes; one of each that say the same."
-    )
-
-
-class HealthReport(_Figures):
-    """`degraded`: the figures could not be read."""
-
-    status: Literal["ok", "degraded"]
-
-
-class Ready(_Figures):
-    """At least one runner is live."""
-
-    status: Literal["ready"]
-
-
-class NotReady(BaseModel):
-    """No runner has reported for a minute, or all are stopping."""
-
-    status: Literal["not_ready"]
-    error: str
-
-
 class CompletedEvent(FinalResult):
     """Body of the `submission.completed` webhook."""
 
     type: Literal["submission.completed"]
     timestamp: Time
     result_url: str = Field(default="", description="Only if the output was cut to fit 256 KiB.")
-
-
-class Languages(RootModel[list[Language]]):
-    """A bare array."""
-
-
-class LanguageDetail(BaseModel):
-    """A language and its toolchains on the runners of the last 24 h."""
-
-    name: Language
-    toolchains: list[str] = Field(description="Toolchain versions; several during an upgrade of the fleet.")
-
-
-class LanguageDetails(RootModel[list[LanguageDetail]]):
-    """With `detail=true`."""
-
-
-class Document(RootModel[dict[str, Any]]):
-    """An OpenAPI document."""

@@ -14,6 +14,7 @@ from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
+from sandbox_runtime.judging.completion import CACHED_COMPILATION
 from sandbox_runtime.judging.interaction import Partner, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, Judgement, of_output, of_run
 from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
@@ -21,11 +22,9 @@ from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
 from sandbox_runtime.judging.totals import Totals
 from sandbox_runtime.languages import Language, run_spec
 from sandbox_runtime.messages import (
-    Addressee,
     Case,
     CaseResult,
     CaseRun,
-    CaseStream,
     Compilation,
     JudgeCompleted,
     JudgeRequested,
@@ -144,7 +143,7 @@ class JudgeRun:
         self._totals.add_compilation(outcome, found, compiled.usec)
         stderr = self._kept.compiler_output(compiled.diagnostics)
         if outcome is None or found is None:
-            self._compilation = replace(_CACHED, stderr=stderr)
+            self._compilation = replace(CACHED_COMPILATION, stderr=stderr)
             return
         if found.verdict is Verdict.IE:
             self._failure = report.result(found)
@@ -229,46 +228,6 @@ class JudgeRun:
         self._order.put(result)
 
 
-def not_judged(request: JudgeRequested | Addressee, node_id: str, cause: str, message: str) -> JudgeCompleted:
-    """Build the completion of a judge run that never starts. `message` is for the client."""
-    now = format_time(datetime.now(UTC))
-    failure = Result(
-        verdict="IE", cause=cause, actor="judge", phase="run", exit_code=None, signal=None, error_message=message
-    )
-    return JudgeCompleted(
-        submission_id=request.submission_id,
-        execution_id=request.execution_id,
-        node_id=node_id,
-        language=request.language,
-        started_at=now,
-        completed_at=now,
-        failure=failure,
-        compile=None,
-        cases=(),
-        cases_key=None,
-        metrics=None,
-        evidence=None,
-    )
-
-
 def _limits(request: JudgeRequested, case: Case, language: Language) -> Limits:
     own = {name: value for name, value in asdict(case.limits).items() if value is not None}
     return language.run_limits(request.profile, **{**asdict(request.limits), **own})
-
-
-_CACHED = Compilation(
-    result=Result(
-        verdict="AC",
-        cause="normal_exit",
-        actor="runtime",
-        phase="compile",
-        exit_code=0,
-        signal=None,
-        error_message=None,
-    ),
-    stderr=CaseStream(0, b""),
-    cpu_time_secs=0,
-    wall_time_secs=0,
-    memory_peak_bytes=0,
-    cached=True,
-)

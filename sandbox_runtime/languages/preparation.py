@@ -23,8 +23,6 @@ class PreparationError(Exception):
     """A toolchain's files could not be made. `step`: the command's name; `detail`: the end of its output."""
 
     def __init__(self, step: str, detail: str) -> None:
-        self.step = step
-        self.detail = detail
         super().__init__(f"{step}: {detail}")
 
 

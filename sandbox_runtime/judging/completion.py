@@ -1,0 +1,52 @@
+"""Completions without a measurement: a judge run that never starts, and a program that the cache has compiled."""
+
+from datetime import UTC, datetime
+
+from sandbox_runtime.messages import (
+    Addressee,
+    CaseStream,
+    Compilation,
+    JudgeCompleted,
+    JudgeRequested,
+    Result,
+    format_time,
+)
+
+CACHED_COMPILATION = Compilation(
+    result=Result(
+        verdict="AC",
+        cause="normal_exit",
+        actor="runtime",
+        phase="compile",
+        exit_code=0,
+        signal=None,
+        error_message=None,
+    ),
+    stderr=CaseStream(0, b""),
+    cpu_time_secs=0,
+    wall_time_secs=0,
+    memory_peak_bytes=0,
+    cached=True,
+)
+
+
+def not_judged(request: JudgeRequested | Addressee, node_id: str, cause: str, message: str) -> JudgeCompleted:
+    """Build the completion of a judge run that never starts. `message` is for the client."""
+    now = format_time(datetime.now(UTC))
+    failure = Result(
+        verdict="IE", cause=cause, actor="judge", phase="run", exit_code=None, signal=None, error_message=message
+    )
+    return JudgeCompleted(
+        submission_id=request.submission_id,
+        execution_id=request.execution_id,
+        node_id=node_id,
+        language=request.language,
+        started_at=now,
+        completed_at=now,
+        failure=failure,
+        compile=None,
+        cases=(),
+        cases_key=None,
+        metrics=None,
+        evidence=None,
+    )
