@@ -25,7 +25,7 @@ from functions.webhooks.sending.secret_box import UnsealError
 
 if TYPE_CHECKING:
     from functions.checks.check_settings import CheckSettings
-    from functions.checks.end import Ending
+    from functions.checks.complete import RunCompleter
     from functions.checks.follow import Following
     from functions.checks.hints import CheckHints
     from functions.checks.run_store import RunStore
@@ -56,7 +56,7 @@ class RunSteps:
     projects: ProjectRegistry
     submissions: SubmissionStore
     acceptance: Acceptance
-    ending: Ending
+    completer: RunCompleter
     outbox: Outbox
     hints: CheckHints
     variables: CheckVariables
@@ -80,7 +80,7 @@ class RunSteps:
         elif claimed.status is RunStatus.RUNNING:
             self._look(check, claimed)
         elif claimed.status is RunStatus.MISSED and not claimed.events:
-            self._publish(check, self.ending.miss(check, claimed))
+            self._publish(check, self.completer.miss(check, claimed))
         else:
             self._publish(check, claimed)
 
@@ -97,10 +97,12 @@ class RunSteps:
             self._later(check, run, error)
             return
         except UnsealError:
-            self._publish(check, self.ending.refuse(check, run, "the values of env cannot be opened: send them again"))
+            self._publish(
+                check, self.completer.refuse(check, run, "the values of env cannot be opened: send them again")
+            )
             return
         except ServiceError as error:  # the program is refused, and would be again
-            self._publish(check, self.ending.refuse(check, run, error.message))
+            self._publish(check, self.completer.refuse(check, run, error.message))
             return
         reach("check.after_accept")
         due_at_ms, submission_id = self.clock() + POLL_MS, submission.submission_id
@@ -144,7 +146,7 @@ class RunSteps:
         late_ms = now - run.scheduled_ms - check.spread_ms
         if late_ms > check.settings.grace_minutes * MINUTE_MS:
             missed = replace(run, status=RunStatus.MISSED, reason=f"not accepted in time: {error.message}")
-            self._publish(check, self.ending.miss(check, missed))
+            self._publish(check, self.completer.miss(check, missed))
             return
         # Random, so that the waiting runs of a project do not all come back in the same second.
         delay_secs = max(1, error.retry_after_secs) + secrets.randbelow(_JITTER_SECS)
@@ -161,7 +163,7 @@ class RunSteps:
 
     def _finish(self, check: Check, run: Run, submission: Submission | None) -> None:
         """End a run whose submission is final, or None if that was deleted."""
-        ended = self.ending.finish(check, run, submission)
+        ended = self.completer.finish(check, run, submission)
         if ended is not None and ended.status is RunStatus.QUEUED:
             self.hints.send(ended, delay_secs=max(0, ((ended.due_at_ms or 0) - self.clock()) // MS_PER_SEC + 1))
         self._publish(check, ended)

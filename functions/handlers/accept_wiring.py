@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from functions.submissions.work import Work
 
 
-def acceptance(settings: SubmitSettings, ending: Completer, work: Work, log: Logger) -> Acceptance:
-    """Return the part that accepts one kind of submissions. `ending` writes the end of direct runs."""
+def acceptance(settings: SubmitSettings, run_completer: Completer, work: Work, log: Logger) -> Acceptance:
+    """Return the part that accepts one kind of submissions. `run_completer` writes the end of direct runs."""
     queues = Queues(Clients.sqs(), settings.interactive_queue_url, settings.batch_queue_url)
     direct = None
     if settings.runner_url:
         authority = functools.partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
         token = functools.partial(secret, settings.runner_token_parameter)
         runner = RunnerClient(settings.runner_url, token, authority)
-        direct = DirectRun(runner, ending, queues, settings.completions_queue_url, log)
-    admission = QuotaAdmission(ending.quotas, ending.submissions, now_ms, log)
+        direct = DirectRun(runner, run_completer, queues, settings.completions_queue_url, log)
+    admission = QuotaAdmission(run_completer.quotas, run_completer.submissions, now_ms, log)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
-    store = ending.submissions
+    store = run_completer.submissions
     redrive_secs = settings.pending_redrive_secs
     starter = SubmissionStarter(store, admission, work, boxes, queues, redrive_secs, now_ms, log, direct)
     return Acceptance(settings, store, admission, work, queues, starter, now_ms)

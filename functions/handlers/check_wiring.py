@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
-from functions.checks.end import Ending
+from functions.checks.complete import RunCompleter
 from functions.checks.event_store import EventStore
 from functions.checks.fire import Firing
 from functions.checks.follow import Following
@@ -95,7 +95,7 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
         projects=ProjectRegistry(settings.projects_table, dynamodb),
         submissions=submissions,
         acceptance=acceptance,
-        ending=Ending(store, runs, payloads, settings.public_base_url, clock),
+        completer=RunCompleter(store, runs, payloads, settings.public_base_url, clock),
         outbox=outbox(settings),
         hints=hints,
         variables=CheckVariables(boxes),

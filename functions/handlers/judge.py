@@ -27,16 +27,16 @@ refuse_insecure_stage()
 def wiring() -> JudgeRoutes:
     """Return the wired parts, created on the first call."""
     log, settings = logger("judge"), load(SubmitSettings)
-    dynamodb, ending = Clients.dynamodb(), completer(settings, "judge")
-    store, payloads = ending.submissions, ending.payloads
+    dynamodb, run_completer = Clients.dynamodb(), completer(settings, "judge")
+    store, payloads = run_completer.submissions, run_completer.payloads
     return JudgeRoutes(
         projects=ProjectStore(settings.projects_table, dynamodb),
         fleet=Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages),
-        acceptance=acceptance(settings, ending, JudgeWork(payloads), log),
+        acceptance=acceptance(settings, run_completer, JudgeWork(payloads), log),
         rows=Results(store, payloads, now_ms, Kind.JUDGE),
         judged=judged_runs(settings),
         progress=ProgressStore(settings.submissions_table, dynamodb),
-        deletion=Deletion(store, ending.deliveries, ending.quotas, payloads),
+        deletion=Deletion(store, run_completer.deliveries, run_completer.quotas, payloads),
         long_poll=LongPoll(),
         allow_insecure=settings.allow_insecure_webhook_targets,
         longest_wait_secs=settings.longest_wait_secs,

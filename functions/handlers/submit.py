@@ -26,12 +26,12 @@ refuse_insecure_stage()
 def wiring() -> SubmitRoute:
     """Return the wired parts, created on the first call."""
     log, settings = logger("submit"), load(SubmitSettings)
-    dynamodb, ending = Clients.dynamodb(), completer(settings, "submit")
+    dynamodb, run_completer = Clients.dynamodb(), completer(settings, "submit")
     return SubmitRoute(
         projects=ProjectStore(settings.projects_table, dynamodb),
         fleet=Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages),
-        acceptance=acceptance(settings, ending, RunWork(ending.payloads), log),
-        results=Results(ending.submissions, ending.payloads, now_ms),
+        acceptance=acceptance(settings, run_completer, RunWork(run_completer.payloads), log),
+        results=Results(run_completer.submissions, run_completer.payloads, now_ms),
         long_poll=LongPoll(),
         allow_insecure=settings.allow_insecure_webhook_targets,
         longest_wait_secs=settings.longest_wait_secs,

@@ -1,4 +1,4 @@
-"""The end of a run: evaluate the assertions, move the check's state, and store the events, in one transaction."""
+"""Complete a run: evaluate the assertions, move the state of its check, and store the events, in one transaction."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _GOOD_MAX_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """Ends runs. `public_base_url` has no trailing slash."""
+class RunCompleter:
+    """Completes runs. `public_base_url` has no trailing slash."""
 
     store: CheckStore
     runs: RunStore
