@@ -103,7 +103,8 @@ INTERACTORS: Final = {
     "both talk without end": Pair(ASK_FOR_EVER, ASK_FOR_EVER, FAILED | ERROR, one("TLE", "IE", "RE")),
     "both flood": Pair(FLOOD, FLOOD, FAILED | ERROR),
     "both sleep": Pair(SLEEP, SLEEP, FAILED, one("TLE")),
-    "both crash": Pair(CRASH, CRASH, FAILED | ERROR),
+    # Python's exit code of a crash is 1, testlib's of a wrong answer.
+    "both crash": Pair(CRASH, CRASH, FAILED | one("wrong_answer")),
     "both read for ever": Pair(READ_ALL, READ_ALL, FAILED, one("TLE")),
     "a Kattis interactor accepts": Pair(KATTIS, "print(1)", PASSED, one("AC"), "kattis"),
     "a Kattis interactor rejects": Pair(KATTIS, "print(2)", REJECTED, one("AC"), "kattis"),
