@@ -80,7 +80,8 @@ from sandbox_runtime.jail.evidence.in_force import (
     is_strict,
     not_in_force,
 )
-from sandbox_runtime.jail.host.advice import HostFacts, advice, core_pattern_problem, read_facts
+from sandbox_runtime.jail.host.advice import advice, core_pattern_problem
+from sandbox_runtime.jail.host.facts import HostFacts, read_facts
 from sandbox_runtime.jail.host.probe import HostSupport, probe_as_ordinary_user, probe_host
 from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.spec import (

@@ -46,6 +46,8 @@ def test_the_advice_for_an_ordinary_user_says_that_root_was_not_tried() -> None:
         ({"groups_problem": "read-only"}, failed("create cgroup", number=errno.EROFS), "writable"),
         ({}, failed("unshare mounts"), "capabilities"),
         ({"in_user_namespace": True}, failed("open descriptors", number=errno.EINVAL), "rootless engine"),
+        ({"apparmor_profile": "docker-default (enforce)"}, failed("mount", "/", errno.EACCES), "docker-default"),
+        ({"apparmor_profile": "rustbox-runner (enforce)"}, failed("unshare mounts"), "capabilities"),
     ],
 )
 def test_the_advice_names_the_reason_against_strict_mode(
@@ -71,12 +73,14 @@ def test_every_control_that_is_missing_for_root_has_its_sentence(control: str) -
         ({"apparmor_restricts_user_namespaces": 1}, failed("mount", "/"), "AppArmor"),
         ({}, failed("mount", "/sys/proc"), "systempaths=unconfined"),
         ({}, failed("clone"), "seccomp"),
+        ({"apparmor_profile": "docker-default (enforce)"}, failed("clone", number=errno.EACCES), "apparmor=unconfined"),
+        ({"apparmor_profile": "docker-default (enforce)"}, failed("clone"), "seccomp"),
     ],
 )
 def test_the_advice_names_the_reason_against_permissive_mode(
-    facts: dict[str, int], permissive: HostSupport, words: str
+    facts: dict[str, int | str], permissive: HostSupport, words: str
 ) -> None:
-    text = lines(replace(FACTS, **facts), WHOLE, permissive)  # type: ignore[arg-type] # only numbers are changed
+    text = lines(replace(FACTS, **facts), WHOLE, permissive)  # type: ignore[arg-type] # only numbers and one text are changed
     assert words in text
 
 

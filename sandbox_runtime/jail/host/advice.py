@@ -1,76 +1,12 @@
 """Advice for `doctor`: for each missing control a sentence with the cause and the remedy."""
 
 import errno
-import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from sandbox_runtime.jail.controls.cgroup import open_groups
-from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend, close_groups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence.in_force import GROUP_CONTROLS
+from sandbox_runtime.jail.host.facts import HostFacts
 from sandbox_runtime.jail.host.probe import HostSupport
-
-
-@dataclass(frozen=True, slots=True)
-class HostFacts:
-    """Settings of the kernel; None: it has no such setting. `groups_problem`: "" when groups can be made."""
-
-    kernel: str
-    machine: str
-    cgroup_version: str | None
-    groups_problem: str
-    max_user_namespaces: int | None
-    unprivileged_userns_clone: int | None
-    apparmor_restricts_user_namespaces: int | None
-    core_pattern: str | None = None
-    in_user_namespace: bool = False
-
-
-def _core_pattern() -> str | None:
-    try:
-        return Path("/proc/sys/kernel/core_pattern").read_text().strip()
-    except OSError:
-        return None
-
-
-def _setting(path: str) -> int | None:
-    try:
-        return int((Path("/proc/sys") / path).read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _in_user_namespace() -> bool:
-    try:
-        # The host's own namespace maps all ids.
-        return Path("/proc/self/uid_map").read_text().split() != ["0", "0", str(2**32 - 1)]
-    except OSError:
-        return False
-
-
-def _groups_problem() -> str:
-    try:
-        close_groups(open_groups("doctor"))
-    except JailError as error:
-        return str(error)
-    return ""
-
-
-def read_facts() -> HostFacts:
-    """Read the settings, and try to make groups."""
-    return HostFacts(
-        kernel=platform.release(),
-        machine=platform.machine(),
-        cgroup_version=cgroup_backend(),
-        groups_problem=_groups_problem(),
-        max_user_namespaces=_setting("user/max_user_namespaces"),
-        unprivileged_userns_clone=_setting("kernel/unprivileged_userns_clone"),
-        apparmor_restricts_user_namespaces=_setting("kernel/apparmor_restrict_unprivileged_userns"),
-        core_pattern=_core_pattern(),
-        in_user_namespace=_in_user_namespace(),
-    )
 
 
 def advice(facts: HostFacts, strict: HostSupport | None, permissive: HostSupport | None) -> tuple[str, ...]:
@@ -112,10 +48,23 @@ def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str
             )
         elif facts.groups_problem:
             yield "strict: groups cannot be made here: make the mount of the control groups writable."
+        elif sentence := _apparmor_advice(facts, strict.failure):
+            yield f"strict: {sentence}"
         elif strict.failure.errno == errno.EPERM:
             yield "strict: capabilities are missing: give the runner or its container those listed in docs/runner.md."
     for name in strict.missing:
         yield f"strict: {name} is not in force: {_WHAT_GIVES.get(name, 'it is needed for strict mode')}."
+
+
+def _apparmor_advice(facts: HostFacts, failure: JailError) -> str:
+    """Return the sentence for a refusal of AppArmor, else ""."""
+    # Missing capabilities and filters of system calls give EPERM.
+    if facts.apparmor_profile is None or failure.errno != errno.EACCES:
+        return ""
+    return (
+        f"AppArmor's profile {facts.apparmor_profile} confines this process: start the container with "
+        "`--security-opt apparmor=unconfined`, or for strict mode with infra/runner/apparmor.profile."
+    )
 
 
 _WHAT_GIVES = {
@@ -177,7 +126,9 @@ def _why_no_user_namespace(facts: HostFacts, failure: JailError) -> Iterator[str
             "permissive: AppArmor restricts user namespaces: give the interpreter a profile with `userns`, or "
             "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`."
         )
-    if failure.step == "mount" and failure.target.endswith("/proc"):
+    if sentence := _apparmor_advice(facts, failure):
+        yield f"permissive: {sentence}"
+    elif failure.step == "mount" and failure.target.endswith("/proc"):
         yield "permissive: parts of /proc are hidden here: in Docker add `--security-opt systempaths=unconfined`."
     elif failure.step == "clone" and facts.max_user_namespaces:
         yield (
