@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +53,7 @@ def emulator(folder: Path) -> Iterator[Emulator]:
         try:
             with urllib.request.urlopen(f"{url}/_ministack/health", timeout=5) as answer:  # noqa: S310 - loopback
                 return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # it does not listen yet, or answers too slowly
             return False
 
     try:
@@ -62,4 +61,4 @@ def emulator(folder: Path) -> Iterator[Emulator]:
         yield Emulator(url, process.pid)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

@@ -47,15 +47,13 @@ stage_types() { "$bin/mypy" "${python_paths[@]}"; }
 # A part of the jail's suite on cgroup v2, in an emulated machine; `make test-vm` runs the whole suite there.
 stage_vm() { bash infra/vm/test.sh part; }
 
-stage_tests() { "$bin/pytest" "tests/$1"; }
-
 stage_jail() {
   local path others=()
   for path in "${hostile_tests[@]}" "${toolchains_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do others+=(--ignore "$path"); done
   "$bin/pytest" "${patience[@]}" tests/jail "${others[@]}"
 }
 
-stage_two_at_a_time() { "$bin/pytest" -n 2 "tests/$1"; }
+stage_two_at_a_time() { "$bin/pytest" -n 2 "${patience[@]}" "tests/$1"; }
 
 # One at a time: beside it other stages work.
 stage_system() {
@@ -78,7 +76,8 @@ run_stage() {
     deployment) "$bin/pytest" "${patience[@]}" "${deployment_tests[@]}" ;;
     adapters-quick) stage_adapters_quick ;;
     unit | adapters | embedded) stage_two_at_a_time "$1" ;;
-    contract | package) stage_tests "$1" ;;
+    contract) "$bin/pytest" tests/contract ;;
+    package) "$bin/pytest" "${patience[@]}" tests/package ;;
     *) echo "unknown stage $1" >&2; exit 2 ;;
   esac
 }

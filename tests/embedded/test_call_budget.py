@@ -45,10 +45,12 @@ def test_each_path_keeps_its_budget(in_flight: int) -> None:
     assert {
         name: dict(one.calls) for name, one in counted.items() if one.total > BUDGET[in_flight][name] + _SPARE
     } == {}
+    # Rounded: the start of a run that a busy machine holds up is written too.
+    write_units = {name: round(one.write_units) for name, one in counted.items()}
     if in_flight == 1:
-        assert {name: one.write_units for name, one in counted.items()} == WRITE_UNITS
+        assert write_units == WRITE_UNITS
     # Shards keep the items of a quota small, however many runs are in flight.
-    assert counted[calls.SUBMITTED].write_units == WRITE_UNITS[calls.SUBMITTED]
+    assert write_units[calls.SUBMITTED] == WRITE_UNITS[calls.SUBMITTED]
 
 
 def test_the_price_model_of_a_deployment_counts_the_same_writes() -> None:

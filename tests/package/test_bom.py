@@ -42,7 +42,7 @@ def bom(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     return {name: json.loads((BUILD_DIR / f"{name}.cdx.json").read_text()) for name in ("functions", "runner")}
@@ -95,7 +95,7 @@ def _scan(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=280,
     )
 
 
