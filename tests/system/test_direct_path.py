@@ -122,7 +122,8 @@ def test_a_process_killed_before_the_answer_costs_no_result_that_was_accepted(
         took_secs = time.monotonic() - began
         # A run of more than half a second has a row by then; a shorter one was never accepted.
         accepted = [item["id"] for item in client.get("/api/results").json()["items"]]
-        assert len(accepted) == is_accepted or took_secs > ROW_AFTER_SECS, took_secs
+        if is_accepted or took_secs < ROW_AFTER_SECS:
+            assert len(accepted) == is_accepted
         for submission_id in accepted:
             _make_due(local, submission_id)
         repeated = client.post("/api/submit?wait=2", **request)
