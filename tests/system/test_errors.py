@@ -191,7 +191,7 @@ def test_full_queue_is_503_with_retry_after_and_leaves_no_claim(own_stack: Calla
     local.start()
     with local.client() as client:
         # The queue grows faster than it is worked off, on a slow machine too.
-        job = {"language": "python", "code": "import time; time.sleep(0.4)"}
+        job = {"language": "python", "code": "import time; time.sleep(0.2)"}
         answers: dict[str, httpx.Response] = {}
 
         def is_refused() -> bool:
