@@ -253,6 +253,7 @@ def killed_runner() -> Iterator[tuple[int, int]]:
     assert runner.stdout is not None
     uid = json.loads(runner.stdout.readline())
     until(lambda: len(processes_of(uid)) >= 4)
+    assert groups_of(runner.pid)
     runner.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, runner.pid, os.WEXITED | os.WNOWAIT)
     yield runner.pid, uid
@@ -265,13 +266,12 @@ def test_a_killed_runner_leaves_no_guest_and_its_groups_are_removed_by_the_next_
 ) -> None:
     pid, uid = killed_runner
     until(lambda: not processes_of(uid))
-    assert groups_of(pid)
-    assert remove_stale_groups() > 0
+    remove_stale_groups()  # where a runner of another stage has just started, it has done so
     assert groups_of(pid) == []
 
 
 def test_the_groups_of_a_killed_runner_are_removed_while_its_guests_still_die(killed_runner: tuple[int, int]) -> None:
-    assert remove_stale_groups() > 0
+    remove_stale_groups()
     assert groups_of(killed_runner[0]) == []
 
 
