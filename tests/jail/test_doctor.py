@@ -15,6 +15,7 @@ import pytest
 from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS
 from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend
 from sandbox_runtime.languages import python
+from tests.until import until
 
 ROOT = Path(__file__).parents[2]
 INTERPRETER = str(getattr(sys, "_base_executable", sys.executable))
@@ -105,4 +106,5 @@ def test_the_table_has_a_line_for_every_control_and_toolchain(copy: Path) -> Non
         assert [name, "yes", "yes" if name in PERMISSIVE_CONTROLS else "NO"] in lines
     assert {"python", "c", "rust"} <= {words[0] for words in lines}
     assert done.returncode == 0
-    assert list(Path("/sys/fs/cgroup").glob("**/rustbox-*/doctor")) == [], "it leaves no group"
+    # It leaves no group. Those of another test's doctor go soon.
+    until(lambda: not list(Path("/sys/fs/cgroup").glob("**/rustbox-*/doctor")))
