@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import select
 import socket
 from contextlib import suppress
@@ -32,37 +31,19 @@ class Waking:
 
     def wake(self, channel: int | str) -> None:
         """Wake all polls of a channel, whichever process they are in. Call it when the change is committed."""
-        self._wake(self._waiting(channel))
-
-    def wake_one(self, channel: int | str) -> None:
-        """Wake any one poll of a channel. If it does not use what changed, it must wake another one."""
-        waiting = self._waiting(channel)
-        random.shuffle(waiting)  # so that processes share the messages
-        self._wake(waiting, most=1)
-
-    def _waiting(self, channel: int | str) -> list[str]:
         prefix = f"{channel}."
-        return [name for name in os.listdir(self._folder) if name.startswith(prefix)]  # noqa: PTH208 - bare names
-
-    def _wake(self, waiting: list[str], most: int | None = None) -> None:
+        waiting = [name for name in os.listdir(self._folder) if name.startswith(prefix)]  # noqa: PTH208 - bare names
         if not waiting:
             return
-        woken = 0
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
             for name in waiting:
-                if woken == most:
-                    return
                 try:
                     sender.sendto(b"!", self.address(name))
                 except ConnectionRefusedError:
                     with suppress(FileNotFoundError):
                         os.unlink(self.address(name))  # noqa: PTH108 - relative to the descriptor
-                except FileNotFoundError:
-                    continue  # it ended
-                except BlockingIOError:
-                    woken += 1  # it has wake-ups that it has not read yet
-                else:
-                    woken += 1
+                except (FileNotFoundError, BlockingIOError):
+                    continue  # it ended, or has a wake-up that it has not read yet
 
     def waiter(self, channel: int | str) -> Waiter:
         """Wait in a `with` statement. Look again after entering it: from then on no change is missed."""

@@ -161,7 +161,7 @@ def test_a_long_poll_ends_with_a_message_of_another_process(engine: Engine, aws:
 def test_each_of_several_messages_ends_a_poll(
     engine: Engine, aws: Backend, monkeypatch: pytest.MonkeyPatch, *, in_one_call: bool
 ) -> None:
-    """A message wakes one poll. Polls take one message each and do not come back, so each must wake the next one."""
+    """Polls take one message each and do not come back, so each message must end another one."""
     monkeypatch.setattr(receiving, "_LOOK_MS", 60_000)  # only a wake-up is early enough
     sqs, url = aws.client("sqs"), aws.create_queue()
     bodies = {"a", "b", "c"}

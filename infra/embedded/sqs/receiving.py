@@ -40,10 +40,9 @@ def receive_message(engine: Engine, params: Params) -> Answer:
     most = params.get("MaxNumberOfMessages", 1)
     if not 1 <= most <= MOST_ENTRIES:
         raise ServiceError("InvalidParameterValue", f"MaxNumberOfMessages must be 1 to {MOST_ENTRIES}; got {most}")
-    now = engine.clock()
     with engine.store.read() as connection:
         queue = find_queue(connection, params["QueueUrl"])
-        next_ms = _next_visible_ms(connection, queue, now)
+        next_ms = _next_visible_ms(connection, queue, engine.clock())
     wait_secs = params.get("WaitTimeSeconds", queue.wait)
     visibility_secs = params.get("VisibilityTimeout", queue.visibility)
     if not (0 <= wait_secs <= _MOST_WAIT_SECS and 0 <= visibility_secs <= _MOST_VISIBILITY_SECS):
@@ -63,21 +62,17 @@ def receive_message(engine: Engine, params: Params) -> Answer:
 
 def _wait(engine: Engine, queue: Queue, call: _Call, deadline: float) -> list[dict[str, Any]]:
     """Wait for messages. Empty at the deadline, or when the client has died: it would take a message along."""
-    received: list[dict[str, Any]] = []
     with engine.waking.waiter(queue.number) as waiter:
         while True:
             next_ms = _look(engine, queue)
             if next_ms <= 0 and (received := _take(engine, queue, call)):
-                break
+                return received
             left_ms = (deadline - time.monotonic()) * 1000
             if left_ms <= 0:
-                break
+                return []
             waiter.wait(min(left_ms, max(next_ms, 1), _LOOK_MS))
             if engine.holder is not None and not engine.holder.is_alive():
-                break
-    if _look(engine, queue) <= 0:
-        engine.waking.wake_one(queue.number)  # a wake-up may have come to us since our last look
-    return received
+                return []
 
 
 def _look(engine: Engine, queue: Queue) -> float:
@@ -92,15 +87,12 @@ def _next_visible_ms(connection: sqlite3.Connection, queue: Queue, now: int) -> 
 
 
 def _take(engine: Engine, queue: Queue, call: _Call) -> list[dict[str, Any]]:
-    """Receive visible messages, and wake another poll for those that are left."""
     now, holder = engine.clock(), str(engine.receiver)
     received: list[dict[str, Any]] = []
     dead: Queue | None = None
-    are_left = False
     with engine.store.write() as connection:
-        while not received and (found := choose(connection, queue.number, now, call.most + 1)):
-            are_left = len(found) > call.most
-            for message in found[: call.most]:
+        while not received and (found := choose(connection, queue.number, now, call.most)):
+            for message in found:
                 if message.sent_ms <= now - queue.retention * 1000:
                     connection.execute("DELETE FROM message WHERE id = ?", (message.message_id,))
                 elif queue.dead_letters is not None and message.receives >= queue.max_receives:
@@ -109,9 +101,7 @@ def _take(engine: Engine, queue: Queue, call: _Call) -> list[dict[str, Any]]:
                 else:
                     received.append(_receive(connection, message.message_id, now, holder, call))
     if dead is not None:
-        engine.waking.wake_one(dead.number)
-    if are_left and received:
-        engine.waking.wake_one(queue.number)
+        engine.waking.wake(dead.number)
     return received
 
 

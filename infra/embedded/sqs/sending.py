@@ -47,7 +47,7 @@ def send_message(engine: Engine, params: Params) -> Answer:
     with engine.store.write() as connection:
         queue = find_queue(connection, params["QueueUrl"])
         answer = _insert(connection, queue, params, engine.clock())
-    _wake(engine, queue, [params])
+    engine.waking.wake(queue.number)
     return answer
 
 
@@ -65,16 +65,8 @@ def send_message_batch(engine: Engine, params: Params) -> Answer:
                 sent.append({"Id": entry["Id"], **_insert(connection, queue, entry, engine.clock())})
             except ServiceError as error:
                 failed.append(failure(entry["Id"], error))
-    _wake(engine, queue, entries)
+    engine.waking.wake(queue.number)
     return batch_answer(sent, failed)
-
-
-def _wake(engine: Engine, queue: Queue, entries: list[dict[str, Any]]) -> None:
-    """Wake one poll, which wakes the next one while messages are left. A delay changes how long each poll waits."""
-    if queue.delay or any(entry.get("DelaySeconds") for entry in entries):
-        engine.waking.wake(queue.number)
-    else:
-        engine.waking.wake_one(queue.number)
 
 
 def check_batch(entries: list[dict[str, Any]], members: set[str]) -> None:
