@@ -12,8 +12,8 @@ privileges=("${confined[@]}" "${capabilities[@]/#/--cap-add=}" "${groups[@]}")
 # prepare_inside PROJECT FOLDER SITE: sets `inside`, a `docker run` that finds the tests, and pytest in SITE. FOLDER is
 # for the links to the toolchains and the runner of the image, which the tests look for beside themselves.
 prepare_inside() {
-    # Controls that the container itself holds on to, so that no program can show what happens without them. That our
-    # filter is in force is told from the container's own all the same (test_evidence).
+    # The container keeps these controls, so no program can show the effect of their absence. test_evidence tells our
+    # filter from the container's.
     local name unprovable="no_capabilities no_new_privileges seccomp unreachable_network"
     mkdir -p "$2/tests"
     ln -sfn /opt/rustbox/toolchains "$2/.toolchains"

@@ -25,10 +25,9 @@ build_image rustbox --target service
 say "size: $(docker image inspect -f '{{.Size}}' rustbox-runner | awk '{printf "%.2f GB", $1 / 1e9}')"
 
 tests=("$@")
-# Left out: what compares with toolchains that are called by hand (the image has no more of them than the jail calls),
-# what an ordinary user gets (Docker's own filter gives such a one no user namespace), what reads the memory or the
-# namespaces of the template (CAP_SYS_PTRACE), and what compares with the kernel's answers without any filter or behind
-# ours (Docker's own stays, and is the first to refuse).
+# Left out are tests that call toolchains by hand (the image has only those that the jail calls), that run as an ordinary
+# user (Docker's filter gives it no user namespace), that read the memory or the namespaces of the template
+# (CAP_SYS_PTRACE), and that need the kernel's own answers (Docker's filter refuses first).
 by_number=tests/jail/test_seccomp.py::test_every_call_number_is_answered_as_the_policy_says
 without_filter=tests/jail/test_seccomp.py::test_without_the_filter_the_kernel_answers_many_calls_that_the_policy_refuses
 by_argument=tests/jail/test_seccomp.py::test_calls_with_a_check_are_answered_by_their_arguments
