@@ -91,6 +91,9 @@ class IdempotencyConflictError(ServiceError):
     code = "idempotency_conflict"
     status = 409
 
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another body. Use a new key.")
+
 
 class ConflictError(ServiceError):
     """The current state of the resource forbids the request."""
@@ -127,8 +130,8 @@ class InvalidFieldsError(ServiceError):
 class _RetryLaterError(ServiceError):
     """An error with Retry-After: the caller may repeat the request later."""
 
-    def __init__(self, message: str, retry_after_secs: int, more_headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message, {"retry-after": str(retry_after_secs), **(more_headers or {})})
+    def __init__(self, message: str, retry_after_secs: int = 2, rate_headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, {"retry-after": str(retry_after_secs), **(rate_headers or {})})
         self.retry_after_secs = retry_after_secs
 
 
@@ -138,18 +141,12 @@ class RateLimitedError(_RetryLaterError):
     code = "rate_limited"
     status = 429
 
-    def __init__(self, message: str, retry_after_secs: int, rate_headers: Mapping[str, str]) -> None:
-        super().__init__(message, retry_after_secs, rate_headers)
-
 
 class UnavailableError(_RetryLaterError):
     """A queue is too long, or a dependency throttles. Nothing was accepted."""
 
     code = "unavailable"
     status = 503
-
-    def __init__(self, message: str, retry_after_secs: int = 2) -> None:
-        super().__init__(message, retry_after_secs)
 
 
 class MessageInvalidError(Exception):

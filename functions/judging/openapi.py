@@ -7,7 +7,6 @@ from functions.http.openapi.operation import (
     BAD,
     ID,
     KEYED,
-    NOT_JSON,
     TRACEPARENT_HEADER,
     Operation,
     Webhook,
@@ -18,7 +17,7 @@ from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.judging import openapi_bodies as bodies
 from functions.judging.requests import JudgeBody
 from functions.messages.judging import MAX_CASES
-from functions.submissions.openapi import IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
+from functions.submissions.openapi import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.openapi_bodies import Deleted
 from functions.webhooks.event_types import EVENT_JUDGED
 from functions.webhooks.openapi_events import REPEATED, RESPONSES
@@ -55,19 +54,11 @@ _JUDGE = Operation(
         200: ("The judge run is finished.", (bodies.FinalJudgeRun,)),
         202: ("`wait=false`: queued.", (bodies.JudgeAccepted,)),
         400: ("`bad_request`: broken JSON, a bad `wait`, an unsupported language, code too large.", (Error,)),
-        403: ("`forbidden`: the key may not use this profile.", (Error,)),
         404: ("`not_found`: the judge run was deleted while the request waited for it.", (Error,)),
         408: ("The wait is over, and the judge run is not finished. It continues.", (bodies.JudgeWaitOver,)),
-        409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
         413: ("`too_large`: the body is over 5 MiB. The gateway answers this over 6 MB.", (Error, GatewayError)),
-        415: NOT_JSON,
         422: ("`invalid`: fields are missing, mistyped or wrong. Each is named: `cases[3].stdin`.", (InvalidError,)),
-        504: SLOW,
-        **KEYED,
-        429: (
-            "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
-            (Error, GatewayError),
-        ),
+        **ACCEPTING,
     },
     (wait_parameter(SUBMIT_MAX_SECS, default=True), IDEMPOTENCY_KEY, TRACEPARENT_HEADER),
     JudgeBody,

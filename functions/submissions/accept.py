@@ -164,9 +164,7 @@ class Acceptance:
             self.store.check_claim(claim)
         except ClaimTakenError as taken:
             if taken.body_sha256 != claim.body_sha256:
-                raise IdempotencyConflictError(
-                    "This Idempotency-Key was used with another body. Use a new key."
-                ) from None
+                raise IdempotencyConflictError from None
             return self.store.get(taken.submission_id)  # None if it was deleted between the two reads
         return None
 

@@ -29,10 +29,19 @@ from functions.webhooks.openapi_events import REPEATED, RESPONSES
 
 _RESULT = (bodies.FinalResult, bodies.OpenResult, bodies.CompactFinal, bodies.CompactOpen)
 UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
-SLOW: Answer = (
-    "The gateway: no answer within 30 s. An accepted submission continues.",
-    (GatewayError,),
-)
+SLOW: Answer = ("The gateway: no answer within 30 s. An accepted submission continues.", (GatewayError,))
+ACCEPTING: dict[int, Answer] = {
+    403: ("`forbidden`: the key may not use this profile.", (Error,)),
+    409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
+    415: NOT_JSON,
+    504: SLOW,
+    **KEYED,
+    429: (
+        "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
+        (Error, GatewayError),
+    ),
+}
+"""Answers of operations that accept a submission, in addition to their own."""
 _SHAPE = (
     query("encoding", {"enum": ["base64"]}, "Exact output, base64-encoded."),
     query("view", {"enum": ["compact"]}, "A short body without aliases, evidence and empty fields."),
@@ -81,29 +90,13 @@ _SUBMIT = Operation(
             "`bad_request`: broken JSON, a bad `wait`, an unsupported language, code or stdin too large.",
             (Error,),
         ),
-        403: ("`forbidden`: the key may not use this profile.", (Error,)),
         404: ("`not_found`: the submission was deleted while the request waited for it.", (Error,)),
         408: ("The wait is over, and the run is not finished. It continues.", (bodies.WaitOver,)),
-        409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
-        413: (
-            "`too_large`: the body is over 1 MiB. The gateway answers this over 6 MB.",
-            (Error, GatewayError),
-        ),
-        415: NOT_JSON,
+        413: ("`too_large`: the body is over 1 MiB. The gateway answers this over 6 MB.", (Error, GatewayError)),
         422: ("`invalid`: fields are missing, mistyped or over their ceilings.", (InvalidError,)),
-        504: SLOW,
-        **KEYED,
-        429: (
-            "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
-            (Error, GatewayError),
-        ),
+        **ACCEPTING,
     },
-    (
-        wait_parameter(SUBMIT_MAX_SECS),
-        *_SHAPE,
-        IDEMPOTENCY_KEY,
-        TRACEPARENT_HEADER,
-    ),
+    (wait_parameter(SUBMIT_MAX_SECS), *_SHAPE, IDEMPOTENCY_KEY, TRACEPARENT_HEADER),
     SubmitRequest,
     _SUBMIT_EXAMPLES,
 )
@@ -113,11 +106,7 @@ _GET_RESULT = Operation(
     "getResult",
     "One submission, in any state",
     {200: ("Finished or not.", _RESULT), 400: BAD, 404: UNKNOWN, 504: SLOW, **KEYED},
-    (
-        ID,
-        wait_parameter(LONG_POLL_MAX_SECS),
-        *_SHAPE,
-    ),
+    (ID, wait_parameter(LONG_POLL_MAX_SECS), *_SHAPE),
 )
 _DELETE_RESULT = Operation(
     "/api/result/{id}",

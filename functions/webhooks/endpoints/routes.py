@@ -110,7 +110,7 @@ class EndpointRoutes:
         if earlier is None:
             return None
         if earlier.body_sha256 != claim.body_sha256:
-            raise IdempotencyConflictError("This Idempotency-Key was used with another body. Use a new key.")
+            raise IdempotencyConflictError
         endpoint = self.store.get(project_id, earlier.endpoint_id)
         if endpoint is None:
             raise ConflictError("The endpoint that this Idempotency-Key created was deleted. Use a new key.")
