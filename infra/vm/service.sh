@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Test compose.yaml with Docker in a virtual machine that has cgroup v2 only: `doctor` and hostile programs in the image,
-# then the three patterns, a restart that keeps the state, webhooks to the host (tests/image/test_service.py).
+# Test compose.yaml with Docker in a virtual machine with AppArmor, that has cgroup v2 only: `doctor` and hostile programs
+# in the image, then the three patterns, a restart that keeps the state, webhooks to the host (tests/image/test_service.py).
 #
 #   infra/vm/service.sh                      all of that
 #   infra/vm/service.sh PYTEST-ARGUMENT...   these tests of the jail, in the image
@@ -14,7 +14,7 @@ set -euo pipefail
 install_tools
 install_engine
 make_work
-make_system docker 3G docker.io,docker-cli,docker-compose,iptables,kmod,python3,ca-certificates
+make_system docker 3G docker.io,docker-cli,docker-compose,iptables,kmod,python3,ca-certificates,apparmor
 
 say "building the image"
 started=

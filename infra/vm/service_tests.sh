@@ -9,18 +9,21 @@ mkdir -p /dev/pts
 mount -t devpts pts /dev/pts
 mount -t tmpfs shm /dev/shm
 mount /dev/vdc /data
+# Docker confines its containers with AppArmor where this is mounted.
+mount -t securityfs securityfs /sys/kernel/security
+apparmor_parser --replace infra/runner/apparmor.profile
 dockerd --data-root /data/docker >/tmp/dockerd.log 2>&1 &
 for _ in $(seq 300); do
     docker info >/dev/null 2>&1 && break
     sleep 1
 done
-say "$(docker --version)"
+say "$(docker --version), $(docker info --format '{{.SecurityOptions}}')"
 
 # On an emulated CPU no compiler but gcc ends within its limits.
 export RUSTBOX_TEST_LANGUAGES="python c"
 prepare_inside "$PWD" /tmp/inside "$PWD/.site"
 tests_inside() {
-    "${inside[@]}" "${privileges[@]}" --entrypoint python3 rustbox \
+    "${inside[@]}" "${privileges[@]}" --security-opt apparmor=rustbox-runner --entrypoint python3 rustbox \
         -m pytest -p no:cacheprovider --color=no -o timeout=1800 --durations=8 "$@"
 }
 if (($#)); then
@@ -30,8 +33,18 @@ fi
 
 # There a template of a slot starts in 3 to 10 s.
 export SETUP_TIMEOUT_SECS=120 LANGUAGES=python,c
-"${inside[@]}" "${privileges[@]}" -e SETUP_TIMEOUT_SECS -e TOOLCHAINS_DIR=/opt/rustbox/toolchains \
-    --entrypoint python3 rustbox -m sandbox_runtime doctor
+doctor_under() {
+    "${inside[@]}" "${privileges[@]}" --security-opt "apparmor=$1" -e SETUP_TIMEOUT_SECS \
+        -e TOOLCHAINS_DIR=/opt/rustbox/toolchains --entrypoint python3 rustbox -m sandbox_runtime doctor
+}
+say "doctor under the profile of docs/runner.md"
+doctor_under rustbox-runner
+# It must say why it cannot isolate under Docker's own.
+if doctor_under docker-default >/tmp/doctor.log; then
+    say "doctor found no fault in a profile that denies mounts"
+    exit 1
+fi
+grep "strict: AppArmor's profile docker-default" /tmp/doctor.log
 # An attack on each control in C. In Python those on the limits and ends of runs, for which each version of control groups
 # has its own way.
 against_each_control=(abstract_socket burn_cpu_children change_input connect_out descriptors environment execute_from_tmp
