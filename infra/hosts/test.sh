@@ -5,7 +5,8 @@
 #   infra/hosts/test.sh PYTEST-ARGUMENT...
 #
 # SUITE: a suite of Debian, default testing. RUSTBOX_PYTHON: the interpreter in it, default /usr/bin/python3.14.
-# KEEP=1 keeps the root, .state/hosts/SUITE, for the next time.
+# KEEP=1 keeps the root, .state/hosts/SUITE, for the next time. RUSTBOX_TEST_* is passed on; RUSTBOX_TEST_SLOWNESS=2 gives
+# programs twice the time, on a machine that is busy with other work.
 set -euo pipefail
 
 suite=${SUITE:-testing}
