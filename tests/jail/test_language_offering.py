@@ -105,6 +105,7 @@ def test_a_template_that_is_killed_in_the_trial_costs_no_language(
         opened.append(slot.template_pid)
         if len(opened) <= deaths:
             os.kill(slot.template_pid, signal.SIGKILL)
+            os.waitid(os.P_PID, slot.template_pid, os.WEXITED | os.WNOWAIT)
         return slot
 
     monkeypatch.setattr(offering, "open_slot", open_and_kill)

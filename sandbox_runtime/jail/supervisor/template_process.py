@@ -1,6 +1,7 @@
 """Start the template process of a slot, exchange messages with it, and end it."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -86,8 +87,13 @@ class TemplateProcess:
         return shown
 
     def send(self, message: bytes, fds: Sequence[int]) -> None:
-        """Send one message to the template."""
-        send(self.channel, message, fds)
+        """Send one message to the template. Raises JailError."""
+        try:
+            send(self.channel, message, fds)
+        except JailError as error:
+            if error.errno != errno.EPIPE:
+                raise
+            raise self._ended("gone") from error
 
     def expect(self, kind: str, descriptors: int = 0) -> tuple[dict[str, Any], list[int]]:
         """Receive the template's next message, which must be of this kind with so many descriptors."""
@@ -99,7 +105,10 @@ class TemplateProcess:
             os.close(fd)
         if report["kind"] == "failed":
             raise JailError(report["step"], report["target"], report["errno"], report["hint"])
-        raise JailError("talk to the template", report["kind"], hint=f"the template ended{self._last_words()}")
+        raise self._ended(report["kind"])
+
+    def _ended(self, kind: str) -> JailError:
+        return JailError("talk to the template", kind, hint=f"the template ended{self._last_words()}")
 
     def _last_words(self) -> str:
         os.set_blocking(self._errors, False)
