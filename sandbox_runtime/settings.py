@@ -41,6 +41,7 @@ class WorkerSettings:
     `slots`: programs that run at once. `managed_slots`: jail slots; the spare ones are cleaned up and pre-warmed.
     `python_fork`: fork Python runs from a warm interpreter; false: start each by exec.
     `waiting_commands`: start Java's compiler and JVM in advance; this costs memory.
+    `pin_set_up`: set each run up on one CPU, if there is a slot for each CPU.
     `allow_permissive`: work although a control is missing. `required_controls`: the floor; below it the worker runs
     nothing even then; None: `default_floor()`.
     `languages`: those to offer, if their toolchains are there; None: all.
@@ -65,6 +66,7 @@ class WorkerSettings:
     max_receives: int
     python_fork: bool
     waiting_commands: bool
+    pin_set_up: bool
     allow_permissive: bool
     required_controls: tuple[str, ...] | None
     languages: tuple[str, ...] | None
@@ -121,6 +123,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         max_receives=_integer(env, "MAX_RECEIVES", DEFAULT_MAX_RECEIVES, 1, 1000),
         python_fork=_boolean(env, "PYTHON_FORK", default="true"),
         waiting_commands=_boolean(env, "WAITING_COMMANDS", default="true"),
+        pin_set_up=_boolean(env, "PIN_SET_UP", default="true"),
         allow_permissive=_boolean(env, "ALLOW_PERMISSIVE"),
         required_controls=_names(env, "REQUIRED_CONTROLS"),
         languages=_names(env, "LANGUAGES"),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Follow the README on another distribution: `make up` with its first run, then the jail's tests. In a root of its own.
 #
-#   infra/hosts/test.sh                     the jail's whole suite and the hostile programs
+#   infra/hosts/test.sh                     the stages of `make jail`: the jail's whole suite and the hostile programs
 #   infra/hosts/test.sh PYTEST-ARGUMENT...
 #
 # SUITE: a suite of Debian, default testing. RUSTBOX_PYTHON: the interpreter in it, default /usr/bin/python3.14.
@@ -15,7 +15,6 @@ project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 root=$project/.state/hosts/$suite
 port=4791
 longest_start_secs=900
-(($#)) || set -- tests/jail
 
 say() { printf 'hosts: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 fail() { say "$*"; exit 1; }
@@ -83,6 +82,10 @@ inside "bash infra/setup/install.sh" >"$root/rustbox/install.log" 2>&1 || { tail
 inside "python=.venv/bin/python; \$python -V; \$python -m sandbox_runtime doctor | grep -v '^  permissive'"
 # Where Python programs do not fork, tests of the forks have nothing to test.
 [[ $RUSTBOX_PYTHON == *python3.13 ]] || export RUSTBOX_TEST_PYTHON_FORK=false
-say "testing: $*"
-inside "exec .venv/bin/python -m pytest -p no:cacheprovider --color=no $(printf ' %q' "$@")"
+say "testing: ${*:-the stages of make jail}"
+if (($#)); then
+    inside "exec .venv/bin/python -m pytest -p no:cacheprovider --color=no $(printf ' %q' "$@")"
+else
+    inside "exec bash infra/setup/check.sh memory jail toolchains hostile load"
+fi
 say passed

@@ -9,7 +9,16 @@ from threading import Event
 
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.jail import BindMount, JailError, JailTimeoutError, Slot, SlotConfig, WarmStart, open_slot
+from sandbox_runtime.jail import (
+    BindMount,
+    JailError,
+    JailTimeoutError,
+    SetUpCpus,
+    Slot,
+    SlotConfig,
+    WarmStart,
+    open_slot,
+)
 from sandbox_runtime.languages import Language, binds, init_program, prewarm_spec, tried_warm_start, waiting_specs
 from sandbox_runtime.settings import MAX_SLOTS, WorkerSettings
 from sandbox_runtime.warm import WaitingPool, WarmSlot
@@ -24,10 +33,11 @@ class _Opener:
     floor: tuple[str, ...]
     warm: WarmStart | None
     small_init: str
+    set_up_cpus: SetUpCpus | None
 
     def own(self, index: int) -> Slot:
         """Open one of the worker's own slots: the first numbers."""
-        return self._open(f"slot-{index}", index, self.warm)
+        return self._open(f"slot-{index}", index, self.warm, self.set_up_cpus)
 
     def waiting(self, index: int) -> Slot:
         """Open the slot of a waiting command: the numbers after those of the worker's own slots."""
@@ -37,8 +47,10 @@ class _Opener:
         """Open the slot of an interactor: the last numbers."""
         return self._open(f"interactor-{index}", MAX_SLOTS * 2 - MOST_PARTNERS + index)
 
-    def _open(self, name: str, number: int, warm: WarmStart | None = None) -> Slot:
-        return open_slot(SlotConfig(name, number, self.binds, self.floor, warm, self.small_init))
+    def _open(
+        self, name: str, number: int, warm: WarmStart | None = None, set_up_cpus: SetUpCpus | None = None
+    ) -> Slot:
+        return open_slot(SlotConfig(name, number, self.binds, self.floor, warm, self.small_init, set_up_cpus))
 
 
 def open_worker_slots(
@@ -54,7 +66,10 @@ def open_worker_slots(
     """
     offered, toolchains_dir = tuple(languages.values()), found.toolchains_dir
     warm = tried_warm_start(offered, toolchains_dir, floor, found.trials_dir) if found.python_fork else None
-    opener = _Opener(binds(offered, toolchains_dir), floor, warm, init_program(toolchains_dir))
+    cpus = os.sched_getaffinity(0)
+    # With fewer slots than CPUs there is an idle CPU for each run, and only the kernel knows which ones are idle.
+    set_up_cpus = SetUpCpus(cpus) if found.pin_set_up and found.slots >= len(cpus) else None
+    opener = _Opener(binds(offered, toolchains_dir), floor, warm, init_program(toolchains_dir), set_up_cpus)
     waiting = waiting_specs(offered, toolchains_dir) if found.waiting_commands else ()
     pool, prewarmed = WaitingPool(waiting, opener.waiting), prewarm_spec(offered)
     stack.callback(pool.close)

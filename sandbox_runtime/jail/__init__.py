@@ -96,6 +96,7 @@ from sandbox_runtime.jail.spec import (
     StopReason,
     WaitingCommand,
 )
+from sandbox_runtime.jail.supervisor.set_up_cpus import SetUpCpus
 from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 from sandbox_runtime.jail.supervisor.slot import Slot, open_slot
 from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
@@ -119,6 +120,7 @@ __all__ = [
     "JailTimeoutError",
     "Limits",
     "Outcome",
+    "SetUpCpus",
     "Slot",
     "SlotConfig",
     "StopReason",

@@ -143,6 +143,8 @@ def become_program(
             identity.become_guest_in_user_namespace()
         else:
             identity.become_guest(terms.uid)
+        if terms.cpus:  # from here on it need not stay on the CPU of the template
+            os.sched_setaffinity(0, terms.cpus)
         step = "load the filter"
         filter_program.load()
         step = "measure controls"

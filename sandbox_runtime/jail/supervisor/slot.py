@@ -20,6 +20,7 @@ from sandbox_runtime.jail.supervisor.launch import Launch
 from sandbox_runtime.jail.supervisor.observation import Observation
 from sandbox_runtime.jail.supervisor.outcome import assemble
 from sandbox_runtime.jail.supervisor.run_io import RunIO
+from sandbox_runtime.jail.supervisor.set_up_cpus import SlotCpu
 from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from sandbox_runtime.jail.supervisor.watch import watch
@@ -65,6 +66,7 @@ class Slot:
         self.runs = 0
         self._prewarmed: Launch | None = None
         self._ending: Launch | None = None
+        self._cpu = SlotCpu(config.set_up_cpus)
         self._in_user_namespace = os.geteuid() != 0
         self._warm = config.warm if config.warm is not None and config.warm.is_possible else None
         self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
@@ -91,6 +93,7 @@ class Slot:
             small_init=config.small_init,
             warm=self._warm,
             interpreter_device=None if self._warm is None else os.stat(self._warm.argv[0]).st_dev,
+            cpus=() if config.set_up_cpus is None else config.set_up_cpus.cpus,
         )
 
     @property
@@ -110,6 +113,7 @@ class Slot:
         template = self._open_template()
         self.healthy = False
         self._prewarmed = self._begin(template, spec, is_prewarmed=True)
+        self._cpu.release()  # it is set up, and waits
         self.healthy = True
 
     def is_ready_for(self, spec: JailSpec) -> bool:
@@ -166,6 +170,7 @@ class Slot:
         left = self._groups.process_count()
         if left:
             raise JailError("end the run", hint=f"{left} processes are still alive; close this slot")
+        self._cpu.release()
         self.healthy = was_healthy
 
     def _open_template(self) -> TemplateProcess:
@@ -187,6 +192,7 @@ class Slot:
 
     def _begin(self, template: TemplateProcess, spec: JailSpec, *, is_prewarmed: bool) -> Launch:
         """Clone a run. The order matters: set the limits first; write files and request while the template clones."""
+        self._cpu.pin(template.pid)
         start = self._groups.prepare(spec.limits)
         run_io = RunIO(None if self._in_user_namespace else self.uid, spec.pipes)
         launch = Launch(template, self._groups, spec, start, run_io, is_prewarmed=is_prewarmed)
@@ -201,6 +207,7 @@ class Slot:
             if launch is not None:
                 launch.close()
         self._prewarmed = self._ending = None
+        self._cpu.release()
         if self._template is not None:
             self._template.close()
         with contextlib.suppress(OSError, JailError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from sandbox_runtime.jail.controls.mounts import BindMount
 from sandbox_runtime.jail.evidence.in_force import CONTROLS, default_floor
 from sandbox_runtime.jail.python_fork import WarmStart
+from sandbox_runtime.jail.supervisor.set_up_cpus import SetUpCpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class SlotConfig:
     `required_controls`: the floor. When one of them is not in force, no guest starts and `run` raises JailError.
     `warm`: runs of this command fork from a warm interpreter, if the host supports it; None: all runs start by exec.
     `small_init`: directory of the built small init; "": each run forks its init from the template, which is slower.
+    `set_up_cpus`: chooses the CPU on which each run is set up; None: the kernel does, which is slower.
     """
 
     name: str
@@ -23,6 +25,7 @@ class SlotConfig:
     required_controls: tuple[str, ...] = field(default_factory=default_floor)
     warm: WarmStart | None = None
     small_init: str = ""
+    set_up_cpus: SetUpCpus | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for an unknown control: a misspelt name would silently lower the floor."""
