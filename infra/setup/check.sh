@@ -15,10 +15,10 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 # Each job runs its stages one after the other, beside the other jobs. The quick stages come first. The tests of `memory`
 # mostly wait, and measure the memory that the kernel holds: nothing beside them may start guests.
 first=("types memory" "lint contract unit")
-# Most tests of `hostile`, `jail` and `system` wait for a limit or for a process: so three jobs keep two cores busy. They are
-# of about equal length, so that both cores work to the end. A fourth one mostly waits: `deployment` for a schedule, the kill
-# run for leases of dead processes. `package` writes the same zip as `deployment`, and comes long after it.
-side_by_side=("jail toolchains" "system package" "hostile vm adapters embedded" "deployment kills")
+# Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so three jobs keep two cores
+# busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as `deployment`, and
+# comes long after it.
+side_by_side=("deployment jail embedded" "system adapters" "hostile vm kills package toolchains")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.

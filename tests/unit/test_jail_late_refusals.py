@@ -98,13 +98,28 @@ def test_very_many_that_only_wait_are_halted_at_once(groups: Groups, halts: list
 
 
 @pytest.mark.usefixtures("halts")
-def test_it_ends_after_a_quarter_of_a_second(groups: Groups, clock: Clock) -> None:
+def test_it_ends_after_two_seconds(groups: Groups, clock: Clock) -> None:
     late = PendingRefusals(groups, TEN, groups.counters)
     assert late.may_come(FAILED)
-    clock.pass_ms(249)
+    clock.pass_ms(1999)
     assert late.may_come(FAILED)
     clock.pass_ms(1)
     assert not late.may_come(FAILED)
+
+
+def test_processes_without_cpu_time_are_stopped_after_a_second(
+    groups: Groups, clock: Clock, halts: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late_refusals, "is_any_runnable", lambda _: True)
+    halts[:] = [True]
+    late = PendingRefusals(groups, TEN, groups.counters)
+    assert late.may_come(FAILED)
+    clock.pass_ms(999)
+    assert late.may_come(FAILED)
+    assert halts == [True]
+    clock.pass_ms(1)
+    assert not late.may_come(FAILED)
+    assert halts == []
 
 
 def test_without_groups_nothing_is_counted(groups: Groups) -> None:

@@ -23,7 +23,8 @@ from sandbox_runtime.jail.supervisor.process_stop import is_any_runnable, stop_p
 LOOK_MS = 1
 # 150 fork bombs of ten Python processes on an idle host of two CPUs: the refusal came after 17 ms by the clock at most.
 _ALIVE_CPU_USEC = 30_000
-_LONGEST_NS = 250_000_000  # only on a host that gives the processes no CPU time
+# Only on a host that gives the processes no CPU time: 2 ms of it within 250 ms were seen.
+_ALIVE_NS, _LONGEST_NS = 1_000_000_000, 2_000_000_000
 
 
 class PendingRefusals:
@@ -43,7 +44,8 @@ class PendingRefusals:
         now_ns, counters = time.monotonic_ns(), self._groups.read()
         if self._begun_ns == 0:
             self._begun_ns, self._begun_cpu_usec = now_ns, counters.cpu_usage_usec
-        if now_ns - self._begun_ns >= _LONGEST_NS or counters.fork_refusals > self._start.fork_refusals:
+        waited_ns = now_ns - self._begun_ns
+        if waited_ns >= _LONGEST_NS or counters.fork_refusals > self._start.fork_refusals:
             return False
         # With half of the allowed processes, one fork in progress for each could not reach the limit. We take a
         # quarter, because init may have reaped some meanwhile.
@@ -51,6 +53,7 @@ class PendingRefusals:
         if 4 * count <= self._bound:
             return False
         used_usec = counters.cpu_usage_usec - self._begun_cpu_usec
-        if 2 * count >= self._bound and used_usec < _ALIVE_CPU_USEC and is_any_runnable(self._groups):
+        may_run = waited_ns < _ALIVE_NS and used_usec < _ALIVE_CPU_USEC
+        if may_run and 2 * count >= self._bound and is_any_runnable(self._groups):
             return True
         return not stop_processes(self._groups)
