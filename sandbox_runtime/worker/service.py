@@ -10,7 +10,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from threading import Event
+from threading import Event, Thread
 from time import monotonic
 
 from sandbox_runtime.background import start_background
@@ -90,6 +90,7 @@ class Worker:
         self._running = RunningSubmissions(on_discard=self._wake_if_draining)
         runner = self._make_runner()
         self._intake = self._make_intake(runner)
+        self._beats: Thread | None = None
         self._server = None if listener is None else self._make_server(runner, listener, tls)
 
     def _make_runner(self) -> RequestRunner:
@@ -164,7 +165,7 @@ class Worker:
             if self._server is not None:
                 self._server.start()
             start_background(self._keep_visible, stop=self._quit_now)
-            start_background(self._beat, stop=self._quit_now)
+            self._beats = start_background(self._beat, stop=self._quit_now)
             _LOG.info("worker started", extra={"slots": self._slots, "node_id": self._settings.node_id})
             self._wait_until(lambda: self._drain_requests > 0 or self._is_held, None)
             self._finish_running()
@@ -177,6 +178,8 @@ class Worker:
                 self._server.stop()
             self._long_runs.close()
             self._progress.close()
+            if self._beats is not None:
+                self._beats.join(CANCEL_SECS)  # the last heartbeat: this runner has no slots any more
             self._sender.close()
             self._deleter.close()
             for managed_slot in self._managed_slots:

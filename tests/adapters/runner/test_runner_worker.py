@@ -1,6 +1,7 @@
 """The worker from queue to completion over the engine, with recorded outcomes in place of the jail."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -10,7 +11,7 @@ import pytest
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.messages import LimitOverrides, serialise
+from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, serialise
 from sandbox_runtime.worker import long_runs, queue_intake
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 from tests.adapters.aws_account import Aws
@@ -257,8 +258,24 @@ def test_a_drain_lets_a_running_program_end_and_receives_nothing_more(system: Sy
     assert system.completion(request)["result"]["verdict"] == "AC"
     system.stop()
     until(lambda: system.counts() == (1, 0))  # a poll that was under way gives back what it got
-    assert [beat["slots"] for beat in system.of_type("runner_heartbeat")][-1] == 0
+    assert system.of_type("runner_heartbeat")[-1]["slots"] == 0
     assert later.submission_id not in {message["submission_id"] for message in system.of_type("execution_completed")}
+
+
+def test_a_worker_does_not_end_before_its_last_heartbeat_is_sent(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.start(HeldSlot)
+    until(lambda: system.of_type("runner_heartbeat"))
+    beat = system.worker._heartbeat
+
+    def late() -> RunnerHeartbeat:
+        time.sleep(0.3)  # a busy host
+        return beat()
+
+    monkeypatch.setattr(system.worker, "_heartbeat", late)
+    system.stop()
+    assert system.of_type("runner_heartbeat")[-1]["slots"] == 0
 
 
 @pytest.mark.parametrize(("drain_secs", "drains"), [("0", 1), ("50", 2)])
