@@ -66,9 +66,7 @@ def open_worker_slots(
     """
     offered, toolchains_dir = tuple(languages.values()), found.toolchains_dir
     warm = tried_warm_start(offered, toolchains_dir, floor, found.trials_dir) if found.python_fork else None
-    cpus = os.sched_getaffinity(0)
-    # With fewer slots than CPUs there is an idle CPU for each run, and only the kernel knows which ones are idle.
-    set_up_cpus = SetUpCpus(cpus) if found.pin_set_up and found.slots >= len(cpus) else None
+    set_up_cpus = choose_set_up_cpus(found)
     opener = _Opener(binds(offered, toolchains_dir), floor, warm, init_program(toolchains_dir), set_up_cpus)
     waiting = waiting_specs(offered, toolchains_dir) if found.waiting_commands else ()
     pool, prewarmed = WaitingPool(waiting, opener.waiting), prewarm_spec(offered)
@@ -85,6 +83,13 @@ def open_worker_slots(
     if not stop.is_set():
         pool.start()
     return managed_slots, PartnerSlots(lambda index: WarmSlot(opener.interactor(index), pool))
+
+
+def choose_set_up_cpus(found: WorkerSettings) -> SetUpCpus | None:
+    """Return the CPUs on which runs are set up; None leaves the choice to the kernel."""
+    cpus = os.sched_getaffinity(0)
+    # With fewer slots than CPUs there is an idle CPU for each run, and only the kernel knows which ones are idle.
+    return SetUpCpus(cpus) if found.pin_set_up and found.slots >= len(cpus) else None
 
 
 def _opened(open_managed: Callable[[int], ManagedSlot | None], count: int) -> tuple[ManagedSlot, ...]:

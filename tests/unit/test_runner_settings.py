@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox_runtime.commands.worker_slots import choose_set_up_cpus
 from sandbox_runtime.settings import SettingsInvalidError, setup_timeout_secs, toolchains_dir, worker_settings
 
 NEEDED = {
@@ -19,6 +20,18 @@ def test_defaults_are_the_designs() -> None:
     assert (found.visibility_secs, found.heartbeat_secs, found.drain_secs, found.max_receives) == (60, 20, 50, 5)
     assert 1 <= found.slots <= 32
     assert found.node_id
+
+
+@pytest.mark.parametrize(
+    ("slots", "pin", "expected"),
+    [("2", "true", (3, 5)), ("7", "true", (3, 5)), ("1", "true", None), ("2", "false", None)],
+)
+def test_runs_are_set_up_on_one_cpu_if_there_is_a_slot_for_each(
+    monkeypatch: pytest.MonkeyPatch, slots: str, pin: str, expected: tuple[int, ...] | None
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {5, 3})
+    chosen = choose_set_up_cpus(worker_settings({**NEEDED, "SLOTS": slots, "PIN_SET_UP": pin}))
+    assert (None if chosen is None else chosen.cpus) == expected
 
 
 @pytest.mark.parametrize("variable", NEEDED)

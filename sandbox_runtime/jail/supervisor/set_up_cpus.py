@@ -44,14 +44,13 @@ class SlotCpu:
         self._pinned: int | None = None
 
     def pin(self, template_pid: int) -> None:
-        """Keep the template on a CPU until `release`, or until the next call moves it."""
+        """Choose a CPU for the next run, and move the template there. The choice holds until `release`."""
         if self._shared is None or self._taken is not None:
             return
         self._taken = self._shared.take(self._pinned)
         if self._taken != self._pinned:
-            with suppress(
-                OSError
-            ):  # the host has taken this CPU away, or the template is dead, which its message shows
+            # The host may have taken this CPU away, or the template may be dead.
+            with suppress(OSError):
                 os.sched_setaffinity(template_pid, {self._taken})
                 self._pinned = self._taken
 
