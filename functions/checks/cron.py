@@ -49,7 +49,7 @@ class Cron:
                         yield moment
 
     def _days_from(self, first: date) -> Iterator[date]:
-        for year in sorted(self.years):
+        for year in sorted(year for year in self.years if year >= first.year):
             for month in sorted(self.months):
                 if (year, month) >= (first.year, first.month):
                     days = sorted(self._days_of(year, month))

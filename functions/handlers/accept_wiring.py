@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from functions.settings import SubmitSettings
     from functions.submissions.complete import Completer
-    from functions.submissions.work import Work
+    from functions.submissions.kind import SubmissionKind
 
 
-def acceptance(settings: SubmitSettings, run_completer: Completer, work: Work, log: Logger) -> Acceptance:
+def acceptance(settings: SubmitSettings, run_completer: Completer, kind: SubmissionKind, log: Logger) -> Acceptance:
     """Return the part that accepts one kind of submissions. `run_completer` writes the end of direct runs."""
     queues = Queues(Clients.sqs(), settings.interactive_queue_url, settings.batch_queue_url)
     direct = None
@@ -37,5 +37,5 @@ def acceptance(settings: SubmitSettings, run_completer: Completer, work: Work, l
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     store = run_completer.submissions
     redrive_secs = settings.pending_redrive_secs
-    starter = SubmissionStarter(store, admission, work, boxes, queues, redrive_secs, now_ms, log, direct)
-    return Acceptance(settings, store, admission, work, queues, starter, now_ms)
+    starter = SubmissionStarter(store, admission, kind, boxes, queues, redrive_secs, now_ms, log, direct)
+    return Acceptance(settings, store, admission, kind, queues, starter, now_ms)

@@ -25,11 +25,11 @@ from functions.handlers.webhook_wiring import outbox
 from functions.projects.quota_store import QuotaStore
 from functions.projects.registry import ProjectRegistry
 from functions.submissions.accept import Acceptance
+from functions.submissions.kind import RunKind
 from functions.submissions.queues import Queues
 from functions.submissions.quota_admission import QuotaAdmission
 from functions.submissions.start import SubmissionStarter
 from functions.submissions.store import SubmissionStore
-from functions.submissions.work import RunWork
 from functions.telemetry import logger
 from functions.webhooks.sending.secret_box import SecretBoxes
 
@@ -83,9 +83,9 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     admission = QuotaAdmission(QuotaStore(settings.quotas_table, dynamodb, clock), submissions, clock, log)
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     queues = Queues(Clients.sqs(), settings.interactive_queue_url, settings.batch_queue_url)
-    run_work, redrive_secs = RunWork(payloads), settings.pending_redrive_secs
-    submission_starter = SubmissionStarter(submissions, admission, run_work, boxes, queues, redrive_secs, clock, log)
-    acceptance = Acceptance(settings, submissions, admission, run_work, queues, submission_starter, clock)
+    run_kind, redrive_secs = RunKind(payloads), settings.pending_redrive_secs
+    submission_starter = SubmissionStarter(submissions, admission, run_kind, boxes, queues, redrive_secs, clock, log)
+    acceptance = Acceptance(settings, submissions, admission, run_kind, queues, submission_starter, clock)
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
     starter = Starter(EventStore(settings.checks_table, dynamodb, clock), hints, log, clock)
     following = Following(store, TriggerStore(settings.checks_table, dynamodb), starter)

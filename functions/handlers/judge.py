@@ -8,9 +8,9 @@ from functions.handlers.accept_wiring import acceptance
 from functions.handlers.wiring import completer, judged_runs
 from functions.http.long_poll import LongPoll
 from functions.http.resolver import PerThread, Resolver
+from functions.judging.kind import JudgeKind
 from functions.judging.progress_store import ProgressStore
 from functions.judging.routes import JudgeRoutes
-from functions.judging.work import JudgeWork
 from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
 from functions.submissions.answers import Results
@@ -32,7 +32,7 @@ def wiring() -> JudgeRoutes:
     return JudgeRoutes(
         projects=ProjectStore(settings.projects_table, dynamodb),
         fleet=Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages),
-        acceptance=acceptance(settings, run_completer, JudgeWork(payloads), log),
+        acceptance=acceptance(settings, run_completer, JudgeKind(payloads), log),
         rows=Results(store, payloads, now_ms, Kind.JUDGE),
         judged=judged_runs(settings),
         progress=ProgressStore(settings.submissions_table, dynamodb),

@@ -14,9 +14,9 @@ from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
 from functions.submissions.answers import Results
 from functions.submissions.fleet import Fleet
+from functions.submissions.kind import RunKind
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.submit_route import SubmitRoute
-from functions.submissions.work import RunWork
 from functions.telemetry import logger
 
 refuse_insecure_stage()
@@ -30,7 +30,7 @@ def wiring() -> SubmitRoute:
     return SubmitRoute(
         projects=ProjectStore(settings.projects_table, dynamodb),
         fleet=Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages),
-        acceptance=acceptance(settings, run_completer, RunWork(run_completer.payloads), log),
+        acceptance=acceptance(settings, run_completer, RunKind(run_completer.payloads), log),
         results=Results(run_completer.submissions, run_completer.payloads, now_ms),
         long_poll=LongPoll(),
         allow_insecure=settings.allow_insecure_webhook_targets,

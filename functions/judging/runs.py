@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.payloads import PayloadMissingError
 from functions.errors import MessageInvalidError
 from functions.judging.completed_event import judge_event_body
+from functions.judging.kind import requested_again
 from functions.judging.model import Plan
 from functions.judging.score import score
 from functions.judging.views import counts, outcomes_of
-from functions.judging.work import requested_again
 from functions.messages.judged import CaseResults, Outcome
 from functions.messages.verdict import Integrity
 from functions.submissions.completed_event import submission_event

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from functions.projects.model import Project
     from functions.projects.quota import Usage
     from functions.settings import ScheduleSettings, SubmitSettings
+    from functions.submissions.kind import SubmissionKind
     from functions.submissions.queues import Queues
     from functions.submissions.quota_admission import QuotaAdmission
     from functions.submissions.requests import RunRequest
     from functions.submissions.start import SubmissionStarter
     from functions.submissions.store import SubmissionStore
-    from functions.submissions.work import Work
 
 _SECS_PER_DAY = 86_400
 _MOST_TRIES = 75
@@ -96,7 +96,7 @@ class Acceptance:
     settings: SubmitSettings | ScheduleSettings
     store: SubmissionStore
     admission: QuotaAdmission
-    work: Work
+    kind: SubmissionKind
     queues: Queues
     starter: SubmissionStarter
     clock: Clock
@@ -192,5 +192,5 @@ class Acceptance:
             due_at_ms=now + due_secs * MS_PER_SEC,
             correlation_id=new.correlation_id,
             traceparent=new.traceparent,
-            **self.work.new_values(run),
+            **self.kind.new_values(run),
         )

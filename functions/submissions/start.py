@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.submissions.direct_run import DirectRun
+    from functions.submissions.kind import SubmissionKind
     from functions.submissions.model import Claim, Submission
     from functions.submissions.queues import Queues
     from functions.submissions.quota_admission import QuotaAdmission
     from functions.submissions.requests import RunRequest
     from functions.submissions.store import SubmissionStore
-    from functions.submissions.work import Work
     from functions.webhooks.sending.secret_box import SecretBoxes
 
 DIRECT_FROM_SECS = 2
@@ -44,7 +44,7 @@ class SubmissionStarter:
 
     store: SubmissionStore
     admission: QuotaAdmission
-    work: Work
+    kind: SubmissionKind
     boxes: SecretBoxes
     queues: Queues
     pending_redrive_secs: int
@@ -64,13 +64,13 @@ class SubmissionStarter:
         """
         if self.direct is None or not row.asked_directly:
             return self._queue(self._create(row, run, claim), run)
-        if self.work.has_row_first:
+        if self.kind.has_row_first:
             return self._run_with_row(self.direct, self._create(row, run, claim), run, wait_secs)
         return self._run_without_row(self.direct, row, run, claim, wait_secs)
 
     def _run_with_row(self, direct: DirectRun, row: Submission, run: RunRequest, wait_secs: float) -> Submission:
         """Run a submission directly whose pending row exists, else send it to the queue."""
-        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs)
+        call = direct.start(row, self.kind.requested(row, run, is_direct=True), wait_secs)
         if call is None:
             return self._queue(row, run)
         try:
@@ -84,7 +84,7 @@ class SubmissionStarter:
         self, direct: DirectRun, row: Submission, run: RunRequest, claim: Claim | None, wait_secs: float
     ) -> Submission:
         """Run a submission directly and write its final row, else write a pending row and send it to the queue."""
-        call = direct.start(row, self.work.requested(row, run, is_direct=True), wait_secs)
+        call = direct.start(row, self.kind.requested(row, run, is_direct=True), wait_secs)
         if call is None:
             return self._queue(self._create(row, run, claim), run)
         pending: Submission | None = None
@@ -109,7 +109,7 @@ class SubmissionStarter:
         return final or self._queue(pending or self._create(row, run, claim), run)
 
     def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
-        row = self.work.store_input(self._prepare(row, run), run)
+        row = self.kind.store_input(self._prepare(row, run), run)
         self.store.create(row, claim)
         reach("submit.after_create")
         return row
@@ -128,7 +128,7 @@ class SubmissionStarter:
 
     def _queue(self, pending: Submission, run: RunRequest) -> Submission:
         """Send a submission whose pending row exists to its queue."""
-        message = self.work.requested(pending, run, is_direct=False)
+        message = self.kind.requested(pending, run, is_direct=False)
         try:
             reach("submit.before_send")
             self.queues.send_execution(message, pending.correlation_id)

@@ -81,8 +81,9 @@ def check_runner_url(parameters: Mapping[str, str]) -> None:
 def check(target: Target, architecture: str) -> Preflight:
     """Ask the account. `architecture` may be empty. Raises DeployError."""
     try:
-        identity = target.client("sts").get_caller_identity()
-        settings = target.client("lambda").get_account_settings()
+        # Two attempts: who waits here has most likely mistyped something.
+        identity = target.client("sts", attempts=2).get_caller_identity()
+        settings = target.client("lambda", attempts=2).get_account_settings()
     except NoCredentialsError as error:
         raise DeployError("no AWS credentials: set AWS_PROFILE, or run `aws configure` or `aws sso login`") from error
     except EndpointConnectionError as error:

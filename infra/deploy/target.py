@@ -15,7 +15,7 @@ from infra.deploy.errors import DeployError
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _EMULATOR_REGION = "us-east-1"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
+_CONFIG = Config(connect_timeout=5, read_timeout=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,18 @@ class Target:
         """Whether an emulator on this machine is the target. It can call a webhook receiver on loopback."""
         return self.endpoint is not None and urlsplit(self.endpoint).hostname in _LOOPBACK
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client. An emulator gets made-up credentials."""
+    def client(self, service: str, *, attempts: int = 5) -> Any:
+        """Return a boto3 client. An emulator gets made-up credentials. `attempts`: of each call."""
+        config = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": attempts}))
         if self.endpoint is None:
-            return boto3.client(service, region_name=self.region, config=_CONFIG)  # type: ignore[call-overload]
+            return boto3.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
         return boto3.client(  # type: ignore[call-overload]
             service,
             region_name=self.region,
             endpoint_url=self.endpoint,
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106 - emulators expect it
-            config=_CONFIG,
+            config=config,
         )
 
 

@@ -96,8 +96,8 @@ FEEDBACK: Final = {
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give programs of the judge less time, because hostile ones use all of it."""
-    monkeypatch.setattr(programs, "CHECK_CPU_SECS", 0.5)
-    monkeypatch.setattr(programs, "CHECK_WALL_SECS", 2)
+    monkeypatch.setattr(programs, "CHECK_CPU_SECS", 1)
+    monkeypatch.setattr(programs, "CHECK_WALL_SECS", 3)
     monkeypatch.setattr(interaction, "EXTRA_WALL_SECS", 1)
 
 

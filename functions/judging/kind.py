@@ -21,7 +21,7 @@ DIRECT_MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeWork:
+class JudgeKind:
     """Judge runs: one program, executed on many cases."""
 
     payloads: Payloads

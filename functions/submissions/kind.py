@@ -1,4 +1,4 @@
-"""The kinds of submissions as their acceptance sees them: runs here, judge runs in `functions.judging`."""
+"""The kinds of submissions as their acceptance sees them: runs here, judge runs in `functions.judging.kind`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from functions.submissions.requests import RunRequest
 
 
-class Work(Protocol):
-    """One kind of submissions. `has_row_first`: its pending row is written before a runner is asked."""
+class SubmissionKind(Protocol):
+    """How submissions of one `Kind` are accepted."""
 
     @property
     def has_row_first(self) -> bool:
@@ -37,7 +37,7 @@ class Work(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RunWork:
+class RunKind:
     """Runs: one program, executed once."""
 
     payloads: Payloads
