@@ -99,7 +99,7 @@ def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
                 after = max([after, *(case["index"] + 1 for case in found["results"])])
                 tell(found["finished"])
         except KeyboardInterrupt:
-            hint = f"The judge run {accepted['id']} goes on."
+            hint = f"The judge run goes on. GET /api/judge/{accepted['id']} has its result."
             raise CommandError("Interrupted.", ExitCode.INTERRUPTED, hint) from None
 
 

@@ -10,11 +10,13 @@ import click
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import as_json, confirm, yes_option
-from rustbox_cli.output import plain, show, show_json, show_record, show_table
+from rustbox_cli.output import plain, show, show_json, show_record, show_table, waiting
 from rustbox_cli.runner_api import stop_intake
 from rustbox_cli.session import Session, pass_session
 
-_QUEUES = ("interactive", "batch", "completions", "deliveries")
+_QUEUES = ("interactive", "batch", "completions", "deliveries", "checks")
+
+_DELETED = ("submissions_deleted", "endpoints_deleted", "checks_deleted")
 
 
 def _call(session: Session, method: str, path: tuple[str, ...]) -> Any:
@@ -31,7 +33,7 @@ def admin() -> None:
     Examples:
       rustbox admin trace SUBMISSION_ID
       rustbox admin redrive completions
-      rustbox admin drain http://10.0.0.5:8080 --token-file runner.token
+      rustbox admin drain https://10.0.0.5:8443 --token-file runner.token --ca-file ca.crt
       rustbox admin purge PROJECT_ID
     """
 
@@ -80,11 +82,12 @@ def _log_commands(logs: dict[str, Any], *, is_local: bool) -> list[str]:
 def redrive(session: Session, queue: str, as_json: bool) -> None:
     """Move the dead letters of QUEUE back to it, after you have repaired their cause."""
     moved = 0
-    while True:
-        found = _call(session, "POST", ("dead-letters", queue, "redrive"))
-        moved += found["moved"]
-        if not found["moved"] or not found["left"]:
-            break
+    with waiting(f"moving the dead letters of {queue}"):
+        while True:
+            found = _call(session, "POST", ("dead-letters", queue, "redrive"))
+            moved += found["moved"]
+            if not found["moved"] or not found["left"]:
+                break
     body = {**found, "moved": moved}
     show(body, as_json=as_json)
 
@@ -97,15 +100,17 @@ def redrive(session: Session, queue: str, as_json: bool) -> None:
 def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
     """Delete all submissions, endpoints and checks of a disabled project. Backups keep them for `BackupDays`."""
     confirm(f"Delete every submission, endpoint and check of project {project_id}, with code and output?", yes=yes)
-    submissions = endpoints = checks = 0
-    while True:
-        found = _call(session, "POST", ("projects", project_id, "purge"))
-        submissions += found["submissions_deleted"]
-        endpoints += found["endpoints_deleted"]
-        checks += found.get("checks_deleted", 0)  # a service of the version before has no checks
-        if found["complete"] or not found["submissions_deleted"]:
-            break
-    body = {**found, "submissions_deleted": submissions, "endpoints_deleted": endpoints, "checks_deleted": checks}
+    deleted = dict.fromkeys(_DELETED, 0)
+    with waiting(f"deleting the data of {project_id}"):
+        while True:
+            found = _call(session, "POST", ("projects", project_id, "purge"))
+            # A service of the version before has no checks.
+            news = {name: found.get(name, 0) for name in _DELETED}
+            deleted = {name: deleted[name] + news[name] for name in _DELETED}
+            # A call that is not complete may have spent its time on checks. If it deleted nothing, runs are left.
+            if found["complete"] or not any(news.values()):
+                break
+    body = {**found, **deleted}
     show(body, as_json=as_json)
     if not found["complete"]:
         raise CommandError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rustbox_cli.options import Duration, Moment, Pair, as_json, confirm, page_options, yes_option
-from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table
+from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table, waiting
 from rustbox_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool)
 def recover_webhook(session: Session, endpoint_id: str, since: str, as_json: bool) -> None:
     """Send failed, blocked and paused deliveries again, since a time."""
     recovered, complete = 0, False
-    with session.api() as api:
+    with session.api() as api, waiting(f"sending deliveries of {endpoint_id} again"):
         while not complete:  # one call works for at most 20 seconds
             body = api.call("POST", ("webhooks", endpoint_id, "recover"), body={"since": since}).body
             recovered += body["recovered"]

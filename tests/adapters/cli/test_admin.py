@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.operations.redrive import QUEUE_NAMES
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID
@@ -82,6 +83,12 @@ def test_a_redrive_ends_when_nothing_can_be_moved(service: Service, rustbox: Rus
     assert rustbox("admin", "redrive", "orders").exit_code == 2
 
 
+@pytest.mark.parametrize("queue", QUEUE_NAMES)
+def test_every_queue_with_dead_letters_can_be_redriven(service: Service, rustbox: Rustbox, queue: str) -> None:
+    service.will(Reply(200, {"queue": queue, "moved": 0, "left": 0}))
+    assert rustbox("admin", "redrive", queue).exit_code == 0
+
+
 def test_a_drain_sends_the_runners_token_to_the_runner_alone(
     service: Service, rustbox: Rustbox, tmp_path: Path
 ) -> None:
@@ -105,8 +112,9 @@ def test_a_token_is_not_sent_unencrypted_unless_allowed(rustbox: Rustbox, tmp_pa
     assert "not encrypted" in ended.stderr
 
 
-def _purged(submissions: int, running: int, *, complete: bool) -> Reply:
-    body = {"submissions_deleted": submissions, "endpoints_deleted": 1, "submissions_running": running}
+def _purged(submissions: int, running: int, *, complete: bool, checks: int = 0) -> Reply:
+    deleted = {"submissions_deleted": submissions, "endpoints_deleted": 0, "checks_deleted": checks}
+    body = {**deleted, "submissions_running": running}
     return Reply(200, {"project_id": "dev", **body, "complete": complete})
 
 
@@ -117,6 +125,13 @@ def test_a_purge_asks_first_and_goes_on_until_nothing_is_left(service: Service, 
     ended = rustbox("admin", "purge", "dev", "--yes", "--json")
     found = json.loads(ended.stdout)
     assert (ended.exit_code, found["submissions_deleted"], found["complete"]) == (0, 150, True)
+
+
+def test_a_purge_goes_on_after_a_call_that_had_time_for_checks_only(service: Service, rustbox: Rustbox) -> None:
+    service.will(_purged(0, 0, complete=False, checks=300), _purged(5, 0, complete=False), _purged(0, 0, complete=True))
+    ended = rustbox("admin", "purge", "dev", "--yes", "--json")
+    found = json.loads(ended.stdout)
+    assert (ended.exit_code, found["checks_deleted"], found["submissions_deleted"]) == (0, 300, 5)
 
 
 def test_a_purge_says_that_submissions_still_run(service: Service, rustbox: Rustbox) -> None:
