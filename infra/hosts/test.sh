@@ -27,17 +27,19 @@ finish() {
     for mount in dev sys/fs/cgroup sys proc; do
         ! mountpoint -q "$root/$mount" || umount -R -l "$root/$mount"
     done
-    [[ -n ${KEEP:-} ]] || rm -rf --one-file-system "$root"
+    [[ -n ${KEEP:-} ]] || rm -rf --one-file-system "$root.whole" "$root"
 }
 trap finish EXIT
 
-if [[ ! -e $root/etc/os-release ]]; then
+if [[ ! -e $root.whole ]]; then # one whose making was interrupted is made anew
     say "making a root of $suite"
+    rm -rf --one-file-system "$root"
     mkdir -p "$root"
     chmod 755 "$project/.state" "$project/.state/hosts" "$root" # apt downloads as a user of its own
     # The release file of a stored copy may have expired: apt.conf(5).
     mmdebstrap --quiet --variant=apt --include=ca-certificates,git,make,mount \
         --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$root"
+    touch "$root.whole"
 fi
 # The host's way to packages: proxies, certificates, the settings of apt and pip.
 cp -an /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"

@@ -20,7 +20,7 @@ install_tools() {
 # dpkg's status file, of the image or as PACKAGES names it. Fails where there is neither.
 status_file() {
   if [ -n "${PACKAGES:-}" ]; then
-    cp "$PACKAGES" "$1"
+    cp "$PACKAGES" "$1" || exit # a wrong name must not end as a list without Debian's packages
     return
   fi
   local container

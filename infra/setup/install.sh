@@ -102,12 +102,12 @@ stamped() {
   say "$what: done in $((SECONDS - started)) s"
 }
 
-# Make the environment of the wanted interpreter; anew if it is another one's.
+# Make the environment of the wanted interpreter; anew if it is another one's, or if its making was interrupted: pip comes last.
 make_environment() {
   local python
   python="$(find_python)"
   [[ -n $python ]] || fail "no Python 3.12, 3.13 or 3.14 with venv is installed: install ${python_packages[*]}"
-  [[ -x .venv/bin/python && "$(.venv/bin/python -V)" == "$("$python" -V)" ]] || {
+  [[ -x .venv/bin/python && -x .venv/bin/pip && "$(.venv/bin/python -V)" == "$("$python" -V)" ]] || {
     rm -rf .venv
     "$python" -m venv .venv
   }

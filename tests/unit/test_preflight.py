@@ -22,6 +22,7 @@ def host(tmp_path: Path) -> dict[str, str]:
     return {
         "OS_RELEASE": str(tmp_path / "os-release"),
         "CGROUPS": str(tmp_path / "cgroups"),
+        "CGROUP_CONTROLLERS": str(tmp_path / "cgroup.controllers"),  # there with version 2 only
         "MEMINFO": str(tmp_path / "meminfo"),
         "CORE_PATTERN": str(tmp_path / "core_pattern"),
     }
@@ -72,7 +73,7 @@ def test_distribution_that_was_never_tried_passes_and_says_so(host: dict[str, st
     Path(host["OS_RELEASE"]).write_text(release("ubuntu", f'VERSION_ID="{version}"', f"Ubuntu {version} LTS"))
     code, output, _ = checked(host)
     assert code == 0
-    assert f"ok    distribution    Ubuntu {version} LTS, which no run has shown" in output
+    assert f"ok    distribution    Ubuntu {version} LTS, which we have not tested" in output
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,15 @@ def test_kernel_without_the_memory_controller_fails(host: dict[str, str]) -> Non
     code, _, (line,) = checked(host)
     assert code == 2
     assert "no memory: enable it on the kernel's command line" in line
+
+
+@pytest.mark.parametrize(("controllers", "failures"), [("cpuset cpu io memory pids\n", 0), ("cpuset cpu io pids\n", 1)])
+def test_kernel_with_version_2_only_lists_its_controllers_elsewhere(
+    host: dict[str, str], controllers: str, failures: int
+) -> None:
+    Path(host["CGROUPS"]).write_text("#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\npids\t0\t1\t1\n")
+    Path(host["CGROUP_CONTROLLERS"]).write_text(controllers)
+    assert len(checked(host)[2]) == failures
 
 
 @pytest.mark.parametrize("pattern", ["|/usr/share/apport/apport -p%p", "@/run/coredump.socket"])
