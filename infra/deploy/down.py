@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra.deploy import artifacts, fleet
 from infra.deploy.errors import DeployError
-from infra.deploy.retained import KEY_DAYS, retained
+from infra.deploy.retained import KEY_DAYS, Retained, retained
 from infra.deploy.secrets import delete_secrets
 from infra.deploy.stack import Stack
 
@@ -16,18 +16,28 @@ if TYPE_CHECKING:
 
 
 def down(target: Target, progress: Progress, *, delete_data: bool) -> None:
-    """Delete the stack and the code; then list the data that stays, or delete it. Raises DeployError."""
+    """Delete the stack and the code; list the data that stays, or delete it; delete the network. Raises DeployError.
+
+    A repeat goes on with the stacks that an interrupted call has left.
+    """
     account = target.client("sts").get_caller_identity()["Account"]
     stack = Stack(target, progress)
-    if stack.describe() is None:
+    is_there = stack.describe() is not None
+    if not (is_there or fleet.exists(target, fleet.RUNNERS, progress) or fleet.exists(target, fleet.NETWORK, progress)):
         raise DeployError(f"there is no stack {target.stack_name}: check STAGE, REGION and ENDPOINT")
-    kept = retained(stack.resources())
     fleet.delete(target, fleet.RUNNERS, progress)
-    stack.delete()
-    progress.step("stack", f"{target.stack_name} is deleted")
-    fleet.delete(target, fleet.NETWORK, progress)  # after submit, whose interfaces are in it
-    artifacts.delete_bucket(target, artifacts.bucket_name(target, account))
-    progress.step("code", "its bucket is deleted")
+    if is_there:
+        kept = retained(stack.resources())
+        stack.delete()
+        progress.step("stack", f"{target.stack_name} is deleted")
+        artifacts.delete_bucket(target, artifacts.bucket_name(target, account))
+        progress.step("code", "its bucket is deleted")
+        _settle_data(target, kept, progress, delete_data=delete_data)
+    # Last: the interfaces of submit are in it, which Lambda removes some time after the function.
+    fleet.delete(target, fleet.NETWORK, progress)
+
+
+def _settle_data(target: Target, kept: list[Retained], progress: Progress, *, delete_data: bool) -> None:
     left = [resource for resource in kept if resource.exists(target)]
     if delete_data:
         for resource in left:

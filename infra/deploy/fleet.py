@@ -103,11 +103,15 @@ def state(target: Target, progress: Progress) -> str | None:
     return f"{service['runningCount']} of {service['desiredCount']} runners, log group {outputs['LogGroupName']}"
 
 
+def exists(target: Target, kind: str, progress: Progress) -> bool:
+    """Whether there is a stack of this kind."""
+    return Stack(_beside(target, kind), progress).describe() is not None
+
+
 def delete(target: Target, kind: str, progress: Progress) -> None:
     """Delete the stack of this kind, if there is one."""
-    stack = Stack(_beside(target, kind), progress)
-    if stack.describe() is not None:
-        stack.delete()
+    if exists(target, kind, progress):
+        Stack(_beside(target, kind), progress).delete()
         progress.step("stack", f"{_beside(target, kind).stack_name} is deleted")
 
 

@@ -73,7 +73,10 @@ def own_architecture() -> str:
 def build(architecture: str, build_dir: Path = BUILD_DIR) -> Package:
     """Build `functions-<architecture>.zip` in `build_dir`. Raises DeployError."""
     if f"{sys.version_info.major}.{sys.version_info.minor}" != RUNTIME:
-        raise DeployError(f"the package needs Python {RUNTIME} to compile its files: run `make setup`")
+        raise DeployError(
+            f"the package needs Python {RUNTIME} to compile its files, and this is {platform.python_version()}: "
+            f"run `RUSTBOX_PYTHON=/usr/bin/python{RUNTIME} make setup`"
+        )
     build_dir.mkdir(parents=True, exist_ok=True)
     dependencies = _dependencies(architecture, build_dir)
     target = build_dir / f"functions-{architecture}.zip"

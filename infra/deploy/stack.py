@@ -93,6 +93,7 @@ class Stack:
 
     def delete(self) -> None:
         """Delete the stack. Resources with `DeletionPolicy: Retain` stay."""
+        self._progress.step("stack", f"{self._name}: deleting; this can take some minutes")
         self._cloudformation.delete_stack(StackName=self._name)
         deadline = time.monotonic() + _STACK_SECS
         while (found := self.describe()) is not None and found["StackStatus"] != "DELETE_COMPLETE":

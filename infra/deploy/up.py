@@ -79,12 +79,16 @@ class Deployment:
             fleet.deploy_runners(target, checked.bucket, checked.fleet, outputs, self.progress)
         wrote = runner.write_file(self.settings.runner_env, target, outputs)
         self.progress.step("runner", f"{self.settings.runner_env} {'written' if wrote else 'is up to date'}")
-        with Api(base_url, "X-Admin-Key", find_secret(target, target.admin_key_parameter) or "") as admin:
-            first_key = create_first_project(admin)
-            check_key = smoke_test_key(target, admin, base_url)
-        with Api(base_url, "X-API-Key", check_key) as api:
-            self._smoke_test(outputs, api, checked.bucket)
-        self._tell(base_url, first_key, outputs)
+        first_key = None
+        try:
+            with Api(base_url, "X-Admin-Key", find_secret(target, target.admin_key_parameter) or "") as admin:
+                first_key = create_first_project(admin)
+                check_key = smoke_test_key(target, admin, base_url)
+            with Api(base_url, "X-API-Key", check_key) as api:
+                self._smoke_test(outputs, api, checked.bucket)
+        finally:
+            # After a failed test too: the next deployment does not show the key of the first project.
+            self._tell(base_url, first_key, outputs)
 
     def _check(self, stack: Stack) -> _Checked:
         """Check the settings and the account, and build package and template. Nothing is created."""

@@ -259,6 +259,17 @@ def test_undeploy_keeps_data_and_lists_it_and_deletes_it_only_if_asked(
     assert "kept-projects" not in capsys.readouterr().out
 
 
+def test_undeploy_goes_on_with_the_network_that_an_interrupted_call_has_left(
+    endpoint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, network = (Target(stage, "us-east-1", endpoint) for stage in ("cut", "cut-network"))
+    _create_small_stack(network)
+    down(target, Progress(), delete_data=False)
+    assert "rustbox-cut-network is deleted" in capsys.readouterr().out
+    with pytest.raises(DeployError, match="there is no stack rustbox-cut:"):
+        down(target, Progress(), delete_data=False)
+
+
 def test_status_shows_the_age_of_the_oldest_message(endpoint: str) -> None:
     target = Target("local", "us-east-1", endpoint)
     target.client("cloudwatch").put_metric_data(

@@ -4,13 +4,15 @@ import copy
 import json
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from cfnlint.api import lint
 
 from functions.aws import clients
 from infra.deploy import __main__ as deploy
-from infra.deploy import emulator, receiver, runner
+from infra.deploy import emulator, receiver, runner, up
 from infra.deploy.costs import RUNS, dollars_a_month, dollars_per_million
 from infra.deploy.errors import DeployError
 from infra.deploy.package import ROOT
@@ -24,10 +26,14 @@ from infra.deploy.preflight import (
     describe_concurrency,
     longest_wait_secs,
 )
+from infra.deploy.progress import Progress
 from infra.deploy.retained import retained
 from infra.deploy.target import Target, read_target
 from infra.deploy.up import Deployment
 from infra.sam_template import read, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TEMPLATE = ROOT / "template.yaml"
 OUTPUTS = {
@@ -200,3 +206,31 @@ def test_receiver_stack_has_no_findings_and_its_function_no_permission() -> None
     assert [str(match) for match in lint(json.dumps(stack))] == []
     assert stack["Resources"]["Role"]["Properties"].keys() == {"AssumeRolePolicyDocument"}
     assert len(receiver.CODE) < 4096  # CloudFormation's limit for code in a template
+
+
+def test_the_first_key_is_shown_although_the_smoke_test_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """No later deployment shows it. Calls of AWS and of the deployed API have stand-ins here."""
+    outputs = {"ApiUrl": "https://api", "RunnerPolicyArn": "arn", "DashboardUrl": "https://dashboard"}
+
+    def fail(*_: object) -> None:
+        raise DeployError("smoke test: no result")
+
+    stand_ins: dict[str, Callable[..., object]] = {
+        "Stack": lambda *_: SimpleNamespace(outputs=lambda: outputs, resources=lambda: {"Api": "api"}),
+        "address": lambda *_: "http://127.0.0.1:9",
+        "find_secret": lambda *_: "admin key",
+        "create_first_project": lambda _: "rb_live_first",
+        "smoke_test_key": lambda *_: "rb_live_test",
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(up, name, stand_in)
+    monkeypatch.setattr(runner, "write_file", lambda *_: True)
+    monkeypatch.setattr(Deployment, "_check", lambda *_: SimpleNamespace(fleet=None, bucket="code"))
+    monkeypatch.setattr(Deployment, "_create", lambda *_: None)
+    monkeypatch.setattr(Deployment, "_smoke_test", fail)
+    settings = up.Settings("arm64", {}, tmp_path / "runner.env", start_runner=False, fleet=None, base_image="")
+    with pytest.raises(DeployError, match="no result"):
+        Deployment(Target("dev", "eu-central-1", None), settings, Progress()).up()
+    assert "API key    rb_live_first\n" in capsys.readouterr().out
