@@ -30,7 +30,7 @@ environment:
   DRAIN_SECS          time for running programs after SIGTERM (50); a second SIGTERM cancels them at once
   MAX_RECEIVES        receives after which a message that cannot be run ends as IE (5)
   ALLOW_PERMISSIVE    true: work although a control is missing, for example as an ordinary user (false)
-  REQUIRED_CONTROLS   the floor: without these no program runs; names from `doctor`, comma-separated (all)
+  REQUIRED_CONTROLS   the floor: without these no program runs; names from `doctor`, comma-separated (all but cpu_share)
   LANGUAGES           the languages to offer, comma-separated (all whose toolchains work)
   SETUP_TIMEOUT_SECS  how long the sandbox's own set-up of a slot or a run may take; more for a slow CPU (10)
   COMPILE_CACHE_MB    memory of the compile cache, 0: no cache (64)
@@ -42,7 +42,7 @@ environment:
   RUNNER_TOKEN        bearer token of its callers, 32 characters or more; needed with LISTEN_ADDRESS
   RUNNER_TOKEN_FILE   a file with the token, instead of RUNNER_TOKEN; other users must not read it
   TLS_CERT_FILE, TLS_KEY_FILE   PEM files of its certificate chain and key; needed with LISTEN_ADDRESS
-  ALLOW_HTTP          true: listen without TLS, behind what ends it (false)
+  ALLOW_HTTP          true: listen without TLS, such as behind a load balancer that ends TLS (false)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR (INFO)
   and the variables of boto3: AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, credentials
 """
