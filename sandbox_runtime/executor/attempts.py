@@ -15,7 +15,7 @@ from sandbox_runtime.classify import OVERLOADED, Classification, Phase, Verdict,
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 
 _LONGEST_WAIT_SECS = 3.0
-_LOOK_SECS = 0.05
+_LOOK_MS = 50
 _CALM_LOOKS = 4  # so many in a row
 _LOADAVG = Path("/proc/loadavg")
 _CPUS = os.cpu_count() or 1
@@ -79,9 +79,11 @@ class Attempts:
 def await_calm(cancel_fd: int | None) -> bool:
     """Wait up to _LONGEST_WAIT_SECS for a free CPU. False: none became free, or the run is cancelled."""
     end, calm_looks = time.monotonic() + _LONGEST_WAIT_SECS, 0
-    cancels = [] if cancel_fd is None else [cancel_fd]
+    cancels = select.poll()
+    if cancel_fd is not None:
+        cancels.register(cancel_fd, select.POLLIN)
     while calm_looks < _CALM_LOOKS:
-        if time.monotonic() >= end or select.select(cancels, [], [], _LOOK_SECS)[0]:
+        if time.monotonic() >= end or cancels.poll(_LOOK_MS):
             return False
         calm_looks = calm_looks + 1 if _runnable_threads() <= _CPUS else 0
     return True

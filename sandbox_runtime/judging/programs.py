@@ -21,7 +21,8 @@ from sandbox_runtime.messages import MAX_CHECKER_MESSAGE_CHARACTERS, Case, Check
 
 CHECK_CPU_SECS = 10
 CHECK_WALL_SECS = 20
-# All checks and compilations of checkers in one judge run. The sweeper counts on it.
+# All checks and compilations of checkers in one judge run, and the time for which interactors outlive their programs.
+# The sweeper counts on it.
 ALL_CHECKS_SECS = 120.0
 INPUT, OUTPUT, ANSWER = "input", "output", "answer"
 _OUT_OF_TIME = Judgement("judge_error", f"the checkers of this judge run took more than {ALL_CHECKS_SECS:g} s together")
@@ -97,12 +98,22 @@ class CheckerPrograms:
             self._secs_left -= ran.wall_usec / 1e6
         return ready.judgement(ran, found)
 
-    def interactor_spec(self, ready: ReadyProgram, case: Case) -> JailSpec:
-        """Build the run of an interactor. Its pipes and its wall limit come with the program's."""
+    def interactor_spec(self, ready: ReadyProgram, case: Case) -> JailSpec | Judgement:
+        """Build the run of an interactor. Its pipes and its wall limit come with the program's.
+
+        A judgement: the checkers of the judge run have no time left.
+        """
+        if self._secs_left <= 0:
+            return _OUT_OF_TIME
         files = (GuestFile(INPUT, case.stdin), GuestFile(ANSWER, case.expected or b""))
         # testlib: input, a file for the interactor's own output, answer. Kattis: as a validator.
         second = (OUTPUT, ANSWER) if ready.program.protocol == "testlib" else (ANSWER, DIRECTORY)
         return ready.spec(b"", (INPUT, *second), files)
+
+    def count_interaction(self, program: Outcome, interactor: Outcome) -> None:
+        """Count the time for which an interactor outlived its program. The program's own time counts elsewhere."""
+        with self._lock:
+            self._secs_left -= max(0, interactor.wall_usec - program.wall_usec) / 1e6
 
     def _compiled(self, attempts: Attempts, program: CheckerProgram) -> ReadyProgram | Judgement:
         language = self._languages[program.language]

@@ -38,11 +38,6 @@ class _Direction:
             found.append((self.target, select.POLLOUT if self._pending else 0))
         return found
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the writer can still write."""
-        return self._reads
-
     def handle(self, fd: int, events: int) -> None:
         """Copy the bytes that have arrived."""
         if fd == self.source and self._reads:
@@ -52,6 +47,13 @@ class _Direction:
                 self._stop_writing()
             elif self._pending:
                 self._write()
+
+    def drain(self) -> None:
+        """Read the bytes that are there."""
+        poller = select.poll()  # select(2) knows no descriptor above 1023
+        poller.register(self.source, select.POLLIN)
+        while self._reads and poller.poll(0):
+            self._read()
 
     def close(self) -> None:
         """Close our ends."""
@@ -135,8 +137,7 @@ class Relay:
         os.close(self._stop)
         found = []
         for direction in (self._from_first, self._from_second):
-            while direction.is_open and select.select([direction.source], [], [], 0)[0]:
-                direction.handle(direction.source, select.POLLIN)
+            direction.drain()
             direction.close()
             found.append((bytes(direction.recorded), direction.is_cut))
         return found[0], found[1]

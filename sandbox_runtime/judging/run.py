@@ -15,7 +15,7 @@ from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
 from sandbox_runtime.judging.completion import CACHED_COMPILATION
-from sandbox_runtime.judging.interaction import Partner, interact, judgement_of_both
+from sandbox_runtime.judging.interaction import BothEnds, Partner, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, Judgement, of_output, of_run
 from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
 from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
@@ -188,13 +188,19 @@ class JudgeRun:
 
     def _interact(self, attempts: Attempts, index: int, spec: JailSpec, interactor: ReadyProgram) -> None:
         other = self._programs.interactor_spec(interactor, self._judging.cases[index])
-        ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
-        found = attempts.classified(ends.program)
+        if isinstance(other, Judgement):
+            self._put(index, other, None)
+            return
+        ends, found = self._run_both(attempts, spec, other)
         while attempts.may_repeat(ends.program, found):
-            ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
-            found = attempts.classified(ends.program)
+            ends, found = self._run_both(attempts, spec, other)
         attempts.classified(ends.interactor)
         self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
+
+    def _run_both(self, attempts: Attempts, spec: JailSpec, other: JailSpec) -> tuple[BothEnds, Classification]:
+        ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
+        self._programs.count_interaction(ends.program, ends.interactor)
+        return ends, attempts.classified(ends.program)
 
     def _end(self, index: int, ran: Outcome, found: Classification, judgement: Judgement) -> None:
         with self._lock:

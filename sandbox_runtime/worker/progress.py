@@ -26,7 +26,7 @@ class ProgressReports:
         start_background(self._run, stop=self._closed)
 
     def add(self, progress: JudgeProgress) -> None:
-        """Add new results of a run. They are sent without their outputs, and `sent_at` is set then."""
+        """Add new results of a run. They are sent without outputs and messages, and `sent_at` is set then."""
         with self._lock:
             known = self._unsent.get(progress.execution_id)
             cases = progress.cases if known is None else known.cases + progress.cases
@@ -49,11 +49,13 @@ class ProgressReports:
             with self._lock:
                 unsent, self._unsent = self._unsent, {}
             for progress in unsent.values():
-                cases = tuple(map(_without_outputs, progress.cases))
+                cases = tuple(map(_without_texts, progress.cases))
                 self._send(replace(progress, cases=cases, sent_at=format_time(datetime.now(UTC))))
 
 
-def _without_outputs(case: CaseResult) -> CaseResult:
+def _without_texts(case: CaseResult) -> CaseResult:
+    """Return a case whose size no program decides: 200 of them fit into a message."""
+    case = replace(case, checker_message=None, team_message=None)
     if case.run is None:
         return case
     streams = {name: replace(getattr(case.run, name), head=b"", object_key=None) for name in ("stdout", "stderr")}

@@ -1,6 +1,7 @@
 """An answer comes as soon as every process of the guest is dead; the clean-up of the run follows it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,14 @@ print(42)
 def own() -> Iterator[Slot]:
     with open_slot(slot_config("answer", 47, warm=warm_start([PYTHON]))) as opened:
         yield opened
+
+
+@pytest.mark.parametrize("character", ["x", "\u00e9", "\U0001f600"])
+def test_the_longest_arguments_of_a_case_reach_the_program(own: Slot, character: str) -> None:
+    words = [f"{number:02}" + character * 1022 for number in range(64)]
+    spec = python("import sys\nfor word in sys.argv[1:]: print(word)")
+    printed = good(own.answer(replace(spec, argv=(*spec.argv, *words))))
+    assert printed.decode().split() == words
 
 
 @pytest.mark.parametrize("is_prewarmed", [False, True])

@@ -221,6 +221,22 @@ def test_all_checks_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> No
     assert "together" in (found[2].checker_message or "")
 
 
+def test_interactors_that_outlive_their_programs_use_up_the_time_of_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "ALL_CHECKS_SECS", 30.0)
+    partner = RecordedSlot(ended(0, wall_usec=15_011_000))
+    found = judge(checker(kind="interactor"), RecordedSlot(outcome(wall_usec=11_000)), [case()] * 4, partner=partner)
+    assert [one.outcome for one in found] == ["passed", "passed", "judge_error", "judge_error"]
+    assert "together" in (found[2].checker_message or "")
+    assert len(partner.specs) == 2, "without time left, nothing runs"
+
+
+def test_the_time_of_an_interactor_beside_its_program_is_the_program_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "ALL_CHECKS_SECS", 1.0)
+    slot, partner = RecordedSlot(outcome(wall_usec=9_000_000)), RecordedSlot(ended(0, wall_usec=9_000_000))
+    found = judge(checker(kind="interactor"), slot, [case()] * 4, partner=partner)
+    assert [one.outcome for one in found] == ["passed"] * 4
+
+
 def test_an_interactor_and_its_program_run_with_pipes() -> None:
     slot, partner = RecordedSlot(outcome()), RecordedSlot(ended(0))
     (found,) = judge(checker(kind="interactor"), slot, partner=partner)

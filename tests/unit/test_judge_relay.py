@@ -1,9 +1,11 @@
 """The relay between a program and its interactor, over real pipes and real processes."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,19 @@ def open_descriptors() -> Iterator[None]:
     before = set(Path("/proc/self/fd").iterdir())
     yield
     assert set(Path("/proc/self/fd").iterdir()) <= before
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """All numbers up to 1023 are in use, as in a runner with many slots and connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as opened:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        while (number := os.open(os.devnull, os.O_RDONLY)) < 1024:
+            opened.callback(os.close, number)
+        os.close(number)
+        yield
 
 
 def talk(first: str, second: str, most_bytes: int = 1 << 20) -> tuple[Any, Any, int, int]:
@@ -87,6 +102,13 @@ def test_two_floods_block_nobody() -> None:
     flood = "import os\nfor _ in range(40): os.write(1, b'x' * 65536)"
     _, _, *codes = talk(flood, flood, most_bytes=100_000)
     assert all(codes)
+
+
+@pytest.mark.usefixtures("open_descriptors", "many_descriptors")
+def test_the_output_is_read_to_its_end_also_from_a_descriptor_that_select_does_not_know() -> None:
+    relay = Relay(1 << 20, 1 << 20)
+    assert start("print(42)", relay.first).wait(PATIENCE_SECS) == 0
+    assert relay.close() == ((b"42\n", False), (b"", False))
 
 
 @pytest.mark.usefixtures("open_descriptors")

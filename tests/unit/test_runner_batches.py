@@ -10,9 +10,17 @@ from uuid import uuid4
 
 import pytest
 
-from sandbox_runtime.messages import ExecutionStarted
+from sandbox_runtime.messages import (
+    MAX_CHECKER_MESSAGE_CHARACTERS,
+    MAX_MESSAGE_BYTES,
+    CaseResult,
+    ExecutionStarted,
+    JudgeProgress,
+    serialise,
+)
+from sandbox_runtime.messages.judging import MAX_CASES
 from sandbox_runtime.transport import MAX_BATCH_BYTES, Received, Transport, TransportError
-from sandbox_runtime.worker import long_runs
+from sandbox_runtime.worker import long_runs, progress
 from sandbox_runtime.worker.long_runs import LongRuns
 from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
 from sandbox_runtime.worker.reporting import Reporting
@@ -220,6 +228,22 @@ def test_only_a_long_run_sends_its_start(monkeypatch: pytest.MonkeyPatch) -> Non
             until(lambda: len(told) == 2)
     runs.close()
     assert told == [first, second]
+
+
+def test_progress_with_the_longest_messages_of_all_checkers_fits_into_a_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "PERIOD_SECS", 0.01)
+    sent: list[JudgeProgress] = []
+    reports = progress.ProgressReports(sent.append)
+    text = "\U0001f600" * MAX_CHECKER_MESSAGE_CHARACTERS
+    cases = tuple(CaseResult(index, "judge_error", text, None, None, text) for index in range(MAX_CASES))
+    now = "2026-11-26T12:00:00.000Z"
+    reports.add(JudgeProgress(str(uuid4()), str(uuid4()), "node", now, now, cases))
+    until(lambda: sent)
+    reports.close()
+    assert [case.index for case in sent[0].cases] == list(range(MAX_CASES))
+    assert len(serialise(sent[0])) < MAX_MESSAGE_BYTES
 
 
 def test_a_run_that_fails_is_over_too(monkeypatch: pytest.MonkeyPatch) -> None:

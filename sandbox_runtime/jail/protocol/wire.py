@@ -24,6 +24,7 @@ from sandbox_runtime.jail.spec import GuestFile, Limits
 
 START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # the second one: init copies out the artifact
 _MESSAGE_BYTES = FILES_TABLE_BYTES = 1 << 16
+REQUEST_BYTES = 1 << 19  # a program may get 64 arguments of 1,024 characters, each of up to four bytes
 _MAX_FDS = 16
 STATUS_AT, _OWN_FDS = 0, 6  # the status socket and five streams
 INIT_ENTRY_AT = _OWN_FDS  # the first entry descriptor of init's groups
@@ -162,7 +163,7 @@ def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
 
 def read_request(fds: list[int]) -> tuple[RunRequest, RunDescriptors]:
     """Read the request from the status socket, the first descriptor that came with the start message."""
-    request = RunRequest.parse(os.read(fds[STATUS_AT], _MESSAGE_BYTES))
+    request = RunRequest.parse(os.read(fds[STATUS_AT], REQUEST_BYTES))
     return request, RunDescriptors.received(request, fds)
 
 

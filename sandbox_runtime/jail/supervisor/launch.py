@@ -12,6 +12,7 @@ from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.wire import (
     DONT_WAIT,
+    REQUEST_BYTES,
     START_COLLECTING_RUN,
     START_RUN,
     RunRequest,
@@ -95,6 +96,8 @@ class Launch:
             ours.callback(run_io.close)
             try:
                 self.status, status = _socket_pair(ours, theirs)
+                # The kernel refuses a message that is larger than the buffer, and gives at most what the host allows.
+                self.status.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST_BYTES)
                 fds = [status, *run_io.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]
                 if is_prewarmed and spec.waiting is not None:
                     self._command_socket, command_socket = _socket_pair(ours, theirs)
