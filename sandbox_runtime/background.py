@@ -9,8 +9,8 @@ from sandbox_runtime.retry import Backoff
 _LOG = logging.getLogger(__name__)
 
 
-def start_background(target: Callable[[], None], *, stop: Event) -> Thread:
-    """Start a daemon thread. After an exception it calls `target` again, with backoff, until `stop` is set.
+def start_background[*Arguments](target: Callable[[*Arguments], None], *arguments: *Arguments, stop: Event) -> Thread:
+    """Start a daemon thread that calls `target`. After an exception it calls again, with backoff, until `stop` is set.
 
     Otherwise a bug would end the thread, and the worker would look alive and do nothing.
     """
@@ -19,7 +19,7 @@ def start_background(target: Callable[[], None], *, stop: Event) -> Thread:
         backoff = Backoff()
         while True:
             try:
-                target()
+                target(*arguments)
             except Exception:  # noqa: BLE001 - the entry point of this thread
                 _LOG.exception("thread failed", extra={"step": target.__qualname__})
                 if stop.wait(backoff.next_delay_secs()):

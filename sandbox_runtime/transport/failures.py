@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 class TransportError(Exception):
-    """A call of SQS or S3 failed. `code` is AWS's error code or the name of the client's own error."""
+    """A call of SQS or S3 failed. `code` is AWS's error code or the name of the client's or the system's error."""
 
     def __init__(self, operation: str, code: str) -> None:
         self.operation = operation
@@ -22,5 +22,6 @@ def translated(operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise TransportError(operation, error.response.get("Error", {}).get("Code", "Unknown")) from error
-    except BotoCoreError as error:
+    # botocore passes on an OSError of credentials, such as a token file that is replaced just now.
+    except (BotoCoreError, OSError) as error:
         raise TransportError(operation, type(error).__name__) from error

@@ -31,7 +31,7 @@ class ManagedSlot:
 
         False: `stop` was set before a usable slot could be opened.
         """
-        if not is_usable or self.slot.runs >= RUNS_PER_TEMPLATE:
+        if not is_usable or not self.slot.healthy or self.slot.runs >= RUNS_PER_TEMPLATE:
             return self._replace(stop)
         return self._prewarm() or self._replace(stop)
 
@@ -49,8 +49,8 @@ class ManagedSlot:
         """Close the slot and open another one. Retries with backoff until `stop`."""
         backoff = Backoff()
         is_planned = self.slot.healthy
-        self.slot.close()
         while not stop.is_set():
+            self.slot.close()  # also a new one that could not prewarm: its template and its groups would stay
             try:
                 with self._opening:
                     if self._is_closed:

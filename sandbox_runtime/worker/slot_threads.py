@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Thread
 
+from sandbox_runtime.background import start_background
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.managed_slot import ManagedSlot
@@ -33,14 +34,13 @@ class SlotThreads:
         self._capacity = capacity
         self._stopping = stopping
         self._work: SimpleQueue[Job | None] = SimpleQueue()
-        self._threads = [
-            Thread(target=self._serve, args=(managed_slot,), daemon=True) for managed_slot in managed_slots
-        ]
+        self._managed_slots = managed_slots
+        self._threads: list[Thread] = []
 
     def start(self) -> None:
         """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        for managed_slot in self._managed_slots:
+            self._threads.append(start_background(self._serve, managed_slot, stop=self._stopping))
 
     def put(self, job: Job) -> None:
         """Queue a job for the next free thread."""

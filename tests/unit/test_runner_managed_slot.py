@@ -58,6 +58,20 @@ def test_a_slot_that_cannot_prewarm_a_run_is_replaced() -> None:
     assert (bad.is_closed, managed_slot.slot) == (True, good)
 
 
+def test_a_new_slot_that_cannot_prewarm_a_run_is_closed_before_the_next_one_opens() -> None:
+    slots = [RecordedSlot(), Unstageable(), Unstageable(), RecordedSlot()]
+    left = iter(slots)
+
+    def opener(index: int) -> Any:
+        assert all(slot.is_closed for slot in slots[:index])
+        return next(left)
+
+    opened = iter(range(len(slots)))
+    managed_slot: Any = ManagedSlot(0, lambda _index: opener(next(opened)), PREWARMED)
+    assert managed_slot.get_ready(NEVER, is_usable=False)
+    assert [slot.is_closed for slot in slots] == [True, True, True, False]
+
+
 def test_a_host_that_ran_out_of_descriptors_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     broken, good = RecordedSlot(), RecordedSlot()
     coming = iter((broken, OSError(24, "Too many open files"), JailError("clone", hint="why"), good))

@@ -140,6 +140,11 @@ def test_an_error_repeats_nothing_of_the_request() -> None:
         assert "SECRET" not in str(caught.value)
 
 
+def test_an_error_of_the_system_is_one_of_the_transport() -> None:
+    with pytest.raises(TransportError, match="send: FileNotFoundError"), translated("send"):
+        raise FileNotFoundError("/run/secrets/token")
+
+
 def test_a_completion_that_is_stored_already_stays_as_it_is(transport: Transport) -> None:
     message = completed(b"")
     key = f"outputs/{message.submission_id}/{message.execution_id}/stdout"

@@ -154,6 +154,19 @@ def test_a_fault_of_the_runner_costs_one_try_only(system: System) -> None:
     assert system.completion(system.request())["result"]["verdict"] == "AC"
 
 
+def test_a_fault_while_a_slot_gets_ready_does_not_cost_the_slot(system: System) -> None:
+    class Faulty(RecordedSlot):
+        def settle(self) -> None:
+            if self.specs:
+                self.healthy = False
+                raise ZeroDivisionError
+
+    slots = [Faulty(), Faulty(), RecordedSlot()]
+    system.start(lambda: slots[len(system.slots)])
+    for _ in slots:
+        assert system.completion(system.request())["result"]["verdict"] == "AC"
+
+
 @pytest.mark.parametrize("body", ["not JSON", "{}", '{"type":"execution_requested","version":2}'])
 def test_an_unreadable_message_is_left_to_the_dead_letter_queue(system: System, body: str) -> None:
     system.start(RecordedSlot)
