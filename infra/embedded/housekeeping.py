@@ -49,7 +49,7 @@ class Housekeeping:
                 if time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + _EXPIRE_SECS
                     expire(self._engine, self._stop)
-            except ServiceError:
+            except (ServiceError, OSError):
                 pass  # callers of the engine see the same failure, and report it
             if self._stop.wait(_RELEASE_SECS):
                 return
@@ -58,12 +58,10 @@ class Housekeeping:
 def expire(engine: Engine, stop: threading.Event) -> None:
     """Remove all items, stream records, messages and objects whose time is over. SQLite uses their space again."""
     now_ms = engine.clock()
-    for remove in (expire_items, expire_records):
+    for remove in (expire_items, expire_records, expire_objects):
         _remove_all(engine, remove, now_ms, stop)
     with engine.store.write() as connection:
         expire_messages(connection, now_ms)
-    with engine.store.write() as connection:
-        expire_objects(connection, now_ms)
 
 
 def _remove_all(

@@ -36,6 +36,7 @@ class SocketCaller:
             reply = runner_protocol.receive(connection)
         except (OSError, EOFError, ValueError) as error:
             connection.close()
+            self.close()  # the others led to the same process
             raise ConnectionClosedError(endpoint_url=str(self._path), error=error) from error
         self._idle.append(connection)
         if "error" in reply:
@@ -53,10 +54,13 @@ class SocketCaller:
     def _connection(self) -> Connection:
         with suppress(IndexError):
             return self._idle.pop()
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.connect(self._directory.address(self._path.name))
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.connect(self._directory.address(self._path.name))
+            except OSError:
+                connection.close()
+                raise
         except OSError as error:
-            connection.close()
             raise EndpointConnectionError(endpoint_url=str(self._path), error=error) from error
         return Connection(connection.detach())

@@ -23,7 +23,10 @@ def send(connection: Connection, message: dict[str, Any]) -> None:
 
 def receive(connection: Connection) -> dict[str, Any]:
     """Receive one message. Raises EOFError at the end, OSError for one that is too large, ValueError."""
-    message = json.loads(connection.recv_bytes(_MOST_BYTES), object_hook=_decode)
+    try:
+        message = json.loads(connection.recv_bytes(_MOST_BYTES), object_hook=_decode)
+    except (TypeError, RecursionError) as error:  # base64 that is no text, or a value nested too deeply
+        raise ValueError("no message") from error
     if not isinstance(message, dict):
         raise ValueError("a message must be an object")  # noqa: TRY004 - as for other wrong messages
     return message

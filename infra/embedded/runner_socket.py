@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from infra.embedded.runner_policy import Policy
 
 _MOST_CONNECTIONS: Final = 128
+_PAUSE_SECS: Final = 0.1
 _CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
 
 
@@ -38,6 +39,7 @@ class RunnerSocket:
         self._engine = engine
         self._policy = policy
         self._free = threading.Semaphore(_MOST_CONNECTIONS)
+        self._stopping = threading.Event()
         path.unlink(missing_ok=True)
         self._directory = SocketFolder(path.parent)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -51,19 +53,25 @@ class RunnerSocket:
 
     def stop(self) -> None:
         """Accept no more. Connections end with this process or their client."""
+        self._stopping.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             self._free.acquire()
             try:
                 accepted, _ = self._listener.accept()
-            except OSError:
-                return  # stopped
-            threading.Thread(target=self._serve, args=(accepted,), name="runner-call", daemon=True).start()
+                try:
+                    threading.Thread(target=self._serve, args=(accepted,), name="runner-call", daemon=True).start()
+                except RuntimeError:  # no more threads
+                    accepted.close()
+                    raise
+            except (OSError, RuntimeError):  # such as too many open files: they pass
+                self._free.release()
+                self._stopping.wait(_PAUSE_SECS)
 
     def _serve(self, accepted: socket.socket) -> None:
         try:

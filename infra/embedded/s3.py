@@ -45,7 +45,9 @@ def put_bucket_lifecycle_configuration(engine: Engine, params: Params) -> Answer
 
 def put_object(engine: Engine, params: Params) -> Answer:
     """Write an object whole, in place of one that is there."""
-    content, name = bytes(params.get("Body", b"")), params["Key"]
+    content, name = params.get("Body", b""), params["Key"]
+    if not isinstance(content, bytes | bytearray):  # a number would become as many zeros
+        raise unknown("an object whose content is not bytes")
     if not 1 <= len(name.encode()) <= _MOST_NAME_BYTES:
         raise ServiceError("KeyTooLongError", f"Your key is too long; at most {_MOST_NAME_BYTES} bytes")
     etag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
@@ -102,12 +104,17 @@ def list_objects_v2(engine: Engine, params: Params) -> Answer:
     return answer | ({"Contents": listed} if listed else {})
 
 
-def expire_objects(connection: sqlite3.Connection, now_ms: int) -> None:
-    """Remove the objects that are older than their bucket's rule says."""
+def expire_objects(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
+    """Remove up to `most` objects that are older than their bucket's rule says, and return how many."""
+    removed = 0
     for number, days in connection.execute("SELECT id, expiration_days FROM bucket").fetchall():
         if days is not None:
             oldest_ms = now_ms - days * _DAY_MS
-            connection.execute("DELETE FROM object WHERE bucket = ? AND modified_ms <= ?", (number, oldest_ms))
+            removed += connection.execute(
+                "DELETE FROM object WHERE id IN (SELECT id FROM object WHERE bucket = ? AND modified_ms <= ? LIMIT ?)",
+                (number, oldest_ms, most - removed),
+            ).rowcount
+    return removed
 
 
 def _bucket(connection: sqlite3.Connection, params: Params) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.embedded import events, kms, s3, ssm
 from infra.embedded.dynamodb import reads, streams, tables, transactions, writes
-from infra.embedded.errors import unknown
+from infra.embedded.errors import ServiceError, unknown
 from infra.embedded.sqs import queues, receipts, receiving, sending
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def _operation(run: Callable[[Engine, Params], Answer], parameters: str) -> Oper
     return Operation(run, frozenset(parameters.split()))
 
 
+_UNAVAILABLE: Final = 503
 _CONDITION: Final = (
     "TableName ConditionExpression ExpressionAttributeNames ExpressionAttributeValues ReturnValues "
     "ReturnValuesOnConditionCheckFailure ReturnConsumedCapacity "
@@ -128,4 +129,8 @@ def call(engine: Engine, service: str, operation: str, params: Params) -> Answer
         raise unknown(f"the operation {operation} of {service}")
     if strange := params.keys() - found.parameters:
         raise unknown(f"the parameter {min(strange)} of {operation}")
-    return found.run(engine, params)
+    try:
+        return found.run(engine, params)
+    except OSError as error:  # callers expect errors of AWS only: another one would end a thread that polls
+        problem = f"the engine's folder cannot be used now: {error.strerror}"
+        raise ServiceError("ServiceUnavailable", problem, _UNAVAILABLE) from error

@@ -74,6 +74,7 @@ class Store:
         self._synchronous = synchronous
         self._mine = _Own(folder)
         self._inherited: list[_Own] = []
+        self._forked = threading.Lock()
 
     def prepare(self) -> None:
         """Create the file or bring it to this version. Raises StoreUnusableError."""
@@ -139,11 +140,14 @@ class Store:
 
     def _own(self) -> _Own:
         if self._mine.pid != os.getpid():
-            # After a fork. The descriptor is the parent's lock too, which must end with the parent. SQLite's
-            # connections must not be used here, not even closed.
-            os.close(self._mine.lock)
-            self._inherited.append(self._mine)
-            self._mine = _Own(self.folder)
+            with self._forked:  # several threads of a new process may come here at once
+                if self._mine.pid != os.getpid():
+                    # After a fork. The descriptor is the parent's lock too, which must end with the parent. SQLite's
+                    # connections must not be used here, not even closed.
+                    own, inherited = _Own(self.folder), self._mine
+                    self._inherited.append(inherited)
+                    self._mine = own
+                    os.close(inherited.lock)
         return self._mine
 
     def _connect(self, cache_kb: int) -> sqlite3.Connection:

@@ -30,7 +30,14 @@ class Waking:
         self._directory = SocketFolder(folder)
 
     def wake(self, channel: int | str) -> None:
-        """Wake all polls of a channel, whichever process they are in. Call it when the change is committed."""
+        """Wake all polls of a channel, whichever process they are in. Call it when the change is committed.
+
+        A failure, such as too many open files, is no failure of the change: polls look every second too.
+        """
+        with suppress(OSError):
+            self._wake(channel)
+
+    def _wake(self, channel: int | str) -> None:
         prefix = f"{channel}."
         waiting = [name for name in os.listdir(self._folder) if name.startswith(prefix)]  # noqa: PTH208 - bare names
         if not waiting:

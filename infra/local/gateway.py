@@ -68,6 +68,10 @@ class Router:
         return (self._default, {}) if self._default else None
 
 
+class _ClientGoneError(Exception):
+    """The client disconnected before the end of its request."""
+
+
 class Gateway:
     """The ASGI application."""
 
@@ -81,7 +85,10 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         started = time.perf_counter()
-        function, answer = await self._answer(scope, receive)
+        try:
+            function, answer = await self._answer(scope, receive)
+        except _ClientGoneError:
+            return  # no function sees a part of a request, nor does one on AWS
         head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         head.append((b"content-length", str(len(answer.body)).encode()))
         body = b"" if scope["method"] == "HEAD" else answer.body
@@ -142,12 +149,12 @@ def _is_too_large(payload: Any) -> bool:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """Return the whole body, None if it is larger than the gateway takes."""
+    """Return the whole body, None if it is larger than the gateway takes. Raises _ClientGoneError."""
     chunks, size = [], 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b""
+            raise _ClientGoneError
         chunk = message.get("body", b"")
         size += len(chunk)
         if size <= _MAX_REQUEST_BYTES:

@@ -48,9 +48,8 @@ class MappingPollers(StoppableThreads):
     """All threads of all mappings, as far as they are this process's share."""
 
     def __init__(self, invoker: Invoker, console: Console, counters: Counters) -> None:
-        super().__init__()
+        super().__init__(console)
         self._invoker = invoker
-        self._console = console
         self._counters = counters
         self._sqs: SQSClient = session().client("sqs", config=_CONFIG)  # one for all: making one takes 60 ms
 

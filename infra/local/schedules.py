@@ -32,9 +32,8 @@ class ScheduleThreads(StoppableThreads):
     """All schedules. A firing that takes longer than the interval delays the next one."""
 
     def __init__(self, invoker: Invoker, console: Console) -> None:
-        super().__init__()
+        super().__init__(console)
         self._invoker = invoker
-        self._console = console
 
     def start(self, schedule: Schedule, every_secs: float) -> None:
         """Fire now, then every `every_secs`. So rows that became due during a stop are handled at once."""

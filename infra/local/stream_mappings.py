@@ -52,9 +52,8 @@ class StreamPollers(StoppableThreads):
     """A thread for each stream mapping. `open_waiter`: None polls every 250 ms."""
 
     def __init__(self, invoker: Invoker, console: Console, state_dir: Path, open_waiter: OpenWaiter | None) -> None:
-        super().__init__()
+        super().__init__(console)
         self._invoker = invoker
-        self._console = console
         self._folder = state_dir / "streams"
         self._open_waiter = open_waiter or (lambda _arn: nullcontext(_Pause(self._stopping)))
 

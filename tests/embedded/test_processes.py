@@ -4,18 +4,22 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import Housekeeping
 from infra.embedded.sqs import receiving
 from infra.embedded.sqs.receipts import release_dead
+from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend
 from tests.until import until
 
@@ -178,6 +182,48 @@ def test_each_of_several_messages_ends_a_poll(
             received = [poll.result(60).get("Messages", []) for poll in polls]
             assert {message["Body"] for messages in received for message in messages} == bodies
             assert time.monotonic() - started < 15  # not by the end of a poll
+
+
+def test_a_process_without_free_descriptors_gets_errors_of_aws_and_loses_nothing(engine: Engine, aws: Backend) -> None:
+    sqs, url = aws.client("sqs"), aws.create_queue()
+    with ThreadPoolExecutor(1) as pool:
+        poll = pool.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20)
+        until(lambda: list((engine.store.folder / "wake").iterdir()))
+        with no_free_descriptors():
+            with pytest.raises(ClientError, match="ServiceUnavailable"):
+                sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)
+            sqs.send_message(QueueUrl=url, MessageBody="sent, though it can wake nobody")
+            assert poll.result(60)["Messages"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_housekeeping_goes_on_after_a_turn_without_free_descriptors(engine: Engine) -> None:
+    pid = os.fork()
+    if pid == 0:
+        housekeeping = Housekeeping(engine)
+        with no_free_descriptors():  # the first turn opens the file of this process
+            housekeeping.start()
+            time.sleep(0.3)
+        os._exit(0 if housekeeping._thread.is_alive() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_threads_of_a_forked_process_that_begin_at_once_share_one_lock(engine: Engine) -> None:
+    barrier = threading.Barrier(16)
+
+    def begin(_number: int) -> int:
+        barrier.wait(60)
+        return id(engine.store._own())
+
+    for _ in range(20):
+        pid = os.fork()
+        if pid == 0:
+            sys.setswitchinterval(1e-6)
+            with ThreadPoolExecutor(16) as pool:
+                owns = set(pool.map(begin, range(16)))
+            os._exit(len(owns))
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
 
 
 def test_a_message_wakes_a_poll_beside_dead_ones(engine: Engine, aws: Backend) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from infra.embedded import runner_protocol
 from infra.embedded.engine import Engine
+from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
 from infra.embedded.runner_client import SocketCaller
 from infra.embedded.runner_policy import Policy
@@ -26,6 +28,7 @@ from infra.embedded.sqs.receipts import release_dead
 from infra.local.embedded_aws import runner_statements
 from infra.local.settings import ROOT
 from infra.local.template import make_resolver, translate
+from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend, make_session
 
 BUCKET = "rustbox-local-payloadsbucket"
@@ -168,6 +171,8 @@ def test_botocore_raises_the_denial_as_its_own_error(served: Served) -> None:
         b"\0\0\0\x02[]",
         b"\0\0\0\x03{x}",
         b"\0\0\0\x09" + b'{"a":1}  ',
+        b"\0\x01\0\0" + b"[" * 65_536,
+        b"\0\0\0\x0c" + b'{"base64":1}',
     ],
 )
 def test_a_hostile_frame_ends_its_connection_or_is_refused(served: Served, frame: bytes) -> None:
@@ -186,6 +191,35 @@ def test_parameters_of_any_type_end_no_server(served: Served) -> None:
         with pytest.raises(Exception, match="InvalidParameterValue"):
             call("sqs", "ReceiveMessage", params)
     call("sqs", "ReceiveMessage", {"QueueUrl": queue})
+
+
+def test_a_process_without_free_descriptors_serves_again_when_it_has_some(served: Served) -> None:
+    params = {"QueueUrl": served.queues["CompletionsQueue"], "MessageBody": "x"}
+    with socket.socket(socket.AF_UNIX) as waiting:
+        address = f"/proc/self/fd/{os.open(served.path.parent, os.O_PATH)}/{served.path.name}"
+        with no_free_descriptors():
+            waiting.connect(address)
+            time.sleep(0.3)  # the server's turn
+            with pytest.raises(EndpointConnectionError):
+                served.runner.client("sqs").send_message(**params)
+    served.runner.client("sqs").send_message(**params)
+
+
+def test_a_process_that_ends_costs_one_call_however_many_connections_led_to_it(served: Served) -> None:
+    call, params = served.call, {"QueueUrl": served.queues["InteractiveQueue"]}
+    call._idle.extend([call._connection() for _ in range(3)])
+    for connection in call._idle:
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(ConnectionClosedError):
+        call("sqs", "ReceiveMessage", params)
+    assert call("sqs", "ReceiveMessage", params) == {}
+
+
+@pytest.mark.parametrize("body", [500_000_000, [1, 2], "text", {"x": 1}])
+def test_the_content_of_an_object_is_as_large_as_its_message(served: Served, body: object) -> None:
+    with pytest.raises(ServiceError, match="not bytes"):
+        served.call("s3", "PutObject", {"Bucket": BUCKET, "Key": "outputs/s", "Body": body})
 
 
 def test_without_a_server_the_runner_sees_a_connection_error(tmp_path: Path) -> None:

@@ -90,6 +90,24 @@ def test_space_of_expired_items_is_used_again(timed: Engine, clock: Clock, aws: 
     assert sizes[3] == sizes[1]
 
 
+def test_objects_of_several_buckets_go_in_short_transactions(timed: Engine, clock: Clock, aws: Backend) -> None:
+    s3, stop = aws.client("s3"), Event()
+    rule: Any = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 2}}
+    for bucket in ("one", "two", "three"):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+        for number in range(15):
+            s3.put_object(Bucket=bucket, Key=str(number), Body=b"x")
+    clock.now_ms += 2 * DAY_MS
+    s3.put_object(Bucket="three", Key="young", Body=b"x")
+    stop.set()
+    expire(timed, stop)
+    assert count(timed, "object") == 46 - 20
+    expire(timed, Event())
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket="three")["Contents"]] == ["young"]
+    assert count(timed, "object") == 1
+
+
 def test_old_messages_and_objects_go(timed: Engine, clock: Clock, aws: Backend) -> None:
     sqs, s3, url = aws.client("sqs"), aws.client("s3"), aws.create_queue(MessageRetentionPeriod="86400")
     s3.create_bucket(Bucket="b")

@@ -1,5 +1,6 @@
 """The local gateway makes and takes what an HTTP API makes and takes."""
 
+import asyncio
 import base64
 import io
 import json
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 
 from infra.local.console import Console, LogStream
-from infra.local.gateway import Router
+from infra.local.gateway import Gateway, Router
 from infra.local.http_event import HttpRequest, from_result, to_event
+from infra.local.invoker import Invoker
 from infra.local.mappings import failed_ids
-from infra.local.stack import Route
+from infra.local.metrics import Counters
+from infra.local.stack import Function, Route
 
 
 def _request(**fields: Any) -> HttpRequest:
@@ -97,6 +100,32 @@ def test_route_is_found_by_full_match(method: str, path: str, key: str, paramete
     found = Router(routes).find(method, path)
     assert found is not None
     assert (found[0].key, found[1]) == (key, parameters)
+
+
+def test_a_request_whose_body_breaks_off_reaches_no_function() -> None:
+    seen, sent = list[Any](), list[dict[str, Any]]()
+    received: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b'{"status": "failed",', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return received.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    def handler(event: Any, _context: object) -> dict[str, Any]:
+        seen.append(event)
+        return {"statusCode": 200}
+
+    invoker = Invoker({"Operate": Function("Operate", "m.handler", 30, 128, {})}, {"Operate": handler})
+    counters = Counters(["unused"], 1)
+    gateway = Gateway([Route("POST", "/api/admin/redrive", "Operate")], invoker, Console(io.StringIO()), counters)
+    asyncio.run(
+        gateway({"method": "POST", "path": "/api/admin/redrive", "query_string": b"", "headers": []}, receive, send)
+    )
+    assert (seen, sent, received) == ([], [], [])
 
 
 def test_without_a_default_route_the_gateway_itself_answers() -> None:

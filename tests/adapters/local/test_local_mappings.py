@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from functions.ids import new_id
+from infra.local import stoppable_threads
 from infra.local.console import Console
 from infra.local.invoker import Invoker
 from infra.local.mappings import MappingPollers, Share
 from infra.local.metrics import Counters, message_name
 from infra.local.resources import create_bus, session
 from infra.local.stack import Function, QueueMapping
+from infra.local.stoppable_threads import StoppableThreads
 from tests.until import until
 
 COUNTERS = Counters([message_name(queue, how) for queue in ("Deliveries", "Idle") for how in ("handled", "failed")], 1)
@@ -60,6 +62,26 @@ def test_sends_that_hang_do_not_hold_up_others(queue_url: str) -> None:
     left = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
     assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("Deliveries-")]
+
+
+def test_a_thread_that_fails_goes_on_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Part(StoppableThreads):
+        def start(self) -> None:
+            self._start_thread("part", self._work, "told")
+
+        def _work(self, word: str) -> None:
+            turns.append(word)
+            if len(turns) < 3:
+                raise ZeroDivisionError
+
+    turns, console = list[str](), io.StringIO()
+    monkeypatch.setattr(stoppable_threads, "_AGAIN_SECS", 0.01)
+    part = Part(Console(console))
+    part.start()
+    until(lambda: len(turns) == 3)
+    part.stop(30)
+    assert not part._threads[0].is_alive()
+    assert console.getvalue().count("part: ZeroDivisionError") == 2
 
 
 def test_idle_pollers_ask_one_at_a_time(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
