@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from functions.webhooks.log_entry import Entry
 
 ANSWER_BYTES = 4 * 1024 * 1024
-"""Bodies of one answer, together. Lambda's limit is 6 MB, and characters that JSON escapes take more."""
+"""Bodies of one answer, together, as they are in Lambda's response, which has at most 6 MB: escaped, in ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def within_answer(events: Iterable[Event]) -> int:
     """Count the first events whose bodies fit into one answer, at least one of them."""
     total_bytes = taken = 0
     for event in events:
-        total_bytes += len(event.body)
+        total_bytes += len(json.dumps(event.body.decode()))
         if taken and total_bytes > ANSWER_BYTES:
             break
         taken += 1

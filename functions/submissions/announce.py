@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.failpoint import reach
 from functions.submissions.complete import OnFinal, no_one
+from functions.webhooks.event_bus import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from functions.webhooks.event_bus import Bus
 
 
-_NEVER_ACCEPTED = frozenset({"InvalidArgument", "MalformedDetail"})
-"""Error codes of the bus that depend on the event alone. Others depend on the time or on permissions.
+_NEVER_ACCEPTED = frozenset({"InvalidArgument", "MalformedDetail", TOO_LARGE})
+"""Error codes that depend on the event alone. Others depend on the time or on permissions.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 """

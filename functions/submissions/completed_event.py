@@ -9,7 +9,7 @@ from functions.submissions.judge_runs import JudgeRuns
 from functions.submissions.model import Kind, Submission
 from functions.submissions.output import output_if_kept
 from functions.submissions.views import result_body
-from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
+from functions.webhooks.cut_body import CUT_SIZES, event_bytes
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.event_types import EVENT_COMPLETED
 
@@ -40,24 +40,30 @@ def submission_event(final: Submission, body: bytes) -> Event:
 def completed_body(final: Submission, stdout: bytes, stderr: bytes, public_base_url: str) -> bytes:
     """Return the event body as JSON in UTF-8. The same submission always gives the same bytes.
 
-    If the body would be over 256 KiB, both streams are cut to 8 KiB of text. It then has `truncated_in_event` and the
-    URL of the whole result.
+    If the body would be over 256 KiB, both streams are cut to 8 KiB of text, or to 1 KiB if that is still too much. It
+    then has `truncated_in_event` and the URL of the whole result.
     """
     if len(stdout) + len(stderr) <= MAX_BODY_BYTES:
         body = event_bytes(_with_type(result_body(final, stdout, stderr)))
         if len(body) <= MAX_BODY_BYTES:
             return body
-    result = result_body(final, _cut(stdout), _cut(stderr))
-    result["output"]["truncated_in_event"] = True
-    return event_bytes(_with_type(result) | {"result_url": public_base_url + result_path(final.submission_id)})
+    url = public_base_url + result_path(final.submission_id)
+    body = b""
+    for kept_bytes in CUT_SIZES:
+        result = result_body(final, _cut(stdout, kept_bytes), _cut(stderr, kept_bytes))
+        result["output"]["truncated_in_event"] = True
+        body = event_bytes(_with_type(result) | {"result_url": url})
+        if len(body) <= MAX_BODY_BYTES:
+            break
+    return body
 
 
 def _with_type(result: Body) -> Body:
     return {"type": EVENT_COMPLETED, "timestamp": result["completed_at"], **result}
 
 
-def _cut(output: bytes) -> bytes:
-    """Return up to 8 KiB of the decoded text (invalid UTF-8 replaced), cut between characters."""
+def _cut(output: bytes, kept_bytes: int) -> bytes:
+    """Return up to `kept_bytes` of the decoded text (invalid UTF-8 replaced), cut between characters."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text = decoder.decode(output[:CUT_OUTPUT_BYTES], final=len(output) <= CUT_OUTPUT_BYTES)
-    return text.encode()[:CUT_OUTPUT_BYTES].decode(errors="ignore").encode()
+    text = decoder.decode(output[:kept_bytes], final=len(output) <= kept_bytes)
+    return text.encode()[:kept_bytes].decode(errors="ignore").encode()

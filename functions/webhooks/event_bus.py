@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from functions.http.paths import result_path
-from functions.webhooks.cut_body import cut_body
+from functions.webhooks.cut_body import CUT_SIZES, cut_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SOURCE = "rustbox"
 MAX_ENTRY_BYTES = 256 * 1024
 """Limit for source, detail type and detail together, of one entry and of all entries in a call."""
+TOO_LARGE = "EntryTooLarge"
+"""Our error code of an entry that is too large even when it is cut. The bus would refuse the whole call, each time."""
 _ENTRIES_PER_CALL = 10
 _TRIES = 4
 _FIRST_PAUSE_SECS = 0.05
@@ -60,7 +62,13 @@ class Bus:
         refused: dict[str, str] = {}
         if not self._name:  # the deployment has switched the bus off
             return refused
-        entries = [(event.event_id, self._entry(event)) for event in events]
+        entries = []
+        for event in events:
+            entry = self._entry(event)
+            if _size(entry) > MAX_ENTRY_BYTES:
+                refused[event.event_id] = TOO_LARGE
+            else:
+                entries.append((event.event_id, entry))
         while entries:
             count = _count_for_one_call([entry for _, entry in entries])
             refused |= self._put(entries[:count])
@@ -68,11 +76,17 @@ class Bus:
         return refused
 
     def _entry(self, event: Event) -> PutEventsRequestEntryTypeDef:
-        detail = _detail(event, event.body)
-        if len(SOURCE) + len(event.type) + len(detail) > MAX_ENTRY_BYTES:
+        entry = self._entry_of(event, event.body)
+        for kept_bytes in CUT_SIZES:
+            if _size(entry) <= MAX_ENTRY_BYTES:
+                break
             url = self._public_base_url + result_path(event.submission_id)
-            detail = _detail(event, cut_body(event.body, url))
-        return {"Source": SOURCE, "DetailType": event.type, "Detail": detail.decode(), "EventBusName": self._name}
+            entry = self._entry_of(event, cut_body(event.body, url, kept_bytes))
+        return entry
+
+    def _entry_of(self, event: Event, body: bytes) -> PutEventsRequestEntryTypeDef:
+        detail = _detail(event, body).decode()
+        return {"Source": SOURCE, "DetailType": event.type, "Detail": detail, "EventBusName": self._name}
 
     def _put(self, entries: Sequence[tuple[str, PutEventsRequestEntryTypeDef]]) -> dict[str, str]:
         codes: dict[str, str] = {}
@@ -95,11 +109,15 @@ def _detail(event: Event, body: bytes) -> bytes:
     return b'{"project_id":' + json.dumps(event.project_id).encode() + b"," + body.removeprefix(b"{")
 
 
+def _size(entry: PutEventsRequestEntryTypeDef) -> int:
+    return len(SOURCE) + len(entry["DetailType"]) + len(entry["Detail"].encode())
+
+
 def _count_for_one_call(entries: Sequence[PutEventsRequestEntryTypeDef]) -> int:
     """Count the first entries that fit into one call: at most ten and MAX_ENTRY_BYTES together, at least one."""
     total_bytes = 0
     for index, entry in enumerate(entries[:_ENTRIES_PER_CALL]):
-        total_bytes += len(SOURCE) + len(entry["DetailType"]) + len(entry["Detail"].encode())
+        total_bytes += _size(entry)
         if total_bytes > MAX_ENTRY_BYTES:
             return max(1, index)
     return min(len(entries), _ENTRIES_PER_CALL)

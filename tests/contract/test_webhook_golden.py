@@ -144,6 +144,20 @@ def test_the_truncated_body_equals_the_golden_one() -> None:
     assert made == expected
 
 
+def test_control_characters_in_every_text_do_not_make_the_body_too_large() -> None:
+    """JSON writes six bytes for each of them."""
+    submission = submission_of(
+        golden("webhook/v1.truncated"),
+        compilation={"stderr": "\x01" * 16_384},
+        metadata={"\x01" * 1_000: "\x01" * 1_048},
+    )
+    body = body_of(submission, b"\x01" * 1_048_576, b"\x01" * 1_048_576)
+    assert len(body) <= MAX_BODY_BYTES
+    made = json.loads(body)
+    assert made["stdout"] == made["output"]["stderr"] == "\x01" * 1_024
+    SCHEMA.validate(made)
+
+
 @pytest.mark.parametrize(
     "output",
     [

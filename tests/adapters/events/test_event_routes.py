@@ -205,6 +205,14 @@ def test_a_page_of_large_bodies_is_cut_and_goes_on(aws: Aws, project_key: str) -
     assert ids(project_key, order="asc") == made
 
 
+def test_a_page_of_quotation_marks_fits_into_the_response_of_lambda(aws: Aws, project_key: str) -> None:
+    """Each of them takes two characters in a body, and four in Lambda's response."""
+    made = [other(aws, 20_000 - number, text='"' * 120_000) for number in range(18)]
+    first = page(project_key, order="asc")
+    assert len(json.dumps(first.raw.decode())) < ANSWER_BYTES + 100_000
+    assert ids(project_key, order="asc") == made
+
+
 def test_an_unknown_event_is_not_found(project_key: str, submissions: SubmissionStore) -> None:
     foreign = final(submissions, 1_000, project_id="other")
     for event_id in (new_id(), foreign):

@@ -233,7 +233,37 @@ def test_largest_entry_is_put_whole_and_one_byte_more_is_cut(filler: str, bus: B
 
 
 def test_body_without_output_is_never_cut(bus: Bus, aws: Aws) -> None:
-    body = json.dumps({"text": "x" * MAX_ENTRY_BYTES}).encode()
+    body = json.dumps({"text": "x" * (MAX_ENTRY_BYTES - 100)}).encode()
     with bus_answers(aws) as put:
         bus.publish(event_of(body))
     assert put == [PROJECT + body.decode()[1:]]
+
+
+def test_output_of_control_characters_is_cut_until_it_fits(bus: Bus, watch: BusWatch) -> None:
+    streams = {"stdout": "\x01" * 9_000, "stderr": "\x01" * 9_000}
+    body = json.dumps({"id": SUBMISSION_ID, "output": streams, **streams, "more": "x" * 70_000}).encode()
+    bus.publish(event_of(body))
+    (seen,) = watch.seen()
+    assert {len(seen["detail"][name]) for name in streams} == {1_024}
+
+
+def test_entry_that_is_too_large_even_when_cut_does_not_block_the_others(
+    pipeline: Pipeline, watch: BusWatch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PutEvents would refuse the whole call, and the stream would repeat it for a day."""
+    bad, good = pipeline.submit(), pipeline.submit()
+    pipeline.finish(bad)
+    pipeline.finish(good)
+    render = completed_event.completed_body
+
+    def rendered(row: Submission, *arguments: Any) -> bytes:
+        if row.submission_id == bad.submission_id:
+            return json.dumps({"text": "x" * MAX_ENTRY_BYTES}).encode()
+        return render(row, *arguments)
+
+    monkeypatch.setattr(completed_event, "completed_body", rendered)
+    with bus_answers(pipeline.aws) as put:
+        assert pipeline.announce(bad.submission_id, good.submission_id) == []
+    assert len(put) == 1
+    assert '"EventSkipped":[1.0]' in capsys.readouterr().out
+    assert [seen["detail"]["id"] for seen in watch.seen()] == [good.submission_id]
