@@ -4,6 +4,7 @@ The program is checked as that of POST /api/submit. A wrong case, checker or gro
 whose fields name the place: `cases[3].checker.code`. `rules` checks several fields together.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ from functions.submissions.requests import ProgramRequest, RunRequest, checked_p
 
 MAX_SECS = 300
 """The longest judge run, without its compile steps and checker programs."""
+PLAN_MAX_BYTES = 65_536
+"""The names, points and groups of all cases, as a row holds them."""
 CHECKERS_SECS = 120
 """Added to the budget of a judge run with checker programs, for all of them together."""
 
@@ -142,6 +145,11 @@ def _parse(raw: bytes, offered: tuple[Language, ...], *, allow_insecure: bool, o
         problems += [FieldProblem(f"cases.{index}.{one.field}", one.message) for one in wrong]
         limits.append(own)
     problems += find_problems(request, offered)
+    plan = to_plan(request)
+    size = len(json.dumps(plan.to_json(), separators=(",", ":")))
+    if size > PLAN_MAX_BYTES:
+        text = f"The names and groups of all cases have {size:,} bytes in JSON, the limit is {PLAN_MAX_BYTES:,}."
+        problems.append(FieldProblem("cases", f"{text} Send shorter names."))
     if problems:
         raise InvalidFieldsError(tuple(problems))
     judging = to_judging(request, limits)
@@ -151,7 +159,7 @@ def _parse(raw: bytes, offered: tuple[Language, ...], *, allow_insecure: bool, o
         secs += CHECKERS_SECS
     return JudgeRequest(
         **{part.name: getattr(run, part.name) for part in fields(RunRequest)},
-        plan=to_plan(request),
+        plan=plan,
         judging=judging,
         budget_secs=math.ceil(secs),
     )

@@ -61,8 +61,8 @@ class Message(Shape):
             raise MessageInvalidError(problem_places(error)) from None
 
     def serialise(self) -> str:
-        """Return the message as one line of JSON."""
-        return self.model_dump_json(by_alias=True)
+        """Return the message as one line of JSON, in ASCII: SQS refuses some characters, such as U+FFFF."""
+        return self.model_dump_json(by_alias=True, ensure_ascii=True)
 
 
 class FromExecution(Message):

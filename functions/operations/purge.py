@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from functions.submissions.delete import Deletion
     from functions.submissions.list_store import SubmissionList
     from functions.webhooks.endpoints.changes import EndpointChanges
+    from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.endpoints.store import EndpointStore
 
 WORK_SECS = 10.0
@@ -47,9 +48,7 @@ class Purge:
     def purge(self, project_id: str) -> Purged:
         """Delete for about WORK_SECS. Repeating the call is safe, and continues."""
         until = self.monotonic() + WORK_SECS
-        endpoints = [
-            one for one in self.endpoints.list_all(project_id) if self._delete_endpoint(project_id, one.endpoint_id)
-        ]
+        endpoints = [one for one in self.endpoints.list_all(project_id) if self._delete_endpoint(project_id, one)]
         checks = 0
         for check in self.checks.list_all(project_id):
             if self.monotonic() >= until:
@@ -72,8 +71,9 @@ class Purge:
                 return Purged(deleted, len(endpoints), checks, running, complete=not (deleted or running))
         return Purged(deleted, len(endpoints), checks, running, complete=False)
 
-    def _delete_endpoint(self, project_id: str, endpoint_id: str) -> bool:
-        return self.changes.delete(project_id, endpoint_id) is not None  # the sweeper cancels its paused deliveries
+    def _delete_endpoint(self, project_id: str, endpoint: Endpoint) -> bool:
+        due_at_ms = self.changes.delete(project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
+        return due_at_ms is not None  # the sweeper cancels its paused deliveries
 
     def _delete_submission(self, submission_id: str) -> bool:
         """Delete a submission, unless it is gone. False while it runs."""

@@ -13,6 +13,8 @@ from functions.submissions.requests import parse_submission
 
 CASE = {"stdin": "1\n", "expected": "1\n"}
 PROGRAM = {"kind": "program", "language": "cpp", "code": "int main() {}", "protocol": "testlib"}
+NAMED = [CASE | {"id": f"{number:03}" + "\x01" * 61} for number in range(200)]
+"""JSON writes six characters for each control character."""
 
 
 def parse(**body: Any) -> JudgeRequest:
@@ -64,6 +66,7 @@ def test_the_request_of_the_published_sdk() -> None:
         ({"checker": PROGRAM | {"files": {"../x": ""}}}, "checker.files.../x", "Must match"),
         ({"checker": PROGRAM | {"kind": "interactor"}}, "cases[0].expected", "An interactor judges the conversation"),
         ({"groups": [{"id": "a"}]}, "groups[0].id", "No case belongs to this group."),
+        ({"cases": NAMED}, "cases", "The names and groups of all cases have 75,823 bytes"),
         ({"stop": "always"}, "stop", "Must be one of never, first_failure or group."),
     ],
 )

@@ -5,6 +5,8 @@ import pytest
 from functions.aws.clients import Clients
 from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.clock import Clock, now_ms
+from functions.messages.variables import Environment
+from functions.messages.wire import ExecutionRequested
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.queues import Queues
 from tests.adapters.aws_account import Aws
@@ -38,6 +40,13 @@ def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
     message = execution_requested(row, b"x" * 65_536, b"y" * 262_144, row.created_at)
     queues(aws).send_execution(message)
     assert len(received(aws, "BatchQueue")["Body"]) > 400_000
+
+
+def test_characters_that_sqs_refuses_are_escaped(aws: Aws) -> None:
+    row, environment = new_submission(), Environment({"A": "\uffff\ufffe"})
+    message = execution_requested(row, b"x", b"", row.created_at, environment)
+    queues(aws).send_execution(message)
+    assert ExecutionRequested.parse(received(aws, "BatchQueue")["Body"]) == message
 
 
 def test_depth_counts_waiting_and_in_flight_messages(aws: Aws) -> None:

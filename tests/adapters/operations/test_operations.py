@@ -208,6 +208,15 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
     assert pipeline.deliveries.get_event(disabled[0]) is None
 
 
+def test_a_purge_counts_ordered_endpoints_down(
+    aws: Aws, admin_key: str, pipeline: Pipeline, disabled: list[str]
+) -> None:
+    pipeline.endpoint(project_id=PROJECT_ID, ordered=True)
+    assert purge_project(admin_key).json["endpoints_deleted"] == 1
+    (counts,) = (item for item in aws.items("DeliveriesTable") if item["sk"]["S"] == "ENDPOINTS")
+    assert (counts["count"], counts["ordered"]) == ({"N": "0"}, {"N": "0"})
+
+
 def test_a_running_submission_is_purged_when_it_has_ended(
     aws: Aws, admin_key: str, pipeline: Pipeline, disabled: list[str]
 ) -> None:
