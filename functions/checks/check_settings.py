@@ -35,6 +35,11 @@ Tag = Annotated[str, Field(pattern=_TAG)]
 NotifiedId = Annotated[str, Field(pattern=_UUID)]
 
 
+def without_program(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return stored settings without code and stdin."""
+    return {name: value for name, value in stored.items() if name not in {"code", "stdin"}}
+
+
 class Overlap(StrEnum):
     """What happens with a slot while the run before is still going on."""
 

@@ -172,4 +172,5 @@ def _head(text: bytes) -> str:
 
 
 def _cut(text: str) -> str:
+    text = text.encode(errors="replace").decode()  # half characters of JSON output have no UTF-8 form
     return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"

@@ -1,12 +1,13 @@
 """Check and normalise the settings of a check. A wrong field raises InvalidFieldsError (422, with fields)."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from functions.checks.check_settings import CheckSettings
+from functions.checks.check_settings import CheckSettings, without_program
 from functions.checks.schedule import ScheduleInvalidError, parse_schedule
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.validation import checked, read_object
@@ -14,6 +15,8 @@ from functions.messages.variables import Environment, name_problem
 
 ENV_MAX_BYTES = 2_560
 """As it is sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
+SETTINGS_MAX_BYTES = 32_768
+"""As a row holds them, without the program. So a page of 100 checks fits into an answer."""
 
 
 class InboundEvent(BaseModel):
@@ -89,6 +92,10 @@ def _settings(body: dict[str, Any], now_ms: int) -> CheckSettings:
     except ScheduleInvalidError as invalid:
         problems.append(FieldProblem("faster_while_failing", str(invalid)))
     problems += _env_problems(settings.env)
+    size = len(json.dumps(without_program(settings.stored()), separators=(",", ":")))
+    if size > SETTINGS_MAX_BYTES:
+        text = f"All settings but the program have {size:,} bytes in JSON, the limit is {SETTINGS_MAX_BYTES:,}."
+        problems.append(FieldProblem("assertions", f"{text} Shorten the texts."))
     if settings.fail_after.needed > settings.fail_after.of:
         problems.append(FieldProblem("fail_after.needed", "Must be at most fail_after.of."))
     slug = settings.slug or _slug_of(settings.name)

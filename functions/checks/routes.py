@@ -123,7 +123,8 @@ class CheckRoutes:
             if all(getattr(settings, name) == getattr(seen.settings, name) for name in timing):
                 return after
             after = replace(after, anchor_ms=_whole_minute(now))
-            return after if after.is_paused else _scheduled(after, now)
+            # A slot whose old spread is over has run already.
+            return after if after.is_paused else _scheduled(after, now, min(seen.spread_ms, after.spread_ms))
 
         self.own(app, id_text)
         raw = json_body(app.current_event)
@@ -145,7 +146,7 @@ class CheckRoutes:
             now = self.clock()
             if seen.standing.state is not State.PAUSED:
                 return seen
-            return _scheduled(replace(seen, standing=resume(seen.standing, now).standing), now)
+            return _scheduled(replace(seen, standing=resume(seen.standing, now).standing), now, seen.spread_ms)
 
         return self._changed(app, id_text, "Check resumed", resumed)
 
@@ -203,9 +204,9 @@ class CheckRoutes:
         return check
 
 
-def _scheduled(check: Check, now: int) -> Check:
+def _scheduled(check: Check, now: int, spread_ms: int) -> Check:
     """Return the check at its next slot. A slot whose spread is not over yet still runs."""
-    return replace(check, next_slot_ms=check.next_slot_after(now - check.spread_ms))
+    return replace(check, next_slot_ms=check.next_slot_after(now - spread_ms))
 
 
 def _whole_minute(now: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import to_item, to_json
-from functions.checks.check_settings import CheckSettings
+from functions.checks.check_settings import CheckSettings, without_program
 from functions.checks.keys import CHECK_PREFIX, checks_pk, runs_pk
 from functions.checks.model import Check, Run, RunKind, RunStatus
 from functions.checks.state import Standing
@@ -107,8 +107,3 @@ def to_run(row: Mapping[str, Any]) -> Run:
         results=tuple(json.loads(row.get("results", "[]"))),
         events=tuple((kind, body) for kind, body in row.get("events", ())),
     )
-
-
-def without_program(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return stored settings without code and stdin."""
-    return {name: value for name, value in stored.items() if name not in {"code", "stdin"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from functions.checks.hints import SubmissionEnded
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 FRESH_MS = 15_000
 """A new trigger applies after this time at the latest: most projects have none, and each submission would read them."""
+CHECKS_PER_MESSAGE = 100
+"""A project may have 1,000 such checks. More of them in a message would not start within one invocation."""
 _MOST_PROJECTS = 10_000
 
 
@@ -48,8 +51,8 @@ class SubmissionTriggers:
                 "verdict": submission.verdict,
                 "metadata": dict(metadata),
             }
-            ended = SubmissionEnded(project_id, submission.submission_id, tuple(check_ids), data)
-            self._hints.tell_submission(ended)
+            for some in batched(check_ids, CHECKS_PER_MESSAGE):
+                self._hints.tell_submission(SubmissionEnded(project_id, submission.submission_id, some, data))
 
 
 def _is_started(follower: Follower, metadata: Mapping[str, str]) -> bool:

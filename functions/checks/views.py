@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from functions.checks.check_settings import without_program
 from functions.checks.model import FINAL_STATUSES
-from functions.checks.rows import without_program
 from functions.checks.statistics import HistoryPoint
 from functions.clock import to_rfc3339
 

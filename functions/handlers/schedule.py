@@ -1,7 +1,7 @@
 """Lambda entry point of the minute schedule of checks, and of the queue of hints and events about them."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -18,7 +18,7 @@ from functions.telemetry import logger, metrics
 SERVICE = "schedule"
 THREADS = 8
 RESERVE_MS = 20_000
-"""No row is begun in this last part of an invocation, so that its calls end in time."""
+"""No row and no message is begun in this last part of an invocation, so that its calls end in time."""
 
 
 @cache
@@ -30,7 +30,7 @@ def wired() -> Checks:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the due slots and runs on an event of the schedule; do what messages of the queue say."""
     if "Records" in event:
-        return handle_batch(event, context, _hinted)
+        return handle_batch(event, context, partial(_hinted, context))
     parts = wired()
     now = parts.firing.clock()
     due = sorted(parts.runs.due(now), key=lambda row: row.due_at_ms)
@@ -53,7 +53,11 @@ def _serve(row: Due, context: LambdaContext) -> bool:
     return False
 
 
-def _hinted(record: SQSRecord) -> None:
+def _hinted(context: LambdaContext, record: SQSRecord) -> None:
+    if context.get_remaining_time_in_millis() < RESERVE_MS:
+        # Lambda would end us in the middle, and then SQS repeats also the messages that were served.
+        logger(SERVICE).warning("Message about checks put off; SQS sends it again", message_id=record.message_id)
+        raise TimeoutError
     try:
         wired().take(record.body)
     except Exception:

@@ -5,13 +5,14 @@ name of the field. Callers must refuse all others; `read_json` returns their num
 """
 
 import json
+import math
 from typing import Any
 
 from functions.errors import BadRequestError
 
 
 class Constant(float):
-    """A literal that is not JSON: NaN, Infinity or -Infinity."""
+    """NaN, Infinity or -Infinity, which are not JSON, or a number that is too large for a float, such as 1e999."""
 
 
 def read_json(raw: bytes) -> tuple[Any, int]:
@@ -23,8 +24,11 @@ def read_json(raw: bytes) -> tuple[Any, int]:
         constants += 1
         return Constant(name)
 
+    def number(text: str) -> float:
+        return found if math.isfinite(found := float(text)) else constant(text)
+
     try:
-        return json.loads(raw.decode(), parse_constant=constant, object_pairs_hook=_unique), constants
+        value = json.loads(raw.decode(), parse_constant=constant, parse_float=number, object_pairs_hook=_unique)
     except RecursionError:
         raise BadRequestError("The JSON body is nested too deeply.") from None
     except json.JSONDecodeError as error:
@@ -35,6 +39,7 @@ def read_json(raw: bytes) -> tuple[Any, int]:
         raise BadRequestError(f"The body is not valid UTF-8: byte {error.start + 1}.") from None
     except ValueError:
         raise BadRequestError("The JSON body has a number with too many digits.") from None
+    return value, constants
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -245,3 +245,8 @@ def test_the_schema_refuses_two_operators_as_the_model_does(wanted: list[dict[st
     validator = Draft202012Validator(LIST.json_schema())
     assert not validator.is_valid(wanted), message
     assert validator.is_valid([{"type": "stdout", "equals": "a"}, {"type": "json", "path": "$", "exists": True}])
+
+
+def test_half_a_character_in_json_output_is_shown_as_text_that_utf8_can_write() -> None:
+    evaluation = run({"type": "json", "path": "$.a", "equals": "b"}, stdout=b'{"a": "\\ud800"}')
+    assert last(evaluation) == ('"b"', '"?"', False)

@@ -1,5 +1,6 @@
 """The routes of /api/checks and /api/badges."""
 
+import json
 from typing import Any
 
 import pytest
@@ -45,12 +46,21 @@ def test_a_nightly_check_is_spread_by_default_and_a_frequent_one_is_not(world: C
         ({"muted_until": "tomorrow"}, "muted_until"),
         ({"limits": {"memory_mb": 10_000}}, "limits.memory_mb"),
         ({"assertions": [{"type": "stdout", "matches": "("}]}, "assertions"),
+        ({"assertions": [{"type": "stdout", "equals": "😀" * 4_096}] * 20}, "assertions"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(world: CheckWorld, changes: dict[str, Any], field: str) -> None:
     answer = world.call("POST", "/api/checks", {**PROGRAM, **changes})
     assert answer.status == 422
     assert any(problem["field"].startswith(field) for problem in answer.json["fields"]), answer.json
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN"])
+def test_a_number_that_json_or_a_float_does_not_have_is_refused(world: CheckWorld, number: str) -> None:
+    assertion = {"type": "json", "path": "$.a", "equals": "NUMBER"}
+    body = json.dumps({**PROGRAM, "assertions": [assertion]}).replace('"NUMBER"', number)
+    answer = world.call("POST", "/api/checks", body)
+    assert (answer.status, answer.json["error"]) == (400, "bad_request")
 
 
 def test_a_refused_schedule_shows_a_correct_one(world: CheckWorld) -> None:

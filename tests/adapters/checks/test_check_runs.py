@@ -13,7 +13,7 @@ from functions.projects.quota import Quota
 from functions.projects.registry import ProjectRegistry
 from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import PROJECT_ID
-from tests.adapters.checks.check_world import CheckWorld, breaks, passes, prints
+from tests.adapters.checks.check_world import MINUTE, CheckWorld, breaks, passes, prints
 from tests.adapters.http_calls import post, send
 from tests.adapters.pipeline import Crash, crash_at
 from tests.submission_factory import final_submission
@@ -402,6 +402,17 @@ def test_metadata_that_names_no_run_sends_no_hint(world: CheckWorld, check_run: 
     world.parts.steps.hints.tell_ended(final_submission(metadata=own))
     world.parts.steps.hints.tell_ended(final_submission(metadata={"check_run": check_run}))
     assert world.aws.messages("ChecksQueue") == []
+
+
+def test_a_slot_that_has_run_does_not_run_again_with_a_larger_spread(world: CheckWorld) -> None:
+    checks = [world.create(name=f"check {number}", schedule="1 12 * * *", spread_minutes=0) for number in range(20)]
+    world.settle(MINUTE)
+    before = [world.rows(check) for check in checks]
+    assert {run.status.value for runs in before for run in runs} == {"passed"}
+    for check in checks:
+        assert world.call("PATCH", f"/api/checks/{check['id']}", {"spread_minutes": 60}).status == 200
+    world.settle(HOUR)
+    assert [world.rows(check) for check in checks] == before
 
 
 def test_nightly_checks_start_spread_over_ten_minutes(world: CheckWorld) -> None:

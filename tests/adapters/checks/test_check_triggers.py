@@ -235,6 +235,28 @@ def test_a_submission_with_the_metadata_starts_a_check_once(world: CheckWorld) -
     assert (run["kind"], run["reason"]) == ("event", f"after the submission {wanted}")
 
 
+def test_many_checks_of_one_submission_are_spread_over_messages(
+    world: CheckWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One message with all of them would not be served within one invocation, and would be repeated from its start."""
+    monkeypatch.setattr(submission_triggers, "CHECKS_PER_MESSAGE", 2)
+    made = [world.create(name=f"check {number}", **on_submission(suite="nightly")) for number in range(5)]
+    announced(submit(world, suite="nightly"))
+    assert world.hints() == 3
+    assert [len(world.rows(check)) for check in made] == [1] * 5
+
+
+def test_messages_that_an_invocation_has_no_time_for_come_again(world: CheckWorld) -> None:
+    made = [world.create(name=f"check {number}", **on_submission(suite=str(number))) for number in range(3)]
+    announced(*[submit(world, suite=str(number)) for number in range(3)])
+    bodies = tuple(json.dumps(message) for message in world.aws.messages("ChecksQueue"))
+    context = Context(schedule.RESERVE_MS + 2_500, step_ms=1_000)
+    assert call(lambda event, _: schedule.handler(event, context), bodies) == [2]  # type: ignore[arg-type]
+    assert [len(world.rows(check)) for check in made] == [1, 1, 0]
+    assert call(schedule.handler, bodies[2:]) == []
+    assert [len(world.rows(check)) for check in made] == [1, 1, 1]
+
+
 def test_metadata_that_is_too_large_for_the_variable_is_left_out(world: CheckWorld) -> None:
     world.create(**on_submission(suite="nightly"))
     wanted = submit(world, suite="nightly", more="x" * 1_500)
