@@ -19,7 +19,10 @@ longest_start_secs=900
 say() { printf 'hosts: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 fail() { say "$*"; exit 1; }
 ((EUID == 0)) || fail "needs root"
-command -v mmdebstrap >/dev/null || apt-get -q install -y --no-install-recommends mmdebstrap </dev/null >/dev/null
+command -v mmdebstrap >/dev/null || {
+    apt-get -q update </dev/null >/dev/null
+    apt-get -q install -y --no-install-recommends mmdebstrap </dev/null >/dev/null
+}
 
 service=
 finish() {

@@ -5,6 +5,7 @@
 
 image_project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 image_place=$image_project/.state/image
+engine= # the process of an engine that was started here
 image_say() { printf 'image: %s\n' "$*" >&2; }
 
 install_engine() {
@@ -14,11 +15,12 @@ install_engine() {
     done
     [ -n "$missing" ] || return 0
     image_say "installing$missing"
+    apt-get update -qq </dev/null >/dev/null
     # shellcheck disable=SC2086 # a list of names
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-# start_engine FOLDER: sets `engine`, its process, and DOCKER_HOST.
+# start_engine FOLDER: sets `engine`, its process, and DOCKER_HOST. Set the trap with stop_engine before.
 start_engine() {
     mkdir -p "$1"
     export DOCKER_HOST=unix://$1/docker.sock
@@ -31,15 +33,13 @@ start_engine() {
         sleep 0.2
     done
     tail -5 "$1/dockerd.log" >&2
-    stop_engine "$1"
     return 1
 }
 
 # stop_engine FOLDER: an engine leaves mounts behind, and empty groups.
 stop_engine() {
     local mount
-    kill "$engine" 2>/dev/null || true
-    wait "$engine" || true
+    [ -z "$engine" ] || { kill "$engine" 2>/dev/null; wait "$engine"; } || true
     for mount in "$1"/exec/netns/* "$1/data"; do
         ! mountpoint -q "$mount" || umount "$mount"
     done

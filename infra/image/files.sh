@@ -12,7 +12,10 @@ case "$architecture" in
   x86_64) debian=amd64 ;;
   *) echo "files: ARCHITECTURE must be arm64 or x86_64; got $architecture" >&2; exit 2 ;;
 esac
-command -v mmdebstrap >/dev/null || apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null
+command -v mmdebstrap >/dev/null || {
+  apt-get update -qq </dev/null >/dev/null
+  apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null
+}
 mkdir -p .build
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT

@@ -17,8 +17,8 @@ say() { image_say "$@"; }
 install_engine
 if ! docker info >/dev/null 2>&1; then
     say "starting an engine for this run"
-    start_engine "$place"
     trap 'stop_engine "$place"' EXIT
+    start_engine "$place"
 fi
 build_image rustbox-runner
 build_image rustbox --target service

@@ -59,7 +59,11 @@ case "${1:-}" in
     done
     ;;
   image-scan)
-    command -v debsecan >/dev/null || { say "installing debsecan"; apt-get install -y -qq --no-install-recommends debsecan >/dev/null; }
+    command -v debsecan >/dev/null || {
+      say "installing debsecan"
+      apt-get update -qq </dev/null >/dev/null
+      apt-get install -y -qq --no-install-recommends debsecan >/dev/null
+    }
     status_file .build/dpkg-status || { say "there is no image $image: build it, or set PACKAGES to a dpkg status file"; exit 1; }
     # DEBSECAN_SOURCE: a copy of https://security-tracker.debian.org/tracker/debsecan/release/1/, for machines without it.
     found=$(debsecan --suite trixie --only-fixed --format packages --status .build/dpkg-status ${DEBSECAN_SOURCE:+--source "$DEBSECAN_SOURCE"})

@@ -18,14 +18,14 @@ make_system docker 3G docker.io,docker-cli,docker-compose,iptables,kmod,python3,
 
 say "building the image"
 started=
-docker info >/dev/null 2>&1 || { start_engine "$image_place"; started=1; trap 'stop_engine "$image_place"; rm -rf "$work"' EXIT; }
+docker info >/dev/null 2>&1 || { trap 'stop_engine "$image_place"; rm -rf "$work"' EXIT; start_engine "$image_place"; started=1; }
 build_image rustbox --target service
 docker save rustbox --output "$work/rustbox.tar"
 # The machine gets the engine's own folder with the image in it: to load it there would take ten minutes.
 mkdir "$work/data"
 (
-    start_engine "$work/data"
     trap 'stop_engine "$work/data"' EXIT
+    start_engine "$work/data"
     docker load --quiet --input "$work/rustbox.tar" >/dev/null
 )
 mv "$work/data/data" "$work/data/docker"
