@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from functions.checks.model import Check, Run
 
 _DUE_PER_SHARD = 500
+_BACKLOG_PER_SHARD = 5_000
+"""Entries that are read of a shard with more than _DUE_PER_SHARD, so that projects behind a large backlog are seen."""
 
 
 class Due(NamedTuple):
@@ -34,6 +36,11 @@ class Due(NamedTuple):
     def is_check(self) -> bool:
         """Whether it is a check; else a run."""
         return self.sk.startswith(keys.CHECK_PREFIX)
+
+    @property
+    def project_id(self) -> str:
+        """Its project, which is the second part of both kinds of partition keys."""
+        return self.pk.split("#")[1]
 
 
 class RunStore(Table):
@@ -145,7 +152,10 @@ class RunStore(Table):
     def due(self, now_ms: int) -> Iterator[Due]:
         """Yield rows that are due, of each shard the oldest first."""
         for shard in DUE_SHARDS:
-            for row in self._due(shard, now_ms, _DUE_PER_SHARD):
+            found = self._due(shard, now_ms, _DUE_PER_SHARD)
+            if len(found) == _DUE_PER_SHARD:
+                found = self._due(shard, now_ms, _BACKLOG_PER_SHARD)
+            for row in found:
                 yield Due(row["pk"], row["sk"], row["due_at_ms"])
 
     def _replace_run(self, run: Run, claimed: Run) -> Any:

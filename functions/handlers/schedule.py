@@ -13,6 +13,7 @@ from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
 from functions.handlers.check_wiring import Checks, wire
 from functions.settings import ScheduleSettings, load
+from functions.submissions.backlog import round_robin
 from functions.telemetry import logger, metrics
 
 SERVICE = "schedule"
@@ -34,6 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     parts = wired()
     now = parts.firing.clock()
     due = sorted(parts.runs.due(now), key=lambda row: row.due_at_ms)
+    due = round_robin(due, {row: row.project_id for row in due})  # a large backlog of one does not hold up the others
     with ThreadPoolExecutor(THREADS) as pool:
         failed = sum(pool.map(lambda row: _serve(row, context), due))
     age_ms = max((now - row.due_at_ms for row in due), default=0)

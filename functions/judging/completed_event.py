@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.http.paths import judge_path
 from functions.judging.views import OUTPUT_MAX_BYTES, drop_messages, final_body
-from functions.webhooks.cut_body import CUT_OUTPUT_BYTES, event_bytes
+from functions.webhooks.cut_body import CUT_SIZES, event_bytes
 from functions.webhooks.event_types import EVENT_JUDGED
 
 if TYPE_CHECKING:
@@ -22,19 +22,22 @@ MAX_BODY_BYTES = 255 * 1024
 def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base_url: str) -> bytes:
     """Return the body as JSON in UTF-8. The same judge run always gives the same bytes.
 
-    A body over 255 KiB keeps 8 KiB of the outputs of all cases together, and then loses the messages of its checkers.
-    It then has `truncated_in_event` and the URL of the whole answer.
+    A body over 255 KiB keeps 8 KiB of the outputs of all cases together, then loses the messages of its checkers, and
+    keeps 1 KiB if that is still too much. It then has `truncated_in_event` and the URL of the whole answer.
     """
     body = event_bytes(_event_of(final_body(final, cases, max_bytes=OUTPUT_MAX_BYTES)))
     if len(body) <= MAX_BODY_BYTES:
         return body
-    short = final_body(final, cases, max_bytes=CUT_OUTPUT_BYTES)
-    short |= {"truncated_in_event": True, "result_url": public_base_url + judge_path(final.submission_id)}
-    _cut_outputs(short["results"])
-    body = event_bytes(_event_of(short))
-    if len(body) > MAX_BODY_BYTES:
-        drop_messages(short)
+    for kept_bytes in CUT_SIZES:
+        short = final_body(final, cases, max_bytes=kept_bytes)
+        short |= {"truncated_in_event": True, "result_url": public_base_url + judge_path(final.submission_id)}
+        _cut_outputs(short["results"], kept_bytes)
         body = event_bytes(_event_of(short))
+        if len(body) > MAX_BODY_BYTES:
+            drop_messages(short)
+            body = event_bytes(_event_of(short))
+        if len(body) <= MAX_BODY_BYTES:
+            break
     return body
 
 
@@ -42,9 +45,9 @@ def _event_of(answer: dict[str, Any]) -> dict[str, Any]:
     return {"type": EVENT_JUDGED, "timestamp": answer["timestamps"]["completed_at"], **answer}
 
 
-def _cut_outputs(cases: list[dict[str, Any]]) -> None:
-    """Keep the first CUT_OUTPUT_BYTES of the streams of all cases together."""
-    left = CUT_OUTPUT_BYTES
+def _cut_outputs(cases: list[dict[str, Any]], kept_bytes: int) -> None:
+    """Keep the first `kept_bytes` of the streams of all cases together."""
+    left = kept_bytes
     for case in cases:
         for name in ("stdout", "stderr"):
             if case[name] is None:

@@ -4,7 +4,7 @@ The index does not contain the project, so a large backlog costs one more read o
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import batched
@@ -87,10 +87,10 @@ class Backlog:
         return {by_id[row_id]: project_id for row_id, project_id in self.submissions.projects_of(list(by_id)).items()}
 
 
-def round_robin(entries: Iterable[Entry], projects: Mapping[Entry, str]) -> list[Entry]:
+def round_robin[Row: Hashable](entries: Iterable[Row], projects: Mapping[Row, str]) -> list[Row]:
     """Return the first entry of each project, then the second of each, and so on."""
     counts: Counter[str] = Counter()
-    turns: list[tuple[int, Entry]] = []
+    turns: list[tuple[int, Row]] = []
     for entry in entries:
         project_id = projects.get(entry, "")
         turns.append((counts[project_id], entry))

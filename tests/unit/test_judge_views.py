@@ -9,6 +9,7 @@ import pytest
 from functions.judging.case_view import case_body, shows_output
 from functions.judging.completed_event import MAX_BODY_BYTES, judge_event_body
 from functions.judging.model import Plan, PlannedCase, Visibility
+from functions.judging.requests import PLAN_MAX_BYTES
 from functions.judging.views import OUTPUT_MAX_BYTES, final_body, open_body, text_within
 from functions.messages.judged import CaseResult, Outcome
 from functions.messages.verdict import Verdict
@@ -125,6 +126,23 @@ def test_an_event_with_long_messages_of_checkers_loses_them() -> None:
     made = judge_event_body(row, with_long_messages("m"), BASE_URL)
     assert len(made) <= MAX_BODY_BYTES
     assert messages_in(made) == {None}
+
+
+def test_an_event_of_control_characters_keeps_1_kib_of_output() -> None:
+    """JSON writes six bytes for each of them."""
+    controls = "\x01" * 8_192
+    plan = Plan(tuple(PlannedCase(f"{number:03}" + controls[:48], points=1.123456) for number in range(200)))
+    assert len(json.dumps(plan.to_json(), separators=(",", ":"))) < PLAN_MAX_BYTES
+    compilation: dict[str, Any] = {"verdict": "AC", "stderr_base64": base64.b64encode(controls.encode()).decode()}
+    compilation |= dict.fromkeys(("cpu_time_secs", "wall_time_secs"), 0.123456) | {"cached": False}
+    evidence = golden("execution_completed/v1.accepted")["evidence"]
+    ended: dict[str, Any] = {"status": Status.COMPLETED, "completed_at": "2026-11-24T12:00:01.000Z"}
+    metadata = {controls[:1_000]: controls[:1_048]}
+    row = judge_row(plan, compilation=compilation, metadata=metadata, evidence=evidence, **ended)
+    cases = [result(Outcome.PASSED, Verdict.AC, index=index, stdout=controls[:3_000]) for index in range(200)]
+    made = judge_event_body(row, cases, BASE_URL)
+    assert len(made) <= MAX_BODY_BYTES
+    assert sum(len(case["stdout"]) + len(case["stderr"]) for case in json.loads(made)["results"]) == 1_024
 
 
 @pytest.mark.parametrize(("character", "fits"), [("m", True), ("\N{GRINNING FACE}", False), ("\0", False)])

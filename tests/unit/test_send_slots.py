@@ -136,6 +136,7 @@ def test_projects_take_turns_in_a_large_backlog() -> None:
     victim, lane = DueSubmission("victim", 60_000), DueLane("third", "e", 70_000)
     projects: dict[Entry, str] = dict.fromkeys(flood, "flood")
     projects |= {victim: "victim", lane: "third"}
-    order = round_robin([*flood, victim, lane], projects)
+    rows: list[Entry] = [*flood, victim, lane]
+    order = round_robin(rows, projects)
     assert order[:4] == [flood[0], victim, lane, flood[1]]
     assert len(order) == 50_002

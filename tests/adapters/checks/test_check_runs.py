@@ -1,5 +1,6 @@
 """Slots become runs, runs become submissions, and their results move the state of the check."""
 
+import dataclasses
 import json
 from collections import Counter
 from typing import Any
@@ -8,6 +9,9 @@ import pytest
 
 from functions import failpoint
 from functions.aws.clients import Clients
+from functions.checks.keys import runs_pk
+from functions.handlers import schedule
+from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.quota import Quota
 from functions.projects.registry import ProjectRegistry
@@ -15,7 +19,7 @@ from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import MINUTE, CheckWorld, breaks, passes, prints
 from tests.adapters.http_calls import post, send
-from tests.adapters.pipeline import Crash, crash_at
+from tests.adapters.pipeline import Context, Crash, crash_at
 from tests.submission_factory import final_submission
 
 HOUR = 3600
@@ -402,6 +406,23 @@ def test_metadata_that_names_no_run_sends_no_hint(world: CheckWorld, check_run: 
     world.parts.steps.hints.tell_ended(final_submission(metadata=own))
     world.parts.steps.hints.tell_ended(final_submission(metadata={"check_run": check_run}))
     assert world.aws.messages("ChecksQueue") == []
+
+
+def test_a_backlog_of_one_project_does_not_hold_up_another(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "THREADS", 1)
+    check = world.create()
+    for _ in range(20):
+        assert world.call("POST", f"/api/checks/{check['id']}/run").status == 202
+    world.time.advance(1)
+    first = world.rows(check)[0]
+    other = dataclasses.replace(first, project_id="another", run_id=new_id(), due_at_ms=world.time.ms)
+    world.parts.runs.add_run(other)
+    context = Context(schedule.RESERVE_MS + 2_500, step_ms=1_000)  # for two rows
+    schedule.handler({"source": "schedule"}, context)  # type: ignore[arg-type]
+    served = world.parts.runs.get_run(runs_pk("another", check["id"]), other.position)
+    assert served is not None
+    assert (served.status.value, served.reason) == ("skipped", "the check was deleted")
+    assert Counter(world.statuses(check)) == {"queued": 19, "running": 1}
 
 
 def test_a_slot_that_has_run_does_not_run_again_with_a_larger_spread(world: CheckWorld) -> None:
