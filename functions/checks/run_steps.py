@@ -42,6 +42,8 @@ TAKEN_MS = 60_000
 """A step of a process that died is repeated after this time."""
 _DISABLED_RETRY_SECS = 300
 _JITTER_SECS = 30
+_WAIT_SHARE = 10
+"""A waiting run waits for another tenth of the time that it is late."""
 _STARTS_OTHERS = frozenset(RunStatus(status) for status in EndedAs)
 POLL_MS = 120_000
 """A running run without a hint of its end is checked after this time."""
@@ -149,7 +151,9 @@ class RunSteps:
             self._publish(check, self.completer.miss(check, missed))
             return
         # Random, so that the waiting runs of a project do not all come back in the same second.
-        delay_secs = max(1, error.retry_after_secs) + secrets.randbelow(_JITTER_SECS)
+        # The later they are, the longer they wait: a client may have requested very many.
+        waited_secs = late_ms // MS_PER_SEC // _WAIT_SHARE
+        delay_secs = max(1, error.retry_after_secs, waited_secs) + secrets.randbelow(_JITTER_SECS)
         waiting = replace(run, reason=error.message, due_at_ms=now + delay_secs * MS_PER_SEC)
         if self.runs.put_claimed(waiting, run):
             self.hints.send(waiting, delay_secs)

@@ -306,6 +306,20 @@ def test_a_full_quota_delays_a_run_and_the_grace_ends_the_delay(world: CheckWorl
     assert "quota" in waiting["reason"] or "per day" in waiting["reason"], waiting
 
 
+def test_a_run_that_waits_for_the_quota_is_tried_less_and_less_often(world: CheckWorld) -> None:
+    store = ProjectStore(world.aws.names["ProjectsTable"], Clients.dynamodb())
+    store.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": Quota(100, 100, 1)}))
+    assert post(world.key, {"language": "python", "code": "print(1)"}).status == 202  # and stays in flight
+    check = world.create(grace_minutes=720)
+    assert world.call("POST", f"/api/checks/{check['id']}/run").status == 202
+    for late_secs, least_secs in ((0, 1), (3 * HOUR, HOUR * 3 // 10)):
+        world.time.advance(late_secs)
+        world.schedule()
+        (run,) = world.rows(check)
+        assert run.status.value == "queued"
+        assert least_secs <= ((run.due_at_ms or 0) - world.time.ms) // 1000 < least_secs + 30
+
+
 def test_a_failing_check_runs_more_often_until_it_recovers(world: CheckWorld) -> None:
     check = world.create(
         schedule="0 * * * *",
