@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OUTPUT_MAX_BYTES = OUTPUT_CEILING_KB * 1024
-CASES_MAX_BYTES = 8 * 1024 * 1024
+CASES_MAX_BYTES = 16 * 1024 * 1024
 """The results of a judge run: at most 3 MiB of output in base64, and 200 times what else a case has."""
 
 

@@ -137,7 +137,9 @@ class Transport:
 
     def without_large_cases(self, completed: JudgeCompleted) -> JudgeCompleted:
         """Move the results of a judge run that are too large for a message into the bucket. Raises TransportError."""
-        text = json.dumps(as_fields(CaseResults(completed.cases or ())), separators=(",", ":")).encode()
+        fields = as_fields(CaseResults(completed.cases or ()))
+        # In UTF-8: with escapes, long messages of checkers would be too large for the readers of the object.
+        text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
         if completed.cases is None or len(text) <= MAX_INLINE_CASES_BYTES:
             return completed
         object_key = f"outputs/{completed.submission_id}/{completed.execution_id}/cases"

@@ -1,5 +1,6 @@
 """The runner's queues and bucket."""
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any
@@ -7,12 +8,33 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from functions.aws.clients import Clients
+from functions.aws.payloads import Payloads
+from functions.messages import judged as functions_judged
+from infra.embedded import runner_protocol
+from sandbox_runtime.classify import Phase, classify
 from sandbox_runtime.executor import execute
+from sandbox_runtime.executor.report import result
+from sandbox_runtime.judging import not_judged
+from sandbox_runtime.judging.kept_outputs import MAX_HEADS_BYTES
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput, parse, parse_time, serialise
+from sandbox_runtime.messages import (
+    MAX_CHECKER_MESSAGE_CHARACTERS,
+    CaseResult,
+    CaseRun,
+    CaseStream,
+    ExecutionCompleted,
+    InlineOutput,
+    StoredOutput,
+    parse,
+    parse_time,
+    serialise,
+)
+from sandbox_runtime.messages.judging import MAX_CASES
 from sandbox_runtime.transport import Transport, TransportError, connect
 from sandbox_runtime.transport.failures import translated
 from tests.adapters.aws_account import Aws
+from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
 pytestmark = pytest.mark.answered_by("engine", "moto")
@@ -143,6 +165,28 @@ def test_an_error_repeats_nothing_of_the_request() -> None:
 def test_an_error_of_the_system_is_one_of_the_transport() -> None:
     with pytest.raises(TransportError, match="send: FileNotFoundError"), translated("send"):
         raise FileNotFoundError("/run/secrets/token")
+
+
+@pytest.mark.parametrize("character", ["x", "\x01", '"', "\U0001f600"])
+def test_the_functions_and_the_local_stack_take_the_largest_results(
+    aws: Aws, transport: Transport, character: str
+) -> None:
+    message, request = character * MAX_CHECKER_MESSAGE_CHARACTERS, judge_requested([case()])
+    ran = CaseRun(
+        result(classify(outcome(), Phase.RUN)), "complete", 0.1, 0.1, 1, CaseStream(0, b""), CaseStream(0, b"")
+    )
+
+    def judged(index: int) -> CaseResult:
+        key = f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
+        stdout = CaseStream(1 << 20, b"x" * (MAX_HEADS_BYTES // MAX_CASES), key)
+        return CaseResult(index, "judge_error", message, None, replace(ran, stdout=stdout), message)
+
+    cases = tuple(map(judged, range(MAX_CASES)))
+    ended = replace(not_judged(request, "n", "ie_not_run", ""), failure=None, cases=cases)
+    stored = transport.without_large_cases(ended)
+    text = Payloads(aws.names["PayloadsBucket"], Clients.s3).get_cases(stored.submission_id, stored.cases_key or "")
+    assert len(functions_judged.JudgeCompleted.parse(serialise(stored)).read_cases(text)) == MAX_CASES
+    assert len(base64.b64encode(text)) < runner_protocol._MOST_BYTES
 
 
 def test_a_completion_that_is_stored_already_stays_as_it_is(transport: Transport) -> None:
