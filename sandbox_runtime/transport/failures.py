@@ -23,5 +23,6 @@ def translated(operation: str) -> Iterator[None]:
     except ClientError as error:
         raise TransportError(operation, error.response.get("Error", {}).get("Code", "Unknown")) from error
     # botocore passes on an OSError of credentials, such as a token file that is replaced just now.
-    except (BotoCoreError, OSError) as error:
+    # It raises RuntimeError for new credentials that have expired already.
+    except (BotoCoreError, OSError, RuntimeError) as error:
         raise TransportError(operation, type(error).__name__) from error

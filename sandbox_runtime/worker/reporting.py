@@ -25,6 +25,7 @@ _CREDENTIALS = frozenset({
     "MetadataRetrievalError",
     "NoCredentialsError",
     "PartialCredentialsError",
+    "RuntimeError",  # of botocore: new credentials that have expired already
     "UnrecognizedClientException",
 })  # fmt: skip
 _QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})

@@ -5,7 +5,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import boto3
+import botocore.session
 import pytest
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from functions.aws.clients import Clients
@@ -33,6 +36,7 @@ from sandbox_runtime.messages import (
 from sandbox_runtime.messages.judging import MAX_CASES
 from sandbox_runtime.transport import Transport, TransportError, connect
 from sandbox_runtime.transport.failures import translated
+from sandbox_runtime.worker.reporting import advice
 from tests.adapters.aws_account import Aws
 from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import RecordedSlot, outcome, requested
@@ -160,6 +164,16 @@ def test_an_error_repeats_nothing_of_the_request() -> None:
         with pytest.raises(TransportError) as caught, translated("send"):
             raise cause
         assert "SECRET" not in str(caught.value)
+
+
+def test_credentials_that_are_expired_when_they_come_are_an_error_of_the_transport() -> None:
+    ended = {"access_key": "a", "secret_key": "s", "token": "t", "expiry_time": "2020-01-01T00:00:00Z"}
+    core = botocore.session.Session()
+    vars(core)["_credentials"] = RefreshableCredentials.create_from_metadata(ended, lambda: ended, "container-role")
+    sqs = boto3.Session(botocore_session=core, region_name="us-east-1").client("sqs", endpoint_url="http://127.0.0.1:1")
+    with pytest.raises(TransportError, match="send: RuntimeError") as caught, translated("send"):
+        sqs.send_message(QueueUrl="http://127.0.0.1:1/q", MessageBody="x")
+    assert "credentials" in advice(caught.value.code)
 
 
 def test_an_error_of_the_system_is_one_of_the_transport() -> None:
