@@ -45,8 +45,8 @@ class BatchThread[T]:
         while self._waiting or not (self._closed.is_set() and self._arrived.empty()):
             self._waiting += self._take(pause_secs if self._waiting else None)
             if self._waiting:
-                waiting, self._waiting = self._waiting, []
-                self._waiting, pause_secs = self._step(waiting)
+                # If it raises, the items still wait, and the thread's next start handles them.
+                self._waiting, pause_secs = self._step(self._waiting.copy())
 
     def _take(self, timeout_secs: float | None) -> list[T]:
         """Wait for the first item or a wake-up, then take everything. Empty after `timeout_secs`; None: no timeout."""

@@ -27,6 +27,9 @@ from sandbox_runtime.worker.slot_threads import Job
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
 RETRY_DELAY_SECS = 2
+# Longer than almost every run: each receive counts, and after a few SQS moves the duplicate to the dead letters.
+# Then the sweeper would end the run as IE.
+DUPLICATE_DELAY_SECS = 900
 # An invalid message may lack its project. All of them share slots as one project.
 _NO_PROJECT = ""
 
@@ -85,10 +88,10 @@ class QueueIntake:
             self.keeper.drop(received)
             return True
         if not self.running.add(to.submission_id):
-            # A duplicate, or its visibility timeout expired. It becomes visible again after the present run.
+            # A duplicate, or its visibility timeout expired. The present run answers it.
             extra = {"correlation_id": received.correlation_id, "submission_id": to.submission_id}
             _LOG.info("submission already running", extra=extra)
-            self.keeper.drop(received)
+            self._give_back(received, DUPLICATE_DELAY_SECS)
             return True
         if isinstance(to, Addressee):
             message = "the request to run this submission was invalid"

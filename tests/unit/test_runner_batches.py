@@ -144,6 +144,20 @@ def test_messages_survive_an_outage(sender: Sender) -> None:
     until(lambda: sorted(sender.sent) == ["one", "two"])
 
 
+def test_a_call_that_fails_in_an_unknown_way_is_made_again(sender: Sender) -> None:
+    failures = iter([ZeroDivisionError()])
+
+    def fail_once(entries: Sequence[str]) -> list[str | None]:
+        for error in failures:
+            raise error
+        return [None] * len(entries)
+
+    sender.queues.answer = fail_once
+    sender.put("one")
+    until(lambda: sender.sent == ["one"])
+    assert (sender.queues.calls, sender.lost) == ([["one"], ["one"]], [])
+
+
 def test_in_an_outage_a_message_without_retries_is_lost_alone(sender: Sender) -> None:
     sender.queues.answer = unreachable
     sender.put("completion")

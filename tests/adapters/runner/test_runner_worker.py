@@ -12,6 +12,7 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, serialise
+from sandbox_runtime.transport import Received, Transport
 from sandbox_runtime.worker import long_runs, queue_intake
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 from tests.adapters.aws_account import Aws
@@ -202,8 +203,15 @@ def test_a_language_that_no_runner_has_ends_as_ie_on_the_last_receive(system: Sy
     until(system.is_empty)
 
 
-def test_a_submission_that_runs_is_not_run_beside_itself(system: System) -> None:
-    begun = Event()
+def test_a_submission_that_runs_is_not_run_beside_itself(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, delays = Event(), list[int]()
+    make_visible = Transport.make_visible
+
+    def recorded(transport: Transport, received: Received, delay_secs: int) -> None:
+        delays.append(delay_secs)
+        make_visible(transport, received, delay_secs)
+
+    monkeypatch.setattr(Transport, "make_visible", recorded)
     system.start(lambda: EndlessSlot(begun.set), slots=2, DRAIN_SECS="0", MAX_RECEIVES="1")
     request = system.request()
     assert begun.wait(PATIENCE_SECS)
@@ -213,6 +221,8 @@ def test_a_submission_that_runs_is_not_run_beside_itself(system: System) -> None
     system.completion(system.request(language="rust"))
     assert [len(slot.specs) for slot in system.slots if slot.specs] == [1]
     until(lambda: system.counts() == (0, 2))  # the answered one is deleted after its completion is sent
+    # Received every minute, the duplicate would soon be a dead letter.
+    assert queue_intake.DUPLICATE_DELAY_SECS in delays
 
 
 def test_a_full_runner_receives_ten_messages_more_and_gives_them_back_at_its_end(system: System) -> None:
