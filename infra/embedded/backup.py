@@ -6,9 +6,10 @@ import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
+from infra.embedded.durable import sync
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.kms_keys import MasterKeys
 from infra.embedded.schema import MIGRATIONS
@@ -32,8 +33,9 @@ def back_up(folder: Path, target: Path) -> None:
             with closing(sqlite3.connect(source, timeout=30)) as connection:
                 # Not a copy of the pages: deleted rows must not be in the backup.
                 connection.execute("VACUUM INTO ?", (str(draft),))
-            _sync(draft)
+            sync(draft)
             draft.replace(target)
+            sync(target.parent)
         finally:
             draft.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
@@ -54,9 +56,10 @@ def restore(folder: Path, source: Path) -> Path | None:
         try:
             shutil.copyfile(source, draft)
             _check(draft, source, MasterKeys(folder / KEYS_FILE_NAME))
-            _sync(draft)
+            sync(draft)
             kept = _keep_earlier(path)
             draft.replace(path)
+            sync(folder)
         finally:
             draft.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
@@ -87,17 +90,12 @@ def _keep_earlier(path: Path) -> Path | None:
         return None
     kept = path.parent / f"before-restore-{time.strftime('%Y%m%d-%H%M%S')}"
     kept.mkdir(mode=0o700)
+    # Into the file with the last writes: so an interruption from here on leaves it whole. It may be damaged.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as earlier:
+        earlier.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     os.link(path, kept / path.name)
     for suffix in ("-wal", "-shm"):
         log = path.with_name(path.name + suffix)
         if log.exists():
             log.rename(kept / log.name)
     return kept
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from infra.embedded.durable import sync
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -38,9 +40,9 @@ class MasterKeys:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        sync(draft)
         draft.replace(self.path)
+        sync(self.path.parent)
 
     def seal(self, key_id: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
         """Encrypt. Raises KeyError where the file has no such key."""

@@ -1,5 +1,6 @@
 """Backups: one committed state, without master keys and deleted data; refused where they cannot be used."""
 
+import errno
 import json
 import os
 import shutil
@@ -102,6 +103,27 @@ def test_a_restore_without_the_master_keys_is_refused(engine: Engine, aws: Backe
     ssm = Backend("engine", session_of(restored)).client("ssm")
     assert ssm.get_parameter(Name="/p", WithDecryption=True)["Parameter"]["Value"] == "secret"
     restored.close()
+
+
+def test_an_interrupted_restore_loses_no_write_of_a_killed_engine(
+    engine: Engine, aws: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, killed, table = tmp_path / "backup", tmp_path / "killed", aws.create_table()
+    back_up(engine.store.folder, file)
+    aws.client("dynamodb").put_item(TableName=table, Item=KEY)
+    shutil.copytree(engine.store.folder, killed, ignore=shutil.ignore_patterns("wake"))  # as a kill leaves them
+    assert (killed / f"{FILE_NAME}-wal").stat().st_size > 0
+
+    def interrupted(draft: Path, target: Path) -> None:
+        raise OSError(errno.EINTR, "interrupted", str(draft), None, str(target))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", interrupted)
+        with pytest.raises(StoreUnusableError, match="interrupted"):
+            restore(killed, file)
+    found = open_engine(killed)
+    assert Backend("engine", session_of(found)).client("dynamodb").scan(TableName=table)["Items"] == [KEY]
+    found.close()
 
 
 def newer(file: Path) -> None:
