@@ -169,7 +169,9 @@ def test_an_interrupted_wait_has_its_own_exit_code(stack: LocalStack, rustbox: R
 
     def is_connected() -> bool:
         with suppress(FileNotFoundError):  # it closes files as it starts
-            return any("socket" in str(path.readlink()) for path in Path(f"/proc/{watching.pid}/fd").iterdir())
+            return any(
+                str(path.readlink()).startswith("socket:") for path in Path(f"/proc/{watching.pid}/fd").iterdir()
+            )
         return False
 
     wait_until(is_connected, 20, "it is connected")

@@ -1,3 +1,5 @@
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 pool = ThreadPoolExecutor(1)
-pool.submit(lambda: 1 / 0).result()
+failed = pool.submit(lambda: 1 / 0)
+wait([failed])  # the traceback differs when `result` has to wait
+failed.result()
