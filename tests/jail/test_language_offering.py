@@ -131,7 +131,9 @@ def test_a_broken_toolchain_is_logged_and_left_out(
     assert not missing.is_present(str(tmp_path))
     with caplog.at_level(logging.WARNING):
         assert list(offered(str(tmp_path))) == ["python"]
-    assert [(record.message, getattr(record, "language", "")) for record in caplog.records] == [
+    # The runner's image has no static library of C any more, so there gcc is not called directly, and the log says so.
+    logged = [record for record in caplog.records if record.name == offering.__name__]
+    assert [(record.message, getattr(record, "language", "")) for record in logged] == [
         ("language not offered", "broken")
     ]
 
