@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Key
     from functions.checks.model import Check, Run
 
-_DUE_PER_SHARD = 500
-_BACKLOG_PER_SHARD = 5_000
-"""Entries that are read of a shard with more than _DUE_PER_SHARD, so that projects behind a large backlog are seen."""
+_DUE_PER_SHARD = 5_000
+"""So many that the rows of other projects are seen behind a large backlog of one."""
 
 
 class Due(NamedTuple):
@@ -152,10 +151,7 @@ class RunStore(Table):
     def due(self, now_ms: int) -> Iterator[Due]:
         """Yield rows that are due, of each shard the oldest first."""
         for shard in DUE_SHARDS:
-            found = self._due(shard, now_ms, _DUE_PER_SHARD)
-            if len(found) == _DUE_PER_SHARD:
-                found = self._due(shard, now_ms, _BACKLOG_PER_SHARD)
-            for row in found:
+            for row in self._due(shard, now_ms, _DUE_PER_SHARD):
                 yield Due(row["pk"], row["sk"], row["due_at_ms"])
 
     def _replace_run(self, run: Run, claimed: Run) -> Any:

@@ -81,7 +81,7 @@ def check_runner_url(parameters: Mapping[str, str]) -> None:
 def check(target: Target, architecture: str) -> Preflight:
     """Ask the account. `architecture` may be empty. Raises DeployError."""
     try:
-        # Two attempts: who waits here has most likely mistyped something.
+        # Two attempts only: a refused connection is most likely a wrong setting, and the user waits.
         identity = target.client("sts", attempts=2).get_caller_identity()
         settings = target.client("lambda", attempts=2).get_account_settings()
     except NoCredentialsError as error:

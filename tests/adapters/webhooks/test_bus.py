@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -133,20 +134,29 @@ def test_event_that_the_bus_never_accepts_is_skipped_and_counted(
     assert [seen["detail"]["id"] for seen in watch.seen()] == [good.submission_id]
 
 
-def test_row_that_cannot_be_rendered_does_not_block_the_others(
-    pipeline: Pipeline, watch: BusWatch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def finish_two(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, render_bad: Callable[[], bytes]
+) -> tuple[Submission, Submission]:
+    """Finish two submissions, a bad one and a good one. The event of the bad one is what `render_bad` returns."""
     bad, good = pipeline.submit(), pipeline.submit()
     pipeline.finish(bad)
     pipeline.finish(good)
     render = completed_event.completed_body
 
     def rendered(row: Submission, *arguments: Any) -> bytes:
-        if row.submission_id == bad.submission_id:
-            raise KeyError("a defect of ours")
-        return render(row, *arguments)
+        return render_bad() if row.submission_id == bad.submission_id else render(row, *arguments)
 
     monkeypatch.setattr(completed_event, "completed_body", rendered)
+    return bad, good
+
+
+def test_row_that_cannot_be_rendered_does_not_block_the_others(
+    pipeline: Pipeline, watch: BusWatch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> bytes:
+        raise KeyError("a defect of ours")
+
+    bad, good = finish_two(pipeline, monkeypatch, fail)
     assert pipeline.announce(bad.submission_id, good.submission_id) == []
     assert '"EventSkipped":[1.0]' in capsys.readouterr().out
     assert [seen["detail"]["id"] for seen in watch.seen()] == [good.submission_id]
@@ -251,17 +261,7 @@ def test_entry_that_is_too_large_even_when_cut_does_not_block_the_others(
     pipeline: Pipeline, watch: BusWatch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """PutEvents would refuse the whole call, and the stream would repeat it for a day."""
-    bad, good = pipeline.submit(), pipeline.submit()
-    pipeline.finish(bad)
-    pipeline.finish(good)
-    render = completed_event.completed_body
-
-    def rendered(row: Submission, *arguments: Any) -> bytes:
-        if row.submission_id == bad.submission_id:
-            return json.dumps({"text": "x" * MAX_ENTRY_BYTES}).encode()
-        return render(row, *arguments)
-
-    monkeypatch.setattr(completed_event, "completed_body", rendered)
+    bad, good = finish_two(pipeline, monkeypatch, lambda: json.dumps({"text": "x" * MAX_ENTRY_BYTES}).encode())
     with bus_answers(pipeline.aws) as put:
         assert pipeline.announce(bad.submission_id, good.submission_id) == []
     assert len(put) == 1
