@@ -10,13 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.errors import MessageInvalidError
 from functions.handlers.batches import handle_batch
 from functions.handlers.record_wiring import recorder
-from functions.messages.wire import (
-    CompletionsMessage,
-    ExecutionCompleted,
-    ExecutionStarted,
-    RunnerHeartbeat,
-    parse_completions_message,
-)
+from functions.messages.base import EndOfExecution, FromExecution
+from functions.messages.wire import CompletionsMessage, ExecutionStarted, RunnerHeartbeat, parse_completions_message
 from functions.settings import RecordSettings, load
 from functions.submissions.model import Submission
 from functions.submissions.record import Recorder
@@ -58,7 +53,7 @@ def _record(
     except Exception:
         log.exception("Completion not recorded", message_id=record.message_id, **_ids(parsed[record.message_id]))
         raise
-    if isinstance(message, ExecutionStarted | ExecutionCompleted):
+    if isinstance(message, ExecutionStarted | EndOfExecution):
         log.info("Completion recorded", **_ids(message), message_type=message.type)
     elif isinstance(message, RunnerHeartbeat) and message.problem is not None:
         log.error("Runner cannot work", node_id=message.node_id, problem=message.problem)
@@ -66,7 +61,7 @@ def _record(
 
 
 def _ids(message: CompletionsMessage | None) -> dict[str, Any]:
-    if not isinstance(message, ExecutionStarted | ExecutionCompleted):
+    if not isinstance(message, FromExecution):
         return {}
     submission_id = message.submission_id
     return {"correlation_id": message.correlation_id or submission_id, "submission_id": submission_id}

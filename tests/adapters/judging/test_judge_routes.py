@@ -323,6 +323,15 @@ def test_a_result_that_does_not_fit_ends_among_the_dead_letters_as_an_error(
     assert body["error_message"] == "the answer of the runner could not be read"
 
 
+def test_log_lines_about_the_result_name_the_judge_run(
+    project_key: str, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = judge(project_key).json["id"]
+    pipeline.record(completed(run, [result(0)]), completed(run))
+    told = [(line.message, vars(line).get("submission_id")) for line in caplog.records if "recorded" in line.message]
+    assert told == [("Completion not recorded", run), ("Completion recorded", run)]
+
+
 def test_a_run_never_takes_the_result_of_a_judge_run(aws: Aws, project_key: str, pipeline: Pipeline) -> None:
     run = post(project_key, {"language": "python", "code": "x"}).json["id"]
     assert pipeline.record(completed(run)) == [0]
