@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from sandbox_runtime.classify import OVERLOADED, Classification, Phase, Verdict, classify
+from sandbox_runtime.classify import OVERLOADED, Classification, Phase, classify
+from sandbox_runtime.executor.report import slot_is_suspect
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 
 _LONGEST_WAIT_SECS = 3.0
@@ -72,7 +73,7 @@ class Attempts:
     def classified(self, outcome: Outcome, phase: Phase = Phase.RUN) -> Classification:
         """Classify the outcome of a step, and note whether its slot is suspect."""
         found = classify(outcome, phase)
-        self.is_slot_suspect |= found.verdict is Verdict.IE and found.cause != OVERLOADED
+        self.is_slot_suspect |= slot_is_suspect(found)
         return found
 
 

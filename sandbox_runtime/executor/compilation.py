@@ -11,7 +11,7 @@ from sandbox_runtime.jail.spec import GuestFile, Outcome
 from sandbox_runtime.languages import Compile, Language, compile_spec, without_paths
 
 WARNINGS_MAX_BYTES = 16_384
-"""Of a compiler that compiled the program; more of them would say little."""
+"""Limit of the warnings of a program that compiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ def compile_program(
     if cached is not None:
         return Compiled(cached.artifact, cached.warnings, None, None, (time.monotonic_ns() - begun_ns) // 1000)
     outcome, found = attempts.run(spec, Phase.COMPILE)
-    said = _diagnostics(language, outcome, found)
+    diagnostics = _diagnostics(language, outcome, found)
     if found.verdict is not Verdict.AC or outcome.artifact is None:
-        return Compiled(None, said, outcome, found, outcome.wall_usec)
-    warnings = said[:WARNINGS_MAX_BYTES]
+        return Compiled(None, diagnostics, outcome, found, outcome.wall_usec)
+    warnings = diagnostics[:WARNINGS_MAX_BYTES]
     if report.is_isolation_proven(outcome.evidence):
         cache.keep(key, CachedProgram(outcome.artifact, warnings))
     return Compiled(outcome.artifact, warnings, outcome, found, outcome.wall_usec)

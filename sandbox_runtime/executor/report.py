@@ -41,7 +41,7 @@ def result(found: Classification) -> Result:
     )
 
 
-def slot_is_suspect(found: Result) -> bool:
+def slot_is_suspect(found: Result | Classification) -> bool:
     """Whether the platform failed, perhaps because of the slot. Then the slot must not be used again."""
     return found.verdict == Verdict.IE and found.cause != OVERLOADED
 

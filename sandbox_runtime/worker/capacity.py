@@ -88,14 +88,14 @@ class Capacity:
             return True
 
     def lend(self, project_id: str) -> bool:
-        """Take a second slot for a run of the project, if no run waits and one is free. Its holder watches `is_wanted`.
+        """Take a second slot for a run of the project, if no run waits and one is free.
 
-        For all others a lent slot counts as free: a run starts at once if a spare jail slot is ready, and the lent slot
-        comes back soon.
+        Its holder watches `wants_slots_back`. For all others a lent slot counts as free: a run starts at once if a
+        spare jail slot is ready, and the lent slot comes back soon.
         """
         with self._lock:
             state = self._state
-            if self._is_wanted or not state.ready or state.running.total() >= self._slots:
+            if self._wants_slots_back or not state.ready or state.running.total() >= self._slots:
                 return False
             state.ready -= 1
             state.running[project_id] += 1
@@ -103,13 +103,13 @@ class Capacity:
             return True
 
     @property
-    def is_wanted(self) -> bool:
-        """Whether judge runs are to give up their slots after a case: a run waits, the host is full, or it drains."""
+    def wants_slots_back(self) -> bool:
+        """Whether judge runs must give up their slots after a case: a run waits, too many run, or the worker drains."""
         with self._lock:
-            return self._is_wanted
+            return self._wants_slots_back
 
     @property
-    def _is_wanted(self) -> bool:
+    def _wants_slots_back(self) -> bool:
         state = self._state
         return bool(state.waiting) or state.is_closed or state.running.total() > self._slots
 

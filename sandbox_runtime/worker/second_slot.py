@@ -21,7 +21,7 @@ class SecondSlots:
 
     def may_keep(self, slot: WarmSlot) -> bool:
         """Whether a judge run may judge its next case in the same slot, because no other run waits for one."""
-        return not self._capacity.is_wanted and slot.runs < RUNS_PER_TEMPLATE
+        return not self._capacity.wants_slots_back and slot.runs < RUNS_PER_TEMPLATE
 
     @contextmanager
     def lend(self, project_id: str, name: str, work: Callable[[WarmSlot], bool]) -> Iterator[bool]:

@@ -137,7 +137,7 @@ def test_closing_is_bounded_when_the_template_does_not_answer(monkeypatch: pytes
     assert not list(Path("/sys/fs/cgroup").glob(f"**/rustbox-*-{os.getpid()}-*/hanging"))
 
 
-def test_a_template_that_dies_at_its_start_is_reported_with_its_last_words() -> None:
+def test_a_template_that_dies_at_its_start_is_reported_with_its_last_error_lines() -> None:
     with pytest.raises(JailError, match=r"the template ended: .*files of another revision"):
         ChangedSlot(slot_config("stillborn", 55), "raise SystemExit('files of another revision')")
 

@@ -225,12 +225,12 @@ def test_a_slot_is_lent_only_while_no_run_waits_and_one_is_free() -> None:
     assert acquire(capacity, "A", INTERACTIVE)
     assert (capacity.lend("A"), capacity.running) == (True, 2)
     assert not capacity.lend("A"), "every slot has a run"
-    assert not capacity.is_wanted
+    assert not capacity.wants_slots_back
     capacity.enqueue(message(events, "a", "A"))
-    assert (capacity.is_wanted, events) == (True, [])
+    assert (capacity.wants_slots_back, events) == (True, [])
     capacity.release("A", is_lent=True)
     capacity.add_ready()
-    assert (events, capacity.is_wanted) == (["a starts"], False)
+    assert (events, capacity.wants_slots_back) == (["a starts"], False)
     end(capacity, "A")
     capacity.enqueue(message(events, "c", "A", BATCH))
     capacity.enqueue(message(events, "b", "B", BATCH))
@@ -242,9 +242,9 @@ def test_a_run_starts_beside_a_lent_slot_and_wants_it_back() -> None:
     assert acquire(capacity, "A", INTERACTIVE)
     assert capacity.lend("A")
     assert acquire(capacity, "A", INTERACTIVE)
-    assert capacity.is_wanted
+    assert capacity.wants_slots_back
     capacity.release("A", is_lent=True)
-    assert (capacity.is_wanted, capacity.running) == (False, 2)
+    assert (capacity.wants_slots_back, capacity.running) == (False, 2)
 
 
 def test_a_lent_slot_does_not_keep_the_pollers_from_receiving() -> None:
@@ -257,4 +257,4 @@ def test_a_lent_slot_does_not_keep_the_pollers_from_receiving() -> None:
 def test_a_worker_that_drains_lends_nothing_and_wants_its_slots_back() -> None:
     capacity = ready(2)
     capacity.close()
-    assert (capacity.lend("A"), capacity.is_wanted) == (False, True)
+    assert (capacity.lend("A"), capacity.wants_slots_back) == (False, True)

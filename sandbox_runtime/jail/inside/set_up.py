@@ -12,7 +12,7 @@ from sandbox_runtime.jail.protocol.wire import RunDescriptors, RunRequest, repor
 _HOSTNAME = "rustbox-sandbox"
 
 
-def _show_mounts(status_fd: int) -> None:
+def _send_mounts(status_fd: int) -> None:
     """Send the supervisor the run's mounts, so that it can count the bytes stored in them."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
     fds = [os.open(point, flags) for point, kept in mounts.PRIVATE_MOUNTS.items() if kept.kind == "tmpfs"]
@@ -28,6 +28,6 @@ def set_up(request: RunRequest, descriptors: RunDescriptors, terms: Terms) -> No
     placed_bytes = sum(size + mmap.PAGESIZE for _, size, _ in request.files)
     mounts.mount_private(request.limits.memory_bytes, placed_bytes)
     if terms.in_user_namespace:
-        _show_mounts(descriptors.status)
+        _send_mounts(descriptors.status)
     placement.place(request.files, descriptors.streams.files, terms.uid)
     os.chown(mounts.WORKING_DIRECTORY, terms.uid, terms.uid)

@@ -140,8 +140,8 @@ def _enter_root(terms: Terms, executable: bytes) -> tuple[Terms, list[int], int 
         if terms.in_user_namespace:
             raise user_namespace.explain(error) from error
         raise
-    shown = [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)] if terms.in_user_namespace else []
-    return terms, shown, executable_fd
+    proc_fds = [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)] if terms.in_user_namespace else []
+    return terms, proc_fds, executable_fd
 
 
 def _unshare_mounts() -> None:
@@ -164,7 +164,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
         forget_inherited()
         filters = build_programs()
         built = small_init.load("" if terms.in_user_namespace else terms.small_init)
-        terms, shown, executable_fd = _enter_root(terms, built.executable if built else b"")
+        terms, proc_fds, executable_fd = _enter_root(terms, built.executable if built else b"")
         syscalls.drop_bounding_set()
         # Not dumpable: no guest may read the memory of our processes, even with the same user id.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
@@ -174,8 +174,8 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
             # An interpreter leaves out missing directories, here those outside the guest root, such as /usr/local.
             seen = [entry for entry in guests_path if entry not in directories_of_host or os.path.isdir(entry)]
             fork = PythonFork(terms.warm, mounts.WORKING_DIRECTORY, seen, collapse)
-        send(channel, b'{"kind":"open"}', shown)
-        for fd in shown:
+        send(channel, b'{"kind":"open"}', proc_fds)
+        for fd in proc_fds:
             os.close(fd)
         if fork is not None:
             fork.share_memory()

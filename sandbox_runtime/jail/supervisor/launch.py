@@ -129,10 +129,10 @@ class Launch:
         limits = spec.limits
         if spec.pipes is not None:  # it has other streams already
             return False
-        room_bytes = min(_MOST_PLACED_BYTES, limits.memory_bytes // _MEMORY_SHARE)
+        most_bytes = min(_MOST_PLACED_BYTES, limits.memory_bytes // _MEMORY_SHARE)
         if self._command_socket is not None:
-            room_bytes = limits.max_file_bytes
-        if sum(len(file.content) for file in spec.files) > room_bytes:
+            most_bytes = limits.max_file_bytes
+        if sum(len(file.content) for file in spec.files) > most_bytes:
             return False
         own = self.spec
         command = (own.argv, spec.argv) if self._command_socket is None else (own.waiting, spec.waiting)

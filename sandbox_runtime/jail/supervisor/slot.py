@@ -77,7 +77,7 @@ class Slot:
         except BaseException:
             self.close()
             raise
-        self._groups.take_process_tables(self._template.take_shown())
+        self._groups.take_process_tables(self._template.take_proc_fds())
 
     def _terms(self, config: SlotConfig, control_fd: int) -> Terms:
         return Terms(

@@ -19,7 +19,7 @@ from sandbox_runtime.jail.supervisor.run_io import sealed_file
 from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 
 _PROJECT_ROOT = Path(__file__).parents[3]
-_LAST_WORDS_BYTES = 4096
+_ERROR_BYTES = 4096
 
 
 class TemplateProcess:
@@ -68,7 +68,7 @@ class TemplateProcess:
                 start_new_session=True,
             )
             theirs.close()  # only the template holds this end now: if it dies, we see the end of file
-            self._shown = self.expect_open(terms)
+            self._proc_fds = self.expect_open(terms)
 
     def expect_open(self, terms: Terms) -> list[int]:
         """Wait until the template has entered its root. Returns the descriptors that it sends."""
@@ -81,10 +81,10 @@ class TemplateProcess:
             raise JailError("talk to the template", hint="it was never started")
         return self._process.pid
 
-    def take_shown(self) -> list[int]:
-        """Hand out the descriptors that the template sent at its start. The caller owns them."""
-        shown, self._shown = self._shown, []
-        return shown
+    def take_proc_fds(self) -> list[int]:
+        """Hand out the descriptors of `/proc` that the template sent at its start. The caller owns them."""
+        fds, self._proc_fds = self._proc_fds, []
+        return fds
 
     def send(self, message: bytes, fds: Sequence[int]) -> None:
         """Send one message to the template. Raises JailError."""
@@ -108,12 +108,12 @@ class TemplateProcess:
         raise self._ended(report["kind"])
 
     def _ended(self, kind: str) -> JailError:
-        return JailError("talk to the template", kind, hint=f"the template ended{self._last_words()}")
+        return JailError("talk to the template", kind, hint=f"the template ended{self._last_errors()}")
 
-    def _last_words(self) -> str:
+    def _last_errors(self) -> str:
         os.set_blocking(self._errors, False)
         with contextlib.suppress(BlockingIOError):
-            lines = os.read(self._errors, _LAST_WORDS_BYTES).decode(errors="replace").split("\n")
+            lines = os.read(self._errors, _ERROR_BYTES).decode(errors="replace").split("\n")
             return ": " + "".join(line for line in lines if line)[-200:]
         return ""
 
