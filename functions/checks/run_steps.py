@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from functions.submissions.accept import Acceptance
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
-    from functions.webhooks.publish import Outbox
+    from functions.webhooks.outbox import Outbox
 
 TAKEN_MS = 60_000
 """A step of a process that died is repeated after this time."""

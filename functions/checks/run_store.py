@@ -116,7 +116,7 @@ class RunStore(Table):
     def finish_events(self, run: Run) -> None:
         """Note that the events of a final run are published."""
         removes = ("due_at_ms", "due_shard", "events")
-        self._is_updated(ConditionalUpdate({}, "attribute_exists(#pk)", {}, removes), _run_key(run))
+        self._update_unread(ConditionalUpdate({}, "attribute_exists(#pk)", {}, removes), _run_key(run))
 
     def history(self, project_id: str, check_id: str, limit: int, after: str | None = None) -> Page[Run]:
         """Return a page of the runs of a check, newest first."""

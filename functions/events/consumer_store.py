@@ -105,7 +105,7 @@ class ConsumerStore(Table):
             "attribute_exists(#pk) AND #position <= :position",
             {},
         )
-        if not self._is_updated(update, _key(project_id, consumer.name)):
+        if not self._update_unread(update, _key(project_id, consumer.name)):
             # Another process of this consumer was faster, or the consumer was deleted.
             return self.get(project_id, consumer.name) or after
         if now - consumer.polled_ms >= NOTED_MS:

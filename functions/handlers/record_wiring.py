@@ -20,7 +20,7 @@ def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder
         try:
             hints.tell_ended(final)
         except (ClientError, BotoCoreError) as error:
-            warn(logger(service), "Check not told of the end of its run; its schedule will look", final.log_ids, error)
+            warn(logger(service), "Hint for a check not sent; its schedule will find the end", final.log_ids, error)
 
     parts = completer(settings, service, tell_checks)
     runners = RunnerStore(settings.runners_table, Clients.dynamodb())

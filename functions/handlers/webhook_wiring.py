@@ -10,7 +10,7 @@ from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.publish import Outbox
+from functions.webhooks.outbox import Outbox
 from functions.webhooks.sending.attempt import Deliverer
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.bodies import Bodies

@@ -17,13 +17,13 @@ from functions.settings import (
     SweepSettings,
     WebhookSettings,
 )
-from functions.submissions.complete import Completer, OnFinal, no_one
+from functions.submissions.complete import Completer, OnFinal, do_nothing
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 from functions.webhooks.event_bus import Bus
 
 
@@ -39,7 +39,7 @@ def judged_runs(settings: SubmitSettings | RecordSettings | AnnounceSettings | E
 
 
 def completer(
-    settings: SubmitSettings | RecordSettings | SweepSettings, service: str, on_final: OnFinal = no_one
+    settings: SubmitSettings | RecordSettings | SweepSettings, service: str, on_final: OnFinal = do_nothing
 ) -> Completer:
     """Return the part that writes final states."""
     dynamodb = Clients.dynamodb()
@@ -50,7 +50,7 @@ def completer(
         payloads=judged.payloads,
         quotas=QuotaStore(settings.quotas_table, dynamodb),
         deliveries=DeliveryStore(settings.deliveries_table, dynamodb),
-        endpoints=EndpointCache(EndpointStore(settings.deliveries_table, dynamodb)),
+        subscribers=SubscriberCache(EndpointStore(settings.deliveries_table, dynamodb)),
         hints=DeliveryHints(Clients.sqs(), settings.deliveries_queue_url),
         judge_runs=judged,
         public_base_url=settings.public_base_url,

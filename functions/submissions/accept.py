@@ -40,9 +40,9 @@ _MOST_TRIES = 75
 """With the pauses of `tries`, 7 s on average, a repeat overtakes a request that died (OVERTAKEN_AFTER_MS)."""
 
 OUTLASTED_MS = 25_000
-"""A submission that took this long ended about when its client's wait did."""
+"""The client of a submission that took this long has probably stopped waiting, and repeats its request."""
 JOINED_MS = 60_000
-"""For this long after its end, such a submission answers a repeat of the request."""
+"""For this long after its end, such a submission answers the repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Acceptance:
         claim = new.claim
         for _ in tries(_MOST_TRIES, self.sleep):
             earlier = self._find_earlier(claim)
-            if earlier is not None and claim is not None and claim.is_of_body and self._is_over(earlier):
+            if earlier is not None and claim is not None and claim.is_of_body and self._is_replaceable(earlier):
                 claim = replace(claim, replaces=earlier.submission_id)
             elif earlier is not None:
                 return Accepted(earlier, depth, None)
@@ -148,8 +148,8 @@ class Acceptance:
             self.admission.refund_unwritten(row, charge)
             raise
 
-    def _is_over(self, earlier: Submission) -> bool:
-        """Tell whether a submission is no longer joined. One that outlasted its client is, for JOINED_MS more."""
+    def _is_replaceable(self, earlier: Submission) -> bool:
+        """Whether an identical body starts a new submission, and does not get the earlier one."""
         if earlier.completed_at is None:
             return False
         ended_ms = from_rfc3339(earlier.completed_at)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.failpoint import reach
-from functions.submissions.complete import OnFinal, no_one
+from functions.submissions.complete import OnFinal, do_nothing
 from functions.webhooks.event_bus import TOO_LARGE
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Announcer:
     submissions: SubmissionStore
     bus: Bus
     event: Callable[[Submission], Event]
-    on_final: OnFinal = no_one
+    on_final: OnFinal = do_nothing
 
     def announce(self, submission_ids: Sequence[str]) -> Announced:
         """Put the events of those that are final. Raises the errors of the table, the bucket and the bus."""
@@ -72,6 +72,6 @@ class Announcer:
         codes = self.bus.publish_all(events)
         reach("announce.after_bus")
         not_put = {event.submission_id: codes[event.event_id] for event in events if event.event_id in codes}
-        skipped |= {run: code for run, code in not_put.items() if code in _NEVER_ACCEPTED}
-        refused = {run: code for run, code in not_put.items() if code not in _NEVER_ACCEPTED}
+        skipped |= {key: code for key, code in not_put.items() if code in _NEVER_ACCEPTED}
+        refused = {key: code for key, code in not_put.items() if code not in _NEVER_ACCEPTED}
         return Announced(len(events) - len(not_put), refused, skipped)

@@ -41,18 +41,17 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.hints import DeliveryHints, Hint
     from functions.webhooks.deliveries.model import Event
     from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.endpoints.cache import EndpointCache
+    from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 
 _TRIES = 6
+"""How often one call writes again after another process has changed the row."""
 _CONTENDED = "Other requests keep changing the rows of this result. Repeat the request."
-"""Changes of the row by others that one call follows."""
-
 
 type OnFinal = Callable[[Submission], None]
 """Called with each submission that became final, before its hints are sent. It must not raise."""
 
 
-def no_one(_: Submission) -> None:
+def do_nothing(_: Submission) -> None:
     """Do nothing."""
 
 
@@ -73,7 +72,7 @@ class Completer:
     payloads: Payloads
     quotas: QuotaStore
     deliveries: DeliveryStore
-    endpoints: EndpointCache
+    subscribers: SubscriberCache
     hints: DeliveryHints
     judge_runs: JudgeRuns
     public_base_url: str
@@ -81,7 +80,7 @@ class Completer:
     metrics: Metrics
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
-    on_final: OnFinal = no_one
+    on_final: OnFinal = do_nothing
 
     def complete(self, row: Submission, completion: Completion) -> Ended | None:
         """Write the final state of an existing row. None if it is final already, or gone. Then `send` the hints.
@@ -165,7 +164,7 @@ class Completer:
         raise UnavailableError(_CONTENDED, 1)
 
     def _webhooks(self, row: Submission, final: Submission) -> Publication:
-        subscribers = self.endpoints.subscribers_for(row.project_id, row.endpoints_version).of_run(_facts(final))
+        subscribers = self.subscribers.get(row.project_id, row.endpoints_version).of_run(_facts(final))
         own, now = None, self.clock()
         if row.webhook_url is not None:
             own = RunTarget(row.webhook_url, row.webhook_secret_box or b"")

@@ -56,8 +56,8 @@ class Submission:
 
     Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: a
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
-    webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id`: of
-    the request that created the row; its trace: `traceparent`. `quota_shard`: which shard counts it.
+    webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id` and
+    `traceparent`: of the request that created the row. `quota_shard`: the quota shard that counts the run.
 
     `compilation`: the compiler's warnings of a run, or the whole compile step of a judge run.
 
@@ -161,9 +161,9 @@ class Submission:
 class Completion:
     """The final state of a submission. `result`, `metrics` and `evidence` have the shapes of the result object.
 
-    A stream is given as bytes or as an object key. `started_at` None keeps the value of the row. Of a judge run,
-    `result` is empty unless the platform failed, and `judged` holds its counts and points. `has_judge_error`: a checker
-    failed, so its status is `error`.
+    Each stream is either bytes or an object key. `started_at` None keeps the value of the row. In a judge run, `result`
+    is empty unless the platform failed, and `judged` holds counts and points. `has_judge_error`: a checker failed, so
+    the status is `error`.
     """
 
     completed_at: str

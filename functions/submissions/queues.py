@@ -29,7 +29,7 @@ class Queues:
         self._depths = FreshCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
 
     def send_execution(self, message: Requested, correlation_id: str | None = None) -> None:
-        """Request one execution. The correlation id is an attribute: a runner of the revision before passes over it."""
+        """Request one execution. The correlation id is an attribute: runners of the previous revision ignore it."""
         attributes: dict[str, MessageAttributeValueTypeDef] = {}
         if correlation_id is not None:
             attributes["correlation_id"] = {"DataType": "String", "StringValue": correlation_id}

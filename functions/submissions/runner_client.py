@@ -31,10 +31,11 @@ ANSWER_SECS = 26.0
 MAX_ANSWER_BYTES = 1_048_576
 NEVER_SLOW = math.inf
 _OK = 200
+_IDS = ("submission_id", "execution_id", "language")
 
 
 class RunnerSlowError(RunnerUnavailableError):
-    """The runner has not answered when the wait was over."""
+    """The runner did not answer before the wait was over."""
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class Call:
         if is_slow:
             when_slow()
         try:
-            content = self._content(None if is_slow else when_slow)
+            content = self._read_answer(None if is_slow else when_slow)
             self._runner.keep(self._connection)
         except TimeoutError as error:
             self._connection.close()
@@ -70,17 +71,12 @@ class Call:
             completed = _answer_type(self._message).parse(content)
         except MessageInvalidError as error:
             raise RunnerUnavailableError(f"the answer is invalid: {error}") from None
-        asked, got = self._message, completed
-        if (asked.submission_id, asked.execution_id, asked.language) != (
-            got.submission_id,
-            got.execution_id,
-            got.language,
-        ):
+        if any(getattr(completed, name) != getattr(self._message, name) for name in _IDS):
             raise RunnerUnavailableError("the answer is to another request")
         return completed
 
     def abandon(self) -> None:
-        """Close the connection. The runner notices it."""
+        """Close the connection, and so tell the runner that nobody reads its answer."""
         self._connection.close()
 
     def _begins_within(self, secs: float) -> bool:
@@ -89,7 +85,7 @@ class Call:
             return False
         return is_readable(connection.fileno(), secs)
 
-    def _content(self, when_repeated: Callable[[], None] | None) -> bytes:
+    def _read_answer(self, when_repeated: Callable[[], None] | None) -> bytes:
         self._limit_time()
         try:
             response = self._connection.getresponse()

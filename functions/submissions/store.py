@@ -159,4 +159,4 @@ class SubmissionStore(Table):
                 raise
 
     def _change(self, submission_id: str, update: ConditionalUpdate) -> bool:
-        return self._is_updated(update, submission_key(submission_id))
+        return self._update_unread(update, submission_key(submission_id))

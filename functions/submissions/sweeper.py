@@ -98,7 +98,7 @@ class Sweep:
         if row.lane_at_ms is None:  # a parked delivery is not late: no send slot was free
             self._record_age(now - row.due_since_ms)
         reach("sweep.after_take")
-        self.hints.send(Hint.of(row))
+        self.hints.send(Hint.with_copy(row))
 
     def _handle_alert(self, due: DueEndpoint | DueExhausted) -> None:
         now = self.clock()

@@ -31,11 +31,10 @@ class RunTarget:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """`actions`: the event's row first, then those of its deliveries, its list row and its log entry.
+    """`actions`: they put the event's row, then its deliveries, queue rows, list row and log entry; at most 74 in all.
 
-    Deliveries of ordered endpoints also have a row in a queue. Without any of these, there is no action; at most there
-    are 74. They fail if the event exists already, or if its submission was deleted. Send `hints` after the transaction.
-    A lost hint is sent again by the sweeper.
+    An event that nobody gets has no action. The actions fail if the event exists, or if its submission was deleted.
+    Send `hints` after the transaction. The sweeper replaces a lost hint.
     """
 
     actions: tuple[Any, ...] = ()
@@ -69,7 +68,7 @@ def plan_publication(
     pending = (delivery for delivery in deliveries if delivery.state is DeliveryState.PENDING)
     return Publication(
         tuple(put(table_name, to_item(row), ABSENT) for row in rows),
-        tuple(Hint.of(delivery, event.body) for delivery in pending),
+        tuple(Hint.with_copy(delivery, event.body) for delivery in pending),
     )
 
 

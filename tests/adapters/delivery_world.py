@@ -169,7 +169,7 @@ class DeliveryWorld:
         slot = HeldSlot(new_id()[:8], self.pipeline.time() + SLOT_MS, lane, self.project_id)
         take = slot_rows.take(slot, PROJECT_SLOTS, self.pipeline.time())
         table = Table(self.pipeline.aws.names["DeliveriesTable"], self.pipeline.aws.client("dynamodb"))
-        table._is_updated(take, slot_rows.slots_key(self.project_id))
+        table._update_unread(take, slot_rows.slots_key(self.project_id))
 
     def switch(self, endpoint: Endpoint, *, on: bool) -> None:
         """As PATCH does it."""

@@ -40,14 +40,14 @@ from functions.webhooks.deliveries.list_store import DeliveryList
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 from functions.webhooks.event_bus import Bus
-from functions.webhooks.publish import Outbox
+from functions.webhooks.outbox import Outbox
 from functions.webhooks.sending.attempt import Deliverer
 from functions.webhooks.sending.attempt_store import Attempts
 from functions.webhooks.sending.bodies import Bodies
@@ -175,7 +175,7 @@ class Pipeline:
             self.payloads,
             self.quotas,
             self.deliveries,
-            EndpointCache(self.endpoints, self.time),
+            SubscriberCache(self.endpoints, self.time),
             self.delivery_hints,
             self.judged,
             BASE_URL,

@@ -78,7 +78,7 @@ class Table:
         written, _ = self._try_update(**update.arguments(self.table_name, key), ReturnValues="ALL_NEW")
         return None if written is None else from_item(written)
 
-    def _is_updated(self, update: ConditionalUpdate, key: Key) -> bool:
+    def _update_unread(self, update: ConditionalUpdate, key: Key) -> bool:
         """Like `_update`, without reading the row, which may be large. False if the condition failed."""
         written, _ = self._try_update(**update.arguments(self.table_name, key), ReturnValues="NONE")
         return written is not None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.due import DueEndpoint, DueExhausted
     from functions.webhooks.endpoints.health_store import HealthStore
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.publish import Outbox
+    from functions.webhooks.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Alerts:
         return True
 
     def _publish_change(self, endpoint: Endpoint) -> None:
-        change = endpoint.untold
+        change = endpoint.unpublished_change
         if change is None:
             return
         event = health_event(endpoint, change, self.clock())

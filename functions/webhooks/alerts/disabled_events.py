@@ -1,4 +1,4 @@
-"""Tell a project's other endpoints that failures disabled one.
+"""Publish to a project's other endpoints that failures disabled one.
 
 The write that disables an endpoint also makes its row due. After a crash the sweeper publishes the event.
 """
@@ -15,7 +15,7 @@ from functions.webhooks.endpoints.model import DisabledReason
 if TYPE_CHECKING:
     from functions.webhooks.endpoints.health_store import HealthStore
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.publish import Outbox
+    from functions.webhooks.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,10 +93,10 @@ class ExhaustedStore(Table):
             ("telling", "since_ms"),
             computed=("#count = #count - #telling",),
         )
-        self._is_updated(update, exhausted_key(published.project_id, published.endpoint_id))
+        self._update_unread(update, exhausted_key(published.project_id, published.endpoint_id))
 
     def end(self, ended: ExhaustedDeliveries, taken_until_ms: int) -> None:
         """Remove the due key of a row with the count 0, unless a delivery was exhausted since."""
         values: dict[str, Value] = {"taken": taken_until_ms, "zero": 0}
         update = ConditionalUpdate({}, "#due_at_ms = :taken AND #count = :zero", values, _DUE)
-        self._is_updated(update, exhausted_key(ended.project_id, ended.endpoint_id))
+        self._update_unread(update, exhausted_key(ended.project_id, ended.endpoint_id))

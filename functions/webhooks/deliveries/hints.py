@@ -58,16 +58,16 @@ class Hint:
         return {"correlation_id": self.event_id} if self.delivery is None else self.delivery.log_ids
 
     @classmethod
-    def naming(cls, delivery: Delivery, body: bytes = b"") -> Hint:
+    def without_copy(cls, delivery: Delivery, body: bytes = b"") -> Hint:
         """Return a hint without a copy, for a delivery whose row or lane must be read anyway."""
         kept = body if len(body) <= MAX_BODY_BYTES else b""
         host = host_of(delivery.url)
         return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host, None, kept)
 
     @classmethod
-    def of(cls, delivery: Delivery, body: bytes = b"") -> Hint:
+    def with_copy(cls, delivery: Delivery, body: bytes = b"") -> Hint:
         """Return a hint with a copy of the whole row, and the event's bytes if they are known and not too large."""
-        return replace(cls.naming(delivery, body), delivery=delivery)
+        return replace(cls.without_copy(delivery, body), delivery=delivery)
 
     @classmethod
     def parse(cls, text: str) -> Hint:

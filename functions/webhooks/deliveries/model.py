@@ -187,9 +187,8 @@ def after_reply(delivery: Delivery, reply: Reply, schedule: Schedule, now_ms: in
         return Transition(DeliveryState.BLOCKED)
     if reply.is_success:
         return Transition(DeliveryState.DELIVERED)
-    if (
-        reply.is_gone and delivery.endpoint_id == RUN_ENDPOINT_ID
-    ):  # an endpoint is disabled instead, and may be enabled again
+    # An endpoint is disabled instead, and may be enabled again.
+    if reply.is_gone and delivery.endpoint_id == RUN_ENDPOINT_ID:
         return Transition(DeliveryState.EXHAUSTED)
     status = reply.status_code
     asked_secs = parse_retry_after(reply.retry_after, now_ms) if _honours_retry_after(status) else None

@@ -70,7 +70,7 @@ class ReplayStore(Table):
         update = self._again(due_at_ms, delivery.event_id, RECOVERABLE)
         key = rows.delivery_key(delivery.event_id, delivery.endpoint_id)
         if not also:
-            return self._is_updated(update, key)
+            return self._update_unread(update, key)
         return not transact_or_raise(self._client, [update.action(self.table_name, key), *also])
 
     def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None) -> Any:

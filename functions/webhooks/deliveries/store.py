@@ -54,7 +54,7 @@ class DeliveryStore(Table):
         waiting = [
             row for row in self.deliveries_of(event_id) if row.state is DeliveryState.PENDING and row.lane_at_ms is None
         ]
-        return [Hint.of(row) for row in waiting if row.attempt == 0]
+        return [Hint.with_copy(row) for row in waiting if row.attempt == 0]
 
     def get_event(self, event_id: str) -> Event | None:
         """Read an event with its bytes; None if it is cancelled, expired or was never written."""
@@ -116,7 +116,7 @@ class DeliveryStore(Table):
         is_open, states = _state_in((*_LIVE, DeliveryState.PAUSED))
         cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
         for row in self._list(f"EVENT#{event_id}", "DELIVERY#"):
-            self._is_updated(cancel, rows.delivery_key(*rows.ids_of(row)))
+            self._update_unread(cancel, rows.delivery_key(*rows.ids_of(row)))
 
 
 def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:

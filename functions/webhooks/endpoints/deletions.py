@@ -67,7 +67,7 @@ class Deletions(Table):
             done = ConditionalUpdate({"read_to": again, "due_at_ms": second_check_ms}, "#due_at_ms = :mine", mine)
         else:
             done = ConditionalUpdate({}, "#due_at_ms = :mine", mine, _DUE)
-        self._is_updated(done, key)
+        self._update_unread(done, key)
         return True
 
     def _cancel_page(self, project_id: str, endpoint_id: str, read_to: str) -> str | None:
@@ -84,6 +84,6 @@ class Deletions(Table):
         for item in answer["Items"]:
             delivery = rows.to_delivery(from_item(item))
             if delivery.state is DeliveryState.PAUSED:
-                self._is_updated(_CANCEL, rows.delivery_key(delivery.event_id, endpoint_id))
+                self._update_unread(_CANCEL, rows.delivery_key(delivery.event_id, endpoint_id))
         last = answer.get("LastEvaluatedKey")
         return str(last["created_key"]["S"]) if last else None

@@ -1,6 +1,6 @@
 """The health of endpoints in their rows: due for a check after a failure, changed by the sweeper, then published.
 
-A check takes the row by moving its due key. A change of the health and the event that it owes (`untold`) are one write.
+A check takes the row by moving its due key. One write changes the health and notes the event to publish.
 So after a crash the row is due, and the next check publishes the event before it looks at the health again.
 """
 
@@ -13,7 +13,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
-from functions.webhooks.endpoints.rows import UNTOLD, endpoint_key, to_endpoint
+from functions.webhooks.endpoints.rows import HEALTH_CHANGE, endpoint_key, to_endpoint
 from functions.webhooks.endpoints.traffic import NEVER
 from functions.webhooks.event_types import EVENT_DEGRADED, EVENT_RECOVERED
 
@@ -49,8 +49,8 @@ class HealthStore(Table):
     def change(self, endpoint: Endpoint, *, is_degraded: bool, taken_until_ms: int) -> Endpoint | None:
         """Write that an endpoint is degraded or has recovered, with the event that this owes; None if it changed."""
         at = to_rfc3339(self._clock())
-        told = (EVENT_DEGRADED, at, at) if is_degraded else (EVENT_RECOVERED, at, endpoint.degraded_at or at)
-        sets: dict[str, Value] = dict(zip(UNTOLD, told, strict=True))
+        change = (EVENT_DEGRADED, at, at) if is_degraded else (EVENT_RECOVERED, at, endpoint.degraded_at or at)
+        sets: dict[str, Value] = dict(zip(HEALTH_CHANGE, change, strict=True))
         condition = "#due_at_ms = :taken AND #updated_at = :seen_at"
         values: dict[str, Value] = {"taken": taken_until_ms, "seen_at": endpoint.updated_at}
         if is_degraded:
@@ -62,8 +62,8 @@ class HealthStore(Table):
 
     def finish_event(self, endpoint: Endpoint, change: HealthChange) -> None:
         """Note that the event of a change is published, unless the endpoint has changed again."""
-        update = ConditionalUpdate({}, "#untold_at = :at", {"at": change.at}, UNTOLD)
-        self._is_updated(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+        update = ConditionalUpdate({}, "#untold_at = :at", {"at": change.at}, HEALTH_CHANGE)
+        self._update_unread(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
 
     def finish_disabled_event(self, endpoint: Endpoint) -> None:
         """Clear the due key after `endpoint.disabled`, unless the endpoint was disabled again or owes another event."""
@@ -78,7 +78,7 @@ class HealthStore(Table):
             values,
             _DUE,
         )
-        self._is_updated(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+        self._update_unread(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
 
     def finish_check(self, endpoint: Endpoint, taken_until_ms: int) -> None:
         """Plan the next check of a degraded endpoint. Others are due no more, unless they have failed again."""
@@ -93,4 +93,4 @@ class HealthStore(Table):
             values |= {"hour": hour.period, "failures": hour.failures}
             condition += " AND #hour = :hour AND #hour_failures = :failures"
             update = ConditionalUpdate({}, condition, values, _DUE)
-        self._is_updated(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+        self._update_unread(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))

@@ -105,7 +105,7 @@ class Endpoint:
     `header_names`. `secret_box`: the sealed `whsec_` secret, and the private key of `public_key` if there is one. The
     previous box also signs until `previous_until_ms`.
     `max_per_second` 0: no limit. `payload`, `api_version` and `ordered` never change. `ordered`: see
-    `sending.ordered_queue`. `untold`: a change of its health that is not published yet.
+    `sending.ordered_queue`. `unpublished_change`: of its health.
     """
 
     endpoint_id: str
@@ -134,7 +134,7 @@ class Endpoint:
     public_key: str | None = None
     traffic: Traffic = field(default_factory=Traffic)
     degraded_at: str | None = None
-    untold: HealthChange | None = None
+    unpublished_change: HealthChange | None = None
 
     def wants(self, event_type: str) -> bool:
         """Whether its filter accepts an event type. Without a filter, it does not get the events of every check run."""

@@ -15,11 +15,11 @@ from functions.webhooks.endpoints.model import (
 )
 from functions.webhooks.endpoints.traffic_rows import TRAFFIC, to_traffic, traffic_values
 
-UNTOLD: Final = ("untold_type", "untold_at", "untold_degraded_at")
+HEALTH_CHANGE: Final = ("untold_type", "untold_at", "untold_degraded_at")
 """A change of the health that is not published yet, in the order of `HealthChange`."""
 HEALTH: Final = (
     *("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread"),
-    *("degraded_at", *UNTOLD, *TRAFFIC),
+    *("degraded_at", *HEALTH_CHANGE, *TRAFFIC),
 )
 """Attributes that an endpoint loses when its project enables it."""
 ENDPOINT_PREFIX = "ENDPOINT#"
@@ -116,5 +116,5 @@ def to_endpoint(row: Mapping[str, Any]) -> Endpoint:
         filters=RunFilters.of(row.get("filters", {})),
         payload=Payload(row.get("payload", Payload.FULL)),
         traffic=to_traffic(row),
-        untold=HealthChange(*(row[name] for name in UNTOLD)) if "untold_type" in row else None,
+        unpublished_change=HealthChange(*(row[name] for name in HEALTH_CHANGE)) if "untold_type" in row else None,
     )

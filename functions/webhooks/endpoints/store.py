@@ -47,12 +47,12 @@ class EndpointStore(Table):
             "attribute_exists(#pk) AND (attribute_not_exists(#busy_until_ms) OR #busy_until_ms <= :now)",
             {"now": now_ms},
         )
-        return self._is_updated(update, _key(endpoint))
+        return self._update_unread(update, _key(endpoint))
 
     def end_work(self, endpoint: Endpoint, until_ms: int) -> None:
         """Unlock the endpoint, if the lock is still ours."""
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
-        self._is_updated(update, _key(endpoint))
+        self._update_unread(update, _key(endpoint))
 
 
 def _key(endpoint: Endpoint) -> dict[str, Any]:

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.subscribers import Subscribers
 
 FRESH_MS = 60_000
-"""Bound for an old list. It matters without a version, and for the end of the event log, which moves without one."""
+"""How old a list may be. This matters without a version, and for `log_until_ms`, whose changes make no version."""
 _MOST_PROJECTS = 200
 
 
-class EndpointCache:
+class SubscriberCache:
     """Subscribers by project and version. URLs and sealed secrets stay in memory for FRESH_MS."""
 
     def __init__(self, store: EndpointStore, clock: Clock = now_ms) -> None:
         self._store = store
         self._lists = FreshCache[tuple[str, str], "Subscribers"](FRESH_MS, _MOST_PROJECTS, clock)
 
-    def subscribers_for(self, project_id: str, version: str | None) -> Subscribers:
+    def get(self, project_id: str, version: str | None) -> Subscribers:
         """Return a project's subscribers, at least as new as `version`, which `QuotaStore.charge` returned.
 
         So the list has every endpoint that existed when the run was charged. It may have disabled or deleted endpoints;

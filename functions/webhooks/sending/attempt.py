@@ -114,9 +114,8 @@ class Deliverer:
         else:
             target = self._target(held)
             if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
-                return (
-                    _AttemptResult()
-                )  # stalled since the claim: the send could overlap with the send of the next lease owner
+                # Stalled since the claim: the send could overlap with that of the next lease owner.
+                return _AttemptResult()
             reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(held, target, body)
             reach("webhook.after_send")
         short_rest_ms = rest_until_ms - self.clock()
@@ -189,5 +188,5 @@ class Deliverer:
         if delay_ms <= MAX_HINT_DELAY_MS:
             recorded = delivery.after_attempt(transition)
             # Without a response, the circuit breaker has counted: the next claim must read the lane.
-            hint = Hint.naming(recorded, body) if is_unanswered(reply) else Hint.of(recorded, body)
+            hint = Hint.without_copy(recorded, body) if is_unanswered(reply) else Hint.with_copy(recorded, body)
             self.hints.send(hint, delay_ms=delay_ms)

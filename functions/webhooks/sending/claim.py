@@ -76,7 +76,7 @@ class Claimer:
             elif seen.endpoint is not None and not seen.endpoint.enabled:
                 self.parking.pause(seen)
             elif (claimed := self.leases.claim_next(seen, owner, slot)) is not None:
-                return self._kept(claimed, seen.endpoint)
+                return self._keep_new_hour(claimed, seen.endpoint)
         return None
 
     def release(self, slot: HeldSlot) -> None:
@@ -115,7 +115,7 @@ class Claimer:
             # Of the very bytes: the claim fails unless the row has the same digest.
             delivery = replace(delivery, body_digest=hashlib.sha256(hint.body).digest())
         claimed = self.leases.claim_unread(delivery, endpoint, lane, owner, self.lane_waker.project_slots)
-        return None if claimed is None else replace(self._kept(claimed, endpoint), body=hint.body)
+        return None if claimed is None else replace(self._keep_new_hour(claimed, endpoint), body=hint.body)
 
     def _settle(self, seen: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
         """Claim, park, pause or cancel. Return the claim if any, and False if the rows have changed since."""
@@ -134,9 +134,9 @@ class Claimer:
             if not self._has_free_slot(seen):
                 return None, True  # both wait, and the sender that took the slot will see them
         held = self.leases.claim(seen, owner, self.lane_waker.project_slots)
-        return (None, False) if held is None else (self._kept(held, seen.endpoint), True)
+        return (None, False) if held is None else (self._keep_new_hour(held, seen.endpoint), True)
 
-    def _kept(self, held: ClaimedDelivery, before: Endpoint | None) -> ClaimedDelivery:
+    def _keep_new_hour(self, held: ClaimedDelivery, before: Endpoint | None) -> ClaimedDelivery:
         """Keep the endpoint of a claim that began an hour of its counters: the next claim relies on the hour."""
         if held.endpoint is not None and before is not None and held.endpoint.traffic != before.traffic:
             self.keep(held.endpoint)
@@ -160,14 +160,14 @@ class Claimer:
         if not self.parking.park(seen, at_ms):
             return None, False
         reach("webhook.after_park")
-        self.hints.send(Hint.of(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=at_ms - now)
+        self.hints.send(Hint.with_copy(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=at_ms - now)
         return None, True
 
     def _defer(self, hint: Hint) -> None:
         """Send the hint again in a second, because other senders keep changing the rows."""
         seen = self.candidates.read_claimable(hint)
         if seen is not None:
-            self.hints.send(Hint.of(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=MS_PER_SEC)
+            self.hints.send(Hint.with_copy(seen.delivery, _bytes_of(seen.delivery, hint)), delay_ms=MS_PER_SEC)
 
 
 def _bytes_of(delivery: Delivery, hint: Hint) -> bytes:

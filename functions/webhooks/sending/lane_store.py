@@ -88,12 +88,12 @@ class LaneStore(Table):
         if lane.waiting_ms is None or self._clock() - lane.waiting_ms < STALE_MS:
             return
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": lane.waiting_ms}, ("waiting_ms", *_DUE))
-        self._is_updated(update, lane_key(lane.project_id, lane.name))
+        self._update_unread(update, lane_key(lane.project_id, lane.name))
 
     def clear_project(self, slots: Slots) -> None:
         """Clear the mark of a project without marked lanes."""
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": slots.waiting_ms or 0}, ("waiting_ms",))
-        self._is_updated(update, slots_key(slots.project_id))
+        self._update_unread(update, slots_key(slots.project_id))
 
 
 def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:

@@ -86,14 +86,14 @@ class Leases(Table):
         claim, ours = self._lease(delivery, owner)
         actions = [claim, take.action(self.table_name, slot_rows.slots_key(lane.project_id))]
         if endpoint is None or endpoint.failing is not None:
-            actions.append(self._lane_is_calm(lane))
+            actions.append(self._check_lane(lane))
         # Else the lane has no failure (`Attempts`), and nothing waits in it if nothing of the project waits.
-        is_checked_to = len(actions)
+        checked = len(actions)
         if endpoint is not None:
             counting, endpoint = count_attempt(self.table_name, endpoint, delivery, self._clock())
             actions.append(counting)
         codes = self._transact(actions)
-        if CONDITION_FAILED in codes[1:is_checked_to]:
+        if CONDITION_FAILED in codes[1:checked]:
             self._crowded.keep(lane.project_id, True)
         return None if codes else ClaimedDelivery(ours, endpoint, lane, slot, self._clock())
 
@@ -101,7 +101,7 @@ class Leases(Table):
         """Claim a delivery and a slot of its project; None if a row has changed since `seen` was read."""
         if (remove := slot_rows.remove_expired(seen.slots, self._clock())) is not None:
             # Otherwise they would count.
-            self._is_updated(remove, slot_rows.slots_key(seen.slots.project_id))
+            self._update_unread(remove, slot_rows.slots_key(seen.slots.project_id))
         slot = self._new_slot(seen.lane)
         take = slot_rows.take(slot, project_slots, self._clock())
         return self._claim(seen, owner, slot, [take.action(self.table_name, slot_rows.slots_key(slot.project_id))])
@@ -123,7 +123,7 @@ class Leases(Table):
             {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""},
             (*LEASE, *DUE, "secret_box"),
         )
-        return self._is_updated(cancel, delivery_key(delivery.event_id, delivery.endpoint_id))
+        return self._update_unread(cancel, delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def release(self, slot: HeldSlot, rest_until_ms: int = 0) -> Slots:
         """Free a slot, at `rest_until_ms` if that is later; return the new slots. Repeating the call is safe."""
@@ -180,6 +180,7 @@ class Leases(Table):
             update = update.only_if("#due_at_ms = :lease_until_ms")
         return update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id)), ours
 
-    def _lane_is_calm(self, lane: Lane) -> Any:
+    def _check_lane(self, lane: Lane) -> Any:
+        """Return the action that fails if the lane has a failure, or a waiting delivery."""
         condition = "attribute_not_exists(#failures) AND attribute_not_exists(#waiting_ms)"
         return check(self.table_name, lane_key(lane.project_id, lane.name), condition, {})

@@ -178,7 +178,7 @@ def test_a_crash_between_the_change_and_its_event_loses_no_alert(
     (event,) = told(pipeline, watcher)
     assert event["type"] == "endpoint.degraded"
     assert len({request.webhook_id for request in pipeline.sent_to(watcher)}) == 1
-    assert pipeline.at(flaky).untold is None
+    assert pipeline.at(flaky).unpublished_change is None
 
 
 def test_an_endpoint_that_is_enabled_again_begins_with_empty_rates(

@@ -65,7 +65,7 @@ def test_a_retry_is_a_hint_a_claim_and_an_outcome(pipeline: Pipeline) -> None:
     assert delivery is not None
     assert event is not None
     # The message is delayed in the queue, so we build the hint that it is.
-    hint = Hint.of(delivery, event.body).text
+    hint = Hint.with_copy(delivery, event.body).text
     assert sent(pipeline, hint) == CLAIM_AND_OUTCOME
     assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED
 

@@ -156,7 +156,7 @@ def test_a_lease_never_outlives_a_due_key_that_another_process_moved(pipeline: P
     submission, hint = owed(pipeline)
     moved = ConditionalUpdate({"due_at_ms": pipeline.time() + 3_600_000}, "", {})
     key = delivery_key(submission.submission_id, endpoint.endpoint_id)
-    assert pipeline.deliveries._is_updated(moved, key)
+    assert pipeline.deliveries._update_unread(moved, key)
     assert pipeline.deliverer.claimer.claim(Hint.parse(hint), "sender") is not None
     claimed = delivery_row(pipeline, submission, endpoint)
     assert claimed["due_at_ms"] == claimed["lease_until_ms"] == pipeline.time() + LEASE_MS

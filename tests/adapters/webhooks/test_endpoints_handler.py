@@ -45,7 +45,7 @@ def store(aws: Aws) -> EndpointStore:
 def overwrite(store: EndpointStore, endpoint_id: str, sets: Mapping[str, Any], removes: tuple[str, ...] = ()) -> None:
     """Write attributes as another revision or a sender would, past the store."""
     update = ConditionalUpdate(sets, "attribute_exists(#pk)", {}, removes)
-    assert store._is_updated(update, endpoint_key(PROJECT_ID, endpoint_id))
+    assert store._update_unread(update, endpoint_key(PROJECT_ID, endpoint_id))
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class Row:
 
     def write(self, update: ConditionalUpdate) -> bool:
         table = Table(self.aws.names["DeliveriesTable"], self.aws.client("dynamodb"))
-        return table._is_updated(update, slot_rows.slots_key("dev"))
+        return table._update_unread(update, slot_rows.slots_key("dev"))
 
     def take(self, lane: Lane = LANE, now_ms: int = START_MS, slot_id: str = "") -> HeldSlot | None:
         self.made += 1

@@ -11,10 +11,10 @@ from functions.aws.clients import Clients
 from functions.aws.dynamodb.retries import TRIES
 from functions.aws.dynamodb.transaction import CONFLICT, RowsContendedError
 from functions.ids import new_id
-from functions.webhooks.endpoints.cache import EndpointCache
 from functions.webhooks.endpoints.changes import EndpointChanges, EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, FailureStreak
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 from functions.webhooks.endpoints.subscribers import Subscribers
 from functions.webhooks.sending.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
@@ -195,33 +195,33 @@ def test_a_list_is_read_once_for_each_version(
     store: EndpointStore, changes: EndpointChanges, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: Counter[str] = Counter()
-    cache, subscribers = EndpointCache(store, time), EndpointStore.subscribers
+    cache, subscribers = SubscriberCache(store, time), EndpointStore.subscribers
 
     def counted(self: EndpointStore, project_id: str) -> Subscribers:
         reads[project_id] += 1
         return subscribers(self, project_id)
 
     monkeypatch.setattr(EndpointStore, "subscribers", counted)
-    assert cache.subscribers_for("dev", "v1") == cache.subscribers_for("dev", "v1") == Subscribers()
+    assert cache.get("dev", "v1") == cache.get("dev", "v1") == Subscribers()
     endpoint = new_endpoint()
     changes.create(endpoint)
-    assert cache.subscribers_for("dev", "v1") == Subscribers()  # of a run that was charged before
-    assert cache.subscribers_for("dev", "v2") == cache.subscribers_for("dev", "v2") == Subscribers((endpoint,))
-    assert cache.subscribers_for("other", "v2") == Subscribers()
+    assert cache.get("dev", "v1") == Subscribers()  # of a run that was charged before
+    assert cache.get("dev", "v2") == cache.get("dev", "v2") == Subscribers((endpoint,))
+    assert cache.get("other", "v2") == Subscribers()
     assert reads == {"dev": 2, "other": 1}
 
 
 def test_a_list_without_a_version_lives_for_a_minute(
     store: EndpointStore, changes: EndpointChanges, time: FakeTime
 ) -> None:
-    cache = EndpointCache(store, time)
-    assert cache.subscribers_for("dev", None) == Subscribers()
+    cache = SubscriberCache(store, time)
+    assert cache.get("dev", None) == Subscribers()
     endpoint = new_endpoint()
     changes.create(endpoint)
     time.advance(59)
-    assert cache.subscribers_for("dev", None) == Subscribers()
+    assert cache.get("dev", None) == Subscribers()
     time.advance(1)
-    assert cache.subscribers_for("dev", None) == Subscribers((endpoint,))
+    assert cache.get("dev", None) == Subscribers((endpoint,))
 
 
 # --- contention -----------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def forged(hint: str, body: bytes | None = None, **changes: Any) -> str:
     """Return the hint with another copy or other bytes, as an attacker or a defect would write it."""
     parsed = Hint.parse(hint)
     assert parsed.delivery is not None
-    made = Hint.of(replace(parsed.delivery, **changes), parsed.body if body is None else body)
+    made = Hint.with_copy(replace(parsed.delivery, **changes), parsed.body if body is None else body)
     return replace(made, event_id=parsed.event_id, project_id=changes.get("project_id", parsed.project_id)).text
 
 
@@ -111,7 +111,7 @@ def test_an_early_hint_is_not_tried(pipeline: Pipeline, unread: list[bool]) -> N
     pipeline.webhook(hint)
     delivery = pipeline.delivery(submission)
     assert delivery is not None
-    pipeline.webhook(Hint.of(delivery).text)
+    pipeline.webhook(Hint.with_copy(delivery).text)
     assert unread == [True]
     assert pipeline.sends(submission) == 1
 
@@ -135,7 +135,7 @@ def begin_to_fail(pipeline: Pipeline, endpoint: Endpoint) -> str:
     failing: dict[str, Any] = {"failing_since_ms": 1, "failing_counted_ms": 1, "failing_spread": 2}
     update = ConditionalUpdate(failing, "", {})
     key = endpoint_key(endpoint.project_id, endpoint.endpoint_id)
-    Table(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"))._is_updated(update, key)
+    Table(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"))._update_unread(update, key)
     return path_of(endpoint.endpoint_id)
 
 
