@@ -100,7 +100,7 @@ class CheckRoutes:
             if wanted(check) and (after is None or _created_key(check) < after)
         ]
         page = cut(found, limit, _created_key)
-        return page_answer(project_id, page, lambda check: check_body(check, now, with_program=False))
+        return page_answer(project_id, page, lambda check: check_body(check, now, with_program=False), _created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one check with its program, and figures of its history."""
@@ -180,7 +180,7 @@ class CheckRoutes:
         check = self.own(app, id_text)
         after = start_after(query, check.check_id)
         page = self.runs.history(check.project_id, check.check_id, parameters.page_limit(query), after)
-        return page_answer(check.check_id, page, run_body)
+        return page_answer(check.check_id, page, run_body, lambda run: run.position)
 
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Event
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.log_entry import Entry
-
-ANSWER_BYTES = 4 * 1024 * 1024
-"""Bodies of one answer, together, as they are in Lambda's response, which has at most 6 MB: escaped, in ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +48,3 @@ class EventBodies:
             if row.is_final and row.project_id == project_id and row.ttl * MS_PER_SEC > self.clock():
                 events[row.submission_id] = self.event_of(row)
         return events
-
-
-def within_answer(events: Iterable[Event]) -> int:
-    """Count the first events whose bodies fit into one answer, at least one of them."""
-    total_bytes = taken = 0
-    for event in events:
-        total_bytes += len(json.dumps(event.body.decode()))
-        if taken and total_bytes > ANSWER_BYTES:
-            break
-        taken += 1
-    return taken

@@ -6,13 +6,12 @@ Events of runs are listed by the index of submissions, so that no run pays for t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.events.bodies import EventBodies, within_answer
 from functions.webhooks.event_types import EVENT_COMPLETED, SUBMISSION_EVENTS
 from functions.webhooks.log_entry import Entry
 from functions.webhooks.log_rows import list_pk, to_entry
@@ -20,12 +19,20 @@ from functions.webhooks.log_rows import list_pk, to_entry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.events.bodies import EventBodies
     from functions.events.model import EventFilters
     from functions.submissions.list_store import SubmissionList
     from functions.webhooks.deliveries.list_store import DeliveryList
     from functions.webhooks.deliveries.model import Event
 
 _ITEMS_PER_QUERY = 500
+
+
+class Listed(NamedTuple):
+    """An event of a page. `key`: that of its entry."""
+
+    key: str
+    event: Event
 
 
 class OtherEvents(Table):
@@ -73,20 +80,16 @@ class EventListing:
         entry = Entry(event_id, EVENT_COMPLETED, event_id, "")
         return self.bodies.all(project_id, [entry]).get(event_id)
 
-    def page(self, project_id: str, filters: EventFilters, limit: int, after: str | None = None) -> Page[Event]:
-        """Return at most `limit` events that follow `after`, the `Entry.key` of another one.
+    def page(self, project_id: str, filters: EventFilters, limit: int, after: str | None = None) -> Page[Listed]:
+        """Return at most `limit` events that follow `after`, the key of another one.
 
-        A page may be short and still have a next page: of a filter that few events match, of deleted submissions, and
-        where bodies are large.
+        A page may be short and still have a next page: of a filter that few events match, and of deleted submissions.
         """
         entries = self._entries(project_id, filters, limit, after)
         events = self.bodies.all(project_id, entries.rows)
         events = {event_id: event for event_id, event in events.items() if filters.want(event.type)}
-        known = [(entry.key, events[entry.event_id]) for entry in entries.rows if entry.event_id in events]
-        count = within_answer(event for _, event in known)
-        if count < len(known):
-            return Page(tuple(event for _, event in known[:count]), known[count - 1][0])
-        return Page(tuple(event for _, event in known), entries.next_created_key)
+        known = (Listed(entry.key, events[entry.event_id]) for entry in entries.rows if entry.event_id in events)
+        return Page(tuple(known), entries.next_created_key)
 
     def _entries(self, project_id: str, filters: EventFilters, limit: int, after: str | None) -> Page[Entry]:
         if filters.submission_id is not None:

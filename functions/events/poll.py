@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import ConflictError
-from functions.events.bodies import EventBodies, within_answer
 from functions.events.consumer_store import ConsumerLimitError, ConsumerStore
 from functions.events.model import MAX_CONSUMERS, Polled
+from functions.http.json_body import count_fitting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from functions.events.bodies import EventBodies
     from functions.events.log import EventLog
     from functions.events.model import Consumer, Placed, PollRequest
     from functions.webhooks.deliveries.model import Event
@@ -136,7 +137,7 @@ class Poll:
             event = known.get(one.entry.event_id)
             if event is not None:
                 events.append((one, event))
-        count = within_answer(event for _, event in events)
+        count = count_fitting(event.body.decode() for _, event in events)
         if count < len(events):
             end = events[count - 1][0].position
         return Polled(tuple(events[:count]), end, missed)

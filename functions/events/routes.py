@@ -54,7 +54,7 @@ class EventRoutes:
         limit, filters = page_limit(query), event_filters(query)
         after = start_after(query, project_id, LIST_KEY)
         page = self.listing.page(project_id, filters, limit, after)
-        return page_answer(project_id, page, event_body)
+        return page_answer(project_id, page, lambda listed: event_body(listed.event), lambda listed: listed.key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one event."""

@@ -67,3 +67,8 @@ class ProjectRegistry(Table):
         update = ConditionalUpdate(sets, condition, values, removes, computed)
         row = self._update(update, project_key(before.project.project_id))
         return to_project_record(row) if row is not None else None
+
+
+def list_position(record: ProjectRecord) -> str:
+    """Return the place of a project in the list."""
+    return f"{record.created_at}#{record.project.project_id}"

@@ -14,6 +14,7 @@ from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.ids import new_id
 from functions.projects.model import ProjectRecord
+from functions.projects.registry import list_position
 from functions.projects.requests import ChangeProjectRequest, CreateProjectRequest, project_id
 from functions.projects.views import project_body
 
@@ -54,7 +55,7 @@ class ProjectRoutes:
         query = app.current_event.query_string_parameters
         after = start_after(query, _LIST, NAMED_KEY)
         page = self.registry.page(parameters.page_limit(query), after)
-        return page_answer(_LIST, page, project_body)
+        return page_answer(_LIST, page, project_body, list_position)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show a project."""

@@ -40,8 +40,8 @@ def submission_event(final: Submission, body: bytes) -> Event:
 def completed_body(final: Submission, stdout: bytes, stderr: bytes, public_base_url: str) -> bytes:
     """Return the event body as JSON in UTF-8. The same submission always gives the same bytes.
 
-    If the body would be over 256 KiB, both streams are cut to 8 KiB of text, or to 1 KiB if that is still too much. It
-    then has `truncated_in_event` and the URL of the whole result.
+    If the body would be over 256 KiB, both streams are cut to at most 8 KiB of text, or 1 KiB if that is still too
+    much. It then has `truncated_in_event` and the URL of the whole result.
     """
     if len(stdout) + len(stderr) <= MAX_BODY_BYTES:
         body = event_bytes(_with_type(result_body(final, stdout, stderr)))

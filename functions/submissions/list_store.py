@@ -79,10 +79,10 @@ class SubmissionList(Table):
     ) -> Page[Submission]:
         def read(number: int) -> Page[Submission]:
             request = request_of(list_shard(project_id, number))
-            return query_page(self._client, request, limit, submission_of, _created_key, _SORT_KEY)
+            return query_page(self._client, request, limit, submission_of, list_position, _SORT_KEY)
 
         with ThreadPoolExecutor(LIST_SHARDS) as pool:
-            return merge(list(pool.map(read, range(LIST_SHARDS))), limit, _created_key, ascending=ascending)
+            return merge(list(pool.map(read, range(LIST_SHARDS))), limit, list_position, ascending=ascending)
 
     def _request(
         self,
@@ -109,5 +109,6 @@ class SubmissionList(Table):
         }
 
 
-def _created_key(row: Submission) -> str:
+def list_position(row: Submission) -> str:
+    """Return the place of a submission in the list."""
     return created_key(row.created_at, row.submission_id)

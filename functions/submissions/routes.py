@@ -9,6 +9,7 @@ from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
+from functions.submissions.list_store import list_position
 from functions.submissions.parameters import list_filters, list_kind, result_shape
 from functions.submissions.views import summary_body
 
@@ -62,7 +63,7 @@ class ResultRoutes:
         limit, filters = parameters.page_limit(query), list_filters(query)
         after = start_after(query, project_id)
         page = self.listing.page(project_id, limit=limit, after=after, filters=filters, kind=list_kind(query))
-        return page_answer(project_id, page, summary_body)
+        return page_answer(project_id, page, summary_body, list_position)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.projects).project_id

@@ -7,12 +7,11 @@ and no flat keys: two SDKs stop polling as soon as the key `verdict` exists.
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.http.json_body import body_text
+from functions.http.json_body import body_text, escaped_bytes
 from functions.submissions.model import Kind
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ SCHEMA_VERSION = "2.0"
 RESPONSE_MAX_BYTES = 5 * 1024 * 1024
 """A larger body is shortened, as the contract says."""
 LAMBDA_MAX_BYTES = 6 * 1024 * 1024 - 128 * 1024
-"""Lambda's limit is 6 MB, with our body as a JSON string in it: see `_escaped_bytes`."""
+"""Lambda's limit is 6 MB, with our body as a JSON string in it: see `escaped_bytes`."""
 
 type Encoding = Literal["base64"]
 
@@ -128,11 +127,11 @@ def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTE
     text = body_text(smaller | {"output": output})
     if fits_response(text, max_bytes):
         return text
-    left_bytes = max_bytes - _escaped_bytes(body_text(smaller | {"output": output | dict.fromkeys(_STREAMS, "")}))
+    left_bytes = max_bytes - escaped_bytes(body_text(smaller | {"output": output | dict.fromkeys(_STREAMS, "")}))
     # The shorter stream first: the longer one gets the unused part of its half.
     for share, stream in zip((2, 1), sorted(_STREAMS, key=lambda name: len(output[name])), strict=True):
         output[stream] = _cut(output[stream], left_bytes // share)
-        left_bytes -= _escaped_bytes(body_text(output[stream]))
+        left_bytes -= escaped_bytes(body_text(output[stream]))
     return body_text(smaller | {"output": output})
 
 
@@ -176,19 +175,13 @@ def fits_response(text: str, max_bytes: int = RESPONSE_MAX_BYTES) -> bool:
     """Tell whether a body fits into an answer of ours and of Lambda."""
     size = len(text.encode())
     # Escaping at most triples a text (a letter of two bytes becomes \u00e9), so small texts need no exact check.
-    return size <= max_bytes and (size <= LAMBDA_MAX_BYTES // 3 or _escaped_bytes(text) <= LAMBDA_MAX_BYTES)
+    return size <= max_bytes and (size <= LAMBDA_MAX_BYTES // 3 or escaped_bytes(text) <= LAMBDA_MAX_BYTES)
 
 
 def _cut(text: str, max_bytes: int) -> str:
     """Return the longest start of the text that fits, in whole groups of base64."""
-    while (size := _escaped_bytes(body_text(text))) > max(max_bytes, _EMPTY_BYTES):
+    while (size := escaped_bytes(body_text(text))) > max(max_bytes, _EMPTY_BYTES):
         # Shrink by the measured ratio and a little more, so that a few rounds suffice.
         kept = len(text) * max(max_bytes, 0) // size * 15 // 16
         text = text[: kept // 4 * 4]
     return text
-
-
-def _escaped_bytes(text: str) -> int:
-    """Return the size of a text as an ASCII JSON string, which is its size in Lambda's response."""
-    # Python 3.13's runtime does not escape non-ASCII letters; older ones and the local stack do. We take the larger.
-    return len(json.dumps(text))

@@ -15,6 +15,7 @@ from functions.http.http_event import json_body
 from functions.projects.authentication import authenticate
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS
 from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, ReplayResult
+from functions.webhooks.deliveries.rows import created_key
 from functions.webhooks.deliveries.views import (
     DELIVERY_KEY,
     delivery_body,
@@ -65,7 +66,7 @@ class DeliveryRoutes:
         limit, filters = parameters.page_limit(query), delivery_filters(query)
         after = start_after(query, project_id, DELIVERY_KEY)
         page = self.listing.page(project_id, filters, limit=limit, after=after)
-        return page_answer(project_id, page, delivery_body)
+        return page_answer(project_id, page, delivery_body, created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one delivery with its attempts."""

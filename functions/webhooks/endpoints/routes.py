@@ -125,7 +125,7 @@ class EndpointRoutes:
         wanted = [endpoint for endpoint in self.store.list_all(project_id) if filters.accept(endpoint, now)]
         rest = [endpoint for endpoint in reversed(wanted) if after is None or _created_key(endpoint) < after]
         page = cut(rest, limit, _created_key)
-        return page_answer(project_id, page, lambda endpoint: endpoint_body(endpoint, now))
+        return page_answer(project_id, page, lambda endpoint: endpoint_body(endpoint, now), _created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one endpoint, with the latencies of its last deliveries."""

@@ -1,15 +1,20 @@
 """The routes of /api/checks and /api/badges."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from functions.aws.clients import Clients
 from functions.checks.file_schema import file_schema
+from functions.checks.fire import new_run
+from functions.checks.model import RunKind
+from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
+from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import PROGRAM, CheckWorld
 from tests.adapters.http_calls import get, send
 
@@ -190,3 +195,41 @@ def test_the_largest_program_fits(world: CheckWorld) -> None:
     assert world.show(check)["stdin"] == "y" * 262_144
     body = {**PROGRAM, "name": "more", "code": "x" * 65_537}
     assert world.call("POST", "/api/checks", body).status == 400
+
+
+def every_item(world: CheckWorld, path: str) -> list[Any]:
+    """Read a list page by page. Each answer fits into Lambda's response, in which it is a JSON string."""
+    items: list[Any] = []
+    query = {"limit": "100"}
+    while True:
+        answer = world.call("GET", path, query=query)
+        assert answer.status == 200
+        assert len(json.dumps(answer.raw.decode())) <= LIST_MAX_BYTES + 100_000
+        items += answer.json["items"]
+        if answer.json["next_cursor"] is None:
+            return items
+        query["cursor"] = answer.json["next_cursor"]
+
+
+def test_a_page_of_runs_with_the_longest_results_fits_into_the_response_of_lambda(world: CheckWorld) -> None:
+    check = world.create()
+    stored = world.parts.steps.store.get(PROJECT_ID, check["id"])
+    assert stored is not None
+    result = {
+        "assertion": "\U0001f600" * 256,
+        "expected": "\U0001f600" * 256,
+        "actual": "\U0001f600" * 256,
+        "passed": True,
+    }
+    for number in range(101):
+        run = new_run(stored, RunKind.MANUAL, world.time.ms + number, world.time.ms, new_id())
+        world.parts.runs.add_run(replace(run, results=(result,) * 21))
+    ids = [run["id"] for run in every_item(world, f"/api/checks/{check['id']}/runs")]
+    assert len(ids) == len(set(ids)) == 101
+
+
+def test_a_page_of_checks_with_the_largest_settings_fits_into_the_response_of_lambda(world: CheckWorld) -> None:
+    assertions = [{"type": "stdout", "contains": '"' * 4_000}] * 4
+    for number in range(101):
+        world.create(name=f"check {number}", assertions=assertions)
+    assert len({check["id"] for check in every_item(world, "/api/checks")}) == 101

@@ -8,9 +8,9 @@ from jsonschema import Draft202012Validator
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
-from functions.events.bodies import ANSWER_BYTES
 from functions.events.catalogue import samples
 from functions.handlers import events as entry_point
+from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.model import Event
@@ -200,7 +200,7 @@ def test_a_cursor_of_another_project_is_refused(aws: Aws, project_key: str, subm
 def test_a_page_of_large_bodies_is_cut_and_goes_on(aws: Aws, project_key: str) -> None:
     made = [other(aws, 20_000 - number, text="x" * 250_000) for number in range(18)]
     first = page(project_key, order="asc")
-    assert len(first.raw) < ANSWER_BYTES + 100_000
+    assert len(first.raw) < LIST_MAX_BYTES + 100_000
     assert len(first.json["items"]) == 16
     assert ids(project_key, order="asc") == made
 
@@ -209,7 +209,7 @@ def test_a_page_of_quotation_marks_fits_into_the_response_of_lambda(aws: Aws, pr
     """Each of them takes two characters in a body, and four in Lambda's response."""
     made = [other(aws, 20_000 - number, text='"' * 120_000) for number in range(18)]
     first = page(project_key, order="asc")
-    assert len(json.dumps(first.raw.decode())) < ANSWER_BYTES + 100_000
+    assert len(json.dumps(first.raw.decode())) < LIST_MAX_BYTES + 100_000
     assert ids(project_key, order="asc") == made
 
 
