@@ -23,7 +23,8 @@ def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base
     """Return the body as JSON in UTF-8. The same judge run always gives the same bytes.
 
     A body over 255 KiB keeps at most 8 KiB of the outputs of all cases together, then loses the messages of its
-    checkers, and keeps 1 KiB if that is still too much. It then has `truncated_in_event` and the URL of the whole answer.
+    checkers, and keeps 1 KiB if that is still too much. It then has `truncated_in_event` and the URL of the whole
+    answer.
     """
     body = event_bytes(_event_of(final_body(final, cases, max_bytes=OUTPUT_MAX_BYTES)))
     if len(body) <= MAX_BODY_BYTES:
