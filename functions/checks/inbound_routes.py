@@ -62,6 +62,7 @@ class InboundRoutes:
             raise NotFoundError("There is no such check.")
         now = self.clock()
         text = checked_text(event, check.settings.event_as, "body")
+        self.checks.limit.count(check)
         run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=text)
         earlier = self.events.add_run(run, webhook_id)
         if earlier is not None:

@@ -48,6 +48,11 @@ def count_key(project_id: str) -> Key:
     return key(checks_pk(project_id), "CHECKS")
 
 
+def requests_key(project_id: str, profile: str, hour: int) -> Key:
+    """Return the key of the number of runs that a project requested in an hour since the epoch."""
+    return key(checks_pk(project_id), f"REQUESTS#{profile}#{hour}")
+
+
 def badge_key(token: str) -> Key:
     """Return the key of a badge."""
     return key(f"BADGE#{token}", "BADGE")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from functions.checks.follow import TriggerRules
     from functions.checks.hints import CheckHints
+    from functions.checks.request_limit import RequestLimit
     from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
     from functions.checks.variables import CheckVariables
@@ -60,6 +61,7 @@ class CheckRoutes:
     hints: CheckHints
     variables: CheckVariables
     rules: TriggerRules
+    limit: RequestLimit
     clock: Clock
     log: Logger
 
@@ -167,6 +169,7 @@ class CheckRoutes:
             request = parse_body(RunNowRequest, json_body(app.current_event))
         now = self.clock()
         event = None if request.event is None else checked_text(request.event, check.settings.event_as, "event")
+        self.limit.count(check)
         run = new_run(check, RunKind.MANUAL, now, now, new_id())
         run = replace(run, affects_state=request.affects_state, event=event)
         self.runs.add_run(run)

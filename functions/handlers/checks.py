@@ -11,6 +11,7 @@ from functions.checks.follow import TriggerRules
 from functions.checks.hints import CheckHints
 from functions.checks.inbound import Inbound
 from functions.checks.inbound_routes import InboundRoutes
+from functions.checks.request_limit import RequestLimit
 from functions.checks.routes import CheckRoutes
 from functions.checks.run_store import RunStore
 from functions.checks.store import CheckStore
@@ -18,6 +19,7 @@ from functions.checks.trigger_store import TriggerStore
 from functions.checks.variables import CheckVariables
 from functions.clock import now_ms
 from functions.http.resolver import PerThread, Resolver
+from functions.projects.registry import ProjectRegistry
 from functions.projects.store import ProjectStore
 from functions.settings import ChecksSettings, load
 from functions.telemetry import logger
@@ -42,7 +44,8 @@ def wiring() -> Wiring:
     boxes = SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms)
     projects = ProjectStore(settings.projects_table, dynamodb)
     rules = TriggerRules(store, TriggerStore(settings.checks_table, dynamodb), bool(settings.event_bus_name))
-    routes = CheckRoutes(projects, store, runs, hints, CheckVariables(boxes), rules, now_ms, log)
+    limit = RequestLimit(settings.checks_table, dynamodb, ProjectRegistry(settings.projects_table, dynamodb), now_ms)
+    routes = CheckRoutes(projects, store, runs, hints, CheckVariables(boxes), rules, limit, now_ms, log)
     inbound = InboundRoutes(routes, store, runs, hints, events, Inbound(events, boxes, now_ms), now_ms, log)
     return Wiring(routes, BadgeRoutes(store), inbound)
 

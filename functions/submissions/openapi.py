@@ -9,6 +9,7 @@ from functions.http.openapi.operation import (
     ID,
     IDEMPOTENCY_HEADER,
     KEYED,
+    LIMITED,
     NOT_JSON,
     PAGE,
     TRACEPARENT_HEADER,
@@ -36,10 +37,7 @@ ACCEPTING: dict[int, Answer] = {
     415: NOT_JSON,
     504: SLOW,
     **KEYED,
-    429: (
-        "`rate_limited`: a quota of the project is used up. The gateway: too many requests to this deployment.",
-        (Error, GatewayError),
-    ),
+    429: LIMITED,
 }
 """Answers of operations that accept a submission, in addition to their own."""
 _SHAPE = (

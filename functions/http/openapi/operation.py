@@ -74,6 +74,10 @@ ID = path("id", {"type": "string", "format": "uuid"})
 PROJECT_ID = path("id", {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$"}, "The project's id.")
 BAD: Answer = ("`bad_request`: a parameter is wrong.", (Error,))
 THROTTLED: Answer = ("The gateway: too many requests to this deployment.", (GatewayError,))
+LIMITED: Answer = (
+    "`rate_limited`: a limit of the project is used up. The gateway: too many requests to this deployment.",
+    (Error, GatewayError),
+)
 FAILED: Answer = ("`internal`: a fault of ours; quote x-request-id.", (Error,))
 _BUSY: Answer = ("`unavailable`: a part of the service is busy. Retry-After says when to repeat.", (Error,))
 _UNAUTHORIZED: Answer = ("`unauthorized`: the key is missing, unknown, revoked or expired.", (Error,))

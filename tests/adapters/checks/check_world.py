@@ -6,12 +6,17 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
+from functions.checks import request_limit
 from functions.checks.model import Run
 from functions.handlers import checks, record, schedule
 from functions.handlers.check_wiring import wire
+from functions.projects.quota import Quota
+from functions.projects.registry import ProjectRegistry
 from functions.settings import ScheduleSettings, load
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.rows import submission_of
@@ -56,6 +61,14 @@ class CheckWorld:
         answer = self.call("POST", "/api/checks", {**PROGRAM, **changes})
         assert answer.status == 200, answer.json
         return answer.json
+
+    def allow_requests(self, most: int) -> None:
+        """Let the project request that many runs of checks in an hour."""
+        self.aws.monkeypatch.setattr(request_limit, "MAX_CHECKS", most)
+        projects = ProjectRegistry(self.aws.names["ProjectsTable"], Clients.dynamodb())
+        record = projects.get(PROJECT_ID)
+        assert record is not None
+        projects.change(record, replace(record.project, quotas={"judge": Quota(0, 1, 1)}))
 
     def show(self, check: Any) -> Any:
         return self.call("GET", f"/api/checks/{check['id']}").json

@@ -129,3 +129,11 @@ def test_a_genuine_call_with_a_wrong_body_gets_a_clear_error(
 
 def test_the_secret_is_stored_sealed(world: CheckWorld, check: Any, secret: str) -> None:
     assert secret not in repr(world.aws.items("ChecksTable"))
+
+
+def test_signed_calls_count_among_the_requests_of_an_hour(world: CheckWorld, check: Any, secret: str) -> None:
+    world.allow_requests(1)
+    assert signed(world, check["id"], secret, "{}").status == 202
+    refused = signed(world, check["id"], secret, "{}", "msg_2")
+    assert (refused.status, refused.json["error"]) == (429, "rate_limited")
+    assert len(world.runs(check)) == 1

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
+from functions.checks import request_limit
 from functions.checks.file_schema import file_schema
 from functions.checks.fire import new_run
 from functions.checks.model import RunKind
@@ -233,3 +234,25 @@ def test_a_page_of_checks_with_the_largest_settings_fits_into_the_response_of_la
     for number in range(101):
         world.create(name=f"check {number}", assertions=assertions)
     assert len({check["id"] for check in every_item(world, "/api/checks")}) == 101
+
+
+def test_requests_beyond_those_of_an_hour_are_refused_until_it_is_over(world: CheckWorld) -> None:
+    world.allow_requests(3)
+    check, other = world.create(), world.create(name="other")
+    paths = [f"/api/checks/{found['id']}/run" for found in (check, other, check, other)]
+    answers = [world.call("POST", path) for path in paths]
+    assert [answer.status for answer in answers] == [202, 202, 202, 429]
+    refused = answers[-1]
+    assert refused.json["error"] == "rate_limited"
+    assert "3 runs of checks in an hour" in refused.json["message"]
+    assert 0 < int(refused.headers["retry-after"]) <= 3_600
+    assert refused.headers["ratelimit-limit"] == "3"
+    assert len(world.rows(other)) == 1
+    world.time.advance(int(refused.headers["retry-after"]))
+    assert world.call("POST", paths[-1]).status == 202
+
+
+def test_the_quota_of_a_minute_sets_the_requests_of_an_hour(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_limit, "MAX_CHECKS", 1)
+    check = world.create()
+    assert [world.call("POST", f"/api/checks/{check['id']}/run").status for _ in range(3)] == [202] * 3
