@@ -31,24 +31,25 @@ class Following:
 
     def after_run(self, check: Check, run: Run) -> None:
         """Start the checks that follow a run which has ended."""
-        for follower in self.triggers.followers(run.project_id):
-            trigger = follower.trigger
-            if not isinstance(trigger, CheckTrigger) or trigger.slug != check.settings.slug:
-                continue
-            found = self.store.get(run.project_id, follower.check_id)
-            if run.status.value not in list(trigger.statuses) or found is None:
-                continue
-            data = {
-                "type": "check.run.completed",
-                "check_id": check.check_id,
-                "check_slug": check.settings.slug,
-                "run_id": run.run_id,
-                "status": run.status.value,
-                "verdict": run.verdict,
-                "submission_id": run.submission_id,
-            }
-            reason = f"after the run {run.run_id} of {check.settings.slug}"
-            self.starter.start(found, Cause(f"run:{run.run_id}", reason, data, run.chain + 1))
+        slug = check.settings.slug
+        data = {
+            "type": "check.run.completed",
+            "check_id": check.check_id,
+            "check_slug": slug,
+            "run_id": run.run_id,
+            "status": run.status.value,
+            "verdict": run.verdict,
+            "submission_id": run.submission_id,
+        }
+        cause = Cause(f"run:{run.run_id}", f"after the run {run.run_id} of {slug}", data, run.chain + 1)
+        found = [
+            self.store.get(run.project_id, follower.check_id)
+            for follower in self.triggers.followers(run.project_id)
+            if isinstance(trigger := follower.trigger, CheckTrigger)
+            and trigger.slug == slug
+            and run.status.value in list(trigger.statuses)
+        ]
+        self.starter.start_all(filter(None, found), cause)
 
     def after_submission(self, ended: SubmissionEnded) -> None:
         """Start the checks that a submission triggers. Its metadata is left out where it is too large."""

@@ -61,9 +61,8 @@ class RequestedRuns:
         found = self._checks(request)
         if not found:
             raise MessageInvalidError(f"{EVENT_REQUESTED}: the project has no such check")
-        for check in found:
-            reason = f"requested by the event {request.event_id}"
-            self.starter.start(check, Cause(f"bus:{request.event_id}", reason, request.event))
+        reason = f"requested by the event {request.event_id}"
+        self.starter.start_all(found, Cause(f"bus:{request.event_id}", reason, request.event))
 
     def _checks(self, request: CheckRequested) -> list[Check]:
         if request.tag is not None:

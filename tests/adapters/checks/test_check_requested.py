@@ -2,11 +2,13 @@
 
 import base64
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from functions.checks.event_data import STDIN_MAX_BYTES
+from functions.checks.model import Run
 from functions.handlers import schedule
 from functions.ids import new_id
 from tests.adapters.aws_account import PROJECT_ID
@@ -60,6 +62,23 @@ def test_a_tag_runs_every_check_that_has_it(world: CheckWorld) -> None:
         world.create(name=f"check {number}", tags=["deploy"])
     put(world, tag="deploy")
     assert len(started(world)) == 5
+
+
+def test_checks_with_a_tag_start_side_by_side(world: CheckWorld) -> None:
+    """One after the other, 1,000 checks take longer than an invocation, and each repeat begins with the first."""
+    for number in range(4):
+        world.create(name=f"check {number}", tags=["deploy"])
+    put(world, tag="deploy")
+    together = threading.Barrier(4)
+    events = world.parts.requested.starter.events
+    add_run = events.add_run
+
+    def add_with_others(run: Run, event_id: str) -> str | None:
+        together.wait(timeout=10)
+        return add_run(run, event_id)
+
+    world.aws.monkeypatch.setattr(events, "add_run", add_with_others)
+    assert len(started(world)) == 4
 
 
 def test_an_event_runs_a_check_once_however_often_it_comes(world: CheckWorld) -> None:
