@@ -59,8 +59,11 @@ def test_waiting_clients_of_an_account_with_the_usual_quota_leave_the_pipeline_i
     template = read(TEMPLATE)
     parameters = concurrency_parameters(1000)
     senders = template["Parameters"]["WebhookSenders"]["Default"]
+    hints = template["Resources"]["ScheduleFunction"]["Properties"]["Events"]["Hints"]["Properties"]
+    checks = hints["ScalingConfig"]["MaximumConcurrency"]
     left = 1000 - 4 * int(parameters["WaitingConcurrency"]) - SWEEPER
-    assert left >= senders + UNRESERVED_MINIMUM  # `deliver` at its maximum, and as many again for `record` and others
+    # `deliver` and `schedule` at their maximum, and as many again for `record` and others
+    assert left >= senders + checks + UNRESERVED_MINIMUM
     sweeper = template["Resources"]["SweepFunction"]["Properties"]["ReservedConcurrentExecutions"]
     assert sweeper["Fn::If"][1] == SWEEPER
     assert longest_wait_secs(parameters) == LONGEST_WAIT_SECS == template["Parameters"]["LongestWaitSecs"]["Default"]
