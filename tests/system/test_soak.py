@@ -18,7 +18,6 @@ def test_expired_runs_leave_no_row_and_their_space_is_used_again() -> None:
     assert (
         found["engine: rows before expiry", "after"] >= found["engine: rows before expiry", "before"] + RUNS / SAMPLES
     )
-    # One more: the runner's row, which a heartbeat may write again before the rows are counted.
-    assert found["engine: rows after expiry", "after"] <= found["engine: rows after expiry", "before"] + 1
+    assert found["engine: rows after expiry", "after"] <= found["engine: rows after expiry", "before"]
     # Pages are filled differently each time; without reuse the file would have more than twice the size.
     assert found["engine: size", "after"] < 1.5 * found["engine: size", "after a fifth"]

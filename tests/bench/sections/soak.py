@@ -29,6 +29,8 @@ _CLIENTS = 4
 _REST_SECS = 1
 _AHEAD_MS = 366 * 86_400_000
 """Longer than any row, message or object is kept."""
+_TURNS = 5
+"""A row that is written meanwhile, such as that of the runner, goes with the next turn."""
 _NOTES = [
     f"{_CLIENTS} clients, all languages, honest programs and ones that end in each verdict but IE.",
     "Sampled at rest, between batches. Slope: least squares over the samples behind the first fifth of the runs.",
@@ -98,16 +100,24 @@ def _expire(stack: RunningStack) -> _Sample:
     folder = stack.local.state_dir / FOLDER
     engine = open_engine(folder, synchronous="NORMAL", clock=lambda: now_ms() + _AHEAD_MS, prepare=False)
     try:
-        before = _count(engine, "SELECT count(*) FROM item")
-        expire(engine, Event())
+        before = _rows(engine)
         return {
             ("engine", "rows before expiry"): before,
-            ("engine", "rows after expiry"): _count(engine, "SELECT count(*) FROM item"),
+            ("engine", "rows after expiry"): min(_rows_after_expiry(engine) for _ in range(_TURNS)),
             ("engine", "size"): _count(engine, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
             / (1 << 20),
         }
     finally:
         engine.close()
+
+
+def _rows_after_expiry(engine: Engine) -> int:
+    expire(engine, Event())
+    return _rows(engine)
+
+
+def _rows(engine: Engine) -> int:
+    return _count(engine, "SELECT count(*) FROM item")
 
 
 def _count(engine: Engine, sql: str) -> int:
