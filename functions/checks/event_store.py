@@ -33,9 +33,10 @@ class EventStore(Table):
 
     def add_run(self, run: Run, event_id: str) -> str | None:
         """Write the run of an event. A repeat of the event writes nothing: it returns the place of its first run."""
-        row_key = keys.event_key(run.check_id, event_id)
-        seen = to_item({"position": run.position, "ttl": self._clock() // MS_PER_SEC + KNOWN_SECS})
-        event = put(self.table_name, {**row_key, **seen}, ABSENT)
+        row_key, now = keys.event_key(run.check_id, event_id), self._clock() // MS_PER_SEC
+        seen = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
+        # DynamoDB deletes expired items late; we treat them as deleted.
+        event = put(self.table_name, seen, f"{ABSENT} OR #ttl <= :now", {"now": now})
         if not transact_or_raise(self._client, [event, put(self.table_name, rows.run_item(run))]):
             return None
         earlier = self._get(row_key)

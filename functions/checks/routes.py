@@ -154,12 +154,13 @@ class CheckRoutes:
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete a check. Its history expires."""
-        check = self.own(app, id_text)
-        self.rules.refuse_if_followed(check)
-        if not self.store.delete(check):
-            raise NotFoundError(NO_SUCH_CHECK)
-        self.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
-        return answer({"id": check.check_id, "deleted": True})
+        for _ in tries():
+            check = self.own(app, id_text)
+            self.rules.refuse_if_followed(check)
+            if self.store.delete(check):
+                self.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
+                return answer({"id": check.check_id, "deleted": True})
+        raise ConflictError(_CHANGED_MEANWHILE)
 
     def run(self, app: Resolver, id_text: str) -> Response[str]:
         """Run a check now."""

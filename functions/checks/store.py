@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
+from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
@@ -108,8 +108,9 @@ class CheckStore(Table):
         return True
 
     def delete(self, check: Check) -> bool:
-        """Delete a check. False if it is gone. Its history expires."""
+        """Delete a check. False if its settings have changed since it was read, or it is gone. Its history expires."""
         project_id, check_id = check.project_id, check.check_id
+        seen = "attribute_exists(#pk) AND #version = :version"
         count = ConditionalUpdate({}, "", {"one": 1}, computed=("#count = #count - :one",))
         others = (
             keys.source_key(project_id, check_id),
@@ -122,7 +123,7 @@ class CheckStore(Table):
         codes = transact_or_raise(
             self._client,
             [
-                delete(self.table_name, keys.check_key(project_id, check_id), EXISTS),
+                delete(self.table_name, keys.check_key(project_id, check_id), seen, {"version": check.version}),
                 count.action(self.table_name, keys.count_key(project_id)),
                 *(delete(self.table_name, other) for other in others),
             ],

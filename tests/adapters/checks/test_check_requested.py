@@ -96,6 +96,16 @@ def test_an_event_runs_a_check_once_however_often_it_comes(world: CheckWorld) ->
     assert len(world.runs(check)) == 3
 
 
+def test_the_id_of_an_event_is_free_again_after_a_day(world: CheckWorld) -> None:
+    """DynamoDB deletes expired rows up to days later."""
+    check = world.create(slug="totals")
+    for _ in range(2):
+        put(world, slug="totals", event_id="daily")
+        assert refused(world) == 0
+        world.time.advance(86_400)
+    assert len(world.rows(check)) == 2
+
+
 def test_a_check_gets_a_large_event_as_its_standard_input(world: CheckWorld) -> None:
     check = world.create(event_as="stdin", stdin="without an event", env={"A": "b"})
     event = {"files": ["é" * 100] * 60}

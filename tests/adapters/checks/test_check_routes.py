@@ -10,7 +10,8 @@ from functions.aws.clients import Clients
 from functions.checks import request_limit
 from functions.checks.file_schema import file_schema
 from functions.checks.fire import new_run
-from functions.checks.model import RunKind
+from functions.checks.model import Check, RunKind
+from functions.checks.store import CheckStore
 from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id
 from functions.projects.model import Project
@@ -136,6 +137,22 @@ def test_a_deleted_check_leaves_its_slug_and_its_badge(world: CheckWorld) -> Non
     assert world.call("DELETE", f"/api/checks/{check['id']}").status == 404
     assert get(None, check["badge_url"]).status == 404
     assert world.create()["slug"] == check["slug"]
+
+
+def test_a_check_whose_slug_changes_meanwhile_is_deleted_with_its_new_slug(world: CheckWorld) -> None:
+    check = world.create(slug="totals")
+    path, delete, others = f"/api/checks/{check['id']}", CheckStore.delete, list[Any]()
+
+    def delete_after_a_change(store: CheckStore, seen: Check) -> bool:
+        if not others:
+            world.call("PATCH", path, {"slug": "sums"})
+            others.append(world.create(slug="totals"))
+        return delete(store, seen)
+
+    world.aws.monkeypatch.setattr(CheckStore, "delete", delete_after_a_change)
+    assert world.call("DELETE", path).status == 200
+    assert world.call("POST", "/api/checks", {**PROGRAM, "slug": "totals"}).status == 409
+    assert world.create(slug="sums")["slug"] == "sums"
 
 
 def test_another_project_sees_nothing(world: CheckWorld) -> None:
