@@ -96,12 +96,7 @@ class CheckRoutes:
         project_id = authenticate(app.current_event, self.projects).project_id
         limit, wanted, now = parameters.page_limit(query), list_filters(query), self.clock()
         after = start_after(query, project_id)
-        found = [
-            check
-            for check in self.store.list_all(project_id)
-            if wanted(check) and (after is None or _created_key(check) < after)
-        ]
-        page = cut(found, limit, _created_key)
+        page = cut(list(filter(wanted, self.store.list_all(project_id))), limit, _created_key, after)
         return page_answer(project_id, page, lambda check: check_body(check, now, with_program=False), _created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:

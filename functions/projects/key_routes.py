@@ -64,8 +64,8 @@ class KeyRoutes:
         project_id = self.projects.find(id_text).project.project_id
         owner = f"{project_id}/keys"  # not a project id, so a cursor of another list is refused
         after = start_after(query, owner)
-        records = [record for record in self.store.list_all(project_id) if after is None or _position(record) < after]
-        return page_answer(owner, cut(records, limit, _position), key_body, _position)
+        page = cut(self.store.list_all(project_id), limit, _position, after)
+        return page_answer(owner, page, key_body, _position)
 
     def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
         """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""

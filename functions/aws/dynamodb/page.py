@@ -23,8 +23,15 @@ class Page[Row]:
     next_created_key: str | None
 
 
-def cut[Row](found: Sequence[Row], limit: int, created_key: Callable[[Row], str]) -> Page[Row]:
-    """Return the first `limit` rows as a page. There is a next page if more rows were found."""
+def cut[Row](
+    found: Sequence[Row], limit: int, created_key: Callable[[Row], str], after: str | None = None
+) -> Page[Row]:
+    """Return the first `limit` rows as a page. There is a next page if more rows were found.
+
+    `after`: of rows that are all there are, newest first, only those that follow this key.
+    """
+    if after is not None:
+        found = [row for row in found if created_key(row) < after]
     kept = tuple(found[:limit])
     return Page(kept, created_key(kept[-1]) if len(found) > limit else None)
 

@@ -110,9 +110,8 @@ class DeliveryList(Table):
             if filters.endpoint_id in {None, delivery.endpoint_id}
             and filters.state in {None, delivery.state}
             and (filters.since_ms is None or rows.created_key(delivery) >= to_rfc3339(filters.since_ms))
-            and (after is None or rows.created_key(delivery) < after)
         ]
-        return cut(matching, limit, rows.created_key)
+        return cut(matching, limit, rows.created_key, after)
 
     def _request(
         self, project_id: str, endpoint_id: str | None, between: tuple[str, str], *, ascending: bool = False

@@ -122,9 +122,9 @@ class EndpointRoutes:
         project_id = authenticate(app.current_event, self.projects).project_id
         limit, filters, now = parameters.page_limit(query), endpoint_filters(query), self.clock()
         after = start_after(query, project_id)
-        wanted = [endpoint for endpoint in self.store.list_all(project_id) if filters.accept(endpoint, now)]
-        rest = [endpoint for endpoint in reversed(wanted) if after is None or _created_key(endpoint) < after]
-        page = cut(rest, limit, _created_key)
+        newest_first = reversed(self.store.list_all(project_id))
+        wanted = [endpoint for endpoint in newest_first if filters.accept(endpoint, now)]
+        page = cut(wanted, limit, _created_key, after)
         return page_answer(project_id, page, lambda endpoint: endpoint_body(endpoint, now), _created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
