@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.embedded.errors import StoreUnusableError
-from infra.embedded.holders import Holder
+from infra.embedded.holders import identify_live
 from infra.embedded.kms_keys import MasterKeys
 from infra.embedded.store import Store
 from infra.embedded.waking import Waking
@@ -34,12 +35,12 @@ class Engine:
     waking: Waking
     keys: MasterKeys
     clock: Callable[[], int] = field(default=_now_ms)
-    holder: Holder | None = None
+    holder: str | None = None
 
     @property
-    def receiver(self) -> Holder:
+    def receiver(self) -> str:
         """The process that a message is received for."""
-        return self.holder or Holder.this()
+        return self.holder or identify_live(os.getpid())
 
     def close(self) -> None:
         """End all use of the folder by this process."""

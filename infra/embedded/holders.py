@@ -1,9 +1,7 @@
-"""Processes that hold messages, by identity: a pid alone may belong to another process by now."""
+"""Processes that hold messages, as `pid:start`: a pid alone may belong to another process by now."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,47 +9,23 @@ from pathlib import Path
 _STATE, _START = 0, 19
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """`started`: ticks since boot, 0 for a process that was gone when it was looked at."""
-
-    pid: int
-    started: int
-
-    @staticmethod
-    def of(pid: int) -> Holder:
-        """Identify a process."""
-        return Holder(pid, _started(pid))
-
-    @staticmethod
-    def this() -> Holder:
-        """Identify this process, also after a fork."""
-        return _of_live(os.getpid())
-
-    @staticmethod
-    def parse(text: str) -> Holder:
-        """Parse a text of `str`."""
-        pid, _, started = text.partition(":")
-        return Holder(int(pid), int(started))
-
-    def __str__(self) -> str:
-        return f"{self.pid}:{self.started}"
-
-    def is_alive(self) -> bool:
-        """Tell whether this very process still runs."""
-        return self.started != 0 and _started(self.pid) == self.started
-
-
-@cache
-def _of_live(pid: int) -> Holder:
-    """Identify this process or one that it was forked from: a live one's identity does not change."""
-    return Holder.of(pid)
-
-
-def _started(pid: int) -> int:
+def identify(pid: int) -> str:
+    """Return the identity of a process. That of one which has ended has no start."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return 0
+        return f"{pid}:"
     fields = text.rpartition(")")[2].split()
-    return 0 if fields[_STATE] in {"Z", "X"} else int(fields[_START])
+    return f"{pid}:" if fields[_STATE] in {"Z", "X"} else f"{pid}:{fields[_START]}"
+
+
+@cache
+def identify_live(pid: int) -> str:
+    """Identify this process or one that it was forked from: a live one's identity does not change."""
+    return identify(pid)
+
+
+def is_alive(identity: str) -> bool:
+    """Tell whether this very process still runs."""
+    pid, _, started = identity.partition(":")
+    return started != "" and identify(int(pid)) == identity

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded import runner_protocol, services
 from infra.embedded.errors import ServiceError
-from infra.embedded.holders import Holder
+from infra.embedded.holders import identify
 from infra.embedded.socket_folder import SocketFolder
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class RunnerSocket:
     def _serve(self, accepted: socket.socket) -> None:
         try:
             raw = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-            engine = replace(self._engine, holder=Holder.of(_CREDENTIALS.unpack(raw)[0]))
+            engine = replace(self._engine, holder=identify(_CREDENTIALS.unpack(raw)[0]))
             with Connection(accepted.detach()) as connection:
                 while True:
                     runner_protocol.send(connection, self._answer(engine, runner_protocol.receive(connection)))

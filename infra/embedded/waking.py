@@ -6,16 +6,20 @@ import itertools
 import os
 import select
 import socket
-from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.embedded.socket_folder import SocketFolder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
+    from collections.abc import Callable, Iterator
 
 _numbers = itertools.count()
+
+type Wait = Callable[[float], None]
+"""Returns on a wake-up, or after so many milliseconds."""
 
 
 class Waking:
@@ -44,52 +48,35 @@ class Waking:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
             for name in waiting:
+                address = self._directory.address(name)
                 try:
-                    sender.sendto(b"!", self.address(name))
+                    sender.sendto(b"!", address)
                 except ConnectionRefusedError:
-                    with suppress(FileNotFoundError):
-                        os.unlink(self.address(name))  # noqa: PTH108 - relative to the descriptor
+                    Path(address).unlink(missing_ok=True)
                 except (FileNotFoundError, BlockingIOError):
                     continue  # it ended, or has a wake-up that it has not read yet
 
-    def waiter(self, channel: int | str) -> Waiter:
-        """Wait in a `with` statement. Look again after entering it: from then on no change is missed."""
-        return Waiter(self, f"{channel}.{os.getpid()}.{next(_numbers)}")
+    @contextmanager
+    def waiter(self, channel: int | str) -> Iterator[Wait]:
+        """Lend a function that waits. Look again after entering: from then on no change is missed."""
+        address = self._directory.address(f"{channel}.{os.getpid()}.{next(_numbers)}")
+        Path(address).unlink(missing_ok=True)  # of a process that had this pid and was killed
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as own:
+            own.bind(address)
+            try:
+                yield partial(_wait, own)
+            finally:
+                Path(address).unlink(missing_ok=True)
 
     def close(self) -> None:
         """End all use."""
         self._directory.close()
 
-    def address(self, name: str) -> str:
-        """Return the address of a socket of the folder."""
-        return self._directory.address(name)
 
-
-class Waiter:
-    """One poll that waits."""
-
-    def __init__(self, waking: Waking, name: str) -> None:
-        self._address = waking.address(name)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-
-    def __enter__(self) -> Self:
-        with suppress(FileNotFoundError):  # of a process that had this pid and was killed
-            os.unlink(self._address)  # noqa: PTH108 - relative to the descriptor
-        self._socket.bind(self._address)
-        return self
-
-    def wait(self, timeout_ms: float) -> None:
-        """Return on a wake-up or after the timeout."""
-        poller = select.poll()
-        poller.register(self._socket, select.POLLIN)
-        if poller.poll(timeout_ms):
-            with suppress(BlockingIOError):
-                while True:
-                    self._socket.recv(1)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._socket.close()
-        with suppress(FileNotFoundError):
-            os.unlink(self._address)  # noqa: PTH108 - relative to the descriptor
+def _wait(own: socket.socket, timeout_ms: float) -> None:
+    poller = select.poll()
+    poller.register(own, select.POLLIN)
+    if poller.poll(timeout_ms):
+        with suppress(BlockingIOError):
+            while True:
+                own.recv(1)

@@ -18,10 +18,11 @@ from infra.local.aws_environment import prepare_for_engine
 from infra.local.errors import StartError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from infra.embedded.store import Synchronous
-    from infra.embedded.waking import Waiter
+    from infra.embedded.waking import Wait
     from infra.local.intrinsics import Resolver
     from infra.local.template import Template
 
@@ -72,8 +73,8 @@ class EmbeddedAws:
             raise StartError(f"template.yaml: {error}") from error
         self._socket = RunnerSocket(self._socket_path, self._engine, policy)
 
-    def stream_waiter(self, stream_arn: str) -> Waiter:
-        """Return a waiter for records of a stream."""
+    def stream_waiter(self, stream_arn: str) -> AbstractContextManager[Wait]:
+        """Wait for records of a stream; see `Waking.waiter`."""
         return streams.waiter(self._engine, stream_arn)
 
     def stop(self) -> None:

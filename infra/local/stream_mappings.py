@@ -11,7 +11,7 @@ import json
 import time
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,7 +20,6 @@ from infra.local.stoppable_threads import StoppableThreads
 from infra.local.stream_checkpoint import CLOSED, Checkpoint
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -37,15 +36,8 @@ _LONGEST_RETRY_SECS: Final = 30.0
 type Record = dict[str, Any]
 
 
-class Waiter(Protocol):
-    """Ends a wait when the stream has a new record."""
-
-    def wait(self, timeout_ms: float) -> None:
-        """Return on a new record or after the timeout."""
-
-
-type OpenWaiter = Callable[[str], AbstractContextManager[Waiter]]
-"""ARN of a stream to a waiter. Records that are written inside the `with` statement end its wait."""
+type OpenWaiter = Callable[[str], AbstractContextManager[Callable[[float], object]]]
+"""ARN of a stream to a function that waits so many milliseconds, or until a record is written in the `with` block."""
 
 
 class StreamPollers(StoppableThreads):
@@ -55,7 +47,7 @@ class StreamPollers(StoppableThreads):
         super().__init__(console)
         self._invoker = invoker
         self._folder = state_dir / "streams"
-        self._open_waiter = open_waiter or (lambda _arn: nullcontext(_Pause(self._stopping)))
+        self._open_waiter = open_waiter or (lambda _arn: nullcontext(lambda _ms: self._stopping.wait(_POLL_SECS)))
 
     def start(self, mapping: StreamMapping) -> None:
         """Read on from the checkpoint of an earlier start, or from the oldest record."""
@@ -69,9 +61,9 @@ class StreamPollers(StoppableThreads):
             try:
                 iterators = iterators or _open_shards(client, mapping.stream_arn, checkpoint.positions)
                 if not self._read(mapping, client, checkpoint, iterators):
-                    with self._open_waiter(mapping.stream_arn) as waiter:
+                    with self._open_waiter(mapping.stream_arn) as wait:
                         if not self._read(mapping, client, checkpoint, iterators):
-                            waiter.wait(_WAKE_MS)
+                            wait(_WAKE_MS)
             except (BotoCoreError, ClientError, OSError) as error:
                 iterators = {}  # read on from the checkpoint
                 if not self._stopping.wait(_ERROR_SECS):
@@ -134,16 +126,6 @@ class StreamPollers(StoppableThreads):
         found = [places.get(item.get("itemIdentifier")) for item in failed]
         self._console.line("stream", f"{function}: {len(failed)} of {len(batch)} failed", "warning")
         return None if None in found else min(place for place in found if place is not None)
-
-
-class _Pause:
-    """Waits between two polls of a stream that wakes nobody."""
-
-    def __init__(self, stopping: threading.Event) -> None:
-        self._stopping = stopping
-
-    def wait(self, timeout_ms: float) -> None:
-        self._stopping.wait(min(timeout_ms / 1000, _POLL_SECS))
 
 
 def _open_shards(client: Any, arn: str, positions: dict[str, str]) -> dict[str, str]:

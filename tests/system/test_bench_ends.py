@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded.holders import Holder
+from infra.embedded.holders import identify, is_alive
 from tests.bench.processes import descendants
 from tests.system.local_stack import ROOT, wait_until
 
@@ -16,8 +16,8 @@ START_SECS = 90
 END_SECS = 90
 
 
-def identities(pid: int) -> set[Holder]:
-    return {Holder.of(below) for below in descendants(pid)}
+def identities(pid: int) -> set[str]:
+    return {identify(below) for below in descendants(pid)}
 
 
 @pytest.mark.timeout(START_SECS + END_SECS + 30)
@@ -38,7 +38,7 @@ def test_a_signal_ends_the_stack_and_removes_its_state(tmp_path: Path, number: s
         assert len(started) >= 3, "benchmark, launcher, runner"
         process.send_signal(number)
         assert process.wait(END_SECS) == 128 + number
-        assert [found for found in started if found.is_alive()] == []
+        assert [found for found in started if is_alive(found)] == []
         assert list(tmp_path.iterdir()) == []
     finally:
         if process.poll() is None:

@@ -16,10 +16,11 @@ from infra.embedded.errors import ServiceError, invalid, unknown
 
 if TYPE_CHECKING:
     import sqlite3
+    from contextlib import AbstractContextManager
 
     from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
-    from infra.embedded.waking import Waiter
+    from infra.embedded.waking import Wait
 
 _SHARD: Final = "shardId-00000000000000000001-00000001"
 _MOST_RECORDS: Final = 1000
@@ -99,7 +100,7 @@ def get_records(engine: Engine, params: Params) -> Answer:
     return {"Records": records, "NextShardIterator": _iterator(engine, arn, position)}
 
 
-def waiter(engine: Engine, arn: str) -> Waiter:
+def waiter(engine: Engine, arn: str) -> AbstractContextManager[Wait]:
     """Wait for records; see `Waking.waiter`."""
     with engine.store.read() as connection:
         return engine.waking.waiter(_find(connection, arn).channel)

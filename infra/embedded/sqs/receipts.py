@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from infra.embedded.errors import ServiceError
-from infra.embedded.holders import Holder
+from infra.embedded.holders import is_alive
 from infra.embedded.sqs.queues import Queue, find_queue
 from infra.embedded.sqs.sending import batch_answer, check_batch, failure
 
@@ -62,7 +62,7 @@ def release_dead(engine: Engine) -> int:
             "SELECT id, queue, holder FROM message INDEXED BY message_in_flight "
             "WHERE receipt IS NOT NULL AND holder IS NOT NULL"
         ).fetchall()
-    dead = {text for text in {holder for *_, holder in held} if not Holder.parse(text).is_alive()}
+    dead = {holder for holder in {holder for *_, holder in held} if not is_alive(holder)}
     if not dead:
         return 0
     now = engine.clock()

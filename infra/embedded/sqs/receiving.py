@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.errors import ServiceError
+from infra.embedded.holders import is_alive
 from infra.embedded.sqs.fairness import choose
 from infra.embedded.sqs.queues import Queue, find_named, find_queue
 from infra.embedded.sqs.sending import MOST_ENTRIES, md5_of, md5_of_attributes
@@ -62,7 +63,7 @@ def receive_message(engine: Engine, params: Params) -> Answer:
 
 def _wait(engine: Engine, queue: Queue, call: _Call, deadline: float) -> list[dict[str, Any]]:
     """Wait for messages. Empty at the deadline, or when the client has died: it would take a message along."""
-    with engine.waking.waiter(queue.number) as waiter:
+    with engine.waking.waiter(queue.number) as wait:
         while True:
             next_ms = _look(engine, queue)
             if next_ms <= 0 and (received := _take(engine, queue, call)):
@@ -70,8 +71,8 @@ def _wait(engine: Engine, queue: Queue, call: _Call, deadline: float) -> list[di
             left_ms = (deadline - time.monotonic()) * 1000
             if left_ms <= 0:
                 return []
-            waiter.wait(min(left_ms, max(next_ms, 1), _LOOK_MS))
-            if engine.holder is not None and not engine.holder.is_alive():
+            wait(min(left_ms, max(next_ms, 1), _LOOK_MS))
+            if engine.holder is not None and not is_alive(engine.holder):
                 return []
 
 
@@ -87,7 +88,7 @@ def _next_visible_ms(connection: sqlite3.Connection, queue: Queue, now: int) -> 
 
 
 def _take(engine: Engine, queue: Queue, call: _Call) -> list[dict[str, Any]]:
-    now, holder = engine.clock(), str(engine.receiver)
+    now, holder = engine.clock(), engine.receiver
     received: list[dict[str, Any]] = []
     dead: Queue | None = None
     with engine.store.write() as connection:

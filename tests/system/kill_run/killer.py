@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from infra.embedded.holders import Holder
+from infra.embedded.holders import identify, is_alive
 from tests.bench.processes import descendants
 from tests.system.kill_run.facts import Generation, Kill
 from tests.system.kill_run.plan import Plan, PlannedKill, Victim
@@ -219,14 +219,14 @@ class Killer:
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
     """SIGKILL a launcher and all processes below it: the launcher first, so that it replaces nothing."""
-    below = [Holder.of(pid) for pid in descendants(process.pid)[1:]]
+    below = {pid: identify(pid) for pid in descendants(process.pid)[1:]}
     process.kill()
-    for victim in below:
+    for pid, victim in below.items():
         with suppress(ProcessLookupError):
-            fd = os.pidfd_open(victim.pid)
+            fd = os.pidfd_open(pid)
             try:
                 # Order: as in `kill_child`.
-                if victim.is_alive():
+                if is_alive(victim):
                     signal.pidfd_send_signal(fd, signal.SIGKILL)
             finally:
                 os.close(fd)
@@ -241,7 +241,7 @@ def kill_child(pid: int, parent: int) -> bool:
         return False
     try:
         # Order: the pidfd pins the process before the check, so that the check holds for the process that is killed.
-        if not Holder.of(pid).is_alive() or _parent_of(pid) != parent:
+        if not is_alive(identify(pid)) or _parent_of(pid) != parent:
             return False
         signal.pidfd_send_signal(fd, signal.SIGKILL)
     except ProcessLookupError:
