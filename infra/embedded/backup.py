@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from infra.embedded.durable import sync
 from infra.embedded.errors import StoreUnusableError
@@ -17,8 +17,6 @@ from infra.embedded.store import FILE_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-KEYS_FILE_NAME: Final = "kms.json"
 
 
 def back_up(folder: Path, target: Path) -> None:
@@ -55,7 +53,7 @@ def restore(folder: Path, source: Path) -> Path | None:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             shutil.copyfile(source, draft)
-            _check(draft, source, MasterKeys(folder / KEYS_FILE_NAME))
+            _check(draft, source, MasterKeys(folder))
             sync(draft)
             kept = _keep_earlier(path)
             draft.replace(path)
@@ -77,11 +75,7 @@ def _check(draft: Path, source: Path, keys: MasterKeys) -> None:
         (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if problem != "ok":
             raise StoreUnusableError(f"{source} is damaged ({problem}): use another backup")
-        wanted = {key for (key,) in connection.execute("SELECT id FROM kms_key")}
-    if wanted - keys.ids():
-        raise StoreUnusableError(
-            f"{keys.path} lacks a master key of the backup: copy the {KEYS_FILE_NAME} that belongs to it there first"
-        )
+        keys.require_all(connection)
 
 
 def _keep_earlier(path: Path) -> Path | None:

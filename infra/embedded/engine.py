@@ -51,16 +51,18 @@ class Engine:
 def open_engine(
     folder: Path, *, synchronous: Synchronous = "FULL", clock: Callable[[], int] = _now_ms, prepare: bool = True
 ) -> Engine:
-    """Open the engine's folder. `prepare`: check and migrate the file first, which one process does at its start.
+    """Open the engine's folder. `prepare`: check file and keys and migrate first, which one process does at its start.
 
     `synchronous`: FULL keeps every answered write through a loss of power, NORMAL through the death of processes.
     Raises StoreUnusableError.
     """
-    store = Store(folder, synchronous)
+    store, keys = Store(folder, synchronous), MasterKeys(folder)
     if prepare:
         try:
             store.prepare()
+            with store.read() as connection:
+                keys.require_all(connection)
         except StoreUnusableError:
             store.close()
             raise
-    return Engine(store, Waking(folder / "wake"), MasterKeys(folder / "kms.json"), clock)
+    return Engine(store, Waking(folder / "wake"), keys, clock)

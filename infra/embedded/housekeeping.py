@@ -58,10 +58,8 @@ class Housekeeping:
 def expire(engine: Engine, stop: threading.Event) -> None:
     """Remove all items, stream records, messages and objects whose time is over. SQLite uses their space again."""
     now_ms = engine.clock()
-    for remove in (expire_items, expire_records, expire_objects):
+    for remove in (expire_items, expire_records, expire_messages, expire_objects):
         _remove_all(engine, remove, now_ms, stop)
-    with engine.store.write() as connection:
-        expire_messages(connection, now_ms)
 
 
 def _remove_all(

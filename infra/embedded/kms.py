@@ -68,14 +68,7 @@ def decrypt(engine: Engine, params: Params) -> Answer:
     if "KeyId" in params:
         with engine.store.read() as connection:
             wanted = find_key(connection, params["KeyId"])
-    try:
-        key_id, plaintext = engine.keys.open(bytes(params["CiphertextBlob"]), params.get("EncryptionContext", {}))
-    except ValueError as error:
-        raise ServiceError("InvalidCiphertextException", str(error)) from None
-    except KeyError as error:
-        if not _exists(engine, str(error.args[0])):
-            raise ServiceError("InvalidCiphertextException", "sealed by a key that does not exist") from None
-        raise _lost(str(error.args[0])) from None
+    key_id, plaintext = unseal(engine, bytes(params["CiphertextBlob"]), params.get("EncryptionContext", {}))
     if wanted not in {None, key_id}:
         problem = "The key ID in the request does not identify a CMK that can perform this operation."
         raise ServiceError("IncorrectKeyException", problem)
@@ -90,6 +83,20 @@ def seal(engine: Engine, key_id: str, plaintext: bytes, context: Mapping[str, st
         raise _lost(key_id) from None
 
 
+def unseal(engine: Engine, box: bytes, context: Mapping[str, str]) -> tuple[str, bytes]:
+    """Return the key's id and the plaintext of a box."""
+    try:
+        return engine.keys.open(box, context)
+    except ValueError as error:
+        raise ServiceError("InvalidCiphertextException", str(error)) from None
+    except KeyError as error:
+        (key_id,) = error.args
+    with engine.store.read() as connection:
+        if connection.execute("SELECT 1 FROM kms_key WHERE id = ?", (key_id,)).fetchone() is None:
+            raise ServiceError("InvalidCiphertextException", "sealed by a key that does not exist")
+    raise _lost(key_id)
+
+
 def find_key(connection: sqlite3.Connection, name: str) -> str:
     """Return a key's id by its id, ARN or alias. Raises NotFoundException."""
     sql = "SELECT key FROM kms_alias WHERE name = :name UNION SELECT id FROM kms_key WHERE id = :name"
@@ -97,11 +104,6 @@ def find_key(connection: sqlite3.Connection, name: str) -> str:
     if row is None:
         raise ServiceError("NotFoundException", f"Key {name!r} does not exist")
     return str(row[0])
-
-
-def _exists(engine: Engine, key_id: str) -> bool:
-    with engine.store.read() as connection:
-        return connection.execute("SELECT 1 FROM kms_key WHERE id = ?", (key_id,)).fetchone() is not None
 
 
 def _metadata(connection: sqlite3.Connection, key_id: str) -> dict[str, Any]:

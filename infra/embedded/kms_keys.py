@@ -11,11 +11,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from infra.embedded.durable import sync
+from infra.embedded.errors import StoreUnusableError
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
     from pathlib import Path
 
+KEYS_FILE_NAME: Final = "kms.json"
 _VERSION: Final = b"\x01"
 _KEY_ID_BYTES: Final = 36
 _NONCE_BYTES: Final = 12
@@ -24,13 +27,15 @@ _NONCE_BYTES: Final = 12
 class MasterKeys:
     """AES-256-GCM. A box is version, key id, nonce and ciphertext; the encryption context is authenticated with it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / KEYS_FILE_NAME
         self._known: dict[str, bytes] = {}
 
-    def ids(self) -> set[str]:
-        """Return the ids of all keys in the file."""
-        return set(self._read())
+    def require_all(self, connection: sqlite3.Connection) -> None:
+        """Raise StoreUnusableError if the file lacks a key of this database."""
+        if {key_id for (key_id,) in connection.execute("SELECT id FROM kms_key")} - self._read().keys():
+            problem = f"{self.path} lacks a master key of the database"
+            raise StoreUnusableError(f"{problem}: copy the {KEYS_FILE_NAME} that belongs to it there first")
 
     def create(self, key_id: str) -> None:
         """Make the key and write the file. The caller holds the store's write transaction, which orders writers."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.embedded.calls import Answer, Params
+
+_TIMEOUT_SECS: Final = 60
+"""As long as botocore waits for an answer."""
 
 
 class SocketCaller:
@@ -55,12 +59,10 @@ class SocketCaller:
         with suppress(IndexError):
             return self._idle.pop()
         try:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                connection.connect(self._directory.address(self._path.name))
-            except OSError:
-                connection.close()
-                raise
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as opened:
+                for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                    opened.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", _TIMEOUT_SECS, 0))
+                opened.connect(self._directory.address(self._path.name))
+                return Connection(opened.detach())
         except OSError as error:
             raise EndpointConnectionError(endpoint_url=str(self._path), error=error) from error
-        return Connection(connection.detach())

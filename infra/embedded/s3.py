@@ -106,15 +106,11 @@ def list_objects_v2(engine: Engine, params: Params) -> Answer:
 
 def expire_objects(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
     """Remove up to `most` objects that are older than their bucket's rule says, and return how many."""
-    removed = 0
-    for number, days in connection.execute("SELECT id, expiration_days FROM bucket").fetchall():
-        if days is not None:
-            oldest_ms = now_ms - days * _DAY_MS
-            removed += connection.execute(
-                "DELETE FROM object WHERE id IN (SELECT id FROM object WHERE bucket = ? AND modified_ms <= ? LIMIT ?)",
-                (number, oldest_ms, most - removed),
-            ).rowcount
-    return removed
+    return connection.execute(
+        "DELETE FROM object WHERE id IN (SELECT object.id FROM bucket CROSS JOIN object "
+        "WHERE object.bucket = bucket.id AND modified_ms <= ? - ? * expiration_days LIMIT ?)",
+        (now_ms, _DAY_MS, most),
+    ).rowcount
 
 
 def _bucket(connection: sqlite3.Connection, params: Params) -> int:

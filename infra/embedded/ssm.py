@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.engine import ACCOUNT_ID, REGION
 from infra.embedded.errors import ServiceError, invalid, unknown
-from infra.embedded.kms import add_key, find_key, seal
+from infra.embedded.kms import add_key, find_key, seal, unseal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,7 +50,7 @@ def get_parameter(engine: Engine, params: Params) -> Answer:
     if kind == "SecureString":
         if not params.get("WithDecryption", False):
             raise unknown("reading a SecureString without WithDecryption")
-        _, value = engine.keys.open(value, {"parameter": name})
+        _, value = unseal(engine, value, {"parameter": name})
     parameter: dict[str, Any] = {
         "Name": name,
         "Type": kind,

@@ -6,8 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from infra.embedded.backup import KEYS_FILE_NAME, back_up, restore
+from infra.embedded.backup import back_up, restore
 from infra.embedded.errors import StoreUnusableError
+from infra.embedded.kms_keys import KEYS_FILE_NAME
 from infra.local.embedded_aws import FOLDER
 from infra.local.errors import StartError
 from infra.local.preflight import lock_state

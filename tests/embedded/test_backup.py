@@ -94,7 +94,9 @@ def test_a_restore_without_the_master_keys_is_refused(engine: Engine, aws: Backe
     file, other = tmp_path / "backup", tmp_path / "other"
     aws.client("ssm").put_parameter(Name="/p", Value="secret", Type="SecureString")
     back_up(engine.store.folder, file)
-    with pytest.raises(StoreUnusableError, match=r"other/kms.json lacks a master key of the backup: copy the kms.json"):
+    with pytest.raises(
+        StoreUnusableError, match=r"other/kms.json lacks a master key of the database: copy the kms.json"
+    ):
         restore(other, file)
     assert list(other.iterdir()) == []
     shutil.copyfile(engine.store.folder / "kms.json", other / "kms.json")

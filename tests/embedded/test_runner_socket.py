@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from infra.embedded import runner_protocol
+from infra.embedded import runner_client, runner_protocol
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
@@ -220,6 +220,18 @@ def test_a_process_that_ends_costs_one_call_however_many_connections_led_to_it(s
 def test_the_content_of_an_object_is_as_large_as_its_message(served: Served, body: object) -> None:
     with pytest.raises(ServiceError, match="not bytes"):
         served.call("s3", "PutObject", {"Bucket": BUCKET, "Key": "outputs/s", "Body": body})
+
+
+def test_a_server_that_answers_nothing_costs_a_timeout(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_client, "_TIMEOUT_SECS", 1)
+    with socket.socket(socket.AF_UNIX) as silent:
+        path = served.path.with_name("silent.sock")
+        silent.bind(f"/proc/self/fd/{os.open(path.parent, os.O_PATH)}/{path.name}")
+        silent.listen()
+        caller = SocketCaller(path)
+        for size in (1, 1024 * 1024):  # one that fits into the socket, and one that nobody takes
+            with pytest.raises(ConnectionClosedError):
+                caller("sqs", "SendMessage", {"QueueUrl": "x", "MessageBody": "x" * size})
 
 
 def test_without_a_server_the_runner_sees_a_connection_error(tmp_path: Path) -> None:

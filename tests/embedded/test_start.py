@@ -86,14 +86,22 @@ def test_secrets_and_keys_are_not_in_the_file_and_only_ours_to_read(engine: Engi
 
 
 def test_a_copy_without_its_keys_says_so(engine: Engine, aws: Backend, tmp_path: Path) -> None:
-    kms = aws.client("kms")
+    kms, ssm = aws.client("kms"), aws.client("ssm")
     key = kms.create_key(Description="x")["KeyMetadata"]["KeyId"]
     box = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    ssm.put_parameter(Name="/p", Value="x", Type="SecureString")
     (engine.store.folder / "kms.json").unlink()
-    copied = open_engine(engine.store.folder)
-    with pytest.raises(ClientError, match="restore it from the backup") as refused:
-        Backend("engine", session_of(copied)).client("kms").decrypt(CiphertextBlob=box)
-    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    with pytest.raises(StoreUnusableError, match=r"kms\.json lacks a master key of the database: copy the kms\.json"):
+        open_engine(engine.store.folder)
+    copied = open_engine(engine.store.folder, prepare=False)  # lost while a stack runs
+    backend = Backend("engine", session_of(copied))
+    for call in (
+        lambda: backend.client("kms").decrypt(CiphertextBlob=box),
+        lambda: backend.client("ssm").get_parameter(Name="/p", WithDecryption=True),
+    ):
+        with pytest.raises(ClientError, match="restore it from the backup") as refused:
+            call()
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
     copied.close()
 
 

@@ -108,6 +108,21 @@ def test_objects_of_several_buckets_go_in_short_transactions(timed: Engine, cloc
     assert count(timed, "object") == 1
 
 
+def test_messages_of_several_queues_go_in_short_transactions(timed: Engine, clock: Clock, aws: Backend) -> None:
+    sqs, stop = aws.client("sqs"), Event()
+    for retention in ("3600", "3600", "7200"):
+        url = aws.create_queue(MessageRetentionPeriod=retention)
+        for number in range(15):
+            sqs.send_message(QueueUrl=url, MessageBody=str(number))
+    clock.now_ms += 3_600_000
+    stop.set()
+    expire(timed, stop)
+    assert count(timed, "message") == 45 - 20
+    expire(timed, Event())
+    assert count(timed, "message") == 15
+    assert len(bodies(sqs, url, 10)) == 10
+
+
 def test_old_messages_and_objects_go(timed: Engine, clock: Clock, aws: Backend) -> None:
     sqs, s3, url = aws.client("sqs"), aws.client("s3"), aws.create_queue(MessageRetentionPeriod="86400")
     s3.create_bucket(Bucket="b")
