@@ -88,12 +88,10 @@ class RunnerSocket:
     def _answer(self, engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         try:
             return {"answer": self._call(engine, request)}
-        except ServiceError as error:
-            described = {"code": error.code, "message": error.message, "status": error.status, "more": error.more}
-            return {"error": described}
-        except Exception as error:  # noqa: BLE001 - parameters of a runner that was taken over may be anything
-            described = {"code": "InvalidParameterValue", "message": type(error).__name__, "status": 400, "more": {}}
-            return {"error": described}
+        except Exception as raised:  # noqa: BLE001 - parameters of a runner that was taken over may be anything
+            broken = ServiceError("InvalidParameterValue", type(raised).__name__)
+            error = raised if isinstance(raised, ServiceError) else broken
+            return {"error": {"code": error.code, "message": error.message, "status": error.status, "more": error.more}}
 
     def _call(self, engine: Engine, request: dict[str, Any]) -> Answer:
         match request:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import sqlite3
 
     from infra.embedded.calls import Answer, Params
-    from infra.embedded.dynamodb.expressions import Tree
     from infra.embedded.dynamodb.values import Item
     from infra.embedded.engine import Engine
 
@@ -28,8 +27,7 @@ _BATCH_MEMBERS: Final = {"Keys", "ConsistentRead", "ProjectionExpression", "Expr
 
 def get_item(engine: Engine, params: Params) -> Answer:
     """Read one item."""
-    projection = _projection(params)
-    given = Placeholders.of(params, [projection] if projection else [])
+    shown = _shown(params)
     with engine.store.read() as connection:
         table = find_table(connection, params["TableName"])
         item = _find(connection, table, params["Key"])
@@ -38,7 +36,7 @@ def get_item(engine: Engine, params: Params) -> Answer:
         units = capacity.read_units(item_size(item or {}), consistent=params.get("ConsistentRead", False))
         answer["ConsumedCapacity"] = capacity.consumed(table, units)
     if item is not None:
-        answer["Item"] = _projected(item, projection, given)
+        answer["Item"] = _projected(item, shown)
     return answer
 
 
@@ -53,14 +51,13 @@ def batch_get_item(engine: Engine, params: Params) -> Answer:
         for name, request in requests.items():
             if strange := request.keys() - _BATCH_MEMBERS:
                 raise unknown(f"the parameter {min(strange)} of BatchGetItem")
-            projection = _projection(request)
-            given = Placeholders.of(request, [projection] if projection else [])
+            shown = _shown(request)
             table = find_table(connection, name)
             parts = [table.schema.key_parts(key) for key in request["Keys"]]
             if len(set(parts)) != len(parts):
                 raise invalid("Provided list of item keys contains duplicates")
             items = [item for key in request["Keys"] if (item := _find(connection, table, key)) is not None]
-            answers[name] = [_projected(item, projection, given) for item in items]
+            answers[name] = [_projected(item, shown) for item in items]
             consistent = request.get("ConsistentRead", False)
             units = sum(capacity.read_units(item_size(item), consistent=consistent) for item in items)
             consumed.append(capacity.consumed(table, units))
@@ -68,15 +65,15 @@ def batch_get_item(engine: Engine, params: Params) -> Answer:
     return answer | ({"ConsumedCapacity": consumed} if capacity.is_wanted(params) else {})
 
 
-def _projection(request: Params) -> Parsed[tuple[Tree, ...]] | None:
-    return parse_projection(request["ProjectionExpression"]) if "ProjectionExpression" in request else None
+def _shown(request: Params) -> set[str] | None:
+    """Return the attributes of the request's projection, None for all."""
+    texts = [parse_projection(request["ProjectionExpression"])] if "ProjectionExpression" in request else []
+    given = Placeholders.of(request, texts)
+    return {given.name(path) for parsed in texts for path in parsed.tree} if texts else None
 
 
-def _projected(item: Item, projection: Parsed[tuple[Tree, ...]] | None, given: Placeholders) -> Item:
-    if projection is None:
-        return item
-    names = {given.name(path) for path in projection.tree}
-    return {name: value for name, value in item.items() if name in names}
+def _projected(item: Item, shown: set[str] | None) -> Item:
+    return item if shown is None else {name: value for name, value in item.items() if name in shown}
 
 
 def _find(connection: sqlite3.Connection, table: Table, key: Item) -> Item | None:

@@ -62,9 +62,6 @@ def get_shard_iterator(engine: Engine, params: Params) -> Answer:
         match params["ShardIteratorType"]:
             case "TRIM_HORIZON":
                 after = 0
-            case "LATEST":
-                sql = "SELECT coalesce(max(sequence), 0) FROM stream_record WHERE dynamo_table = ?"
-                (after,) = connection.execute(sql, (table.number,)).fetchone()
             case "AFTER_SEQUENCE_NUMBER":
                 after = _known(connection, table, params["SequenceNumber"])
             case other:

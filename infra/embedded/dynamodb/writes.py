@@ -109,39 +109,23 @@ def expire_items(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
     return len(expired)
 
 
-def put_item(engine: Engine, params: Params) -> Answer:
-    """Write a whole item."""
-    return _write(engine, "Put", params)
-
-
-def update_item(engine: Engine, params: Params) -> Answer:
-    """Change an item, or create it."""
-    return _write(engine, "Update", params)
-
-
-def delete_item(engine: Engine, params: Params) -> Answer:
-    """Remove an item; one that is not there is no error."""
-    return _write(engine, "Delete", params)
-
-
-def _write(engine: Engine, kind: str, params: Params) -> Answer:
+def write(kind: str, engine: Engine, params: Params) -> Answer:
+    """Write one item. `kind`: Put the whole item, Update it, or Delete it, which needs none to be there."""
     wanted = params.get("ReturnValues", "NONE")
     if wanted not in _RETURNS[kind]:
         raise unknown(f"ReturnValues={wanted} of {kind}Item")
     counts = capacity.is_wanted(params)
     try:
         with engine.store.write() as connection:
-            write = prepare(connection, find_table(connection, params["TableName"]), kind, params, engine.clock())
-            write.apply()
-        wake_readers(engine, [write])
+            done = prepare(connection, find_table(connection, params["TableName"]), kind, params, engine.clock())
+            done.apply()
+        wake_readers(engine, [done])
     except RefusedError as refused:
         more = {} if refused.item is None else {"Item": refused.item}
         raise ServiceError("ConditionalCheckFailedException", REFUSED, more=more) from None
     answer: Answer = {}
-    if returned := {"ALL_OLD": write.old, "ALL_NEW": write.new}.get(wanted):
+    if returned := {"ALL_OLD": done.old, "ALL_NEW": done.new}.get(wanted):
         answer["Attributes"] = returned
     if counts:
-        answer["ConsumedCapacity"] = capacity.consumed(
-            write.table, capacity.write_units(write.table, write.old, write.new)
-        )
+        answer["ConsumedCapacity"] = capacity.consumed(done.table, capacity.write_units(done.table, done.old, done.new))
     return answer

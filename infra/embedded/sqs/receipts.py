@@ -80,9 +80,9 @@ def expire_messages(connection: sqlite3.Connection, now_ms: int, most: int) -> i
     """Remove up to `most` messages that are older than their queue's retention, and return how many."""
     # With each queue's own retention, a search by age. SQLite would read the whole queue.
     return connection.execute(
-        "DELETE FROM message WHERE id IN (SELECT message.id FROM queue CROSS JOIN message INDEXED BY message_age "
-        "WHERE message.queue = queue.id AND sent_ms <= ? - 1000 * json_extract(attributes, '$.MessageRetentionPeriod') "
-        "LIMIT ?)",
+        "DELETE FROM message WHERE id IN ("
+        "SELECT message.id FROM queue CROSS JOIN message INDEXED BY message_age WHERE message.queue = queue.id "
+        "AND sent_ms <= ? - 1000 * json_extract(queue.attributes, '$.MessageRetentionPeriod') LIMIT ?)",
         (now_ms, most),
     ).rowcount
 
