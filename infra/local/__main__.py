@@ -11,6 +11,9 @@ export FILE    write projects, API keys, endpoints and quotas, to import them el
 import gc
 import sys
 
+from infra.embedded.errors import StoreUnusableError
+from infra.local.errors import StartError
+
 _USAGE = "usage: python -m infra.local up | serve | admin-key | backup FILE | restore FILE | export FILE"
 
 
@@ -26,20 +29,25 @@ def main(arguments: list[str]) -> int:
             case ["admin-key"]:
                 from infra.local import admin_key  # noqa: PLC0415
 
-                return admin_key.replace()
+                admin_key.replace()
             case ["backup" | "restore" as command, file] if file:
                 from infra.local import backups  # noqa: PLC0415
 
-                return backups.run(command, file)
+                backups.run(command, file)
             case ["export", file] if file:
                 from infra.local import export  # noqa: PLC0415
 
-                return export.run(file)
+                export.run(file)
+            case _:
+                sys.stderr.write(_USAGE + "\n")
+                return 2
     except ModuleNotFoundError as error:
         sys.stderr.write(f"rustbox: Python package {error.name} is missing: run `make setup`\n")
         return 1
-    sys.stderr.write(_USAGE + "\n")
-    return 2
+    except (StartError, StoreUnusableError) as error:
+        sys.stderr.write(f"rustbox: {error}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

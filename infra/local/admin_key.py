@@ -40,21 +40,16 @@ def ensure(ssm: Any) -> None:
     _make(ssm)
 
 
-def replace() -> int:
-    """`admin-key`: make a new key, also while the stack runs, and show it. Returns the exit code."""
-    try:
-        state_dir = read_state_dir(os.environ, production=True)
-        lock = None
-        with suppress(StartError):  # a stack that runs has prepared the file
-            lock = lock_state(state_dir)
-        EmbeddedAws(state_dir, "FULL", prepare=lock is not None).answer_clients()
-        ssm = session().client("ssm")
-        _find_own(ssm)
-    except StartError as error:
-        sys.stderr.write(f"rustbox: {error}\n")
-        return 1
+def replace() -> None:
+    """`admin-key`: make a new key, also while the stack runs, and show it. Raises StartError, StoreUnusableError."""
+    state_dir = read_state_dir(os.environ, production=True)
+    lock = None
+    with suppress(StartError):  # a stack that runs has prepared the file
+        lock = lock_state(state_dir)
+    EmbeddedAws(state_dir, "FULL", prepare=lock is not None).answer_clients()
+    ssm = session().client("ssm")
+    _find_own(ssm)
     _make(ssm)
-    return 0
 
 
 def _is_journal(descriptor: int) -> bool:

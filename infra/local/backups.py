@@ -7,31 +7,24 @@ import sys
 from pathlib import Path
 
 from infra.embedded.backup import back_up, restore
-from infra.embedded.errors import StoreUnusableError
 from infra.embedded.kms_keys import KEYS_FILE_NAME
 from infra.local.embedded_aws import FOLDER
-from infra.local.errors import StartError
 from infra.local.preflight import lock_state
 from infra.local.settings import read_settings
 
 
-def run(command: str, file: str) -> int:
-    """`command`: backup or restore. Returns the exit code."""
+def run(command: str, file: str) -> None:
+    """`command`: backup or restore. Raises StartError, StoreUnusableError."""
     state_dir, path = read_settings(os.environ).state_dir, Path(file).absolute()
     folder = state_dir / FOLDER
-    try:
-        if command == "backup":
-            back_up(folder, path)
-            _tell(f"{path} holds all state but the master keys. Keep a copy of {folder / KEYS_FILE_NAME} elsewhere:")
-            _tell("without it, a restore on another machine is refused. Together they open every secret.")
-        else:
-            with lock_state(state_dir):
-                kept = restore(folder, path)
-            _tell(f"restored {path}" + (f"; the earlier state is in {kept}" if kept else ""))
-    except (StoreUnusableError, StartError) as error:
-        sys.stderr.write(f"rustbox: {error}\n")
-        return 1
-    return 0
+    if command == "backup":
+        back_up(folder, path)
+        _tell(f"{path} holds all state but the master keys. Keep a copy of {folder / KEYS_FILE_NAME} elsewhere:")
+        _tell("without it, a restore on another machine is refused. Together they open every secret.")
+    else:
+        with lock_state(state_dir):
+            kept = restore(folder, path)
+        _tell(f"restored {path}" + (f"; the earlier state is in {kept}" if kept else ""))
 
 
 def _tell(line: str) -> None:

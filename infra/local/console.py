@@ -64,14 +64,14 @@ class Console:
         if not isinstance(record, dict):
             self.line(part, text)
         elif "_aws" not in record:  # embedded metrics are for CloudWatch
-            self._record(part, record)
+            service = record.get("service")
+            phrase = record.get("message") or record.get("event") or record.get("msg") or ""
+            level = str(record.get("level", "info")).lower()
+            self._record(service if isinstance(service, str) else part, phrase, level, record)
 
-    def _record(self, part: str, record: dict[str, Any]) -> None:
-        phrase = record.get("message") or record.get("event") or record.get("msg") or ""
+    def _record(self, part: str, phrase: object, level: str, record: dict[str, Any]) -> None:
         keys = [f"{key}={_short(value)}" for key, value in record.items() if key not in _NOISE and value is not None]
-        level = str(record.get("level", "info")).lower()
-        service = record.get("service")
-        self.line(str(service) if isinstance(service, str) else part, " ".join([str(phrase), *keys]), level)
+        self.line(part, " ".join([str(phrase), *keys]), level)
         for trace_line in str(record.get("exception") or "").splitlines():
             self.line(part, trace_line, level)
 
@@ -81,18 +81,12 @@ class JsonConsole(Console):
 
     def line(self, part: str, text: str, level: str = "info") -> None:
         """Write time, level, part and message."""
-        self._write(part, level, {"message": text})
+        self._record(part, text, level, {})
 
-    def _record(self, part: str, record: dict[str, Any]) -> None:
+    def _record(self, part: str, phrase: object, level: str, record: dict[str, Any]) -> None:
+        head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "part": part}
         kept = {name: value for name, value in record.items() if name not in _RENAMED and value is not None}
-        phrase = record.get("message") or record.get("event") or record.get("msg") or ""
-        service = record.get("service")
-        level = str(record.get("level", "info")).lower()
-        self._write(str(service) if isinstance(service, str) else part, level, {"message": phrase, **kept})
-
-    def _write(self, part: str, level: str, fields: dict[str, Any]) -> None:
-        time_text = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self.raw(json.dumps({"time": time_text, "level": level, "part": part, **fields}, default=str))
+        self.raw(json.dumps({**head, "message": phrase, **kept}, default=str))
 
 
 class LogStream(io.TextIOBase):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.embedded import services
 from infra.embedded.dynamodb import streams
 from infra.embedded.engine import open_engine
-from infra.embedded.errors import StoreUnusableError
 from infra.embedded.housekeeping import Housekeeping
 from infra.embedded.runner_policy import Policy
 from infra.embedded.runner_socket import RunnerSocket
@@ -32,14 +31,11 @@ _OLD_STATE: Final = ("ministack.json", "ministack.log", "aws")
 
 
 class EmbeddedAws:
-    """Make it before the first client. Raises StartError for a folder that cannot be used."""
+    """Make it before the first client. Raises StoreUnusableError."""
 
     def __init__(self, state_dir: Path, synchronous: Synchronous, *, prepare: bool = True) -> None:
         prepare_for_engine()
-        try:
-            self._engine = open_engine(state_dir / FOLDER, synchronous=synchronous, prepare=prepare)
-        except StoreUnusableError as error:
-            raise StartError(str(error)) from error
+        self._engine = open_engine(state_dir / FOLDER, synchronous=synchronous, prepare=prepare)
         self._housekeeping = Housekeeping(self._engine)
         self._socket_path = state_dir / "runner.sock"
         self._socket: RunnerSocket | None = None

@@ -33,30 +33,24 @@ _LOCK: Final = "busy_until_ms"  # of a call that ran when the row was read
 type Item = dict[str, Any]
 
 
-def run(file: str) -> int:
-    """Write the file, for its owner only: it holds the endpoints' secrets in clear. Returns the exit code."""
-    try:
-        target = Path(file).absolute()
-        EmbeddedAws(_with_state(read_state_dir(os.environ, production=True)), "NORMAL", prepare=False).answer_clients()
-        aws = session()
-        document = document_of(aws.client("dynamodb"), aws.client("kms"), *_TABLES)
-        _write(target, document)
-    except (StartError, OSError) as error:
-        sys.stderr.write(f"rustbox: {error}\n")
-        return 1
-    sys.stdout.write(f"{target}: {len(document['projects'])} rows of projects and {len(document['endpoints'])} of ")
-    sys.stdout.write("endpoints, with secrets in clear. Delete it after the import.\n")
-    return 0
-
-
-def _with_state(state_dir: Path) -> Path:
+def run(file: str) -> None:
+    """Write the file, for its owner only: it holds the endpoints' secrets in clear. Raises StartError."""
+    state_dir, target = read_state_dir(os.environ, production=True), Path(file).absolute()
     if not (state_dir / FOLDER).exists():
         raise StartError(f"{state_dir} holds no state: set RUSTBOX_STATE_DIR")
-    return state_dir
+    EmbeddedAws(state_dir, "NORMAL", prepare=False).answer_clients()
+    aws = session()
+    document = document_of(aws.client("dynamodb"), aws.client("kms"), *_TABLES)
+    try:
+        _write(target, document)
+    except OSError as error:
+        raise StartError(str(error)) from error
+    sys.stdout.write(f"{target}: {len(document['projects'])} rows of projects and {len(document['endpoints'])} of ")
+    sys.stdout.write("endpoints, with secrets in clear. Delete it after the import.\n")
 
 
 def document_of(dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, deliveries_table: str) -> Item:
-    """Return the whole document: JSON, with bytes as `{"base64": text}`."""
+    """Return the whole document."""
     # Imported late: a missing folder is told at once, without the imports of the functions.
     from functions.projects.rows import digest  # noqa: PLC0415
 
@@ -72,7 +66,7 @@ def document_of(dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, d
     endpoints = [
         _opened(kms, item) for project in projects for item in _endpoint_rows(dynamodb, deliveries_table, project)
     ]
-    return {"version": VERSION, "projects": list(map(_plain, rows)), "endpoints": endpoints}
+    return {"version": VERSION, "projects": rows, "endpoints": endpoints}
 
 
 def owner_of(item: Item) -> dict[str, str]:
@@ -103,20 +97,16 @@ def _opened(kms: KMSClient, item: Item) -> Item:
         for name, more in BOXES.items()
         if name in item
     }
-    return {"row": _plain(found), "secrets": secrets}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list) else value
+    return {"row": found, "secrets": secrets}
 
 
 def _write(target: Path, document: Item) -> None:
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1)
+        json.dump(document, file, indent=1, default=_encode)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _encode(value: bytes) -> dict[str, str]:
+    return {"base64": base64.b64encode(value).decode()}

@@ -7,10 +7,9 @@ import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.local.http_event import HttpAnswer, HttpRequest, from_result, gateway_answer, to_event
+from infra.local.http_event import HttpAnswer, from_result, gateway_answer, to_event
 from infra.local.metrics import duration_name, request_name
 
 if TYPE_CHECKING:
@@ -35,18 +34,12 @@ type Receive = Callable[[], Awaitable[dict[str, Any]]]
 type Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Matcher:
-    route: Route
-    pattern: re.Pattern[str]
-
-
 class Router:
     """Finds the route of a request: a full match of path and method, else `$default`."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._default = None
-        self._matchers = []
+        self._patterns: list[tuple[re.Pattern[str], Route]] = []
         for route in routes:
             if route.path == "$default":
                 self._default = route
@@ -55,16 +48,16 @@ class Router:
                 regex = "".join(
                     f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
                 )
-                self._matchers.append(_Matcher(route, re.compile(regex)))
+                self._patterns.append((re.compile(regex), route))
         # A literal path goes before one with a variable.
-        self._matchers.sort(key=lambda matcher: matcher.route.path.count("{"))
+        self._patterns.sort(key=lambda found: found[1].path.count("{"))
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """Return the route and its path parameters, None where the gateway itself answers 404."""
-        for matcher in self._matchers:
-            match = matcher.pattern.fullmatch(path)
-            if match and matcher.route.method in {method, "ANY"}:
-                return matcher.route, match.groupdict()
+        for pattern, route in self._patterns:
+            match = pattern.fullmatch(path)
+            if match and route.method in {method, "ANY"}:
+                return route, match.groupdict()
         return (self._default, {}) if self._default else None
 
 
@@ -106,19 +99,11 @@ class Gateway:
         body = await _read_body(receive)
         if body is None:
             return "", gateway_answer(413, "Request Entity Too Large")
-        request = HttpRequest(
-            method=scope["method"],
-            path=scope["path"],
-            query=scope["query_string"].decode("latin-1"),
-            headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]],
-            body=body,
-            client_ip=scope["client"][0] if scope.get("client") else "127.0.0.1",
-        )
-        found = self._router.find(request.method, request.path)
+        found = self._router.find(scope["method"], scope["path"])
         if found is None:
             return "", gateway_answer(404, "Not Found")
         route, path_parameters = found
-        event = to_event(request, route.key, path_parameters)
+        event = to_event(scope, body, route.key, path_parameters)
         if _is_too_large(event):
             return route.function, gateway_answer(413, "Request Too Long")
         loop = asyncio.get_running_loop()

@@ -23,18 +23,6 @@ _TEXT_TYPES = (
 
 
 @dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """`headers` in the order they came, names in lower case; `path` is percent-decoded, `query` is not."""
-
-    method: str
-    path: str
-    query: str
-    headers: list[tuple[str, str]]
-    body: bytes
-    client_ip: str
-
-
-@dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """The answer to the client."""
 
@@ -43,25 +31,27 @@ class HttpAnswer:
     body: bytes
 
 
-def to_event(request: HttpRequest, route_key: str, path_parameters: dict[str, str]) -> dict[str, Any]:
-    """Build the event a function gets for this request."""
+def to_event(scope: dict[str, Any], body: bytes, route_key: str, path_parameters: dict[str, str]) -> dict[str, Any]:
+    """Build the event a function gets for a request. `scope`: of ASGI."""
     headers: dict[str, str] = {}
     cookies = []
-    for name, value in request.headers:
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         if name == "cookie":
             cookies.extend(value.split("; "))
         else:
             headers[name] = f"{headers[name]},{value}" if name in headers else value
+    raw_query = scope["query_string"].decode("latin-1")
     query: dict[str, str] = {}
-    for name, value in parse_qsl(request.query, keep_blank_values=True, encoding="utf-8", errors="replace"):
+    for name, value in parse_qsl(raw_query, keep_blank_values=True, encoding="utf-8", errors="replace"):
         query[name] = f"{query[name]},{value}" if name in query else value
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route_key,
-        "rawPath": request.path,
-        "rawQueryString": request.query,
+        "rawPath": scope["path"],
+        "rawQueryString": raw_query,
         "headers": headers,
-        "requestContext": _request_context(request, route_key, headers),
+        "requestContext": _request_context(scope, route_key, headers),
         "isBase64Encoded": False,
     }
     if cookies:
@@ -70,12 +60,12 @@ def to_event(request: HttpRequest, route_key: str, path_parameters: dict[str, st
         event["queryStringParameters"] = query
     if path_parameters:
         event["pathParameters"] = path_parameters
-    if request.body:
-        event["body"], event["isBase64Encoded"] = _encode_body(request.body, headers.get("content-type", ""))
+    if body:
+        event["body"], event["isBase64Encoded"] = _encode_body(body, headers.get("content-type", ""))
     return event
 
 
-def _request_context(request: HttpRequest, route_key: str, headers: dict[str, str]) -> dict[str, Any]:
+def _request_context(scope: dict[str, Any], route_key: str, headers: dict[str, str]) -> dict[str, Any]:
     now = time.time()
     host = headers.get("host", "127.0.0.1")
     return {
@@ -84,10 +74,10 @@ def _request_context(request: HttpRequest, route_key: str, headers: dict[str, st
         "domainName": host,
         "domainPrefix": host.split(".", 1)[0],
         "http": {
-            "method": request.method,
-            "path": request.path,
+            "method": scope["method"],
+            "path": scope["path"],
             "protocol": "HTTP/1.1",
-            "sourceIp": request.client_ip,
+            "sourceIp": scope["client"][0] if scope.get("client") else "127.0.0.1",
             "userAgent": headers.get("user-agent", ""),
         },
         "requestId": str(uuid.uuid4()),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.local import runner_process
 from infra.local.child_processes import Child, ChildProcesses
 from infra.local.console import stdout_console
-from infra.local.errors import StartError
 from infra.local.preflight import check_host, listen, lock_state
 from infra.local.preparation import prepare
 from infra.local.settings import read_settings
@@ -22,16 +20,12 @@ if TYPE_CHECKING:
 
 
 def run(*, production: bool) -> int:
-    """Run the stack until Ctrl-C or SIGTERM. Returns the exit code."""
+    """Run the stack until Ctrl-C or SIGTERM. Returns the exit code. Raises StartError, StoreUnusableError."""
     console = stdout_console(as_json=production)
-    try:
-        settings = read_settings(os.environ, production=production)
-        check_host()
-        with lock_state(settings.state_dir), listen(settings.listen_address, settings.port) as listener:
-            return _run(prepare(settings, console), listener)
-    except StartError as error:
-        sys.stderr.write(f"rustbox: {error}\n")
-        return 1
+    settings = read_settings(os.environ, production=production)
+    check_host()
+    with lock_state(settings.state_dir), listen(settings.listen_address, settings.port) as listener:
+        return _run(prepare(settings, console), listener)
 
 
 def _run(prepared: Prepared, listener: socket.socket) -> int:

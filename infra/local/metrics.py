@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 _COUNTER_BYTES: Final = 8
 _MICROSECONDS: Final = 1_000_000
-_CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 
 
 def request_name(function: str, status: int) -> str:
@@ -34,9 +33,7 @@ def message_name(queue: str, outcome: str) -> str:
 def counter_names(stack: Stack) -> tuple[str, ...]:
     """Return the name of every counter that the stack can have."""
     functions = sorted({"", *(route.function for route in stack.routes)})
-    requests = (
-        f'rustbox_http_requests_total{{function="{name}",status="{kind}"}}' for name in functions for kind in _CLASSES
-    )
+    requests = (request_name(name, status) for name in functions for status in (200, 300, 400, 500))
     queues = sorted(mapping.queue for mapping in stack.mappings)
     messages = (message_name(queue, outcome) for queue in queues for outcome in ("handled", "failed"))
     return (*requests, *map(duration_name, functions), *messages)

@@ -10,27 +10,27 @@ import pytest
 
 from infra.local.console import Console, LogStream
 from infra.local.gateway import Gateway, Router
-from infra.local.http_event import HttpRequest, from_result, to_event
+from infra.local.http_event import from_result, to_event
 from infra.local.invoker import Invoker
 from infra.local.mappings import failed_ids
 from infra.local.metrics import Counters
 from infra.local.stack import Function, Route
 
 
-def _request(**fields: Any) -> HttpRequest:
+def _scope(**fields: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         "method": "POST",
         "path": "/api/submit",
-        "query": "",
-        "headers": [("content-type", "application/json"), ("host", "127.0.0.1:4096")],
-        "body": b"",
-        "client_ip": "127.0.0.1",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"host", b"127.0.0.1:4096")],
+        "client": ("127.0.0.1", 50000),
     }
-    return HttpRequest(**{**defaults, **fields})
+    return {**defaults, **fields}
 
 
 def test_event_has_format_2_0() -> None:
-    event = to_event(_request(query="a=1&a=2&b=&c=%C3%A9", body=b'{"x":1}'), "POST /api/submit", {"id": "7"})
+    scope = _scope(query_string=b"a=1&a=2&b=&c=%C3%A9")
+    event = to_event(scope, b'{"x":1}', "POST /api/submit", {"id": "7"})
     assert (event["version"], event["routeKey"], event["rawPath"]) == ("2.0", "POST /api/submit", "/api/submit")
     assert event["rawQueryString"] == "a=1&a=2&b=&c=%C3%A9"
     assert event["queryStringParameters"] == {"a": "1,2", "b": "", "c": "é"}
@@ -41,12 +41,13 @@ def test_event_has_format_2_0() -> None:
 
 
 def test_absent_parts_are_absent_keys() -> None:
-    event = to_event(_request(), "$default", {})
+    event = to_event(_scope(), b"", "$default", {})
     assert not {"body", "cookies", "queryStringParameters", "pathParameters"} & event.keys()
 
 
 def test_repeated_headers_are_joined_and_cookies_are_a_list() -> None:
-    event = to_event(_request(headers=[("x", "1"), ("x", "2"), ("cookie", "a=b; c=d")]), "$default", {})
+    scope = _scope(headers=[(b"X", b"1"), (b"x", b"2"), (b"cookie", b"a=b; c=d")])
+    event = to_event(scope, b"", "$default", {})
     assert event["headers"] == {"x": "1,2"}
     assert event["cookies"] == ["a=b", "c=d"]
 
@@ -55,7 +56,7 @@ def test_repeated_headers_are_joined_and_cookies_are_a_list() -> None:
     ("content_type", "body"), [("application/octet-stream", b"{}"), ("application/json", b"\xff\xfe"), ("", b"{}")]
 )
 def test_body_that_is_no_text_is_base64(content_type: str, body: bytes) -> None:
-    event = to_event(_request(headers=[("content-type", content_type)], body=body), "$default", {})
+    event = to_event(_scope(headers=[(b"content-type", content_type.encode())]), body, "$default", {})
     assert event["isBase64Encoded"] is True
     assert base64.b64decode(event["body"]) == body
 
