@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from infra.deploy.errors import DeployError
-from infra.local.receiver import Receiver
+from infra.local.receiver import receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,11 +78,9 @@ def _poll(api: Api) -> dict[str, Any]:
 
 
 def _webhook(api: Api) -> dict[str, Any]:
-    with Receiver(_SECRET) as receiver:
-        submitted = api.call(
-            "POST", "/api/submit", {**_PROGRAM, "webhook_url": receiver.url, "webhook_secret": _SECRET}
-        )
-        body = receiver.wait(_RESULT_SECS)
+    with receiver(_SECRET) as (url, wait):
+        submitted = api.call("POST", "/api/submit", {**_PROGRAM, "webhook_url": url, "webhook_secret": _SECRET})
+        body = wait(_RESULT_SECS)
     if body is None:
         raise DeployError(
             f"smoke test: no webhook of {submitted['id']} with a valid signature within {_RESULT_SECS} s: "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.embedded.engine import ACCOUNT_ID, REGION
@@ -15,30 +14,25 @@ if TYPE_CHECKING:
     from infra.embedded.calls import Params
 
 
-@dataclass(frozen=True, slots=True)
 class Policy:
     """Pairs of an action and a pattern of resources, both of an Allow."""
 
-    allowed: tuple[tuple[str, re.Pattern[str]], ...]
-
-    @staticmethod
-    def of(statements: Iterable[Mapping[str, Any]]) -> Policy:
+    def __init__(self, statements: Iterable[Mapping[str, Any]]) -> None:
         """Read resolved statements. Raises ValueError for one that says more than Allow, Action and Resource."""
-        allowed = []
+        self._allowed: list[tuple[str, re.Pattern[str]]] = []
         for statement in statements:
             if statement.keys() != {"Effect", "Action", "Resource"} or statement["Effect"] != "Allow":
                 raise ValueError(f"RunnerPolicy: only Allow with Action and Resource is understood; got {statement}")
             for action in statement["Action"]:
                 for resource in statement["Resource"]:
                     pattern = ".*".join(re.escape(part) for part in resource.split("*"))
-                    allowed.append((action, re.compile(pattern, re.DOTALL)))
-        return Policy(tuple(allowed))
+                    self._allowed.append((action, re.compile(pattern, re.DOTALL)))
 
     def allows(self, service: str, operation: str, params: Params) -> bool:
         """Tell whether a call is allowed. A batch needs the permission of the single operation, as on AWS."""
         action, resource = f"{service}:{operation.removesuffix('Batch')}", _resource(service, params)
         return resource is not None and any(
-            action == allowed and pattern.fullmatch(resource) for allowed, pattern in self.allowed
+            action == allowed and pattern.fullmatch(resource) for allowed, pattern in self._allowed
         )
 
 

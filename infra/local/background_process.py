@@ -7,8 +7,10 @@ import signal
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from infra.embedded.dynamodb import streams
 from infra.local.runner_process import tell_end
 from infra.local.schedules import ScheduleThreads, interval_secs
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
@@ -55,10 +57,11 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     tell_end(prepared, prepared.began_ms)
     if not settings.production:
         _seed_project(prepared.resolver.values["ProjectsTable"]["Ref"])
-    streams = StreamPollers(loaded.invoker, console, settings.state_dir, embedded.stream_waiter if embedded else None)
-    parts.callback(streams.stop, _THREADS_STOP_SECS)
+    open_waiter = partial(streams.waiter, embedded.engine) if embedded else None
+    pollers = StreamPollers(loaded.invoker, console, settings.state_dir, open_waiter)
+    parts.callback(pollers.stop, _THREADS_STOP_SECS)
     for stream in loaded.stack.streams:
-        streams.start(stream)
+        pollers.start(stream)
     schedules = ScheduleThreads(loaded.invoker, console)
     parts.callback(schedules.stop, _THREADS_STOP_SECS)
     for schedule in loaded.stack.schedules:
@@ -87,16 +90,16 @@ def _seed_project(projects_table: str) -> None:
 
 
 def _serve_metrics(prepared: Prepared, loaded: Loaded, port: int, parts: ExitStack) -> None:
-    from infra.local.metrics_server import MetricsServer  # noqa: PLC0415 - `make up` has none
+    from infra.local.metrics_server import serve_metrics  # noqa: PLC0415 - `make up` has none
 
     try:
-        server = MetricsServer(prepared, loaded.counters, port)
+        server = serve_metrics(prepared, loaded.counters, port)
     except OSError as error:
         text = f"no metrics: port {port} is not free ({error.strerror}): set RUSTBOX_METRICS_PORT"
         prepared.console.line("stack", text, "error")
         return
-    server.start()
-    parts.callback(server.stop)
+    parts.enter_context(server)
+    parts.callback(server.shutdown)
 
 
 def _tell_addresses(prepared: Prepared) -> None:

@@ -7,21 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded import services
-from infra.embedded.dynamodb import streams
 from infra.embedded.engine import open_engine
 from infra.embedded.housekeeping import Housekeeping
 from infra.embedded.runner_policy import Policy
 from infra.embedded.runner_socket import RunnerSocket
-from infra.embedded.sqs.receipts import release_dead
 from infra.local.aws_environment import prepare_for_engine
 from infra.local.errors import StartError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from infra.embedded.store import Synchronous
-    from infra.embedded.waking import Wait
     from infra.local.intrinsics import Resolver
     from infra.local.template import Template
 
@@ -35,8 +31,8 @@ class EmbeddedAws:
 
     def __init__(self, state_dir: Path, synchronous: Synchronous, *, prepare: bool = True) -> None:
         prepare_for_engine()
-        self._engine = open_engine(state_dir / FOLDER, synchronous=synchronous, prepare=prepare)
-        self._housekeeping = Housekeeping(self._engine)
+        self.engine = open_engine(state_dir / FOLDER, synchronous=synchronous, prepare=prepare)
+        self._housekeeping = Housekeeping(self.engine)
         self._socket_path = state_dir / "runner.sock"
         self._socket: RunnerSocket | None = None
 
@@ -44,7 +40,7 @@ class EmbeddedAws:
         """Answer every AWS client that this process, and those forked from it, make from now on."""
         from infra.embedded.hook import Hook  # noqa: PLC0415 - with botocore it takes longer than all before
 
-        Hook(partial(services.call, self._engine)).attach_everywhere()
+        Hook(partial(services.call, self.engine)).attach_everywhere()
 
     @property
     def runner_module(self) -> list[str]:
@@ -57,21 +53,13 @@ class EmbeddedAws:
         if self._socket is not None:
             self._socket.start()
 
-    def release_dead(self) -> None:
-        """Return the messages of processes that died."""
-        release_dead(self._engine)
-
     def open_runner_socket(self, template: Template, resolver: Resolver) -> None:
         """Bind the runner's socket under the template's RunnerPolicy. Connections wait until `start`."""
         try:
-            policy = Policy.of(runner_statements(template, resolver))
+            policy = Policy(runner_statements(template, resolver))
         except ValueError as error:
             raise StartError(f"template.yaml: {error}") from error
-        self._socket = RunnerSocket(self._socket_path, self._engine, policy)
-
-    def stream_waiter(self, stream_arn: str) -> AbstractContextManager[Wait]:
-        """Wait for records of a stream; see `Waking.waiter`."""
-        return streams.waiter(self._engine, stream_arn)
+        self._socket = RunnerSocket(self._socket_path, self.engine, policy)
 
     def stop(self) -> None:
         """Stop serving the runner, and stop the housekeeping.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from infra.local.receiver import Receiver
+from infra.local.receiver import receiver
 from infra.local.settings import API_KEY
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def _poll(client: httpx.Client) -> dict[str, Any]:
 
 
 def _webhook(client: httpx.Client) -> dict[str, Any]:
-    with Receiver(_SECRET) as receiver:
+    with receiver(_SECRET) as (url, wait):
         program = _offered(client, _JAVASCRIPT)
-        _json(client.post("/api/submit", json={**program, "webhook_url": receiver.url, "webhook_secret": _SECRET}))
-        body = receiver.wait(_PATIENCE_SECS)
+        _json(client.post("/api/submit", json={**program, "webhook_url": url, "webhook_secret": _SECRET}))
+        body = wait(_PATIENCE_SECS)
     if body is None:
         raise TimeoutError(f"no webhook with a good signature within {_PATIENCE_SECS} s")
     return body

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 import uvloop
 
+from infra.embedded.sqs.receipts import release_dead
 from infra.local.child_processes import DRAIN_SIGNAL, unblock_signals
 from infra.local.gateway import Gateway
 from infra.local.mappings import MappingPollers
@@ -39,7 +40,7 @@ def run(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Shar
     """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
     prepared.runner_log.close_writer()
     if prepared.embedded is not None:
-        prepared.embedded.release_dead()  # this process may replace a dead one
+        release_dead(prepared.embedded.engine)  # this process may replace a dead one
     loaded.counters.use_row(share.number)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(prepared, loaded, listener, share, drained))

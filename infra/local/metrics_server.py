@@ -13,7 +13,7 @@ from infra.local.metrics import exposition
 from infra.local.resources import session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from infra.local.metrics import Counters
     from infra.local.preparation import Prepared
@@ -25,36 +25,40 @@ _STATES = {
 }
 
 
-class MetricsServer:
-    """A thread. `port`: on loopback. Raises OSError where the port is not free."""
+def serve_metrics(prepared: Prepared, counters: Counters, port: int) -> ThreadingHTTPServer:
+    """Answer on this port of loopback from now on. Raises OSError where it is not free."""
+    sqs = session().client("sqs")
 
-    def __init__(self, prepared: Prepared, counters: Counters, port: int) -> None:
-        sqs = session().client("sqs")
-        queues = {
-            logical_id: prepared.resolver.values[logical_id]["Ref"]
-            for logical_id, resource in prepared.template.resources.items()
-            if resource["Type"] == "AWS::SQS::Queue"
-        }
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/metrics":
+                self.send_error(HTTPStatus.NOT_FOUND)
+                return
+            body = exposition(counters, [*_gauges(prepared, sqs)]).encode()
+            self.send_response(HTTPStatus.OK)
+            self.send_header("content-type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
-        def gauges() -> Iterator[tuple[str, int]]:
-            for name, url in queues.items():
-                found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*_STATES.values()])["Attributes"]  # type: ignore[list-item]
-                for state, attribute in _STATES.items():
-                    yield f'rustbox_queue_messages{{queue="{name}",state="{state}"}}', int(found[attribute])  # type: ignore[index]
-            yield from _runner_gauges(prepared.resolver.values["RunnersTable"]["Ref"])
-            for path in sorted((prepared.settings.state_dir / FOLDER).glob(f"{FILE_NAME}*")):
-                yield f'rustbox_state_bytes{{file="{path.name}"}}', path.stat().st_size
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+            """Stay silent: a scrape comes every few seconds."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(lambda: exposition(counters, [*gauges()])))
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server
 
-    def start(self) -> None:
-        """Answer from now on."""
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 
-    def stop(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
+def _gauges(prepared: Prepared, sqs: Any) -> Iterator[tuple[str, int]]:
+    for name, resource in prepared.template.resources.items():
+        if resource["Type"] == "AWS::SQS::Queue":
+            url = prepared.resolver.values[name]["Ref"]
+            found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*_STATES.values()])["Attributes"]
+            for state, attribute in _STATES.items():
+                yield f'rustbox_queue_messages{{queue="{name}",state="{state}"}}', int(found[attribute])
+    yield from _runner_gauges(prepared.resolver.values["RunnersTable"]["Ref"])
+    for path in sorted((prepared.settings.state_dir / FOLDER).glob(f"{FILE_NAME}*")):
+        yield f'rustbox_state_bytes{{file="{path.name}"}}', path.stat().st_size
 
 
 def _runner_gauges(runners_table: str) -> Iterator[tuple[str, int]]:
@@ -66,22 +70,3 @@ def _runner_gauges(runners_table: str) -> Iterator[tuple[str, int]]:
     yield "rustbox_runners", len(live)
     yield "rustbox_runner_slots", sum(heartbeat.slots for heartbeat in live)
     yield "rustbox_runner_slots_busy", sum(heartbeat.slots_busy for heartbeat in live)
-
-
-def _handler(text: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path != "/metrics":
-                self.send_error(HTTPStatus.NOT_FOUND)
-                return
-            body = text().encode()
-            self.send_response(HTTPStatus.OK)
-            self.send_header("content-type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-            """Stay silent: a scrape comes every few seconds."""
-
-    return Handler

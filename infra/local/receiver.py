@@ -3,60 +3,51 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable, Iterator
+
+type Wait = Callable[[float], dict[str, Any] | None]
+"""Seconds to the next verified body, None if nothing genuine comes in that time."""
 
 
-class Receiver:
-    """Takes one delivery. Use as a context manager; `url` is its address."""
+@contextmanager
+def receiver(secret: str) -> Iterator[tuple[str, Wait]]:
+    """Serve in a `with` statement, which gets the address and a function that waits for bodies."""
+    webhook, bodies = Webhook(secret), queue.SimpleQueue[dict[str, Any]]()
 
-    def __init__(self, secret: str) -> None:
-        self._webhook = Webhook(secret)
-        self._arrived = threading.Event()
-        self._body: dict[str, Any] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            try:
+                webhook.verify(body, dict(self.headers.items()))
+            except WebhookVerificationError:
+                self.send_response(HTTPStatus.UNAUTHORIZED)
+            else:
+                bodies.put(json.loads(body))
+                self.send_response(HTTPStatus.OK)
+            self.send_header("content-length", "0")
+            self.end_headers()
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+            """Stay silent: the first run shows the outcome."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def wait(timeout_secs: float) -> dict[str, Any] | None:
+        with suppress(queue.Empty):
+            return bodies.get(timeout=timeout_secs)
+        return None
 
-    def wait(self, timeout_secs: float) -> dict[str, Any] | None:
-        """Return the verified body, None if nothing genuine came in time."""
-        return self._body if self._arrived.wait(timeout_secs) else None
-
-    def _accept(self, body: bytes, headers: dict[str, str]) -> bool:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
-            self._webhook.verify(body, headers)
-        except WebhookVerificationError:
-            return False
-        self._body = json.loads(body)
-        self._arrived.set()
-        return True
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        accept = self._accept
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", "0")))
-                self.send_response(200 if accept(body, dict(self.headers.items())) else 401)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-                """Stay silent: the launcher shows the outcome."""
-
-        return Handler
+            yield f"http://127.0.0.1:{server.server_port}/hook", wait
+        finally:
+            server.shutdown()

@@ -174,14 +174,13 @@ def _routes(resolver: Resolver, integrations: _Resources, routes: _Resources) ->
         f"integrations/{resolver.resolve({'Ref': logical_id})}": properties["IntegrationUri"].rpartition(":")[2]
         for logical_id, properties in integrations
     }
-    return [_route(logical_id, properties, functions) for logical_id, properties in routes]
-
-
-def _route(logical_id: str, properties: dict[str, Any], functions: dict[str, str]) -> Route:
-    if properties["Target"] not in functions:
-        raise StartError(f"template.yaml: {logical_id} leads to no integration of this template")
-    method, _, path = properties["RouteKey"].rpartition(" ")
-    return Route(method, path, functions[properties["Target"]])
+    found = []
+    for logical_id, properties in routes:
+        if properties["Target"] not in functions:
+            raise StartError(f"template.yaml: {logical_id} leads to no integration of this template")
+        method, _, path = properties["RouteKey"].rpartition(" ")
+        found.append(Route(method, path, functions[properties["Target"]]))
+    return found
 
 
 def _mapping(properties: dict[str, Any]) -> QueueMapping:

@@ -55,7 +55,7 @@ def served(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Served]:
     aws.client("s3").create_bucket(Bucket=BUCKET)
     folder = tmp_path / ("long" * 30)
     folder.mkdir()
-    server = RunnerSocket(folder / "runner.sock", engine, Policy.of(local_statements()))
+    server = RunnerSocket(folder / "runner.sock", engine, Policy(local_statements()))
     server.start()
     session, caller = make_session(), SocketCaller(folder / "runner.sock")
     Hook(caller).attach(session)
@@ -294,4 +294,4 @@ def test_a_runner_process_has_no_file_and_no_key_and_its_messages_return(
 )
 def test_a_policy_that_says_more_is_refused(statement: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="only Allow with Action and Resource"):
-        Policy.of([statement])
+        Policy([statement])

@@ -95,12 +95,12 @@ def test_a_copy_without_its_keys_says_so(engine: Engine, aws: Backend, tmp_path:
         open_engine(engine.store.folder)
     copied = open_engine(engine.store.folder, prepare=False)  # lost while a stack runs
     backend = Backend("engine", session_of(copied))
-    for call in (
-        lambda: backend.client("kms").decrypt(CiphertextBlob=box),
-        lambda: backend.client("ssm").get_parameter(Name="/p", WithDecryption=True),
+    for service, operation, params in (
+        ("kms", "decrypt", {"CiphertextBlob": box}),
+        ("ssm", "get_parameter", {"Name": "/p", "WithDecryption": True}),
     ):
         with pytest.raises(ClientError, match="restore it from the backup") as refused:
-            call()
+            getattr(backend.client(service), operation)(**params)
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
     copied.close()
 

@@ -5,12 +5,12 @@ As SQS does it, an outdated receipt is no error: it deletes nothing once another
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.embedded.errors import ServiceError
 from infra.embedded.holders import is_alive
 from infra.embedded.sqs.queues import Queue, find_queue
-from infra.embedded.sqs.sending import batch_answer, check_batch, failure
+from infra.embedded.sqs.sending import for_each_entry
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,31 +25,27 @@ _MOST_VISIBILITY_SECS = 43_200
 def delete_message(engine: Engine, params: Params) -> Answer:
     """Delete the message that this receipt was the last one for."""
     with engine.store.write() as connection:
-        _delete(connection, find_queue(connection, params["QueueUrl"]), params["ReceiptHandle"])
-    return {}
+        return _delete(connection, find_queue(connection, params["QueueUrl"]), params)
 
 
 def delete_message_batch(engine: Engine, params: Params) -> Answer:
     """Delete up to ten messages; a bad receipt fails alone."""
-    entries = params["Entries"]
-    check_batch(entries, {"Id", "ReceiptHandle"})
-    done, failed = list[dict[str, Any]](), list[dict[str, Any]]()
-    with engine.store.write() as connection:
-        queue = find_queue(connection, params["QueueUrl"])
-        for entry in entries:
-            try:
-                _delete(connection, queue, entry["ReceiptHandle"])
-                done.append({"Id": entry["Id"]})
-            except ServiceError as error:
-                failed.append(failure(entry["Id"], error))
-    return batch_answer(done, failed)
+    return for_each_entry(engine, params, {"Id", "ReceiptHandle"}, _delete)
 
 
 def change_message_visibility(engine: Engine, params: Params) -> Answer:
     """Set how long a received message stays invisible from now on."""
+    seconds = params["VisibilityTimeout"]
+    if not 0 <= seconds <= _MOST_VISIBILITY_SECS:
+        raise ServiceError("InvalidParameterValue", f"VisibilityTimeout must be 0 to 43200; got {seconds}")
+    message_id, receipt = _parts(params["ReceiptHandle"])
     with engine.store.write() as connection:
         queue = find_queue(connection, params["QueueUrl"])
-        _change(engine, connection, queue, params)
+        # Also where the message is visible by now, but was not received again.
+        connection.execute(
+            "UPDATE message SET visible_ms = ? WHERE id = ? AND queue = ? AND receipt = ?",
+            (engine.clock() + seconds * 1000, message_id, queue.number, receipt),
+        )
     engine.waking.wake(queue.number)
     return {}
 
@@ -96,19 +92,8 @@ def _parts(receipt: str) -> tuple[int, str]:
     return int(parts[0]), parts[1]
 
 
-def _delete(connection: sqlite3.Connection, queue: Queue, handle: str) -> None:
-    message_id, receipt = _parts(handle)
+def _delete(connection: sqlite3.Connection, queue: Queue, given: Params, _now: int = 0) -> Answer:
+    message_id, receipt = _parts(given["ReceiptHandle"])
     sql = "DELETE FROM message WHERE id = ? AND queue = ? AND receipt = ?"
     connection.execute(sql, (message_id, queue.number, receipt))
-
-
-def _change(engine: Engine, connection: sqlite3.Connection, queue: Queue, given: Params) -> None:
-    message_id, receipt = _parts(given["ReceiptHandle"])
-    seconds = given["VisibilityTimeout"]
-    if not 0 <= seconds <= _MOST_VISIBILITY_SECS:
-        raise ServiceError("InvalidParameterValue", f"VisibilityTimeout must be 0 to 43200; got {seconds}")
-    # Also where the message is visible by now, but was not received again.
-    connection.execute(
-        "UPDATE message SET visible_ms = ? WHERE id = ? AND queue = ? AND receipt = ?",
-        (engine.clock() + seconds * 1000, message_id, queue.number, receipt),
-    )
+    return {}

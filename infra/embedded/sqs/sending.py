@@ -13,9 +13,13 @@ from infra.embedded.sqs.queues import Queue, find_queue
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
     from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
+
+type Act = Callable[[sqlite3.Connection, Queue, Params, int], dict[str, Any]]
+"""What a batch does for one entry, at a time in milliseconds. Returns members of its answer."""
 
 MOST_ENTRIES: Final = 10
 _MOST_BATCH_BYTES: Final = 1_048_576
@@ -53,24 +57,17 @@ def send_message(engine: Engine, params: Params) -> Answer:
 
 def send_message_batch(engine: Engine, params: Params) -> Answer:
     """Send up to ten messages; a bad one fails alone."""
-    entries = params["Entries"]
-    check_batch(entries, _ENTRY)
-    if sum(len(entry["MessageBody"].encode()) for entry in entries) > _MOST_BATCH_BYTES:
+    if sum(len(entry["MessageBody"].encode()) for entry in params["Entries"]) > _MOST_BATCH_BYTES:
         raise _bad_batch("BatchRequestTooLong", f"Batch requests cannot be longer than {_MOST_BATCH_BYTES} bytes")
-    sent, failed = list[dict[str, Any]](), list[dict[str, Any]]()
-    with engine.store.write() as connection:
-        queue = find_queue(connection, params["QueueUrl"])
-        for entry in entries:
-            try:
-                sent.append({"Id": entry["Id"], **_insert(connection, queue, entry, engine.clock())})
-            except ServiceError as error:
-                failed.append(failure(entry["Id"], error))
-    engine.waking.wake(queue.number)
-    return batch_answer(sent, failed)
+    return for_each_entry(engine, params, _ENTRY, _insert, wakes=True)
 
 
-def check_batch(entries: list[dict[str, Any]], members: set[str]) -> None:
-    """Refuse an empty or too long batch, an id that comes twice, and a member that the engine does not know."""
+def for_each_entry(engine: Engine, params: Params, members: set[str], act: Act, *, wakes: bool = False) -> Answer:
+    """Run `act` for up to ten entries with these members, in one transaction; a bad one fails alone.
+
+    `wakes`: whether there are messages to receive afterwards.
+    """
+    entries = params["Entries"]
     if not entries:
         raise _bad_batch("EmptyBatchRequest", "There should be at least one entry.")
     if len(entries) > MOST_ENTRIES:
@@ -78,23 +75,25 @@ def check_batch(entries: list[dict[str, Any]], members: set[str]) -> None:
         raise _bad_batch("TooManyEntriesInBatchRequest", problem)
     if len({entry["Id"] for entry in entries}) != len(entries):
         raise _bad_batch("BatchEntryIdsNotDistinct", "An Id is repeated.")
-    for entry in entries:
-        if strange := entry.keys() - members:
-            raise unknown(f"the member {min(strange)} of an entry of a batch")
+    if strange := {member for entry in entries for member in entry} - members:
+        raise unknown(f"the member {min(strange)} of an entry of a batch")
+    done, failed = list[dict[str, Any]](), list[dict[str, Any]]()
+    with engine.store.write() as connection:
+        queue = find_queue(connection, params["QueueUrl"])
+        for entry in entries:
+            try:
+                done.append({"Id": entry["Id"], **act(connection, queue, entry, engine.clock())})
+            except ServiceError as error:
+                refusal = {"SenderFault": True, "Code": error.code, "Message": error.message}
+                failed.append({"Id": entry["Id"], **refusal})
+    if wakes:
+        engine.waking.wake(queue.number)
+    # SQS leaves out an empty list.
+    return {name: answers for name, answers in (("Successful", done), ("Failed", failed)) if answers}
 
 
 def _bad_batch(name: str, message: str) -> ServiceError:
     return of_sqs(name, name, message)
-
-
-def failure(entry_id: str, error: ServiceError) -> dict[str, Any]:
-    """Describe an entry that failed alone."""
-    return {"Id": entry_id, "SenderFault": True, "Code": error.code, "Message": error.message}
-
-
-def batch_answer(successful: list[dict[str, Any]], failed: list[dict[str, Any]]) -> Answer:
-    """Answer a batch; SQS leaves out an empty list."""
-    return {key: value for key, value in (("Successful", successful), ("Failed", failed)) if value}
 
 
 def _insert(connection: sqlite3.Connection, queue: Queue, given: Params, now: int) -> dict[str, Any]:
