@@ -56,7 +56,7 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
         parts.callback(embedded.stop)
     tell_end(prepared, prepared.began_ms)
     if not settings.production:
-        _seed_project(prepared.resolver.values["ProjectsTable"]["Ref"])
+        _seed_project(prepared.template.values["ProjectsTable"]["Ref"])
     open_waiter = partial(streams.waiter, embedded.engine) if embedded else None
     pollers = StreamPollers(loaded.invoker, console, settings.state_dir, open_waiter)
     parts.callback(pollers.stop, _THREADS_STOP_SECS)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.embedded.store import Synchronous
-    from infra.local.intrinsics import Resolver
     from infra.local.template import Template
 
 FOLDER: Final = "engine"
@@ -53,10 +52,10 @@ class EmbeddedAws:
         if self._socket is not None:
             self._socket.start()
 
-    def open_runner_socket(self, template: Template, resolver: Resolver) -> None:
+    def open_runner_socket(self, template: Template) -> None:
         """Bind the runner's socket under the template's RunnerPolicy. Connections wait until `start`."""
         try:
-            policy = Policy(runner_statements(template, resolver))
+            policy = Policy(runner_statements(template))
         except ValueError as error:
             raise StartError(f"template.yaml: {error}") from error
         self._socket = RunnerSocket(self._socket_path, self.engine, policy)
@@ -71,9 +70,9 @@ class EmbeddedAws:
         self._housekeeping.stop()
 
 
-def runner_statements(template: Template, resolver: Resolver) -> list[dict[str, Any]]:
+def runner_statements(template: Template) -> list[dict[str, Any]]:
     """Return the resolved statements of RunnerPolicy."""
-    document: dict[str, Any] = resolver.resolve(template.resources["RunnerPolicy"]["Properties"]["PolicyDocument"])
+    document: dict[str, Any] = template.resolve(template.resources["RunnerPolicy"]["Properties"]["PolicyDocument"])
     statements: list[dict[str, Any]] = document["Statement"]
     return statements
 

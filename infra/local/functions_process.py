@@ -62,7 +62,7 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     pollers = MappingPollers(loaded.invoker, prepared.console, loaded.counters)
     for mapping in loaded.stack.mappings:
-        pollers.start(mapping, prepared.resolver.values[mapping.queue]["Ref"], share)
+        pollers.start(mapping, prepared.template.values[mapping.queue]["Ref"], share)
     await drain.wait()
     server.should_exit = True  # it accepts no more, and lets requests under way end
     await serving

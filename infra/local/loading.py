@@ -38,7 +38,7 @@ def load(prepared: Prepared) -> Loaded:
     if prepared.embedded is not None:
         prepared.embedded.answer_clients()
     aws = session()
-    create_resources(prepared.template, prepared.resolver, aws)
+    create_resources(prepared.template, aws)
     ssm = aws.client("ssm")
     if prepared.direct is not None:
         prepared.direct.store_token(ssm)
@@ -47,7 +47,7 @@ def load(prepared: Prepared) -> Loaded:
             admin_key.ensure(ssm)
         else:
             admin_key.seed(ssm)
-    stack = read_stack(prepared.template, prepared.resolver)
+    stack = read_stack(prepared.template)
     sys.stdout = LogStream(prepared.console, "function")
     invoker = load_handlers(stack.functions)
     if settings.failpoint:

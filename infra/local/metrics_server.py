@@ -50,13 +50,12 @@ def serve_metrics(prepared: Prepared, counters: Counters, port: int) -> Threadin
 
 
 def _gauges(prepared: Prepared, sqs: Any) -> Iterator[tuple[str, int]]:
-    for name, resource in prepared.template.resources.items():
-        if resource["Type"] == "AWS::SQS::Queue":
-            url = prepared.resolver.values[name]["Ref"]
-            found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*_STATES.values()])["Attributes"]
-            for state, attribute in _STATES.items():
-                yield f'rustbox_queue_messages{{queue="{name}",state="{state}"}}', int(found[attribute])
-    yield from _runner_gauges(prepared.resolver.values["RunnersTable"]["Ref"])
+    for name, *_ in prepared.template.of_types({"AWS::SQS::Queue"}):
+        url = prepared.template.values[name]["Ref"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*_STATES.values()])["Attributes"]
+        for state, attribute in _STATES.items():
+            yield f'rustbox_queue_messages{{queue="{name}",state="{state}"}}', int(found[attribute])
+    yield from _runner_gauges(prepared.template.values["RunnersTable"]["Ref"])
     for path in sorted((prepared.settings.state_dir / FOLDER).glob(f"{FILE_NAME}*")):
         yield f'rustbox_state_bytes{{file="{path.name}"}}', path.stat().st_size
 

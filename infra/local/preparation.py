@@ -13,11 +13,11 @@ from infra.local.preflight import check_stage, check_toolchains
 from infra.local.runner_process import LogPipe
 from infra.local.settings import ROOT, LocalSettings
 from infra.local.stack import refuse_unknown_types
-from infra.local.template import Template, make_resolver, translate
+from infra.local.translation import translate
 
 if TYPE_CHECKING:
     from infra.local.console import Console
-    from infra.local.intrinsics import Resolver
+    from infra.local.template import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,6 @@ class Prepared:
     settings: LocalSettings
     console: Console
     template: Template
-    resolver: Resolver
     embedded: EmbeddedAws | None
     direct: LocalDirectPath | None
     runner_log: LogPipe
@@ -45,12 +44,11 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
     refuse_unknown_types(template)
     check_stage(template.parameters)
     check_toolchains(template.parameters["OfferedLanguages"])
-    resolver = make_resolver(template)
     embedded = _start_aws(settings, console)
     if embedded is not None:
-        embedded.open_runner_socket(template, resolver)
+        embedded.open_runner_socket(template)
     began_ms = time.time_ns() // 1_000_000
-    return Prepared(settings, console, template, resolver, embedded, direct, LogPipe(), began_ms)
+    return Prepared(settings, console, template, embedded, direct, LogPipe(), began_ms)
 
 
 def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws | None:

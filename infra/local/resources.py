@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-    from infra.local.intrinsics import Resolver
     from infra.local.template import Template
 
 
@@ -39,17 +38,15 @@ def session() -> boto3.Session:
     return emulator
 
 
-def create_resources(template: Template, resolver: Resolver, aws: boto3.Session) -> None:
-    """Create missing resources. `resolver` then knows every resource's attributes."""
+def create_resources(template: Template, aws: boto3.Session) -> None:
+    """Create missing resources. The template then knows every resource's attributes."""
     client: Callable[[str], Any] = functools.cache(aws.client)  # making one takes 20 ms
-    values = resolver.values
-    storage = [
-        (logical_id, item["Type"], resolver.resolve(item.get("Properties", {})))
-        for logical_id, item in template.resources.items()
-        if item["Type"] in STORAGE_TYPES
-    ]
+    values = template.values
     # A redrive policy needs its dead-letter queue, and a rule its bus and queues.
-    storage.sort(key=lambda item: (item[1] == "AWS::Events::Rule", "RedrivePolicy" in item[2]))
+    storage = sorted(
+        template.of_types(STORAGE_TYPES),
+        key=lambda item: (item[1] == "AWS::Events::Rule", "RedrivePolicy" in item[2]),
+    )
     for logical_id, kind, properties in storage:
         name = values[logical_id]["Name"]
         match kind:

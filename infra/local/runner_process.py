@@ -93,7 +93,7 @@ def make_child(prepared: Prepared) -> Child:
 def tell_end(prepared: Prepared, ended_ms: int) -> None:
     """Record that a runner has ended. Its replacement need not wait for this: its heartbeats are later."""
     try:
-        mark_ended(prepared.resolver.values["RunnersTable"]["Ref"], ended_ms)
+        mark_ended(prepared.template.values["RunnersTable"]["Ref"], ended_ms)
     except Exception as error:  # noqa: BLE001 - no error may keep the runner from starting
         # The next heartbeat, or the age of the last one, corrects the record.
         prepared.console.line("runner", f"its end was not recorded: {type(error).__name__}", "warning")
@@ -120,8 +120,8 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
     """Return the runner's whole environment. Visibility and receives are those of the template's queues."""
-    values = prepared.resolver.values
-    queue: dict[str, Any] = prepared.resolver.resolve(prepared.template.resources["InteractiveQueue"]["Properties"])
+    values = prepared.template.values
+    queue: dict[str, Any] = prepared.template.resolve(prepared.template.resources["InteractiveQueue"]["Properties"])
     return {
         # A drain as long as the visibility would give running submissions to a second runner.
         "DRAIN_SECS": str(min(_DRAIN_SECS, int(queue["VisibilityTimeout"]) - 1)),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from infra.local.errors import StartError
 
 if TYPE_CHECKING:
-    from infra.local.intrinsics import Resolver
     from infra.local.template import Template
 
 # Resources that change nothing on one machine. Any other type must be known, else the start is refused:
@@ -137,12 +136,11 @@ def refuse_unknown_types(template: Template) -> None:
             raise StartError(f"{problem}: add it to infra/local/stack.py")
 
 
-def read_stack(template: Template, resolver: Resolver) -> Stack:
-    """Resolve the served resources; `resolver` must know the storage resources' attributes."""
+def read_stack(template: Template) -> Stack:
+    """Resolve the served resources; the template must know the storage resources' attributes."""
     by_type: dict[str, _Resources] = {name: [] for name in _SERVED_TYPES}
-    for logical_id, resource in template.resources.items():
-        if resource["Type"] in by_type:
-            by_type[resource["Type"]].append((logical_id, resolver.resolve(resource["Properties"])))
+    for logical_id, kind, properties in template.of_types(_SERVED_TYPES):
+        by_type[kind].append((logical_id, properties))
     functions = [_function(*item) for item in by_type["AWS::Lambda::Function"]]
     sources = [
         (item, "/stream/" in item[1]["EventSourceArn"])
@@ -151,7 +149,7 @@ def read_stack(template: Template, resolver: Resolver) -> Stack:
     ]
     return Stack(
         functions={function.name: function for function in functions},
-        routes=_routes(resolver, by_type["AWS::ApiGatewayV2::Integration"], by_type["AWS::ApiGatewayV2::Route"]),
+        routes=_routes(template, by_type["AWS::ApiGatewayV2::Integration"], by_type["AWS::ApiGatewayV2::Route"]),
         mappings=[_mapping(properties) for (_, properties), is_stream in sources if not is_stream],
         streams=[_stream(*item) for item, is_stream in sources if is_stream],
         schedules=[_schedule(*item) for item in by_type["AWS::Scheduler::Schedule"]],
@@ -169,9 +167,9 @@ def _function(logical_id: str, properties: dict[str, Any]) -> Function:
     )
 
 
-def _routes(resolver: Resolver, integrations: _Resources, routes: _Resources) -> list[Route]:
+def _routes(template: Template, integrations: _Resources, routes: _Resources) -> list[Route]:
     functions = {
-        f"integrations/{resolver.resolve({'Ref': logical_id})}": properties["IntegrationUri"].rpartition(":")[2]
+        f"integrations/{template.resolve({'Ref': logical_id})}": properties["IntegrationUri"].rpartition(":")[2]
         for logical_id, properties in integrations
     }
     found = []

@@ -1,129 +1,105 @@
-"""template.yaml as plain CloudFormation resources."""
+"""The template as plain CloudFormation resources, and the intrinsic functions that it uses."""
 
-from __future__ import annotations
+import re
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
 
-import hashlib
-import json
-import os
-import subprocess
-import sys
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
-
-from infra.embedded.sqs.queues import url_of
 from infra.local.errors import StartError
-from infra.local.intrinsics import Resolver
-from infra.local.settings import ACCOUNT_ID, REGION, ROOT
-from infra.sam_template import TemplateInvalidError, parameter_values
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_TIMEOUT_SECS = 60
-_CACHE: Final = ROOT / ".build" / "translated"
-# The inputs of a translation beside the template. The first file has the translator's version.
-_SOURCES: Final = ("requirements/run.txt", "infra/sam_template.py", "infra/local/translation.py")
-_PREFIX: Final = "rustbox-local-"
-_PSEUDO_PARAMETERS: Final = {
-    "AWS::Region": REGION,
-    "AWS::AccountId": ACCOUNT_ID,
-    "AWS::Partition": "aws",
-    "AWS::URLSuffix": "amazonaws.com",
-    "AWS::StackName": "rustbox-local",
-}
+_PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
+_NO_VALUE: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Translated resources by logical id, still with intrinsics; parameter values; raw conditions."""
+    """Resources by logical id, still with intrinsics, and all that they refer to.
+
+    `parameters`: their values, and those of pseudo parameters such as `AWS::Region`.
+    `values`: attributes of resources by logical id; "Ref" is what `!Ref` gives.
+    """
 
     resources: dict[str, dict[str, Any]]
     parameters: dict[str, str]
     conditions: dict[str, Any]
+    values: dict[str, dict[str, str]]
 
+    def of_types(self, types: Container[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Yield logical id, type and resolved properties of the resources of some types."""
+        for logical_id, resource in self.resources.items():
+            if resource["Type"] in types:
+                yield logical_id, resource["Type"], self.resolve(resource.get("Properties", {}))
 
-def translate(path: Path, overrides: dict[str, str]) -> Template:
-    """Translate the SAM template at `path`, and leave out resources whose condition does not hold.
+    def resolve(self, node: Any) -> Any:
+        """Return the node with every intrinsic replaced; StartError on one that is not known."""
+        resolved = self._node(node)
+        return None if resolved is _NO_VALUE else resolved
 
-    StartError for an unknown parameter or a bad template.
-    """
-    document = _translated(path)
-    try:
-        parameters = parameter_values(document, overrides)
-    except TemplateInvalidError as error:
-        raise StartError(str(error)) from error
-    template = Template(document["Resources"], _PSEUDO_PARAMETERS | parameters, document["Conditions"])
-    resolver = Resolver(template.parameters, template.conditions, {})
-    kept = {
-        logical_id: resource
-        for logical_id, resource in template.resources.items()
-        if "Condition" not in resource or resolver.condition(resource["Condition"])
-    }
-    return replace(template, resources=kept)
+    def _node(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [value for value in map(self._node, node) if value is not _NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            (name, argument) = next(iter(node.items()))
+            if name in {"Ref", "Condition"} and isinstance(argument, str):
+                return self._ref(argument) if name == "Ref" else self.condition(argument)
+            if name.startswith("Fn::"):
+                return self._function(name, argument)
+        resolved = {key: self._node(value) for key, value in node.items()}
+        return {key: value for key, value in resolved.items() if value is not _NO_VALUE}
 
+    def _ref(self, name: str) -> Any:
+        if name == "AWS::NoValue":
+            return _NO_VALUE
+        if name in self.parameters:
+            return self.parameters[name]
+        return self._attribute(name, "Ref")
 
-def make_resolver(template: Template) -> Resolver:
-    """Return a resolver that knows all attributes but those of which AWS decides: ids of keys, ARNs of streams."""
-    values = {logical_id: _attributes(logical_id, item["Type"]) for logical_id, item in template.resources.items()}
-    return Resolver(template.parameters, template.conditions, values)
+    def _attribute(self, logical_id: str, attribute: str) -> str:
+        try:
+            return self.values[logical_id][attribute]
+        except KeyError:
+            raise StartError(f"template.yaml: the local stack has no value for {logical_id}.{attribute}") from None
 
+    def condition(self, name: str) -> bool:
+        """Evaluate a named condition of the template."""
+        if name not in self.conditions:
+            raise StartError(f"template.yaml: no condition {name}")
+        return bool(self._node(self.conditions[name]))
 
-def _attributes(logical_id: str, kind: str) -> dict[str, str]:
-    """Names and ARNs follow from the logical id. The URL of a queue, its Ref, is that of the engine."""
-    name = ref = f"{_PREFIX}{logical_id}"
-    match kind:
-        case "AWS::S3::Bucket":
-            name = ref = name.lower()
-            arn = f"arn:aws:s3:::{name}"
-        case "AWS::DynamoDB::Table":
-            arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"
-        case "AWS::Events::EventBus":
-            arn = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{name}"
-        case "AWS::Lambda::Function":
-            name = ref = logical_id
-            arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
-        case "AWS::SQS::Queue":
-            ref, arn = url_of(name), f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name}"
-        case _:
-            arn = f"arn:aws:local:{REGION}:{ACCOUNT_ID}:{name}"
-    return {"Ref": ref, "Arn": arn, "Name": name, "QueueName": name}
+    def _function(self, name: str, argument: Any) -> Any:
+        match name:
+            case "Fn::GetAtt":
+                logical_id, _, attribute = (
+                    argument.partition(".") if isinstance(argument, str) else (argument[0], "", argument[1])
+                )
+                return self._attribute(logical_id, attribute)
+            case "Fn::Sub":
+                return self._substitute(argument)
+            case "Fn::Join":
+                return argument[0].join(str(part) for part in self._node(argument[1]))
+            case "Fn::If":
+                return self._node(argument[1] if self.condition(argument[0]) else argument[2])
+            case "Fn::Equals":
+                left, right = self._node(argument)
+                return str(left) == str(right)
+            case "Fn::Not":
+                return not self._node(argument[0])
+            case _:
+                raise StartError(
+                    f"template.yaml: the local stack does not know {name}: add it to infra/local/template.py"
+                )
 
+    def _substitute(self, argument: Any) -> str:
+        template, names = (argument, {}) if isinstance(argument, str) else argument
 
-def _translated(path: Path) -> dict[str, Any]:
-    """Return `Resources`, `Parameters` and `Conditions`: of an earlier translation, if nothing changed since."""
-    sources = [path.read_bytes(), *((ROOT / name).read_bytes() for name in _SOURCES)]
-    digest = hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
-    cached = _CACHE / f"{digest}.json"
-    with suppress(OSError, ValueError):
-        found: dict[str, Any] = json.loads(cached.read_text(encoding="utf-8"))
-        return found
-    document = _translate(path)
-    with suppress(OSError):  # a read-only installation translates at each start
-        _CACHE.mkdir(parents=True, exist_ok=True)
-        draft = _CACHE / f"{digest}.{os.getpid()}"
-        draft.write_text(json.dumps(document), encoding="utf-8")
-        draft.replace(cached)
-    return document
+        def replace(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in names:
+                return str(self._node(names[name]))
+            if "." in name:
+                return self._attribute(*name.split(".", 1))
+            return str(self._ref(name))
 
-
-def _translate(path: Path) -> dict[str, Any]:
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "infra.local.translation", str(path)],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_SECS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StartError(f"{path.name} was not translated within {_TIMEOUT_SECS} s: start again") from error
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise StartError(f"{path.name} was not translated: {reason}: run `make setup`")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    if "error" in answer:
-        raise StartError(answer["error"])
-    return answer
+        return _PLACEHOLDER.sub(replace, template).replace("${!", "${")

@@ -27,7 +27,7 @@ from infra.embedded.services import OPERATIONS
 from infra.embedded.sqs.receipts import release_dead
 from infra.local.embedded_aws import runner_statements
 from infra.local.settings import ROOT
-from infra.local.template import make_resolver, translate
+from infra.local.translation import translate
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend, make_session
 
@@ -36,8 +36,7 @@ BUCKET = "rustbox-local-payloadsbucket"
 
 def local_statements() -> list[dict[str, Any]]:
     """The statements of the template's RunnerPolicy, with the names that resources have locally."""
-    template = translate(ROOT / "template.yaml", {"Stage": "local"})
-    return runner_statements(template, make_resolver(template))
+    return runner_statements(translate(ROOT / "template.yaml", {"Stage": "local"}))
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from infra.local import preflight
 from infra.local.errors import StartError
 from infra.local.settings import ROOT
-from infra.local.template import translate
+from infra.local.translation import translate
 
 OFFERED = translate(ROOT / "template.yaml", {}).parameters["OfferedLanguages"]
 

@@ -1,17 +1,18 @@
 """The local stack serves what template.yaml declares, and refuses what it cannot serve."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.local.errors import StartError
-from infra.local.intrinsics import Resolver
 from infra.local.invoker import merge_environments
 from infra.local.schedules import interval_secs
 from infra.local.settings import ROOT, read_settings
 from infra.local.stack import Function, Stack, read_stack, refuse_unknown_types
-from infra.local.template import Template, translate
+from infra.local.template import Template
+from infra.local.translation import translate
 from infra.sam_template import read
 from infra.sam_template import translate as translate_sam
 
@@ -32,7 +33,7 @@ def stack(template: Template) -> Stack:
         | ({"Arn": f"arn:aws:lambda:us-east-1:0:function:{name}"} if kind["Type"] == "AWS::Lambda::Function" else {})
         for name, kind in template.resources.items()
     }
-    return read_stack(template, Resolver(template.parameters, template.conditions, values))
+    return read_stack(replace(template, values=values))
 
 
 def test_every_resource_type_of_the_template_is_known(template: Template) -> None:
@@ -61,7 +62,7 @@ def test_a_setting_that_cannot_be_used_is_refused_by_its_name(name: str, value: 
 
 def test_unknown_resource_type_is_refused() -> None:
     with pytest.raises(StartError, match="AWS::SNS::Topic"):
-        refuse_unknown_types(Template({"Bell": {"Type": "AWS::SNS::Topic"}}, {}, {}))
+        refuse_unknown_types(Template({"Bell": {"Type": "AWS::SNS::Topic"}}, {}, {}, {}))
 
 
 def test_unknown_parameter_is_refused_and_the_known_ones_are_named() -> None:
@@ -122,8 +123,8 @@ def test_intrinsic_is_resolved(node: Any, expected: Any) -> None:
         "IsLocal": {"Fn::Equals": [{"Ref": "Stage"}, "local"]},
         "IsNotLocal": {"Fn::Not": [{"Condition": "IsLocal"}]},
     }
-    resolver = Resolver({"Stage": "local"}, conditions, {"Queue": {"Ref": "url", "Arn": "arn:queue"}})
-    assert resolver.resolve(node) == expected
+    template = Template({}, {"Stage": "local"}, conditions, {"Queue": {"Ref": "url", "Arn": "arn:queue"}})
+    assert template.resolve(node) == expected
 
 
 @pytest.mark.parametrize(
@@ -131,23 +132,23 @@ def test_intrinsic_is_resolved(node: Any, expected: Any) -> None:
 )
 def test_an_unresolvable_intrinsic_stops_the_start(node: Any) -> None:
     with pytest.raises(StartError):
-        Resolver({}, {}, {}).resolve(node)
+        Template({}, {}, {}, {}).resolve(node)
 
 
 def test_a_translation_that_does_not_end_stops_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("infra.local.template._CACHE", tmp_path)
-    monkeypatch.setattr("infra.local.template._TIMEOUT_SECS", 0.01)  # an interpreter does not even start in that
+    monkeypatch.setattr("infra.local.translation._CACHE", tmp_path)
+    monkeypatch.setattr("infra.local.translation._TIMEOUT_SECS", 0.01)  # an interpreter does not even start in that
     with pytest.raises(StartError, match="not translated within"):
         translate(ROOT / "template.yaml", {})
 
 
 def test_a_translation_is_kept_until_the_template_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cache, path = tmp_path / "cache", tmp_path / "template.yaml"
-    monkeypatch.setattr("infra.local.template._CACHE", cache)
+    monkeypatch.setattr("infra.local.translation._CACHE", cache)
     path.write_text((ROOT / "template.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     first = translate(path, {"Stage": "local"})
     (kept,) = cache.iterdir()
-    monkeypatch.setattr("infra.local.template._TIMEOUT_SECS", 0.01)  # none is made from here on
+    monkeypatch.setattr("infra.local.translation._TIMEOUT_SECS", 0.01)  # none is made from here on
     assert translate(path, {"Stage": "local"}) == first
     assert translate(path, {"Stage": "prod"}).parameters["Stage"] == "prod"
     kept.write_text("{", encoding="utf-8")  # cut off
@@ -164,11 +165,11 @@ def test_values_of_parameters_equal_the_translators() -> None:
     by_translator = translate_sam(read(ROOT / "template.yaml"), overrides, "s3://local/code")["Resources"]
     attributes = ("Ref", "Arn", "StreamArn", "QueueName", "ApiEndpoint")
     values = {name: {attribute: f"{name}.{attribute}" for attribute in attributes} for name in by_translator}
-    resolver = Resolver(template.parameters, template.conditions, values)
+    template = replace(template, values=values)
     assert template.resources
     for logical_id, resource in template.resources.items():
         expected = by_translator[logical_id].get("Properties", {})
-        assert resolver.resolve(resource.get("Properties", {})) == resolver.resolve(expected), logical_id
+        assert template.resolve(resource.get("Properties", {})) == template.resolve(expected), logical_id
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,12 @@ from infra.embedded.hook import Hook
 from infra.local import stream_mappings
 from infra.local.console import Console
 from infra.local.errors import StartError
-from infra.local.intrinsics import Resolver
 from infra.local.invoker import Invoker
 from infra.local.resources import create_resources, session
 from infra.local.stack import Function, StreamMapping, read_stack, refuse_unknown_types
 from infra.local.stream_mappings import StreamPollers
-from infra.local.template import Template, make_resolver, translate
+from infra.local.template import Template
+from infra.local.translation import translate
 from tests.emulator import emulator
 from tests.until import until
 
@@ -125,12 +125,11 @@ def read_template(**parameters: str) -> Template:
 
 
 def build(folder: Path) -> World:
-    template = read_template()
+    template = copy.deepcopy(read_template())
     refuse_unknown_types(template)
-    resolver = make_resolver(template)
-    create_resources(template, resolver, session())
-    (mapping,) = read_stack(template, resolver).streams
-    return World(folder, template, mapping, resolver.values["Runs"]["Ref"])
+    create_resources(template, session())
+    (mapping,) = read_stack(template).streams
+    return World(folder, template, mapping, template.values["Runs"]["Ref"])
 
 
 @pytest.fixture
@@ -181,7 +180,7 @@ def test_the_mapping_of_the_template_is_read_and_left_out_with_its_condition(wor
     )
     without = read_template(Bus="off")
     values = {"Runs": {"Ref": world.table, "StreamArn": world.mapping.stream_arn}}
-    stack = read_stack(without, Resolver(without.parameters, without.conditions, values))
+    stack = read_stack(replace(without, values=values))
     assert (stack.functions, stack.streams) == ({}, [])
 
 
@@ -279,10 +278,8 @@ def test_bisection_isolates_a_record_that_fails_until_it_passes(world: World) ->
 def test_a_mapping_that_wants_more_stops_the_start(world: World, properties: dict[str, Any]) -> None:
     template = copy.deepcopy(world.template)
     template.resources["AnnounceChanges"]["Properties"] |= properties
-    resolver = make_resolver(template)
-    create_resources(template, resolver, session())
     with pytest.raises(StartError, match=min(properties)):
-        read_stack(template, resolver)
+        read_stack(template)
 
 
 def test_a_new_start_goes_on_behind_the_last_done_record(world: World) -> None:
