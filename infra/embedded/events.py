@@ -13,14 +13,13 @@ from infra.embedded.sqs import sending
 from infra.embedded.sqs.queues import ARN, find_queue, url_of
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
 
 _MOST_ENTRIES: Final = 10
 _MOST_BYTES: Final = 256 * 1024
 _MEMBERS: Final = {"Source", "DetailType", "Detail", "EventBusName"}
+_DEFAULT_BUS: Final = "default"
 _PATTERN: Final = "detail-type"
 _TARGET: Final = {"Id", "Arn", "DeadLetterConfig"}  # a delivery to a queue of this engine cannot fail
 
@@ -78,11 +77,10 @@ def put_events(engine: Engine, params: Params) -> Answer:
         raise invalid("Total size of the entries in the request is over the limit.")
     with engine.store.read() as connection:
         buses = {name for (name,) in connection.execute("SELECT name FROM event_bus")}
-        rules = _read_rules(connection)
     results = [_result(entry, buses) for entry in entries]
     for entry, result in zip(entries, results, strict=True):
         if "EventId" in result:
-            _deliver(engine, rules, entry, result["EventId"])
+            _deliver(engine, entry, result["EventId"])
     return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
 
 
@@ -93,7 +91,7 @@ def _size(entry: dict[str, Any]) -> int:
 def _result(entry: dict[str, Any], buses: set[str]) -> dict[str, str]:
     if strange := entry.keys() - _MEMBERS:
         raise unknown(f"the member {min(strange)} of an event")
-    name = entry.get("EventBusName", "default")
+    name = entry.get("EventBusName", _DEFAULT_BUS)
     if name not in buses:
         return {"ErrorCode": "ResourceNotFoundException", "ErrorMessage": f"Event bus {name} does not exist."}
     for member in ("Source", "DetailType", "Detail"):
@@ -108,18 +106,17 @@ def _result(entry: dict[str, Any], buses: set[str]) -> dict[str, str]:
     return {"EventId": str(uuid.uuid4())}
 
 
-def _read_rules(connection: sqlite3.Connection) -> list[tuple[str, list[str], str]]:
-    """Return bus, detail types and queue of each target."""
-    rows = connection.execute("SELECT r.bus, r.types, t.queue FROM event_rule r JOIN event_target t USING (bus, name)")
-    return [(bus, json.loads(types), queue) for bus, types, queue in rows]
-
-
-def _deliver(engine: Engine, rules: list[tuple[str, list[str], str]], entry: dict[str, Any], event_id: str) -> None:
+def _deliver(engine: Engine, entry: dict[str, Any], event_id: str) -> None:
     """Send an accepted event to the queues whose rules match."""
-    for bus, types, queue in rules:
-        if bus == entry["EventBusName"] and entry["DetailType"] in types:
-            body = json.dumps(_envelope(entry, event_id, engine.clock()))
-            sending.send_message(engine, {"QueueUrl": url_of(queue), "MessageBody": body})
+    sql = (
+        "SELECT queue FROM event_target JOIN event_rule USING (bus, name) JOIN json_each(event_rule.types) "
+        "WHERE bus = ? AND json_each.value = ?"
+    )
+    with engine.store.read() as connection:
+        queues = connection.execute(sql, (entry.get("EventBusName", _DEFAULT_BUS), entry["DetailType"])).fetchall()
+    for (queue,) in queues:
+        body = json.dumps(_envelope(entry, event_id, engine.clock()))
+        sending.send_message(engine, {"QueueUrl": url_of(queue), "MessageBody": body})
 
 
 def _envelope(entry: dict[str, Any], event_id: str, now_ms: int) -> dict[str, Any]:

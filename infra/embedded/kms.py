@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from infra.embedded.engine import ACCOUNT_ID, REGION
 from infra.embedded.errors import ServiceError, invalid
@@ -24,7 +23,7 @@ _INTERNAL: Final = 500
 def create_key(engine: Engine, params: Params) -> Answer:
     """Make a key."""
     with engine.store.write() as connection:
-        return {"KeyMetadata": _metadata(connection, add_key(engine, connection, params.get("Description", "")))}
+        return {"KeyMetadata": _metadata(add_key(engine, connection, params.get("Description", "")))}
 
 
 def add_key(engine: Engine, connection: sqlite3.Connection, description: str) -> str:
@@ -48,7 +47,7 @@ def create_alias(engine: Engine, params: Params) -> Answer:
 def describe_key(engine: Engine, params: Params) -> Answer:
     """Describe a key."""
     with engine.store.read() as connection:
-        return {"KeyMetadata": _metadata(connection, find_key(connection, params["KeyId"]))}
+        return {"KeyMetadata": _metadata(find_key(connection, params["KeyId"]))}
 
 
 def encrypt(engine: Engine, params: Params) -> Answer:
@@ -106,17 +105,8 @@ def find_key(connection: sqlite3.Connection, name: str) -> str:
     return str(row[0])
 
 
-def _metadata(connection: sqlite3.Connection, key_id: str) -> dict[str, Any]:
-    sql = "SELECT description, created_ms FROM kms_key WHERE id = ?"
-    description, created_ms = connection.execute(sql, (key_id,)).fetchone()
-    return {
-        "KeyId": key_id,
-        "Arn": _ARN + key_id,
-        "Description": description,
-        "CreationDate": datetime.fromtimestamp(created_ms / 1000, UTC),
-        "Enabled": True,
-        "KeyState": "Enabled",
-    }
+def _metadata(key_id: str) -> dict[str, str]:
+    return {"KeyId": key_id, "Arn": _ARN + key_id}
 
 
 def _lost(key_id: str) -> ServiceError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.errors import ServiceError, unknown
@@ -65,18 +64,12 @@ def get_object(engine: Engine, params: Params) -> Answer:
     with engine.store.read() as connection:
         number = _bucket(connection, params)
         found = connection.execute(
-            "SELECT body, type, etag, modified_ms FROM object WHERE bucket = ? AND name = ?", (number, params["Key"])
+            "SELECT body, type, etag FROM object WHERE bucket = ? AND name = ?", (number, params["Key"])
         ).fetchone()
     if found is None:
         raise ServiceError("NoSuchKey", "The specified key does not exist.", _NOT_FOUND, more={"Key": params["Key"]})
-    body, content_type, etag, modified_ms = found
-    return {
-        "Body": body,
-        "ContentLength": len(body),
-        "ContentType": content_type,
-        "ETag": etag,
-        "LastModified": _time(modified_ms),
-    }
+    body, content_type, etag = found
+    return {"Body": body, "ContentLength": len(body), "ContentType": content_type, "ETag": etag}
 
 
 def delete_object(engine: Engine, params: Params) -> Answer:
@@ -91,15 +84,12 @@ def list_objects_v2(engine: Engine, params: Params) -> Answer:
     """List up to 1,000 objects. No function lists; tests and tools do."""
     with engine.store.read() as connection:
         found = connection.execute(
-            "SELECT name, length(body), etag, modified_ms FROM object WHERE bucket = ? ORDER BY name LIMIT ?",
+            "SELECT name, length(body), etag FROM object WHERE bucket = ? ORDER BY name LIMIT ?",
             (_bucket(connection, params), _LISTED + 1),
         ).fetchall()
     if len(found) > _LISTED:
         raise unknown(f"ListObjectsV2 of more than {_LISTED} objects")
-    listed = [
-        {"Key": name, "Size": size, "ETag": etag, "LastModified": _time(modified_ms)}
-        for name, size, etag, modified_ms in found
-    ]
+    listed = [{"Key": name, "Size": size, "ETag": etag} for name, size, etag in found]
     answer: dict[str, Any] = {"Name": params["Bucket"], "KeyCount": len(listed), "IsTruncated": False}
     return answer | ({"Contents": listed} if listed else {})
 
@@ -119,7 +109,3 @@ def _bucket(connection: sqlite3.Connection, params: Params) -> int:
         problem = "The specified bucket does not exist"
         raise ServiceError("NoSuchBucket", problem, _NOT_FOUND, more={"BucketName": params["Bucket"]})
     return int(row[0])
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds // 1000, UTC)

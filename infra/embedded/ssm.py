@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from infra.embedded.engine import ACCOUNT_ID, REGION
 from infra.embedded.errors import ServiceError, invalid, unknown
 from infra.embedded.kms import add_key, find_key, seal, unseal
 
@@ -42,24 +40,16 @@ def get_parameter(engine: Engine, params: Params) -> Answer:
     """Read a parameter. Raises ParameterNotFound."""
     name = params["Name"]
     with engine.store.read() as connection:
-        sql = "SELECT type, value, version, modified_ms FROM parameter WHERE name = ?"
+        sql = "SELECT type, value, version FROM parameter WHERE name = ?"
         row = connection.execute(sql, (name,)).fetchone()
     if row is None:
         raise ServiceError("ParameterNotFound", f"Parameter {name} not found.")
-    kind, value, version, modified_ms = row
+    kind, value, version = row
     if kind == "SecureString":
         if not params.get("WithDecryption", False):
             raise unknown("reading a SecureString without WithDecryption")
         _, value = unseal(engine, value, {"parameter": name})
-    parameter: dict[str, Any] = {
-        "Name": name,
-        "Type": kind,
-        "Value": value.decode(),
-        "Version": version,
-        "LastModifiedDate": datetime.fromtimestamp(modified_ms / 1000, UTC),
-        "ARN": f"arn:aws:ssm:{REGION}:{ACCOUNT_ID}:parameter{name}",
-    }
-    return {"Parameter": parameter}
+    return {"Parameter": {"Name": name, "Type": kind, "Value": value.decode(), "Version": version}}
 
 
 def _key(engine: Engine, connection: sqlite3.Connection) -> str:

@@ -9,7 +9,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-_COLOURS = {"info": "", "warning": "\x1b[33m", "error": "\x1b[31m", "dim": "\x1b[2m"}
+_COLOURS = {"info": "", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _RESET = "\x1b[0m"
 _MAX_VALUE_CHARS = 120
 # Embedded metrics, which are for CloudWatch, in powertools' spelling: several for each request.

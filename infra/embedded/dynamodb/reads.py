@@ -15,8 +15,10 @@ from infra.embedded.errors import invalid, unknown
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from infra.embedded.calls import Answer, Params
+    from infra.embedded.dynamodb.tables import Part
     from infra.embedded.dynamodb.values import Item
     from infra.embedded.engine import Engine
 
@@ -93,31 +95,32 @@ def query(engine: Engine, params: Params) -> Answer:
     given = Placeholders.of(params, texts)
     with engine.store.read() as connection:
         table = find_table(connection, params["TableName"])
-        index = _index(table, params)
-        schema = index.schema if index else table.schema
-        sql, values = read_range(condition.tree, given, schema)
-        start = _start(table, index, params)
-        forward = params.get("ScanIndexForward", True)
+        source = _source(table, params)
+        range_sql, values = read_range(condition.tree, given, source.schema)
+        start = _start(table, source, params)
+        if start and source is table:
+            start = start[1:]  # the partition is the condition's
+        sql = _sql(source, range_sql, forward=params.get("ScanIndexForward", True), has_start=bool(start))
         # Closed before the connection serves others: an open cursor would hold its old state of the file.
-        with closing(_select(connection, table, index, sql, values, start, forward=forward)) as rows:
-            return _page(table, index, params, given, rows)
+        with closing(connection.execute(sql, (source.number, *values, *start))) as rows:
+            return _page(table, source, params, given, rows)
 
 
 def scan(engine: Engine, params: Params) -> Answer:
     """Read a page of a whole table, in the order of its keys. No function scans; tests and tools do."""
     with engine.store.read() as connection:
         table = find_table(connection, params["TableName"])
-        start = _start(table, None, params)
-        sql, values = ("(pk, sk) > (?, ?)", start) if start else ("1", ())
-        sql = f"SELECT body FROM item WHERE dynamo_table = ? AND {sql} ORDER BY pk, sk"  # noqa: S608 - a constant
-        with closing(connection.execute(sql, (table.number, *values))) as rows:
-            return _page(table, None, params, Placeholders({}, {}), rows)
+        start = _start(table, table, params)
+        position = "AND (pk, sk) > (?, ?) " if start else ""
+        sql = f"SELECT body FROM item WHERE dynamo_table = ? {position}ORDER BY pk, sk"  # noqa: S608 - a constant
+        with closing(connection.execute(sql, (table.number, *start))) as rows:
+            return _page(table, table, params, Placeholders({}, {}), rows)
 
 
-def _index(table: Table, params: Params) -> Index | None:
+def _source(table: Table, params: Params) -> Table | Index:
     name = params.get("IndexName")
     if name is None:
-        return None
+        return table
     if name not in table.indexes:
         raise invalid(f"The table does not have the specified index: {name}")
     if params.get("ConsistentRead", False):
@@ -125,48 +128,39 @@ def _index(table: Table, params: Params) -> Index | None:
     return table.indexes[name]
 
 
-def _start(table: Table, index: Index | None, params: Params) -> tuple[str | bytes, ...] | None:
+def _position_names(table: Table, source: Table | Index) -> set[str]:
+    return {*table.schema.names, *source.schema.names}
+
+
+def _start(table: Table, source: Table | Index, params: Params) -> tuple[Part, ...]:
     """Return the position that the page follows: of an index its range and the item's key, of a table the key."""
     key = params.get("ExclusiveStartKey")
     if key is None:
-        return None
-    names = {*table.schema.names, *(index.schema.names if index else ())}
-    if key.keys() != names:
+        return ()
+    if key.keys() != _position_names(table, source):
         raise invalid("The provided starting key is invalid")
     own = table.schema.key_parts({name: key[name] for name in table.schema.names})
-    if index is None:
+    if source is table:
         return own
-    return (index.schema.key_parts({name: key[name] for name in index.schema.names})[1], *own)
+    return (source.schema.key_parts({name: key[name] for name in source.schema.names})[1], *own)
 
 
-def _select(
-    connection: sqlite3.Connection,
-    table: Table,
-    index: Index | None,
-    condition: str,
-    values: tuple[str | bytes, ...],
-    start: tuple[str | bytes, ...] | None,
-    *,
-    forward: bool,
-) -> sqlite3.Cursor:
+def _sql(source: Table | Index, range_sql: str, *, forward: bool, has_start: bool) -> str:
+    """Return the statement for a partition. Only constants are put together; values are bound."""
     direction, after = ("ASC", ">") if forward else ("DESC", "<")
-    columns: tuple[str, ...] = ("sk",)
-    if index is None:
-        start = start[1:] if start else None
-        source, number = "item AS own WHERE own.dynamo_table = ? AND own.pk = ?", table.number
-    else:
-        columns = ("range", "pk", "sk")
-        joined = "JOIN item ON item.id = own.item"
-        source, number = f"entry AS own {joined} WHERE own.dynamo_index = ? AND own.hash = ?", index.number
-    listed = ", ".join(f"own.{column}" for column in columns)
-    position = f" AND ({listed}) {after} ({', '.join('?' for _ in columns)})" if start else ""
-    order = ", ".join(f"own.{column} {direction}" for column in columns)
-    # Only constants of this module are put together; values are bound.
-    sql = f"SELECT body FROM {source}{condition.format(f'own.{columns[0]}')}{position} ORDER BY {order}"  # noqa: S608
-    return connection.execute(sql, (number, *values, *(start or ())))
+    columns: tuple[str, ...] = ("own.sk",)
+    rows = "item AS own WHERE own.dynamo_table = ? AND own.pk = ?"
+    if isinstance(source, Index):
+        columns = ("own.range", "own.pk", "own.sk")
+        rows = "entry AS own JOIN item ON item.id = own.item WHERE own.dynamo_index = ? AND own.hash = ?"
+    position = f" AND ({', '.join(columns)}) {after} ({', '.join('?' for _ in columns)})" if has_start else ""
+    order = ", ".join(f"{column} {direction}" for column in columns)
+    return f"SELECT body FROM {rows}{range_sql.format(columns[0])}{position} ORDER BY {order}"  # noqa: S608
 
 
-def _page(table: Table, index: Index | None, params: Params, given: Placeholders, rows: sqlite3.Cursor) -> Answer:
+def _page(
+    table: Table, source: Table | Index, params: Params, given: Placeholders, rows: Iterable[tuple[str]]
+) -> Answer:
     select = params.get("Select", "ALL_ATTRIBUTES")
     if select not in {"ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT"}:
         raise unknown(f"Select={select}")
@@ -174,7 +168,7 @@ def _page(table: Table, index: Index | None, params: Params, given: Placeholders
     limit, scanned, size, last = params.get("Limit"), 0, 0, None
     found: list[Item] = []
     for (body,) in rows:
-        item = loads(body) if index is None else index.project(loads(body))
+        item = source.project(loads(body)) if isinstance(source, Index) else loads(body)
         scanned += 1
         size += item_size(item)
         if wanted is None or holds(wanted, item, given):
@@ -186,8 +180,7 @@ def _page(table: Table, index: Index | None, params: Params, given: Placeholders
     if select != "COUNT":
         answer["Items"] = found
     if last is not None:
-        names = {*table.schema.names, *(index.schema.names if index else ())}
-        answer["LastEvaluatedKey"] = {name: last[name] for name in names}
+        answer["LastEvaluatedKey"] = {name: last[name] for name in _position_names(table, source)}
     if capacity.is_wanted(params):
         units = capacity.read_units(size, consistent=params.get("ConsistentRead", False))
         answer["ConsumedCapacity"] = capacity.consumed(table, units)

@@ -38,16 +38,13 @@ def describe_stream(engine: Engine, params: Params) -> Answer:
         sql = "SELECT min(sequence) FROM stream_record WHERE dynamo_table = ?"
         (oldest,) = connection.execute(sql, (table.number,)).fetchone()
     shard = {"ShardId": _SHARD, "SequenceNumberRange": {"StartingSequenceNumber": _text_of(oldest or 0)}}
-    roles = (("HASH", table.schema.hash), ("RANGE", table.schema.range))
     return {
         "StreamDescription": {
             "StreamArn": params["StreamArn"],
             "StreamLabel": table.stream,
             "StreamStatus": "ENABLED",
             "StreamViewType": STREAM_VIEW,
-            "CreationRequestDateTime": datetime.fromisoformat(f"{table.stream}+00:00"),
             "TableName": table.name,
-            "KeySchema": [{"AttributeName": name, "KeyType": role} for role, name in roles if name is not None],
             "Shards": [] if params.get("ExclusiveStartShardId") == _SHARD else [shard],
         }
     }
