@@ -99,11 +99,15 @@ class Reply:
 
 
 class Connection:
-    """Serve the requests of one connection until one side closes it. Blocking."""
+    """Serve the requests of one connection until one side closes it. Blocking.
 
-    def __init__(self, stream: socket.socket, routes: Routes) -> None:
+    `on_authenticated`: called for each request with the token. Until then, one answer closes the connection.
+    """
+
+    def __init__(self, stream: socket.socket, routes: Routes, on_authenticated: Callable[[], None]) -> None:
         self._stream = stream
         self._routes = routes
+        self._on_authenticated = on_authenticated
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._is_authenticated = False
 
@@ -126,7 +130,7 @@ class Connection:
                 self._tell_health(reply)
             elif (request.method, request.target) == (b"GET", b"/metrics"):
                 self._body(request, deadline, 0)
-                reply.send(200, self._routes.metrics().encode(), content_type=CONTENT_TYPE)
+                self._tell(reply, 200, self._routes.metrics().encode(), CONTENT_TYPE)
             else:
                 self._execute(request, deadline, reply)
         except _RefusedError as refused:
@@ -141,10 +145,14 @@ class Connection:
     def _tell_health(self, reply: Reply) -> None:
         obstacle = self._routes.obstacle()
         if obstacle is None:
-            reply.send(200, b'{"status":"ok"}')
+            self._tell(reply, 200, b'{"status":"ok"}')
             return
         status, problem = obstacle
-        reply.send(503, json.dumps({"status": status, "problem": problem}).encode())
+        self._tell(reply, 503, json.dumps({"status": status, "problem": problem}).encode())
+
+    def _tell(self, reply: Reply, status: int, body: bytes, content_type: str = "application/json") -> None:
+        """Answer a request that needs no token."""
+        reply.send(status, body, is_last=not self._is_authenticated, content_type=content_type)
 
     def _execute(self, request: h11.Request, deadline: float, reply: Reply) -> None:
         self._check_token(request)
@@ -171,6 +179,7 @@ class Connection:
         if not hmac.compare_digest(text, _SCHEME + self._routes.token):
             raise _RefusedError(401, "unauthorized")
         self._is_authenticated = True
+        self._on_authenticated()
 
     def _request(self) -> tuple[h11.Request | None, float]:
         """Read the head of the next request. Returns it (None: the client closed) and the deadline of its last byte."""

@@ -44,12 +44,14 @@ class PartnerSlots:
 
     def _take_back(self, index: int, slot: WarmSlot | None) -> None:
         is_usable = slot is not None and slot.healthy and slot.runs < RUNS_PER_TEMPLATE
-        if slot is not None and not is_usable:
-            slot.close()
-        with self._lock:
-            if slot is not None and is_usable:
-                self._idle[index] = slot, self._clock()
-            self._free.append(index)  # last in, first out: an idle slot is used again before another one is opened
+        try:
+            if slot is not None and not is_usable:
+                slot.close()
+        finally:
+            with self._lock:
+                if slot is not None and is_usable:
+                    self._idle[index] = slot, self._clock()
+                self._free.append(index)  # last in, first out: an idle slot is used again before another one is opened
 
     def drop_idle(self) -> None:
         """Close the slots that were idle for IDLE_SECS. Call it from time to time."""

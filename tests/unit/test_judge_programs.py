@@ -349,3 +349,15 @@ def test_a_partner_slot_that_cannot_open_fails_the_case_and_is_released() -> Non
     for _ in range(40):
         with pytest.raises(JailError), partners.borrow():
             pass
+
+
+def test_a_partner_slot_that_cannot_be_closed_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    partners = PartnerSlots(lambda _index: RecordedSlot(BROKEN))  # type: ignore[arg-type, return-value]
+
+    def fail(_slot: RecordedSlot) -> None:
+        raise OSError(5, "input/output error")
+
+    monkeypatch.setattr(RecordedSlot, "close", fail)
+    for _ in range(40):
+        with pytest.raises(OSError, match="input"), partners.borrow() as slot:
+            slot.healthy = False  # type: ignore[misc]

@@ -2,13 +2,16 @@
 
 import http.client
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 
 import pytest
 
-from sandbox_runtime.server import Reply, Routes, Server, bind, connection, listener
+from sandbox_runtime.server import Reply, Routes, Server, bind, connection, listener, server_context
+from tests.certificates import Authority
 
 TOKEN = "t" * 40
 PATIENCE_SECS = 20
@@ -23,6 +26,7 @@ class Site:
     obstacle: tuple[str, str] | None = None
     clients: list[http.client.HTTPConnection] = field(default_factory=list)
     held: Event = field(default_factory=Event)
+    trust: ssl.SSLContext | None = None
 
     def routes(self) -> Routes:
         return Routes(
@@ -41,8 +45,12 @@ class Site:
         reply.send(200, body)
 
     def client(self) -> http.client.HTTPConnection:
-        self.clients.append(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECS))
-        return self.clients[-1]
+        if self.trust is None:
+            made = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECS)
+        else:
+            made = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE_SECS, context=self.trust)
+        self.clients.append(made)
+        return made
 
     def raw(self, content: bytes) -> bytes:
         """Send bytes, return all that comes until the server closes."""
@@ -186,17 +194,51 @@ def test_the_intake_is_stopped_with_the_token(site: Site) -> None:
     assert site.held.is_set()
 
 
-def test_more_connections_than_the_bound_are_closed_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["http", "https"])
+def small_site(
+    request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Site]:
+    """A server with room for two connections."""
     monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
+    tls = None
+    if request.param == "https":
+        issuer = Authority("Ours")
+        tls = server_context(*issuer.issue(tmp_path))
+        site.trust = ssl.create_default_context(cadata=issuer.pem)
     listening = bind("127.0.0.1", 0)
-    server = Server(listening, site.routes())
+    server = Server(listening, site.routes(), tls)
     server.start()
     site.port = listening.getsockname()[1]
-    clients = [site.client() for _ in range(2)]
-    assert [ask(client)[0] for client in clients] == [200, 200]
-    assert site.raw(b"") == b""
-    assert ask(clients[0])[0] == 200
+    yield site
     server.stop()
+
+
+def test_more_connections_than_the_bound_are_closed_at_once(small_site: Site) -> None:
+    clients = [small_site.client() for _ in range(2)]
+    assert [ask(client)[0] for client in clients] == [200, 200]
+    assert small_site.raw(b"") == b""
+    assert ask(clients[0])[0] == 200
+
+
+def test_clients_without_the_token_keep_out_nobody_who_has_it(small_site: Site) -> None:
+    known, later = small_site.client(), small_site.client()
+    assert ask(known)[0] == 200
+    kept = known.sock
+    with socket.create_connection(("127.0.0.1", small_site.port), PATIENCE_SECS) as stranger:
+        assert ask(later)[0] == 200
+        assert stranger.recv(1) == b""
+    assert ask(known)[0] == 200
+    assert known.sock is kept
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+def test_without_the_token_one_answer_ends_the_connection(site: Site, path: str) -> None:
+    client = site.client()
+    assert ask(client, b"", token="", path=path, method="GET")[0] == 200
+    assert client.sock is None
+    assert ask(client)[0] == 200
+    assert ask(client, b"", token="", path=path, method="GET")[0] == 200
+    assert client.sock is not None
 
 
 def test_a_fault_of_ours_is_500_and_the_connection_goes_on(site: Site) -> None:
