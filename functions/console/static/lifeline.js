@@ -74,7 +74,7 @@ export function Lifeline({ run }) {
         onAnswer: show,
       },
     );
-  return html`<${Loaded} load=${load} what="the lifeline" show=${(all) => {
+  return html`<${Loaded} load=${load} what="the timeline" show=${(all) => {
     const steps = [...stepsOfRun(run), ...all.flatMap(stepsOfDelivery)];
     return html`<ol class="lifeline">${steps.map(
       ({ at, title, text, tone: kind, isPart }) => html`<li class=${`verdict-${kind}${isPart ? " part" : ""}`}>
