@@ -180,6 +180,12 @@ class Direct(System):
         client.request("POST", "/v1/execute", body.encode(), {"Authorization": f"Bearer {TOKEN}"})
         return client
 
+    def close(self) -> None:
+        """Close the clients' connections, then stop the worker."""
+        for client in self.clients:
+            client.close()
+        self.stop()
+
     def ask(self, request: Request | str) -> tuple[int, Any]:
         client = self.send(request if isinstance(request, str) else serialise(request))
         response = client.getresponse()

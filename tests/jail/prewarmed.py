@@ -1,7 +1,6 @@
 """Python runs that start from a prewarmed process."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sandbox_runtime.jail import JailSpec, Outcome
@@ -26,15 +25,3 @@ def good(outcome: Outcome) -> bytes:
     assert outcome.evidence.controls_missing == ()
     assert outcome.evidence.cleanup_verified
     return outcome.stdout
-
-
-def processes_of(uid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if entry.stat().st_uid == uid:
-                    found.append(int(entry.name))
-            except FileNotFoundError:
-                continue
-    return found

@@ -10,7 +10,8 @@ from sandbox_runtime.jail import JailError, Slot, open_slot
 from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.hostile.host_state import host_state
-from tests.jail.prewarmed import PREWARMED, good, processes_of, python
+from tests.jail.prewarmed import PREWARMED, good, python
+from tests.jail.processes import processes_of
 from tests.jail.slots import slot_config
 
 # Children that close their streams, and that neither a group nor a session holds together.

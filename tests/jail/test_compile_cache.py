@@ -17,6 +17,7 @@ from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.bench.sources import adding_program, new_number
 from tests.jail.guest_requests import request
 from tests.jail.language_programs.table import COMPILED
+from tests.jail.processes import memory_of
 from tests.jail.slots import TOOLCHAINS, slot_config
 
 MIB = 1 << 20
@@ -158,16 +159,3 @@ def test_a_slot_that_is_opened_later_has_nothing_of_the_kept_programs(cache: Com
     assert not any("artifact" in target or "files" in target for target in targets)
     assert b"sandbox_runtime" in memory
     assert MARKER not in memory
-
-
-def memory_of(pid: int) -> bytes:
-    """All that a process may write to."""
-    parts = []
-    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            bounds, mode = line.split()[:2]
-            if "w" in mode:
-                begin, end = (int(bound, 16) for bound in bounds.split("-"))
-                memory.seek(begin)
-                parts.append(memory.read(end - begin))
-    return b"".join(parts)

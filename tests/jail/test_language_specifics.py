@@ -6,22 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
+from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
+from tests.completions import ended, streams
 from tests.jail.language_programs import c, cpp, java, javascript
 from tests.jail.slots import TOOLCHAINS
 
 Run = Callable[..., ExecutionCompleted]
-
-
-def streams(completed: ExecutionCompleted) -> tuple[bytes, bytes]:
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    return completed.stdout.content, completed.stderr.content
-
-
-def ended(completed: ExecutionCompleted) -> tuple[str, str, int | None, int | None]:
-    result = completed.result
-    return result.verdict, result.cause, result.exit_code, result.signal
 
 
 @pytest.mark.parametrize(("call", "number"), [("abort();", 6), ("*(volatile int *)0 = 1;", 11), ("raise(15);", 15)])

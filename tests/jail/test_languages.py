@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from sandbox_runtime.languages import LANGUAGES, Language
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
+from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
+from tests.completions import ended, streams
 from tests.jail.language_programs.table import COMPILED, NAMES, PROGRAMS, cpu_secs, wall_secs
 
 MIB = 1 << 20
@@ -13,17 +14,6 @@ BY_NAME = {language.name: language for language in LANGUAGES}
 BEFORE = b"before\n"
 Run = Callable[..., ExecutionCompleted]
 every_language = pytest.mark.parametrize("name", NAMES)
-
-
-def streams(completed: ExecutionCompleted) -> tuple[bytes, bytes]:
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    return completed.stdout.content, completed.stderr.content
-
-
-def verdict(completed: ExecutionCompleted) -> tuple[str, str, int | None, int | None]:
-    result = completed.result
-    return result.verdict, result.cause, result.exit_code, result.signal
 
 
 def test_every_language_has_a_program_for_every_case() -> None:
@@ -40,7 +30,7 @@ def test_every_language_works_on_this_host(languages: Mapping[str, Language]) ->
 @every_language
 def test_a_first_program_is_accepted_in_strict_isolation(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["hello"])
-    assert (verdict(completed), streams(completed)) == (("AC", "normal_exit", 0, None), (b"42\n", b""))
+    assert (ended(completed), streams(completed)) == (("AC", "normal_exit", 0, None), (b"42\n", b""))
     assert completed.integrity == "complete"
     assert completed.metrics is not None
     assert (completed.metrics.compile_ms is not None) == (name in COMPILED)
@@ -53,12 +43,12 @@ def test_a_first_program_is_accepted_in_strict_isolation(run: Run, name: str) ->
 @pytest.mark.parametrize("stdin", [b"", b"1 2\n", bytes(range(256)) * 1024], ids=["empty", "short", "256 KiB binary"])
 def test_stdin_arrives_exact(run: Run, name: str, stdin: bytes) -> None:
     completed = run(name, PROGRAMS[name]["echo"], stdin=stdin)
-    assert (verdict(completed)[0], streams(completed)) == ("AC", (stdin, b""))
+    assert (ended(completed)[0], streams(completed)) == ("AC", (stdin, b""))
 
 
 @every_language
 def test_a_nonzero_exit_is_a_runtime_error(run: Run, name: str) -> None:
-    assert verdict(run(name, PROGRAMS[name]["exit_7"])) == ("RE", "re_nonzero_exit", 7, None)
+    assert ended(run(name, PROGRAMS[name]["exit_7"])) == ("RE", "re_nonzero_exit", 7, None)
 
 
 @every_language
@@ -70,7 +60,7 @@ def test_unicode_in_names_and_output(run: Run, name: str) -> None:
 def test_one_mib_of_output_is_complete(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["one_mib"])
     stdout, stderr = streams(completed)
-    assert (verdict(completed)[0], len(stdout), stdout.strip(b"x"), stderr) == ("AC", MIB, b"", b"")
+    assert (ended(completed)[0], len(stdout), stdout.strip(b"x"), stderr) == ("AC", MIB, b"", b"")
     assert completed.integrity == "complete"
 
 
@@ -105,7 +95,7 @@ def test_an_uncaught_exception_shows_its_line_after_the_output(run: Run, name: s
     completed = run(name, PROGRAMS[name]["throw"])
     expected, place = UNCAUGHT[name]
     stdout, stderr = streams(completed)
-    assert (verdict(completed), stdout) == (expected, b"before\n")
+    assert (ended(completed), stdout) == (expected, b"before\n")
     assert place in stderr
 
 
@@ -141,7 +131,7 @@ DEPTHS = {"python": b"900\n", "javascript": b"5000\n", "typescript": b"5000\n"}
 @every_language
 def test_a_deep_recursion_fits_the_stack(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["deep"])
-    assert (verdict(completed)[0], streams(completed)) == ("AC", (DEPTHS.get(name, b"50000\n"), b""))
+    assert (ended(completed)[0], streams(completed)) == ("AC", (DEPTHS.get(name, b"50000\n"), b""))
 
 
 THREADS = {"c": b"15\n", "cpp": b"15\n", "javascript": b"6\n", "typescript": b"6\n"}
@@ -151,7 +141,7 @@ THREADS = {"c": b"15\n", "cpp": b"15\n", "javascript": b"6\n", "typescript": b"6
 def test_threads_within_the_limit(run: Run, name: str) -> None:
     """Eight, or as many as the process limit of the language leaves: six of C and C++, four workers of Bun."""
     completed = run(name, PROGRAMS[name]["threads"])
-    assert (verdict(completed)[0], streams(completed)) == ("AC", (THREADS.get(name, b"28\n"), b""))
+    assert (ended(completed)[0], streams(completed)) == ("AC", (THREADS.get(name, b"28\n"), b""))
 
 
 # Some runtimes have a score of threads of their own.
@@ -175,7 +165,7 @@ def test_a_thread_too_many_is_ple_by_the_groups_count(run: Run, name: str) -> No
     limits = LimitOverrides(max_processes=FEW_PROCESSES.get(name))
     completed = run(name, PROGRAMS[name]["thread_bomb"], limits=limits)
     exit_code, words = REFUSED_THREAD.get(name, _ORDINARY_END)
-    assert verdict(completed) == ("PLE", "ple_cgroup_pids", exit_code, None)
+    assert ended(completed) == ("PLE", "ple_cgroup_pids", exit_code, None)
     assert words in streams(completed)[1]
     assert completed.evidence is not None
     assert completed.evidence.teardown.cleanup_verified
@@ -190,7 +180,7 @@ IMITATIONS = {
 @pytest.mark.parametrize("name", [name for name in IMITATIONS if name in NAMES])
 def test_the_signs_of_a_refused_thread_without_a_refusal_are_an_ordinary_error(run: Run, name: str) -> None:
     completed, (exit_code, words) = run(name, IMITATIONS[name]), REFUSED_THREAD[name]
-    assert verdict(completed) == ("RE", "re_nonzero_exit", exit_code, None)
+    assert ended(completed) == ("RE", "re_nonzero_exit", exit_code, None)
     assert words in streams(completed)[1]
 
 
@@ -198,7 +188,7 @@ def test_the_signs_of_a_refused_thread_without_a_refusal_are_an_ordinary_error(r
 @pytest.mark.parametrize("case", ["buffers", "objects"])
 def test_too_much_memory_is_mle_by_the_kernels_count(run: Run, name: str, case: str) -> None:
     completed = run(name, PROGRAMS[name][case], limits=LimitOverrides(memory_mb=128))
-    found, cause, exit_code, signal = verdict(completed)
+    found, cause, exit_code, signal = ended(completed)
     assert (found, exit_code, signal) == ("MLE", None, 9)
     # Bun may live on evicting its own program text until the supervisor kills it.
     thrashes = name in {"javascript", "typescript"}
@@ -213,21 +203,21 @@ def test_too_much_memory_is_mle_by_the_kernels_count(run: Run, name: str, case: 
 def test_memory_at_the_ceiling_is_mle_too(run: Run, name: str) -> None:
     """A runtime whose own pages are evicted may thrash before the kernel kills; the supervisor ends that as MLE."""
     completed = run(name, PROGRAMS[name]["buffers"], limits=LimitOverrides(memory_mb=1024))
-    assert verdict(completed)[:2] in {("MLE", "mle_kernel_oom"), ("MLE", "mle_limit_breach")}
+    assert ended(completed)[:2] in {("MLE", "mle_kernel_oom"), ("MLE", "mle_limit_breach")}
     assert streams(completed)[0] == BEFORE
 
 
 @every_language
 def test_garbage_is_collected_within_the_default_memory(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["garbage"])
-    assert (verdict(completed)[0], streams(completed)) == ("AC", (b"ok\n", b""))
+    assert (ended(completed)[0], streams(completed)) == ("AC", (b"ok\n", b""))
 
 
 @every_language
 def test_an_endless_loop_is_tle_by_cpu(run: Run, name: str) -> None:
     limit_secs = cpu_secs(0.5)
     completed = run(name, PROGRAMS[name]["endless"], limits=LimitOverrides(cpu_time_secs=limit_secs))
-    assert (verdict(completed), streams(completed)[0]) == (("TLE", "tle_cpu_judge", None, 9), BEFORE)
+    assert (ended(completed), streams(completed)[0]) == (("TLE", "tle_cpu_judge", None, 9), BEFORE)
     assert completed.metrics is not None
     assert completed.metrics.cpu_time_secs >= limit_secs
 
@@ -237,7 +227,7 @@ def test_sleeping_too_long_is_tle_by_the_wall_and_keeps_the_output(run: Run, nam
     # Within it, the output must come. A JVM starts slowly on a busy machine.
     limit_secs = wall_secs(3 if name == "java" else 1)
     completed = run(name, PROGRAMS[name]["sleep"], limits=LimitOverrides(wall_time_secs=limit_secs))
-    assert verdict(completed) == ("TLE", "tle_wall_judge", None, 9)
+    assert ended(completed) == ("TLE", "tle_wall_judge", None, 9)
     assert streams(completed)[0] == BEFORE
     assert completed.metrics is not None
     assert completed.metrics.divergence == "sleep_or_block_bound"
@@ -247,7 +237,7 @@ def test_sleeping_too_long_is_tle_by_the_wall_and_keeps_the_output(run: Run, nam
 def test_a_warning_is_no_failure_and_is_not_shown_as_the_programs_output(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["warning"])
     stdout, stderr = streams(completed)
-    assert (verdict(completed)[0], stdout) == ("AC", b"ok\n")
+    assert (ended(completed)[0], stdout) == ("AC", b"ok\n")
     assert stderr == b"" or name == "python", "Python itself warns while it runs"
 
 
@@ -270,9 +260,9 @@ def test_the_error_of_a_broken_source_names_its_line(run: Run, name: str) -> Non
     stdout, stderr = streams(completed)
     assert (stdout, BROKEN[name] in stderr) == (b"", True), stderr
     if name not in COMPILED:
-        assert (verdict(completed), completed.result.phase) == (("RE", "re_nonzero_exit", 1, None), "run")
+        assert (ended(completed), completed.result.phase) == (("RE", "re_nonzero_exit", 1, None), "run")
         return
-    assert verdict(completed) == ("RE", "ce_compile_failed", EXIT_CODES.get(name, 1), None)
+    assert ended(completed) == ("RE", "ce_compile_failed", EXIT_CODES.get(name, 1), None)
     assert (completed.result.phase, completed.result.error_message) == ("compile", "compilation failed")
     assert stderr.startswith(f"{name} Compilation Error:\n".encode())
     assert not any(path in stderr for path in (b"/box", b"/usr/", b"/opt/", b"/tmp/"))
@@ -296,5 +286,5 @@ def test_the_agent_profile_allows_more_processes(run: Run) -> None:
     code = "import threading\ngo = threading.Event()\n"
     code += "t = [threading.Thread(target=go.wait, daemon=True) for _ in range(30)]\n"
     code += "for x in t: x.start()\ngo.set()\nfor x in t: x.join()\nprint('ok')"
-    assert verdict(run("python", code))[0] == "PLE"
+    assert ended(run("python", code))[0] == "PLE"
     assert streams(run("python", code, profile="agent"))[0] == b"ok\n"

@@ -27,6 +27,7 @@ from sandbox_runtime.jail import (
     open_slot,
     remove_stale_groups,
 )
+from tests.jail.processes import processes_of
 from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
@@ -232,18 +233,6 @@ print(slot.uid, flush=True)
 code = b"import os, time; os.fork(); os.fork(); time.sleep(100)"
 slot.run(JailSpec(("{PYTHON}", "-c", code.decode()), limits))
 """
-
-
-def processes_of(uid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if entry.stat().st_uid == uid:
-                    found.append(int(entry.name))
-            except FileNotFoundError:
-                continue
-    return found
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from sandbox_runtime.jail.supervisor.launch import request_of
 from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from tests.jail.changed_slots import ChangedSlot
+from tests.jail.processes import processes_of, status_of
 from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
@@ -264,27 +265,11 @@ def test_two_containers_whose_runners_have_one_pid_have_different_user_ids() -> 
     assert abs(int(uid) - int(other_uid)) >= 64, "a runner has this many slots"
 
 
-def processes_of(uid: int) -> list[Path]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and entry.stat().st_uid == uid:
-                found.append(entry)
-        except FileNotFoundError:
-            continue
-    return found
-
-
-def name_of(process: Path) -> str:
+def name_of(pid: int) -> str:
     try:
-        return (process / "comm").read_text().strip()
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-
-
-def status_of(process: Path) -> dict[str, list[str]]:
-    lines = (line.partition(":") for line in (process / "status").read_text().splitlines())
-    return {key: value.split() for key, _, value in lines}
 
 
 def test_init_is_neither_root_nor_the_guest_and_keeps_at_most_two_capabilities(opened: Slot) -> None:
@@ -292,8 +277,8 @@ def test_init_is_neither_root_nor_the_guest_and_keeps_at_most_two_capabilities(o
     seen: list[dict[str, list[str]]] = []
 
     def look() -> None:
-        guest = until(lambda: [entry for entry in processes_of(opened.uid) if name_of(entry) == "sleep"])[0]
-        parent = status_of(guest)["PPid"][0]
+        guest = until(lambda: [pid for pid in processes_of(opened.uid) if name_of(pid) == "sleep"])[0]
+        parent = status_of(Path(f"/proc/{guest}"))["PPid"][0]
         seen.append(status_of(Path("/proc") / parent))
         os.close(write_end)
 

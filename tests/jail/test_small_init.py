@@ -20,6 +20,7 @@ from sandbox_runtime.jail.supervisor.launch import Launch
 from sandbox_runtime.languages import init_build, init_program, run_spec, warm_start
 from sandbox_runtime.languages.init_build import build_init
 from sandbox_runtime.languages.python import INTERPRETER, PYTHON
+from tests.jail.processes import status_of
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
@@ -37,11 +38,6 @@ def slot() -> Iterator[Slot]:
 
 def python(code: str) -> JailSpec:
     return JailSpec((INTERPRETER, "-c", code), LIMITS)
-
-
-def status_of(process: Path) -> dict[str, list[str]]:
-    lines = (line.partition(":") for line in (process / "status").read_text().splitlines())
-    return {key: value.split() for key, _, value in lines}
 
 
 def inits_of(template_pid: int) -> list[Path]:

@@ -22,6 +22,7 @@ from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend
 from sandbox_runtime.languages import prepare, python
 from sandbox_runtime.languages.c import C
 from tests.jail.hostile.catalogue import Program, all_programs
+from tests.jail.processes import processes_of
 
 ROOT = Path(__file__).parents[2]
 INTERPRETER = str(getattr(sys, "_base_executable", sys.executable))
@@ -118,17 +119,6 @@ def run_all(copy: Path) -> RunAll:
         return list(reports)
 
     return run
-
-
-def processes_of(user: int) -> list[str]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and entry.stat().st_uid == user:
-                found.append(entry.name)
-        except FileNotFoundError:
-            continue
-    return found
 
 
 def verdict(report: Report) -> tuple[str, str]:

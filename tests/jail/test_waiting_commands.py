@@ -17,7 +17,7 @@ from sandbox_runtime.warm import WaitingPool, WarmSlot
 from sandbox_runtime.warm import pool as pool_module
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
-from tests.jail.prewarmed import processes_of
+from tests.jail.processes import processes_of
 from tests.jail.slots import TOOLCHAINS, slot_config
 from tests.until import until
 

@@ -17,7 +17,8 @@ from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, wa
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.hostile.host_state import host_state
-from tests.jail.prewarmed import LIMITS, MARKER, PREWARMED, good, processes_of, python
+from tests.jail.prewarmed import LIMITS, MARKER, PREWARMED, good, python
+from tests.jail.processes import memory_of, processes_of
 from tests.jail.slots import TOOLCHAINS, slot_config
 
 Run = Callable[[str], Outcome]
@@ -49,18 +50,6 @@ def prewarmed_process(uid: int) -> int:
 
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def memory_of(pid: int) -> bytes:
-    parts = []
-    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            bounds, mode = line.split()[:2]
-            if "w" in mode:
-                begin, end = (int(bound, 16) for bound in bounds.split("-"))
-                memory.seek(begin)
-                parts.append(memory.read(end - begin))
-    return b"".join(parts)
 
 
 def test_random_values_differ_over_8_runs(run: Run) -> None:

@@ -12,7 +12,8 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError
 from sandbox_runtime.languages.python import INTERPRETER
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, LimitOverrides, parse_time
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, parse_time
+from tests.completions import streams
 from tests.runner_doubles import CANCELLED, CONTROLS, RecordedSlot, outcome, requested
 
 BY_NAME: Mapping[str, Language] = {language.name: language for language in LANGUAGES}
@@ -22,12 +23,6 @@ def run(slot: RecordedSlot, request: ExecutionRequested, cache: CompileCache = N
     started_at = parse_time(request.requested_at) + timedelta(milliseconds=12.5)
     language = BY_NAME[request.language]
     return execute(slot, request, language, node_id="node", started_at=started_at, compile_cache=cache)
-
-
-def streams(completed: ExecutionCompleted) -> tuple[bytes, bytes]:
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    return completed.stdout.content, completed.stderr.content
 
 
 def test_an_interpreted_program_is_one_step() -> None:

@@ -2,7 +2,6 @@
 
 import http.client
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,14 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # no stubs are installed
 from botocore.exceptions import EndpointConnectionError
 
-from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import TOKEN, Direct, HeldSlot
 from tests.runner_doubles import RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until
 
 
 @pytest.fixture
-def system(aws: Aws, tmp_path: Path) -> Iterator[Direct]:
-    made = Direct(aws, tmp_path / "alive")
-    yield made
-    for client in made.clients:
-        client.close()
-    made.stop()
+def system(direct: Direct) -> Direct:
+    return direct
 
 
 def _ask(system: Direct, method: str, path: str, **headers: str) -> tuple[int, str]:

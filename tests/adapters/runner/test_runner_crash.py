@@ -1,10 +1,8 @@
 """A runner that dies between any two of its calls loses nothing, and batches its calls."""
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
@@ -12,7 +10,6 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from sandbox_runtime.transport import Clients
-from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import HeldSlot, System
 from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import RecordedSlot, outcome
@@ -81,13 +78,6 @@ class _Wired:
             return answer
 
         return call
-
-
-@pytest.fixture
-def system(aws: Aws, tmp_path: Path) -> Iterator[System]:
-    made = System(aws, tmp_path / "alive")
-    yield made
-    made.stop()
 
 
 def end_visibility_timeouts(system: System, wire: Wire) -> None:

@@ -1,8 +1,6 @@
 """The direct path of a worker: real HTTP, the engine's queues, recorded outcomes in place of the jail."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from threading import Event, Semaphore, Thread
 from typing import Any
 
@@ -11,21 +9,17 @@ import pytest
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
 from sandbox_runtime.transport import Received, Transport
-from sandbox_runtime.worker import direct_intake, queue_intake
-from tests.adapters.aws_account import Aws
+from sandbox_runtime.worker import direct_intake
 from tests.adapters.runner_system import Direct, HeldSlot, comparable
 from tests.runner_doubles import BROKEN, CLEAN, EndlessSlot, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until
 
+pytestmark = pytest.mark.usefixtures("_no_retry_delay")
+
 
 @pytest.fixture
-def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Direct]:
-    monkeypatch.setattr(queue_intake, "RETRY_DELAY_SECS", 0)
-    made = Direct(aws, tmp_path / "alive")
-    yield made
-    for client in made.clients:
-        client.close()
-    made.stop()
+def system(direct: Direct) -> Direct:
+    return direct
 
 
 def test_both_ways_give_the_same_message(system: Direct) -> None:

@@ -1,8 +1,6 @@
 """Judge runs on both paths of a worker: the engine's queues and bucket, recorded outcomes in place of the jail."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from threading import Semaphore
 from typing import Any
 
@@ -11,22 +9,18 @@ import pytest
 from functions.messages.judged import JudgeCompleted as ReadCompleted
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram, Group, LimitOverrides, as_fields, serialise
-from sandbox_runtime.worker import direct_intake, long_runs, progress, queue_intake
-from tests.adapters.aws_account import Aws
+from sandbox_runtime.worker import direct_intake, long_runs, progress
 from tests.adapters.runner_system import Direct, HeldSlot
 from tests.judge_requests import case, judge_requested, judging
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until
 
+pytestmark = pytest.mark.usefixtures("_no_retry_delay")
+
 
 @pytest.fixture
-def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Direct]:
-    monkeypatch.setattr(queue_intake, "RETRY_DELAY_SECS", 0)
-    made = Direct(aws, tmp_path / "alive")
-    yield made
-    for client in made.clients:
-        client.close()
-    made.stop()
+def system(direct: Direct) -> Direct:
+    return direct
 
 
 def outcomes(completed: dict[str, Any]) -> list[str]:

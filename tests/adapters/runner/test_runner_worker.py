@@ -2,8 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -15,18 +13,11 @@ from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, serialise
 from sandbox_runtime.transport import Received, Transport
 from sandbox_runtime.worker import long_runs, queue_intake
 from sandbox_runtime.worker.visibility import VisibilityKeeper
-from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
 from tests.runner_doubles import BROKEN, EndlessSlot, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until
 
-
-@pytest.fixture
-def system(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[System]:
-    monkeypatch.setattr(queue_intake, "RETRY_DELAY_SECS", 0)
-    made = System(aws, tmp_path / "alive")
-    yield made
-    made.stop()
+pytestmark = pytest.mark.usefixtures("_no_retry_delay")
 
 
 def test_a_request_is_completed_and_deleted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

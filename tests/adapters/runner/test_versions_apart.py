@@ -1,10 +1,6 @@
 """Functions and a runner of different minor versions, over real queues and tables."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from functions.submissions.model import Status
 from sandbox_runtime.messages import serialise
@@ -14,13 +10,6 @@ from tests.adapters.runner_system import System
 from tests.runner_doubles import RecordedSlot, requested
 
 NEWER = {"from_a_newer_version": {"colour": "blue"}}
-
-
-@pytest.fixture
-def system(aws: Aws, tmp_path: Path) -> Iterator[System]:
-    made = System(aws, tmp_path / "alive")
-    yield made
-    made.stop()
 
 
 def test_functions_that_are_newer_than_the_runner_get_their_result(system: System) -> None:

@@ -15,5 +15,5 @@ def system(aws: Aws, tmp_path: Path) -> Iterator[Direct]:
     """A runner over the account."""
     made = Direct(aws, tmp_path / "alive")
     yield made
-    made.stop()
+    made.close()
     forget_wiring()

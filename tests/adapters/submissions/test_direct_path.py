@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -45,21 +44,6 @@ from tests.until import PATIENCE_SECS, until
 
 PROGRAM = {"language": "python", "code": "print(42)"}
 HOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"}
-
-
-@pytest.fixture
-def system(aws: Aws, tmp_path: Path) -> Iterator[Direct]:
-    made = Direct(aws, tmp_path / "alive")
-    yield made
-    for client in made.clients:
-        client.close()
-    made.stop()
-
-
-@pytest.fixture(autouse=True)
-def _connections(aws: Aws) -> Iterator[None]:
-    yield
-    forget_wiring()
 
 
 @pytest.fixture

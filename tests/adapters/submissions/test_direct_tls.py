@@ -5,7 +5,7 @@ import socket
 import ssl
 import subprocess
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from sandbox_runtime.server.connection import Connection
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
 from tests.adapters.runner_system import TOKEN, Direct
-from tests.adapters.submissions.direct_wiring import forget_wiring, table_calls, use
+from tests.adapters.submissions.direct_wiring import table_calls, use
 from tests.adapters.submissions.waits import waiting
 from tests.certificates import EXPIRED, NOT_YET_VALID, Authority, Files
 from tests.runner_doubles import RecordedSlot
@@ -34,15 +34,9 @@ from tests.until import PATIENCE_SECS, until
 CA_PARAMETER = "/rustbox/runner-ca"
 
 
-@pytest.fixture
-def system(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Direct]:
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner_connections, "CONNECT_SECS", PATIENCE_SECS)  # however busy this machine is
-    made = Direct(aws, tmp_path / "alive")
-    yield made
-    forget_wiring()
-    for client in made.clients:
-        client.close()
-    made.stop()
 
 
 def start(system: Direct, files: Files) -> None:
