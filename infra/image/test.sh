@@ -35,7 +35,7 @@ by_argument=tests/jail/test_seccomp.py::test_calls_with_a_check_are_answered_by_
     tests/jail/test_{next_namespaces,warm_start,python_fork,waiting_commands,interpreter_fidelity,language{s,_specifics,_offering}}.py
     tests/jail/test_hostile{,_catalogue,_neighbours,_requests}.py
     "--deselect=$by_number" "--deselect=$without_filter" "--deselect=$by_argument"
-    --deselect=tests/jail/test_next_namespaces.py::test_the_template_leaves_them_behind_the_run
+    --deselect=tests/jail/test_next_namespaces.py::test_the_template_leaves_the_namespaces_of_a_run_after_it
     --deselect=tests/jail/test_next_namespaces.py::test_without_namespaces_in_advance_each_run_creates_its_own
     --deselect=tests/jail/test_warm_start.py::test_the_template_has_never_read_anything_of_a_run
     --deselect=tests/jail/test_warm_start.py::test_a_guest_that_overwrites_its_interpreter_changes_no_other_process

@@ -102,7 +102,7 @@ def careless_process() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("careless_process")
-def test_they_do_not_reach_a_slot_of_a_worker(languages: Mapping[str, Language]) -> None:
+def test_inherited_signals_do_not_reach_a_slot_of_a_worker(languages: Mapping[str, Language]) -> None:
     mounts, warm = binds(tuple(languages.values()), slots.TOOLCHAINS), warm_start(languages.values())
     with open_slot(slots.slot_config("signals", 3, mounts, warm=warm)) as slot:
         for name, code, ignored in (("python", IN_PYTHON, OF_PYTHON), ("c", IN_C, 0)):

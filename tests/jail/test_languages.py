@@ -52,7 +52,7 @@ def test_a_nonzero_exit_is_a_runtime_error(run: Run, name: str) -> None:
 
 
 @every_language
-def test_unicode_in_names_and_output(run: Run, name: str) -> None:
+def test_unicode_in_names_and_output_is_exact(run: Run, name: str) -> None:
     assert streams(run(name, PROGRAMS[name]["unicode"])) == ("Привет, 世界 🎉\n".encode(), b"")
 
 
@@ -138,7 +138,7 @@ THREADS = {"c": b"15\n", "cpp": b"15\n", "javascript": b"6\n", "typescript": b"6
 
 
 @every_language
-def test_threads_within_the_limit(run: Run, name: str) -> None:
+def test_threads_within_the_limit_start(run: Run, name: str) -> None:
     """Eight, or as many as the process limit of the language leaves: six of C and C++, four workers of Bun."""
     completed = run(name, PROGRAMS[name]["threads"])
     assert (ended(completed)[0], streams(completed)) == ("AC", (THREADS.get(name, b"28\n"), b""))

@@ -77,24 +77,24 @@ def hosts() -> set[str]:
     return namespaces_of("self")
 
 
-def test_each_run_has_its_own(slot: Slot) -> None:
+def test_each_run_has_namespaces_of_its_own(slot: Slot) -> None:
     shown = namespaces_of_runs(slot)
     assert not share(shown)
     assert not hosts().intersection(*shown)
 
 
-def test_with_those_of_the_last_run_it_would_be_seen() -> None:
+def test_runs_that_share_namespaces_are_detected() -> None:
     with ChangedSlot(slot_config("next-namespaces", 48, warm=warm_start([PYTHON])), FORGET) as forgetful:
         assert share(namespaces_of_runs(forgetful))
 
 
-def test_the_template_leaves_them_behind_the_run(slot: Slot) -> None:
+def test_the_template_leaves_the_namespaces_of_a_run_after_it(slot: Slot) -> None:
     shown = set(good(slot.run(python(SHOW))).decode().split())
     until(lambda: not namespaces_of(slot.template_pid) & shown)
 
 
 @pytest.mark.parametrize("is_prewarmed", [False, True])
-def test_nothing_is_left_in_them(slot: Slot, is_prewarmed: bool) -> None:  # noqa: FBT001
+def test_a_run_finds_nothing_that_the_run_before_left_in_its_namespaces(slot: Slot, is_prewarmed: bool) -> None:  # noqa: FBT001
     for _ in range(3):
         assert good(slot.run(python(LEAVE))) == b"left\n"
         if is_prewarmed:

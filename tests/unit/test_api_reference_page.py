@@ -49,7 +49,7 @@ class Page(HTMLParser):
         self.words += data
 
 
-def test_it_shows_every_operation_event_and_model() -> None:
+def test_the_reference_page_shows_every_operation_event_and_model() -> None:
     page = Page(reference_page())
     operations = [each["operationId"] for methods in DOCUMENT["paths"].values() for each in methods.values()]
     events = [methods["post"]["operationId"] for methods in DOCUMENT["webhooks"].values()]
@@ -68,7 +68,7 @@ def test_every_link_leads_to_a_part_of_the_page_or_to_the_document() -> None:
     assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
 
 
-def test_it_is_well_formed_and_has_no_script() -> None:
+def test_the_reference_page_is_well_formed_and_has_no_script() -> None:
     page = Page(reference_page())
     assert (page.problems, page.open) == ([], [])
     assert not page.tags & {"script", "iframe", "img", "link", "form", "object"}

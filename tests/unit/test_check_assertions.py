@@ -136,7 +136,7 @@ def test_a_late_difference_in_a_long_output_is_shown() -> None:
     assert actual == "line 501: …" + "same line\n" * 4 + "2\n"
 
 
-def test_all_texts_are_bounded() -> None:
+def test_texts_of_evaluated_assertions_are_cut() -> None:
     long = "x" * 4_000
     evaluation = run(
         {"type": "stdout", "contains": long},

@@ -80,7 +80,7 @@ def test_a_source_that_begins_with_their_includes_has_them(code: str, header: st
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_any_other_source_has_none(code: str) -> None:
+def test_a_source_that_headers_could_change_gets_no_precompiled_headers(code: str) -> None:
     assert cpp_names(code.encode()).beside == ()
 
 

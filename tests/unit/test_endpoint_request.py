@@ -190,7 +190,7 @@ def test_a_secret_is_rotated_and_not_changed() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b'{"overlap_secs":null,"secret":null}'])
-def test_a_rotation_needs_nothing(raw: bytes) -> None:
+def test_a_rotation_without_a_body_has_the_default_overlap_and_secret(raw: bytes) -> None:
     asked = parse_rotation(raw)
     assert (asked.overlap_secs, asked.secret) == (None, None)
 

@@ -98,7 +98,7 @@ def test_very_many_that_only_wait_are_halted_at_once(groups: Groups, halts: list
 
 
 @pytest.mark.usefixtures("halts")
-def test_it_ends_after_two_seconds(groups: Groups, clock: Clock) -> None:
+def test_the_wait_for_refused_forks_ends_after_two_seconds(groups: Groups, clock: Clock) -> None:
     late = PendingRefusals(groups, TEN, groups.counters)
     assert late.may_come(FAILED)
     clock.pass_ms(1999)

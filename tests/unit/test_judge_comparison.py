@@ -112,7 +112,7 @@ def test_numbers_agree_within_the_tolerance(
         (b"", b"1", False),
     ],
 )
-def test_the_comparison_of_numbers(expected: bytes, output: bytes, *, agree: bool) -> None:
+def test_numbers_are_compared_within_the_tolerances(expected: bytes, output: bytes, *, agree: bool) -> None:
     assert (compare_tokens(expected, output, float_abs=1e-6, float_rel=1e-6) is None) == agree
 
 

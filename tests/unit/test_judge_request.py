@@ -83,12 +83,14 @@ def test_each_problem_has_a_field_and_a_sentence(body: dict[str, Any], field: st
         ({"a": ["c"], "b": []}, "groups[0].requires[0]", "There is no group with this id in groups."),
     ],
 )
-def test_groups_that_cannot_be_ordered(requires: dict[str, list[str]], field: str, sentence: str) -> None:
+def test_groups_that_require_an_unknown_group_or_themselves_are_refused(
+    requires: dict[str, list[str]], field: str, sentence: str
+) -> None:
     groups = [{"id": name, "requires": others} for name, others in requires.items()]
     assert problems(cases=[CASE | {"group": "a"}, CASE | {"group": "b"}], groups=groups) == {field: sentence}
 
 
-def test_two_groups_with_one_id() -> None:
+def test_two_groups_with_one_id_are_refused() -> None:
     found = problems(cases=[CASE | {"group": "a"}], groups=[{"id": "a"}, {"id": "a"}])
     assert found == dict.fromkeys(("groups[0].id", "groups[1].id"), "Another group has the same id.")
 

@@ -57,7 +57,7 @@ def ended(phrase: str) -> str:
     return f"{time.strftime('%H:%M:%S', time.localtime(NOW - 9.5))}.500 webhook   {phrase}\n"
 
 
-def test_a_good_run_is_good() -> None:
+def test_a_kill_run_without_losses_is_good() -> None:
     found = judge()
     assert found.is_good
     assert (found.delivered, found.owed, found.retries, found.duplicates) == (2, 2, 0, [])

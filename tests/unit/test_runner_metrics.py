@@ -44,7 +44,7 @@ def test_phases_are_a_cumulative_histogram() -> None:
     assert 'rustbox_phase_seconds_sum{phase="run"} 60.3015' in lines
 
 
-def test_receive_errors_gauges_and_versions() -> None:
+def test_the_metrics_page_shows_receive_errors_gauges_and_versions() -> None:
     metrics = Metrics()
     metrics.count_receive_error("batch")
     text = metrics.text({"rustbox_draining": ("Help.", True)}, {"rustbox_runner_info": {"c": 'gcc "14" \\ x\ny'}})

@@ -15,7 +15,7 @@ NEEDED = {
 }
 
 
-def test_defaults_are_the_designs() -> None:
+def test_a_worker_without_settings_has_the_documented_defaults() -> None:
     found = worker_settings(NEEDED)
     assert (found.visibility_secs, found.heartbeat_secs, found.drain_secs, found.max_receives) == (60, 20, 50, 5)
     assert 1 <= found.slots <= 32

@@ -40,7 +40,7 @@ def test_no_memory_of_a_crashed_guest_comes_into_a_file(slot: Slot, set_pattern:
     assert warnings(read_facts()) == []
 
 
-def test_without_the_limit_it_would(set_pattern: Callable[[str], object]) -> None:
+def test_a_crash_writes_memory_into_a_file_without_the_limit(set_pattern: Callable[[str], object]) -> None:
     set_pattern("/tmp/core")
     with WeakenedSlot(slot_config("dumping", 6), "rlimits") as weakened:
         assert weakened.run(CRASH).stdout.startswith(b"core")

@@ -155,7 +155,7 @@ def test_an_unknown_check_is_refused(world: CheckWorld) -> None:
     assert said == "The project has no check nobody. Create it first."
 
 
-def test_a_chain_is_bounded(world: CheckWorld) -> None:
+def test_an_eleventh_check_in_a_chain_is_refused(world: CheckWorld) -> None:
     world.create(slug="check-1")
     for number in range(2, MAX_CHAIN + 1):
         world.create(slug=f"check-{number}", **after(f"check-{number - 1}"))

@@ -127,7 +127,7 @@ def test_progress_is_shown_in_a_terminal_only(
         ({"error_message": "from a service before team_message"}, "from a service before team_message"),
     ],
 )
-def test_the_message_of_a_case(
+def test_a_case_shows_the_first_message_that_it_has(
     rustbox: Rustbox, service: Service, solution: tuple[str, str], messages: dict[str, str | None], shown: str
 ) -> None:
     service.will(ACCEPTED, final(case(0, "wrong_answer", **messages)))
@@ -173,7 +173,9 @@ def test_a_refusal_names_the_field(rustbox: Rustbox, service: Service, solution:
     assert "cases[1].stdin: Has 1,048,577 bytes" in ended.stderr
 
 
-def test_options_of_the_checker(rustbox: Rustbox, service: Service, solution: tuple[str, str]) -> None:
+def test_options_choose_the_checker_of_the_request(
+    rustbox: Rustbox, service: Service, solution: tuple[str, str]
+) -> None:
     for options, checker in (
         (("--checker", "exact"), {"kind": "exact"}),
         (("--float-abs", "1e-6"), {"kind": "tokens", "float_abs": 1e-6}),

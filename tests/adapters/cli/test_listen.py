@@ -72,7 +72,7 @@ def test_each_poll_commits_handled_events_and_the_end_commits_the_rest(service: 
     assert [query.get("wait") for query in queries] == ["0", "20", "20", "20", None]
 
 
-def test_it_waits_for_a_service_that_is_away(
+def test_a_listener_waits_for_a_service_that_is_away(
     service: Service, rustbox: Rustbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []

@@ -100,7 +100,7 @@ def test_projects_are_counted_apart(quotas: Quotas) -> None:
         ({}, "198.51.100.{n}"),
     ],
 )
-def test_nothing_that_a_client_sends_makes_it_somebody_else(
+def test_nothing_that_a_client_sends_makes_it_another_project(
     quotas: Quotas, headers: dict[str, str], source_ip: str
 ) -> None:
     key, answers = quotas.project(Quota(2, 9, 9)), []

@@ -52,7 +52,7 @@ def refused(quotas: QuotaStore, quota: Quota, row: Submission | None = None) -> 
         (Quota(9, 9, 3), Limit.IN_FLIGHT),
     ],
 )
-def test_each_limit_takes_as_many_as_it_says(quotas: QuotaStore, quota: Quota, limit: Limit) -> None:
+def test_each_limit_accepts_exactly_its_number_of_runs(quotas: QuotaStore, quota: Quota, limit: Limit) -> None:
     taken = [quotas.charge(run().quota_claim, quota).usage for _ in range(3)]
     assert [usage.minute.count for usage in taken] == [usage.day.count for usage in taken] == [1, 2, 3]
     assert refused(quotas, quota) is limit
@@ -181,7 +181,7 @@ def test_a_write_that_was_repeated_since_its_answer_was_lost_counts_once(quotas:
 
 
 @pytest.mark.parametrize("others", [1, 3])
-def test_others_that_roll_the_windows_at_the_same_moment_are_counted_too(
+def test_charges_that_roll_the_windows_at_the_same_moment_are_all_counted(
     quotas: QuotaStore, time: FakeTime, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
     quotas.charge(run().quota_claim, PLENTY)

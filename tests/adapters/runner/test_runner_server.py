@@ -103,7 +103,7 @@ def test_a_stranger_gets_401_and_nothing_is_read(site: Site, token: str) -> None
     assert site.bodies == []
 
 
-def test_two_tokens_are_none(site: Site) -> None:
+def test_two_tokens_in_one_request_are_401(site: Site) -> None:
     head = f"POST /v1/execute HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nAuthorization: Bearer {TOKEN}\r\n"
     answer = site.raw(f"{head}Authorization: Bearer {TOKEN}\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 401 ")

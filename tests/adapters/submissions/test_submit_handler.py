@@ -188,7 +188,7 @@ def test_a_repeated_large_input_leaves_no_object_behind(aws: Aws, project_key: s
     assert objects["KeyCount"] == 1
 
 
-def test_languages_are_those_of_the_runners_once_one_was_heard_of(aws: Aws, project_key: str) -> None:
+def test_languages_are_those_of_the_runners_after_a_heartbeat(aws: Aws, project_key: str) -> None:
     heartbeat = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())
     only_c = heartbeat.model_copy(update={"languages": (Language.C,), "sent_at": "2099-01-01T00:00:00.000Z"})
     RunnerStore(aws.names["RunnersTable"], Clients.dynamodb()).put_heartbeat(only_c)
@@ -455,7 +455,7 @@ def test_a_key_is_free_again_after_its_submission_is_deleted(aws: Aws, project_k
     assert again.json["id"] != first
 
 
-def test_a_submission_deleted_between_claim_and_look_is_taken_in_anew(
+def test_a_submission_deleted_between_claim_and_read_is_accepted_again(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota_admission, "OVERTAKEN_AFTER_MS", 100)  # else the second one waits for 5 s
@@ -496,7 +496,7 @@ def test_requests_on_many_threads_are_not_mixed_up(aws: Aws, project_key: str) -
             assert (answer.json["id"], answer.json["metadata"]) == (ids[number % 16], {"n": str(number % 16)})
 
 
-def test_a_warm_call_makes_no_client_and_asks_no_more_than_it_must(
+def test_a_warm_call_makes_no_client_and_no_needless_call_of_aws(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undivided = Project(PROJECT_ID, "Tests", quotas={"judge": Quota(10**5, 10**5, 10)})

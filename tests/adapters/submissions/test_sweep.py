@@ -147,7 +147,7 @@ def test_submission_that_waits_in_a_busy_queue_is_left_alone(pipeline: Pipeline)
     assert len(pipeline.aws.messages("BatchQueue")) == 1
 
 
-def test_even_in_a_busy_queue_it_is_sent_again_every_15_minutes(pipeline: Pipeline) -> None:
+def test_a_pending_submission_in_a_busy_queue_is_sent_again_every_15_minutes(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     fill(pipeline, "BatchQueue")
     redrives = []
@@ -509,7 +509,9 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
     assert (len(hinted), victim in hinted) == (30, True)
 
 
-def test_without_turns_it_would_wait_for_the_whole_flood(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_waits_for_the_whole_flood_if_projects_do_not_take_turns(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
     monkeypatch.setattr("functions.submissions.backlog.FAIR_FROM", 10**9)
     owe(pipeline, "flood", START_MS - 60_000, 600)

@@ -36,7 +36,9 @@ def test_webhooks_of_a_queued_run_carry_the_trace_of_its_request(
     assert traces(pipeline) == [TRACE]
 
 
-def test_webhooks_of_a_direct_run_carry_it_too(system: Direct, aws: Aws, project_key: str, pipeline: Pipeline) -> None:
+def test_webhooks_of_a_direct_run_carry_the_traceparent(
+    system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
     pipeline.endpoint(project_id=PROJECT_ID, headers={"traceparent": "mine"})
     system.start(RecordedSlot)
     use(aws, system.port)
@@ -59,7 +61,7 @@ def test_a_malformed_trace_is_ignored(aws: Aws, project_key: str, given: str) ->
 
 
 @pytest.mark.parametrize("trace", [None, TRACE])
-def test_the_runs_own_url_gets_it_at_each_attempt_also_from_a_hint_without_a_copy(
+def test_a_runs_own_url_gets_the_traceparent_at_each_attempt_also_from_a_hint_without_a_copy(
     pipeline: Pipeline, trace: str | None
 ) -> None:
     pipeline.receiver.answers = [(500, {}, b""), (200, {}, b"")]

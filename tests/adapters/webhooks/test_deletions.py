@@ -112,7 +112,7 @@ def test_only_one_of_two_workers_takes_the_row(pipeline: Pipeline) -> None:
     assert not work("dev", new_id(), due_at_ms, 1_000)
 
 
-def test_deliveries_in_other_states_stay(pipeline: Pipeline) -> None:
+def test_deleting_an_endpoint_keeps_its_finished_deliveries(pipeline: Pipeline) -> None:
     endpoint = pipeline.endpoint()
     submission = pipeline.submit(webhook_url=None, webhook_secret=None)
     pipeline.finish(submission)

@@ -40,7 +40,9 @@ def due(pipeline: Pipeline) -> list[str]:
     return [item["sk"]["S"] for item in pipeline.aws.items("DeliveriesTable") if "due_shard" in item]
 
 
-def test_other_endpoints_and_the_bus_get_it_at_once(pipeline: Pipeline, failing: Endpoint, watch: BusWatch) -> None:
+def test_endpoint_disabled_reaches_other_endpoints_and_the_bus_at_once(
+    pipeline: Pipeline, failing: Endpoint, watch: BusWatch
+) -> None:
     other = pipeline.endpoint(events=("endpoint.disabled",))
     pipeline.endpoint(events=("submission.completed",))
     pipeline.endpoint(project_id="other", events=("endpoint.disabled",))

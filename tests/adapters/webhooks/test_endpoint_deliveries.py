@@ -182,7 +182,7 @@ class Refusals:
 # --- what is sent ------------------------------------------------------------------
 
 
-def test_it_is_signed_with_the_endpoint_s_secret_and_carries_its_headers(pipeline: Pipeline) -> None:
+def test_a_delivery_is_signed_with_the_endpoints_secret_and_carries_its_headers(pipeline: Pipeline) -> None:
     headers = {"x-tenant": "blue", "Webhook-Id": "forged", "webhook-signature": "v1,forged", "host": "evil.example"}
     endpoint = pipeline.endpoint(headers=headers)
     submission = finish(pipeline)
@@ -330,7 +330,7 @@ def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
 
 
-def test_claims_that_collide_look_again_and_in_the_end_wait(
+def test_claims_that_collide_read_again_and_are_deferred_in_the_end(
     pipeline: Pipeline, endpoint: Endpoint, owed: Submission, delays: list[int]
 ) -> None:
     use_leases(pipeline, Leases, Conflicting(pipeline.aws.client("dynamodb"), 23))

@@ -83,7 +83,7 @@ def test_crash_while_a_delivery_waits_for_a_slot(world: DeliveryWorld, run: Subm
     assert counts(world) == [1, 1, 1]
 
 
-def test_all_sends_to_the_queue_lost_for_an_hour(world: DeliveryWorld, run: Submission) -> None:
+def test_hints_that_are_lost_for_an_hour_cost_no_delivery(world: DeliveryWorld, run: Submission) -> None:
     world.record(run)
     for _ in range(6):
         world.hints.clear()
@@ -94,7 +94,7 @@ def test_all_sends_to_the_queue_lost_for_an_hour(world: DeliveryWorld, run: Subm
     assert counts(world) == [1, 1, 1]
 
 
-def test_sweeper_off_for_two_hours(world: DeliveryWorld, run: Submission) -> None:
+def test_a_sweeper_that_rests_for_two_hours_costs_no_delivery(world: DeliveryWorld, run: Submission) -> None:
     for endpoint in world.endpoints:
         world.answers[endpoint.endpoint_id] = 503
     world.record(run)
@@ -106,7 +106,7 @@ def test_sweeper_off_for_two_hours(world: DeliveryWorld, run: Submission) -> Non
     assert counts(world) == [1, 1, 1]
 
 
-def test_sweeper_twice_at_once_and_crashed_in_mid_page(world: DeliveryWorld, run: Submission) -> None:
+def test_two_sweeps_at_once_and_a_crash_between_cost_no_delivery(world: DeliveryWorld, run: Submission) -> None:
     world.record(run)
     world.hints.clear()
     world.pipeline.time.advance(181)
@@ -160,7 +160,7 @@ def test_dead_hint_leaves_the_row_to_the_sweeper(world: DeliveryWorld, run: Subm
     assert counts(world) == [1, 1, 1]
 
 
-def test_worker_that_outlives_its_lease(world: DeliveryWorld, run: Submission) -> None:
+def test_a_sender_that_outlives_its_lease_records_nothing(world: DeliveryWorld, run: Submission) -> None:
     """Another takes over and delivers; the slow one's record is refused, so both sends are accounted for."""
 
     def meanwhile() -> None:
@@ -201,7 +201,7 @@ class Deaf:
         return call if name == self._name else method
 
 
-def test_final_write_that_was_applied_although_it_timed_out(
+def test_a_final_write_whose_answer_is_lost_sends_each_delivery_once(
     world: DeliveryWorld, run: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = world.pipeline
@@ -215,7 +215,7 @@ def test_final_write_that_was_applied_although_it_timed_out(
     assert counts(world) == [1, 1, 1]
 
 
-def test_claim_that_was_applied_although_it_timed_out(world: DeliveryWorld, run: Submission) -> None:
+def test_a_claim_whose_answer_is_lost_sends_each_delivery_once(world: DeliveryWorld, run: Submission) -> None:
     pipeline = world.pipeline
     world.record(run)
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
@@ -230,7 +230,7 @@ def test_claim_that_was_applied_although_it_timed_out(world: DeliveryWorld, run:
     assert counts(world) == [1, 1, 1]
 
 
-def test_record_that_was_applied_although_it_timed_out(world: DeliveryWorld, run: Submission) -> None:
+def test_a_record_whose_answer_is_lost_sends_each_delivery_once(world: DeliveryWorld, run: Submission) -> None:
     pipeline = world.pipeline
     world.record(run)
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)

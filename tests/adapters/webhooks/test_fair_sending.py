@@ -60,7 +60,7 @@ def test_hanging_targets_of_three_projects_do_not_delay_a_fourth(pipeline: Pipel
     assert p95_of_victim(pipeline, attackers=3, slots=project_slots(SENDERS)) <= 2 * (OVERHEAD_MS + 100)
 
 
-def test_without_a_share_of_the_senders_it_would_be_delayed(pipeline: Pipeline) -> None:
+def test_a_project_is_delayed_if_another_may_use_all_senders(pipeline: Pipeline) -> None:
     assert p95_of_victim(pipeline, attackers=1, slots=SENDERS) > 5_000
 
 
@@ -139,7 +139,7 @@ def test_a_target_that_hangs_gets_one_probe_at_a_time_until_it_answers(pipeline:
     assert senders.lane_waker.lanes.slots("ill").live(pipeline.time()) == {}
 
 
-def test_without_the_circuit_breaker_it_would_get_ten_all_the_time(
+def test_a_target_that_hangs_gets_ten_requests_at_a_time_without_a_circuit_breaker(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert FAILURES_TO_OPEN == 3

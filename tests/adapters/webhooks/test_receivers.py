@@ -245,7 +245,7 @@ def test_output_of_a_program_does_not_control_the_terminal(process: ReceiverProc
     assert json.loads(printed) == json.loads(body)
 
 
-def test_it_does_not_start_without_a_secret_that_protects(runtime: str) -> None:
+def test_a_receiver_does_not_start_without_a_good_secret(runtime: str) -> None:
     too_long = "whsec_" + base64.b64encode(bytes(65)).decode()
     for secret in (None, "", "whsec_", "whsec_short", "whsec_" + "%" * 40, too_long):
         ended = subprocess.run(
@@ -255,7 +255,7 @@ def test_it_does_not_start_without_a_secret_that_protects(runtime: str) -> None:
         assert b"secret" in ended.stderr, secret
 
 
-def test_it_ends_after_one_if_asked(runtime: str) -> None:
+def test_a_receiver_with_once_ends_after_one_event(runtime: str) -> None:
     with running(runtime, SECRET, None, "--once") as process:
         assert process.post(signed(b"[1]"), b"[2]") == 401
         assert process.post(signed(b"[1]"), b"[1]") == 200
