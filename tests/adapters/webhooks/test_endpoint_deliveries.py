@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import pytest
@@ -43,20 +42,6 @@ def endpoint(pipeline: Pipeline) -> Endpoint:
 def owed(pipeline: Pipeline, endpoint: Endpoint) -> Submission:
     """A finished submission without a URL of its own, of which the endpoint has not heard."""
     return finish(pipeline)
-
-
-@pytest.fixture
-def delays(owed: Submission, pipeline: Pipeline) -> Iterator[list[int]]:
-    """Delays of the hints that are sent from now on."""
-    noted: list[int] = []
-
-    def note(params: Mapping[str, Any], **_: object) -> None:
-        noted.append(params["DelaySeconds"])
-
-    events = pipeline.aws.client("sqs").meta.events
-    events.register("provide-client-params.sqs.SendMessage", note)
-    yield noted
-    events.unregister("provide-client-params.sqs.SendMessage", note)
 
 
 # --- fan-out ---------------------------------------------------------------------

@@ -12,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions.aws.clients import Clients
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.transaction import RowsContendedError
@@ -35,11 +34,6 @@ from tests.submission_factory import SUBMISSION_ID
 URL = "https://hooks.example.com/x?token=very-hidden"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/api/webhooks"
-
-
-@pytest.fixture
-def store(aws: Aws) -> EndpointStore:
-    return EndpointStore(aws.names["DeliveriesTable"], Clients.dynamodb())
 
 
 def overwrite(store: EndpointStore, endpoint_id: str, sets: Mapping[str, Any], removes: tuple[str, ...] = ()) -> None:

@@ -30,11 +30,6 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
-def store(aws: Aws) -> EndpointStore:
-    return EndpointStore(aws.names["DeliveriesTable"], Clients.dynamodb())
-
-
-@pytest.fixture
 def changes(aws: Aws) -> EndpointChanges:
     return EndpointChanges(aws.names["DeliveriesTable"], aws.names["QuotasTable"], Clients.dynamodb())
 

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -37,20 +36,6 @@ def owed(pipeline: Pipeline) -> Submission:
     pipeline.finish(submission)
     pipeline.hints()
     return submission
-
-
-@pytest.fixture
-def delays(owed: Submission, pipeline: Pipeline) -> Iterator[list[int]]:
-    """Delays of the hints that are sent from now on."""
-    noted: list[int] = []
-
-    def note(params: Mapping[str, Any], **_: object) -> None:
-        noted.append(params["DelaySeconds"])
-
-    events = pipeline.aws.client("sqs").meta.events
-    events.register("provide-client-params.sqs.SendMessage", note)
-    yield noted
-    events.unregister("provide-client-params.sqs.SendMessage", note)
 
 
 @pytest.mark.parametrize("hint", ["", "{}", "[]", '{"event_id":"x"}', "null", '"x"'])
