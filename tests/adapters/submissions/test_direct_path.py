@@ -46,6 +46,12 @@ PROGRAM = {"language": "python", "code": "print(42)"}
 HOOK = {"webhook_url": "https://hooks.example.com/x", "webhook_secret": "s"}
 
 
+@pytest.fixture(autouse=True)
+def _connections(aws: Aws) -> Iterator[None]:
+    yield
+    forget_wiring()
+
+
 @pytest.fixture
 def no_pending_rows(aws: Aws) -> None:
     """Let no run last long enough for a pending row, however slow this machine is."""
