@@ -16,7 +16,7 @@ from rustbox_cli.session import Session, pass_session
 
 _QUEUES = ("interactive", "batch", "completions", "deliveries", "checks")
 
-_DELETED = ("submissions_deleted", "endpoints_deleted", "checks_deleted")
+_DELETED = ("submissions_deleted", "endpoints_deleted", "checks_deleted", "check_runs_deleted", "events_deleted")
 
 
 def _call(session: Session, method: str, path: tuple[str, ...]) -> Any:
@@ -104,10 +104,10 @@ def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
     with waiting(f"deleting the data of {project_id}"):
         while True:
             found = _call(session, "POST", ("projects", project_id, "purge"))
-            # A service of the version before has no checks.
+            # A service of the version before counts fewer things.
             news = {name: found.get(name, 0) for name in _DELETED}
             deleted = {name: deleted[name] + news[name] for name in _DELETED}
-            # A call that is not complete may have spent its time on checks. If it deleted nothing, runs are left.
+            # A call that is not complete may have deleted no submission. If it deleted nothing, runs are left.
             if found["complete"] or not any(news.values()):
                 break
     body = {**found, **deleted}

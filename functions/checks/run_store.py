@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate, put
+from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.page import Page, query_page
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _DUE_PER_SHARD = 5_000
 """So many that the rows of other projects are seen behind a large backlog of one."""
+
+_MOST_DELETED = 100
+"""Actions of one transaction."""
 
 
 class Due(NamedTuple):
@@ -147,6 +150,20 @@ class RunStore(Table):
             PaginationConfig={"MaxItems": most},
         )
         return [rows.to_run(from_item(item)) for page in pages for item in page["Items"]]
+
+    def delete_some(self, project_id: str, check_id: str) -> int:
+        """Delete some runs of a check; return how many, 0 if none is left. Raises RowsContendedError."""
+        found = self._client.query(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": keys.runs_pk(project_id, check_id)}),
+            Limit=_MOST_DELETED,
+        )["Items"]
+        if found:
+            transact_or_raise(
+                self._client, [delete(self.table_name, {"pk": run["pk"], "sk": run["sk"]}) for run in found]
+            )
+        return len(found)
 
     def due(self, now_ms: int) -> Iterator[Due]:
         """Yield rows that are due, of each shard the oldest first."""

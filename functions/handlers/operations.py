@@ -5,6 +5,7 @@ import functools
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.aws.secrets import secret
+from functions.checks.run_store import RunStore
 from functions.checks.store import CheckStore
 from functions.clock import now_ms
 from functions.http.resolver import PerThread, Resolver
@@ -39,6 +40,8 @@ def wiring() -> OperationRoutes:
         EndpointStore(settings.deliveries_table, dynamodb),
         EndpointChanges(settings.deliveries_table, settings.quotas_table, dynamodb),
         CheckStore(settings.checks_table, dynamodb),
+        RunStore(settings.checks_table, dynamodb),
+        deliveries,
     )
     urls = {
         name: DeadLetters(getattr(settings, f"{name}_dead_letters_url"), getattr(settings, f"{name}_queue_url"))

@@ -98,5 +98,7 @@ class PurgedBody(BaseModel):
     submissions_deleted: int
     endpoints_deleted: int
     checks_deleted: int
+    check_runs_deleted: int
+    events_deleted: int = Field(description="Events without a submission, such as those of checks.")
     submissions_running: int = Field(description="They can be deleted when they have ended.")
     complete: bool = Field(description="Nothing was left. Else repeat the call.")

@@ -12,9 +12,11 @@ from functions.errors import ConflictError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
     from functions.submissions.delete import Deletion
     from functions.submissions.list_store import SubmissionList
+    from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.endpoints.store import EndpointStore
@@ -23,53 +25,69 @@ WORK_SECS = 10.0
 _PAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Purged:
-    """The result of one call. `complete`: nothing was left. `running`: submissions that cannot be deleted yet."""
+    """The result of one call. `complete`: nothing was left. `running`: submissions that cannot be deleted yet.
 
-    submissions: int
-    endpoints: int
-    checks: int
-    running: int
-    complete: bool
+    `events`: those without a submission, which may show the output of a check.
+    """
+
+    submissions: int = 0
+    endpoints: int = 0
+    checks: int = 0
+    check_runs: int = 0
+    events: int = 0
+    running: int = 0
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Deletes with the same use cases as the project's own requests."""
+    """Deletes with the same use cases as the project's own requests, and also the history of checks."""
 
     listing: SubmissionList
     deletion: Deletion
     endpoints: EndpointStore
     changes: EndpointChanges
     checks: CheckStore
+    check_runs: RunStore
+    deliveries: DeliveryStore
     monotonic: Callable[[], float] = time.monotonic
 
     def purge(self, project_id: str) -> Purged:
         """Delete for about WORK_SECS. Repeating the call is safe, and continues."""
-        until = self.monotonic() + WORK_SECS
-        endpoints = [one for one in self.endpoints.list_all(project_id) if self._delete_endpoint(project_id, one)]
-        checks = 0
+        purged, until = Purged(), self.monotonic() + WORK_SECS
+        purged.endpoints = sum(self._delete_endpoint(project_id, one) for one in self.endpoints.list_all(project_id))
+        self._delete_checks(project_id, purged, until)  # first, so that no further run is submitted
+        while self.monotonic() < until and (deleted := self.deliveries.delete_others(project_id)):
+            purged.events += deleted
+        self._delete_submissions(project_id, purged, until)
+        return purged
+
+    def _delete_checks(self, project_id: str, purged: Purged, until: float) -> None:
         for check in self.checks.list_all(project_id):
+            while self.monotonic() < until and (deleted := self.check_runs.delete_some(project_id, check.check_id)):
+                purged.check_runs += deleted
             if self.monotonic() >= until:
-                return Purged(0, len(endpoints), checks, 0, complete=False)
-            checks += self.checks.delete(check)  # first, so that no further run is submitted
-        deleted = running = 0
+                return
+            purged.checks += self.checks.delete(check)
+
+    def _delete_submissions(self, project_id: str, purged: Purged, until: float) -> None:
         after: str | None = None
         while self.monotonic() < until:
             page = self.listing.page(project_id, limit=_PAGE, after=after)
             for listed in page.rows:
                 if self.monotonic() >= until:
-                    return Purged(deleted, len(endpoints), checks, running, complete=False)
+                    return
                 if self._delete_submission(listed.submission_id):
-                    deleted += 1
+                    purged.submissions += 1
                 else:
-                    running += 1
+                    purged.running += 1
             after = page.next_created_key
             if after is None:
                 # The index follows the table by about a second: an empty read is the proof that nothing is left.
-                return Purged(deleted, len(endpoints), checks, running, complete=not (deleted or running))
-        return Purged(deleted, len(endpoints), checks, running, complete=False)
+                purged.complete = not (purged.submissions or purged.running)
+                return
 
     def _delete_endpoint(self, project_id: str, endpoint: Endpoint) -> bool:
         due_at_ms = self.changes.delete(project_id, endpoint.endpoint_id, ordered=endpoint.ordered)

@@ -71,7 +71,7 @@ class OperationRoutes:
         return answer({"queue": queue, "moved": redriven.moved, "left": redriven.left})
 
     def purge(self, app: Resolver, id_text: str) -> Response[str]:
-        """Delete the submissions and endpoints of a disabled project. Raises ConflictError while it is enabled."""
+        """Delete all data of a disabled project. Raises ConflictError while it is enabled."""
         self.gate.require(app)
         known = project_id(id_text)
         record = self.projects.get(known)
@@ -86,6 +86,8 @@ class OperationRoutes:
             submissions=purged.submissions,
             endpoints=purged.endpoints,
             checks=purged.checks,
+            check_runs=purged.check_runs,
+            events=purged.events,
             complete=purged.complete,
             request_id=app.request_id,
         )
@@ -95,6 +97,8 @@ class OperationRoutes:
                 "submissions_deleted": purged.submissions,
                 "endpoints_deleted": purged.endpoints,
                 "checks_deleted": purged.checks,
+                "check_runs_deleted": purged.check_runs,
+                "events_deleted": purged.events,
                 "submissions_running": purged.running,
                 "complete": purged.complete,
             }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import Value, to_item
+from functions.aws.dynamodb.items import Value, from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC
@@ -16,6 +16,7 @@ from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import DueDelivery, DueRow, to_due
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import TTL_MS, Delivery, DeliveryState, Event
+from functions.webhooks.log_rows import list_pk, to_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ _RELEASED = (
     "secret_box",
 )
 _PROJECT = ("pk", "sk", "project_id")
+_MOST_DELETED = 25
 _LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 
@@ -117,6 +119,23 @@ class DeliveryStore(Table):
         cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
         for row in self._list(f"EVENT#{event_id}", "DELIVERY#"):
             self._update_unread(cancel, rows.delivery_key(*rows.ids_of(row)))
+
+    def delete_others(self, project_id: str) -> int:
+        """Cancel some events of a project without a submission, and take them off its list; return how many.
+
+        0 if none is left.
+        """
+        found = self._client.query(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": list_pk(project_id)}),
+            Limit=_MOST_DELETED,
+        )["Items"]
+        for item in found:
+            entry = to_entry(item["sk"]["S"], from_item(item))
+            self.cancel_event(entry.event_id)
+            self._client.delete_item(TableName=self.table_name, Key={"pk": item["pk"], "sk": item["sk"]})
+        return len(found)
 
 
 def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:

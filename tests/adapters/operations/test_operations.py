@@ -13,6 +13,7 @@ from functions.operations.redrive import QUEUE_NAMES
 from functions.projects.registry import ProjectRegistry
 from functions.webhooks.deliveries.hints import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
+from tests.adapters.checks.check_world import CheckWorld, prints
 from tests.adapters.http_calls import Answer, admin, call, event, get, post, send
 from tests.adapters.pipeline import SECRET, Pipeline
 from tests.submission_factory import SUBMISSION_ID
@@ -196,6 +197,8 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
         "submissions_deleted": 3,
         "endpoints_deleted": 1,
         "checks_deleted": 1,
+        "check_runs_deleted": 0,
+        "events_deleted": 0,
         "submissions_running": 0,
         "complete": False,
     }
@@ -206,6 +209,28 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
     assert {item["sk"]["S"] for item in aws.items("ChecksTable")} == {"CHECKS"}
     assert [one.endpoint_id for one in pipeline.endpoints.list_all("another")] == [kept.endpoint_id]
     assert pipeline.deliveries.get_event(disabled[0]) is None
+
+
+def test_a_purge_leaves_no_output_of_checks(aws: Aws, project_key: str, admin_key: str) -> None:
+    world = CheckWorld(aws, project_key)
+    world.endpoint("check.run.completed", "check.state.changed")
+    check = world.create(assertions=[{"type": "stdout", "equals": "42"}])
+    world.answer = prints("hidden-output")
+    for _ in range(2):
+        world.call("POST", f"/api/checks/{check['id']}/run")
+        world.settle()
+    world.call("POST", f"/api/checks/{check['id']}/run", {"event": {"a": "hidden-event"}})
+    assert len(world.events()) == 3
+    assert "hidden-" in repr(aws.items("ChecksTable"))
+    assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
+    purged = purge_project(admin_key).json
+    assert (purged["checks_deleted"], purged["check_runs_deleted"], purged["events_deleted"]) == (1, 3, 3)
+    assert purge_project(admin_key).json["complete"] is True
+    left = [item["pk"]["S"] for item in aws.items("ChecksTable") if not item["sk"]["S"].startswith("REQUESTS#")]
+    assert left == [f"PROJECT#{PROJECT_ID}"]  # the number of its checks
+    assert not [item for item in aws.items("DeliveriesTable") if "body_zlib" in item]
+    world.settle(120)
+    assert world.rows(check) == []
 
 
 def test_a_purge_counts_ordered_endpoints_down(
