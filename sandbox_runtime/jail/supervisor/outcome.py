@@ -10,19 +10,21 @@ from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
 from sandbox_runtime.jail.supervisor.observation import Observation
 from sandbox_runtime.jail.supervisor.run_io import RunIO
 
-_NS_PER_SEC = 1_000_000_000
+_NS_PER_SEC, _USEC_PER_SEC = 1_000_000_000, 1_000_000
 
 
-def decided_stop(observed: Observation, oom_kills: int, wall_ns: int, limits: Limits) -> StopReason:
+def decided_stop(observed: Observation, oom_kills: int, cpu_usec: int, wall_ns: int, limits: Limits) -> StopReason:
     """Decide why the run was stopped. An out-of-memory kill that the kernel counted precedes all other reasons.
 
-    A program that ended by itself after its wall limit, because a stalled host killed it too late, was still too slow.
+    A program that ended by itself beyond a time limit, before we killed it, was still too slow.
     """
     if oom_kills > 0 and observed.stop_reason is not StopReason.CANCELLED:
         return StopReason.OOM_KILL
-    overran = observed.ready is not None and wall_ns >= limits.wall_time_secs * _NS_PER_SEC
-    if observed.stop_reason is StopReason.NONE and observed.ended is not None and overran:
-        return StopReason.WALL_LIMIT
+    if observed.stop_reason is StopReason.NONE and observed.ready is not None and observed.ended is not None:
+        if cpu_usec >= limits.cpu_time_secs * _USEC_PER_SEC:
+            return StopReason.CPU_LIMIT
+        if wall_ns >= limits.wall_time_secs * _NS_PER_SEC:
+            return StopReason.WALL_LIMIT
     return observed.stop_reason
 
 
@@ -46,7 +48,8 @@ def assemble(
     usage = evidence.usage(spec, start, end)
     started_ns = observed.ready["at_ns"] if observed.ready else begun_ns
     ended_ns = observed.ended["at_ns"] if observed.ended else time.monotonic_ns()
-    stop_reason = decided_stop(observed, usage.oom_kill_events, ended_ns - started_ns, spec.limits)
+    wall_ns = ended_ns - started_ns
+    stop_reason = decided_stop(observed, usage.oom_kill_events, usage.cpu_usage_usec, wall_ns, spec.limits)
     if observed.ended is None and stop_reason is StopReason.NONE:
         raise JailError("wait for the run", hint="init ended without a report")
     if observed.ready is None and stop_reason is StopReason.NONE:
@@ -69,7 +72,7 @@ def assemble(
         stderr_cut=stderr.cut,
         cpu_usec=usage.cpu_usage_usec,
         memory_peak_bytes=usage.memory_peak_bytes,
-        wall_usec=(ended_ns - started_ns) // 1000,
+        wall_usec=wall_ns // 1000,
         setup_usec=(started_ns - begun_ns) // 1000,
         cpu_wait_usec=observed.cpu_wait_usec,
         evidence=evidence.gather(observed.ready["controls"] if observed.ready else None, backend, usage, errors),
