@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,11 +45,17 @@ static int pairs_of_sockets(long number) {
 }
 static int sockets_of_the_network(long number) {
     int made = socket(number % 2 ? AF_INET : AF_INET6, number % 3 ? SOCK_STREAM : SOCK_DGRAM, 0);
-    struct ip_mreq group = {.imr_multiaddr.s_addr = htonl(0xE0000001)};
+    struct ip_mreqn group = {.imr_ifindex = 1};
     for (unsigned last = 1; made >= 0 && last < 100; last++) {
         group.imr_multiaddr.s_addr = htonl(0xE0000000 + last);
         setsockopt(made, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group);
     }
+    *(struct cmsghdr *)block = (struct cmsghdr){60000, IPPROTO_UDP, 0};
+    setsockopt(made, IPPROTO_IPV6, IPV6_2292PKTOPTIONS, block, 60000);
+    struct tcp_md5sig key = {.tcpm_keylen = TCP_MD5SIG_MAXKEYLEN, .tcpm_addr.ss_family = number % 2 ? AF_INET : AF_INET6};
+    struct sockaddr_in6 *peer = (void *)&key.tcpm_addr;
+    do peer->sin6_addr.s6_addr32[0] += 1, ((struct sockaddr_in *)peer)->sin_addr.s_addr += 1;
+    while (setsockopt(made, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof key) == 0);
     return made >= 0;
 }
 static int names_of_sockets(long number) {
@@ -172,7 +179,22 @@ static int attributes(long number) {
     char name[64];
     if (made < 0) made = open("attributes", O_RDWR | O_CREAT, 0600);
     snprintf(name, sizeof name, "user.%d-%ld", getpid(), number);
-    return fsetxattr(made, name, block, 1 << 12, 0) == 0;
+    return fsetxattr(made, name, block, 128, 0) == 0;
+}
+static int has_list(const char *name, int entries) {
+    static struct { int version; struct { short tag, rights; int user; } entry[8190]; } list = {2};
+    static const short last[] = {0, 0x20, 0x10, 4};
+    for (int place = 0; place < entries; place++) {
+        list.entry[place].tag = place == 0 ? 1 : entries - place < 4 ? last[entries - place] : 2;
+        list.entry[place].user = getuid();
+    }
+    return setxattr(name, "system.posix_acl_access", &list, 4 + 8 * entries, 0) == 0 && setxattr(name, "system.posix_acl_default", &list, 4 + 8 * entries, 0) == 0;
+}
+static int access_lists(long number) {
+    char name[64];
+    snprintf(name, sizeof name, "/tmp/%d-%ld", getpid(), number);
+    if (mkdir(name, 0700) != 0) return 0;
+    return has_list(name, 8190) ? number < 40 : has_list(name, 15);
 }
 static int absent_names(long number) {
     char name[200];
@@ -190,7 +212,7 @@ static const struct { const char *name; int (*take)(long); } kinds[] = {
     {"segments", segments}, {"message_queues", message_queues}, {"memory_files", memory_files},
     {"files_locked_and_mapped", files_locked_and_mapped}, {"files_with_owners", files_with_owners},
     {"locks_of_ranges", locks_of_ranges}, {"named_areas", named_areas}, {"page_tables", page_tables}, {"threads", threads}, {"links", links},
-    {"attributes", attributes}, {"absent_names", absent_names},
+    {"attributes", attributes}, {"access_lists", access_lists}, {"absent_names", absent_names},
 };
 
 int main(void) {
