@@ -56,13 +56,14 @@ def check_row(check: Check) -> dict[str, Value | None]:
 
 
 def source_row(check: Check) -> dict[str, Value | None]:
-    """Return the row with the program of a check."""
+    """Return the row with the program of a check, and the version of the settings that it belongs to."""
     return {
         "pk": checks_pk(check.project_id),
         "sk": f"SOURCE#{check.check_id}",
         "code": check.settings.code.encode(),
         "stdin": check.settings.stdin.encode(),
         "env_boxes": dict(check.env_boxes),
+        "version": check.version,
     }
 
 

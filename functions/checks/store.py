@@ -7,8 +7,9 @@ from typing import Any
 
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
+from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact_or_raise
 from functions.checks import keys, rows
 from functions.checks.model import MAX_CHECKS, Check
 from functions.checks.seen_slot import seen_slot, slot_is_seen
@@ -57,12 +58,17 @@ class CheckStore(Table):
             raise CheckLimitError
 
     def get(self, project_id: str, check_id: str, *, with_source: bool = False) -> Check | None:
-        """Return a check, with its program if that is asked for."""
-        row = self._get(keys.check_key(project_id, check_id))
-        if row is None:
-            return None
-        source = self._get(keys.source_key(project_id, check_id)) if with_source else None
-        return None if with_source and source is None else rows.to_check(row, source)
+        """Return a check, with its program if that is asked for. Raises RowsContendedError."""
+        for _ in tries(sleep=self._sleep):
+            row = self._get(keys.check_key(project_id, check_id))
+            if row is None or not with_source:
+                return None if row is None else rows.to_check(row)
+            source = self._get(keys.source_key(project_id, check_id))
+            if source is None:
+                return None
+            if source.get("version", row["version"]) == row["version"]:  # else it was changed between the two reads
+                return rows.to_check(row, source)
+        raise RowsContendedError
 
     def id_of_slug(self, project_id: str, slug: str) -> str | None:
         """Return the id of the check with a slug."""
@@ -79,7 +85,8 @@ class CheckStore(Table):
 
         Both with their programs. Raises SlugTakenError.
         """
-        row = rows.check_row(replace(after, version=seen.version + 1, standing_version=seen.standing_version + 1))
+        after = replace(after, version=seen.version + 1, standing_version=seen.standing_version + 1)
+        row = rows.check_row(after)
         names = ("settings", "standing", "updated_at", "anchor_ms", "version", "standing_version")
         moving = ("next_slot_ms", "due_at_ms", "due_shard")
         sets = {name: value for name in (*names, *moving) if (value := row[name]) is not None}

@@ -1,5 +1,6 @@
 """Slots become runs, runs become submissions, and their results move the state of the check."""
 
+import base64
 import dataclasses
 import json
 from collections import Counter
@@ -462,3 +463,22 @@ def test_nightly_checks_start_spread_over_ten_minutes(world: CheckWorld) -> None
         world.time.advance(60)
     assert sum(started) == 200
     assert max(started) < 50
+
+
+def test_a_run_whose_check_changes_meanwhile_has_settings_and_program_of_one_time(world: CheckWorld) -> None:
+    check = world.create()
+    assert world.call("POST", f"/api/checks/{check['id']}/run").status == 202
+    client, changes = world.aws.client("dynamodb"), [{"language": "c", "code": "int main() { return 0; }"}]
+    get_item = client.get_item
+
+    def get_then_change(**request: Any) -> Any:
+        answer = get_item(**request)
+        if changes and request["Key"]["sk"]["S"].startswith("CHECK#"):
+            assert world.call("PATCH", f"/api/checks/{check['id']}", changes.pop()).status == 200
+        return answer
+
+    world.aws.monkeypatch.setattr(client, "get_item", get_then_change)
+    world.hints()
+    (message,) = world.aws.messages("BatchQueue")
+    program = base64.b64decode(message["code_base64"]).decode()
+    assert (message["language"], program) == ("c", "int main() { return 0; }")
