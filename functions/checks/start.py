@@ -11,6 +11,7 @@ from functions.checks.fire import new_run
 from functions.checks.model import Check, Run, RunKind, RunStatus
 from functions.checks.triggers import MAX_CHAIN
 from functions.clock import Clock, now_ms
+from functions.errors import RateLimitedError
 from functions.ids import new_id
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from functions.checks.event_store import EventStore
     from functions.checks.hints import CheckHints
+    from functions.checks.request_limit import RequestLimit
 
 _THREADS = 8
 
@@ -44,6 +46,7 @@ class Starter:
 
     events: EventStore
     hints: CheckHints
+    limit: RequestLimit
     log: Logger
     clock: Clock = now_ms
 
@@ -63,6 +66,10 @@ class Starter:
         problem = None if text is None else size_problem(text, check.settings.event_as)
         if cause.chain >= MAX_CHAIN:
             problem = f"more than {MAX_CHAIN} checks follow one another: look for a loop of their triggers"
+        try:
+            self.limit.count(check)
+        except RateLimitedError as error:
+            problem = problem or error.message
         if problem is not None:
             run = _skipped(run, problem)
         if self.events.add_run(run, cause.event_id) is None and run.status is RunStatus.QUEUED:

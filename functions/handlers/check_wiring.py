@@ -13,6 +13,7 @@ from functions.checks.fire import Firing
 from functions.checks.follow import Following
 from functions.checks.hints import CheckHint, CheckHints, SubmissionEnded, read_message
 from functions.checks.keys import ids_of_check
+from functions.checks.request_limit import RequestLimit
 from functions.checks.requested import CheckRequested, RequestedRuns
 from functions.checks.run_steps import RunSteps
 from functions.checks.run_store import Due, RunStore
@@ -87,12 +88,14 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
     submission_starter = SubmissionStarter(submissions, admission, run_kind, boxes, queues, redrive_secs, clock, log)
     acceptance = Acceptance(settings, submissions, admission, run_kind, queues, submission_starter, clock)
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
-    starter = Starter(EventStore(settings.checks_table, dynamodb, clock), hints, log, clock)
+    projects = ProjectRegistry(settings.projects_table, dynamodb)
+    limit = RequestLimit(settings.checks_table, dynamodb, projects, clock)
+    starter = Starter(EventStore(settings.checks_table, dynamodb, clock), hints, limit, log, clock)
     following = Following(store, TriggerStore(settings.checks_table, dynamodb), starter)
     steps = RunSteps(
         store=store,
         runs=runs,
-        projects=ProjectRegistry(settings.projects_table, dynamodb),
+        projects=projects,
         submissions=submissions,
         acceptance=acceptance,
         completer=RunCompleter(store, runs, payloads, settings.public_base_url, clock),

@@ -141,6 +141,17 @@ def test_an_event_that_fits_no_more_ends_its_run(world: CheckWorld) -> None:
     assert world.show(check)["state"] == "error"
 
 
+def test_events_beyond_the_requests_of_an_hour_leave_skipped_runs(world: CheckWorld) -> None:
+    world.allow_requests(2)
+    check = world.create(slug="totals")
+    for _ in range(3):
+        put(world, slug="totals")
+    assert refused(world) == 0
+    run, *others = sorted(world.runs(check), key=lambda run: str(run["status"]), reverse=True)
+    assert (run["status"], [other["status"] for other in others]) == ("skipped", ["queued"] * 2)
+    assert "The project may request 2 runs of checks in an hour" in run["reason"]
+
+
 def test_a_paused_check_takes_no_event(world: CheckWorld) -> None:
     check = world.create(slug="totals")
     world.call("POST", f"/api/checks/{check['id']}/pause")
