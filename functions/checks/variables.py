@@ -33,22 +33,22 @@ class CheckVariables:
                 FieldProblem(f"env.{name}", f"There is no value to keep; {HIDDEN} is none.") for name in unknown
             ]
             raise InvalidFieldsError(tuple(problems))
-        owner = _owner_of(check)
-        sealed = {
-            name: had[name] if text == HIDDEN else self.boxes.seal(text, check.project_id, owner, "environment")
-            for name, text in env.items()
-        }
+        sealed = {name: had[name] if text == HIDDEN else self._seal(check, text) for name, text in env.items()}
         return replace(check, settings=check.settings.hidden, env_boxes=sealed)
 
     def environment(self, check: Check, run: Run) -> Environment | None:
         """Return the variables of a run; None without any. Raises UnsealError, ClientError."""
-        owner = _owner_of(check)
-        opened = {
-            name: self.boxes.open(box, check.project_id, owner, "environment") for name, box in check.env_boxes.items()
-        }
+        opened = {name: self._open(check, box) for name, box in check.env_boxes.items()}
         is_variable = check.settings.event_as is EventAs.VARIABLE
         variables = {**opened, EVENT_VARIABLE: run.event} if run.event is not None and is_variable else opened
         return Environment(variables, tuple(opened)) if variables else None
+
+    def _seal(self, check: Check, text: str) -> bytes:
+        """Seal a value. An empty one has an empty box: KMS seals no empty text."""
+        return self.boxes.seal(text, check.project_id, _owner_of(check), "environment") if text else b""
+
+    def _open(self, check: Check, box: bytes) -> str:
+        return self.boxes.open(box, check.project_id, _owner_of(check), "environment") if box else ""
 
 
 def _owner_of(check: Check) -> str:

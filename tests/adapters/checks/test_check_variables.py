@@ -39,6 +39,15 @@ def test_a_program_gets_its_variables_and_nobody_else_sees_them(
     assert TOKEN not in shown + stored + caplog.text
 
 
+def test_a_variable_may_be_empty(world: CheckWorld) -> None:
+    """KMS seals no empty text."""
+    check = world.create(env={"DEBUG": "", "API_TOKEN": TOKEN})
+    assert world.call("PATCH", f"/api/checks/{check['id']}", {"env": {"DEBUG": "***", "MODE": ""}}).status == 200
+    assert world.call("POST", f"/api/checks/{check['id']}/run").status == 202
+    world.hints()
+    assert requested(world)["environment"] == {"DEBUG": "", "MODE": ""}
+
+
 def test_the_row_of_a_run_keeps_its_variables_sealed_until_its_end(world: CheckWorld) -> None:
     world.create(schedule="rate(5 minutes)", env={"API_TOKEN": TOKEN})
     world.time.advance(300)
