@@ -79,7 +79,7 @@ lint types unit contract adapters embedded package vm: setup ## One stage of `ma
 	@bash infra/setup/check.sh $@
 
 jail: setup ## The sandbox on this kernel, with every hostile program
-	@bash infra/setup/check.sh jail toolchains hostile load memory
+	@bash infra/setup/check.sh jail languages hostile load memory
 
 system: ## The local stack over HTTP
 	@bash infra/setup/install.sh --sdk

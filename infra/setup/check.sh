@@ -15,10 +15,10 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 # Each job runs its stages one after the other, beside the other jobs. The quick stages come first. The tests of `memory`
 # mostly wait, and measure the memory that the kernel holds: nothing beside them may start guests.
 first=("types memory" "lint contract unit")
-# Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so three jobs keep two cores
+# Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two cores
 # busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as `deployment`, and
 # comes long after it.
-side_by_side=("deployment jail embedded" "system adapters" "hostile vm kills package toolchains")
+side_by_side=("deployment jail embedded" "system" "hostile languages package" "kills vm adapters")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
@@ -27,7 +27,8 @@ patience=(--timeout 300 --durations 12 --durations-min 3)
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
 deployment_tests=(tests/system/test_deployment.py tests/system/test_fleet_deployment.py)
-toolchains_tests=(tests/jail/test_language_fidelity.py tests/jail/test_native_compilers.py)
+languages_tests=(tests/jail/test_{compile_cache,compile_waits,interpreter_fidelity,native_compilers,waiting_commands}.py
+  tests/jail/test_language*.py)
 memory_tests=(tests/jail/test_uncharged_memory.py)
 # It shows that the tests of `memory` could tell.
 counter_test=test_no_group_is_charged_for_range_locks
@@ -49,7 +50,7 @@ stage_vm() { bash infra/vm/test.sh part; }
 
 stage_jail() {
   local path others=()
-  for path in "${hostile_tests[@]}" "${toolchains_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do others+=(--ignore "$path"); done
+  for path in "${hostile_tests[@]}" "${languages_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do others+=(--ignore "$path"); done
   "$bin/pytest" "${patience[@]}" tests/jail "${others[@]}"
 }
 
@@ -69,7 +70,7 @@ run_stage() {
   case $1 in
     lint | types | vm | jail | system) "stage_$1" ;;
     hostile) "$bin/pytest" "${patience[@]}" "${hostile_tests[@]}" ;;
-    toolchains) "$bin/pytest" "${patience[@]}" "${toolchains_tests[@]}" ;;
+    languages) "$bin/pytest" "${patience[@]}" "${languages_tests[@]}" ;;
     load) "$bin/pytest" "${patience[@]}" "${load_tests[@]}" ;;
     memory) "$bin/pytest" "${patience[@]}" "${memory_tests[@]}" --deselect "${memory_tests[0]}::$counter_test" ;;
     kills) "$bin/pytest" "${patience[@]}" "${kills_tests[@]}" ;;
@@ -173,7 +174,7 @@ stages=("$@")
 (($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " hostile jail kills deployment load memory system toolchains vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""
