@@ -10,7 +10,7 @@ from functions.messages.judging import Case, Checker, CheckerFile, CheckerKind, 
 from functions.messages.languages import canonical
 
 if TYPE_CHECKING:
-    from functions.judging.requests import CheckerRequest, JudgeBody
+    from functions.judging.body import CheckerRequest, JudgeBody
 
 
 def to_plan(request: JudgeBody) -> Plan:

@@ -15,7 +15,7 @@ from functions.http.openapi.operation import (
 )
 from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.judging import openapi_bodies as bodies
-from functions.judging.requests import JudgeBody
+from functions.judging.body import JudgeBody
 from functions.messages.judging import MAX_CASES
 from functions.submissions.openapi import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.openapi_bodies import Deleted

@@ -5,25 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.errors import FieldProblem
+from functions.judging.body import CASES_TOTAL_MAX_BYTES
 from functions.judging.model import repeated, required_groups
 from functions.messages.judging import CheckerKind
 from functions.messages.languages import canonical
+from functions.submissions.requests import CODE_MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from functions.judging.requests import CheckerRequest, GroupRequest, JudgeBody
+    from functions.judging.body import CheckerRequest, GroupRequest, JudgeBody
     from functions.messages.languages import Language
 
-CODE_MAX_BYTES = 65_536
-CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
-"""Inputs and expected outputs of all cases. A request must fit into a Lambda call, which has at most 6 MB."""
 CASE_PART_MAX_BYTES = 1024 * 1024
 """One input, or one expected output."""
 FILES_MAX_BYTES = 512 * 1024
 """The files of one checker program."""
-MAX_FILES = 16
-MAX_GROUPS = 50
 
 _PROGRAM_KINDS = frozenset({CheckerKind.PROGRAM, CheckerKind.INTERACTOR})
 _TOKEN_OPTIONS = ("case_sensitive", "float_abs", "float_rel")

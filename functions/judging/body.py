@@ -1,0 +1,85 @@
+"""The body of POST /api/judge, field by field. `rules` checks several fields together, `requests` the whole."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.http.validation import Text
+from functions.judging.model import Aggregate, Visibility
+from functions.messages.judging import MAX_CASES, CheckerKind, Protocol, Stop
+from functions.submissions.limits import RequestLimits
+from functions.submissions.requests import CODE_MAX_BYTES, ProgramRequest
+
+CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
+"""Inputs and expected outputs of all cases. A request must fit into a Lambda call, which has at most 6 MB."""
+MAX_FILES = 16
+MAX_GROUPS = 50
+
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+Points = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Argument = Annotated[Text, Field(max_length=1024)]
+Arguments = Annotated[list[Argument], Field(max_length=64)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class CheckerRequest(_Part):
+    """How outputs are compared. `tokens` has options; `program` and `interactor` need language, code and protocol."""
+
+    kind: CheckerKind = Field(strict=False)
+    case_sensitive: bool | None = Field(default=None, description="Of tokens; true by default.")
+    float_abs: Tolerance | None = Field(default=None, description="Of tokens: the largest absolute error of a number.")
+    float_rel: Tolerance | None = Field(default=None, description="Of tokens: the largest relative error of a number.")
+    language: Text | None = Field(default=None, description="Of the checker program.")
+    code: Text | None = Field(
+        default=None, repr=False, description="At most 65,536 bytes.", json_schema_extra={"maxLength": CODE_MAX_BYTES}
+    )
+    protocol: Protocol | None = Field(default=None, strict=False)
+    args: Arguments | None = Field(default=None, description="More arguments of the checker program.")
+    files: Annotated[dict[FileName, Text], Field(max_length=MAX_FILES)] | None = Field(
+        default=None, repr=False, description="Files beside the source of the checker program, by name: testlib.h."
+    )
+
+
+class CaseRequest(_Part):
+    """One test case."""
+
+    id: Name | None = Field(default=None, description="Your name for it, unique in the request.")
+    stdin: Text | None = Field(default=None, repr=False)
+    expected: Text | None = Field(
+        default=None, repr=False, description="The right output. Without it, a case passes if its verdict is AC."
+    )
+    group: Name | None = None
+    points: Points | None = Field(default=None, description="1 by default.")
+    args: Arguments | None = Field(default=None, description="Arguments of the program.")
+    limits: RequestLimits | None = Field(default=None, description="In place of those of the request, one by one.")
+    checker: CheckerRequest | None = None
+    visibility: Visibility | None = Field(default=None, strict=False, description="full by default.")
+
+
+class GroupRequest(_Part):
+    """One group of cases."""
+
+    id: Name
+    points: Points | None = Field(default=None, description="Those of its cases together by default.")
+    aggregate: Aggregate | None = Field(default=None, strict=False, description="pass_fail by default.")
+    requires: Annotated[list[Name], Field(max_length=MAX_GROUPS)] | None = Field(
+        default=None, description="Groups that must pass, or this one counts nothing."
+    )
+
+
+class JudgeBody(ProgramRequest):
+    """Body of POST /api/judge. null means the default of an optional field."""
+
+    cases: Annotated[list[CaseRequest], Field(min_length=1, max_length=MAX_CASES)] = Field(
+        description=f"Inputs and expected outputs together have at most {CASES_TOTAL_MAX_BYTES:,} bytes."
+    )
+    checker: CheckerRequest | None = Field(default=None, description="lines by default; a case may have its own.")
+    groups: Annotated[list[GroupRequest], Field(max_length=MAX_GROUPS)] | None = None
+    stop: Stop | None = Field(
+        default=None, strict=False, description="Which cases are skipped after a failure: never (default), or others."
+    )
