@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from functions.checks.event_store import EventStore
     from functions.checks.hints import CheckHints
     from functions.checks.inbound import Inbound
+    from functions.checks.request_limit import RequestLimit
     from functions.checks.routes import CheckRoutes
     from functions.checks.run_store import RunStore
     from functions.checks.store import CheckStore
@@ -41,6 +42,7 @@ class InboundRoutes:
     hints: CheckHints
     events: EventStore
     inbound: Inbound
+    limit: RequestLimit
     clock: Clock
     log: Logger
 
@@ -53,7 +55,7 @@ class InboundRoutes:
 
     def receive(self, app: Resolver, id_text: str) -> Response[str]:
         """Run a check with the event of a signed call. A repeat with the same webhook-id answers with the first run."""
-        check_id = parameters.submission_id(id_text)
+        check_id = parameters.uuid(id_text)
         raw = json_body(app.current_event)
         project_id, webhook_id = self.inbound.verify(check_id, app.current_event.headers, raw)
         event = object_of(raw)
@@ -62,7 +64,7 @@ class InboundRoutes:
             raise NotFoundError("There is no such check.")
         now = self.clock()
         text = checked_text(event, check.settings.event_as, "body")
-        self.checks.limit.count(check)
+        self.limit.count(check)
         run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=text)
         earlier = self.events.add_run(run, webhook_id)
         if earlier is not None:

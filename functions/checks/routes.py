@@ -197,7 +197,7 @@ class CheckRoutes:
     def own(self, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
         """Return the caller's check. Raises UnauthorizedError, BadRequestError, NotFoundError."""
         project_id = authenticate(app.current_event, self.projects).project_id
-        check = self.store.get(project_id, parameters.submission_id(id_text), with_source=with_source)
+        check = self.store.get(project_id, parameters.uuid(id_text), with_source=with_source)
         if check is None:
             raise NotFoundError(NO_SUCH_CHECK)
         return check

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions.errors import BadRequestError
 from functions.events.model import EventFilters, PollRequest
 from functions.http.cursor import read_cursor
-from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, since_ms, submission_id, wait_secs
+from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, since_ms, uuid, wait_secs
 from functions.webhooks.event_types import EVENT_TEST, FILTERABLE_EVENTS
 from functions.webhooks.log_entry import Reason
 
@@ -41,7 +41,7 @@ def event_filters(parameters: Parameters) -> EventFilters:
     return EventFilters(
         types=event_types(parameters),
         since_ms=since_ms(parameters),
-        submission_id=None if run is None else submission_id(run),
+        submission_id=None if run is None else uuid(run),
         is_undelivered=delivered is not None,
         ascending=order == "asc",
     )

@@ -13,7 +13,7 @@ from functions.events.views import consumer_body, event_body, polled_body
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
-from functions.http.parameters import page_limit, submission_id
+from functions.http.parameters import page_limit, uuid
 from functions.http.validation import parse_body
 from functions.projects.authentication import authenticate
 
@@ -58,7 +58,7 @@ class EventRoutes:
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one event."""
-        event = self.listing.one(self._project(app), submission_id(id_text))
+        event = self.listing.one(self._project(app), uuid(id_text))
         if event is None:
             raise NotFoundError(NO_SUCH_EVENT)
         return answer(event_body(event))

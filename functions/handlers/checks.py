@@ -46,7 +46,7 @@ def wiring() -> Wiring:
     rules = TriggerRules(store, TriggerStore(settings.checks_table, dynamodb), bool(settings.event_bus_name))
     limit = RequestLimit(settings.checks_table, dynamodb, ProjectRegistry(settings.projects_table, dynamodb), now_ms)
     routes = CheckRoutes(projects, store, runs, hints, CheckVariables(boxes), rules, limit, now_ms, log)
-    inbound = InboundRoutes(routes, store, runs, hints, events, Inbound(events, boxes, now_ms), now_ms, log)
+    inbound = InboundRoutes(routes, store, runs, hints, events, Inbound(events, boxes, now_ms), limit, now_ms, log)
     return Wiring(routes, BadgeRoutes(store), inbound)
 
 

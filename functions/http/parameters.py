@@ -22,7 +22,7 @@ _LATEST_MS = from_rfc3339("9999-12-31T00:00:00Z")
 type Parameters = Mapping[str, str]
 
 
-def submission_id(text: str) -> str:
+def uuid(text: str) -> str:
     """Return a UUID in lower case."""
     lowered = text.lower()
     if not _UUID.fullmatch(lowered):

@@ -114,7 +114,7 @@ class JudgeRoutes:
         project_id = authenticate(app.current_event, self.projects).project_id
         secs = min(parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), self.longest_wait_secs)
         after = parameters.case_index(query["after"]) if "after" in query else None
-        row = self.rows.get(parameters.submission_id(id_text), project_id)
+        row = self.rows.get(parameters.uuid(id_text), project_id)
 
         def read() -> _Seen | None:
             found = self.rows.find(row.submission_id, project_id)
@@ -167,4 +167,4 @@ class JudgeRoutes:
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.projects).project_id
-        return self.rows.get(parameters.submission_id(id_text), project_id)
+        return self.rows.get(parameters.uuid(id_text), project_id)

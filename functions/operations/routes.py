@@ -49,7 +49,7 @@ class OperationRoutes:
     def trace(self, app: Resolver, id_text: str) -> Response[str]:
         """Show the life of one submission of any project."""
         self.gate.require(app)
-        submission_id = parameters.submission_id(id_text)
+        submission_id = parameters.uuid(id_text)
         row = self.submissions.get(submission_id)
         if row is None:
             raise NotFoundError(NO_SUCH_RESULT)

@@ -71,7 +71,7 @@ class KeyRoutes:
         """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""
         self.gate.require(app)
         project_id = self.projects.find(id_text).project.project_id
-        key_id = parameters.submission_id(key_id_text)
+        key_id = parameters.uuid(key_id_text)
         request = parse_body(ChangeKeyRequest, json_body(app.current_event))
         changed = self.store.set_expiry(project_id, key_id, request.expires_at)
         if changed is None:
@@ -85,7 +85,7 @@ class KeyRoutes:
         """Revoke a key. This cannot be undone."""
         self.gate.require(app)
         project_id = self.projects.find(id_text).project.project_id
-        key_id = parameters.submission_id(key_id_text)
+        key_id = parameters.uuid(key_id_text)
         before, revoked = self.store.get(project_id, key_id), self.store.revoke(project_id, key_id)
         if before is None or revoked is None:
             raise NotFoundError(_NO_SUCH_KEY)

@@ -42,7 +42,7 @@ class ResultRoutes:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.projects).project_id
         secs, shape = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), result_shape(query)
-        row = self.results.get(parameters.submission_id(id_text), project_id)
+        row = self.results.get(parameters.uuid(id_text), project_id)
         row = self.results.wait(row, min(secs, self.longest_wait_secs), self.long_poll)
         return self.results.show(row, app.prefix, shape)
 
@@ -67,4 +67,4 @@ class ResultRoutes:
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.projects).project_id
-        return self.results.get(parameters.submission_id(id_text), project_id)
+        return self.results.get(parameters.uuid(id_text), project_id)

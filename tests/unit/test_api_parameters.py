@@ -82,11 +82,11 @@ def test_right_parameters_are_taken() -> None:
 )
 def test_an_id_that_is_no_uuid_is_a_bad_request(text: str) -> None:
     with pytest.raises(BadRequestError):
-        parameters.submission_id(text)
+        parameters.uuid(text)
 
 
 def test_an_id_is_taken_in_either_case() -> None:
-    assert parameters.submission_id(ID.upper()) == ID
+    assert parameters.uuid(ID.upper()) == ID
 
 
 def test_a_cursor_leads_its_own_project_back() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from functions.clock import to_rfc3339
 from functions.errors import BadRequestError
 from functions.http.json_body import Body
-from functions.http.parameters import Parameters, since_ms, submission_id
+from functions.http.parameters import Parameters, since_ms, uuid
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.sending.reply import Reply
 
@@ -40,7 +40,7 @@ def delivery_filters(parameters: Parameters) -> DeliveryFilters:
         raise BadRequestError(f"state must be one of {', '.join(DeliveryState)}.")
     submission, endpoint = parameters.get("submission_id"), parameters.get("endpoint_id")
     return DeliveryFilters(
-        None if submission is None else submission_id(submission),
+        None if submission is None else uuid(submission),
         None if endpoint is None else _endpoint_id(endpoint),
         state,
         since_ms(parameters),
@@ -51,7 +51,7 @@ def delivery_id(text: str) -> tuple[str, str]:
     """Parse `<event_id>.<endpoint_id>`. Raises BadRequestError."""
     event, _, endpoint = text.partition(".")
     try:
-        return submission_id(event), _endpoint_id(endpoint)
+        return uuid(event), _endpoint_id(endpoint)
     except BadRequestError:
         raise BadRequestError("A delivery id is two UUIDs, or a UUID and `run`, with a dot between.") from None
 
@@ -106,4 +106,4 @@ def _reply_body(
 
 
 def _endpoint_id(text: str) -> str:
-    return text if text == RUN_ENDPOINT_ID else submission_id(text)
+    return text if text == RUN_ENDPOINT_ID else uuid(text)

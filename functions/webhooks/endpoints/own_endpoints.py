@@ -39,7 +39,7 @@ class OwnEndpoints:
     def get(self, app: Resolver, id_text: str) -> Endpoint:
         """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
         project_id = authenticate(app.current_event, self.projects).project_id
-        endpoint = self.store.get(project_id, parameters.submission_id(id_text))
+        endpoint = self.store.get(project_id, parameters.uuid(id_text))
         if endpoint is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         return endpoint
