@@ -52,14 +52,6 @@ class _Own:
             while True:
                 self.idle.pop().close()
 
-    @contextmanager
-    def turn_of_processes(self) -> Iterator[None]:
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self.lock, fcntl.LOCK_UN)
-
 
 class Store:
     """`folder` holds the file and its locks. Connections open on first use and belong to one process.
@@ -113,7 +105,8 @@ class Store:
             with own.turn:
                 if own.is_closed:
                     raise ServiceError("ServiceUnavailable", "the engine is closed", 503)
-                with own.turn_of_processes():
+                fcntl.flock(own.lock, fcntl.LOCK_EX)
+                try:
                     if own.writer is None:
                         own.writer = self._connect(_CACHE_KB)
                     own.writer.execute("BEGIN IMMEDIATE")
@@ -124,6 +117,8 @@ class Store:
                         with suppress(sqlite3.Error):  # a full disk may have ended the transaction already
                             own.writer.execute("ROLLBACK")
                         raise
+                finally:
+                    fcntl.flock(own.lock, fcntl.LOCK_UN)
         except sqlite3.Error as error:
             raise _service_error(error) from error
 

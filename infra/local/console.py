@@ -14,14 +14,13 @@ _RESET = "\x1b[0m"
 _MAX_VALUE_CHARS = 120
 # Embedded metrics, which are for CloudWatch, in powertools' spelling: several for each request.
 _METRICS_START = '{"_aws":'
-# Keys that every record of Lambda's loggers carries, and that say nothing on one machine.
-_NOISE = frozenset({
-    "timestamp", "time", "ts", "level", "location", "service", "message", "event", "msg", "cold_start", "function_name",
-    "function_memory_size", "function_arn", "function_request_id", "xray_trace_id", "sampling_rate",
-    "exception_name", "stack_trace", "exception", "logger", "component", "version",
-})  # fmt: skip
-
+# Keys that are shown by other names or at other places.
 _RENAMED = frozenset({"timestamp", "time", "ts", "level", "service", "message", "event", "msg"})
+# Keys that every record of Lambda's loggers carries, and that say nothing on one machine.
+_NOISE = _RENAMED | frozenset({
+    "location", "cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id",
+    "xray_trace_id", "sampling_rate", "exception_name", "stack_trace", "exception", "logger", "component", "version",
+})  # fmt: skip
 
 
 class Console:
