@@ -77,7 +77,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`ttl`: the attribute that holds the expiry in epoch seconds. `stream`: the label of the stream, None without."""
+    """`ttl`: the attribute that holds the expiry in epoch seconds. `stream`: the label of the stream, None without.
+
+    `spec`: the JSON that the file holds.
+    """
 
     number: int
     name: str
@@ -85,6 +88,7 @@ class Table:
     indexes: dict[str, Index]
     ttl: str | None
     stream: str | None
+    spec: str
 
     @property
     def channel(self) -> str:
@@ -115,7 +119,7 @@ def _table(number: int, name: str, spec_text: str) -> Table:
             own,
             None if projection["ProjectionType"] == "ALL" else kept,
         )
-    return Table(number, name, schema, indexes, spec["Ttl"], spec.get("Stream"))
+    return Table(number, name, schema, indexes, spec["Ttl"], spec.get("Stream"), spec_text)
 
 
 def _schema(elements: list[dict[str, str]], kinds: dict[str, str]) -> KeySchema:
@@ -145,14 +149,16 @@ def create_table(engine: Engine, params: Params) -> Answer:
 def describe_table(engine: Engine, params: Params) -> Answer:
     """Describe a table."""
     with engine.store.read() as connection:
-        return {"Table": _description(params["TableName"], _spec(connection, params["TableName"]))}
+        table = find_table(connection, params["TableName"])
+    return {"Table": _description(table.name, json.loads(table.spec))}
 
 
 def update_table(engine: Engine, params: Params) -> Answer:
     """Add indexes, filled from the items that are there; start or end the stream."""
     name, updates = params["TableName"], params.get("GlobalSecondaryIndexUpdates", [])
     with engine.store.write() as connection:
-        spec = _spec(connection, name)
+        table = find_table(connection, name)
+        spec = json.loads(table.spec)
         spec["AttributeDefinitions"] = params.get("AttributeDefinitions", spec["AttributeDefinitions"])
         spec["GlobalSecondaryIndexes"] += [update["Create"] for update in updates]
         if "StreamSpecification" in params:
@@ -160,7 +166,6 @@ def update_table(engine: Engine, params: Params) -> Answer:
             if wanted is not None and spec.get("Stream") is not None:
                 raise invalid("Table already has an enabled stream")
             spec["Stream"] = wanted
-            table = find_table(connection, name)
             connection.execute("DELETE FROM stream_record WHERE dynamo_table = ?", (table.number,))
         _save(connection, name, spec)
         if updates:
@@ -186,18 +191,11 @@ def update_time_to_live(engine: Engine, params: Params) -> Answer:
     """Name the attribute by which items expire; the items that are there follow it too."""
     name, wanted = params["TableName"], params["TimeToLiveSpecification"]
     with engine.store.write() as connection:
-        spec = _spec(connection, name)
+        spec = json.loads(find_table(connection, name).spec)
         spec["Ttl"] = wanted["AttributeName"] if wanted["Enabled"] else None
         _save(connection, name, spec)
         items.fill_expiry(connection, find_table(connection, name))
     return {"TimeToLiveSpecification": wanted}
-
-
-def _spec(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
-    find_table(connection, name)
-    (text,) = connection.execute("SELECT spec FROM dynamo_table WHERE name = ?", (name,)).fetchone()
-    spec: dict[str, Any] = json.loads(text)
-    return spec
 
 
 def _save(connection: sqlite3.Connection, name: str, spec: dict[str, Any]) -> None:
