@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from infra.local.preparation import Prepared
 
 _THREADS_STOP_SECS: Final = 5
+_LINE_LIMIT_BYTES: Final = 1024 * 1024
 
 
 def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
     """Run everything until SIGTERM, which stays blocked so that we can wait for it. Return the exit code."""
     os.close(drained)  # it serves no requests
-    prepared.runner_log.close_writer()
+    os.close(prepared.log_writer)
     with ExitStack() as parts:
         _start(prepared, loaded, parts)
         stopping = threading.Event()
@@ -48,7 +49,7 @@ def _show_first_run(prepared: Prepared, stopping: threading.Event) -> None:
 def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     """Start everything. Stops run in the reverse order; the launcher has ended the runner by then."""
     settings, console, embedded = prepared.settings, prepared.console, prepared.embedded
-    log = threading.Thread(target=prepared.runner_log.show, args=(console,), name="runner-log", daemon=True)
+    log = threading.Thread(target=_show_log, args=(prepared,), name="runner-log", daemon=True)
     log.start()
     parts.callback(log.join, _THREADS_STOP_SECS)
     if embedded is not None:
@@ -69,6 +70,13 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     if settings.metrics_port is not None:
         _serve_metrics(prepared, loaded, settings.metrics_port, parts)
     _tell_addresses(prepared)
+
+
+def _show_log(prepared: Prepared) -> None:
+    """Write the runner's lines until its end, and that of its last replacement."""
+    with os.fdopen(prepared.log_reader, "rb") as log:
+        while text := log.readline(_LINE_LIMIT_BYTES):
+            prepared.console.log("runner", text.decode("utf-8", "replace").rstrip())
 
 
 def _seed_project(projects_table: str) -> None:

@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
 
 def run(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Share, drained: int) -> int:
     """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
-    prepared.runner_log.close_writer()
+    os.close(prepared.log_writer)
     if prepared.embedded is not None:
         release_dead(prepared.embedded.engine)  # this process may replace a dead one
     loaded.counters.use_row(share.number)

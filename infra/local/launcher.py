@@ -47,6 +47,6 @@ def _run(prepared: Prepared, listener: socket.socket) -> int:
 
     def release() -> None:
         listener.close()
-        prepared.runner_log.close_writer()
+        os.close(prepared.log_writer)
 
     return ChildProcesses(functions, [runner, background], release, prepared.console).run()

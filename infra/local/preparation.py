@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ from infra.local.aws_environment import prepare_for_server
 from infra.local.direct_path import LocalDirectPath, choose
 from infra.local.embedded_aws import EmbeddedAws, set_aside_old_state
 from infra.local.preflight import check_stage, check_toolchains
-from infra.local.runner_process import LogPipe
 from infra.local.settings import ROOT, LocalSettings
 from infra.local.stack import refuse_unknown_types
 from infra.local.translation import translate
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Prepared:
     """The shared parts of every process of the stack. `embedded`: None with an AWS server of the user.
 
+    `log_reader`, `log_writer`: the pipe from the runner to the background process. Both may be replaced, so the
+    launcher keeps both ends open. All others close the writer, so that the reader sees the runner's end.
     `began_ms`: heartbeats that are older come from a runner that has ended.
     """
 
@@ -32,7 +34,8 @@ class Prepared:
     template: Template
     embedded: EmbeddedAws | None
     direct: LocalDirectPath | None
-    runner_log: LogPipe
+    log_reader: int
+    log_writer: int
     began_ms: int
 
 
@@ -48,7 +51,7 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
     if embedded is not None:
         embedded.open_runner_socket(template)
     began_ms = time.time_ns() // 1_000_000
-    return Prepared(settings, console, template, embedded, direct, LogPipe(), began_ms)
+    return Prepared(settings, console, template, embedded, direct, *os.pipe(), began_ms)
 
 
 def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws | None:

@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from infra.local.console import Console
     from infra.local.preparation import Prepared
 
 NODE_ID: Final = "local"
-_LINE_LIMIT_BYTES: Final = 1024 * 1024
 # After SIGTERM and its own DRAIN_SECS, a runner kills the remaining runs and removes its groups.
 _TEARDOWN_SECS: Final = 10
 _DRAIN_SECS: Final = 10
@@ -44,23 +42,6 @@ _PASSED_ON: Final = (
 )
 
 
-class LogPipe:
-    """Leads from the runner to the background process. Both may be replaced: the launcher keeps the pipe open."""
-
-    def __init__(self) -> None:
-        self._reader, self.writer = os.pipe()
-
-    def close_writer(self) -> None:
-        """Let the reader see the end when the runner has ended. Every other process does it."""
-        os.close(self.writer)
-
-    def show(self, console: Console) -> None:
-        """Write the runner's lines until its end, and that of its last replacement."""
-        with os.fdopen(self._reader, "rb") as log:
-            while text := log.readline(_LINE_LIMIT_BYTES):
-                console.log("runner", text.decode("utf-8", "replace").rstrip())
-
-
 def make_child(prepared: Prepared) -> Child:
     """Return the runner of this start."""
     liveness_file = prepared.settings.state_dir / "runner" / "alive"
@@ -73,7 +54,7 @@ def make_child(prepared: Prepared) -> Child:
     def run(_drained: int) -> int:
         if child.started:  # it replaces one that died
             tell_end(prepared, time.time_ns() // 1_000_000)
-        nothing, log = os.open(os.devnull, os.O_RDONLY), prepared.runner_log.writer
+        nothing, log = os.open(os.devnull, os.O_RDONLY), prepared.log_writer
         for source, target in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
         os.chdir(ROOT)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.dynamodb.expressions import parse_condition
-from infra.embedded.dynamodb.values import normalise
+from infra.embedded.dynamodb.values import SETS, normalise
 from infra.embedded.errors import invalid
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _ORDERED: Final = frozenset({"S", "N", "B"})
 _ORDERS: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_MEMBERS: Final = {"SS": "S", "NS": "N", "BS": "B"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def _contains(value: Value | None, member: Value | None) -> bool:
     ((kind, content),), ((member_kind, wanted),) = value.items(), member.items()
     if kind == "L":
         return member in content
-    return member_kind == _MEMBERS.get(kind, kind if kind in {"S", "B"} else "") and wanted in content
+    return member_kind == SETS.get(kind, kind if kind in {"S", "B"} else "") and wanted in content
 
 
 def _size(value: Value | None) -> Value | None:

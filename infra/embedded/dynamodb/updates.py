@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.embedded.dynamodb.values import add, sorted_set
+from infra.embedded.dynamodb.values import SETS, add, sorted_set
 from infra.embedded.errors import MismatchError, invalid
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from infra.embedded.dynamodb.values import Item, Value
 
 _WRONG_TYPE: Final = "An operand in the update expression has an incorrect data type"
-_SETS: Final = {"SS": "S", "NS": "N", "BS": "B"}
 
 
 def apply(clauses: dict[str, tuple[Any, ...]], item: Item, given: Placeholders, key_names: tuple[str, ...]) -> Item:
@@ -62,7 +61,7 @@ def _right_side(tree: Tree, item: Item, given: Placeholders) -> Value:
 
 def _added(old: Value | None, more: Value) -> Value:
     ((kind, content),) = more.items()
-    if kind != "N" and kind not in _SETS:
+    if kind != "N" and kind not in SETS:
         raise invalid(
             f"Invalid UpdateExpression: Incorrect operand type for operator or function; operator: ADD, {kind}"
         )
@@ -72,12 +71,12 @@ def _added(old: Value | None, more: Value) -> Value:
         raise MismatchError(_WRONG_TYPE)
     if kind == "N":
         return {"N": add(old["N"], content)}
-    return {kind: sorted_set(_SETS[kind], list({*old[kind], *content}))}
+    return {kind: sorted_set(SETS[kind], list({*old[kind], *content}))}
 
 
 def _delete(item: Item, name: str, members: Value) -> None:
     ((kind, content),) = members.items()
-    if kind not in _SETS:
+    if kind not in SETS:
         raise invalid(
             f"Invalid UpdateExpression: Incorrect operand type for operator or function; operator: DELETE, {kind}"
         )

@@ -20,7 +20,8 @@ _DIGITS: Final = 38
 _EXPONENTS: Final = (-130, 125)
 _EXACT: Final = Context(prec=_DIGITS, traps=[InvalidOperation, Inexact], Emin=-300, Emax=300)
 _LIST_BYTES: Final = 3
-_SETS: Final = {"SS": "S", "NS": "N", "BS": "B"}
+SETS: Final = {"SS": "S", "NS": "N", "BS": "B"}
+"""The kinds of sets, and those of their members."""
 
 
 def normalise(value: Value) -> Value:  # noqa: PLR0911 - one for each kind
@@ -42,7 +43,7 @@ def normalise(value: Value) -> Value:  # noqa: PLR0911 - one for each kind
         case "L":
             return {"L": [normalise(part) for part in content]}
         case "SS" | "NS" | "BS":
-            return {kind: _set(_SETS[kind], content)}
+            return {kind: _set(SETS[kind], content)}
     raise invalid(f"Supplied AttributeValue has the unknown datatype {kind}")
 
 
@@ -174,5 +175,5 @@ def _size(value: Value) -> int:  # noqa: PLR0911 - one for each kind
         case "L":
             return _LIST_BYTES + sum(_size(part) + 1 for part in content)
         case "SS" | "NS" | "BS":
-            return sum(_size({_SETS[kind]: part}) for part in content)
+            return sum(_size({SETS[kind]: part}) for part in content)
     return 1
