@@ -51,7 +51,7 @@ class Engine:
 def open_engine(
     folder: Path, *, synchronous: Synchronous = "FULL", clock: Callable[[], int] = _now_ms, prepare: bool = True
 ) -> Engine:
-    """Open the engine's folder. `prepare`: check file and keys and migrate first, which one process does at its start.
+    """Open the engine's folder. `prepare`: check its files and migrate first, which one process does at its start.
 
     `synchronous`: FULL keeps every answered write through a loss of power, NORMAL through the death of processes.
     Raises StoreUnusableError.

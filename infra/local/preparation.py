@@ -40,7 +40,10 @@ class Prepared:
 
 
 def prepare(settings: LocalSettings, console: Console) -> Prepared:
-    """Prepare the parts, without threads or open connections: processes are forked later. Raises StartError."""
+    """Prepare the parts, without threads or open connections: processes are forked later.
+
+    Raises StartError, StoreUnusableError.
+    """
     direct = choose(settings.parameters)
     parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
     template = translate(ROOT / "template.yaml", parameters)

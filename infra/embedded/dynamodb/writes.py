@@ -110,7 +110,7 @@ def expire_items(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
 
 
 def write(kind: str, engine: Engine, params: Params) -> Answer:
-    """Write one item. `kind`: Put the whole item, Update it, or Delete it, which needs none to be there."""
+    """Write one item. `kind`: Put, Update or Delete. It is no error to delete an item that is not there."""
     wanted = params.get("ReturnValues", "NONE")
     if wanted not in _RETURNS[kind]:
         raise unknown(f"ReturnValues={wanted} of {kind}Item")
