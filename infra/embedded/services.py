@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded import events, kms, s3, ssm
-from infra.embedded.dynamodb import reads, streams, tables, transactions, writes
+from infra.embedded.dynamodb import definitions, reads, streams, transactions, writes
 from infra.embedded.errors import ServiceError, unknown
 from infra.embedded.sqs import queues, receipts, receiving, sending
 
@@ -32,15 +32,15 @@ _RECEIVE: Final = (
 _DECLARED: Final[dict[str, dict[str, tuple[Operation, str]]]] = {
     "dynamodb": {
         "CreateTable": (
-            tables.create_table,
+            definitions.create_table,
             "TableName BillingMode AttributeDefinitions KeySchema GlobalSecondaryIndexes StreamSpecification",
         ),
-        "DescribeTable": (tables.describe_table, "TableName"),
+        "DescribeTable": (definitions.describe_table, "TableName"),
         "UpdateTable": (
-            tables.update_table,
+            definitions.update_table,
             "TableName AttributeDefinitions GlobalSecondaryIndexUpdates StreamSpecification",
         ),
-        "UpdateTimeToLive": (tables.update_time_to_live, "TableName TimeToLiveSpecification"),
+        "UpdateTimeToLive": (definitions.update_time_to_live, "TableName TimeToLiveSpecification"),
         "GetItem": (
             reads.get_item,
             "TableName Key ConsistentRead ProjectionExpression ExpressionAttributeNames ReturnConsumedCapacity",

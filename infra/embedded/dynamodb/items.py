@@ -35,7 +35,7 @@ class Row:
     def replace(self, item: Item) -> int:
         """Write the item. Refuses one of more than 400 KB. Returns the bytes of its JSON, which are never fewer."""
         table, connection = self._table, self._connection
-        body, expires = dumps(item), _expires(table, item)
+        body, expires = dumps(item), expiry_of(table, item)
         size = len(body.encode())
         if size > MAX_ITEM_BYTES and item_size(item) > MAX_ITEM_BYTES:
             raise invalid("Item size has exceeded the maximum allowed size")
@@ -45,11 +45,11 @@ class Row:
             values = (table.number, *self._key, expires, body)
             sql = "INSERT INTO item (dynamo_table, pk, sk, expires, body) VALUES (?, ?, ?, ?, ?)"
             self._id = connection.execute(sql, values).lastrowid
-        elif expires != _expires(table, self.item):
+        elif expires != expiry_of(table, self.item):
             connection.execute("UPDATE item SET body = ?, expires = ? WHERE id = ?", (body, expires, self._id))
         else:
             connection.execute("UPDATE item SET body = ? WHERE id = ?", (body, self._id))
-        self._follow(_entries(table, self.item), _entries(table, item))
+        self._follow(entries_of(table, self.item), entries_of(table, item))
         return size
 
     def delete(self, *, by_expiry: bool = False) -> None:
@@ -57,7 +57,7 @@ class Row:
         if self._id is not None:
             self._stream("REMOVE", self.item, by_expiry=by_expiry)
             self._connection.execute("DELETE FROM item WHERE id = ?", (self._id,))
-            self._follow(_entries(self._table, self.item), set())
+            self._follow(entries_of(self._table, self.item), set())
 
     def _stream(self, event: str, item: Item, *, by_expiry: bool = False) -> None:
         if self._table.stream is None:
@@ -79,7 +79,7 @@ class Row:
             self._connection.execute(sql, (*entry, *self._key, self._id))
 
 
-def _entries(table: Table, item: Item) -> set[Entry]:
+def entries_of(table: Table, item: Item) -> set[Entry]:
     """Return the places of an item in the indexes: those whose key attributes it has all."""
     return {
         (index.number, *index.schema.parts(item))
@@ -88,26 +88,7 @@ def _entries(table: Table, item: Item) -> set[Entry]:
     }
 
 
-def _expires(table: Table, item: Item) -> int | None:
+def expiry_of(table: Table, item: Item) -> int | None:
     """Return the expiry in epoch seconds; as in DynamoDB, another type than a number never expires."""
     value = item.get(table.ttl, {}) if table.ttl else {}
     return int(float(value["N"])) if "N" in value else None
-
-
-def fill_indexes(connection: sqlite3.Connection, table: Table) -> None:
-    """Enter all items of a table in its indexes."""
-    for item_id, pk, sk, body in connection.execute(
-        "SELECT id, pk, sk, body FROM item WHERE dynamo_table = ?", (table.number,)
-    ).fetchall():
-        connection.executemany(
-            "INSERT OR IGNORE INTO entry (dynamo_index, hash, range, pk, sk, item) VALUES (?, ?, ?, ?, ?, ?)",
-            [(*entry, pk, sk, item_id) for entry in _entries(table, loads(body))],
-        )
-
-
-def fill_expiry(connection: sqlite3.Connection, table: Table) -> None:
-    """Set the expiry of all items of a table."""
-    for item_id, body in connection.execute(
-        "SELECT id, body FROM item WHERE dynamo_table = ?", (table.number,)
-    ).fetchall():
-        connection.execute("UPDATE item SET expires = ? WHERE id = ?", (_expires(table, loads(body)), item_id))
