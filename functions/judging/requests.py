@@ -21,6 +21,7 @@ from functions.messages.judging import Judging
 from functions.messages.languages import Language, default_wall_secs
 from functions.submissions.limits import check_limits
 from functions.submissions.requests import RunRequest, checked_program, read_body
+from functions.webhooks.sending.address_rules import PUBLIC_ONLY, AddressRules
 
 MAX_SECS = 300
 """The longest judge run, without its compile steps and checker programs."""
@@ -48,21 +49,19 @@ class JudgeRequest(RunRequest):
         return RunRequest._meaning(self) | more  # noqa: SLF001 - super() does not work in a dataclass with slots
 
 
-def parse_judge_request(
-    raw: bytes, *, offered: Iterable[Language], allow_insecure: bool = False, own_host: str = ""
-) -> JudgeRequest:
-    """Check a request body. `allow_insecure`: allow webhooks to this machine (local stage). Raises ServiceError."""
+def parse_judge_request(raw: bytes, *, offered: Iterable[Language], rules: AddressRules = PUBLIC_ONLY) -> JudgeRequest:
+    """Check a request body. Raises ServiceError."""
     try:
-        return _parse(raw, tuple(offered), allow_insecure=allow_insecure, own_host=own_host)
+        return _parse(raw, tuple(offered), rules)
     except InvalidFieldsError as invalid:
         places = (FieldProblem(_bracketed(problem.field), problem.message) for problem in invalid.fields)
         raise InvalidFieldsError(tuple(places)) from None
 
 
-def _parse(raw: bytes, offered: tuple[Language, ...], *, allow_insecure: bool, own_host: str) -> JudgeRequest:
+def _parse(raw: bytes, offered: tuple[Language, ...], rules: AddressRules) -> JudgeRequest:
     body = read_body(raw)
     request = checked(JudgeBody, body)
-    run, problems = checked_program(request, body, offered=offered, allow_insecure=allow_insecure, own_host=own_host)
+    run, problems = checked_program(request, body, offered, rules)
     limits = []
     for index, case in enumerate(request.cases):
         own, wrong = check_limits(case.limits, run.language, run.profile)

@@ -21,6 +21,7 @@ from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept import NewSubmission
 from functions.submissions.answers import NO_SUCH_RESULT
 from functions.submissions.submit_route import report_accepted
+from functions.webhooks.sending.address_rules import AddressRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +83,7 @@ class JudgeRoutes:
         request = parse_judge_request(
             json_body(event, BODY_MAX_BYTES),
             offered=self.fleet.languages(),
-            allow_insecure=self.allow_insecure,
-            own_host=event.request_context.domain_name or "",
+            rules=AddressRules(self.allow_insecure, (event.request_context.domain_name or "",)),
         )
         accepted = self.acceptance.accept(
             NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)

@@ -21,7 +21,7 @@ from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
 from functions.messages.variables import Environment
 from functions.submissions.limits import RequestLimits, check_limits
-from functions.webhooks.sending.address import AddressRefusedError, check_url
+from functions.webhooks.sending.address_rules import PUBLIC_ONLY, AddressRules
 from functions.webhooks.sending.signature import InvalidSecretError, parse_secret
 
 CODE_MAX_BYTES = 65_536
@@ -107,13 +107,11 @@ class RunRequest:
         }
 
 
-def parse_submission(
-    raw: bytes, *, offered: Iterable[Language], allow_insecure: bool = False, own_host: str = ""
-) -> RunRequest:
-    """Check a request body. `allow_insecure`: allow webhooks to this machine (local stage). Raises ServiceError."""
+def parse_submission(raw: bytes, *, offered: Iterable[Language], rules: AddressRules = PUBLIC_ONLY) -> RunRequest:
+    """Check a request body. Raises ServiceError."""
     body = read_body(raw)
     request = checked(SubmitRequest, body)
-    run, problems = checked_program(request, body, offered=offered, allow_insecure=allow_insecure, own_host=own_host)
+    run, problems = checked_program(request, body, offered, rules)
     stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
     if problems:
         raise InvalidFieldsError(tuple(problems))
@@ -128,21 +126,14 @@ def read_body(raw: bytes) -> dict[str, Any]:
 
 
 def checked_program(
-    request: ProgramRequest,
-    body: Mapping[str, Any],
-    *,
-    offered: Iterable[Language],
-    allow_insecure: bool,
-    own_host: str,
+    request: ProgramRequest, body: Mapping[str, Any], offered: Iterable[Language], rules: AddressRules
 ) -> tuple[RunRequest, list[FieldProblem]]:
     """Return the program of a request, without input, and the problems of its fields. Raises BadRequestError."""
     language = _language(request.language, tuple(offered))
     code = _bounded("code", request.code, CODE_MAX_BYTES)
     profile = request.profile or Profile.JUDGE
     limits, problems = check_limits(request.limits, language, profile)
-    problems += _webhook_problems(
-        request.webhook_url, request.webhook_secret, allow_insecure=allow_insecure, own_host=own_host
-    )
+    problems += _webhook_problems(request.webhook_url, request.webhook_secret, rules)
     problems += metadata_problems("metadata", request.metadata or {})
     unknown = unknown_fields(type(request), body)
     run = RunRequest(
@@ -180,15 +171,11 @@ def _bounded(name: str, text: str, max_bytes: int) -> bytes:
     return raw
 
 
-def _webhook_problems(
-    url: str | None, secret: str | None, *, allow_insecure: bool, own_host: str
-) -> list[FieldProblem]:
+def _webhook_problems(url: str | None, secret: str | None, rules: AddressRules) -> list[FieldProblem]:
     problems = []
     if url is not None:
-        try:
-            check_url(url, allow_insecure=allow_insecure, own_host=own_host)
-        except AddressRefusedError as refused:
-            problems.append(FieldProblem("webhook_url", f"{refused.code}: {refused.message}"))
+        if (refused := rules.problem(url, "webhook_url")) is not None:
+            problems.append(refused)
         if secret is None:
             problems.append(FieldProblem("webhook_secret", "Required with webhook_url."))
     if secret is not None:

@@ -15,6 +15,7 @@ from functions.submissions.parameters import result_shape
 from functions.submissions.requests import parse_submission
 from functions.submissions.views import accepted_body, timeout_body
 from functions.telemetry import metrics
+from functions.webhooks.sending.address_rules import AddressRules
 
 if TYPE_CHECKING:
     from typing import Any
@@ -54,8 +55,7 @@ class SubmitRoute:
         run = parse_submission(
             json_body(event),
             offered=offered,
-            allow_insecure=self.allow_insecure,
-            own_host=event.request_context.domain_name or "",
+            rules=AddressRules(self.allow_insecure, (event.request_context.domain_name or "",)),
         )
         accepted = self.acceptance.accept(
             NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)

@@ -18,9 +18,10 @@ from functions.webhooks.endpoints.requests import (
     parse_rotation,
     parse_since,
 )
-from functions.webhooks.endpoints.settings import AddressRules, new_settings
+from functions.webhooks.endpoints.settings import new_settings
 from functions.webhooks.endpoints.test_event import webhook_test
 from functions.webhooks.event_types import FILTERABLE_EVENTS
+from functions.webhooks.sending.address_rules import AddressRules
 from tests.submission_factory import START_MS
 
 PUBLIC = AddressRules(allow_insecure=False, own_hosts=())

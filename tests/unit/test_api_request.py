@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.messages.languages import Language
 from functions.submissions.requests import RunRequest, parse_submission
+from functions.webhooks.sending.address_rules import AddressRules
 
 MINIMAL = {"language": "python", "code": "print(42)"}
 
@@ -207,7 +208,10 @@ def test_webhook_fields_come_together_and_are_checked(changes: dict[str, str], f
 
 def test_a_local_stage_may_name_this_machine() -> None:
     body = json.dumps({**MINIMAL, "webhook_url": "http://127.0.0.1:9000/x", "webhook_secret": "raw"}).encode()
-    assert parse_submission(body, offered=Language, allow_insecure=True).webhook_url == "http://127.0.0.1:9000/x"
+    assert (
+        parse_submission(body, offered=Language, rules=AddressRules(allow_insecure=True)).webhook_url
+        == "http://127.0.0.1:9000/x"
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,9 @@ from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED, Disab
 from functions.webhooks.endpoints.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 from functions.webhooks.endpoints.rows import CHANGEABLE, HEALTH, endpoint_row
-from functions.webhooks.endpoints.settings import AddressRules, changed_settings, new_settings
+from functions.webhooks.endpoints.settings import changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.sending.address_rules import AddressRules
 from functions.webhooks.sending.secret_box import UnsealError
 from functions.webhooks.sending.signature import new_secret
 

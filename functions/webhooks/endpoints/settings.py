@@ -18,7 +18,7 @@ from functions.webhooks.endpoints.requests import (
     secret_problem,
 )
 from functions.webhooks.event_types import API_VERSIONS, CURRENT_VERSION, EVENT_TEST, FILTERABLE_EVENTS
-from functions.webhooks.sending.address import AddressRefusedError, check_url
+from functions.webhooks.sending.address_rules import AddressRules
 
 _OF_ENDPOINT = (
     *("url", "events", "description", "enabled", "max_concurrency", "max_per_second"),
@@ -26,23 +26,6 @@ _OF_ENDPOINT = (
 )
 _KEPT = "Set at creation, and never changed. Create another endpoint."
 _THIN_CARD = "A message for people has no thin form. Choose payload full, or format event."
-
-
-@dataclass(frozen=True, slots=True)
-class AddressRules:
-    """Rules of the URL check (stage 1). `own_hosts`: host names of our own API."""
-
-    allow_insecure: bool
-    own_hosts: tuple[str, ...]
-
-    def problem(self, url: str) -> FieldProblem | None:
-        """Return the problem with a URL; None if it is allowed."""
-        try:
-            for own_host in self.own_hosts or ("",):
-                check_url(url, allow_insecure=self.allow_insecure, own_host=own_host)
-        except AddressRefusedError as refused:
-            return FieldProblem("url", f"{refused.code}: {refused.message}")
-        return None
 
 
 @dataclass(frozen=True, slots=True)
