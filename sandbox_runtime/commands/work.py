@@ -56,7 +56,7 @@ def _work(found: settings.WorkerSettings) -> int:
     runner_facts = _runner_facts(found, floor)
     with ExitStack() as stack:
         # Slots first: their templates must start before this process holds AWS credentials and the key of TLS.
-        managed_slots, partners = open_worker_slots(found, floor, runner_facts.languages, stack, stop)
+        managed_slots, interactor_slots = open_worker_slots(found, floor, runner_facts.languages, stack, stop)
         if stop.is_set():
             return 0
         transport = Transport(
@@ -70,7 +70,7 @@ def _work(found: settings.WorkerSettings) -> int:
             transport,
             managed_slots,
             runner_facts,
-            partners,
+            interactor_slots,
             _compile_cache(found, runner_facts),
             _listener(found),
             _tls(found),

@@ -22,7 +22,7 @@ from sandbox_runtime.jail import (
 from sandbox_runtime.languages import Language, binds, init_program, prewarm_spec, tried_warm_start, waiting_specs
 from sandbox_runtime.settings import MAX_SLOTS, WorkerSettings
 from sandbox_runtime.warm import WaitingPool, WarmSlot
-from sandbox_runtime.worker import MOST_PARTNERS, ManagedSlot, PartnerSlots
+from sandbox_runtime.worker import MOST_INTERACTORS, InteractorSlots, ManagedSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Opener:
 
     def interactor(self, index: int) -> Slot:
         """Open the slot of an interactor: the last numbers."""
-        return self._open(f"interactor-{index}", MAX_SLOTS * 2 - MOST_PARTNERS + index)
+        return self._open(f"interactor-{index}", MAX_SLOTS * 2 - MOST_INTERACTORS + index)
 
     def _open(
         self, name: str, number: int, warm: WarmStart | None = None, set_up_cpus: SetUpCpus | None = None
@@ -59,7 +59,7 @@ def open_worker_slots(
     languages: Mapping[str, Language],
     stack: ExitStack,
     stop: Event,
-) -> tuple[tuple[ManagedSlot, ...], PartnerSlots]:
+) -> tuple[tuple[ManagedSlot, ...], InteractorSlots]:
     """Open the slots; fewer when `stop` is set meanwhile. Those of interactors open later. Raises CommandError.
 
     `stack` closes all of them but those of interactors, which the worker closes.
@@ -82,7 +82,7 @@ def open_worker_slots(
     managed_slots = _opened(open_managed, found.managed_slots)
     if not stop.is_set():
         pool.start()
-    return managed_slots, PartnerSlots(lambda index: WarmSlot(opener.interactor(index), pool))
+    return managed_slots, InteractorSlots(lambda index: WarmSlot(opener.interactor(index), pool))
 
 
 def choose_set_up_cpus(found: WorkerSettings) -> SetUpCpus | None:

@@ -17,7 +17,7 @@ from sandbox_runtime.judging.relay import Relay
 EXTRA_WALL_SECS = 5
 INTERACTOR_OUTPUT_BYTES = 4 << 20
 
-type Partner = Callable[[], AbstractContextManager[Jail]]
+type LendSlot = Callable[[], AbstractContextManager[Jail]]
 """Lends a second slot. Raises JailError."""
 
 
@@ -30,7 +30,7 @@ class BothEnds(NamedTuple):
 
 
 def interact(
-    program: Jail, partner: Partner, spec: JailSpec, interactor_spec: JailSpec, cancel_fd: int | None
+    program: Jail, interactor_slot: LendSlot, spec: JailSpec, interactor_spec: JailSpec, cancel_fd: int | None
 ) -> BothEnds:
     """Run both. Raises JailError and ExecutionCancelledError."""
     limits = replace(interactor_spec.limits, wall_time_secs=spec.limits.wall_time_secs + EXTRA_WALL_SECS)
@@ -39,7 +39,7 @@ def interact(
         # Waiting commands and pre-warmed runs have their streams already.
         first = replace(spec, pipes=relay.first, stdin=b"", waiting=None)
         second = replace(interactor_spec, pipes=relay.second, limits=limits, waiting=None)
-        with partner() as other, ThreadPoolExecutor(1) as threads:
+        with interactor_slot() as other, ThreadPoolExecutor(1) as threads:
             relay.start()
             answering = threads.submit(_answer, other, second, cancel_fd, relay.second.close)
             ran = _answer(program, first, cancel_fd, relay.first.close)

@@ -15,7 +15,7 @@ from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
 from sandbox_runtime.judging.completion import CACHED_COMPILATION
-from sandbox_runtime.judging.interaction import BothEnds, Partner, interact, judgement_of_both
+from sandbox_runtime.judging.interaction import BothEnds, LendSlot, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, Judgement, of_output, of_run
 from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
 from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
@@ -46,7 +46,7 @@ _OUT_OF_TIME = f"the cases of this judge run took more than {ALL_CASES_SECS:g} s
 class Setting:
     """The parts of a runner that judge runs need.
 
-    `cancel_fd`: becomes readable to stop a run. `partner`: lends a second slot, for interactors.
+    `cancel_fd`: becomes readable to stop a run. `interactor_slot`: lends a second slot, for interactors.
     """
 
     node_id: str
@@ -54,7 +54,7 @@ class Setting:
     compile_cache: CompileCache
     cancel_fd: int | None
     store: Store
-    partner: Partner
+    interactor_slot: LendSlot
 
 
 class JudgeRun:
@@ -198,7 +198,7 @@ class JudgeRun:
         self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
 
     def _run_both(self, attempts: Attempts, spec: JailSpec, other: JailSpec) -> tuple[BothEnds, Classification]:
-        ends = interact(attempts.jail, self._setting.partner, spec, other, attempts.cancel_fd)
+        ends = interact(attempts.jail, self._setting.interactor_slot, spec, other, attempts.cancel_fd)
         self._programs.count_interaction(ends.program, ends.interactor)
         return ends, attempts.classified(ends.program)
 

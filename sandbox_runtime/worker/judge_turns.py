@@ -50,7 +50,7 @@ class JudgeTurns:
         self._correlation_id, self._store_secs = correlation_id, store_secs
         self._watched = watched
         self._run: JudgeRun | None = None
-        self._telling = Lock()
+        self._report_lock = Lock()
         self._has_failed = False
 
     def take(self, slot: WarmSlot) -> tuple[Completed | NotRun | None, bool]:
@@ -95,8 +95,8 @@ class JudgeTurns:
         try:
             while True:
                 is_usable = run.turn(slot, is_shared=is_shared) and slot.healthy
-                with self._telling:  # in the order of the cases
-                    self._tell(run.new_results())
+                with self._report_lock:  # in the order of the cases
+                    self._report(run.new_results())
                 goes_on = is_shared and is_usable and run.shareable and not self._has_failed
                 if not goes_on or not self._parts.second_slots.may_keep(slot):
                     return is_usable
@@ -117,7 +117,7 @@ class JudgeTurns:
                 compile_cache=parts.compile_cache,
                 cancel_fd=parts.cancel_fd,
                 store=self._store,
-                partner=parts.partners.borrow,
+                interactor_slot=parts.interactor_slots.borrow,
             )
             return JudgeRun(request, judging, setting, self._started_at)
         except TransportError as error:
@@ -146,7 +146,7 @@ class JudgeTurns:
     def _stored(self, run: JudgeRun) -> Completed | NotRun:
         return store_large_output(self._correlated(run.completed()), self._parts, self._store_secs)
 
-    def _tell(self, cases: list[CaseResult]) -> None:
+    def _report(self, cases: list[CaseResult]) -> None:
         """Count the runs of these cases, and report them if the judge run goes on."""
         request, parts = self._request, self._parts
         for case in cases:

@@ -8,8 +8,8 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.languages import Language
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.transport import Transport
+from sandbox_runtime.worker.interactor_slots import InteractorSlots
 from sandbox_runtime.worker.long_runs import LongRuns
-from sandbox_runtime.worker.partner_slots import PartnerSlots
 from sandbox_runtime.worker.progress import ProgressReports
 from sandbox_runtime.worker.second_slot import SecondSlots
 
@@ -27,5 +27,5 @@ class RunnerParts:
     metrics: Metrics
     long_runs: LongRuns
     progress: ProgressReports
-    partners: PartnerSlots
+    interactor_slots: InteractorSlots
     second_slots: SecondSlots

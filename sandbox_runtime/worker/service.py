@@ -23,9 +23,9 @@ from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
 from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.direct_intake import DirectIntake
+from sandbox_runtime.worker.interactor_slots import InteractorSlots
 from sandbox_runtime.worker.long_runs import LongRuns
 from sandbox_runtime.worker.managed_slot import ManagedSlot
-from sandbox_runtime.worker.partner_slots import PartnerSlots
 from sandbox_runtime.worker.polling import Poller, polled_queues
 from sandbox_runtime.worker.progress import ProgressReports
 from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
@@ -49,7 +49,7 @@ class Worker:
     """Run executions until drained. `run` blocks; `drain` may be called by a signal handler.
 
     `managed_slots`: at least `settings.slots`; with spare ones, a slot is cleaned up while another one runs.
-    `partners`: slots of interactors, which run beside those.
+    `interactor_slots`: slots of interactors, which run beside those.
     `listener`: a listening socket for the direct path; None: no direct path. `tls`: None for plain HTTP on it.
     """
 
@@ -59,14 +59,14 @@ class Worker:
         transport: Transport,
         managed_slots: Sequence[ManagedSlot],
         runner_facts: RunnerFacts,
-        partners: PartnerSlots,
+        interactor_slots: InteractorSlots,
         compile_cache: CompileCache = NO_CACHE,
         listener: socket.socket | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
         self._transport = transport
-        self._managed_slots, self._partners = managed_slots, partners
+        self._managed_slots, self._interactor_slots = managed_slots, interactor_slots
         self._runner_facts = runner_facts
         self._compile_cache = compile_cache
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -104,7 +104,7 @@ class Worker:
             metrics=self._metrics,
             long_runs=self._long_runs,
             progress=self._progress,
-            partners=self._partners,
+            interactor_slots=self._interactor_slots,
             second_slots=SecondSlots(self._capacity, self._slot_threads.put),
         )
         return RequestRunner(parts, self._sender)
@@ -184,7 +184,7 @@ class Worker:
             self._deleter.close()
             for managed_slot in self._managed_slots:
                 managed_slot.close()
-            self._partners.close()
+            self._interactor_slots.close()
         _LOG.info("worker stopped", extra={"count": len(self._running)})
 
     def _start_pollers(self) -> None:
@@ -233,7 +233,7 @@ class Worker:
         while True:
             self._send_heartbeat()
             self._compile_cache.drop_expired()
-            self._partners.drop_idle()
+            self._interactor_slots.drop_idle()
             if self._stopping.wait(self._settings.heartbeat_secs):
                 self._send_heartbeat()
                 return

@@ -17,7 +17,7 @@ from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, Request
 from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.transport import Clients, Transport, connect
-from sandbox_runtime.worker import ManagedSlot, PartnerSlots, RunnerFacts, Worker
+from sandbox_runtime.worker import InteractorSlots, ManagedSlot, RunnerFacts, Worker
 from tests.adapters.aws_account import Aws
 from tests.runner_doubles import RecordedSlot, requested
 from tests.until import PATIENCE_SECS, until
@@ -105,8 +105,8 @@ class System:
         if settings.tls_cert_file:
             tls = server_context(settings.tls_cert_file, settings.tls_key_file)
         transport = self.transport(settings)
-        partners = PartnerSlots(opener)
-        self.worker = Worker(settings, transport, managed_slots, facts, partners, self.compile_cache, listener, tls)
+        interactors = InteractorSlots(opener)
+        self.worker = Worker(settings, transport, managed_slots, facts, interactors, self.compile_cache, listener, tls)
         self._thread = Thread(target=self.worker.run)
         self._thread.start()
 

@@ -80,14 +80,14 @@ def run(slot: Slot, languages: Mapping[str, Language], compiled: CompileCache) -
 
 
 @pytest.fixture(scope="session")
-def partner(languages: Mapping[str, Language]) -> Iterator[Slot]:
+def second(languages: Mapping[str, Language]) -> Iterator[Slot]:
     """The slot of interactors."""
-    with open_slot(slots.slot_config("partner", 1, binds(tuple(languages.values()), slots.TOOLCHAINS))) as opened:
+    with open_slot(slots.slot_config("second", 1, binds(tuple(languages.values()), slots.TOOLCHAINS))) as opened:
         yield opened
 
 
 @pytest.fixture
-def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], compiled: CompileCache) -> Judge:
+def judge(slot: Slot, second: Slot, languages: Mapping[str, Language], compiled: CompileCache) -> Judge:
     """`judge(request)` to the completion, with all turns in one slot. `tries`: while the host is too busy."""
     stored: dict[int, bytes] = {}
 
@@ -104,12 +104,12 @@ def judge(slot: Slot, partner: Slot, languages: Mapping[str, Language], compiled
         return completed
 
     def decided_once(request: JudgeRequested, store: Store) -> JudgeCompleted:
-        setting = Setting("tests", languages, compiled, None, store, partner=lambda: nullcontext(partner))
+        setting = Setting("tests", languages, compiled, None, store, interactor_slot=lambda: nullcontext(second))
         run = begun(request, setting)
         while not run.is_over:
             run.turn(slot)
         slot.settle()
-        partner.settle()
+        second.settle()
         return run.completed()
 
     return judged

@@ -166,10 +166,10 @@ def test_cases_share_no_files_and_no_processes(judge: Judge) -> None:
 
 
 def test_two_slots_share_the_cases_of_a_judge_run(
-    slot: Slot, partner: Slot, languages: Mapping[str, Language], compiled: CompileCache
+    slot: Slot, second: Slot, languages: Mapping[str, Language], compiled: CompileCache
 ) -> None:
     setting = Setting(
-        "tests", languages, compiled, None, lambda _index, _output: "", partner=lambda: nullcontext(partner)
+        "tests", languages, compiled, None, lambda _index, _output: "", interactor_slot=lambda: nullcontext(second)
     )
     cases = [case(b"%d\n" % number, b"%d\n" % number) for number in range(40)]
     run = begun(judge_requested(cases, code=ECHO, checkers=(with_testlib("--testset", "words"),)), setting)
@@ -180,7 +180,7 @@ def test_two_slots_share_the_cases_of_a_judge_run(
         jail.settle()
 
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(work, (slot, partner)))
+        list(threads.map(work, (slot, second)))
     while not run.is_over:  # cases for which the host was too busy
         run.turn(slot)
     slot.settle()

@@ -16,7 +16,7 @@ from sandbox_runtime.judging.programs import ReadyProgram
 from sandbox_runtime.judging.protocols import judgement_of
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, CheckerProgram
-from sandbox_runtime.worker.partner_slots import IDLE_SECS, PartnerSlots
+from sandbox_runtime.worker.interactor_slots import IDLE_SECS, InteractorSlots
 from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 
@@ -94,18 +94,18 @@ def test_the_message_is_bounded_and_is_text() -> None:
     assert len(judged("testlib", ended(3, stderr=b"x" * 100_000)).message) == 4096
 
 
-def begin(checker: Checker, cases: Any = None, partner: RecordedSlot | None = None, **fields: Any) -> JudgeRun:
+def begin(checker: Checker, cases: Any = None, second: RecordedSlot | None = None, **fields: Any) -> JudgeRun:
     request = judge_requested(cases or [case(b"in", b"out")], checkers=(checker,), **fields)
     assert request.judging is not None
-    lend = PartnerSlots(lambda _index: partner or RecordedSlot()).borrow  # type: ignore[arg-type, return-value]
-    setting = Setting("node", BY_NAME, NO_CACHE, None, lambda _index, _output: "", partner=lend)
+    lend = InteractorSlots(lambda _index: second or RecordedSlot()).borrow  # type: ignore[arg-type, return-value]
+    setting = Setting("node", BY_NAME, NO_CACHE, None, lambda _index, _output: "", interactor_slot=lend)
     return JudgeRun(request, request.judging, setting, datetime.now(UTC))
 
 
 def judge(
-    checker: Checker, slot: RecordedSlot, cases: Any = None, partner: RecordedSlot | None = None, **fields: Any
+    checker: Checker, slot: RecordedSlot, cases: Any = None, second: RecordedSlot | None = None, **fields: Any
 ) -> tuple[CaseResult, ...]:
-    run = begin(checker, cases, partner, **fields)
+    run = begin(checker, cases, second, **fields)
     while not run.is_over:
         run.turn(slot)
     return run.completed().cases or ()
@@ -223,38 +223,38 @@ def test_all_checks_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_interactors_that_outlive_their_programs_use_up_the_time_of_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "ALL_CHECKS_SECS", 30.0)
-    partner = RecordedSlot(ended(0, wall_usec=15_011_000))
-    found = judge(checker(kind="interactor"), RecordedSlot(outcome(wall_usec=11_000)), [case()] * 4, partner=partner)
+    second = RecordedSlot(ended(0, wall_usec=15_011_000))
+    found = judge(checker(kind="interactor"), RecordedSlot(outcome(wall_usec=11_000)), [case()] * 4, second=second)
     assert [one.outcome for one in found] == ["passed", "passed", "judge_error", "judge_error"]
     assert "together" in (found[2].checker_message or "")
-    assert len(partner.specs) == 2, "without time left, nothing runs"
+    assert len(second.specs) == 2, "without time left, nothing runs"
 
 
 def test_the_time_of_an_interactor_beside_its_program_is_the_program_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "ALL_CHECKS_SECS", 1.0)
-    slot, partner = RecordedSlot(outcome(wall_usec=9_000_000)), RecordedSlot(ended(0, wall_usec=9_000_000))
-    found = judge(checker(kind="interactor"), slot, [case()] * 4, partner=partner)
+    slot, second = RecordedSlot(outcome(wall_usec=9_000_000)), RecordedSlot(ended(0, wall_usec=9_000_000))
+    found = judge(checker(kind="interactor"), slot, [case()] * 4, second=second)
     assert [one.outcome for one in found] == ["passed"] * 4
 
 
 def test_an_interactor_and_its_program_run_with_pipes() -> None:
-    slot, partner = RecordedSlot(outcome()), RecordedSlot(ended(0))
-    (found,) = judge(checker(kind="interactor"), slot, partner=partner)
+    slot, second = RecordedSlot(outcome()), RecordedSlot(ended(0))
+    (found,) = judge(checker(kind="interactor"), slot, second=second)
     assert (found.outcome, found.checker_message) == ("passed", "points 3 of 4")
     assert slot.specs[0].pipes is not None
-    assert partner.specs[0].pipes is not None
+    assert second.specs[0].pipes is not None
     assert files(slot.specs[0]) == {"solution.py": b"print(42)\n"}
-    assert files(partner.specs[0])["input"] == b"in"
-    assert partner.specs[0].argv[-4:] == ("input", "output", "answer", "--strict")
-    assert partner.specs[0].limits.wall_time_secs > slot.specs[0].limits.wall_time_secs
+    assert files(second.specs[0])["input"] == b"in"
+    assert second.specs[0].argv[-4:] == ("input", "output", "answer", "--strict")
+    assert second.specs[0].limits.wall_time_secs > slot.specs[0].limits.wall_time_secs
 
 
-@pytest.mark.parametrize("broken", ["program", "partner"])
+@pytest.mark.parametrize("broken", ["program", "second"])
 def test_a_sandbox_that_breaks_in_an_interaction_leaves_no_result_and_no_descriptor(broken: str) -> None:
-    slots = {"program": RecordedSlot(), "partner": RecordedSlot()}
+    slots = {"program": RecordedSlot(), "second": RecordedSlot()}
     slots[broken] = RecordedSlot(BROKEN)
     with pytest.raises(JailError):
-        judge(checker(kind="interactor"), slots["program"], partner=slots["partner"])
+        judge(checker(kind="interactor"), slots["program"], second=slots["second"])
 
 
 PROGRAM_ENDS = {
@@ -292,72 +292,72 @@ def test_outcomes_of_all_ends_of_both(own: str, other: str, *, is_interactor_fir
     assert judgement_of_both(interactor, ends, classify(ends.program, Phase.RUN)).outcome == wanted
 
 
-def test_partner_slots_are_kept_replaced_and_closed() -> None:
+def test_interactor_slots_are_kept_replaced_and_closed() -> None:
     opened: list[RecordedSlot] = []
 
     def opener(_index: int) -> Any:
         opened.append(RecordedSlot())
         return opened[-1]
 
-    partners = PartnerSlots(opener)
-    with partners.borrow() as first:
+    lent = InteractorSlots(opener)
+    with lent.borrow() as first:
         pass
-    with partners.borrow() as again:
+    with lent.borrow() as again:
         assert again is first
-        with partners.borrow() as other:
+        with lent.borrow() as other:
             assert other is not first
     assert len(opened) == 2
     for slot in opened:
         slot.healthy = False
-    with partners.borrow(), partners.borrow():
+    with lent.borrow(), lent.borrow():
         assert [slot.is_closed for slot in opened] == [False, False]
     assert [slot.is_closed for slot in opened] == [True, True]
-    with partners.borrow():
+    with lent.borrow():
         assert len(opened) == 3
-    partners.close()
+    lent.close()
     assert all(slot.is_closed for slot in opened)
 
 
-def test_a_partner_that_nobody_needs_for_a_while_is_closed() -> None:
+def test_an_interactor_slot_that_is_idle_for_five_minutes_is_closed() -> None:
     opened, now = list[RecordedSlot](), [1000.0]
 
     def opener(_index: int) -> Any:
         opened.append(RecordedSlot())
         return opened[-1]
 
-    partners = PartnerSlots(opener, lambda: now[0])
-    with partners.borrow(), partners.borrow():
+    lent = InteractorSlots(opener, lambda: now[0])
+    with lent.borrow(), lent.borrow():
         pass
     now[0] += IDLE_SECS / 2
-    with partners.borrow():
-        partners.drop_idle()
+    with lent.borrow():
+        lent.drop_idle()
     now[0] += IDLE_SECS / 2
-    partners.drop_idle()
+    lent.drop_idle()
     assert sorted(slot.is_closed for slot in opened) == [False, True], "the one that was used in between stays"
     now[0] += IDLE_SECS / 2
-    partners.drop_idle()
+    lent.drop_idle()
     assert [slot.is_closed for slot in opened] == [True, True]
-    with partners.borrow():
+    with lent.borrow():
         assert len(opened) == 3
 
 
-def test_a_partner_slot_that_cannot_open_fails_the_case_and_is_released() -> None:
+def test_an_interactor_slot_that_cannot_open_fails_the_case_and_is_released() -> None:
     def opener(_index: int) -> Any:
         raise OSError(24, "too many")
 
-    partners = PartnerSlots(opener)
+    lent = InteractorSlots(opener)
     for _ in range(40):
-        with pytest.raises(JailError), partners.borrow():
+        with pytest.raises(JailError), lent.borrow():
             pass
 
 
-def test_a_partner_slot_that_cannot_be_closed_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    partners = PartnerSlots(lambda _index: RecordedSlot(BROKEN))  # type: ignore[arg-type, return-value]
+def test_an_interactor_slot_that_cannot_be_closed_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    lent = InteractorSlots(lambda _index: RecordedSlot(BROKEN))  # type: ignore[arg-type, return-value]
 
     def fail(_slot: RecordedSlot) -> None:
         raise OSError(5, "input/output error")
 
     monkeypatch.setattr(RecordedSlot, "close", fail)
     for _ in range(40):
-        with pytest.raises(OSError, match="input"), partners.borrow() as slot:
+        with pytest.raises(OSError, match="input"), lent.borrow() as slot:
             slot.healthy = False  # type: ignore[misc]

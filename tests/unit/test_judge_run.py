@@ -43,7 +43,7 @@ def begin(request: JudgeRequested, stored: dict[int, bytes] | None = None, cache
         return f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
 
     assert request.judging is not None
-    setting = Setting("node", BY_NAME, cache, None, store, partner=lambda: nullcontext(RecordedSlot()))
+    setting = Setting("node", BY_NAME, cache, None, store, interactor_slot=lambda: nullcontext(RecordedSlot()))
     return JudgeRun(request, request.judging, setting, datetime.now(UTC))
 
 

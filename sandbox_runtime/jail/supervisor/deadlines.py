@@ -13,8 +13,8 @@ _NS, _USEC = 1_000_000_000, 1_000_000
 _SHORTEST_CHECK_NS = 2_000_000
 _LONGEST_CHECK_NS = 250_000_000
 _CONFIRM_NS = 5_000_000
-_MOMENT = random.SystemRandom()
-_EARLIEST_LOOK = 0.6  # of the longest pause; random, so that a program cannot predict the next check
+_RANDOM = random.SystemRandom()
+_EARLIEST_CHECK = 0.6  # of the longest pause; random, so that a program cannot predict the next check
 _CPUS = os.cpu_count() or 1  # cached: the call reads a file
 _BYTES_PER_NS = 4  # no present CPU fills fresh pages faster
 # Thrashing: heap and shared memory fill the group up to _THRASH_SHARE, and within _THRASH_NS the kernel reads this many
@@ -70,7 +70,7 @@ class Deadlines:
                 return StopReason.OOM_KILL
             used_usec = counters.cpu_usage_usec - self._start.cpu_usage_usec
             if self._running and self._cpu_wait.is_due(now):
-                self._look_at_threads(now, used_usec)
+                self._sample_threads(now, used_usec)
             breach = self._breach(used_usec, counters.memory_now_bytes)
             if breach is not StopReason.NONE and (breach is self._suspected or not self._groups.is_sampled):
                 return breach
@@ -83,10 +83,10 @@ class Deadlines:
         if now < self._wall_ns:
             return StopReason.NONE
         if self._running:
-            self._look_at_threads(now, self._groups.cpu_usage_usec() - self._start.cpu_usage_usec)
+            self._sample_threads(now, self._groups.cpu_usage_usec() - self._start.cpu_usage_usec)
         return StopReason.WALL_LIMIT
 
-    def _look_at_threads(self, now_ns: int, used_usec: int) -> None:
+    def _sample_threads(self, now_ns: int, used_usec: int) -> None:
         self._cpu_wait.add(now_ns, used_usec * 1000, read_threads(self._groups.members()[1]))
 
     @property
@@ -113,7 +113,7 @@ class Deadlines:
         left_ns = int((self._limits.cpu_time_secs * _USEC - used_usec) * 1000) // _CPUS
         if self._groups.is_sampled:
             left_ns = min(left_ns, (self._limits.memory_bytes - memory_bytes) // (_BYTES_PER_NS * _CPUS))
-        longest_ns = int(_LONGEST_CHECK_NS * _MOMENT.uniform(_EARLIEST_LOOK, 1))
+        longest_ns = int(_LONGEST_CHECK_NS * _RANDOM.uniform(_EARLIEST_CHECK, 1))
         return min(max(left_ns, _SHORTEST_CHECK_NS), longest_ns)
 
     def _is_idle(self, now: int, wanted_usec: int) -> bool:

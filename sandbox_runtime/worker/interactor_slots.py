@@ -1,4 +1,4 @@
-"""Second slots, for interactors: opened when the first one is needed, and kept for the next interaction a while."""
+"""The slots of interactors: one is opened when it is needed, and kept for later interactions until it is idle."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,25 +9,25 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.managed_slot import RUNS_PER_TEMPLATE
 
-MOST_PARTNERS = 16
+MOST_INTERACTORS = 16
 # An idle slot holds the memory of a template; another one takes a sixth of a second of one core.
 IDLE_SECS = 300.0
 
 
-class PartnerSlots:
+class InteractorSlots:
     """Safe for threads. `opener(index)` opens a slot; it raises JailError."""
 
     def __init__(self, opener: Callable[[int], WarmSlot], clock: Callable[[], float] = monotonic) -> None:
         self._opener = opener
         self._clock = clock
-        self._permits = BoundedSemaphore(MOST_PARTNERS)
-        self._free = list(range(MOST_PARTNERS))
+        self._permits = BoundedSemaphore(MOST_INTERACTORS)
+        self._free = list(range(MOST_INTERACTORS))
         self._idle: dict[int, tuple[WarmSlot, float]] = {}  # since when
         self._lock = Lock()
 
     @contextmanager
     def borrow(self) -> Iterator[WarmSlot]:
-        """Lend a slot for one run. Waits while MOST_PARTNERS are lent. Raises JailError."""
+        """Lend a slot for one run. Waits while MOST_INTERACTORS are lent. Raises JailError."""
         with self._permits:
             with self._lock:
                 index = self._free.pop()
