@@ -93,7 +93,7 @@ class CheckHints:
         except (ClientError, BotoCoreError) as error:
             warn(log, "Hint not sent; the schedule will start the run", run.log_ids, error)
 
-    def tell_ended(self, submission: Submission) -> None:
+    def send_ended(self, submission: Submission) -> None:
         """Send the hint of the check's run to which a final submission belongs, if there is one.
 
         Clients choose the metadata of their own submissions. So the hint names only runs of their project,
@@ -104,7 +104,7 @@ class CheckHints:
             hint = CheckHint(runs_pk(submission.project_id, check_id), position, has_ended=True)
             self._send(submission.project_id, asdict(hint))
 
-    def tell_submission(self, ended: SubmissionEnded) -> None:
+    def send_submission(self, ended: SubmissionEnded) -> None:
         """Send the names of the checks that a submission starts. Raises the errors of SQS."""
         self._send(ended.project_id, asdict(ended))
 

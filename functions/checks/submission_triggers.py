@@ -32,8 +32,8 @@ class SubmissionTriggers:
         self._hints = hints
         self._cached = FreshCache[str, list[Follower]](FRESH_MS, _MOST_PROJECTS)
 
-    def tell(self, submission: Submission) -> None:
-        """Tell of a final run; a judge run starts no check.
+    def start_checks(self, submission: Submission) -> None:
+        """Send hints of the checks that a final run starts; a judge run starts none.
 
         Raises the errors of table and queue: the stream then repeats it.
         """
@@ -52,7 +52,7 @@ class SubmissionTriggers:
                 "metadata": dict(metadata),
             }
             for some in batched(check_ids, CHECKS_PER_MESSAGE):
-                self._hints.tell_submission(SubmissionEnded(project_id, submission.submission_id, some, data))
+                self._hints.send_submission(SubmissionEnded(project_id, submission.submission_id, some, data))
 
 
 def _is_started(follower: Follower, metadata: Mapping[str, str]) -> bool:

@@ -26,10 +26,10 @@ def wired() -> Announcer:
     settings = load(AnnounceSettings)
     submissions = SubmissionStore(settings.submissions_table, Clients.dynamodb())
     triggers = TriggerStore(settings.checks_table, Clients.dynamodb())
-    tell = SubmissionTriggers(triggers, CheckHints(Clients.sqs(), settings.checks_queue_url)).tell
+    started = SubmissionTriggers(triggers, CheckHints(Clients.sqs(), settings.checks_queue_url))
     judged = judged_runs(settings)
     event = partial(event_of, judged, judged.payloads, settings.public_base_url)
-    return Announcer(submissions, event_bus(settings), event, tell)
+    return Announcer(submissions, event_bus(settings), event, started.start_checks)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature

@@ -16,12 +16,12 @@ def recorder(settings: RecordSettings | SweepSettings, service: str) -> Recorder
     """Return the part that applies the runners' messages."""
     hints = CheckHints(Clients.sqs(), settings.checks_queue_url)
 
-    def tell_checks(final: Submission) -> None:
+    def hint_ended(final: Submission) -> None:
         try:
-            hints.tell_ended(final)
+            hints.send_ended(final)
         except (ClientError, BotoCoreError) as error:
             warn(logger(service), "Hint for a check not sent; its schedule will find the end", final.log_ids, error)
 
-    parts = completer(settings, service, tell_checks)
+    parts = completer(settings, service, hint_ended)
     runners = RunnerStore(settings.runners_table, Clients.dynamodb())
     return Recorder(parts, parts.submissions, parts.payloads, runners, parts.judge_runs)

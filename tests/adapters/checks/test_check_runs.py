@@ -418,8 +418,8 @@ def test_metadata_of_a_clients_own_submission_ends_no_run(world: CheckWorld) -> 
 @pytest.mark.parametrize("check_run", ["", "x", "x" * 1_500, "2026-11-24T12:05:00.000Z#\ud800", "é"])
 def test_metadata_that_names_no_run_sends_no_hint(world: CheckWorld, check_run: str) -> None:
     own = {"check_id": "3f0c5a3e-8d7b-4b52-9a3c-6e2d4f8b7c03", "check_run": check_run}
-    world.parts.steps.hints.tell_ended(final_submission(metadata=own))
-    world.parts.steps.hints.tell_ended(final_submission(metadata={"check_run": check_run}))
+    world.parts.steps.hints.send_ended(final_submission(metadata=own))
+    world.parts.steps.hints.send_ended(final_submission(metadata={"check_run": check_run}))
     assert world.aws.messages("ChecksQueue") == []
 
 
