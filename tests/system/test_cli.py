@@ -10,11 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.system.local_stack import ROOT, LocalStack, free_port, wait_until
-from tests.system.webhook_inbox import Inbox
 
 COMMAND = ROOT / ".venv" / "bin" / "rustbox"
 
@@ -117,35 +115,6 @@ def test_the_administrator_traces_a_submission(rustbox: Rustbox, tmp_path: Path)
     shown = rustbox("admin", "trace", submitted).stdout.decode()
     assert found["correlation_id"] in shown
     assert loaded(rustbox("admin", "redrive", "batch", "--json"))["moved"] == 0
-
-
-def test_an_endpoint_is_tested_and_its_deliveries_are_replayed(
-    rustbox: Rustbox, client: httpx.Client, inbox: Inbox
-) -> None:
-    made = loaded(rustbox("webhooks", "create", inbox.url, "--header", "x-team=blue", "--disabled", "--json"))
-    try:
-        assert made["secret"].startswith("whsec_")
-        assert made["id"] in rustbox("webhooks", "list").stdout.decode()
-        tested = rustbox("webhooks", "test", made["id"])
-        assert (tested.returncode, b"signed:" in tested.stdout) == (0, True), tested.stderr
-        (probe,) = inbox.all()
-        assert (probe.headers["x-team"], probe.webhook_id in tested.stdout.decode()) == ("blue", True)
-        assert (
-            loaded(rustbox("webhooks", "rotate", made["id"], "--overlap", "0s", "--json"))["secret"] != made["secret"]
-        )
-    finally:
-        assert loaded(rustbox("webhooks", "delete", made["id"], "--yes", "--json"))["deleted"] is True
-    target = {"webhook_url": inbox.url, "webhook_secret": "any text"}
-    submission_id = client.post("/api/submit", json={"language": "python", "code": "1", **target}).json()["id"]
-    wait_until(lambda: len(inbox.of(submission_id)) == 1, 30, "the webhook came")
-    (sent,) = loaded(rustbox("deliveries", "list", "--submission", submission_id, "--json"))["items"]
-    wait_until(
-        lambda: loaded(rustbox("deliveries", "show", sent["id"], "--json"))["state"] == "delivered",
-        30,
-        "it is recorded",
-    )
-    assert rustbox("deliveries", "replay", sent["id"], "--webhook-secret", "any text").returncode == 0
-    wait_until(lambda: len(inbox.of(submission_id)) == 2, 30, "it came again")
 
 
 def test_a_wrong_key_a_stopped_service_and_a_missing_setting_have_exit_codes_of_their_own(rustbox: Rustbox) -> None:

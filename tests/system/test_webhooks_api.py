@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 from standardwebhooks.webhooks import Webhook
 
-from tests.system.local_stack import LocalStack, run, wait_until
+from tests.system.local_stack import run, wait_until
 from tests.system.webhook_inbox import Delivery, Inbox
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -59,28 +59,3 @@ def test_a_delivery_is_listed_and_replayed_with_the_same_bytes(client: httpx.Cli
     assert all(verified(SECRET, delivery)["id"] == done["id"] for delivery in (first, second))
     shown = client.get(path).json()
     assert [(attempt["n"], attempt["status_code"]) for attempt in shown["attempts"]] == [(1, 200), (2, 200)]
-
-
-def test_paused_deliveries_are_recovered_and_verified(stack: LocalStack, inbox: Inbox) -> None:
-    with stack.client(stack.add_project("recovering")) as client:
-        made = make(client, url=inbox.url, headers={"x-team": "7"}, enabled=False)
-        path = f"/api/webhooks/{made['id']}"
-        since = client.get(path).json()["created_at"]
-        done = [run(client, f"print({number})")["id"] for number in range(3)]
-
-        def states(state: str) -> set[str]:
-            query = {"endpoint_id": made["id"], "state": state}
-            return {item["submission_id"] for item in client.get("/api/deliveries", params=query).json()["items"]}
-
-        wait_until(lambda: states("paused") == set(done), 30, "all of it is paused", stack.log)
-        assert client.post(f"{path}/recover", json={"since": since}).status_code == httpx.codes.CONFLICT
-        assert inbox.all() == []
-        assert client.patch(path, json={"enabled": True}).json()["health"] == "active"
-        answer = client.post(f"{path}/recover", json={"since": since}).json()
-        assert answer == {"recovered": 3, "complete": True, "continue_since": None}
-        wait_until(lambda: states("delivered") == set(done), 30, "all of it is delivered", stack.log)
-        assert client.post(f"{path}/recover", json={"since": since}).json()["recovered"] == 0
-    assert inbox.ids() == set(done)
-    for delivery in inbox.all():
-        assert verified(made["secret"], delivery)["type"] == "submission.completed"
-        assert delivery.headers["x-team"] == "7"
