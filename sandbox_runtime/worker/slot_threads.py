@@ -64,6 +64,6 @@ class SlotThreads:
                 is_usable = job.run(managed_slot.slot)
             except Exception:  # noqa: BLE001
                 # The entry point of this thread: a bug of ours costs one attempt, not the thread.
-                _LOG.exception("handling failed", extra={"message_id": job.name})
+                _LOG.exception("request not handled because of an internal error", extra={"message_id": job.name})
                 is_usable = False
             self._capacity.release(job.project_id, is_lent=job.is_lent)
