@@ -171,7 +171,7 @@ def _enter(standing: Standing, rules: Rules, state: State, now_ms: int) -> Step:
 
 
 def _announce(standing: Standing, rules: Rules, now_ms: int) -> Step:
-    """Tell the state if the last message gave another one, or if a reminder is due."""
+    """Announce the state if the last message gave another one, or if a reminder is due."""
     was, state = standing.told, standing.state
     is_reminder = was is state
     if rules.is_muted(now_ms) or (is_reminder and not _is_reminder_due(standing, rules, now_ms)):
