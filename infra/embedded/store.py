@@ -1,4 +1,4 @@
-"""One SQLite file: transactions of many threads and processes, none of which ever sees it locked."""
+"""One SQLite file for many threads and processes. A transaction waits for another one, and never fails because of it."""
 
 from __future__ import annotations
 

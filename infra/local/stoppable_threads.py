@@ -14,7 +14,7 @@ _AGAIN_SECS: Final = 1.0
 
 
 class StoppableThreads:
-    """The base of a part with threads, each of which looks at `_stopping` between two pieces of work.
+    """The base of parts with threads. Each thread checks `_stopping` between two pieces of work.
 
     A thread goes on after an error: otherwise the stack would look alive, and part of its work would not be done.
     """
