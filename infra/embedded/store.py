@@ -1,4 +1,4 @@
-"""One SQLite file for many threads and processes. A transaction waits for another one, and never fails because of it."""
+"""One SQLite file for many threads and processes. Transactions wait for each other; none fails as locked."""
 
 from __future__ import annotations
 
