@@ -1,4 +1,4 @@
-"""Read the delivery that a sender may claim next: the hinted one, an older one, or the one whose turn it is."""
+"""Read the delivery that a sender may claim next: the hinted one, an older one, or the next one in order."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -33,10 +33,10 @@ class Candidates:
         """Read a delivery with its endpoint, lane and slots; None if it cannot be claimed now."""
         return self._claimable(self._read(hint))
 
-    def read_turn(self, hint: Hint) -> DeliverySnapshot | None:
-        """Like `read_claimable`. For an ordered endpoint, return the delivery whose turn it is; the hinted one waits.
+    def read_next(self, hint: Hint) -> DeliverySnapshot | None:
+        """Like `read_claimable`. For an ordered endpoint, return the next delivery in order; the hinted one waits.
 
-        A paused one is due again, because its endpoint is enabled. A replay has no turn.
+        A paused one is due again, because its endpoint is enabled. A replay has no place in the order.
         """
         seen = self._read(hint)
         if seen is None or seen.endpoint is None or not seen.endpoint.ordered or not seen.endpoint.enabled:
@@ -47,7 +47,7 @@ class Candidates:
             if not self.queue.has(waits.delivery):
                 return waits
             if first is not None:
-                self.parking.wait_for_turn(waits)
+                self.parking.wait_in_order(waits)
                 reach("webhook.after_wait")
         if first is None:
             return None
@@ -55,21 +55,21 @@ class Candidates:
         if is_paused:
             self.replays.recover(first, self.clock())
             reach("webhook.after_resume")
-        turn: DeliverySnapshot | None = seen
+        following: DeliverySnapshot | None = seen
         if is_paused or not is_first:
-            turn = self._read(Hint(first.event_id, first.endpoint_id, hint.project_id, hint.host))
-        return self._claimable(None if turn is None else replace(turn, is_turn=True, lane=seen.lane))
+            following = self._read(Hint(first.event_id, first.endpoint_id, hint.project_id, hint.host))
+        return self._claimable(None if following is None else replace(following, is_next=True, lane=seen.lane))
 
     def following(self, done: Delivery, lane: Lane) -> Iterator[DeliverySnapshot]:
         """Yield claimable deliveries of a lane, for a sender that is done with one of them and keeps its slot."""
         for event_id, endpoint_id in self._names(done, lane):
-            seen = self.read_turn(Hint(event_id, endpoint_id, lane.project_id, lane.host))
+            seen = self.read_next(Hint(event_id, endpoint_id, lane.project_id, lane.host))
             if seen is not None and seen.lane.ref == lane.ref and seen.lane.host == lane.host:
                 yield seen
 
     def _names(self, done: Delivery, lane: Lane) -> Iterator[tuple[str, str]]:
         if lane.is_ordered:
-            yield done.event_id, done.endpoint_id  # leads to the next one (`read_turn`)
+            yield done.event_id, done.endpoint_id  # leads to the next one (`read_next`)
         yield from self.lanes.oldest(lane, _MOST)
 
     def older(self, seen: DeliverySnapshot) -> DeliverySnapshot | None:

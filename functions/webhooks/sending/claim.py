@@ -50,7 +50,7 @@ class Claimer:
         if claimed is not None:
             return claimed
         for _ in tries(_TRIES, self.sleep):
-            seen = self.candidates.read_turn(hint)
+            seen = self.candidates.read_next(hint)
             if seen is None:
                 return None
             held, is_settled = self._settle(seen, owner, hint)
@@ -150,8 +150,8 @@ class Claimer:
         if seen.lane.is_open and now - seen.delivery.next_at_ms >= PARKED_MS:
             held = self.leases.claim_unsent(seen, owner)
             return held, held is not None
-        if seen.is_turn and seen.slots.has_sender(seen.lane, now):
-            return None, self.parking.wait_for_turn(seen)  # that sender goes on with this one
+        if seen.is_next and seen.slots.has_sender(seen.lane, now):
+            return None, self.parking.wait_in_order(seen)  # that sender goes on with this one
         next_free_ms = seen.slots.next_free_ms(seen.lane, now)
         if seen.lane.is_marked(now) or next_free_ms is None:
             return None, self.parking.park(seen)

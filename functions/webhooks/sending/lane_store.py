@@ -120,10 +120,10 @@ def close_breaker(now_ms: int) -> ConditionalUpdate:
     return ConditionalUpdate(sets, "", {}, ("failures", "failing_since_ms", "probe_at_ms"))
 
 
-def take_turn(lane: Lane, event_id: str, now_ms: int) -> ConditionalUpdate:
+def note_current(lane: Lane, event_id: str, now_ms: int) -> ConditionalUpdate:
     """Build the update that notes which delivery of an ordered lane is begun, if none was since `lane` was read.
 
-    The lane is marked, so that the sweeper goes on if the sender ends before the next turn.
+    The lane is marked, so that the sweeper goes on if the sender ends before the next delivery.
     """
     mark = mark_lane(lane, now_ms)
     seen: dict[str, Value] = {} if lane.current is None else {"seen_current": lane.current}

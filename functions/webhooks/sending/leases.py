@@ -23,7 +23,7 @@ from functions.webhooks.sending import slot_rows
 from functions.webhooks.sending.attempted_endpoint import count_attempt
 from functions.webhooks.sending.claimable import DUE, LEASE, WAITING, change_claimable, only_if_same
 from functions.webhooks.sending.lane_rows import lane_key
-from functions.webhooks.sending.lane_store import take_turn
+from functions.webhooks.sending.lane_store import note_current
 from functions.webhooks.sending.parking import CONTENDED_TRIES
 from functions.webhooks.sending.slots import SLOT_MS, HeldSlot, Slots
 
@@ -146,9 +146,9 @@ class Leases(Table):
         if endpoint is not None:
             counting, endpoint = count_attempt(self.table_name, endpoint, seen.delivery, self._clock())
             actions.append(counting)
-        if seen.is_turn:
-            turn = take_turn(seen.lane, seen.delivery.event_id, self._clock())
-            actions.append(turn.action(self.table_name, lane_key(seen.lane.project_id, seen.lane.name)))
+        if seen.is_next:
+            note = note_current(seen.lane, seen.delivery.event_id, self._clock())
+            actions.append(note.action(self.table_name, lane_key(seen.lane.project_id, seen.lane.name)))
         if self._transact(actions):
             return None
         others_wait = seen.slots.waiting_ms is not None or seen.lane.is_ordered

@@ -34,7 +34,7 @@ class OrderedQueue(Table):
         return self._get(key(_pk(delivery.project_id, delivery.endpoint_id), _sk(delivery))) is not None
 
     def first(self, lane: Lane) -> Delivery | None:
-        """Return the delivery whose turn it is: the one that was begun last, until it is final; then the oldest."""
+        """Return the next delivery in order: the one that was begun last, until it is final; then the oldest."""
         begun = None if lane.current is None else self._delivery(lane.current, lane.name)
         if begun is not None and begun.state in _LIVE:
             return begun

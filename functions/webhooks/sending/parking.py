@@ -1,4 +1,4 @@
-"""Claimable deliveries that are not sent now: parked, paused, cancelled, or waiting for their turn."""
+"""Claimable deliveries that are not sent now: parked, paused, cancelled, or waiting behind another one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Parking(Table):
             ]
         return not self._transact(actions)
 
-    def wait_for_turn(self, seen: DeliverySnapshot) -> bool:
+    def wait_in_order(self, seen: DeliverySnapshot) -> bool:
         """Let a delivery of an ordered endpoint wait without a hint; False if it has changed.
 
         The lane is marked, but not the project: its other endpoints need not look for waiting deliveries.

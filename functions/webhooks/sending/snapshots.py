@@ -35,14 +35,14 @@ _MOST_ENDPOINTS = 1_000
 class DeliverySnapshot:
     """A delivery with its endpoint, lane and slots. `endpoint` is None if deleted, or for a run's own URL.
 
-    `is_turn`: the delivery is that of an ordered endpoint whose turn it is.
+    `is_next`: of an ordered endpoint, whose next delivery in order this is.
     """
 
     delivery: Delivery
     endpoint: Endpoint | None
     lane: Lane
     slots: Slots
-    is_turn: bool = False
+    is_next: bool = False
 
     @property
     def is_orphan(self) -> bool:
