@@ -59,6 +59,15 @@ def test_a_transaction_has_at_most_4_mib(aws: Backend, table: str) -> None:
     assert len(list(client.get_paginator("scan").paginate(TableName=table).search("Items"))) == 12
 
 
+def test_an_expression_has_at_most_4_kib(aws: Backend, table: str) -> None:
+    client, names = aws.client("dynamodb"), [f"name_{number:03}" for number in range(450)]
+    request = {"TableName": table, "Key": {"pk": {"S": "a"}, "sk": {"S": "a"}}}
+    text = f"REMOVE {', '.join(names)}"
+    fitting = text[:4096].rpartition(",")[0]
+    client.update_item(**request, UpdateExpression=fitting + " " * (4096 - len(fitting)))
+    assert _refused(lambda: client.update_item(**request, UpdateExpression=text)) == "ValidationException"
+
+
 def test_a_batch_reads_at_most_100_keys(aws: Backend, table: str) -> None:
     client = aws.client("dynamodb")
     keys = [{"pk": {"S": "a"}, "sk": {"S": str(number)}} for number in range(101)]

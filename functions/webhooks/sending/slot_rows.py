@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _HELD = "held_"
 _HASH_CHARS = 16
+_MOST_REMOVED = 25
+"""An expression has at most 4 KiB, and each slot with its lane and host takes 134 bytes of it."""
 NOBODY_WAITS = "attribute_not_exists(#waiting_ms)"
 _COUNT = "#version = if_not_exists(#version, :zero) + :one"
 
@@ -80,9 +83,12 @@ def free(slot: HeldSlot, rest_until_ms: int, now_ms: int) -> ConditionalUpdate:
 
 
 def remove_expired(slots: Slots, now_ms: int) -> ConditionalUpdate | None:
-    """Build the update that removes expired slots; None if there are none. Repeating it is safe."""
+    """Build the update that removes expired slots, at most _MOST_REMOVED; None if there are none.
+
+    Repeating it is safe.
+    """
     members: defaultdict[str, set[str]] = defaultdict(set)
-    expired = slots.expired(now_ms)
+    expired = dict(islice(slots.expired(now_ms).items(), _MOST_REMOVED))
     for slot_id, slot in expired.items():
         for name in ("all", _of_lane(slot.lane), _of_host(slot.host)):
             members[name].add(slot_id)

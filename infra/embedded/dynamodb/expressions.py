@@ -28,6 +28,7 @@ _TOKEN: Final = re.compile(r"\s*(?:([#:]?[A-Za-z_][A-Za-z0-9_]*|[#:]?[A-Za-z0-9_
 _COMPARATORS: Final = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _FUNCTIONS: Final = {"attribute_exists": 1, "attribute_not_exists": 1, "begins_with": 2, "contains": 2}
 _CACHED: Final = 1024
+_MOST_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def parse_projection(text: str) -> Parsed[tuple[Tree, ...]]:
 
 
 def _parse[T](text: str, rule: Callable[[_Parser], T]) -> Parsed[T]:
+    if len(text) > _MOST_BYTES:
+        raise invalid(f"Invalid expression: Expression size has exceeded the maximum allowed size; {len(text)} bytes")
     parser = _Parser(text)
     tree = rule(parser)
     if parser.next:

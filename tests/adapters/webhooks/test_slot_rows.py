@@ -136,6 +136,18 @@ def test_only_expired_slots_are_removed(row: Row) -> None:
     assert [row.take(now_ms=LATER) is not None for _ in range(3)] == [True, True, False]
 
 
+def test_very_many_expired_slots_are_removed_by_several_updates(aws: Aws) -> None:
+    """An expression has at most 4 KiB. All slots of a project expire together if its senders crash together."""
+    row = Row(aws, limit=250)
+    for number in range(60):
+        row.must_take(other(number, host=f"{number}.example.com"))
+    for left in (35, 10, 0):
+        remove = slot_rows.remove_expired(row.read(), LATER)
+        assert remove is not None
+        row.write(remove)
+        assert len(row.read().taken) == left
+
+
 def test_a_mark_fails_if_a_slot_was_taken_or_freed_since_the_read(row: Row) -> None:
     assert row.write(slot_rows.mark(row.read(), START_MS))
     slot = row.must_take()
