@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     shared = SharedSweep(sweep, context.get_remaining_time_in_millis, logger(SERVICE))
     shared.run()
     metrics(SERVICE).add("OldestDueAge", sweep.oldest_due_age_ms / MS_PER_SEC, MetricUnit.Seconds)
-    return {"driven": shared.driven, "failed": shared.failed}
+    return {"handled": shared.handled, "failed": shared.failed}
 
 
 def _settle(record: SQSRecord) -> None:

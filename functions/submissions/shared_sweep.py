@@ -32,7 +32,7 @@ class SharedSweep:
         self._entries = sweep.entries()
         self._lock = threading.Lock()
         self._is_over = False
-        self.driven = 0
+        self.handled = 0
         self.failed = 0
 
     def run(self) -> None:
@@ -47,7 +47,7 @@ class SharedSweep:
 
     def _handle(self, most: int | None = None) -> None:
         """Handle entries one after the other, at most `most` if it is not None."""
-        while (most is None or self.driven < most) and (entry := self._next()) is not None:
+        while (most is None or self.handled < most) and (entry := self._next()) is not None:
             try:
                 self._sweep.handle(entry)
             except Exception:  # noqa: BLE001 - one broken row must not stop the others; it is due again in a minute
@@ -63,5 +63,5 @@ class SharedSweep:
                 return None
             entry = next(self._entries, None)
             self._is_over = entry is None
-            self.driven += entry is not None
+            self.handled += entry is not None
             return entry

@@ -131,7 +131,7 @@ def test_a_host_has_neither_port_nor_trailing_dot(url: str, host: str) -> None:
 
 
 def test_projects_take_turns_in_a_large_backlog() -> None:
-    """50,000 rows of one project are due before one row of another: it is the second to be driven."""
+    """50,000 rows of one project are due before one row of another: it is the second to be handled."""
     flood = [DueDelivery(f"event-{number}", "run", number) for number in range(50_000)]
     victim, lane = DueSubmission("victim", 60_000), DueLane("third", "e", 70_000)
     projects: dict[Entry, str] = dict.fromkeys(flood, "flood")

@@ -129,7 +129,7 @@ def test_the_sweeper_sends_a_lost_run_again_with_its_variables(world: CheckWorld
     world.hints()
     lost = requested(world)
     world.aws.environment("SweepFunction")
-    assert sweep.handler({"source": "schedule"}, Context()) == {"driven": 1, "failed": 0}  # type: ignore[arg-type]
+    assert sweep.handler({"source": "schedule"}, Context()) == {"handled": 1, "failed": 0}  # type: ignore[arg-type]
     again = requested(world)
     assert again["execution_id"] != lost["execution_id"]
     assert (again["environment"], again["secret_names"]) == (lost["environment"], lost["secret_names"])

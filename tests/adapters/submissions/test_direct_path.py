@@ -719,4 +719,4 @@ def test_a_crash_on_the_way_back_to_the_queue_costs_no_result(
     for _ in range(3):
         pipeline.sweep()
         pipeline.time.advance(61)
-    assert only_row(aws).redrives >= 2  # from then on it is driven like every other
+    assert only_row(aws).redrives >= 2  # from then on the sweeper handles it as every other

@@ -1,4 +1,4 @@
-"""`sweep`: whatever is due and late is driven on, and dead letters end as IE."""
+"""`sweep` handles late due rows, and dead letters end as IE."""
 
 import json
 import threading
@@ -50,7 +50,7 @@ def fill(pipeline: Pipeline, queue: str) -> None:
 def test_quiet_sweep_reports_an_age_of_zero(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     pipeline.submit()
     pipeline.submit(webhook_url=None, webhook_secret=None)
-    assert pipeline.sweep() == {"driven": 0, "failed": 0}
+    assert pipeline.sweep() == {"handled": 0, "failed": 0}
     assert oldest_due_ages(capsys) == [0]
 
 
@@ -67,7 +67,7 @@ def test_stale_index_entry_is_passed_over(pipeline: Pipeline, monkeypatch: pytes
         ),
     )
     before = pipeline.row(submission), pipeline.delivery(submission)
-    assert pipeline.sweep() == {"driven": 1, "failed": 0}
+    assert pipeline.sweep() == {"handled": 1, "failed": 0}
     assert (pipeline.row(submission), pipeline.delivery(submission)) == before
 
 
@@ -90,7 +90,7 @@ def test_pending_submission_whose_message_was_lost_is_sent_again(
 ) -> None:
     submission = pipeline.submit(limits={"memory_mb": 64, "cpu_time_secs": 1.5}, stdin=b"1 2\n")
     pipeline.time.advance(121)
-    assert pipeline.sweep() == {"driven": 1, "failed": 0}
+    assert pipeline.sweep() == {"handled": 1, "failed": 0}
     (message,) = pipeline.aws.messages("BatchQueue")
     sent = ExecutionRequested.parse(json.dumps(message))
     row = pipeline.row(submission)
@@ -131,7 +131,7 @@ def test_submission_whose_input_is_gone_ends_as_ie(pipeline: Pipeline) -> None:
 def test_all_lost_messages_come_back_in_one_sweep(pipeline: Pipeline) -> None:
     submissions = [pipeline.submit() for _ in range(40)]
     pipeline.time.advance(121)
-    assert pipeline.sweep() == {"driven": 40, "failed": 0}
+    assert pipeline.sweep() == {"handled": 40, "failed": 0}
     sent = {message["submission_id"] for message in pipeline.aws.messages("BatchQueue")}
     assert sent == {submission.submission_id for submission in submissions}
 
@@ -186,7 +186,7 @@ def test_run_within_its_budget_is_left_alone(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.record(started(submission))
     pipeline.time.advance(96)
-    assert pipeline.sweep() == {"driven": 0, "failed": 0}
+    assert pipeline.sweep() == {"handled": 0, "failed": 0}
 
 
 def test_overdue_run_is_driven_again_and_then_ends_as_ie(pipeline: Pipeline) -> None:
@@ -248,11 +248,11 @@ def test_delivery_whose_hint_was_lost_is_hinted_again(pipeline: Pipeline, capsys
     pipeline.finish(submission)
     pipeline.hints()
     pipeline.time.advance(700)
-    assert pipeline.sweep() == {"driven": 1, "failed": 0}
+    assert pipeline.sweep() == {"handled": 1, "failed": 0}
     assert oldest_due_ages(capsys) == [700.0]
     pipeline.hints()
     pipeline.time.advance(HINTED_MS / 1000 - 1)
-    assert pipeline.sweep() == {"driven": 0, "failed": 0}  # its hint may still come
+    assert pipeline.sweep() == {"handled": 0, "failed": 0}  # its hint may still come
     assert oldest_due_ages(capsys) == [0]
     pipeline.time.advance(1)
     pipeline.sweep()
@@ -260,7 +260,7 @@ def test_delivery_whose_hint_was_lost_is_hinted_again(pipeline: Pipeline, capsys
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.DELIVERED
     pipeline.time.advance(60)
-    assert pipeline.sweep() == {"driven": 0, "failed": 0}
+    assert pipeline.sweep() == {"handled": 0, "failed": 0}
 
 
 def test_hinted_delivery_is_hinted_once_a_sweep_and_not_by_two_at_once(pipeline: Pipeline) -> None:
@@ -316,8 +316,8 @@ def test_sweep_stops_while_there_is_time_and_the_next_goes_on(pipeline: Pipeline
     for _ in range(10):
         pipeline.submit()
     pipeline.time.advance(121)
-    assert pipeline.sweep(Context(remaining_ms=RESERVE_MS + 3_500, step_ms=1000)) == {"driven": 3, "failed": 0}
-    assert pipeline.sweep() == {"driven": 7, "failed": 0}
+    assert pipeline.sweep(Context(remaining_ms=RESERVE_MS + 3_500, step_ms=1000)) == {"handled": 3, "failed": 0}
+    assert pipeline.sweep() == {"handled": 7, "failed": 0}
 
 
 def test_oldest_rows_come_first_across_shards_and_kinds(pipeline: Pipeline) -> None:
@@ -338,7 +338,7 @@ def test_row_that_cannot_be_driven_does_not_hold_up_the_others(
     broken = pipeline.submit(language="cobol", due_at_ms=START_MS - 1)
     others = [pipeline.submit() for _ in range(3)]
     pipeline.time.advance(121)
-    assert pipeline.sweep() == {"driven": 4, "failed": 1}
+    assert pipeline.sweep() == {"handled": 4, "failed": 1}
     assert "Due row not handled; it is due again in a minute" in [entry.message for entry in caplog.records]
     sent = {message["submission_id"] for message in pipeline.aws.messages("BatchQueue")}
     assert sent == {submission.submission_id for submission in others}
@@ -503,8 +503,8 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
     monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
-    driven = pipeline.sweep(Context(remaining_ms=RESERVE_MS + 30_500, step_ms=1000))["driven"]
-    assert driven == 30
+    handled = pipeline.sweep(Context(remaining_ms=RESERVE_MS + 30_500, step_ms=1000))["handled"]
+    assert handled == 30
     hinted = [json.loads(hint)["event_id"] for hint in pipeline.hints()]
     assert (len(hinted), victim in hinted) == (30, True)
 
@@ -520,7 +520,7 @@ def test_a_row_waits_for_the_whole_flood_if_projects_do_not_take_turns(
     assert victim not in [json.loads(hint)["event_id"] for hint in pipeline.hints()]
 
 
-def test_more_threads_drive_a_large_backlog_each_row_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_threads_handle_a_large_backlog_each_row_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.submissions.shared_sweep.ALONE_ROWS", 5)
     owed = owe(pipeline, "flood", START_MS - 60_000, 60)
     threads = set()
@@ -531,6 +531,6 @@ def test_more_threads_drive_a_large_backlog_each_row_once(pipeline: Pipeline, mo
         act(self, entry)
 
     monkeypatch.setattr(Sweep, "handle", noted)
-    assert pipeline.sweep() == {"driven": 60, "failed": 0}
+    assert pipeline.sweep() == {"handled": 60, "failed": 0}
     assert sorted(json.loads(hint)["event_id"] for hint in pipeline.hints()) == sorted(owed)
     assert len(threads) > 1

@@ -272,7 +272,7 @@ def test_a_deleted_endpoint_cancels_its_deliveries(pipeline: Pipeline, endpoint:
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.CANCELLED
     assert len(pipeline.receiver.received) == 1
-    assert pipeline.sweep() == {"driven": 1, "failed": 0}  # the deletion itself
+    assert pipeline.sweep() == {"handled": 1, "failed": 0}  # the deletion itself
 
 
 def test_a_disabled_endpoint_pauses_its_deliveries(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:

@@ -67,7 +67,7 @@ def test_a_delivery_without_a_free_slot_is_parked_and_not_due(pipeline: Pipeline
     assert (row["state"]["S"], row["attempt"]["N"]) == ("pending", "0")
     assert int(row["due_at_ms"]["N"]) >= pipeline.time() + PARKED_MS - 1000
     pipeline.time.advance(SLOT_MS / 1000 - 1)
-    assert pipeline.sweep() == {"driven": 0, "failed": 0}  # nothing is due while the slot is taken
+    assert pipeline.sweep() == {"handled": 0, "failed": 0}  # nothing is due while the slot is taken
     assert pipeline.receiver.received == []
 
 
