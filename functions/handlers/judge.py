@@ -13,10 +13,10 @@ from functions.judging.progress_store import ProgressStore
 from functions.judging.routes import JudgeRoutes
 from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
-from functions.submissions.answers import Results
 from functions.submissions.delete import Deletion
 from functions.submissions.fleet import Fleet
 from functions.submissions.model import Kind
+from functions.submissions.results import Results
 from functions.submissions.runner_store import RunnerStore
 from functions.telemetry import logger
 

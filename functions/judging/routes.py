@@ -19,7 +19,7 @@ from functions.judging.requests import parse_judge_request
 from functions.judging.views import open_body, text_within
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept import NewSubmission
-from functions.submissions.answers import NO_SUCH_RESULT
+from functions.submissions.results import NO_SUCH_RESULT
 from functions.submissions.submit_route import report_accepted
 from functions.webhooks.sending.address_rules import AddressRules
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from functions.messages.judged import CaseResult
     from functions.projects.store import ProjectStore
     from functions.submissions.accept import Acceptance
-    from functions.submissions.answers import Results
     from functions.submissions.delete import Deletion
     from functions.submissions.fleet import Fleet
     from functions.submissions.model import Submission
+    from functions.submissions.results import Results
 
 BODY_MAX_BYTES = 5 * 1024 * 1024
 """Of POST /api/judge. A Lambda call has at most 6 MB, with the body as a JSON string in it."""

@@ -11,7 +11,7 @@ from functions.http.answers import answer
 from functions.operations.trace import Trace, trace_body
 from functions.projects.requests import project_id
 from functions.projects.routes import NO_SUCH_PROJECT
-from functions.submissions.answers import NO_SUCH_RESULT
+from functions.submissions.results import NO_SUCH_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from functions.http.long_poll import LongPoll
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
-    from functions.submissions.answers import Results
     from functions.submissions.delete import Deletion
     from functions.submissions.list_store import SubmissionList
     from functions.submissions.model import Submission
     from functions.submissions.output import Stream
+    from functions.submissions.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
     from functions.submissions.accept import Acceptance, Accepted
-    from functions.submissions.answers import Results
     from functions.submissions.fleet import Fleet
+    from functions.submissions.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sandbox_runtime.worker.capacity import Capacity, WaitingRun
 from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchDeleter
 from sandbox_runtime.worker.run_request import RequestRunner, Turn
-from sandbox_runtime.worker.running import RunningSubmissions
+from sandbox_runtime.worker.running_submissions import RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
 from sandbox_runtime.worker.slot_threads import Job
 from sandbox_runtime.worker.visibility import VisibilityKeeper

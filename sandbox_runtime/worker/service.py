@@ -34,7 +34,7 @@ from sandbox_runtime.worker.reporting import Reporting
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.runner_parts import RunnerParts
-from sandbox_runtime.worker.running import RunningSubmissions
+from sandbox_runtime.worker.running_submissions import RunningSubmissions
 from sandbox_runtime.worker.second_slot import SecondSlots
 from sandbox_runtime.worker.slot_threads import SlotThreads
 from sandbox_runtime.worker.visibility import VisibilityKeeper

@@ -1,4 +1,4 @@
-"""Answers that show a project's submissions."""
+"""Read submissions of a project, and answer with their results."""
 
 from __future__ import annotations
 
