@@ -65,11 +65,12 @@ class EventLog(Table):
         One transaction adds a page, moves the head and deletes the new entries. Of several that try, one wins, and the
         others look again.
         """
-        head = self.head(project_id)
         for _ in tries(_ORDER_TRIES, self._sleep):
             entries = self._new_entries(project_id)
+            # In this order: an entry that another poll has just ordered is below this head.
+            head = self.head(project_id)
             if not entries:
-                break
+                return head
             # The partitions were read one after the other: an entry in an early one may have come after its read, and
             # before a later entry that was seen. When two reads agree, each entry comes with all that precede it.
             again = self._new_entries(project_id, entries[-1][1].key)
@@ -79,8 +80,7 @@ class EventLog(Table):
                 reach("order.after_write")
                 if after is not None:
                     return after
-            head = self.head(project_id)
-        return head
+        return self.head(project_id)
 
     def read(self, project_id: str, after: int, limit: int) -> list[Placed]:
         """Return at most `limit` entries that follow a position, without a gap, except for those that have expired."""

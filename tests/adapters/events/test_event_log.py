@@ -10,7 +10,7 @@ import pytest
 from functions.aws.dynamodb.items import to_item
 from functions.errors import ConflictError
 from functions.events.consumer_store import ConsumerLimitError, ConsumerStore
-from functions.events.log import MOST_ORDERED, page_sk
+from functions.events.log import MOST_ORDERED, EventLog, page_sk
 from functions.events.model import MAX_CONSUMERS
 from functions.ids import new_id
 from functions.submissions.delete import Deletion
@@ -79,6 +79,23 @@ def test_every_consumer_gets_the_same_order(world: EventWorld) -> None:
         if number % 7 == 0:
             world.poll("a", limit=1)
     assert world.drain("a") == world.drain("b") == world.drain("c", from_start=True)
+
+
+def test_an_entry_that_another_poll_orders_meanwhile_is_in_the_answer(
+    world: EventWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.poll("mine")
+    world.poll("other")
+    published = world.publish(1)
+    own_read = EventLog._new_entries
+
+    def read_after_the_other_poll(log: EventLog, *arguments: str) -> object:
+        monkeypatch.setattr(EventLog, "_new_entries", own_read)
+        world.poll("other")
+        return own_read(log, *arguments)
+
+    monkeypatch.setattr(EventLog, "_new_entries", read_after_the_other_poll)
+    assert ids_of(world.poll("mine")) == [published]
 
 
 def test_a_transaction_that_commits_late_gets_a_late_position(world: EventWorld) -> None:
