@@ -31,13 +31,18 @@ class EventStore(Table):
         row = self._get(keys.hook_key(check_id))
         return None if row is None else (row["owner"][0], row["box"])
 
+    def first_run(self, check_id: str, event_id: str) -> str | None:
+        """Return the position of the run that an event started; None for an event that is not known."""
+        row = self._get(keys.event_key(check_id, event_id))
+        # DynamoDB deletes expired items late; we treat them as deleted.
+        return None if row is None or row["ttl"] <= self._clock() // MS_PER_SEC else str(row["position"])
+
     def add_run(self, run: Run, event_id: str) -> str | None:
-        """Write the run of an event. A repeat of the event writes nothing: it returns the place of its first run."""
+        """Write the run of an event. A repeat of the event writes nothing: it returns the position of its first run."""
         row_key, now = keys.event_key(run.check_id, event_id), self._clock() // MS_PER_SEC
         seen = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
-        # DynamoDB deletes expired items late; we treat them as deleted.
         event = put(self.table_name, seen, f"{ABSENT} OR #ttl <= :now", {"now": now})
         if not transact_or_raise(self._client, [event, put(self.table_name, rows.run_item(run))]):
             return None
-        earlier = self._get(row_key)
-        return self.add_run(run, event_id) if earlier is None else str(earlier["position"])  # it has just expired
+        # The id may have expired since.
+        return self.first_run(run.check_id, event_id) or self.add_run(run, event_id)

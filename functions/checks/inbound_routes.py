@@ -64,9 +64,11 @@ class InboundRoutes:
             raise NotFoundError("There is no such check.")
         now = self.clock()
         text = checked_text(event, check.settings.event_as, "body")
-        self.limit.count(check)
+        earlier = self.events.first_run(check_id, webhook_id)
+        if earlier is None:
+            self.limit.count(check)
         run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=text)
-        earlier = self.events.add_run(run, webhook_id)
+        earlier = earlier or self.events.add_run(run, webhook_id)
         if earlier is not None:
             kept = self.runs.get_run(runs_pk(project_id, check_id), earlier) or run
         else:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from functions.checks.request_limit import RequestLimit
 
 _THREADS = 8
+_HOUR_MS = 3_600_000
+_BEYOND_LIMIT = (
+    "the project has requested as many runs of checks as it may request in an hour. "
+    "Further events of this hour leave no run."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,12 @@ class Starter:
             list(pool.map(lambda check: self.start(check, cause), checks))
 
     def start(self, check: Check, cause: Cause) -> None:
-        """Start a run, except for a repeated event or while the check is paused. Raises the table's errors."""
-        if check.is_paused:
+        """Start a run, except for a repeated event or while the check is paused. Raises the table's errors.
+
+        Beyond the limit of requests, write one skipped run of the check in an hour.
+        """
+        event_id = cause.event_id
+        if check.is_paused or self.events.first_run(check.check_id, event_id) is not None:
             return
         now = self.clock()
         text = None if cause.data is None else event_text(cause.data)
@@ -68,11 +77,11 @@ class Starter:
             problem = f"more than {MAX_CHAIN} checks follow one another: look for a loop of their triggers"
         try:
             self.limit.count(check)
-        except RateLimitedError as error:
-            problem = problem or error.message
+        except RateLimitedError:
+            problem, event_id = _BEYOND_LIMIT, f"limit:{now // _HOUR_MS}"
         if problem is not None:
             run = _skipped(run, problem)
-        if self.events.add_run(run, cause.event_id) is None and run.status is RunStatus.QUEUED:
+        if self.events.add_run(run, event_id) is None and run.status is RunStatus.QUEUED:
             self.hints.try_send(run, self.log)
 
 

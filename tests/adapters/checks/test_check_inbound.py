@@ -137,3 +137,14 @@ def test_signed_calls_count_among_the_requests_of_an_hour(world: CheckWorld, che
     refused = signed(world, check["id"], secret, "{}", "msg_2")
     assert (refused.status, refused.json["error"]) == (429, "rate_limited")
     assert len(world.runs(check)) == 1
+
+
+def test_a_repeat_at_the_limit_of_an_hour_answers_with_the_first_run(
+    world: CheckWorld, check: Any, secret: str
+) -> None:
+    world.allow_requests(2)
+    first = signed(world, check["id"], secret, "{}")
+    repeat = signed(world, check["id"], secret, "{}")
+    assert signed(world, check["id"], secret, "{}", "msg_2").status == 202  # the repeat used up nothing
+    last = signed(world, check["id"], secret, "{}")
+    assert [(again.status, again.json["id"]) for again in (repeat, last)] == [(202, first.json["id"])] * 2

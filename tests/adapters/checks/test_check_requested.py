@@ -141,15 +141,36 @@ def test_an_event_that_fits_no_more_ends_its_run(world: CheckWorld) -> None:
     assert world.show(check)["state"] == "error"
 
 
-def test_events_beyond_the_requests_of_an_hour_leave_skipped_runs(world: CheckWorld) -> None:
+def test_events_beyond_the_requests_of_an_hour_leave_one_skipped_run(world: CheckWorld) -> None:
     world.allow_requests(2)
     check = world.create(slug="totals")
-    for _ in range(3):
-        put(world, slug="totals")
+    for text in ("a", "b", "c", "d", "x" * 2_000):
+        put(world, slug="totals", event={"text": text})
     assert refused(world) == 0
     run, *others = sorted(world.runs(check), key=lambda run: str(run["status"]), reverse=True)
     assert (run["status"], [other["status"] for other in others]) == ("skipped", ["queued"] * 2)
-    assert "The project may request 2 runs of checks in an hour" in run["reason"]
+    assert run["reason"].endswith("may request in an hour. Further events of this hour leave no run.")
+
+
+def test_a_repeat_at_the_limit_of_an_hour_runs_nothing_and_counts_nothing(world: CheckWorld) -> None:
+    world.allow_requests(2)
+    check = world.create(slug="totals")
+    for event_id in ("first", "first", "second", "first"):
+        put(world, slug="totals", event_id=event_id)
+    assert refused(world) == 0
+    assert world.statuses(check) == ["queued"] * 2
+
+
+def test_an_event_beyond_the_requests_of_an_hour_runs_when_it_comes_again_later(world: CheckWorld) -> None:
+    world.allow_requests(1)
+    check = world.create(slug="totals")
+    for event_id in ("first", "second"):
+        put(world, slug="totals", event_id=event_id)
+    assert refused(world) == 0
+    world.time.advance(3_600)
+    put(world, slug="totals", event_id="second")
+    assert refused(world) == 0
+    assert sorted(world.statuses(check)) == ["queued", "queued", "skipped"]
 
 
 def test_a_paused_check_takes_no_event(world: CheckWorld) -> None:
