@@ -15,9 +15,9 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 # Each job runs its stages one after the other, beside the other jobs. The quick stages come first. The tests of `memory`
 # mostly wait, and measure the memory that the kernel holds: nothing beside them may start guests.
 first=("types memory" "lint contract unit")
-# Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two cores
-# busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as `deployment`, and
-# comes long after it.
+# Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two
+# cores busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as
+# `deployment`, and comes long after it.
 side_by_side=("deployment jail embedded" "system" "hostile languages package" "kills vm adapters")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
@@ -30,7 +30,7 @@ deployment_tests=(tests/system/test_deployment.py tests/system/test_fleet_deploy
 languages_tests=(tests/jail/test_{compile_cache,compile_waits,interpreter_fidelity,native_compilers,waiting_commands}.py
   tests/jail/test_language*.py)
 memory_tests=(tests/jail/test_uncharged_memory.py)
-# It shows that the tests of `memory` could tell.
+# It shows that the tests of `memory` could detect a loss.
 counter_test=test_no_group_is_charged_for_range_locks
 load_tests=(tests/jail/test_cpu_share.py tests/jail/test_overload.py "${memory_tests[0]}::$counter_test")
 
@@ -50,7 +50,9 @@ stage_vm() { bash infra/vm/test.sh part; }
 
 stage_jail() {
   local path others=()
-  for path in "${hostile_tests[@]}" "${languages_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do others+=(--ignore "$path"); done
+  for path in "${hostile_tests[@]}" "${languages_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do
+    others+=(--ignore "$path")
+  done
   "$bin/pytest" "${patience[@]}" tests/jail "${others[@]}"
 }
 

@@ -95,7 +95,7 @@ export default class Delivery extends Component {
         ${
           delivery.attempts.length === 0
             ? html`<p class="quiet">None yet.</p>`
-            : html`<ol class="lifeline">${delivery.attempts.map((attempt) => html`<${Attempt} key=${attempt.n} attempt=${attempt} />`)}</ol>`
+            : html`<ol class="timeline">${delivery.attempts.map((attempt) => html`<${Attempt} key=${attempt.n} attempt=${attempt} />`)}</ol>`
         }
         <h2 class="after">Signed text</h2>
         <p class="quiet">Each attempt signs <code>webhook-id.webhook-timestamp.body</code>. Verify the raw bytes you receive:

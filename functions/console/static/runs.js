@@ -1,7 +1,7 @@
-// Runs: the list with filters, and one run with its lifeline.
+// Runs: the list with filters, and one run with its timeline.
 import { get, poll } from "./api.js";
 import { Component, html } from "./dom.js";
-import { Lifeline } from "./lifeline.js";
+import { Timeline } from "./timeline.js";
 import { Filter, Pages } from "./list.js";
 import { Copy, Facts, Loaded, metadataFacts, Time } from "./parts.js";
 import { Badge, Result } from "./result.js";
@@ -60,7 +60,7 @@ class One extends Component {
             : html`<div class="hero verdict-open" role="status">
               <span class="code" aria-hidden="true">···</span><div><h2>${run.status}</h2></div></div>`
         }</div>
-        <div><h2>Lifeline</h2><${Lifeline} run=${run} key=${run.status} />
+        <div><h2>Timeline</h2><${Timeline} run=${run} key=${run.status} />
           <h2>Details</h2><${Details} run=${run} /></div>
       </div>`} />`;
   }

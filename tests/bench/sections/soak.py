@@ -29,8 +29,8 @@ _CLIENTS = 4
 _REST_SECS = 1
 _AHEAD_MS = 366 * 86_400_000
 """Longer than any row, message or object is kept."""
-_TURNS = 5
-"""A row that is written meanwhile, such as that of the runner, goes with the next turn."""
+_PASSES = 5
+"""A row that is written meanwhile, such as that of the runner, is removed by the next pass."""
 _NOTES = [
     f"{_CLIENTS} clients, all languages, honest programs and ones that end in each verdict but IE.",
     "Sampled at rest, between batches. Slope: least squares over the samples behind the first fifth of the runs.",
@@ -103,7 +103,7 @@ def _expire(stack: RunningStack) -> _Sample:
         before = _rows(engine)
         return {
             ("engine", "rows before expiry"): before,
-            ("engine", "rows after expiry"): min(_rows_after_expiry(engine) for _ in range(_TURNS)),
+            ("engine", "rows after expiry"): min(_rows_after_expiry(engine) for _ in range(_PASSES)),
             ("engine", "size"): _count(engine, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
             / (1 << 20),
         }

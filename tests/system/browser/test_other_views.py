@@ -54,7 +54,7 @@ def assert_sound(console: Console) -> None:
     assert not console.is_too_wide()
 
 
-def test_runs_are_filtered_and_one_run_has_a_lifeline(own_console: Console, tenant: httpx.Client) -> None:
+def test_runs_are_filtered_and_one_run_has_a_timeline(own_console: Console, tenant: httpx.Client) -> None:
     found = run(tenant, "print('from a list')", metadata={HOSTILE[:60]: HOSTILE})
     run(tenant, "raise SystemExit(3)")
     page = own_console.open("runs")
@@ -66,9 +66,9 @@ def test_runs_are_filtered_and_one_run_has_a_lifeline(own_console: Console, tena
     assert_sound(own_console)
     page.locator(f"a[href='#/runs/{found['id']}']").click()
     expect(page.get_by_role("heading", level=1)).to_be_focused()
-    lifeline = page.locator(".lifeline")
+    timeline = page.locator(".timeline")
     for step in ("Request accepted", "Started", "AC: Accepted"):
-        expect(lifeline).to_contain_text(step)
+        expect(timeline).to_contain_text(step)
     expect(page.locator(".facts").filter(has_text="Kept until")).to_contain_text(shown(HOSTILE))
     assert page.locator("img").count() == 0
     assert_sound(own_console)
@@ -116,7 +116,7 @@ def test_a_failed_delivery_says_why_and_is_sent_again(
     page.get_by_role("button", name="Recover").click()
     expect(page.get_by_text("deliveries are sent again.")).to_be_visible()
     own_console.open(f"runs/{submission}")
-    expect(page.locator(".lifeline")).to_contain_text("answered 200")
+    expect(page.locator(".timeline")).to_contain_text("answered 200")
     tenant.delete(f"/api/webhooks/{endpoint}")
 
 

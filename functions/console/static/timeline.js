@@ -62,7 +62,7 @@ function stepsOfDelivery(delivery) {
   return [{ title: link, text: next, tone: tone(delivery.state) }, ...attempts];
 }
 
-export function Lifeline({ run }) {
+export function Timeline({ run }) {
   const load = (signal, show) =>
     poll(
       () => deliveries(run.id, signal),
@@ -76,7 +76,7 @@ export function Lifeline({ run }) {
     );
   return html`<${Loaded} load=${load} what="the timeline" show=${(all) => {
     const steps = [...stepsOfRun(run), ...all.flatMap(stepsOfDelivery)];
-    return html`<ol class="lifeline">${steps.map(
+    return html`<ol class="timeline">${steps.map(
       ({ at, title, text, tone: kind, isPart }) => html`<li class=${`verdict-${kind}${isPart ? " part" : ""}`}>
         <b>${title}</b>${text && html`<p><${Foreign} text=${text} /></p>`}
         ${at && html`<time class="quiet" datetime=${at}>${localTime(at)}</time>`}</li>`,
