@@ -98,7 +98,10 @@ def redrive(session: Session, queue: str, as_json: bool) -> None:
 @as_json
 @pass_session
 def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
-    """Delete all submissions, endpoints and checks of a disabled project. Backups keep them for `BackupDays`."""
+    """Delete submissions, endpoints, checks, their history and events of a disabled project.
+
+    Backups keep them for `BackupDays`.
+    """
     confirm(f"Delete every submission, endpoint and check of project {project_id}, with code and output?", yes=yes)
     deleted = dict.fromkeys(_DELETED, 0)
     with waiting(f"deleting the data of {project_id}"):
@@ -107,8 +110,8 @@ def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
             # A service of the version before counts fewer things.
             news = {name: found.get(name, 0) for name in _DELETED}
             deleted = {name: deleted[name] + news[name] for name in _DELETED}
-            # A call that is not complete may have deleted no submission. If it deleted nothing, runs are left.
-            if found["complete"] or not any(news.values()):
+            # A call that deletes nothing cannot continue while submissions run.
+            if found["complete"] or (found["submissions_running"] and not any(news.values())):
                 break
     body = {**found, **deleted}
     show(body, as_json=as_json)

@@ -157,6 +157,7 @@ class RunStore(Table):
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=to_item({":pk": keys.runs_pk(project_id, check_id)}),
+            ConsistentRead=True,
             Limit=_MOST_DELETED,
         )["Items"]
         if found:

@@ -39,7 +39,7 @@ OPERATIONS = (
         "/api/admin/projects/{id}/purge",
         "POST",
         "purgeProject",
-        "Delete the submissions, endpoints and checks of a disabled project, for up to ten seconds",
+        "Delete submissions, endpoints, checks, their history and events of a disabled project, for up to ten seconds",
         {
             200: ("The numbers of deleted items; repeat until `complete`.", (bodies.PurgedBody,)),
             404: ("`not_found`: no such project.", (Error,)),

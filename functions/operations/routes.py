@@ -71,7 +71,10 @@ class OperationRoutes:
         return answer({"queue": queue, "moved": redriven.moved, "left": redriven.left})
 
     def purge(self, app: Resolver, id_text: str) -> Response[str]:
-        """Delete all data of a disabled project. Raises ConflictError while it is enabled."""
+        """Delete submissions, endpoints, checks, their history and events of a disabled project.
+
+        Raises ConflictError while it is enabled.
+        """
         self.gate.require(app)
         known = project_id(id_text)
         record = self.projects.get(known)

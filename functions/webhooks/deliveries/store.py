@@ -81,7 +81,7 @@ class DeliveryStore(Table):
         return rows.to_delivery(row) if row is not None else None
 
     def push_back(self, due: DueDelivery, due_at_ms: int) -> Delivery | None:
-        """Move the due key before a hint is sent, so that other rows get their turn; None for a stale entry.
+        """Move the due key before a hint is sent, so that the next sweep begins with other rows; None if stale.
 
         This also takes the delivery out of its lane, because it will have a hint.
         """
@@ -129,6 +129,7 @@ class DeliveryStore(Table):
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=to_item({":pk": list_pk(project_id)}),
+            ConsistentRead=True,
             Limit=_MOST_DELETED,
         )["Items"]
         for item in found:

@@ -134,6 +134,12 @@ def test_a_purge_goes_on_after_a_call_that_had_time_for_checks_only(service: Ser
     assert (ended.exit_code, found["checks_deleted"], found["submissions_deleted"]) == (0, 300, 5)
 
 
+def test_a_purge_goes_on_after_a_call_in_which_a_check_changed(service: Service, rustbox: Rustbox) -> None:
+    service.will(_purged(0, 0, complete=False), _purged(0, 0, complete=False, checks=1), _purged(0, 0, complete=True))
+    ended = rustbox("admin", "purge", "dev", "--yes", "--json")
+    assert (ended.exit_code, json.loads(ended.stdout)["checks_deleted"]) == (0, 1)
+
+
 def test_a_purge_says_that_submissions_still_run(service: Service, rustbox: Rustbox) -> None:
     service.will(_purged(1, 2, complete=False), _purged(0, 2, complete=False))
     ended = rustbox("admin", "purge", "dev", "--yes")

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from functions.checks.fire import new_run
+from functions.checks.model import Check, RunKind
+from functions.checks.store import CheckStore
 from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
 from functions.handlers import operations
 from functions.http.paths import ROUTES
@@ -230,6 +233,45 @@ def test_a_purge_leaves_no_output_of_checks(aws: Aws, project_key: str, admin_ke
     assert left == [f"PROJECT#{PROJECT_ID}"]  # the number of its checks
     assert not [item for item in aws.items("DeliveriesTable") if "body_zlib" in item]
     world.settle(120)
+    assert world.rows(check) == []
+
+
+def test_a_purge_is_not_complete_while_a_check_changes(
+    aws: Aws, project_key: str, admin_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CheckWorld(aws, project_key).create()
+    assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
+    delete = CheckStore.delete
+
+    def change_and_delete(store: CheckStore, seen: Check) -> bool:
+        with_source = store.get(seen.project_id, seen.check_id, with_source=True)
+        assert with_source is not None
+        assert store.change(with_source, with_source)
+        return delete(store, seen)
+
+    monkeypatch.setattr(CheckStore, "delete", change_and_delete)
+    purged = purge_project(admin_key).json
+    assert (purged["checks_deleted"], purged["complete"]) == (0, False)
+    monkeypatch.setattr(CheckStore, "delete", delete)
+    purged = purge_project(admin_key).json
+    assert (purged["checks_deleted"], purged["complete"]) == (1, True)
+
+
+def test_a_purge_deletes_a_run_that_is_written_until_its_check_is_deleted(
+    aws: Aws, project_key: str, admin_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = CheckWorld(aws, project_key)
+    check = world.create()
+    assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
+    delete = CheckStore.delete
+
+    def write_and_delete(store: CheckStore, seen: Check) -> bool:
+        world.parts.runs.add_run(new_run(seen, RunKind.EVENT, world.time.ms, world.time.ms, new_id()))
+        return delete(store, seen)
+
+    monkeypatch.setattr(CheckStore, "delete", write_and_delete)
+    purged = purge_project(admin_key).json
+    assert (purged["checks_deleted"], purged["check_runs_deleted"]) == (1, 1)
     assert world.rows(check) == []
 
 
