@@ -347,6 +347,21 @@ def test_only_sockets_that_need_no_module_are_made(machine: str, family: str, fl
 
 
 @every_guest
+def test_only_options_of_known_levels_are_set_and_none_that_changes_the_kernel(machine: str, family: str) -> None:
+    ip, of_sockets, tcp, ipv6 = 0, 1, 6, 41
+    reuse_address, no_delay, only_ipv6, encapsulation = 2, 1, 26, 100
+    ordinary = {(ip, reuse_address), (of_sockets, reuse_address), (tcp, no_delay), (ipv6, only_ipv6)}
+    programs_and_timestamps = {(of_sockets, option) for option in (26, 50, 51, 52, 29, 35, 37, 63, 64, 65)}
+    unknown = {(level, encapsulation) for level in range(300) if level not in {ip, of_sockets, tcp, ipv6}}
+    set_options = {
+        (level, option)
+        for level, option in ordinary | programs_and_timestamps | unknown
+        if called(machine, family, "setsockopt", 3, level, option) == ALLOW
+    }
+    assert set_options == (set() if family == "compile" else ordinary)
+
+
+@every_guest
 def test_no_guest_gets_huge_pages_of_the_pool_or_shares_pages_by_content(machine: str, family: str) -> None:
     anonymous, from_pool, mergeable, whole = 0x22, 0x40000, 12, 14
     assert called(machine, family, "mmap", 0, 1 << 21, 3, anonymous) == ALLOW

@@ -1,5 +1,5 @@
 // expect: AC
-// attack: T16 T21 socket_options: keys, groups and options of sockets, which no cgroup counts; a switch in the kernel's code
+// attack: T16 T21 socket_options: options of sockets that take uncounted memory or change the kernel's code
 // control: seccomp
 #define _GNU_SOURCE
 #include <netinet/in.h>
@@ -22,5 +22,7 @@ int main(void) {
     try("IPV6_2292PKTOPTIONS", SOCK_DGRAM, IPPROTO_IPV6, IPV6_2292PKTOPTIONS, &options, sizeof options);
     try("IPV6_RTHDR", SOCK_DGRAM, IPPROTO_IPV6, IPV6_RTHDR, route, sizeof route);
     try("UDP_ENCAP", SOCK_DGRAM, IPPROTO_UDP, 100, &encapsulation, sizeof encapsulation);
+    try("UDP_ENCAP by UDPLITE", SOCK_DGRAM, IPPROTO_UDPLITE, 100, &encapsulation, sizeof encapsulation);
+    try("SO_TIMESTAMP", SOCK_DGRAM, SOL_SOCKET, SO_TIMESTAMP, &encapsulation, sizeof encapsulation);
     return 0;
 }
