@@ -29,7 +29,7 @@ _ITEMS_PER_QUERY = 500
 
 
 class Listed(NamedTuple):
-    """An event of a page. `key`: that of its entry."""
+    """An event of a page. `key`: the key of its `Entry`."""
 
     key: str
     event: Event

@@ -33,7 +33,7 @@ class RunTarget:
 class Publication:
     """`actions`: they put the event's row, then its deliveries, queue rows, list row and log entry; at most 74 in all.
 
-    An event that nobody gets has no action. The actions fail if the event exists, or if its submission was deleted.
+    An event without a target has no action. The actions fail if the event exists, or if its submission was deleted.
     Send `hints` after the transaction. The sweeper replaces a lost hint.
     """
 

@@ -28,7 +28,7 @@ def cut[Row](
 ) -> Page[Row]:
     """Return the first `limit` rows as a page. There is a next page if more rows were found.
 
-    `after`: of rows that are all there are, newest first, only those that follow this key.
+    Give `after` only with all rows, newest first: the page then has the rows behind that key.
     """
     if after is not None:
         found = [row for row in found if created_key(row) < after]

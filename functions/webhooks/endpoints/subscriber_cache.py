@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.subscribers import Subscribers
 
 FRESH_MS = 60_000
-"""How old a list may be. This matters without a version, and for `log_until_ms`, whose changes make no version."""
+"""How old a list may be.
+
+This matters without a version, and for `log_until_ms`, whose changes do not change the version.
+"""
 _MOST_PROJECTS = 200
 
 

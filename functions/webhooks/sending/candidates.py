@@ -55,10 +55,10 @@ class Candidates:
         if is_paused:
             self.replays.recover(first, self.clock())
             reach("webhook.after_resume")
-        following: DeliverySnapshot | None = seen
+        upcoming: DeliverySnapshot | None = seen
         if is_paused or not is_first:
-            following = self._read(Hint(first.event_id, first.endpoint_id, hint.project_id, hint.host))
-        return self._claimable(None if following is None else replace(following, is_next=True, lane=seen.lane))
+            upcoming = self._read(Hint(first.event_id, first.endpoint_id, hint.project_id, hint.host))
+        return self._claimable(None if upcoming is None else replace(upcoming, is_next=True, lane=seen.lane))
 
     def following(self, done: Delivery, lane: Lane) -> Iterator[DeliverySnapshot]:
         """Yield claimable deliveries of a lane, for a sender that is done with one of them and keeps its slot."""

@@ -35,7 +35,7 @@ _MOST_ENDPOINTS = 1_000
 class DeliverySnapshot:
     """A delivery with its endpoint, lane and slots. `endpoint` is None if deleted, or for a run's own URL.
 
-    `is_next`: of an ordered endpoint, whose next delivery in order this is.
+    `is_next`: whether this is the next delivery of an ordered endpoint.
     """
 
     delivery: Delivery

@@ -191,7 +191,7 @@ def test_only_the_first_of_two_sweepers_moves_a_due_row(store: SubmissionStore) 
     assert (row.execution_id, row.redrives, row.due_at_ms, row.status) == (second, 1, due + 3, Status.PENDING)
 
 
-def test_a_final_submission_is_not_driven_again(store: SubmissionStore) -> None:
+def test_a_final_submission_is_not_redriven(store: SubmissionStore) -> None:
     store.create(new_submission(), None)
     due_at_ms = START_MS + 120_000
     assert write_final(store, SUBMISSION_ID, completion()) is not None

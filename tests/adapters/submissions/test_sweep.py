@@ -189,7 +189,7 @@ def test_run_within_its_budget_is_left_alone(pipeline: Pipeline) -> None:
     assert pipeline.sweep() == {"handled": 0, "failed": 0}
 
 
-def test_overdue_run_is_driven_again_and_then_ends_as_ie(pipeline: Pipeline) -> None:
+def test_overdue_run_is_handled_again_and_then_ends_as_ie(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.record(started(submission))
     pipeline.time.advance(98)
@@ -332,7 +332,7 @@ def test_oldest_rows_come_first_across_shards_and_kinds(pipeline: Pipeline) -> N
     assert dues == [START_MS - age * 1000 for age in (50, 40, 35, 30, 20, 10)]
 
 
-def test_row_that_cannot_be_driven_does_not_hold_up_the_others(
+def test_row_that_cannot_be_handled_does_not_hold_up_the_others(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = pipeline.submit(language="cobol", due_at_ms=START_MS - 1)
