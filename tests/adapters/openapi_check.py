@@ -34,7 +34,7 @@ def validator(schema_text: str) -> Draft202012Validator:
 
 
 def check_answer(path: str, method: str, status: int, headers: Mapping[str, str], raw: bytes) -> None:
-    """Fail if the document does not have this status, content type and body for this operation."""
+    """Fail if the document does not have this status, content type and body for this operation. JSON is UTF-8."""
     operations = document()["paths"].get(find_route(path) or "", {})
     operation = operations.get(method.lower())
     if operation is None:
@@ -47,7 +47,7 @@ def check_answer(path: str, method: str, status: int, headers: Mapping[str, str]
     media_type = headers["Content-Type"]
     assert media_type in content, f"{method} {path} answered {media_type}"
     if media_type == "application/json":
-        validator(json.dumps(content[media_type]["schema"])).validate(json.loads(raw))
+        validator(json.dumps(content[media_type]["schema"])).validate(json.loads(raw.decode()))
     rate_headers = {name for name in described["headers"] if name.startswith("ratelimit-")}
     # What fits no route, for the characters of its id, is refused before anybody looks at the key.
     assert rate_headers <= headers.keys() or (status == 400 and b"not a UUID" in raw)

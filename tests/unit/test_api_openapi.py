@@ -42,6 +42,14 @@ def test_the_document_has_exactly_the_routes() -> None:
     assert documented == {path: set(methods) for path, methods in ROUTES.items()}
 
 
+def test_the_document_is_openapi_3_1_and_has_no_redirect_and_no_success_but_200_and_202() -> None:
+    """The adapters' tests hold each answer against the document (tests/adapters/openapi_check.py)."""
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    operations = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+    statuses = {int(status) for operation in operations for status in operation["responses"]}
+    assert {status for status in statuses if status < 400} == {200, 202}
+
+
 def test_every_reference_leads_somewhere() -> None:
     found = references(DOCUMENT)
     assert found
