@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -48,6 +49,7 @@ def work() -> int:
 
 
 def _work(found: settings.WorkerSettings) -> int:
+    _allow_descriptors()
     floor = required_floor(found)
     # A signal during the start must not skip the clean-up: the worker has to remove its groups.
     stop = Event()
@@ -80,6 +82,12 @@ def _work(found: settings.WorkerSettings) -> int:
             worker.drain()
         worker.run()
     return 0
+
+
+def _allow_descriptors() -> None:
+    """Raise the limit, often 1,024: each connection and each slot has several. Guests get limits of their own."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _on_stop_signals(react: Callable[[], None]) -> None:

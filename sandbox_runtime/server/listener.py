@@ -64,7 +64,11 @@ class Server:
         while not self._stopping.is_set():
             try:
                 stream, _ = self._listener.accept()
-                duplicate = stream.dup()
+                try:
+                    duplicate = stream.dup()
+                except OSError:
+                    stream.close()
+                    raise
             except OSError as error:
                 if not self._stopping.wait(_PAUSE_SECS):  # for example too many open files: retry later
                     _LOG.warning("connection not accepted", extra={"errno": error.errno})

@@ -1,9 +1,11 @@
 """The runner's HTTP side against clients that are wrong, slow, greedy or strangers. Real sockets."""
 
 import http.client
+import os
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -12,6 +14,7 @@ import pytest
 
 from sandbox_runtime.server import Reply, Routes, Server, bind, connection, listener, server_context
 from tests.certificates import Authority
+from tests.descriptors import no_free_descriptors
 
 TOKEN = "t" * 40
 PATIENCE_SECS = 20
@@ -198,7 +201,7 @@ def test_the_intake_is_stopped_with_the_token(site: Site) -> None:
 def small_site(
     request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Site]:
-    """A server with room for two connections."""
+    """A server that accepts two connections."""
     monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
     tls = None
     if request.param == "https":
@@ -218,6 +221,22 @@ def test_more_connections_than_the_bound_are_closed_at_once(small_site: Site) ->
     assert [ask(client)[0] for client in clients] == [200, 200]
     assert small_site.raw(b"") == b""
     assert ask(clients[0])[0] == 200
+
+
+def test_a_client_that_gets_no_descriptor_is_disconnected_and_comes_in_later() -> None:
+    site, listening = Site(), bind("127.0.0.1", 0)
+    site.port = listening.getsockname()[1]
+    server = Server(listening, site.routes())
+    with ExitStack() as opened, socket.create_connection(("127.0.0.1", site.port), PATIENCE_SECS) as client:
+        last = opened.enter_context(Path(os.devnull).open())
+        opened.enter_context(no_free_descriptors())
+        last.close()  # one is free: enough to accept, too few to serve
+        server.start()
+        assert client.recv(1) == b""
+    known = site.client()
+    assert ask(known)[0] == 200
+    known.close()
+    server.stop()
 
 
 def test_clients_without_the_token_keep_out_nobody_who_has_it(small_site: Site) -> None:
