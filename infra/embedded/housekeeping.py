@@ -25,7 +25,7 @@ _ROWS_PER_TRANSACTION: Final = 20
 
 
 class Housekeeping:
-    """A thread. A failure, such as a full disk, is tried again at the next turn."""
+    """A thread. A failure, such as a full disk, is tried again in the next pass."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -33,11 +33,11 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first turn is at once."""
+        """Begin; the first pass is at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the turn under way."""
+        """End after the current pass."""
         self._stop.set()
         self._thread.join()
 

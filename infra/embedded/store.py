@@ -29,12 +29,12 @@ type Synchronous = Literal["FULL", "NORMAL"]
 
 
 class _Own:
-    """The store in one process: connections, and the lock by which its writers take turns with others."""
+    """The store in one process: connections, and the writers' locks: of its threads, and of all processes."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.pid = os.getpid()
-        self.turn = threading.Lock()
+        self.thread_lock = threading.Lock()
         self.lock = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.writer: sqlite3.Connection | None = None
         self.idle: deque[sqlite3.Connection] = deque()
@@ -56,8 +56,8 @@ class _Own:
 class Store:
     """`folder` holds the file and its locks. Connections open on first use and belong to one process.
 
-    Writers take turns by a lock of the kernel before SQLite's own: it wakes the next one at once, where SQLite would
-    poll. A process that dies loses both.
+    A writer takes a lock of the kernel before SQLite's own: it wakes the next writer at once, where SQLite would poll.
+    A process that dies loses both.
     """
 
     def __init__(self, folder: Path, synchronous: Synchronous) -> None:
@@ -102,7 +102,7 @@ class Store:
         """Run one transaction: committed at the end, undone by any exception. Keep it short: all writers wait."""
         own = self._own()
         try:
-            with own.turn:
+            with own.thread_lock:
                 if own.is_closed:
                     raise ServiceError("ServiceUnavailable", "the engine is closed", 503)
                 fcntl.flock(own.lock, fcntl.LOCK_EX)
@@ -125,7 +125,7 @@ class Store:
     def close(self) -> None:
         """End all use by this process."""
         own = self._own()
-        with own.turn:
+        with own.thread_lock:
             own.is_closed = True
             if own.writer is not None:
                 own.writer.close()

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from infra.local.metrics import Counters
     from infra.local.stack import QueueMapping
 
-_MAX_THREADS: Final = 2
+_MAX_THREADS: Final = 8
 # One message a thread: a send to a receiver that hangs takes 15 s of it.
 _MAX_THREADS_OF_SINGLES: Final = 64
+_DEFAULT_THREADS: Final = 2
 # Short, because a stop waits for it; AWS polls 20 s.
 _WAIT_SECS: Final = 1
 _RETRY_SECS: Final = 0.5
@@ -55,15 +56,15 @@ class MappingPollers(StoppableThreads):
     def start(self, mapping: QueueMapping, queue_url: str, share: Share) -> None:
         """Start this process's share of the mapping's threads: all shares are at most its MaximumConcurrency."""
         most = _MAX_THREADS_OF_SINGLES if mapping.batch_size == 1 else _MAX_THREADS
-        count = share.of(min(mapping.max_concurrency or most, most))
-        turn = threading.Lock()  # one thread asks the queue at a time: a message wakes that one
+        count = share.of(min(mapping.max_concurrency or _DEFAULT_THREADS, most))
+        polling = threading.Lock()  # one thread asks the queue at a time: a message wakes that one
         for number in range(count):
-            self._start_thread(f"{mapping.queue}-{number}", self._poll, mapping, queue_url, turn)
+            self._start_thread(f"{mapping.queue}-{number}", self._poll, mapping, queue_url, polling)
 
-    def _poll(self, mapping: QueueMapping, queue_url: str, turn: threading.Lock) -> None:
+    def _poll(self, mapping: QueueMapping, queue_url: str, polling: threading.Lock) -> None:
         while not self._stopping.is_set():
             try:
-                with turn:
+                with polling:
                     received = self._receive(mapping, queue_url)
                 if received:
                     handled = self._handled(mapping, received)
@@ -75,7 +76,7 @@ class MappingPollers(StoppableThreads):
                     self._console.line("queue", f"{mapping.queue}: {error}", "warning")
 
     def _receive(self, mapping: QueueMapping, queue_url: str) -> list[MessageTypeDef]:
-        if self._stopping.is_set():  # the stop may have come while this thread waited for its turn
+        if self._stopping.is_set():  # the stop may have come while this thread waited for the lock
             return []
         return self._sqs.receive_message(
             QueueUrl=queue_url,

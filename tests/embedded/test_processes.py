@@ -201,7 +201,7 @@ def test_housekeeping_goes_on_after_a_turn_without_free_descriptors(engine: Engi
     pid = os.fork()
     if pid == 0:
         housekeeping = Housekeeping(engine)
-        with no_free_descriptors():  # the first turn opens the file of this process
+        with no_free_descriptors():  # the first pass opens the file of this process
             housekeeping.start()
             time.sleep(0.3)
         os._exit(0 if housekeeping._thread.is_alive() else 1)

@@ -92,6 +92,16 @@ def test_the_runner_may_use_its_queues_and_its_part_of_the_bucket(served: Served
         served.runner.client("s3").get_object(Bucket=BUCKET, Key="judge-inputs/s/y")
 
 
+@contextlib.contextmanager
+def short_address(path: Path) -> Iterator[str]:
+    """Name a socket within the 107 bytes of an address."""
+    folder = os.open(path.parent, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 def every_call(queues: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every operation of the engine, on every resource that there is."""
     for service, operations in OPERATIONS.items():
@@ -176,7 +186,8 @@ def test_botocore_raises_the_denial_as_its_own_error(served: Served) -> None:
 )
 def test_a_hostile_frame_ends_its_connection_or_is_refused(served: Served, frame: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as hostile:
-        hostile.connect(f"/proc/self/fd/{os.open(served.path.parent, os.O_PATH)}/{served.path.name}")
+        with short_address(served.path) as address:
+            hostile.connect(address)
         hostile.sendall(frame)
         with contextlib.suppress(EOFError), Connection(hostile.detach()) as connection:
             assert "error" in runner_protocol.receive(connection)
@@ -194,13 +205,11 @@ def test_parameters_of_any_type_end_no_server(served: Served) -> None:
 
 def test_a_process_without_free_descriptors_serves_again_when_it_has_some(served: Served) -> None:
     params = {"QueueUrl": served.queues["CompletionsQueue"], "MessageBody": "x"}
-    with socket.socket(socket.AF_UNIX) as waiting:
-        address = f"/proc/self/fd/{os.open(served.path.parent, os.O_PATH)}/{served.path.name}"
-        with no_free_descriptors():
-            waiting.connect(address)
-            time.sleep(0.3)  # the server's turn
-            with pytest.raises(EndpointConnectionError):
-                served.runner.client("sqs").send_message(**params)
+    with socket.socket(socket.AF_UNIX) as waiting, short_address(served.path) as address, no_free_descriptors():
+        waiting.connect(address)
+        time.sleep(0.3)  # for the server to see it
+        with pytest.raises(EndpointConnectionError):
+            served.runner.client("sqs").send_message(**params)
     served.runner.client("sqs").send_message(**params)
 
 
@@ -225,7 +234,8 @@ def test_a_server_that_answers_nothing_costs_a_timeout(served: Served, monkeypat
     monkeypatch.setattr(runner_client, "_TIMEOUT_SECS", 1)
     with socket.socket(socket.AF_UNIX) as silent:
         path = served.path.with_name("silent.sock")
-        silent.bind(f"/proc/self/fd/{os.open(path.parent, os.O_PATH)}/{path.name}")
+        with short_address(path) as address:
+            silent.bind(address)
         silent.listen()
         caller = SocketCaller(path)
         for size in (1, 1024 * 1024):  # one that fits into the socket, and one that nobody takes

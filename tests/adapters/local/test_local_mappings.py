@@ -107,6 +107,20 @@ def test_idle_pollers_ask_one_at_a_time(queue_url: str, monkeypatch: pytest.Monk
     assert most == 1
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "concurrency", "threads"), [(1, None, 2), (10, None, 2), (10, 5, 5), (10, 20, 8)]
+)
+def test_a_mapping_has_the_threads_of_its_concurrency_up_to_a_bound(
+    queue_url: str, batch_size: int, concurrency: int | None, threads: int
+) -> None:
+    pollers = MappingPollers(Invoker({}, {}), Console(io.StringIO()), COUNTERS)
+    mapping = QueueMapping("Counted", "Webhook", batch_size, concurrency, reports_failures=True)
+    pollers.start(mapping, queue_url, Share(0, 1))
+    found = sum(thread.name.startswith("Counted-") for thread in threading.enumerate())
+    pollers.stop(30)
+    assert found == threads
+
+
 def test_a_bus_is_made_once_and_found_again(queue_url: str) -> None:
     events = session().client("events")
     for _ in range(2):
