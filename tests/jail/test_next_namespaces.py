@@ -94,7 +94,10 @@ def test_the_template_leaves_the_namespaces_of_a_run_after_it(slot: Slot) -> Non
 
 
 @pytest.mark.parametrize("is_prewarmed", [False, True])
-def test_a_run_finds_nothing_of_the_run_before_in_its_namespaces(slot: Slot, is_prewarmed: bool) -> None:  # noqa: FBT001
+def test_a_run_finds_nothing_of_the_run_before_in_its_namespaces(
+    slot: Slot,
+    is_prewarmed: bool,  # noqa: FBT001
+) -> None:
     for _ in range(3):
         assert good(slot.run(python(LEAVE))) == b"left\n"
         if is_prewarmed:

@@ -141,8 +141,8 @@ def test_a_program_that_does_not_exist_is_our_failure_not_the_guests() -> None:
         slot.run(JailSpec(argv=("/nowhere",), limits=LIMITS))
 
 
-def test_large_input_arrives_whole(own_slot: Slot) -> None:
-    data = bytes(range(256)) * 4096
+@pytest.mark.parametrize("data", [b"", bytes(range(256)) * 4096], ids=["empty", "large"])
+def test_input_arrives_whole_and_ends(own_slot: Slot, data: bytes) -> None:
     code = "import sys, hashlib; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())"
     assert own_slot.run(python(code, stdin=data)).stdout.decode().strip() == hashlib.sha256(data).hexdigest()
 

@@ -52,7 +52,8 @@ static int sockets_of_the_network(long number) {
     }
     *(struct cmsghdr *)block = (struct cmsghdr){60000, IPPROTO_UDP, 0};
     setsockopt(made, IPPROTO_IPV6, IPV6_2292PKTOPTIONS, block, 60000);
-    struct tcp_md5sig key = {.tcpm_keylen = TCP_MD5SIG_MAXKEYLEN, .tcpm_addr.ss_family = number % 2 ? AF_INET : AF_INET6};
+    struct tcp_md5sig key = {.tcpm_keylen = TCP_MD5SIG_MAXKEYLEN};
+    key.tcpm_addr.ss_family = number % 2 ? AF_INET : AF_INET6;
     struct sockaddr_in6 *peer = (void *)&key.tcpm_addr;
     do peer->sin6_addr.s6_addr32[0] += 1, ((struct sockaddr_in *)peer)->sin_addr.s_addr += 1;
     while (setsockopt(made, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof key) == 0);
@@ -188,7 +189,9 @@ static int has_list(const char *name, int entries) {
         list.entry[place].tag = place == 0 ? 1 : entries - place < 4 ? last[entries - place] : 2;
         list.entry[place].user = getuid();
     }
-    return setxattr(name, "system.posix_acl_access", &list, 4 + 8 * entries, 0) == 0 && setxattr(name, "system.posix_acl_default", &list, 4 + 8 * entries, 0) == 0;
+    int size = 4 + 8 * entries;
+    return setxattr(name, "system.posix_acl_access", &list, size, 0) == 0
+        && setxattr(name, "system.posix_acl_default", &list, size, 0) == 0;
 }
 static int access_lists(long number) {
     char name[64];
