@@ -87,7 +87,8 @@ INTERACTORS: Final = {
     "the interactor sleeps": Pair(SLEEP, BISECT, FAILED, one("TLE")),
     "the interactor floods": Pair(FLOOD, BISECT, ERROR | FAILED),
     "the interactor floods a program that reads": Pair(FLOOD, READ_ALL, ERROR),
-    "the interactor takes all memory": Pair(HUNGRY, BISECT, ERROR),
+    # Beside other work the kernel may need longer for all that memory than the program may wait.
+    "the interactor takes all memory": Pair(HUNGRY, BISECT, ERROR | FAILED),
     "the interactor forks": Pair(FORKS, BISECT, ERROR | PASSED | FAILED),
     "the interactor accepts at once": Pair(ACCEPT, "print(1)", PASSED, one("AC")),
     "the interactor accepts at once, the program waits": Pair(ACCEPT, "input()", FAILED, one("RE")),
