@@ -127,10 +127,10 @@ class Connection:
                 return False
             if (request.method, request.target) == (b"GET", b"/healthz"):
                 self._body(request, deadline, 0)
-                self._tell_health(reply)
+                self._send_health(reply)
             elif (request.method, request.target) == (b"GET", b"/metrics"):
                 self._body(request, deadline, 0)
-                self._tell(reply, 200, self._routes.metrics().encode(), CONTENT_TYPE)
+                self._send_openly(reply, 200, self._routes.metrics().encode(), CONTENT_TYPE)
             else:
                 self._execute(request, deadline, reply)
         except _RefusedError as refused:
@@ -142,15 +142,15 @@ class Connection:
         reply.wait()
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
 
-    def _tell_health(self, reply: Reply) -> None:
+    def _send_health(self, reply: Reply) -> None:
         obstacle = self._routes.obstacle()
         if obstacle is None:
-            self._tell(reply, 200, b'{"status":"ok"}')
+            self._send_openly(reply, 200, b'{"status":"ok"}')
             return
         status, problem = obstacle
-        self._tell(reply, 503, json.dumps({"status": status, "problem": problem}).encode())
+        self._send_openly(reply, 503, json.dumps({"status": status, "problem": problem}).encode())
 
-    def _tell(self, reply: Reply, status: int, body: bytes, content_type: str = "application/json") -> None:
+    def _send_openly(self, reply: Reply, status: int, body: bytes, content_type: str = "application/json") -> None:
         """Answer a request that needs no token."""
         reply.send(status, body, is_last=not self._is_authenticated, content_type=content_type)
 
