@@ -42,7 +42,8 @@ class EventStore(Table):
         row_key, now = keys.event_key(run.check_id, event_id), self._clock() // MS_PER_SEC
         seen = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
         event = put(self.table_name, seen, f"{ABSENT} OR #ttl <= :now", {"now": now})
-        if not transact_or_raise(self._client, [event, put(self.table_name, rows.run_item(run))]):
+        actions = {"event": event, "run": put(self.table_name, rows.run_item(run))}
+        if transact_or_raise(self._client, actions) is None:
             return None
         # The id may have expired since.
         return self.first_run(run.check_id, event_id) or self.add_run(run, event_id)

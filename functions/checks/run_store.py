@@ -62,10 +62,9 @@ class RunStore(Table):
             sets |= {"next_slot_ms": after.next_slot_ms, "due_at_ms": due_at_ms}
         condition = "#version = :version AND " + slot_is_seen(seen)
         update = ConditionalUpdate(sets, condition, {"version": seen.version, **seen_slot(seen)}, removes)
-        actions = [update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id))]
-        return not transact_or_raise(
-            self._client, [*actions, *(put(self.table_name, rows.run_item(run)) for run in runs)]
-        )
+        move = update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id))
+        actions = {"check": move, "runs": [put(self.table_name, rows.run_item(run)) for run in runs]}
+        return transact_or_raise(self._client, actions) is None
 
     def add_run(self, run: Run) -> None:
         """Write a run that was asked for."""
@@ -83,7 +82,7 @@ class RunStore(Table):
 
     def put_claimed(self, run: Run, claimed: Run) -> bool:
         """Replace the row of a claimed run. False if its claim was lost."""
-        return not transact_or_raise(self._client, [self._replace_run(run, claimed)])
+        return transact_or_raise(self._client, {"run": self._replace_run(run, claimed)}) is None
 
     def settle(self, claimed: Run, run: Run, seen: Check, after: Check, good_output: bytes | None) -> bool:
         """Write the end of a run and the check's new standing, in one transaction. False if one of them has changed."""
@@ -102,14 +101,14 @@ class RunStore(Table):
             values,
             ("open_run_id",) if seen.open_run_id == run.run_id else (),
         )
-        actions = [
-            update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id)),
-            self._replace_run(run, claimed),
-        ]
+        actions = {
+            "check": update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id)),
+            "run": self._replace_run(run, claimed),
+        }
         if good_output is not None:
             item = {**keys.good_key(seen.project_id, seen.check_id), **to_item({"output": good_output})}
-            actions.append(put(self.table_name, item))
-        return not transact_or_raise(self._client, actions)
+            actions["last good output"] = put(self.table_name, item)
+        return transact_or_raise(self._client, actions) is None
 
     def last_good(self, check: Check) -> bytes | None:
         """Return the output of the last run that passed; None before the first."""
@@ -161,9 +160,8 @@ class RunStore(Table):
             Limit=_MOST_DELETED,
         )["Items"]
         if found:
-            transact_or_raise(
-                self._client, [delete(self.table_name, {"pk": run["pk"], "sk": run["sk"]}) for run in found]
-            )
+            deletions = [delete(self.table_name, {"pk": run["pk"], "sk": run["sk"]}) for run in found]
+            transact_or_raise(self._client, {"runs": deletions})
         return len(found)
 
     def due(self, now_ms: int) -> Iterator[Due]:

@@ -9,7 +9,7 @@ from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact_or_raise
+from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys, rows
 from functions.checks.model import MAX_CHECKS, Check
 from functions.checks.seen_slot import seen_slot, slot_is_seen
@@ -36,26 +36,22 @@ class CheckStore(Table):
             {"zero": 0, "one": 1, "most": MAX_CHECKS},
             computed=("#count = if_not_exists(#count, :zero) + :one",),
         )
-        trigger = [] if check.settings.trigger is None else [trigger_action(self.table_name, check)]
-        codes = transact_or_raise(
+        badge = {**keys.badge_key(check.badge_token), **to_item({"owner": [project_id, check_id]})}
+        refusal = transact_or_raise(
             self._client,
-            [
-                put(self.table_name, to_item(rows.check_row(check)), ABSENT),
-                self._put_slug(check),
-                count.action(self.table_name, keys.count_key(project_id)),
-                put(self.table_name, to_item(rows.source_row(check))),
-                put(
-                    self.table_name, {**keys.badge_key(check.badge_token), **to_item({"owner": [project_id, check_id]})}
-                ),
-                *trigger,
-            ],
+            {
+                "check": put(self.table_name, to_item(rows.check_row(check)), ABSENT),
+                "slug": self._put_slug(check),
+                "count": count.action(self.table_name, keys.count_key(project_id)),
+                "source": put(self.table_name, to_item(rows.source_row(check))),
+                "badge": put(self.table_name, badge),
+                "trigger": [] if check.settings.trigger is None else trigger_action(self.table_name, check),
+            },
         )
-        if codes[:1] == (CONDITION_FAILED,):
-            return  # our own row: botocore repeated the write after a lost answer
-        if CONDITION_FAILED in codes[:2]:
-            raise SlugTakenError
-        if codes:
-            raise CheckLimitError
+        # A refusal by the check is our own row: botocore repeated the write after a lost answer.
+        if refusal is None or "check" in refusal.failed:
+            return
+        raise SlugTakenError if "slug" in refusal.failed else CheckLimitError
 
     def get(self, project_id: str, check_id: str, *, with_source: bool = False) -> Check | None:
         """Return a check, with its program if that is asked for. Raises RowsContendedError."""
@@ -96,23 +92,21 @@ class CheckStore(Table):
             {"seen_version": seen.version, "seen_standing": seen.standing_version, **seen_slot(seen)},
             tuple(name for name in moving if row[name] is None),
         )
-        actions = [
-            update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id)),
-            put(self.table_name, to_item(rows.source_row(after))),
-        ]
+        actions = {
+            "check": update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id)),
+            "source": put(self.table_name, to_item(rows.source_row(after))),
+        }
         if after.settings.slug != seen.settings.slug:
-            actions += [
-                self._put_slug(after),
-                delete(self.table_name, keys.slug_key(seen.project_id, seen.settings.slug or "")),
-            ]
+            actions["slug"] = self._put_slug(after)
+            actions["old slug"] = delete(self.table_name, keys.slug_key(seen.project_id, seen.settings.slug or ""))
         if (after.settings.slug, after.settings.trigger) != (seen.settings.slug, seen.settings.trigger):
-            actions.append(trigger_action(self.table_name, after))
-        codes = transact_or_raise(self._client, actions)
-        if codes[:1] == (CONDITION_FAILED,):
+            actions["trigger"] = trigger_action(self.table_name, after)
+        refusal = transact_or_raise(self._client, actions)
+        if refusal is None:
+            return True
+        if "check" in refusal.failed:
             return False
-        if codes:
-            raise SlugTakenError
-        return True
+        raise SlugTakenError
 
     def delete(self, check: Check) -> bool:
         """Delete a check. False if its settings have changed since it was read, or it is gone. Its history expires."""
@@ -127,15 +121,13 @@ class CheckStore(Table):
             keys.hook_key(check_id),
             keys.trigger_key(project_id, check_id),
         )
-        codes = transact_or_raise(
-            self._client,
-            [
-                delete(self.table_name, keys.check_key(project_id, check_id), seen, {"version": check.version}),
-                count.action(self.table_name, keys.count_key(project_id)),
-                *(delete(self.table_name, other) for other in others),
-            ],
-        )
-        return not codes
+        check_key = keys.check_key(project_id, check_id)
+        actions = {
+            "check": delete(self.table_name, check_key, seen, {"version": check.version}),
+            "count": count.action(self.table_name, keys.count_key(project_id)),
+            "others": [delete(self.table_name, other) for other in others],
+        }
+        return transact_or_raise(self._client, actions) is None
 
     def badge(self, token: str) -> tuple[str, str] | None:
         """Return project id and check id of a badge."""

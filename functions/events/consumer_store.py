@@ -119,7 +119,8 @@ class ConsumerStore(Table):
         values = {} if version is None else {"seen": version}
         head = ConditionalUpdate({"consumers_version": new_id()}, seen, values)
         renew = renew_endpoints_version(self._quotas_table, project_id, self._clock())
-        return not transact(self._client, [head.action(self.table_name, head_key(project_id)), *actions, *renew])
+        written = {"head": head.action(self.table_name, head_key(project_id)), "consumer": actions, "version": renew}
+        return transact(self._client, written) is None
 
     def _version(self, project_id: str) -> str | None:
         version: str | None = (self._get(head_key(project_id)) or {}).get("consumers_version")

@@ -114,10 +114,12 @@ class EventLog(Table):
             {"seen": head.last},
         )
         # The condition on each entry: while another order commits, a read may show its head without its deletions.
-        deletions = [delete(self.table_name, at, EXISTS) for at, _ in entries]
-        moved = move.action(self.table_name, head_key(project_id))
-        actions = [moved, put(self.table_name, to_item(page)), *deletions]
-        return None if transact(self._client, actions) else after
+        actions = {
+            "head": move.action(self.table_name, head_key(project_id)),
+            "page": put(self.table_name, to_item(page)),
+            "new entries": [delete(self.table_name, at, EXISTS) for at, _ in entries],
+        }
+        return after if transact(self._client, actions) is None else None
 
     def _pages(self, project_id: str, after: int, limit: int, now_ms: int) -> Iterator[dict[str, Any]]:
         """Yield the pages that have not expired, from the one with the entry after that position."""

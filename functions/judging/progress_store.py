@@ -46,7 +46,7 @@ class ProgressStore(Table):
             due = ("#due_at_ms = #run_budget_ms + :now",)
             update = ConditionalUpdate({}, condition, {**values, "now": self._clock()}, computed=due)
             is_open = update.action(self.table_name, at)
-        transact(self._client, [is_open, put(self.table_name, to_item(item))])
+        transact(self._client, {"row": is_open, "progress": put(self.table_name, to_item(item))})
 
     def cases(self, row: Submission) -> tuple[CaseResult, ...]:
         """Return the finished cases of a judge run's current execution, by index."""

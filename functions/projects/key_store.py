@@ -51,12 +51,12 @@ class KeyStore(Table):
             expires_at=expires_at,
         )
         listed = {**listed_key(project_id, record.key_id), **to_item({"digest": key_digest})}
-        actions = [
-            check(self.table_name, project_key(project_id), EXISTS),
-            put(self.table_name, to_item(key_row(record, key_digest))),
-            put(self.table_name, listed),
-        ]
-        return None if transact_or_raise(self._client, actions) else (record, issued)
+        actions = {
+            "project": check(self.table_name, project_key(project_id), EXISTS),
+            "key": put(self.table_name, to_item(key_row(record, key_digest))),
+            "list entry": put(self.table_name, listed),
+        }
+        return (record, issued) if transact_or_raise(self._client, actions) is None else None
 
     def list_all(self, project_id: str) -> list[KeyRecord]:
         """Return all keys of a project, newest first."""
@@ -97,11 +97,11 @@ class KeyStore(Table):
             {}, EXISTS, values, computed=("#revoked_at = if_not_exists(#revoked_at, :now)", keep)
         )
         unlist = ConditionalUpdate({}, EXISTS, {"ttl": values["ttl"]}, computed=(keep,))
-        actions = [
-            revoke.action(self.table_name, key(found["pk"], found["sk"])),
-            unlist.action(self.table_name, listed_key(project_id, key_id)),
-        ]
-        return None if transact_or_raise(self._client, actions) else self.get(project_id, key_id)
+        actions = {
+            "key": revoke.action(self.table_name, key(found["pk"], found["sk"])),
+            "list entry": unlist.action(self.table_name, listed_key(project_id, key_id)),
+        }
+        return self.get(project_id, key_id) if transact_or_raise(self._client, actions) is None else None
 
     def _find(self, project_id: str, key_id: str) -> dict[str, Any] | None:
         listed = self._get(listed_key(project_id, key_id))

@@ -101,8 +101,11 @@ class ProjectStore(Table):
         before = self._get(project_key(project.project_id))
         created_at: str = before["created_at"] if before else to_rfc3339(self._clock())
         listed = key(LIST_PK, f"{created_at}#{project.project_id}")
-        items = (to_item(project_row(project, created_at)), listed)
-        transact_or_raise(self._client, [put(self.table_name, item) for item in items])
+        actions = {
+            "project": put(self.table_name, to_item(project_row(project, created_at))),
+            "list entry": put(self.table_name, listed),
+        }
+        transact_or_raise(self._client, actions)
         return created_at
 
     def issue_key(self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None) -> str:

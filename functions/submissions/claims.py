@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.conditional import ABSENT, delete, put
 from functions.aws.dynamodb.items import from_item, is_condition_failure, key, to_item
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
+from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.submissions.model import CLAIM_SECS, Claim, Status, Submission
 from functions.submissions.rows import submission_key
 
@@ -53,10 +53,10 @@ def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) 
     # After the expiry the claim may belong to a later submission.
     condition, ours = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
     release = delete(table_name, key(row.idempotency_pk, CLAIM_SK), condition, ours)
-    codes = transact_or_raise(client, [remove, release])
-    if codes[:1] == (CONDITION_FAILED,):
-        return False
-    return not codes or _delete(client, remove)
+    refusal = transact_or_raise(client, {"row": remove, "claim": release})
+    if refusal is None:
+        return True
+    return "row" not in refusal.failed and _delete(client, remove)
 
 
 def _delete(client: DynamoDBClient, remove: Any) -> bool:

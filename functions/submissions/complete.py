@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.retries import tries
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, CONFLICT, transact
+from functions.aws.dynamodb.transaction import transact
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import UnavailableError
 from functions.failpoint import reach
@@ -150,15 +150,15 @@ class Completer:
         release = [self.quotas.release_action(row.quota_claim)]
         for _ in tries(sleep=self.sleep):
             reach("complete.before_write")
-            codes = transact(self.client, [*of_row, *webhooks.actions, *release])
+            refusal = transact(self.client, {"row": of_row, "webhooks": webhooks.actions, "quota": release})
             reach("complete.after_write")
-            if not codes:
+            if refusal is None:
                 return webhooks if release else self._released(row, webhooks)
-            if CONDITION_FAILED in codes[: len(of_row)]:
+            if "row" in refusal.failed:
                 return None
-            if CONDITION_FAILED in codes:  # the event was cancelled
+            if "webhooks" in refusal.failed:  # the event was cancelled
                 webhooks = Publication()
-            if codes[-1] == CONFLICT:
+            if "quota" in refusal.busy:
                 # All submissions of a project write its quota item. Alone, the release does not cancel the others.
                 release = []
         raise UnavailableError(_CONTENDED, 1)

@@ -12,7 +12,7 @@ from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, is_condition_failure
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
+from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC
 from functions.errors import UnavailableError
 from functions.submissions.claims import delete_with_claim, find_claim, new_claim
@@ -52,11 +52,11 @@ class SubmissionStore(Table):
             return
         put_claim = new_claim(self.table_name, new.submission_id, claim, self._clock() // MS_PER_SEC)
         for _ in tries(sleep=self._sleep):
-            codes = transact(self._client, [put_claim, put_row])
-            if not codes:
+            refusal = transact(self._client, {"claim": put_claim, "row": put_row})
+            if refusal is None:
                 return
             self.check_claim(claim, except_for=new.submission_id)
-            if codes[1] == CONDITION_FAILED:
+            if "row" in refusal.failed:
                 return  # our own row: botocore retried the write after a lost answer
             # Else another transaction on the same key is in progress, or its submission was just deleted.
         raise UnavailableError(KEY_CONTENDED, 1)

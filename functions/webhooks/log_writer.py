@@ -38,7 +38,7 @@ class LogWriter(Table):
             return False
         now = self._clock()
         rows = (event_row(event, (now + TTL_MS) // MS_PER_SEC), new_row(event, now, Reason.TEST))
-        transact_or_raise(self._client, [put(self.table_name, to_item(row), ABSENT) for row in rows])
+        transact_or_raise(self._client, {"event": [put(self.table_name, to_item(row), ABSENT) for row in rows]})
         return True
 
     def replay_actions(self, delivery: Delivery) -> list[Any]:

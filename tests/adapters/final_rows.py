@@ -11,5 +11,5 @@ from tests.submission_factory import new_submission
 def write_final(store: SubmissionStore, submission_id: str, done: Completion) -> Submission | None:
     """Write the final state of a submission; return its row, or None if it was final or gone."""
     row = store.get(submission_id) or new_submission(submission_id=submission_id)
-    codes = transact(Clients.dynamodb(), [store.final_update(with_completion(row, done), done)])
-    return None if codes else store.get(submission_id)
+    refusal = transact(Clients.dynamodb(), {"row": store.final_update(with_completion(row, done), done)})
+    return store.get(submission_id) if refusal is None else None

@@ -1,9 +1,9 @@
-"""TransactWriteItems and the reasons of its failure."""
+"""TransactWriteItems with named actions, and the names of those that stopped it."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -11,53 +11,69 @@ from functions.aws.dynamodb.items import cancellation_codes
 from functions.aws.dynamodb.retries import TRIES, tries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONDITION_FAILED = "ConditionalCheckFailed"
-CONFLICT = "TransactionConflict"
-_BUSY = frozenset({CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"})
+_CONDITION_FAILED = "ConditionalCheckFailed"
+_BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Reasons that a later try may not meet. botocore does not repeat a cancelled transaction."""
+
+type Actions = Mapping[str, Any]
+"""By name: an action of TransactWriteItems (a dict), or a sequence of them, also an empty one; at most 100 together."""
 
 
 class RowsContendedError(Exception):
     """Other writers kept changing the same rows. Nothing was written."""
 
 
-def transact(
-    client: DynamoDBClient,
-    actions: Sequence[Any],
-    most_tries: int = 1,
-    sleep: Callable[[float], None] = time.sleep,
-) -> tuple[str, ...]:
-    """Write all actions, at most 100. Returns () on success, else one code per action, in order.
+class Refusal(NamedTuple):
+    """Why a transaction wrote nothing: names of actions whose condition failed, and of those whose rows were busy."""
 
-    A transaction that was cancelled only because its rows were busy is tried `most_tries` times. So the codes hold
-    CONDITION_FAILED, or all tries met other writers. Raises ClientError for any other reason. botocore repeats a call
-    without an answer with the same token, so a write whose answer was lost counts as a success.
+    failed: frozenset[str]
+    busy: frozenset[str]
+
+
+def transact(
+    client: DynamoDBClient, actions: Actions, most_tries: int = 1, sleep: Callable[[float], None] = time.sleep
+) -> Refusal | None:
+    """Write all actions, or return what refused them; None on success.
+
+    A transaction that was cancelled only because its rows were busy is tried `most_tries` times. Raises ClientError for
+    any other reason. botocore repeats a call without an answer with the same token, so a write whose answer was lost
+    counts as a success.
     """
-    codes: tuple[str, ...] = ()
+    named = [(name, action) for name, group in actions.items() for action in _actions_of(group)]
+    refusal = None
     for _ in tries(most_tries, sleep):
         try:
-            client.transact_write_items(TransactItems=actions)
+            client.transact_write_items(TransactItems=[action for _, action in named])
         except ClientError as error:
             codes = cancellation_codes(error)
-            if not _BUSY.union({CONDITION_FAILED}).intersection(codes):
+            coded = [(name, code) for (name, _), code in zip(named, codes, strict=False)]
+            refusal = Refusal(
+                frozenset(name for name, code in coded if code == _CONDITION_FAILED),
+                frozenset(name for name, code in coded if code in _BUSY),
+            )
+            if not refusal.failed and not refusal.busy:
                 raise
-            if CONDITION_FAILED in codes:
-                return codes
+            if refusal.failed:
+                return refusal
         else:
-            return ()
-    return codes
+            return None
+    return refusal
 
 
-def transact_or_raise(client: DynamoDBClient, actions: Sequence[Any]) -> tuple[str, ...]:
+def transact_or_raise(client: DynamoDBClient, actions: Actions) -> Refusal | None:
     """Like `transact`, with TRIES tries. Raises RowsContendedError if the rows stayed busy.
 
-    So the codes, if any, hold CONDITION_FAILED.
+    So a refusal has failed conditions.
     """
-    codes = transact(client, actions, TRIES)
-    if codes and CONDITION_FAILED not in codes:
+    refusal = transact(client, actions, TRIES)
+    if refusal is not None and not refusal.failed:
         raise RowsContendedError
-    return codes
+    return refusal
+
+
+def _actions_of(group: Any) -> Sequence[Any]:
+    return [group] if isinstance(group, dict) else group

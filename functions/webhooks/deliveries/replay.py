@@ -14,7 +14,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.retries import TRIES
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact, transact_or_raise
+from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.list_store import RECOVERABLE
@@ -43,6 +43,14 @@ class ReplayResult(Enum):
     CONTENDED = auto()
 
 
+_REFUSALS = {
+    "event": ReplayResult.EVENT_GONE,
+    "delivery": ReplayResult.ALREADY_DUE,
+    "endpoint": ReplayResult.ENDPOINT_DISABLED,
+}
+"""By the action whose condition failed, the most important first."""
+
+
 class ReplayStore(Table):
     """Makes deliveries of the deliveries table due again."""
 
@@ -52,15 +60,16 @@ class ReplayStore(Table):
         `also`: actions without a condition, in the same transaction.
         """
         now = self._clock()
-        reasons = (ReplayResult.EVENT_GONE, ReplayResult.ALREADY_DUE, ReplayResult.ENDPOINT_DISABLED)
-        actions = [self._event_is_kept(delivery, now), self._due_again(delivery, now, secret_box)]
-        if delivery.endpoint_id != RUN_ENDPOINT_ID:
-            actions.append(self._endpoint_is_on(delivery))
-        codes = transact(self._client, [*actions, *also], TRIES)
-        if not codes:
+        actions = {
+            "event": self._event_is_kept(delivery, now),
+            "delivery": self._due_again(delivery, now, secret_box),
+            "endpoint": [] if delivery.endpoint_id == RUN_ENDPOINT_ID else self._endpoint_is_on(delivery),
+            "also": also,
+        }
+        refusal = transact(self._client, actions, TRIES)
+        if refusal is None:
             return ReplayResult.DONE
-        refused = [reason for code, reason in zip(codes, reasons, strict=False) if code == CONDITION_FAILED]
-        return refused[0] if refused else ReplayResult.CONTENDED
+        return next((reason for name, reason in _REFUSALS.items() if name in refusal.failed), ReplayResult.CONTENDED)
 
     def recover(self, delivery: Delivery, due_at_ms: int, also: Sequence[Any] = ()) -> bool:
         """Make a failed or paused delivery due at `due_at_ms`; False if its state has changed.
@@ -71,7 +80,8 @@ class ReplayStore(Table):
         key = rows.delivery_key(delivery.event_id, delivery.endpoint_id)
         if not also:
             return self._update_unread(update, key)
-        return not transact_or_raise(self._client, [update.action(self.table_name, key), *also])
+        actions = {"delivery": update.action(self.table_name, key), "also": also}
+        return transact_or_raise(self._client, actions) is None
 
     def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None) -> Any:
         update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))

@@ -45,7 +45,7 @@ class DeliveryStore(Table):
 
         Raises RowsContendedError.
         """
-        return not transact_or_raise(self._client, plan.actions)
+        return transact_or_raise(self._client, {"publication": plan.actions}) is None
 
     def deliveries_of(self, event_id: str) -> list[Delivery]:
         """Return the event's deliveries."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact_or_raise
+from functions.aws.dynamodb.transaction import Refusal, transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.projects.endpoints_version import renew_endpoints_version
 from functions.webhooks.endpoints.deletions import deletion_put
@@ -63,15 +63,19 @@ class EndpointChanges:
             {"zero": 0, "one": 1} | {f"most_{name}": most for name, most in counters.items()},
             computed=tuple(f"#{name} = if_not_exists(#{name}, :zero) + :one" for name in counters),
         )
-        claims = [] if claim is None else [claim.action(self._table, endpoint.project_id, self._clock())]
-        codes = self._write(endpoint.project_id, new, self._count(endpoint.project_id, count), *claims)
-        if codes[:1] == (CONDITION_FAILED,):
+        refusal = self._write(
+            endpoint.project_id,
+            {
+                "endpoint": new,
+                "count": self._count(endpoint.project_id, count),
+                "claim": [] if claim is None else claim.action(self._table, endpoint.project_id, self._clock()),
+            },
+        )
+        if refusal is None:
+            return True
+        if "endpoint" in refusal.failed:
             return False
-        if claims and codes[2:3] == (CONDITION_FAILED,):
-            raise CreationClaimTakenError
-        if codes:
-            raise EndpointLimitError
-        return True
+        raise CreationClaimTakenError if "claim" in refusal.failed else EndpointLimitError
 
     def change(self, seen: Endpoint, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...] = ()) -> bool:
         """Set and remove attributes of `endpoint_row`; False if the settings have changed since `seen` was read.
@@ -86,13 +90,13 @@ class EndpointChanges:
             removes,
         )
         key = endpoint_key(seen.project_id, seen.endpoint_id)
-        actions = [update.action(self._table, key)]
+        actions = {"endpoint": update.action(self._table, key)}
         if "failing_since_ms" in removes:
             # An endpoint without failures has a lane without failures, see `attempt_store`.
             lane = Lane(seen.project_id, seen.endpoint_id, host_of(seen.url), is_ordered=seen.ordered)
             resumed = resume_ordered(lane, now_ms) if seen.ordered else close_breaker(now_ms)
-            actions.append(resumed.action(self._table, lane_key(lane.project_id, lane.name)))
-        return not self._write(seen.project_id, *actions)
+            actions["lane"] = resumed.action(self._table, lane_key(lane.project_id, lane.name))
+        return self._write(seen.project_id, actions) is None
 
     def find_claim(self, claim: CreationClaim, project_id: str) -> CreationClaim | None:
         """Return the claim that holds the same Idempotency-Key; None if it is free."""
@@ -109,13 +113,13 @@ class EndpointChanges:
         computed = tuple(f"#{name} = if_not_exists(#{name}, :one) - :one" for name in counters)
         count = ConditionalUpdate({}, "", {"one": 1}, computed=computed)
         leave = deletion_put(self._table, project_id, endpoint_id, now)
-        codes = self._write(project_id, gone, self._count(project_id, count), leave)
-        return None if codes else now
+        actions = {"endpoint": gone, "count": self._count(project_id, count), "deletion": leave}
+        return now if self._write(project_id, actions) is None else None
 
     def _count(self, project_id: str, change: ConditionalUpdate) -> Any:
         return change.action(self._table, count_key(project_id))
 
-    def _write(self, project_id: str, *actions: Any) -> tuple[str, ...]:
-        """Write all rows and the new version; return () or the codes of the failed condition."""
+    def _write(self, project_id: str, actions: Mapping[str, Any]) -> Refusal | None:
+        """Write all rows and the new version, or return what refused them."""
         renew = renew_endpoints_version(self._quotas_table, project_id, self._clock())
-        return transact_or_raise(self._client, [*actions, *renew])
+        return transact_or_raise(self._client, {**actions, "version": renew})

@@ -9,7 +9,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate, put
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, RowsContendedError, transact
+from functions.aws.dynamodb.transaction import RowsContendedError, transact
 from functions.clock import MS_PER_SEC
 from functions.webhooks.alerts.exhausted_store import count_exhausted
 from functions.webhooks.deliveries.model import (
@@ -74,26 +74,27 @@ class Attempts(Table):
             transition = planned if held.endpoint is None or is_last else adjust_for_endpoint(planned, after)
             actions = self._of_delivery(held.delivery, reply, transition)
             if not is_last:
-                # The slot comes last, so that its code is the last.
-                actions += endpoint_actions(self.table_name, seen, after, held.delivery, reply, now)
-                actions += self._of_lane(held.lane, seen, reply)
-                actions += self._of_slot(held, rest_until_ms) if frees else []
-            codes = transact(self._client, actions)
-            if not codes:
+                actions |= {
+                    "endpoint": endpoint_actions(self.table_name, seen, after, held.delivery, reply, now),
+                    "lane": self._of_lane(held.lane, seen, reply),
+                    "slot": self._of_slot(held, rest_until_ms) if frees else [],
+                }
+            refusal = transact(self._client, actions)
+            if refusal is None:
                 if is_last:
                     return Recorded(transition)
                 is_newly_disabled = seen is not None and after is not None and seen.enabled and not after.enabled
                 return Recorded(transition, after, is_newly_disabled, frees)
-            if codes[0] == CONDITION_FAILED:
+            if "delivery" in refusal.failed:
                 return None
-            if frees and codes[-1] == CONDITION_FAILED:  # others wait for the slot
+            if "slot" in refusal.failed:  # others wait for it
                 frees = False
-            elif held.endpoint is not None and CONDITION_FAILED in codes:
+            elif held.endpoint is not None and refusal.failed:
                 row = self._get(endpoint_key(held.endpoint.project_id, held.endpoint.endpoint_id))
                 seen = to_endpoint(row) if row is not None else None
         raise RowsContendedError
 
-    def _of_delivery(self, delivery: Delivery, reply: Reply, transition: Transition) -> list[Any]:
+    def _of_delivery(self, delivery: Delivery, reply: Reply, transition: Transition) -> dict[str, Any]:
         sets: dict[str, Value] = {"state": transition.state.value, "attempt": delivery.attempt + 1}
         removes: tuple[str, ...] = ("lease_until_ms", "lease_owner")
         if transition.next_at_ms is None:
@@ -104,17 +105,18 @@ class Attempts(Table):
         condition = "#state = :sending AND #lease_owner = :me"
         values: dict[str, Value] = {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""}
         now = self._clock()
-        actions: list[Any] = []
+        actions: dict[str, Any] = {}
         if delivery.attempt == 0 and transition.next_at_ms is None:
             # Nearly every delivery ends like this, so it costs no row of its own.
             sets["only_attempt"] = attempt_values(delivery, reply, now)
         else:
             attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
-            actions = [put(self.table_name, attempt)]
+            actions["attempt"] = put(self.table_name, attempt)
         if transition.state is DeliveryState.EXHAUSTED and delivery.event_type not in ALERT_EVENTS:
-            actions.append(count_exhausted(self.table_name, delivery, now))
+            actions["exhausted"] = count_exhausted(self.table_name, delivery, now)
         update = ConditionalUpdate(sets, condition, values, removes)
-        return [update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id)), *actions]
+        key = delivery_key(delivery.event_id, delivery.endpoint_id)
+        return {"delivery": update.action(self.table_name, key), **actions}
 
     def _of_lane(self, lane: Lane, endpoint: Endpoint | None, reply: Reply) -> list[Any]:
         """Count a send without a response for the circuit breaker; a response closes it.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import CONDITION_FAILED, transact
+from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.clock import Clock, now_ms
 from functions.fresh_cache import FreshCache
 from functions.webhooks.deliveries.model import LEASE_LEEWAY_MS, LEASE_MS, Delivery, DeliveryState
@@ -84,18 +84,18 @@ class Leases(Table):
         slot = self._new_slot(lane)
         take = slot_rows.take(slot, project_slots, self._clock()).only_if(slot_rows.NOBODY_WAITS)
         claim, ours = self._lease(delivery, owner)
-        actions = [claim, take.action(self.table_name, slot_rows.slots_key(lane.project_id))]
+        actions = {"delivery": claim, "slot": take.action(self.table_name, slot_rows.slots_key(lane.project_id))}
         if endpoint is None or endpoint.failing is not None:
-            actions.append(self._check_lane(lane))
+            actions["lane"] = self._check_lane(lane)
         # Else the lane has no failure (`Attempts`), and nothing waits in it if nothing of the project waits.
-        checked = len(actions)
         if endpoint is not None:
-            counting, endpoint = count_attempt(self.table_name, endpoint, delivery, self._clock())
-            actions.append(counting)
-        codes = self._transact(actions)
-        if CONDITION_FAILED in codes[1:checked]:
+            actions["endpoint"], endpoint = count_attempt(self.table_name, endpoint, delivery, self._clock())
+        refusal = self._transact(actions)
+        if refusal is None:
+            return ClaimedDelivery(ours, endpoint, lane, slot, self._clock())
+        if refusal.failed & {"slot", "lane"}:
             self._crowded.keep(lane.project_id, True)
-        return None if codes else ClaimedDelivery(ours, endpoint, lane, slot, self._clock())
+        return None
 
     def claim(self, seen: DeliverySnapshot, owner: str, project_slots: int) -> ClaimedDelivery | None:
         """Claim a delivery and a slot of its project; None if a row has changed since `seen` was read."""
@@ -104,15 +104,16 @@ class Leases(Table):
             self._update_unread(remove, slot_rows.slots_key(seen.slots.project_id))
         slot = self._new_slot(seen.lane)
         take = slot_rows.take(slot, project_slots, self._clock())
-        return self._claim(seen, owner, slot, [take.action(self.table_name, slot_rows.slots_key(slot.project_id))])
+        taking = take.action(self.table_name, slot_rows.slots_key(slot.project_id))
+        return self._claim(seen, owner, slot, {"slot": taking})
 
     def claim_next(self, seen: DeliverySnapshot, owner: str, slot: HeldSlot) -> ClaimedDelivery | None:
         """Claim another delivery for a slot that we hold; None if a row has changed since `seen` was read."""
-        return self._claim(seen, owner, slot, [])
+        return self._claim(seen, owner, slot, {})
 
     def claim_unsent(self, seen: DeliverySnapshot, owner: str) -> ClaimedDelivery | None:
         """Claim a delivery without a slot, to record a failed attempt."""
-        return self._claim(seen, owner, None, [])
+        return self._claim(seen, owner, None, {})
 
     def cancel_claimed(self, held: ClaimedDelivery) -> bool:
         """Cancel a claimed delivery whose event is gone; False if the lease is no longer ours."""
@@ -131,25 +132,24 @@ class Leases(Table):
         row = self._update(update, slot_rows.slots_key(slot.project_id))
         return slot_rows.to_slots(slot.project_id, row or {})
 
-    def _transact(self, actions: list[Any]) -> tuple[str, ...]:
+    def _transact(self, actions: dict[str, Any]) -> Refusal | None:
         return transact(self._client, actions, CONTENDED_TRIES, self._sleep)
 
     def _new_slot(self, lane: Lane) -> HeldSlot:
         return HeldSlot(secrets.token_hex(6), self._clock() + SLOT_MS, lane, lane.project_id)
 
     def _claim(
-        self, seen: DeliverySnapshot, owner: str, slot: HeldSlot | None, actions: list[Any]
+        self, seen: DeliverySnapshot, owner: str, slot: HeldSlot | None, taking: dict[str, Any]
     ) -> ClaimedDelivery | None:
         claim, ours = self._lease(seen.delivery, owner)
-        actions = [claim, *actions]
+        actions = {"delivery": claim, **taking}
         endpoint = seen.endpoint
         if endpoint is not None:
-            counting, endpoint = count_attempt(self.table_name, endpoint, seen.delivery, self._clock())
-            actions.append(counting)
+            actions["endpoint"], endpoint = count_attempt(self.table_name, endpoint, seen.delivery, self._clock())
         if seen.is_next:
             note = note_current(seen.lane, seen.delivery.event_id, self._clock())
-            actions.append(note.action(self.table_name, lane_key(seen.lane.project_id, seen.lane.name)))
-        if self._transact(actions):
+            actions["lane"] = note.action(self.table_name, lane_key(seen.lane.project_id, seen.lane.name))
+        if self._transact(actions) is not None:
             return None
         others_wait = seen.slots.waiting_ms is not None or seen.lane.is_ordered
         return ClaimedDelivery(ours, endpoint, seen.lane, slot, self._clock(), others_wait)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.conditional import check
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import transact
+from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.webhooks.deliveries.model import PARKED_MS, DeliveryState, due_at
 from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.endpoints.rows import endpoint_key
@@ -33,12 +33,12 @@ class Parking(Table):
         pause = self._change(seen.delivery, {"state": DeliveryState.PAUSED.value}, (*LEASE, *DUE, *WAITING))
         key = endpoint_key(seen.slots.project_id, seen.delivery.endpoint_id)
         is_off = check(self.table_name, key, "#enabled = :enabled", {"enabled": False})
-        return not self._transact([pause, is_off])
+        return self._transact({"delivery": pause, "endpoint": is_off}) is None
 
     def cancel(self, delivery: Delivery) -> bool:
         """Cancel a claimable delivery of a deleted endpoint; False if it has changed."""
         cancel = self._change(delivery, {"state": DeliveryState.CANCELLED.value}, (*LEASE, *DUE, *WAITING))
-        return not self._transact([cancel])
+        return self._transact({"delivery": cancel}) is None
 
     def park(self, seen: DeliverySnapshot, hinted_for_ms: int | None = None) -> bool:
         """Park a delivery until a slot is free; False if a slot or the delivery has changed since.
@@ -55,14 +55,14 @@ class Parking(Table):
         else:
             sets["due_at_ms"] = due_at(hinted_for_ms, now)
         removes = LEASE if hinted_for_ms is None else (*LEASE, *WAITING)
-        actions = [self._change(delivery, sets, removes)]
+        actions = {"delivery": self._change(delivery, sets, removes)}
         if not (seen.lane.is_marked(now) and seen.slots.is_marked(now)):
             project_id = seen.slots.project_id
-            actions += [
-                mark_lane(seen.lane, now).action(self.table_name, lane_key(project_id, seen.lane.name)),
-                slot_rows.mark(seen.slots, now).action(self.table_name, slot_rows.slots_key(project_id)),
-            ]
-        return not self._transact(actions)
+            actions |= {
+                "lane": mark_lane(seen.lane, now).action(self.table_name, lane_key(project_id, seen.lane.name)),
+                "slots": slot_rows.mark(seen.slots, now).action(self.table_name, slot_rows.slots_key(project_id)),
+            }
+        return self._transact(actions) is None
 
     def wait_in_order(self, seen: DeliverySnapshot) -> bool:
         """Let a delivery of an ordered endpoint wait without a hint; False if it has changed.
@@ -70,12 +70,12 @@ class Parking(Table):
         The lane is marked, but not the project: its other endpoints need not look for waiting deliveries.
         """
         now, lane = self._clock(), seen.lane
-        actions = [self._change(seen.delivery, {"due_at_ms": now + PARKED_MS}, ())]
+        actions = {"delivery": self._change(seen.delivery, {"due_at_ms": now + PARKED_MS}, ())}
         if not lane.is_marked(now):
-            actions.append(mark_lane(lane, now).action(self.table_name, lane_key(lane.project_id, lane.name)))
-        return not self._transact(actions)
+            actions["lane"] = mark_lane(lane, now).action(self.table_name, lane_key(lane.project_id, lane.name))
+        return self._transact(actions) is None
 
-    def _transact(self, actions: list[Any]) -> tuple[str, ...]:
+    def _transact(self, actions: dict[str, Any]) -> Refusal | None:
         return transact(self._client, actions, CONTENDED_TRIES, self._sleep)
 
     def _change(self, delivery: Delivery, sets: dict[str, Value], removes: tuple[str, ...]) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.transaction import CONFLICT, transact
+from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.clock import now_ms, to_rfc3339
 from functions.handlers import submit
 from functions.ids import new_id
@@ -215,16 +215,16 @@ def test_a_conflict_on_the_quota_item_does_not_keep_the_result_from_being_writte
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline
 ) -> None:
     start(system)
-    real, sizes = transact, []
+    real, releases = transact, []
 
-    def conflicting(client: Any, actions: list[Any], *more: Any) -> tuple[str, ...]:
-        sizes.append(len(actions))
-        return real(client, actions, *more) if len(sizes) > 1 else ("None", CONFLICT)
+    def conflicting(client: Any, actions: Any, *more: Any) -> Refusal | None:
+        releases.append(len(actions["quota"]))
+        return real(client, actions, *more) if len(releases) > 1 else Refusal(frozenset(), frozenset({"quota"}))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(complete, "transact", conflicting)
         assert wait_for(project_key).json["verdict"] == "AC"
-    assert sizes == [2, 1]  # the second time without the release, which is then written alone
+    assert releases == [1, 0]  # the second time without the release, which is then written alone
     assert only_row(aws).is_final
     assert whole_usage(pipeline.aws, PROJECT_ID).in_flight == 0
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.retries import TRIES
-from functions.aws.dynamodb.transaction import CONFLICT, RowsContendedError
+from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.ids import new_id
 from functions.webhooks.endpoints.changes import EndpointChanges, EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, FailureStreak
@@ -227,7 +227,7 @@ def refusals(aws: Aws) -> list[str]:
     return refuse_transactions(aws.monkeypatch)
 
 
-@pytest.mark.parametrize("code", [CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"])
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_a_busy_row_is_tried_again_and_not_for_ever(
     code: str, store: EndpointStore, changes: EndpointChanges, refusals: list[str]
 ) -> None:
