@@ -23,7 +23,7 @@ from sandbox_runtime.worker.capacity import Capacity, WaitingRun
 from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting import Reporting
 from sandbox_runtime.worker.run_request import RequestRunner, Turn
-from sandbox_runtime.worker.running_submissions import RunningSubmissions
+from sandbox_runtime.worker.running_submissions import Claim, RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
 from sandbox_runtime.worker.slot_threads import Job
 
@@ -54,7 +54,7 @@ class DirectIntake:
             return
         if not self.runner.offers(request.language):  # the caller goes to the queue without waiting for a slot
             reply.refuse(422, NotRun.LANGUAGE_NOT_OFFERED)
-        elif not self.running.add(request.submission_id):
+        elif self.running.claim(request.submission_id) is not Claim.CLAIMED:
             reply.refuse(409, "already_running")
         else:
             self._run_soon(request, request_id if is_correlation_id(request_id) else None, reply)
@@ -64,8 +64,7 @@ class DirectIntake:
         waiting = self._waiting_run(request, partial(self._run, request, correlation_id, reply), reply)
         self.capacity.enqueue(waiting)
         if not reply.wait(SLOT_WAIT_SECS) and self.capacity.withdraw(waiting):
-            self.running.discard(request.submission_id)
-            reply.refuse(503, "no_free_slot")
+            self._refuse(request, reply, 503, "no_free_slot")
 
     def _run(self, request: Request, correlation_id: str | None, reply: Reply, slot: WarmSlot) -> bool:
         """Take the first turn on a slot's thread. False: the slot must not be used again."""
@@ -73,39 +72,40 @@ class DirectIntake:
         return self._take_turn(request, turn, reply, slot)
 
     def _take_turn(self, request: Request, turn: Turn, reply: Reply, slot: WarmSlot) -> bool:
-        goes_on = False
         try:
             answer, is_usable = turn(slot)
-            goes_on = answer is None
             if isinstance(answer, NotRun):
-                reply.refuse(503 if answer is NotRun.CANCELLED else 502, answer)
+                self._refuse(request, reply, 503 if answer is NotRun.CANCELLED else 502, answer)
             elif answer is not None:
                 self._deliver(answer, reply)
-        finally:
-            if not goes_on:
-                self.running.discard(request.submission_id)
-                reply.refuse(500, "internal")  # has no effect unless a bug of ours left the caller without an answer
-        if goes_on:
+        except Exception:
+            self._refuse(request, reply, 500, "internal")
+            raise
+        if answer is None:
             # Another thread may take the next turn before this returns.
             self.capacity.enqueue(self._waiting_run(request, partial(self._take_turn, request, turn, reply), reply))
         return is_usable
 
     def _waiting_run(self, request: Request, run: Callable[[WarmSlot], bool], reply: Reply) -> WaitingRun:
-        def give_back() -> None:
-            self.running.discard(request.submission_id)
-            reply.refuse(503, NotRun.CANCELLED)
-
         job = Job(run, request.project_id, request.submission_id)
         return WaitingRun(
             request.project_id,
             Priority.INTERACTIVE,
             start=partial(self.put, job),
-            give_back=give_back,
+            give_back=partial(self._refuse, request, reply, 503, NotRun.CANCELLED),
             is_message=False,
         )
 
+    def _refuse(self, request: Request, reply: Reply, status: int, code: str) -> None:
+        self.running.discard(request.submission_id)
+        reply.refuse(status, code)
+
     def _deliver(self, completed: Completed, reply: Reply) -> None:
-        if reply.send(200, serialise(completed).encode()):
+        """Answer the caller. A caller that left has sent a message, or will: the completions queue gets the result."""
+        submission_id = completed.submission_id
+        is_sent = reply.send(200, serialise(completed).encode())
+        if is_sent and self.running.discard_alone(submission_id):
             self.runner.report(completed)
-        else:
-            self.runner.send(completed)
+            return
+        on_sent, on_lost = partial(self.running.end, submission_id), partial(self.running.discard, submission_id)
+        self.runner.send(completed, on_sent, on_lost)

@@ -21,15 +21,12 @@ from sandbox_runtime.worker.capacity import Capacity, WaitingRun
 from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchDeleter
 from sandbox_runtime.worker.run_request import RequestRunner, Turn
-from sandbox_runtime.worker.running_submissions import RunningSubmissions
+from sandbox_runtime.worker.running_submissions import Claim, Duplicate, RunningSubmissions
 from sandbox_runtime.worker.slot_share import Priority
 from sandbox_runtime.worker.slot_threads import Job
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
 RETRY_DELAY_SECS = 2
-# Longer than almost every run: each receive counts, and after a few SQS moves the duplicate to the dead letters.
-# Then the sweeper would end the run as IE.
-DUPLICATE_DELAY_SECS = 900
 # An invalid message may lack its project. All of them share slots as one project.
 _NO_PROJECT = ""
 
@@ -39,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _Work:
     """A request under way."""
 
     received: Received
@@ -71,9 +68,13 @@ class QueueIntake:
             request: _Parsed = parse_request(received.body)
         except MessageInvalidError as error:
             request = error
-        project_id = _NO_PROJECT if isinstance(request, MessageInvalidError) else request.project_id
-        job = Job(partial(self._handle, received, request, priority), project_id, received.message_id)
         self.keeper.hold(received)
+        project_id = _NO_PROJECT
+        if not isinstance(request, MessageInvalidError):
+            project_id = request.project_id
+            if self._is_settled(received, request.submission_id, self.running.find):
+                return  # without a slot: the run that it repeats may hold the only one
+        job = Job(partial(self._handle, received, request, priority), project_id, received.message_id)
         self.capacity.enqueue(
             WaitingRun(
                 project_id, priority, start=partial(self.put, job), give_back=partial(self._give_back, received, 0)
@@ -87,11 +88,7 @@ class QueueIntake:
             # SQS moves it to the dead-letter queue (redrive policy), which the sweeper consumes.
             self.keeper.drop(received)
             return True
-        if not self.running.add(to.submission_id):
-            # A duplicate, or its visibility timeout expired. The present run answers it.
-            extra = {"correlation_id": received.correlation_id, "submission_id": to.submission_id}
-            _LOG.info("submission already running", extra=extra)
-            self._give_back(received, DUPLICATE_DELAY_SECS)
+        if self._is_settled(received, to.submission_id, self.running.claim):
             return True
         if isinstance(to, Addressee):
             message = "the request to run this submission was invalid"
@@ -101,7 +98,22 @@ class QueueIntake:
         turn = self.runner.begin(
             to, correlation_id=received.correlation_id, store_secs=COMPLETION_GIVE_UP_SECS, is_watched=True
         )
-        return self._take_turn(_Claim(received, to, priority, turn), slot)
+        return self._take_turn(_Work(received, to, priority, turn), slot)
+
+    def _is_settled(self, received: Received, submission_id: str, claim: Callable[[str, Duplicate], Claim]) -> bool:
+        """Whether the message repeats a run, because it came twice or its visibility timeout expired.
+
+        The message stays invisible until the end of that run, and is then deleted.
+        """
+        duplicate = Duplicate(partial(self._delete, received), partial(self._give_back, received, RETRY_DELAY_SECS))
+        found = claim(submission_id, duplicate)
+        if found is Claim.CLAIMED:
+            return False
+        extra = {"correlation_id": received.correlation_id, "submission_id": submission_id}
+        _LOG.info("submission already running" if found is Claim.DUPLICATE else "submission already ended", extra=extra)
+        if found is Claim.ENDED:
+            self._delete(received)
+        return True
 
     def _addressee_of_invalid(self, received: Received, error: MessageInvalidError) -> Addressee | None:
         if received.receive_count == 1:
@@ -109,21 +121,21 @@ class QueueIntake:
             _LOG.error("message invalid", extra=extra)
         return addressee(received.body)
 
-    def _take_turn(self, claim: _Claim, slot: WarmSlot) -> bool:
-        with self._forgotten_on_error(claim.received, claim.request):
-            answer, is_usable = claim.turn(slot)
+    def _take_turn(self, work: _Work, slot: WarmSlot) -> bool:
+        with self._forgotten_on_error(work.received, work.request):
+            answer, is_usable = work.turn(slot)
             if answer is None:
-                self._wait_for_slot(claim)
+                self._wait_for_slot(work)
             else:
-                self._answer(claim.received, claim.request, answer)
+                self._answer(work.received, work.request, answer)
             return is_usable
 
-    def _wait_for_slot(self, claim: _Claim) -> None:
+    def _wait_for_slot(self, work: _Work) -> None:
         """Queue the next turn of a request. Another thread may take it before this returns."""
-        project_id = claim.request.project_id
-        job = Job(partial(self._take_turn, claim), project_id, claim.received.message_id)
-        give_back = partial(self._return, claim.received, claim.request.submission_id, 0)
-        self.capacity.enqueue(WaitingRun(project_id, claim.priority, start=partial(self.put, job), give_back=give_back))
+        project_id = work.request.project_id
+        job = Job(partial(self._take_turn, work), project_id, work.received.message_id)
+        give_back = partial(self._return, work.received, work.request.submission_id, 0)
+        self.capacity.enqueue(WaitingRun(project_id, work.priority, start=partial(self.put, job), give_back=give_back))
 
     def _answer(self, received: Received, request: Request, answer: Completed | NotRun) -> None:
         if not isinstance(answer, NotRun):
@@ -148,9 +160,8 @@ class QueueIntake:
         completed = replace(completed, correlation_id=received.correlation_id)
 
         def delete() -> None:
-            self.keeper.drop(received)
-            self.deleter.put(received)
-            self.running.discard(completed.submission_id)
+            self._delete(received)
+            self.running.end(completed.submission_id)
 
         give_back = partial(self._return, received, completed.submission_id, RETRY_DELAY_SECS)
         self.runner.send(completed, on_sent=delete, on_lost=give_back)
@@ -169,6 +180,10 @@ class QueueIntake:
         """Give back a message whose submission this runner had claimed."""
         self._give_back(received, delay_secs)
         self.running.discard(submission_id)
+
+    def _delete(self, received: Received) -> None:
+        self.keeper.drop(received)
+        self.deleter.put(received)
 
     def _give_back(self, received: Received, delay_secs: int) -> None:
         """Make the message visible again after `delay_secs`, for this or another runner."""

@@ -232,6 +232,47 @@ def test_the_result_of_a_caller_that_left_goes_to_the_completions_queue(system: 
     assert system.completion(request)["result"]["verdict"] == "AC"
 
 
+def test_the_message_of_a_direct_run_that_its_caller_gave_up_is_deleted_at_the_end(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    request = requested()
+    client = system.send(serialise(request))
+    assert slot.begun.wait(PATIENCE_SECS)
+    system.put(serialise(request))
+    until(lambda: system.counts() == (0, 1))
+    client.close()
+    slot.may_end.set()
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
+    system.put(serialise(request))
+    until(system.is_empty)
+    assert len(slot.specs) == 1
+
+
+def test_a_direct_run_with_a_message_in_the_queue_is_also_completed_there(system: Direct) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot)
+    request = requested()
+    client = system.send(serialise(request))
+    assert slot.begun.wait(PATIENCE_SECS)
+    system.put(serialise(request))
+    until(lambda: system.counts() == (0, 1))
+    slot.may_end.set()
+    assert client.getresponse().status == 200
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
+    assert len(slot.specs) == 1
+
+
+def test_a_message_that_follows_a_direct_answer_runs_because_the_answer_may_have_been_lost(system: Direct) -> None:
+    system.start(RecordedSlot)
+    request = requested()
+    assert system.ask(request)[0] == 200
+    system.put(serialise(request))
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
+
+
 def test_a_drain_ends_running_programs_and_takes_no_more(system: Direct) -> None:
     slot = HeldSlot()
     system.start(lambda: slot)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -10,8 +11,7 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, serialise
-from sandbox_runtime.transport import Received, Transport
-from sandbox_runtime.worker import long_runs, queue_intake
+from sandbox_runtime.worker import long_runs, run_request
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
 from tests.runner_doubles import BROKEN, EndlessSlot, RecordedSlot, outcome, requested
@@ -194,26 +194,54 @@ def test_a_language_that_no_runner_has_ends_as_ie_on_the_last_receive(system: Sy
     until(system.is_empty)
 
 
-def test_a_submission_that_runs_is_not_run_beside_itself(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, delays = Event(), list[int]()
-    make_visible = Transport.make_visible
+def test_a_duplicate_waits_for_the_end_of_the_run_and_is_deleted(system: System) -> None:
+    slot = HeldSlot()
+    system.start(lambda: slot, MAX_RECEIVES="1")
+    request = system.request()
+    assert slot.begun.wait(PATIENCE_SECS)
+    for _ in range(2):
+        system.put(serialise(request))
+    until(lambda: system.counts() == (0, 3))
+    slot.may_end.set()
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
+    assert len(slot.specs) == 1
 
-    def recorded(transport: Transport, received: Received, delay_secs: int) -> None:
-        delays.append(delay_secs)
-        make_visible(transport, received, delay_secs)
 
-    monkeypatch.setattr(Transport, "make_visible", recorded)
-    system.start(lambda: EndlessSlot(begun.set), slots=2, DRAIN_SECS="0", MAX_RECEIVES="1")
+def test_a_duplicate_that_comes_after_the_end_is_deleted(system: System) -> None:
+    system.start(RecordedSlot, slots=2)
+    request = system.request()
+    system.completion(request)
+    until(system.is_empty)
+    system.put(serialise(request))
+    until(system.is_empty)
+    system.put(serialise(replace(request, priority="batch")), "BatchQueue")
+    until(lambda: system.is_empty("BatchQueue"))
+    assert sum(len(slot.specs) for slot in system.slots) == 1
+
+
+def test_a_run_that_is_given_back_returns_its_duplicates_too(system: System) -> None:
+    begun = Event()
+    system.start(lambda: EndlessSlot(begun.set), DRAIN_SECS="0")
     request = system.request()
     assert begun.wait(PATIENCE_SECS)
     system.put(serialise(request))
     until(lambda: system.counts() == (0, 2))
-    # The other slot answers this one at once, after it has dealt with the duplicate.
-    system.completion(system.request(language="rust"))
-    assert [len(slot.specs) for slot in system.slots if slot.specs] == [1]
-    until(lambda: system.counts() == (0, 2))  # the answered one is deleted after its completion is sent
-    # Received every minute, the duplicate would soon be a dead letter.
-    assert queue_intake.DUPLICATE_DELAY_SECS in delays
+    system.stop()
+    until(lambda: system.counts() == (2, 0))
+
+
+def test_a_submission_whose_completion_was_lost_runs_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_request, "COMPLETION_GIVE_UP_SECS", 0)
+    completions = system.aws.names["CompletionsQueue"]
+    system.start(RecordedSlot)
+    until(lambda: system.worker._reporting.works)
+    system.worker._transport._completions_queue_url = completions + "-gone"
+    request = system.request()
+    until(lambda: sum(len(slot.specs) for slot in system.slots) >= 1)
+    system.worker._transport._completions_queue_url = completions
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
 
 
 def test_a_full_runner_receives_ten_messages_more_and_gives_them_back_at_its_end(system: System) -> None:

@@ -1,0 +1,25 @@
+"""What a runner remembers of submissions that it has ended."""
+
+import pytest
+
+from sandbox_runtime.worker import running_submissions
+from sandbox_runtime.worker.running_submissions import ENDED_SECS, Claim, RunningSubmissions
+
+
+def test_an_ended_submission_is_forgotten_after_a_while() -> None:
+    now_secs = [0.0]
+    running = RunningSubmissions(clock=lambda: now_secs[0])
+    assert running.claim("a") is Claim.CLAIMED
+    assert running.claim("a") is Claim.DUPLICATE
+    running.end("a")
+    assert running.claim("a") is Claim.ENDED
+    now_secs[0] = ENDED_SECS
+    assert running.claim("a") is Claim.CLAIMED
+
+
+def test_the_oldest_ended_submissions_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_submissions, "MOST_ENDED", 2)
+    running = RunningSubmissions()
+    for submission_id in ("a", "b", "a", "c"):
+        running.end(submission_id)
+    assert [running.claim(submission_id) for submission_id in "abc"] == [Claim.ENDED, Claim.CLAIMED, Claim.ENDED]
