@@ -22,12 +22,11 @@ class Script(Egress):
 
 
 class Conflicting:
-    """A DynamoDB client whose first transactions run into another's, at the action of that place."""
+    """A DynamoDB client whose first transactions run into another's, at their last action."""
 
-    def __init__(self, client: Any, conflicts: int, place: int = 1) -> None:
+    def __init__(self, client: Any, conflicts: int) -> None:
         self._client = client
         self.conflicts = conflicts
-        self._place = place
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -35,7 +34,8 @@ class Conflicting:
     def transact_write_items(self, **arguments: Any) -> Any:
         if self.conflicts:
             self.conflicts -= 1
-            reasons = [{"Code": "None"}] * self._place + [{"Code": "TransactionConflict"}]
+            others = [{"Code": "None"}] * (len(arguments["TransactItems"]) - 1)
+            reasons = [*others, {"Code": "TransactionConflict"}]
             error: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
             raise ClientError(error, "TransactWriteItems")
         return self._client.transact_write_items(**arguments)

@@ -471,7 +471,7 @@ def test_failure_that_was_on_its_way_while_another_delivery_succeeded_counts_ane
 def test_record_that_collides_is_tried_again_and_at_last_without_the_other_rows(
     conflicts: int, pipeline: Pipeline, endpoint: Endpoint, owed: Submission
 ) -> None:
-    client: Any = Conflicting(pipeline.aws.client("dynamodb"), conflicts, place=2)
+    client: Any = Conflicting(pipeline.aws.client("dynamodb"), conflicts)
     attempts = Attempts(pipeline.aws.names["DeliveriesTable"], client, pipeline.time, no_sleep)
     pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
     assert pipeline.webhook(hint_of(owed, endpoint)) == []
