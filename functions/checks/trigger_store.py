@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from functions.aws.dynamodb.conditional import delete, put
-from functions.aws.dynamodb.items import to_item, to_json
+from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.row_codec import to_json
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
 from functions.checks.triggers import TRIGGER, Follower

@@ -1,22 +1,19 @@
 """Projects and API keys. A project owns submissions, endpoints and keys."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+from functions.aws.dynamodb.row_codec import IN_KEY, Flat
 from functions.messages.languages import Profile
 from functions.projects.quota import DEFAULT_QUOTAS, Quota
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """`profiles`: the allowed profiles. `quotas`: by profile, only those that differ from the default."""
 
-    project_id: str
+    project_id: Annotated[str, IN_KEY]
     name: str
     profiles: tuple[str, ...] = (Profile.JUDGE.value, Profile.AGENT.value)
     quotas: Mapping[str, Quota] = field(default_factory=dict)
@@ -30,7 +27,7 @@ class Project:
 class ProjectRecord:
     """A project as an administrator sees it. Times are RFC 3339; `disabled_at` None: the project is enabled."""
 
-    project: Project
+    project: Annotated[Project, Flat()]
     created_at: str
     disabled_at: str | None = None
 

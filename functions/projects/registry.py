@@ -8,9 +8,10 @@ from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, key, to_item
 from functions.aws.dynamodb.page import Page
+from functions.aws.dynamodb.row_codec import changes, write
 from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
-from functions.projects.rows import LIST_PK, project_key, quotas_value, to_project_record
+from functions.projects.rows import LIST_PK, project_key, to_project_record
 
 if TYPE_CHECKING:
     from functions.projects.model import Project, ProjectRecord
@@ -45,23 +46,19 @@ class ProjectRegistry(Table):
 
     def change(self, before: ProjectRecord, after: Project, *, enabled: bool | None = None) -> ProjectRecord | None:
         """Write the differences. None if the project is gone or its quotas have changed since `before`."""
-        sets: dict[str, Value] = {}
+        sets, removes = changes(before.project, after)
         values: dict[str, Value] = {}
         computed: tuple[str, ...] = ()
         condition = "attribute_exists(#pk)"
-        if after.name != before.project.name:
-            sets["name"] = after.name
-        if after.profiles != before.project.profiles:
-            sets["profiles"] = after.profiles
-        if after.quotas != before.project.quotas:
-            sets["quotas"] = quotas_value(after.quotas)
+        if "quotas" in sets:
             # The new quotas derive from the old ones: two concurrent changes must not undo each other.
             condition += " AND (#quotas = :quotas_before OR attribute_not_exists(#quotas))"
-            values["quotas_before"] = quotas_value(before.project.quotas)
+            values["quotas_before"] = write(before.project)["quotas"]
         if enabled is False:
             computed = ("#disabled_at = if_not_exists(#disabled_at, :now)",)
             values["now"] = to_rfc3339(self._clock())
-        removes = ("disabled_at",) if enabled else ()
+        if enabled:
+            removes += ("disabled_at",)
         if not (sets or computed or removes):
             return before
         update = ConditionalUpdate(sets, condition, values, removes, computed)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.row_codec import changes
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import answer, page_answer
@@ -82,11 +83,7 @@ class ProjectRoutes:
         return record
 
     def _log_change(self, app: Resolver, before: ProjectRecord, after: ProjectRecord) -> None:
-        fields = [
-            name
-            for name in ("name", "profiles", "quotas")
-            if getattr(before.project, name) != getattr(after.project, name)
-        ]
+        fields = [*changes(before.project, after.project)[0]]
         known = after.project.project_id
         if fields:
             self.log.info("Project changed", project_id=known, fields=fields, request_id=app.request_id)

@@ -11,14 +11,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.items import Value, key
-from functions.known_fields import known_fields
+from functions.aws.dynamodb.items import key
+from functions.aws.dynamodb.row_codec import read, write
 from functions.projects.model import KeyRecord, Project, ProjectRecord
-from functions.projects.quota import Quota
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from functions.aws.dynamodb.items import Key
 
 PROJECT_SK = "PROJECT"
@@ -26,7 +23,7 @@ KEY_SK = "KEY"
 LIST_PK = "PROJECTS"
 LISTED_KEY = "KEY#"
 
-type Row = dict[str, Value | None]
+type Row = dict[str, Any]
 
 
 def project_pk(project_id: str) -> str:
@@ -39,36 +36,23 @@ def project_key(project_id: str) -> Key:
     return key(project_pk(project_id), PROJECT_SK)
 
 
-def project_row(project: Project, created_at: str) -> Row:
-    """Return the row of an enabled project."""
-    quotas = quotas_value(project.quotas)
-    return {
-        "pk": project_pk(project.project_id),
-        "sk": PROJECT_SK,
-        "name": project.name,
-        "profiles": project.profiles,
-        "quotas": quotas,
-        "created_at": created_at,
-    }
+def project_row(record: ProjectRecord) -> Row:
+    """Return the row of a project."""
+    return {**write(record), "pk": project_pk(record.project.project_id), "sk": PROJECT_SK}
 
 
-def quotas_value(quotas: Mapping[str, Quota]) -> dict[str, Value]:
-    """Return the stored form of quotas by profile."""
-    return {
-        profile: {"per_minute": quota.per_minute, "per_day": quota.per_day, "in_flight": quota.in_flight}
-        for profile, quota in quotas.items()
-    }
-
-
-def to_project(row: Mapping[str, Any]) -> Project:
+def to_project(row: Row) -> Project:
     """Decode a project's row."""
-    quotas = {profile: Quota(**known_fields(Quota, quota)) for profile, quota in row.get("quotas", {}).items()}
-    return Project(row["pk"].removeprefix("PROJECT#"), row["name"], tuple(row["profiles"]), quotas)
+    return read(Project, {**row, "project_id": _id_of_project(row)})
 
 
-def to_project_record(row: Mapping[str, Any]) -> ProjectRecord:
+def to_project_record(row: Row) -> ProjectRecord:
     """Decode a project's row with the attributes for administrators."""
-    return ProjectRecord(to_project(row), row["created_at"], row.get("disabled_at"))
+    return read(ProjectRecord, {**row, "project_id": _id_of_project(row)})
+
+
+def _id_of_project(row: Row) -> str:
+    return str(row["pk"]).removeprefix("PROJECT#")
 
 
 def digest(api_key: str) -> str:
@@ -82,16 +66,8 @@ def key_key(key_digest: str) -> Key:
 
 
 def key_row(record: KeyRecord, key_digest: str) -> Row:
-    """Return the row of a new API key."""
-    return {
-        "pk": f"KEY#{key_digest}",
-        "sk": KEY_SK,
-        "key_id": record.key_id,
-        "project_id": record.project_id,
-        "prefix": record.prefix,
-        "created_at": record.created_at,
-        "expires_at": record.expires_at,
-    }
+    """Return the row of an API key."""
+    return {**write(record), "pk": f"KEY#{key_digest}", "sk": KEY_SK}
 
 
 def listed_key(project_id: str, key_id: str) -> Key:
@@ -99,14 +75,6 @@ def listed_key(project_id: str, key_id: str) -> Key:
     return key(project_pk(project_id), LISTED_KEY + key_id)
 
 
-def to_key_record(row: Mapping[str, Any]) -> KeyRecord:
+def to_key_record(row: Row) -> KeyRecord:
     """Decode an API key's row."""
-    return KeyRecord(
-        key_id=row["key_id"],
-        project_id=row["project_id"],
-        prefix=row["prefix"],
-        created_at=row["created_at"],
-        last_used_at=row.get("last_used_at"),
-        expires_at=row.get("expires_at"),
-        revoked_at=row.get("revoked_at"),
-    )
+    return read(KeyRecord, row)

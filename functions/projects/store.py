@@ -15,12 +15,11 @@ from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.fresh_cache import FreshCache
 from functions.projects.key_store import KeyStore
 from functions.projects.key_use import KeyUse
+from functions.projects.model import Project, ProjectRecord
 from functions.projects.rows import LIST_PK, digest, key_key, project_key, project_row, to_project
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-    from functions.projects.model import Project
 
 _KEY_MAX_CHARS = 256
 KEY_FRESH_MS = 3_000
@@ -102,7 +101,7 @@ class ProjectStore(Table):
         created_at: str = before["created_at"] if before else to_rfc3339(self._clock())
         listed = key(LIST_PK, f"{created_at}#{project.project_id}")
         actions = {
-            "project": put(self.table_name, to_item(project_row(project, created_at))),
+            "project": put(self.table_name, to_item(project_row(ProjectRecord(project, created_at)))),
             "list entry": put(self.table_name, listed),
         }
         transact_or_raise(self._client, actions)

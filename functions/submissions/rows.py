@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import Key, key, to_item, to_json
+from functions.aws.dynamodb.items import Key, key, to_item
+from functions.aws.dynamodb.row_codec import to_json
 from functions.clock import MS_PER_SEC
 from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Kind, Status, Submission
 

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -64,11 +63,6 @@ def to_item(values: Mapping[str, Value | None]) -> dict[str, AttributeValueTypeD
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain values of an item."""
     return {name: decode(value) for name, value in item.items()}
-
-
-def to_json(value: Any) -> str:
-    """Return compact ASCII JSON for a text attribute. Raises ValueError for NaN and infinity."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def key(pk: str, sk: str) -> Key:
