@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from functions.checks.openapi import CHECK_WEBHOOKS
 from functions.judging.openapi import JUDGE_WEBHOOKS
 from functions.submissions.openapi import WEBHOOKS as RUN_WEBHOOKS
@@ -35,7 +37,7 @@ def catalogue() -> tuple[Body, ...]:
         {
             "type": name,
             "description": webhook.summary,
-            "schema": webhook.model.model_json_schema(mode="serialization"),
+            "schema": TypeAdapter(webhook.model).json_schema(mode="serialization"),
             "example": samples()[name],
         }
         for name, webhook in sorted(WEBHOOKS.items())

@@ -10,21 +10,20 @@ from functions.http.cursor import write_cursor
 from functions.http.json_body import body_text, count_fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from functions.aws.dynamodb.page import Page
-    from functions.http.json_body import Body
 
 JSON_TYPE = "application/json"
 
 
-def answer(body: Body | Sequence[Any], status: int = 200) -> Response[str]:
+def answer(body: Mapping[str, object] | Sequence[Any], status: int = 200) -> Response[str]:
     """Build a JSON answer."""
     return Response(status_code=status, content_type=JSON_TYPE, body=body_text(body))
 
 
 def page_answer[Item](
-    owner: str, page: Page[Item], body_of: Callable[[Item], Body], created_key: Callable[[Item], str]
+    owner: str, page: Page[Item], body_of: Callable[[Item], Mapping[str, object]], created_key: Callable[[Item], str]
 ) -> Response[str]:
     """Build one page of a list. It ends early where its bodies are too large for a response.
 

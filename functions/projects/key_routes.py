@@ -14,7 +14,7 @@ from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.projects.requests import ChangeKeyRequest, parse_issue
 from functions.projects.routes import NO_SUCH_PROJECT
-from functions.projects.views import key_body
+from functions.projects.views import issued_key_body, key_body
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -54,7 +54,7 @@ class KeyRoutes:
             raise NotFoundError(NO_SUCH_PROJECT)
         record, api_key = issued
         self._log_change(app, "Key issued", record)
-        return answer({"key": api_key, **key_body(record)})
+        return answer(issued_key_body(record, api_key))
 
     def page(self, app: Resolver, id_text: str) -> Response[str]:
         """List a project's keys, newest first."""

@@ -4,20 +4,20 @@ from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.operation import KEYED, NO_ADMIN_KEY, NOT_JSON, PAGE, PROJECT_ID, Answer, Operation, path
-from functions.projects import openapi_bodies as admin_bodies
 from functions.projects.requests import (
     ChangeKeyRequest,
     ChangeProjectRequest,
     CreateProjectRequest,
     IssueKeyRequest,
 )
+from functions.projects.views import IssuedKeyBody, KeyBody, KeyPage, ProjectBody, ProjectPage
 
 _KEY_ID = path("key_id", {"type": "string", "format": "uuid"}, "The key's id, not the key itself.")
 _UNKNOWN: Answer = ("`not_found`: no such project.", (Error,))
 _NO_KEY: Answer = ("`not_found`: no such project, or no such key in it.", (Error,))
 _BAD: Answer = ("`bad_request`: a parameter is wrong, or the JSON is broken.", (Error,))
-_PROJECT: Answer = ("The project as it is now.", (admin_bodies.ProjectBody,))
-_KEY: Answer = ("The key as it is now.", (admin_bodies.KeyBody,))
+_PROJECT: Answer = ("The project as it is now.", (ProjectBody,))
+_KEY: Answer = ("The key as it is now.", (KeyBody,))
 _ADMIN: dict[int, Answer] = {400: _BAD, **KEYED, 401: NO_ADMIN_KEY}
 _TAKES_BODY: dict[int, Answer] = {
     413: ("`too_large`: the body is over 1 MiB.", (Error, GatewayError)),
@@ -46,7 +46,7 @@ ADMIN_OPERATIONS = (
         "GET",
         "listProjects",
         "All projects, newest first",
-        {200: ("One page.", (admin_bodies.ProjectPage,)), **_ADMIN},
+        {200: ("One page.", (ProjectPage,)), **_ADMIN},
         PAGE,
         security="AdminKey",
     ),
@@ -82,7 +82,7 @@ ADMIN_OPERATIONS = (
         "issueKey",
         "Issue an API key",
         {
-            200: ("The key. It is shown only here.", (admin_bodies.IssuedKeyBody,)),
+            200: ("The key. It is shown only here.", (IssuedKeyBody,)),
             404: _UNKNOWN,
             409: ("`conflict`: the project has 200 keys.", (Error,)),
             **_TAKES_BODY,
@@ -99,7 +99,7 @@ ADMIN_OPERATIONS = (
         "GET",
         "listKeys",
         "A project's API keys, newest first",
-        {200: ("One page.", (admin_bodies.KeyPage,)), 404: _UNKNOWN, **_ADMIN},
+        {200: ("One page.", (KeyPage,)), 404: _UNKNOWN, **_ADMIN},
         (PROJECT_ID, *PAGE),
         security="AdminKey",
     ),

@@ -1,25 +1,25 @@
-"""Bodies that all parts of the API share."""
+"""Bodies that all parts of the API share. Each is the schema of the OpenAPI document."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
-class Problem(BaseModel):
+class Problem(TypedDict):
     """One field that is missing or wrong."""
 
     field: str
     message: str
 
 
-class Error(BaseModel):
+class Error(TypedDict):
     """Every answer that is not the one hoped for."""
 
-    error: str = Field(description="A code to switch on.")
-    message: str = Field(description="A sentence a person can act on.")
+    error: Annotated[str, Field(description="A code to switch on.")]
+    message: Annotated[str, Field(description="A sentence a person can act on.")]
 
 
 class InvalidError(Error):
@@ -28,7 +28,7 @@ class InvalidError(Error):
     fields: list[Problem]
 
 
-class GatewayError(BaseModel):
+class GatewayError(TypedDict):
     """The body of answers that the gateway gives before or instead of our code."""
 
     message: str

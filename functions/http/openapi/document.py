@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
 from functions import VERSION
 from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import Answer, Operation, Webhook
+from functions.http.openapi.operation import Answer, Operation, Schema, Webhook
 from functions.http.openapi.tags import described_tags, tag_of
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -59,10 +58,10 @@ An unknown name inside `limits` or `quotas` and a misspelt field are refused; an
 class Links:
     """Operations that a client can call next. `models`: bodies whose `id` those operations take."""
 
-    models: frozenset[type[BaseModel]]
+    models: frozenset[Schema]
     operation_ids: tuple[str, ...]
 
-    def of(self, body: tuple[type[BaseModel], ...]) -> dict[str, Any]:
+    def of(self, body: tuple[Schema, ...]) -> dict[str, Any]:
         """Return the links of an answer with this body; empty if it has none."""
         if self.models.isdisjoint(body):
             return {}
@@ -174,19 +173,21 @@ class Document:
         }
 
     def _schemas(self) -> dict[str, Any]:
-        models: dict[type[BaseModel], None] = {Error: None, **{event.model: None for event in self.webhooks.values()}}
+        models: dict[Schema, None] = {Error: None, **{event.model: None for event in self.webhooks.values()}}
         for operation in self.operations:
             if operation.request is not None:
                 models[operation.request] = None
             for _, body in operation.answers.values():
                 models |= dict.fromkeys(models_of(body))
-        _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
+        inputs: list[tuple[str, Literal["validation"], TypeAdapter[Any]]]
+        inputs = [(model.__name__, "validation", TypeAdapter(model)) for model in models]
+        _, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REFERENCE)
         schemas: dict[str, Any] = _without_null_defaults(definitions["$defs"])
         return schemas
 
 
-def models_of(body: tuple[type[BaseModel] | str, ...]) -> tuple[type[BaseModel], ...]:
-    """Return the models of an answer's body, without media types."""
+def models_of(body: tuple[Schema | str, ...]) -> tuple[Schema, ...]:
+    """Return the schemas of an answer's body, without media types."""
     return tuple(model for model in body if not isinstance(model, str))
 
 
@@ -201,5 +202,5 @@ def _without_null_defaults(part: Any) -> Any:
     return [_without_null_defaults(each) for each in part] if isinstance(part, list) else part
 
 
-def _reference(model: type[BaseModel]) -> dict[str, str]:
+def _reference(model: Schema) -> dict[str, str]:
     return {"$ref": _REFERENCE.format(model=model.__name__)}

@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.parameters import IDEMPOTENCY_KEY_MAX_CHARS, PAGE_DEFAULT, PAGE_MAX
 
-type Answer = tuple[str, tuple[type[BaseModel] | str, ...]]
-"""Description, and the models of the JSON body, or the media types of other bodies."""
+type Schema = type[Any]
+"""The shape of a body: a `TypedDict`, which a view returns, or a pydantic model, which a request is."""
+type Answer = tuple[str, tuple[Schema | str, ...]]
+"""Description, and the schemas of the JSON body, or the media types of other bodies."""
 
 
 type Responses = dict[str, dict[str, Any]]
@@ -22,7 +24,7 @@ class Webhook:
     operation_id: str
     summary: str
     description: str
-    model: type[BaseModel]
+    model: Schema
     responses: Responses
 
 
