@@ -116,15 +116,19 @@ class UnsupportedMediaTypeError(ServiceError):
     status = 415
 
 
+MAX_PROBLEMS = 20
+
+
 class InvalidFieldsError(ServiceError):
-    """Valid JSON with missing, mistyped or out-of-range fields. `fields`: each with its reason."""
+    """Valid JSON with missing, mistyped or out-of-range fields. `fields`: the first MAX_PROBLEMS, with reasons."""
 
     code = "invalid"
     status = 422
 
     def __init__(self, problems: tuple[FieldProblem, ...]) -> None:
-        super().__init__("Some fields are missing or wrong: " + ", ".join(problem.field for problem in problems) + ".")
-        self.fields = problems
+        self.fields = problems[:MAX_PROBLEMS]
+        names = ", ".join(problem.field for problem in self.fields)
+        super().__init__(f"Some fields are missing or wrong: {names}.")
 
 
 class _RetryLaterError(ServiceError):

@@ -1,4 +1,4 @@
-"""Strict JSON of RFC 8259: no duplicate keys, bounded depth.
+"""Strict JSON of RFC 8259: no duplicate keys, bounded depth, bounded number of values.
 
 One exception: NaN and Infinity become `Constant`, because the contract answers them inside `limits` with 422 and the
 name of the field. Callers must refuse all others; `read_json` returns their number.
@@ -6,9 +6,16 @@ name of the field. Callers must refuse all others; `read_json` returns their num
 
 import json
 import math
+import re
 from typing import Any
 
 from functions.errors import BadRequestError
+
+MAX_VALUES = 20_000
+"""Members of objects and elements of arrays in one body. Each costs time, and validation may find a problem in each.
+
+The largest judge run has fewer: 200 cases with 64 arguments each."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 class Constant(float):
@@ -17,6 +24,8 @@ class Constant(float):
 
 def read_json(raw: bytes) -> tuple[Any, int]:
     """Return the value and the number of its Constants. Raises BadRequestError."""
+    if _has_too_many_values(raw):
+        raise BadRequestError(f"The JSON body has more than {MAX_VALUES:,} values.")
     constants = 0
 
     def constant(name: str) -> Constant:
@@ -40,6 +49,19 @@ def read_json(raw: bytes) -> tuple[Any, int]:
     except ValueError:
         raise BadRequestError("The JSON body has a number with too many digits.") from None
     return value, constants
+
+
+def _has_too_many_values(raw: bytes) -> bool:
+    """Count commas outside of strings, and stop early. The parser would hold all other threads up until its end."""
+    if raw.count(b",") < MAX_VALUES:
+        return False
+    commas = end = 0
+    for strings, string in enumerate(_STRING.finditer(raw)):
+        commas += raw.count(b",", end, string.start())
+        if commas >= MAX_VALUES or strings > 2 * MAX_VALUES:  # a name and a text between two commas
+            return True
+        end = string.end()
+    return commas + raw.count(b",", end) >= MAX_VALUES
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

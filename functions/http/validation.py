@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
+from functions.errors import MAX_PROBLEMS, BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.strict_json import read_json
 
 _SHOWN_NAME_CHARS = 64
-_MOST_PROBLEMS = 20
 _SIMILARITY = 0.8
 """difflib's ratio from which a name counts as misspelt: `stdinn`, `std_in` and `codes` do, `lang` does not."""
 _SENTENCES = {
@@ -82,7 +81,7 @@ def checked[Model: BaseModel](model: type[Model], body: Mapping[str, Any]) -> Mo
     try:
         valid = model.model_validate(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[:_MOST_PROBLEMS]
+        found = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
         named = {problem.field for problem in problems}
         others = [FieldProblem(_dotted(item["loc"]), _sentence(item)) for item in found]
         problems += [problem for problem in others if problem.field not in named]
@@ -94,7 +93,7 @@ def checked[Model: BaseModel](model: type[Model], body: Mapping[str, Any]) -> Mo
 def unknown_fields(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the first fields that the model does not have, shortened."""
     names = (name for name in body if name not in model.model_fields)
-    return tuple(_shown(name) for name, _ in zip(names, range(_MOST_PROBLEMS), strict=False))
+    return tuple(_shown(name) for name, _ in zip(names, range(MAX_PROBLEMS), strict=False))
 
 
 def _misspelt(model: type[BaseModel], body: Mapping[str, Any]) -> Iterable[FieldProblem]:

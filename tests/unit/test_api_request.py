@@ -94,6 +94,43 @@ def test_the_warnings_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
+    "many",
+    [
+        {f"unknown_{number}": "," for number in range(20_001)},
+        {"metadata": {str(number): "\\" for number in range(20_001)}},
+        {"limits": {str(number): 1 for number in range(20_001)}},
+        {"unknown": [1] * 20_001},
+        {"unknown": [{"a": '"'}] * 20_001},
+        {"unknown": [""] * 20_001},
+    ],
+    ids=["names of the body", "an object of text", "names of a model", "numbers", "small objects", "texts"],
+)
+def test_a_body_with_too_many_values_is_refused_before_it_is_parsed(many: dict[str, Any]) -> None:
+    with pytest.raises(BadRequestError, match="more than 20,000 values"):
+        parse({**MINIMAL, **many})
+
+
+@pytest.mark.parametrize("text", [",\n" * 20_001, '\\",' * 20_001, '",' * 20_001, "," * 20_001 + "\\"])
+def test_commas_of_a_text_are_no_values(text: str) -> None:
+    assert parse({**MINIMAL, "stdin": text}).stdin == text.encode()
+
+
+@pytest.mark.parametrize("end", [b'"', b'"\\', b'"\\"'])
+def test_commas_of_a_text_that_does_not_end_are_no_values(end: bytes) -> None:
+    with pytest.raises(BadRequestError, match="not valid JSON"):
+        parse(b'{"code":' + end + b"," * 20_001)
+
+
+def test_a_body_with_the_most_values_is_taken() -> None:
+    more = {str(number): 1 for number in range(20_000 - len(MINIMAL))}
+    assert parse({**MINIMAL, **more}).body_sha256 == parse(MINIMAL).body_sha256
+
+
+def test_an_answer_names_at_most_20_problems() -> None:
+    assert len(refused_fields({**MINIMAL, "codee": 1, "limits": {str(number): 1 for number in range(100)}})) == 20
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [("stdinn", "stdin"), ("std_in", "stdin"), ("Code", "code"), ("langauge", "language"), ("limit", "limits")],
 )
