@@ -13,6 +13,7 @@ class Scale:
     stack_rounds: int
     load_requests: int
     load_secs: float
+    slots_secs: float
     soak_runs: int
     soak_samples: int
     soak_secs: float
@@ -33,6 +34,7 @@ FULL = Scale(
     stack_rounds=300,
     load_requests=1500,
     load_secs=90,
+    slots_secs=10,
     soak_runs=10_000,
     soak_samples=50,
     soak_secs=3600,
@@ -52,6 +54,7 @@ QUICK = Scale(
     stack_rounds=8,
     load_requests=32,
     load_secs=20,
+    slots_secs=3,
     soak_runs=68,
     soak_samples=6,
     soak_secs=120,
