@@ -25,11 +25,13 @@ class WaitingRun(SlotRequest):
     """A run that waits for a slot.
 
     We call `start` when it has a slot, and `give_back` when the worker drains first. Both must return at once.
+    `goes_back`: give it back also when no slot gets free soon, because another runner may have one.
     """
 
     start: Callable[[], None]
     give_back: Callable[[], None]
     is_message: bool = True
+    goes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +128,31 @@ class Capacity:
         self._on_release()
 
     def begin_poll(self, priority: Priority, wait_secs: float = PEEK_PERIOD_SECS) -> Poll | None:
-        """Wait up to `wait_secs` for a free slot. None: do not receive now. Else the caller must call `end_poll`."""
+        """Wait up to `wait_secs` for a free slot. None: do not receive now. Else the caller must call `end_poll`.
+
+        If none gets free, the messages that `goes_back` go back. This poll is left out, or it would receive them again.
+        """
         deadline = monotonic() + wait_secs
         with self._lock:
             while not (free := self._free_for_messages(priority)) and not self._state.is_closed:
                 if not self._slot_freed.wait(deadline - monotonic()):
                     break
+            going_back = [] if free else self._take_going_back(priority)
             most = free or MOST_WAITING_MESSAGES - self._waiting_messages(priority)
-            if self._state.is_closed or most <= 0:
-                return None
-            self._state.polls += 1
-            return Poll(most, may_wait=free > 0)
+            if not going_back and not self._state.is_closed and most > 0:
+                self._state.polls += 1
+                return Poll(most, may_wait=free > 0)
+        for run in going_back:
+            run.give_back()
+        return None
+
+    def _take_going_back(self, priority: Priority) -> list[WaitingRun]:
+        waiting = self._state.waiting
+        found = [run for run in waiting if run.goes_back and run.priority is priority]
+        if found:
+            self._state.waiting = [run for run in waiting if run not in found]
+            self._start_runs()  # perhaps fewer projects: the shares of the others grow
+        return found
 
     def end_poll(self) -> None:
         """End a poll. Call it after the poll's messages are enqueued."""

@@ -27,35 +27,23 @@ class PolledQueue:
     wait_secs: int
 
 
-def polled_queues(
-    interactive_url: str, batch_url: str, *, slots: int, wait_secs: int
-) -> tuple[tuple[PolledQueue, ...], ...]:
-    """Assign the queues to poller threads: one tuple for each thread.
-
-    With one slot, one thread polls both in turn, interactive first. Two threads would both receive a message for it.
-    """
-    batch_wait_secs = min(BATCH_WAIT_SECS, wait_secs)
-    if slots == 1:
-        interactive = PolledQueue(Priority.INTERACTIVE, interactive_url, batch_wait_secs)
-        return ((interactive, PolledQueue(Priority.BATCH, batch_url, 0)),)
-    interactive = PolledQueue(Priority.INTERACTIVE, interactive_url, wait_secs)
-    return ((interactive,), (PolledQueue(Priority.BATCH, batch_url, batch_wait_secs),))
-
-
 class Poller:
-    """Poll queues in turn until `stopping` is set, and give each message to `accept`. Retries when a queue fails."""
+    """Poll a queue until `stopping` is set, and give each message to `accept`. Retries when the queue fails.
+
+    `accept` also gets whether a slot was free when the poll began.
+    """
 
     def __init__(
         self,
-        queues: tuple[PolledQueue, ...],
+        queue: PolledQueue,
         transport: Transport,
         capacity: Capacity,
-        accept: Callable[[Received, Priority], None],
+        accept: Callable[[Received, Priority, bool], None],
         stopping: Event,
         reporting: Reporting,
         metrics: Metrics,
     ) -> None:
-        self._queues = queues
+        self._queue = queue
         self._transport = transport
         self._capacity = capacity
         self._accept = accept
@@ -67,35 +55,36 @@ class Poller:
     def run(self) -> None:
         """Poll until the worker stops."""
         while not self._stopping.is_set():
-            if not self._reporting.wait(PEEK_PERIOD_SECS):
-                continue  # each receive would cost its submission one of its attempts
-            for queue in self._queues:
-                self._poll(queue)
+            # Without the reports, each receive would cost its submission one of its attempts.
+            if self._reporting.wait(PEEK_PERIOD_SECS):
+                self._poll()
 
-    def _poll(self, queue: PolledQueue) -> None:
-        poll = self._capacity.begin_poll(queue.priority)
+    def _poll(self) -> None:
+        priority = self._queue.priority
+        poll = self._capacity.begin_poll(priority)
         if poll is None:
             return
         try:
-            for received in self._receive(queue, poll.most, queue.wait_secs if poll.may_wait else 0):
-                self._accept(received, queue.priority)
+            for received in self._receive(poll.most, self._queue.wait_secs if poll.may_wait else 0):
+                self._accept(received, priority, poll.may_wait)
         finally:
             self._capacity.end_poll()
 
-    def _receive(self, queue: PolledQueue, most: int, wait_secs: int) -> list[Received]:
+    def _receive(self, most: int, wait_secs: int) -> list[Received]:
         try:
-            found = self._transport.receive(queue.queue_url, most, wait_secs)
+            found = self._transport.receive(self._queue.queue_url, most, wait_secs)
         except TransportError as error:
-            self._pause(queue, error)
+            self._pause(error)
             return []
         self._backoff.reset()
         return found
 
-    def _pause(self, queue: PolledQueue, error: TransportError) -> None:
-        self._metrics.count_receive_error(queue.priority.name.lower())
+    def _pause(self, error: TransportError) -> None:
+        priority = self._queue.priority
+        self._metrics.count_receive_error(priority.name.lower())
         delay_secs = self._backoff.next_delay_secs()
         _LOG.warning(
             "queue not reachable",
-            extra={"priority": queue.priority, "step": error.operation, "code": error.code, "delay_secs": delay_secs},
+            extra={"priority": priority, "step": error.operation, "code": error.code, "delay_secs": delay_secs},
         )
         self._stopping.wait(delay_secs)

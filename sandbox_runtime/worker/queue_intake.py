@@ -62,8 +62,12 @@ class QueueIntake:
     capacity: Capacity
     put: Callable[[Job], None]
 
-    def accept(self, received: Received, priority: Priority) -> None:
-        """Queue a message for a slot, and keep it invisible to other runners until it is handled."""
+    def accept(self, received: Received, priority: Priority, slot_was_free: bool) -> None:  # noqa: FBT001 - positional for callers
+        """Queue a message for a slot, and keep it invisible to other runners until it is handled.
+
+        `slot_was_free`: when its poll began. If another run took the slot meanwhile, the message goes back, once: each
+        receive is one of its attempts.
+        """
         try:
             request: _Parsed = parse_request(received.body)
         except MessageInvalidError as error:
@@ -77,7 +81,11 @@ class QueueIntake:
         job = Job(partial(self._handle, received, request, priority), project_id, received.message_id)
         self.capacity.enqueue(
             WaitingRun(
-                project_id, priority, start=partial(self.put, job), give_back=partial(self._give_back, received, 0)
+                project_id,
+                priority,
+                start=partial(self.put, job),
+                give_back=partial(self._give_back, received, 0),
+                goes_back=slot_was_free and received.receive_count == 1,
             )
         )
 

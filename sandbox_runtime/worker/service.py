@@ -26,7 +26,7 @@ from sandbox_runtime.worker.direct_intake import DirectIntake
 from sandbox_runtime.worker.interactor_slots import InteractorSlots
 from sandbox_runtime.worker.long_runs import LongRuns
 from sandbox_runtime.worker.managed_slot import ManagedSlot
-from sandbox_runtime.worker.polling import Poller, polled_queues
+from sandbox_runtime.worker.polling import BATCH_WAIT_SECS, PolledQueue, Poller
 from sandbox_runtime.worker.progress import ProgressReports
 from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
 from sandbox_runtime.worker.queue_intake import QueueIntake
@@ -36,6 +36,7 @@ from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.running_submissions import RunningSubmissions
 from sandbox_runtime.worker.second_slot import SecondSlots
+from sandbox_runtime.worker.slot_share import Priority
 from sandbox_runtime.worker.slot_threads import SlotThreads
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 
@@ -189,15 +190,12 @@ class Worker:
 
     def _start_pollers(self) -> None:
         settings = self._settings
-        pollers_queues = polled_queues(
-            settings.interactive_queue_url,
-            settings.batch_queue_url,
-            slots=self._slots,
-            wait_secs=settings.receive_wait_secs,
-        )
-        for queues in pollers_queues:
+        for queue in (
+            PolledQueue(Priority.INTERACTIVE, settings.interactive_queue_url, settings.receive_wait_secs),
+            PolledQueue(Priority.BATCH, settings.batch_queue_url, min(BATCH_WAIT_SECS, settings.receive_wait_secs)),
+        ):
             poller = Poller(
-                queues,
+                queue,
                 self._transport,
                 self._capacity,
                 accept=self._intake.accept,

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox_runtime.worker.capacity import MOST_WAITING_MESSAGES, Capacity, Poll, WaitingRun
-from sandbox_runtime.worker.polling import polled_queues
 from sandbox_runtime.worker.slot_share import Priority
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
@@ -47,12 +46,15 @@ def acquire(capacity: Capacity, project_id: str, priority: Priority, wait_secs: 
     return started == [True]
 
 
-def message(events: list[str], name: str, project_id: str, priority: Priority = INTERACTIVE) -> WaitingRun:
+def message(
+    events: list[str], name: str, project_id: str, priority: Priority = INTERACTIVE, *, goes_back: bool = False
+) -> WaitingRun:
     return WaitingRun(
         project_id,
         priority,
         start=partial(events.append, f"{name} starts"),
         give_back=partial(events.append, f"{name} back"),
+        goes_back=goes_back,
     )
 
 
@@ -185,16 +187,29 @@ def test_the_last_released_run_ends_the_wait_for_idle() -> None:
     assert told == [False, True]
 
 
-def test_several_slots_poll_both_queues_side_by_side_and_batch_briefly() -> None:
-    (interactive,), (batch,) = polled_queues("i", "b", slots=2, wait_secs=20)
-    assert (interactive.queue_url, interactive.wait_secs) == ("i", 20)
-    assert (batch.queue_url, batch.wait_secs) == ("b", 1)
+def test_a_message_that_a_poll_brought_after_the_slot_was_taken_goes_back_once() -> None:
+    capacity, events = ready(1), list[str]()
+    assert [capacity.begin_poll(priority, 0) for priority in (INTERACTIVE, BATCH)] == [Poll(1, may_wait=True)] * 2
+    capacity.enqueue(message(events, "batch", "A", BATCH))
+    capacity.enqueue(message(events, "interactive", "A", goes_back=True))
+    assert events == ["batch starts"]
+    assert capacity.begin_poll(BATCH, 0) == Poll(MOST_WAITING_MESSAGES, may_wait=False), "it came from the other queue"
+    assert capacity.begin_poll(INTERACTIVE, 0) is None
+    assert events == ["batch starts", "interactive back"]
+    capacity.enqueue(message(events, "interactive", "A"))
+    assert capacity.begin_poll(INTERACTIVE, 0) == Poll(MOST_WAITING_MESSAGES - 1, may_wait=False)
+    end(capacity, "A")
+    assert events == ["batch starts", "interactive back", "interactive starts"]
 
 
-def test_one_slot_polls_in_turn_interactive_first() -> None:
-    ((first, second),) = polled_queues("i", "b", slots=1, wait_secs=20)
-    assert (first.priority, first.wait_secs) == (INTERACTIVE, 1)
-    assert (second.priority, second.wait_secs) == (BATCH, 0)
+def test_a_message_stays_whose_slot_is_free_before_it_goes_back() -> None:
+    capacity, events = ready(1), list[str]()
+    assert acquire(capacity, "A", INTERACTIVE)
+    capacity.enqueue(message(events, "a", "A", goes_back=True))
+    end(capacity, "A")
+    end(capacity, "A")
+    assert capacity.begin_poll(INTERACTIVE, 0) == Poll(1, may_wait=True)
+    assert events == ["a starts"]
 
 
 @pytest.mark.parametrize("slots", [1, 3])

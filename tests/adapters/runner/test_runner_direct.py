@@ -141,6 +141,33 @@ def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct, mon
     until(system.is_empty)
 
 
+def test_a_message_whose_slot_was_taken_goes_back_to_the_queue_once(
+    system: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot, may_receive, counts = HeldSlot(), Event(), list[int]()
+    receive = Transport.receive
+
+    def receive_late(*arguments: Any) -> list[Received]:
+        assert may_receive.wait(PATIENCE_SECS)
+        found = receive(*arguments)
+        counts.extend(received.receive_count for received in found)
+        return found
+
+    monkeypatch.setattr(Transport, "receive", receive_late)
+    system.start(lambda: slot)
+    until(lambda: system.worker._capacity._state.polls == 2)
+    client = system.send(serialise(requested()))
+    assert slot.begun.wait(PATIENCE_SECS)
+    request = system.request()
+    may_receive.set()
+    until(lambda: counts == [1, 2])  # another runner with a free slot would have received it in between
+    slot.may_end.set()
+    assert client.getresponse().status == 200
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
+    assert counts == [1, 2]
+
+
 def test_batch_runs_leave_a_slot_to_direct_runs(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
     begun: list[bool] = []

@@ -93,6 +93,11 @@ def test_one_slot_serves_both_queues(system: System) -> None:
         system.completion(request)
 
 
+def test_one_slot_waits_at_both_queues_at_once(system: System) -> None:
+    system.start(RecordedSlot)
+    until(lambda: system.worker._capacity._state.polls == 2)
+
+
 def test_a_broken_sandbox_is_replaced_and_the_message_run_again(system: System) -> None:
     slots = [RecordedSlot(BROKEN), RecordedSlot()]
     system.start(lambda: slots[len(system.slots)])
