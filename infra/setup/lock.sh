@@ -16,7 +16,7 @@ compile() {
 compile pyproject.toml --group dev -o requirements/dev.txt
 compile pyproject.toml --group deploy -c requirements/dev.txt -o requirements/deploy.txt
 compile pyproject.toml --group run -c requirements/dev.txt -o requirements/run.txt
-compile pyproject.toml -c requirements/dev.txt -o requirements.txt
+compile --group functions -c requirements/dev.txt -o requirements.txt
 compile --group runner -c requirements/dev.txt -o sandbox_runtime/requirements.txt
 compile --group toolchains -o sandbox_runtime/toolchains.txt
 compile --group audit -o requirements/audit.txt

@@ -1,0 +1,65 @@
+"""`pip install .` in a checkout and the wheel of a release give the command `rustbox`, in an empty environment."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.release.wheel import build_wheel
+from tests.system.local_stack import API_KEY, ROOT, LocalStack
+
+_INSTALL_SECS = 240
+_OLDEST_MINOR, _NEWEST_MINOR = 10, 13
+
+
+def _found(minor: int) -> Iterator[str]:
+    """The interpreters 3.<minor> of this host with venv: those of pyenv, and that on PATH."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    on_path = shutil.which(f"python3.{minor}", path=f"{os.environ['PATH']}:/usr/bin")
+    for path in (*sorted(map(str, pyenv.glob(f"3.{minor}.*/bin/python"))), on_path):
+        if path and subprocess.run([path, "-c", "import ensurepip"], capture_output=True, check=False).returncode == 0:
+            yield path
+
+
+def _oldest() -> str:
+    """The oldest interpreter of this host that the command line supports; Debian 13 alone has only 3.13."""
+    return next(path for minor in range(_OLDEST_MINOR, _NEWEST_MINOR + 1) for path in _found(minor))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("release"))
+
+
+@pytest.mark.timeout(2 * _INSTALL_SECS)
+@pytest.mark.parametrize("interpreter", sorted({_oldest(), "/usr/bin/python3.13"}))
+@pytest.mark.parametrize("source", ["checkout", "wheel"])
+def test_the_installed_command_runs_a_program(
+    source: str, interpreter: str, wheel: Path, stack: LocalStack, tmp_path: Path
+) -> None:
+    environment = tmp_path / "environment"
+    subprocess.run([interpreter, "-m", "venv", environment], check=True, timeout=_INSTALL_SECS)
+    before = {path.name for path in ROOT.iterdir()}
+    done = subprocess.run(
+        [environment / "bin" / "pip", "install", "--quiet", {"checkout": ROOT, "wheel": wheel}[source]],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_INSTALL_SECS,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in ROOT.iterdir()} == before
+    (tmp_path / "program.py").write_text("print(6 * 7)\n")
+    ran = subprocess.run(
+        [environment / "bin" / "rustbox", "run", "program.py"],
+        cwd=tmp_path,
+        env={"RUSTBOX_URL": stack.url, "RUSTBOX_API_KEY": API_KEY, "XDG_CONFIG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "42\n"), ran.stderr
