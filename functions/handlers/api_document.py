@@ -12,7 +12,7 @@ from functions.http.openapi.document import Document
 from functions.http.openapi.page import render
 from functions.judging.openapi import JUDGE_OPERATIONS
 from functions.operations.openapi import OPERATIONS as OPERATIONS_OF_STAGES
-from functions.projects.openapi import ADMIN_OPERATIONS
+from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.submissions import openapi as operations
 from functions.webhooks.openapi import WEBHOOK_OPERATIONS
 from functions.webhooks.openapi_events import HEADERS
@@ -39,7 +39,8 @@ def _built() -> dict[str, Any]:
             *CHECK_OPERATIONS,
             *WEBHOOK_OPERATIONS,
             *EVENT_OPERATIONS,
-            *ADMIN_OPERATIONS,
+            *PROJECT_ROUTES,
+            *KEY_ROUTES,
             *OPERATIONS_OF_STAGES,
         ),
         webhooks=WEBHOOKS,

@@ -8,6 +8,7 @@ from functions.aws.secrets import secret
 from functions.clock import now_ms
 from functions.http.resolver import PerThread, Resolver
 from functions.projects.admin_key import AdminGate
+from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.projects.key_routes import KeyRoutes
 from functions.projects.key_store import KeyStore
 from functions.projects.registry import ProjectRegistry
@@ -37,15 +38,8 @@ def wiring() -> Wiring:
 def build_resolver() -> Resolver:
     """Return a resolver with the routes."""
     app = Resolver(logger("manage"))
-    app.post("/api/projects")(lambda: wiring().projects.create(app))
-    app.get("/api/projects")(lambda: wiring().projects.page(app))
-    app.get("/api/projects/<id_text>")(lambda id_text: wiring().projects.one(app, id_text))
-    app.patch("/api/projects/<id_text>")(lambda id_text: wiring().projects.change(app, id_text))
-    keys = "/api/projects/<id_text>/keys"
-    app.post(keys)(lambda id_text: wiring().keys.issue(app, id_text))
-    app.get(keys)(lambda id_text: wiring().keys.page(app, id_text))
-    app.patch(f"{keys}/<key_id>")(lambda id_text, key_id: wiring().keys.change(app, id_text, key_id))
-    app.delete(f"{keys}/<key_id>")(lambda id_text, key_id: wiring().keys.revoke(app, id_text, key_id))
+    app.serve(PROJECT_ROUTES, lambda: wiring().projects)
+    app.serve(KEY_ROUTES, lambda: wiring().keys)
     return app
 
 

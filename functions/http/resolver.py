@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ from functions.http.http_event import HttpEvent
 from functions.http.paths import ROUTES, find_route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
+
+    from functions.http.route import Route
 
 _SERVER_ERROR = 500
 
@@ -34,8 +37,16 @@ class Resolver(APIGatewayHttpResolver):
         super().__init__()
         self._log = log
         self._event = HttpEvent({})
+        self._methods: dict[str, tuple[str, ...]] = {}
         self.not_found(self._answer_unmatched)
         self.exception_handler(Exception)(self._answer_failure)
+
+    def serve[Part](self, routes: Iterable[Route[Part]], part: Callable[[], Part]) -> None:
+        """Answer these routes by the methods of a part, which `part` returns on the first request."""
+        for each in routes:
+            self._methods[each.path] = (*self._methods.get(each.path, ()), each.method)
+            rule = re.sub(r"{(\w+)}", r"<\1>", each.path)
+            self.route(rule, each.method)(self._server(each, part))
 
     @property
     def current_event(self) -> HttpEvent:  # type: ignore[override]  # an attribute in the base class
@@ -66,12 +77,20 @@ class Resolver(APIGatewayHttpResolver):
             answer["headers"] = {**self._event.rate_limit_headers(), **answer["headers"]}
         return answer
 
+    def _server[Part](self, route: Route[Part], part: Callable[[], Part]) -> Callable[..., Response[str]]:
+        def serve(**variables: str) -> Response[str]:
+            self._log.thread_safe_append_keys(route=route.key)  # the gateway's own log has the route of the template
+            return route.serve(part(), self, *variables.values())
+
+        return serve
+
     def _answer_unmatched(self, _: NoRouteError) -> Response[str]:
-        template = find_route(self._event.path)
+        methods = self._methods or ROUTES
+        template = find_route(self._event.path, methods)
         if template is None:
             raise NotFoundError("This path does not exist. GET /api/openapi.json lists all paths.")
-        if self._event.http_method not in ROUTES[template]:
-            raise MethodNotAllowedError(ROUTES[template])
+        if self._event.http_method not in methods[template]:
+            raise MethodNotAllowedError(methods[template])
         if "{id}" in template:  # the route does not match some characters of an id
             raise BadRequestError("The id is not a UUID.")
         raise NotFoundError("This path is served elsewhere.")

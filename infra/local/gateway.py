@@ -35,7 +35,10 @@ type Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Router:
-    """Finds the route of a request: a full match of path and method, else `$default`."""
+    """Finds the route of a request as an HTTP API does: the most specific match of path and method, else `$default`.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._default = None
@@ -44,13 +47,8 @@ class Router:
             if route.path == "$default":
                 self._default = route
             else:
-                parts = re.split(r"\{(\w+)\}", route.path)
-                regex = "".join(
-                    f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
-                )
-                self._patterns.append((re.compile(regex), route))
-        # A literal path goes before one with a variable.
-        self._patterns.sort(key=lambda found: found[1].path.count("{"))
+                self._patterns.append((re.compile(_regex(route.path)), route))
+        self._patterns.sort(key=lambda found: _precedence(found[1]))
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """Return the route and its path parameters, None where the gateway itself answers 404."""
@@ -59,6 +57,19 @@ class Router:
             if match and route.method in {method, "ANY"}:
                 return route, match.groupdict()
         return (self._default, {}) if self._default else None
+
+
+def _regex(path: str) -> str:
+    """Return the regular expression of a path. `{name}` is one part of it, `{name+}` all that follow, at least one."""
+    literals = re.split(r"\{\w+\+?\}", path)
+    variables = re.findall(r"\{(\w+)(\+?)\}", path)
+    groups = [f"(?P<{name}>{'.+' if greedy else '[^/]+'})" for name, greedy in variables]
+    return "".join(re.escape(text) + group for text, group in zip(literals, [*groups, ""], strict=True))
+
+
+def _precedence(route: Route) -> tuple[bool, int, int, bool]:
+    """Sort full matches before greedy ones, literal paths before variables, long paths before short, ANY last."""
+    return "+}" in route.path, route.path.count("{"), -len(route.path), route.method == "ANY"
 
 
 class _ClientGoneError(Exception):

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.http.paths import find_route
 from tests.adapters.aws_account import load_template
 from tests.adapters.openapi_check import check_answer
-from tests.template_routes import template_routes
+from tests.api_routes import function_of
 
 REQUEST_ID = "request-of-a-test"
 
@@ -60,21 +59,18 @@ def event(
 
 
 @functools.cache
-def _modules() -> dict[str, str]:
-    """The module of the handler for each route key of the template."""
+def _module(method: str, path: str) -> str:
+    """The module of the handler that gets a request."""
     template = load_template()
-    return {
-        key: template["Resources"][function]["Properties"]["Handler"].removesuffix(".handler")
-        for key, function in template_routes(template).items()
-    }
+    handler: str = template["Resources"][function_of(template, method, path)]["Properties"]["Handler"]
+    return handler.removesuffix(".handler")
 
 
 def call(made: dict[str, Any]) -> Answer:
     """Send an event where the template's routes send it; the answer must fit the OpenAPI document."""
     http = made["requestContext"]["http"]
     path = http["path"].removeprefix(f"/{made['requestContext']['stage']}")
-    module = _modules().get(f"{http['method']} {find_route(path)}", _modules()["$default"])
-    answer = importlib.import_module(module).handler(made, None)
+    answer = importlib.import_module(_module(http["method"], path)).handler(made, None)
     raw = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
     check_answer(path, http["method"], answer["statusCode"], answer["headers"], raw)
     return Answer(answer["statusCode"], answer["headers"], raw)

@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from functions.handlers.api_document import openapi_text
-from functions.http.paths import find_route
+from tests.api_routes import template_of
 
 
 @functools.cache
@@ -35,7 +35,7 @@ def validator(schema_text: str) -> Draft202012Validator:
 
 def check_answer(path: str, method: str, status: int, headers: Mapping[str, str], raw: bytes) -> None:
     """Fail if the document does not have this status, content type and body for this operation. JSON is UTF-8."""
-    operations = document()["paths"].get(find_route(path) or "", {})
+    operations = document()["paths"].get(template_of(path) or "", {})
     operation = operations.get(method.lower())
     if operation is None:
         assert status == (405 if operations else 404), f"{method} {path} answered {status}"

@@ -88,13 +88,25 @@ def test_result_without_a_status_is_a_json_answer() -> None:
         ("GET", "/api/result/7/", "$default", {}),
         ("GET", "/api/resultX7", "$default", {}),
         ("PUT", "/any", "ANY /any", {}),
+        ("PUT", "/any/7/keys", "ANY /any/{proxy+}", {"proxy": "7/keys"}),
+        ("PUT", "/any/", "$default", {}),
+        ("PUT", "/any/deep/7", "ANY /any/deep/{proxy+}", {"proxy": "7"}),
+        ("GET", "/any/one", "GET /any/{id}", {"id": "one"}),
+        ("PUT", "/any/one", "ANY /any/{proxy+}", {"proxy": "one"}),
+        ("GET", "/both", "GET /both", {}),
+        ("PUT", "/both", "ANY /both", {}),
     ],
 )
-def test_route_is_found_by_full_match(method: str, path: str, key: str, parameters: dict[str, str]) -> None:
+def test_the_most_specific_route_is_found(method: str, path: str, key: str, parameters: dict[str, str]) -> None:
     routes = [
         Route("GET", "/api/result/{id}", "F"),
         Route("GET", "/api/result/{id}/stdout", "F"),
         Route("GET", "/api/result/latest", "F"),
+        Route("ANY", "/both", "F"),
+        Route("GET", "/both", "F"),
+        Route("ANY", "/any/{proxy+}", "F"),
+        Route("ANY", "/any/deep/{proxy+}", "F"),
+        Route("GET", "/any/{id}", "F"),
         Route("ANY", "/any", "F"),
         Route("ANY", "$default", "F"),
     ]

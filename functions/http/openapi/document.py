@@ -10,6 +10,7 @@ from functions import VERSION
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import Answer, Operation, Schema, Webhook
 from functions.http.openapi.tags import described_tags, tag_of
+from functions.http.route import Route
 
 _REFERENCE = "#/components/schemas/{model}"
 _REQUEST_ID = {"description": "Quote it when you report a problem.", "schema": {"type": "string"}}
@@ -73,9 +74,9 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The operations and events of all slices. `event_headers`: parameters of every webhook request."""
+    """The routes and events of all parts. `event_headers`: parameters of every webhook request."""
 
-    operations: Sequence[Operation]
+    operations: Sequence[Operation | Route[Any]]
     webhooks: Mapping[str, Webhook]
     event_headers: Sequence[Mapping[str, Any]]
     links: Links
@@ -114,7 +115,7 @@ class Document:
             },
         }
 
-    def _operation(self, operation: Operation) -> dict[str, Any]:
+    def _operation(self, operation: Operation | Route[Any]) -> dict[str, Any]:
         security: list[dict[str, list[str]]] = [{operation.security: []}] if operation.security else []
         described: dict[str, Any] = {
             "operationId": operation.operation_id,

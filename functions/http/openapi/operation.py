@@ -1,7 +1,6 @@
 """The parts of an OpenAPI operation, and answers that all operations share."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
@@ -17,8 +16,7 @@ type Answer = tuple[str, tuple[Schema | str, ...]]
 type Responses = dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(NamedTuple):
     """One webhook event. `responses`: the effect of each answer of the receiver."""
 
     operation_id: str
@@ -28,9 +26,8 @@ class Webhook:
     responses: Responses
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path. `security`: the required key, or None. `examples`: request examples."""
+class Operation(NamedTuple):
+    """A route of a part that has no table of `Route` yet."""
 
     path: str
     method: str

@@ -9,7 +9,6 @@ from functions.checks.model import Check, RunKind
 from functions.checks.store import CheckStore
 from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
 from functions.handlers import operations
-from functions.http.paths import ROUTES
 from functions.ids import new_id
 from functions.operations import purge, redrive
 from functions.operations.redrive import QUEUE_NAMES
@@ -19,6 +18,7 @@ from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.checks.check_world import CheckWorld, prints
 from tests.adapters.http_calls import Answer, admin, call, event, get, post, send
 from tests.adapters.pipeline import SECRET, Pipeline
+from tests.api_routes import ROUTES
 from tests.submission_factory import SUBMISSION_ID
 
 PROGRAM = {

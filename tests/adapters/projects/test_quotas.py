@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from functions.aws.clients import Clients
 from functions.handlers import result, submit
-from functions.http.paths import ROUTES
 from functions.ids import new_id
 from functions.projects.in_flight import LEAKED_AFTER_MS
 from functions.projects.quota import Quota, Usage
@@ -21,6 +20,7 @@ from tests.adapters.openapi_check import document
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.quota_projects import PROGRAM, Quotas, on_time, rate, submit_with
 from tests.adapters.quota_usage import whole_usage
+from tests.api_routes import ROUTES
 from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 
 DAY_SECS = 86_400

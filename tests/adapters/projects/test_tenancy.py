@@ -12,7 +12,6 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
-from functions.http.paths import ROUTES
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -22,6 +21,7 @@ from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, send
+from tests.api_routes import ROUTES
 from tests.judge_factory import completed, judge_row, judged_runs, plan_for
 from tests.submission_factory import SUBMISSION_ID, completion, new_submission
 

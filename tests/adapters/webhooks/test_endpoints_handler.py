@@ -152,8 +152,9 @@ def test_logs_hold_neither_url_nor_headers_nor_secret(project_key: str, logged: 
     change(project_key, made["id"], headers={"x key": "very-hidden"}, url="https://10.0.0.1/?very-hidden")
     send(project_key, "POST", f"{PATH}/{made['id']}/rotate", {"secret": SECRET})
     send(project_key, "DELETE", f"{PATH}/{made['id']}")
-    assert [line["message"] for line in logged] == ["Endpoint created", "Endpoint changed", "Endpoint deleted"]
-    assert all(line["endpoint_id"] == made["id"] for line in logged)
+    changes = [line for line in logged if line["message"] != "Request refused"]
+    assert [line["message"] for line in changes] == ["Endpoint created", "Endpoint changed", "Endpoint deleted"]
+    assert all(line["endpoint_id"] == made["id"] for line in changes)
     assert not any(text in repr(logged) for text in ("hidden", "MfKQ9r8", "hooks.example.com"))
 
 

@@ -1,15 +1,18 @@
-"""OpenAPI operations on projects and keys. They need the administrator's key."""
+"""The routes of /api/projects. They need the administrator's key."""
 
 from typing import Any
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
-from functions.http.openapi.operation import KEYED, NO_ADMIN_KEY, NOT_JSON, PAGE, PROJECT_ID, Answer, Operation, path
+from functions.http.openapi.operation import KEYED, NO_ADMIN_KEY, NOT_JSON, PAGE, PROJECT_ID, Answer, path
+from functions.http.route import Route
+from functions.projects.key_routes import KeyRoutes
 from functions.projects.requests import (
     ChangeKeyRequest,
     ChangeProjectRequest,
     CreateProjectRequest,
     IssueKeyRequest,
 )
+from functions.projects.routes import ProjectRoutes
 from functions.projects.views import IssuedKeyBody, KeyBody, KeyPage, ProjectBody, ProjectPage
 
 _KEY_ID = path("key_id", {"type": "string", "format": "uuid"}, "The key's id, not the key itself.")
@@ -30,10 +33,11 @@ def _example(value: dict[str, Any]) -> dict[str, Any]:
     return {"typical": {"value": value}}
 
 
-ADMIN_OPERATIONS = (
-    Operation(
-        "/api/projects",
+PROJECT_ROUTES: tuple[Route[ProjectRoutes], ...] = (
+    Route(
         "POST",
+        "/api/projects",
+        ProjectRoutes.create,
         "createProject",
         "Create a project",
         {200: _PROJECT, **_TAKES_BODY, **_ADMIN},
@@ -41,27 +45,30 @@ ADMIN_OPERATIONS = (
         examples=_example({"name": "Spring course", "profiles": ["judge"], "quotas": {"judge": {"per_minute": 600}}}),
         security="AdminKey",
     ),
-    Operation(
-        "/api/projects",
+    Route(
         "GET",
+        "/api/projects",
+        ProjectRoutes.page,
         "listProjects",
         "All projects, newest first",
         {200: ("One page.", (ProjectPage,)), **_ADMIN},
         PAGE,
         security="AdminKey",
     ),
-    Operation(
-        "/api/projects/{id}",
+    Route(
         "GET",
+        "/api/projects/{id}",
+        ProjectRoutes.one,
         "getProject",
         "One project",
         {200: _PROJECT, 404: _UNKNOWN, **_ADMIN},
         (PROJECT_ID,),
         security="AdminKey",
     ),
-    Operation(
-        "/api/projects/{id}",
+    Route(
         "PATCH",
+        "/api/projects/{id}",
+        ProjectRoutes.change,
         "changeProject",
         "Rename, disable or enable a project; change its profiles and quotas",
         {
@@ -76,9 +83,12 @@ ADMIN_OPERATIONS = (
         examples=_example({"enabled": False, "quotas": {"judge": {"per_day": 5000}, "agent": None}}),
         security="AdminKey",
     ),
-    Operation(
-        "/api/projects/{id}/keys",
+)
+KEY_ROUTES: tuple[Route[KeyRoutes], ...] = (
+    Route(
         "POST",
+        "/api/projects/{id}/keys",
+        KeyRoutes.issue,
         "issueKey",
         "Issue an API key",
         {
@@ -94,18 +104,20 @@ ADMIN_OPERATIONS = (
         body_required=False,
         security="AdminKey",
     ),
-    Operation(
-        "/api/projects/{id}/keys",
+    Route(
         "GET",
+        "/api/projects/{id}/keys",
+        KeyRoutes.page,
         "listKeys",
         "A project's API keys, newest first",
         {200: ("One page.", (KeyPage,)), 404: _UNKNOWN, **_ADMIN},
         (PROJECT_ID, *PAGE),
         security="AdminKey",
     ),
-    Operation(
-        "/api/projects/{id}/keys/{key_id}",
+    Route(
         "PATCH",
+        "/api/projects/{id}/keys/{key_id}",
+        KeyRoutes.change,
         "changeKey",
         "Change the expiry of an API key",
         {
@@ -120,9 +132,10 @@ ADMIN_OPERATIONS = (
         examples=_example({"expires_at": "2099-01-31T12:00:00Z"}),
         security="AdminKey",
     ),
-    Operation(
-        "/api/projects/{id}/keys/{key_id}",
+    Route(
         "DELETE",
+        "/api/projects/{id}/keys/{key_id}",
+        KeyRoutes.revoke,
         "revokeKey",
         "Revoke an API key for good; repeating the call is safe",
         {200: _KEY, 404: _NO_KEY, **_ADMIN},

@@ -1,0 +1,124 @@
+"""The template, the functions and the OpenAPI document have the same routes."""
+
+import importlib
+import io
+import json
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+
+from functions.errors import ConflictError
+from functions.http.answers import answer
+from functions.http.resolver import Resolver
+from functions.http.route import Route
+from tests.adapters.aws_account import load_template
+from tests.adapters.http_calls import event
+from tests.api_routes import ROUTES, function_of
+from tests.template_routes import template_routes
+
+if TYPE_CHECKING:
+    import logging
+
+TEMPLATE = load_template()
+API_FUNCTIONS = sorted(set(template_routes(TEMPLATE).values()))
+
+
+def served(function: str) -> set[str]:
+    """The routes of a function's resolver; `{}` stands for a variable."""
+    handler = TEMPLATE["Resources"][function]["Properties"]["Handler"]
+    resolver = importlib.import_module(handler.removesuffix(".handler")).build_resolver()
+    routes = [*resolver._static_routes, *resolver._dynamic_routes]
+    return {f"{route.method} {re.sub(r'<\w+>', '{}', route.path)}" for route in routes}
+
+
+def documented(function: str) -> set[str]:
+    """The routes of the document that the template leads to a function."""
+    return {
+        f"{method} {re.sub(r'{\w+}', '{}', path)}"
+        for path, methods in ROUTES.items()
+        for method in methods
+        if function_of(TEMPLATE, method, path) == function
+    }
+
+
+@pytest.mark.parametrize("function", API_FUNCTIONS)
+def test_a_function_serves_exactly_the_documented_routes_that_lead_to_it(function: str) -> None:
+    assert served(function) == documented(function)
+    assert served(function)
+
+
+def test_a_path_below_a_greedy_route_leads_to_the_function_of_the_bare_path() -> None:
+    greedy = {key: function for key, function in template_routes(TEMPLATE).items() if key.endswith("/{proxy+}")}
+    assert greedy
+    for key, function in greedy.items():
+        bare = key.removesuffix("/{proxy+}").partition(" ")[2]
+        assert function_of(TEMPLATE, "PUT", f"{bare}/x/y") == function
+        assert function_of(TEMPLATE, "PUT", bare) == function
+
+
+LOG = Logger(service="things")
+
+
+class Things:
+    def page(self, _app: Resolver) -> Response[str]:
+        return answer({"page": True})
+
+    def one(self, app: Resolver, id_text: str, part: str) -> Response[str]:
+        LOG.info("Thing shown", request_id=app.request_id)
+        if part == "broken":
+            raise ConflictError("It is broken.")
+        return answer({"id": id_text, "part": part})
+
+
+THING_ROUTES: tuple[Route[Things], ...] = (
+    Route("GET", "/api/things", Things.page, "listThings", "List things", {}),
+    Route("POST", "/api/things", Things.page, "listThings", "List things", {}),
+    Route("GET", "/api/things/{id}/{part}", Things.one, "getPart", "Show a part", {}),
+)
+
+
+def ask(method: str, path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Answer a request to a resolver with THING_ROUTES; return the answer and the logged lines."""
+    stream = io.StringIO()
+    cast("logging.StreamHandler[Any]", LOG.registered_handler).setStream(stream)
+    resolver = Resolver(LOG)
+    resolver.serve(THING_ROUTES, Things)
+    answered = resolver.resolve(event(method, path), None)
+    return answered, [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_method_of_the_part_gets_the_variables_of_the_path_in_their_order() -> None:
+    answered, _ = ask("GET", "/api/things/7/stdout")
+    assert json.loads(answered["body"]) == {"id": "7", "part": "stdout"}
+    assert json.loads(ask("POST", "/api/things")[0]["body"]) == {"page": True}
+
+
+def test_log_lines_name_the_route() -> None:
+    """The gateway's access log names the route of the template, `ANY /api/things/{proxy+}`."""
+    assert [line["route"] for line in ask("GET", "/api/things/7/stdout")[1]] == ["GET /api/things/{id}/{part}"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", "/api/things/7", 404, None),
+        ("GET", "/api/things/7/a/b", 404, None),
+        ("GET", "/api/things/", 404, None),
+        ("DELETE", "/api/things", 405, "GET, POST"),
+        ("POST", "/api/things/7/a", 405, "GET"),
+        ("GET", "/api/things/\u2028/a", 400, None),
+    ],
+)
+def test_a_function_answers_unknown_paths_and_methods(method: str, path: str, status: int, allow: str | None) -> None:
+    answered, _ = ask(method, path)
+    headers = {name.lower(): value for name, value in answered["headers"].items()}
+    assert (answered["statusCode"], headers.get("allow")) == (status, allow)
+
+
+def test_a_refusal_is_logged_with_its_route_and_code() -> None:
+    line = ask("GET", "/api/things/7/broken")[1][-1]
+    assert (line["message"], line["route"]) == ("Request refused", "GET /api/things/{id}/{part}")
+    assert (line["status_code"], line["error_code"]) == (409, "conflict")
