@@ -20,6 +20,61 @@ if typing.TYPE_CHECKING:
 LOCAL_STAGE = "local"
 
 
+class Settings:
+    """Every setting of the functions, once. An object has those that its entry point names, and no others.
+
+    A name in upper case is the environment variable that `template.yaml` sets.
+    """
+
+    stage: str
+    projects_table: str
+    submissions_table: str
+    deliveries_table: str
+    checks_table: str
+    runners_table: str
+    quotas_table: str
+    payloads_bucket: str
+
+    interactive_queue_url: str
+    batch_queue_url: str
+    completions_queue_url: str
+    deliveries_queue_url: str
+    checks_queue_url: str
+    interactive_dead_letters_url: str
+    batch_dead_letters_url: str
+    completions_dead_letters_url: str
+    deliveries_dead_letters_url: str
+    checks_dead_letters_url: str
+    max_queue_depth: int
+    pending_redrive_secs: int
+    retention_days: int
+
+    event_bus_name: str  # empty: no bus
+    public_base_url: str
+    endpoint_secrets_key_id: str  # the KMS key
+    allow_insecure_webhook_targets: bool
+    webhook_retry_secs: tuple[int, ...]  # seconds before each attempt
+    webhook_senders: int  # the most invocations that send at once
+    egress_addresses: tuple[Network, ...]  # networks that webhooks come from
+
+    offered_languages: tuple[str, ...]
+    longest_wait_secs: int  # the most that a request waits for a queued run, or a poll for an event
+    runner_url: str  # empty: no direct runs
+    runner_token_parameter: str  # name of an SSM parameter, as the next two
+    runner_ca_parameter: str  # certificate authorities of runners; empty: those of the system
+    admin_key_parameter: str  # empty: no administrator's key is valid
+    allow_runner_http: bool  # `runner_url` may be plain HTTP
+    log_group_prefix: str  # start of the names of all log groups
+
+    def __init__(self, values: typing.Mapping[str, typing.Any]) -> None:
+        self.__dict__.update(values)
+
+    @property
+    def own_host(self) -> str:
+        """Host name of our own API. No webhook may call it."""
+        return urlsplit(self.public_base_url).hostname or ""
+
+
 @dataclass(frozen=True, slots=True)
 class RateSettings:
     """Settings of the RateLimit headers. The template sets them for all functions."""
@@ -184,43 +239,6 @@ class ScheduleSettings(ChecksSettings):
     pending_redrive_secs: int
 
 
-@dataclass(frozen=True, slots=True)
-class ManageSettings:
-    """Settings of `functions.handlers.projects`.
-
-    `admin_key_parameter`: name of the SSM parameter with the administrator's key; empty: no key is valid.
-    """
-
-    stage: str
-    projects_table: str
-    admin_key_parameter: str
-
-
-@dataclass(frozen=True, slots=True)
-class OperationSettings:
-    """Settings of `functions.handlers.operations`. `log_group_prefix`: start of the names of all log groups."""
-
-    stage: str
-    projects_table: str
-    submissions_table: str
-    deliveries_table: str
-    checks_table: str
-    quotas_table: str
-    payloads_bucket: str
-    interactive_queue_url: str
-    interactive_dead_letters_url: str
-    batch_queue_url: str
-    batch_dead_letters_url: str
-    completions_queue_url: str
-    completions_dead_letters_url: str
-    deliveries_queue_url: str
-    deliveries_dead_letters_url: str
-    checks_queue_url: str
-    checks_dead_letters_url: str
-    admin_key_parameter: str
-    log_group_prefix: str
-
-
 def refuse_insecure_stage() -> None:
     """Raise SettingsInvalidError if webhooks may reach this machine and the stage is not local.
 
@@ -234,10 +252,20 @@ def refuse_insecure_stage() -> None:
         )
 
 
-def load[Settings: DataclassInstance](kind: type[Settings]) -> Settings:
-    """Read the fields of `kind` from the environment. Raises SettingsInvalidError."""
+def load_settings(names: typing.Iterable[str]) -> Settings:
+    """Read these settings from the environment. Raises SettingsInvalidError."""
+    types = typing.get_type_hints(Settings)
+    return Settings(_checked({name: read_variable(name.upper(), types[name]) for name in names}))
+
+
+def load[Kind: DataclassInstance](kind: type[Kind]) -> Kind:
+    """Like `load_settings`, for an entry point that has a class of its own settings."""
     types = typing.get_type_hints(kind)
     values = {field.name: read_variable(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
+    return kind(**_checked(values))
+
+
+def _checked(values: dict[str, typing.Any]) -> dict[str, typing.Any]:
     refuse_insecure_stage()
     if runner_url := values.get("runner_url"):
         if not values["runner_token_parameter"]:
@@ -246,4 +274,4 @@ def load[Settings: DataclassInstance](kind: type[Settings]) -> Settings:
             )
         if not runner_url.startswith("https://") and not values["allow_runner_http"]:
             raise SettingsInvalidError("RUNNER_URL must begin with https://, or ALLOW_RUNNER_HTTP must be true")
-    return kind(**values)
+    return values

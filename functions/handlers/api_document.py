@@ -11,7 +11,7 @@ from functions.http.json_body import body_text
 from functions.http.openapi.document import Document
 from functions.http.openapi.page import render
 from functions.judging.openapi import JUDGE_OPERATIONS
-from functions.operations.openapi import OPERATIONS as OPERATIONS_OF_STAGES
+from functions.operations.api import OPERATION_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.submissions import openapi as operations
 from functions.webhooks.openapi import WEBHOOK_OPERATIONS
@@ -41,7 +41,7 @@ def _built() -> dict[str, Any]:
             *EVENT_OPERATIONS,
             *PROJECT_ROUTES,
             *KEY_ROUTES,
-            *OPERATIONS_OF_STAGES,
+            *OPERATION_ROUTES,
         ),
         webhooks=WEBHOOKS,
         event_headers=HEADERS,

@@ -8,80 +8,54 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.errors import ConflictError, NotFoundError
+from functions.operations.model import Purged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from functions.checks.run_store import RunStore
-    from functions.checks.store import CheckStore
-    from functions.submissions.delete import Deletion
-    from functions.submissions.list_store import SubmissionList
-    from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.endpoints.changes import EndpointChanges
+    from functions.checks.deployment import CheckDeployment
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.endpoints.store import EndpointStore
 
 WORK_SECS = 10.0
 _PAGE = 100
-
-
-@dataclass(slots=True)
-class Purged:
-    """The result of one call. `complete`: nothing was left. `running`: submissions that cannot be deleted yet.
-
-    `changed`: checks that are still there, because another process changed them meanwhile.
-    `events`: those without a submission, which may show the output of a check.
-    """
-
-    submissions: int = 0
-    endpoints: int = 0
-    checks: int = 0
-    check_runs: int = 0
-    events: int = 0
-    running: int = 0
-    changed: int = 0
-    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Purge:
     """Deletes with the same use cases as the project's own requests, and also the history of checks."""
 
-    listing: SubmissionList
-    deletion: Deletion
-    endpoints: EndpointStore
-    changes: EndpointChanges
-    checks: CheckStore
-    check_runs: RunStore
-    deliveries: DeliveryStore
+    deployment: CheckDeployment
     monotonic: Callable[[], float] = time.monotonic
 
     def purge(self, project_id: str) -> Purged:
         """Delete for about WORK_SECS. Repeating the call is safe, and continues."""
         purged, until = Purged(), self.monotonic() + WORK_SECS
-        purged.endpoints = sum(self._delete_endpoint(project_id, one) for one in self.endpoints.list_all(project_id))
+        purged.endpoints = sum(
+            self._delete_endpoint(project_id, one) for one in self.deployment.endpoints.list_all(project_id)
+        )
         self._delete_checks(project_id, purged, until)  # first, so that no further run is submitted
-        while self.monotonic() < until and (deleted := self.deliveries.delete_others(project_id)):
+        while self.monotonic() < until and (deleted := self.deployment.deliveries.delete_others(project_id)):
             purged.events += deleted
         self._delete_submissions(project_id, purged, until)
         return purged
 
     def _delete_checks(self, project_id: str, purged: Purged, until: float) -> None:
-        for check in self.checks.list_all(project_id):
-            while self.monotonic() < until and (deleted := self.check_runs.delete_some(project_id, check.check_id)):
+        checks, runs = self.deployment.checks, self.deployment.check_runs
+        for check in checks.list_all(project_id):
+            while self.monotonic() < until and (deleted := runs.delete_some(project_id, check.check_id)):
                 purged.check_runs += deleted
             if self.monotonic() >= until:
                 return
-            if self.checks.delete(check):
+            if checks.delete(check):
                 purged.checks += 1
-                purged.check_runs += self.check_runs.delete_some(project_id, check.check_id)  # written meanwhile
+                purged.check_runs += runs.delete_some(project_id, check.check_id)  # written meanwhile
             else:
                 purged.changed += 1
 
     def _delete_submissions(self, project_id: str, purged: Purged, until: float) -> None:
         after: str | None = None
         while self.monotonic() < until:
-            page = self.listing.page(project_id, limit=_PAGE, after=after)
+            page = self.deployment.submission_list.page(project_id, limit=_PAGE, after=after)
             for listed in page.rows:
                 if self.monotonic() >= until:
                     return
@@ -96,17 +70,17 @@ class Purge:
                 return
 
     def _delete_endpoint(self, project_id: str, endpoint: Endpoint) -> bool:
-        due_at_ms = self.changes.delete(project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
+        due_at_ms = self.deployment.endpoint_changes.delete(project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
         return due_at_ms is not None  # the sweeper cancels its paused deliveries
 
     def _delete_submission(self, submission_id: str) -> bool:
         """Delete a submission, unless it is gone. False while it runs."""
-        row = self.deletion.store.get(submission_id)
+        row = self.deployment.submissions.get(submission_id)
         if row is None:
             return True
         try:
             with suppress(NotFoundError):  # deleted between our two calls
-                self.deletion.delete(row)
+                self.deployment.deletion.delete(row)
         except ConflictError:
             return False
         return True

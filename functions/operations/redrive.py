@@ -10,10 +10,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from functions.operations.model import Redriven
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_sqs import SQSClient
+
+    from functions.settings import Settings
 
 QUEUE_NAMES = ("interactive", "batch", "completions", "deliveries", "checks")
 """Names of the queues that have dead letters, in paths and logs."""
@@ -29,12 +33,9 @@ class DeadLetters:
     queue_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Redriven:
-    """Messages that were moved, and those that are left: visible ones, and those that the sweeper holds now."""
-
-    moved: int
-    left: int
+def dead_letters(settings: Settings, queue: str) -> DeadLetters:
+    """Return the dead-letter queue of one of QUEUE_NAMES."""
+    return DeadLetters(getattr(settings, f"{queue}_dead_letters_url"), getattr(settings, f"{queue}_queue_url"))
 
 
 @dataclass(frozen=True, slots=True)

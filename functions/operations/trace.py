@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.webhooks.deliveries.views import delivery_body
@@ -11,7 +11,7 @@ from functions.webhooks.deliveries.views import delivery_body
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from functions.http.json_body import Body
+    from functions.operations.views import TraceBody, TracedAttempt, TracedDelivery, TracedLogs, TracedRow, TracedStep
     from functions.submissions.model import Submission
     from functions.webhooks.deliveries.model import Delivery
 
@@ -31,7 +31,7 @@ class Trace:
     has_event: bool
 
 
-def trace_body(trace: Trace, log_group_prefix: str, now_ms: int) -> Body:
+def trace_body(trace: Trace, log_group_prefix: str, now_ms: int) -> TraceBody:
     """Return the answer. It holds no code, input, output, metadata, URL, and no text of a receiver."""
     return {
         "id": trace.row.submission_id,
@@ -45,7 +45,7 @@ def trace_body(trace: Trace, log_group_prefix: str, now_ms: int) -> Body:
     }
 
 
-def _row_body(row: Submission) -> Body:
+def _row_body(row: Submission) -> TracedRow:
     return {
         "status": row.status.value,
         "verdict": row.verdict,
@@ -66,21 +66,28 @@ def _row_body(row: Submission) -> Body:
     }
 
 
-def _delivery_body(delivery: Delivery, attempts: Attempts) -> Body:
+def _delivery_body(delivery: Delivery, attempts: Attempts) -> TracedDelivery:
     lease = delivery.lease_until_ms
-    return delivery_body(delivery) | {
+    body = delivery_body(delivery) | {
         "lease_until": to_rfc3339(lease) if lease is not None else None,
         "parked": delivery.lane_at_ms is not None,
         "attempts": [_attempt_body(attempt) for attempt in attempts.get(delivery.endpoint_id, ())],
     }
+    return cast("TracedDelivery", body)
 
 
-def _attempt_body(attempt: Mapping[str, Any]) -> Body:
-    known = ("n", "at", "status_code", "error_code", "latency_ms", "address")
-    return {name: attempt.get(name) for name in known}
+def _attempt_body(attempt: Mapping[str, Any]) -> TracedAttempt:
+    return {
+        "n": attempt["n"],
+        "at": attempt["at"],
+        "status_code": attempt.get("status_code"),
+        "error_code": attempt.get("error_code"),
+        "latency_ms": attempt["latency_ms"],
+        "address": attempt.get("address"),
+    }
 
 
-def _history(trace: Trace) -> list[Body]:
+def _history(trace: Trace) -> list[TracedStep]:
     """Return the state changes, oldest first."""
     row = trace.row
     steps: list[tuple[str | None, str, str]] = [
@@ -99,7 +106,7 @@ def _history(trace: Trace) -> list[Body]:
     return [{"at": at, "what": what, "detail": detail} for at, what, detail in ordered]
 
 
-def _logs_body(trace: Trace, log_group_prefix: str, now_ms: int) -> Body:
+def _logs_body(trace: Trace, log_group_prefix: str, now_ms: int) -> TracedLogs:
     """Return the query of CloudWatch Logs Insights, and the seconds between which the lines were written.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax-Source.html

@@ -13,19 +13,15 @@ from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.projects.requests import ChangeKeyRequest, parse_issue
-from functions.projects.routes import NO_SUCH_PROJECT
+from functions.projects.routes import NO_SUCH_PROJECT, find_project
 from functions.projects.views import issued_key_body, key_body
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.clock import Clock
     from functions.http.resolver import Resolver
-    from functions.projects.admin_key import AdminGate
-    from functions.projects.key_store import KeyStore
+    from functions.projects.deployment import ProjectDeployment
     from functions.projects.model import KeyRecord
-    from functions.projects.routes import ProjectRoutes
 
 MAX_KEYS = 200
 """The most keys of a project: `list_all` reads them in one go."""
@@ -34,22 +30,18 @@ _NO_SUCH_KEY = "There is no such key in this project."
 
 @dataclass(frozen=True, slots=True)
 class KeyRoutes:
-    """The routes and the parts that they use."""
+    """Handlers. All of them raise ServiceError."""
 
-    gate: AdminGate
-    projects: ProjectRoutes
-    store: KeyStore
-    clock: Clock
-    log: Logger
+    deployment: ProjectDeployment
 
     def issue(self, app: Resolver, id_text: str) -> Response[str]:
         """Create a key. Only this answer contains the whole key."""
-        self.gate.require(app)
-        project_id = self.projects.find(id_text).project.project_id
-        request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.clock)
-        if len(self.store.list_all(project_id)) >= MAX_KEYS:
+        self.deployment.admin_gate.require(app)
+        project_id = find_project(self.deployment, id_text).project.project_id
+        request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.deployment.clock)
+        if len(self.deployment.keys.list_all(project_id)) >= MAX_KEYS:
             raise ConflictError(f"The project has {MAX_KEYS} keys. Revoked ones leave the list after 90 days.")
-        issued = self.store.issue(project_id, expires_at=request.expires_at)
+        issued = self.deployment.keys.issue(project_id, expires_at=request.expires_at)
         if issued is None:
             raise NotFoundError(NO_SUCH_PROJECT)
         record, api_key = issued
@@ -58,24 +50,24 @@ class KeyRoutes:
 
     def page(self, app: Resolver, id_text: str) -> Response[str]:
         """List a project's keys, newest first."""
-        self.gate.require(app)
+        self.deployment.admin_gate.require(app)
         query = app.current_event.query_string_parameters
         limit = parameters.page_limit(query)
-        project_id = self.projects.find(id_text).project.project_id
+        project_id = find_project(self.deployment, id_text).project.project_id
         owner = f"{project_id}/keys"  # not a project id, so a cursor of another list is refused
         after = start_after(query, owner)
-        page = cut(self.store.list_all(project_id), limit, _position, after)
+        page = cut(self.deployment.keys.list_all(project_id), limit, _position, after)
         return page_answer(owner, page, key_body, _position)
 
     def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
         """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""
-        self.gate.require(app)
-        project_id = self.projects.find(id_text).project.project_id
+        self.deployment.admin_gate.require(app)
+        project_id = find_project(self.deployment, id_text).project.project_id
         key_id = parameters.uuid(key_id_text)
         request = parse_body(ChangeKeyRequest, json_body(app.current_event))
-        changed = self.store.set_expiry(project_id, key_id, request.expires_at)
+        changed = self.deployment.keys.set_expiry(project_id, key_id, request.expires_at)
         if changed is None:
-            if self.store.get(project_id, key_id) is None:
+            if self.deployment.keys.get(project_id, key_id) is None:
                 raise NotFoundError(_NO_SUCH_KEY)
             raise ConflictError("The key is revoked, for good. Issue a new one.")
         self._log_change(app, "Key expiry changed", changed)
@@ -83,10 +75,10 @@ class KeyRoutes:
 
     def revoke(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
         """Revoke a key. This cannot be undone."""
-        self.gate.require(app)
-        project_id = self.projects.find(id_text).project.project_id
+        self.deployment.admin_gate.require(app)
+        project_id = find_project(self.deployment, id_text).project.project_id
         key_id = parameters.uuid(key_id_text)
-        before, revoked = self.store.get(project_id, key_id), self.store.revoke(project_id, key_id)
+        before, revoked = self.deployment.keys.get(project_id, key_id), self.deployment.keys.revoke(project_id, key_id)
         if before is None or revoked is None:
             raise NotFoundError(_NO_SUCH_KEY)
         if before.revoked_at is None:
@@ -94,7 +86,7 @@ class KeyRoutes:
         return answer(key_body(revoked))
 
     def _log_change(self, app: Resolver, phrase: str, record: KeyRecord) -> None:
-        self.log.info(phrase, project_id=record.project_id, key_id=record.key_id, request_id=app.request_id)
+        self.deployment.log.info(phrase, project_id=record.project_id, key_id=record.key_id, request_id=app.request_id)
 
 
 def _position(record: KeyRecord) -> str:

@@ -20,13 +20,10 @@ from functions.projects.requests import ChangeProjectRequest, CreateProjectReque
 from functions.projects.views import project_body
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
     from functions.http.resolver import Resolver
-    from functions.projects.admin_key import AdminGate
-    from functions.projects.registry import ProjectRegistry
-    from functions.projects.store import ProjectStore
+    from functions.projects.deployment import ProjectDeployment
 
 NO_SUCH_PROJECT = "There is no such project."
 _LIST = "/projects"  # owner of the cursors of the project list; not a project id
@@ -35,58 +32,56 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class ProjectRoutes:
-    """The routes and the parts that they use."""
+    """Handlers. All of them raise ServiceError."""
 
-    gate: AdminGate
-    store: ProjectStore
-    registry: ProjectRegistry
-    log: Logger
+    deployment: ProjectDeployment
 
     def create(self, app: Resolver) -> Response[str]:
         """Create a project, without keys."""
-        self.gate.require(app)
+        self.deployment.admin_gate.require(app)
         project = parse_body(CreateProjectRequest, json_body(app.current_event)).project(new_id())
-        created_at = self.store.create_project(project)
-        self.log.info("Project created", project_id=project.project_id, request_id=app.request_id)
+        created_at = self.deployment.projects.create_project(project)
+        self.deployment.log.info("Project created", project_id=project.project_id, request_id=app.request_id)
         return answer(project_body(ProjectRecord(project, created_at)))
 
     def page(self, app: Resolver) -> Response[str]:
         """List projects, newest first."""
-        self.gate.require(app)
+        self.deployment.admin_gate.require(app)
         query = app.current_event.query_string_parameters
         after = start_after(query, _LIST, NAMED_KEY)
-        page = self.registry.page(parameters.page_limit(query), after)
+        page = self.deployment.registry.page(parameters.page_limit(query), after)
         return page_answer(_LIST, page, project_body, list_position)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show a project."""
-        self.gate.require(app)
-        return answer(project_body(self.find(id_text)))
+        self.deployment.admin_gate.require(app)
+        return answer(project_body(find_project(self.deployment, id_text)))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Rename, disable or enable a project, change its profiles and quotas."""
-        self.gate.require(app)
+        self.deployment.admin_gate.require(app)
         known, request = project_id(id_text), parse_body(ChangeProjectRequest, json_body(app.current_event))
         for _ in tries(_TRIES):
-            before = self.find(known)
-            after = self.registry.change(before, request.applied_to(before.project), enabled=request.enabled)
+            before = find_project(self.deployment, known)
+            after = self.deployment.registry.change(before, request.applied_to(before.project), enabled=request.enabled)
             if after is not None:
                 self._log_change(app, before, after)
                 return answer(project_body(after))
         raise ConflictError("Other requests keep changing this project. Repeat the request.")
 
-    def find(self, id_text: str) -> ProjectRecord:
-        """Return a project. Raises BadRequestError, NotFoundError."""
-        record = self.registry.get(project_id(id_text))
-        if record is None:
-            raise NotFoundError(NO_SUCH_PROJECT)
-        return record
-
     def _log_change(self, app: Resolver, before: ProjectRecord, after: ProjectRecord) -> None:
         fields = [*changes(before.project, after.project)[0]]
         known = after.project.project_id
         if fields:
-            self.log.info("Project changed", project_id=known, fields=fields, request_id=app.request_id)
+            self.deployment.log.info("Project changed", project_id=known, fields=fields, request_id=app.request_id)
         if (before.disabled_at is None) != (after.disabled_at is None):
             phrase = "Project disabled" if after.disabled_at else "Project enabled"
-            self.log.info(phrase, project_id=known, request_id=app.request_id)
+            self.deployment.log.info(phrase, project_id=known, request_id=app.request_id)
+
+
+def find_project(deployment: ProjectDeployment, id_text: str) -> ProjectRecord:
+    """Return a project. Raises BadRequestError, NotFoundError."""
+    record = deployment.registry.get(project_id(id_text))
+    if record is None:
+        raise NotFoundError(NO_SUCH_PROJECT)
+    return record

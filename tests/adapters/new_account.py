@@ -59,7 +59,7 @@ def forget() -> None:
         "checks",
         "schedule",
     ):
-        for name in ("wiring", "wired"):
+        for name in ("deployment", "wiring", "wired"):
             cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)
             if hasattr(cached, "cache_clear"):  # not where a test has put something else there
                 cached.cache_clear()

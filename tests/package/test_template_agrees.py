@@ -1,6 +1,7 @@
 """Template, OpenAPI file and settings models say the same."""
 
 import dataclasses
+import importlib
 import inspect
 from typing import Any
 
@@ -14,8 +15,6 @@ MODELS = {
     "SubmitFunction": functions.settings.SubmitSettings,
     "JudgeFunction": functions.settings.SubmitSettings,
     "ResultFunction": functions.settings.ResultSettings,
-    "ManageFunction": functions.settings.ManageSettings,
-    "OperateFunction": functions.settings.OperationSettings,
     "RecordFunction": functions.settings.RecordSettings,
     "AnnounceFunction": functions.settings.AnnounceSettings,
     "WebhookFunction": functions.settings.WebhookSettings,
@@ -25,22 +24,34 @@ MODELS = {
     "EventsFunction": functions.settings.EventsSettings,
     "EndpointsFunction": functions.settings.EndpointsSettings,
 }
+# The others name them: SETTINGS.
+HANDLERS = {"ManageFunction": "projects", "OperateFunction": "operations"}
 
 
-@pytest.mark.parametrize("function", sorted(MODELS))
+def settings_of(function: str) -> set[str]:
+    """Return the names of a function's settings, in upper case."""
+    if function in MODELS:
+        return {field.name.upper() for field in dataclasses.fields(MODELS[function])}
+    names: tuple[str, ...] = importlib.import_module(f"functions.handlers.{HANDLERS[function]}").SETTINGS
+    return {name.upper() for name in names}
+
+
+def test_every_function_has_settings(functions: dict[str, Any]) -> None:
+    assert {*MODELS, *HANDLERS} == functions.keys()
+
+
+@pytest.mark.parametrize("function", sorted({*MODELS, *HANDLERS}))
 def test_template_gives_a_function_every_variable_its_settings_read(
     function: str, template: dict[str, Any], functions: dict[str, Any]
 ) -> None:
     given = set(template["Globals"]["Function"]["Environment"]["Variables"])
     given |= set(functions[function]["Environment"]["Variables"])
-    read = {field.name.upper() for field in dataclasses.fields(MODELS[function])}
-    assert read <= given
+    assert settings_of(function) <= given
 
 
-@pytest.mark.parametrize("function", sorted(MODELS))
+@pytest.mark.parametrize("function", sorted({*MODELS, *HANDLERS}))
 def test_template_gives_a_function_no_variable_that_nobody_reads(function: str, functions: dict[str, Any]) -> None:
-    read = {field.name.upper() for field in dataclasses.fields(MODELS[function])}
-    assert set(functions[function]["Environment"]["Variables"]) <= read
+    assert set(functions[function]["Environment"]["Variables"]) <= settings_of(function)
 
 
 def test_every_settings_model_belongs_to_a_function() -> None:

@@ -163,7 +163,7 @@ def test_quotas_are_changed_bit_by_bit_and_go_back_to_the_default(calls: Admin, 
 
 def test_changes_of_quotas_at_the_same_time_do_not_undo_each_other(aws: Aws, calls: Admin) -> None:
     project_id = calls.project()
-    registry = manage.wiring().projects.registry
+    registry = manage.deployment().registry
     before = registry.get(project_id)
     assert before is not None
     calls.ok("PATCH", f"/{project_id}", {"quotas": {"judge": {"per_minute": 7}}})
@@ -296,7 +296,7 @@ def test_a_revoked_key_leaves_the_list_after_ninety_days(calls: Admin, aws: Aws)
     project_id = calls.project()
     issued = calls.ok("POST", f"/{project_id}/keys")
     calls.ok("DELETE", f"/{project_id}/keys/{issued['key_id']}")
-    time = FakeTime(manage.wiring().keys.clock())
+    time = FakeTime(manage.deployment().clock())
     store = KeyStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
     time.advance(REVOKED_KEPT_SECS - 60)
     assert [record.key_id for record in store.list_all(project_id)] == [issued["key_id"]]
