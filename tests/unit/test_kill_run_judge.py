@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.system.kill_run.facts import AttemptRow, Facts, Generation, Kill, Reception, Submitted
+from tests.system.kill_run.history import Charges, History, Item, Page, Told
 from tests.system.kill_run.judge import Judge, Judgement
 from tests.system.kill_run.plan import Job, Own, Victim
 
@@ -28,10 +29,16 @@ RECEIVED = Reception("run", "s", NOW + 1, NOW + 1, 200, json.dumps(RESULT).encod
 ATTEMPT = AttemptRow("run", "s", NOW + 1.1, 200)
 AT_ENDPOINT = replace(RECEIVED, target="e")
 ATTEMPT_AT_ENDPOINT = replace(ATTEMPT, target="e")
+HISTORY = History(
+    told=(Told("s", 200, {"status": "pending"}), Told("s", 200, RESULT)),
+    pages=(Page("consumer", None, (Item("s", "submission.completed"),), "1"),),
+    listed=("s",),
+    charges=Charges(in_flight_limit=1, counted=1, unanswered=0),
+)
 KILLED = Generation(NOW - 60, NOW - 9)
 ALIVE = Generation(NOW - 8)
 GOOD = Facts(
-    submitted=(Submitted(JOB, "s", RESULT),),
+    submitted=(Submitted(JOB, "s", NOW + 2, RESULT),),
     rows={"s": "1-0"},
     results={"s": RESULT},
     deliveries={("s", "run"): "delivered", ("s", "e"): "delivered"},
@@ -40,6 +47,7 @@ GOOD = Facts(
     targets={"e": True, "deaf": False},
     kills=(Kill(Victim.LAUNCHER, NOW - 9),),
     generations=(KILLED, ALIVE),
+    history=HISTORY,
 )
 EARLIER = replace(RECEIVED, received_at=NOW - 10, answered_at=NOW - 10)
 
@@ -67,7 +75,7 @@ def test_a_kill_run_without_losses_is_good() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"submitted": (Submitted(JOB, "s"), Submitted(replace(JOB, key="1-1"), "gone"))},
+        {"submitted": (Submitted(JOB, "s", NOW + 2), Submitted(replace(JOB, key="1-1"), "gone", NOW))},
         {"results": {"s": {"status": "running"}}},
         {"deliveries": {("s", "run"): "delivered"}},
         {"deliveries": {("s", "run"): "delivered", ("s", "e"): "retrying"}},
@@ -88,8 +96,8 @@ def test_a_kill_run_with_a_loss_is_not_good(changes: dict[str, Any]) -> None:
         {"results": {"s": RESULT | {"stdout": ""}}},
         {"results": {"s": RESULT | {"verdict": "RE"}}},
         {"results": {"s": RESULT | {"completed_at": "2027-01-15T08:00:02.000Z"}}},
-        {"submitted": (Submitted(JOB, "s", RESULT | {"stdout": "other\n"}),)},
-        {"submitted": (Submitted(JOB, "s"), Submitted(replace(JOB, key="1-1"), "s"))},
+        {"submitted": (Submitted(JOB, "s", NOW + 2, RESULT | {"stdout": "other\n"}),)},
+        {"submitted": (Submitted(JOB, "s", NOW + 2), Submitted(replace(JOB, key="1-1"), "s", NOW + 2))},
         {"rows": {"s": "1-0", "s2": "1-0"}, "results": {"s": RESULT, "s2": RESULT | {"id": "s2"}}},
         {"receptions": (RECEIVED, replace(AT_ENDPOINT, problem="its signature is not good"))},
         {"receptions": (RECEIVED, replace(AT_ENDPOINT, body=event(type="other")))},
@@ -101,6 +109,11 @@ def test_a_kill_run_with_a_loss_is_not_good(changes: dict[str, Any]) -> None:
         {"attempts": (ATTEMPT, ATTEMPT_AT_ENDPOINT, *[replace(ATTEMPT, status=None)] * 10)},
         {"held": frozenset({"s"})},
         {"problems": ("the launcher ended by itself",)},
+        {"history": replace(HISTORY, told=(Told("s", 404, {}),))},
+        {"history": replace(HISTORY, told=(Told("s", 200, RESULT | {"stdout": "other\n"}),))},
+        {"history": replace(HISTORY, pages=())},
+        {"history": replace(HISTORY, listed=())},
+        {"history": replace(HISTORY, charges=Charges(1, counted=2, unanswered=0))},
     ],
 )
 def test_wrong_facts_are_found(changes: dict[str, Any]) -> None:
@@ -113,8 +126,9 @@ def test_wrong_facts_are_found(changes: dict[str, Any]) -> None:
 def test_a_run_may_be_given_up_when_kills_ended_each_of_its_tries(kills: int, is_good: bool) -> None:  # noqa: FBT001
     body = json.dumps(IE).encode()
     found = judge(
-        submitted=(Submitted(JOB, "s"),),
+        submitted=(Submitted(JOB, "s", NOW + 2),),
         results={"s": IE},
+        history=replace(HISTORY, told=()),
         receptions=(replace(RECEIVED, body=body), replace(AT_ENDPOINT, body=body)),
         kills=tuple(Kill(Victim.RUNNER, NOW + number / 10) for number in range(kills)),
     )
@@ -163,9 +177,15 @@ def test_an_ordered_endpoint_gets_one_delivery_after_the_other(
         for event_id, at, status in arrivals
     ]
     found = judge(
-        submitted=(Submitted(JOB, "s", RESULT), Submitted(job, "s2")),
+        submitted=(Submitted(JOB, "s", NOW + 2, RESULT), Submitted(job, "s2", NOW + 2)),
         rows={"s": "1-0", "s2": "1-1"},
         results={"s": RESULT, "s2": second},
+        history=replace(
+            HISTORY,
+            pages=(*HISTORY.pages, Page("consumer", "1", (Item("s2", "submission.completed"),), "2")),
+            listed=("s", "s2"),
+            charges=replace(HISTORY.charges, counted=2),
+        ),
         deliveries={**GOOD.deliveries, ("s2", "e"): "delivered"},
         receptions=(RECEIVED, *received),
         attempts=(

@@ -3,27 +3,28 @@
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import httpx
 
 from tests.system.kill_run.facts import Submitted
 from tests.system.kill_run.plan import Job
 from tests.system.kill_run.targets import OWN_SECRETS
-from tests.system.local_stack import LocalStack
 
 THREADS = 24
-_ANSWER_SECS = 35
 _PAUSE_SECS = 0.3
 _ACCEPTED = frozenset({200, 202, 408})
 _BUSY = frozenset({429, 500, 503})  # the launcher dies during the request, or has just started
 
 
 class Clients:
-    """Threads that submit the jobs in order, each at its time or later."""
+    """Threads that submit the jobs in order, each at its time or later. `watch` is called with each accepted id."""
 
-    def __init__(self, stack: LocalStack, jobs: Sequence[Job], own_url: str) -> None:
-        self._stack = stack
+    def __init__(
+        self, open_client: Callable[[], httpx.Client], jobs: Sequence[Job], own_url: str, watch: Callable[[str], None]
+    ) -> None:
+        self._open_client = open_client
+        self._watch = watch
         self._own_url = own_url
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in jobs:
@@ -55,7 +56,7 @@ class Clients:
         self._over.set()
 
     def _work(self) -> None:
-        with self._stack.client(timeout_secs=_ANSWER_SECS) as client:
+        with self._open_client() as client:
             while not self._over.is_set():
                 try:
                     job = self._jobs.get_nowait()
@@ -86,9 +87,10 @@ class Clients:
             return None
         if answer.status_code not in _ACCEPTED:
             self.problems.append(f"job {job.key} was answered {answer.status_code} {answer.text[:200]}")
-            return Submitted(job, None)
+            return Submitted(job, None, time.time())
         body = answer.json()
-        return Submitted(job, body["id"], body if answer.status_code == httpx.codes.OK else None)
+        self._watch(body["id"])
+        return Submitted(job, body["id"], time.time(), body if answer.status_code == httpx.codes.OK else None)
 
     def _body(self, job: Job) -> dict[str, object]:
         body: dict[str, object] = {"language": job.language, "code": job.code, "metadata": {"job": job.key}}

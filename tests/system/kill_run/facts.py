@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.system.kill_run.history import History
 from tests.system.kill_run.plan import Job, Victim
 
 
@@ -53,10 +54,11 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The answer to one client. `answer`: the result of a synchronous request."""
+    """The answer to one client, and its time. `answer`: the result of a synchronous request."""
 
     job: Job
     submission_id: str | None
+    at: float
     answer: Mapping[str, Any] | None = None
 
 
@@ -79,6 +81,7 @@ class Facts:
     targets: Mapping[str, bool]
     kills: tuple[Kill, ...]
     generations: tuple[Generation, ...]
+    history: History
     problems: tuple[str, ...] = ()
     held: frozenset[str] = frozenset()
     alerts: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ from typing import Any
 
 from functions.webhooks.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow, Facts, Reception
+from tests.system.kill_run.history import Told, essence, wrong_answers, wrong_charges, wrong_list, wrong_polls
 from tests.system.kill_run.sends import Unrecorded, unreceived, unrecorded
 
 RUN = "run"
@@ -80,6 +81,7 @@ class Judge:
                 *self._wrong_results(),
                 *self._wrong_deliveries(),
                 *self._overtaken(),
+                *self._wrong_history(),
             ],
             duplicates=sends,
             retries=repeats - len(sends),
@@ -138,8 +140,8 @@ class Judge:
                 yield f"{submission_id}: {seen}, cause {result['result']['cause']}, of {job.code!r}"
         for submitted in self._facts.submitted:
             told, now = submitted.answer, self._facts.results.get(submitted.submission_id or "", {})
-            if told is not None and _essence(told) != _essence(now):
-                yield f"{submitted.submission_id}: answered {_essence(told)}, now {_essence(now)}"
+            if told is not None and essence(told) != essence(now):
+                yield f"{submitted.submission_id}: answered {essence(told)}, now {essence(now)}"
 
     def _was_killed_too_often(self, result: Mapping[str, Any]) -> bool:
         if result["verdict"] != "IE" or result["result"]["cause"] not in {"ie_supervisor_failure", "ie_not_run"}:
@@ -166,8 +168,18 @@ class Judge:
             if len(versions) > 1:
                 yield f"{submission_id} was sent in {len(versions)} versions"
             event, result = json.loads(min(versions)), self._facts.results.get(submission_id, {})
-            if event.get("type") not in ALERT_EVENTS and _essence(event) != _essence(result):
-                yield f"{submission_id} was sent as {_essence(event)}, now {_essence(result)}"
+            if event.get("type") not in ALERT_EVENTS and essence(event) != essence(result):
+                yield f"{submission_id} was sent as {essence(event)}, now {essence(result)}"
+
+    def _wrong_history(self) -> Iterator[str]:
+        history, rows, results = self._facts.history, self._facts.rows, self._facts.results
+        at_the_end = (Told(name, HTTPStatus.OK, result) for name, result in results.items())
+        yield from wrong_answers((*history.told, *at_the_end))
+        yield from wrong_polls(history.pages, rows)
+        yield from wrong_list(history.listed, rows)
+        accepted_at = {one.submission_id: one.at for one in self._facts.submitted if one.submission_id is not None}
+        ended = {name: epoch_secs(result["completed_at"]) for name, result in results.items() if "verdict" in result}
+        yield from wrong_charges(history.charges, accepted_at, ended)
 
     def _overtaken(self) -> Iterator[str]:
         """Deliveries of an ordered endpoint that were sent again after another one had begun, or beside it."""
@@ -192,8 +204,3 @@ def epoch_secs(time: str) -> float:
 
 def _is_alert(reception: Reception) -> bool:
     return json.loads(reception.body).get("type") in ALERT_EVENTS
-
-
-def _essence(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that never change once a run is final."""
-    return {name: result.get(name) for name in ("id", "verdict", "exit_code", "stdout", "stderr", "completed_at")}

@@ -2,13 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+import httpx
+
+from functions.projects.quota import DEFAULT_QUOTAS, Quota
 from tests.system.kill_run.clients import Clients
-from tests.system.kill_run.facts import Facts, Kill
+from tests.system.kill_run.facts import Facts, Kill, Reception
+from tests.system.kill_run.history import Charges, History
 from tests.system.kill_run.judge import Judge, Judgement
 from tests.system.kill_run.killer import Killer
+from tests.system.kill_run.observers import Observers
 from tests.system.kill_run.plan import Plan, Victim
 from tests.system.kill_run.tables import Tables, read_tables
 from tests.system.kill_run.targets import Targets, open_targets
@@ -24,11 +31,15 @@ VARIABLES = {
     "DRAIN_SECS": "1",
     "HEARTBEAT_SECS": "1",
 }
+PROJECT_ID = "kill-run"
+QUOTA = Quota(per_minute=10_000, per_day=100_000, in_flight=12)
+"""In flight: fewer than there are clients, so that some are refused."""
 QUIET_SECS = 600
 """Limit for the wait without kills: a killed sender's lease lasts 60 s, a wait for a free one up to 300 s more."""
 ACCEPT_SECS = 180
 REQUIRED_SECS = 300
 """Limit for the time until every required victim is killed, beyond the time of the plan."""
+_ANSWER_SECS = 35
 _AFTERWARDS_SECS = 3.0
 """After the last delivery: time for one that should not arrive."""
 
@@ -74,20 +85,36 @@ def kill_run(stack: LocalStack, plan: Plan, seed: int, tell: Callable[[str], Non
     """
     try:
         stack.start()
-        with stack.client() as client, open_targets(client) as targets:
-            killer, clients = Killer(stack, plan, seed), Clients(stack, plan.jobs, targets.own_url)
+        api_key = stack.add_project(PROJECT_ID, quotas=dict.fromkeys(DEFAULT_QUOTAS, QUOTA))
+        open_client = partial(stack.client, api_key, timeout_secs=_ANSWER_SECS)
+        with open_client() as client, open_targets(client) as targets:
+            observers = Observers(open_client)
+            clients = Clients(open_client, plan.jobs, targets.own_url, observers.watcher.watch)
+            killer = Killer(stack, plan, seed)
             try:
-                return _run(stack, plan, targets, killer, clients, tell)
+                observers.start()
+                return _run(stack, plan, Parts(client, targets, killer, clients, observers), tell)
             finally:
                 clients.end()
                 killer.end()
+                observers.close()
     finally:
         stack.close()
 
 
-def _run(
-    stack: LocalStack, plan: Plan, targets: Targets, killer: Killer, clients: Clients, tell: Callable[[str], None]
-) -> Report:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that takes part in a kill run beside the stack. `client`: for the reads after the kills."""
+
+    client: httpx.Client
+    targets: Targets
+    killer: Killer
+    clients: Clients
+    observers: Observers
+
+
+def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None]) -> Report:
+    targets, killer, clients, observers = parts.targets, parts.killer, parts.clients, parts.observers
     began = time.monotonic()
     killer.start()
     clients.start()
@@ -101,10 +128,17 @@ def _run(
     if not clients.finish(ACCEPT_SECS):
         problems.append("some clients got no answer")
     quiet_began = time.monotonic()
-    tables = _settle(stack)
+    tables, receptions = _settle(stack, targets)
     quiet_secs = time.monotonic() - quiet_began - _AFTERWARDS_SECS
-    with stack.client() as client:
-        results = {submission_id: client.get(f"/api/result/{submission_id}").json() for submission_id in tables.jobs}
+    observers.end()
+    observers.read_all(ACCEPT_SECS)
+    results = {submission_id: parts.client.get(f"/api/result/{submission_id}").json() for submission_id in tables.jobs}
+    history = History(
+        told=tuple(observers.watcher.told),
+        pages=observers.pages,
+        listed=tuple(_list_results(parts.client)),
+        charges=Charges(QUOTA.in_flight, sum(tables.counts), clients.lost_answers),
+    )
     if (code := stack.stop()) != 0:
         problems.append(f"the stack stopped with {code}\n{stack.log()}")
     killer.close()
@@ -114,11 +148,12 @@ def _run(
         results=results,
         deliveries=tables.deliveries,
         attempts=tuple(tables.attempts),
-        receptions=targets.all(),
+        receptions=receptions,
         targets=targets.wants,
         kills=tuple(killer.kills),
         generations=tuple(killer.generations),
-        problems=(*problems, *clients.problems),
+        history=history,
+        problems=(*problems, *clients.problems, *observers.problems),
         held=frozenset(tables.held),
         alerts=frozenset(tables.alerts),
         ordered=frozenset(targets.ordered),
@@ -134,19 +169,30 @@ def _run(
     )
 
 
-def _settle(stack: LocalStack) -> Tables:
+def _list_results(client: httpx.Client) -> Iterator[str]:
+    params: dict[str, Any] = {"limit": 100}
+    while True:
+        page = client.get("/api/results", params=params).json()
+        yield from (item["id"] for item in page["items"])
+        if page["next_cursor"] is None:
+            return
+        params["cursor"] = page["next_cursor"]
+
+
+def _settle(stack: LocalStack, targets: Targets) -> tuple[Tables, tuple[Reception, ...]]:
     """Wait until every submission is final and every delivery done, at most `QUIET_SECS`; then a few seconds more.
 
-    A sweep may publish an alert in these seconds: then wait for its deliveries too.
+    A sweep may publish an alert in these seconds: then wait for its deliveries too. It may also publish one later:
+    so the requests are those from before the tables were read.
     """
     deadline = time.monotonic() + QUIET_SECS
-    while time.monotonic() < deadline:
-        if _is_settled(read_tables(stack)):
+    while True:
+        if is_settled := _is_settled(read_tables(stack)):
             time.sleep(_AFTERWARDS_SECS)
-            if _is_settled(tables := read_tables(stack)):
-                return tables
+        receptions, tables = targets.all(), read_tables(stack)
+        if (is_settled and _is_settled(tables)) or time.monotonic() > deadline:
+            return tables, receptions
         time.sleep(1)
-    return read_tables(stack)
 
 
 def _is_settled(tables: Tables) -> bool:

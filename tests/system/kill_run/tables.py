@@ -17,7 +17,7 @@ class Tables:
     """`jobs`: key by submission id. `open_ids`: submissions that are not final, or not fanned out.
 
     `deliveries`: state by (event id, target). `alerts`: ids of alert events. `held`: submissions that count as
-    in flight in a quota.
+    in flight in a quota. `counts`: submissions of this day, by quota.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)
@@ -26,6 +26,7 @@ class Tables:
     alerts: set[str] = field(default_factory=set)
     attempts: list[AttemptRow] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
+    counts: list[int] = field(default_factory=list)
 
 
 def read_tables(stack: LocalStack) -> Tables:
@@ -49,6 +50,7 @@ def read_tables(stack: LocalStack) -> Tables:
         elif kind == "ATTEMPT":
             read.attempts.append(_attempt(rest.partition("#")[0], event_id, row))
     for row in _rows(stack, "QuotasTable"):
+        read.counts.append(row.get("day_count", 0))
         read.held.update(read_entry(text).submission_id for text in row.get("in_flight", ()))
     return read
 
