@@ -1,15 +1,18 @@
 """The history of a kill run is refused when a client was told something wrong."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.submission_factory import EVENTS
 from tests.system.kill_run.history import (
     Charges,
     Item,
     Page,
     Told,
+    shown,
     wrong_answers,
     wrong_charges,
     wrong_list,
@@ -115,3 +118,15 @@ def test_submissions_that_are_counted_wrongly_or_exceed_the_quota_are_found(
     charges: Charges, completed_at: dict[str, float]
 ) -> None:
     assert list(wrong_charges(charges, ACCEPTED_AT, completed_at))
+
+
+def test_a_judge_run_is_shown_with_the_fields_of_a_run() -> None:
+    mixed, failed = (
+        json.loads((EVENTS / "webhook" / f"judge_completed.v1.{name}.json").read_text(encoding="utf-8"))
+        for name in ("mixed", "platform_failure")
+    )
+    assert [shown(event)["verdict"] for event in (mixed, mixed | {"all_passed": True}, failed)] == ["RE", "AC", "IE"]
+    assert shown(mixed)["completed_at"] == mixed["timestamps"]["completed_at"]
+    assert shown(mixed)["stdout"] == "".join(case["stdout"] or "" for case in mixed["results"])
+    unfinished = {"id": "s", "status": "running", "finished": 1}
+    assert shown(unfinished) == unfinished

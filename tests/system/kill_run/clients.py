@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import httpx
 
 from tests.system.kill_run.facts import Submitted
-from tests.system.kill_run.plan import Job
+from tests.system.kill_run.history import shown
+from tests.system.kill_run.plan import Job, case_output
 from tests.system.kill_run.targets import OWN_SECRETS
 
 THREADS = 24
@@ -18,7 +19,7 @@ _BUSY = frozenset({429, 500, 503})  # the launcher dies during the request, or h
 
 
 class Clients:
-    """Threads that submit the jobs in order, each at its time or later. `watch` is called with each accepted id."""
+    """Threads that submit the jobs in order, each at its time or later. `watch` is called with each new path."""
 
     def __init__(
         self, open_client: Callable[[], httpx.Client], jobs: Sequence[Job], own_url: str, watch: Callable[[str], None]
@@ -73,8 +74,8 @@ class Clients:
         """Submit once; None if the caller must repeat it. Without an idempotency key a repeat may run twice."""
         try:
             answer = client.post(
-                "/api/submit",
-                params={"wait": "true"} if job.waits else None,
+                "/api/judge" if job.cases else "/api/submit",
+                params={"wait": "true" if job.waits else "false"},
                 json=self._body(job),
                 headers={"Idempotency-Key": job.key} if job.repeats else None,
             )
@@ -89,11 +90,15 @@ class Clients:
             self.problems.append(f"job {job.key} was answered {answer.status_code} {answer.text[:200]}")
             return Submitted(job, None, time.time())
         body = answer.json()
-        self._watch(body["id"])
-        return Submitted(job, body["id"], time.time(), body if answer.status_code == httpx.codes.OK else None)
+        self._watch(f"{job.path}/{body['id']}")
+        return Submitted(job, body["id"], time.time(), shown(body) if answer.status_code == httpx.codes.OK else None)
 
     def _body(self, job: Job) -> dict[str, object]:
         body: dict[str, object] = {"language": job.language, "code": job.code, "metadata": {"job": job.key}}
+        if job.cases:
+            body["cases"] = [
+                {"stdin": f"{case}\n", "expected": case_output(job.key, case)} for case in range(job.cases)
+            ]
         if job.own is not None:
             body |= {"webhook_url": self._own_url, "webhook_secret": OWN_SECRETS[job.own]}
         return body

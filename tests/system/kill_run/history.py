@@ -67,6 +67,24 @@ class History:
     charges: Charges
 
 
+def shown(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a result or an event. Those of a judge run that is final get the fields of a run."""
+    if "all_passed" not in body:
+        return body
+    failed = body["error_message"] is not None
+    return {
+        "id": body["id"],
+        "status": body["status"],
+        "verdict": "IE" if failed else "AC" if body["all_passed"] else "RE",
+        "exit_code": None if failed else 0,
+        "stdout": "".join(case["stdout"] or "" for case in body["results"]),
+        "stderr": "",
+        "result": {"cause": "ie_not_run" if failed else "normal_exit"},
+        "created_at": body["timestamps"]["created_at"],
+        "completed_at": body["timestamps"]["completed_at"],
+    }
+
+
 def essence(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that never change once a run is final."""
     return {name: result.get(name) for name in ("id", "verdict", "exit_code", "stdout", "stderr", "completed_at")}

@@ -11,7 +11,7 @@ from typing import Any
 
 from functions.webhooks.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow, Facts, Reception
-from tests.system.kill_run.history import Told, essence, wrong_answers, wrong_charges, wrong_list, wrong_polls
+from tests.system.kill_run.history import Told, essence, shown, wrong_answers, wrong_charges, wrong_list, wrong_polls
 from tests.system.kill_run.sends import Unrecorded, unreceived, unrecorded
 
 RUN = "run"
@@ -167,7 +167,7 @@ class Judge:
         for submission_id, versions in bodies.items():
             if len(versions) > 1:
                 yield f"{submission_id} was sent in {len(versions)} versions"
-            event, result = json.loads(min(versions)), self._facts.results.get(submission_id, {})
+            event, result = shown(json.loads(min(versions))), self._facts.results.get(submission_id, {})
             if event.get("type") not in ALERT_EVENTS and essence(event) != essence(result):
                 yield f"{submission_id} was sent as {essence(event)}, now {essence(result)}"
 

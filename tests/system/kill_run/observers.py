@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import httpx
 
-from tests.system.kill_run.history import Item, Page, Told
+from tests.system.kill_run.history import Item, Page, Told, shown
 
 _PAUSE_SECS = 0.05
 _AGAIN_SECS = 0.3
@@ -29,28 +29,28 @@ class Watcher:
         self._place = 0
         self.told: list[Told] = []
 
-    def watch(self, submission_id: str) -> None:
-        """Begin to poll a submission that a client has the id of."""
-        self._open.append(submission_id)
+    def watch(self, path: str) -> None:
+        """Begin to poll the result of an accepted submission."""
+        self._open.append(path)
 
     def step(self) -> float:
         """Poll one submission. Returns the seconds until the next step."""
         if not self._open:
             return _AGAIN_SECS
         self._place = (self._place + 1) % len(self._open)
-        submission_id = self._open[self._place]
+        path = self._open[self._place]
         try:
-            answer = self._client.get(f"/api/result/{submission_id}")
+            answer = self._client.get(path)
         except httpx.TransportError:
             return _AGAIN_SECS
         if answer.status_code in _BUSY:
             return _AGAIN_SECS
-        told = Told(submission_id, answer.status_code, answer.json())
+        told = Told(path.rpartition("/")[2], answer.status_code, shown(answer.json()))
         self.told.append(told)
-        if submission_id in self._final or told.status != HTTPStatus.OK:
-            self._open.remove(submission_id)
+        if path in self._final or told.status != HTTPStatus.OK:
+            self._open.remove(path)
         elif told.is_final:
-            self._final.add(submission_id)
+            self._final.add(path)
         return _PAUSE_SECS
 
 

@@ -51,6 +51,7 @@ REQUIRED = (
     Victim.EVERYTHING,
 )
 _REQUIRED_PAUSE_SECS = 0.5
+_CASES = 4
 _ENDS = (Victim.EVERYTHING, Victim.LAUNCHER, Victim.LAUNCHER, Victim.FUNCTIONS, Victim.BACKGROUND, Victim.RUNNER)
 
 
@@ -66,6 +67,7 @@ class Job:
     """One submission, sent `at_secs` after the start, and its expected result.
 
     `waits`: sent with wait=true. `repeats`: has an Idempotency-Key, and is sent again when its answer was lost.
+    `cases`: of a judge run, each with its number as input; 0: a run.
     """
 
     key: str
@@ -78,6 +80,12 @@ class Job:
     waits: bool
     repeats: bool
     own: Own | None
+    cases: int = 0
+
+    @property
+    def path(self) -> str:
+        """The path of its results."""
+        return "/api/judge" if self.cases else "/api/result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +136,17 @@ def _kills_of_one_life(chance: random.Random) -> Iterator[PlannedKill]:
 
 
 def _job(chance: random.Random, key: str, at_secs: float) -> Job:
-    language, code, exit_code = chance.choices(
+    language, code, exit_code, cases = chance.choices(
         [
-            ("python", f"print('{key}')", 0),
-            ("python", f"import time\nprint('{key}', flush=True)\ntime.sleep(0.3)", 0),
-            ("python", f"import time\nprint('{key}', flush=True)\ntime.sleep(1)", 0),
-            ("python", f"print('{key}')\nraise SystemExit(3)", 3),
-            ("javascript", f"console.log('{key}')", 0),
-            ("c", f'#include <stdio.h>\nint main(void) {{ puts("{key}"); return 0; }}\n', 0),
+            ("python", f"print('{key}')", 0, 0),
+            ("python", f"import time\nprint('{key}', flush=True)\ntime.sleep(0.3)", 0, 0),
+            ("python", f"import time\nprint('{key}', flush=True)\ntime.sleep(1)", 0, 0),
+            ("python", f"print('{key}')\nraise SystemExit(3)", 3, 0),
+            ("javascript", f"console.log('{key}')", 0, 0),
+            ("c", f'#include <stdio.h>\nint main(void) {{ puts("{key}"); return 0; }}\n', 0, 0),
+            ("python", f"import time\nprint('{key}', input())\ntime.sleep(0.1)", 0, _CASES),
         ],
-        weights=[8, 4, 2, 2, 2, 1],
+        weights=[8, 4, 2, 2, 2, 1, 2],
     )[0]
     waits = chance.random() < 0.4
     return Job(
@@ -146,9 +155,15 @@ def _job(chance: random.Random, key: str, at_secs: float) -> Job:
         code=code,
         verdict="RE" if exit_code else "AC",
         exit_code=exit_code,
-        stdout=f"{key}\n",
+        stdout="".join(case_output(key, case) for case in range(cases)) or f"{key}\n",
         at_secs=at_secs,
         waits=waits,
         repeats=chance.random() < 0.85,
         own=chance.choice([Own.WHSEC, Own.RAW]) if chance.random() < 0.5 else None,
+        cases=cases,
     )
+
+
+def case_output(key: str, case: int) -> str:
+    """Return the output of one case of a judge run."""
+    return f"{key} {case}\n"

@@ -12,7 +12,7 @@ import httpx
 from functions.projects.quota import DEFAULT_QUOTAS, Quota
 from tests.system.kill_run.clients import Clients
 from tests.system.kill_run.facts import Facts, Kill, Reception
-from tests.system.kill_run.history import Charges, History
+from tests.system.kill_run.history import Charges, History, shown
 from tests.system.kill_run.judge import Judge, Judgement
 from tests.system.kill_run.killer import Killer
 from tests.system.kill_run.observers import Observers
@@ -132,7 +132,11 @@ def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None
     quiet_secs = time.monotonic() - quiet_began - _AFTERWARDS_SECS
     observers.end()
     observers.read_all(ACCEPT_SECS)
-    results = {submission_id: parts.client.get(f"/api/result/{submission_id}").json() for submission_id in tables.jobs}
+    paths = {job.key: job.path for job in plan.jobs}
+    results = {
+        submission_id: shown(parts.client.get(f"{paths[key]}/{submission_id}").json())
+        for submission_id, key in tables.jobs.items()
+    }
     history = History(
         told=tuple(observers.watcher.told),
         pages=observers.pages,

@@ -33,7 +33,7 @@ def read_tables(stack: LocalStack) -> Tables:
     """Read all rows."""
     read = Tables()
     for row in _rows(stack, "SubmissionsTable"):
-        if row["pk"].startswith("SUBMISSION#"):
+        if row["pk"].startswith("SUBMISSION#") and "metadata" in row:  # not the progress of a judge run
             submission_id = row["pk"].removeprefix("SUBMISSION#")
             read.jobs[submission_id] = row["metadata"]["job"]
             if row["status"] not in {"completed", "error"} or row.get("fanout") == "PENDING":

@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions.webhooks.event_types import ALERT_EVENTS
+from functions.webhooks.event_types import ALERT_EVENTS, SUBMISSION_EVENTS
 from tests.system.kill_run.facts import Reception
 from tests.system.kill_run.plan import Own
 from tests.system.webhook_inbox import Answer, Delivery, open_receiver
@@ -66,9 +66,9 @@ class _Kind:
 
 _ENDPOINTS: Final = {
     "all": _Kind([], prompt, wants_runs=True),
-    "slow": _Kind(["submission.completed"], slow, wants_runs=True),
-    "flaky": _Kind(["submission.completed", "endpoint.disabled"], flaky, wants_runs=True),
-    "ordered": _Kind(["submission.completed"], fails_once_in_ten, wants_runs=True, is_ordered=True),
+    "slow": _Kind([*SUBMISSION_EVENTS], slow, wants_runs=True),
+    "flaky": _Kind([*SUBMISSION_EVENTS, "endpoint.disabled"], flaky, wants_runs=True),
+    "ordered": _Kind([*SUBMISSION_EVENTS], fails_once_in_ten, wants_runs=True, is_ordered=True),
     "other": _Kind(sorted(ALERT_EVENTS), prompt, wants_runs=False),
 }
 
