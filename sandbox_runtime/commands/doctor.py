@@ -112,6 +112,7 @@ def _table(found: Diagnosis) -> str:
         ("kernel.unprivileged_userns_clone", _shown(facts.unprivileged_userns_clone)),
         ("kernel.apparmor_restrict_unprivileged_userns", _shown(facts.apparmor_restricts_user_namespaces)),
         ("kernel.core_pattern", _shown(facts.core_pattern)),
+        ("fs.epoll.max_user_watches", _shown(facts.epoll_watches)),
     ]
     lines = [f"{name:46}{text}" for name, text in rows]
     lines += ["", f"{'control':22}{'as root':10}as an ordinary user"]

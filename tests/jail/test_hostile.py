@@ -50,6 +50,7 @@ SEEN_MISSING = {
     "own_inodes": "own_inodes",
     "noexec_mounts": "private_mounts",
     "proc_subset": "private_mounts",
+    "read_only_proc": "private_mounts",
 }
 # A process that outlives its run is the attack's success, and nobody is left to print it. The answer may be out by the
 # time that it is found: then the slot says so, when it waits for the end of the run.

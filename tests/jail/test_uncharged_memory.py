@@ -29,8 +29,7 @@ HOLD_SECS = 3 * SLOWNESS
 # A guest that has used no CPU time for so many looks has taken all that it could get.
 QUIET_LOOKS = 20
 ATTEMPTS = 5
-# A quarter of the guest's memory. Beyond the group are: signals that wait (RLIMIT_SIGPENDING of the host's user), and
-# with each description of a file, which is counted, its owner and one flock.
+# A quarter of the guest's memory. Before Linux 5.15 nobody is charged for waiting signals (RLIMIT_SIGPENDING).
 UNCHARGED_MIB = 64
 LIMITS = Limits(
     cpu_time_secs=HOLD_SECS * 2,

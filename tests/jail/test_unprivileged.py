@@ -274,7 +274,7 @@ HARMLESS_JOBS: dict[str, dict[str, object]] = {
         memory_mb=16,
     ),
     "a name of brackets": job(
-        "open('/proc/self/comm', 'w').write(') R 1 1 1 (\\n')\nend = __import__('time').monotonic() + 0.3\n"
+        "__import__('ctypes').CDLL(None).prctl(15, b') R 1 1 1 (\\n')\nend = __import__('time').monotonic() + 0.3\n"
         "while __import__('time').monotonic() < end: pass\nprint('ok')"
     ),
 }

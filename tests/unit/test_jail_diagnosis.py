@@ -91,6 +91,13 @@ def test_crashes_that_are_handed_to_the_host_are_named_in_every_mode(pattern: st
     assert "sysctl -w kernel.core_pattern=core" in text
 
 
+def test_more_watches_of_epoll_than_the_kernel_looks_at_soon_are_named_with_the_way_out() -> None:
+    text = lines(replace(FACTS, epoll_watches=5_491_511))
+    assert "every mode: fs.epoll.max_user_watches is 5491511" in text
+    assert "sysctl -w fs.epoll.max_user_watches=16384" in text
+    assert "epoll" not in lines(replace(FACTS, epoll_watches=16_384))
+
+
 @pytest.mark.parametrize("pattern", ["core", "/var/crash/core.%p", "", None])
 def test_cores_in_files_need_no_advice_for_the_limit_stops_them(pattern: str | None) -> None:
     assert "core_pattern" not in lines(replace(FACTS, core_pattern=pattern))

@@ -55,7 +55,7 @@ MOUNTS = (
     mounted("/", "tmpfs", "ro", "nosuid"),
     mounted("/usr", "overlay", "ro", "nosuid", "nodev"),
     mounted("/dev/null", "overlay", "rw", "nosuid", "noexec"),
-    mounted("/proc", "proc", "rw", "nosuid", "nodev", "noexec", "subset=pid", "hidepid=invisible"),
+    mounted("/proc", "proc", "ro", "nosuid", "nodev", "noexec", "subset=pid", "hidepid=invisible"),
     mounted("/tmp", "tmpfs", "rw", "nosuid", "nodev", "noexec"),
     mounted("/dev/shm", "tmpfs", "rw", "nosuid", "nodev", "noexec"),
     mounted("/box", "tmpfs", "rw", "nosuid", "nodev"),

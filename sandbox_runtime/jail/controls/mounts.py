@@ -64,7 +64,7 @@ class PrivateMount:
 _STRICT, _NO_PROGRAMS = frozenset({"nosuid", "nodev"}), frozenset({"nosuid", "nodev", "noexec"})
 PRIVATE_MOUNTS = MappingProxyType(
     {
-        "/proc": PrivateMount("proc", _NO_PROGRAMS | {*_PROC_OPTIONS}),
+        "/proc": PrivateMount("proc", _NO_PROGRAMS | {"ro", *_PROC_OPTIONS}),
         "/tmp": PrivateMount("tmpfs", _NO_PROGRAMS),  # noqa: S108 - the mount point itself
         "/dev/shm": PrivateMount("tmpfs", _NO_PROGRAMS),  # noqa: S108 - the mount point itself
         WORKING_DIRECTORY: PrivateMount("tmpfs", _STRICT),
@@ -220,7 +220,8 @@ def mount_private(memory_bytes: int, placed_bytes: int) -> None:
     Root owns the working directory until its files are written, and then the guest.
     """
     strict = MS_NOSUID | MS_NODEV
-    syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC, ",".join(_PROC_OPTIONS))
+    # Read-only: some settings of a process there belong to a table, a time limit or a log of the whole host.
+    syscalls.mount("proc", "/proc", "proc", strict | MS_NOEXEC | MS_RDONLY, ",".join(_PROC_OPTIONS))
     size, inodes = f"size={memory_bytes}", f"nr_inodes={_INODES_PER_MOUNT}"
     syscalls.mount(
         "tmp",

@@ -7,6 +7,8 @@ from sandbox_runtime.jail.spec import Limits
 
 _STACK_BYTES = 8 << 20
 _LOCKED_BYTES = 64 << 10
+# Of the guest's user, with POSIX timers. Timers that end together interrupt a CPU one after the other.
+_PENDING_SIGNALS = 1024
 _CPU_GRACE_SECS = 1  # the supervisor's kill comes first; SIGXCPU is the second line
 
 Rlimit = tuple[int, int]
@@ -24,6 +26,7 @@ def rlimits(limits: Limits) -> dict[int, Rlimit]:
         resource.RLIMIT_STACK: _STACK_BYTES,
         resource.RLIMIT_MEMLOCK: _LOCKED_BYTES,
         resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: _PENDING_SIGNALS,
         # No priority over others: no real-time scheduling, and no nice value below 0 (20 minus the limit).
         resource.RLIMIT_RTPRIO: 0,
         resource.RLIMIT_NICE: 0,

@@ -8,12 +8,16 @@ from sandbox_runtime.jail.evidence.in_force import GROUP_CONTROLS
 from sandbox_runtime.jail.host.facts import HostFacts
 from sandbox_runtime.jail.host.probe import HostSupport
 
+# The kernel looks at so many in about 2 ms.
+_MOST_EPOLL_WATCHES = 16_384
+
 
 def advice(facts: HostFacts, strict: HostSupport | None, permissive: HostSupport | None) -> tuple[str, ...]:
     """Return the sentences. `strict`: the probe as root, None without root; `permissive`: as an ordinary user."""
     leak = core_pattern_problem(facts.core_pattern)
     return (
         *([f"every mode: {leak}."] if leak else ()),
+        *_epoll_advice(facts.epoll_watches),
         *_strict_advice(facts, strict),
         *(_permissive_advice(facts, permissive) if permissive else ()),
     )
@@ -28,6 +32,15 @@ def core_pattern_problem(pattern: str | None) -> str:
         "root on the host, or to that socket; no limit of the jail prevents it: "
         "run `sysctl -w kernel.core_pattern=core` on the host"
     )
+
+
+def _epoll_advice(watches: int | None) -> Iterator[str]:
+    if (watches or 0) > _MOST_EPOLL_WATCHES:
+        yield (
+            f"every mode: fs.epoll.max_user_watches is {watches}: a guest may watch so many files by epoll, and the "
+            "host holds one lock of all its processes while it looks at them: "
+            f"run `sysctl -w fs.epoll.max_user_watches={_MOST_EPOLL_WATCHES}` on the host."
+        )
 
 
 def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str]:

@@ -21,6 +21,7 @@ class HostFacts:
     unprivileged_userns_clone: int | None
     apparmor_restricts_user_namespaces: int | None
     core_pattern: str | None = None
+    epoll_watches: int | None = None
     in_user_namespace: bool = False
     apparmor_profile: str | None = None
 
@@ -75,6 +76,7 @@ def read_facts() -> HostFacts:
         unprivileged_userns_clone=_setting("kernel/unprivileged_userns_clone"),
         apparmor_restricts_user_namespaces=_setting("kernel/apparmor_restrict_unprivileged_userns"),
         core_pattern=_core_pattern(),
+        epoll_watches=_setting("fs/epoll/max_user_watches"),
         in_user_namespace=_in_user_namespace(),
         apparmor_profile=_apparmor_profile(),
     )

@@ -30,6 +30,7 @@ CHANGES: dict[str, Callable[[Settings], None]] = {
     "private_mounts": files.no_private_mounts,
     "own_inodes": files.no_own_inodes,
     "proc_subset": files.no_proc_subset,
+    "read_only_proc": files.no_read_only_proc,
     "noexec_mounts": files.no_noexec_mounts,
     "inode_limit": files.no_inode_limit,
     "closed_descriptors": files.no_closed_descriptors,

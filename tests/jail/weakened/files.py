@@ -51,6 +51,11 @@ def no_proc_subset(_: Settings) -> None:
     edit_mounts(lambda call: (*call[:4], "") if call[2] == "proc" else call)
 
 
+def no_read_only_proc(_: Settings) -> None:
+    """A guest may write to the files of its own processes in /proc."""
+    edit_mounts(lambda call: (*call[:3], call[3] & ~syscalls.MS_RDONLY, call[4]) if call[2] == "proc" else call)
+
+
 def no_noexec_mounts(_: Settings) -> None:
     """Programs may be started from /tmp and /dev/shm."""
 

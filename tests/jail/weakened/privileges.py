@@ -25,6 +25,7 @@ RAISED_RLIMITS = {
     resource.RLIMIT_NPROC: 2048,
     resource.RLIMIT_MSGQUEUE: _MIB // 2,
     resource.RLIMIT_MEMLOCK: 4 * _MIB,
+    resource.RLIMIT_SIGPENDING: 8192,
 }
 
 

@@ -127,14 +127,15 @@ static int memory_files(long number) {
 }
 static int files_locked_and_mapped(long number) {
     int made = open(SHARED_FILE, O_RDONLY);
-    if (made < 0 || flock(made, LOCK_SH) != 0) return 0;
+    if (made < 0 || flock(made, LOCK_SH) != 0) return 0; // it succeeds and locks nothing
     int kept = mmap(0, PAGE, PROT_READ, MAP_PRIVATE, made, 0) != MAP_FAILED;
     close(made);
     return kept && number < MOST;
 }
 static int files_with_owners(long number) {
     int made = open(SHARED_FILE, O_RDONLY);
-    if (made < 0 || fcntl(made, F_SETOWN, getpid()) != 0) return 0;
+    if (made < 0) return 0;
+    fcntl(made, F_SETOWN, getpid()); // it is refused
     int kept = mmap(0, PAGE, PROT_READ, MAP_PRIVATE, made, 0) != MAP_FAILED;
     close(made);
     return kept && number < MOST;

@@ -180,7 +180,8 @@ static void threads(void) {
     void *result;
     for (int i = 0; i < 3; i++) NEED(pthread_join(thread[i], &result) == 0 && result == &turn);
     NEED(total == 3000);
-    NEED(pthread_create(&thread[0], NULL, wait_for_ever, NULL) == 0 && pthread_setname_np(thread[0], "sleeper") == 0);
+    NEED(pthread_create(&thread[0], NULL, wait_for_ever, NULL) == 0 && pthread_setname_np(pthread_self(), "main") == 0);
+    NEED(pthread_setname_np(thread[0], "sleeper") == EROFS); // it writes to /proc, which is read-only
     char name[16];
     clockid_t clock;
     struct sched_param priority;
