@@ -187,19 +187,6 @@ class EndpointsSettings(Outbound):
 
 
 @dataclass(frozen=True, slots=True)
-class EventsSettings:
-    """Settings of `functions.handlers.events`. `longest_wait_secs`: the most that a poll waits for an event."""
-
-    projects_table: str
-    submissions_table: str
-    deliveries_table: str
-    quotas_table: str
-    payloads_bucket: str
-    public_base_url: str
-    longest_wait_secs: int
-
-
-@dataclass(frozen=True, slots=True)
 class SweepSettings(RecordSettings):
     """Settings of `functions.handlers.sweep`. `endpoint_secrets_key_id`: the KMS key."""
 

@@ -20,14 +20,8 @@ from functions.projects.authentication import authenticate
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.clock import Clock
-    from functions.events.consumer_store import ConsumerStore
-    from functions.events.listing import EventListing
-    from functions.events.log import EventLog
-    from functions.events.poll import Poll
+    from functions.events.deployment import EventDeployment
     from functions.http.resolver import Resolver
-    from functions.projects.store import ProjectStore
-    from functions.webhooks.log_writer import LogWriter
 
 NO_SUCH_EVENT = "There is no such event."
 _NO_SUCH_CONSUMER = "There is no such consumer."
@@ -39,13 +33,7 @@ _NO_CONSUMER = "A sample goes to consumers, and this project has none. Start `ru
 class EventRoutes:
     """Handlers. All of them raise ServiceError."""
 
-    projects: ProjectStore
-    listing: EventListing
-    polls: Poll
-    log: EventLog
-    consumer_rows: ConsumerStore
-    writer: LogWriter
-    clock: Clock
+    deployment: EventDeployment
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's events with their bodies."""
@@ -53,12 +41,12 @@ class EventRoutes:
         project_id = self._project(app)
         limit, filters = page_limit(query), event_filters(query)
         after = start_after(query, project_id, LIST_KEY)
-        page = self.listing.page(project_id, filters, limit, after)
+        page = self.deployment.event_listing.page(project_id, filters, limit, after)
         return page_answer(project_id, page, lambda listed: event_body(listed.event), lambda listed: listed.key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one event."""
-        event = self.listing.one(self._project(app), uuid(id_text))
+        event = self.deployment.event_listing.one(self._project(app), uuid(id_text))
         if event is None:
             raise NotFoundError(NO_SUCH_EVENT)
         return answer(event_body(event))
@@ -68,7 +56,7 @@ class EventRoutes:
         project_id = self._project(app)
         request = poll_request(app.current_event.query_string_parameters, project_id)
         try:
-            polled = self.polls.poll(project_id, request)
+            polled = self.deployment.polls.poll(project_id, request)
         except RowsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         return answer(polled_body(project_id, polled))
@@ -76,15 +64,15 @@ class EventRoutes:
     def consumers(self, app: Resolver) -> Response[str]:
         """List the project's consumers."""
         project_id = self._project(app)
-        last = self.log.head(project_id).last
-        found = self.consumer_rows.list_all(project_id)
+        last = self.deployment.event_log.head(project_id).last
+        found = self.deployment.consumers.list_all(project_id)
         return answer({"items": [consumer_body(project_id, one, last) for one in found], "next_cursor": None})
 
     def delete_consumer(self, app: Resolver, name: str) -> Response[str]:
         """Delete a consumer."""
         project_id = self._project(app)
         try:
-            is_deleted = self.consumer_rows.delete(project_id, consumer_name(name))
+            is_deleted = self.deployment.consumers.delete(project_id, consumer_name(name))
         except RowsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         if not is_deleted:
@@ -104,10 +92,10 @@ class EventRoutes:
 
         project_id = self._project(app)
         request = parse_body(SampleRequest, json_body(app.current_event))
-        event = sample_event(project_id, request, self.clock())
-        if not self.writer.add_test(event):
+        event = sample_event(project_id, request, self.deployment.clock())
+        if not self.deployment.log_writer.add_test(event):
             raise ConflictError(_NO_CONSUMER)
         return answer(event_body(event))
 
     def _project(self, app: Resolver) -> str:
-        return authenticate(app.current_event, self.projects).project_id
+        return authenticate(app.current_event, self.deployment.projects).project_id

@@ -5,8 +5,8 @@ from typing import Any
 
 from functions.checks.openapi import CHECK_OPERATIONS
 from functions.console.openapi import CONSOLE_OPERATIONS
+from functions.events.api import EVENT_ROUTES
 from functions.events.catalogue import WEBHOOKS
-from functions.events.openapi import EVENT_OPERATIONS
 from functions.http.json_body import body_text
 from functions.http.openapi.document import Document
 from functions.http.openapi.page import render
@@ -38,7 +38,7 @@ def _built() -> dict[str, Any]:
             *JUDGE_OPERATIONS,
             *CHECK_OPERATIONS,
             *WEBHOOK_OPERATIONS,
-            *EVENT_OPERATIONS,
+            *EVENT_ROUTES,
             *PROJECT_ROUTES,
             *KEY_ROUTES,
             *OPERATION_ROUTES,

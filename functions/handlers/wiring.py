@@ -10,7 +10,6 @@ from functions.judging.runs import JudgedRuns
 from functions.projects.quota_store import QuotaStore
 from functions.settings import (
     AnnounceSettings,
-    EventsSettings,
     RecordSettings,
     ScheduleSettings,
     SubmitSettings,
@@ -32,7 +31,7 @@ def event_bus(settings: AnnounceSettings | SweepSettings | WebhookSettings | Sch
     return Bus(settings.event_bus_name, Clients.events(), settings.public_base_url)
 
 
-def judged_runs(settings: SubmitSettings | RecordSettings | AnnounceSettings | EventsSettings) -> JudgedRuns:
+def judged_runs(settings: SubmitSettings | RecordSettings | AnnounceSettings) -> JudgedRuns:
     """Return the part that ends, repeats and announces judge runs."""
     progress = ProgressStore(settings.submissions_table, Clients.dynamodb())
     return JudgedRuns(Payloads(settings.payloads_bucket, Clients.s3), progress, settings.public_base_url)

@@ -21,11 +21,10 @@ MODELS = {
     "SweepFunction": functions.settings.SweepSettings,
     "ChecksFunction": functions.settings.ChecksSettings,
     "ScheduleFunction": functions.settings.ScheduleSettings,
-    "EventsFunction": functions.settings.EventsSettings,
     "EndpointsFunction": functions.settings.EndpointsSettings,
 }
 # The others name them: SETTINGS.
-HANDLERS = {"ManageFunction": "projects", "OperateFunction": "operations"}
+HANDLERS = {"ManageFunction": "projects", "OperateFunction": "operations", "EventsFunction": "events"}
 
 
 def settings_of(function: str) -> set[str]:

@@ -288,8 +288,8 @@ def test_consumers_are_listed_and_deleted(project_key: str) -> None:
 
 def test_a_poll_waits_no_longer_than_the_deployment_allows(aws: Aws, project_key: str) -> None:
     aws.monkeypatch.setenv("LONGEST_WAIT_SECS", "0")
-    entry_point.wiring.cache_clear()
-    assert entry_point.wiring().polls.longest_wait_secs == 0
+    entry_point.deployment.cache_clear()
+    assert entry_point.deployment().polls.longest_wait_secs == 0
     assert poll(project_key, wait="20")["items"] == []
 
 

@@ -1,11 +1,12 @@
-"""Operations of events."""
+"""The routes of events and their consumers."""
 
 from typing import Any
 
-from functions.events import openapi_bodies as bodies
 from functions.events.model import MAX_CONSUMERS
 from functions.events.parameters import EVENT_TYPES
 from functions.events.requests import SampleRequest
+from functions.events.routes import EventRoutes
+from functions.events.views import ConsumerDeleted, ConsumerPage, EventPage, EventTypePage, EventView, PolledEvents
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import (
     BAD,
@@ -15,11 +16,11 @@ from functions.http.openapi.operation import (
     PAGE,
     TAKES_BODY,
     Answer,
-    Operation,
     path,
     query,
 )
 from functions.http.parameters import LONG_POLL_MAX_SECS
+from functions.http.route import Route
 from functions.webhooks.event_types import EVENT_COMPLETED
 
 _TYPES = query(
@@ -31,13 +32,14 @@ _NAME: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-
 _UNKNOWN: Answer = ("`not_found`: the project has no such event.", (Error,))
 _UNKNOWN_CONSUMER: Answer = ("`not_found`: the project has no such consumer.", (Error,))
 
-EVENT_OPERATIONS = (
-    Operation(
-        "/api/events",
+EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
+    Route(
         "GET",
+        "/api/events",
+        EventRoutes.page,
         "listEvents",
         "List the project's events with their bodies",
-        {200: ("One page.", (bodies.EventPage,)), 400: BAD, **KEYED},
+        {200: ("One page.", (EventPage,)), 400: BAD, **KEYED},
         (
             _TYPES,
             query("since", {"type": "string", "format": "date-time"}, "Only events since this time."),
@@ -55,13 +57,14 @@ EVENT_OPERATIONS = (
             *PAGE,
         ),
     ),
-    Operation(
-        "/api/events/poll",
+    Route(
         "GET",
+        "/api/events/poll",
+        EventRoutes.poll,
         "pollEvents",
         "Commit a cursor, and get the events that follow it",
         {
-            200: ("Events in the order of the log; none after the wait.", (bodies.PolledEvents,)),
+            200: ("Events in the order of the log; none after the wait.", (PolledEvents,)),
             400: BAD,
             409: (
                 f"`conflict`: the cursor is ahead of the log, or the project has {MAX_CONSUMERS} consumers.",
@@ -95,43 +98,48 @@ EVENT_OPERATIONS = (
             PAGE[0],
         ),
     ),
-    Operation(
-        "/api/events/{id}",
+    Route(
         "GET",
+        "/api/events/{id}",
+        EventRoutes.one,
         "getEvent",
         "Show an event with its body",
-        {200: ("The event.", (bodies.EventView,)), 400: BAD, 404: _UNKNOWN, **KEYED},
+        {200: ("The event.", (EventView,)), 400: BAD, 404: _UNKNOWN, **KEYED},
         (ID,),
     ),
-    Operation(
-        "/api/event-types",
+    Route(
         "GET",
+        "/api/event-types",
+        EventRoutes.types,
         "listEventTypes",
         "List the types of events, each with a JSON Schema and an example",
-        {200: ("All types.", (bodies.EventTypePage,)), **KEYED},
+        {200: ("All types.", (EventTypePage,)), **KEYED},
     ),
-    Operation(
-        "/api/event-consumers",
+    Route(
         "GET",
+        "/api/event-consumers",
+        EventRoutes.consumers,
         "listConsumers",
         "List the project's consumers of events",
-        {200: ("All consumers.", (bodies.ConsumerPage,)), **KEYED},
+        {200: ("All consumers.", (ConsumerPage,)), **KEYED},
     ),
-    Operation(
-        "/api/event-consumers/{name}",
+    Route(
         "DELETE",
+        "/api/event-consumers/{name}",
+        EventRoutes.delete_consumer,
         "deleteConsumer",
         "Delete a consumer and its position",
-        {200: ("Deleted.", (bodies.ConsumerDeleted,)), 400: BAD, 404: _UNKNOWN_CONSUMER, **KEYED},
+        {200: ("Deleted.", (ConsumerDeleted,)), 400: BAD, 404: _UNKNOWN_CONSUMER, **KEYED},
         (path("name", _NAME),),
     ),
-    Operation(
-        "/api/event-samples",
+    Route(
         "POST",
+        "/api/event-samples",
+        EventRoutes.sample,
         "sendSample",
         "Send a sample event to the consumers that include tests",
         {
-            200: ("The sample.", (bodies.EventView,)),
+            200: ("The sample.", (EventView,)),
             400: ("`bad_request`: broken JSON.", (Error,)),
             409: ("`conflict`: the project has no consumer.", (Error,)),
             **TAKES_BODY,
