@@ -137,18 +137,6 @@ class RecordSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class AnnounceSettings:
-    """Settings of `functions.handlers.announce`."""
-
-    submissions_table: str
-    checks_table: str
-    checks_queue_url: str
-    payloads_bucket: str
-    event_bus_name: str
-    public_base_url: str
-
-
-@dataclass(frozen=True, slots=True)
 class Outbound:
     """Settings of every function that sends webhooks. `endpoint_secrets_key_id`: the KMS key."""
 

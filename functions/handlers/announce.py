@@ -5,31 +5,35 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.aws.clients import Clients
-from functions.checks.hints import CheckHints
+from functions.checks.deployment import CheckDeployment
 from functions.checks.submission_triggers import SubmissionTriggers
-from functions.checks.trigger_store import TriggerStore
-from functions.handlers.wiring import event_bus, judged_runs
-from functions.settings import AnnounceSettings, load
+from functions.judging.deployment import JudgeDeployment
+from functions.settings import load_settings
 from functions.submissions.announce import Announced, Announcer
 from functions.submissions.completed_event import event_of
 from functions.submissions.rows import SUBMISSION_SK, submission_id_of
-from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger, metrics
 
 SERVICE = "announce"
 
 
+SETTINGS = (
+    *("submissions_table", "checks_table", "checks_queue_url", "payloads_bucket"),
+    *("event_bus_name", "public_base_url"),
+)
+
+
+class AnnounceDeployment(CheckDeployment, JudgeDeployment):
+    """Submissions and judge runs, and the checks that follow them."""
+
+
 @cache
 def wired() -> Announcer:
     """Return the wired parts, created on the first call."""
-    settings = load(AnnounceSettings)
-    submissions = SubmissionStore(settings.submissions_table, Clients.dynamodb())
-    triggers = TriggerStore(settings.checks_table, Clients.dynamodb())
-    started = SubmissionTriggers(triggers, CheckHints(Clients.sqs(), settings.checks_queue_url))
-    judged = judged_runs(settings)
-    event = partial(event_of, judged, judged.payloads, settings.public_base_url)
-    return Announcer(submissions, event_bus(settings), event, started.start_checks)
+    deployment = AnnounceDeployment(load_settings(SETTINGS), logger(SERVICE))
+    started = SubmissionTriggers(deployment.triggers, deployment.check_hints)
+    event = partial(event_of, deployment.judged_runs, deployment.payloads, deployment.settings.public_base_url)
+    return Announcer(deployment.submissions, deployment.event_bus, event, started.start_checks)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature

@@ -9,7 +9,6 @@ from functions.judging.progress_store import ProgressStore
 from functions.judging.runs import JudgedRuns
 from functions.projects.quota_store import QuotaStore
 from functions.settings import (
-    AnnounceSettings,
     RecordSettings,
     ScheduleSettings,
     SubmitSettings,
@@ -26,12 +25,12 @@ from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 from functions.webhooks.event_bus import Bus
 
 
-def event_bus(settings: AnnounceSettings | SweepSettings | WebhookSettings | ScheduleSettings) -> Bus:
+def event_bus(settings: SweepSettings | WebhookSettings | ScheduleSettings) -> Bus:
     """Return the event bus."""
     return Bus(settings.event_bus_name, Clients.events(), settings.public_base_url)
 
 
-def judged_runs(settings: SubmitSettings | RecordSettings | AnnounceSettings) -> JudgedRuns:
+def judged_runs(settings: SubmitSettings | RecordSettings) -> JudgedRuns:
     """Return the part that ends, repeats and announces judge runs."""
     progress = ProgressStore(settings.submissions_table, Clients.dynamodb())
     return JudgedRuns(Payloads(settings.payloads_bucket, Clients.s3), progress, settings.public_base_url)

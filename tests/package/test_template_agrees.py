@@ -16,7 +16,6 @@ MODELS = {
     "JudgeFunction": functions.settings.SubmitSettings,
     "ResultFunction": functions.settings.ResultSettings,
     "RecordFunction": functions.settings.RecordSettings,
-    "AnnounceFunction": functions.settings.AnnounceSettings,
     "WebhookFunction": functions.settings.WebhookSettings,
     "SweepFunction": functions.settings.SweepSettings,
     "ChecksFunction": functions.settings.ChecksSettings,
@@ -24,7 +23,12 @@ MODELS = {
     "EndpointsFunction": functions.settings.EndpointsSettings,
 }
 # The others name them: SETTINGS.
-HANDLERS = {"ManageFunction": "projects", "OperateFunction": "operations", "EventsFunction": "events"}
+HANDLERS = {
+    "AnnounceFunction": "announce",
+    "ManageFunction": "projects",
+    "OperateFunction": "operations",
+    "EventsFunction": "events",
+}
 
 
 def settings_of(function: str) -> set[str]:
