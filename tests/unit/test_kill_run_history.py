@@ -8,13 +8,18 @@ import pytest
 
 from tests.submission_factory import EVENTS
 from tests.system.kill_run.history import (
+    Called,
     Charges,
+    CheckEvent,
+    CheckRun,
+    Checks,
     Item,
     Page,
     Told,
     shown,
     wrong_answers,
     wrong_charges,
+    wrong_checks,
     wrong_list,
     wrong_polls,
 )
@@ -130,3 +135,30 @@ def test_a_judge_run_is_shown_with_the_fields_of_a_run() -> None:
     assert shown(mixed)["stdout"] == "".join(case["stdout"] or "" for case in mixed["results"])
     unfinished = {"id": "s", "status": "running", "finished": 1}
     assert shown(unfinished) == unfinished
+
+
+CALLS = (Called("call-0", "r"), Called("call-0", "r"), Called("call-1", "s"))
+RUNS = (CheckRun("r", "passed", '{"call":"call-0"}\n'), CheckRun("s", "flaky", '{"call":"call-1"}\n'))
+EVENTS_OF_RUNS = (CheckEvent("e", "r"), CheckEvent("f", "s"), CheckEvent("e", "r"))
+CHECKS = Checks(CALLS, RUNS, EVENTS_OF_RUNS)
+
+
+def test_each_call_of_a_check_has_one_run_with_one_event() -> None:
+    assert list(wrong_checks(CHECKS)) == []
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [
+        pytest.param(replace(CHECKS, calls=(*CALLS, Called("call-1", "t"))), id="a repeat started another run"),
+        pytest.param(replace(CHECKS, runs=RUNS[:1]), id="no run"),
+        pytest.param(replace(CHECKS, runs=(*RUNS, CheckRun("t", "passed", ""))), id="a run that nobody asked for"),
+        pytest.param(replace(CHECKS, runs=(RUNS[0], replace(RUNS[1], status="running"))), id="a run without an end"),
+        pytest.param(replace(CHECKS, runs=(RUNS[0], replace(RUNS[1], stdout=RUNS[0].stdout))), id="another output"),
+        pytest.param(replace(CHECKS, events=EVENTS_OF_RUNS[:1]), id="no event"),
+        pytest.param(replace(CHECKS, events=(*EVENTS_OF_RUNS, CheckEvent("g", "s"))), id="two events"),
+        pytest.param(replace(CHECKS, events=(*EVENTS_OF_RUNS, CheckEvent("e", ""))), id="an invalid signature"),
+    ],
+)
+def test_calls_of_a_check_that_ran_twice_or_not_at_all_are_found(checks: Checks) -> None:
+    assert list(wrong_checks(checks))

@@ -58,6 +58,40 @@ class Charges:
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """One accepted call of a check, and the run that the answer names."""
+
+    webhook_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """One run of a check, as its list shows it."""
+
+    run_id: str
+    status: str
+    stdout: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEvent:
+    """One request with the event of a run. `run_id`: empty if its signature is invalid."""
+
+    event_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The calls of a check, in order, its runs, and the requests with their events."""
+
+    calls: tuple[Called, ...]
+    runs: tuple[CheckRun, ...]
+    events: tuple[CheckEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """`told` and `pages`: in the order of the answers to one client. `listed`: ids of the list of results."""
 
@@ -65,6 +99,7 @@ class History:
     pages: tuple[Page, ...]
     listed: tuple[str, ...]
     charges: Charges
+    checks: Checks
 
 
 def shown(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -181,3 +216,23 @@ def wrong_charges(
     most = max(accumulate(step for _, step in steps), default=0)
     if most > charges.in_flight_limit:
         yield f"{most} submissions were in flight at once; the limit is {charges.in_flight_limit}"
+
+
+def wrong_checks(checks: Checks) -> Iterator[str]:
+    """Find calls with two runs or none, runs that did not pass or have another output, and events that are missing."""
+    run_ids: dict[str, str] = {}
+    for call in checks.calls:
+        if run_ids.setdefault(call.webhook_id, call.run_id) != call.run_id:
+            yield f"{call.webhook_id} was answered with the runs {run_ids[call.webhook_id]} and {call.run_id}"
+    outputs = {run_id: f'{{"call":"{webhook_id}"}}\n' for webhook_id, run_id in run_ids.items()}
+    if Counter(run.run_id for run in checks.runs) != Counter(run_ids.values()):
+        yield f"the calls have the runs {sorted(run_ids.values())}, and the check {[run.run_id for run in checks.runs]}"
+    for run in checks.runs:
+        if run.status not in {"passed", "flaky"} or run.stdout != outputs.get(run.run_id):
+            yield f"run {run.run_id} of a check is {run.status} and printed {run.stdout!r}"
+    event_ids: dict[str, set[str]] = {}
+    for event in checks.events:
+        event_ids.setdefault(event.run_id, set()).add(event.event_id)
+    for run_id in sorted(outputs.keys() | event_ids.keys()):
+        if run_id not in outputs or len(event_ids.get(run_id, ())) != 1:
+            yield f"run {run_id or 'with an invalid signature'} of a check has the events {event_ids.get(run_id)}"

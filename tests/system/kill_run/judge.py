@@ -11,7 +11,16 @@ from typing import Any
 
 from functions.webhooks.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow, Facts, Reception
-from tests.system.kill_run.history import Told, essence, shown, wrong_answers, wrong_charges, wrong_list, wrong_polls
+from tests.system.kill_run.history import (
+    Told,
+    essence,
+    shown,
+    wrong_answers,
+    wrong_charges,
+    wrong_checks,
+    wrong_list,
+    wrong_polls,
+)
 from tests.system.kill_run.sends import Unrecorded, unreceived, unrecorded
 
 RUN = "run"
@@ -179,6 +188,7 @@ class Judge:
         yield from wrong_list(history.listed, rows)
         accepted_at = {one.submission_id: one.at for one in self._facts.submitted if one.submission_id is not None}
         ended = {name: epoch_secs(result["completed_at"]) for name, result in results.items() if "verdict" in result}
+        yield from wrong_checks(history.checks)
         yield from wrong_charges(history.charges, accepted_at, ended)
 
     def _overtaken(self) -> Iterator[str]:

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 
 from functions.projects.quota import DEFAULT_QUOTAS, Quota
+from tests.system.kill_run import check_calls
+from tests.system.kill_run.check_calls import CheckCalls
 from tests.system.kill_run.clients import Clients
 from tests.system.kill_run.facts import Facts, Kill, Reception
 from tests.system.kill_run.history import Charges, History, shown
@@ -20,6 +22,7 @@ from tests.system.kill_run.plan import Plan, Victim
 from tests.system.kill_run.tables import Tables, read_tables
 from tests.system.kill_run.targets import Targets, open_targets
 from tests.system.local_stack import LocalStack, traces
+from tests.system.webhook_inbox import open_inbox
 
 VARIABLES = {
     "RUSTBOX_PARAM_OfferedLanguages": "python,javascript,c",  # of the plan's jobs
@@ -87,14 +90,22 @@ def kill_run(stack: LocalStack, plan: Plan, seed: int, tell: Callable[[str], Non
         stack.start()
         api_key = stack.add_project(PROJECT_ID, quotas=dict.fromkeys(DEFAULT_QUOTAS, QUOTA))
         open_client = partial(stack.client, api_key, timeout_secs=_ANSWER_SECS)
-        with open_client() as client, open_targets(client) as targets:
+        checks_key = stack.add_project(check_calls.PROJECT_ID)
+        with (
+            open_client() as client,
+            open_targets(client) as targets,
+            stack.client(checks_key, timeout_secs=_ANSWER_SECS) as checks_client,
+            open_inbox() as inbox,
+        ):
+            checks = CheckCalls(checks_client, inbox, plan.secs)
             observers = Observers(open_client)
             clients = Clients(open_client, plan.jobs, targets.own_url, observers.watcher.watch)
             killer = Killer(stack, plan, seed)
             try:
                 observers.start()
-                return _run(stack, plan, Parts(client, targets, killer, clients, observers), tell)
+                return _run(stack, plan, Parts(client, targets, killer, clients, observers, checks), tell)
             finally:
+                checks.end()
                 clients.end()
                 killer.end()
                 observers.close()
@@ -111,6 +122,7 @@ class Parts:
     killer: Killer
     clients: Clients
     observers: Observers
+    checks: CheckCalls
 
 
 def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None]) -> Report:
@@ -118,16 +130,21 @@ def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None
     began = time.monotonic()
     killer.start()
     clients.start()
+    parts.checks.start()
     killer.finish(plan.secs + REQUIRED_SECS)
     if killer.problems:
         raise LauncherEndedError(killer.problems[0])
     killed_secs = time.monotonic() - began
-    accepted, ended = len(clients.submitted), len((tables := read_tables(stack)).jobs) - len(tables.open_ids)
+    accepted, ended = (
+        len(clients.submitted),
+        len((tables := read_tables(stack, PROJECT_ID)).jobs) - len(tables.open_ids),
+    )
     tell(f"killed for {killed_secs:.0f} s; until then {accepted} of {len(plan.jobs)} were accepted, {ended} had ended")
     problems = [f"no {victim} was killed" for victim in killer.missing]
     if not clients.finish(ACCEPT_SECS):
         problems.append("some clients got no answer")
     quiet_began = time.monotonic()
+    checks = parts.checks.finish(QUIET_SECS)
     tables, receptions = _settle(stack, targets)
     quiet_secs = time.monotonic() - quiet_began - _AFTERWARDS_SECS
     observers.end()
@@ -142,6 +159,7 @@ def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None
         pages=observers.pages,
         listed=tuple(_list_results(parts.client)),
         charges=Charges(QUOTA.in_flight, sum(tables.counts), clients.lost_answers),
+        checks=checks,
     )
     if (code := stack.stop()) != 0:
         problems.append(f"the stack stopped with {code}\n{stack.log()}")
@@ -157,7 +175,7 @@ def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None
         kills=tuple(killer.kills),
         generations=tuple(killer.generations),
         history=history,
-        problems=(*problems, *clients.problems, *observers.problems),
+        problems=(*problems, *clients.problems, *observers.problems, *parts.checks.problems),
         held=frozenset(tables.held),
         alerts=frozenset(tables.alerts),
         ordered=frozenset(targets.ordered),
@@ -191,9 +209,9 @@ def _settle(stack: LocalStack, targets: Targets) -> tuple[Tables, tuple[Receptio
     """
     deadline = time.monotonic() + QUIET_SECS
     while True:
-        if is_settled := _is_settled(read_tables(stack)):
+        if is_settled := _is_settled(read_tables(stack, PROJECT_ID)):
             time.sleep(_AFTERWARDS_SECS)
-        receptions, tables = targets.all(), read_tables(stack)
+        receptions, tables = targets.all(), read_tables(stack, PROJECT_ID)
         if (is_settled and _is_settled(tables)) or time.monotonic() > deadline:
             return tables, receptions
         time.sleep(1)

@@ -29,19 +29,19 @@ class Tables:
     counts: list[int] = field(default_factory=list)
 
 
-def read_tables(stack: LocalStack) -> Tables:
-    """Read all rows."""
+def read_tables(stack: LocalStack, project_id: str) -> Tables:
+    """Read all rows of a project."""
     read = Tables()
     for row in _rows(stack, "SubmissionsTable"):
-        if row["pk"].startswith("SUBMISSION#") and "metadata" in row:  # not the progress of a judge run
-            submission_id = row["pk"].removeprefix("SUBMISSION#")
+        kind, _, submission_id = row["pk"].partition("#")
+        if kind == "SUBMISSION" and row.get("project_id") == project_id:  # not the progress of a judge run
             read.jobs[submission_id] = row["metadata"]["job"]
             if row["status"] not in {"completed", "error"} or row.get("fanout") == "PENDING":
                 read.open_ids.add(submission_id)
     for row in _rows(stack, "DeliveriesTable"):
         event_id = row["pk"].removeprefix("EVENT#")
         kind, _, rest = row["sk"].partition("#")
-        if kind == "DELIVERY":
+        if kind == "DELIVERY" and row["project_id"] == project_id:
             read.deliveries[event_id, rest] = row["state"]
             if row["event_type"] in ALERT_EVENTS:
                 read.alerts.add(event_id)
@@ -49,10 +49,15 @@ def read_tables(stack: LocalStack) -> Tables:
                 read.attempts.append(_attempt(rest, event_id, row["only_attempt"]))
         elif kind == "ATTEMPT":
             read.attempts.append(_attempt(rest.partition("#")[0], event_id, row))
-    for row in _rows(stack, "QuotasTable"):
-        read.counts.append(row.get("day_count", 0))
-        read.held.update(read_entry(text).submission_id for text in row.get("in_flight", ()))
+    _read_quotas(stack, project_id, read)
     return read
+
+
+def _read_quotas(stack: LocalStack, project_id: str, read: Tables) -> None:
+    for row in _rows(stack, "QuotasTable"):
+        if row["pk"] == f"PROJECT#{project_id}":
+            read.counts.append(row.get("day_count", 0))
+            read.held.update(read_entry(text).submission_id for text in row.get("in_flight", ()))
 
 
 def _attempt(target: str, event_id: str, values: Mapping[str, Any]) -> AttemptRow:
