@@ -79,17 +79,21 @@ def _check(draft: Path, source: Path, keys: MasterKeys) -> None:
 
 
 def _keep_earlier(path: Path) -> Path | None:
-    """Keep the earlier file with its log beside it. The file itself stays in place until it is replaced."""
-    if not path.exists():
+    """Keep the earlier file with its log beside it. The file itself stays in place until it is replaced.
+
+    A log without its file is moved too: SQLite would take it for that of the backup.
+    """
+    logs = [log for suffix in ("-wal", "-shm") if (log := path.with_name(path.name + suffix)).exists()]
+    if not path.exists() and not logs:
         return None
     kept = path.parent / f"before-restore-{time.strftime('%Y%m%d-%H%M%S')}"
     kept.mkdir(mode=0o700)
     # Into the file with the last writes: so an interruption from here on leaves it whole. It may be damaged.
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as earlier:
-        earlier.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    os.link(path, kept / path.name)
-    for suffix in ("-wal", "-shm"):
-        log = path.with_name(path.name + suffix)
+    if path.exists():
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as earlier:
+            earlier.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        os.link(path, kept / path.name)
+    for log in logs:
         if log.exists():
             log.rename(kept / log.name)
     return kept

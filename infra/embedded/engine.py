@@ -29,13 +29,17 @@ def _now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`clock` gives epoch milliseconds. `holder`: the process that received messages belong to; None is this one."""
+    """`clock` gives epoch milliseconds. `holder`: the process that received messages belong to; None is this one.
+
+    `dropped_frames`: damaged ones of the write-ahead log, which SQLite dropped when the folder was opened.
+    """
 
     store: Store
     waking: Waking
     keys: MasterKeys
     clock: Callable[[], int] = field(default=_now_ms)
     holder: str | None = None
+    dropped_frames: int = 0
 
     @property
     def receiver(self) -> str:
@@ -53,16 +57,21 @@ def open_engine(
 ) -> Engine:
     """Open the engine's folder. `prepare`: check its files and migrate first, which one process does at its start.
 
-    `synchronous`: FULL keeps every answered write through a loss of power, NORMAL through the death of processes.
+    A write that was answered survives the death of all processes. `synchronous`: with FULL, it survives a loss of power
+    too as soon as `store.flush` has returned; messages and stream records are flushed before they are received.
     Raises StoreUnusableError.
     """
-    store, keys = Store(folder, synchronous), MasterKeys(folder)
+    try:
+        store, keys = Store(folder, synchronous), MasterKeys(folder)
+    except OSError as error:
+        raise StoreUnusableError(f"{folder} cannot be used: {error.strerror}") from error
+    dropped = 0
     if prepare:
         try:
-            store.prepare()
+            dropped = store.prepare([keys.path])
             with store.read() as connection:
                 keys.require_all(connection)
         except StoreUnusableError:
             store.close()
             raise
-    return Engine(store, Waking(folder / "wake"), keys, clock)
+    return Engine(store, Waking(folder / "wake"), keys, clock, dropped_frames=dropped)

@@ -7,17 +7,22 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote
 
-from infra.embedded import schema
-from infra.embedded.errors import ServiceError, StoreUnusableError
+from infra.embedded.errors import ServiceError
+from infra.embedded.group_flush import Counters, GroupFlush
+from infra.embedded.opening import open_prepared
+from infra.embedded.trouble import Places, Trouble, find_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 FILE_NAME: Final = "rustbox.sqlite"
+LOG_NAME: Final = f"{FILE_NAME}-wal"
 _BUSY_MS: Final = 30_000
 _CACHE_KB: Final = 4096
 _READER_CACHE_KB: Final = 1024
@@ -31,11 +36,11 @@ type Synchronous = Literal["FULL", "NORMAL"]
 class _Own:
     """The store in one process: connections, and the writers' locks: of its threads, and of all processes."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, folder: Path, counters: Counters) -> None:
         self.pid = os.getpid()
         self.thread_lock = threading.Lock()
         self.lock = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.group_flush = GroupFlush(folder, folder / LOG_NAME, counters)
         self.writer: sqlite3.Connection | None = None
         self.idle: deque[sqlite3.Connection] = deque()
         self.is_closed = False
@@ -58,28 +63,33 @@ class Store:
 
     A writer takes a lock of the kernel before SQLite's own: it wakes the next writer at once, where SQLite would poll.
     A process that dies loses both.
+
+    No commit waits for the disk. `synchronous`: with FULL, `flush` does; with NORMAL, it does nothing.
     """
 
     def __init__(self, folder: Path, synchronous: Synchronous) -> None:
         self.folder = folder
         self._path = folder / FILE_NAME
-        self._synchronous = synchronous
-        self._mine = _Own(folder)
+        self._is_flushed = synchronous == "FULL"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._counters = Counters(folder)
+        self._places = Places()
+        self._mine = _Own(folder, self._counters)
         self._inherited: list[_Own] = []
         self._forked = threading.Lock()
 
-    def prepare(self) -> None:
-        """Create the file or bring it to this version. Raises StoreUnusableError."""
-        try:
-            self._path.touch(mode=0o600)
-            connection = self._connect(_CACHE_KB)
-        except sqlite3.DatabaseError as error:
-            problem = f"{self._path} cannot be opened ({error}): restore a backup, or move the file aside"
-            raise StoreUnusableError(problem) from error
-        except OSError as error:
-            raise StoreUnusableError(f"{self._path} cannot be opened: {error.strerror}") from error
-        with closing(connection):
-            schema.prepare(connection, self._path)
+    def prepare(self, companions: Sequence[Path] = ()) -> int:
+        """Create the file or bring it to this version, with all of the log in it and on the disk.
+
+        Nothing else uses the folder. `companions`: files that exist only beside a file that is not empty.
+        Returns how many damaged frames of the log SQLite dropped. Raises StoreUnusableError.
+        """
+        own = self._own()
+        log = self.folder / LOG_NAME
+        own.writer, dropped = open_prepared(self._path, log, companions, partial(self._connect, _CACHE_KB))
+        self._counters.reset()
+        self._places.note((self._path, log))
+        return dropped
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -95,7 +105,7 @@ class Store:
             finally:
                 own.keep(connection)
         except sqlite3.Error as error:
-            raise _service_error(error) from error
+            raise self._service_error(error) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -111,8 +121,10 @@ class Store:
                         own.writer = self._connect(_CACHE_KB)
                     own.writer.execute("BEGIN IMMEDIATE")
                     try:
+                        self._require_in_place()
                         yield own.writer
-                        own.writer.execute("COMMIT")
+                        with self._counters.commit():
+                            own.writer.execute("COMMIT")
                     except BaseException:
                         with suppress(sqlite3.Error):  # a full disk may have ended the transaction already
                             own.writer.execute("ROLLBACK")
@@ -120,7 +132,28 @@ class Store:
                 finally:
                     fcntl.flock(own.lock, fcntl.LOCK_UN)
         except sqlite3.Error as error:
-            raise _service_error(error) from error
+            raise self._service_error(error) from error
+
+    def visible_commits(self) -> int:
+        """Return a mark for `flush`: all that this process can read now."""
+        return self._counters.visible()
+
+    def flush(self, commits: int | None = None) -> None:
+        """Return when everything that this process can read is on the disk, or could read at a mark.
+
+        Raises ServiceError.
+        """
+        if not self._is_flushed:
+            return
+        try:
+            self._own().group_flush.flush(self._counters.visible() if commits is None else commits)
+        except OSError as error:
+            problem = f"the engine's log cannot be flushed: {error.strerror}"
+            raise ServiceError("ServiceUnavailable", problem, 503) from error
+
+    def find_trouble(self) -> Trouble | None:
+        """Tell why the file cannot be used for now; None where nothing is known to be wrong."""
+        return self._places.find_lost() or self._counters.find_failure() or find_full(self.folder)
 
     def close(self) -> None:
         """End all use by this process."""
@@ -131,6 +164,7 @@ class Store:
                 own.writer.close()
             own.writer = None
             os.close(own.lock)
+            own.group_flush.close()
         own.close_idle()
 
     def _own(self) -> _Own:
@@ -139,20 +173,26 @@ class Store:
                 if self._mine.pid != os.getpid():
                     # After a fork. The descriptor is the parent's lock too, which must end with the parent. SQLite's
                     # connections must not be used here, not even closed.
-                    own, inherited = _Own(self.folder), self._mine
+                    own, inherited = _Own(self.folder, self._counters), self._mine
                     self._inherited.append(inherited)
                     self._mine = own
                     os.close(inherited.lock)
+                    inherited.group_flush.close()
         return self._mine
 
     def _connect(self, cache_kb: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
+            f"file:{quote(str(self._path))}?mode=rw",  # never a new file in place of a lost one
+            uri=True,
+            timeout=_BUSY_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         try:
             for pragma in (
                 "journal_mode = WAL",
-                f"synchronous = {self._synchronous}",
+                "synchronous = NORMAL",
                 f"cache_size = -{cache_kb}",
                 "temp_store = MEMORY",
                 "journal_size_limit = 67108864",
@@ -163,10 +203,18 @@ class Store:
             raise
         return connection
 
+    def _require_in_place(self) -> None:
+        """Refuse to write into a file that the next start does not find. The caller holds the lock, with open files."""
+        if self._places.is_empty:
+            self._places.note((self._path, self.folder / LOG_NAME))
+        elif (trouble := self._places.find_lost()) is not None:
+            raise ServiceError("ServiceUnavailable", trouble.detail, 503)
 
-def _service_error(error: sqlite3.Error) -> ServiceError:
-    """Turn a failure of the file into an error that clients repeat; a full disk passes."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-    if code in _PASSING:
-        return ServiceError("ServiceUnavailable", f"the engine's file cannot be used now: {error}", 503)
-    return ServiceError("InternalServerError", f"the engine's file failed: {error}", 500)
+    def _service_error(self, error: sqlite3.Error) -> ServiceError:
+        """Turn a failure of the file into an error that clients repeat; a full disk passes."""
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+        if code in _PASSING:
+            trouble = find_full(self.folder)
+            cause = trouble.detail if trouble else f"the engine's file cannot be used now: {error}"
+            return ServiceError("ServiceUnavailable", cause, 503)
+        return ServiceError("InternalServerError", f"the engine's file failed: {error}", 500)

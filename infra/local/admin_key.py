@@ -9,13 +9,16 @@ import os
 import secrets
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.local.embedded_aws import EmbeddedAws
 from infra.local.errors import StartError
 from infra.local.preflight import lock_state
 from infra.local.resources import session
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, read_state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BYTES = 32
 _STDERR = 2
@@ -28,8 +31,8 @@ def seed(ssm: Any) -> None:
     _put(ssm, ADMIN_KEY)
 
 
-def ensure(ssm: Any) -> None:
-    """Make a key where there is none, and show it.
+def ensure(ssm: Any, flush: Callable[[], None]) -> None:
+    """Make a key where there is none, and show it when `flush` has returned.
 
     Raises StartError for a state of `up`, and if the journal would keep the key.
     """
@@ -37,7 +40,7 @@ def ensure(ssm: Any) -> None:
         return
     if _is_journal(_STDERR):
         raise StartError("there is no administrator's key: run `make admin-key` in a terminal, then start again")
-    _make(ssm)
+    _make(ssm, flush)
 
 
 def replace() -> None:
@@ -46,10 +49,12 @@ def replace() -> None:
     lock = None
     with suppress(StartError):  # a stack that runs has prepared the file
         lock = lock_state(state_dir)
-    EmbeddedAws(state_dir, "FULL", prepare=lock is not None).answer_clients()
+    embedded = EmbeddedAws(state_dir, "FULL", prepare=lock is not None)
+    embedded.answer_clients()
     ssm = session().client("ssm")
     _find_own(ssm)
-    _make(ssm)
+    _make(ssm, embedded.engine.store.flush)
+    embedded.close()
 
 
 def _is_journal(descriptor: int) -> bool:
@@ -77,9 +82,10 @@ def _put(ssm: Any, key: str) -> None:
     ssm.put_parameter(Name=ADMIN_KEY_PARAMETER, Value=key, Type="SecureString", Overwrite=True)
 
 
-def _make(ssm: Any) -> None:
+def _make(ssm: Any, flush: Callable[[], None]) -> None:
     key = secrets.token_urlsafe(_BYTES)
     _put(ssm, key)
+    flush()
     # Not through the console: logs are kept.
     sys.stderr.write(f"rustbox: the administrator's key, shown only now: {key}\n")
     sys.stderr.flush()

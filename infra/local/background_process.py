@@ -14,6 +14,7 @@ from infra.embedded.dynamodb import streams
 from infra.local.runner_process import tell_end
 from infra.local.schedules import ScheduleThreads, interval_secs
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
+from infra.local.state_watch import TroubleWatch
 from infra.local.stream_mappings import StreamPollers
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     if embedded is not None:
         embedded.start()
         parts.callback(embedded.stop)
+        watch = TroubleWatch(embedded.engine.store, console)
+        watch.start()
+        parts.callback(watch.stop)
     tell_end(prepared, prepared.began_ms)
     if not settings.production:
         _seed_project(prepared.template.values["ProjectsTable"]["Ref"])

@@ -63,11 +63,15 @@ class EmbeddedAws:
     def stop(self) -> None:
         """Stop serving the runner, and stop the housekeeping.
 
-        The file stays open: handlers may still write until the process ends, and SQLite needs no clean end.
+        The file stays open: handlers may still write until the process ends.
         """
         if self._socket is not None:
             self._socket.stop()
         self._housekeeping.stop()
+
+    def close(self) -> None:
+        """Put the log into the file, as the last process that uses the folder."""
+        self.engine.close()
 
 
 def runner_statements(template: Template) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from infra.embedded.sqs.receipts import release_dead
 from infra.local.child_processes import DRAIN_SIGNAL, unblock_signals
 from infra.local.gateway import Gateway
 from infra.local.mappings import MappingPollers
+from infra.local.state_watch import StateInvoker
 
 if TYPE_CHECKING:
     import socket
@@ -72,8 +73,11 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
 
 
 def _configuration(prepared: Prepared, loaded: Loaded) -> uvicorn.Config:
+    invoker = loaded.invoker
+    if prepared.embedded is not None:
+        invoker = StateInvoker(invoker.functions, invoker.handlers, prepared.embedded.engine.store)
     return uvicorn.Config(
-        Gateway(loaded.stack.routes, loaded.invoker, prepared.console, loaded.counters),
+        Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters),
         lifespan="off",
         log_config=None,
         access_log=False,

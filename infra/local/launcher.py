@@ -49,4 +49,7 @@ def _run(prepared: Prepared, listener: socket.socket) -> int:
         listener.close()
         os.close(prepared.log_writer)
 
-    return ChildProcesses(functions, [runner, background], release, prepared.console).run()
+    code = ChildProcesses(functions, [runner, background], release, prepared.console).run()
+    if prepared.embedded is not None:
+        prepared.embedded.close()
+    return code

@@ -44,12 +44,13 @@ def load(prepared: Prepared) -> Loaded:
         prepared.direct.store_token(ssm)
     if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
         if settings.production:
-            admin_key.ensure(ssm)
+            admin_key.ensure(ssm, prepared.flush)
         else:
             admin_key.seed(ssm)
     stack = read_stack(prepared.template)
     sys.stdout = LogStream(prepared.console, "function")
     invoker = load_handlers(stack.functions)
+    _wait_for_the_disk(prepared)
     if settings.failpoint:
         from infra.local.failpoint import arm  # noqa: PLC0415 - imports functions, see `invoker.load_handlers`
 
@@ -57,3 +58,9 @@ def load(prepared: Prepared) -> Loaded:
     gc.freeze()  # collections in the processes would otherwise copy the pages that they share
     gc.enable()
     return Loaded(stack, invoker, Counters(counter_names(stack), settings.processes))
+
+
+def _wait_for_the_disk(prepared: Prepared) -> None:
+    from functions import durability  # noqa: PLC0415 - see `invoker.load_handlers`
+
+    durability.set_wait(prepared.flush)

@@ -38,6 +38,11 @@ class Prepared:
     log_writer: int
     began_ms: int
 
+    def flush(self) -> None:
+        """Return when everything that was written until now is on the disk."""
+        if self.embedded is not None:
+            self.embedded.engine.store.flush()
+
 
 def prepare(settings: LocalSettings, console: Console) -> Prepared:
     """Prepare the parts, without threads or open connections: processes are forked later.
@@ -66,4 +71,8 @@ def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws | None:
     if (folder := set_aside_old_state(settings.state_dir)) is not None:
         text = f"the state of an older version is now in {folder}; this version does not read it"
         console.line("stack", text, "warning")
-    return EmbeddedAws(settings.state_dir, settings.synchronous)
+    embedded = EmbeddedAws(settings.state_dir, settings.synchronous)
+    if dropped := embedded.engine.dropped_frames:
+        text = f"{dropped} frames of the database's log were damaged and dropped: the writes in them are lost"
+        console.line("stack", f"{text}. A loss of power leaves such frames, and a disk that fails", "warning")
+    return embedded

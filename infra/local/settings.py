@@ -35,7 +35,8 @@ class LocalSettings:
     """`endpoint_url`: the user's own AWS server, None for the embedded engine. Times in seconds.
 
     `synchronous`: of the engine. NORMAL keeps every accepted submission when processes are killed,
-    FULL also when the machine loses power. `processes` run the functions. `production`: `serve`, not `up`.
+    FULL, the default in production, also when the machine loses power. `processes` run the functions.
+    `production`: `serve`, not `up`.
     `started_at`: when the user asked for the start, in seconds since the epoch.
     `metrics_port`: of Prometheus' metrics, on loopback. `listen_address`: loopback outside a container.
     """
@@ -78,7 +79,7 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, _MOST_PROCESSES)),
         state_dir=read_state_dir(environ, production=production),
         endpoint_url=environ.get("AWS_ENDPOINT_URL", "").strip() or None,
-        synchronous=_synchronous(environ),
+        synchronous=_synchronous(environ, production=production),
         sweep_secs=sweep_secs,
         first_run=not production and environ.get("RUSTBOX_FIRST_RUN", "1") != "0",
         failpoint=environ.get("RUSTBOX_FAILPOINT") or None,
@@ -136,8 +137,8 @@ def _given_parameters(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _synchronous(environ: Mapping[str, str]) -> Synchronous:
-    match environ.get("RUSTBOX_SYNCHRONOUS", "NORMAL"):
+def _synchronous(environ: Mapping[str, str], *, production: bool) -> Synchronous:
+    match environ.get("RUSTBOX_SYNCHRONOUS", "FULL" if production else "NORMAL"):
         case ("NORMAL" | "FULL") as setting:
             return setting
         case other:

@@ -128,6 +128,22 @@ def test_an_interrupted_restore_loses_no_write_of_a_killed_engine(
     found.close()
 
 
+def test_a_log_without_its_file_is_not_taken_for_that_of_the_backup(
+    engine: Engine, aws: Backend, tmp_path: Path
+) -> None:
+    file, killed, table = tmp_path / "backup", tmp_path / "killed", aws.create_table()
+    back_up(engine.store.folder, file)
+    aws.client("dynamodb").put_item(TableName=table, Item=KEY)
+    shutil.copytree(engine.store.folder, killed, ignore=shutil.ignore_patterns("wake"))
+    (killed / FILE_NAME).unlink()
+    kept = restore(killed, file)
+    assert kept is not None
+    assert (kept / f"{FILE_NAME}-wal").stat().st_size > 0
+    found = open_engine(killed)
+    assert Backend("engine", session_of(found)).client("dynamodb").scan(TableName=table)["Items"] == []
+    found.close()
+
+
 def newer(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA user_version = 999")

@@ -3,9 +3,10 @@
 import collections
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError, StoreUnusableError
 from infra.embedded.schema import MIGRATIONS
-from infra.embedded.store import FILE_NAME
+from infra.embedded.store import FILE_NAME, LOG_NAME
 from infra.local.errors import StartError
 from infra.local.preflight import lock_state
 from tests.embedded.backend import Backend, session_of
@@ -135,6 +136,131 @@ def test_a_newer_schema_stops_the_start(tmp_path: Path) -> None:
 def test_a_second_stack_on_one_folder_stops_the_start(tmp_path: Path) -> None:
     with lock_state(tmp_path), pytest.raises(StartError, match=f"already running on .*pid {os.getpid()}"):
         lock_state(tmp_path)
+
+
+def test_a_clean_close_leaves_no_log(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path)
+    Backend("engine", session_of(engine)).create_table()
+    engine.close()
+    assert [path.name for path in tmp_path.glob(f"{FILE_NAME}*")] == [FILE_NAME]
+
+
+def interrupted(tmp_path: Path, count: int = 20) -> Path:
+    """Return the folder of an engine that was killed after some writes, with its log."""
+    engine = open_engine(tmp_path / "used")
+    backend = Backend("engine", session_of(engine))
+    table = backend.create_table()
+    for number in range(count):
+        backend.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": str(number)}, "sk": {"S": "x" * 500}})
+    killed = tmp_path / "killed"
+    shutil.copytree(engine.store.folder, killed, ignore=shutil.ignore_patterns("wake", "*-shm"))
+    engine.close()
+    return killed
+
+
+FRAME_BYTES = 24 + 4096
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("place", ["page", "head", "salt", "first", "header"])
+def test_the_start_counts_frames_that_are_dropped_behind_a_wrong_checksum(tmp_path: Path, place: str) -> None:
+    folder = interrupted(tmp_path)
+    log = folder / LOG_NAME
+    frames = (log.stat().st_size - 32) // FRAME_BYTES
+    bad = 32 + (frames - 5) * FRAME_BYTES
+    at = {"page": bad + 1000, "head": bad + 20, "salt": bad + 8, "first": 32 + 100, "header": 16}[place]
+    flip(log, at)
+    expected = {"first": frames, "header": frames, "salt": 4}.get(place, 5)
+    for dropped in (expected, 0):
+        engine = open_engine(folder)
+        engine.close()
+        assert engine.dropped_frames == dropped
+
+
+def test_a_transaction_that_a_killed_process_did_not_finish_is_no_damage(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    log = folder / LOG_NAME
+    frames = (log.stat().st_size - 32) // FRAME_BYTES
+    with log.open("r+b") as file:
+        while True:  # cut behind a frame that does not end a transaction
+            frames -= 1
+            file.seek(32 + (frames - 1) * FRAME_BYTES + 4)
+            if file.read(4) == bytes(4):
+                file.truncate(32 + frames * FRAME_BYTES)
+                break
+    engine = open_engine(folder)
+    engine.close()
+    assert engine.dropped_frames == 0
+
+
+def test_an_earlier_use_of_the_log_is_no_damage(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "used")
+    backend = Backend("engine", session_of(engine))
+    table = backend.create_table()
+    for number in range(600):  # SQLite uses the log again from its begin after 1,000 pages
+        backend.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": str(number)}, "sk": {"S": "x" * 500}})
+    killed = tmp_path / "killed"
+    shutil.copytree(engine.store.folder, killed, ignore=shutil.ignore_patterns("wake", "*-shm"))
+    with (killed / LOG_NAME).open("rb") as file:
+        file.seek(8)
+        assert file.read(8)[4:] != bytes(4)
+    engine.close()
+    again = open_engine(killed)
+    assert again.dropped_frames == 0
+    assert Backend("engine", session_of(again)).client("dynamodb").scan(TableName=table)["Count"] == 600
+    again.close()
+
+
+def new_file(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA journal_mode = WAL")
+
+
+@pytest.mark.parametrize("beside", ["kms.json", LOG_NAME])
+@pytest.mark.parametrize("loss", [Path.unlink, lambda path: path.write_bytes(b""), new_file])
+def test_a_lost_file_beside_keys_or_a_log_stops_the_start(
+    tmp_path: Path, beside: str, loss: Callable[[Path], object]
+) -> None:
+    folder = interrupted(tmp_path)
+    (folder / "kms.json").write_text("{}")
+    for name in {"kms.json", LOG_NAME} - {beside}:
+        (folder / name).unlink()
+    loss(folder / FILE_NAME)
+    if beside == LOG_NAME and (folder / FILE_NAME).exists() and (folder / FILE_NAME).stat().st_size:
+        return  # the log does not fit the other file, and SQLite takes none of it
+    words = f"missing or empty, but {beside} beside it is not: restore a backup, or move .*killed aside"
+    before = {path.name: path.read_bytes() for path in folder.glob("[kr]*")}
+    with pytest.raises(StoreUnusableError, match=words):
+        open_engine(folder)
+    assert {path.name: path.read_bytes() for path in folder.glob("[kr]*")} == before
+
+
+@pytest.mark.parametrize("name", [FILE_NAME, LOG_NAME])
+@pytest.mark.parametrize("loss", [Path.unlink, lambda path: path.rename(path.with_name("aside"))])
+def test_a_file_that_is_deleted_or_moved_while_it_is_used_is_noticed(
+    engine: Engine, aws: Backend, name: str, loss: Callable[[Path], object]
+) -> None:
+    table = aws.create_table()
+    assert engine.store.find_trouble() is None
+    path = engine.store.folder / name
+    loss(path)
+    trouble = engine.store.find_trouble()
+    assert trouble is not None
+    assert (trouble.cause, trouble.stops_all) == ("the state file is not in its place any more", True)
+    with pytest.raises(
+        ClientError, match=f"{name} was deleted, moved or replaced .*: move it back, or stop and restore"
+    ):
+        aws.client("dynamodb").put_item(TableName=table, Item=KEY)
+    if path.with_name("aside").exists():
+        path.with_name("aside").rename(path)
+        aws.client("dynamodb").put_item(TableName=table, Item=KEY)
+        assert engine.store.find_trouble() is None
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.local_stack import LocalStack, final_result, run
+from tests.system.local_stack import LocalStack, final_result, run, wait_until
 
 SIZE_MB = 32
 
@@ -49,8 +49,16 @@ def test_a_full_disk_answers_unavailable_a_stop_on_it_is_clean_and_the_service_r
             accepted.add(refused.json()["id"])
         assert (refused.status_code, refused.json()["error"]) == (503, "unavailable"), local.log()
         assert int(refused.headers["retry-after"]) >= 1
+        assert "the disk is full" in refused.json()["message"]
+        health = client.get("/api/health").json()
+        assert (health["status"], health["problems"][-1]["problem"]) == ("degraded", "the disk is full")
+        detail = f"the disk of {small_disk / 'state' / 'engine'} is full: free some space"
+        wait_until(lambda: detail in local.told(), 60, "the log names the cause", local.log)
         filler.unlink()
         assert run(client, "print(2)")["stdout"] == "2\n"
+        assert client.get("/api/health").json()["status"] == "ok"
+        wait_until(lambda: "no longer: the disk is full" in local.told(), 60, "the log names the end", local.log)
+        assert local.told().count(detail) <= 2  # once a minute
         for submission_id in accepted:
             assert final_result(client, submission_id)["verdict"] in {"AC", "RE"}
         filler = _fill(small_disk)

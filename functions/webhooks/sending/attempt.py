@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
+from functions import durability
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.ids import new_id
@@ -97,6 +98,8 @@ class Deliverer:
         held = self.claimer.claim(hint, owner=new_id())
         while held is not None:
             reach("webhook.after_claim")
+            if (held.delivery.event_id, held.delivery.endpoint_id) != (hint.event_id, hint.endpoint_id):
+                durability.wait()  # the table named it, no message
             done = self._attempt(held)
             if done.attempted is not None:
                 yield done.attempted

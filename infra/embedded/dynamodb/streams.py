@@ -91,6 +91,8 @@ def get_records(engine: Engine, params: Params) -> Answer:
                 break
             records.append(_record(arn, *row))
             position = row[0]
+    if records:
+        engine.store.flush()  # as for messages
     return {"Records": records, "NextShardIterator": _iterator(engine, arn, position)}
 
 

@@ -92,6 +92,7 @@ def _take(engine: Engine, queue: Queue, call: _Call) -> list[dict[str, Any]]:
     received: list[dict[str, Any]] = []
     dead: Queue | None = None
     with engine.store.write() as connection:
+        sent = engine.store.visible_commits()
         while not received and (found := choose(connection, queue.number, now, call.most)):
             for message in found:
                 if message.sent_ms <= now - queue.retention * 1000:
@@ -103,6 +104,9 @@ def _take(engine: Engine, queue: Queue, call: _Call) -> list[dict[str, Any]]:
                     received.append(_receive(connection, message.message_id, now, holder, call))
     if dead is not None:
         engine.waking.wake(dead.number)
+    if received:
+        # Before the work starts: nothing may come of a message that a loss of power undoes.
+        engine.store.flush(sent)
     return received
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions import durability
 from functions.webhooks.deliveries.model import PARKED_MS, DeliveryState
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.endpoints.changes import EndpointLimitError
@@ -73,6 +74,18 @@ def test_the_oldest_delivery_is_sent_first_in_any_order_of_hints(
         assert pipeline.webhook(hint_of(runs[place], endpoint)) == []
     assert arrived(pipeline, endpoint) == ids(runs)
     assert all(pipeline.state(run, endpoint.endpoint_id) is DeliveryState.DELIVERED for run in runs)
+
+
+def test_a_delivery_that_no_message_named_is_sent_when_it_is_on_the_disk(
+    pipeline: Pipeline, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[list[str]] = []
+    monkeypatch.setattr(durability, "_wait", lambda: waits.append(arrived(pipeline, endpoint)))
+    first, second, third = runs = ended(pipeline, 3)
+    assert pipeline.webhook(hint_of(first, endpoint)) == []
+    assert arrived(pipeline, endpoint) == ids(runs)
+    assert waits == [ids([first]), ids([first, second])]  # before each of the others
+    assert third.submission_id not in waits[-1]
 
 
 def test_the_next_waits_until_the_first_is_final(pipeline: Pipeline, endpoint: Endpoint) -> None:
