@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.holders import identify_live
-from infra.embedded.kms_keys import MasterKeys
+from infra.embedded.kms_keys import WAY_OUT, MasterKeys
 from infra.embedded.store import Store
 from infra.embedded.waking import Waking
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
     from pathlib import Path
 
@@ -71,7 +72,17 @@ def open_engine(
             dropped = store.prepare([keys.path])
             with store.read() as connection:
                 keys.require_all(connection)
+                _require_fitting(keys, connection)
         except StoreUnusableError:
             store.close()
             raise
     return Engine(store, Waking(folder / "wake"), keys, clock, dropped_frames=dropped)
+
+
+def _require_fitting(keys: MasterKeys, connection: sqlite3.Connection) -> None:
+    """Open a sealed parameter with each key: another key may have the same id."""
+    for name, sealed in connection.execute("SELECT name, value FROM parameter WHERE type = 'SecureString'"):
+        try:
+            keys.open(bytes(sealed), {"parameter": name})
+        except (KeyError, ValueError) as error:
+            raise StoreUnusableError(f"{keys.path} does not open the secrets of the database: {WAY_OUT}") from error

@@ -22,6 +22,8 @@ KEYS_FILE_NAME: Final = "kms.json"
 _VERSION: Final = b"\x01"
 _KEY_ID_BYTES: Final = 36
 _NONCE_BYTES: Final = 12
+_KEY_BYTES: Final = 32
+WAY_OUT: Final = f"copy the {KEYS_FILE_NAME} that belongs to the database there first"
 
 
 class MasterKeys:
@@ -32,15 +34,15 @@ class MasterKeys:
         self._known: dict[str, bytes] = {}
 
     def require_all(self, connection: sqlite3.Connection) -> None:
-        """Raise StoreUnusableError if the file lacks a key of this database."""
+        """Raise StoreUnusableError if the file is damaged or lacks a key of this database."""
         if {key_id for (key_id,) in connection.execute("SELECT id FROM kms_key")} - self._read().keys():
             problem = f"{self.path} lacks a master key of the database"
-            raise StoreUnusableError(f"{problem}: copy the {KEYS_FILE_NAME} that belongs to it there first")
+            raise StoreUnusableError(f"{problem}: {WAY_OUT}")
 
     def create(self, key_id: str) -> None:
         """Make the key and write the file. The caller holds the store's write transaction, which orders writers."""
         draft = self.path.with_name(self.path.name + ".new")
-        keys = self._read() | {key_id: AESGCM.generate_key(256)}
+        keys = self._read() | {key_id: AESGCM.generate_key(8 * _KEY_BYTES)}
         text = json.dumps({name: base64.b64encode(key).decode() for name, key in keys.items()})
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -81,7 +83,15 @@ class MasterKeys:
             text = self.path.read_text(encoding="ascii")
         except FileNotFoundError:
             return {}
-        return {name: base64.b64decode(key) for name, key in json.loads(text).items()}
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreUnusableError(f"{self.path} cannot be read ({error}): {WAY_OUT}") from error
+        try:
+            keys = {name: base64.b64decode(key, validate=True) for name, key in json.loads(text).items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreUnusableError(f"{self.path} holds no master keys ({error}): {WAY_OUT}") from error
+        if any(len(key) != _KEY_BYTES for key in keys.values()):
+            raise StoreUnusableError(f"{self.path} holds a damaged master key: {WAY_OUT}")
+        return keys
 
 
 def _bound(context: Mapping[str, str]) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.embedded import events, kms, s3, ssm
 from infra.embedded.dynamodb import definitions, reads, streams, transactions, writes
-from infra.embedded.errors import ServiceError, unknown
+from infra.embedded.errors import ServiceError, StoreUnusableError, unknown
 from infra.embedded.sqs import queues, receipts, receiving, sending
 
 if TYPE_CHECKING:
@@ -123,3 +123,5 @@ def call(engine: Engine, service: str, operation: str, params: Params) -> Answer
     except OSError as error:  # callers expect errors of AWS only: another one would end a thread that polls
         problem = f"the engine's folder cannot be used now: {error.strerror}"
         raise ServiceError("ServiceUnavailable", problem, _UNAVAILABLE) from error
+    except StoreUnusableError as error:  # the file of keys was damaged after the start
+        raise ServiceError("ServiceUnavailable", str(error), _UNAVAILABLE) from error

@@ -1,5 +1,6 @@
 """The engine's file: damaged, of a newer version, in use, full, or copied without its keys."""
 
+import base64
 import collections
 import json
 import os
@@ -104,6 +105,42 @@ def test_a_copy_without_its_keys_says_so(engine: Engine, aws: Backend, tmp_path:
             getattr(backend.client(service), operation)(**params)
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
     copied.close()
+
+
+def other_key(folder: Path) -> bytes:
+    keys = json.loads((folder / "kms.json").read_text())
+    return json.dumps(dict.fromkeys(keys, base64.b64encode(bytes(32)).decode())).encode()
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "words"),
+    [
+        (lambda _: b"", "holds no master keys"),
+        (lambda _: b"{", "holds no master keys"),
+        (lambda _: b"[1]", "holds no master keys"),
+        (lambda _: b"\xff\xfe", "cannot be read"),
+        (lambda _: b'{"a": 1}', "holds no master keys"),
+        (lambda _: b'{"a": "?"}', "holds no master keys"),
+        (lambda _: b'{"a": "YQ=="}', "holds a damaged master key"),
+        (lambda _: b"{}", "lacks a master key of the database"),
+        (other_key, "does not open the secrets of the database"),
+    ],
+)
+def test_a_damaged_or_foreign_file_of_keys_is_named_at_the_start(
+    tmp_path: Path, spoiled: Callable[[Path], bytes], words: str
+) -> None:
+    engine = open_engine(tmp_path)
+    ssm = Backend("engine", session_of(engine)).client("ssm")
+    ssm.put_parameter(Name="/p", Value="x", Type="SecureString")
+    path = tmp_path / "kms.json"
+    path.write_bytes(spoiled(tmp_path))
+    running = open_engine(tmp_path, prepare=False)  # damaged while a stack runs
+    with pytest.raises(ClientError):
+        Backend("engine", session_of(running)).client("ssm").get_parameter(Name="/p", WithDecryption=True)
+    running.close()
+    engine.close()
+    with pytest.raises(StoreUnusableError, match=f"kms.json {words}.*: copy the kms.json that belongs to the database"):
+        open_engine(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["head", "page"])
