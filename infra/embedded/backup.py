@@ -20,24 +20,40 @@ if TYPE_CHECKING:
 
 
 def back_up(folder: Path, target: Path) -> None:
-    """Write one committed state to `target`, whole or not at all; writers go on. Raises StoreUnusableError."""
+    """Write one committed state to `target`, whole or not at all; writers go on.
+
+    An earlier backup of this name stays until the new one is on the disk. Raises StoreUnusableError.
+    """
     source, draft = folder / FILE_NAME, target.with_name(target.name + ".new")
     if not source.exists():
         raise StoreUnusableError(f"{source} does not exist: there is nothing to back up")
     try:
-        draft.unlink(missing_ok=True)
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _discard(draft)
         try:
+            os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             with closing(sqlite3.connect(source, timeout=30)) as connection:
                 # Not a copy of the pages: deleted rows must not be in the backup.
                 connection.execute("VACUUM INTO ?", (str(draft),))
+            _require_whole(draft)
             sync(draft)
             draft.replace(target)
             sync(target.parent)
         finally:
-            draft.unlink(missing_ok=True)
+            _discard(draft)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnusableError(f"the backup {target} cannot be written: {error}") from error
+
+
+def _discard(draft: Path) -> None:
+    for suffix in ("", "-journal"):
+        draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+
+
+def _require_whole(draft: Path) -> None:
+    with closing(sqlite3.connect(draft)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        raise StoreUnusableError(f"{draft} would be empty, because the state is: look for its file first")
 
 
 def restore(folder: Path, source: Path) -> Path | None:

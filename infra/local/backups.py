@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from infra.local.settings import read_settings
 
 
 def run(command: str, file: str) -> None:
-    """`command`: backup or restore. Raises StartError, StoreUnusableError."""
+    """`command`: backup or restore. A signal ends it as Ctrl-C does. Raises StartError, StoreUnusableError."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     state_dir, path = read_settings(os.environ).state_dir, Path(file).absolute()
     folder = state_dir / FOLDER
     if command == "backup":

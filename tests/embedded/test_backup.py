@@ -4,7 +4,10 @@ import errno
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -194,3 +197,35 @@ def test_a_backup_that_cannot_be_written_leaves_nothing_behind(engine: Engine, t
         back_up(tmp_path, tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
     assert (engine.store.folder / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_backup_that_a_signal_ends_leaves_nothing_and_keeps_the_earlier_one(
+    engine: Engine, aws: Backend, tmp_path: Path, number: signal.Signals
+) -> None:
+    aws.create_table()
+    target = tmp_path / "backups" / "state"
+    target.parent.mkdir()
+    target.write_bytes(b"the earlier one")
+    program = (
+        "import os, sys; from infra.embedded import backup; from infra.local import __main__\n"
+        f"backup.sync = lambda _path: os.kill(os.getpid(), {number:d})\n"
+        f"sys.exit(__main__.main(['backup', {str(target)!r}]))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"RUSTBOX_STATE_DIR": str(engine.store.folder.parent)},
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    assert ended.returncode in {128 + number, -number}
+    assert [path.name for path in target.parent.iterdir()] == ["state"]
+    assert target.read_bytes() == b"the earlier one"
+
+
+def test_a_backup_of_an_empty_state_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).touch()
+    with pytest.raises(StoreUnusableError, match="would be empty, because the state is"):
+        back_up(tmp_path, tmp_path / "backup")
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
