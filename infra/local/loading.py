@@ -14,6 +14,7 @@ from infra.local.metrics import Counters, counter_names
 from infra.local.resources import create_resources, session
 from infra.local.settings import ADMIN_KEY_PARAMETER
 from infra.local.stack import Stack, read_stack
+from infra.local.state_version import require_readable
 
 if TYPE_CHECKING:
     from infra.local.preparation import Prepared
@@ -38,8 +39,12 @@ def load(prepared: Prepared) -> Loaded:
     if prepared.embedded is not None:
         prepared.embedded.answer_clients()
     aws = session()
-    create_resources(prepared.template, aws)
     ssm = aws.client("ssm")
+    if prepared.embedded is not None:
+        from functions import VERSION  # noqa: PLC0415 - see `invoker.load_handlers`
+
+        require_readable(ssm, VERSION)
+    create_resources(prepared.template, aws)
     if prepared.direct is not None:
         prepared.direct.store_token(ssm)
     if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
