@@ -139,11 +139,14 @@ class Capacity:
                     break
             going_back = [] if free else self._take_going_back(priority)
             most = free or MOST_WAITING_MESSAGES - self._waiting_messages(priority)
-            if not going_back and not self._state.is_closed and most > 0:
-                self._state.polls += 1
+            if not going_back and (self._state.is_closed or most <= 0):
+                return None
+            self._state.polls += 1
+            if not going_back:
                 return Poll(most, may_wait=free > 0)
         for run in going_back:
             run.give_back()
+        self.end_poll()
         return None
 
     def _take_going_back(self, priority: Priority) -> list[WaitingRun]:

@@ -202,6 +202,14 @@ def test_a_message_that_a_poll_brought_after_the_slot_was_taken_goes_back_once()
     assert events == ["batch starts", "interactive back", "interactive starts"]
 
 
+def test_a_worker_that_gives_a_message_back_is_not_idle() -> None:
+    capacity, was_idle = Capacity(1), list[bool]()  # its slot is not ready
+    run = WaitingRun("A", BATCH, lambda: None, give_back=lambda: was_idle.append(capacity.is_idle), goes_back=True)
+    capacity.enqueue(run)
+    assert capacity.begin_poll(BATCH, 0) is None
+    assert (was_idle, capacity.is_idle) == ([False], True)
+
+
 def test_a_message_stays_whose_slot_is_free_before_it_goes_back() -> None:
     capacity, events = ready(1), list[str]()
     assert acquire(capacity, "A", INTERACTIVE)
