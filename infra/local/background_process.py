@@ -20,8 +20,10 @@ from infra.local.stream_mappings import StreamPollers
 if TYPE_CHECKING:
     from infra.local.loading import Loaded
     from infra.local.preparation import Prepared
+    from infra.local.settings import LocalSettings
 
 _THREADS_STOP_SECS: Final = 5
+_LATE_LINES_SECS: Final = 2  # those of the first run, behind its last answer
 _LINE_LIMIT_BYTES: Final = 1024 * 1024
 
 
@@ -41,10 +43,18 @@ def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
 
 
 def _show_first_run(prepared: Prepared, stopping: threading.Event) -> None:
-    from infra.local.first_run import show_first_run  # noqa: PLC0415 - httpx takes a while, the API is up by now
+    console = prepared.console
+    try:
+        from infra.local.first_run import is_runner_live, show_first_run  # noqa: PLC0415 - httpx takes a while to import
 
-    if show_first_run(prepared.settings, prepared.console, stopping.is_set):
-        prepared.console.line("stack", "ready; Ctrl-C stops everything")
+        is_live = partial(is_runner_live, prepared.template.values["RunnersTable"]["Ref"])
+        if show_first_run(prepared.settings, console, is_live, stopping.is_set):
+            console.line("stack", "ready; Ctrl-C stops everything")
+        if not stopping.is_set():
+            _tell_addresses(prepared)
+        stopping.wait(_LATE_LINES_SECS)
+    finally:
+        console.calm(is_calm=False)
 
 
 def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
@@ -73,7 +83,8 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
         schedules.start(schedule, settings.sweep_secs or interval_secs(schedule.expression))
     if settings.metrics_port is not None:
         _serve_metrics(prepared, loaded, settings.metrics_port, parts)
-    _tell_addresses(prepared)
+    if not settings.first_run:
+        _tell_addresses(prepared)
 
 
 def _show_log(prepared: Prepared) -> None:
@@ -119,6 +130,16 @@ def _tell_addresses(prepared: Prepared) -> None:
     if settings.production:
         console.line("stack", f"serving {settings.parameters['PublicBaseUrl']} at {settings.base_url}")
         return
-    console.line("stack", f"{settings.base_url}   X-API-Key: {API_KEY}   state: {settings.state_dir}")
+    facts = {"address": settings.base_url, "API key": API_KEY}
     if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
-        console.line("stack", f"{settings.base_url}/api/projects   X-Admin-Key: {ADMIN_KEY}")
+        facts["admin key"] = ADMIN_KEY
+    facts |= {"state": str(settings.state_dir), "console": f"{settings.base_url}/", "next": _next_command(settings)}
+    for name, text in facts.items():
+        console.raw(f"  {name:<9}  {text}")
+
+
+def _next_command(settings: LocalSettings) -> str:
+    """Return the first command of the README. It works beside a container too, which installs no command line."""
+    headers = f"-H 'X-API-Key: {API_KEY}' -H 'Content-Type: application/json'"
+    body = """-d '{"language": "python", "code": "print(6 * 7)"}'"""
+    return f"curl -s '{settings.base_url}/api/submit?wait=true&view=compact' {headers} {body}"

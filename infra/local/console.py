@@ -2,6 +2,7 @@
 
 import io
 import json
+import mmap
 import sys
 import threading
 import time
@@ -12,6 +13,9 @@ from typing import Any, TextIO
 _COLOURS = {"info": "", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _RESET = "\x1b[0m"
 _MAX_VALUE_CHARS = 120
+# What is written in any case while the service starts: these parts, and warnings and errors of all.
+_CALM_PARTS = frozenset({"stack", "first run"})
+_CALM_LEVELS = frozenset({"debug", "info"})
 # Embedded metrics, which are for CloudWatch, in powertools' spelling: several for each request.
 _METRICS_START = '{"_aws":'
 # Keys that are shown by other names or at other places.
@@ -30,9 +34,16 @@ class Console:
         self._stream = stream
         self._colour = stream.isatty()
         self._lock = threading.Lock()
+        self._is_calm = mmap.mmap(-1, 1)  # shared with the processes that are forked later
+
+    def calm(self, *, is_calm: bool) -> None:
+        """Leave out lines of runner, functions and HTTP while all is well, in all processes: for the first run."""
+        self._is_calm[0] = is_calm
 
     def line(self, part: str, text: str, level: str = "info") -> None:
         """Write `HH:MM:SS.mmm part text`."""
+        if self._is_calm[0] and level in _CALM_LEVELS and part not in _CALM_PARTS:
+            return
         now = time.time()
         stamp = f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03d}"
         paint = _COLOURS.get(level, "") if self._colour else ""

@@ -26,36 +26,46 @@ _C: Final = {"language": "c", "code": '#include <stdio.h>\nint main(void) { puts
 _JAVASCRIPT: Final = {"language": "javascript", "code": "console.log(6 * 7)"}
 
 
-def show_first_run(settings: LocalSettings, console: Console, should_stop: Callable[[], bool]) -> bool:
-    """Run the three patterns and print a line for each. False if one did not give 42."""
+def is_runner_live(runners_table: str) -> bool:
+    """Whether a runner has reported in the last minute. Asks the table: each request would be a line of the log."""
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.submissions.runner_store import RunnerStore  # noqa: PLC0415
+
+    return any(runner.is_live for runner in RunnerStore(runners_table, Clients.dynamodb()).list_groups())
+
+
+def show_first_run(
+    settings: LocalSettings, console: Console, is_live: Callable[[], bool], should_stop: Callable[[], bool]
+) -> bool:
+    """Run the three patterns and print a line for each. False if one did not give 42. `is_live`: a runner is there."""
     with httpx.Client(
         base_url=settings.base_url, headers={"X-API-Key": API_KEY}, timeout=35, trust_env=False
     ) as client:
-        if not _wait_until_ready(client, console, should_stop):
+        if not _wait_until_live(is_live, console, should_stop):
             console.line("first run", "no runner is ready: look for the cause in the runner's lines above", "error")
             return False
         is_answered = _show(console, "wait", "POST /api/submit?wait=true", lambda: _wait(client))
+        elapsed_secs = time.time() - settings.started_at
+        is_each_answered = [
+            is_answered,
+            _show(console, "poll", "POST /api/submit, GET /api/result/{id}?wait=5", lambda: _poll(client)),
+            _show(console, "webhook", "POST /api/submit with webhook_url", lambda: _webhook(client)),
+        ]
         if is_answered:
-            elapsed_secs = time.time() - settings.started_at
             console.line("first run", f"the first answer came {elapsed_secs:.1f} s after the start")
-        return all(
-            [
-                is_answered,
-                _show(console, "poll", "POST /api/submit, GET /api/result/{id}?wait=5", lambda: _poll(client)),
-                _show(console, "webhook", "POST /api/submit with webhook_url", lambda: _webhook(client)),
-            ]
-        )
+        return all(is_each_answered)
 
 
-def _wait_until_ready(client: httpx.Client, console: Console, should_stop: Callable[[], bool]) -> bool:
+def _wait_until_live(is_live: Callable[[], bool], console: Console, should_stop: Callable[[], bool]) -> bool:
     begun, is_told = time.monotonic(), False
     while (waited_secs := time.monotonic() - begun) < _READY_SECS and not should_stop():
-        if client.get("/api/health/ready").status_code == httpx.codes.OK:
+        if is_live():
             return True
         if waited_secs > _USUAL_SECS and not is_told:
             is_told = True
-            console.line("first run", "waits for the runner, which prepares its languages once (about a minute)")
-        time.sleep(1 if is_told else 0.02)
+            console.line("first run", "waits for the runner, which tries each language once after a boot or an update")
+        time.sleep(0.2 if is_told else 0.02)
     return False
 
 

@@ -1,6 +1,7 @@
 """Start, stop and everything that can be in the way of them."""
 
 import itertools
+import json
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ from standardwebhooks.webhooks import Webhook
 from infra.embedded.engine import open_engine
 from tests.emulator import emulator
 from tests.system.kill_run.killer import kill_tree
-from tests.system.local_stack import ROOT, LocalStack, final_result, free_port, run, traces, wait_until
+from tests.system.local_stack import API_KEY, ROOT, LocalStack, final_result, free_port, run, traces, wait_until
 from tests.system.webhook_inbox import open_inbox
 
 
@@ -251,3 +252,26 @@ def test_a_start_moves_the_state_of_an_older_version_aside_and_shows_each_patter
         assert [line for line in lines if f" {pattern} " in line and " AC " in line and " ms " in line], lines
     (secs,) = re.findall(r"the first answer came ([0-9.]+) s after the start", "\n".join(lines))
     assert float(secs) > 0
+
+
+def test_a_start_prints_calm_lines_and_last_the_address_the_keys_and_a_command_that_works(
+    own_stack: Callable[..., LocalStack],
+) -> None:
+    local = own_stack(RUSTBOX_FIRST_RUN="1")
+    local.launch()
+    wait_until(lambda: "  next  " in local.told(), 60, "the next command", local.log)
+    lines = local.told().splitlines()
+    assert all(re.match(r"[0-9:.]{12} (first run|stack)|  ", line) for line in lines), lines
+    patterns = [line.split()[3] for line in lines if " AC " in line]
+    assert patterns == ["wait", "poll", "webhook"]
+    facts = dict(re.findall(r"^  (\S.*?)  +(.+)$", "\n".join(lines[-6:]), re.MULTILINE))
+    assert list(facts) == ["address", "API key", "admin key", "state", "console", "next"]
+    assert (facts["address"], facts["API key"], facts["console"]) == (local.url, API_KEY, f"{local.url}/")
+    done = subprocess.run(["/bin/bash", "-c", facts["next"]], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["output"]["stdout"] == "42\n"
+    with local.client() as client:
+
+        def is_logged() -> bool:
+            return client.get("/api/languages").is_success and "GET /api/languages 200" in local.told()
+
+        wait_until(is_logged, 20, "the log shows later requests again", local.log)
