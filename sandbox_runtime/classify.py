@@ -55,10 +55,15 @@ class Classification:
 
 SIGNAL_EXIT_BASE = 128
 _WAITED = "compilation was stopped: the compiler waited without working; do not include pipes or devices"
+_STOPPED = {
+    StopReason.MEMORY_THRASH: (Verdict.MLE, "mle_limit_breach"),
+    StopReason.MEMORY_LIMIT: (Verdict.MLE, "mle_limit_breach"),
+    StopReason.CPU_LIMIT: (Verdict.TLE, "tle_cpu_judge"),
+    StopReason.WALL_LIMIT: (Verdict.TLE, "tle_wall_judge"),
+    StopReason.IDLE: (Verdict.TLE, "tle_wall_judge"),
+}
 OVERLOADED = "ie_host_overloaded"
-"""Cause of a run that ended at its wall limit and had lost CPU time to others. It says nothing about the program."""
-# A run that lost 1/20 of its wall time may run again. That is more than the error of the measurement on a calm host.
-_WAIT_SHARE = 20
+"""Cause of a run whose overtime ended while others had the CPUs. It says nothing about the program."""
 
 
 def classify(outcome: Outcome, phase: Phase) -> Classification:
@@ -86,26 +91,15 @@ def _killed(outcome: Outcome, phase: Phase) -> Classification | None:
     oom_kills = 0 if cgroup is None else cgroup.oom_kill_events
     if oom_kills > 0 or outcome.stop_reason is StopReason.OOM_KILL:
         return _stopped(phase, Verdict.MLE, "mle_kernel_oom", Actor.KERNEL)
-    match outcome.stop_reason:
-        case StopReason.MEMORY_THRASH | StopReason.MEMORY_LIMIT:
-            return _stopped(phase, Verdict.MLE, "mle_limit_breach", Actor.JUDGE)
-        case StopReason.CPU_LIMIT:
-            return _stopped(phase, Verdict.TLE, "tle_cpu_judge", Actor.JUDGE)
-        case StopReason.WALL_LIMIT | StopReason.IDLE:
-            return _out_of_time(outcome, phase)
-        case _:
-            pass
+    if outcome.stop_reason is StopReason.HOST_OVERLOADED:
+        return _internal(phase, OVERLOADED, "the host was too busy: the program lost its time to others")
+    if outcome.stop_reason in _STOPPED:
+        found = _stopped(phase, *_STOPPED[outcome.stop_reason], Actor.JUDGE)
+        return replace(found, error_message=_WAITED) if outcome.stop_reason is StopReason.IDLE else found
     # We did not kill it, and it did not end by itself: the wait status was lost.
     if outcome.exit_code is None and outcome.signal is None:
         return _internal(phase, "ie_missing_evidence", "the end of the run was not seen")
     return None
-
-
-def _out_of_time(outcome: Outcome, phase: Phase) -> Classification:
-    if outcome.cpu_wait_usec * _WAIT_SHARE >= outcome.wall_usec:
-        return _internal(phase, OVERLOADED, "the host was too busy: the program lost its time to others")
-    found = _stopped(phase, Verdict.TLE, "tle_wall_judge", Actor.JUDGE)
-    return replace(found, error_message=_WAITED) if outcome.stop_reason is StopReason.IDLE else found
 
 
 def _program_ended(outcome: Outcome) -> Classification:

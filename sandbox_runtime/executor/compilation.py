@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import report
-from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compile_cache import CachedProgram, CompileCache
+from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import GuestFile, Outcome
 from sandbox_runtime.languages import Compile, Language, compile_spec, without_paths
 
@@ -30,7 +30,7 @@ class Compiled:
 
 
 def compile_program(
-    attempts: Attempts,
+    step_runs: StepRuns,
     language: Language,
     step: Compile,
     code: bytes,
@@ -49,7 +49,7 @@ def compile_program(
     cached = cache.find(key)
     if cached is not None:
         return Compiled(cached.artifact, cached.warnings, None, None, (time.monotonic_ns() - begun_ns) // 1000)
-    outcome, found = attempts.run(spec, Phase.COMPILE)
+    outcome, found = step_runs.run(spec, Phase.COMPILE)
     diagnostics = _diagnostics(language, outcome, found)
     if found.verdict is not Verdict.AC or outcome.artifact is None:
         return Compiled(None, diagnostics, outcome, found, outcome.wall_usec)

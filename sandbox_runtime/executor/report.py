@@ -21,6 +21,7 @@ BLOCKED_RATIO = 0.2
 _KILL_ACTIONS = {
     StopReason.CPU_LIMIT: "kill_cpu_limit",
     StopReason.WALL_LIMIT: "kill_wall_limit",
+    StopReason.HOST_OVERLOADED: "kill_wall_limit",
     StopReason.OOM_KILL: "kill_after_oom",
     StopReason.MEMORY_THRASH: "kill_memory_thrash",
     StopReason.MEMORY_LIMIT: "kill_memory_limit",
@@ -64,7 +65,7 @@ def metrics(outcomes: tuple[Outcome, ...], phase: Phase, queue_ms: float, compil
         wall_time_secs=last.wall_usec / 1e6,
         memory_peak_bytes=memory_peak_bytes(last),
         cpu_wall_ratio=ratio,
-        divergence=divergence(ratio),
+        divergence=divergence(last.cpu_usec, last.own_wall_usec),
         queue_ms=round(queue_ms, 3),
         setup_ms=sum(step.setup_usec for step in outcomes) / 1e3,
         compile_ms=None if compile_usec is None else compile_usec / 1e3,
@@ -91,7 +92,7 @@ def evidence(outcome: Outcome, found: Classification) -> ExecutionEvidence:
             cpu_ms=outcome.cpu_usec / 1e3,
             wall_ms=outcome.wall_usec / 1e3,
             cpu_wall_ratio=ratio,
-            divergence=divergence(ratio),
+            divergence=divergence(outcome.cpu_usec, outcome.own_wall_usec),
         ),
         process_lifecycle=ProcessLifecycle(
             reap_status=reap_status,
@@ -123,8 +124,9 @@ def cpu_wall_ratio(cpu_usec: int, wall_usec: int) -> float:
     return round(cpu_usec / wall_usec, 3) if wall_usec > 0 else 0.0
 
 
-def divergence(ratio: float) -> str:
-    """Name a ratio of CPU time to wall time."""
+def divergence(cpu_usec: int, own_wall_usec: int) -> str:
+    """Name the ratio of CPU time to the wall time that the host gave: a loop on a busy host is bound by the CPU."""
+    ratio = cpu_wall_ratio(cpu_usec, own_wall_usec)
     if ratio >= CPU_BOUND_RATIO:
         return "cpu_bound"
     return "sleep_or_block_bound" if ratio <= BLOCKED_RATIO else "mixed"

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
-from sandbox_runtime.executor.attempts import Attempts, Jail
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.masking import masked
+from sandbox_runtime.executor.step_runs import Jail, StepRuns
 from sandbox_runtime.jail.spec import Limits, Outcome
 from sandbox_runtime.languages import Language, run_spec
 from sandbox_runtime.messages import (
@@ -41,13 +41,15 @@ def execute(
     Raises LimitRefusedError, JailError (the sandbox failed; run the request again) and ExecutionCancelledError.
     """
     limits = limits_of(request, language)
-    attempts = Attempts(jail, cancel_fd)
+    step_runs = StepRuns(jail, cancel_fd)
     compiled: Outcome | None = None
     artifact: bytes | None = None
     compile_usec: int | None = None
     warnings = b""
     if language.compile is not None:
-        program = compile_program(attempts, language, language.compile, request.code, compile_cache, request.project_id)
+        program = compile_program(
+            step_runs, language, language.compile, request.code, compile_cache, request.project_id
+        )
         compiled, artifact, compile_usec = program.outcome, program.artifact, program.usec
         if artifact is None and compiled is not None and program.found is not None:
             streams = b"", program.diagnostics
@@ -55,7 +57,7 @@ def execute(
         warnings = program.diagnostics
     variables = request.environment or {}
     spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin, variables=variables)
-    ran, found = attempts.run(spec, Phase.RUN)
+    ran, found = step_runs.run(spec, Phase.RUN)
     outcomes = (ran,) if compiled is None else (compiled, ran)
     secrets = [variables[name] for name in request.secret_names or () if name in variables]
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)

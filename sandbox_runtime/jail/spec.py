@@ -14,6 +14,7 @@ class StopReason(StrEnum):
     NONE = "none"
     CPU_LIMIT = "cpu_limit"
     WALL_LIMIT = "wall_limit"
+    HOST_OVERLOADED = "host_overloaded"  # its overtime is over, and others had the CPUs: it may be too slow or not
     IDLE = "idle"
     OOM_KILL = "oom_kill"
     MEMORY_THRASH = "memory_thrash"
@@ -100,6 +101,7 @@ class JailSpec:
     at most `artifact_max_bytes`. `environment`: the guest's whole environment.
     `family`: NATIVE, the widest one, fits every program. `waiting`: a command that may replace `argv`.
     `pipes`: in place of `stdin` and of the captured output; their maker bounds the bytes that pass.
+    `overtime_secs`: how long the run may go on beyond its wall limit, for the time in which others had the CPUs.
     """
 
     argv: tuple[str, ...]
@@ -112,6 +114,16 @@ class JailSpec:
     family: FilterFamily = FilterFamily.NATIVE
     waiting: WaitingCommand | None = None
     pipes: GuestPipes | None = None
+    overtime_secs: float = 0
+
+
+# On a calm host the estimate of the time lost to others is wrong by less than this share.
+_LOST_SHARE = 20
+
+
+def own_time(elapsed: int, lost: int) -> int:
+    """Subtract from an elapsed time the time in which others had the CPUs. Below 1/20 it may be an error: 0."""
+    return elapsed - lost if lost * _LOST_SHARE >= elapsed else elapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +181,8 @@ class Outcome:
     memory_peak_bytes: int = 0
     cpu_wait_usec: int = 0
     artifact: bytes | None = field(default=None, repr=False)
+
+    @property
+    def own_wall_usec(self) -> int:
+        """The wall time without the time in which others had the CPUs."""
+        return own_time(self.wall_usec, self.cpu_wait_usec)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sandbox_runtime.classify import Classification, Phase, Verdict, classify
-from sandbox_runtime.executor.attempts import ExecutionCancelledError, Jail
+from sandbox_runtime.executor.step_runs import ExecutionCancelledError, Jail
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging.judgement import Judgement, of_run
 from sandbox_runtime.judging.programs import ReadyProgram
@@ -33,7 +33,8 @@ def interact(
     program: Jail, interactor_slot: LendSlot, spec: JailSpec, interactor_spec: JailSpec, cancel_fd: int | None
 ) -> BothEnds:
     """Run both. Raises JailError and ExecutionCancelledError."""
-    limits = replace(interactor_spec.limits, wall_time_secs=spec.limits.wall_time_secs + EXTRA_WALL_SECS)
+    wall_secs = spec.limits.wall_time_secs + spec.overtime_secs + EXTRA_WALL_SECS
+    limits = replace(interactor_spec.limits, wall_time_secs=wall_secs)
     relay = Relay(spec.limits.output_bytes, INTERACTOR_OUTPUT_BYTES)
     try:
         # Waiting commands and pre-warmed runs have their streams already.

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from sandbox_runtime.classify import Classification, Phase
-from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import CompileCache
+from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Outcome
 from sandbox_runtime.judging.feedback import DIRECTORY, feedback_of, with_feedback
 from sandbox_runtime.judging.judgement import Judgement
@@ -69,7 +69,7 @@ class CheckerPrograms:
         self._secs_left = ALL_CHECKS_SECS
         self._lock = Lock()
 
-    def ready(self, attempts: Attempts, index: int) -> ReadyProgram | Judgement | None:
+    def ready(self, step_runs: StepRuns, index: int) -> ReadyProgram | Judgement | None:
         """Compile a checker, once. A judgement: it cannot be compiled. None: it is no program.
 
         Raises JailError and ExecutionCancelledError.
@@ -79,10 +79,10 @@ class CheckerPrograms:
             return None
         with self._lock:  # a turn that needs the same checker waits until it is compiled
             if index not in self._ready:
-                self._ready[index] = self._compiled(attempts, program)
+                self._ready[index] = self._compiled(step_runs, program)
             return self._ready[index]
 
-    def check(self, attempts: Attempts, ready: ReadyProgram, case: Case, output: bytes) -> Judgement:
+    def check(self, step_runs: StepRuns, ready: ReadyProgram, case: Case, output: bytes) -> Judgement:
         """Check an output. Raises JailError and ExecutionCancelledError."""
         if self._secs_left <= 0:
             return _OUT_OF_TIME
@@ -93,7 +93,7 @@ class CheckerPrograms:
         else:
             spec = ready.spec(output, (INPUT, ANSWER, DIRECTORY), files)
         wall_secs = min(spec.limits.wall_time_secs, self._secs_left)
-        ran, found = attempts.run(replace(spec, limits=replace(spec.limits, wall_time_secs=wall_secs)), Phase.RUN)
+        ran, found = step_runs.run(replace(spec, limits=replace(spec.limits, wall_time_secs=wall_secs)), Phase.RUN)
         with self._lock:
             self._secs_left -= ran.wall_usec / 1e6
         return ready.judgement(ran, found)
@@ -115,7 +115,7 @@ class CheckerPrograms:
         with self._lock:
             self._secs_left -= max(0, interactor.wall_usec - program.wall_usec) / 1e6
 
-    def _compiled(self, attempts: Attempts, program: CheckerProgram) -> ReadyProgram | Judgement:
+    def _compiled(self, step_runs: StepRuns, program: CheckerProgram) -> ReadyProgram | Judgement:
         language = self._languages[program.language]
         files = _own_files(program)
         if taken := {file.name for file in files} & _reserved(language, program):
@@ -125,7 +125,7 @@ class CheckerPrograms:
         if self._secs_left <= 0:
             return _OUT_OF_TIME
         compiled = compile_program(
-            attempts, language, language.compile, program.code, self._cache, self._project_id, files=files
+            step_runs, language, language.compile, program.code, self._cache, self._project_id, files=files
         )
         if compiled.outcome is not None and compiled.found is not None:
             self._secs_left -= compiled.outcome.wall_usec / 1e6

@@ -10,12 +10,12 @@ from threading import Lock
 
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import CompileCache, Jail, report
-from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compilation import compile_program
+from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
 from sandbox_runtime.judging.completion import CACHED_COMPILATION
-from sandbox_runtime.judging.interaction import BothEnds, LendSlot, interact, judgement_of_both
+from sandbox_runtime.judging.interaction import LendSlot, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, Judgement, of_output, of_run
 from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
 from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
@@ -36,7 +36,6 @@ from sandbox_runtime.messages import (
 
 # An overloaded host may cost this many steps a second attempt. So the retries of a judge run end before the sweeper
 # takes it for lost.
-MOST_RETRIES = 2
 # The sum of the wall times of all cases. The functions count on it: they take a longer judge run for lost.
 ALL_CASES_SECS = 300.0
 _OUT_OF_TIME = f"the cases of this judge run took more than {ALL_CASES_SECS:g} s together"
@@ -74,7 +73,7 @@ class JudgeRun:
         self._order = CaseOrder(judging)
         self._secs_left = ALL_CASES_SECS
         self._lock = Lock()  # of the totals and the time left
-        self._retries_left = MOST_RETRIES
+        self._overtime_secs = MOST_OVERTIME_SECS
         self._kept = KeptOutputs(setting.store)
         self._totals = Totals()
         self._programs = CheckerPrograms(judging, setting.languages, setting.compile_cache, request.project_id)
@@ -100,14 +99,14 @@ class JudgeRun:
 
         `is_shared`: another slot judges cases meanwhile. Raises JailError and ExecutionCancelledError.
         """
-        attempts = Attempts(jail, self._setting.cancel_fd, self._retries_left)
+        step_runs = StepRuns(jail, self._setting.cancel_fd, self._overtime_secs)
         if not self._is_compiled:
-            self._compile(attempts)
+            self._compile(step_runs)
         if self._failure is None and (index := self._order.take()) is not None:
-            self._judge(attempts, index, is_shared=is_shared)
+            self._judge(step_runs, index, is_shared=is_shared)
         if not is_shared:
-            self._retries_left = attempts.retries_left
-        return not attempts.is_slot_suspect
+            self._overtime_secs = step_runs.overtime_secs
+        return not step_runs.is_slot_suspect
 
     def new_results(self) -> list[CaseResult]:
         """Return the results since the last call, in the order of the cases, skipped cases included."""
@@ -131,12 +130,12 @@ class JudgeRun:
             evidence=self._totals.evidence,
         )
 
-    def _compile(self, attempts: Attempts) -> None:
+    def _compile(self, step_runs: StepRuns) -> None:
         request, language = self.request, self._language
         if language.compile is None:
             return
         compiled = compile_program(
-            attempts, language, language.compile, request.code, self._setting.compile_cache, request.project_id
+            step_runs, language, language.compile, request.code, self._setting.compile_cache, request.project_id
         )
         self._artifact, self._is_compiled = compiled.artifact, True
         outcome, found = compiled.outcome, compiled.found
@@ -158,9 +157,9 @@ class JudgeRun:
             cached=False,
         )
 
-    def _judge(self, attempts: Attempts, index: int, *, is_shared: bool) -> None:
+    def _judge(self, step_runs: StepRuns, index: int, *, is_shared: bool) -> None:
         case = self._judging.cases[index]
-        checker = self._programs.ready(attempts, case.checker)
+        checker = self._programs.ready(step_runs, case.checker)
         if isinstance(checker, Judgement):
             self._put(index, checker, None)
             return
@@ -173,34 +172,30 @@ class JudgeRun:
             args=case.args,
         )
         if checker is not None and self._judging.checkers[case.checker].kind == "interactor":
-            self._interact(attempts, index, spec, checker)
+            self._interact(step_runs, index, spec, checker)
             return
         if is_shared:
-            # If the host is too busy, the case is judged again alone, and may be repeated then.
-            attempts.retries_left = 0
-        ran, found = attempts.run(spec, Phase.RUN)
-        judgement = of_run(found) or self._check(attempts, case, checker, ran)
+            # If the host is too busy, the case is judged again alone, and has the overtime then.
+            step_runs.overtime_secs = 0
+        ran, found = step_runs.run(spec, Phase.RUN)
+        judgement = of_run(found) or self._check(step_runs, case, checker, ran)
         if is_shared and (found.verdict is Verdict.TLE or judgement.outcome == "judge_error"):
             self._is_shareable = False
             self._order.put_back(index)
             return
         self._end(index, ran, found, judgement)
 
-    def _interact(self, attempts: Attempts, index: int, spec: JailSpec, interactor: ReadyProgram) -> None:
+    def _interact(self, step_runs: StepRuns, index: int, spec: JailSpec, interactor: ReadyProgram) -> None:
         other = self._programs.interactor_spec(interactor, self._judging.cases[index])
         if isinstance(other, Judgement):
             self._put(index, other, None)
             return
-        ends, found = self._run_both(attempts, spec, other)
-        while attempts.may_repeat(ends.program, found):
-            ends, found = self._run_both(attempts, spec, other)
-        attempts.classified(ends.interactor)
-        self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
-
-    def _run_both(self, attempts: Attempts, spec: JailSpec, other: JailSpec) -> tuple[BothEnds, Classification]:
-        ends = interact(attempts.jail, self._setting.interactor_slot, spec, other, attempts.cancel_fd)
+        spec = step_runs.with_overtime(spec)
+        ends = interact(step_runs.jail, self._setting.interactor_slot, spec, other, step_runs.cancel_fd)
         self._programs.count_interaction(ends.program, ends.interactor)
-        return ends, attempts.classified(ends.program)
+        found = step_runs.classified(spec, ends.program)
+        step_runs.note(ends.interactor)
+        self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
 
     def _end(self, index: int, ran: Outcome, found: Classification, judgement: Judgement) -> None:
         with self._lock:
@@ -211,12 +206,12 @@ class JudgeRun:
             self._order.skip_all(_OUT_OF_TIME)
         self._put(index, judgement, self._case_run(index, ran, found))
 
-    def _check(self, attempts: Attempts, case: Case, checker: ReadyProgram | None, ran: Outcome) -> Judgement:
+    def _check(self, step_runs: StepRuns, case: Case, checker: ReadyProgram | None, ran: Outcome) -> Judgement:
         if ran.stdout_cut:
             return CUT
         if checker is None:
             return of_output(self._judging.checkers[case.checker], case.expected, ran.stdout)
-        return self._programs.check(attempts, checker, case, ran.stdout)
+        return self._programs.check(step_runs, checker, case, ran.stdout)
 
     def _case_run(self, index: int, ran: Outcome, found: Classification) -> CaseRun:
         return CaseRun(

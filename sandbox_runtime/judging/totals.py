@@ -10,7 +10,8 @@ class Totals:
     """Adds up the steps of a judge run. Steps of checkers do not count: they are not the program's."""
 
     def __init__(self) -> None:
-        self._cpu_usec = self._wall_usec = self._setup_usec = self._memory_peak_bytes = self._runs = 0
+        self._cpu_usec = self._wall_usec = self._own_wall_usec = self._setup_usec = 0
+        self._memory_peak_bytes = self._runs = 0
         self._compile_usec: int | None = None
         self._is_cached: bool | None = None
         self._worst: tuple[tuple[bool, bool, int, int, bool], ExecutionEvidence] | None = None
@@ -27,6 +28,7 @@ class Totals:
         self._runs += 1
         self._cpu_usec += outcome.cpu_usec
         self._wall_usec += outcome.wall_usec
+        self._own_wall_usec += outcome.own_wall_usec
         self._setup_usec += outcome.setup_usec
         self._memory_peak_bytes = max(self._memory_peak_bytes, report.memory_peak_bytes(outcome))
         self._add_evidence(outcome, found)
@@ -40,13 +42,12 @@ class Totals:
         """Return the sums. None: nothing ran."""
         if self._worst is None:
             return None
-        ratio = report.cpu_wall_ratio(self._cpu_usec, self._wall_usec)
         return Metrics(
             cpu_time_secs=self._cpu_usec / 1e6,
             wall_time_secs=self._wall_usec / 1e6,
             memory_peak_bytes=self._memory_peak_bytes,
-            cpu_wall_ratio=ratio,
-            divergence=report.divergence(ratio),
+            cpu_wall_ratio=report.cpu_wall_ratio(self._cpu_usec, self._wall_usec),
+            divergence=report.divergence(self._cpu_usec, self._own_wall_usec),
             queue_ms=round(queue_ms, 3),
             setup_ms=self._setup_usec / 1e3,
             compile_ms=None if self._compile_usec is None else self._compile_usec / 1e3,

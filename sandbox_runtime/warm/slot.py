@@ -37,7 +37,7 @@ class WarmSlot:
         if not self._is_begun:
             self._is_begun = True
             # Without the waiting command: this slot serves the step when the pool has no command ready.
-            self._first_steps.append(replace(spec, files=(), stdin=b"", waiting=None, pipes=None))
+            self._first_steps.append(replace(spec, files=(), stdin=b"", waiting=None, pipes=None, overtime_secs=0))
         return self._slot.answer(spec, cancel_fd=cancel_fd)
 
     def settle(self) -> None:

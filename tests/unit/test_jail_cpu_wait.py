@@ -82,6 +82,8 @@ def test_a_thread_with_a_number_that_was_used_before_is_no_loss() -> None:
         # Of one thread at each look: its time so far, and whether it can run.
         ([(0, True), (0, True), (0, True), (3 * LOOK_MS, True), (3 * LOOK_MS + 10, True)], 3 * LOOK_MS + 10),
         ([(0, False), (0, True), (10, True)], 10),
+        # The kernel adds the end of a wait only when the thread runs again, here 150 ms after the look.
+        ([(0, False), (100, True), (100 + 150 + LOOK_MS, True)], 2 * LOOK_MS),
         ([(0, False), (0, False), (0, False)], 0),
     ],
 )

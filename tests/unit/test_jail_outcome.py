@@ -18,6 +18,10 @@ REPORT: dict[str, Any] = {"at_ns": 0}
         (Observation(ready=REPORT, ended=REPORT), 0, 999_999, 499_999_999, StopReason.NONE),
         (Observation(ready=REPORT, ended=REPORT), 0, 0, 500_000_000, StopReason.WALL_LIMIT),
         (Observation(ready=REPORT, ended=REPORT), 0, 1_000_000, 500_000_000, StopReason.CPU_LIMIT),
+        # Time in which others had the CPUs is not its own, unless it is as little as the error of the measure.
+        (Observation(ready=REPORT, ended=REPORT, cpu_wait_usec=500_001), 0, 0, 10**9, StopReason.NONE),
+        (Observation(ready=REPORT, ended=REPORT, cpu_wait_usec=500_000), 0, 0, 10**9, StopReason.WALL_LIMIT),
+        (Observation(ready=REPORT, ended=REPORT, cpu_wait_usec=24_999), 0, 0, 500_000_000, StopReason.WALL_LIMIT),
         (Observation(ready=REPORT, ended=REPORT), 1, 1_000_000, 500_000_000, StopReason.OOM_KILL),
         (Observation(ready=REPORT, ended=REPORT, stop_reason=StopReason.CPU_LIMIT), 0, 0, 10**9, StopReason.CPU_LIMIT),
         (Observation(ready=REPORT, stop_reason=StopReason.CANCELLED), 1, 10**6, 10**9, StopReason.CANCELLED),

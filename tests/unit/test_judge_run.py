@@ -12,7 +12,7 @@ import pytest
 from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionCancelledError
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.spec import StopReason
+from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.judging import JudgeRun, Setting, not_judged
 from sandbox_runtime.judging.judgement import of_output, of_run
 from sandbox_runtime.judging.skipping import FAILURES, is_skipped
@@ -276,15 +276,19 @@ def test_all_cases_together_have_a_limit() -> None:
     assert len(slot.specs) == 2
 
 
-OVERLOADED = outcome(exit_code=None, stop_reason=StopReason.WALL_LIMIT, wall_usec=1_000_000, cpu_wait_usec=500_000)
+def busy(wall_secs: float) -> Outcome:
+    usec = int(wall_secs * 1e6)
+    return outcome(exit_code=None, stop_reason=StopReason.HOST_OVERLOADED, wall_usec=usec, cpu_wait_usec=usec // 2)
 
 
-def test_an_overloaded_host_costs_a_judge_run_two_steps_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox_runtime.executor.attempts.await_calm", lambda _fd: True)
-    slot = RecordedSlot(OVERLOADED)
+OVERLOADED = busy(7)
+
+
+def test_all_cases_of_a_judge_run_share_one_overtime() -> None:
+    slot = RecordedSlot(busy(7 + 20), busy(7 + 10))
     completed = judge(judge_requested([case()] * 4), slot)
     assert outcomes(completed) == ["judge_error"] * 4
-    assert len(slot.specs) == 4 + 2
+    assert [spec.overtime_secs for spec in slot.specs] == [30, 10, 0, 0]
 
 
 def test_a_failure_of_the_sandbox_or_a_cancelled_run_has_no_result() -> None:

@@ -86,6 +86,13 @@ TABLE: list[Row] = [
     (lambda f: f.stop is StopReason.MEMORY_LIMIT, ("MLE", "mle_limit_breach", "judge"), KILLED, MEMORY, None),
     (lambda f: f.stop is StopReason.CPU_LIMIT, ("TLE", "tle_cpu_judge", "judge"), KILLED, TIME, None),
     (lambda f: f.stop is StopReason.WALL_LIMIT, ("TLE", "tle_wall_judge", "judge"), KILLED, TIME, None),
+    (
+        lambda f: f.stop is StopReason.HOST_OVERLOADED,
+        ("IE", "ie_host_overloaded", "judge"),
+        NOTHING,
+        "the host was too busy: the program lost its time to others",
+        "the host was too busy: the program lost its time to others",
+    ),
     (lambda f: f.stop is StopReason.IDLE, ("TLE", "tle_wall_judge", "judge"), KILLED, WAITED, WAITED),
     (
         lambda f: f.code is None and f.signal is None,

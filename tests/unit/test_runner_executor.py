@@ -121,6 +121,15 @@ def test_divergence_follows_the_ratio_of_cpu_to_wall(cpu_usec: int, divergence: 
     assert completed.metrics.divergence == divergence
 
 
+def test_a_loop_on_a_busy_host_is_bound_by_the_cpu_and_its_ratio_is_that_of_the_clock() -> None:
+    looped = outcome(cpu_usec=1_000_000, wall_usec=10_000_000, cpu_wait_usec=8_900_000)
+    completed = run(RecordedSlot(looped), requested())
+    assert completed.metrics is not None
+    assert completed.evidence is not None
+    assert (completed.metrics.cpu_wall_ratio, completed.metrics.divergence) == (0.1, "cpu_bound")
+    assert completed.evidence.timing.divergence == "cpu_bound"
+
+
 def test_evidence_reports_measured_controls() -> None:
     evidence = run(RecordedSlot(), requested()).evidence
     assert evidence is not None

@@ -35,6 +35,7 @@ class CpuWait:
         self._looked_ns, self._used_ns = started_ns, 0
         self._threads: Mapping[int, ThreadTime] = {}
         self._queued: dict[int, int] = {}  # already counted, of waits that continue
+        self._missing: dict[int, int] = {}  # of runnable threads: what the kernel may add when their wait is over
         self._certain_ns = self._likely_ns = self._largest_estimate_ns = 0
 
     def is_due(self, now_ns: int) -> bool:
@@ -46,6 +47,7 @@ class CpuWait:
         interval_ns, used_since_ns = now_ns - self._looked_ns, used_ns - self._used_ns
         known_ns, is_new_runnable = 0, False
         queued: dict[int, int] = {}
+        missing: dict[int, int] = {}
         for number, thread in threads.items():
             before = self._threads.get(number)
             if before is not None:
@@ -54,7 +56,10 @@ class CpuWait:
                     # It has waited since before the last sample: the kernel adds a wait only when it is over.
                     own_ns = interval_ns
                     queued[number] = self._queued.get(number, 0) + interval_ns
-                known_ns = max(known_ns, min(own_ns, interval_ns))
+                most_ns = interval_ns + self._missing.get(number, 0)
+                if thread.is_runnable:
+                    missing[number] = max(0, most_ns - own_ns)
+                known_ns = max(known_ns, min(own_ns, most_ns))
             elif thread.is_runnable:
                 is_new_runnable = True
         # Intervals of threads sampled twice are certain one by one. Estimates are only right in sum.
@@ -62,7 +67,7 @@ class CpuWait:
         self._likely_ns += (interval_ns if is_new_runnable else known_ns) - used_since_ns
         if is_new_runnable:
             self._largest_estimate_ns = max(self._largest_estimate_ns, interval_ns)
-        self._queued = queued
+        self._queued, self._missing = queued, missing
         self._looked_ns, self._used_ns, self._threads = now_ns, used_ns, threads
 
     @property

@@ -5,13 +5,14 @@ import random
 import time
 
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
-from sandbox_runtime.jail.spec import Limits, StopReason
+from sandbox_runtime.jail.spec import Limits, StopReason, own_time
 from sandbox_runtime.jail.supervisor.cpu_wait import CpuWait, read_threads
 from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 
 _NS, _USEC = 1_000_000_000, 1_000_000
 _SHORTEST_CHECK_NS = 2_000_000
 _LONGEST_CHECK_NS = 250_000_000
+_SHORTEST_OVERTIME_NS = 50_000_000
 _CONFIRM_NS = 5_000_000
 _RANDOM = random.SystemRandom()
 _EARLIEST_CHECK = 0.6  # of the longest pause; random, so that a program cannot predict the next check
@@ -29,17 +30,23 @@ _IDLE_USEC = 20_000
 class Deadlines:
     """Limits of one run: wall time, CPU time of the group, out-of-memory kills, thrashing and idle time.
 
+    The wall limit is for the time that the host gave to the run. If others had the CPUs for a part of it, the run goes
+    on for as long, at most for `overtime_secs`, until it has used up its CPU time or its own wall time.
+
     CPU time is checked at the earliest moment at which the group could reach its limit on all CPUs. So a run costs few
     wake-ups, and an overrun is a few milliseconds. Sampled memory is checked in the same way. Sampling is inexact while
     processes start and end, so there a breach must be seen twice.
     """
 
-    def __init__(self, groups: SlotGroups, limits: Limits, start: Counters) -> None:
+    def __init__(self, groups: SlotGroups, limits: Limits, start: Counters, overtime_secs: float = 0) -> None:
         self._groups, self._limits, self._start = groups, limits, start
+        self._overtime_ns = int(overtime_secs * _NS)
+        self._limit_ns = int(limits.wall_time_secs * _NS)
         now = time.monotonic_ns()
         self._wall_ns = now + int(SETUP_TIMEOUT.secs * _NS)
         self._next_check_ns = now + _LONGEST_CHECK_NS
         self._running = False
+        self._started_ns = now
         self._cpu_wait = CpuWait(now)
         self._pressed_since: tuple[int, int] | None = None  # time in ns, pages read again by then
         self._suspected = StopReason.NONE
@@ -48,8 +55,9 @@ class Deadlines:
     def program_started(self, at_ns: int) -> None:
         """Start the wall limit, which replaces the limit of the set-up."""
         self._running = True
+        self._started_ns = at_ns
         self._cpu_wait = CpuWait(at_ns)
-        self._wall_ns = at_ns + int(self._limits.wall_time_secs * _NS)
+        self._wall_ns = at_ns + self._limit_ns
         self._next_check_ns = at_ns + self._slack_ns(0, 0)
         self._busy_at = (at_ns, 0)
 
@@ -80,11 +88,25 @@ class Deadlines:
             if self._is_idle(now, used_usec + self.cpu_wait_usec):  # waiting for a CPU is not idle
                 return StopReason.IDLE
             self._next_check_ns = now + self._slack_ns(used_usec, counters.memory_now_bytes)
-        if now < self._wall_ns:
-            return StopReason.NONE
-        if self._running:
-            self._sample_threads(now, self._groups.cpu_usage_usec() - self._start.cpu_usage_usec)
-        return StopReason.WALL_LIMIT
+        return StopReason.NONE if now < self._wall_ns else self._at_wall_limit(now)
+
+    def _at_wall_limit(self, now: int) -> StopReason:
+        """CPU time decides first, then the run's own wall time. If it has some of both left, move the wall limit."""
+        if not self._running:
+            return StopReason.WALL_LIMIT
+        used_usec = self._groups.cpu_usage_usec() - self._start.cpu_usage_usec
+        if used_usec >= self._limits.cpu_time_secs * _USEC:
+            return StopReason.CPU_LIMIT
+        self._sample_threads(now, used_usec)
+        elapsed_ns = now - self._started_ns
+        left_ns = self._limit_ns - own_time(elapsed_ns, self.cpu_wait_usec * 1000)
+        if left_ns <= 0:
+            return StopReason.WALL_LIMIT
+        overtime_left_ns = self._limit_ns + self._overtime_ns - elapsed_ns
+        if overtime_left_ns <= 0:
+            return StopReason.HOST_OVERLOADED
+        self._wall_ns = now + max(min(left_ns, overtime_left_ns), _SHORTEST_OVERTIME_NS)
+        return StopReason.NONE
 
     def _sample_threads(self, now_ns: int, used_usec: int) -> None:
         self._cpu_wait.add(now_ns, used_usec * 1000, read_threads(self._groups.members()[1]))

@@ -6,7 +6,7 @@ import time
 from sandbox_runtime.jail.controls.cgroup import Counters
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence import in_force as evidence
-from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
+from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason, own_time
 from sandbox_runtime.jail.supervisor.observation import Observation
 from sandbox_runtime.jail.supervisor.run_io import RunIO
 
@@ -16,14 +16,15 @@ _NS_PER_SEC, _USEC_PER_SEC = 1_000_000_000, 1_000_000
 def decided_stop(observed: Observation, oom_kills: int, cpu_usec: int, wall_ns: int, limits: Limits) -> StopReason:
     """Decide why the run was stopped. An out-of-memory kill that the kernel counted precedes all other reasons.
 
-    A program that ended by itself beyond a time limit, before we killed it, was still too slow.
+    A program that ended by itself beyond a time limit, before we killed it, was still too slow. Wall time in which
+    others had the CPUs does not count.
     """
     if oom_kills > 0 and observed.stop_reason is not StopReason.CANCELLED:
         return StopReason.OOM_KILL
     if observed.stop_reason is StopReason.NONE and observed.ready is not None and observed.ended is not None:
         if cpu_usec >= limits.cpu_time_secs * _USEC_PER_SEC:
             return StopReason.CPU_LIMIT
-        if wall_ns >= limits.wall_time_secs * _NS_PER_SEC:
+        if own_time(wall_ns, observed.cpu_wait_usec * 1000) >= limits.wall_time_secs * _NS_PER_SEC:
             return StopReason.WALL_LIMIT
     return observed.stop_reason
 

@@ -149,7 +149,7 @@ class Slot:
 
     def _watch(self, launch: Launch, spec: JailSpec, cancel_fd: int | None) -> tuple[Observation, Counters]:
         """Watch the run to its end. Returns the observations and the groups' final counters."""
-        deadlines = Deadlines(self._groups, spec.limits, launch.start)
+        deadlines = Deadlines(self._groups, spec.limits, launch.start, spec.overtime_secs)
         observed = watch(launch, launch.run_io.captures, deadlines, self._groups, cancel_fd)
         if observed.alone and not self._groups.is_sampled:
             end = self._groups.read()

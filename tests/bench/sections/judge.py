@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from sandbox_runtime.classify import Phase
 from sandbox_runtime.executor import NO_CACHE
-from sandbox_runtime.executor.attempts import Attempts
 from sandbox_runtime.executor.compilation import compile_program
+from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
 from sandbox_runtime.messages import (
@@ -89,16 +89,16 @@ def _figures(group: str, count: int, rounds: Sequence[tuple[float, ...]]) -> lis
 def _bare(slot: Slot, language: Language, count: int, tally: Tally) -> tuple[float, float]:
     """Compile a new program, and run it once for each case. Returns both times in ms."""
     code = _SOURCES[language.name].format(number=uuid4()).encode()
-    attempts = Attempts(slot, None)
+    step_runs = StepRuns(slot, None)
     begun_ns = time.perf_counter_ns()
     artifact = None
     if language.compile is not None:
-        artifact = compile_program(attempts, language, language.compile, code, NO_CACHE, "bench").artifact
+        artifact = compile_program(step_runs, language, language.compile, code, NO_CACHE, "bench").artifact
     compiled_ns = time.perf_counter_ns()
     for number in range(count):
         stdin = f"{number} {number * 7}\n".encode()
         limits = language.run_limits(DEFAULT_PROFILE)
-        ran, _ = attempts.run(run_spec(language, code, artifact, limits=limits, stdin=stdin), Phase.RUN)
+        ran, _ = step_runs.run(run_spec(language, code, artifact, limits=limits, stdin=stdin), Phase.RUN)
         _count(tally, 1, partial(_check_bare, ran.stdout, f"{number * 8}\n".encode()))
     slot.settle()
     return (compiled_ns - begun_ns) / 1e6, (time.perf_counter_ns() - compiled_ns) / 1e6
