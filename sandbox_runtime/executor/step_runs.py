@@ -20,6 +20,11 @@ class ExecutionCancelledError(Exception):
     """The run was cancelled. It has no result, and the request must be run again."""
 
 
+def is_cancelled(outcome: Outcome) -> bool:
+    """Whether the run was cancelled, and so must run again. A guest that cannot be killed must not run again."""
+    return outcome.stop_reason is StopReason.CANCELLED and outcome.evidence.cleanup_verified
+
+
 class Jail(Protocol):
     """A slot, or a test's replacement."""
 
@@ -42,7 +47,7 @@ class StepRuns:
     def run(self, spec: JailSpec, phase: Phase) -> tuple[Outcome, Classification]:
         """Run a step. Raises JailError and ExecutionCancelledError."""
         outcome = self.jail.answer(self.with_overtime(spec), cancel_fd=self.cancel_fd)
-        if outcome.stop_reason is StopReason.CANCELLED:
+        if is_cancelled(outcome):
             raise ExecutionCancelledError
         return outcome, self.classified(spec, outcome, phase)
 

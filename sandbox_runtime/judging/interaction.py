@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sandbox_runtime.classify import Classification, Phase, Verdict, classify
-from sandbox_runtime.executor.step_runs import ExecutionCancelledError, Jail
-from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
+from sandbox_runtime.executor.step_runs import ExecutionCancelledError, Jail, is_cancelled
+from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.judging.judgement import Judgement, of_run
 from sandbox_runtime.judging.programs import ReadyProgram
 from sandbox_runtime.judging.relay import Relay
@@ -49,7 +49,7 @@ def interact(
     finally:
         written, told = relay.close()
     for outcome in (ran, answered):
-        if outcome.stop_reason is StopReason.CANCELLED:
+        if is_cancelled(outcome):
             raise ExecutionCancelledError
     return BothEnds(
         replace(ran, stdout=written[0], stdout_cut=written[1]),

@@ -16,8 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox_runtime.classify import Phase
+from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
 from sandbox_runtime.jail.protocol.wire import START_RUN, receive, send
+from sandbox_runtime.jail.supervisor import watch
 from sandbox_runtime.jail.supervisor.launch import request_of
 from sandbox_runtime.jail.supervisor.run_io import RunIO
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
@@ -301,3 +304,30 @@ def test_a_program_may_open_its_output_by_name(opened: Slot) -> None:
     code = "for name in ('stdout', 'stderr'):\n    with open(f'/dev/{name}', 'w') as file: file.write(name)"
     outcome = opened.run(python(code))
     assert (outcome.stdout, outcome.stderr) == (b"stdout", b"stderr")
+
+
+@pytest.mark.parametrize("reason", [StopReason.WALL_LIMIT, StopReason.CANCELLED])
+def test_a_guest_that_cannot_be_killed_has_a_final_answer(
+    opened: Slot, monkeypatch: pytest.MonkeyPatch, reason: StopReason
+) -> None:
+    """As while the kernel is busy for it. A request that runs again would take the next slot."""
+
+    def kill_in_vain(_: int) -> None:
+        monkeypatch.setattr(SETUP_TIMEOUT, "secs", 0.1)
+
+    monkeypatch.setattr(watch, "kill_run", kill_in_vain)
+    cancel_fd = os.eventfd(reason is StopReason.CANCELLED)
+    try:
+        spec = replace(SLEEP, limits=replace(LIMITS, wall_time_secs=0.5))
+        outcome, found = StepRuns(opened, cancel_fd).run(spec, Phase.RUN)
+    finally:
+        os.close(cancel_fd)
+    assert outcome.stop_reason is reason
+    assert outcome.evidence.leftover_processes > 0
+    assert outcome.evidence.collection_errors == (
+        "stdout still open",
+        "stderr still open",
+        "a process cannot be killed",
+    )
+    assert (found.verdict, found.cause) == ("IE", "ie_cleanup_failure")
+    assert not opened.healthy

@@ -1,11 +1,13 @@
 """Steps on a busy host take longer, within one overtime for all steps of a request."""
 
+import pytest
+
 from sandbox_runtime.classify import Phase
-from sandbox_runtime.executor import slot_is_suspect
+from sandbox_runtime.executor import ExecutionCancelledError, slot_is_suspect
 from sandbox_runtime.executor.report import result
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
-from tests.runner_doubles import CLEAN, RecordedSlot, outcome
+from tests.runner_doubles import CANCELLED, CLEAN, RecordedSlot, outcome
 
 WALL_USEC = 5_000_000
 SPEC = JailSpec(("/usr/bin/true",), Limits(1, WALL_USEC / 1e6, 64 << 20, 4, 16, 1 << 20, 1000))
@@ -24,6 +26,14 @@ def test_all_steps_of_a_request_share_one_overtime() -> None:
     for phase in (Phase.COMPILE, Phase.COMPILE, Phase.RUN, Phase.RUN):
         steps.run(SPEC, phase)
     assert [spec.overtime_secs for spec in slot.specs] == [MOST_OVERTIME_SECS, 20, 5, 0]
+
+
+def test_a_cancelled_guest_that_cannot_be_killed_is_not_run_again() -> None:
+    with pytest.raises(ExecutionCancelledError):
+        StepRuns(RecordedSlot(CANCELLED), None).run(SPEC, Phase.RUN)
+    left = {"cleanup_verified": False, "leftover_processes": 2}
+    slot = RecordedSlot(outcome(exit_code=None, stop_reason=StopReason.CANCELLED, evidence=left))
+    assert StepRuns(slot, None).run(SPEC, Phase.RUN)[1].cause == "ie_cleanup_failure"
 
 
 def test_a_late_kill_on_a_calm_host_uses_no_overtime() -> None:

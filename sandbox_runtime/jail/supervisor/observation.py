@@ -19,7 +19,8 @@ _END = struct.Struct("<iiixxxxqq")
 class Observation:
     """Observations so far. `ready`, `ended`: the reports, None until they arrive.
 
-    `alone`: init is the only process of the namespace. `died`: init is dead. `cpu_wait_usec`: as in `Outcome`.
+    `alone`: init is the only process of the namespace. `died`: init is dead. `cannot_be_killed`: a process outlived its
+    kill by SETUP_TIMEOUT. `cpu_wait_usec`: as in `Outcome`.
     `begun_ns`: when a pre-warmed run got its program; earlier times do not count as the guest's.
     """
 
@@ -29,6 +30,7 @@ class Observation:
     ended: dict[str, Any] | None = None
     alone: bool = False
     died: bool = False
+    cannot_be_killed: bool = False
     cpu_wait_usec: int = 0
     mount_fds: list[int] = field(default_factory=list)
 

@@ -63,6 +63,8 @@ def assemble(
         artifact = run_io.artifact(spec.artifact_max_bytes)
     stdout, stderr = run_io.captures
     errors = tuple(f"{name} still open" for name, pipe in (("stdout", stdout), ("stderr", stderr)) if pipe.open)
+    if observed.cannot_be_killed:
+        errors += ("a process cannot be killed",)
     return Outcome(
         exit_code=exit_code,
         signal=signal,

@@ -151,6 +151,8 @@ class Slot:
         """Watch the run to its end. Returns the observations and the groups' final counters."""
         deadlines = Deadlines(self._groups, spec.limits, launch.start, spec.overtime_secs)
         observed = watch(launch, launch.run_io.captures, deadlines, self._groups, cancel_fd)
+        if observed.cannot_be_killed:
+            return observed, self._groups.read()
         if observed.alone and not self._groups.is_sampled:
             end = self._groups.read()
             # Init counts as a process of the group, and may or may not have exited by now.

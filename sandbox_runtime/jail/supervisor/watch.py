@@ -64,7 +64,7 @@ class _Watch:
                 self._deadlines.program_started(self.observed.ready["at_ns"])
 
     def run(self, cancel_fd: int | None) -> Observation:
-        """Watch until init is alone or dead. Then all processes of the guest are dead."""
+        """Watch until init is alone or dead. Then all processes of the guest are dead, or cannot be killed."""
         oom_event_fd, oom_event_mask = self._groups.oom_event or (-1, 0)
         if oom_event_fd >= 0:
             self._poller.register(oom_event_fd, oom_event_mask)
@@ -73,7 +73,8 @@ class _Watch:
         while not self.observed.is_over:
             events = self._poller.poll(self._timeout_ms())
             if not events and self._is_killed:
-                raise JailError("wait for the run to die", hint="a process of the run cannot be killed")
+                self.observed.cannot_be_killed = True
+                break
             for fd, _ in events:
                 if fd == oom_event_fd:
                     self._groups.acknowledge_oom_event()
@@ -130,7 +131,7 @@ def watch(
     groups: SlotGroups,
     cancel_fd: int | None,
 ) -> Observation:
-    """Watch until all of the guest is dead and its output is read. Raises JailError; kills the run in any case."""
+    """Watch until the guest is dead, or cannot be killed, and its output is read. Raises JailError; kills the run."""
     loop = _Watch(launch, captures, deadlines, groups)
     try:
         observed = loop.run(cancel_fd)
