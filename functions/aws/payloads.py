@@ -2,7 +2,8 @@
 
 Keys: `inputs/<submission_id>` (JSON with base64 code and stdin), `judge-inputs/<submission_id>/<random>` (JSON, read by
 a runner) and `outputs/<submission_id>/<execution_id>/…` (mostly written by a runner): `stdout` and `stderr` of a run;
-`cases` (JSON) and `case-<index>-stdout` of a judge run.
+`cases` (JSON) and `case-<index>-stdout` of a judge run. `deleted/<submission_id>` is empty: the submission was deleted
+while it was pending, so a runner does not start it.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ class Payloads:
         key = f"judge-inputs/{submission_id}/{secrets.token_hex(16)}"
         self._client().put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json")
         return key
+
+    def put_deletion(self, submission_id: str) -> None:
+        """Tell runners not to start a submission whose row is gone: its message may still lie in a queue."""
+        self._client().put_object(Bucket=self._bucket, Key=f"deleted/{submission_id}", Body=b"")
 
     def get_cases(self, submission_id: str, key: str) -> bytes:
         """Return the results of a judge run. Raises PayloadMissingError."""

@@ -21,7 +21,7 @@ from sandbox_runtime.messages import (
     as_fields,
     is_correlation_id,
 )
-from sandbox_runtime.transport.failures import translated
+from sandbox_runtime.transport.failures import TransportError, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,6 +157,17 @@ class Transport:
         with translated("get_object"):
             found = self._clients.s3().get_object(Bucket=self._bucket, Key=object_key)
             return found["Body"].read(MAX_JUDGING_BYTES + 1)
+
+    def was_deleted(self, submission_id: str) -> bool:
+        """Whether the submission was deleted while it was pending. Raises TransportError."""
+        try:
+            with translated("get_object"):
+                self._clients.s3().get_object(Bucket=self._bucket, Key=f"deleted/{submission_id}")["Body"].close()
+        except TransportError as error:
+            if error.code in {"NoSuchKey", "AccessDenied"}:  # AWS says the second to a role without ListBucket
+                return False
+            raise
+        return True
 
     def _put(self, object_key: str, content: bytes, content_type: str) -> None:
         with translated("put_object"):

@@ -9,6 +9,7 @@ from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
 
+from functions.aws.payloads import Payloads
 from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import CONTROLS, HostSupport
 from sandbox_runtime.jail.spec import JailSpec, Outcome
@@ -86,6 +87,11 @@ class System:
             bucket=settings.payloads_bucket,
             visibility_secs=settings.visibility_secs,
         )
+
+    @property
+    def payloads(self) -> Payloads:
+        """The bucket as the functions use it."""
+        return Payloads(self.aws.names["PayloadsBucket"], lambda: self.aws.client("s3"))
 
     def start(
         self, make_slot: Callable[[], RecordedSlot], *, slots: int = 1, spare_slots: int = 0, **changes: str

@@ -114,6 +114,7 @@ def every_call(queues: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any
                     "inputs/s",
                     "outputs/s",
                     "judge-inputs/s",
+                    "deleted/s",
                     "judge-inputs",
                     "other",
                     "outputs",
@@ -137,6 +138,7 @@ def test_every_other_call_is_denied(served: Served) -> None:
         *(("sqs", operation, queues["CompletionsQueue"]) for operation in ("SendMessage", "SendMessageBatch")),
         ("s3", "PutObject", "outputs/s"),
         ("s3", "GetObject", "judge-inputs/s"),
+        ("s3", "GetObject", "deleted/s"),
     }
     call, denied = served.call, 0
     for service, operation, params in every_call(queues):

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, serialise
+from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, format_time, serialise
 from sandbox_runtime.worker import long_runs, run_request
 from sandbox_runtime.worker.visibility import VisibilityKeeper
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
@@ -223,6 +224,40 @@ def test_a_duplicate_that_comes_after_the_end_is_deleted(system: System) -> None
     system.put(serialise(replace(request, priority="batch")), "BatchQueue")
     until(lambda: system.is_empty("BatchQueue"))
     assert sum(len(slot.specs) for slot in system.slots) == 1
+
+
+def test_a_submission_that_was_deleted_while_it_waited_does_not_start(system: System) -> None:
+    held = HeldSlot()
+    system.start(lambda: held)
+    blocking = system.request()
+    assert held.begun.wait(PATIENCE_SECS)
+    requested_at = format_time(datetime.now(UTC) - timedelta(seconds=5))
+    deleted, kept = system.request(requested_at=requested_at), system.request(requested_at=requested_at)
+    until(lambda: system.counts() == (0, 3))
+    system.payloads.put_deletion(deleted.submission_id)
+    held.may_end.set()
+    for request in (blocking, kept):
+        assert system.completion(request)["result"]["verdict"] == "AC"
+    until(system.is_empty)
+    assert len(held.specs) == 2
+
+
+def test_a_deleted_submission_whose_message_comes_again_does_not_start(system: System) -> None:
+    request = system.request()
+    system.payloads.put_deletion(request.submission_id)
+    sqs, url = system.aws.client("sqs"), system.aws.names["InteractiveQueue"]
+    assert sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"]  # and its runner died
+    system.start(RecordedSlot)
+    until(system.is_empty)
+    assert system.slots[0].specs == []
+    assert system.of_type("execution_completed") == []
+
+
+def test_a_submission_runs_if_the_bucket_cannot_tell_whether_it_was_deleted(system: System) -> None:
+    system.aws.names["PayloadsBucket"] += "-gone"
+    system.start(RecordedSlot)
+    request = system.request(requested_at=format_time(datetime.now(UTC) - timedelta(seconds=5)))
+    assert system.completion(request)["result"]["verdict"] == "AC"
 
 
 def test_a_run_that_is_given_back_returns_its_duplicates_too(system: System) -> None:

@@ -273,7 +273,8 @@ def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: Submiss
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     assert get(project_key, PATHS[0], method="DELETE").status == 200
     assert aws.items("SubmissionsTable") == []
-    assert objects(aws) == 0
+    bucket = aws.client("s3").list_objects_v2(Bucket=aws.names["PayloadsBucket"])
+    assert [found["Key"] for found in bucket["Contents"]] == [f"deleted/{SUBMISSION_ID}"]  # a runner looks for it
 
 
 def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, project_key: str) -> None:
