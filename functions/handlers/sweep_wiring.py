@@ -4,6 +4,7 @@ from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC
 from functions.handlers.webhook_wiring import outbox
 from functions.settings import SweepSettings
+from functions.submissions.begun_runs import BegunRuns
 from functions.submissions.queues import Queues
 from functions.submissions.record import Recorder
 from functions.submissions.sweeper import Sweep
@@ -41,6 +42,7 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
         lane_waker=lane_waker,
         boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
         queues=Queues(Clients.sqs(), settings.interactive_queue_url, settings.batch_queue_url),
+        begun=BegunRuns(settings.submissions_table, Clients.dynamodb()),
         pending_redrive_ms=settings.pending_redrive_secs * MS_PER_SEC,
         clock=clock,
     )

@@ -58,6 +58,7 @@ class Submission:
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
     webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id` and
     `traceparent`: of the request that created the row. `quota_shard`: the quota shard that counts the run.
+    `redrives`: how often the sweeper sent it again, the last time at `sent_again_at`.
 
     `compilation`: the compiler's warnings of a run, or the whole compile step of a judge run.
 
@@ -86,6 +87,7 @@ class Submission:
     environment_box: bytes | None = field(default=None, repr=False)
     idempotency_pk: str | None = None
     redrives: int = 0
+    sent_again_at: str | None = None
     due_at_ms: int | None = None
     asked_directly: bool = False
     started_at: str | None = None
@@ -127,6 +129,11 @@ class Submission:
     def log_ids(self) -> dict[str, Any]:
         """The ids of every log line about this submission."""
         return {"correlation_id": self.correlation_id or self.submission_id, "submission_id": self.submission_id}
+
+    @property
+    def sent_at(self) -> str:
+        """When its last message was sent."""
+        return self.sent_again_at or self.created_at
 
     @property
     def is_final(self) -> bool:

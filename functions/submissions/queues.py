@@ -9,6 +9,7 @@ from functions.fresh_cache import FreshCache
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
     from functions.messages.wire import Completed, Requested
@@ -44,13 +45,13 @@ class Queues:
         """Send a runner's completion to `record`."""
         self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
 
+    def waiting(self, priority: str) -> int:
+        """Return SQS's estimate of the messages that no runner has received."""
+        return self._count(priority, ["ApproximateNumberOfMessages"])
+
     def depth(self, priority: str) -> int:
         """Return SQS's estimate of waiting and in-flight messages."""
-        answer = self._client.get_queue_attributes(
-            QueueUrl=self._urls[priority],
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )
-        return sum(int(count) for count in answer["Attributes"].values())
+        return self._count(priority, ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])
 
     def recent_depth(self, priority: str) -> int:
         """Like `depth`, cached for a second."""
@@ -59,3 +60,7 @@ class Queues:
     def recent_depths(self) -> int:
         """Return the `recent_depth` of both queues together."""
         return sum(self.recent_depth(priority) for priority in self._urls)
+
+    def _count(self, priority: str, names: list[QueueAttributeNameType]) -> int:
+        answer = self._client.get_queue_attributes(QueueUrl=self._urls[priority], AttributeNames=names)
+        return sum(int(count) for count in answer["Attributes"].values())

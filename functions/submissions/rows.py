@@ -37,7 +37,7 @@ _PLAIN_FIELDS = (
     *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "wall_budget_secs"),
     *("code", "stdin", "input_key", "metadata", "judging", "judging_key", "idempotency_pk", "endpoints_version"),
     *("correlation_id", "traceparent", "quota_shard", "webhook_url", "webhook_secret_box", "environment_box"),
-    *("redrives", "due_at_ms", *_COMPLETION_FIELDS),
+    *("redrives", "sent_again_at", "due_at_ms", *_COMPLETION_FIELDS),
 )
 
 

@@ -13,7 +13,7 @@ from functions.aws.dynamodb.items import Value, is_condition_failure
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
-from functions.clock import MS_PER_SEC
+from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import UnavailableError
 from functions.submissions.claims import delete_with_claim, find_claim, new_claim
 from functions.submissions.model import Claim, Completion, Status, Submission
@@ -116,15 +116,15 @@ class SubmissionStore(Table):
         )
         self._change(submission_id, update)
 
-    def defer(self, submission_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
-        """Move the due time. False if another process moved it first."""
-        update = ConditionalUpdate({"due_at_ms": due_at_ms}, "#due_at_ms = :expected", {"expected": expected_due_at_ms})
-        return self._change(submission_id, update)
+    def take(self, submission_id: str, due_at_ms: int, seen_due_at_ms: int) -> Submission | None:
+        """Move the due time and return the row. None if another process moved it first, or the row is not due."""
+        row = self._take(submission_key(submission_id), seen_due_at_ms, due_at_ms)
+        return submission_of(row) if row is not None else None
 
     def redrive(self, submission_id: str, execution_id: str, due_at_ms: int, expected_due_at_ms: int) -> bool:
         """Write a new execution id. False if the row is final, or another process moved its due time first."""
         update = ConditionalUpdate(
-            {"execution_id": execution_id, "due_at_ms": due_at_ms},
+            {"execution_id": execution_id, "due_at_ms": due_at_ms, "sent_again_at": to_rfc3339(self._clock())},
             "#due_at_ms = :expected AND #status IN (:pending, :running)",
             {
                 "expected": expected_due_at_ms,

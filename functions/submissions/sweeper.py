@@ -2,6 +2,11 @@
 
 The sweeper takes a row by moving its due time, on condition that it still has the due time of the index. So concurrent
 sweeps handle a row once, and a row whose handling fails or crashes is due again later.
+
+A pending submission is late PENDING_REDRIVE_SECS after its message was sent. It is sent again if that message is lost:
+no message waits in the queue, or a run of the same project and queue that was accepted later has begun. In a queue that
+others keep busy, nothing tells whether the only message of a project is lost. So each sweep also sends the first late
+submission of each project and queue again.
 """
 
 import threading
@@ -11,12 +16,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from functions.aws.payloads import PayloadMissingError, Payloads
-from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.messages.variables import Environment
 from functions.messages.verdict import Cause
 from functions.submissions.backlog import Backlog, DueSubmission, Entry
+from functions.submissions.begun_runs import BegunRuns
 from functions.submissions.complete import Completer
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.judge_runs import JudgeRuns
@@ -36,9 +42,9 @@ from functions.webhooks.sending.secret_box import SecretBoxes, UnsealError
 if TYPE_CHECKING:
     from functions.messages.wire import Requested
 
-TAKEN_MS = 60_000
+TAKEN_MS = 30_000
+"""Longer than the handling of a row takes, and shorter than the time between two sweeps: each looks at a row again."""
 DELETION_MS = 500  # of a sweep, for each deleted endpoint
-PENDING_REDRIVE_MS = 15 * 60 * MS_PER_SEC
 
 _RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
 
@@ -61,11 +67,13 @@ class Sweep:
     lane_waker: LaneWaker
     boxes: SecretBoxes
     queues: Queues
+    begun: BegunRuns
     pending_redrive_ms: int
     clock: Clock = now_ms
     oldest_due_age_ms: int = 0
-    _depths: dict[str, int] = field(default_factory=dict)
-    _age_lock: threading.Lock = field(default_factory=threading.Lock)
+    _waiting: dict[str, int] = field(default_factory=dict)
+    _seen_late: set[tuple[str, str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def entries(self) -> Iterator[Entry]:
         """Yield all due rows, in the order of `Backlog`; read again until there are no new ones."""
@@ -115,37 +123,34 @@ class Sweep:
 
     def _handle_submission(self, due: DueSubmission) -> None:
         now = self.clock()
-        taken_until_ms = now + TAKEN_MS
-        if not self.submissions.defer(due.submission_id, taken_until_ms, due.due_at_ms):
+        taken_until_ms = now + min(TAKEN_MS, self.pending_redrive_ms)
+        row = self.submissions.take(due.submission_id, taken_until_ms, due.due_at_ms)
+        if row is None:
             return
         self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
-        row = self.submissions.get(due.submission_id)
-        if row is None or row.is_final:
-            return
         if row.status is Status.PENDING:
             self._handle_pending(row, now, taken_until_ms)
         else:
             self._handle_running(row, now, taken_until_ms)
 
     def _handle_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
-        age_ms = now - from_rfc3339(row.created_at)
-        if age_ms > PENDING_MAX_MS:
+        if now - from_rfc3339(row.created_at) > PENDING_MAX_MS:
             self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the submission was not run within 6 hours")
-        # An empty queue means that the message was lost; a direct run never had one. A waiting submission is sent again
-        # only every PENDING_REDRIVE_MS: the number of redrives stands for the time of the last one.
-        elif (
-            (row.asked_directly and row.redrives == 0)
-            or self._depth(row.priority) == 0
-            or age_ms >= PENDING_REDRIVE_MS * (row.redrives + 1)
-        ):
+        elif self._is_lost(row):
             self._send_again(row, new_id(), now + self.pending_redrive_ms, taken_until_ms)
+
+    def _is_lost(self, row: Submission) -> bool:
+        if self._is_empty(row.priority) or (row.asked_directly and row.redrives == 0):
+            return True  # a direct run never had a message
+        return self._is_first_late(row) or self.begun.has_later(row.project_id, row.priority, row.sent_at)
 
     def _handle_running(self, row: Submission, now: int, taken_until_ms: int) -> None:
         rerun_id = str(uuid.uuid5(_RERUN_NAMESPACE, row.submission_id))
         if row.execution_id == rerun_id:
             self.completer.fail(row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice")
         else:
+            self._is_empty(row.priority)  # read before the send
             self._send_again(row, rerun_id, now + run_budget_ms(row.wall_budget_secs), taken_until_ms)
 
     def _send_again(self, row: Submission, execution_id: str, due_at_ms: int, taken_until_ms: int) -> None:
@@ -176,12 +181,20 @@ class Sweep:
             return None
         return Environment.parse(self.boxes.open(row.environment_box, row.project_id, RUN_ENDPOINT_ID, "environment"))
 
-    def _depth(self, priority: str) -> int:
-        """Return the depth before this sweep sent anything, because messages are usually lost together."""
-        if priority not in self._depths:
-            self._depths[priority] = self.queues.depth(priority)
-        return self._depths[priority]
+    def _is_empty(self, priority: str) -> bool:
+        """Whether no message waited before this sweep sent any, because messages are usually lost together."""
+        if priority not in self._waiting:
+            self._waiting[priority] = self.queues.waiting(priority)
+        return self._waiting[priority] == 0
+
+    def _is_first_late(self, row: Submission) -> bool:
+        """Whether this sweep has seen no other late submission of the row's project and queue."""
+        queue = (row.project_id, row.priority)
+        with self._lock:
+            is_first = queue not in self._seen_late
+            self._seen_late.add(queue)
+        return is_first
 
     def _record_age(self, age_ms: int) -> None:
-        with self._age_lock:
+        with self._lock:
             self.oldest_due_age_ms = max(self.oldest_due_age_ms, age_ms)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.embedded.dynamodb import streams
 from infra.local.runner_process import tell_end
-from infra.local.schedules import ScheduleThreads, interval_secs
+from infra.local.schedules import ScheduleThreads, plan_firings
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
 from infra.local.state_watch import TroubleWatch
 from infra.local.stream_mappings import StreamPollers
@@ -79,8 +79,8 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
         pollers.start(stream)
     schedules = ScheduleThreads(loaded.invoker, console)
     parts.callback(schedules.stop, _THREADS_STOP_SECS)
-    for schedule in loaded.stack.schedules:
-        schedules.start(schedule, settings.sweep_secs or interval_secs(schedule.expression))
+    for firings in plan_firings(loaded.stack.schedules, settings.sweep_secs):
+        schedules.start(firings)
     if settings.metrics_port is not None:
         _serve_metrics(prepared, loaded, settings.metrics_port, parts)
     if not settings.first_run:

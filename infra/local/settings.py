@@ -27,6 +27,7 @@ ADMIN_KEY_PARAMETER = "/rustbox-local/admin-key"
 _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
 _MOST_PROCESSES = 64
 _WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.mappings
+_PENDING_REDRIVE_SECS = "20"  # with two sweeps, at most 30 s; see infra.local.schedules
 _MAX_PORT = 65535
 
 
@@ -103,7 +104,7 @@ def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
         "Stage": "local",
         "AdminKeyParameter": ADMIN_KEY_PARAMETER,
         "AllowInsecureWebhookTargets": "true",
-        "PendingRedriveSecs": "15",
+        "PendingRedriveSecs": _PENDING_REDRIVE_SECS,
         "PublicBaseUrl": f"http://127.0.0.1:{port}",
         "WebhookSenders": _WEBHOOK_SENDERS,
     }
@@ -121,6 +122,7 @@ def _production_parameters(environ: Mapping[str, str]) -> dict[str, str]:
     parameters = {
         "Stage": "prod",
         "AdminKeyParameter": ADMIN_KEY_PARAMETER,
+        "PendingRedriveSecs": _PENDING_REDRIVE_SECS,
         "PublicBaseUrl": url.rstrip("/"),
         "WebhookSenders": _WEBHOOK_SENDERS,
     } | _given_parameters(environ)

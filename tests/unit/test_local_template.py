@@ -8,9 +8,9 @@ import pytest
 
 from infra.local.errors import StartError
 from infra.local.invoker import merge_environments
-from infra.local.schedules import interval_secs
+from infra.local.schedules import interval_secs, next_firing, plan_firings
 from infra.local.settings import ROOT, read_settings
-from infra.local.stack import Function, Stack, read_stack, refuse_unknown_types
+from infra.local.stack import Function, Schedule, Stack, read_stack, refuse_unknown_types
 from infra.local.template import Template
 from infra.local.translation import translate
 from infra.sam_template import read
@@ -182,6 +182,25 @@ def test_rate_is_an_interval(expression: str, secs: int) -> None:
 def test_schedule_that_cannot_be_fired_is_refused() -> None:
     with pytest.raises(StartError, match="cron"):
         interval_secs("cron(0 9 * * ? *)")
+
+
+def test_the_sweeper_finds_a_lost_message_within_30_s_and_fires_beside_no_other_schedule() -> None:
+    schedules = [
+        Schedule("checks", "rate(1 minute)", "ScheduleFunction"),
+        Schedule("s", "rate(1 minute)", "SweepFunction"),
+    ]
+    sweeps, checks = plan_firings(schedules, None)
+    redrive_secs = float(read_settings({}).parameters["PendingRedriveSecs"])
+    production = read_settings({"RUSTBOX_PUBLIC_URL": "https://rustbox.example"}, production=True)
+    assert float(production.parameters["PendingRedriveSecs"]) == redrive_secs
+    assert redrive_secs + 2 * sweeps.every_secs <= 30
+    assert (sweeps.after_secs, checks.every_secs) == (0, 60)
+    assert 1 < checks.after_secs % sweeps.every_secs < sweeps.every_secs - 1
+    assert [(one.every_secs, one.after_secs) for one in plan_firings(schedules, 1)] == [(1, 0), (1, 0.5)]
+
+
+def test_a_long_firing_does_not_move_the_next_ones() -> None:
+    assert [next_firing(10, 5, now) for now in (10, 11, 15, 15.5, 27)] == [15, 15, 15, 20, 30]
 
 
 def test_settings_come_from_named_variables() -> None:

@@ -321,7 +321,7 @@ def test_a_crash_on_the_way_to_the_end_frees_it_later(
 ) -> None:
     row = accepted(pipeline, quota)
     other = accepted(pipeline, quota)
-    pipeline.submissions.defer(other.submission_id, 2**52, other.due_at_ms or 0)  # not this test's
+    pipeline.submissions.take(other.submission_id, 2**52, other.due_at_ms or 0)  # not this test's
     with crash_at(failpoint), pytest.raises(Crash):
         end(pipeline, row)
     for _ in range(3):  # the end comes again, and the sweeper runs

@@ -181,8 +181,10 @@ def test_a_final_row_is_not_due(store: SubmissionStore) -> None:
 def test_only_the_first_of_two_sweepers_moves_a_due_row(store: SubmissionStore) -> None:
     store.create(new_submission(), None)
     due = START_MS + 120_000
-    assert store.defer(SUBMISSION_ID, due + 1, due)
-    assert not store.defer(SUBMISSION_ID, due + 2, due)
+    taken = store.take(SUBMISSION_ID, due + 1, due)
+    assert taken is not None
+    assert (taken.submission_id, taken.due_at_ms) == (SUBMISSION_ID, due + 1)
+    assert store.take(SUBMISSION_ID, due + 2, due) is None
     second = new_id()
     assert store.redrive(SUBMISSION_ID, second, due + 3, due + 1)
     assert not store.redrive(SUBMISSION_ID, new_id(), due + 4, due + 1)

@@ -136,26 +136,115 @@ def test_all_lost_messages_come_back_in_one_sweep(pipeline: Pipeline) -> None:
     assert sent == {submission.submission_id for submission in submissions}
 
 
-def test_submission_that_waits_in_a_busy_queue_is_left_alone(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
+def accepted(pipeline: Pipeline, secs: float, **changes: Any) -> Submission:
+    """A pending submission that was accepted so many seconds after the start."""
+    at_ms = START_MS + round(secs * 1000)
+    return pipeline.submit(created_at=to_rfc3339(at_ms), due_at_ms=at_ms + 120_000, **changes)
+
+
+def redrives(pipeline: Pipeline, *submissions: Submission) -> list[int]:
+    return [pipeline.row(submission).redrives for submission in submissions]
+
+
+def test_submissions_that_wait_in_a_busy_queue_are_left_alone_but_the_first(pipeline: Pipeline) -> None:
+    first, second = accepted(pipeline, 0), accepted(pipeline, 0.1)
     fill(pipeline, "BatchQueue")
     pipeline.time.advance(121)
     pipeline.sweep()
-    row = pipeline.row(submission)
-    assert (row.execution_id, row.redrives) == (EXECUTION_ID, 0)
-    assert row.due_at_ms == pipeline.time.ms + 60_000
-    assert len(pipeline.aws.messages("BatchQueue")) == 1
+    assert redrives(pipeline, first, second) == [1, 0]
+    row = pipeline.row(second)
+    assert (row.execution_id, row.due_at_ms) == (EXECUTION_ID, pipeline.time.ms + TAKEN_MS)
+    assert len(pipeline.aws.messages("BatchQueue")) == 2
 
 
-def test_a_pending_submission_in_a_busy_queue_is_sent_again_every_15_minutes(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
+def test_the_next_sweep_looks_at_a_submission_again(pipeline: Pipeline) -> None:
+    accepted(pipeline, 0)
+    second, later = accepted(pipeline, 0.1), accepted(pipeline, 0.2)
     fill(pipeline, "BatchQueue")
-    redrives = []
-    for _ in range(10):
-        pipeline.time.advance(300)
+    pipeline.time.advance(121)
+    pipeline.sweep()
+    pipeline.finish(later)
+    accepted(pipeline, 0.05)  # so that another one is the first of the next sweep
+    pipeline.time.advance(60)
+    pipeline.sweep()
+    assert redrives(pipeline, second) == [1]
+
+
+@pytest.mark.answered_by("engine", "moto")
+def test_a_lost_message_is_found_in_a_busy_queue_once_a_later_run_has_begun(pipeline: Pipeline) -> None:
+    first, lost = accepted(pipeline, 0), accepted(pipeline, 1)
+    later, waiting = accepted(pipeline, 2), accepted(pipeline, 3)
+    pipeline.record(started(later))
+    fill(pipeline, "BatchQueue")
+    pipeline.time.advance(124)
+    pipeline.sweep()
+    assert redrives(pipeline, first, lost, waiting) == [1, 1, 0]
+
+
+def test_a_message_that_a_finished_run_has_overtaken_is_lost_too(pipeline: Pipeline) -> None:
+    accepted(pipeline, 0)
+    lost = [accepted(pipeline, 1 + number / 100) for number in range(30)]
+    pipeline.finish(accepted(pipeline, 2))
+    fill(pipeline, "BatchQueue")
+    pipeline.time.advance(123)
+    pipeline.sweep()
+    assert set(redrives(pipeline, *lost)) == {1}
+
+
+def test_runs_of_another_project_or_queue_have_not_overtaken_a_submission(pipeline: Pipeline) -> None:
+    accepted(pipeline, 0)
+    second = accepted(pipeline, 1)
+    pipeline.finish(accepted(pipeline, 2, project_id="other"))
+    pipeline.finish(accepted(pipeline, 2, priority="interactive"))
+    fill(pipeline, "BatchQueue")
+    pipeline.time.advance(123)
+    pipeline.sweep()
+    assert redrives(pipeline, second) == [0]
+
+
+def test_the_only_submission_of_a_project_is_sent_again_where_others_keep_the_queue_busy(pipeline: Pipeline) -> None:
+    others = [accepted(pipeline, 0, project_id="other") for _ in range(3)]
+    lost = accepted(pipeline, 1)
+    fill(pipeline, "BatchQueue")
+    pipeline.time.advance(122)
+    pipeline.sweep()
+    assert redrives(pipeline, lost) == [1]
+    assert sum(redrives(pipeline, *others)) == 1
+
+
+def test_a_submission_is_sent_again_once_in_an_interval(pipeline: Pipeline) -> None:
+    submission = accepted(pipeline, 0)
+    fill(pipeline, "BatchQueue")
+    found = []
+    for _ in range(6):
+        pipeline.time.advance(61)
         pipeline.sweep()
-        redrives.append(pipeline.row(submission).redrives)
-    assert redrives == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
+        found += redrives(pipeline, submission)
+    assert found == [0, 1, 1, 2, 2, 3]
+
+
+def test_a_run_that_was_accepted_before_the_second_message_says_nothing_about_it(pipeline: Pipeline) -> None:
+    lost = accepted(pipeline, 1)
+    pipeline.finish(accepted(pipeline, 2))
+    accepted(pipeline, 0)
+    fill(pipeline, "BatchQueue")
+    pipeline.time.advance(123)
+    pipeline.sweep()
+    assert redrives(pipeline, lost) == [1]
+    accepted(pipeline, 0.5)
+    pipeline.time.advance(121)
+    pipeline.sweep()
+    assert redrives(pipeline, lost) == [1]
+
+
+def test_a_queue_whose_messages_are_all_received_counts_as_empty(pipeline: Pipeline) -> None:
+    submissions = [accepted(pipeline, 0), accepted(pipeline, 1)]
+    fill(pipeline, "BatchQueue")
+    sqs = pipeline.aws.client("sqs")
+    assert sqs.receive_message(QueueUrl=pipeline.aws.names["BatchQueue"], VisibilityTimeout=600)["Messages"]
+    pipeline.time.advance(122)
+    pipeline.sweep()
+    assert redrives(pipeline, *submissions) == [1, 1]
 
 
 def test_pending_for_six_hours_ends_as_ie_with_a_webhook(pipeline: Pipeline) -> None:
