@@ -20,6 +20,7 @@ INLINE_OUTPUT_MAX_BYTES = 65_536
 """stdout and stderr that are larger together go to the bucket."""
 PENDING_MAX_MS = 6 * 3_600_000
 """The sweeper ends a run that has been pending for longer."""
+NOT_RUN = "the submission was not run within 6 hours"
 CLAIM_SECS = 86_400
 """Retention of an Idempotency-Key."""
 COMPILE_BUDGET_SECS = 30

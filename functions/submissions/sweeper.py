@@ -26,7 +26,7 @@ from functions.submissions.begun_runs import BegunRuns
 from functions.submissions.complete import Completer
 from functions.submissions.execution_request import execution_requested
 from functions.submissions.judge_runs import JudgeRuns
-from functions.submissions.model import PENDING_MAX_MS, Kind, Status, Submission
+from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Kind, Status, Submission
 from functions.submissions.queues import Queues
 from functions.submissions.rows import run_budget_ms
 from functions.submissions.store import SubmissionStore
@@ -136,7 +136,7 @@ class Sweep:
 
     def _handle_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
         if now - from_rfc3339(row.created_at) > PENDING_MAX_MS:
-            self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the submission was not run within 6 hours")
+            self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, NOT_RUN)
         elif self._is_lost(row):
             self._send_again(row, new_id(), now + self.pending_redrive_ms, taken_until_ms)
 

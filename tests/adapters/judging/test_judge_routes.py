@@ -343,6 +343,7 @@ def test_a_judge_run_that_no_runner_could_judge_ends_as_an_error(
 ) -> None:
     run = judge(project_key).json["id"]
     (message,) = aws.messages("BatchQueue")
+    assert pipeline.submissions.mark_started(run, message["execution_id"], "runner", message["requested_at"])
     assert pipeline.dead_letters(json.dumps(message)) == []
     body = get(project_key, f"/api/judge/{run}").json
     assert (body["status"], body["skipped"]) == ("error", 2)

@@ -271,6 +271,7 @@ def end_unreadable(pipeline: Pipeline, row: Submission) -> None:
 
 
 def end_by_dead_letter(pipeline: Pipeline, row: Submission) -> None:
+    pipeline.submissions.mark_started(row.submission_id, row.execution_id, "runner", row.created_at)
     text = json.dumps({"type": "execution_requested", "submission_id": row.submission_id})
     assert pipeline.dead_letters(text) == []
 

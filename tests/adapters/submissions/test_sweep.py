@@ -460,8 +460,27 @@ def test_row_that_a_crashed_sweep_had_taken_is_due_again(place: str, pipeline: P
 # --- dead letters --------------------------------------------------------------------
 
 
-def test_dead_submission_ends_as_ie_with_a_webhook(pipeline: Pipeline) -> None:
+def test_dead_submission_that_never_began_is_sent_again_for_six_hours(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
     submission = pipeline.submit()
+    caplog.clear()
+    for sent in range(1, 4):
+        assert pipeline.dead_letters(requested(submission)) == []
+        pipeline.time.advance(121)
+        pipeline.sweep()
+        (message,) = pipeline.aws.messages("BatchQueue")
+        row = pipeline.row(submission)
+        assert (row.status, row.redrives, row.execution_id) == (Status.PENDING, sent, message["execution_id"])
+    assert [entry.__dict__["how"] for entry in caplog.records] == ["pending"] * 3
+    pipeline.time.advance(6 * HOUR_SECS)
+    assert pipeline.dead_letters(requested(submission)) == []
+    assert pipeline.row(submission).result["cause"] == "ie_not_run"
+
+
+def test_dead_submission_that_began_ends_as_ie_with_a_webhook(pipeline: Pipeline) -> None:
+    submission = pipeline.submit()
+    pipeline.record(started(submission))
     assert pipeline.dead_letters(requested(submission)) == []
     row = pipeline.row(submission)
     assert (row.status, row.verdict, row.result["cause"]) == (Status.ERROR, "IE", "ie_supervisor_failure")
@@ -484,8 +503,9 @@ def test_dead_submission_that_was_deleted_is_acknowledged(pipeline: Pipeline) ->
     assert pipeline.aws.items("SubmissionsTable") == []
 
 
-def test_broken_request_with_a_readable_id_ends_as_ie(pipeline: Pipeline) -> None:
+def test_broken_request_with_a_readable_id_ends_as_ie_if_it_began(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
+    pipeline.record(started(submission))
     body = json.dumps({"type": "execution_requested", "submission_id": submission.submission_id})
     assert pipeline.dead_letters(body) == []
     assert pipeline.row(submission).verdict == "IE"
@@ -548,6 +568,7 @@ def test_dead_letter_that_cannot_be_settled_now_comes_again(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = pipeline.submit(), pipeline.submit()
+    pipeline.record(started(first), started(second))
     update = pipeline.submissions.final_update
 
     def failing(row: Submission, done: Completion) -> Any:
