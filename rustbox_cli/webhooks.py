@@ -240,14 +240,16 @@ def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool)
 @webhooks.command("recover")
 @click.argument("endpoint_id")
 @click.option("--since", type=Moment(-1), required=True, help="A time, or a duration such as 2h ago; at most 14d.")
+@click.option("--retrying", is_flag=True, help="Also those that wait for a retry.")
 @as_json
 @pass_session
-def recover_webhook(session: Session, endpoint_id: str, since: str, as_json: bool) -> None:
+def recover_webhook(session: Session, endpoint_id: str, since: str, retrying: bool, as_json: bool) -> None:
     """Send failed, blocked and paused deliveries again, since a time."""
+    also = {"retrying": True} if retrying else {}
     recovered, complete = 0, False
     with session.api() as api, waiting(f"sending deliveries of {endpoint_id} again"):
         while not complete:  # one call works for at most 20 seconds
-            body = api.call("POST", ("webhooks", endpoint_id, "recover"), body={"since": since}).body
+            body = api.call("POST", ("webhooks", endpoint_id, "recover"), body={"since": since} | also).body
             recovered += body["recovered"]
             complete, since = body["complete"], body["continue_since"] or since
     _show({"recovered": recovered, "complete": True}, as_json=as_json)

@@ -61,6 +61,6 @@ def wiring() -> Wiring:
             own, projects, store, changes, deletions, secrets, insecure, settings.own_host, latencies, now_ms
         ),
         EndpointActionRoutes(own, store, changes, secrets, now_ms, egress, bodies, recovery, log_writer),
-        DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes, log_writer),
+        DeliveryRoutes(projects, DeliveryStore(table, dynamodb), listing, replays, recovery, boxes, log_writer, store),
         settings.egress_addresses,
     )

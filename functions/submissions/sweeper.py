@@ -118,7 +118,7 @@ class Sweep:
             self._record_age(now - due.due_at_ms)
 
     def _handle_deletion(self, due: DueDeletion) -> None:
-        if self.deletions.cancel_paused(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
+        if self.deletions.cancel_open(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
             self._record_age(self.clock() - due.due_at_ms)
 
     def _handle_submission(self, due: DueSubmission) -> None:

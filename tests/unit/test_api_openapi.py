@@ -14,8 +14,8 @@ from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
+    parse_recovery,
     parse_rotation,
-    parse_since,
 )
 from functions.webhooks.endpoints.settings import new_settings
 from functions.webhooks.endpoints.test_event import webhook_test
@@ -149,7 +149,7 @@ def test_a_path_finds_its_template(path: str, template: str | None) -> None:
         ("/api/webhooks", "post", lambda raw: new_settings(parse_body(CreateEndpointRequest, raw), PUBLIC)),
         ("/api/webhooks/{id}", "patch", lambda raw: parse_body(ChangeEndpointRequest, raw)),
         ("/api/webhooks/{id}/rotate", "post", parse_rotation),
-        ("/api/webhooks/{id}/recover", "post", lambda raw: parse_since(raw, START_MS)),
+        ("/api/webhooks/{id}/recover", "post", lambda raw: parse_recovery(raw, START_MS)),
     ],
 )
 def test_every_example_of_an_endpoints_call_is_taken(path: str, method: str, parse: Callable[[bytes], object]) -> None:

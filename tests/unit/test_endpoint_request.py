@@ -20,8 +20,8 @@ from functions.webhooks.endpoints.model import (
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
+    parse_recovery,
     parse_rotation,
-    parse_since,
 )
 from functions.webhooks.endpoints.settings import EndpointSettings, changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
@@ -209,12 +209,12 @@ def test_a_wrong_rotation_is_refused(body: dict[str, Any]) -> None:
 @pytest.mark.parametrize("age_secs", [0, 1, 14 * 86_400])
 def test_a_recovery_goes_back_two_weeks(age_secs: int) -> None:
     since_ms = START_MS - age_secs * 1_000
-    assert parse_since(json.dumps({"since": to_rfc3339(since_ms)}).encode(), START_MS) == since_ms
+    assert parse_recovery(json.dumps({"since": to_rfc3339(since_ms)}).encode(), START_MS) == (since_ms, False)
 
 
 def test_a_recovery_takes_any_offset() -> None:
-    assert parse_since(b'{"since":"2026-11-24T13:00:00+02:00"}', START_MS) == START_MS - 3_600_000
-    assert parse_since(b'{"since":"2026-11-24t11:59:59.9z"}', START_MS) == START_MS - 100
+    assert parse_recovery(b'{"since":"2026-11-24T13:00:00+02:00"}', START_MS) == (START_MS - 3_600_000, False)
+    assert parse_recovery(b'{"since":"2026-11-24t11:59:59.9z"}', START_MS) == (START_MS - 100, False)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_recovery_takes_any_offset() -> None:
 )
 def test_a_time_out_of_reach_is_refused(since: Any) -> None:
     with pytest.raises(InvalidFieldsError):
-        parse_since(json.dumps({"since": since}).encode(), START_MS)
+        parse_recovery(json.dumps({"since": since}).encode(), START_MS)
 
 
 # --- what is shown --------------------------------------------------------------------------------------------------

@@ -63,14 +63,16 @@ class DeliveryList(Table):
             return Page(page.rows, page.next_created_key.rpartition(".")[0])
         return page
 
-    def recoverable(self, project_id: str, endpoint_id: str, since_ms: int) -> Iterator[tuple[list[Delivery], str]]:
-        """Yield pages of an endpoint's recoverable deliveries created since `since_ms`, oldest first.
+    def recoverable(
+        self, project_id: str, endpoint_id: str, since_ms: int, states: Sequence[DeliveryState] = RECOVERABLE
+    ) -> Iterator[tuple[list[Delivery], str]]:
+        """Yield pages of an endpoint's deliveries in these states created since `since_ms`, oldest first.
 
         Pages may be empty. Each comes with the time up to which the index was read; "" for the last page.
         """
         between = bounds(None, to_rfc3339(since_ms), ascending=True)
         request = self._request(project_id, endpoint_id, between, ascending=True)
-        _filter_states(request, "#state IN", RECOVERABLE)
+        _filter_states(request, "#state IN", states)
         while True:
             answer = self._client.query(**request)
             last = answer.get("LastEvaluatedKey")

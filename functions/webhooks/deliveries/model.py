@@ -77,6 +77,10 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN = (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.PAUSED)
+"""Not final, and not being sent now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """An event with the immutable bytes that every attempt signs and sends.

@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.clock import MS_PER_SEC, Clock
 from functions.failpoint import reach
 from functions.webhooks.deliveries.hints import Hint
-from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS
+from functions.webhooks.deliveries.list_store import RECOVERABLE
+from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, DeliveryState
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -40,25 +41,29 @@ class Recovery:
     log: Logger
     event_log: LogWriter
 
-    def recover(self, endpoint: Endpoint, since_ms: int) -> Body:
+    def recover(self, endpoint: Endpoint, since_ms: int, *, also_retrying: bool = False) -> Body:
         """Recover deliveries for at most WORK_MS. Deliveries from `continue_since` on were not reached.
 
         Each row takes one conditional write, so repeating the call is safe. The event log gets each recovered delivery.
         """
         ends_ms, recovered = self.clock() + WORK_MS, 0
         is_logged = self.event_log.is_on(endpoint.project_id)
-        for deliveries, read_to in self.listing.recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms):
+        states = (*RECOVERABLE, DeliveryState.RETRYING) if also_retrying else RECOVERABLE
+        found = self.listing.recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms, states)
+        for deliveries, read_to in found:
             for delivery in deliveries:
                 if self.clock() >= ends_ms:
                     return _answer(recovered, delivery.created_at)
-                recovered += self._recover_one(delivery, recovered // PER_SEC, is_logged=is_logged)
+                recovered += self._recover_one(delivery, recovered // PER_SEC, states, is_logged=is_logged)
             if read_to and self.clock() >= ends_ms:
                 return _answer(recovered, read_to)
         return _answer(recovered, None)
 
-    def _recover_one(self, delivery: Delivery, delay_secs: int, *, is_logged: bool) -> bool:
+    def _recover_one(
+        self, delivery: Delivery, delay_secs: int, states: tuple[DeliveryState, ...], *, is_logged: bool
+    ) -> bool:
         also = [self.event_log.replay_action(delivery)] if is_logged else []
-        if not self.replays.recover(delivery, self.clock() + delay_secs * MS_PER_SEC, also):
+        if not self.replays.recover(delivery, self.clock() + delay_secs * MS_PER_SEC, states, also):
             return False
         reach("recover.after_write")
         if delay_secs * MS_PER_SEC <= MAX_HINT_DELAY_MS:

@@ -71,12 +71,18 @@ class ReplayStore(Table):
             return ReplayResult.DONE
         return next((reason for name, reason in _REFUSALS.items() if name in refusal.failed), ReplayResult.CONTENDED)
 
-    def recover(self, delivery: Delivery, due_at_ms: int, also: Sequence[Any] = ()) -> bool:
-        """Make a failed or paused delivery due at `due_at_ms`; False if its state has changed.
+    def recover(
+        self,
+        delivery: Delivery,
+        due_at_ms: int,
+        states: tuple[DeliveryState, ...] = RECOVERABLE,
+        also: Sequence[Any] = (),
+    ) -> bool:
+        """Make a delivery in one of these states due at `due_at_ms`; False if its state has changed.
 
         `also`: actions without a condition, in the same transaction. Raises RowsContendedError.
         """
-        update = self._again(due_at_ms, delivery.event_id, RECOVERABLE)
+        update = self._again(due_at_ms, delivery.event_id, states)
         key = rows.delivery_key(delivery.event_id, delivery.endpoint_id)
         if not also:
             return self._update_unread(update, key)

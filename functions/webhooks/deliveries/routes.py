@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC, from_rfc3339
@@ -13,7 +13,7 @@ from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.projects.authentication import authenticate
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS
+from functions.webhooks.deliveries.model import OPEN, RUN_ENDPOINT_ID, TTL_MS, DeliveryState
 from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, ReplayResult
 from functions.webhooks.deliveries.rows import created_key
 from functions.webhooks.deliveries.views import (
@@ -26,6 +26,8 @@ from functions.webhooks.deliveries.views import (
 from functions.webhooks.endpoints.requests import REPLAY_WINDOW_SECS, parse_replay
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_lambda_powertools.event_handler import Response
 
     from functions.http.resolver import Resolver
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.recover import Recovery
     from functions.webhooks.deliveries.replay import ReplayStore
     from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.webhooks.endpoints.store import EndpointStore
     from functions.webhooks.log_writer import LogWriter
     from functions.webhooks.sending.secret_box import SecretBoxes
 
@@ -58,6 +61,7 @@ class DeliveryRoutes:
     recovery: Recovery
     boxes: SecretBoxes
     log: LogWriter
+    endpoints: EndpointStore
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's deliveries, newest first."""
@@ -66,11 +70,13 @@ class DeliveryRoutes:
         limit, filters = parameters.page_limit(query), delivery_filters(query)
         after = start_after(query, project_id, DELIVERY_KEY)
         page = self.listing.page(project_id, filters, limit=limit, after=after)
-        return page_answer(project_id, page, delivery_body, created_key)
+        shown = [one for one in self._with_deletions(page.rows) if filters.state in {None, one.state}]
+        return page_answer(project_id, replace(page, rows=tuple(shown)), delivery_body, created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one delivery with its attempts."""
-        return self._show(self._own(app, id_text))
+        (delivery,) = self._with_deletions([self._own(app, id_text)])
+        return self._show(delivery)
 
     def replay(self, app: Resolver, id_text: str) -> Response[str]:
         """Send one delivery again: same id and bytes, new timestamp, new schedule."""
@@ -93,6 +99,18 @@ class DeliveryRoutes:
         reach("replay.after_write")
         self.recovery.hint(delivery)
         return self._show(self._own(app, id_text), 202)
+
+    def _with_deletions(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Return deliveries of one project; open ones of a deleted endpoint as cancelled, before their rows are."""
+        open_ones = [one for one in deliveries if one.state in OPEN and one.endpoint_id != RUN_ENDPOINT_ID]
+        if not open_ones:
+            return list(deliveries)
+        present = {endpoint.endpoint_id for endpoint in self.endpoints.list_all(open_ones[0].project_id)}
+        gone = {(one.event_id, one.endpoint_id) for one in open_ones if one.endpoint_id not in present}
+        return [
+            replace(one, state=DeliveryState.CANCELLED) if (one.event_id, one.endpoint_id) in gone else one
+            for one in deliveries
+        ]
 
     def _box(self, delivery: Delivery, secret: str | None) -> bytes | None:
         """Seal the secret in a replay request for a run's own webhook; None for other deliveries."""

@@ -115,8 +115,7 @@ class DeliveryStore(Table):
             ExpressionAttributeNames={"#ttl": "ttl"},
             ExpressionAttributeValues=to_item({":true": True, ":ttl": (self._clock() + TTL_MS) // MS_PER_SEC}),
         )
-        is_open, states = _state_in((*_LIVE, DeliveryState.PAUSED))
-        cancel = ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, is_open, states, _RELEASED)
+        cancel = cancelling((*_LIVE, DeliveryState.PAUSED))
         for row in self._list(f"EVENT#{event_id}", "DELIVERY#"):
             self._update_unread(cancel, rows.delivery_key(*rows.ids_of(row)))
 
@@ -137,6 +136,12 @@ class DeliveryStore(Table):
             self.cancel_event(entry.event_id)
             self._client.delete_item(TableName=self.table_name, Key={"pk": item["pk"], "sk": item["sk"]})
         return len(found)
+
+
+def cancelling(states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
+    """Return the update that cancels a delivery in one of these states."""
+    condition, values = _state_in(states)
+    return ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, condition, values, _RELEASED)
 
 
 def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:

@@ -15,7 +15,7 @@ from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
 from functions.webhooks.endpoints.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
-from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_rotation, parse_since
+from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_recovery, parse_rotation
 from functions.webhooks.endpoints.test_event import probe_body, webhook_test
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.headers import webhook_headers
@@ -107,13 +107,13 @@ class EndpointActionRoutes:
         return answer(probe_body(endpoint, headers, body, reply))
 
     def recover(self, app: Resolver, id_text: str) -> Response[str]:
-        """Make failed, blocked and paused deliveries since a time due again."""
+        """Make failed, blocked and paused deliveries since a time due again; retrying ones only if asked to."""
         endpoint = self.endpoints.get(app, id_text)
-        since_ms = parse_since(json_body(app.current_event), self.clock())
+        since_ms, also_retrying = parse_recovery(json_body(app.current_event), self.clock())
         if not endpoint.enabled:
             raise ConflictError(_OFF)
         with self._exclusively(endpoint, _RECOVERY_SECS):
-            recovered = self.recovery.recover(endpoint, since_ms)
+            recovered = self.recovery.recover(endpoint, since_ms, also_retrying=also_retrying)
         self.endpoints.note("Deliveries recovered", endpoint, app)
         return answer(recovered)
 

@@ -105,7 +105,7 @@ class EndpointChanges:
     def delete(self, project_id: str, endpoint_id: str, *, ordered: bool = False) -> int | None:
         """Delete an endpoint; None if there is no such endpoint. `ordered`: that of the endpoint.
 
-        Returns the due time of its deletion row, for `Deletions.cancel_paused`.
+        Returns the due time of its deletion row, for `Deletions.cancel_open`.
         """
         now = self._clock()
         gone = delete(self._table, endpoint_key(project_id, endpoint_id), EXISTS)

@@ -1,8 +1,9 @@
-"""Deleted endpoints: cancel their paused deliveries, a limited number at a time.
+"""Deleted endpoints: cancel their open deliveries, a limited number at a time.
 
 The transaction that deletes an endpoint writes a deletion row that is due at once. The request cancels some deliveries,
 and the sweeper does the rest. The sweeper checks again after GRACE_MS: a completion that read the endpoint
-before its deletion may have written another paused delivery.
+before its deletion may have written another delivery. A delivery that is being sent ends by itself: it is delivered, or
+cancelled instead of retried.
 """
 
 from __future__ import annotations
@@ -16,18 +17,17 @@ from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.failpoint import reach
 from functions.webhooks.deliveries import rows
-from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.model import OPEN
+from functions.webhooks.deliveries.store import cancelling
 from functions.webhooks.endpoints.rows import deletion_key
 
-TAKEN_MS = 60_000
+TAKEN_MS = 30_000
 GRACE_MS = 900_000
 """Longer than any completion takes and any index lags."""
 _KEPT_MS = 24 * 86_400_000
 _ITEMS_PER_QUERY = 100
 _DUE = ("due_shard", "due_at_ms")
-_CANCEL = ConditionalUpdate(
-    {"state": DeliveryState.CANCELLED.value}, "#state = :paused", {"paused": DeliveryState.PAUSED.value}, _DUE
-)
+_CANCEL = cancelling(OPEN)
 
 
 def deletion_put(table_name: str, project_id: str, endpoint_id: str, now: int) -> Any:
@@ -43,9 +43,9 @@ def deletion_put(table_name: str, project_id: str, endpoint_id: str, now: int) -
 
 
 class Deletions(Table):
-    """Cancels the paused deliveries of deleted endpoints."""
+    """Cancels the open deliveries of deleted endpoints."""
 
-    def cancel_paused(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
+    def cancel_open(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
         """Cancel pages for about `work_ms`; False for a stale entry of the due index."""
         # Moving the due key takes the row: a second worker fails here, and after a crash the row is due again.
         key, now = deletion_key(project_id, endpoint_id), self._clock()
@@ -71,7 +71,7 @@ class Deletions(Table):
         return True
 
     def _cancel_page(self, project_id: str, endpoint_id: str, read_to: str) -> str | None:
-        """Cancel one page of paused deliveries, oldest first; return the new `read_to`, None at the end."""
+        """Cancel one page of open deliveries, oldest first; return the new `read_to`, None at the end."""
         answer = self._client.query(
             TableName=self.table_name,
             IndexName="by_endpoint",
@@ -83,7 +83,7 @@ class Deletions(Table):
         )
         for item in answer["Items"]:
             delivery = rows.to_delivery(from_item(item))
-            if delivery.state is DeliveryState.PAUSED:
+            if delivery.state in OPEN:
                 self._update_unread(_CANCEL, rows.delivery_key(delivery.event_id, endpoint_id))
         last = answer.get("LastEvaluatedKey")
         return str(last["created_key"]["S"]) if last else None

@@ -181,6 +181,10 @@ class RecoverRequest(BaseModel):
         description="Recover deliveries created since this time; at most 14 days ago.",
         json_schema_extra={"format": "date-time"},
     )
+    retrying: bool = Field(
+        default=False,
+        description="Also those that wait for a retry. It is made now, and the retry schedule begins again.",
+    )
 
 
 class ReplayRequest(BaseModel):
@@ -213,14 +217,18 @@ def parse_rotation(raw: bytes) -> RotateRequest:
     return request
 
 
-def parse_since(raw: bytes, now_ms: int) -> int:
-    """Parse the body of a recovery into epoch ms. Raises BadRequestError, InvalidFieldsError."""
-    since_ms = from_rfc3339(parse_body(RecoverRequest, raw).since)
+def parse_recovery(raw: bytes, now_ms: int) -> tuple[int, bool]:
+    """Parse the body of a recovery into `since` in epoch ms, and `retrying`.
+
+    Raises BadRequestError, InvalidFieldsError.
+    """
+    asked = parse_body(RecoverRequest, raw)
+    since_ms = from_rfc3339(asked.since)
     if not now_ms - REPLAY_WINDOW_SECS * MS_PER_SEC <= since_ms <= now_ms:
         raise InvalidFieldsError(
             (FieldProblem("since", "The time must be within the last 14 days. Older events are deleted."),)
         )
-    return since_ms
+    return since_ms, asked.retrying
 
 
 def refuse(found: list[FieldProblem | None]) -> None:

@@ -52,7 +52,7 @@ _TRIES = 3
 _LIMIT = f"A project has at most {MAX_ENDPOINTS} webhook endpoints, {MAX_ORDERED} of them ordered. Delete one first."
 _SAME_TIME = "Another request with this Idempotency-Key has just created the endpoint. Repeat the request."
 _CANCEL_MS = 5_000
-"""Time limit for cancelling paused deliveries in the request. The sweeper cancels the rest."""
+"""Time limit for cancelling open deliveries in the request. The sweeper cancels the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +149,14 @@ class EndpointRoutes:
         raise ConflictError(CHANGED_MEANWHILE)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Delete an endpoint. Paused deliveries are cancelled here or by the sweeper, others when they become due."""
+        """Delete an endpoint. Its open deliveries are cancelled here or by the sweeper."""
         endpoint = self.endpoints.get(app, id_text)
         due_at_ms = self.changes.delete(endpoint.project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")
         with suppress(ClientError, BotoCoreError):  # the endpoint is deleted; the sweeper does the rest
-            self.deletions.cancel_paused(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
+            self.deletions.cancel_open(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
         self.endpoints.note("Endpoint deleted", endpoint, app)
         return answer({"id": endpoint.endpoint_id, "deleted": True})
 

@@ -8,6 +8,7 @@ from functions.aws.clients import Clients
 from functions.ids import new_id
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints import deletions
 from functions.webhooks.endpoints.deletions import GRACE_MS, Deletions
 from functions.webhooks.endpoints.model import Endpoint
@@ -46,6 +47,37 @@ def test_deleting_an_endpoint_cancels_its_paused_deliveries_at_once(aws: Aws, pr
     assert found == [(False, "paused"), (True, "cancelled"), (True, "delivered"), (True, "exhausted")]
     assert [item["id"] for item in send(project_key, "GET", PATH).json["items"]] == [other["id"]]
     assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 404
+
+
+def test_deliveries_of_a_deleted_endpoint_are_cancelled_in_lists_at_once(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that the request has no time for."""
+    made = send(project_key, "POST", PATH, {"url": "https://hooks.example.com/"}).json
+    put = [put_delivery(aws, state, endpoint_id=made["id"], age_ms=1000) for state in ("pending", "retrying", "paused")]
+    sending, own = put_delivery(aws, "sending", endpoint_id=made["id"]), put_delivery(aws, "retrying")
+    monkeypatch.setattr("functions.webhooks.endpoints.routes._CANCEL_MS", 0)
+    assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 200
+    assert {row["state"]["S"] for row in aws.items("DeliveriesTable") if "state" in row} >= {"pending", "paused"}
+
+    def listed(query: dict[str, str] | None = None) -> dict[str, str]:
+        items = send(project_key, "GET", "/api/deliveries", query=query).json["items"]
+        return {item["webhook_id"]: item["state"] for item in items}
+
+    cancelled = dict.fromkeys((delivery.event_id for delivery in put), "cancelled")
+    assert listed() == cancelled | {sending.event_id: "sending", own.event_id: "retrying"}
+    assert listed({"state": "retrying"}) == {own.event_id: "retrying"}
+    shown = send(project_key, "GET", f"/api/deliveries/{put[0].event_id}.{made['id']}").json
+    assert (shown["state"], shown["next_attempt_at"]) == ("cancelled", None)
+
+
+def test_deleting_an_endpoint_cancels_its_open_deliveries(aws: Aws, project_key: str) -> None:
+    made = send(project_key, "POST", PATH, {"url": "https://hooks.example.com/"}).json
+    put = [put_delivery(aws, state, endpoint_id=made["id"]) for state in ("pending", "retrying", "paused")]
+    assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 200
+    store = DeliveryStore(aws.names["DeliveriesTable"], Clients.dynamodb())
+    found = [store.get_delivery(delivery.event_id, made["id"]) for delivery in put]
+    assert [(one and one.state, one and one.due_at_ms) for one in found] == [(DeliveryState.CANCELLED, None)] * 3
 
 
 def test_the_sweeper_cancels_deliveries_after_a_crash_of_the_request(aws: Aws, project_key: str) -> None:
@@ -106,7 +138,7 @@ def test_only_one_of_two_workers_takes_the_row(pipeline: Pipeline) -> None:
     endpoint, _ = paused(pipeline)
     due_at_ms = pipeline.changes.delete("dev", endpoint.endpoint_id)
     assert due_at_ms is not None
-    work = Deletions(pipeline.aws.names["DeliveriesTable"], Clients.dynamodb(), pipeline.time).cancel_paused
+    work = Deletions(pipeline.aws.names["DeliveriesTable"], Clients.dynamodb(), pipeline.time).cancel_open
     pipeline.time.advance(1)
     assert [work("dev", endpoint.endpoint_id, due_at_ms, 1_000) for _ in range(2)] == [True, False]
     assert not work("dev", new_id(), due_at_ms, 1_000)

@@ -376,8 +376,8 @@ def test_a_replay_that_meets_another_one_gets_a_clear_error(aws: Aws, project_ke
 # --- recovery -------------------------------------------------------------------------------------------------------
 
 
-def recover(key: str, endpoint_id: str, since_ms: int) -> Answer:
-    return send(key, "POST", f"/api/webhooks/{endpoint_id}/recover", {"since": to_rfc3339(since_ms)})
+def recover(key: str, endpoint_id: str, since_ms: int, **more: bool) -> Answer:
+    return send(key, "POST", f"/api/webhooks/{endpoint_id}/recover", {"since": to_rfc3339(since_ms)} | more)
 
 
 def test_deliveries_that_failed_or_paused_since_then_are_due_again(
@@ -403,6 +403,21 @@ def test_deliveries_that_failed_or_paused_since_then_are_due_again(
     assert sorted(hints(aws)) == sorted(map(hint_of, failed))
     assert recover(project_key, endpoint_id, since_ms).json["recovered"] == 0
     assert hints(aws) == []
+
+
+def test_deliveries_that_wait_for_a_retry_are_recovered_if_asked_for(
+    aws: Aws, project_key: str, endpoint_id: str, deliveries: DeliveryStore
+) -> None:
+    since_ms = now_ms() - 60_000
+    waiting = put_delivery(
+        aws, "retrying", endpoint_id=endpoint_id, age_ms=30_000, attempt=4, next_at_ms=now_ms() + DAY_MS
+    )
+    assert recover(project_key, endpoint_id, since_ms, retrying=False).json["recovered"] == 0
+    assert recover(project_key, endpoint_id, since_ms, retrying=True).json["recovered"] == 1
+    after = stored(deliveries, waiting)
+    assert (after.state, after.attempt, after.scheduled_attempts) == (DeliveryState.PENDING, 4, 0)
+    assert after.next_at_ms <= now_ms()
+    assert hints(aws) == [hint_of(waiting)]
 
 
 def test_the_bound_is_part_of_the_time(aws: Aws, project_key: str, endpoint_id: str) -> None:
