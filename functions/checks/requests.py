@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from functions.checks.check_settings import CheckSettings, without_program
-from functions.checks.schedule import ScheduleInvalidError, parse_schedule
+from functions.checks.schedule import ScheduleInvalidError, find_zone, parse_schedule
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.validation import checked, read_object
 from functions.messages.variables import Environment, name_problem
@@ -80,6 +80,7 @@ def _settings(body: dict[str, Any], now_ms: int) -> CheckSettings:
     problems = []
     spread_minutes = settings.spread_minutes
     try:
+        find_zone(settings.timezone)  # also without a schedule: runs show their times in it
         if settings.schedule is not None:
             schedule = parse_schedule(settings.schedule, settings.timezone)
             spread_minutes = schedule.default_spread_minutes(now_ms) if spread_minutes is None else spread_minutes

@@ -73,7 +73,7 @@ class Schedule:
 @functools.lru_cache(maxsize=1024)
 def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
     """Parse an expression and an IANA time zone. Raises ScheduleInvalidError."""
-    zone = _zone(timezone)
+    zone = find_zone(timezone)
     text = expression.strip()
     if found := _RATE.fullmatch(text):
         minutes = int(found[1]) * _UNIT_MINUTES[found[2]]
@@ -98,7 +98,8 @@ def spread_ms(check_id: str, spread_minutes: int) -> int:
     return int.from_bytes(digest[:8]) % (spread_minutes * 60) * MS_PER_SEC
 
 
-def _zone(name: str) -> ZoneInfo:
+def find_zone(name: str) -> ZoneInfo:
+    """Return the time zone with this IANA name. Raises ScheduleInvalidError."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -1,6 +1,7 @@
 """Variables of a program: which names a message may have, and what of their values its output shows."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -51,6 +52,29 @@ def test_no_variable_replaces_one_of_the_language(language: Language) -> None:
     assert dict(spec.environment) == {**own, "TOKEN": "1"}
     plain = run_spec(language, b"", b"", limits=limits, stdin=b"")
     assert plain.environment == language.guest_environment  # what waits in advance fits it
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ['say "hi"', "it's", """both ' and \"""", "back\\slash", "größe €", "tab\there", "a\x7fb1", "line\nfeed 2"],
+)
+@pytest.mark.parametrize(
+    "show",
+    [
+        repr,
+        ascii,
+        lambda text: repr(text.encode()),
+        lambda text: repr(["'", text]),
+        lambda text: repr(f"token = {text}; isn't it"),
+        lambda text: repr({"token": f'"{text}"'}),
+        json.dumps,
+        lambda text: json.dumps({"token": text}, ensure_ascii=False),
+    ],
+)
+def test_the_python_and_json_forms_of_secrets_are_masked(secret: str, show: Callable[[str], str]) -> None:
+    shown = masked(show(secret).encode(), [secret]).decode()
+    quotes = str.maketrans("", "", "\\'\"")  # those around a text depend on the quotes in it
+    assert shown.translate(quotes) == show("XXXX").replace("XXXX", "****").translate(quotes)
 
 
 def test_secrets_are_masked_wherever_they_stand() -> None:

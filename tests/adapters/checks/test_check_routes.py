@@ -42,6 +42,8 @@ def test_a_nightly_check_is_spread_by_default_and_a_frequent_one_is_not(world: C
         ({"schedule": "0 0 13 * 5"}, "schedule"),
         ({"schedule": "rate(10 seconds)"}, "schedule"),
         ({"schedule": "rate(1 hour)", "timezone": "Mars/Olympus"}, "timezone"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"timezone": "../etc"}, "timezone"),
         ({"faster_while_failing": "often"}, "faster_while_failing"),
         ({"fail_after": {"needed": 3, "of": 2}}, "fail_after.needed"),
         ({"shedule": "rate(1 hour)"}, "shedule"),
