@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.local.errors import StartError
+from infra.local.stream_filters import Pattern, read_patterns
 
 if TYPE_CHECKING:
     from infra.local.template import Template
@@ -54,7 +55,15 @@ _STREAM_PROPERTIES = {
 }
 _MOST_STREAM_RECORDS = 1000  # of one GetRecords
 _STREAM_SETTINGS = frozenset(
-    {"BatchSize", "Enabled", "EventSourceArn", "FunctionName", "MaximumBatchingWindowInSeconds", "Tags"}
+    {
+        "BatchSize",
+        "Enabled",
+        "EventSourceArn",
+        "FilterCriteria",
+        "FunctionName",
+        "MaximumBatchingWindowInSeconds",
+        "Tags",
+    }
 )
 
 type _Resources = list[tuple[str, dict[str, Any]]]  # logical id and resolved properties
@@ -105,6 +114,7 @@ class StreamMapping:
     function: str
     batch_size: int
     window_secs: int
+    patterns: tuple[Pattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +215,7 @@ def _stream(logical_id: str, properties: dict[str, Any]) -> StreamMapping:
         function=properties["FunctionName"],
         batch_size=batch_size,
         window_secs=int(properties.get("MaximumBatchingWindowInSeconds", 0)),
+        patterns=read_patterns(properties.get("FilterCriteria"), logical_id),
     )
 
 

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.local.resources import session
 from infra.local.stoppable_threads import StoppableThreads
 from infra.local.stream_checkpoint import CLOSED, Checkpoint
+from infra.local.stream_filters import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,10 +76,12 @@ class StreamPollers(StoppableThreads):
         for shard, iterator in list(iterators.items()):
             records, following = self._collect(mapping, client, iterator)
             has_records |= bool(records)
-            for done in self._process(mapping, records):
+            for done in self._process(mapping, [one for one in records if matches(one, mapping.patterns)]):
                 checkpoint.move(shard, done)
             if self._stopping.is_set():
                 return True
+            if records and not matches(records[-1], mapping.patterns):
+                checkpoint.move(shard, _sequence(records[-1]))
             if following is None:
                 checkpoint.move(shard, CLOSED)
                 iterators.clear()  # other shards follow this one

@@ -62,6 +62,10 @@ Resources:
             BatchSize: 10
             MaximumBatchingWindowInSeconds: 1
             BisectBatchOnFunctionError: true
+            FilterCriteria:
+              Filters:
+                - Pattern: '{"eventName": ["INSERT", "MODIFY"]}'
+                - Pattern: '{"dynamodb": {"Keys": {"pk": {"S": ["kept"]}}}}'
             FunctionResponseTypes: [ReportBatchItemFailures]
 """
 
@@ -166,6 +170,10 @@ def emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]
             pollers.stop(30)
 
 
+def records(handler: Handler) -> list[dict[str, Any]]:
+    return [record for event in handler.events for record in event["Records"]]
+
+
 def flat(batches: list[list[str]]) -> list[str]:
     return [key for batch in batches for key in batch]
 
@@ -177,11 +185,44 @@ def test_the_mapping_of_the_template_is_read_and_left_out_with_its_condition(wor
         function="Announce",
         batch_size=10,
         window_secs=1,
+        patterns=({"eventName": ["INSERT", "MODIFY"]}, {"dynamodb": {"Keys": {"pk": {"S": ["kept"]}}}}),
     )
     without = read_template(Bus="off")
     values = {"Runs": {"Ref": world.table, "StreamArn": world.mapping.stream_arn}}
     stack = read_stack(replace(without, values=values))
     assert (stack.functions, stack.streams) == ({}, [])
+
+
+def test_records_that_no_pattern_matches_are_passed_over(world: World) -> None:
+    handler, client = Handler(), session().client("dynamodb")
+    world.write("a", "kept")
+    for key in ("a", "kept"):
+        client.delete_item(TableName=world.table, Key={"pk": {"S": key}})
+    pollers = world.start(handler, window_secs=0)
+    until(lambda: len(flat(handler.batches)) == 3)
+    names = [(record["eventName"], record["dynamodb"]["Keys"]["pk"]["S"]) for record in records(handler)]
+    assert names == [("INSERT", "a"), ("INSERT", "kept"), ("REMOVE", "kept")]
+    world.write("b")
+    client.delete_item(TableName=world.table, Key={"pk": {"S": "b"}})
+    world.write("last")
+    until(lambda: flat(handler.batches)[3:] == ["b", "last"])
+    pollers.stop(30)
+    again = Handler()
+    world.start(again, window_secs=0)
+    world.write("next")
+    until(lambda: again.batches)
+    assert again.batches == [["next"]]
+
+
+@pytest.mark.parametrize(
+    "pattern", ['{"eventName": [{"anything-but": ["REMOVE"]}]}', '{"eventName": "INSERT"}', "[]", "no"]
+)
+def test_a_filter_that_the_local_stack_does_not_know_stops_the_start(world: World, pattern: str) -> None:
+    template = copy.deepcopy(world.template)
+    properties = template.resources[world.mapping.name]["Properties"]
+    properties["FilterCriteria"] = {"Filters": [{"Pattern": pattern}]}
+    with pytest.raises(StartError, match="FilterCriteria"):
+        read_stack(template)
 
 
 def test_events_have_lambdas_form(world: World) -> None:
