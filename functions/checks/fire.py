@@ -42,6 +42,19 @@ class Firing:
                 taken += runs
             reach("check.after_take")
 
+    def plan_again(self, project_id: str, check_id: str) -> bool:
+        """Move a check to its first slot from now on, if that is sooner than its next one. Tell whether it was moved.
+
+        A rate that counts from a time in the future counts from now.
+        """
+        now, check = self.clock(), self.store.get(project_id, check_id)
+        if check is None or check.next_slot_ms is None:
+            return False
+        after = replace(check, anchor_ms=min(check.anchor_ms, now))
+        after = replace(after, next_slot_ms=after.next_slot_after(now - check.spread_ms))
+        is_sooner = after.next_slot_ms is not None and after.next_slot_ms < check.next_slot_ms
+        return is_sooner and self.runs.take_slots(check, after, ())
+
 
 def take(check: Check, now: int) -> tuple[list[Run], Check]:
     """Return the runs of the due slots, oldest first, and the check moved to its next slot.

@@ -23,6 +23,11 @@ def check_key(project_id: str, check_id: str) -> Key:
     return key(checks_pk(project_id), CHECK_PREFIX + check_id)
 
 
+def clock_key() -> Key:
+    """Return the key of the latest time at which the schedule has fired."""
+    return key("CLOCK", "CLOCK")
+
+
 def ids_of_check(pk: str, sk: str) -> tuple[str, str]:
     """Return project id and check id from the key of a check."""
     return pk.removeprefix("PROJECT#"), sk.removeprefix(CHECK_PREFIX)

@@ -55,6 +55,8 @@ class RunStore(Table):
         """
         due_at_ms = after.due_at_ms
         sets: dict[str, Value] = {} if after.open_run_id is None else {"open_run_id": after.open_run_id}
+        if after.anchor_ms != seen.anchor_ms:
+            sets["anchor_ms"] = after.anchor_ms
         removes: tuple[str, ...] = ()
         if after.next_slot_ms is None or due_at_ms is None:
             removes = ("next_slot_ms", "due_at_ms", "due_shard")

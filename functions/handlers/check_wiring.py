@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
+from functions.checks.clock_repair import ClockMark, ClockRepair
 from functions.checks.complete import RunCompleter
 from functions.checks.event_store import EventStore
 from functions.checks.fire import Firing
@@ -48,6 +49,7 @@ class Checks:
     following: Following
     firing: Firing
     steps: RunSteps
+    repair_clock: ClockRepair
 
     def take(self, message: str) -> None:
         """Handle a message of the queue: the next step of a run, or start checks. Raises MessageInvalidError."""
@@ -105,4 +107,6 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
         following=following,
         clock=clock,
     )
-    return Checks(runs, RequestedRuns(store, starter), following, Firing(store, runs, clock), steps)
+    firing = Firing(store, runs, clock)
+    repair = ClockRepair(ClockMark(settings.checks_table, dynamodb, clock), runs, firing, clock)
+    return Checks(runs, RequestedRuns(store, starter), following, firing, steps, repair)

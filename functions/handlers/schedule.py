@@ -33,6 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "Records" in event:
         return handle_batch(event, context, partial(_hinted, context))
     parts = wired()
+    _repair_clock(parts)
     now = parts.firing.clock()
     due = sorted(parts.runs.due(now), key=lambda row: row.due_at_ms)
     due = round_robin(due, {row: row.project_id for row in due})  # a large backlog of one does not hold up the others
@@ -41,6 +42,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     age_ms = max((now - row.due_at_ms for row in due), default=0)
     metrics(SERVICE).add("OldestCheckAge", age_ms / MS_PER_SEC, MetricUnit.Seconds)
     return {"due": len(due), "failed": failed}
+
+
+def _repair_clock(parts: Checks) -> None:
+    try:
+        if moved := parts.repair_clock():
+            logger(SERVICE).warning("The clock ran ahead, and checks and runs were put off by it", moved=moved)
+    except Exception:  # noqa: BLE001 - the next minute repeats it
+        logger(SERVICE).exception("Checks and runs are not looked at for a clock that ran ahead")
 
 
 def _serve(row: Due, context: LambdaContext) -> bool:

@@ -293,6 +293,40 @@ def test_a_lost_hint_is_found_by_the_schedule(world: CheckWorld) -> None:
     assert world.statuses(check) == ["passed"]
 
 
+@pytest.mark.parametrize("ahead_from", ["creation", "run"])
+@pytest.mark.parametrize("schedule", ["rate(5 minutes)", "*/5 * * * *"])
+def test_a_check_runs_in_time_again_after_a_clock_that_ran_ahead(
+    world: CheckWorld, schedule: str, ahead_from: str
+) -> None:
+    begun = world.time.ms
+    if ahead_from == "creation":
+        world.time.ms += 6 * HOUR * 1000
+    check = world.create(schedule=schedule)
+    if ahead_from == "run":
+        world.time.ms += 6 * HOUR * 1000
+    world.settle(6 * MINUTE)
+    world.time.ms = begun + 30 * MINUTE * 1000
+    world.settle(11 * MINUTE)
+    slots = [run["scheduled_at"][11:16] for run in world.runs(check) if run["status"] == "passed"]
+    assert [slot for slot in slots if slot < "13:00"] == ["12:40", "12:35"]
+    assert len(slots) == 3 if ahead_from == "creation" else len(slots) >= 3
+
+
+def test_a_run_that_a_clock_ahead_has_claimed_goes_on_when_it_is_right_again(world: CheckWorld) -> None:
+    check = five_minutely(world)
+    begun = world.time.ms
+    world.time.ms += 6 * HOUR * 1000
+    world.schedule()
+    (open_run,) = [run for run in world.rows(check) if run.status.value == "running"]
+    world.time.ms = begun + MINUTE * 1000
+    world.aws.messages("ChecksQueue")  # the hint of its end is lost
+    world.run_programs()
+    world.aws.messages("ChecksQueue")
+    world.settle(2 * MINUTE)
+    (found,) = [run for run in world.rows(check) if run.run_id == open_run.run_id]
+    assert found.status.value == "passed"
+
+
 def test_a_full_quota_delays_a_run_and_the_grace_ends_the_delay(world: CheckWorld) -> None:
     store = ProjectStore(world.aws.names["ProjectsTable"], Clients.dynamodb())
     store.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": Quota(1, 1, 1)}))
