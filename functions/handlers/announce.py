@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
 from functions.checks.submission_triggers import SubmissionTriggers
 from functions.judging.deployment import JudgeDeployment
@@ -16,6 +17,15 @@ from functions.telemetry import logger, metrics
 
 SERVICE = "announce"
 
+
+preload(
+    "checks.hints",
+    "checks.trigger_store",
+    "judging.progress_store",
+    "judging.runs",
+    "submissions.store",
+    "webhooks.event_bus",
+)
 
 SETTINGS = (
     *("submissions_table", "checks_table", "checks_queue_url", "payloads_bucket"),

@@ -2,12 +2,30 @@
 
 import functools
 
+from functions.aws.deployment import preload
 from functions.events.api import EVENT_ROUTES
 from functions.events.deployment import EventDeployment
 from functions.events.routes import EventRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import load_settings
 from functions.telemetry import logger
+
+preload(
+    "events.bodies",
+    "events.consumer_store",
+    "events.listing",
+    "events.log",
+    "events.poll",
+    "judging.progress_store",
+    "judging.runs",
+    "projects.store",
+    "submissions.completed_event",
+    "submissions.list_store",
+    "submissions.store",
+    "webhooks.deliveries.list_store",
+    "webhooks.deliveries.store",
+    "webhooks.log_writer",
+)
 
 SETTINGS = (
     *("projects_table", "submissions_table", "deliveries_table", "quotas_table", "payloads_bucket"),

@@ -2,6 +2,7 @@
 
 import functools
 
+from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
 from functions.http.resolver import PerThread, Resolver
 from functions.operations.api import OPERATION_ROUTES
@@ -9,6 +10,23 @@ from functions.operations.redrive import QUEUE_NAMES
 from functions.operations.routes import OperationRoutes
 from functions.settings import load_settings
 from functions.telemetry import logger
+
+preload(
+    "aws.payloads",
+    "aws.secrets",
+    "checks.run_store",
+    "checks.store",
+    "projects.admin_key",
+    "projects.quota_store",
+    "projects.registry",
+    "submissions.delete",
+    "submissions.list_store",
+    "submissions.store",
+    "webhooks.deliveries.list_store",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.changes",
+    "webhooks.endpoints.store",
+)
 
 SETTINGS = (
     *("stage", "admin_key_parameter", "log_group_prefix", "payloads_bucket"),

@@ -1,0 +1,41 @@
+"""A request imports no module of ours: Lambda has a whole CPU at the cold start, and less for a request."""
+
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import importlib, sys
+from functions.aws.clients import Clients
+from functions.settings import Settings
+
+handler, name, *parts = sys.argv[1:]
+kind = getattr(importlib.import_module(f"functions.handlers.{handler}"), name)
+for client in ("dynamodb", "sqs", "events", "kms", "s3"):
+    setattr(Clients, client, staticmethod(lambda: None))
+deployment = kind(Settings(dict.fromkeys(Settings.__annotations__, "x")), None)
+before = set(sys.modules)
+for part in parts:
+    getattr(deployment, part)
+print(*sorted(module for module in sys.modules.keys() - before if module.startswith("functions.")))
+"""
+PARTS = {
+    ("projects", "ProjectDeployment"): ("admin_gate", "projects", "registry", "keys"),
+    ("operations", "CheckDeployment"): (
+        *("admin_gate", "registry", "submissions", "deliveries", "delivery_list", "endpoints", "checks", "check_runs"),
+        *("submission_list", "endpoint_changes", "deletion"),
+    ),
+    ("events", "EventDeployment"): ("projects", "event_listing", "polls", "event_log", "consumers", "log_writer"),
+    ("announce", "AnnounceDeployment"): (
+        *("triggers", "check_hints", "judged_runs", "payloads", "submissions", "event_bus"),
+    ),
+}
+"""By entry point and its deployment: the properties that its requests use."""
+
+
+@pytest.mark.parametrize("handler", PARTS, ids=lambda handler: handler[0])
+def test_what_a_request_uses_is_imported_at_the_cold_start(handler: tuple[str, str]) -> None:
+    program = [sys.executable, "-c", _PROGRAM, *handler, *PARTS[handler]]
+    ran = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
