@@ -49,7 +49,7 @@ grep "strict: AppArmor's profile docker-default" /tmp/doctor.log
 # has its own way.
 against_each_control=(abstract_socket burn_cpu_children change_input connect_out descriptors environment execute_from_tmp
     gain_capabilities group_path hidden_directories host_name identity inode_bomb leave_markers memory_tmpfs mount_api
-    no_new_privileges other_processes output_flood own_limits process_bomb read_host_files read_proc sleep
+    no_new_privileges other_processes output_flood own_limits proc_settings process_bomb read_host_files read_proc sleep
     system_v_segment write_outside)
 against_groups=(burn_cpu_children fork_bomb_endless group_path kill_everything memory_child memory_tmpfs
     orphan_holds_stdout process_bomb)
