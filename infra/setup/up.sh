@@ -15,8 +15,9 @@ if [[ -n $host_support ]]; then
   bash infra/setup/install.sh --run
   exec .venv/bin/python -m infra.local up
 fi
+echo "up: $host has no native setup (Debian 13 and testing, Ubuntu 24.04 and 26.04 have): the service starts in a container"
 bash infra/setup/preflight.sh --container || exit
-echo "up: starting the service in a container; the first build takes some minutes"
+echo "up: the first build takes some minutes"
 # Built each time, because sources may have changed; without changes that takes seconds.
 engine=$(find_container_engine)
 if [[ $engine == podman ]]; then

@@ -29,7 +29,10 @@ def main(argv: Sequence[str]) -> int:
 
             return work()
         if arguments.command == "languages":
-            return prepare_languages() if arguments.prepare else list_languages(is_json=arguments.json)
+            is_preparing = arguments.prepare is not None
+            return (
+                prepare_languages(arguments.prepare or None) if is_preparing else list_languages(is_json=arguments.json)
+            )
         if arguments.command == "doctor":
             return doctor(is_json=arguments.json)
         return run_file(arguments)

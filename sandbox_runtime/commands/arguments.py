@@ -77,8 +77,11 @@ def parser() -> argparse.ArgumentParser:
     languages.add_argument("--json", action="store_true", help="print one JSON object")
     languages.add_argument(
         "--prepare",
-        action="store_true",
-        help="only build the files that toolchains need, and run no program (image builds)",
+        nargs="?",
+        const="",
+        choices=["", *(language.name for language in LANGUAGES)],
+        metavar="LANGUAGE",
+        help="only build the files that toolchains, or that of one language, need, and run no program (image builds)",
     )
     doctor = commands.add_parser(
         "doctor",

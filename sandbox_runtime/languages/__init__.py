@@ -5,7 +5,7 @@ from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError
 from sandbox_runtime.languages.forking import fork_problem, tried_warm_start
 from sandbox_runtime.languages.init_build import init_program
 from sandbox_runtime.languages.offering import examine, offered
-from sandbox_runtime.languages.preparation import PreparationError, is_prepared, prepare
+from sandbox_runtime.languages.preparation import PreparationError, files_so_far, is_prepared, prepare
 from sandbox_runtime.languages.registry import LANGUAGES, binds, for_file, present, version
 from sandbox_runtime.languages.specs import (
     DEFAULT_PROFILE,
@@ -31,6 +31,7 @@ __all__ = [
     "binds",
     "compile_spec",
     "examine",
+    "files_so_far",
     "for_file",
     "fork_problem",
     "init_program",

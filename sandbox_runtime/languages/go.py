@@ -52,6 +52,9 @@ def _compile_library(directory: Path) -> None:
         "GOCACHE": str(work / "cache"),
         "GOENV": "off",
         "GOFLAGS": "",
+        # Fewer collections of the compilers save a sixth of the CPU time; near the limit they collect as usual.
+        "GOGC": "400",
+        "GOMEMLIMIT": "400MiB",
         "GOPROXY": "off",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",

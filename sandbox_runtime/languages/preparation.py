@@ -60,7 +60,7 @@ def make(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if target.is_dir():
                 return target
-            with tempfile.TemporaryDirectory(dir=target.parent) as building:
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=_building_prefix(name)) as building:
                 made = Path(building) / "made"
                 made.mkdir()
                 prepared.make(made)
@@ -69,6 +69,16 @@ def make(name: str, prepared: Prepared, toolchains_dir: str) -> Path:
     except OSError as error:
         raise PreparationError(f"write {error.filename}", error.strerror or "") from error
     return target
+
+
+def files_so_far(name: str, toolchains_dir: str) -> int:
+    """Count the files of a directory that is being built now."""
+    folders = (Path(toolchains_dir) / _FOLDER).glob(f"{_building_prefix(name)}*")
+    return sum(len(files) for folder in folders for _, _, files in os.walk(folder))
+
+
+def _building_prefix(name: str) -> str:
+    return f"{name}.building-"
 
 
 def _open_to_guests(directory: Path) -> None:

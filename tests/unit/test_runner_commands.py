@@ -1,9 +1,11 @@
 """The command line: every wrong use is one line and a distinct exit code."""
 
+import io
 import json
 import os
 import re
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -288,6 +290,32 @@ def test_preparation_creates_missing_files_and_is_silent_otherwise(
     assert (main(["languages", "--prepare"]), capsys.readouterr().out) == (0, "python: building its files\n")
     assert (main(["languages", "--prepare"]), capsys.readouterr().out) == (0, "")
     assert [path.name for path in (tmp_path / "prepared").glob("python-*/*")] == ["made"]
+
+
+def test_a_long_preparation_counts_its_files_and_may_be_of_one_language(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = sys.modules["sandbox_runtime.commands.list_languages"]
+    told = threading.Event()
+
+    def make(directory: Path) -> None:
+        for number in range(3):
+            (directory / str(number)).touch()
+        assert told.wait(20)
+
+    class Output(io.StringIO):
+        def write(self, text: str) -> int:
+            if "3 files built" in text:
+                told.set()
+            return super().write(text)
+
+    given = replace(BY_NAME["python"], prepared=Prepared("/opt/rustbox/x", make, (), "recipe"))
+    monkeypatch.setenv("TOOLCHAINS_DIR", str(tmp_path))
+    monkeypatch.setattr(command, "present", lambda _: {"python": given})
+    assert (main(["languages", "--prepare", "c"]), capsys.readouterr().out) == (0, "")
+    monkeypatch.setattr(sys, "stdout", Output())
+    assert command.prepare_languages("python", progress_secs=0.05) == 0
+    assert told.is_set()
 
 
 def test_a_preparation_that_fails_is_one_line(

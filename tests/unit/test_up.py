@@ -66,6 +66,7 @@ def test_an_unsupported_host_starts_the_container(host: Host, name: str) -> None
     host.engine(name)
     done = host.up()
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("up: Fedora Linux 43 has no native setup (Debian 13 and testing, ")
     assert f"ok    container       {name} runs the service: Fedora Linux 43 is not supported natively" in done.stdout
     assert host.calls[-1] == f"{name} compose up --build"
     assert float(done.stdout.split("started at ")[1]) > 0
@@ -91,6 +92,7 @@ def test_without_a_container_engine_the_table_says_how_to_get_one(host: Host, br
     host.engine("docker", **broken)
     done = host.up()
     assert done.returncode == 2
+    assert done.stdout.startswith("up: Fedora Linux 43 has no native setup ")
     assert "FAIL  container       no Docker or Podman answers: start one" in done.stdout
     assert "natively the service runs on Debian 13 or testing, Ubuntu 24.04 or 26.04" in done.stdout
     assert not [call for call in host.calls if "compose up" in call]
