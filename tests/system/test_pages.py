@@ -120,6 +120,11 @@ def test_every_command_of_the_readme_works(stack: LocalStack, tmp_path: Path) ->
     assert '"error":' not in "".join(printed.values())
     (told,) = [events(output) for block, output in printed.items() if "receiver.py" in block]
     assert [event["stdout"] for event in told] == ["[ 1, 4, 9 ]\n"]
+    (sample,) = map(json.loads, blocks("README.md", "json"))
+    (answer,) = [json.loads(output) for block, output in printed.items() if "view=compact" in block]
+    assert list(answer) == list(sample)
+    assert answer["metrics"].keys() == sample["metrics"].keys()
+    assert (answer["result"], answer["output"]) == (sample["result"], sample["output"])
 
 
 @pytest.mark.parametrize("page", ["docs/api.md", "docs/cli.md"])
