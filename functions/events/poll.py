@@ -11,6 +11,7 @@ from functions.errors import ConflictError
 from functions.events.consumer_store import ConsumerLimitError, ConsumerStore
 from functions.events.model import MAX_CONSUMERS, Polled
 from functions.http.json_body import count_fitting
+from functions.http.long_poll import unlimited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ _TOO_MANY = f"A project has at most {MAX_CONSUMERS} consumers. Delete one: DELET
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Polls of consumers. `longest_wait_secs`: limit of this deployment."""
+    """Polls of consumers. `longest_wait_secs`: limit of this deployment. `secs_left`: as for a long poll."""
 
     log: EventLog
     consumers: ConsumerStore
@@ -49,6 +50,7 @@ class Poll:
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
+    secs_left: Callable[[], float] = unlimited
 
     def poll(self, project_id: str, request: PollRequest) -> Polled:
         """Commit, then read; wait if there is nothing. Raises ConflictError, RowsContendedError.
@@ -98,7 +100,7 @@ class Poll:
             if polled.position > before.position:
                 left = _WORK_SECS - spent  # a filter passes over entries
             else:
-                left = min(request.wait_secs, self.longest_wait_secs) - spent
+                left = min(min(request.wait_secs, self.longest_wait_secs) - spent, self.secs_left())
                 self.sleep(max(0, min(step, left)))
                 step = min(step * 1.5, _LONGEST_STEP_SECS)
             if left <= 0:

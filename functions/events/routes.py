@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.transaction import RowsContendedError
@@ -56,7 +56,8 @@ class EventRoutes:
         project_id = self._project(app)
         request = poll_request(app.current_event.query_string_parameters, project_id)
         try:
-            polled = self.deployment.polls.poll(project_id, request)
+            polls = replace(self.deployment.polls, secs_left=app.secs_left)
+            polled = polls.poll(project_id, request)
         except RowsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         return answer(polled_body(project_id, polled))

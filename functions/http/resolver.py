@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from functions.errors import BadRequestError, MethodNotAllowedError, NotFoundError
 from functions.http.error_mapping import answer_failure
 from functions.http.http_event import HttpEvent
+from functions.http.long_poll import ANSWER_SECS
 from functions.http.paths import ROUTES, find_route
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Resolver(APIGatewayHttpResolver):
         self._log = log
         self._event = HttpEvent({})
         self._methods: dict[str, tuple[str, ...]] = {}
+        self._invocation: Any = None
         self.not_found(self._answer_unmatched)
         self.exception_handler(Exception)(self._answer_failure)
 
@@ -63,9 +66,16 @@ class Resolver(APIGatewayHttpResolver):
         """The part of the request's path before `/api`: the stage, or empty."""
         return self._get_base_path()
 
+    def secs_left(self) -> float:
+        """Return how long this request may still wait, so that its answer comes before the function's timeout."""
+        if self._invocation is None:
+            return math.inf
+        left_ms: int = self._invocation.get_remaining_time_in_millis()
+        return max(0.0, left_ms / 1000 - ANSWER_SECS)
+
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event of an HTTP API (payload format 2.0)."""
-        self._event = HttpEvent(dict(event))
+        self._event, self._invocation = HttpEvent(dict(event)), context
         self._log.thread_safe_append_keys(correlation_id=self._event.correlation_id)
         try:
             answer = super().resolve(event, context)

@@ -12,6 +12,7 @@ from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
+from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.paths import judge_path
 from functions.judging.case_view import shows_output
 from functions.judging.model import Plan
@@ -78,7 +79,8 @@ class JudgeRoutes:
         """Judge a program, and answer with the result if the client waits."""
         event, begun = app.current_event, self.long_poll.monotonic()
         project = authenticate(event, self.projects)
-        secs = parameters.wait_secs(event.query_string_parameters, parameters.SUBMIT_MAX_SECS, "true")
+        asked_secs = parameters.wait_secs(event.query_string_parameters, parameters.SUBMIT_MAX_SECS, "true")
+        secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = parameters.idempotency_key(event.headers)
         request = parse_judge_request(
             json_body(event, BODY_MAX_BYTES),
@@ -97,7 +99,7 @@ class JudgeRoutes:
         if secs:
             # A direct run may have used up most of the time.
             left_secs = min(secs, self.longest_wait_secs) - (self.long_poll.monotonic() - begun)
-            row = self.rows.wait(row, left_secs, self.long_poll)
+            row = self.rows.wait(row, left_secs, self.long_poll.within(app.secs_left))
         if row.is_final:
             return self._final(row, more=warnings)
         path = app.prefix + judge_path(row.submission_id)
@@ -120,7 +122,8 @@ class JudgeRoutes:
             found = self.rows.find(row.submission_id, project_id)
             return None if found is None else self._seen(found, after)
 
-        seen = self.long_poll.wait(self._seen(row, after), read, lambda seen: seen.has_news(after), secs)
+        long_poll = self.long_poll.within(app.secs_left)
+        seen = long_poll.wait(self._seen(row, after), read, lambda seen: seen.has_news(after), secs)
         if seen is None:
             raise NotFoundError(NO_SUCH_RESULT)
         if seen.row.is_final:

@@ -43,7 +43,7 @@ class ResultRoutes:
         project_id = authenticate(app.current_event, self.projects).project_id
         secs, shape = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), result_shape(query)
         row = self.results.get(parameters.uuid(id_text), project_id)
-        row = self.results.wait(row, min(secs, self.longest_wait_secs), self.long_poll)
+        row = self.results.wait(row, min(secs, self.longest_wait_secs), self.long_poll.within(app.secs_left))
         return self.results.show(row, app.prefix, shape)
 
     def raw(self, app: Resolver, id_text: str, stream: Stream) -> Response[bytes]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions.http.answers import answer
 from functions.http.http_event import json_body
+from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, wait_secs
 from functions.http.paths import result_path
 from functions.projects.authentication import authenticate, note_usage
@@ -49,7 +50,8 @@ class SubmitRoute:
         event, begun = app.current_event, self.long_poll.monotonic()
         project = authenticate(event, self.projects)
         query = event.query_string_parameters
-        secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
+        asked_secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
+        secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
         offered = self.fleet.languages()
         run = parse_submission(
@@ -67,7 +69,7 @@ class SubmitRoute:
         if secs:
             # A direct run may have used up most of the time.
             left_secs = min(secs, self.longest_wait_secs) - (self.long_poll.monotonic() - begun)
-            row = self.results.wait(row, left_secs, self.long_poll)
+            row = self.results.wait(row, left_secs, self.long_poll.within(app.secs_left))
         if row.is_final:
             return self.results.show(row, app.prefix, shape, warnings=run.warnings)
         warnings = {"warnings": list(run.warnings)} if run.warnings else {}

@@ -4,7 +4,7 @@ import base64
 import functools
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +66,21 @@ def _module(method: str, path: str) -> str:
     return handler.removesuffix(".handler")
 
 
-def call(made: dict[str, Any]) -> Answer:
+@dataclass(frozen=True)
+class Invocation:
+    """The part of Lambda's context that routes read."""
+
+    left_secs: Callable[[], float]
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.left_secs() * 1000)
+
+
+def call(made: dict[str, Any], context: Invocation | None = None) -> Answer:
     """Send an event where the template's routes send it; the answer must fit the OpenAPI document."""
     http = made["requestContext"]["http"]
     path = http["path"].removeprefix(f"/{made['requestContext']['stage']}")
-    answer = importlib.import_module(_module(http["method"], path)).handler(made, None)
+    answer = importlib.import_module(_module(http["method"], path)).handler(made, context)
     raw = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
     check_answer(path, http["method"], answer["statusCode"], answer["headers"], raw)
     return Answer(answer["statusCode"], answer["headers"], raw)

@@ -1,6 +1,7 @@
 """/api/events, /api/event-types, /api/event-consumers and /api/event-samples through the entry point."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,8 +21,8 @@ from functions.webhooks.publication import RunTarget, plan_publication
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import put_delivery
 from tests.adapters.final_rows import write_final
-from tests.adapters.http_calls import Answer, send
-from tests.submission_factory import completion, new_submission
+from tests.adapters.http_calls import Answer, Invocation, call, event, send
+from tests.submission_factory import FakeTime, completion, new_submission
 
 HOUR_MS = 3_600_000
 
@@ -291,6 +292,18 @@ def test_a_poll_waits_no_longer_than_the_deployment_allows(aws: Aws, project_key
     entry_point.deployment.cache_clear()
     assert entry_point.deployment().polls.longest_wait_secs == 0
     assert poll(project_key, wait="20")["items"] == []
+
+
+def test_a_poll_without_time_to_wait_is_answered_at_once(project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    time, parts = FakeTime(), entry_point.deployment()
+    patient = replace(parts.polls, sleep=time.sleep, monotonic=time.monotonic)
+    monkeypatch.setattr(parts, "polls", patient)
+    query = {"consumer": "mine", "wait": "20"}
+    made = event("GET", "/api/events/poll", headers={"X-API-Key": project_key}, query=query)
+    assert call(made, Invocation(lambda: 4 - sum(time.slept))).json["items"] == []
+    assert sum(time.slept) == pytest.approx(3, abs=0.01)
+    assert call(made, Invocation(lambda: 0.5)).json["items"] == []
+    assert sum(time.slept) == pytest.approx(3, abs=0.01)
 
 
 def test_the_catalogue_has_a_schema_that_its_example_fits(project_key: str) -> None:

@@ -19,7 +19,7 @@ from functions.projects.store import ProjectStore
 from functions.submissions.model import Status
 from functions.webhooks.deliveries.model import Event
 from tests.adapters.aws_account import PROJECT_ID, Aws
-from tests.adapters.http_calls import get, post
+from tests.adapters.http_calls import Answer, Invocation, call, event, get, post
 from tests.adapters.judging.judge_world import CASES, completed, judge, progress, requested, result
 from tests.adapters.pipeline import Pipeline
 from tests.adapters.quota_usage import whole_usage
@@ -45,7 +45,26 @@ def patient(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> FakeTime:
     return time
 
 
+def without_time(method: str, path: str, project_key: str, query: dict[str, str], body: Any = None) -> Answer:
+    """Call an invocation that has no time left for a wait."""
+    headers = {"X-API-Key": project_key, "Content-Type": "application/json"}
+    made = event(method, path, headers=headers, query=query, body=None if body is None else json.dumps(body))
+    return call(made, Invocation(lambda: 0.5))
+
+
 # --- acceptance ---------------------------------------------------------------------------------------------------
+
+
+def test_without_time_to_wait_a_judge_run_is_answered_at_once(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = patient(monkeypatch)
+    body = {"language": "python", "code": "print(1)", "cases": CASES}
+    accepted = without_time("POST", "/api/judge", project_key, {}, body)
+    assert (accepted.status, accepted.json["error"], len(rows(aws))) == (408, "timeout", 1)
+    polled = without_time("GET", f"/api/judge/{accepted.json['id']}", project_key, {"wait": "20"})
+    assert (polled.status, polled.json["status"]) == (200, "pending")
+    assert time.slept == []
 
 
 def test_a_judge_run_is_queued_recorded_and_read(aws: Aws, project_key: str, pipeline: Pipeline) -> None:

@@ -27,7 +27,7 @@ from functions.webhooks.endpoints.subscribers import Subscribers
 from functions.webhooks.publication import RunTarget, plan_publication
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
-from tests.adapters.http_calls import REQUEST_ID, call, event, get, post
+from tests.adapters.http_calls import REQUEST_ID, Invocation, call, event, get, post
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, SUBMISSION_ID, FakeTime, completion, new_submission
 
 MIB = 1_048_576
@@ -174,6 +174,18 @@ def test_a_long_poll_ends_at_the_longest_wait_of_the_deployment(
     patient = replace(parts.results, long_poll=LongPoll(time.sleep, time.monotonic))
     monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
     assert get(project_key, PATHS[0], query={"wait": "20"}).json["status"] == "pending"
+    assert sum(time.slept) == pytest.approx(5, abs=0.1)
+
+
+def test_a_long_poll_ends_before_the_timeout_of_its_function(
+    store: SubmissionStore, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store)
+    time, parts = FakeTime(), result_wiring.wiring()
+    patient = replace(parts.results, long_poll=LongPoll(time.sleep, time.monotonic))
+    monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
+    made = event("GET", PATHS[0], headers={"X-API-Key": project_key}, query={"wait": "20"})
+    assert call(made, Invocation(lambda: 6 - sum(time.slept))).json["status"] == "pending"
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
 
 

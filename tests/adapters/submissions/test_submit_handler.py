@@ -19,7 +19,7 @@ from functions.submissions.model import INLINE_INPUT_MAX_BYTES
 from functions.submissions.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
-from tests.adapters.http_calls import REQUEST_ID, Answer, call, event, get, post
+from tests.adapters.http_calls import REQUEST_ID, Answer, Invocation, call, event, get, post
 from tests.adapters.submissions.waits import waiting
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, completion
 
@@ -383,6 +383,18 @@ def test_a_wait_ends_at_the_longest_wait_of_the_deployment(
     time = waiting(monkeypatch)
     assert post(project_key, PROGRAM, query={"wait": "true"}).status == 408
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
+
+
+def test_without_time_to_wait_a_submission_is_queued_and_answered_at_once(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = waiting(monkeypatch)
+    headers = {"X-API-Key": project_key, "Content-Type": "application/json"}
+    made = event("POST", "/api/submit", headers=headers, query={"wait": "true"}, body=json.dumps(PROGRAM))
+    answer = call(made, Invocation(lambda: 0.5))
+    assert (answer.status, answer.json["error"]) == (408, "timeout")
+    assert [body["submission_id"] for body in aws.messages("InteractiveQueue")] == [answer.json["id"]]
+    assert time.slept == []
 
 
 def test_a_submission_deleted_during_the_wait_is_not_found(
