@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -14,12 +16,14 @@ import uvloop
 from infra.embedded.sqs.receipts import release_dead
 from infra.local.child_processes import DRAIN_SIGNAL, unblock_signals
 from infra.local.gateway import Gateway
+from infra.local.http_protocol import BoundedProtocol, Connections
+from infra.local.key_owners import KeyOwners
 from infra.local.mappings import MappingPollers
 from infra.local.state_watch import StateInvoker
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from infra.local.loading import Loaded
     from infra.local.mappings import Share
@@ -28,9 +32,13 @@ if TYPE_CHECKING:
 _THREADS_STOP_SECS: Final = 5
 _FINISH_SECS: Final = 2
 _PRODUCTION_FINISH_SECS: Final = 30  # as long as an HTTP API waits for a function
+_MAX_CONNECTIONS: Final = 4096
+_OTHER_DESCRIPTORS: Final = 512  # of the engine, the runner's connections, webhooks
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """Serves until `should_exit`."""
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the process: it stops more than this server."""
@@ -59,7 +67,13 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
 
     loop.add_signal_handler(signal.SIGTERM, stop)
     unblock_signals()
-    server = _Server(_configuration(prepared, loaded))
+    most = _most_connections()
+    owners = KeyOwners(_project_finder(prepared.template.values["ProjectsTable"]["Ref"]))
+    invoker = loaded.invoker
+    if prepared.embedded is not None:
+        invoker = StateInvoker(invoker.functions, invoker.handlers, prepared.embedded.engine.store)
+    app = Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most)
+    server = Server(http_config(app, most, _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     pollers = MappingPollers(loaded.invoker, prepared.console, loaded.counters)
     for mapping in loaded.stack.mappings:
@@ -72,19 +86,39 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
     await asyncio.to_thread(pollers.stop, _THREADS_STOP_SECS)
 
 
-def _configuration(prepared: Prepared, loaded: Loaded) -> uvicorn.Config:
-    invoker = loaded.invoker
-    if prepared.embedded is not None:
-        invoker = StateInvoker(invoker.functions, invoker.handlers, prepared.embedded.engine.store)
+def _most_connections() -> int:
+    """Return how many connections this process serves; each needs a descriptor."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, min(_MAX_CONNECTIONS, hard - _OTHER_DESCRIPTORS))
+
+
+def _project_finder(projects_table: str) -> Callable[[str], str | None]:
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.projects.store import KeyProblem, ProjectStore  # noqa: PLC0415
+
+    projects = ProjectStore(projects_table, Clients.dynamodb())
+
+    def find(api_key: str) -> str | None:
+        found = projects.find_key(api_key)
+        return None if isinstance(found, KeyProblem) else found.project_id
+
+    return find
+
+
+def http_config(app: Gateway, most_connections: int, finish_secs: int) -> uvicorn.Config:
+    """Return the configuration of the HTTP server. `finish_secs`: for requests under way at a stop."""
     return uvicorn.Config(
-        Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters),
+        app,
         lifespan="off",
         log_config=None,
+        log_level="error",  # no line for each request that its protocol refuses
         access_log=False,
         server_header=False,
-        http="httptools",
+        http=partial(BoundedProtocol, bounded=Connections(most_connections)),  # type: ignore[arg-type]  # is called only
         ws="none",
         proxy_headers=False,
         timeout_keep_alive=65,
-        timeout_graceful_shutdown=_PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS,
+        timeout_graceful_shutdown=finish_secs,
     )

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.local.fair_shares import FairShares, NoShareError
 from infra.local.http_event import HttpAnswer, from_result, gateway_answer, to_event
+from infra.local.key_owners import NOBODY
 from infra.local.metrics import duration_name, request_name
+from infra.local.request_threads import OVERLOADED, ClientGoneError, RequestThreads, is_health
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from infra.local.console import Console
-    from infra.local.invoker import Invoker
+    from infra.local.fair_shares import Held
+    from infra.local.invoker import Invoker, LambdaContext
+    from infra.local.key_owners import KeyOwners
     from infra.local.metrics import Counters
     from infra.local.stack import Route
 
-# Handlers block, most of them while a client waits for its result.
-_MAX_CONCURRENT_INVOCATIONS: Final = 64
 # Quotas of HTTP APIs and of synchronous Lambda calls; the gateway answers these cases itself, as on AWS.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 _MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
 _MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
-_INTEGRATION_TIMEOUT_SECS: Final = 30
 _SMALL_BODY_CHARS: Final = 256 * 1024  # twelve bytes of JSON at most for each, and room for the headers
+_MAX_BODY_BYTES_IN_FLIGHT: Final = 128 * 1024 * 1024
 
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -72,26 +74,33 @@ def _precedence(route: Route) -> tuple[bool, int, int, bool]:
     return "+}" in route.path, route.path.count("{"), -len(route.path), route.method == "ANY"
 
 
-class _ClientGoneError(Exception):
-    """The client disconnected before the end of its request."""
-
-
 class Gateway:
-    """The ASGI application."""
+    """The ASGI application. `most_requests`: under way at once."""
 
-    def __init__(self, routes: Iterable[Route], invoker: Invoker, console: Console, counters: Counters) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        invoker: Invoker,
+        console: Console,
+        counters: Counters,
+        owners: KeyOwners,
+        most_requests: int,
+    ) -> None:
         self._router = Router(routes)
         self._counters = counters
         self._invoker = invoker
         self._console = console
-        self._threads = ThreadPoolExecutor(_MAX_CONCURRENT_INVOCATIONS, thread_name_prefix="request")
+        self._owners = owners
+        self._requests = FairShares(most_requests)
+        self._body_bytes = FairShares(_MAX_BODY_BYTES_IN_FLIGHT)
+        self._threads = RequestThreads()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         started = time.perf_counter()
         try:
             function, answer = await self._answer(scope, receive)
-        except _ClientGoneError:
+        except ClientGoneError:
             return  # no function sees a part of a request, nor does one on AWS
         head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         head.append((b"content-length", str(len(answer.body)).encode()))
@@ -107,32 +116,40 @@ class Gateway:
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[str, HttpAnswer]:
         """Return the function, empty for an answer of the gateway itself, and the answer."""
-        body = await _read_body(receive)
-        if body is None:
-            return "", gateway_answer(413, "Request Entity Too Large")
         found = self._router.find(scope["method"], scope["path"])
         if found is None:
             return "", gateway_answer(404, "Not Found")
         route, path_parameters = found
+        if is_health(scope):  # in no share, and it reads no body: no flood takes it away
+            context = self._invoker.context(route.function)
+            call = partial(self._invoke, route, path_parameters, scope, b"", context)
+            return route.function, await self._threads.run(NOBODY, scope, context, call, receive)
+        owner = await self._owners.owner(scope["headers"])
+        try:
+            with self._requests.holding(owner) as requests, self._body_bytes.holding(owner) as body_bytes:
+                requests.take(1)
+                body = await _read_body(scope, receive, body_bytes)
+                if body is None:
+                    return "", gateway_answer(413, "Request Entity Too Large")
+                context = self._invoker.context(route.function)
+                call = partial(self._invoke, route, path_parameters, scope, body, context)
+                return route.function, await self._threads.run(owner, scope, context, call, receive)
+        except NoShareError as error:
+            return route.function, _TOO_MANY if error.is_own_fault else OVERLOADED
+
+    def _invoke(
+        self, route: Route, path_parameters: dict[str, str], scope: Scope, body: bytes, context: LambdaContext
+    ) -> HttpAnswer:
         event = to_event(scope, body, route.key, path_parameters)
         if _is_too_large(event):
-            return route.function, gateway_answer(413, "Request Too Long")
-        loop = asyncio.get_running_loop()
-        invocation = loop.run_in_executor(self._threads, self._invoke, route.function, event)
+            return gateway_answer(413, "Request Too Long")
         try:
-            # shield: the function goes on, as it would on Lambda; only this client stops waiting.
-            return route.function, await asyncio.wait_for(asyncio.shield(invocation), _INTEGRATION_TIMEOUT_SECS)
-        except TimeoutError:
-            return route.function, gateway_answer(503, "Service Unavailable")
-
-    def _invoke(self, function: str, event: dict[str, Any]) -> HttpAnswer:
-        try:
-            result = self._invoker.invoke(function, event)
+            result = self._invoker.invoke(route.function, event, context)
             if _is_too_large(result):
                 raise ValueError("the answer is over Lambda's 6 MiB")  # noqa: TRY301 - same answer as for the others
             return from_result(result)
         except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
-            self._console.failure("http", function)
+            self._console.failure("http", route.function)
             return gateway_answer(500, "Internal Server Error")
 
 
@@ -144,16 +161,26 @@ def _is_too_large(payload: Any) -> bool:
     return len(json.dumps(payload)) > _MAX_PAYLOAD_BYTES
 
 
-async def _read_body(receive: Receive) -> bytes | None:
-    """Return the whole body, None if it is larger than the gateway takes. Raises _ClientGoneError."""
+async def _read_body(scope: Scope, receive: Receive, held: Held) -> bytes | None:
+    """Return the whole body, None if it is larger than the gateway takes. Raises ClientGoneError, NoShareError."""
+    length = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+    if length > _MAX_REQUEST_BYTES:
+        return None
+    held.take(length)
     chunks, size = [], 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _ClientGoneError
+            raise ClientGoneError
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size <= _MAX_REQUEST_BYTES:
-            chunks.append(chunk)
+        if size > _MAX_REQUEST_BYTES:
+            return None
+        if size > held.amount:  # without a content-length
+            held.take(size - held.amount)
+        chunks.append(chunk)
         if not message.get("more_body"):
-            return b"".join(chunks) if size <= _MAX_REQUEST_BYTES else None
+            return b"".join(chunks)
+
+
+_TOO_MANY: Final = gateway_answer(429, "Too Many Requests", retry_after_secs=1)

@@ -41,15 +41,12 @@ def to_event(scope: dict[str, Any], body: bytes, route_key: str, path_parameters
             cookies.extend(value.split("; "))
         else:
             headers[name] = f"{headers[name]},{value}" if name in headers else value
-    raw_query = scope["query_string"].decode("latin-1")
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(raw_query, keep_blank_values=True, encoding="utf-8", errors="replace"):
-        query[name] = f"{query[name]},{value}" if name in query else value
+    query = read_query(scope)
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route_key,
         "rawPath": scope["path"],
-        "rawQueryString": raw_query,
+        "rawQueryString": scope["query_string"].decode("latin-1"),
         "headers": headers,
         "requestContext": _request_context(scope, route_key, headers),
         "isBase64Encoded": False,
@@ -63,6 +60,15 @@ def to_event(scope: dict[str, Any], body: bytes, route_key: str, path_parameters
     if body:
         event["body"], event["isBase64Encoded"] = _encode_body(body, headers.get("content-type", ""))
     return event
+
+
+def read_query(scope: dict[str, Any]) -> dict[str, str]:
+    """Return the parameters of the query. `scope`: of ASGI."""
+    raw = scope["query_string"].decode("latin-1")
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(raw, keep_blank_values=True, encoding="utf-8", errors="replace"):
+        query[name] = f"{query[name]},{value}" if name in query else value
+    return query
 
 
 def _request_context(scope: dict[str, Any], route_key: str, headers: dict[str, str]) -> dict[str, Any]:
@@ -110,6 +116,9 @@ def from_result(result: Any) -> HttpAnswer:
     return HttpAnswer(int(result["statusCode"]), headers, body)
 
 
-def gateway_answer(status: int, message: str) -> HttpAnswer:
+def gateway_answer(status: int, message: str, retry_after_secs: int | None = None) -> HttpAnswer:
     """Return an answer of the gateway itself, in its own shape."""
-    return HttpAnswer(status, [("content-type", "application/json")], json.dumps({"message": message}).encode())
+    headers = [("content-type", "application/json")]
+    if retry_after_secs is not None:
+        headers.append(("retry-after", str(retry_after_secs)))
+    return HttpAnswer(status, headers, json.dumps({"message": message}).encode())

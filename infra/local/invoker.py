@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 type Handler = Callable[[Any, LambdaContext], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LambdaContext:
     """The context object of the Python runtime, as far as it means something here."""
 
     function_name: str
     memory_limit_in_mb: int
-    timeout_secs: int
+    timeout_secs: float
     function_version: str = "$LATEST"
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: float = field(default_factory=monotonic)
@@ -40,6 +40,10 @@ class LambdaContext:
         """Milliseconds until the function's timeout."""
         return max(0, int((self.started + self.timeout_secs - monotonic()) * 1000))
 
+    def limit(self, secs: float) -> None:
+        """Leave no time after so many seconds from the start: a handler that waits for something then answers."""
+        self.timeout_secs = min(self.timeout_secs, secs)
+
 
 @dataclass(frozen=True, slots=True)
 class Invoker:
@@ -48,11 +52,14 @@ class Invoker:
     functions: dict[str, Function]
     handlers: dict[str, Handler]
 
-    def invoke(self, function: str, event: Any) -> Any:
-        """Return the handler's answer. Its exceptions pass."""
+    def context(self, function: str) -> LambdaContext:
+        """Make the context of an invocation that starts now."""
         declared = self.functions[function]
-        context = LambdaContext(declared.name, declared.memory_mb, declared.timeout_secs)
-        return self.handlers[function](event, context)
+        return LambdaContext(declared.name, declared.memory_mb, declared.timeout_secs)
+
+    def invoke(self, function: str, event: Any, context: LambdaContext | None = None) -> Any:
+        """Return the handler's answer. Its exceptions pass."""
+        return self.handlers[function](event, context or self.context(function))
 
 
 def merge_environments(functions: dict[str, Function]) -> dict[str, str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from infra.embedded.store import Store
     from infra.embedded.trouble import Trouble
     from infra.local.console import Console
+    from infra.local.invoker import LambdaContext
 
 _HEALTH: Final = "/api/health"
 _READY: Final = "/api/health/ready"
@@ -35,13 +36,13 @@ class StateInvoker(Invoker):
 
     store: Store
 
-    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+    def invoke(self, function: str, event: dict[str, Any], context: LambdaContext | None = None) -> Any:
         """Return the function's answer. Its exceptions pass."""
         path = event["rawPath"]
         before = self.store.find_trouble()
         if before is not None and before.stops_all and path != _HEALTH:
             return _unavailable(before.cause, path)
-        answer = Invoker.invoke(self, function, event)
+        answer = Invoker.invoke(self, function, event, context)
         with suppress(ServiceError):  # it is the trouble, and stops all
             self.store.flush()
         trouble = self.store.find_trouble()

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from select import POLLIN, poll
+from socket import create_connection
 
 import httpx
 
@@ -17,6 +19,7 @@ SLEEPER = {
     "profile": "judge",
     "limits": {"wall_time_secs": 25},
 }
+PRINT = {"language": "python", "code": "print(1)"}
 
 
 def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(own_stack: Callable[..., LocalStack]) -> None:
@@ -31,12 +34,33 @@ def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(own_stack: C
     with ThreadPoolExecutor(SLEEPERS) as threads, local.client(hostile_key) as hostile, local.client() as honest:
         sleepers = [threads.submit(sleep) for _ in range(SLEEPERS)]
         wait_until(lambda: _states(hostile) == SLEEPERS, 20, "all sleepers are accepted", local.log)
-        bodies = [honest.post("/api/submit?wait=true", json={"language": "python", "code": "print(1)"}) for _ in "1234"]
+        bodies = [honest.post("/api/submit?wait=true", json=PRINT) for _ in "1234"]
         assert [(body.status_code, body.json().get("stdout")) for body in bodies] == [(200, "1\n")] * 4
         # None of them has ended: the honest runs did not just wait for the end of the sleepers.
         assert not any(sleeper.done() for sleeper in sleepers)
         assert local.process is not None
         kill_tree(local.process)  # a stop would wait for them
+
+
+def test_long_polls_of_one_key_stop_neither_health_nor_short_calls(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PROCESSES="1")
+    local.start()
+    hostile_key, waiting = local.add_project("hostile", quotas=DEFAULT_QUOTAS), poll()
+    with ExitStack() as opened:
+        honest, hostile = opened.enter_context(local.client()), opened.enter_context(local.client(hostile_key))
+        sleeper = hostile.post("/api/submit", json=SLEEPER).json()["id"]
+        for _ in range(300):
+            connection = opened.enter_context(create_connection(("127.0.0.1", local.port)))
+            connection.sendall(
+                f"GET /api/result/{sleeper}?wait=20 HTTP/1.1\r\nX-API-Key: {hostile_key}\r\n\r\n".encode()
+            )
+            waiting.register(connection, POLLIN)
+        answers = [honest.get(path) for path in ("/api/health", "/api/results", "/api/health/ready")]
+        answers += [hostile.get("/api/results"), honest.post("/api/submit?wait=true", json=PRINT)]
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert waiting.poll(0) == []  # none of these was answered after the end of a long poll
+    assert local.process is not None
+    kill_tree(local.process)
 
 
 def _states(client: httpx.Client) -> int:

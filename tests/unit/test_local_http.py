@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from infra.local.console import Console, LogStream
-from infra.local.gateway import Gateway, Router
+from infra.local.gateway import Router
 from infra.local.http_event import from_result, to_event
-from infra.local.invoker import Invoker
 from infra.local.mappings import failed_ids
-from infra.local.metrics import Counters
-from infra.local.stack import Function, Route
+from infra.local.stack import Route
+from tests.local_front import gateway
 
 
 def _scope(**fields: Any) -> dict[str, Any]:
@@ -132,12 +131,7 @@ def test_a_request_whose_body_breaks_off_reaches_no_function() -> None:
         seen.append(event)
         return {"statusCode": 200}
 
-    invoker = Invoker({"Operate": Function("Operate", "m.handler", 30, 128, {})}, {"Operate": handler})
-    counters = Counters(["unused"], 1)
-    gateway = Gateway([Route("POST", "/api/admin/redrive", "Operate")], invoker, Console(io.StringIO()), counters)
-    asyncio.run(
-        gateway({"method": "POST", "path": "/api/admin/redrive", "query_string": b"", "headers": []}, receive, send)
-    )
+    asyncio.run(gateway(handler)(_scope(), receive, send))
     assert (seen, sent, received) == ([], [], [])
 
 

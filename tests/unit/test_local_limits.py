@@ -1,7 +1,6 @@
 """The local gateway has the limits of an HTTP API and of synchronous Lambda calls."""
 
 import asyncio
-import io
 import json
 import threading
 from collections.abc import Callable
@@ -9,32 +8,27 @@ from typing import Any
 
 import pytest
 
-from infra.local import gateway
-from infra.local.console import Console
-from infra.local.gateway import Gateway
-from infra.local.metrics import Counters, duration_name, request_name
-from infra.local.stack import Route
+from infra.local import request_threads
+from infra.local.invoker import LambdaContext
+from tests.local_front import gateway
 
 MIB = 1_048_576
 
 
 class _Function:
-    """Stands in for the loaded handlers."""
+    """Stands in for the loaded handler."""
 
     def __init__(self, answer: Callable[[dict[str, Any]], Any]) -> None:
         self._answer = answer
         self.events: list[dict[str, Any]] = []
 
-    def invoke(self, _function: str, event: dict[str, Any]) -> Any:
+    def __call__(self, event: dict[str, Any], _context: LambdaContext) -> Any:
         self.events.append(event)
         return self._answer(event)
 
 
 def _post(function: _Function, body: bytes) -> tuple[int, bytes]:
-    names = [request_name(name, status) for name in ("", "F") for status in (200, 300, 400, 500)]
-    counters = Counters([*names, duration_name(""), duration_name("F")], 1)
-    route = Route("POST", "/api/submit", "F")
-    app = Gateway([route], function, Console(io.StringIO()), counters)  # type: ignore[arg-type]  # it calls `invoke`
+    app = gateway(function)
     scope = {
         "type": "http",
         "method": "POST",
@@ -77,8 +71,8 @@ def test_an_answer_over_6_mib_is_an_error_of_the_function() -> None:
 
 
 def test_a_function_that_does_not_answer_in_time_goes_on_without_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert gateway._INTEGRATION_TIMEOUT_SECS == 30
-    monkeypatch.setattr(gateway, "_INTEGRATION_TIMEOUT_SECS", 0.05)
+    assert request_threads._INTEGRATION_TIMEOUT_SECS == 30
+    monkeypatch.setattr(request_threads, "_INTEGRATION_TIMEOUT_SECS", 0.05)
     may_end, ended = threading.Event(), threading.Event()
 
     def slow(_event: dict[str, Any]) -> dict[str, Any]:

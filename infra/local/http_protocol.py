@@ -1,0 +1,216 @@
+"""uvicorn's HTTP/1.1 with bounds that it has no settings for: heads, the times of heads and bodies, connections."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_HEAD_LINES: Final = 100
+HEAD_SECS: Final = 10.0
+BODY_SECS: Final = 30.0
+_MAX_PIPELINED: Final = 8
+# Many clients read an answer only once they have sent their request, and lose it if we close before.
+_LINGER_SECS: Final = 2.0
+_MAX_DISCARDED_HEAD: Final = 256 * 1024
+_MAX_DISCARDED_BODY: Final = 16 * 1024 * 1024
+
+
+class Connections:
+    """The connections without a request under way. Beyond `most` connections, the oldest of these is closed.
+
+    Those that never sent a request go first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._new: dict[BoundedProtocol, None] = {}
+        self._idle: dict[BoundedProtocol, None] = {}
+
+    def add(self, connection: BoundedProtocol, total: int) -> bool:
+        """Add a new one; False if all the others are busy. `total`: with this one."""
+        if total > self._most:
+            oldest = next(iter(self._new), None) or next(iter(self._idle), None)
+            if oldest is None:
+                return False
+            self.remove(oldest)
+            oldest.transport.close()
+        self._new[connection] = None
+        return True
+
+    def set_idle(self, connection: BoundedProtocol) -> None:
+        """Note that the last request of a connection has ended."""
+        self._idle[connection] = None
+
+    def remove(self, connection: BoundedProtocol) -> None:
+        """Forget a connection that is busy or closed."""
+        self._new.pop(connection, None)
+        self._idle.pop(connection, None)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, bounded: Connections, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bounded = bounded
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_in_head = False
+        self._is_in_body = False
+        self._under_way = 0  # requests with a whole head and no whole answer
+        self._head_bytes = self._head_lines = 0
+        self._silent_bytes = 0  # received since the last begin, end or piece of a message
+        self._has_progress = False
+        self._discarded_bytes = 0
+        self._refusal = HTTPStatus.BAD_REQUEST
+        self._is_refused = False
+        self._running: RequestResponseCycle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
+        """Count the connection, and bound the time of its first head."""
+        super().connection_made(transport)
+        if self._bounded.add(self, len(self.connections)):
+            self._set_timer()
+        else:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._clear_timer()
+        self._bounded.remove(self)
+        super().connection_lost(exc)
+        self._tell_running()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and bound what the parser keeps meanwhile."""
+        if self._is_refused:
+            self._discard(len(data), _MAX_DISCARDED_HEAD)
+            return
+        self._has_progress = False
+        super().data_received(data)
+        self._silent_bytes = 0 if self._has_progress else self._silent_bytes + len(data)
+        if self._is_refused or self.transport.is_closing():
+            return
+        if self._silent_bytes > MAX_HEAD_BYTES:  # an unfinished head, or what follows the last piece of a body
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._timer is None:
+            self._set_timer()
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        super().on_message_begin()
+        self._is_in_head = self._has_progress = True
+        self._head_bytes = self._head_lines = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head, or of the trailer, which is dropped."""
+        self._head_lines += 1
+        self._count(len(name) + len(value) + len(": \r\n"))
+        if self._is_in_head:  # fields after the body are no headers
+            super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES or self._head_lines > MAX_HEAD_LINES:
+            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise ValueError("the head is too large")
+
+    def on_headers_complete(self) -> None:
+        """Start the request."""
+        self._clear_timer()
+        self._is_in_head, self._is_in_body, self._has_progress = False, True, True
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            raise ValueError("too many requests without waiting for answers")
+        super().on_headers_complete()
+        self.flow.resume_reading()  # the base class pauses behind a request under way: the end would go unnoticed
+        self._under_way += 1
+        self._bounded.remove(self)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, for a while also after the answer."""
+        self._has_progress = True
+        if self.cycle.response_complete:
+            self._discard(len(body), _MAX_DISCARDED_BODY)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the body."""
+        self._clear_timer()
+        self._is_in_body, self._has_progress = False, True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """End the request."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._bounded.set_idle(self)
+        super().on_response_complete()
+
+    def send_400_response(self, _msg: str) -> None:
+        """Answer what the parser, or a bound of this class, refused."""
+        self._refuse(self._refusal)
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer and close. Without an answer where it would be taken for that of another request."""
+        self._clear_timer()
+        self._is_refused = True
+        if self._is_in_body:
+            may_answer = self._under_way == 1 and not self.cycle.response_started
+        else:
+            may_answer = self._under_way == 0
+        self._tell_running()
+        if not may_answer:
+            self.transport.close()
+            return
+        body = json.dumps({"message": status.phrase}).encode()
+        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[status] + head.encode() + body)
+        self.transport.write_eof()
+        self._timer = self.loop.call_later(_LINGER_SECS, self.transport.close)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _tell_running(self) -> None:
+        """Tell the request under way that its client is gone. The base class tells the last one that was received."""
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _discard(self, size: int, most: int) -> None:
+        self._discarded_bytes += size
+        if self._discarded_bytes > most:
+            self.transport.close()
+
+    def _set_timer(self) -> None:
+        """Bound the time of the head or body that this connection is about to send."""
+        if self._is_in_body:
+            self._timer = self.loop.call_later(BODY_SECS, self._refuse, HTTPStatus.REQUEST_TIMEOUT)
+        elif not self._under_way:
+            self._timer = self.loop.call_later(HEAD_SECS, self._end_head)
+
+    def _end_head(self) -> None:
+        if self._is_in_head:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()  # it has sent nothing
+
+    def _clear_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

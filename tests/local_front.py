@@ -1,0 +1,102 @@
+"""The front of the local stack in this process: the real server, protocol and gateway, with functions of the test."""
+
+import asyncio
+import io
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from infra.local.console import Console
+from infra.local.functions_process import Server, http_config
+from infra.local.gateway import Gateway
+from infra.local.invoker import Invoker, LambdaContext
+from infra.local.key_owners import KeyOwners
+from infra.local.metrics import Counters, duration_name, request_name
+from infra.local.stack import Function, Route
+
+ROUTES = [
+    Route("POST", "/api/submit", "F"),
+    Route("POST", "/api/judge", "F"),
+    Route("GET", "/api/result/{id}", "F"),
+    Route("GET", "/api/languages", "F"),
+    Route("GET", "/api/health", "F"),
+]
+TIMEOUT_SECS = 60
+
+type Handler = Callable[[dict[str, Any], LambdaContext], Any]
+
+
+def ok(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": "{}"}
+
+
+def project_of(api_key: str) -> str | None:
+    """`a.1` and `a.2` are keys of the project `a`; one without a point is invalid."""
+    project, point, _ = api_key.partition(".")
+    return project if point else None
+
+
+def gateway(handler: Handler, most_requests: int = 1000) -> Gateway:
+    names = [request_name(name, status) for name in ("", "F") for status in (200, 300, 400, 500)]
+    counters = Counters([*names, duration_name(""), duration_name("F")], 1)
+    invoker = Invoker({"F": Function("F", "m.handler", 3600, 128, {})}, {"F": handler})
+    return Gateway(ROUTES, invoker, Console(io.StringIO()), counters, KeyOwners(project_of), most_requests)
+
+
+@contextmanager
+def serving(app: Gateway, *, most_connections: int = 1000) -> Iterator[int]:
+    """Serve on a free port of loopback, which it returns."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port: int = listener.getsockname()[1]
+    server = Server(http_config(app, most_connections, 0))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+    thread.start()
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join(TIMEOUT_SECS)
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECS)
+
+
+def answers(port: int, *parts: bytes) -> bytes:
+    """Send the parts, and return all bytes until the server closes the connection."""
+    with closing(connect(port)) as client:
+        for part in parts:
+            client.sendall(part)
+        return read_all(client)
+
+
+def read_all(client: socket.socket) -> bytes:
+    received = b""
+    while chunk := client.recv(65536):
+        received += chunk
+    return received
+
+
+def read_answer(client: socket.socket) -> tuple[int, Any]:
+    """Return status and JSON of the next answer."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        chunk = client.recv(65536)
+        assert chunk, f"closed after {received!r}"
+        received += chunk
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    length = next(int(line.split(":")[1]) for line in lines if line.startswith("content-length:"))
+    while len(body) < length:
+        body += client.recv(65536)
+    return int(lines[0].split()[1]), json.loads(body)
+
+
+def request(method: str, target: str, *fields: str, body: bytes = b"") -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", "Host: x", *fields]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,228 @@
+"""The front bounds the heads, bodies, times and connections of its clients."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from infra.local import gateway as gateway_module
+from infra.local import http_protocol
+from infra.local.invoker import LambdaContext
+from tests.local_front import answers, connect, gateway, ok, read_all, read_answer, request, serving
+
+GET = request("GET", "/api/languages")
+CLOSE = "Connection: close"
+
+
+class _Seen:
+    """Remembers the events of its function."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def __call__(self, event: dict[str, Any], context: LambdaContext) -> Any:
+        self.events.append(event)
+        return ok(event, context)
+
+
+@pytest.fixture
+def seen() -> _Seen:
+    return _Seen()
+
+
+@pytest.fixture
+def port(seen: _Seen) -> Iterator[int]:
+    with serving(gateway(seen)) as number:
+        yield number
+
+
+def status_of(received: bytes) -> int:
+    return int(received.split(b" ", 2)[1])
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"X-Long: " + b"x" * 65_536 + b"\r\n\r\n",
+        b"X-Long: x\r\n" * 101 + b"\r\n",
+        b"".join(b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(70)) + b"\r\n",
+        b"X-Endless: " + b"x" * 1_000_000,
+        b"x" * 1_000_000,
+    ],
+    ids=["one long line", "many lines", "many bytes in lines", "value without an end", "name without an end"],
+)
+def test_head_that_is_too_large_is_431(port: int, seen: _Seen, field: bytes) -> None:
+    with connect(port) as client:
+        client.sendall(GET[:-2] + field[:300_000])
+        received = read_all(client)
+    assert status_of(received) == 431
+    assert seen.events == []
+
+
+def test_address_that_is_too_long_is_431(port: int) -> None:
+    assert status_of(answers(port, request("GET", "/api/languages?" + "x" * 70_000))) == 431
+
+
+def test_head_at_its_bounds_is_taken(port: int) -> None:
+    fields = [f"X-{number}: {'x' * 600}" for number in range(98)]
+    assert status_of(answers(port, request("GET", "/api/languages", *fields, CLOSE))) == 200
+
+
+def test_kept_connection_counts_each_head_anew(port: int) -> None:
+    fields = [f"X-{number}: {'x' * 600}" for number in range(90)]
+    with connect(port) as client:
+        for _ in range(5):
+            client.sendall(request("GET", "/api/languages", *fields))
+            assert read_answer(client)[0] == 200
+
+
+def test_chunked_body_may_be_larger_than_a_head(port: int, seen: _Seen) -> None:
+    chunks = b"".join(b"%x\r\n%s\r\n" % (3000, b"x" * 3000) for _ in range(100)) + b"0\r\n\r\n"
+    sent = request("POST", "/api/submit", "Transfer-Encoding: chunked", "Content-Type: text/plain", CLOSE)
+    parts = [chunks[place : place + 1000] for place in range(0, len(chunks), 1000)]
+    assert status_of(answers(port, sent, *parts)) == 200
+    assert seen.events[0]["body"] == "x" * 300_000
+
+
+def test_fields_behind_the_body_are_no_headers(port: int, seen: _Seen) -> None:
+    sent = request("POST", "/api/submit", "Transfer-Encoding: chunked", "Trailer: X-API-Key", CLOSE)
+    assert status_of(answers(port, sent + b"2\r\n{}\r\n0\r\nX-API-Key: a.1\r\n\r\n")) == 200
+    assert "x-api-key" not in seen.events[0]["headers"]
+
+
+def test_fields_behind_the_body_are_bounded(port: int, seen: _Seen) -> None:
+    sent = request("POST", "/api/submit", "Transfer-Encoding: chunked")
+    assert answers(port, sent + b"2\r\n{}\r\n0\r\n", b"X-Endless: " + b"x" * 400_000)[:12] in {b"HTTP/1.1 431", b""}
+    assert seen.events == []
+
+
+def test_connection_that_sends_no_head_is_closed(seen: _Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert http_protocol.HEAD_SECS == 10
+    monkeypatch.setattr(http_protocol, "HEAD_SECS", 0.05)
+    with serving(gateway(seen)) as port, connect(port) as silent, connect(port) as slow, ExitStack() as opened:
+        slow.sendall(GET[:-2])
+        assert status_of(read_all(slow)) == 408
+        assert read_all(silent) == b""
+        used = opened.enter_context(connect(port))
+        used.sendall(GET)
+        assert read_answer(used)[0] == 200
+        used.sendall(GET[:5])
+        assert status_of(read_all(used)) == 408
+    assert len(seen.events) == 1
+
+
+def test_body_that_takes_too_long_is_408(seen: _Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert http_protocol.BODY_SECS == 30
+    monkeypatch.setattr(http_protocol, "BODY_SECS", 0.05)
+    with serving(gateway(seen)) as port:
+        assert status_of(answers(port, request("POST", "/api/submit", "Content-Length: 5") + b"ab")) == 408
+        assert status_of(answers(port, request("POST", "/api/submit", "Transfer-Encoding: chunked") + b"1\r\n")) == 408
+        assert status_of(answers(port, request("POST", "/api/submit", CLOSE, body=b"whole"))) == 200
+    assert len(seen.events) == 1
+
+
+def test_request_under_way_has_no_limit_of_the_head(seen: _Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECS", 0.05)
+    monkeypatch.setattr(http_protocol, "BODY_SECS", 0.05)
+    may_end = threading.Event()
+
+    def slow(event: dict[str, Any], context: LambdaContext) -> Any:
+        may_end.wait(0.5)  # ten times as long
+        return ok(event, context)
+
+    with serving(gateway(slow)) as port:
+        assert status_of(answers(port, request("POST", "/api/submit", CLOSE, body=b"whole"))) == 200
+
+
+@pytest.mark.parametrize("expects", [(), ("Expect: 100-continue",)])
+def test_length_over_the_limit_is_refused_before_the_body(port: int, seen: _Seen, expects: tuple[str, ...]) -> None:
+    with connect(port) as client:
+        client.sendall(request("POST", "/api/submit", f"Content-Length: {10 * 1024 * 1024 + 1}", *expects))
+        assert read_answer(client) == (413, {"message": "Request Entity Too Large"})
+    assert seen.events == []
+
+
+def test_refused_body_is_not_read_for_ever(port: int) -> None:
+    with connect(port) as client:
+        client.sendall(request("POST", "/api/submit", f"Content-Length: {1 << 40}"))
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            client.sendall(bytes(1_000_000_000))
+
+
+def test_connection_with_too_many_requests_at_once_is_closed(seen: _Seen) -> None:
+    may_end = threading.Event()
+
+    def slow(event: dict[str, Any], context: LambdaContext) -> Any:
+        may_end.wait(60)
+        return seen(event, context)
+
+    with serving(gateway(slow)) as port, connect(port) as client:
+        client.sendall(GET * 10)
+        assert read_all(client) == b""
+        may_end.set()
+
+
+def test_a_few_requests_at_once_are_answered_in_order(port: int, seen: _Seen) -> None:
+    received = answers(port, GET * 5 + request("GET", "/api/languages", CLOSE))
+    assert received.count(b"HTTP/1.1 200") == 6
+    assert len(seen.events) == 6
+
+
+def test_idle_connections_make_room_for_new_ones(seen: _Seen) -> None:
+    with serving(gateway(seen), most_connections=4) as port, ExitStack() as opened:
+        used = opened.enter_context(connect(port))
+        used.sendall(GET)
+        assert read_answer(used)[0] == 200
+        silent = [opened.enter_context(connect(port)) for _ in range(10)]
+        new = opened.enter_context(connect(port))
+        new.sendall(GET)
+        assert read_answer(new)[0] == 200
+        assert [read_all(one) for one in silent[:7]] == [b""] * 7
+        used.sendall(GET)  # one that has sent a request goes last
+        assert read_answer(used)[0] == 200
+
+
+def test_requests_of_one_project_leave_connections_to_others() -> None:
+    may_end = threading.Event()
+
+    def slow(event: dict[str, Any], context: LambdaContext) -> Any:
+        if event["headers"].get("x-api-key", "").startswith("greedy"):
+            may_end.wait(60)
+        return ok(event, context)
+
+    with serving(gateway(slow, 8)) as port, ExitStack() as opened:
+        opened.callback(may_end.set)
+        for number in range(4):
+            opened.enter_context(connect(port)).sendall(request("GET", "/api/languages", f"X-API-Key: greedy.{number}"))
+        with connect(port) as fifth:
+            fifth.sendall(request("GET", "/api/languages", "X-API-Key: greedy.5"))
+            assert read_answer(fifth) == (429, {"message": "Too Many Requests"})
+        with connect(port) as other:
+            other.sendall(request("GET", "/api/languages", "X-API-Key: modest.1"))
+            assert read_answer(other)[0] == 200
+
+
+def test_half_bodies_of_one_project_leave_bytes_to_others(seen: _Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gateway_module._MAX_BODY_BYTES_IN_FLIGHT == 128 * 1024 * 1024
+    monkeypatch.setattr(gateway_module, "_MAX_BODY_BYTES_IN_FLIGHT", 10_000)
+    with serving(gateway(seen)) as port, ExitStack() as opened:
+        half = opened.enter_context(connect(port))
+        expects = ("Content-Length: 4000", "Expect: 100-continue")
+        half.sendall(request("POST", "/api/submit", "X-API-Key: greedy.1", *expects))
+        assert half.recv(100).startswith(b"HTTP/1.1 100")
+        for sent in (
+            request("POST", "/api/submit", "X-API-Key: greedy.2", "Content-Length: 4000"),
+            request("POST", "/api/submit", "X-API-Key: greedy.2", "Transfer-Encoding: chunked")
+            + b"1000\r\n"
+            + b"x" * 4096,
+        ):
+            with connect(port) as refused:
+                refused.sendall(sent)
+                assert read_answer(refused) == (429, {"message": "Too Many Requests"})
+        with connect(port) as other:
+            other.sendall(request("POST", "/api/submit", "X-API-Key: modest.1", body=b"x" * 4000))
+            assert read_answer(other)[0] == 200
+        half.sendall(b"x" * 4000)
+        assert read_answer(half)[0] == 200
