@@ -16,6 +16,7 @@ from functions.aws.dynamodb.items import to_item
 from functions.clock import now_ms, to_rfc3339
 from functions.webhooks.deliveries import rows as delivery_rows
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
+from tests.bench.front_floods import front_floods
 from tests.bench.scale import Scale
 from tests.system.local_stack import LocalStack
 
@@ -99,6 +100,7 @@ class Attacker:
         }
         for name, program in PROGRAMS.items():
             found[name] = partial(self._runs, program.replace("{secs}", str(secs)), "agent", _FEW)
+        found |= front_floods(self.local, self.api_key)
         return found | {
             f"one hanging run URL, {self.scale.attack_runs} runs": self._hanging_run_url,
             f"{HANGING_ENDPOINTS} hanging endpoints": self._hanging_endpoints,

@@ -29,8 +29,8 @@ _PAUSE_SECS = 0.2
 _SWEEP_SECS = "5"
 _NOTES = [
     "The victim: one client that sends one Python program after the other (`wait=true`). Each computes for 0.2 s.",
-    "Each run of the victim sends a webhook.",
-    "The attacker: another project that keeps up one attack. All attacks are in `tests/bench/attacks.py`.",
+    "Each run of the victim sends a webhook. After each it lists its last result: the short call.",
+    "The attacker: another project that keeps up one attack: `tests/bench/attacks.py`, `tests/bench/front_floods.py`.",
     "A wrong answer is any answer but 200 with the right output. Ratios divide by the same figure of the victim alone.",
     "Delivery: from the end of a run to the last byte of its webhook at the victim's receiver.",
     "The attacks on webhooks add up: each begins while the deliveries of those before it are still owed.",
@@ -44,6 +44,7 @@ class _Sample:
     name: str
     asked: int = 0
     times_ms: list[float] = field(default_factory=list)
+    short_ms: list[float] = field(default_factory=list)
     completed_ms: dict[str, int] = field(default_factory=dict)
     deliveries_ms: list[float] = field(default_factory=list)
 
@@ -118,6 +119,9 @@ def _ask_once(client: ApiClient, sample: _Sample) -> None:
     elapsed_ms = (time.perf_counter_ns() - begun_ns) / 1e6
     check_result(result, program.expected)
     sample.times_ms.append(elapsed_ms)
+    begun_ns = time.perf_counter_ns()
+    client.results(1)
+    sample.short_ms.append((time.perf_counter_ns() - begun_ns) / 1e6)
     sample.completed_ms[result["id"]] = from_rfc3339(result["timestamps"]["completed_at"])
 
 
@@ -145,11 +149,12 @@ def _figures(sample: _Sample, alone: _Sample) -> list[Figure]:
     }
     for name, times, base in (
         ("answer", sample.times_ms, alone.times_ms),
+        ("short call", sample.short_ms, alone.short_ms),
         ("delivery", sample.deliveries_ms, alone.deliveries_ms),
     ):
         for kind, of in (("median", statistics.median), ("p95", p95)):
             value = of(times) if times else None
-            rows[f"{name} {kind}"] = (None if value is None else round(value), "ms")
+            rows[f"{name} {kind}"] = (None if value is None else round(value, 1), "ms")
             ratio = round(value / of(base), 2) if value is not None and base else None
             rows[f"{name} {kind}, ratio"] = (ratio, "x")
     return [Figure(group=sample.name, name=name, value=value, unit=unit) for name, (value, unit) in rows.items()]
