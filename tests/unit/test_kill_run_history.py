@@ -8,6 +8,7 @@ import pytest
 
 from tests.submission_factory import EVENTS
 from tests.system.kill_run.history import (
+    DAY_SECS,
     Called,
     Charges,
     CheckEvent,
@@ -27,9 +28,9 @@ from tests.system.kill_run.history import (
 FINAL = {"id": "s", "status": "completed", "verdict": "AC", "stdout": "1\n", "completed_at": "2027-01-15T08:00:01.000Z"}
 A, B, C = (Item(event_id, "submission.completed") for event_id in "abc")
 ALERT = Item("alert", "endpoint.degraded")
-CHARGES = Charges(in_flight_limit=2, counted=3, unanswered=0)
+CHARGES = Charges(in_flight_limit=2, day=0, counted=3, unanswered=0)
 ACCEPTED_AT = {"a": 1.0, "b": 2.0, "c": 5.0}
-COMPLETED_AT = {"a": 4.0, "b": 3.0, "c": 6.0}
+LIVES = {"a": (0.9, 4.0), "b": (1.9, 3.0), "c": (4.9, 6.0)}
 
 
 def told(*states: str | dict[str, Any] | int) -> list[Told]:
@@ -106,23 +107,25 @@ def test_the_list_has_each_submission_once() -> None:
 
 
 def test_submissions_within_the_quota_are_counted_once() -> None:
-    assert list(wrong_charges(CHARGES, ACCEPTED_AT, COMPLETED_AT)) == []
-    assert list(wrong_charges(replace(CHARGES, counted=4, unanswered=1), ACCEPTED_AT, COMPLETED_AT)) == []
+    assert list(wrong_charges(CHARGES, ACCEPTED_AT, LIVES)) == []
+    assert list(wrong_charges(replace(CHARGES, counted=4, unanswered=1), ACCEPTED_AT, LIVES)) == []
+    after_midnight = {name: (created + DAY_SECS - 4, ended + DAY_SECS - 4) for name, (created, ended) in LIVES.items()}
+    assert list(wrong_charges(replace(CHARGES, day=1, counted=1), {}, after_midnight)) == []
 
 
 @pytest.mark.parametrize(
-    ("charges", "completed_at"),
+    ("charges", "lives"),
     [
-        (replace(CHARGES, counted=2), COMPLETED_AT),
-        (replace(CHARGES, counted=4), COMPLETED_AT),
-        (replace(CHARGES, counted=5, unanswered=1), COMPLETED_AT),
-        (CHARGES, COMPLETED_AT | {"a": 7.0, "b": 6.0}),
+        (replace(CHARGES, counted=2), LIVES),
+        (replace(CHARGES, counted=4), LIVES),
+        (replace(CHARGES, counted=5, unanswered=1), LIVES),
+        (CHARGES, LIVES | {"a": (0.9, 7.0), "b": (1.9, 6.0)}),
     ],
 )
 def test_submissions_that_are_counted_wrongly_or_exceed_the_quota_are_found(
-    charges: Charges, completed_at: dict[str, float]
+    charges: Charges, lives: dict[str, tuple[float, float]]
 ) -> None:
-    assert list(wrong_charges(charges, ACCEPTED_AT, completed_at))
+    assert list(wrong_charges(charges, ACCEPTED_AT, lives))
 
 
 def test_a_judge_run_is_shown_with_the_fields_of_a_run() -> None:

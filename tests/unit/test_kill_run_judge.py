@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from tests.system.kill_run.facts import AttemptRow, Facts, Generation, Kill, Reception, Submitted
-from tests.system.kill_run.history import Called, Charges, CheckEvent, CheckRun, Checks, History, Item, Page, Told
+from tests.system.kill_run.history import (
+    DAY_SECS,
+    Called,
+    Charges,
+    CheckEvent,
+    CheckRun,
+    Checks,
+    History,
+    Item,
+    Page,
+    Told,
+)
 from tests.system.kill_run.judge import Judge, Judgement
 from tests.system.kill_run.plan import Job, Own, Victim
 
@@ -33,7 +44,7 @@ HISTORY = History(
     told=(Told("s", 200, {"status": "pending"}), Told("s", 200, RESULT)),
     pages=(Page("consumer", None, (Item("s", "submission.completed"),), "1"),),
     listed=("s",),
-    charges=Charges(in_flight_limit=1, counted=1, unanswered=0),
+    charges=Charges(in_flight_limit=1, day=int(NOW // DAY_SECS), counted=1, unanswered=0),
     checks=Checks(
         (Called("call-0", "r"), Called("call-0", "r")),
         (CheckRun("r", "passed", '{"call":"call-0"}\n'),),
@@ -119,7 +130,7 @@ def test_a_kill_run_with_a_loss_is_not_good(changes: dict[str, Any]) -> None:
         {"history": replace(HISTORY, pages=())},
         {"history": replace(HISTORY, listed=())},
         {"history": replace(HISTORY, checks=Checks((Called("call-0", "r"),), (), ()))},
-        {"history": replace(HISTORY, charges=Charges(1, counted=2, unanswered=0))},
+        {"history": replace(HISTORY, charges=replace(HISTORY.charges, counted=2))},
     ],
 )
 def test_wrong_facts_are_found(changes: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from functions.webhooks.event_types import ALERT_EVENTS
 
+DAY_SECS = 86_400
 _STATES = ("pending", "running", "completed")
 
 
@@ -47,12 +48,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """Use of the project's quota. `counted`: submissions of the day in the table.
+    """Use of the project's quota. `counted`: submissions of the `day` (since the epoch), as the quota's row has them.
 
     `unanswered`: requests without an answer. Each may be counted, although its process died before it wrote a row.
     """
 
     in_flight_limit: int
+    day: int
     counted: int
     unanswered: int
 
@@ -198,20 +200,21 @@ def wrong_list(listed: Iterable[str], rows: Iterable[str]) -> Iterator[str]:
 
 
 def wrong_charges(
-    charges: Charges, accepted_at: Mapping[str, float], completed_at: Mapping[str, float]
+    charges: Charges, accepted_at: Mapping[str, float], lives: Mapping[str, tuple[float, float]]
 ) -> Iterator[str]:
     """Find submissions that were not counted, counted twice, or accepted beyond the quota.
 
-    `completed_at`: of each submission in the table, in seconds since the epoch.
+    `lives`: creation and end of each submission in the table, in seconds since the epoch.
     """
-    unexplained = charges.counted - len(completed_at)
+    of_day = sum(created_at >= charges.day * DAY_SECS for created_at, _ in lives.values())
+    unexplained = charges.counted - of_day
     if not 0 <= unexplained <= charges.unanswered:
         yield (
-            f"the quota counted {charges.counted} of {len(completed_at)} submissions, "
+            f"the quota counted {charges.counted} of {of_day} submissions, "
             f"with {charges.unanswered} requests without an answer"
         )
     # A client has the id after the charge, and the release comes after the end. So each was in flight in between.
-    spans = [(at, completed_at[name]) for name, at in accepted_at.items() if completed_at.get(name, at) > at]
+    spans = [(at, lives[name][1]) for name, at in accepted_at.items() if name in lives and lives[name][1] > at]
     steps = sorted([(at, 1) for at, _ in spans] + [(end, -1) for _, end in spans])
     most = max(accumulate(step for _, step in steps), default=0)
     if most > charges.in_flight_limit:

@@ -187,9 +187,13 @@ class Judge:
         yield from wrong_polls(history.pages, rows)
         yield from wrong_list(history.listed, rows)
         accepted_at = {one.submission_id: one.at for one in self._facts.submitted if one.submission_id is not None}
-        ended = {name: epoch_secs(result["completed_at"]) for name, result in results.items() if "verdict" in result}
+        lives = {
+            name: (epoch_secs(result["created_at"]), epoch_secs(result["completed_at"]))
+            for name, result in results.items()
+            if "verdict" in result
+        }
         yield from wrong_checks(history.checks)
-        yield from wrong_charges(history.charges, accepted_at, ended)
+        yield from wrong_charges(history.charges, accepted_at, lives)
 
     def _overtaken(self) -> Iterator[str]:
         """Deliveries of an ordered endpoint that were sent again after another one had begun, or beside it."""

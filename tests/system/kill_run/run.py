@@ -158,7 +158,7 @@ def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None
         told=tuple(observers.watcher.told),
         pages=observers.pages,
         listed=tuple(_list_results(parts.client)),
-        charges=Charges(QUOTA.in_flight, sum(tables.counts), clients.lost_answers),
+        charges=Charges(QUOTA.in_flight, *max(tables.counted.items(), default=(0, 0)), clients.lost_answers),
         checks=checks,
     )
     if (code := stack.stop()) != 0:

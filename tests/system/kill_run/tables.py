@@ -1,5 +1,6 @@
 """Reads the tables after a kill run, without the API."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ class Tables:
     """`jobs`: key by submission id. `open_ids`: submissions that are not final, or not fanned out.
 
     `deliveries`: state by (event id, target). `alerts`: ids of alert events. `held`: submissions that count as
-    in flight in a quota. `counts`: submissions of this day, by quota.
+    in flight in a quota. `counted`: submissions of a day, by its number.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)
@@ -26,7 +27,7 @@ class Tables:
     alerts: set[str] = field(default_factory=set)
     attempts: list[AttemptRow] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
-    counts: list[int] = field(default_factory=list)
+    counted: Counter[int] = field(default_factory=Counter)
 
 
 def read_tables(stack: LocalStack, project_id: str) -> Tables:
@@ -56,7 +57,7 @@ def read_tables(stack: LocalStack, project_id: str) -> Tables:
 def _read_quotas(stack: LocalStack, project_id: str, read: Tables) -> None:
     for row in _rows(stack, "QuotasTable"):
         if row["pk"] == f"PROJECT#{project_id}":
-            read.counts.append(row.get("day_count", 0))
+            read.counted[row.get("day_number", 0)] += row.get("day_count", 0)
             read.held.update(read_entry(text).submission_id for text in row.get("in_flight", ()))
 
 
