@@ -9,14 +9,12 @@ import fcntl
 import mmap
 import os
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded.errors import ServiceError
 from infra.embedded.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _COUNTERS_NAME: Final = "flush.counters"
@@ -48,15 +46,12 @@ class Counters:
         for number in (_STEPS, _FLUSHED, _FAILED):
             self._numbers[number] = 0
 
-    @contextmanager
-    def commit(self) -> Iterator[None]:
-        """Count the commit in the block. The caller holds the writers' lock.
+    def begin_commit(self) -> None:
+        """Count a commit before anybody can read it. The caller holds the writers' lock."""
+        self._numbers[_STEPS] = (self._numbers[_STEPS] + 1) | 1  # odd, also after a process that died in its commit
 
-        Order: counted as begun before anybody can read it, and as done when a flush is sure to write it.
-        """
-        steps = self._numbers[_STEPS]
-        self._numbers[_STEPS] = (steps + 1) | 1  # odd, also after a process that died in its commit
-        yield
+    def end_commit(self) -> None:
+        """Count it as done when a flush is sure to write it."""
         self._numbers[_STEPS] += 1
 
     def visible(self) -> int:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "rustbox.sqlite"
 LOG_NAME: Final = f"{FILE_NAME}-wal"
+_LOOK_SECS: Final = 1.0
 _BUSY_MS: Final = 30_000
 _CACHE_KB: Final = 4096
 _READER_CACHE_KB: Final = 1024
@@ -74,6 +76,7 @@ class Store:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._counters = Counters(folder)
         self._places = Places()
+        self._look_at = 0.0
         self._mine = _Own(folder, self._counters)
         self._inherited: list[_Own] = []
         self._forked = threading.Lock()
@@ -123,8 +126,9 @@ class Store:
                     try:
                         self._require_in_place()
                         yield own.writer
-                        with self._counters.commit():
-                            own.writer.execute("COMMIT")
+                        self._counters.begin_commit()
+                        own.writer.execute("COMMIT")
+                        self._counters.end_commit()
                     except BaseException:
                         with suppress(sqlite3.Error):  # a full disk may have ended the transaction already
                             own.writer.execute("ROLLBACK")
@@ -207,7 +211,12 @@ class Store:
         """Refuse to write into a file that the next start does not find. The caller holds the lock, with open files."""
         if self._places.is_empty:
             self._places.note((self._path, self.folder / LOG_NAME))
-        elif (trouble := self._places.find_lost()) is not None:
+        now = time.monotonic()
+        if now < self._look_at:  # a look costs a fifth of a write
+            return
+        self._look_at = now + _LOOK_SECS
+        if (trouble := self._places.find_lost()) is not None:
+            self._look_at = 0.0
             raise ServiceError("ServiceUnavailable", trouble.detail, 503)
 
     def _service_error(self, error: sqlite3.Error) -> ServiceError:

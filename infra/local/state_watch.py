@@ -39,9 +39,6 @@ class StateInvoker(Invoker):
     def invoke(self, function: str, event: dict[str, Any], context: LambdaContext | None = None) -> Any:
         """Return the function's answer. Its exceptions pass."""
         path = event["rawPath"]
-        before = self.store.find_trouble()
-        if before is not None and before.stops_all and path != _HEALTH:
-            return _unavailable(before.cause, path)
         answer = Invoker.invoke(self, function, event, context)
         with suppress(ServiceError):  # it is the trouble, and stops all
             self.store.flush()
@@ -94,5 +91,5 @@ def _unavailable(cause: str, path: str) -> dict[str, Any]:
 
 def _with_problem(answer: dict[str, Any], cause: str) -> dict[str, Any]:
     body = json.loads(answer["body"])
-    problems = [*body["problems"], {"node_id": _NODE_ID, "problem": cause}]
+    problems = [*body.get("problems", []), {"node_id": _NODE_ID, "problem": cause}]
     return {**answer, "body": json.dumps(body | {"status": "degraded", "problems": problems})}
