@@ -10,7 +10,7 @@ from infra.embedded.dynamodb.streams import expire_records
 from infra.embedded.dynamodb.writes import expire_items
 from infra.embedded.errors import ServiceError
 from infra.embedded.s3 import expire_objects
-from infra.embedded.sqs.receipts import expire_messages, release_dead
+from infra.embedded.sqs.receipts import bring_back, expire_messages, release_dead
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,9 +56,12 @@ class Housekeeping:
 
 
 def expire(engine: Engine, stop: threading.Event) -> None:
-    """Remove all items, stream records, messages and objects whose time is over. SQLite uses their space again."""
+    """Remove all items, stream records, messages and objects whose time is over. SQLite uses their space again.
+
+    Messages from the future come back: the clock ran ahead, and is right again.
+    """
     now_ms = engine.clock()
-    for remove in (expire_items, expire_records, expire_messages, expire_objects):
+    for remove in (expire_items, expire_records, expire_messages, expire_objects, bring_back):
         _remove_all(engine, remove, now_ms, stop)
 
 

@@ -174,3 +174,24 @@ def test_groups_with_the_fewest_messages_in_flight_come_first(clock: Clock, aws:
     sqs.send_message(QueueUrl=url, MessageBody="single")
     assert bodies(sqs, url, 2) == ["quiet0", "single"]
     assert bodies(sqs, url, 3) == ["quiet1", "noisy3", "noisy4"]
+
+
+def test_messages_of_a_clock_that_ran_ahead_are_received_when_it_is_right_again(
+    timed: Engine, clock: Clock, aws: Backend
+) -> None:
+    sqs, url = aws.client("sqs"), aws.create_queue()
+    clock.now_ms += DAY_MS
+    for number in range(30):
+        sqs.send_message(QueueUrl=url, MessageBody=str(number))
+    sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=60)
+    clock.now_ms -= DAY_MS
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)
+    expire(timed, Event())
+
+    def received() -> list[str]:
+        answers = [sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10) for _ in range(5)]
+        return [message["Body"] for answer in answers for message in answer.get("Messages", [])]
+
+    assert sorted(received()) == sorted(map(str, range(30)))
+    clock.now_ms += 60_000
+    assert "later" in received()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _RECEIPT_PARTS = 2
 _MOST_VISIBILITY_SECS = 43_200
+_AHEAD_MS = 1000
 
 
 def delete_message(engine: Engine, params: Params) -> Answer:
@@ -80,6 +81,18 @@ def expire_messages(connection: sqlite3.Connection, now_ms: int, most: int) -> i
         "SELECT message.id FROM queue CROSS JOIN message INDEXED BY message_age WHERE message.queue = queue.id "
         "AND sent_ms <= ? - 1000 * json_extract(queue.attributes, '$.MessageRetentionPeriod') LIMIT ?)",
         (now_ms, most),
+    ).rowcount
+
+
+def bring_back(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
+    """Make up to `most` messages that were sent in the future as if they were sent now, and return how many.
+
+    The clock ran ahead then, and is right again.
+    """
+    return connection.execute(
+        "UPDATE message SET visible_ms = max(?1, visible_ms - sent_ms + ?1), sent_ms = ?1 WHERE id IN ("
+        "SELECT id FROM message INDEXED BY message_age WHERE sent_ms > ?1 + ?3 LIMIT ?2)",
+        (now_ms, most, _AHEAD_MS),
     ).rowcount
 
 
