@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from functions.checks.state import DOWN, State
 from functions.webhooks.cards.card import Card, Level
-from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
+from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

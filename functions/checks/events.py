@@ -10,7 +10,7 @@ from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.http.paths import result_path
 from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.deliveries.model import Event
-from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
+from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:
     from functions.checks.state import Announcement

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import UnauthorizedError
-from functions.webhooks.sending.secret_box import UnsealError
-from functions.webhooks.sending.signature import new_secret, parse_secret, sign
+from functions.webhooks.target.secret_box import UnsealError
+from functions.webhooks.target.signature import new_secret, parse_secret, sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.checks.event_store import EventStore
     from functions.checks.model import Check
-    from functions.webhooks.sending.secret_box import SecretBoxes
+    from functions.webhooks.target.secret_box import SecretBoxes
 
 TOLERANCE_SECS = 300
 _ID_MAX_CHARS = 256

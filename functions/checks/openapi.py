@@ -23,8 +23,8 @@ from functions.http.openapi.operation import (
     path,
     query,
 )
-from functions.webhooks.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
-from functions.webhooks.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 _UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
 _BODY: dict[int, Answer] = {

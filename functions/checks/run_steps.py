@@ -21,7 +21,7 @@ from functions.failpoint import reach
 from functions.submissions.accept import NewSubmission
 from functions.submissions.model import Claim, idempotency_pk
 from functions.submissions.store import ClaimTakenError
-from functions.webhooks.sending.secret_box import UnsealError
+from functions.webhooks.target.secret_box import UnsealError
 
 if TYPE_CHECKING:
     from functions.checks.check_settings import CheckSettings
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from functions.submissions.accept import Acceptance
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
-    from functions.webhooks.outbox import Outbox
+    from functions.webhooks.deliveries.outbox import Outbox
 
 TAKEN_MS = 60_000
 """A step of a process that died is repeated after this time."""

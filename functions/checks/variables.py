@@ -12,7 +12,7 @@ from functions.messages.variables import EVENT_VARIABLE, Environment
 
 if TYPE_CHECKING:
     from functions.checks.model import Check, Run
-    from functions.webhooks.sending.secret_box import SecretBoxes
+    from functions.webhooks.target.secret_box import SecretBoxes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.webhooks.event_types import EVENT_COMPLETED, SUBMISSION_EVENTS
 from functions.webhooks.log_entry import Entry
 from functions.webhooks.log_rows import list_pk, to_entry
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

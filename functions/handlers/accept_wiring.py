@@ -14,7 +14,7 @@ from functions.submissions.queues import Queues
 from functions.submissions.quota_admission import QuotaAdmission
 from functions.submissions.runner_client import RunnerClient
 from functions.submissions.start import SubmissionStarter
-from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.target.secret_box import SecretBoxes
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger

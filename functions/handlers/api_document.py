@@ -14,8 +14,8 @@ from functions.judging.openapi import JUDGE_OPERATIONS
 from functions.operations.api import OPERATION_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.submissions import openapi as operations
-from functions.webhooks.openapi import WEBHOOK_OPERATIONS
-from functions.webhooks.openapi_events import HEADERS
+from functions.webhooks.routes.openapi import WEBHOOK_OPERATIONS
+from functions.webhooks.routes.openapi_events import HEADERS
 
 
 @functools.cache

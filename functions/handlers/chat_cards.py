@@ -4,6 +4,6 @@ from functions.checks.cards import CHECK_CARDS
 from functions.judging.completed_card import judged_card
 from functions.submissions.completed_card import completed_card
 from functions.webhooks.cards.rendering import Cards
-from functions.webhooks.event_types import EVENT_COMPLETED, EVENT_JUDGED
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_JUDGED
 
 CARDS = Cards({EVENT_COMPLETED: completed_card, EVENT_JUDGED: judged_card, **CHECK_CARDS})

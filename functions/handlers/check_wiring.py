@@ -33,7 +33,7 @@ from functions.submissions.quota_admission import QuotaAdmission
 from functions.submissions.start import SubmissionStarter
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger
-from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.target.secret_box import SecretBoxes
 
 if TYPE_CHECKING:
     from functions.checks.model import Run

@@ -23,7 +23,7 @@ from functions.projects.registry import ProjectRegistry
 from functions.projects.store import ProjectStore
 from functions.settings import ChecksSettings, load
 from functions.telemetry import logger
-from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.target.secret_box import SecretBoxes
 
 
 class Wiring(NamedTuple):

@@ -12,8 +12,8 @@ from functions.settings import WebhookSettings, load, refuse_insecure_stage
 from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.sending.attempt import Attempted, Deliverer
-from functions.webhooks.sending.claim import SEND_MS
+from functions.webhooks.sending.attempt.deliverer import Attempted, Deliverer
+from functions.webhooks.sending.claim.claimer import SEND_MS
 
 SERVICE = "webhook"
 

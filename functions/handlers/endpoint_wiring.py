@@ -10,24 +10,24 @@ from functions.handlers.chat_cards import CARDS
 from functions.projects.store import ProjectStore
 from functions.settings import EndpointsSettings, load
 from functions.telemetry import logger
+from functions.webhooks.deliveries.deletions import Deletions
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.latencies import Latencies
 from functions.webhooks.deliveries.list_store import DeliveryList
 from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
-from functions.webhooks.deliveries.routes import DeliveryRoutes
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.action_routes import EndpointActionRoutes
 from functions.webhooks.endpoints.changes import EndpointChanges
-from functions.webhooks.endpoints.deletions import Deletions
-from functions.webhooks.endpoints.own_endpoints import OwnEndpoints
-from functions.webhooks.endpoints.routes import EndpointRoutes
-from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.log_writer import LogWriter
-from functions.webhooks.sending.bodies import Bodies
-from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.routes.action_routes import EndpointActionRoutes
+from functions.webhooks.routes.delivery_routes import DeliveryRoutes
+from functions.webhooks.routes.endpoint_routes import EndpointRoutes
+from functions.webhooks.routes.own_endpoints import OwnEndpoints
+from functions.webhooks.sending.attempt.bodies import Bodies
+from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+from functions.webhooks.target.egress import Egress
+from functions.webhooks.target.secret_box import SecretBoxes
 
 
 class Wiring(NamedTuple):

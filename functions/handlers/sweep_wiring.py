@@ -10,14 +10,14 @@ from functions.submissions.record import Recorder
 from functions.submissions.sweeper import Sweep
 from functions.webhooks.alerts.alerts import Alerts
 from functions.webhooks.alerts.disabled_events import DisabledEvents
-from functions.webhooks.alerts.exhausted_store import ExhaustedStore
-from functions.webhooks.endpoints.deletions import Deletions
+from functions.webhooks.deliveries.deletions import Deletions
+from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
 from functions.webhooks.endpoints.health_store import HealthStore
-from functions.webhooks.sending.lane_store import LaneStore
-from functions.webhooks.sending.lane_waker import LaneWaker
-from functions.webhooks.sending.ordered_queue import OrderedQueue
-from functions.webhooks.sending.secret_box import SecretBoxes
-from functions.webhooks.sending.slots import project_slots
+from functions.webhooks.sending.lanes.lane_store import LaneStore
+from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
+from functions.webhooks.sending.limits.lane_waker import LaneWaker
+from functions.webhooks.sending.limits.slots import project_slots
+from functions.webhooks.target.secret_box import SecretBoxes
 
 
 def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:

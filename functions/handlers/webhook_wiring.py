@@ -6,26 +6,26 @@ from functions.handlers.wiring import event_bus
 from functions.settings import ScheduleSettings, SweepSettings, WebhookSettings
 from functions.webhooks.alerts.disabled_events import DisabledEvents
 from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries.outbox import Outbox
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.outbox import Outbox
-from functions.webhooks.sending.attempt import Deliverer
-from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.bodies import Bodies
-from functions.webhooks.sending.candidates import Candidates
-from functions.webhooks.sending.claim import Claimer
-from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.lane_store import LaneStore
-from functions.webhooks.sending.lane_waker import LaneWaker
-from functions.webhooks.sending.leases import Leases
-from functions.webhooks.sending.ordered_queue import OrderedQueue
-from functions.webhooks.sending.parking import Parking
-from functions.webhooks.sending.schedule import Schedule
-from functions.webhooks.sending.secret_box import SecretBoxes
-from functions.webhooks.sending.slots import project_slots
-from functions.webhooks.sending.snapshots import Snapshots
+from functions.webhooks.sending.attempt.attempt_store import Attempts
+from functions.webhooks.sending.attempt.bodies import Bodies
+from functions.webhooks.sending.attempt.deliverer import Deliverer
+from functions.webhooks.sending.claim.candidates import Candidates
+from functions.webhooks.sending.claim.claimer import Claimer
+from functions.webhooks.sending.claim.leases import Leases
+from functions.webhooks.sending.claim.parking import Parking
+from functions.webhooks.sending.claim.snapshots import Snapshots
+from functions.webhooks.sending.lanes.lane_store import LaneStore
+from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
+from functions.webhooks.sending.limits.lane_waker import LaneWaker
+from functions.webhooks.sending.limits.slots import project_slots
+from functions.webhooks.target.egress import Egress
+from functions.webhooks.target.secret_box import SecretBoxes
+from functions.webhooks.vocabulary.retry_schedule import Schedule
 
 
 def outbox(settings: SweepSettings | WebhookSettings | ScheduleSettings) -> Outbox:

@@ -19,8 +19,8 @@ from functions.judging.body import JudgeBody
 from functions.messages.judging import MAX_CASES
 from functions.submissions.openapi import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.openapi_bodies import Deleted
-from functions.webhooks.event_types import EVENT_JUDGED
-from functions.webhooks.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.vocabulary.event_types import EVENT_JUDGED
 
 _EXAMPLES: dict[str, Any] = {
     "minimal": {

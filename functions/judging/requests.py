@@ -21,7 +21,7 @@ from functions.messages.judging import Judging
 from functions.messages.languages import Language, default_wall_secs
 from functions.submissions.limits import check_limits
 from functions.submissions.requests import RunRequest, checked_program, read_body
-from functions.webhooks.sending.address_rules import PUBLIC_ONLY, AddressRules
+from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 
 MAX_SECS = 300
 """The longest judge run, without its compile steps and checker programs."""

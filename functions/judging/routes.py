@@ -22,7 +22,7 @@ from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept import NewSubmission
 from functions.submissions.results import NO_SUCH_RESULT
 from functions.submissions.submit_route import report_accepted
-from functions.webhooks.sending.address_rules import AddressRules
+from functions.webhooks.target.address_rules import AddressRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ from functions.submissions.completion import completion_of, platform_failure
 from functions.submissions.model import Claim, Completion, Kind, Submission
 from functions.submissions.rows import with_completion
 from functions.telemetry import warn
+from functions.webhooks.deliveries.publication import Publication, RunTarget, plan_publication
 from functions.webhooks.endpoints.filters import RunFacts
-from functions.webhooks.publication import Publication, RunTarget, plan_publication
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from functions.submissions.output import output_if_kept
 from functions.submissions.views import result_body
 from functions.webhooks.cut_body import CUT_SIZES, event_bytes
 from functions.webhooks.deliveries.model import Event
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
 
 MAX_BODY_BYTES = 256 * 1024
 

@@ -9,7 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from functions.projects.in_flight import QuotaClaim, in_flight_entry
-from functions.webhooks.event_types import EVENT_COMPLETED, EVENT_JUDGED
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,8 +25,8 @@ from functions.submissions import openapi_bodies as bodies
 from functions.submissions.model import Kind, Status
 from functions.submissions.openapi_service import SERVICE_OPERATIONS
 from functions.submissions.requests import SubmitRequest
-from functions.webhooks.event_types import EVENT_COMPLETED
-from functions.webhooks.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
 
 _RESULT = (bodies.FinalResult, bodies.OpenResult, bodies.CompactFinal, bodies.CompactOpen)
 UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))

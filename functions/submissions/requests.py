@@ -21,8 +21,8 @@ from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
 from functions.messages.variables import Environment
 from functions.submissions.limits import RequestLimits, check_limits
-from functions.webhooks.sending.address_rules import PUBLIC_ONLY, AddressRules
-from functions.webhooks.sending.signature import InvalidSecretError, parse_secret
+from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
+from functions.webhooks.target.signature import InvalidSecretError, parse_secret
 
 CODE_MAX_BYTES = 65_536
 STDIN_MAX_BYTES = 262_144

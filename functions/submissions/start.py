@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from functions.submissions.quota_admission import QuotaAdmission
     from functions.submissions.requests import RunRequest
     from functions.submissions.store import SubmissionStore
-    from functions.webhooks.sending.secret_box import SecretBoxes
+    from functions.webhooks.target.secret_box import SecretBoxes
 
 DIRECT_FROM_SECS = 2
 """A shorter wait goes through the queue: a direct run that is not finished in time must run again from there."""

@@ -16,7 +16,7 @@ from functions.submissions.parameters import result_shape
 from functions.submissions.requests import parse_submission
 from functions.submissions.views import accepted_body, timeout_body
 from functions.telemetry import metrics
-from functions.webhooks.sending.address_rules import AddressRules
+from functions.webhooks.target.address_rules import AddressRules
 
 if TYPE_CHECKING:
     from typing import Any

@@ -31,13 +31,13 @@ from functions.submissions.queues import Queues
 from functions.submissions.rows import run_budget_ms
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.alerts.alerts import Alerts
+from functions.webhooks.deliveries.deletions import Deletions
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueEndpoint, DueExhausted, DueLane
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.deletions import Deletions
-from functions.webhooks.sending.lane_waker import LaneWaker
-from functions.webhooks.sending.secret_box import SecretBoxes, UnsealError
+from functions.webhooks.sending.limits.lane_waker import LaneWaker
+from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
 
 if TYPE_CHECKING:
     from functions.messages.wire import Requested

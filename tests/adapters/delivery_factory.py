@@ -7,8 +7,8 @@ from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.ids import new_id
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
-from functions.webhooks.event_types import EVENT_COMPLETED
-from functions.webhooks.sending.reply import Reply
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 
 DAY_MS = 86_400_000

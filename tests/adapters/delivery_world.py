@@ -28,13 +28,13 @@ from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
 from functions.webhooks.log_writer import LogWriter
-from functions.webhooks.sending import slot_rows
-from functions.webhooks.sending.attempt_store import Attempts, Recorded
-from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.lane import Lane, host_of, run_lane_name
-from functions.webhooks.sending.reply import Reply
-from functions.webhooks.sending.schedule import MAX_DELAY_SECS
-from functions.webhooks.sending.slots import SLOT_MS, HeldSlot
+from functions.webhooks.sending.attempt.attempt_store import Attempts, Recorded
+from functions.webhooks.sending.lanes.lane import Lane, host_of, run_lane_name
+from functions.webhooks.sending.limits import slot_rows
+from functions.webhooks.sending.limits.slots import SLOT_MS, HeldSlot
+from functions.webhooks.target.egress import Egress
+from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary.retry_schedule import MAX_DELAY_SECS
 from tests.adapters.hook_receiver import Received
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import DONE_STATES, PROJECT_SLOTS, SECRET, Crash, Pipeline, crash_at, no_sleep, path_of

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from functions.ids import new_id
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import Event
+from functions.webhooks.deliveries.publication import plan_publication
 from functions.webhooks.endpoints.subscribers import Subscribers
-from functions.webhooks.publication import plan_publication
-from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.lane import host_of
-from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.lanes.lane import host_of
+from functions.webhooks.target.egress import Egress
+from functions.webhooks.vocabulary.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,9 +14,9 @@ from functions.projects.quota import Quota
 from functions.projects.store import KeyProblem, ProjectStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.rows import count_key, endpoint_row
-from functions.webhooks.endpoints.secrets import EndpointSecrets
 from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+from functions.webhooks.target.secret_box import SecretBoxes
 from infra.deploy import importing
 from infra.deploy.errors import DeployError
 from infra.deploy.progress import Progress

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.webhooks.sending.address import AddressRefusedError, Target, check_url, is_public
+from functions.webhooks.target.address import AddressRefusedError, Target, check_url, is_public
 
 LONG_LABEL = "a" * 63
 LONG_HOST = f"{LONG_LABEL}.{LONG_LABEL}.{LONG_LABEL}.{'a' * 57}.com"  # 253 characters

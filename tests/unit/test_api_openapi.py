@@ -18,9 +18,9 @@ from functions.webhooks.endpoints.requests import (
     parse_rotation,
 )
 from functions.webhooks.endpoints.settings import new_settings
-from functions.webhooks.endpoints.test_event import webhook_test
-from functions.webhooks.event_types import FILTERABLE_EVENTS
-from functions.webhooks.sending.address_rules import AddressRules
+from functions.webhooks.routes.test_event import webhook_test
+from functions.webhooks.target.address_rules import AddressRules
+from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS
 from tests.api_routes import template_of
 from tests.submission_factory import START_MS
 

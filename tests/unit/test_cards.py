@@ -15,7 +15,7 @@ from functions.webhooks.cards.slack import slack_body
 from functions.webhooks.cards.teams import teams_body
 from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.endpoints.model import BodyFormat
-from functions.webhooks.event_types import EVENT_TEST, FILTERABLE_EVENTS
+from functions.webhooks.vocabulary.event_types import EVENT_TEST, FILTERABLE_EVENTS
 from tests.chat_shapes import problems, texts
 
 GOLDEN = {

@@ -25,7 +25,7 @@ from functions.webhooks.endpoints.requests import (
 )
 from functions.webhooks.endpoints.settings import EndpointSettings, changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
-from functions.webhooks.sending.address_rules import AddressRules
+from functions.webhooks.target.address_rules import AddressRules
 from tests.submission_factory import START_MS
 
 RULES = AddressRules(allow_insecure=False, own_hosts=("api.example.com", "rustbox.example.com"))

@@ -8,9 +8,8 @@ from functions.submissions.backlog import DueSubmission, Entry, round_robin
 from functions.webhooks.deliveries.due import DueDelivery, DueLane
 from functions.webhooks.deliveries.model import NOT_SENT
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.sending.lane import FAILURES_TO_OPEN, Lane, host_of, is_unanswered, max_concurrent_sends
-from functions.webhooks.sending.reply import Reply
-from functions.webhooks.sending.slots import (
+from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN, Lane, host_of, is_unanswered, max_concurrent_sends
+from functions.webhooks.sending.limits.slots import (
     HOST_SLOTS,
     SLOT_BYTES_PER_SEC,
     Slot,
@@ -19,6 +18,7 @@ from functions.webhooks.sending.slots import (
     shared_slots,
     spacing_ms,
 )
+from functions.webhooks.vocabulary.reply import Reply
 
 NOW = 1_000_000
 LANE = Lane("p", "e", "example.com", most=3)

@@ -10,7 +10,7 @@ import pytest
 from cfnlint.api import lint
 
 from functions.webhooks.event_bus import SOURCE
-from functions.webhooks.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from infra.sam_template import TemplateInvalidError, read, translate
 from tests.template_policies import references, statements
 

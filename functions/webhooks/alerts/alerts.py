@@ -13,11 +13,11 @@ from functions.webhooks.endpoints.health_rule import is_degraded
 if TYPE_CHECKING:
     from functions.clock import Clock
     from functions.webhooks.alerts.disabled_events import DisabledEvents
-    from functions.webhooks.alerts.exhausted_store import ExhaustedStore
     from functions.webhooks.deliveries.due import DueEndpoint, DueExhausted
+    from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
+    from functions.webhooks.deliveries.outbox import Outbox
     from functions.webhooks.endpoints.health_store import HealthStore
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)

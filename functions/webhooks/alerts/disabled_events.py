@@ -13,9 +13,9 @@ from functions.webhooks.alerts.events import disabled_event
 from functions.webhooks.endpoints.model import DisabledReason
 
 if TYPE_CHECKING:
+    from functions.webhooks.deliveries.outbox import Outbox
     from functions.webhooks.endpoints.health_store import HealthStore
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)

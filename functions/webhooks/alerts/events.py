@@ -10,10 +10,10 @@ from functions.clock import to_rfc3339
 from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.endpoints.health_rule import deciding_rate
-from functions.webhooks.event_types import EVENT_DISABLED, EVENT_EXHAUSTED
+from functions.webhooks.vocabulary.event_types import EVENT_DISABLED, EVENT_EXHAUSTED
 
 if TYPE_CHECKING:
-    from functions.webhooks.alerts.exhausted_store import ExhaustedDeliveries
+    from functions.webhooks.deliveries.exhausted_store import ExhaustedDeliveries
     from functions.webhooks.endpoints.model import Endpoint, HealthChange
 
 _NAMESPACE = uuid.UUID("5f3a1de2-6f84-4c7e-9a06-2f1c9f0d7b58")

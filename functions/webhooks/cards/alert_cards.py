@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from functions.webhooks.cards.card import Card, Level
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
-from functions.webhooks.event_types import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED
+from functions.webhooks.vocabulary.event_types import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from functions.webhooks.cards.slack import slack_body
 from functions.webhooks.cards.teams import teams_body
 from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.endpoints.model import BodyFormat
-from functions.webhooks.event_types import EVENT_TEST
+from functions.webhooks.vocabulary.event_types import EVENT_TEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

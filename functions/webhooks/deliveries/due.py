@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.webhooks.alerts.exhausted_store import EXHAUSTED_PREFIX
+from functions.webhooks.deliveries.exhausted_store import EXHAUSTED_PREFIX
 from functions.webhooks.deliveries.rows import ids_of
 from functions.webhooks.endpoints.rows import DELETION_PREFIX, ENDPOINT_PREFIX, ids_of_endpoint
-from functions.webhooks.sending.lane_rows import LANE_PREFIX, ids_of_lane
+from functions.webhooks.sending.lanes.lane_rows import LANE_PREFIX, ids_of_lane
 
 
 @dataclass(frozen=True, slots=True)

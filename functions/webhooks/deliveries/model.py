@@ -5,7 +5,7 @@
                         └────────────────────────────────────────┘
 A delivery is paused while its endpoint is disabled. It is cancelled when its submission or endpoint is deleted. If a
 lease expires without a recorded attempt, another sender may claim the delivery; the schedule does not count that send.
-A delivery without a free send slot is parked: it keeps its state, has no hint, and waits in its lane (sending/lane.py).
+A delivery without a free send slot is parked: it keeps its state, has no hint, and waits in its lane (sending/lanes).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from functions.webhooks.event_types import EVENT_COMPLETED
-from functions.webhooks.sending.schedule import Schedule, parse_retry_after
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary.retry_schedule import Schedule, parse_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.reply import Reply
+    from functions.webhooks.vocabulary.reply import Reply
 
 LEASE_MS = 60_000
 MAX_HINT_DELAY_MS = 900_000  # the maximum of SQS DelaySeconds; the sweeper handles later due times

@@ -9,7 +9,7 @@ from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key
 from functions.clock import to_rfc3339
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, Event
-from functions.webhooks.sending.reply import Reply
+from functions.webhooks.vocabulary.reply import Reply
 
 _SCHEMA = "webhook/v1"
 """Earlier builds of 0.1 need `schema` of an event and `webhook_id` of a delivery after a rollback. Both go with 0.3."""

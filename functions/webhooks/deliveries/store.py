@@ -21,7 +21,7 @@ from functions.webhooks.log_rows import list_pk, to_entry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.webhooks.publication import Publication
+    from functions.webhooks.deliveries.publication import Publication
 
 _RELEASED = (
     "due_shard",

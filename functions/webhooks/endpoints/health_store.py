@@ -15,7 +15,7 @@ from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
 from functions.webhooks.endpoints.rows import HEALTH_CHANGE, endpoint_key, to_endpoint
 from functions.webhooks.endpoints.traffic import NEVER
-from functions.webhooks.event_types import EVENT_DEGRADED, EVENT_RECOVERED
+from functions.webhooks.vocabulary.event_types import EVENT_DEGRADED, EVENT_RECOVERED
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from functions.clock import to_rfc3339
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
 from functions.webhooks.endpoints.traffic import Traffic
-from functions.webhooks.event_types import CURRENT_VERSION, NAMED_ONLY_EVENTS
+from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, NAMED_ONLY_EVENTS
 
 if TYPE_CHECKING:
-    from functions.webhooks.sending.reply import Reply
+    from functions.webhooks.vocabulary.reply import Reply
 
 MAX_ENDPOINTS = 50
 """Limit of endpoints per project. One query reads them all."""

@@ -13,14 +13,14 @@ from functions.http.fields import checked_moment
 from functions.http.validation import Text, parse_body
 from functions.messages.verdict import Verdict
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND, BodyFormat, Payload
-from functions.webhooks.event_types import API_VERSIONS, CURRENT_VERSION, FILTERABLE_EVENTS
-from functions.webhooks.sending.signature import (
+from functions.webhooks.target.signature import (
     MAX_KEY_BYTES,
     MIN_KEY_BYTES,
     PREFIX_SYMMETRIC,
     InvalidSecretError,
     parse_secret,
 )
+from functions.webhooks.vocabulary.event_types import API_VERSIONS, CURRENT_VERSION, FILTERABLE_EVENTS
 
 DESCRIPTION_MAX_CHARS = 500
 OVERLAP_DEFAULT_SECS = 86_400

@@ -17,8 +17,8 @@ from functions.webhooks.endpoints.requests import (
     refuse,
     secret_problem,
 )
-from functions.webhooks.event_types import API_VERSIONS, CURRENT_VERSION, EVENT_TEST, FILTERABLE_EVENTS
-from functions.webhooks.sending.address_rules import AddressRules
+from functions.webhooks.target.address_rules import AddressRules
+from functions.webhooks.vocabulary.event_types import API_VERSIONS, CURRENT_VERSION, EVENT_TEST, FILTERABLE_EVENTS
 
 _OF_ENDPOINT = (
     *("url", "events", "description", "enabled", "max_concurrency", "max_per_second"),

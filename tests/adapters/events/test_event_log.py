@@ -15,9 +15,9 @@ from functions.events.model import MAX_CONSUMERS
 from functions.ids import new_id
 from functions.submissions.delete import Deletion
 from functions.webhooks.deliveries.model import Event
-from functions.webhooks.event_types import ALERT_EVENTS
 from functions.webhooks.log_entry import Reason
 from functions.webhooks.log_rows import LOG_MS, new_row
+from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from tests.adapters.events.event_world import EventWorld, ids_of
 from tests.adapters.pipeline import Crash, crash_at
 

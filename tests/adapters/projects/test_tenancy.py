@@ -16,7 +16,7 @@ from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.sending.reply import Reply
+from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
 from tests.adapters.final_rows import write_final
@@ -174,7 +174,7 @@ def _no_wait(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test send must not leave this machine."""
-    monkeypatch.setattr("functions.webhooks.sending.egress.socket.getaddrinfo", lambda *_, **__: [])
+    monkeypatch.setattr("functions.webhooks.target.egress.socket.getaddrinfo", lambda *_, **__: [])
 
 
 def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None = None) -> Answer:

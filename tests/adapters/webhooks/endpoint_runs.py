@@ -9,8 +9,8 @@ from functions.webhooks.endpoints.model import (
     DEFAULT_CONCURRENCY,
     Endpoint,
 )
-from functions.webhooks.sending.leases import Leases
-from functions.webhooks.sending.parking import Parking
+from functions.webhooks.sending.claim.leases import Leases
+from functions.webhooks.sending.claim.parking import Parking
 from tests.adapters.pipeline import PROJECT_SLOTS, Pipeline, no_sleep
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.reply import Reply
+from functions.webhooks.target.egress import Egress
+from functions.webhooks.vocabulary.reply import Reply
 
 
 class Script(Egress):

@@ -14,7 +14,7 @@ from functions.submissions.completed_event import MAX_BODY_BYTES
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import Event
 from functions.webhooks.event_bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefusedError
-from functions.webhooks.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
 from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, no_sleep, stream_record

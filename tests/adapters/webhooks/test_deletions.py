@@ -7,10 +7,10 @@ import pytest
 from functions.aws.clients import Clients
 from functions.ids import new_id
 from functions.submissions.model import Submission
+from functions.webhooks.deliveries import deletions
+from functions.webhooks.deliveries.deletions import GRACE_MS, Deletions
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints import deletions
-from functions.webhooks.endpoints.deletions import GRACE_MS, Deletions
 from functions.webhooks.endpoints.model import Endpoint
 from tests.adapters.aws_account import Aws
 from tests.adapters.delivery_factory import put_delivery
@@ -56,7 +56,7 @@ def test_deliveries_of_a_deleted_endpoint_are_cancelled_in_lists_at_once(
     made = send(project_key, "POST", PATH, {"url": "https://hooks.example.com/"}).json
     put = [put_delivery(aws, state, endpoint_id=made["id"], age_ms=1000) for state in ("pending", "retrying", "paused")]
     sending, own = put_delivery(aws, "sending", endpoint_id=made["id"]), put_delivery(aws, "retrying")
-    monkeypatch.setattr("functions.webhooks.endpoints.routes._CANCEL_MS", 0)
+    monkeypatch.setattr("functions.webhooks.routes.endpoint_routes._CANCEL_MS", 0)
     assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 200
     assert {row["state"]["S"] for row in aws.items("DeliveriesTable") if "state" in row} >= {"pending", "paused"}
 

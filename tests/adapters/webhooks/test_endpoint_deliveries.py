@@ -19,10 +19,10 @@ from functions.webhooks.endpoints.model import (
     FailureStreak,
     Health,
 )
-from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.leases import Leases
-from functions.webhooks.sending.parking import Parking
-from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.attempt.attempt_store import Attempts
+from functions.webhooks.sending.claim.leases import Leases
+from functions.webhooks.sending.claim.parking import Parking
+from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases, use_parking

@@ -11,14 +11,14 @@ import pytest
 
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import NOT_SENT, PARKED_MS, DeliveryState
-from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.lane import FAILURES_TO_OPEN, STALE_MS
-from functions.webhooks.sending.lane_rows import lane_key
-from functions.webhooks.sending.lane_store import LaneStore
-from functions.webhooks.sending.parking import Parking
-from functions.webhooks.sending.reply import Reply
-from functions.webhooks.sending.slot_rows import slots_key
-from functions.webhooks.sending.slots import SLOT_MS
+from functions.webhooks.sending.attempt.attempt_store import Attempts
+from functions.webhooks.sending.claim.parking import Parking
+from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN, STALE_MS
+from functions.webhooks.sending.lanes.lane_rows import lane_key
+from functions.webhooks.sending.lanes.lane_store import LaneStore
+from functions.webhooks.sending.limits.slot_rows import slots_key
+from functions.webhooks.sending.limits.slots import SLOT_MS
+from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_parking
 from tests.adapters.webhooks.scripted_sends import Script

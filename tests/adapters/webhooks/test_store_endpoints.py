@@ -16,7 +16,7 @@ from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, En
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 from functions.webhooks.endpoints.subscribers import Subscribers
-from functions.webhooks.sending.secret_box import SecretBoxes
+from functions.webhooks.target.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions
 from tests.submission_factory import START_MS, FakeTime
@@ -311,7 +311,7 @@ def test_an_opened_secret_is_cached_for_five_minutes(
 
 
 def test_not_everything_is_kept_for_ever(aws: Aws, time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.webhooks.sending.secret_box._MAX_CACHED", 2)
+    monkeypatch.setattr("functions.webhooks.target.secret_box._MAX_CACHED", 2)
     boxes = SecretBoxes(aws.names["EndpointSecretsKey"], Clients.kms, time)
     for number in range(5):
         boxes.open(boxes.seal(SECRET, "dev", str(number)), "dev", str(number))

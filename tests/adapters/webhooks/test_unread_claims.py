@@ -14,8 +14,8 @@ from functions.aws.dynamodb.table import Table
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.endpoints.rows import endpoint_key
-from functions.webhooks.sending.leases import Leases
-from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.claim.leases import Leases
+from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.busy_tables import refuse_transactions
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, path_of

@@ -16,9 +16,9 @@ from functions.submissions.model import Submission
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.sending.attempt_store import Attempts
-from functions.webhooks.sending.egress import Egress
-from functions.webhooks.sending.reply import Reply
+from functions.webhooks.sending.attempt.attempt_store import Attempts
+from functions.webhooks.target.egress import Egress
+from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep
 from tests.adapters.webhooks.scripted_sends import Conflicting, Script
 from tests.submission_factory import START_MS

@@ -9,7 +9,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-from functions.webhooks.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow, Facts, Reception
 from tests.system.kill_run.history import (
     Told,

@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.aws.dynamodb.items import from_item
 from functions.projects.in_flight import read_entry
-from functions.webhooks.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow
 from tests.system.kill_run.judge import epoch_secs
 from tests.system.local_stack import LocalStack

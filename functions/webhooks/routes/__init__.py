@@ -1,0 +1,1 @@
+"""Routes of endpoints and deliveries, and their part of the OpenAPI document."""

@@ -1,0 +1,217 @@
+"""Operations of /api/webhooks and /api/deliveries."""
+
+from functions.http.openapi.bodies import Error
+from functions.http.openapi.operation import (
+    BAD,
+    ID,
+    IDEMPOTENCY_HEADER,
+    KEYED,
+    NO_RESPONSE,
+    OPEN,
+    PAGE,
+    TAKES_BODY,
+    Answer,
+    Operation,
+    path,
+    query,
+)
+from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, Health
+from functions.webhooks.endpoints.requests import (
+    ChangeEndpointRequest,
+    CreateEndpointRequest,
+    RecoverRequest,
+    ReplayRequest,
+    RotateRequest,
+)
+from functions.webhooks.routes import openapi_bodies as shapes
+
+_UNKNOWN: Answer = ("`not_found`: the project has no such endpoint.", (Error,))
+_UNKNOWN_DELIVERY: Answer = ("`not_found`: the project has no such delivery.", (Error,))
+_BODY: dict[int, Answer] = {
+    400: ("`bad_request`: broken JSON, or the id is not a UUID.", (Error,)),
+    504: NO_RESPONSE,
+    **TAKES_BODY,
+}
+_ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
+_CHANGED: Answer = ("`conflict`: another request changed it at the same time.", (Error,))
+_DELIVERY = path("id", {"type": "string"}, "<event id>.<endpoint id>, or <event id>.run")
+
+_CREATE = Operation(
+    "/api/webhooks",
+    "POST",
+    "createEndpoint",
+    "Create a webhook endpoint",
+    {
+        200: ("Created. Only this response shows the secret.", (shapes.EndpointWithSecret,)),
+        **_BODY,
+        409: (
+            f"`conflict`: the project has {MAX_ENDPOINTS} endpoints. `idempotency_conflict`: another body.",
+            (Error,),
+        ),
+    },
+    (
+        IDEMPOTENCY_HEADER
+        | {"description": "Kept for 24 h. The same key and body: the same endpoint, with its secret."},
+    ),
+    CreateEndpointRequest,
+    examples={
+        "minimal": {"value": {"url": "https://hooks.example.com/rustbox"}},
+        "full": {
+            "value": {
+                "url": "https://hooks.example.com:8443/rustbox?team=7",
+                "events": ["submission.completed"],
+                "description": "Grades go to the course server",
+                "enabled": True,
+                "headers": {"authorization": "Bearer receiver-token", "x-team": "7"},
+            }
+        },
+    },
+)
+_LIST = Operation(
+    "/api/webhooks",
+    "GET",
+    "listEndpoints",
+    "List the project's endpoints, newest first",
+    {200: ("One page.", (shapes.EndpointPage,)), 400: BAD, **KEYED},
+    (
+        query("state", {"enum": list(Health)}, "Only endpoints of this health."),
+        query("since", {"type": "string", "format": "date-time"}, "Only endpoints created since this time."),
+        *PAGE,
+    ),
+)
+_GET = Operation(
+    "/api/webhooks/{id}",
+    "GET",
+    "getEndpoint",
+    "Show an endpoint",
+    {200: ("The endpoint.", (shapes.EndpointDetail,)), **_ONE},
+    (ID,),
+)
+_CHANGE = Operation(
+    "/api/webhooks/{id}",
+    "PATCH",
+    "changeEndpoint",
+    "Change an endpoint",
+    {200: ("The changed endpoint.", (shapes.EndpointView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
+    (ID,),
+    ChangeEndpointRequest,
+    {"pause": {"value": {"enabled": False}}, "filter": {"value": {"events": ["submission.completed"]}}},
+)
+_DELETE = Operation(
+    "/api/webhooks/{id}",
+    "DELETE",
+    "deleteEndpoint",
+    "Delete an endpoint",
+    {200: ("Deleted. Its remaining deliveries are cancelled.", (shapes.EndpointDeleted,)), **_ONE},
+    (ID,),
+)
+_ROTATE = Operation(
+    "/api/webhooks/{id}/rotate",
+    "POST",
+    "rotateSecret",
+    "Replace the secret of an endpoint",
+    {
+        200: ("Replaced. Only this response shows the new secret.", (shapes.EndpointWithSecret,)),
+        **_BODY,
+        404: _UNKNOWN,
+        409: _CHANGED,
+    },
+    (ID,),
+    RotateRequest,
+    {"one day of overlap": {"value": {}}, "no overlap": {"value": {"overlap_secs": 0}}},
+    body_required=False,
+)
+_TEST = Operation(
+    "/api/webhooks/{id}/test",
+    "POST",
+    "testEndpoint",
+    "Send webhook.test now, also to a disabled endpoint",
+    {
+        200: ("Request and response of the test, successful or not.", (shapes.TestResult,)),
+        **_ONE,
+        409: ("`conflict`: a test or a recovery of it is running, or its secret is unreadable.", (Error,)),
+        504: NO_RESPONSE,
+    },
+    (ID,),
+)
+_RECOVER = Operation(
+    "/api/webhooks/{id}/recover",
+    "POST",
+    "recoverEndpoint",
+    "Send an endpoint's failed, blocked and paused deliveries again, since a time",
+    {
+        200: ("Result of at most 20 s.", (shapes.Recovered,)),
+        **_BODY,
+        404: _UNKNOWN,
+        409: ("`conflict`: it is disabled, or a test or a recovery of it is running.", (Error,)),
+    },
+    (ID,),
+    RecoverRequest,
+    {"since": {"value": {"since": "2026-11-24T12:00:00Z"}}},
+)
+_LIST_DELIVERIES = Operation(
+    "/api/deliveries",
+    "GET",
+    "listDeliveries",
+    "List the project's deliveries, newest first",
+    {200: ("One page.", (shapes.DeliveryPage,)), 400: BAD, **KEYED},
+    (
+        query("submission_id", {"type": "string", "format": "uuid"}, "Only deliveries of this submission."),
+        query("endpoint_id", {"type": "string"}, "Only deliveries to this endpoint; run: to the runs' own URLs."),
+        query("state", {"enum": list(DeliveryState)}, "Only deliveries in this state."),
+        query("since", {"type": "string", "format": "date-time"}, "Only deliveries created since this time."),
+        *PAGE,
+    ),
+)
+_GET_DELIVERY = Operation(
+    "/api/deliveries/{id}",
+    "GET",
+    "getDelivery",
+    "Show a delivery with its attempts",
+    {200: ("The delivery.", (shapes.DeliveryDetail,)), **_ONE, 404: _UNKNOWN_DELIVERY},
+    (_DELIVERY,),
+)
+_REPLAY = Operation(
+    "/api/deliveries/{id}/replay",
+    "POST",
+    "replayDelivery",
+    "Send a delivery again: same webhook-id and bytes, new timestamp",
+    {
+        202: ("It is due now, with a new schedule.", (shapes.DeliveryDetail,)),
+        **_BODY,
+        404: _UNKNOWN_DELIVERY,
+        409: (
+            "`conflict`: already due, event gone, endpoint disabled or deleted, or `webhook_secret` missing.",
+            (Error,),
+        ),
+    },
+    (_DELIVERY,),
+    ReplayRequest,
+    {"to an endpoint": {"value": {}}, "to a run's own URL": {"value": {"webhook_secret": "the run's secret"}}},
+    body_required=False,
+)
+
+_EGRESS = Operation(
+    "/api/egress-addresses",
+    "GET",
+    "listEgressAddresses",
+    "The addresses that webhooks come from",
+    {200: ("The networks that the operator has configured.", (shapes.EgressAddresses,)), **OPEN},
+    security=None,
+)
+
+WEBHOOK_OPERATIONS = (
+    _CREATE,
+    _LIST,
+    _GET,
+    _CHANGE,
+    _DELETE,
+    _ROTATE,
+    _TEST,
+    _RECOVER,
+    _LIST_DELIVERIES,
+    _GET_DELIVERY,
+    _REPLAY,
+    _EGRESS,
+)

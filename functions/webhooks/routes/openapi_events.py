@@ -1,0 +1,120 @@
+"""Webhook events in the OpenAPI document."""
+
+from typing import Any
+
+from functions.http.openapi.operation import TRACEPARENT_HEADER, Responses, Webhook
+from functions.webhooks.routes.openapi_event_bodies import (
+    DeliveryExhaustedEvent,
+    EndpointDegradedEvent,
+    EndpointDisabledEvent,
+    EndpointRecoveredEvent,
+    WebhookTestEvent,
+)
+from functions.webhooks.target.headers import USER_AGENT
+from functions.webhooks.vocabulary.event_types import (
+    EVENT_DEGRADED,
+    EVENT_DISABLED,
+    EVENT_EXHAUSTED,
+    EVENT_RECOVERED,
+    EVENT_TEST,
+)
+
+REPEATED = (
+    "Signed by the Standard Webhooks specification. Respond within 15 s. Retried until a 2xx, by default ten attempts "
+    "in 75 hours. An event always has the same webhook-id and the same bytes. The event bus gets this body with "
+    "`project_id` added."
+)
+_RETRY_AFTER = {"schema": {"type": "string"}, "description": "Seconds or an HTTP date; limited to 24 h."}
+_LATER = {
+    "description": "Retried on schedule, but not before Retry-After.",
+    "headers": {"retry-after": _RETRY_AFTER},
+}
+RESPONSES: Responses = {
+    "2XX": {"description": "Delivered. The attempt stores the first 1,024 bytes of the body."},
+    "408": _LATER,
+    "410": {"description": "The endpoint is disabled, and its deliveries pause. A run's own URL gets no retry."},
+    "425": _LATER,
+    "429": _LATER,
+    "5XX": _LATER,
+    "default": {
+        "description": "Retried on schedule. Redirects are not followed. 1xx responses except 101 are skipped."
+    },
+}
+_TEST_RESPONSES: Responses = {
+    "2XX": {"description": "Delivered."},
+    "default": {"description": "Shown in the response of the test; not retried."},
+}
+
+WEBHOOKS = {
+    EVENT_EXHAUSTED: Webhook(
+        "deliveryExhausted",
+        "Deliveries to one target failed at their last attempt; at most one event an hour for a target",
+        REPEATED,
+        DeliveryExhaustedEvent,
+        RESPONSES,
+    ),
+    EVENT_DEGRADED: Webhook(
+        "endpointDegraded",
+        "Many attempts at another endpoint of the project fail",
+        REPEATED,
+        EndpointDegradedEvent,
+        RESPONSES,
+    ),
+    EVENT_RECOVERED: Webhook(
+        "endpointRecovered",
+        "A degraded endpoint of the project works again",
+        REPEATED,
+        EndpointRecoveredEvent,
+        RESPONSES,
+    ),
+    EVENT_DISABLED: Webhook(
+        "endpointDisabled",
+        "Failures disabled another endpoint of the project",
+        REPEATED,
+        EndpointDisabledEvent,
+        RESPONSES,
+    ),
+    EVENT_TEST: Webhook(
+        "webhookTest",
+        "A requested test",
+        "Signed like every event, sent once.",
+        WebhookTestEvent,
+        _TEST_RESPONSES,
+    ),
+}
+
+
+_ENTRIES = "v1,[A-Za-z0-9+/]{43}=( v1a,[A-Za-z0-9+/]{86}==)?"
+
+
+def _header(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string", **schema},
+        "description": description,
+    }
+
+
+HEADERS = [
+    _header(
+        "webhook-id",
+        {"format": "uuid"},
+        "The event's id, the same in every attempt and replay. Use it to drop duplicates. For submission.completed it "
+        "is the submission's id.",
+    ),
+    _header("webhook-timestamp", {"pattern": "^[0-9]+$"}, "Unix seconds of this attempt. Refuse old timestamps."),
+    _header(
+        "webhook-signature",
+        {"pattern": f"^{_ENTRIES}( {_ENTRIES})?$"},
+        "v1,<base64 of HMAC-SHA256 over id.timestamp.body>. From an asymmetric endpoint also v1a,<base64 of its "
+        "ed25519 signature>. Both twice during a rotation overlap, separated by spaces: accept "
+        "the request if one matches.",
+    ),
+    _header("webhook-api-version", {}, "Version of the shape of the event: that of the endpoint."),
+    _header("user-agent", {"const": USER_AGENT}, "Constant."),
+    TRACEPARENT_HEADER
+    | {"description": "The `traceparent` of the request that made the run, if it had one (W3C Trace Context)."},
+]
+"""Requests also have content-type, content-length and the endpoint's custom headers."""

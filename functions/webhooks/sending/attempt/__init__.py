@@ -1,0 +1,1 @@
+"""Send a claimed delivery and record the attempt."""

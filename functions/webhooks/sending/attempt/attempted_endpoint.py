@@ -1,0 +1,96 @@
+"""The changes of an attempt to the row of its endpoint: counters, failures, and whether it is enabled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.conditional import ConditionalUpdate, check
+from functions.aws.dynamodb.due_index import due_shard
+from functions.webhooks.endpoints.health_store import due_for_health
+from functions.webhooks.endpoints.rows import endpoint_key, failing_is
+from functions.webhooks.endpoints.traffic_rows import count
+from functions.webhooks.sending.lanes.lane import is_unanswered
+from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
+
+if TYPE_CHECKING:
+    from functions.aws.dynamodb.items import Value
+    from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.vocabulary.reply import Reply
+
+_FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
+
+
+def count_attempt(table_name: str, seen: Endpoint, delivery: Delivery, now_ms: int) -> tuple[Any, Endpoint]:
+    """Return the action that counts an attempt before its send, and the endpoint with the periods of its counters.
+
+    It checks settings and health: the sender uses both, maybe from a cache. A check alone costs as many write units.
+    An alert does not count.
+    """
+    values: dict[str, Value] = {"enabled": True, "seen_at": seen.updated_at}
+    condition = f"#enabled = :enabled AND #updated_at = :seen_at AND {failing_is(seen, values)}"
+    key = endpoint_key(seen.project_id, seen.endpoint_id)
+    if delivery.event_type in ALERT_EVENTS:
+        return check(table_name, key, condition, values), seen
+    update = count(ConditionalUpdate({}, condition, values), seen.traffic, now_ms, "attempts")
+    return update.action(table_name, key), replace(seen, traffic=seen.traffic.at(now_ms))
+
+
+def endpoint_after(seen: Endpoint | None, delivery: Delivery, reply: Reply, now_ms: int) -> Endpoint | None:
+    """Return the endpoint after the reply, with the periods that its counters then have."""
+    if seen is None:
+        return None
+    after = seen.after_reply(reply, now_ms)
+    return replace(after, traffic=seen.traffic.at(now_ms)) if _counts(seen, delivery, reply) else after
+
+
+def endpoint_actions(
+    table_name: str, seen: Endpoint | None, after: Endpoint | None, delivery: Delivery, reply: Reply, now_ms: int
+) -> list[Any]:
+    """Write the changed health and count a failure, on condition that the row still matches `seen`.
+
+    A counted failure makes the row due, so that the sweeper looks at the endpoint's health. A send without a response
+    checks the row also if nothing changes, because the circuit breaker counts it (`attempt_store`).
+    """
+    if seen is None or after is None:
+        return []
+    counts = _counts(seen, delivery, reply)
+    key = endpoint_key(seen.project_id, seen.endpoint_id)
+    values: dict[str, Value] = {"seen_enabled": seen.enabled}
+    condition = f"#enabled = :seen_enabled AND {failing_is(seen, values)}"
+    if after == seen and not counts:
+        return [check(table_name, key, condition, values)] if is_unanswered(reply) else []
+    sets, removes = _failing(after)
+    update = ConditionalUpdate(sets, condition, values, removes)
+    if not after.enabled:
+        update = replace(update, sets={**sets, **_disabling(after, now_ms)})
+    if counts:
+        update = count(update, seen.traffic, now_ms, "failures")
+        update = due_for_health(update, after.endpoint_id, now_ms) if after.enabled else update
+    return [update.action(table_name, key)]
+
+
+def _counts(seen: Endpoint, delivery: Delivery, reply: Reply) -> bool:
+    """Whether this failure counts in the rates of the endpoint. One of an alert does not: it must raise no alert."""
+    return seen.enabled and not reply.is_success and delivery.event_type not in ALERT_EVENTS
+
+
+def _failing(after: Endpoint) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Return the attributes of the failures since the last success: to set, and to remove."""
+    failing = after.failing
+    if failing is None:
+        return {}, _FAILING
+    return dict(zip(_FAILING, (failing.since_ms, failing.counted_ms, failing.spread), strict=True)), ()
+
+
+def _disabling(after: Endpoint, now_ms: int) -> dict[str, Value]:
+    """Return the attributes of a disabled endpoint. Its due key makes the sweeper publish `endpoint.disabled`."""
+    return {
+        "enabled": False,
+        "disabled_reason": after.disabled_reason or "",
+        "disabled_at": after.disabled_at or "",
+        "updated_at": after.disabled_at or "",
+        "due_shard": due_shard(after.endpoint_id),
+        "due_at_ms": now_ms,
+    }

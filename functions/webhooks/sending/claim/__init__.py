@@ -1,0 +1,1 @@
+"""Claim a delivery that may be sent now."""

@@ -1,0 +1,1 @@
+"""Lanes: queues of deliveries to one target, with a circuit breaker."""

@@ -1,0 +1,1 @@
+"""Send slots: limits of a project's concurrent sends."""

@@ -1,0 +1,1 @@
+"""One request to a receiver: its address, connection, headers, signature, and secrets at rest."""

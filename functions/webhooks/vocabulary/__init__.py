@@ -1,0 +1,1 @@
+"""Words that all parts of webhooks share: types of events, results of a send, the retry schedule."""
