@@ -16,6 +16,7 @@ from functions.aws.dynamodb.items import to_item
 from functions.clock import now_ms, to_rfc3339
 from functions.webhooks.deliveries import rows as delivery_rows
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
+from tests.bench import kernel_floods
 from tests.bench.front_floods import front_floods
 from tests.bench.scale import Scale
 from tests.system.local_stack import LocalStack
@@ -98,7 +99,7 @@ class Attacker:
         found: dict[str, Callable[[], AbstractContextManager[None]]] = {
             "ten sleepers": partial(self._runs, _SLEEPER.format(secs=secs), "judge", SLEEPERS)
         }
-        for name, program in PROGRAMS.items():
+        for name, program in {**PROGRAMS, **kernel_floods.PROGRAMS}.items():
             found[name] = partial(self._runs, program.replace("{secs}", str(secs)), "agent", _FEW)
         found |= front_floods(self.local, self.api_key)
         return found | {

@@ -30,7 +30,7 @@ _SWEEP_SECS = "5"
 _NOTES = [
     "The victim: one client that sends one Python program after the other (`wait=true`). Each computes for 0.2 s.",
     "Each run of the victim sends a webhook. After each it lists its last result: the short call.",
-    "The attacker: another project that keeps up one attack: `tests/bench/attacks.py`, `tests/bench/front_floods.py`.",
+    "The attacker: another project that keeps up one attack of `attacks.py`, `front_floods.py` or `kernel_floods.py`.",
     "A wrong answer is any answer but 200 with the right output. Ratios divide by the same figure of the victim alone.",
     "Delivery: from the end of a run to the last byte of its webhook at the victim's receiver.",
     "The attacks on webhooks add up: each begins while the deliveries of those before it are still owed.",
