@@ -27,7 +27,7 @@ ADMIN_KEY_PARAMETER = "/rustbox-local/admin-key"
 _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
 _MOST_PROCESSES = 64
 _WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.mappings
-_PENDING_REDRIVE_SECS = "20"  # with two sweeps, at most 30 s; see infra.local.schedules
+_PENDING_REDRIVE_SECS = "15"  # with two sweeps, at most 30 s; see infra.local.schedules
 _MAX_PORT = 65535
 
 
