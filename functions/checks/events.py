@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from functions.checks.model import Check, Run, RunStatus, event_id_of
 from functions.checks.state import State
 from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.event_log.cut_body import event_bytes
+from functions.event_log.model import Event
 from functions.http.paths import result_path
-from functions.webhooks.cut_body import event_bytes
-from functions.webhooks.deliveries.model import Event
 from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.events.model import MAX_CONSUMERS
+from functions.event_log.model import MAX_CONSUMERS
 from functions.events.parameters import EVENT_TYPES
 from functions.events.requests import SampleRequest
 from functions.events.routes import EventRoutes

@@ -11,11 +11,10 @@ from functions.webhooks.vocabulary.event_types import SUBMISSION_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from functions.event_log.model import Entry, Event
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
-    from functions.webhooks.deliveries.model import Event
     from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.log_entry import Entry
 
 
 @dataclass(frozen=True, slots=True)

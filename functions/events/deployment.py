@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from functions.judging.deployment import JudgeDeployment
 
 if TYPE_CHECKING:
+    from functions.event_log.consumer_store import ConsumerStore
+    from functions.event_log.log import EventLog
     from functions.events.bodies import EventBodies
-    from functions.events.consumer_store import ConsumerStore
     from functions.events.listing import EventListing
-    from functions.events.log import EventLog
     from functions.events.poll import Poll
 
 
@@ -21,14 +21,14 @@ class EventDeployment(JudgeDeployment):
     @cached_property
     def event_log(self) -> EventLog:
         """The log, for reading."""
-        from functions.events.log import EventLog
+        from functions.event_log.log import EventLog
 
         return EventLog(self.settings.deliveries_table, self.dynamodb, self.clock)
 
     @cached_property
     def consumers(self) -> ConsumerStore:
         """Consumers of the log."""
-        from functions.events.consumer_store import ConsumerStore
+        from functions.event_log.consumer_store import ConsumerStore
 
         return ConsumerStore(self.settings.deliveries_table, self.settings.quotas_table, self.dynamodb, self.clock)
 

@@ -12,18 +12,18 @@ from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.webhooks.log_entry import Entry
-from functions.webhooks.log_rows import list_pk, to_entry
+from functions.event_log.model import Entry
+from functions.event_log.rows import list_pk, to_entry
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.event_log.model import Event
     from functions.events.bodies import EventBodies
     from functions.events.model import EventFilters
     from functions.submissions.list_store import SubmissionList
     from functions.webhooks.deliveries.list_store import DeliveryList
-    from functions.webhooks.deliveries.model import Event
 
 _ITEMS_PER_QUERY = 500
 

@@ -1,17 +1,14 @@
-"""Consumers of the event log, their polls, and the filters of the list."""
+"""Polls of consumers, and the filters of the list."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.webhooks.log_entry import Entry, Reason
+from functions.event_log.model import Reason
 
 if TYPE_CHECKING:
-    from functions.webhooks.deliveries.model import Event
-
-MAX_CONSUMERS = 20
-"""Limit for a project. One query reads them all."""
+    from functions.event_log.model import Entry, Event, Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +24,6 @@ class EventFilters:
     def want(self, event_type: str) -> bool:
         """Whether the list has events of this type."""
         return self.types is None or event_type in self.types
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The end of the log: the last position, and when it was given. No entry: 0, 0."""
-
-    last: int
-    ordered_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An entry and its position in the log."""
-
-    position: int
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """A consumer. It has handled all entries up to `position`. It expires the log's retention after `polled_ms`."""
-
-    name: str
-    position: int
-    created_at: str
-    polled_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import ConflictError
-from functions.events.consumer_store import ConsumerLimitError, ConsumerStore
-from functions.events.model import MAX_CONSUMERS, Polled
+from functions.event_log.consumer_store import ConsumerLimitError, ConsumerStore
+from functions.event_log.model import MAX_CONSUMERS
+from functions.events.model import Polled
 from functions.http.json_body import count_fitting
 from functions.http.long_poll import unlimited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from functions.event_log.log import EventLog
+    from functions.event_log.model import Consumer, Entry, Event, Placed
     from functions.events.bodies import EventBodies
-    from functions.events.log import EventLog
-    from functions.events.model import Consumer, Placed, PollRequest
-    from functions.webhooks.deliveries.model import Event
-    from functions.webhooks.log_entry import Entry
+    from functions.events.model import PollRequest
 
 _SCANNED = 200
 """Entries that one read of a filtered poll looks at."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.clock import to_rfc3339
+from functions.event_log.cut_body import event_bytes
+from functions.event_log.model import Event
 from functions.events.catalogue import samples
 from functions.ids import new_id
-from functions.webhooks.cut_body import event_bytes
-from functions.webhooks.deliveries.model import Event
 
 if TYPE_CHECKING:
     from functions.events.requests import SampleRequest

@@ -6,12 +6,11 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import Field
 
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.events.model import Consumer, Polled
+from functions.event_log.model import Consumer, Event, Reason
+from functions.events.model import Polled
 from functions.http.cursor import write_cursor
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.evidence import Count
-from functions.webhooks.deliveries.model import Event
-from functions.webhooks.log_entry import Reason
 
 
 class EventView(TypedDict):

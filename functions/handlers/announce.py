@@ -24,7 +24,7 @@ preload(
     "judging.progress_store",
     "judging.runs",
     "submissions.store",
-    "webhooks.event_bus",
+    "event_log.bus",
 )
 
 SETTINGS = (

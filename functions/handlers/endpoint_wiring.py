@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms
+from functions.event_log.writer import LogWriter
 from functions.handlers.chat_cards import CARDS
 from functions.projects.store import ProjectStore
 from functions.settings import EndpointsSettings, load
@@ -19,7 +20,6 @@ from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.log_writer import LogWriter
 from functions.webhooks.routes.action_routes import EndpointActionRoutes
 from functions.webhooks.routes.delivery_routes import DeliveryRoutes
 from functions.webhooks.routes.endpoint_routes import EndpointRoutes

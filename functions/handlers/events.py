@@ -12,9 +12,9 @@ from functions.telemetry import logger
 
 preload(
     "events.bodies",
-    "events.consumer_store",
+    "event_log.consumer_store",
     "events.listing",
-    "events.log",
+    "event_log.log",
     "events.poll",
     "judging.progress_store",
     "judging.runs",
@@ -24,7 +24,7 @@ preload(
     "submissions.store",
     "webhooks.deliveries.list_store",
     "webhooks.deliveries.store",
-    "webhooks.log_writer",
+    "event_log.writer",
 )
 
 SETTINGS = (

@@ -5,6 +5,7 @@
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
+from functions.event_log.bus import Bus
 from functions.judging.progress_store import ProgressStore
 from functions.judging.runs import JudgedRuns
 from functions.projects.quota_store import QuotaStore
@@ -22,7 +23,6 @@ from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
-from functions.webhooks.event_bus import Bus
 
 
 def event_bus(settings: SweepSettings | WebhookSettings | ScheduleSettings) -> Bus:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.event_log.cut_body import CUT_SIZES, event_bytes
 from functions.http.paths import judge_path
 from functions.judging.views import OUTPUT_MAX_BYTES, drop_messages, final_body
-from functions.webhooks.cut_body import CUT_SIZES, event_bytes
 from functions.webhooks.vocabulary.event_types import EVENT_JUDGED
 
 if TYPE_CHECKING:

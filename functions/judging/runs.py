@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from functions.aws.payloads import Payloads
+    from functions.event_log.model import Event
     from functions.judging.progress_store import ProgressStore
     from functions.messages.judged import CaseResult, CaseStream, Compilation, JudgeCompleted, JudgeProgress
     from functions.messages.judging import JudgeRequested
     from functions.submissions.model import Submission
-    from functions.webhooks.deliveries.model import Event
 
 
 @dataclass(frozen=True, slots=True)

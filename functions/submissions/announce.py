@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.event_log.bus import TOO_LARGE
 from functions.failpoint import reach
 from functions.submissions.complete import OnFinal, do_nothing
-from functions.webhooks.event_bus import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from functions.event_log.bus import Bus
+    from functions.event_log.model import Event
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
-    from functions.webhooks.deliveries.model import Event
-    from functions.webhooks.event_bus import Bus
 
 
 _NEVER_ACCEPTED = frozenset({"InvalidArgument", "MalformedDetail", TOO_LARGE})

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.aws.payloads import Payloads
+    from functions.event_log.model import Event
     from functions.messages.verdict import Cause
     from functions.messages.wire import Completed
     from functions.projects.quota_store import QuotaStore
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from functions.submissions.store import SubmissionStore
     from functions.telemetry import Metrics
     from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-    from functions.webhooks.deliveries.model import Event
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from functions.event_log.model import Event
     from functions.messages.judged import JudgeCompleted, JudgeProgress
     from functions.messages.judging import JudgeRequested
     from functions.submissions.model import Completion, Submission
-    from functions.webhooks.deliveries.model import Event
 
 
 class JudgeRuns(Protocol):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from functions.projects.deployment import ProjectDeployment
 
 if TYPE_CHECKING:
+    from functions.event_log.bus import Bus
+    from functions.event_log.writer import LogWriter
     from functions.webhooks.deliveries.list_store import DeliveryList
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.event_bus import Bus
-    from functions.webhooks.log_writer import LogWriter
 
 
 class WebhookDeployment(ProjectDeployment):
@@ -50,7 +50,7 @@ class WebhookDeployment(ProjectDeployment):
     @cached_property
     def log_writer(self) -> LogWriter:
         """The event log, for writing."""
-        from functions.webhooks.log_writer import LogWriter
+        from functions.event_log.writer import LogWriter
 
         return LogWriter(self.settings.deliveries_table, self.dynamodb, self.clock)
 
@@ -58,6 +58,6 @@ class WebhookDeployment(ProjectDeployment):
     def event_bus(self) -> Bus:
         """The event bus."""
         from functions.aws.clients import Clients
-        from functions.webhooks.event_bus import Bus
+        from functions.event_log.bus import Bus
 
         return Bus(self.settings.event_bus_name, Clients.events(), self.settings.public_base_url)

@@ -4,9 +4,11 @@ from typing import Any
 
 from functions.aws.dynamodb.items import to_item
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
+from functions.event_log.model import Event
+from functions.event_log.rows import event_row
 from functions.ids import new_id
 from functions.webhooks.deliveries import rows
-from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
+from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
@@ -17,7 +19,7 @@ BODY = b'{"type":"submission.completed","timestamp":"2026-11-24T12:00:00.000Z"}'
 
 def put_event(aws: Aws, event_id: str, *, project_id: str = PROJECT_ID, ttl: int | None = None) -> None:
     event = Event(event_id, EVENT_COMPLETED, project_id, BODY, event_id)
-    row = rows.event_row(event, ttl or now_ms() // 1_000 + 86_400)
+    row = event_row(event, ttl or now_ms() // 1_000 + 86_400)
     aws.client("dynamodb").put_item(TableName=aws.names["DeliveriesTable"], Item=to_item(row))
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from functions.aws.dynamodb.items import from_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import from_rfc3339, to_rfc3339
+from functions.event_log.writer import LogWriter
 from functions.ids import new_id
 from functions.submissions import completed_event
 from functions.submissions.completed_event import completed_body
@@ -27,7 +28,6 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, Deliv
 from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
-from functions.webhooks.log_writer import LogWriter
 from functions.webhooks.sending.attempt.attempt_store import Attempts, Recorded
 from functions.webhooks.sending.lanes.lane import Lane, host_of, run_lane_name
 from functions.webhooks.sending.limits import slot_rows

@@ -15,6 +15,7 @@ from functions import failpoint
 from functions.aws.dynamodb.items import from_item
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
+from functions.event_log.bus import Bus
 from functions.handlers import announce, record, sweep, sweep_wiring
 from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import CARDS
@@ -46,7 +47,6 @@ from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
-from functions.webhooks.event_bus import Bus
 from functions.webhooks.sending.attempt.attempt_store import Attempts
 from functions.webhooks.sending.attempt.bodies import Bodies
 from functions.webhooks.sending.attempt.deliverer import Deliverer

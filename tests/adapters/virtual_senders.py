@@ -13,9 +13,9 @@ import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
+from functions.event_log.model import Event
 from functions.ids import new_id
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-from functions.webhooks.deliveries.model import Event
 from functions.webhooks.deliveries.publication import plan_publication
 from functions.webhooks.endpoints.subscribers import Subscribers
 from functions.webhooks.sending.lanes.lane import host_of

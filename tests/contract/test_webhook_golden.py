@@ -8,13 +8,13 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from functions.clock import to_rfc3339
+from functions.event_log.cut_body import CUT_OUTPUT_BYTES
 from functions.events.catalogue import samples
 from functions.handlers.api_document import openapi_text
 from functions.ids import new_id
 from functions.submissions.completed_event import MAX_BODY_BYTES, completed_body
 from functions.submissions.model import Status, Submission
 from functions.webhooks.alerts.events import disabled_event, exhausted_event, health_event
-from functions.webhooks.cut_body import CUT_OUTPUT_BYTES
 from functions.webhooks.deliveries.exhausted_store import ExhaustedDeliveries
 from functions.webhooks.endpoints.model import DisabledReason, Endpoint, HealthChange
 from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS, Counter, Traffic

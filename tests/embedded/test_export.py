@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from functions.aws.dynamodb.items import to_item
+from functions.event_log.rows import count_key
 from functions.projects.model import Project
 from functions.projects.quota import Quota
 from functions.projects.store import KeyProblem, ProjectStore
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.endpoints.rows import count_key, endpoint_row
+from functions.webhooks.endpoints.rows import endpoint_row
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
 from functions.webhooks.target.secret_box import SecretBoxes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from functions.clock import to_rfc3339
-from functions.webhooks.cut_body import event_bytes
-from functions.webhooks.deliveries.model import Event
+from functions.event_log.cut_body import event_bytes
+from functions.event_log.model import Event
 from functions.webhooks.endpoints.health_rule import deciding_rate
 from functions.webhooks.vocabulary.event_types import EVENT_DISABLED, EVENT_EXHAUSTED
 

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from functions.event_log.cut_body import event_bytes
 from functions.webhooks.cards.alert_cards import ALERT_CARDS
 from functions.webhooks.cards.card import Card, Level, bounded
 from functions.webhooks.cards.discord import discord_body
 from functions.webhooks.cards.slack import slack_body
 from functions.webhooks.cards.teams import teams_body
-from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.vocabulary.event_types import EVENT_TEST
 

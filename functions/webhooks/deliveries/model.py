@@ -10,7 +10,6 @@ A delivery without a free send slot is parked: it keeps its state, has no hint, 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
@@ -37,8 +36,6 @@ PARKED_MS = 3_600_000
 """The sweeper checks a delivery parked for this long. If the circuit breaker is open, that counts as an attempt."""
 SKEW_MS = 1_000
 """Clocks of two processes differ by less. The first attempt may start this much too early."""
-TTL_MS = 24 * 86_400_000
-"""Rows are kept this long: replay window (14 days) plus the longest schedule, nine delays of up to 24 h each."""
 RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
 
 BAD_SIGNING_KEY = "bad_signing_key"
@@ -79,27 +76,6 @@ class DeliveryState(StrEnum):
 
 OPEN = (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.PAUSED)
 """Not final, and not being sent now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event with the immutable bytes that every attempt signs and sends.
-
-    `submission_id`, `correlation_id` and `traceparent` (the client's trace) are "" without a run.
-    """
-
-    event_id: str
-    type: str
-    project_id: str
-    body: bytes = field(repr=False)
-    submission_id: str = ""
-    correlation_id: str = ""
-    traceparent: str = ""
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the bytes. Each delivery row has it, so that a hint with other bytes is never sent."""
-        return hashlib.sha256(self.body).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from functions.webhooks.deliveries.publication import plan_publication
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from functions.event_log.bus import Bus
+    from functions.event_log.model import Event
     from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-    from functions.webhooks.deliveries.model import Event
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.event_bus import Bus
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.conditional import ABSENT, put
 from functions.aws.dynamodb.items import to_item
 from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.event_log.model import TTL_MS, Event
+from functions.event_log.rows import event_row, list_row, new_row
 from functions.webhooks.deliveries.hints import Hint
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, TTL_MS, Delivery, DeliveryState, Event
-from functions.webhooks.deliveries.rows import delivery_row, event_row
-from functions.webhooks.log_rows import list_row, new_row
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.webhooks.deliveries.rows import delivery_row
 from functions.webhooks.sending.lanes.ordered_queue import queue_row
 from functions.webhooks.vocabulary.event_types import SUBMISSION_EVENTS
 

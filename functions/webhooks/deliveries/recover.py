@@ -16,13 +16,13 @@ from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, DeliveryState
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from functions.event_log.writer import LogWriter
     from functions.http.json_body import Body
     from functions.webhooks.deliveries.hints import DeliveryHints
     from functions.webhooks.deliveries.list_store import DeliveryList
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.deliveries.replay import ReplayStore
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.log_writer import LogWriter
 
 WORK_MS = 20_000
 """Time limit of one call. The gateway times out after 30 s."""

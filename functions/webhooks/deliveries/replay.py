@@ -16,6 +16,7 @@ from functions.aws.dynamodb.retries import TRIES
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.clock import MS_PER_SEC
+from functions.event_log.rows import event_key
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.list_store import RECOVERABLE
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, due_at
@@ -115,7 +116,7 @@ class ReplayStore(Table):
     def _event_is_kept(self, delivery: Delivery, now_ms: int) -> Any:
         values = {"now": now_ms // MS_PER_SEC}
         return check(
-            self.table_name, rows.event_key(delivery.event_id), "attribute_exists(#body_zlib) AND #ttl > :now", values
+            self.table_name, event_key(delivery.event_id), "attribute_exists(#body_zlib) AND #ttl > :now", values
         )
 
     def _endpoint_is_on(self, delivery: Delivery) -> Any:

@@ -1,6 +1,5 @@
 """Items of the deliveries table: keys, and conversion between rows and deliveries."""
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -8,18 +7,11 @@ from typing import Any
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key
 from functions.clock import to_rfc3339
-from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, Event
+from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.vocabulary.reply import Reply
 
-_SCHEMA = "webhook/v1"
-"""Earlier builds of 0.1 need `schema` of an event and `webhook_id` of a delivery after a rollback. Both go with 0.3."""
 _PLAIN = tuple(part.name for part in fields(Delivery) if part.name not in {"event_id", "endpoint_id", "state"})
 """Fields of a delivery that are attributes of its row."""
-
-
-def event_key(event_id: str) -> dict[str, Any]:
-    """Return the key of an event row."""
-    return key(f"EVENT#{event_id}", "EVENT")
 
 
 def delivery_key(event_id: str, endpoint_id: str) -> dict[str, Any]:
@@ -42,30 +34,13 @@ def endpoint_ref(project_id: str, endpoint_id: str) -> str:
     return f"{project_id}#{endpoint_id}"
 
 
-def event_row(event: Event, ttl: int) -> dict[str, Value | None]:
-    """Build an event row; `ttl` in epoch seconds.
-
-    The bytes are compressed, because a write costs by the KiB: the event of a small run takes 0.8 KiB instead of 2.1.
-    """
-    return {
-        "pk": f"EVENT#{event.event_id}",
-        "sk": "EVENT",
-        "type": event.type,
-        "schema": _SCHEMA,
-        "project_id": event.project_id,
-        "submission_id": event.submission_id,
-        "body_zlib": zlib.compress(event.body),
-        "ttl": ttl,
-    }
-
-
 def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
     """Build the row of a new delivery. Unless paused, it becomes due if its hint is not received in time."""
     is_due = delivery.state is not DeliveryState.PAUSED
     return {
         "pk": f"EVENT#{delivery.event_id}",
         "sk": f"DELIVERY#{delivery.endpoint_id}",
-        "webhook_id": delivery.event_id,
+        "webhook_id": delivery.event_id,  # earlier builds of 0.1 need it after a rollback; it goes with 0.3
         "project_id": delivery.project_id,
         "submission_id": delivery.submission_id,
         "url": delivery.url or None,
@@ -108,19 +83,6 @@ def attempt_values(delivery: Delivery, reply: Reply, at_ms: int) -> dict[str, Va
         "address": reply.address,
     }
     return {name: value for name, value in values.items() if value is not None}
-
-
-def to_event(event_id: str, row: Mapping[str, Any]) -> Event | None:
-    """Convert an event row; None if its bytes are gone."""
-    if "body_zlib" not in row:
-        return None
-    return Event(
-        event_id=event_id,
-        type=row["type"],
-        project_id=row["project_id"],
-        submission_id=row["submission_id"],
-        body=zlib.decompress(row["body_zlib"]),
-    )
 
 
 def to_delivery(row: Mapping[str, Any]) -> Delivery:

@@ -12,11 +12,12 @@ from functions.aws.dynamodb.items import Value, from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC
+from functions.event_log.model import TTL_MS, Event
+from functions.event_log.rows import event_key, list_pk, to_entry, to_event
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import DueDelivery, DueRow, to_due
 from functions.webhooks.deliveries.hints import Hint
-from functions.webhooks.deliveries.model import TTL_MS, Delivery, DeliveryState, Event
-from functions.webhooks.log_rows import list_pk, to_entry
+from functions.webhooks.deliveries.model import Delivery, DeliveryState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,18 +61,18 @@ class DeliveryStore(Table):
 
     def get_event(self, event_id: str) -> Event | None:
         """Read an event with its bytes; None if it is cancelled, expired or was never written."""
-        row = self._get(rows.event_key(event_id))
+        row = self._get(event_key(event_id))
         if row is None or row["ttl"] * MS_PER_SEC <= self._clock():
             return None
-        return rows.to_event(event_id, row)
+        return to_event(event_id, row)
 
     def get_events(self, event_ids: "Sequence[str]") -> dict[str, Event | None]:
         """Read distinct events with their bytes; None for one that is cancelled or expired. Others are missing."""
-        found = read_rows(self._client, self.table_name, [rows.event_key(event_id) for event_id in event_ids])
+        found = read_rows(self._client, self.table_name, [event_key(event_id) for event_id in event_ids])
         now = self._clock()
         by_id = {rows.ids_of(row)[0]: row for row in found}
         return {
-            event_id: rows.to_event(event_id, row) if row["ttl"] * MS_PER_SEC > now else None
+            event_id: to_event(event_id, row) if row["ttl"] * MS_PER_SEC > now else None
             for event_id, row in by_id.items()
         }
 
@@ -110,7 +111,7 @@ class DeliveryStore(Table):
         # and nothing is sent without them.
         self._client.update_item(
             TableName=self.table_name,
-            Key=rows.event_key(event_id),
+            Key=event_key(event_id),
             UpdateExpression="SET cancelled = :true, #ttl = if_not_exists(#ttl, :ttl) REMOVE body_zlib",
             ExpressionAttributeNames={"#ttl": "ttl"},
             ExpressionAttributeValues=to_item({":true": True, ":ttl": (self._clock() + TTL_MS) // MS_PER_SEC}),

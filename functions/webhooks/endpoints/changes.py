@@ -12,10 +12,11 @@ from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.transaction import Refusal, transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.event_log.rows import count_key
 from functions.projects.endpoints_version import renew_endpoints_version
 from functions.webhooks.deliveries.deletions import deletion_put
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED
-from functions.webhooks.endpoints.rows import count_key, endpoint_key, endpoint_row
+from functions.webhooks.endpoints.rows import endpoint_key, endpoint_row
 from functions.webhooks.sending.lanes.lane import Lane, host_of
 from functions.webhooks.sending.lanes.lane_rows import lane_key
 from functions.webhooks.sending.lanes.lane_store import close_breaker, resume_ordered

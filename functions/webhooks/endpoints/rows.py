@@ -51,14 +51,6 @@ def endpoint_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
     return key(endpoint_pk(project_id), ENDPOINT_PREFIX + endpoint_id)
 
 
-def count_key(project_id: str) -> dict[str, Any]:
-    """Return the key of the row with the number of endpoints (`count`) and the end of the event log (`log_until_ms`).
-
-    Its sort key matches SUBSCRIBERS_PREFIX, and not ENDPOINT_PREFIX.
-    """
-    return key(endpoint_pk(project_id), "ENDPOINTS")
-
-
 def deletion_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
     """Return the key of the deletion row of an endpoint."""
     return key(endpoint_pk(project_id), DELETION_PREFIX + endpoint_id)

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     from functions.aws.dynamodb.items import Value
     from functions.clock import Clock
+    from functions.event_log.writer import LogWriter
     from functions.http.resolver import Resolver
     from functions.webhooks.deliveries.recover import Recovery
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.log_writer import LogWriter
     from functions.webhooks.sending.attempt.bodies import Bodies
     from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
     from functions.webhooks.target.egress import Egress

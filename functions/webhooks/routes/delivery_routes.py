@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import ConflictError, NotFoundError, UnavailableError
+from functions.event_log.model import TTL_MS
 from functions.failpoint import reach
 from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.projects.authentication import authenticate
-from functions.webhooks.deliveries.model import OPEN, RUN_ENDPOINT_ID, TTL_MS, DeliveryState
+from functions.webhooks.deliveries.model import OPEN, RUN_ENDPOINT_ID, DeliveryState
 from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, ReplayResult
 from functions.webhooks.deliveries.rows import created_key
 from functions.webhooks.deliveries.views import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.event_log.writer import LogWriter
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
     from functions.webhooks.deliveries.list_store import DeliveryList
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.replay import ReplayStore
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.log_writer import LogWriter
     from functions.webhooks.target.secret_box import SecretBoxes
 
 NO_SUCH_DELIVERY = "There is no such delivery."

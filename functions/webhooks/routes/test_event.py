@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from functions.clock import to_rfc3339
+from functions.event_log.cut_body import event_bytes
+from functions.event_log.model import Event
 from functions.http.json_body import Body
-from functions.webhooks.cut_body import event_bytes
-from functions.webhooks.deliveries.model import Event
 from functions.webhooks.deliveries.views import reply_body
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.vocabulary.event_types import EVENT_TEST

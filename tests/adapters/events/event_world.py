@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from functions.event_log.consumer_store import ConsumerStore
+from functions.event_log.log import EventLog
+from functions.event_log.model import Event
+from functions.event_log.writer import LogWriter
 from functions.events.bodies import EventBodies
-from functions.events.consumer_store import ConsumerStore
-from functions.events.log import EventLog
 from functions.events.model import PollRequest
 from functions.events.poll import Poll
-from functions.webhooks.deliveries.model import Event
-from functions.webhooks.log_writer import LogWriter
 from tests.adapters.pipeline import Pipeline, no_sleep
 
 if TYPE_CHECKING:

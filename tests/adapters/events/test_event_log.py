@@ -9,14 +9,12 @@ import pytest
 
 from functions.aws.dynamodb.items import to_item
 from functions.errors import ConflictError
-from functions.events.consumer_store import ConsumerLimitError, ConsumerStore
-from functions.events.log import MOST_ORDERED, EventLog, page_sk
-from functions.events.model import MAX_CONSUMERS
+from functions.event_log.consumer_store import ConsumerLimitError, ConsumerStore
+from functions.event_log.log import MOST_ORDERED, EventLog, page_sk
+from functions.event_log.model import LOG_MS, MAX_CONSUMERS, Event, Reason
+from functions.event_log.rows import event_row, new_row
 from functions.ids import new_id
 from functions.submissions.delete import Deletion
-from functions.webhooks.deliveries.model import Event
-from functions.webhooks.log_entry import Reason
-from functions.webhooks.log_rows import LOG_MS, new_row
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from tests.adapters.events.event_world import EventWorld, ids_of
 from tests.adapters.pipeline import Crash, crash_at
@@ -115,8 +113,6 @@ def test_a_transaction_that_commits_late_gets_a_late_position(world: EventWorld)
 
 
 def _event_row(event: Event) -> dict[str, Any]:
-    from functions.webhooks.deliveries.rows import event_row  # noqa: PLC0415 - only this test makes a row by hand
-
     return event_row(event, 4_000_000_000)
 
 

@@ -9,12 +9,12 @@ from jsonschema import Draft202012Validator
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
+from functions.event_log.model import Event
 from functions.events.catalogue import samples
 from functions.handlers import events as entry_point
 from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.model import Event
 from functions.webhooks.deliveries.publication import RunTarget, plan_publication
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.subscribers import Subscribers

@@ -10,6 +10,7 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.clock import to_rfc3339
+from functions.event_log.model import Event
 from functions.handlers import judge as judge_handler
 from functions.http.long_poll import LongPoll
 from functions.messages.judging import Judging
@@ -17,7 +18,6 @@ from functions.projects.model import Project
 from functions.projects.quota import Quota
 from functions.projects.store import ProjectStore
 from functions.submissions.model import Status
-from functions.webhooks.deliveries.model import Event
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, Invocation, call, event, get, post
 from tests.adapters.judging.judge_world import CASES, completed, judge, progress, requested, result

@@ -11,6 +11,7 @@ from functions import VERSION
 from functions.aws.clients import Clients
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.errors import ConflictError
+from functions.event_log.model import Event
 from functions.handlers import result, result_wiring
 from functions.http.cursor import write_cursor
 from functions.http.long_poll import LongPoll
@@ -21,7 +22,7 @@ from functions.projects.store import ProjectStore
 from functions.submissions.model import Submission, idempotency_pk
 from functions.submissions.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.model import DeliveryState, Event
+from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.publication import RunTarget, plan_publication
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.subscribers import Subscribers

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.event_log.bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefusedError
+from functions.event_log.model import Event
 from functions.handlers import announce
 from functions.submissions import completed_event
 from functions.submissions.completed_event import MAX_BODY_BYTES
 from functions.submissions.model import Submission
-from functions.webhooks.deliveries.model import Event
-from functions.webhooks.event_bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefusedError
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
 from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed

@@ -10,10 +10,11 @@ import pytest
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import from_item
+from functions.event_log.rows import event_key
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, LEASE_LEEWAY_MS, LEASE_MS, DeliveryState, after_reply
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
-from functions.webhooks.deliveries.rows import delivery_key, event_key
+from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.endpoints.rows import HEALTH
 from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN
 from functions.webhooks.sending.lanes.lane_rows import lane_key

@@ -9,10 +9,12 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.errors import MessageInvalidError
+from functions.event_log.model import Event
+from functions.event_log.rows import event_row
 from functions.ids import new_id
 from functions.webhooks.deliveries import hints, rows
 from functions.webhooks.deliveries.hints import MAX_BODY_BYTES, MAX_CALL_BYTES, DeliveryHints, Hint
-from functions.webhooks.deliveries.model import Delivery, DeliveryState, Event
+from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from tests.adapters.aws_account import Aws
 
 URL = "https://hooks.example.com:8443/x?token=1"
@@ -72,7 +74,7 @@ def test_rows_and_hints_have_the_fields_that_earlier_builds_need() -> None:
     event = Event(delivery.event_id, delivery.event_type, delivery.project_id, b"{}")
     copy = json.loads(Hint.with_copy(delivery).text)["copy"]
     assert copy["webhook_id"] == rows.delivery_row(delivery, 0)["webhook_id"] == delivery.event_id
-    assert rows.event_row(event, 0)["schema"] == "webhook/v1"
+    assert event_row(event, 0)["schema"] == "webhook/v1"
 
 
 def test_a_hint_may_only_name_its_delivery() -> None:

@@ -11,10 +11,10 @@ from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import RowsContendedError, transact
 from functions.clock import MS_PER_SEC
+from functions.event_log.model import TTL_MS
 from functions.webhooks.deliveries.exhausted_store import count_exhausted
 from functions.webhooks.deliveries.model import (
     NOT_SENT,
-    TTL_MS,
     UNSENDABLE_CODES,
     DeliveryState,
     Transition,

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.event_log.cut_body import event_bytes
 from functions.http.paths import event_path
-from functions.webhooks.cut_body import event_bytes
 from functions.webhooks.endpoints.model import Payload
 from functions.webhooks.vocabulary.event_types import EVENT_TEST
 

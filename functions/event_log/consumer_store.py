@@ -14,13 +14,12 @@ from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import RowsContendedError, transact
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.events.log import head_key, log_pk
-from functions.events.model import MAX_CONSUMERS, Consumer
+from functions.event_log.log import head_key, log_pk
+from functions.event_log.model import LOG_MS, MAX_CONSUMERS, Consumer
+from functions.event_log.rows import count_key
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.projects.endpoints_version import renew_endpoints_version
-from functions.webhooks.endpoints.rows import count_key
-from functions.webhooks.log_rows import LOG_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

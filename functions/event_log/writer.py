@@ -9,14 +9,11 @@ from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC
-from functions.webhooks.deliveries.model import TTL_MS
-from functions.webhooks.deliveries.rows import event_row
-from functions.webhooks.endpoints.rows import count_key
-from functions.webhooks.log_entry import Reason
-from functions.webhooks.log_rows import new_row, replay_row
+from functions.event_log.model import TTL_MS, Reason
+from functions.event_log.rows import count_key, event_row, new_row, replay_row
 
 if TYPE_CHECKING:
-    from functions.webhooks.deliveries.model import Delivery, Event
+    from functions.event_log.model import Delivered, Event
 
 
 class LogWriter(Table):
@@ -41,10 +38,10 @@ class LogWriter(Table):
         transact_or_raise(self._client, {"event": [put(self.table_name, to_item(row), ABSENT) for row in rows]})
         return True
 
-    def replay_actions(self, delivery: Delivery) -> list[Any]:
+    def replay_actions(self, delivery: Delivered) -> list[Any]:
         """Return the action that adds the event of a replayed delivery again, for the replay's transaction."""
         return [self.replay_action(delivery)] if self.is_on(delivery.project_id) else []
 
-    def replay_action(self, delivery: Delivery) -> Any:
+    def replay_action(self, delivery: Delivered) -> Any:
         """Return that action for a project whose log is on."""
         return put(self.table_name, to_item(replay_row(delivery, self._clock())))

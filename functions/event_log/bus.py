@@ -9,8 +9,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from functions.event_log.cut_body import CUT_SIZES, cut_body
 from functions.http.paths import result_path
-from functions.webhooks.cut_body import CUT_SIZES, cut_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
-    from functions.webhooks.deliveries.model import Event
+    from functions.event_log.model import Event
 
 SOURCE = "rustbox"
 MAX_ENTRY_BYTES = 256 * 1024

@@ -16,15 +16,15 @@ from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC
-from functions.events.model import Head, Placed
+from functions.event_log.model import LOG_MS, Head, Placed
+from functions.event_log.rows import NEW_SHARDS, entry_values, new_pk, to_entry
 from functions.failpoint import reach
-from functions.webhooks.log_rows import LOG_MS, NEW_SHARDS, entry_values, new_pk, to_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from functions.aws.dynamodb.items import Value
-    from functions.webhooks.log_entry import Entry
+    from functions.event_log.model import Entry
 
 MOST_ORDERED = 90
 """Entries that one transaction of at most 100 actions orders."""

@@ -1,0 +1,14 @@
+"""Events of a project: their rows, the event bus, and the event log that consumers poll. Knows no webhook.
+
+In the order of a reader:
+
+`model`           an event with its bytes, an entry of the log, a consumer
+`rows`            how both lie in the deliveries table
+`cut_body`        an event with less output, for the bus
+`bus`             the EventBridge bus
+`writer`          entries of replays, tests and samples; other events write theirs in their own transaction
+`log`             entries get their positions, and are read
+`consumer_store`  consumers and their committed positions
+
+`functions.events` has the routes: the list of events, and the poll.
+"""
