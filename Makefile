@@ -17,7 +17,7 @@ setup: ## Install what is missing: system packages, .venv, toolchains
 # Some hosts have no bash, such as Alpine.
 up: SHELL := /bin/sh
 up: ## The whole service on this machine (PORT=4096), in a container where it must; Ctrl-C stops it
-	@command -v bash >/dev/null || { . /etc/os-release; echo "up: $$PRETTY_NAME has no bash: install it, and Docker or Podman, or run: docker compose up"; exit 2; }
+	@command -v bash >/dev/null || { . "$${OS_RELEASE:-/etc/os-release}"; echo "up: $$PRETTY_NAME has no bash: install it, and Docker or Podman, or run: docker compose up"; exit 2; }
 	@exec bash infra/setup/up.sh
 
 serve: ## The whole service in production on this machine: RUSTBOX_PUBLIC_URL=https://… (docs/one-machine.md)

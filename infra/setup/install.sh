@@ -77,7 +77,7 @@ install_packages() {
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
   say "system packages: ${missing[*]}"
-  apt install -y --no-install-recommends "${missing[@]}" | count_lines "system packages" "Setting up"
+  apt install -y --no-install-recommends "${missing[@]}" | count_lines "system packages" "Unpacking "
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]} == 0)) || fail "apt-get could not install ${missing[*]}"
 }
