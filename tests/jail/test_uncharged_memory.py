@@ -40,7 +40,13 @@ LIMITS = Limits(
     max_file_bytes=16 * MIB,
     output_bytes=MIB,
 )
-ENDS = {StopReason.CANCELLED, StopReason.WALL_LIMIT, StopReason.OOM_KILL, StopReason.CPU_LIMIT}
+ENDS = {
+    StopReason.CANCELLED,
+    StopReason.WALL_LIMIT,
+    StopReason.HOST_OVERLOADED,
+    StopReason.OOM_KILL,
+    StopReason.CPU_LIMIT,
+}
 
 
 @pytest.fixture(scope="module")
