@@ -14,8 +14,8 @@ from functions.http.answers import JSON_TYPE
 from functions.http.json_body import body_text
 
 if TYPE_CHECKING:
-    from functions.checks.model import Check
-    from functions.checks.store import CheckStore
+    from functions.checks.settings.model import Check
+    from functions.checks.settings.store import CheckStore
 
 _NO_SUCH_BADGE = "There is no such badge."
 _FILE = re.compile(r"([A-Za-z0-9_-]{32})\.(svg|json)")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.checks.event_data import checked_text
-from functions.checks.fire import new_run
 from functions.checks.keys import runs_pk
-from functions.checks.model import RunKind
-from functions.checks.requests import object_of
+from functions.checks.runs.fire import new_run
+from functions.checks.settings.event_data import checked_text
+from functions.checks.settings.model import RunKind
+from functions.checks.settings.requests import object_of
 from functions.checks.views import run_body
 from functions.errors import NotFoundError
 from functions.http import parameters
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.checks.event_store import EventStore
-    from functions.checks.hints import CheckHints
-    from functions.checks.inbound import Inbound
-    from functions.checks.request_limit import RequestLimit
+    from functions.checks.events.event_store import EventStore
+    from functions.checks.events.inbound import Inbound
+    from functions.checks.events.request_limit import RequestLimit
     from functions.checks.routes import CheckRoutes
-    from functions.checks.run_store import RunStore
-    from functions.checks.store import CheckStore
+    from functions.checks.runs.hints import CheckHints
+    from functions.checks.runs.store import RunStore
+    from functions.checks.settings.store import CheckStore
     from functions.clock import Clock
     from functions.http.resolver import Resolver
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from functions.checks import openapi_bodies as bodies
-from functions.checks.check_settings import CheckSettings
-from functions.checks.model import MAX_CHECKS
-from functions.checks.requests import ChangedSettings, InboundEvent, RunNowRequest
+from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.settings.model import MAX_CHECKS
+from functions.checks.settings.requests import ChangedSettings, InboundEvent, RunNowRequest
 from functions.checks.state import State
 from functions.http.openapi.bodies import Error, InvalidError
 from functions.http.openapi.operation import (

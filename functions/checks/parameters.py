@@ -10,7 +10,7 @@ from functions.errors import BadRequestError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from functions.checks.model import Check
+    from functions.checks.settings.model import Check
     from functions.http.parameters import Parameters
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
-from functions.checks.event_data import checked_text
-from functions.checks.fire import new_run
-from functions.checks.model import MAX_CHECKS, Check, RunKind
 from functions.checks.parameters import list_filters
-from functions.checks.requests import RunNowRequest, changed_settings, new_settings
-from functions.checks.schedule import MINUTE_MS
+from functions.checks.runs.fire import new_run
+from functions.checks.runs.statistics import summarise
+from functions.checks.schedule.expression import MINUTE_MS
+from functions.checks.settings.event_data import checked_text
+from functions.checks.settings.model import MAX_CHECKS, Check, RunKind
+from functions.checks.settings.requests import RunNowRequest, changed_settings, new_settings
+from functions.checks.settings.store import CheckLimitError, SlugTakenError
 from functions.checks.state import State, pause, resume
-from functions.checks.statistics import summarise
-from functions.checks.store import CheckLimitError, SlugTakenError
 from functions.checks.views import check_body, history_points, run_body
 from functions.clock import Clock, to_rfc3339
 from functions.errors import ConflictError, NotFoundError
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.checks.follow import TriggerRules
-    from functions.checks.hints import CheckHints
-    from functions.checks.request_limit import RequestLimit
-    from functions.checks.run_store import RunStore
-    from functions.checks.store import CheckStore
-    from functions.checks.variables import CheckVariables
+    from functions.checks.events.follow import TriggerRules
+    from functions.checks.events.request_limit import RequestLimit
+    from functions.checks.runs.hints import CheckHints
+    from functions.checks.runs.store import RunStore
+    from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.variables import CheckVariables
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
 

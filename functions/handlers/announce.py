@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
-from functions.checks.submission_triggers import SubmissionTriggers
+from functions.checks.events.submission_triggers import SubmissionTriggers
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
 from functions.submissions.announce import Announced, Announcer
@@ -19,8 +19,8 @@ SERVICE = "announce"
 
 
 preload(
-    "checks.hints",
-    "checks.trigger_store",
+    "checks.runs.hints",
+    "checks.settings.trigger_store",
     "judging.progress_store",
     "judging.runs",
     "submissions.store",

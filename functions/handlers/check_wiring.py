@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
-from functions.checks.clock_repair import ClockMark, ClockRepair
-from functions.checks.complete import RunCompleter
-from functions.checks.event_store import EventStore
-from functions.checks.fire import Firing
-from functions.checks.follow import Following
-from functions.checks.hints import CheckHint, CheckHints, SubmissionEnded, read_message
+from functions.checks.events.event_store import EventStore
+from functions.checks.events.follow import Following
+from functions.checks.events.request_limit import RequestLimit
+from functions.checks.events.requested import CheckRequested, RequestedRuns
+from functions.checks.events.start import Starter
 from functions.checks.keys import ids_of_check
-from functions.checks.request_limit import RequestLimit
-from functions.checks.requested import CheckRequested, RequestedRuns
-from functions.checks.run_steps import RunSteps
-from functions.checks.run_store import Due, RunStore
-from functions.checks.start import Starter
-from functions.checks.store import CheckStore
-from functions.checks.trigger_store import TriggerStore
-from functions.checks.variables import CheckVariables
+from functions.checks.runs.clock_repair import ClockMark, ClockRepair
+from functions.checks.runs.complete import RunCompleter
+from functions.checks.runs.fire import Firing
+from functions.checks.runs.hints import CheckHint, CheckHints, SubmissionEnded, read_message
+from functions.checks.runs.steps import RunSteps
+from functions.checks.runs.store import Due, RunStore
+from functions.checks.settings.store import CheckStore
+from functions.checks.settings.trigger_store import TriggerStore
+from functions.checks.settings.variables import CheckVariables
 from functions.clock import Clock, now_ms
 from functions.handlers.webhook_wiring import outbox
 from functions.projects.quota_store import QuotaStore
@@ -36,7 +36,7 @@ from functions.telemetry import logger
 from functions.webhooks.target.secret_box import SecretBoxes
 
 if TYPE_CHECKING:
-    from functions.checks.model import Run
+    from functions.checks.settings.model import Run
     from functions.settings import ScheduleSettings
 
 

@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 from functions.aws.clients import Clients
 from functions.checks.badge_routes import BadgeRoutes
-from functions.checks.event_store import EventStore
-from functions.checks.file_schema import schema_answer
-from functions.checks.follow import TriggerRules
-from functions.checks.hints import CheckHints
-from functions.checks.inbound import Inbound
+from functions.checks.events.event_store import EventStore
+from functions.checks.events.follow import TriggerRules
+from functions.checks.events.inbound import Inbound
+from functions.checks.events.request_limit import RequestLimit
 from functions.checks.inbound_routes import InboundRoutes
-from functions.checks.request_limit import RequestLimit
 from functions.checks.routes import CheckRoutes
-from functions.checks.run_store import RunStore
-from functions.checks.store import CheckStore
-from functions.checks.trigger_store import TriggerStore
-from functions.checks.variables import CheckVariables
+from functions.checks.runs.hints import CheckHints
+from functions.checks.runs.store import RunStore
+from functions.checks.settings.file_schema import schema_answer
+from functions.checks.settings.store import CheckStore
+from functions.checks.settings.trigger_store import TriggerStore
+from functions.checks.settings.variables import CheckVariables
 from functions.clock import now_ms
 from functions.http.resolver import PerThread, Resolver
 from functions.projects.registry import ProjectRegistry

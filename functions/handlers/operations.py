@@ -14,8 +14,8 @@ from functions.telemetry import logger
 preload(
     "aws.payloads",
     "aws.secrets",
-    "checks.run_store",
-    "checks.store",
+    "checks.runs.store",
+    "checks.settings.store",
     "projects.admin_key",
     "projects.quota_store",
     "projects.registry",

@@ -3,7 +3,7 @@
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.clients import Clients
-from functions.checks.hints import CheckHints
+from functions.checks.runs.hints import CheckHints
 from functions.handlers.wiring import completer
 from functions.settings import RecordSettings, SweepSettings
 from functions.submissions.model import Submission

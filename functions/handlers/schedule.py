@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.checks.run_store import Due
+from functions.checks.runs.store import Due
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
 from functions.handlers.check_wiring import Checks, wire

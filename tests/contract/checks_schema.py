@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from functions.checks.file_schema import schema_text
+from functions.checks.settings.file_schema import schema_text
 
 SCHEMA_FILE = Path(__file__).parents[2] / "rustbox_cli" / "checks.schema.json"
 

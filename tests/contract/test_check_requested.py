@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from functions.checks.requested import CheckRequested
+from functions.checks.events.requested import CheckRequested
 from functions.errors import MessageInvalidError
 from tests.submission_factory import EVENTS
 

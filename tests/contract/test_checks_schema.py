@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from functions.checks.check_settings import CheckSettings
-from functions.checks.file_schema import file_schema, schema_text
+from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.settings.file_schema import file_schema, schema_text
 from tests.contract.checks_schema import SCHEMA_FILE
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "checks" / "checks.yaml"

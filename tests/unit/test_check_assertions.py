@@ -5,9 +5,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from functions.checks.assertions import Assertion, Assertions, to_stored
-from functions.checks.evaluation import SHOWN_CHARS, Evaluation, Outcome, Result, evaluate
-from functions.checks.patterns import MAX_PATTERN_CHARS, SEARCHED_BYTES
+from functions.checks.assertions.evaluation import SHOWN_CHARS, Evaluation, Outcome, Result, evaluate
+from functions.checks.assertions.kinds import Assertion, Assertions, to_stored
+from functions.checks.assertions.patterns import MAX_PATTERN_CHARS, SEARCHED_BYTES
 
 LIST: TypeAdapter[list[Assertion]] = TypeAdapter(Assertions)
 

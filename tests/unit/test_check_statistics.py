@@ -1,6 +1,6 @@
 import pytest
 
-from functions.checks.statistics import HistoryPoint, Kind, summarise
+from functions.checks.runs.statistics import HistoryPoint, Kind, summarise
 from functions.percentile import percentile
 
 DAY_MS = 86_400_000

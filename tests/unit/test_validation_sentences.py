@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from functions.checks.check_settings import CheckSettings
-from functions.checks.requests import RunNowRequest
+from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.settings.requests import RunNowRequest
 from functions.errors import ServiceError
 from functions.http.validation import checked, parse_body
 from functions.projects import requests as projects

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 import pytest
 
 from functions.aws.clients import Clients
-from functions.checks.model import MAX_CHECKS
+from functions.checks.settings.model import MAX_CHECKS
 from functions.clock import from_rfc3339
 from functions.projects.model import Project
 from functions.projects.quota import Quota

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.checks import request_limit
-from functions.checks.file_schema import file_schema
-from functions.checks.fire import new_run
-from functions.checks.model import Check, RunKind
-from functions.checks.store import CheckStore
+from functions.checks.events import request_limit
+from functions.checks.runs.fire import new_run
+from functions.checks.settings.file_schema import file_schema
+from functions.checks.settings.model import Check, RunKind
+from functions.checks.settings.store import CheckStore
 from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id
 from functions.projects.model import Project

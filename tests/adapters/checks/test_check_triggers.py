@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from functions.checks import submission_triggers
-from functions.checks.hints import CheckHints
-from functions.checks.triggers import MAX_CHAIN
+from functions.checks.events import submission_triggers
+from functions.checks.runs.hints import CheckHints
+from functions.checks.settings.triggers import MAX_CHAIN
 from functions.handlers import announce, schedule
 from functions.ids import new_id
 from tests.adapters.aws_account import PROJECT_ID
@@ -167,7 +167,7 @@ def test_a_loop_that_two_changes_close_at_once_ends(world: CheckWorld, monkeypat
     """Both changes read the triggers before the other one wrote."""
     first = world.create(slug="first")
     second = world.create(slug="second", **after("first"))
-    monkeypatch.setattr("functions.checks.follow.chain_problem", lambda *_: None)
+    monkeypatch.setattr("functions.checks.events.follow.chain_problem", lambda *_: None)
     assert world.call("PATCH", f"/api/checks/{first['id']}", after("second")).status == 200
     run_now(world, first)
     world.settle(300)

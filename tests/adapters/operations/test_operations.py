@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from functions.checks.fire import new_run
-from functions.checks.model import Check, RunKind
-from functions.checks.store import CheckStore
+from functions.checks.runs.fire import new_run
+from functions.checks.settings.model import Check, RunKind
+from functions.checks.settings.store import CheckStore
 from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
 from functions.handlers import operations
 from functions.ids import new_id

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
-    from functions.checks.model import Check
+    from functions.checks.settings.model import Check
 
 
 def slot_is_seen(seen: Check) -> str:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-from functions.checks.check_settings import MissedRule, Overlap
-from functions.checks.model import HISTORY_DAYS, ON_TIME_MS, Check, Run, RunKind, RunStatus, slot_run_id
-from functions.checks.schedule import MINUTE_MS
+from functions.checks.schedule.expression import MINUTE_MS
+from functions.checks.settings.check_settings import MissedRule, Overlap
+from functions.checks.settings.model import HISTORY_DAYS, ON_TIME_MS, Check, Run, RunKind, RunStatus, slot_run_id
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 
 if TYPE_CHECKING:
-    from functions.checks.run_store import RunStore
-    from functions.checks.store import CheckStore
+    from functions.checks.runs.store import RunStore
+    from functions.checks.settings.store import CheckStore
 
 _MOST_SLOTS = 90
 """Slots of one transaction, which may have 100 actions. The others are due at once."""

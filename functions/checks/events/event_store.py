@@ -8,11 +8,12 @@ from functions.aws.dynamodb.conditional import ABSENT, put
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.checks import keys, rows
+from functions.checks import keys
+from functions.checks.settings import rows
 from functions.clock import MS_PER_SEC
 
 if TYPE_CHECKING:
-    from functions.checks.model import Check, Run
+    from functions.checks.settings.model import Check, Run
 
 KNOWN_SECS = 86_400
 """How long the id of an event is known."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.schedule import MINUTE_MS
+from functions.checks.schedule.expression import MINUTE_MS
 from functions.clock import Clock, now_ms
 
 if TYPE_CHECKING:
-    from functions.checks.fire import Firing
-    from functions.checks.run_store import RunStore
+    from functions.checks.runs.fire import Firing
+    from functions.checks.runs.store import RunStore
 
 _AHEAD_MS = MINUTE_MS // 2
 _SOON_MS = 10 * MINUTE_MS

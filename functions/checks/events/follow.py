@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.checks.event_data import event_text, size_problem
-from functions.checks.start import Cause
-from functions.checks.triggers import CheckTrigger, SubmissionTrigger, chain_problem
+from functions.checks.events.start import Cause
+from functions.checks.settings.event_data import event_text, size_problem
+from functions.checks.settings.triggers import CheckTrigger, SubmissionTrigger, chain_problem
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.checks.check_settings import CheckSettings
-    from functions.checks.hints import SubmissionEnded
-    from functions.checks.model import Check, Run
-    from functions.checks.start import Starter
-    from functions.checks.store import CheckStore
-    from functions.checks.trigger_store import TriggerStore
+    from functions.checks.events.start import Starter
+    from functions.checks.runs.hints import SubmissionEnded
+    from functions.checks.settings.check_settings import CheckSettings
+    from functions.checks.settings.model import Check, Run
+    from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.trigger_store import TriggerStore
 
 
 @dataclass(frozen=True, slots=True)

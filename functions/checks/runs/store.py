@@ -10,15 +10,16 @@ from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.page import Page, query_page
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.checks import keys, rows
-from functions.checks.seen_slot import seen_slot, slot_is_seen
+from functions.checks import keys
+from functions.checks.settings import rows
+from functions.checks.settings.seen_slot import seen_slot, slot_is_seen
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from functions.aws.dynamodb.items import Key
-    from functions.checks.model import Check, Run
+    from functions.checks.settings.model import Check, Run
 
 _DUE_PER_SHARD = 5_000
 """So many that the rows of other projects are seen behind a large backlog of one."""

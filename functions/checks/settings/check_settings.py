@@ -8,10 +8,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from functions.checks.assertions import Assertions, to_stored
-from functions.checks.event_data import EventAs
+from functions.checks.assertions.kinds import Assertions, to_stored
+from functions.checks.settings.event_data import EventAs
+from functions.checks.settings.triggers import SLUG, Trigger
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
-from functions.checks.triggers import SLUG, Trigger
 from functions.clock import from_rfc3339
 from functions.http.fields import checked_line, checked_moment
 from functions.http.validation import Text

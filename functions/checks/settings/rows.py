@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.row_codec import to_json
-from functions.checks.check_settings import CheckSettings, without_program
 from functions.checks.keys import CHECK_PREFIX, checks_pk, runs_pk
-from functions.checks.model import Check, Run, RunKind, RunStatus
+from functions.checks.settings.check_settings import CheckSettings, without_program
+from functions.checks.settings.model import Check, Run, RunKind, RunStatus
 from functions.checks.state import Standing
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.checks.check_settings import CheckSettings
+from functions.checks.settings.check_settings import CheckSettings
 from functions.http.answers import JSON_TYPE
 
 _ONLY_OF_ONE_CHECK = ("slug", "name", "file")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.retries import tries
-from functions.checks.difference import difference
-from functions.checks.evaluation import Outcome, evaluate
-from functions.checks.events import run_event, state_event
-from functions.checks.model import Check, Run, RunStatus
+from functions.checks.assertions.difference import difference
+from functions.checks.assertions.evaluation import Outcome, evaluate
+from functions.checks.runs.event_bodies import run_event, state_event
+from functions.checks.settings.model import Check, Run, RunStatus
 from functions.checks.state import Finished, Standing, State, Step, settle, settle_missed
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.aws.payloads import Payloads
-    from functions.checks.run_store import RunStore
-    from functions.checks.store import CheckStore
+    from functions.checks.runs.store import RunStore
+    from functions.checks.settings.store import CheckStore
     from functions.submissions.model import Submission
 
 _RETRY_SECS = 30

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from functions.checks.event_data import event_text, size_problem
-from functions.checks.fire import new_run
-from functions.checks.model import Check, Run, RunKind, RunStatus
-from functions.checks.triggers import MAX_CHAIN
+from functions.checks.runs.fire import new_run
+from functions.checks.settings.event_data import event_text, size_problem
+from functions.checks.settings.model import Check, Run, RunKind, RunStatus
+from functions.checks.settings.triggers import MAX_CHAIN
 from functions.clock import Clock, now_ms
 from functions.errors import RateLimitedError
 from functions.ids import new_id
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from pydantic import JsonValue
 
-    from functions.checks.event_store import EventStore
-    from functions.checks.hints import CheckHints
-    from functions.checks.request_limit import RequestLimit
+    from functions.checks.events.event_store import EventStore
+    from functions.checks.events.request_limit import RequestLimit
+    from functions.checks.runs.hints import CheckHints
 
 _THREADS = 8
 _HOUR_MS = 3_600_000

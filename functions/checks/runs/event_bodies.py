@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.checks.model import Check, Run, RunStatus, event_id_of
+from functions.checks.settings.model import Check, Run, RunStatus, event_id_of
 from functions.checks.state import State
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.cut_body import event_bytes

@@ -10,10 +10,11 @@ from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
-from functions.checks import keys, rows
-from functions.checks.model import MAX_CHECKS, Check
-from functions.checks.seen_slot import seen_slot, slot_is_seen
-from functions.checks.trigger_store import trigger_action
+from functions.checks import keys
+from functions.checks.settings import rows
+from functions.checks.settings.model import MAX_CHECKS, Check
+from functions.checks.settings.seen_slot import seen_slot, slot_is_seen
+from functions.checks.settings.trigger_store import trigger_action
 
 
 class SlugTakenError(Exception):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from functions.checks.hints import SubmissionEnded
-from functions.checks.triggers import MARK_OF_CHECK, Follower, SubmissionTrigger
+from functions.checks.runs.hints import SubmissionEnded
+from functions.checks.settings.triggers import MARK_OF_CHECK, Follower, SubmissionTrigger
 from functions.fresh_cache import FreshCache
 from functions.submissions.model import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.checks.hints import CheckHints
-    from functions.checks.trigger_store import TriggerStore
+    from functions.checks.runs.hints import CheckHints
+    from functions.checks.settings.trigger_store import TriggerStore
     from functions.submissions.model import Submission
 
 FRESH_MS = 15_000

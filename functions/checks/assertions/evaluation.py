@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from functions.checks.assertions import (
+from functions.checks.assertions.json_path import MISSING, is_equal, is_number, parse_path, read_document, value_at
+from functions.checks.assertions.kinds import (
     Assertion,
     ExitCodeAssertion,
     JsonAssertion,
@@ -18,8 +19,7 @@ from functions.checks.assertions import (
     WallTimeAssertion,
     operator_of,
 )
-from functions.checks.json_path import MISSING, is_equal, is_number, parse_path, read_document, value_at
-from functions.checks.patterns import is_found
+from functions.checks.assertions.patterns import is_found
 from functions.messages.verdict import Verdict
 
 if TYPE_CHECKING:

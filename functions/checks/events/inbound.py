@@ -15,8 +15,8 @@ from functions.webhooks.target.signature import new_secret, parse_secret, sign
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.checks.event_store import EventStore
-    from functions.checks.model import Check
+    from functions.checks.events.event_store import EventStore
+    from functions.checks.settings.model import Check
     from functions.webhooks.target.secret_box import SecretBoxes
 
 TOLERANCE_SECS = 300

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.checks.check_settings import HIDDEN
-from functions.checks.event_data import EventAs
+from functions.checks.settings.check_settings import HIDDEN
+from functions.checks.settings.event_data import EventAs
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.messages.variables import EVENT_VARIABLE, Environment
 
 if TYPE_CHECKING:
-    from functions.checks.model import Check, Run
+    from functions.checks.settings.model import Check, Run
     from functions.webhooks.target.secret_box import SecretBoxes
 
 

@@ -10,11 +10,11 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.checks.event_data import EventAs, size_problem
-from functions.checks.events import events_of
-from functions.checks.model import FINAL_STATUSES, Check, Run, RunStatus
-from functions.checks.schedule import MINUTE_MS
-from functions.checks.triggers import EndedAs
+from functions.checks.runs.event_bodies import events_of
+from functions.checks.schedule.expression import MINUTE_MS
+from functions.checks.settings.event_data import EventAs, size_problem
+from functions.checks.settings.model import FINAL_STATUSES, Check, Run, RunStatus
+from functions.checks.settings.triggers import EndedAs
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
 from functions.failpoint import reach
@@ -24,13 +24,13 @@ from functions.submissions.store import ClaimTakenError
 from functions.webhooks.target.secret_box import UnsealError
 
 if TYPE_CHECKING:
-    from functions.checks.check_settings import CheckSettings
-    from functions.checks.complete import RunCompleter
-    from functions.checks.follow import Following
-    from functions.checks.hints import CheckHints
-    from functions.checks.run_store import RunStore
-    from functions.checks.store import CheckStore
-    from functions.checks.variables import CheckVariables
+    from functions.checks.events.follow import Following
+    from functions.checks.runs.complete import RunCompleter
+    from functions.checks.runs.hints import CheckHints
+    from functions.checks.runs.store import RunStore
+    from functions.checks.settings.check_settings import CheckSettings
+    from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.variables import CheckVariables
     from functions.projects.model import Project
     from functions.projects.registry import ProjectRegistry
     from functions.submissions.accept import Acceptance

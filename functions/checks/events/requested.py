@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from functions.checks.start import Cause
+from functions.checks.events.start import Cause
 from functions.errors import MessageInvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.checks.model import Check
-    from functions.checks.start import Starter
-    from functions.checks.store import CheckStore
+    from functions.checks.events.start import Starter
+    from functions.checks.settings.model import Check
+    from functions.checks.settings.store import CheckStore
 
 EVENT_REQUESTED = "check.requested"
 _Name = Annotated[str, Field(min_length=1, max_length=256)]

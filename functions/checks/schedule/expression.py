@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from functions.checks.cron import EXAMPLE, Cron, ScheduleInvalidError, parse_cron
+from functions.checks.schedule.cron import EXAMPLE, Cron, ScheduleInvalidError, parse_cron
 from functions.clock import MS_PER_SEC
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.row_codec import to_json
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.triggers import TRIGGER, Follower
+from functions.checks.settings.triggers import TRIGGER, Follower
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.checks.model import Check
+    from functions.checks.settings.model import Check
 
 
 class TriggerStore(Table):

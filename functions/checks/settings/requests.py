@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from functions.checks.check_settings import CheckSettings, without_program
-from functions.checks.schedule import ScheduleInvalidError, find_zone, parse_schedule
+from functions.checks.schedule.expression import ScheduleInvalidError, find_zone, parse_schedule
+from functions.checks.settings.check_settings import CheckSettings, without_program
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.validation import checked, read_object
 from functions.messages.variables import Environment, name_problem

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.model import MAX_CHECKS
+from functions.checks.settings.model import MAX_CHECKS
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError
 from functions.projects.quota import Rate
@@ -15,7 +15,7 @@ from functions.projects.quota import Rate
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.checks.model import Check
+    from functions.checks.settings.model import Check
     from functions.projects.registry import ProjectRegistry
 
 _HOUR_SECS = 3_600

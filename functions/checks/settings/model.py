@@ -16,14 +16,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from functions.checks.schedule import MINUTE_MS, Schedule, parse_schedule, spread_ms
+from functions.checks.schedule.expression import MINUTE_MS, Schedule, parse_schedule, spread_ms
 from functions.checks.state import Rules, Standing, State
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from functions.checks.check_settings import CheckSettings
+    from functions.checks.settings.check_settings import CheckSettings
 
 MAX_CHECKS = 1_000
 """Checks of a project. One query of two or three pages reads them all."""

@@ -1,0 +1,12 @@
+"""A check: what a client sets, and how it lies in the table.
+
+* `check_settings`: the settings: the form of requests, of rows and of runs
+* `triggers`: the trigger among them: the end of another check's run, or of a submission
+* `event_data`: the form in which a program gets the data of an event
+* `requests`: check and normalise what a client sends
+* `file_schema`: the JSON Schema of checks.yaml, made from the settings
+* `model`: a check with its settings, state and next time
+* `rows`, `store`: its rows, and their changes
+* `trigger_store`: the triggers of a project, each in a row of its own
+* `variables`: the variables of its program, sealed
+"""
