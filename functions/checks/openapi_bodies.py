@@ -12,7 +12,7 @@ from functions.checks.settings.triggers import Trigger
 from functions.checks.state import State
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
-from functions.submissions.limits import RequestLimits
+from functions.submissions.accept.limits import RequestLimits
 
 
 class JsonSchema(BaseModel):

@@ -36,7 +36,7 @@ class EventDeployment(JudgeDeployment):
     def event_bodies(self) -> EventBodies:
         """The bodies of events, with or without a row of their own."""
         from functions.events.bodies import EventBodies
-        from functions.submissions.completed_event import event_of
+        from functions.submissions.complete.completed_event import event_of
 
         body_of_run = partial(event_of, self.judged_runs, self.payloads, self.settings.public_base_url)
         return EventBodies(self.deliveries, self.submissions, body_of_run)

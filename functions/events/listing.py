@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from functions.event_log.model import Event
     from functions.events.bodies import EventBodies
     from functions.events.model import EventFilters
-    from functions.submissions.list_store import SubmissionList
+    from functions.submissions.results.list_store import SubmissionList
     from functions.webhooks.deliveries.list_store import DeliveryList
 
 _ITEMS_PER_QUERY = 500

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from functions.aws.clients import Clients
 from functions.aws.secrets import secret
 from functions.clock import now_ms
-from functions.submissions.accept import Acceptance
-from functions.submissions.direct_run import DirectRun
-from functions.submissions.queues import Queues
-from functions.submissions.quota_admission import QuotaAdmission
-from functions.submissions.runner_client import RunnerClient
-from functions.submissions.start import SubmissionStarter
+from functions.submissions.accept.acceptance import Acceptance
+from functions.submissions.accept.quota_admission import QuotaAdmission
+from functions.submissions.accept.start import SubmissionStarter
+from functions.submissions.run.direct_run import DirectRun
+from functions.submissions.run.queues import Queues
+from functions.submissions.run.runner_client import RunnerClient
 from functions.webhooks.target.secret_box import SecretBoxes
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.settings import SubmitSettings
-    from functions.submissions.complete import Completer
-    from functions.submissions.kind import SubmissionKind
+    from functions.submissions.accept.kind import SubmissionKind
+    from functions.submissions.complete.completer import Completer
 
 
 def acceptance(settings: SubmitSettings, run_completer: Completer, kind: SubmissionKind, log: Logger) -> Acceptance:

@@ -2,7 +2,7 @@
 
 from functions.checks.cards import CHECK_CARDS
 from functions.judging.completed_card import judged_card
-from functions.submissions.completed_card import completed_card
+from functions.submissions.complete.completed_card import completed_card
 from functions.webhooks.cards.rendering import Cards
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_JUDGED
 

@@ -26,11 +26,11 @@ from functions.clock import Clock, now_ms
 from functions.handlers.webhook_wiring import outbox
 from functions.projects.quota_store import QuotaStore
 from functions.projects.registry import ProjectRegistry
-from functions.submissions.accept import Acceptance
-from functions.submissions.kind import RunKind
-from functions.submissions.queues import Queues
-from functions.submissions.quota_admission import QuotaAdmission
-from functions.submissions.start import SubmissionStarter
+from functions.submissions.accept.acceptance import Acceptance
+from functions.submissions.accept.kind import RunKind
+from functions.submissions.accept.quota_admission import QuotaAdmission
+from functions.submissions.accept.start import SubmissionStarter
+from functions.submissions.run.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger
 from functions.webhooks.target.secret_box import SecretBoxes

@@ -13,11 +13,11 @@ from functions.judging.progress_store import ProgressStore
 from functions.judging.routes import JudgeRoutes
 from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
-from functions.submissions.delete import Deletion
-from functions.submissions.fleet import Fleet
 from functions.submissions.model import Kind
-from functions.submissions.results import Results
-from functions.submissions.runner_store import RunnerStore
+from functions.submissions.results.delete import Deletion
+from functions.submissions.results.results import Results
+from functions.submissions.runners.fleet import Fleet
+from functions.submissions.runners.runner_store import RunnerStore
 from functions.telemetry import logger
 
 refuse_insecure_stage()

@@ -13,8 +13,8 @@ from functions.handlers.record_wiring import recorder
 from functions.messages.base import EndOfExecution, FromExecution
 from functions.messages.wire import CompletionsMessage, ExecutionStarted, RunnerHeartbeat, parse_completions_message
 from functions.settings import RecordSettings, load
+from functions.submissions.complete.record import Recorder
 from functions.submissions.model import Submission
-from functions.submissions.record import Recorder
 from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import Hint
 

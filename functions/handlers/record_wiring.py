@@ -6,9 +6,9 @@ from functions.aws.clients import Clients
 from functions.checks.runs.hints import CheckHints
 from functions.handlers.wiring import completer
 from functions.settings import RecordSettings, SweepSettings
+from functions.submissions.complete.record import Recorder
 from functions.submissions.model import Submission
-from functions.submissions.record import Recorder
-from functions.submissions.runner_store import RunnerStore
+from functions.submissions.runners.runner_store import RunnerStore
 from functions.telemetry import logger, warn
 
 

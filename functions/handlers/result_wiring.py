@@ -10,14 +10,14 @@ from functions.http.long_poll import LongPoll
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.settings import ResultSettings, load
-from functions.submissions.delete import Deletion
-from functions.submissions.fleet import Fleet
-from functions.submissions.health_routes import HealthRoutes
-from functions.submissions.list_store import SubmissionList
-from functions.submissions.queues import Queues
-from functions.submissions.results import Results
-from functions.submissions.routes import ResultRoutes
-from functions.submissions.runner_store import RunnerStore
+from functions.submissions.results.delete import Deletion
+from functions.submissions.results.list_store import SubmissionList
+from functions.submissions.results.results import Results
+from functions.submissions.routes.health_routes import HealthRoutes
+from functions.submissions.routes.result_routes import ResultRoutes
+from functions.submissions.run.queues import Queues
+from functions.submissions.runners.fleet import Fleet
+from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger
 from functions.webhooks.deliveries.store import DeliveryStore

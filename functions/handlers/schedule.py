@@ -13,7 +13,7 @@ from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
 from functions.handlers.check_wiring import Checks, wire
 from functions.settings import ScheduleSettings, load
-from functions.submissions.backlog import round_robin
+from functions.submissions.sweep.backlog import round_robin
 from functions.telemetry import logger, metrics
 
 SERVICE = "schedule"

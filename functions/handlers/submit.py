@@ -12,11 +12,11 @@ from functions.http.long_poll import LongPoll
 from functions.http.resolver import PerThread, Resolver
 from functions.projects.store import ProjectStore
 from functions.settings import SubmitSettings, load, refuse_insecure_stage
-from functions.submissions.fleet import Fleet
-from functions.submissions.kind import RunKind
-from functions.submissions.results import Results
-from functions.submissions.runner_store import RunnerStore
-from functions.submissions.submit_route import SubmitRoute
+from functions.submissions.accept.kind import RunKind
+from functions.submissions.results.results import Results
+from functions.submissions.routes.submit_routes import SubmitRoute
+from functions.submissions.runners.fleet import Fleet
+from functions.submissions.runners.runner_store import RunnerStore
 from functions.telemetry import logger
 
 refuse_insecure_stage()

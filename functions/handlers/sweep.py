@@ -12,10 +12,10 @@ from functions.handlers.batches import handle_batch
 from functions.handlers.record_wiring import recorder
 from functions.handlers.sweep_wiring import sweep_over
 from functions.settings import SweepSettings, load
-from functions.submissions.dead_letters import settle, submission_of
-from functions.submissions.record import Recorder
-from functions.submissions.shared_sweep import SharedSweep
-from functions.submissions.sweeper import Sweep
+from functions.submissions.complete.record import Recorder
+from functions.submissions.sweep.dead_letters import settle, submission_of
+from functions.submissions.sweep.shared_sweep import SharedSweep
+from functions.submissions.sweep.sweeper import Sweep
 from functions.telemetry import logger, metrics
 
 SERVICE = "sweep"

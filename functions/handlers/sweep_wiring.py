@@ -4,10 +4,10 @@ from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC
 from functions.handlers.webhook_wiring import outbox
 from functions.settings import SweepSettings
-from functions.submissions.begun_runs import BegunRuns
-from functions.submissions.queues import Queues
-from functions.submissions.record import Recorder
-from functions.submissions.sweeper import Sweep
+from functions.submissions.complete.record import Recorder
+from functions.submissions.run.queues import Queues
+from functions.submissions.sweep.begun_runs import BegunRuns
+from functions.submissions.sweep.sweeper import Sweep
 from functions.webhooks.alerts.alerts import Alerts
 from functions.webhooks.alerts.disabled_events import DisabledEvents
 from functions.webhooks.deliveries.deletions import Deletions

@@ -16,7 +16,7 @@ from functions.settings import (
     SweepSettings,
     WebhookSettings,
 )
-from functions.submissions.complete import Completer, OnFinal, do_nothing
+from functions.submissions.complete.completer import Completer, OnFinal, do_nothing
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import DeliveryHints

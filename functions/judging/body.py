@@ -7,8 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility
 from functions.messages.judging import MAX_CASES, CheckerKind, Protocol, Stop
-from functions.submissions.limits import RequestLimits
-from functions.submissions.requests import CODE_MAX_BYTES, ProgramRequest
+from functions.submissions.accept.limits import RequestLimits
+from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
 
 CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
 """Inputs and expected outputs of all cases. A request must fit into a Lambda call, which has at most 6 MB."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.messages.judging import JudgeRequested, Judging
-from functions.submissions.execution_request import request_values
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES, Kind
+from functions.submissions.run.execution_request import request_values
 
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads

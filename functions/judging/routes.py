@@ -19,9 +19,9 @@ from functions.judging.model import Plan
 from functions.judging.requests import parse_judge_request
 from functions.judging.views import open_body, text_within
 from functions.projects.authentication import authenticate, note_usage
-from functions.submissions.accept import NewSubmission
-from functions.submissions.results import NO_SUCH_RESULT
-from functions.submissions.submit_route import report_accepted
+from functions.submissions.accept.acceptance import NewSubmission
+from functions.submissions.results.results import NO_SUCH_RESULT
+from functions.submissions.routes.submit_routes import report_accepted
 from functions.webhooks.target.address_rules import AddressRules
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from functions.judging.runs import JudgedRuns
     from functions.messages.judged import CaseResult
     from functions.projects.store import ProjectStore
-    from functions.submissions.accept import Acceptance
-    from functions.submissions.delete import Deletion
-    from functions.submissions.fleet import Fleet
+    from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.model import Submission
-    from functions.submissions.results import Results
+    from functions.submissions.results.delete import Deletion
+    from functions.submissions.results.results import Results
+    from functions.submissions.runners.fleet import Fleet
 
 BODY_MAX_BYTES = 5 * 1024 * 1024
 """Of POST /api/judge. A Lambda call has at most 6 MB, with the body as a JSON string in it."""

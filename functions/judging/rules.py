@@ -9,7 +9,7 @@ from functions.judging.body import CASES_TOTAL_MAX_BYTES
 from functions.judging.model import repeated, required_groups
 from functions.messages.judging import CheckerKind
 from functions.messages.languages import canonical
-from functions.submissions.requests import CODE_MAX_BYTES
+from functions.submissions.accept.requests import CODE_MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

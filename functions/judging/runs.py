@@ -1,4 +1,4 @@
-"""Judge runs for the parts that end, repeat and announce submissions: see `functions.submissions.judge_runs`."""
+"""Judge runs for the parts that end, repeat and announce submissions: see `functions.submissions.complete`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from functions.judging.score import score
 from functions.judging.views import counts, outcomes_of
 from functions.messages.judged import CaseResults, Outcome
 from functions.messages.verdict import Integrity
-from functions.submissions.completed_event import submission_event
+from functions.submissions.complete.completed_event import submission_event
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion
 
 if TYPE_CHECKING:

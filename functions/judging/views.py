@@ -11,7 +11,7 @@ from functions.judging.case_view import case_body
 from functions.judging.model import Plan
 from functions.judging.score import CaseOutcome, score
 from functions.messages.judged import Outcome
-from functions.submissions.views import SCHEMA_VERSION, fits_response
+from functions.submissions.results.views import SCHEMA_VERSION, fits_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

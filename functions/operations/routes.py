@@ -14,7 +14,7 @@ from functions.operations.trace import Trace, trace_body
 from functions.operations.views import purged_body, redriven_body
 from functions.projects.requests import project_id
 from functions.projects.routes import NO_SUCH_PROJECT
-from functions.submissions.results import NO_SUCH_RESULT
+from functions.submissions.results.results import NO_SUCH_RESULT
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:
-    from functions.submissions.delete import Deletion
-    from functions.submissions.list_store import SubmissionList
+    from functions.submissions.results.delete import Deletion
+    from functions.submissions.results.list_store import SubmissionList
     from functions.submissions.store import SubmissionStore
 
 
@@ -26,13 +26,13 @@ class SubmissionDeployment(WebhookDeployment):
     @cached_property
     def submission_list(self) -> SubmissionList:
         """Lists of submissions."""
-        from functions.submissions.list_store import SubmissionList
+        from functions.submissions.results.list_store import SubmissionList
 
         return SubmissionList(self.settings.submissions_table, self.dynamodb, self.clock)
 
     @cached_property
     def deletion(self) -> Deletion:
         """Deletes a submission with all that belongs to it."""
-        from functions.submissions.delete import Deletion
+        from functions.submissions.results.delete import Deletion
 
         return Deletion(self.submissions, self.deliveries, self.quotas, self.payloads)

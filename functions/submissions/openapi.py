@@ -22,9 +22,9 @@ from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.messages.languages import Language
 from functions.messages.verdict import Verdict
 from functions.submissions import openapi_bodies as bodies
+from functions.submissions.accept.requests import SubmitRequest
 from functions.submissions.model import Kind, Status
 from functions.submissions.openapi_service import SERVICE_OPERATIONS
-from functions.submissions.requests import SubmitRequest
 from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
 

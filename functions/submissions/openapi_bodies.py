@@ -1,4 +1,4 @@
-"""OpenAPI bodies of submissions. `functions.submissions.views` builds the answers; tests compare both."""
+"""OpenAPI bodies of submissions. `functions.submissions.results.views` builds the answers; tests compare both."""
 
 from typing import Any, Literal
 

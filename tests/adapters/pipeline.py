@@ -24,14 +24,14 @@ from functions.judging.progress_store import ProgressStore
 from functions.judging.runs import JudgedRuns
 from functions.projects.quota_rows import quota_key
 from functions.projects.quota_store import QuotaStore
-from functions.submissions.announce import Announcer
-from functions.submissions.complete import Completer
-from functions.submissions.completed_event import event_of
+from functions.submissions.complete.announce import Announcer
+from functions.submissions.complete.completed_event import event_of
+from functions.submissions.complete.completer import Completer
+from functions.submissions.complete.record import Recorder
 from functions.submissions.model import Submission
-from functions.submissions.record import Recorder
-from functions.submissions.runner_store import RunnerStore
+from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.submissions.sweeper import Sweep
+from functions.submissions.sweep.sweeper import Sweep
 from functions.telemetry import logger, metrics
 from functions.webhooks.alerts.alerts import Alerts
 from functions.webhooks.alerts.disabled_events import DisabledEvents

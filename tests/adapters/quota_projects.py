@@ -15,7 +15,7 @@ from functions.projects.quota import DAY_MS, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.rate_limit_headers import Rates
 from functions.projects.store import ProjectStore
-from functions.submissions.quota_admission import QuotaAdmission
+from functions.submissions.accept.quota_admission import QuotaAdmission
 from functions.telemetry import logger
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post

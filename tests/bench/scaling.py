@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from functions.projects import quota as projects
-from functions.submissions.runner_store import ALWAYS_SUMMED, LONGEST_PAUSE_MS, MS_FOR_EACH
+from functions.submissions.runners.runner_store import ALWAYS_SUMMED, LONGEST_PAUSE_MS, MS_FOR_EACH
 from infra.deploy.costs import PRICES_OF, RUNS, Run, dollars_per_million
 
 RATES = (10, 1_000, 50_000)

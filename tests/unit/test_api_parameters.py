@@ -6,8 +6,8 @@ import pytest
 from functions.errors import BadRequestError
 from functions.http import parameters
 from functions.http.cursor import read_cursor, write_cursor
-from functions.submissions import parameters as result_parameters
-from functions.submissions.views import Shape
+from functions.submissions.results import parameters as result_parameters
+from functions.submissions.results.views import Shape
 
 ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
 CREATED_KEY = f"2026-11-24T12:00:00.000Z#{ID}"

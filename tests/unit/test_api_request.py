@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.messages.languages import Language
-from functions.submissions.requests import RunRequest, parse_submission
+from functions.submissions.accept.requests import RunRequest, parse_submission
 from functions.webhooks.target.address_rules import AddressRules
 
 MINIMAL = {"language": "python", "code": "print(42)"}

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from functions.submissions.model import Status
-from functions.submissions.views import (
+from functions.submissions.results.views import (
     LAMBDA_MAX_BYTES,
     RESPONSE_MAX_BYTES,
     accepted_body,

@@ -14,8 +14,8 @@ from functions.clock import from_rfc3339, to_rfc3339
 from functions.http.long_poll import LongPoll
 from functions.messages.languages import Language
 from functions.messages.wire import RunnerHeartbeat
-from functions.submissions.fleet import health_figures, offered_languages
 from functions.submissions.model import Submission, idempotency_pk
+from functions.submissions.runners.fleet import health_figures, offered_languages
 from tests.submission_factory import EVENTS, SUBMISSION_ID, FakeTime, completion, final_submission, new_submission
 
 STRICT = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())

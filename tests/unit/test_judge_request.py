@@ -9,7 +9,7 @@ from functions.errors import BadRequestError, InvalidFieldsError
 from functions.judging.requests import JudgeRequest, parse_judge_request
 from functions.messages.judging import CheckerKind, Judging, Stop
 from functions.messages.languages import Language
-from functions.submissions.requests import parse_submission
+from functions.submissions.accept.requests import parse_submission
 
 CASE = {"stdin": "1\n", "expected": "1\n"}
 PROGRAM = {"kind": "program", "language": "cpp", "code": "int main() {}", "protocol": "testlib"}

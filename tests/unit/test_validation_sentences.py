@@ -13,7 +13,7 @@ from functions.checks.settings.requests import RunNowRequest
 from functions.errors import ServiceError
 from functions.http.validation import checked, parse_body
 from functions.projects import requests as projects
-from functions.submissions.requests import SubmitRequest
+from functions.submissions.accept.requests import SubmitRequest
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 
 MODELS: list[type[BaseModel]] = [

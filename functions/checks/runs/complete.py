@@ -14,7 +14,7 @@ from functions.checks.state import Finished, Standing, State, Step, settle, sett
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.messages.verdict import Verdict
-from functions.submissions.output import output_if_kept
+from functions.submissions.results.output import output_if_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from functions.checks.settings.triggers import EndedAs
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
 from functions.failpoint import reach
-from functions.submissions.accept import NewSubmission
+from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.model import Claim, idempotency_pk
 from functions.submissions.store import ClaimTakenError
 from functions.webhooks.target.secret_box import UnsealError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from functions.checks.settings.variables import CheckVariables
     from functions.projects.model import Project
     from functions.projects.registry import ProjectRegistry
-    from functions.submissions.accept import Acceptance
+    from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.deliveries.outbox import Outbox

@@ -17,8 +17,8 @@ from functions.http.fields import checked_line, checked_moment
 from functions.http.validation import Text
 from functions.messages.languages import Language, Profile
 from functions.messages.variables import MAX_VARIABLES, Environment
-from functions.submissions.limits import RequestLimits
-from functions.submissions.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, RunRequest, parse_submission
+from functions.submissions.accept.limits import RequestLimits
+from functions.submissions.accept.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, RunRequest, parse_submission
 
 _MOST_GRACE_MINUTES = 720
 """Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""

@@ -7,8 +7,8 @@ from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloa
 from functions.clock import Clock, now_ms
 from functions.messages.variables import Environment
 from functions.messages.wire import ExecutionRequested
-from functions.submissions.execution_request import execution_requested
-from functions.submissions.queues import Queues
+from functions.submissions.run.execution_request import execution_requested
+from functions.submissions.run.queues import Queues
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, FakeTime, new_submission
 

@@ -18,8 +18,8 @@ from functions.handlers.check_wiring import wire
 from functions.projects.quota import Quota
 from functions.projects.registry import ProjectRegistry
 from functions.settings import ScheduleSettings, load
-from functions.submissions.execution_request import execution_requested
 from functions.submissions.rows import submission_of
+from functions.submissions.run.execution_request import execution_requested
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, send
 from tests.adapters.pipeline import Context, call

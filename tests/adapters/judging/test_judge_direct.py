@@ -10,8 +10,8 @@ import pytest
 from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.handlers import judge as judge_handler
-from functions.submissions import runner_client
 from functions.submissions.model import Status
+from functions.submissions.run import runner_client
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import get
 from tests.adapters.judging.judge_world import Runner, completed, judge, progress, requested, result

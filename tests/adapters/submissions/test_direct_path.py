@@ -21,12 +21,14 @@ from functions.projects.model import Project
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
-from functions.submissions import complete, quota_admission, runner_connections
-from functions.submissions import runner_client as runner
-from functions.submissions import start as start_module
-from functions.submissions.complete import Completer
+from functions.submissions.accept import quota_admission
+from functions.submissions.accept import start as start_module
+from functions.submissions.complete import completer
+from functions.submissions.complete.completer import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
-from functions.submissions.queues import Queues
+from functions.submissions.run import runner_client as runner
+from functions.submissions.run import runner_connections
+from functions.submissions.run.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import HINTED_MS
@@ -222,7 +224,7 @@ def test_a_conflict_on_the_quota_item_does_not_keep_the_result_from_being_writte
         return real(client, actions, *more) if len(releases) > 1 else Refusal(frozenset(), frozenset({"quota"}))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(complete, "transact", conflicting)
+        patch.setattr(completer, "transact", conflicting)
         assert wait_for(project_key).json["verdict"] == "AC"
     assert releases == [1, 0]  # the second time without the release, which is then written alone
     assert only_row(aws).is_final

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.handlers import submit
-from functions.submissions import runner_connections
+from functions.submissions.run import runner_connections
 from rustbox_cli.__main__ import cli
 from rustbox_cli.errors import ExitCode
 from sandbox_runtime.commands import exit_codes, work

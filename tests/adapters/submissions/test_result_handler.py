@@ -20,7 +20,7 @@ from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions.model import Submission, idempotency_pk
-from functions.submissions.runner_store import RunnerStore
+from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.publication import RunTarget, plan_publication

@@ -3,9 +3,9 @@ import pytest
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.page import Page, bounds, merge
 from functions.clock import to_rfc3339
-from functions.submissions import list_store as listing
-from functions.submissions.list_store import SubmissionList
 from functions.submissions.model import Kind, Status, Submission
+from functions.submissions.results import list_store as listing
+from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.rows import created_key
 from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import Aws

@@ -14,9 +14,9 @@ from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project
 from functions.projects.quota import Quota
 from functions.projects.store import ProjectStore
-from functions.submissions import quota_admission
+from functions.submissions.accept import quota_admission
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
-from functions.submissions.runner_store import RunnerStore
+from functions.submissions.runners.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import REQUEST_ID, Answer, Invocation, call, event, get, post

@@ -7,10 +7,10 @@ from functions.event_log.cut_body import CUT_SIZES, event_bytes
 from functions.event_log.model import Event
 from functions.http.json_body import Body
 from functions.http.paths import result_path
-from functions.submissions.judge_runs import JudgeRuns
+from functions.submissions.complete.judge_runs import JudgeRuns
 from functions.submissions.model import Kind, Submission
-from functions.submissions.output import output_if_kept
-from functions.submissions.views import result_body
+from functions.submissions.results.output import output_if_kept
+from functions.submissions.results.views import result_body
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
 
 MAX_BODY_BYTES = 256 * 1024

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from functions.submissions.execution_request import execution_requested
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
+from functions.submissions.run.execution_request import execution_requested
 
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
     from functions.messages.wire import Requested
+    from functions.submissions.accept.requests import RunRequest
     from functions.submissions.model import Submission
-    from functions.submissions.requests import RunRequest
 
 
 class SubmissionKind(Protocol):

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.clock import MS_PER_SEC, Clock
 from functions.errors import UnavailableError
 from functions.failpoint import reach
-from functions.submissions.runner_client import RunnerSlowError
+from functions.submissions.run.runner_client import RunnerSlowError
 from functions.submissions.store import ClaimTakenError
 from functions.telemetry import warn
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
@@ -23,12 +23,12 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from functions.submissions.direct_run import DirectRun
-    from functions.submissions.kind import SubmissionKind
+    from functions.submissions.accept.kind import SubmissionKind
+    from functions.submissions.accept.quota_admission import QuotaAdmission
+    from functions.submissions.accept.requests import RunRequest
     from functions.submissions.model import Claim, Submission
-    from functions.submissions.queues import Queues
-    from functions.submissions.quota_admission import QuotaAdmission
-    from functions.submissions.requests import RunRequest
+    from functions.submissions.run.direct_run import DirectRun
+    from functions.submissions.run.queues import Queues
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.target.secret_box import SecretBoxes
 

@@ -9,9 +9,9 @@ from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
-from functions.submissions.list_store import list_position
-from functions.submissions.parameters import list_filters, list_kind, result_shape
-from functions.submissions.views import summary_body
+from functions.submissions.results.list_store import list_position
+from functions.submissions.results.parameters import list_filters, list_kind, result_shape
+from functions.submissions.results.views import summary_body
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from functions.http.long_poll import LongPoll
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
-    from functions.submissions.delete import Deletion
-    from functions.submissions.list_store import SubmissionList
     from functions.submissions.model import Submission
-    from functions.submissions.output import Stream
-    from functions.submissions.results import Results
+    from functions.submissions.results.delete import Deletion
+    from functions.submissions.results.list_store import SubmissionList
+    from functions.submissions.results.output import Stream
+    from functions.submissions.results.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from functions.submissions.backlog import DueSubmission, Entry
+from functions.submissions.sweep.backlog import DueSubmission, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aws_lambda_powertools import Logger
 
-    from functions.submissions.sweeper import Sweep
+    from functions.submissions.sweep.sweeper import Sweep
 
 ALONE_ROWS = 100
 """Rows that one thread handles before HELPERS more threads start."""

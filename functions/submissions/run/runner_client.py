@@ -19,7 +19,7 @@ from functions.errors import MessageInvalidError
 from functions.messages.judged import JudgeCompleted
 from functions.messages.judging import JudgeRequested
 from functions.messages.wire import ExecutionCompleted
-from functions.submissions.runner_connections import RunnerConnections, RunnerUnavailableError, is_readable
+from functions.submissions.run.runner_connections import RunnerConnections, RunnerUnavailableError, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

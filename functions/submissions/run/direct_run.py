@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Kind
-from functions.submissions.runner_client import NEVER_SLOW, RunnerSlowError
-from functions.submissions.runner_connections import RunnerUnavailableError
+from functions.submissions.run.runner_client import NEVER_SLOW, RunnerSlowError
+from functions.submissions.run.runner_connections import RunnerUnavailableError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.messages.wire import Completed, Requested
-    from functions.submissions.complete import Completer
+    from functions.submissions.complete.completer import Completer
     from functions.submissions.model import Claim, Submission
-    from functions.submissions.queues import Queues
-    from functions.submissions.runner_client import Call, RunnerClient
+    from functions.submissions.run.queues import Queues
+    from functions.submissions.run.runner_client import Call, RunnerClient
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from functions.aws.dynamodb.transaction import transact
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import UnavailableError
 from functions.failpoint import reach
-from functions.submissions.completed_event import event_of
-from functions.submissions.completion import completion_of, platform_failure
+from functions.submissions.complete.completed_event import event_of
+from functions.submissions.complete.final_state import completion_of, platform_failure
 from functions.submissions.model import Claim, Completion, Kind, Submission
 from functions.submissions.rows import with_completion
 from functions.telemetry import warn
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from functions.messages.verdict import Cause
     from functions.messages.wire import Completed
     from functions.projects.quota_store import QuotaStore
-    from functions.submissions.judge_runs import JudgeRuns
+    from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.store import SubmissionStore
     from functions.telemetry import Metrics
     from functions.webhooks.deliveries.hints import DeliveryHints, Hint

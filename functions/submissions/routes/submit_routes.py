@@ -11,10 +11,10 @@ from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, wait_secs
 from functions.http.paths import result_path
 from functions.projects.authentication import authenticate, note_usage
-from functions.submissions.accept import NewSubmission
-from functions.submissions.parameters import result_shape
-from functions.submissions.requests import parse_submission
-from functions.submissions.views import accepted_body, timeout_body
+from functions.submissions.accept.acceptance import NewSubmission
+from functions.submissions.accept.requests import parse_submission
+from functions.submissions.results.parameters import result_shape
+from functions.submissions.results.views import accepted_body, timeout_body
 from functions.telemetry import metrics
 from functions.webhooks.target.address_rules import AddressRules
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from functions.http.long_poll import LongPoll
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
-    from functions.submissions.accept import Acceptance, Accepted
-    from functions.submissions.fleet import Fleet
-    from functions.submissions.results import Results
+    from functions.submissions.accept.acceptance import Acceptance, Accepted
+    from functions.submissions.results.results import Results
+    from functions.submissions.runners.fleet import Fleet
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from functions.aws.payloads import Payloads
     from functions.messages.verdict import Cause
-    from functions.submissions.complete import Completer
-    from functions.submissions.judge_runs import JudgeRuns
+    from functions.submissions.complete.completer import Completer
+    from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.model import Submission
-    from functions.submissions.runner_store import RunnerStore
+    from functions.submissions.runners.runner_store import RunnerStore
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.deliveries.hints import Hint
 

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.http.answers import answer
 from functions.http.parameters import detail_flag
-from functions.submissions.fleet import health_figures
+from functions.submissions.runners.fleet import health_figures
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from functions.http.json_body import Body
     from functions.http.parameters import Parameters
-    from functions.submissions.fleet import Fleet
-    from functions.submissions.queues import Queues
+    from functions.submissions.run.queues import Queues
+    from functions.submissions.runners.fleet import Fleet
 
 _NOT_READY = "No runner is live: none has reported in the last 60 seconds, or the last report said that it is stopping."
 

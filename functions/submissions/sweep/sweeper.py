@@ -21,15 +21,15 @@ from functions.failpoint import reach
 from functions.ids import new_id
 from functions.messages.variables import Environment
 from functions.messages.verdict import Cause
-from functions.submissions.backlog import Backlog, DueSubmission, Entry
-from functions.submissions.begun_runs import BegunRuns
-from functions.submissions.complete import Completer
-from functions.submissions.execution_request import execution_requested
-from functions.submissions.judge_runs import JudgeRuns
+from functions.submissions.complete.completer import Completer
+from functions.submissions.complete.judge_runs import JudgeRuns
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Kind, Status, Submission
-from functions.submissions.queues import Queues
 from functions.submissions.rows import run_budget_ms
+from functions.submissions.run.execution_request import execution_requested
+from functions.submissions.run.queues import Queues
 from functions.submissions.store import SubmissionStore
+from functions.submissions.sweep.backlog import Backlog, DueSubmission, Entry
+from functions.submissions.sweep.begun_runs import BegunRuns
 from functions.webhooks.alerts.alerts import Alerts
 from functions.webhooks.deliveries.deletions import Deletions
 from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueEndpoint, DueExhausted, DueLane

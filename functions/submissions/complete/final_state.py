@@ -13,7 +13,7 @@ from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion, Kin
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
     from functions.messages.wire import Completed, ExecutionCompleted
-    from functions.submissions.judge_runs import JudgeRuns
+    from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.model import Submission
 
 WARNINGS_MAX_BYTES = 16_384

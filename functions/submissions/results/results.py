@@ -13,15 +13,15 @@ from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
 from functions.submissions.model import Kind
-from functions.submissions.output import read_output
-from functions.submissions.views import WHOLE, Shape, compact, pending_body, result_body, serialise_within
+from functions.submissions.results.output import read_output
+from functions.submissions.results.views import WHOLE, Shape, compact, pending_body, result_body, serialise_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.http.long_poll import LongPoll
     from functions.submissions.model import Submission
-    from functions.submissions.output import Stream
+    from functions.submissions.results.output import Stream
     from functions.submissions.store import SubmissionStore
 
 NO_SUCH_RESULT = "There is no such submission."

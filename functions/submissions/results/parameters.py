@@ -5,7 +5,7 @@ from functions.http.parameters import Parameters
 from functions.messages.languages import canonical
 from functions.messages.verdict import Verdict
 from functions.submissions.model import Kind, Status
-from functions.submissions.views import Shape
+from functions.submissions.results.views import Shape
 
 
 def result_shape(parameters: Parameters) -> Shape:

@@ -11,8 +11,8 @@ from functions.clock import from_rfc3339
 from functions.errors import MessageInvalidError
 from functions.messages.verdict import Cause
 from functions.messages.wire import parse_completions_message
+from functions.submissions.complete.record import Recorder
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Status
-from functions.submissions.record import Recorder
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from functions.messages.wire import RunnerHeartbeat
-    from functions.submissions.runner_store import RunnerStore
+    from functions.submissions.runners.runner_store import RunnerStore
 
 
 @dataclass(frozen=True, slots=True)

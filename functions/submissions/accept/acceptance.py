@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from functions.projects.model import Project
     from functions.projects.quota import Usage
     from functions.settings import ScheduleSettings, SubmitSettings
-    from functions.submissions.kind import SubmissionKind
-    from functions.submissions.queues import Queues
-    from functions.submissions.quota_admission import QuotaAdmission
-    from functions.submissions.requests import RunRequest
-    from functions.submissions.start import SubmissionStarter
+    from functions.submissions.accept.kind import SubmissionKind
+    from functions.submissions.accept.quota_admission import QuotaAdmission
+    from functions.submissions.accept.requests import RunRequest
+    from functions.submissions.accept.start import SubmissionStarter
+    from functions.submissions.run.queues import Queues
     from functions.submissions.store import SubmissionStore
 
 _SECS_PER_DAY = 86_400

@@ -1,0 +1,1 @@
+"""The routes of submissions: parse, call one use case, answer."""
