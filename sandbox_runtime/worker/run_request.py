@@ -31,7 +31,7 @@ from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.judge_turns import JudgeTurns
 from sandbox_runtime.worker.large_output import ids_of, log_not_sent, store_large_output
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
-from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
+from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
 from sandbox_runtime.worker.runner_parts import RunnerParts
 
 # With more unsent completions, slots wait: the memory of this process is bounded.

@@ -8,10 +8,10 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.languages import Language
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.transport import Transport
-from sandbox_runtime.worker.interactor_slots import InteractorSlots
-from sandbox_runtime.worker.long_runs import LongRuns
-from sandbox_runtime.worker.progress import ProgressReports
-from sandbox_runtime.worker.second_slot import SecondSlots
+from sandbox_runtime.worker.reporting.long_runs import LongRuns
+from sandbox_runtime.worker.reporting.progress import ProgressReports
+from sandbox_runtime.worker.slots.interactor_slots import InteractorSlots
+from sandbox_runtime.worker.slots.second_slot import SecondSlots
 
 
 @dataclass(frozen=True, slots=True)

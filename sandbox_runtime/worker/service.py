@@ -21,24 +21,24 @@ from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
-from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.direct_intake import DirectIntake
-from sandbox_runtime.worker.interactor_slots import InteractorSlots
-from sandbox_runtime.worker.long_runs import LongRuns
-from sandbox_runtime.worker.managed_slot import ManagedSlot
-from sandbox_runtime.worker.polling import BATCH_WAIT_SECS, PolledQueue, Poller
-from sandbox_runtime.worker.progress import ProgressReports
-from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
-from sandbox_runtime.worker.queue_intake import QueueIntake
-from sandbox_runtime.worker.reporting import Reporting
+from sandbox_runtime.worker.intake.direct_intake import DirectIntake
+from sandbox_runtime.worker.intake.polling import BATCH_WAIT_SECS, PolledQueue, Poller
+from sandbox_runtime.worker.intake.queue_intake import QueueIntake
+from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
+from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
+from sandbox_runtime.worker.reporting.long_runs import LongRuns
+from sandbox_runtime.worker.reporting.progress import ProgressReports
+from sandbox_runtime.worker.reporting.queue_batches import BatchDeleter, BatchSender, Outgoing
+from sandbox_runtime.worker.reporting.queue_health import Reporting
+from sandbox_runtime.worker.reporting.runner_facts import RunnerFacts
 from sandbox_runtime.worker.run_request import RequestRunner
-from sandbox_runtime.worker.runner_facts import RunnerFacts
 from sandbox_runtime.worker.runner_parts import RunnerParts
-from sandbox_runtime.worker.running_submissions import RunningSubmissions
-from sandbox_runtime.worker.second_slot import SecondSlots
-from sandbox_runtime.worker.slot_share import Priority
-from sandbox_runtime.worker.slot_threads import SlotThreads
-from sandbox_runtime.worker.visibility import VisibilityKeeper
+from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.interactor_slots import InteractorSlots
+from sandbox_runtime.worker.slots.managed_slot import ManagedSlot
+from sandbox_runtime.worker.slots.second_slot import SecondSlots
+from sandbox_runtime.worker.slots.slot_share import Priority
+from sandbox_runtime.worker.slots.slot_threads import SlotThreads
 
 # The time after a cancellation in which killed runs are reaped and their messages returned to the queue.
 CANCEL_SECS = 10

@@ -17,7 +17,7 @@ from sandbox_runtime.judging.programs import ReadyProgram
 from sandbox_runtime.judging.protocols import judgement_of
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, CheckerProgram
-from sandbox_runtime.worker.interactor_slots import IDLE_SECS, InteractorSlots
+from sandbox_runtime.worker.slots.interactor_slots import IDLE_SECS, InteractorSlots
 from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 

@@ -20,10 +20,10 @@ from sandbox_runtime.messages import (
 )
 from sandbox_runtime.messages.judging import MAX_CASES
 from sandbox_runtime.transport import MAX_BATCH_BYTES, Received, Transport, TransportError
-from sandbox_runtime.worker import long_runs, progress
-from sandbox_runtime.worker.long_runs import LongRuns
-from sandbox_runtime.worker.queue_batches import BatchDeleter, BatchSender, Outgoing
-from sandbox_runtime.worker.reporting import Reporting
+from sandbox_runtime.worker.reporting import long_runs, progress
+from sandbox_runtime.worker.reporting.long_runs import LongRuns
+from sandbox_runtime.worker.reporting.queue_batches import BatchDeleter, BatchSender, Outgoing
+from sandbox_runtime.worker.reporting.queue_health import Reporting
 from tests.until import PATIENCE_SECS, until
 
 

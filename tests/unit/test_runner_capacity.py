@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sandbox_runtime.worker.capacity import MOST_WAITING_MESSAGES, Capacity, Poll, WaitingRun
-from sandbox_runtime.worker.slot_share import Priority
+from sandbox_runtime.worker.slots.capacity import MOST_WAITING_MESSAGES, Capacity, Poll, WaitingRun
+from sandbox_runtime.worker.slots.slot_share import Priority
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 

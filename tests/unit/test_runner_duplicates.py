@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox_runtime.worker import running_submissions
-from sandbox_runtime.worker.running_submissions import ENDED_SECS, Claim, RunningSubmissions
+from sandbox_runtime.worker.intake import running_submissions
+from sandbox_runtime.worker.intake.running_submissions import ENDED_SECS, Claim, RunningSubmissions
 
 
 def test_an_ended_submission_is_forgotten_after_a_while() -> None:

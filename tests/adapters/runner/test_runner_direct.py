@@ -9,7 +9,7 @@ import pytest
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
 from sandbox_runtime.transport import Received, Transport
-from sandbox_runtime.worker import direct_intake
+from sandbox_runtime.worker.intake import direct_intake
 from tests.adapters.runner_system import Direct, HeldSlot, comparable
 from tests.runner_doubles import BROKEN, CLEAN, EndlessSlot, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until

@@ -9,7 +9,8 @@ import pytest
 from functions.messages.judged import JudgeCompleted as ReadCompleted
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram, Group, LimitOverrides, as_fields, serialise
-from sandbox_runtime.worker import direct_intake, long_runs, progress
+from sandbox_runtime.worker.intake import direct_intake
+from sandbox_runtime.worker.reporting import long_runs, progress
 from tests.adapters.runner_system import Direct, HeldSlot
 from tests.judge_requests import case, judge_requested, judging
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome, requested

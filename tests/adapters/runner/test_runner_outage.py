@@ -12,8 +12,8 @@ import pytest
 
 from sandbox_runtime import retry
 from sandbox_runtime.messages import serialise
-from sandbox_runtime.worker import reporting
-from sandbox_runtime.worker.reporting import Reporting
+from sandbox_runtime.worker.reporting import queue_health
+from sandbox_runtime.worker.reporting.queue_health import Reporting
 from tests.adapters.runner_system import Direct
 from tests.adapters.sqs_server import SqsServer, open_sqs_server
 from tests.runner_doubles import RecordedSlot, requested
@@ -22,7 +22,7 @@ from tests.until import PATIENCE_SECS, until
 
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[SqsServer]:
-    monkeypatch.setattr(reporting, "PATIENCE_SECS", 0.3)
+    monkeypatch.setattr(queue_health, "PATIENCE_SECS", 0.3)
     monkeypatch.setattr(retry, "BACKOFF_MOST_SECS", 0.5)
     with open_sqs_server() as server:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -157,5 +157,5 @@ def test_a_short_failure_stops_nothing(sqs: SqsServer) -> None:
     ],
 )
 def test_advice_names_the_part_to_check(code: str, part: str) -> None:
-    assert part in reporting.advice(code)
-    assert code in reporting.advice(code)
+    assert part in queue_health.advice(code)
+    assert code in queue_health.advice(code)

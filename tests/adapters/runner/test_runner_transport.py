@@ -36,7 +36,7 @@ from sandbox_runtime.messages import (
 from sandbox_runtime.messages.judging import MAX_CASES
 from sandbox_runtime.transport import Transport, TransportError, connect
 from sandbox_runtime.transport.failures import translated
-from sandbox_runtime.worker.reporting import advice
+from sandbox_runtime.worker.reporting.queue_health import advice
 from tests.adapters.aws_account import Aws
 from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import RecordedSlot, outcome, requested

@@ -12,8 +12,9 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, format_time, serialise
-from sandbox_runtime.worker import long_runs, run_request
-from sandbox_runtime.worker.visibility import VisibilityKeeper
+from sandbox_runtime.worker import run_request
+from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
+from sandbox_runtime.worker.reporting import long_runs
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
 from tests.runner_doubles import BROKEN, EndlessSlot, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until

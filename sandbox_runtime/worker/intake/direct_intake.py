@@ -19,13 +19,13 @@ from sandbox_runtime.messages import (
 )
 from sandbox_runtime.server import Reply
 from sandbox_runtime.warm import WarmSlot
-from sandbox_runtime.worker.capacity import Capacity, WaitingRun
+from sandbox_runtime.worker.intake.running_submissions import Claim, RunningSubmissions
 from sandbox_runtime.worker.not_run import NotRun
-from sandbox_runtime.worker.reporting import Reporting
+from sandbox_runtime.worker.reporting.queue_health import Reporting
 from sandbox_runtime.worker.run_request import RequestRunner, Turn
-from sandbox_runtime.worker.running_submissions import Claim, RunningSubmissions
-from sandbox_runtime.worker.slot_share import Priority
-from sandbox_runtime.worker.slot_threads import Job
+from sandbox_runtime.worker.slots.capacity import Capacity, WaitingRun
+from sandbox_runtime.worker.slots.slot_share import Priority
+from sandbox_runtime.worker.slots.slot_threads import Job
 
 # In a burst of short runs a slot is soon free, and a request that falls back to the queue costs twice as much as a
 # direct answer. When long runs hold every slot this second is lost; then another runner may receive the message.

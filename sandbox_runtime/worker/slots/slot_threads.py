@@ -8,8 +8,8 @@ from threading import Event, Thread
 
 from sandbox_runtime.background import start_background
 from sandbox_runtime.warm import WarmSlot
-from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.managed_slot import ManagedSlot
+from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.managed_slot import ManagedSlot
 
 _LOG = logging.getLogger(__name__)
 

@@ -19,14 +19,14 @@ from sandbox_runtime.messages import (
 )
 from sandbox_runtime.transport import Received, Transport, TransportError
 from sandbox_runtime.warm import WarmSlot
-from sandbox_runtime.worker.capacity import Capacity, WaitingRun
+from sandbox_runtime.worker.intake.running_submissions import Claim, Duplicate, RunningSubmissions
+from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
 from sandbox_runtime.worker.not_run import NotRun
-from sandbox_runtime.worker.queue_batches import COMPLETION_GIVE_UP_SECS, BatchDeleter
+from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchDeleter
 from sandbox_runtime.worker.run_request import RequestRunner, Turn
-from sandbox_runtime.worker.running_submissions import Claim, Duplicate, RunningSubmissions
-from sandbox_runtime.worker.slot_share import Priority
-from sandbox_runtime.worker.slot_threads import Job
-from sandbox_runtime.worker.visibility import VisibilityKeeper
+from sandbox_runtime.worker.slots.capacity import Capacity, WaitingRun
+from sandbox_runtime.worker.slots.slot_share import Priority
+from sandbox_runtime.worker.slots.slot_threads import Job
 
 RETRY_DELAY_SECS = 2
 # A message that waited less is run without a look into the bucket, which takes some 15 ms on AWS.

@@ -8,9 +8,9 @@ from threading import Event
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.retry import Backoff
 from sandbox_runtime.transport import Received, Transport, TransportError
-from sandbox_runtime.worker.capacity import PEEK_PERIOD_SECS, Capacity
-from sandbox_runtime.worker.reporting import Reporting
-from sandbox_runtime.worker.slot_share import Priority
+from sandbox_runtime.worker.reporting.queue_health import Reporting
+from sandbox_runtime.worker.slots.capacity import PEEK_PERIOD_SECS, Capacity
+from sandbox_runtime.worker.slots.slot_share import Priority
 
 # An interactive run may take the free slot during a batch poll, so that poll is short.
 BATCH_WAIT_SECS = 1

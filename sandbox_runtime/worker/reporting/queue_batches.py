@@ -10,7 +10,7 @@ from time import monotonic
 from sandbox_runtime.retry import Backoff
 from sandbox_runtime.transport import MAX_BATCH_BYTES, MOST_PER_CALL, Received, Transport, TransportError
 from sandbox_runtime.worker.batch_thread import BatchThread
-from sandbox_runtime.worker.reporting import Reporting
+from sandbox_runtime.worker.reporting.queue_health import Reporting
 
 # An outage of the completions queue may last this long before a completion is given up and its request runs again.
 COMPLETION_GIVE_UP_SECS = 120

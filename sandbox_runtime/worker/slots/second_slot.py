@@ -6,9 +6,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from sandbox_runtime.warm import WarmSlot
-from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.managed_slot import RUNS_PER_TEMPLATE
-from sandbox_runtime.worker.slot_threads import Job
+from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.managed_slot import RUNS_PER_TEMPLATE
+from sandbox_runtime.worker.slots.slot_threads import Job
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from time import monotonic
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.warm import WarmSlot
-from sandbox_runtime.worker.managed_slot import RUNS_PER_TEMPLATE
+from sandbox_runtime.worker.slots.managed_slot import RUNS_PER_TEMPLATE
 
 MOST_INTERACTORS = 16
 # An idle slot holds the memory of a template; another one takes a sixth of a second of one core.
