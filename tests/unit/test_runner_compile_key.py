@@ -32,6 +32,7 @@ CHANGES: dict[str, Any] = {
     "artifact_max_bytes": 1,
     "family": FilterFamily.NATIVE,
     "waiting": WaitingCommand(("/bin/true",), 0),
+    "overtime_secs": 1.0,
 }
 
 
