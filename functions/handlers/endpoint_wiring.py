@@ -26,6 +26,7 @@ from functions.webhooks.routes.endpoint_routes import EndpointRoutes
 from functions.webhooks.routes.own_endpoints import OwnEndpoints
 from functions.webhooks.sending.attempt.bodies import Bodies
 from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+from functions.webhooks.sending.lanes.lane_store import resume_lane
 from functions.webhooks.target.egress import Egress
 from functions.webhooks.target.secret_box import SecretBoxes
 
@@ -52,7 +53,7 @@ def wiring() -> Wiring:
     hints, log_writer = DeliveryHints(Clients.sqs(), settings.deliveries_queue_url), LogWriter(table, dynamodb)
     recovery = Recovery(listing, replays, hints, now_ms, log, log_writer)
     store, deletions = EndpointStore(table, dynamodb), Deletions(table, dynamodb)
-    changes = EndpointChanges(table, settings.quotas_table, dynamodb)
+    changes = EndpointChanges(table, settings.quotas_table, dynamodb, resume_lane)
     own = OwnEndpoints(projects, store, secrets, now_ms, log)
     egress = Egress(allow_insecure=insecure, own_host=settings.own_host)
     bodies = Bodies(CARDS, settings.public_base_url)

@@ -26,6 +26,7 @@ preload(
     "webhooks.deliveries.store",
     "webhooks.endpoints.changes",
     "webhooks.endpoints.store",
+    "webhooks.sending.lanes.lane_store",
 )
 
 SETTINGS = (

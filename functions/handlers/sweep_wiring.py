@@ -16,6 +16,7 @@ from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.sending.lanes.lane_store import LaneStore
 from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
 from functions.webhooks.sending.limits.lane_waker import LaneWaker
+from functions.webhooks.sending.limits.slot_store import SlotStore
 from functions.webhooks.sending.limits.slots import project_slots
 from functions.webhooks.target.secret_box import SecretBoxes
 
@@ -29,7 +30,14 @@ def sweep_over(recorder: Recorder, settings: SweepSettings) -> Sweep:
     exhausted = ExhaustedStore(table, Clients.dynamodb(), clock)
     lanes = LaneStore(table, Clients.dynamodb(), clock)
     queue = OrderedQueue(table, Clients.dynamodb(), clock)
-    lane_waker = LaneWaker(lanes, queue, box.hints, project_slots(settings.webhook_senders), clock)
+    lane_waker = LaneWaker(
+        lanes,
+        SlotStore(table, Clients.dynamodb(), clock),
+        queue,
+        box.hints,
+        project_slots(settings.webhook_senders),
+        clock,
+    )
     return Sweep(
         completer=completer,
         judge_runs=completer.judge_runs,

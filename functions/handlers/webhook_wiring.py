@@ -14,6 +14,7 @@ from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.attempt.attempt_store import Attempts
 from functions.webhooks.sending.attempt.bodies import Bodies
 from functions.webhooks.sending.attempt.deliverer import Deliverer
+from functions.webhooks.sending.attempt.signed_request import RequestSigner
 from functions.webhooks.sending.claim.candidates import Candidates
 from functions.webhooks.sending.claim.claimer import Claimer
 from functions.webhooks.sending.claim.leases import Leases
@@ -22,6 +23,7 @@ from functions.webhooks.sending.claim.snapshots import Snapshots
 from functions.webhooks.sending.lanes.lane_store import LaneStore
 from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
 from functions.webhooks.sending.limits.lane_waker import LaneWaker
+from functions.webhooks.sending.limits.slot_store import SlotStore
 from functions.webhooks.sending.limits.slots import project_slots
 from functions.webhooks.target.egress import Egress
 from functions.webhooks.target.secret_box import SecretBoxes
@@ -52,14 +54,15 @@ def deliverer(settings: WebhookSettings) -> Deliverer:
             leases=Leases(table, dynamodb),
             parking=parking,
             hints=box.hints,
-            lane_waker=LaneWaker(lanes, queue, box.hints, slots),
+            lane_waker=LaneWaker(lanes, SlotStore(table, dynamodb), queue, box.hints, slots),
         ),
         deliveries=box.deliveries,
         attempts=Attempts(table, dynamodb),
         hints=box.hints,
-        boxes=SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms),
-        disabled_events=DisabledEvents(HealthStore(table, dynamodb), box),
+        signer=RequestSigner(
+            SecretBoxes(settings.endpoint_secrets_key_id, Clients.kms), Bodies(CARDS, settings.public_base_url)
+        ),
+        announce_disabled=DisabledEvents(HealthStore(table, dynamodb), box).publish,
         egress=Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host),
-        bodies=Bodies(CARDS, settings.public_base_url),
         schedule=Schedule(settings.webhook_retry_secs),
     )

@@ -1,1 +1,19 @@
-"""Webhooks: endpoints, events, deliveries."""
+"""Webhooks: events go to the endpoints of a project, signed, with retries, fair to all.
+
+In the order of a reader, each layer over the next ones (import-linter holds this):
+
+`routes`      /api/webhooks and /api/deliveries, and their part of the OpenAPI document
+`deployment`  the stores and use cases of this part
+`alerts`      events about endpoints and deliveries that fail
+`sending`     claim a delivery, send it, record the attempt
+`cards`       messages for people, in the formats of chat services
+`deliveries`  one event for one endpoint: its row and states, its hints, replay and recovery
+`endpoints`   URL, settings, filters and health of an endpoint
+`target`      one request: address, connection, headers, signature, secrets at rest
+`vocabulary`  types of events, the result of a send, the retry schedule
+
+    outbox or the completion of a run ──rows, then hints──▶ queue ──▶ sending ──▶ receiver
+    sweeper: sends hints of late rows again, wakes lanes, publishes alerts
+
+Events themselves, their log and the bus are in `functions.event_log`.
+"""

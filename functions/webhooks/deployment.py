@@ -30,8 +30,10 @@ class WebhookDeployment(ProjectDeployment):
     def endpoint_changes(self) -> EndpointChanges:
         """Changes of endpoints."""
         from functions.webhooks.endpoints.changes import EndpointChanges
+        from functions.webhooks.sending.lanes.lane_store import resume_lane
 
-        return EndpointChanges(self.settings.deliveries_table, self.settings.quotas_table, self.dynamodb, self.clock)
+        settings = self.settings
+        return EndpointChanges(settings.deliveries_table, settings.quotas_table, self.dynamodb, resume_lane, self.clock)
 
     @cached_property
     def deliveries(self) -> DeliveryStore:

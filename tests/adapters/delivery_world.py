@@ -29,10 +29,11 @@ from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
 from functions.webhooks.sending.attempt.attempt_store import Attempts, Recorded
-from functions.webhooks.sending.lanes.lane import Lane, host_of, run_lane_name
+from functions.webhooks.sending.lanes.lane import Lane, run_lane_name
 from functions.webhooks.sending.limits import slot_rows
 from functions.webhooks.sending.limits.slots import SLOT_MS, HeldSlot
 from functions.webhooks.target.egress import Egress
+from functions.webhooks.target.hosts import host_of
 from functions.webhooks.vocabulary.reply import Reply
 from functions.webhooks.vocabulary.retry_schedule import MAX_DELAY_SECS
 from tests.adapters.hook_receiver import Received
@@ -263,7 +264,7 @@ class DeliveryWorld:
                 raise Violation("I6: sent to an endpoint that is deleted or disabled")
             secret = self.pipeline.secrets[path_of(endpoint_id)][-1]
         lane = endpoint_id if endpoint_id != RUN_ENDPOINT_ID else run_lane_name("127.0.0.1")
-        live = self.pipeline.lanes.slots(self.project_id).live(self.pipeline.time())
+        live = self.pipeline.slots.read(self.project_id).live(self.pipeline.time())
         if not any(slot.lane == lane and not slot.is_resting for slot in live.values()):
             raise Violation("sent without a slot")
         if not is_genuine(request, secret):

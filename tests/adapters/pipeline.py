@@ -51,14 +51,16 @@ from functions.webhooks.sending.attempt.attempt_store import Attempts
 from functions.webhooks.sending.attempt.bodies import Bodies
 from functions.webhooks.sending.attempt.deliverer import Deliverer
 from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+from functions.webhooks.sending.attempt.signed_request import RequestSigner
 from functions.webhooks.sending.claim.candidates import Candidates
 from functions.webhooks.sending.claim.claimer import Claimer
 from functions.webhooks.sending.claim.leases import Leases
 from functions.webhooks.sending.claim.parking import Parking
 from functions.webhooks.sending.claim.snapshots import Snapshots
-from functions.webhooks.sending.lanes.lane_store import LaneStore
+from functions.webhooks.sending.lanes.lane_store import LaneStore, resume_lane
 from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
 from functions.webhooks.sending.limits.lane_waker import LaneWaker
+from functions.webhooks.sending.limits.slot_store import SlotStore
 from functions.webhooks.target.egress import Egress
 from functions.webhooks.target.secret_box import SecretBoxes
 from functions.webhooks.vocabulary.retry_schedule import Schedule
@@ -119,10 +121,11 @@ class Pipeline:
         self.deliveries = DeliveryStore(table, dynamodb, time)
         self.listing = DeliveryList(table, dynamodb, time)
         self.endpoints = EndpointStore(table, dynamodb, time)
-        self.changes = EndpointChanges(table, aws.names["QuotasTable"], dynamodb, time)
+        self.changes = EndpointChanges(table, aws.names["QuotasTable"], dynamodb, resume_lane, time)
         self.snapshots = Snapshots(table, dynamodb, time)
         self.leases = Leases(table, dynamodb, time, no_sleep)
         self.lanes = LaneStore(table, dynamodb, time)
+        self.slots = SlotStore(table, dynamodb, time)
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
         self.payloads = Payloads(aws.names["PayloadsBucket"], lambda: aws.client("s3"))
@@ -135,7 +138,9 @@ class Pipeline:
         self.disabled_events = DisabledEvents(health, self.outbox)
         self.alerts = Alerts(health, exhausted, self.disabled_events, self.outbox, time)
         self.queue = OrderedQueue(table, dynamodb, time)
-        self.lane_waker = LaneWaker(self.lanes, self.queue, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5)
+        self.lane_waker = LaneWaker(
+            self.lanes, self.slots, self.queue, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5
+        )
         parking = Parking(table, dynamodb, time, no_sleep)
         self.deliverer = Deliverer(
             Claimer(
@@ -151,10 +156,9 @@ class Pipeline:
             self.deliveries,
             Attempts(table, dynamodb, time, no_sleep),
             self.delivery_hints,
-            self.boxes,
-            self.disabled_events,
+            RequestSigner(self.boxes, Bodies(CARDS, BASE_URL)),
+            self.disabled_events.publish,
             Egress(allow_insecure=True),
-            Bodies(CARDS, BASE_URL),
             Schedule((0, 5, 300, 1800)),
             time,
             no_sleep,

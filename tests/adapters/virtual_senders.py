@@ -18,8 +18,8 @@ from functions.ids import new_id
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.publication import plan_publication
 from functions.webhooks.endpoints.subscribers import Subscribers
-from functions.webhooks.sending.lanes.lane import host_of
 from functions.webhooks.target.egress import Egress
+from functions.webhooks.target.hosts import host_of
 from functions.webhooks.vocabulary.reply import Reply
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functions.submissions.sweep.backlog import DueSubmission, Entry, round_robi
 from functions.webhooks.deliveries.due import DueDelivery, DueLane
 from functions.webhooks.deliveries.model import NOT_SENT
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN, Lane, host_of, is_unanswered, max_concurrent_sends
+from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN, Lane, is_unanswered, max_concurrent_sends
 from functions.webhooks.sending.limits.slots import (
     HOST_SLOTS,
     SLOT_BYTES_PER_SEC,
@@ -18,6 +18,7 @@ from functions.webhooks.sending.limits.slots import (
     shared_slots,
     spacing_ms,
 )
+from functions.webhooks.target.hosts import host_of
 from functions.webhooks.vocabulary.reply import Reply
 
 NOW = 1_000_000

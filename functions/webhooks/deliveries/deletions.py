@@ -8,13 +8,10 @@ cancelled instead of retried.
 
 from __future__ import annotations
 
-from typing import Any
-
-from functions.aws.dynamodb.conditional import ConditionalUpdate, put
-from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import Table
-from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.clock import to_rfc3339
 from functions.failpoint import reach
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import OPEN
@@ -24,22 +21,9 @@ from functions.webhooks.endpoints.rows import deletion_key
 TAKEN_MS = 30_000
 GRACE_MS = 900_000
 """Longer than any completion takes and any index lags."""
-_KEPT_MS = 24 * 86_400_000
 _ITEMS_PER_QUERY = 100
 _DUE = ("due_shard", "due_at_ms")
 _CANCEL = cancelling(OPEN)
-
-
-def deletion_put(table_name: str, project_id: str, endpoint_id: str, now: int) -> Any:
-    """Return the transaction item that writes the deletion row, due now."""
-    row: dict[str, Value | None] = {
-        "deleted_at_ms": now,
-        "read_to": "",
-        "due_shard": due_shard(endpoint_id),
-        "due_at_ms": now,
-        "ttl": (now + _KEPT_MS) // MS_PER_SEC,
-    }
-    return put(table_name, deletion_key(project_id, endpoint_id) | to_item(row))
 
 
 class Deletions(Table):

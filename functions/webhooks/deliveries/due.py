@@ -7,7 +7,8 @@ from typing import Any
 from functions.webhooks.deliveries.exhausted_store import EXHAUSTED_PREFIX
 from functions.webhooks.deliveries.rows import ids_of
 from functions.webhooks.endpoints.rows import DELETION_PREFIX, ENDPOINT_PREFIX, ids_of_endpoint
-from functions.webhooks.sending.lanes.lane_rows import LANE_PREFIX, ids_of_lane
+
+LANE_PREFIX = "LANE#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +70,8 @@ def to_due(entry: Mapping[str, Any]) -> DueRow:
     if entry["sk"].startswith(EXHAUSTED_PREFIX):
         return DueExhausted(*ids_of_endpoint(entry), entry["due_at_ms"])
     return DueDelivery(*ids_of(entry), entry["due_at_ms"])
+
+
+def ids_of_lane(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return project id and name from the key of a lane's row."""
+    return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).removeprefix(LANE_PREFIX)

@@ -12,8 +12,7 @@ from functions.event_log.model import TTL_MS, Event
 from functions.event_log.rows import event_row, list_row, new_row
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.webhooks.deliveries.rows import delivery_row
-from functions.webhooks.sending.lanes.ordered_queue import queue_row
+from functions.webhooks.deliveries.rows import delivery_row, queue_row
 from functions.webhooks.vocabulary.event_types import SUBMISSION_EVENTS
 
 if TYPE_CHECKING:

@@ -61,6 +61,21 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
     }
 
 
+def queue_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
+    """Build the row that gives a new delivery of an ordered endpoint its place, see `sending.lanes.ordered_queue`."""
+    return {"pk": queue_pk(delivery.project_id, delivery.endpoint_id), "sk": queue_sk(delivery), "ttl": ttl}
+
+
+def queue_pk(project_id: str, endpoint_id: str) -> str:
+    """Return the partition of the queue of an ordered endpoint."""
+    return f"ORDERED#{project_id}#{endpoint_id}"
+
+
+def queue_sk(delivery: Delivery) -> str:
+    """Return the place of a delivery in it: by time, then by id."""
+    return f"{delivery.created_at}#{delivery.event_id}"
+
+
 def attempt_row(delivery: Delivery, reply: Reply, at_ms: int, ttl: int) -> dict[str, Value | None]:
     """Build the row of the attempt that follows the attempts counted in `delivery`."""
     return {

@@ -1,1 +1,11 @@
-"""Webhook endpoints of projects: URL, secret, health."""
+"""Webhook endpoints of projects.
+
+`model`                                   an endpoint: settings and health
+`requests`, `custom_headers`, `settings`  what a client sends, checked; the settings after it
+`filters`, `subscribers`                  which events an endpoint gets
+`views`, `list_filters`                   what a client sees, and the filters of the list
+`rows`, `traffic_rows`                    how it lies in DynamoDB
+`store`, `subscriber_cache`               reads
+`changes`, `creation_claims`              create, change and delete, each in one transaction
+`traffic`, `health_rule`, `health_store`  counted attempts, the rule that degrades, the health in the row
+"""

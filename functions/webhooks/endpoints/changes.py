@@ -14,15 +14,11 @@ from functions.aws.dynamodb.transaction import Refusal, transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.event_log.rows import count_key
 from functions.projects.endpoints_version import renew_endpoints_version
-from functions.webhooks.deliveries.deletions import deletion_put
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED
-from functions.webhooks.endpoints.rows import endpoint_key, endpoint_row
-from functions.webhooks.sending.lanes.lane import Lane, host_of
-from functions.webhooks.sending.lanes.lane_rows import lane_key
-from functions.webhooks.sending.lanes.lane_store import close_breaker, resume_ordered
+from functions.webhooks.endpoints.rows import deletion_row, endpoint_key, endpoint_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -42,13 +38,21 @@ class EndpointChanges:
     """Writes endpoint rows of the deliveries table. All methods raise RowsContendedError.
 
     A counter row changes in the same transaction as each creation and deletion. So concurrent requests cannot exceed
-    MAX_ENDPOINTS.
+    MAX_ENDPOINTS. `resume_lane` returns the action that resets the failures of the lane of an endpoint.
     """
 
-    def __init__(self, table_name: str, quotas_table: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+    def __init__(
+        self,
+        table_name: str,
+        quotas_table: str,
+        client: DynamoDBClient,
+        resume_lane: Callable[[str, Endpoint, int], Any],
+        clock: Clock = now_ms,
+    ) -> None:
         self._table = table_name
         self._quotas_table = quotas_table
         self._client = client
+        self._resume_lane = resume_lane
         self._clock = clock
 
     def create(self, endpoint: Endpoint, claim: CreationClaim | None = None) -> bool:
@@ -94,9 +98,7 @@ class EndpointChanges:
         actions = {"endpoint": update.action(self._table, key)}
         if "failing_since_ms" in removes:
             # An endpoint without failures has a lane without failures, see `attempt_store`.
-            lane = Lane(seen.project_id, seen.endpoint_id, host_of(seen.url), is_ordered=seen.ordered)
-            resumed = resume_ordered(lane, now_ms) if seen.ordered else close_breaker(now_ms)
-            actions["lane"] = resumed.action(self._table, lane_key(lane.project_id, lane.name))
+            actions["lane"] = self._resume_lane(self._table, seen, now_ms)
         return self._write(seen.project_id, actions) is None
 
     def find_claim(self, claim: CreationClaim, project_id: str) -> CreationClaim | None:
@@ -113,8 +115,8 @@ class EndpointChanges:
         counters = ("count", "ordered") if ordered else ("count",)
         computed = tuple(f"#{name} = if_not_exists(#{name}, :one) - :one" for name in counters)
         count = ConditionalUpdate({}, "", {"one": 1}, computed=computed)
-        leave = deletion_put(self._table, project_id, endpoint_id, now)
-        actions = {"endpoint": gone, "count": self._count(project_id, count), "deletion": leave}
+        deletion = put(self._table, to_item(deletion_row(project_id, endpoint_id, now)))
+        actions = {"endpoint": gone, "count": self._count(project_id, count), "deletion": deletion}
         return now if self._write(project_id, actions) is None else None
 
     def _count(self, project_id: str, change: ConditionalUpdate) -> Any:

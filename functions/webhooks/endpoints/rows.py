@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key
+from functions.clock import MS_PER_SEC
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
 from functions.webhooks.endpoints.model import (
     BodyFormat,
@@ -26,6 +28,7 @@ ENDPOINT_PREFIX = "ENDPOINT#"
 SUBSCRIBERS_PREFIX = "ENDPOINT"
 """Of the endpoints, and of the row with their number, which also says how long the project keeps an event log."""
 DELETION_PREFIX = "DELETED#"
+_DELETION_KEPT_MS = 24 * 86_400_000
 
 
 CHANGEABLE: Final = (
@@ -54,6 +57,19 @@ def endpoint_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
 def deletion_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
     """Return the key of the deletion row of an endpoint."""
     return key(endpoint_pk(project_id), DELETION_PREFIX + endpoint_id)
+
+
+def deletion_row(project_id: str, endpoint_id: str, now_ms: int) -> dict[str, Value | None]:
+    """Build the row of a deletion, due now: `deliveries.deletions` cancels the open deliveries of the endpoint."""
+    return {
+        "pk": endpoint_pk(project_id),
+        "sk": DELETION_PREFIX + endpoint_id,
+        "deleted_at_ms": now_ms,
+        "read_to": "",
+        "due_shard": due_shard(endpoint_id),
+        "due_at_ms": now_ms,
+        "ttl": (now_ms + _DELETION_KEPT_MS) // MS_PER_SEC,
+    }
 
 
 def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:

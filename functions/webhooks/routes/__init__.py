@@ -1,1 +1,7 @@
-"""Routes of endpoints and deliveries, and their part of the OpenAPI document."""
+"""Routes of /api/webhooks and /api/deliveries.
+
+`endpoint_routes`, `action_routes`  endpoints; rotate, test, recover
+`delivery_routes`                   deliveries, and their replay
+`own_endpoints`, `test_event`       what the routes of endpoints share
+`openapi*`                          their part of the OpenAPI document, and the events about endpoints
+"""

@@ -261,7 +261,7 @@ def test_hint_that_names_another_project_changes_nothing(
 def test_duplicate_hints_send_once(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
     assert pipeline.webhook(*[hint_of(owed, endpoint)] * 5) == []
     assert (len(pipeline.receiver.received), len(pipeline.attempts(owed, endpoint.endpoint_id))) == (1, 1)
-    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
+    assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}
 
 
 def test_a_deleted_endpoint_cancels_its_deliveries(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
@@ -337,7 +337,7 @@ def test_lease_taken_over_by_another_send_is_not_freed_by_a_late_record(
 
     pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send_slowly)))
     pipeline.webhook(hint_of(owed, endpoint))
-    assert len(pipeline.lanes.slots("dev").live(pipeline.time())) == DEFAULT_CONCURRENCY
+    assert len(pipeline.slots.read("dev").live(pipeline.time())) == DEFAULT_CONCURRENCY
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.RETRYING  # the delivery itself was still ours
 
 
@@ -476,7 +476,7 @@ def test_record_that_collides_is_tried_again_and_at_last_without_the_other_rows(
     pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
     assert pipeline.webhook(hint_of(owed, endpoint)) == []
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
-    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
+    assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}
 
 
 def test_deleted_submission_is_not_sent_and_gives_its_lease_back(
@@ -495,5 +495,5 @@ def test_deleted_submission_is_not_sent_and_gives_its_lease_back(
     use_leases(pipeline, Meanwhile)
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.CANCELLED
-    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
+    assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}
     assert pipeline.receiver.received == []

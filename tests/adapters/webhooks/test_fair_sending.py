@@ -136,7 +136,7 @@ def test_a_target_that_hangs_gets_one_probe_at_a_time_until_it_answers(pipeline:
     assert all(later - earlier >= 15_000 for earlier, later in itertools.pairwise(probes))
     senders.run(begun_ms + 900_000)
     assert set(senders.answered_ms) == set(owed)
-    assert senders.lane_waker.lanes.slots("ill").live(pipeline.time()) == {}
+    assert senders.lane_waker.slots.read("ill").live(pipeline.time()) == {}
 
 
 def test_a_target_that_hangs_gets_ten_requests_at_a_time_without_a_circuit_breaker(

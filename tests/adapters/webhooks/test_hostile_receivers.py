@@ -64,7 +64,7 @@ def test_harm_is_recorded_as_an_attempt_and_costs_a_bounded_row(
     (attempt,) = pipeline.attempts(submission, endpoint.endpoint_id)
     assert attempt.get("error_code") == outcome or attempt.get("status_code") == outcome
     assert len(attempt["head"]) <= 1024
-    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
+    assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}
 
 
 @pytest.mark.parametrize("names", [("hooks.example.com",), ("other.example.com",)], ids=["right", "wrong"])

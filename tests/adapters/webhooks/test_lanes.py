@@ -166,7 +166,7 @@ def test_a_record_whose_answer_was_lost_does_not_go_on_with_the_slot_that_it_fre
     pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts, egress=slow))
     assert pipeline.webhook(hint_of(first, endpoint)) == []
     assert pipeline.state(second, endpoint.endpoint_id) is DeliveryState.PENDING
-    assert len(pipeline.lanes.slots("dev").live(pipeline.time())) == 1
+    assert len(pipeline.slots.read("dev").live(pipeline.time())) == 1
 
 
 def test_the_sweeper_wakes_a_lane_whose_sender_died(pipeline: Pipeline, endpoint: Endpoint) -> None:
@@ -216,7 +216,7 @@ def test_a_sender_that_dies_before_it_hands_its_slot_on_loses_nothing(
         pipeline.sweep()
         pipeline.webhook(*pipeline.hints())
     assert {pipeline.state(submission, endpoint.endpoint_id) for submission in parked} == {DeliveryState.DELIVERED}
-    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
+    assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}
 
 
 def test_an_empty_lane_loses_its_mark(pipeline: Pipeline, endpoint: Endpoint) -> None:

@@ -120,7 +120,7 @@ def test_a_delivery_that_waits_is_due_in_an_hour_and_does_not_mark_the_project(
     assert waiting is not None
     assert (waiting.state, waiting.lane_at_ms) == (DeliveryState.PENDING, None)
     assert (waiting.due_at_ms or 0) >= pipeline.time() + PARKED_MS - 1_000
-    assert pipeline.lanes.slots("dev").waiting_ms is None
+    assert pipeline.slots.read("dev").waiting_ms is None
 
 
 class Busy(Script):
@@ -151,7 +151,7 @@ def test_hints_during_a_send_wait_and_the_sender_goes_on_with_them(pipeline: Pip
     pipeline.webhook(hint_of(runs[0], endpoint))
     assert busy.seen == ids(runs)  # type: ignore[attr-defined]
     assert pipeline.hints() == []
-    assert pipeline.lanes.slots("dev").live(pipeline.time()) == {}
+    assert pipeline.slots.read("dev").live(pipeline.time()) == {}
 
 
 @pytest.mark.parametrize(

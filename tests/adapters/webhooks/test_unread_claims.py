@@ -252,7 +252,7 @@ def test_busy_rows_cost_tries_and_nothing_else(
     assert len(pipeline.receiver.received) == 1
     assert len(pipeline.attempts(submission, endpoint_id)) == 1
     assert unread == [True]
-    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}
+    assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}
 
 
 def test_a_slots_row_that_stays_busy_does_not_hold_up_the_outcome(pipeline: Pipeline, busy: list[str]) -> None:
@@ -261,7 +261,7 @@ def test_a_slots_row_that_stays_busy_does_not_hold_up_the_outcome(pipeline: Pipe
     assert pipeline.webhook(hint) == []
     assert pipeline.state(submission) is DeliveryState.DELIVERED
     assert len(pipeline.attempts(submission)) == 1
-    assert pipeline.lanes.slots("dev").live(pipeline.time() + 1_000) == {}  # a plain update freed it
+    assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}  # a plain update freed it
 
 
 # --- deletion between any two calls ---------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def test_a_deletion_during_a_send_stops_every_later_send(point: str, pipeline: P
         pipeline.webhook(hint, *pipeline.hints())
     assert len(pipeline.receiver.received) == before <= 1
     assert pipeline.state(submission) is DeliveryState.CANCELLED
-    assert pipeline.lanes.slots("dev").live(pipeline.time()) == {}
+    assert pipeline.slots.read("dev").live(pipeline.time()) == {}
 
 
 def test_the_copy_of_a_delivery_that_was_claimed_elsewhere_is_of_no_use(pipeline: Pipeline) -> None:

@@ -22,21 +22,6 @@ if TYPE_CHECKING:
 _FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
 
 
-def count_attempt(table_name: str, seen: Endpoint, delivery: Delivery, now_ms: int) -> tuple[Any, Endpoint]:
-    """Return the action that counts an attempt before its send, and the endpoint with the periods of its counters.
-
-    It checks settings and health: the sender uses both, maybe from a cache. A check alone costs as many write units.
-    An alert does not count.
-    """
-    values: dict[str, Value] = {"enabled": True, "seen_at": seen.updated_at}
-    condition = f"#enabled = :enabled AND #updated_at = :seen_at AND {failing_is(seen, values)}"
-    key = endpoint_key(seen.project_id, seen.endpoint_id)
-    if delivery.event_type in ALERT_EVENTS:
-        return check(table_name, key, condition, values), seen
-    update = count(ConditionalUpdate({}, condition, values), seen.traffic, now_ms, "attempts")
-    return update.action(table_name, key), replace(seen, traffic=seen.traffic.at(now_ms))
-
-
 def endpoint_after(seen: Endpoint | None, delivery: Delivery, reply: Reply, now_ms: int) -> Endpoint | None:
     """Return the endpoint after the reply, with the periods that its counters then have."""
     if seen is None:

@@ -1,38 +1,32 @@
 """Claim a delivery, send it, record the attempt, and hint the next attempt."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from random import SystemRandom
 
 from functions import durability
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 from functions.ids import new_id
-from functions.webhooks.alerts.disabled_events import DisabledEvents
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import (
     BAD_SIGNING_KEY,
     MAX_HINT_DELAY_MS,
     NOT_SENT,
-    RUN_ENDPOINT_ID,
     Delivery,
     Transition,
     after_reply,
 )
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.sending.attempt.attempt_store import Attempts
-from functions.webhooks.sending.attempt.bodies import Bodies
-from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+from functions.webhooks.sending.attempt.signed_request import RequestSigner
 from functions.webhooks.sending.claim.claimer import Claimer
 from functions.webhooks.sending.claim.leases import ClaimedDelivery
 from functions.webhooks.sending.lanes.lane import is_unanswered
 from functions.webhooks.sending.limits.slots import spacing_ms
 from functions.webhooks.target.egress import TOTAL_SECS, Egress
-from functions.webhooks.target.headers import webhook_headers
-from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
-from functions.webhooks.target.signature import InvalidSecretError, PrivateKey, SigningKey, parse_secret, signatures
-from functions.webhooks.vocabulary.event_types import CURRENT_VERSION
 from functions.webhooks.vocabulary.reply import Reply
 from functions.webhooks.vocabulary.retry_schedule import Schedule
 
@@ -53,16 +47,6 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
-    """URL, signing keys (two during a rotation overlap), custom headers and version of the events of an attempt."""
-
-    url: str = field(repr=False)
-    keys: tuple[SigningKey | PrivateKey, ...]
-    headers: Mapping[str, str] = field(repr=False)
-    api_version: str = CURRENT_VERSION
-
-
-@dataclass(frozen=True, slots=True)
 class _AttemptResult:
     """Result for one claimed delivery. The slot may send again at `rest_until_ms`."""
 
@@ -73,16 +57,15 @@ class _AttemptResult:
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Sends deliveries. `random` in [0, 1) is the jitter."""
+    """Sends deliveries. `announce_disabled`: of an endpoint that an attempt disabled. `random` in [0, 1): jitter."""
 
     claimer: Claimer
     deliveries: DeliveryStore
     attempts: Attempts
     hints: DeliveryHints
-    boxes: SecretBoxes
-    disabled_events: DisabledEvents
+    signer: RequestSigner
+    announce_disabled: Callable[[Endpoint], None]
     egress: Egress
-    bodies: Bodies
     schedule: Schedule
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
@@ -115,11 +98,14 @@ class Deliverer:
         if held.slot is None:
             reply = Reply(0, error_code=NOT_SENT)
         else:
-            target = self._target(held)
+            request = self.signer.sign(delivery, held.endpoint, body, self.clock())
             if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
                 # Stalled since the claim: the send could overlap with that of the next lease owner.
                 return _AttemptResult()
-            reply = Reply(0, error_code=BAD_SIGNING_KEY) if target is None else self._send(held, target, body)
+            if request is None:
+                reply = Reply(0, error_code=BAD_SIGNING_KEY)
+            else:
+                reply = self.egress.post(request.url, request.headers, request.body)
             reach("webhook.after_send")
         short_rest_ms = rest_until_ms - self.clock()
         if 0 < short_rest_ms <= SHORT_REST_MS:
@@ -134,7 +120,7 @@ class Deliverer:
         if recorded.endpoint is not None:
             self.claimer.keep(recorded.endpoint)
             if recorded.is_newly_disabled:
-                self.disabled_events.publish(recorded.endpoint)
+                self.announce_disabled(recorded.endpoint)
         attempted = Attempted(delivery, reply, recorded.transition, recorded=True)
         return _AttemptResult(attempted, rest_until_ms, recorded.is_slot_free)
 
@@ -156,29 +142,6 @@ class Deliverer:
         if following is None:
             self.claimer.release(held.slot)
         return following
-
-    def _target(self, held: ClaimedDelivery) -> _Target | None:
-        """Return the target; None if its secret is unusable."""
-        delivery, endpoint = held.delivery, held.endpoint
-        try:
-            if endpoint is None:
-                secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
-                return _Target(delivery.url, (parse_secret(secret),), {})
-            secrets = EndpointSecrets(self.boxes)
-            keys, headers = secrets.keys(endpoint, self.clock()), secrets.headers(endpoint)
-            return _Target(endpoint.url, keys, headers, endpoint.api_version)
-        except (InvalidSecretError, UnsealError):
-            return None
-
-    def _send(self, held: ClaimedDelivery, target: _Target, event: bytes) -> Reply:
-        delivery = held.delivery
-        body = self.bodies.body(held.endpoint, delivery.event_id, delivery.submission_id, event)
-        timestamp_secs = self.clock() // MS_PER_SEC
-        signature = signatures(target.keys, delivery.event_id, timestamp_secs, body)
-        headers = webhook_headers(
-            delivery.event_id, timestamp_secs, signature, target.headers, target.api_version, delivery.traceparent
-        )
-        return self.egress.post(target.url, headers, body)
 
     def _read_body(self, delivery: Delivery) -> bytes:
         event = self.deliveries.get_event(delivery.event_id)

@@ -21,9 +21,10 @@ from functions.webhooks.sending.claim.candidates import Candidates
 from functions.webhooks.sending.claim.leases import ClaimedDelivery, Leases
 from functions.webhooks.sending.claim.parking import Parking
 from functions.webhooks.sending.claim.snapshots import DeliverySnapshot, Snapshots
-from functions.webhooks.sending.lanes.lane import Lane, host_of, lane_name, max_concurrent_sends
+from functions.webhooks.sending.lanes.lane import Lane, lane_name, max_concurrent_sends
 from functions.webhooks.sending.limits.lane_waker import LaneWaker
 from functions.webhooks.sending.limits.slots import HeldSlot
+from functions.webhooks.target.hosts import host_of
 
 SEND_MS = 20_000
 """Time that a send needs from its slot: 15 s, and the writes before and after."""

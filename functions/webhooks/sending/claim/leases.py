@@ -19,7 +19,7 @@ from functions.clock import Clock, now_ms
 from functions.fresh_cache import FreshCache
 from functions.webhooks.deliveries.model import LEASE_LEEWAY_MS, LEASE_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_key
-from functions.webhooks.sending.attempt.attempted_endpoint import count_attempt
+from functions.webhooks.sending.claim.attempt_count import count_attempt
 from functions.webhooks.sending.claim.claimable import DUE, LEASE, WAITING, change_claimable, only_if_same
 from functions.webhooks.sending.claim.parking import CONTENDED_TRIES
 from functions.webhooks.sending.lanes.lane_rows import lane_key

@@ -12,9 +12,10 @@ from functions.fresh_cache import FreshCache
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.rows import delivery_key, to_delivery
 from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
-from functions.webhooks.sending.lanes.lane import Lane, host_of, lane_name, max_concurrent_sends
+from functions.webhooks.sending.lanes.lane import Lane, lane_name, max_concurrent_sends
 from functions.webhooks.sending.lanes.lane_rows import lane_key, to_lane
 from functions.webhooks.sending.limits.slot_rows import slots_key, to_slots
+from functions.webhooks.target.hosts import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

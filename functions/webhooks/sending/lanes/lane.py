@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from functions.webhooks.deliveries.model import NOT_SENT, RUN_ENDPOINT_ID, UNSENDABLE_CODES
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
@@ -27,7 +26,6 @@ FRESH_MS = 10_000
 STALE_MS = 60_000
 """A waiting mark older than this is cleared if nothing waits. An invocation is shorter than STALE_MS - FRESH_MS, so a
 delivery that was parked while the mark was fresh is never lost."""
-_MAX_HOST_CHARS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +80,6 @@ def lane_name(delivery: Delivery, host: str) -> str:
 def run_lane_name(host: str) -> str:
     """Return the name of the lane of runs that send to `host`."""
     return f"{RUN_ENDPOINT_ID}#{host}"
-
-
-def host_of(url: str) -> str:
-    """Return the host of a URL without its port, in lower case; "" if the URL has none."""
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-    return host.rstrip(".")[:_MAX_HOST_CHARS]
 
 
 def max_concurrent_sends(endpoint: Endpoint | None) -> int:

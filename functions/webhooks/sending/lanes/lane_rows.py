@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.aws.dynamodb.items import key
+from functions.webhooks.deliveries.due import LANE_PREFIX, ids_of_lane
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.endpoints.rows import endpoint_pk
 from functions.webhooks.sending.lanes.lane import Lane
 
-LANE_PREFIX = "LANE#"
 LANE_TTL_SECS = 86_400
 
 
@@ -34,8 +34,3 @@ def to_lane(row: Mapping[str, Any]) -> Lane:
         row.get("ordered", False),
         row.get("current"),
     )
-
-
-def ids_of_lane(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return project id and name from the key of a lane's row."""
-    return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).removeprefix(LANE_PREFIX)

@@ -7,7 +7,7 @@ The sweeper finds it, because the lane stays marked and is due every minute.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import DUE_SHARDS
@@ -15,26 +15,23 @@ from functions.aws.dynamodb.items import Value, from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
+from functions.webhooks.deliveries.due import LANE_PREFIX
 from functions.webhooks.deliveries.model import HINTED_MS
 from functions.webhooks.endpoints.rows import endpoint_key, endpoint_pk
 from functions.webhooks.sending.lanes.lane import STALE_MS, Lane
-from functions.webhooks.sending.lanes.lane_rows import LANE_PREFIX, LANE_TTL_SECS, lane_key, to_lane
-from functions.webhooks.sending.limits.slot_rows import slots_key, to_slots
+from functions.webhooks.sending.lanes.lane_rows import LANE_TTL_SECS, lane_key, to_lane
+from functions.webhooks.target.hosts import host_of
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.due import DueLane
     from functions.webhooks.deliveries.model import Delivery
-    from functions.webhooks.sending.limits.slots import Slots
+    from functions.webhooks.endpoints.model import Endpoint
 
 _DUE = ("due_shard", "due_at_ms")
 
 
 class LaneStore(Table):
     """Reads and clears waiting marks. Methods that may lose a race return False or None."""
-
-    def slots(self, project_id: str) -> Slots:
-        """Read the send slots of a project consistently."""
-        return to_slots(project_id, self._get(slots_key(project_id)) or {})
 
     def marked(self, project_id: str) -> tuple[list[Lane], bool]:
         """Return the marked lanes of a project, and whether these are all. The read is consistent."""
@@ -90,11 +87,6 @@ class LaneStore(Table):
         update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": lane.waiting_ms}, ("waiting_ms", *_DUE))
         self._update_unread(update, lane_key(lane.project_id, lane.name))
 
-    def clear_project(self, slots: Slots) -> None:
-        """Clear the mark of a project without marked lanes."""
-        update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": slots.waiting_ms or 0}, ("waiting_ms",))
-        self._update_unread(update, slots_key(slots.project_id))
-
 
 def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:
     """Mark a lane that has a parked delivery. The sweeper checks a marked lane every minute."""
@@ -136,7 +128,14 @@ def note_current(lane: Lane, event_id: str, now_ms: int) -> ConditionalUpdate:
     )
 
 
-def resume_ordered(lane: Lane, now_ms: int) -> ConditionalUpdate:
+def resume_lane(table_name: str, endpoint: Endpoint, now_ms: int) -> Any:
+    """Return the action that resets the failures of an endpoint's lane, because the endpoint is enabled."""
+    lane = Lane(endpoint.project_id, endpoint.endpoint_id, host_of(endpoint.url), is_ordered=endpoint.ordered)
+    resumed = _resume_ordered(lane, now_ms) if endpoint.ordered else close_breaker(now_ms)
+    return resumed.action(table_name, lane_key(lane.project_id, lane.name))
+
+
+def _resume_ordered(lane: Lane, now_ms: int) -> ConditionalUpdate:
     """Build the update that resets the failures of an ordered lane, and makes it due: its endpoint is enabled."""
     mark = mark_lane(lane, now_ms)
     sets = {**mark.sets, "due_at_ms": now_ms}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions.aws.dynamodb.items import Value, from_item, key, to_item
+from functions.aws.dynamodb.items import from_item, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.deliveries.rows import delivery_key, to_delivery
+from functions.webhooks.deliveries.rows import delivery_key, queue_pk, queue_sk, to_delivery
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Delivery
@@ -21,17 +21,12 @@ _LIVE = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.R
 _ITEMS_PER_QUERY = 10
 
 
-def queue_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
-    """Build the row that gives a new delivery its place."""
-    return {"pk": _pk(delivery.project_id, delivery.endpoint_id), "sk": _sk(delivery), "ttl": ttl}
-
-
 class OrderedQueue(Table):
     """Queues of ordered endpoints, in the deliveries table. All reads are consistent."""
 
     def has(self, delivery: Delivery) -> bool:
         """Whether the delivery has a place. One that was replayed after its end has none."""
-        return self._get(key(_pk(delivery.project_id, delivery.endpoint_id), _sk(delivery))) is not None
+        return self._get(key(queue_pk(delivery.project_id, delivery.endpoint_id), queue_sk(delivery))) is not None
 
     def first(self, lane: Lane) -> Delivery | None:
         """Return the next delivery in order: the one that was begun last, until it is final; then the oldest."""
@@ -41,7 +36,7 @@ class OrderedQueue(Table):
         pages = self._client.get_paginator("query").paginate(
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=to_item({":pk": _pk(lane.project_id, lane.name)}),
+            ExpressionAttributeValues=to_item({":pk": queue_pk(lane.project_id, lane.name)}),
             ConsistentRead=True,
             PaginationConfig={"PageSize": _ITEMS_PER_QUERY},
         )
@@ -57,11 +52,3 @@ class OrderedQueue(Table):
     def _delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
         row = self._get(delivery_key(event_id, endpoint_id))
         return to_delivery(row) if row is not None else None
-
-
-def _pk(project_id: str, endpoint_id: str) -> str:
-    return f"ORDERED#{project_id}#{endpoint_id}"
-
-
-def _sk(delivery: Delivery) -> str:
-    return f"{delivery.created_at}#{delivery.event_id}"

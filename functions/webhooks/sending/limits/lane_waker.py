@@ -15,6 +15,7 @@ from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, Delivery, Del
 from functions.webhooks.sending.lanes.lane import Lane
 from functions.webhooks.sending.lanes.lane_store import LaneStore
 from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
+from functions.webhooks.sending.limits.slot_store import SlotStore
 from functions.webhooks.sending.limits.slots import Slots
 
 MAX_HINTS = 10
@@ -25,6 +26,7 @@ class LaneWaker:
     """Sends hints to parked deliveries. `project_slots`: slots of one project. `random` in [0, 1) picks a lane."""
 
     lanes: LaneStore
+    slots: SlotStore
     queue: OrderedQueue
     hints: DeliveryHints
     project_slots: int
@@ -43,7 +45,7 @@ class LaneWaker:
             if self.wake(lane, slots, 1):
                 return
         if are_all and not lanes:
-            self.lanes.clear_project(slots)
+            self.slots.clear_mark(slots)
 
     def wake(self, lane: Lane, slots: Slots, most: int = MAX_HINTS) -> int:
         """Send hints for the oldest deliveries of a lane, one per free slot; return their number."""
@@ -55,7 +57,7 @@ class LaneWaker:
 
     def wake_with_slots(self, lane: Lane) -> None:
         """Read the project's slots, then `wake`."""
-        self.wake(lane, self.lanes.slots(lane.project_id))
+        self.wake(lane, self.slots.read(lane.project_id))
 
     def wake_due(self, due: DueLane, due_at_ms: int) -> None:
         """Move the due key of a lane that is due, then wake it; do nothing for a stale entry."""

@@ -1,0 +1,66 @@
+"""The request of an attempt: its body, its headers and their signature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions.clock import MS_PER_SEC
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+from functions.webhooks.target.headers import webhook_headers
+from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
+from functions.webhooks.target.signature import InvalidSecretError, PrivateKey, SigningKey, parse_secret, signatures
+from functions.webhooks.vocabulary.event_types import CURRENT_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.sending.attempt.bodies import Bodies
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A request, ready to be sent."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSigner:
+    """Makes the requests of attempts."""
+
+    boxes: SecretBoxes
+    bodies: Bodies
+
+    def sign(self, delivery: Delivery, endpoint: Endpoint | None, event: bytes, now_ms: int) -> SignedRequest | None:
+        """Return the request with an event of these bytes; None if a secret of the target is unusable.
+
+        `endpoint` None: a run's own URL. Raises ClientError.
+        """
+        api_version = CURRENT_VERSION if endpoint is None else endpoint.api_version
+        try:
+            keys, custom = self._keys(delivery, endpoint, now_ms)
+        except (InvalidSecretError, UnsealError):
+            return None
+        body = self.bodies.body(endpoint, delivery.event_id, delivery.submission_id, event)
+        timestamp_secs = now_ms // MS_PER_SEC
+        signature = signatures(keys, delivery.event_id, timestamp_secs, body)
+        headers = webhook_headers(
+            delivery.event_id, timestamp_secs, signature, custom, api_version, delivery.traceparent
+        )
+        return SignedRequest(delivery.url if endpoint is None else endpoint.url, headers, body)
+
+    def _keys(
+        self, delivery: Delivery, endpoint: Endpoint | None, now_ms: int
+    ) -> tuple[tuple[SigningKey | PrivateKey, ...], Mapping[str, str]]:
+        """Return the signing keys (more than one during a rotation overlap), and the custom headers."""
+        if endpoint is None:
+            secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
+            return (parse_secret(secret),), {}
+        secrets = EndpointSecrets(self.boxes)
+        return secrets.keys(endpoint, now_ms), secrets.headers(endpoint)
