@@ -102,10 +102,10 @@ kill-run: setup ## Kill parts of a stack for 2 minutes under load and count lost
 	@.venv/bin/python -m tests.system.kill_run $(ARGS)
 
 test-vm: setup ## The jail's tests in a virtual machine with cgroup v2 (emulated, slow; ARCHITECTURE=arm64, ARGS=), or compose.yaml in it (SUITE=service)
-	@bash infra/vm/$(if $(filter service,$(SUITE)),service,test).sh $(ARGS)
+	@bash tests/rigs/vm/$(if $(filter service,$(SUITE)),service,test).sh $(ARGS)
 
 test-hosts: setup ## README and jail's tests on Debian testing with CPython 3.14, in a root of their own (SUITE=, RUSTBOX_PYTHON=)
-	@bash infra/hosts/test.sh $(ARGS)
+	@bash tests/rigs/hosts/test.sh $(ARGS)
 
 test-image: setup ## Build the runner's image; slots, languages, hostile programs inside; its health check
 	@bash infra/image/test.sh

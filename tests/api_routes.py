@@ -5,8 +5,8 @@ from typing import Any
 
 from functions.handlers.api_document import openapi_text
 from functions.http.paths import find_route
-from infra.local.gateway import Router
-from infra.local.stack import Route
+from infra.local.declarations.stack import Route
+from infra.local.http.gateway import Router
 from tests.template_routes import template_routes
 
 ROUTES: dict[str, tuple[str, ...]] = {

@@ -10,12 +10,12 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from infra.local.console import Console
-from infra.local.functions_process import Server, http_config
-from infra.local.gateway import Gateway
+from infra.local.declarations.stack import Function, Route
+from infra.local.http.gateway import Gateway
+from infra.local.http.key_owners import KeyOwners
 from infra.local.invoker import Invoker, LambdaContext
-from infra.local.key_owners import KeyOwners
 from infra.local.metrics import Counters, duration_name, request_name
-from infra.local.stack import Function, Route
+from infra.local.processes.functions_process import Server, http_config
 
 ROUTES = [
     Route("POST", "/api/submit", "F"),

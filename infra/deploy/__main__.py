@@ -10,16 +10,16 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy.down import down
+from infra.deploy.building.image import BASE_IMAGE
+from infra.deploy.building.package import ARCHITECTURES, BUILD_DIR, ROOT, build
+from infra.deploy.deploy import Deployment, Settings
 from infra.deploy.errors import DeployError
-from infra.deploy.image import BASE_IMAGE
 from infra.deploy.importing import import_file
-from infra.deploy.package import ARCHITECTURES, BUILD_DIR, ROOT, build
 from infra.deploy.probe import probe
 from infra.deploy.progress import Progress
 from infra.deploy.status import status
 from infra.deploy.target import Target, read_target
-from infra.deploy.up import Deployment, Settings
+from infra.deploy.undeploy import down
 
 
 def main(arguments: list[str]) -> int:

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from infra.deploy.errors import DeployError
-from infra.deploy.stack import Stack
-from infra.local.export import BOXES, VERSION, owner_of
+from infra.deploy.resources.stack import Stack
+from infra.local.state.export import BOXES, VERSION, owner_of
 
 if TYPE_CHECKING:
     from pathlib import Path

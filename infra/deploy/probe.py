@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from botocore.exceptions import ClientError
 
-from infra.deploy.artifacts import delete_bucket
 from infra.deploy.errors import DeployError
-from infra.deploy.stack import Stack
+from infra.deploy.resources.artifacts import delete_bucket
+from infra.deploy.resources.stack import Stack
 from infra.deploy.target import Target
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import fleet
-from infra.deploy.api import Api, address
 from infra.deploy.errors import DeployError
-from infra.deploy.stack import Stack
+from infra.deploy.resources import fleet
+from infra.deploy.resources.stack import Stack
+from infra.deploy.smoke.api import Api, address
 
 if TYPE_CHECKING:
     from infra.deploy.progress import Progress

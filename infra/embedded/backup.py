@@ -9,11 +9,11 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from infra.embedded.durable import sync
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.kms_keys import MasterKeys
-from infra.embedded.schema import MIGRATIONS
-from infra.embedded.store import FILE_NAME
+from infra.embedded.storage.durable import sync
+from infra.embedded.storage.schema import MIGRATIONS
+from infra.embedded.storage.store import FILE_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.holders import identify_live
 from infra.embedded.kms_keys import WAY_OUT, MasterKeys
-from infra.embedded.store import Store
+from infra.embedded.storage.store import Store
 from infra.embedded.waking import Waking
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from infra.embedded.store import Synchronous
+    from infra.embedded.storage.store import Synchronous
 
 REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from infra.embedded.durable import sync
 from infra.embedded.errors import StoreUnusableError
+from infra.embedded.storage.durable import sync
 
 if TYPE_CHECKING:
     import sqlite3

@@ -23,19 +23,19 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case ["up" | "serve" as command]:
                 gc.disable()  # until `loading.load` is through
-                from infra.local import launcher  # noqa: PLC0415
+                from infra.local.processes import launcher  # noqa: PLC0415
 
                 return launcher.run(production=command == "serve")
             case ["admin-key"]:
-                from infra.local import admin_key  # noqa: PLC0415
+                from infra.local.state import admin_key  # noqa: PLC0415
 
                 admin_key.replace()
             case ["backup" | "restore" as command, file] if file:
-                from infra.local import backups  # noqa: PLC0415
+                from infra.local.state import backup_commands as backups  # noqa: PLC0415
 
                 backups.run(command, file)
             case ["export", file] if file:
-                from infra.local import export  # noqa: PLC0415
+                from infra.local.state import export  # noqa: PLC0415
 
                 export.run(file)
             case _:

@@ -15,7 +15,7 @@ from infra.local.settings import ACCOUNT_ID, REGION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.local.stack import Function
+    from infra.local.declarations.stack import Function
 
 type Handler = Callable[[Any, LambdaContext], Any]
 

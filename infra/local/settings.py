@@ -14,7 +14,7 @@ from infra.local.errors import StartError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.embedded.store import Synchronous
+    from infra.embedded.storage.store import Synchronous
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAINS_DIR = str(ROOT / ".toolchains")
@@ -26,8 +26,8 @@ ADMIN_KEY = "admin_local_development_only"
 ADMIN_KEY_PARAMETER = "/rustbox-local/admin-key"
 _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
 _MOST_PROCESSES = 64
-_WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.mappings
-_PENDING_REDRIVE_SECS = "15"  # with two sweeps, at most 30 s; see infra.local.schedules
+_WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.triggers.mappings
+_PENDING_REDRIVE_SECS = "15"  # with two sweeps, at most 30 s; see infra.local.triggers.schedules
 _MAX_PORT = 65535
 
 

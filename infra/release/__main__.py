@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from functions import VERSION
+from infra.deploy.building.image import BASE_IMAGE
+from infra.deploy.building.package import ARCHITECTURES, BUILD_DIR, build
 from infra.deploy.errors import DeployError
-from infra.deploy.image import BASE_IMAGE
-from infra.deploy.package import ARCHITECTURES, BUILD_DIR, build
 from infra.release.golden import store
 from infra.release.image import save
 from infra.release.wheel import build_wheel

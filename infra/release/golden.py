@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from functions import VERSION
-from infra.deploy.package import ROOT
+from infra.deploy.building.package import ROOT
 
 KINDS = (
     "execution_requested",

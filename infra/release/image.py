@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions import VERSION
-from infra.deploy.image import CONTEXT, docker
-from infra.deploy.package import own_architecture
+from infra.deploy.building.image import CONTEXT, docker
+from infra.deploy.building.package import own_architecture
 
 if TYPE_CHECKING:
     from pathlib import Path

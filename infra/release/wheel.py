@@ -7,8 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from infra.deploy.building.package import ROOT
 from infra.deploy.errors import DeployError
-from infra.deploy.package import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

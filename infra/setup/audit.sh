@@ -44,7 +44,7 @@ case "${1:-}" in
     say "the zip: .build/functions.cdx.json"
     list .build/runner.cdx.json sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt
     if status_file .build/dpkg-status; then
-      .venv/bin/python -m infra.deploy.debian_bom .build/dpkg-status .build/runner.cdx.json
+      .venv/bin/python -m infra.deploy.building.debian_bom .build/dpkg-status .build/runner.cdx.json
       say "the image: .build/runner.cdx.json"
     else
       say "the image: .build/runner.cdx.json without Debian's packages, as there is no image $image: build it, or set PACKAGES"

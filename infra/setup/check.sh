@@ -46,7 +46,7 @@ stage_lint() {
 stage_types() { "$bin/mypy" "${python_paths[@]}"; }
 
 # A part of the jail's suite on cgroup v2, in an emulated machine; `make test-vm` runs the whole suite there.
-stage_vm() { bash infra/vm/test.sh part; }
+stage_vm() { bash tests/rigs/vm/test.sh part; }
 
 stage_jail() {
   local path others=()

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from infra.embedded.store import FILE_NAME, LOG_NAME
+from infra.embedded.storage.store import FILE_NAME, LOG_NAME
 
 _HEAD = struct.Struct("<IIQQ")
 _KINDS = {1: FILE_NAME, 2: LOG_NAME}

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from infra.local import admin_key
 from infra.local.errors import StartError
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER
+from infra.local.state import admin_key
 from tests.embedded.backend import Backend
 
 SHOWN = re.compile(r"rustbox: the administrator's key, shown only now: (\S{43})\n")

@@ -18,7 +18,7 @@ import pytest
 from infra.embedded.backup import back_up, restore
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import StoreUnusableError
-from infra.embedded.store import FILE_NAME
+from infra.embedded.storage.store import FILE_NAME
 from tests.embedded.backend import Backend, session_of
 from tests.until import until
 

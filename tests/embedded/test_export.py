@@ -23,8 +23,8 @@ from infra.deploy.errors import DeployError
 from infra.deploy.progress import Progress
 from infra.deploy.target import Target
 from infra.embedded.engine import Engine, open_engine
-from infra.local.export import _write, document_of
 from infra.local.settings import API_KEY
+from infra.local.state.export import _write, document_of
 from tests.embedded.backend import Backend, session_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

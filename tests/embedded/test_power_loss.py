@@ -15,7 +15,7 @@ import pytest
 
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError
-from infra.embedded.store import FILE_NAME, Synchronous
+from infra.embedded.storage.store import FILE_NAME, Synchronous
 from tests.disk.recorded_disk import RecordedDisk
 from tests.embedded.backend import Backend, session_of
 from tests.until import until

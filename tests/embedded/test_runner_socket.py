@@ -16,18 +16,19 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from infra.embedded import runner_client, runner_protocol
+from infra.embedded.confined import client as runner_client
+from infra.embedded.confined import protocol as runner_protocol
+from infra.embedded.confined.client import SocketCaller
+from infra.embedded.confined.policy import Policy
+from infra.embedded.confined.socket_server import RunnerSocket
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
-from infra.embedded.runner_client import SocketCaller
-from infra.embedded.runner_policy import Policy
-from infra.embedded.runner_socket import RunnerSocket
 from infra.embedded.services import OPERATIONS
 from infra.embedded.sqs.receipts import release_dead
-from infra.local.embedded_aws import runner_statements
+from infra.local.aws.embedded_aws import runner_statements
+from infra.local.declarations.translation import translate
 from infra.local.settings import ROOT
-from infra.local.translation import translate
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend, make_session
 
@@ -257,12 +258,12 @@ import json, os, sys
 from pathlib import Path
 import boto3
 from infra.embedded.hook import Hook
-from infra.embedded.runner_client import SocketCaller
+from infra.embedded.confined.client import SocketCaller
 Hook(SocketCaller(Path(sys.argv[1]))).attach_everywhere()
 sqs = boto3.Session(region_name="us-east-1").client("sqs")
 (message,) = sqs.receive_message(QueueUrl=sys.argv[2], VisibilityTimeout=43200)["Messages"]
 opened = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
-loaded = {"sqlite3", "infra.embedded.kms_keys", "infra.embedded.store", "infra.local"} & sys.modules.keys()
+loaded = {"sqlite3", "infra.embedded.kms_keys", "infra.embedded.storage.store", "infra.local"} & sys.modules.keys()
 print(json.dumps({"body": message["Body"], "opened": opened, "loaded": list(loaded)}), flush=True)
 sys.stdin.read()
 """

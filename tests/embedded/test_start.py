@@ -17,10 +17,10 @@ from botocore.exceptions import ClientError
 
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError, StoreUnusableError
-from infra.embedded.schema import MIGRATIONS
-from infra.embedded.store import FILE_NAME, LOG_NAME
+from infra.embedded.storage.schema import MIGRATIONS
+from infra.embedded.storage.store import FILE_NAME, LOG_NAME
 from infra.local.errors import StartError
-from infra.local.preflight import lock_state
+from infra.local.start_checks import lock_state
 from tests.embedded.backend import Backend, session_of
 from tests.until import until
 

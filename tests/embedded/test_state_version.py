@@ -3,7 +3,7 @@
 import pytest
 
 from infra.local.errors import StartError
-from infra.local.state_version import require_readable
+from infra.local.state.state_version import require_readable
 from tests.embedded.backend import Backend
 
 

@@ -1,6 +1,7 @@
 """`docker compose up` in the repository: the whole service in a container, on the host's loopback only.
 
-Needs the image `rustbox` and a Docker engine: `infra/image/test.sh` brings both, on cgroup v2 `infra/vm/service.sh`.
+Needs the image `rustbox` and a Docker engine: `infra/image/test.sh` brings both.
+On cgroup v2 `tests/rigs/vm/service.sh` does.
 With LANGUAGES the service must offer these, else all.
 """
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from infra.deploy import package as packaging
+from infra.deploy.building import package as packaging
+from infra.deploy.building.package import MAX_ZIPPED_BYTES, ROOT, Package, build, own_architecture
+from infra.deploy.building.service_data import AWS_SERVICES
 from infra.deploy.errors import DeployError
-from infra.deploy.package import MAX_ZIPPED_BYTES, ROOT, Package, build, own_architecture
-from infra.deploy.service_data import AWS_SERVICES
 from infra.sam_template import read
 
 FUNCTIONS = (

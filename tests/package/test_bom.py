@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.debian_bom import add, components
-from infra.deploy.package import BUILD_DIR, ROOT, Package
+from infra.deploy.building.debian_bom import add, components
+from infra.deploy.building.package import BUILD_DIR, ROOT, Package
 
 STATUS = """Package: libc6
 Status: install ok installed

@@ -14,7 +14,7 @@ import pytest
 import functions
 import rustbox_cli
 import sandbox_runtime
-from infra.deploy.package import ROOT, Package, own_architecture
+from infra.deploy.building.package import ROOT, Package, own_architecture
 from infra.release import __main__ as command
 from infra.release import golden
 from infra.release.wheel import build_wheel

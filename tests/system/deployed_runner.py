@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from infra.deploy import runner
+from infra.deploy.smoke import runner
 from infra.deploy.target import Target
 from tests.system.local_stack import ROOT
 

@@ -17,18 +17,19 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from functions import VERSION
-from infra.deploy import artifacts, runner, smoke_test
-from infra.deploy.api import Api
-from infra.deploy.down import down
+from infra.deploy.building.package import build, own_architecture
 from infra.deploy.errors import DeployError
-from infra.deploy.package import build, own_architecture
 from infra.deploy.probe import probe
 from infra.deploy.progress import Progress
-from infra.deploy.receiver import receiver
-from infra.deploy.secrets import ensure_secret, find_secret
-from infra.deploy.stack import Stack
+from infra.deploy.resources import artifacts
+from infra.deploy.resources.secrets import ensure_secret, find_secret
+from infra.deploy.resources.stack import Stack
+from infra.deploy.smoke import runner, smoke_test
+from infra.deploy.smoke.api import Api
+from infra.deploy.smoke.receiver import receiver
 from infra.deploy.status import queue_line
 from infra.deploy.target import Target
+from infra.deploy.undeploy import down
 from tests.system.deployed_runner import deployed_runner
 from tests.system.local_stack import ROOT, wait_until
 from tests.system.ministack import ministack

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from infra.deploy import fleet
+from infra.deploy.building.image import ensure_image
 from infra.deploy.errors import DeployError
-from infra.deploy.fleet import NETWORK, FleetSettings
-from infra.deploy.image import ensure_image
 from infra.deploy.progress import Progress
-from infra.deploy.stack import Stack
+from infra.deploy.resources import fleet
+from infra.deploy.resources.fleet import NETWORK, FleetSettings
+from infra.deploy.resources.stack import Stack
 from infra.deploy.target import Target
 from infra.sam_template import read
 from tests.system.local_stack import ROOT

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from infra.embedded.store import FILE_NAME
-from infra.local.embedded_aws import FOLDER
+from infra.embedded.storage.store import FILE_NAME
+from infra.local.aws.embedded_aws import FOLDER
 from tests.disk.recorded_disk import RecordedDisk
 from tests.system.local_stack import LocalStack, run, wait_until
 from tests.system.webhook_inbox import Answer, Delivery, open_receiver

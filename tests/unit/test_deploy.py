@@ -12,11 +12,8 @@ from cfnlint.api import lint
 
 from functions.aws import clients
 from infra.deploy import __main__ as deploy
-from infra.deploy import emulator, receiver, runner, up
-from infra.deploy.costs import RUNS, dollars_a_month, dollars_per_million
-from infra.deploy.errors import DeployError
-from infra.deploy.package import ROOT
-from infra.deploy.preflight import (
+from infra.deploy import deploy as up
+from infra.deploy.account_checks import (
     LONGEST_WAIT_SECS,
     SHORT_WAIT_SECS,
     SWEEPER,
@@ -26,10 +23,15 @@ from infra.deploy.preflight import (
     describe_concurrency,
     longest_wait_secs,
 )
+from infra.deploy.building.package import ROOT
+from infra.deploy.costs import RUNS, dollars_a_month, dollars_per_million
+from infra.deploy.deploy import Deployment
+from infra.deploy.errors import DeployError
 from infra.deploy.progress import Progress
-from infra.deploy.retained import retained
+from infra.deploy.resources import emulator
+from infra.deploy.resources.retained import retained
+from infra.deploy.smoke import receiver, runner
 from infra.deploy.target import Target, read_target
-from infra.deploy.up import Deployment
 from infra.sam_template import read, translate
 
 if TYPE_CHECKING:

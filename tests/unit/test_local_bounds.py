@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.local import gateway as gateway_module
-from infra.local import http_protocol
+from infra.local.http import gateway as gateway_module
+from infra.local.http import http_protocol
 from infra.local.invoker import LambdaContext
 from tests.local_front import answers, connect, gateway, ok, read_all, read_answer, request, serving
 

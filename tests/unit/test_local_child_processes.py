@@ -15,7 +15,7 @@ from infra.local.settings import ROOT
 _PROGRAM = """
 import os, signal, sys, threading, time
 from infra.local.console import Console
-from infra.local.child_processes import DRAIN_SIGNAL, Child, ChildProcesses, unblock_signals
+from infra.local.processes.child_processes import DRAIN_SIGNAL, Child, ChildProcesses, unblock_signals
 
 def tell(text):
     os.write(1, f"{text} {os.getpid()}\\n".encode())

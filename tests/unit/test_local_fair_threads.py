@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from infra.local.fair_shares import FairShares, NoShareError
-from infra.local.thread_pool import FairThreadPool
+from infra.local.http.fair_shares import FairShares, NoShareError
+from infra.local.http.thread_pool import FairThreadPool
 
 
 def _fill(shares: FairShares, owners: list[str]) -> list[int]:

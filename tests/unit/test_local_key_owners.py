@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra.local.key_owners import KeyOwners
+from infra.local.http.key_owners import KeyOwners
 from tests.local_front import project_of
 
 

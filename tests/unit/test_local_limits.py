@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.local import request_threads
+from infra.local.http import request_threads
 from infra.local.invoker import LambdaContext
 from tests.local_front import gateway
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import preflight
+from infra.local import start_checks as preflight
+from infra.local.declarations.translation import translate
 from infra.local.errors import StartError
 from infra.local.settings import ROOT
-from infra.local.translation import translate
 
 OFFERED = translate(ROOT / "template.yaml", {}).parameters["OfferedLanguages"]
 

@@ -1,6 +1,6 @@
 """The local stack gives its runner the settings that a user sets, and nothing else of the environment."""
 
-from infra.local.runner_process import passed_on
+from infra.local.processes.runner_process import passed_on
 
 
 def test_settings_of_the_runner_pass_through_the_stack() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.local import request_threads
+from infra.local.http import request_threads
 from infra.local.invoker import LambdaContext
 from tests.local_front import TIMEOUT_SECS, connect, gateway, read_answer, request, serving
 

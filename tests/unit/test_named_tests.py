@@ -1,4 +1,4 @@
-"""The tests and programs that the scripts of infra name exist: those run too rarely to find a new name soon."""
+"""The tests and programs that the scripts of infra and tests/rigs name exist: those scripts run rarely."""
 
 import re
 import subprocess
@@ -9,8 +9,8 @@ import pytest
 from tests.jail.hostile.catalogue import CONTROLS, all_programs
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = (ROOT / "infra" / "vm" / "test.sh").read_text()
-SERVICE = (ROOT / "infra" / "vm" / "service_tests.sh").read_text()
+SCRIPT = (ROOT / "tests" / "rigs" / "vm" / "test.sh").read_text()
+SERVICE = (ROOT / "tests" / "rigs" / "vm" / "service_tests.sh").read_text()
 IMAGE = (ROOT / "infra" / "image" / "test.sh").read_text()
 NAMED = re.findall(r"(tests/\w+/\w+\.py)::(test_\w+)", SCRIPT + IMAGE)
 LISTED = re.findall(r"tests/jail/test_[\w{},]*\.py", IMAGE)

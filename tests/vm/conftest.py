@@ -1,4 +1,4 @@
-"""Tests that change settings of the kernel: they are collected only in the machine that infra/vm makes for itself."""
+"""Tests that change settings of the kernel: only the machine that tests/rigs/vm makes for itself collects them."""
 
 import os
 

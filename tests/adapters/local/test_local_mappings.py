@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from functions.ids import new_id
-from infra.local import stoppable_threads
+from infra.local.aws.resources import create_bus, session
 from infra.local.console import Console
+from infra.local.declarations.stack import Function, QueueMapping
 from infra.local.invoker import Invoker
-from infra.local.mappings import MappingPollers, Share
 from infra.local.metrics import Counters, message_name
-from infra.local.resources import create_bus, session
-from infra.local.stack import Function, QueueMapping
-from infra.local.stoppable_threads import StoppableThreads
+from infra.local.triggers import stoppable_threads
+from infra.local.triggers.mappings import MappingPollers, Share
+from infra.local.triggers.stoppable_threads import StoppableThreads
 from tests.until import until
 
 COUNTERS = Counters([message_name(queue, how) for queue in ("Deliveries", "Idle") for how in ("handled", "failed")], 1)

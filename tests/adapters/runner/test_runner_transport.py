@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.messages import judged as functions_judged
-from infra.embedded import runner_protocol
+from infra.embedded.confined import protocol as runner_protocol
 from sandbox_runtime.classify import Phase, classify
 from sandbox_runtime.executor import execute
 from sandbox_runtime.executor.report import result

@@ -6,7 +6,7 @@ from functions.clock import now_ms, to_rfc3339
 from functions.messages.wire import RunnerHeartbeat
 from functions.submissions.runners import runner_store
 from functions.submissions.runners.runner_store import RunnerStore, SeenRunner
-from infra.local.runner_process import NODE_ID, mark_ended
+from infra.local.processes.runner_process import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, golden
 

@@ -20,8 +20,8 @@ from functions.aws.clients import Clients
 from infra.embedded import services
 from infra.embedded.engine import open_engine
 from infra.embedded.hook import Hook
-from infra.local.aws_environment import prepare_for_engine
-from infra.local.embedded_aws import FOLDER
+from infra.local.aws.aws_environment import prepare_for_engine
+from infra.local.aws.embedded_aws import FOLDER
 from tests.bench.answers import WrongAnswerError
 from tests.bench.floors.bare_submission import Answered, Asked, checked, key_of, ms_since, new
 from tests.bench.floors.child import Facts, serve

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from infra.deploy.package import build, own_architecture
+from infra.deploy.building.package import build, own_architecture
 from infra.sam_template import read
 from tests.adapters.aws_account import API_KEY
 from tests.adapters.http_calls import event, post

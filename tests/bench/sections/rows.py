@@ -17,8 +17,8 @@ from infra.embedded.dynamodb.items import Row
 from infra.embedded.dynamodb.tables import find_table
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import expire
-from infra.embedded.store import FILE_NAME
-from infra.local.embedded_aws import FOLDER
+from infra.embedded.storage.store import FILE_NAME
+from infra.local.aws.embedded_aws import FOLDER
 from tests.bench.answers import Tally, WrongAnswerError, check_result
 from tests.bench.api_client import ApiClient, Endpoint, body_of, parsed
 from tests.bench.report import Figure, Section

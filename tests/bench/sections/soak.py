@@ -14,7 +14,7 @@ from threading import Event
 from functions.clock import now_ms
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import expire
-from infra.local.embedded_aws import FOLDER
+from infra.local.aws.embedded_aws import FOLDER
 from tests.bench.answers import Tally, WrongAnswerError
 from tests.bench.closed_loop import ClosedLoop
 from tests.bench.mixture import mixed_programs

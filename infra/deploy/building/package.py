@@ -1,0 +1,176 @@
+"""The zip that all functions share: our code and the locked dependencies, compiled.
+
+The same inputs give the same bytes, so that an unchanged package is neither uploaded nor deployed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from infra.deploy.building import service_data
+from infra.deploy.errors import DeployError
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILD_DIR = ROOT / ".build"
+ARCHITECTURES = ("arm64", "x86_64")
+MAX_ZIPPED_BYTES = 10 * 1024 * 1024
+RUNTIME = "3.13"
+"""The Python of `Runtime` in template.yaml. Compiled files are for this version only."""
+
+_PIP_SECS = 300
+_MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+# Lambda's Python 3.13 runs on Amazon Linux 2023, which has glibc 2.34.
+_GLIBC_MINORS = (17, 28, 34)
+_NEVER_SHIPPED = (
+    *("*.dist-info", "bin", "__pycache__", "*.pyi", "py.typed", "examples", "examples-1.json"),
+    # PyNaCl needs cffi's compiled module only.
+    *("cffi", "pycparser"),
+    # Pages that Powertools could serve, and time zones for functions of dateutil that botocore does not call.
+    *("swagger-ui-bundle.min.js", "swagger-ui.min.css", "dateutil-zoneinfo.tar.gz"),
+)
+# Our licences to ship the libraries ask for these texts. Wheels have them in their metadata.
+_LICENCE_FILES = ("LICEN[CS]E*", "NOTICE*", "COPYING*")
+_TASK_ROOT = Path("/var/task")
+# Arguments: folder, its name on Lambda, whether sources stay. UNCHECKED_HASH: the interpreter does not compare the
+# compiled files with their sources, whose dates are lost in the zip.
+_COMPILER = """
+import pathlib, py_compile, sys
+tree, name = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+for source in sorted(tree.rglob("*.py")):
+    py_compile.compile(
+        str(source),
+        cfile=None if sys.argv[3] == "True" else str(source.with_suffix(".pyc")),
+        dfile=str(name / source.relative_to(tree)),
+        doraise=True,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+"""
+_FIRST_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A built zip. `digest`: its SHA-256 in hexadecimal."""
+
+    path: Path
+    digest: str
+    size: int
+
+
+def own_architecture() -> str:
+    """Return Lambda's name for the CPU of this machine."""
+    return next(name for name, machine in _MACHINES.items() if machine == platform.machine())
+
+
+def build(architecture: str, build_dir: Path = BUILD_DIR) -> Package:
+    """Build `functions-<architecture>.zip` in `build_dir`. Raises DeployError."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" != RUNTIME:
+        raise DeployError(
+            f"the package needs Python {RUNTIME} to compile its files, and this is {platform.python_version()}: "
+            f"run `RUSTBOX_PYTHON=/usr/bin/python{RUNTIME} make setup`"
+        )
+    build_dir.mkdir(parents=True, exist_ok=True)
+    dependencies = _dependencies(architecture, build_dir)
+    target = build_dir / f"functions-{architecture}.zip"
+    with TemporaryDirectory(dir=build_dir) as folder:
+        code = Path(folder) / "functions"
+        shutil.copytree(ROOT / "functions", code, ignore=shutil.ignore_patterns("__pycache__"))
+        _compile(code, Path("functions"), keep_sources=True)
+        written = Path(folder) / "functions.zip"
+        _zip({Path(): dependencies, Path("functions"): code}, written)
+        written.rename(target)
+    package = Package(target, hashlib.sha256(target.read_bytes()).hexdigest(), target.stat().st_size)
+    if package.size > MAX_ZIPPED_BYTES:
+        raise DeployError(
+            f"{target.name} has {package.size:,} bytes, the limit is {MAX_ZIPPED_BYTES:,}: "
+            "leave out files in infra/deploy/building/package.py, or raise the limit there"
+        )
+    return package
+
+
+def _dependencies(architecture: str, build_dir: Path) -> Path:
+    """Return the folder with the compiled dependencies, made anew only if the lock or these modules have changed."""
+    lock = ROOT / "requirements.txt"
+    inputs = (lock, Path(__file__), Path(service_data.__file__))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
+    folder = build_dir / f"dependencies-{architecture}-{digest}"
+    if folder.is_dir():
+        return folder
+    with TemporaryDirectory(dir=build_dir) as partial:
+        installed, shipped = Path(partial) / "installed", Path(partial) / "shipped"
+        _install(lock, architecture, installed)
+        shutil.copytree(installed, shipped, ignore=shutil.ignore_patterns(*_NEVER_SHIPPED))
+        service_data.shorten(shipped / "botocore" / "data")
+        shutil.rmtree(shipped / "boto3" / "data")  # resources and examples, which the functions do not use
+        _compile(shipped, Path(), keep_sources=False)
+        _copy_licences(installed, shipped / "licenses")
+        shipped.rename(folder)
+    return folder
+
+
+def _copy_licences(installed: Path, target: Path) -> None:
+    """Copy the licence texts of each library into a folder with its name and version."""
+    for metadata in installed.glob("*.dist-info"):
+        texts = [path for pattern in _LICENCE_FILES for path in metadata.rglob(pattern) if path.is_file()]
+        if not texts:
+            raise DeployError(f"{metadata.stem} has no licence text: read its terms, then change this module")
+        folder = target / metadata.stem
+        folder.mkdir(parents=True)
+        for text in texts:
+            shutil.copy(text, folder / text.name)
+
+
+def _install(lock: Path, architecture: str, folder: Path) -> None:
+    platforms = [f"--platform=manylinux_2_{minor}_{_MACHINES[architecture]}" for minor in _GLIBC_MINORS]
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
+        *("--require-hashes", "--no-deps", "--only-binary=:all:", "--implementation=cp", f"--python-version={RUNTIME}"),
+        *(*platforms, f"--platform=manylinux2014_{_MACHINES[architecture]}"),
+        *(f"--requirement={lock}", f"--target={folder}"),
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PIP_SECS)
+    except subprocess.TimeoutExpired as error:
+        raise DeployError(f"pip took over {_PIP_SECS} s: check the package index, then repeat") from error
+    if done.returncode:
+        raise DeployError(f"pip cannot install requirements.txt for {architecture}:\n{done.stderr.strip()}")
+
+
+def _compile(tree: Path, name: Path, *, keep_sources: bool) -> None:
+    """Compile every module of a folder that the zip holds as `name`. Sources of our own code stay, for tracebacks.
+
+    Lambda's file system is read-only, so a function without compiled files compiles its sources at each cold start.
+    """
+    # A process of its own: the bytes depend on which strings the compiling process has seen before.
+    done = subprocess.run(
+        [sys.executable, "-S", "-s", "-P", "-c", _COMPILER, str(tree), str(_TASK_ROOT / name), str(keep_sources)],
+        env={"PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_PIP_SECS,
+    )
+    if done.returncode:
+        raise DeployError(f"a module of {tree.name} does not compile:\n{done.stderr.strip()}")
+    if not keep_sources:
+        for source in tree.rglob("*.py"):
+            source.unlink()
+
+
+def _zip(trees: dict[Path, Path], target: Path) -> None:
+    """Write folders to a zip, each under its name there, in sorted order and without dates."""
+    files = {name / path.relative_to(tree): path for name, tree in trees.items() for path in tree.rglob("*")}
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, path in sorted(files.items()):
+            if path.is_file():
+                entry = zipfile.ZipInfo(name.as_posix(), _FIRST_DATE)
+                entry.external_attr = 0o100644 << 16
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)

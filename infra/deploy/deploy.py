@@ -1,0 +1,211 @@
+"""`make deploy`: create or update a stage. Repeating it without a change changes nothing."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from cfnlint.api import lint
+
+from infra.deploy import account_checks as preflight
+from infra.deploy.building.package import ROOT, build
+from infra.deploy.costs import PRICES_OF, RUNS, dollars_a_month, dollars_per_million
+from infra.deploy.errors import DeployError
+from infra.deploy.resources import artifacts, emulator, fleet
+from infra.deploy.resources.fleet import FleetSettings
+from infra.deploy.resources.secrets import ensure_secret, find_secret
+from infra.deploy.resources.stack import Stack
+from infra.deploy.smoke import runner, smoke_test
+from infra.deploy.smoke.api import Api, address
+from infra.deploy.smoke.projects import create_first_project, smoke_test_key
+from infra.deploy.smoke.receiver import receiver
+from infra.sam_template import TemplateInvalidError, read, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.deploy.account_checks import Preflight
+    from infra.deploy.building.package import Package
+    from infra.deploy.progress import Progress
+    from infra.deploy.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a deployment. `parameters`: of template.yaml, by name. `runner_env`: file for the runners.
+
+    `fleet`: parameters of network.yaml and runner_fleet.yaml; None: no fleet. `base_image`: of its image.
+    """
+
+    architecture: str
+    parameters: dict[str, str]
+    runner_env: Path
+    start_runner: bool
+    fleet: dict[str, str] | None
+    base_image: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A deployment before anything is created. `template`: translated; its functions are `package`, in `bucket`."""
+
+    parameters: dict[str, str]
+    fleet: FleetSettings | None
+    package: Package
+    bucket: str
+    template: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Creates or updates a stage."""
+
+    target: Target
+    settings: Settings
+    progress: Progress
+
+    def up(self) -> None:
+        """Deploy, then test. Raises DeployError."""
+        target, stack = self.target, Stack(self.target, self.progress)
+        checked = self._check(stack)
+        self._create(stack, checked)
+        outputs, resources = stack.outputs(), stack.resources()
+        if target.endpoint is not None and (tables := emulator.set_expiry(target, checked.template, resources)):
+            self.progress.step("expiry", f"set by API calls, as this CloudFormation does not: {', '.join(tables)}")
+        base_url = address(target, resources["Api"], outputs["ApiUrl"])
+        if checked.fleet is not None:
+            fleet.deploy_runners(target, checked.bucket, checked.fleet, outputs, self.progress)
+        wrote = runner.write_file(self.settings.runner_env, target, outputs)
+        self.progress.step("runner", f"{self.settings.runner_env} {'written' if wrote else 'is up to date'}")
+        first_key = None
+        try:
+            with Api(base_url, "X-Admin-Key", find_secret(target, target.admin_key_parameter) or "") as admin:
+                first_key = create_first_project(admin)
+                check_key = smoke_test_key(target, admin, base_url)
+            with Api(base_url, "X-API-Key", check_key) as api:
+                self._smoke_test(outputs, api, checked.bucket)
+        finally:
+            # After a failed test too: the next deployment does not show the key of the first project.
+            self._tell(base_url, first_key, outputs)
+
+    def _check(self, stack: Stack) -> _Checked:
+        """Check the settings and the account, and build package and template. Nothing is created."""
+        target, settings = self.target, self.settings
+        preflight.check_runner_url(settings.parameters)
+        found = preflight.check(target, settings.architecture)
+        of_fleet = None
+        if settings.fleet is not None:
+            of_fleet = FleetSettings(found.architecture, settings.base_image, settings.fleet)
+            fleet.check(target, of_fleet)
+        parameters = self._parameters(found, stack)
+        self._announce(found, parameters)
+        package = build(found.architecture)
+        self.progress.step("package", f"{package.path.name}, {package.size / (1 << 20):.2f} MiB")
+        bucket = artifacts.bucket_name(target, found.account)
+        template = _template(parameters, f"s3://{bucket}/{package.digest}.zip")
+        if target.endpoint is not None:
+            template = emulator.with_numbers(template, parameters)
+        self.progress.step("lint", f"{len(template['Resources'])} resources, no findings")
+        if target.endpoint is None:
+            price = f"${dollars_a_month(template):.0f} a month"
+            self.progress.step("costs", f"without any run {price}: alarms, dashboard, key")
+        return _Checked(parameters, of_fleet, package, bucket, template)
+
+    def _create(self, stack: Stack, checked: _Checked) -> None:
+        """Create or update secrets, bucket, network and stack."""
+        target, progress, bucket = self.target, self.progress, checked.bucket
+        for name in (target.admin_key_parameter, target.runner_token_parameter):
+            progress.step("secret", f"{name} {'created' if ensure_secret(target, name) else 'exists'}")
+        artifacts.ensure_bucket(target, bucket)
+        key, uploaded = artifacts.upload_package(target, bucket, checked.package)
+        progress.step("upload", f"s3://{bucket}/{key} {'uploaded' if uploaded else 'exists'}")
+        parameters = checked.parameters
+        if checked.fleet is not None:
+            parameters = fleet.deploy_network(target, bucket, checked.fleet, progress) | parameters
+        changed = stack.deploy(artifacts.upload_template(target, bucket, checked.template), parameters)
+        progress.step("stack", f"{target.stack_name} {'is deployed' if changed else 'has no changes'}")
+
+    def _parameters(self, found: Preflight, stack: Stack) -> dict[str, str]:
+        deployed = (stack.describe() or {}).get("Parameters", [])
+        before = {parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in deployed}
+        concurrency = preflight.concurrency_parameters(found.unreserved)
+        if before.get("ReserveConcurrency") == "true":
+            # The rest of the account is now smaller by our own part: keep the first division.
+            concurrency = {name: before[name] for name in concurrency if name in before}
+        parameters = {
+            "Stage": self.target.stage,
+            "Architecture": found.architecture,
+            "AdminKeyParameter": self.target.admin_key_parameter,
+            **concurrency,
+            "LongestWaitSecs": str(preflight.longest_wait_secs(concurrency)),
+        }
+        if self.target.is_loopback:
+            parameters |= {"AllowInsecureWebhookTargets": "true"}
+        return parameters | self.settings.parameters
+
+    def _announce(self, found: Preflight, parameters: Mapping[str, str]) -> None:
+        where = self.target.endpoint or self.target.region
+        self.progress.step("preflight", f"account {found.account}, {where}, as {found.caller}")
+        self.progress.step("preflight", f"stage {self.target.stage}, functions on {found.architecture}")
+        self.progress.step("preflight", preflight.describe_concurrency(found.concurrency, parameters))
+        if self.target.endpoint is None:
+            costs = ", ".join(f"{run.name} ${dollars_per_million(run, found.architecture):.0f}" for run in RUNS)
+            what = f"a million runs (prices of {PRICES_OF}, without runners, logs, storage)"
+            self.progress.step("costs", f"{what}: {costs}")
+
+    def _smoke_test(self, outputs: dict[str, str], api: Api, bucket: str) -> None:
+        with ExitStack() as parts:
+            patience_secs, log = 0.0 if self.settings.fleet is None else fleet.START_SECS, None
+            if self.settings.start_runner and not smoke_test.wait_for_runner(api, 0):
+                folder = Path(parts.enter_context(TemporaryDirectory()))
+                parts.enter_context(runner.process(self.target, outputs, folder))
+                self.progress.step("runner", "started on this machine, for the smoke test only")
+                patience_secs, log = smoke_test.RUNNER_SECS, folder / "runner.log"
+            if not smoke_test.wait_for_runner(api, patience_secs):
+                if log is not None:
+                    raise DeployError(f"the runner did not report within {patience_secs:g} s:\n{_end_of(log)}")
+                self.progress.step(
+                    "smoke test", "no runner has reported: start one, or see `make deploy-status`; then repeat this"
+                )
+                return
+            smoke_test.run(api, self.progress)
+            if self.target.is_loopback:
+                smoke_test.run_webhook_here(api, self.progress)
+            else:
+                self.progress.step("webhook", "creating a public receiver for this test; it is deleted at the end")
+                hook = parts.enter_context(receiver(self.target, bucket, self.progress))
+                smoke_test.run_webhook_on_aws(api, self.progress, hook.url, hook.secret)
+
+    def _tell(self, base_url: str, first_key: str | None, outputs: dict[str, str]) -> None:
+        tell, target = self.progress.plain, self.target
+        tell()
+        tell(f"API        {base_url}")
+        if first_key is not None:
+            tell(f"API key    {first_key}")
+            tell("           of the first project; it is shown only now")
+        tell(f"admin key  aws ssm get-parameter --with-decryption --name {target.admin_key_parameter}")
+        if self.settings.fleet is None:
+            tell(f"runners    give each host a role with {outputs['RunnerPolicyArn']}, then start the image:")
+            tell("           docs/runner.md#start-a-container")
+        if target.endpoint is None:
+            tell(f"dashboard  {outputs['DashboardUrl']}")
+        tell(f"next       make deploy-status STAGE={target.stage}")
+
+
+def _template(parameters: dict[str, str], code_uri: str) -> dict[str, Any]:
+    """Translate and check the template."""
+    try:
+        template = translate(read(ROOT / "template.yaml"), parameters, code_uri)
+    except TemplateInvalidError as error:
+        raise DeployError(str(error)) from error
+    if problems := [f"  {match}" for match in lint(json.dumps(template))]:
+        raise DeployError("cfn-lint found problems in the translated template:\n" + "\n".join(problems))
+    return template
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])

@@ -1,0 +1,8 @@
+"""A process that may make some calls only, and opens neither the file nor the keys.
+
+In the order of a call:
+
+1. `process` starts a Python module whose botocore calls go to a socket.
+2. `client` sends a call there. `protocol` has the messages.
+3. `socket_server` answers it, if `policy` allows the call.
+"""

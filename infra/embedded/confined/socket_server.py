@@ -1,0 +1,105 @@
+"""Serves the runner its queues and its part of the bucket on a Unix socket. It has neither the file nor the keys.
+
+Messages that it receives belong to its process: they return at once when that dies.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded import services
+from infra.embedded.confined import protocol as runner_protocol
+from infra.embedded.errors import ServiceError
+from infra.embedded.holders import identify
+from infra.embedded.socket_folder import SocketFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.embedded.calls import Answer
+    from infra.embedded.confined.policy import Policy
+    from infra.embedded.engine import Engine
+
+_MOST_CONNECTIONS: Final = 128
+_PAUSE_SECS: Final = 0.1
+_CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
+
+
+class RunnerSocket:
+    """`path`: of the socket, in a folder that exists. Each connection has a thread and one call at a time."""
+
+    def __init__(self, path: Path, engine: Engine, policy: Policy) -> None:
+        self._path = path
+        self._engine = engine
+        self._policy = policy
+        self._free = threading.Semaphore(_MOST_CONNECTIONS)
+        self._stopping = threading.Event()
+        path.unlink(missing_ok=True)
+        self._directory = SocketFolder(path.parent)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self._directory.address(path.name))
+        os.chmod(path, 0o600)  # noqa: PTH101 - like the other calls on the socket
+        self._listener.listen(_MOST_CONNECTIONS)
+
+    def start(self) -> None:
+        """Accept connections from now on."""
+        threading.Thread(target=self._accept, name="runner-socket", daemon=True).start()
+
+    def stop(self) -> None:
+        """Accept no more. Connections end with this process or their client."""
+        self._stopping.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            self._free.acquire()
+            try:
+                accepted, _ = self._listener.accept()
+                try:
+                    threading.Thread(target=self._serve, args=(accepted,), name="runner-call", daemon=True).start()
+                except RuntimeError:  # no more threads
+                    accepted.close()
+                    raise
+            except (OSError, RuntimeError):  # such as too many open files: they pass
+                self._free.release()
+                self._stopping.wait(_PAUSE_SECS)
+
+    def _serve(self, accepted: socket.socket) -> None:
+        try:
+            raw = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            engine = replace(self._engine, holder=identify(_CREDENTIALS.unpack(raw)[0]))
+            with Connection(accepted.detach()) as connection:
+                while True:
+                    runner_protocol.send(connection, self._answer(engine, runner_protocol.receive(connection)))
+        except (OSError, EOFError, ValueError):
+            return
+        finally:
+            self._free.release()
+
+    def _answer(self, engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"answer": self._call(engine, request)}
+        except Exception as raised:  # noqa: BLE001 - parameters of a runner that was taken over may be anything
+            broken = ServiceError("InvalidParameterValue", type(raised).__name__)
+            error = raised if isinstance(raised, ServiceError) else broken
+            return {"error": {"code": error.code, "message": error.message, "status": error.status, "more": error.more}}
+
+    def _call(self, engine: Engine, request: dict[str, Any]) -> Answer:
+        match request:
+            case {"service": str(service), "operation": str(operation), "params": dict(params)}:
+                if self._policy.allows(service, operation, params):
+                    answer = services.call(engine, service, operation, params)
+                    return {"Body": answer["Body"]} if "Body" in answer else answer  # of an object just the bytes
+                problem = f"the runner is not allowed to call {operation} of {service} for this resource"
+                raise ServiceError("AccessDenied", problem, 403)
+        raise ServiceError("InvalidRequest", "a request has service, operation and params")

@@ -1,0 +1,93 @@
+"""The embedded engine of this start: its folder, its hook in this process, and its socket for the runner."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.embedded import services
+from infra.embedded.confined.policy import Policy
+from infra.embedded.confined.socket_server import RunnerSocket
+from infra.embedded.engine import open_engine
+from infra.embedded.housekeeping import Housekeeping
+from infra.local.aws.aws_environment import prepare_for_engine
+from infra.local.errors import StartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.embedded.storage.store import Synchronous
+    from infra.local.declarations.template import Template
+
+FOLDER: Final = "engine"
+_OLD_STATE: Final = ("ministack.json", "ministack.log", "aws")
+"""Files of development stacks that kept their state in ministack."""
+
+
+class EmbeddedAws:
+    """Make it before the first client. Raises StoreUnusableError."""
+
+    def __init__(self, state_dir: Path, synchronous: Synchronous, *, prepare: bool = True) -> None:
+        prepare_for_engine()
+        self.engine = open_engine(state_dir / FOLDER, synchronous=synchronous, prepare=prepare)
+        self._housekeeping = Housekeeping(self.engine)
+        self._socket_path = state_dir / "runner.sock"
+        self._socket: RunnerSocket | None = None
+
+    def answer_clients(self) -> None:
+        """Answer every AWS client that this process, and those forked from it, make from now on."""
+        from infra.embedded.hook import Hook  # noqa: PLC0415 - with botocore it takes longer than all before
+
+        Hook(partial(services.call, self.engine)).attach_everywhere()
+
+    @property
+    def runner_module(self) -> list[str]:
+        """The module that is the runner, with its arguments."""
+        return ["infra.embedded.confined.process", str(self._socket_path)]
+
+    def start(self) -> None:
+        """Serve the runner, and begin the housekeeping, in one process of the stack."""
+        self._housekeeping.start()
+        if self._socket is not None:
+            self._socket.start()
+
+    def open_runner_socket(self, template: Template) -> None:
+        """Bind the runner's socket under the template's RunnerPolicy. Connections wait until `start`."""
+        try:
+            policy = Policy(runner_statements(template))
+        except ValueError as error:
+            raise StartError(f"template.yaml: {error}") from error
+        self._socket = RunnerSocket(self._socket_path, self.engine, policy)
+
+    def stop(self) -> None:
+        """Stop serving the runner, and stop the housekeeping.
+
+        The file stays open: handlers may still write until the process ends.
+        """
+        if self._socket is not None:
+            self._socket.stop()
+        self._housekeeping.stop()
+
+    def close(self) -> None:
+        """Put the log into the file, as the last process that uses the folder."""
+        self.engine.close()
+
+
+def runner_statements(template: Template) -> list[dict[str, Any]]:
+    """Return the resolved statements of RunnerPolicy."""
+    document: dict[str, Any] = template.resolve(template.resources["RunnerPolicy"]["Properties"]["PolicyDocument"])
+    statements: list[dict[str, Any]] = document["Statement"]
+    return statements
+
+
+def set_aside_old_state(state_dir: Path) -> Path | None:
+    """Move the state of an older development stack into a folder of its own. Return that folder, None for no state."""
+    found = [state_dir / name for name in _OLD_STATE if (state_dir / name).exists()]
+    if not found:
+        return None
+    folder = state_dir / f"ministack-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder.mkdir()
+    for path in found:
+        path.rename(folder / path.name)
+    return folder

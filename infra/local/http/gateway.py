@@ -1,0 +1,186 @@
+"""The HTTP API: exactly the template's routes, as an ASGI application."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.local.http.fair_shares import FairShares, NoShareError
+from infra.local.http.http_event import HttpAnswer, from_result, gateway_answer, to_event
+from infra.local.http.key_owners import NOBODY
+from infra.local.http.request_threads import OVERLOADED, ClientGoneError, RequestThreads, is_health
+from infra.local.metrics import duration_name, request_name
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from infra.local.console import Console
+    from infra.local.declarations.stack import Route
+    from infra.local.http.fair_shares import Held
+    from infra.local.http.key_owners import KeyOwners
+    from infra.local.invoker import Invoker, LambdaContext
+    from infra.local.metrics import Counters
+
+# Quotas of HTTP APIs and of synchronous Lambda calls; the gateway answers these cases itself, as on AWS.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+_MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
+_MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
+_SMALL_BODY_CHARS: Final = 256 * 1024  # twelve bytes of JSON at most for each, and room for the headers
+_MAX_BODY_BYTES_IN_FLIGHT: Final = 128 * 1024 * 1024
+
+type Scope = dict[str, Any]
+type Receive = Callable[[], Awaitable[dict[str, Any]]]
+type Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Router:
+    """Finds the route of a request as an HTTP API does: the most specific match of path and method, else `$default`.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._default = None
+        self._patterns: list[tuple[re.Pattern[str], Route]] = []
+        for route in routes:
+            if route.path == "$default":
+                self._default = route
+            else:
+                self._patterns.append((re.compile(_regex(route.path)), route))
+        self._patterns.sort(key=lambda found: _precedence(found[1]))
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+        """Return the route and its path parameters, None where the gateway itself answers 404."""
+        for pattern, route in self._patterns:
+            match = pattern.fullmatch(path)
+            if match and route.method in {method, "ANY"}:
+                return route, match.groupdict()
+        return (self._default, {}) if self._default else None
+
+
+def _regex(path: str) -> str:
+    """Return the regular expression of a path. `{name}` is one part of it, `{name+}` all that follow, at least one."""
+    literals = re.split(r"\{\w+\+?\}", path)
+    variables = re.findall(r"\{(\w+)(\+?)\}", path)
+    groups = [f"(?P<{name}>{'.+' if greedy else '[^/]+'})" for name, greedy in variables]
+    return "".join(re.escape(text) + group for text, group in zip(literals, [*groups, ""], strict=True))
+
+
+def _precedence(route: Route) -> tuple[bool, int, int, bool]:
+    """Sort full matches before greedy ones, literal paths before variables, long paths before short, ANY last."""
+    return "+}" in route.path, route.path.count("{"), -len(route.path), route.method == "ANY"
+
+
+class Gateway:
+    """The ASGI application. `most_requests`: under way at once."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        invoker: Invoker,
+        console: Console,
+        counters: Counters,
+        owners: KeyOwners,
+        most_requests: int,
+    ) -> None:
+        self._router = Router(routes)
+        self._counters = counters
+        self._invoker = invoker
+        self._console = console
+        self._owners = owners
+        self._requests = FairShares(most_requests)
+        self._body_bytes = FairShares(_MAX_BODY_BYTES_IN_FLIGHT)
+        self._threads = RequestThreads()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        started = time.perf_counter()
+        try:
+            function, answer = await self._answer(scope, receive)
+        except ClientGoneError:
+            return  # no function sees a part of a request, nor does one on AWS
+        head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        head.append((b"content-length", str(len(answer.body)).encode()))
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.start", "status": answer.status, "headers": head})
+        await send({"type": "http.response.body", "body": body})
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        self._counters.add(request_name(function, answer.status))
+        self._counters.add(duration_name(function), int(elapsed_ms * 1000))
+        level = "error" if answer.status >= 500 else "info"  # noqa: PLR2004 - HTTP's server errors
+        line = f"{scope['method']} {scope['path']} {answer.status} {elapsed_ms:.0f} ms"
+        self._console.line("http", line.encode("unicode_escape").decode("ascii"), level)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[str, HttpAnswer]:
+        """Return the function, empty for an answer of the gateway itself, and the answer."""
+        found = self._router.find(scope["method"], scope["path"])
+        if found is None:
+            return "", gateway_answer(404, "Not Found")
+        route, path_parameters = found
+        if is_health(scope):  # in no share, and it reads no body: no flood takes it away
+            context = self._invoker.context(route.function)
+            call = partial(self._invoke, route, path_parameters, scope, b"", context)
+            return route.function, await self._threads.run(NOBODY, scope, context, call, receive)
+        owner = await self._owners.owner(scope["headers"])
+        try:
+            with self._requests.holding(owner) as requests, self._body_bytes.holding(owner) as body_bytes:
+                requests.take(1)
+                body = await _read_body(scope, receive, body_bytes)
+                if body is None:
+                    return "", gateway_answer(413, "Request Entity Too Large")
+                context = self._invoker.context(route.function)
+                call = partial(self._invoke, route, path_parameters, scope, body, context)
+                return route.function, await self._threads.run(owner, scope, context, call, receive)
+        except NoShareError as error:
+            return route.function, _TOO_MANY if error.is_own_fault else OVERLOADED
+
+    def _invoke(
+        self, route: Route, path_parameters: dict[str, str], scope: Scope, body: bytes, context: LambdaContext
+    ) -> HttpAnswer:
+        event = to_event(scope, body, route.key, path_parameters)
+        if _is_too_large(event):
+            return gateway_answer(413, "Request Too Long")
+        try:
+            result = self._invoker.invoke(route.function, event, context)
+            if _is_too_large(result):
+                raise ValueError("the answer is over Lambda's 6 MiB")  # noqa: TRY301 - same answer as for the others
+            return from_result(result)
+        except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
+            self._console.failure("http", route.function)
+            return gateway_answer(500, "Internal Server Error")
+
+
+def _is_too_large(payload: Any) -> bool:
+    """Whether the JSON of a payload is over Lambda's limit. A small body is not, however many escapes it needs."""
+    text = payload.get("body") if isinstance(payload, dict) else None
+    if isinstance(text, str) and len(text) < _SMALL_BODY_CHARS:
+        return False
+    return len(json.dumps(payload)) > _MAX_PAYLOAD_BYTES
+
+
+async def _read_body(scope: Scope, receive: Receive, held: Held) -> bytes | None:
+    """Return the whole body, None if it is larger than the gateway takes. Raises ClientGoneError, NoShareError."""
+    length = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+    if length > _MAX_REQUEST_BYTES:
+        return None
+    held.take(length)
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > _MAX_REQUEST_BYTES:
+            return None
+        if size > held.amount:  # without a content-length
+            held.take(size - held.amount)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+_TOO_MANY: Final = gateway_answer(429, "Too Many Requests", retry_after_secs=1)

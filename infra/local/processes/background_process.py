@@ -1,0 +1,145 @@
+"""The background process: schedules, stream mappings, housekeeping, the runner's socket and log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from infra.embedded.dynamodb import streams
+from infra.local.http.state_watch import TroubleWatch
+from infra.local.processes.runner_process import tell_end
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
+from infra.local.triggers.schedules import ScheduleThreads, plan_firings
+from infra.local.triggers.stream_mappings import StreamPollers
+
+if TYPE_CHECKING:
+    from infra.local.processes.loading import Loaded
+    from infra.local.processes.preparation import Prepared
+    from infra.local.settings import LocalSettings
+
+_THREADS_STOP_SECS: Final = 5
+_LATE_LINES_SECS: Final = 2  # those of the first run, behind its last answer
+_LINE_LIMIT_BYTES: Final = 1024 * 1024
+
+
+def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
+    """Run everything until SIGTERM, which stays blocked so that we can wait for it. Return the exit code."""
+    os.close(drained)  # it serves no requests
+    os.close(prepared.log_writer)
+    with ExitStack() as parts:
+        _start(prepared, loaded, parts)
+        stopping = threading.Event()
+        if prepared.settings.first_run:
+            # On a thread that ends with the process: a stop does not wait for answers of functions that have drained.
+            threading.Thread(target=_show_first_run, args=(prepared, stopping), name="first-run", daemon=True).start()
+        signal.sigwait({signal.SIGTERM})
+        stopping.set()
+    return 0
+
+
+def _show_first_run(prepared: Prepared, stopping: threading.Event) -> None:
+    console = prepared.console
+    try:
+        from infra.local.first_run import is_runner_live, show_first_run  # noqa: PLC0415 - httpx takes a while to import
+
+        is_live = partial(is_runner_live, prepared.template.values["RunnersTable"]["Ref"])
+        if show_first_run(prepared.settings, console, is_live, stopping.is_set):
+            console.line("stack", "ready; Ctrl-C stops everything")
+        if not stopping.is_set():
+            _tell_addresses(prepared)
+        stopping.wait(_LATE_LINES_SECS)
+    finally:
+        console.calm(is_calm=False)
+
+
+def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
+    """Start everything. Stops run in the reverse order; the launcher has ended the runner by then."""
+    settings, console, embedded = prepared.settings, prepared.console, prepared.embedded
+    log = threading.Thread(target=_show_log, args=(prepared,), name="runner-log", daemon=True)
+    log.start()
+    parts.callback(log.join, _THREADS_STOP_SECS)
+    if embedded is not None:
+        embedded.start()
+        parts.callback(embedded.stop)
+        watch = TroubleWatch(embedded.engine.store, console)
+        watch.start()
+        parts.callback(watch.stop)
+    tell_end(prepared, prepared.began_ms)
+    if not settings.production:
+        _seed_project(prepared.template.values["ProjectsTable"]["Ref"])
+    open_waiter = partial(streams.waiter, embedded.engine) if embedded else None
+    pollers = StreamPollers(loaded.invoker, console, settings.state_dir, open_waiter)
+    parts.callback(pollers.stop, _THREADS_STOP_SECS)
+    for stream in loaded.stack.streams:
+        pollers.start(stream)
+    schedules = ScheduleThreads(loaded.invoker, console)
+    parts.callback(schedules.stop, _THREADS_STOP_SECS)
+    for firings in plan_firings(loaded.stack.schedules, settings.sweep_secs):
+        schedules.start(firings)
+    if settings.metrics_port is not None:
+        _serve_metrics(prepared, loaded, settings.metrics_port, parts)
+    if not settings.first_run:
+        _tell_addresses(prepared)
+
+
+def _show_log(prepared: Prepared) -> None:
+    """Write the runner's lines until its end, and that of its last replacement."""
+    with os.fdopen(prepared.log_reader, "rb") as log:
+        while text := log.readline(_LINE_LIMIT_BYTES):
+            prepared.console.log("runner", text.decode("utf-8", "replace").rstrip())
+
+
+def _seed_project(projects_table: str) -> None:
+    """Create project `dev` with its fixed key. An existing one keeps its values, but is enabled with a valid key."""
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.projects.model import Project  # noqa: PLC0415
+    from functions.projects.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota  # noqa: PLC0415
+    from functions.projects.registry import ProjectRegistry  # noqa: PLC0415
+    from functions.projects.store import ProjectStore  # noqa: PLC0415
+
+    found = ProjectRegistry(projects_table, Clients.dynamodb()).get(PROJECT_ID)
+    projects = ProjectStore(projects_table, Clients.dynamodb())
+    # One user needs no quotas. To try them out, create another project, or set those of this one.
+    quota = Quota(per_minute=1_000_000, per_day=1_000_000_000, in_flight=MAX_IN_FLIGHT)
+    project = found.project if found is not None else Project(PROJECT_ID, "Local development")
+    projects.create_project(replace(project, quotas=dict.fromkeys(DEFAULT_QUOTAS, quota) | dict(project.quotas)))
+    projects.issue_key(PROJECT_ID, api_key=API_KEY)
+
+
+def _serve_metrics(prepared: Prepared, loaded: Loaded, port: int, parts: ExitStack) -> None:
+    from infra.local.processes.metrics_server import serve_metrics  # noqa: PLC0415 - `make up` has none
+
+    try:
+        server = serve_metrics(prepared, loaded.counters, port)
+    except OSError as error:
+        text = f"no metrics: port {port} is not free ({error.strerror}): set RUSTBOX_METRICS_PORT"
+        prepared.console.line("stack", text, "error")
+        return
+    parts.enter_context(server)
+    parts.callback(server.shutdown)
+
+
+def _tell_addresses(prepared: Prepared) -> None:
+    settings, console = prepared.settings, prepared.console
+    if settings.production:
+        console.line("stack", f"serving {settings.parameters['PublicBaseUrl']} at {settings.base_url}")
+        return
+    facts = {"address": settings.base_url, "API key": API_KEY}
+    if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
+        facts["admin key"] = ADMIN_KEY
+    facts |= {"state": str(settings.state_dir), "console": f"{settings.base_url}/", "next": _next_command(settings)}
+    for name, text in facts.items():
+        console.raw(f"  {name:<9}  {text}")
+
+
+def _next_command(settings: LocalSettings) -> str:
+    """Return the first command of the README. It works beside a container too, which installs no command line."""
+    headers = f"-H 'X-API-Key: {API_KEY}' -H 'Content-Type: application/json'"
+    body = """-d '{"language": "python", "code": "print(6 * 7)"}'"""
+    return f"curl -s '{settings.base_url}/api/submit?wait=true&view=compact' {headers} {body}"

@@ -1,0 +1,124 @@
+"""One of the processes that run the functions: it serves HTTP on the shared port, and polls the queues' mappings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+import uvloop
+
+from infra.embedded.sqs.receipts import release_dead
+from infra.local.http.gateway import Gateway
+from infra.local.http.http_protocol import BoundedProtocol, Connections
+from infra.local.http.key_owners import KeyOwners
+from infra.local.http.state_watch import StateInvoker
+from infra.local.processes.child_processes import DRAIN_SIGNAL, unblock_signals
+from infra.local.triggers.mappings import MappingPollers
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from infra.local.processes.loading import Loaded
+    from infra.local.processes.preparation import Prepared
+    from infra.local.triggers.mappings import Share
+
+_THREADS_STOP_SECS: Final = 5
+_FINISH_SECS: Final = 2
+_PRODUCTION_FINISH_SECS: Final = 30  # as long as an HTTP API waits for a function
+_MAX_CONNECTIONS: Final = 4096
+_OTHER_DESCRIPTORS: Final = 512  # of the engine, the runner's connections, webhooks
+
+
+class Server(uvicorn.Server):
+    """Serves until `should_exit`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process: it stops more than this server."""
+        yield
+
+
+def run(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Share, drained: int) -> int:
+    """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
+    os.close(prepared.log_writer)
+    if prepared.embedded is not None:
+        release_dead(prepared.embedded.engine)  # this process may replace a dead one
+    loaded.counters.use_row(share.number)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(prepared, loaded, listener, share, drained))
+    return 0
+
+
+async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Share, drained: int) -> None:
+    loop = asyncio.get_running_loop()
+    drain, end = asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(DRAIN_SIGNAL, drain.set)
+
+    def stop() -> None:
+        drain.set()
+        end.set()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    unblock_signals()
+    most = _most_connections()
+    owners = KeyOwners(_project_finder(prepared.template.values["ProjectsTable"]["Ref"]))
+    invoker = loaded.invoker
+    if prepared.embedded is not None:
+        invoker = StateInvoker(invoker.functions, invoker.handlers, prepared.embedded.engine.store)
+    app = Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most)
+    server = Server(http_config(app, most, _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    pollers = MappingPollers(loaded.invoker, prepared.console, loaded.counters)
+    for mapping in loaded.stack.mappings:
+        pollers.start(mapping, prepared.template.values[mapping.queue]["Ref"], share)
+    await drain.wait()
+    server.should_exit = True  # it accepts no more, and lets requests under way end
+    await serving
+    os.close(drained)
+    await end.wait()
+    await asyncio.to_thread(pollers.stop, _THREADS_STOP_SECS)
+
+
+def _most_connections() -> int:
+    """Return how many connections this process serves; each needs a descriptor."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, min(_MAX_CONNECTIONS, hard - _OTHER_DESCRIPTORS))
+
+
+def _project_finder(projects_table: str) -> Callable[[str], str | None]:
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.projects.store import KeyProblem, ProjectStore  # noqa: PLC0415
+
+    projects = ProjectStore(projects_table, Clients.dynamodb())
+
+    def find(api_key: str) -> str | None:
+        found = projects.find_key(api_key)
+        return None if isinstance(found, KeyProblem) else found.project_id
+
+    return find
+
+
+def http_config(app: Gateway, most_connections: int, finish_secs: int) -> uvicorn.Config:
+    """Return the configuration of the HTTP server. `finish_secs`: for requests under way at a stop."""
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        log_level="error",  # no line for each request that its protocol refuses
+        access_log=False,
+        server_header=False,
+        http=partial(BoundedProtocol, bounded=Connections(most_connections)),  # type: ignore[arg-type]  # is called only
+        ws="none",
+        proxy_headers=False,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=finish_secs,
+    )

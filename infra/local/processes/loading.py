@@ -1,0 +1,71 @@
+"""The slow part of a start, before the processes are forked: boto3, the resources, and the functions' imports."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.local.aws.resources import create_resources, session
+from infra.local.console import LogStream
+from infra.local.declarations.stack import Stack, read_stack
+from infra.local.invoker import Invoker, load_handlers
+from infra.local.metrics import Counters, counter_names
+from infra.local.settings import ADMIN_KEY_PARAMETER
+from infra.local.state import admin_key
+from infra.local.state.state_version import require_readable
+
+if TYPE_CHECKING:
+    from infra.local.processes.preparation import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The shared parts of the processes that run functions."""
+
+    stack: Stack
+    invoker: Invoker
+    counters: Counters
+
+
+def load(prepared: Prepared) -> Loaded:
+    """Create the resources and import the functions, for all processes that are forked from now on. Raises StartError.
+
+    Starts no thread and keeps no connection, as `prepare`.
+    Enables the garbage collector, which the caller may have disabled: there is no garbage, and imports are quicker.
+    """
+    settings = prepared.settings
+    if prepared.embedded is not None:
+        prepared.embedded.answer_clients()
+    aws = session()
+    ssm = aws.client("ssm")
+    if prepared.embedded is not None:
+        from functions import VERSION  # noqa: PLC0415 - see `invoker.load_handlers`
+
+        require_readable(ssm, VERSION)
+    create_resources(prepared.template, aws)
+    if prepared.direct is not None:
+        prepared.direct.store_token(ssm)
+    if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
+        if settings.production:
+            admin_key.ensure(ssm, prepared.flush)
+        else:
+            admin_key.seed(ssm)
+    stack = read_stack(prepared.template)
+    sys.stdout = LogStream(prepared.console, "function")
+    invoker = load_handlers(stack.functions)
+    _wait_for_the_disk(prepared)
+    if settings.failpoint:
+        from infra.local.failpoint import arm  # noqa: PLC0415 - imports functions, see `invoker.load_handlers`
+
+        arm(settings.failpoint)
+    gc.freeze()  # collections in the processes would otherwise copy the pages that they share
+    gc.enable()
+    return Loaded(stack, invoker, Counters(counter_names(stack), settings.processes))
+
+
+def _wait_for_the_disk(prepared: Prepared) -> None:
+    from functions import durability  # noqa: PLC0415 - see `invoker.load_handlers`
+
+    durability.set_wait(prepared.flush)

@@ -1,0 +1,78 @@
+"""The parts that the runner needs: template, engine and socket. The runner starts slowest, so it starts first."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.local.aws.aws_environment import prepare_for_server
+from infra.local.aws.embedded_aws import EmbeddedAws, set_aside_old_state
+from infra.local.declarations.stack import refuse_unknown_types
+from infra.local.declarations.translation import translate
+from infra.local.direct_path import LocalDirectPath, choose
+from infra.local.settings import ROOT, LocalSettings
+from infra.local.start_checks import check_stage, check_toolchains
+
+if TYPE_CHECKING:
+    from infra.local.console import Console
+    from infra.local.declarations.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The shared parts of every process of the stack. `embedded`: None with an AWS server of the user.
+
+    `log_reader`, `log_writer`: the pipe from the runner to the background process. Both may be replaced, so the
+    launcher keeps both ends open. All others close the writer, so that the reader sees the runner's end.
+    `began_ms`: heartbeats that are older come from a runner that has ended.
+    """
+
+    settings: LocalSettings
+    console: Console
+    template: Template
+    embedded: EmbeddedAws | None
+    direct: LocalDirectPath | None
+    log_reader: int
+    log_writer: int
+    began_ms: int
+
+    def flush(self) -> None:
+        """Return when everything that was written until now is on the disk."""
+        if self.embedded is not None:
+            self.embedded.engine.store.flush()
+
+
+def prepare(settings: LocalSettings, console: Console) -> Prepared:
+    """Prepare the parts, without threads or open connections: processes are forked later.
+
+    Raises StartError, StoreUnusableError.
+    """
+    direct = choose(settings.parameters)
+    parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
+    template = translate(ROOT / "template.yaml", parameters)
+    refuse_unknown_types(template)
+    check_stage(template.parameters)
+    check_toolchains(template.parameters["OfferedLanguages"])
+    embedded = _start_aws(settings, console)
+    if embedded is not None:
+        embedded.open_runner_socket(template)
+    began_ms = time.time_ns() // 1_000_000
+    return Prepared(settings, console, template, embedded, direct, *os.pipe(), began_ms)
+
+
+def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws | None:
+    """Return the embedded engine, None where the user has an AWS server."""
+    if settings.endpoint_url is not None:
+        prepare_for_server(settings.endpoint_url)
+        console.line("stack", f"uses the AWS server at {settings.endpoint_url}")
+        return None
+    if (folder := set_aside_old_state(settings.state_dir)) is not None:
+        text = f"the state of an older version is now in {folder}; this version does not read it"
+        console.line("stack", text, "warning")
+    embedded = EmbeddedAws(settings.state_dir, settings.synchronous)
+    if dropped := embedded.engine.dropped_frames:
+        text = f"{dropped} frames of the database's log were damaged and dropped: the writes in them are lost"
+        console.line("stack", f"{text}. A loss of power leaves such frames, and a disk that fails", "warning")
+    return embedded

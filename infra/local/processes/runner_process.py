@@ -1,0 +1,128 @@
+"""The runner's process: its environment, its log, and the record of its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.local.processes.child_processes import Child, unblock_signals
+from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from infra.local.processes.preparation import Prepared
+
+NODE_ID: Final = "local"
+# After SIGTERM and its own DRAIN_SECS, a runner kills the remaining runs and removes its groups.
+_TEARDOWN_SECS: Final = 10
+_DRAIN_SECS: Final = 10
+# Exit codes of a runner that says why it cannot work: wrong settings, or a host on which it cannot isolate
+# (sandbox_runtime/commands/exit_codes.py).
+_CANNOT_WORK_CODES: Final = (2, 121)
+_PASSED_ON: Final = (
+    "SLOTS",
+    "SETUP_TIMEOUT_SECS",
+    "HEARTBEAT_SECS",
+    "DRAIN_SECS",
+    "RECEIVE_WAIT_SECS",
+    "COMPILE_CACHE_MB",
+    "COMPILE_CACHE_MAX_AGE_SECS",
+    "LOG_LEVEL",
+    "PATH",
+    "HOME",
+    "LANG",
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
+
+
+def make_child(prepared: Prepared) -> Child:
+    """Return the runner of this start."""
+    liveness_file = prepared.settings.state_dir / "runner" / "alive"
+    module = prepared.embedded.runner_module if prepared.embedded else ["sandbox_runtime"]
+    command = [sys.executable, "-m", *module, "worker"]
+    liveness_file.parent.mkdir(parents=True, exist_ok=True)
+    liveness_file.unlink(missing_ok=True)
+    drain = os.environ.get("DRAIN_SECS", "")
+
+    def run(_drained: int) -> int:
+        if child.started:  # it replaces one that died
+            tell_end(prepared, time.time_ns() // 1_000_000)
+        nothing, log = os.open(os.devnull, os.O_RDONLY), prepared.log_writer
+        for source, target in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+        os.chdir(ROOT)
+        unblock_signals()
+        os.execve(command[0], command, _environment(prepared, liveness_file))  # noqa: S606 - no shell is wanted
+
+    child = Child(
+        "rb-runner",
+        run,
+        # A second start would end in the same way, and every submission would wait in vain.
+        is_hopeless=lambda code: code in _CANNOT_WORK_CODES and not liveness_file.exists(),
+        stop_secs=(int(drain) if drain.isdecimal() else _DRAIN_SECS) + _TEARDOWN_SECS,
+    )
+    return child
+
+
+def tell_end(prepared: Prepared, ended_ms: int) -> None:
+    """Record that a runner has ended. Its replacement need not wait for this: its heartbeats are later."""
+    try:
+        mark_ended(prepared.template.values["RunnersTable"]["Ref"], ended_ms)
+    except Exception as error:  # noqa: BLE001 - no error may keep the runner from starting
+        # The next heartbeat, or the age of the last one, corrects the record.
+        prepared.console.line("runner", f"its end was not recorded: {type(error).__name__}", "warning")
+
+
+def mark_ended(runners_table: str, ended_ms: int) -> None:
+    """Replace the last heartbeat by one without slots. One that was sent after `ended_ms` stays."""
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.clock import to_rfc3339  # noqa: PLC0415
+    from functions.submissions.runners.runner_store import RunnerStore  # noqa: PLC0415
+
+    runners = RunnerStore(runners_table, Clients.dynamodb())
+    for runner in runners.list_recent():
+        if runner.heartbeat.node_id == NODE_ID:
+            ended = {"slots": 0, "slots_busy": 0, "sent_at": to_rfc3339(ended_ms)}
+            runners.put_heartbeat(runner.heartbeat.model_copy(update=ended))
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of our environment that the runner gets too."""
+    return {name: environ[name] for name in _PASSED_ON if name in environ}
+
+
+def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
+    """Return the runner's whole environment. Visibility and receives are those of the template's queues."""
+    values = prepared.template.values
+    queue: dict[str, Any] = prepared.template.resolve(prepared.template.resources["InteractiveQueue"]["Properties"])
+    return {
+        # A drain as long as the visibility would give running submissions to a second runner.
+        "DRAIN_SECS": str(min(_DRAIN_SECS, int(queue["VisibilityTimeout"]) - 1)),
+        "RECEIVE_WAIT_SECS": "1",  # a stop waits for the long poll; here a poll costs nothing
+        **passed_on(os.environ),
+        "INTERACTIVE_QUEUE_URL": values["InteractiveQueue"]["Ref"],
+        "BATCH_QUEUE_URL": values["BatchQueue"]["Ref"],
+        "COMPLETIONS_QUEUE_URL": values["CompletionsQueue"]["Ref"],
+        "VISIBILITY_SECS": str(queue["VisibilityTimeout"]),
+        "MAX_RECEIVES": str(queue["RedrivePolicy"]["maxReceiveCount"]),
+        "LANGUAGES": prepared.template.parameters["OfferedLanguages"],
+        "PAYLOADS_BUCKET": values["PayloadsBucket"]["Ref"],
+        "NODE_ID": NODE_ID,
+        "TRIALS_DIR": str(liveness_file.parent),
+        "LIVENESS_FILE": str(liveness_file),
+        "TOOLCHAINS_DIR": TOOLCHAINS_DIR,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        **(prepared.direct.runner_variables if prepared.direct else {}),
+    }

@@ -1,0 +1,180 @@
+"""DynamoDB Streams event source mappings: threads that do what Lambda's stream pollers do.
+
+A batch that fails as a whole is halved, so that the good records beside a bad one pass. Retries never end.
+https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local.aws.resources import session
+from infra.local.declarations.stream_filters import matches
+from infra.local.triggers.stoppable_threads import StoppableThreads
+from infra.local.triggers.stream_checkpoint import CLOSED, Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from infra.local.console import Console
+    from infra.local.declarations.stack import StreamMapping
+    from infra.local.invoker import Invoker
+
+_POLL_SECS: Final = 0.25  # as Lambda
+_WAKE_MS: Final = 1000  # a stop waits for it; records end the wait at once
+_ERROR_SECS: Final = 0.5
+_FIRST_RETRY_SECS: Final = 0.2
+_LONGEST_RETRY_SECS: Final = 30.0
+
+type Record = dict[str, Any]
+
+
+type OpenWaiter = Callable[[str], AbstractContextManager[Callable[[float], object]]]
+"""ARN of a stream to a function that waits so many milliseconds, or until a record is written in the `with` block."""
+
+
+class StreamPollers(StoppableThreads):
+    """A thread for each stream mapping. `open_waiter`: None polls every 250 ms."""
+
+    def __init__(self, invoker: Invoker, console: Console, state_dir: Path, open_waiter: OpenWaiter | None) -> None:
+        super().__init__(console)
+        self._invoker = invoker
+        self._folder = state_dir / "streams"
+        self._open_waiter = open_waiter or (lambda _arn: nullcontext(lambda _ms: self._stopping.wait(_POLL_SECS)))
+
+    def start(self, mapping: StreamMapping) -> None:
+        """Read on from the checkpoint of an earlier start, or from the oldest record."""
+        self._start_thread(mapping.name, self._poll, mapping)
+
+    def _poll(self, mapping: StreamMapping) -> None:
+        checkpoint = Checkpoint(self._folder / f"{mapping.name}.json", mapping.stream_arn)
+        client = session().client("dynamodbstreams")
+        iterators: dict[str, str] = {}
+        while not self._stopping.is_set():
+            try:
+                iterators = iterators or _open_shards(client, mapping.stream_arn, checkpoint.positions)
+                if not self._read(mapping, client, checkpoint, iterators):
+                    with self._open_waiter(mapping.stream_arn) as wait:
+                        if not self._read(mapping, client, checkpoint, iterators):
+                            wait(_WAKE_MS)
+            except (BotoCoreError, ClientError, OSError) as error:
+                iterators = {}  # read on from the checkpoint
+                if not self._stopping.wait(_ERROR_SECS):
+                    self._console.line("stream", f"{mapping.name}: {error}", "warning")
+
+    def _read(self, mapping: StreamMapping, client: Any, checkpoint: Checkpoint, iterators: dict[str, str]) -> bool:
+        """Read a batch of each shard. False if there was none. Clears `iterators` at the end of a shard."""
+        has_records = False
+        for shard, iterator in list(iterators.items()):
+            records, following = self._collect(mapping, client, iterator)
+            has_records |= bool(records)
+            for done in self._process(mapping, [one for one in records if matches(one, mapping.patterns)]):
+                checkpoint.move(shard, done)
+            if self._stopping.is_set():
+                return True
+            if records and not matches(records[-1], mapping.patterns):
+                checkpoint.move(shard, _sequence(records[-1]))
+            if following is None:
+                checkpoint.move(shard, CLOSED)
+                iterators.clear()  # other shards follow this one
+                return True
+            iterators[shard] = following
+        return has_records
+
+    def _collect(self, mapping: StreamMapping, client: Any, iterator: str) -> tuple[list[Record], str | None]:
+        """Return a batch and where to read on: None at the shard's end. Collect for the batching window."""
+        records, following = _get(client, iterator, mapping)
+        ends = time.monotonic() + mapping.window_secs
+        while records and following and len(records) < mapping.batch_size and (left := ends - time.monotonic()) > 0:
+            if self._stopping.wait(min(left, _POLL_SECS)):
+                break
+            more, following = _get(client, following, mapping, len(records))
+            records += more
+        return records, following
+
+    def _process(self, mapping: StreamMapping, records: list[Record]) -> Iterator[str]:
+        """Yield sequence numbers: the records up to each one are done. A stop ends it early."""
+        waiting, pause_secs = [records] if records else [], _FIRST_RETRY_SECS
+        while waiting and not self._stopping.is_set():
+            batch = waiting.pop(0)
+            done = self._invoke(mapping.function, batch)
+            if done:
+                yield _sequence(batch[done - 1])
+                pause_secs = _FIRST_RETRY_SECS
+            if rest := batch[done or 0 :]:
+                middle = (len(rest) + 1) // 2 if done is None else len(rest)
+                waiting[:0] = filter(None, (rest[:middle], rest[middle:]))
+                self._stopping.wait(pause_secs)
+                pause_secs = min(2 * pause_secs, _LONGEST_RETRY_SECS)
+
+    def _invoke(self, function: str, batch: list[Record]) -> int | None:
+        """Return how many records are done before the first failed one; None if the whole invocation failed."""
+        try:
+            result = self._invoker.invoke(function, {"Records": batch})
+        except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
+            self._console.failure("stream", function)
+            return None
+        failed = (result or {}).get("batchItemFailures")
+        if not failed:
+            return len(batch)
+        places = {_sequence(record): place for place, record in enumerate(batch)}
+        found = [places.get(item.get("itemIdentifier")) for item in failed]
+        self._console.line("stream", f"{function}: {len(failed)} of {len(batch)} failed", "warning")
+        return None if None in found else min(place for place in found if place is not None)
+
+
+def _open_shards(client: Any, arn: str, positions: dict[str, str]) -> dict[str, str]:
+    """Return an iterator of each shard that is not read to its end, but whose parent, if it has one, is."""
+    stream = client.describe_stream(StreamArn=arn)["StreamDescription"]
+    shards: list[dict[str, Any]] = stream["Shards"]
+    while last := stream.get("LastEvaluatedShardId"):
+        stream = client.describe_stream(StreamArn=arn, ExclusiveStartShardId=last)["StreamDescription"]
+        shards += stream["Shards"]
+    ids = {shard["ShardId"] for shard in shards}
+    unread = ids - {shard for shard, position in positions.items() if position == CLOSED}
+    return {
+        shard["ShardId"]: _iterator(client, arn, shard["ShardId"], positions.get(shard["ShardId"]))
+        for shard in shards
+        if shard["ShardId"] in unread and shard.get("ParentShardId") not in unread
+    }
+
+
+def _iterator(client: Any, arn: str, shard: str, position: str | None) -> str:
+    wanted = {"StreamArn": arn, "ShardId": shard}
+    if position is not None:
+        after = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": position}
+        try:
+            return str(client.get_shard_iterator(**wanted, **after)["ShardIterator"])
+        except client.exceptions.TrimmedDataAccessException:
+            pass  # every record after the checkpoint is newer
+    return str(client.get_shard_iterator(**wanted, ShardIteratorType="TRIM_HORIZON")["ShardIterator"])
+
+
+def _get(client: Any, iterator: str, mapping: StreamMapping, have: int = 0) -> tuple[list[Record], str | None]:
+    answer = client.get_records(ShardIterator=iterator, Limit=mapping.batch_size - have)
+    records = [_as_event(record, mapping.stream_arn) for record in answer["Records"]]
+    return records, answer.get("NextShardIterator")
+
+
+def _sequence(record: Record) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
+
+
+def _as_event(record: dict[str, Any], arn: str) -> Record:
+    """Return a record as functions get it: JSON, with times in epoch seconds and bytes in base64."""
+    event: Record = json.loads(json.dumps(record, default=_plain)) | {"eventSourceARN": arn}
+    if identity := event.get("userIdentity"):
+        event["userIdentity"] = {name[:1].lower() + name[1:]: text for name, text in identity.items()}
+    return event
+
+
+def _plain(value: Any) -> Any:
+    return value.timestamp() if isinstance(value, datetime) else base64.b64encode(value).decode()
