@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.errors import ServiceError
+from infra.embedded.storage.trouble import Trouble
 from infra.local.invoker import Invoker
 
 if TYPE_CHECKING:
     from infra.embedded.storage.store import Store
-    from infra.embedded.storage.trouble import Trouble
     from infra.local.console import Console
     from infra.local.invoker import LambdaContext
 
@@ -40,15 +39,24 @@ class StateInvoker(Invoker):
         """Return the function's answer. Its exceptions pass."""
         path = event["rawPath"]
         answer = Invoker.invoke(self, function, event, context)
-        with suppress(ServiceError):  # it is the trouble, and stops all
-            self.store.flush()
-        trouble = self.store.find_trouble()
+        trouble = self._find_trouble()
         if trouble is None:
             return answer
         if path == _HEALTH:
             return _with_problem(answer, trouble.cause)
         is_refused = trouble.stops_all or answer.get("statusCode") == _UNAVAILABLE
         return _unavailable(trouble.cause, path) if is_refused else answer
+
+    def _find_trouble(self) -> Trouble | None:
+        problem = ""
+        try:
+            self.store.flush()
+        except ServiceError as error:
+            problem = error.message
+        trouble = self.store.find_trouble()
+        if problem and (trouble is None or not trouble.stops_all):  # such as too many open files
+            return Trouble("the log cannot be flushed", problem)
+        return trouble
 
 
 class TroubleWatch:
