@@ -50,6 +50,16 @@ def test_request_gives_back_its_share_however_it_ends() -> None:
     assert not caught.value.is_own_fault
 
 
+def test_request_that_needs_nothing_is_never_refused_and_holds_nothing() -> None:
+    shares = FairShares(10)
+    assert [shares.take("a", 5), shares.take("b", 2), shares.take("a", 0)] == [True, True, True]
+    with shares.holding("c") as held:
+        held.take(0)
+        with pytest.raises(NoShareError) as caught:
+            held.take(4)
+    assert not caught.value.is_own_fault
+
+
 class _Pool:
     """A pool of four threads whose calls end when the test says so."""
 
