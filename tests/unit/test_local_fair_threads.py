@@ -73,12 +73,8 @@ class _Pool:
         self.gone[name] = asyncio.get_running_loop().create_future()
         if not await self.pool.acquire(owner, patience_secs, lambda: self.gone[name]):
             return False
-
-        def call() -> None:
-            self.started.append(name)
-            self.end.wait(60)
-
-        await self.pool.run(owner, call)
+        self.started.append(name)  # in the order of the turns: threads start in any order
+        await self.pool.run(owner, lambda: self.end.wait(60))
         return True
 
 
