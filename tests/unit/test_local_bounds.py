@@ -65,6 +65,11 @@ def test_address_that_is_too_long_is_431(port: int) -> None:
     assert status_of(answers(port, request("GET", "/api/languages?" + "x" * 70_000))) == 431
 
 
+@pytest.mark.parametrize("target", ["http://[", "a:1"])
+def test_address_that_is_none_is_400(port: int, target: str) -> None:
+    assert status_of(answers(port, request("GET" if "/" in target else "CONNECT", target))) == 400
+
+
 def test_head_at_its_bounds_is_taken(port: int) -> None:
     fields = [f"X-{number}: {'x' * 600}" for number in range(98)]
     assert status_of(answers(port, request("GET", "/api/languages", *fields, CLOSE))) == 200

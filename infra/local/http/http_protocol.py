@@ -132,10 +132,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the request."""
         self._clear_timer()
-        self._is_in_head, self._is_in_body, self._has_progress = False, True, True
+        self._is_in_head, self._has_progress = False, True
         if len(self.pipeline) >= _MAX_PIPELINED:
             raise ValueError("too many requests without waiting for answers")
-        super().on_headers_complete()
+        super().on_headers_complete()  # raises for an address that is none
+        self._is_in_body = True
         self.flow.resume_reading()  # the base class pauses behind a request under way: the end would go unnoticed
         self._under_way += 1
         self._bounded.remove(self)
