@@ -61,8 +61,14 @@ def test_head_that_is_too_large_is_431(port: int, seen: _Seen, field: bytes) -> 
     assert seen.events == []
 
 
-def test_address_that_is_too_long_is_431(port: int) -> None:
-    assert status_of(answers(port, request("GET", "/api/languages?" + "x" * 70_000))) == 431
+def test_address_that_is_too_long_is_414(port: int, seen: _Seen) -> None:
+    """Its parameters are read by the thread that serves all connections."""
+    assert http_protocol.MAX_ADDRESS_BYTES == 10_240
+    longest = "/api/languages?" + "a&" * 5112 + "x"
+    assert status_of(answers(port, request("GET", longest, CLOSE))) == 200
+    assert status_of(answers(port, request("GET", longest + "x", CLOSE))) == 414
+    assert status_of(answers(port, request("GET", "/api/languages?" + "x" * 70_000))) == 414
+    assert len(seen.events) == 1
 
 
 @pytest.mark.parametrize("target", ["http://[", "a:1"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEAD_LINES: Final = 100
+MAX_ADDRESS_BYTES: Final = 10 * 1024  # 64 KiB of parameters would hold up the event loop for 60 ms
 HEAD_SECS: Final = 10.0
 BODY_SECS: Final = 30.0
 _MAX_PIPELINED: Final = 8
@@ -113,8 +114,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the address."""
-        self._count(len(url))
         super().on_url(url)
+        if len(self.url) > MAX_ADDRESS_BYTES:
+            self._refusal = HTTPStatus.REQUEST_URI_TOO_LONG
+            raise ValueError("the address is too long")
+        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head, or of the trailer, which is dropped."""
