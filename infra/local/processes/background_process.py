@@ -73,7 +73,7 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     if not settings.production:
         _seed_project(prepared.template.values["ProjectsTable"]["Ref"])
     open_waiter = partial(streams.waiter, embedded.engine) if embedded else None
-    pollers = StreamPollers(loaded.invoker, console, settings.state_dir, open_waiter)
+    pollers = StreamPollers(loaded.invoker, console, settings.state_dir, open_waiter, prepared.flush)
     parts.callback(pollers.stop, _THREADS_STOP_SECS)
     for stream in loaded.stack.streams:
         pollers.start(stream)

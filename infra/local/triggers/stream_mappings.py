@@ -42,10 +42,21 @@ type OpenWaiter = Callable[[str], AbstractContextManager[Callable[[float], objec
 
 
 class StreamPollers(StoppableThreads):
-    """A thread for each stream mapping. `open_waiter`: None polls every 250 ms."""
+    """A thread for each stream mapping. `open_waiter`: None polls every 250 ms.
 
-    def __init__(self, invoker: Invoker, console: Console, state_dir: Path, open_waiter: OpenWaiter | None) -> None:
+    `flush`: returns when all that functions have written is on the disk.
+    """
+
+    def __init__(
+        self,
+        invoker: Invoker,
+        console: Console,
+        state_dir: Path,
+        open_waiter: OpenWaiter | None,
+        flush: Callable[[], None],
+    ) -> None:
         super().__init__(console)
+        self._flush = flush
         self._invoker = invoker
         self._folder = state_dir / "streams"
         self._open_waiter = open_waiter or (lambda _arn: nullcontext(lambda _ms: self._stopping.wait(_POLL_SECS)))
@@ -77,6 +88,7 @@ class StreamPollers(StoppableThreads):
             records, following = self._collect(mapping, client, iterator)
             has_records |= bool(records)
             for done in self._process(mapping, [one for one in records if matches(one, mapping.patterns)]):
+                self._flush()  # a loss of power must not keep the position and undo what came of the records
                 checkpoint.move(shard, done)
             if self._stopping.is_set():
                 return True

@@ -103,12 +103,13 @@ class World:
     mapping: StreamMapping
     table: str
     open_waiter: Any = None
+    flush: Callable[[], None] = lambda: None
     log: io.StringIO = field(default_factory=io.StringIO)
     pollers: list[StreamPollers] = field(default_factory=list)
 
     def start(self, handler: Callable[[Any, Any], Any], **changes: Any) -> StreamPollers:
         invoker = Invoker({"Announce": Function("Announce", "m.h", 30, 128, {})}, {"Announce": handler})
-        pollers = StreamPollers(invoker, Console(self.log), self.state_dir, self.open_waiter)
+        pollers = StreamPollers(invoker, Console(self.log), self.state_dir, self.open_waiter, self.flush)
         self.pollers.append(pollers)
         pollers.start(replace(self.mapping, **changes))
         return pollers
@@ -323,6 +324,16 @@ def test_a_mapping_that_wants_more_stops_the_start(world: World, properties: dic
         read_stack(template)
 
 
+def test_the_position_moves_when_what_came_of_the_records_is_on_the_disk(world: World) -> None:
+    handler, seen = Handler(), list[tuple[int, bool]]()
+    path = world.state_dir / "streams" / f"{world.mapping.name}.json"
+    world.flush = lambda: seen.append((len(handler.batches), path.exists()))
+    world.write("a")
+    world.start(handler, window_secs=0)
+    until(path.exists)
+    assert seen == [(1, False)]
+
+
 def test_a_new_start_goes_on_behind_the_last_done_record(world: World) -> None:
     first, second = Handler(), Handler()
     world.write("a", "b")
@@ -359,7 +370,9 @@ def handle_in_a_process(folder: Path, mapping: StreamMapping, output: Path) -> N
             file.writelines(f"{record['dynamodb']['Keys']['pk']['S']}\n" for record in event["Records"])
 
     invoker = Invoker({"Announce": Function("Announce", "m.h", 30, 128, {})}, {"Announce": handler})
-    StreamPollers(invoker, Console(io.StringIO()), folder, partial(streams.waiter, opened)).start(mapping)
+    StreamPollers(invoker, Console(io.StringIO()), folder, partial(streams.waiter, opened), opened.store.flush).start(
+        mapping
+    )
     threading.Event().wait()
 
 
