@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -41,6 +42,13 @@ def test_a_closed_engine_refuses_writes(tmp_path: Path) -> None:
     engine.close()
     with pytest.raises(ServiceError, match="the engine is closed"), engine.store.write():
         pytest.fail("a write began")
+
+
+def test_the_folder_may_have_any_name(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / os.fsdecode(b"a?b%41 \xff"))  # no UTF-8, as names of other locales
+    Backend("engine", session_of(engine)).create_table()
+    engine.close()
+    assert [path.name for path in engine.store.folder.glob(f"{FILE_NAME}*")] == [FILE_NAME]
 
 
 def test_everything_is_there_after_a_new_start(tmp_path: Path) -> None:
@@ -235,6 +243,20 @@ def test_a_transaction_that_a_killed_process_did_not_finish_is_no_damage(tmp_pat
     engine = open_engine(folder)
     engine.close()
     assert engine.dropped_frames == 0
+
+
+def test_the_start_does_not_read_a_long_log_into_memory(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    os.truncate(folder / LOG_NAME, 256 * 1024 * 1024)
+    tracemalloc.start()
+    try:
+        engine = open_engine(folder)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    engine.close()
+    assert engine.dropped_frames == 0
+    assert most_bytes < 16 * 1024 * 1024
 
 
 def test_an_earlier_use_of_the_log_is_no_damage(tmp_path: Path) -> None:

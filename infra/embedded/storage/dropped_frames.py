@@ -5,6 +5,8 @@ https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -23,27 +25,35 @@ def count_dropped(log: Path, used: int, page_bytes: int) -> int:
     Frames of a transaction that its process did not finish are whole, and not counted.
     """
     try:
-        content = log.read_bytes()
+        file = log.open("rb")
     except FileNotFoundError:
         return 0
     frame_bytes = _FRAME.size + page_bytes
-    frames = (len(content) - _HEADER.size) // frame_bytes
-    if frames <= used:
-        return 0
-    magic, *_, salt, other_salt, first, second = _HEADER.unpack_from(content)
+    with file:
+        frames = (os.fstat(file.fileno()).st_size - _HEADER.size) // frame_bytes
+        if frames <= used:
+            return 0
+        # Mapped, not read: beside a long reader, such as a backup, a log grows without a bound.
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return _count_dropped(content, used, frames, frame_bytes)
+
+
+def _count_dropped(content: mmap.mmap, used: int, frames: int, frame_bytes: int) -> int:
+    magic, *_, first, second = _HEADER.unpack_from(content)
+    salts = content[_HEADER.size - 16 : _HEADER.size - 8]
     order = {_LITTLE: "<", _BIG: ">"}.get(magic)
     if order is None or _checksum(order, content[: _HEADER.size - 8], (0, 0)) != (first, second):
         return frames
-    heads = [_FRAME.unpack_from(content, _HEADER.size + number * frame_bytes) for number in range(frames)]
+    places = range(_HEADER.size + used * frame_bytes, _HEADER.size + frames * frame_bytes, frame_bytes)
     # Others are of an earlier use of the log, and in the file long since.
-    mine = [number for number in range(used, frames) if heads[number][2:4] == (salt, other_salt)]
-    seed = heads[used - 1][4:] if used else (first, second)
-    for place, number in enumerate(mine):
-        at = _HEADER.size + number * frame_bytes
+    mine = [at for at in places if content[at + 8 : at + 16] == salts]
+    seed = _FRAME.unpack_from(content, places[0] - frame_bytes)[4:] if used else (first, second)
+    for number, at in enumerate(mine):
+        head = _FRAME.unpack_from(content, at)
         checked = content[at : at + 8] + content[at + _FRAME.size : at + frame_bytes]
-        if number != used + place or _checksum(order, checked, seed) != heads[number][4:]:
-            return len(mine) - place
-        seed = heads[number][4:]
+        if at != places[number] or _checksum(order, checked, seed) != head[4:]:
+            return len(mine) - number
+        seed = head[4:]
     return 0
 
 

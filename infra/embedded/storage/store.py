@@ -186,7 +186,7 @@ class Store:
 
     def _connect(self, cache_kb: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"file:{quote(str(self._path))}?mode=rw",  # never a new file in place of a lost one
+            f"file:{quote(os.fsencode(self._path))}?mode=rw",  # never a new file in place of a lost one
             uri=True,
             timeout=_BUSY_MS / 1000,
             isolation_level=None,
