@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.webhooks.deliveries.views import delivery_body
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from functions.operations.views import TraceBody, TracedAttempt, TracedDelivery, TracedLogs, TracedRow, TracedStep
     from functions.submissions.model import Submission
-    from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.deliveries.model import Delivery, RecordedAttempt
 
-type Attempts = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Rows of attempts by endpoint id."""
+type Attempts = Mapping[str, Sequence[RecordedAttempt]]
+"""Attempts by endpoint id."""
 
 _MARGIN_SECS = 60
 
@@ -76,14 +76,14 @@ def _delivery_body(delivery: Delivery, attempts: Attempts) -> TracedDelivery:
     return cast("TracedDelivery", body)
 
 
-def _attempt_body(attempt: Mapping[str, Any]) -> TracedAttempt:
+def _attempt_body(attempt: RecordedAttempt) -> TracedAttempt:
     return {
-        "n": attempt["n"],
-        "at": attempt["at"],
-        "status_code": attempt.get("status_code"),
-        "error_code": attempt.get("error_code"),
-        "latency_ms": attempt["latency_ms"],
-        "address": attempt.get("address"),
+        "n": attempt.n,
+        "at": attempt.at,
+        "status_code": attempt.status_code,
+        "error_code": attempt.error_code,
+        "latency_ms": attempt.latency_ms,
+        "address": attempt.address,
     }
 
 
@@ -98,8 +98,8 @@ def _history(trace: Trace) -> list[TracedStep]:
     for delivery in trace.deliveries:
         steps.append((delivery.created_at, "delivery created", delivery.endpoint_id))
         for attempt in trace.attempts.get(delivery.endpoint_id, ()):
-            answer = attempt.get("status_code") or attempt.get("error_code")
-            steps.append((attempt["at"], f"attempt {attempt['n']}", f"{delivery.endpoint_id}: {answer}"))
+            answer = attempt.status_code or attempt.error_code
+            steps.append((attempt.at, f"attempt {attempt.n}", f"{delivery.endpoint_id}: {answer}"))
     known = [(at, what, detail) for at, what, detail in steps if at is not None]
     # Times have three to six decimals, so texts do not sort.
     ordered = sorted(known, key=lambda step: from_rfc3339(step[0]))

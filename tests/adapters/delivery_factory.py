@@ -60,7 +60,8 @@ def put_delivery(
 def put_attempt(aws: Aws, delivery: Delivery, reply: Reply, number: int = 1) -> None:
     """One attempt of a delivery; the count in its row stays."""
     counted = Delivery(**{name: getattr(delivery, name) for name in Delivery.__slots__} | {"attempt": number - 1})
-    row = rows.attempt_row(counted, reply, now_ms(), now_ms() // 1_000 + 86_400)
+    attempt = rows.new_attempt(counted, reply, now_ms())
+    row = rows.attempt_row(counted, attempt, now_ms() // 1_000 + 86_400)
     aws.client("dynamodb").put_item(TableName=aws.names["DeliveriesTable"], Item=to_item(row))
 
 

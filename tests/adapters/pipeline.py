@@ -13,6 +13,7 @@ import pytest
 
 from functions import failpoint
 from functions.aws.dynamodb.items import from_item
+from functions.aws.dynamodb.row_codec import write
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.event_log.bus import Bus
@@ -335,7 +336,7 @@ class Pipeline:
         delivery = self.deliveries.get_delivery(event_id, endpoint_id)
         if delivery is None:
             return []
-        return [dict(attempt) for attempt in self.listing.last_attempts(delivery)]
+        return [write(attempt) for attempt in self.listing.last_attempts(delivery)]
 
     def sends(self, submission: Submission) -> int:
         return sum(request.webhook_id == submission.submission_id for request in self.receiver.received)

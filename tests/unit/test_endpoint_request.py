@@ -23,7 +23,7 @@ from functions.webhooks.endpoints.requests import (
     parse_recovery,
     parse_rotation,
 )
-from functions.webhooks.endpoints.settings import EndpointSettings, changed_settings, new_settings
+from functions.webhooks.endpoints.settings import RequestedSettings, changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.target.address_rules import AddressRules
 from tests.submission_factory import START_MS
@@ -47,18 +47,18 @@ ENDPOINT = Endpoint(
 HEADERS = {"x-team": "7", "authorization": "Bearer hidden"}
 
 
-def created(body: Any) -> EndpointSettings:
+def created(body: Any) -> RequestedSettings:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return new_settings(parse_body(CreateEndpointRequest, raw), RULES)
 
 
-def changed(body: Any, endpoint: Endpoint = ENDPOINT) -> EndpointSettings:
+def changed(body: Any, endpoint: Endpoint = ENDPOINT) -> RequestedSettings:
     return changed_settings(endpoint, HEADERS, parse_body(ChangeEndpointRequest, json.dumps(body).encode()), RULES)
 
 
 @pytest.mark.parametrize("nulls", [{}, dict.fromkeys(("events", "description", "enabled", "headers", "secret"))])
 def test_an_endpoint_needs_a_url_only(nulls: dict[str, None]) -> None:
-    assert created({"url": URL, **nulls}) == EndpointSettings(URL, (), "", True, {})
+    assert created({"url": URL, **nulls}) == RequestedSettings(url=URL)
 
 
 def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
@@ -71,12 +71,12 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         "secret": SECRET,
         "unknown": [1],
     }
-    expected = EndpointSettings(
-        given["url"],  # type: ignore[arg-type]
-        ("endpoint.disabled", "submission.completed"),
-        "Grades → course server",
-        False,
-        {"x-team": "7"},
+    expected = RequestedSettings(
+        url="https://hooks.example.com:8443/",
+        events=("endpoint.disabled", "submission.completed"),
+        description="Grades → course server",
+        enabled=False,
+        headers={"x-team": "7"},
     )
     assert created(given) == expected
 
@@ -157,7 +157,7 @@ def test_own_secrets_are_taken_with_and_without_padding() -> None:
 
 
 def test_a_change_keeps_unnamed_fields() -> None:
-    same = EndpointSettings(URL, ENDPOINT.events, "mine", True, HEADERS)
+    same = RequestedSettings(url=URL, events=ENDPOINT.events, description="mine", headers=HEADERS)
     assert changed({}) == changed(dict.fromkeys(("url", "events", "description", "enabled", "headers"))) == same
     assert changed({"events": []}) == replace(same, events=())
     assert changed({"description": ""}) == replace(same, description="")
@@ -248,7 +248,7 @@ def test_a_degraded_endpoint_shows_its_next_step() -> None:
     late = endpoint_body(failing, START_MS + DISABLE_AFTER_MS // 2)
     assert (early["health"], early["warning"], early["failing_since"]) == ("active", None, to_rfc3339(START_MS))
     assert late["health"] == Health.DEGRADED
-    assert to_rfc3339(START_MS + DISABLE_AFTER_MS) in late["warning"]
+    assert to_rfc3339(START_MS + DISABLE_AFTER_MS) in (late["warning"] or "")
 
 
 def test_a_disabled_endpoint_says_why_and_since_when() -> None:

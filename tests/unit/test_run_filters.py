@@ -2,6 +2,8 @@
 
 import pytest
 
+from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.row_codec import read, write
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFacts, RunFilters
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.subscribers import Subscribers
@@ -37,8 +39,8 @@ def test_every_filter_must_accept_a_run(*, filters: RunFilters, run: RunFacts, i
 
 def test_a_filter_says_the_same_after_a_row_and_a_missing_part_accepts_everything() -> None:
     filters = RunFilters(("TLE",), ("python",), {"course": "7"})
-    assert RunFilters.of(filters.values()) == filters
-    assert RunFilters.of({}) == RunFilters.of(ALL_RUNS.values()) == ALL_RUNS
+    assert read(RunFilters, from_item(to_item(write(filters)))) == filters
+    assert read(RunFilters, {}) == read(RunFilters, write(ALL_RUNS)) == ALL_RUNS
 
 
 def test_subscribers_of_a_run_are_the_endpoints_that_want_it_and_the_event_log() -> None:

@@ -8,7 +8,7 @@
 | `X | None` | no attribute while it is None |
 | `Annotated[X, OMIT_DEFAULT]` | no attribute while it is the default |
 | `Annotated[X, JSON]` | JSON text |
-| `Annotated[X, IN_KEY]` | no attribute: `rows.py` writes it into the key, and gives it to `read` with the row |
+| `Annotated[X, IN_KEY]` | no attribute: `rows.py` writes it, mostly into the key, and gives it to `read` with the row |
 | `Annotated[X, Flat("old_")]`, of a dataclass | its fields are attributes of the row, as `old_<name>` |
 
 A missing attribute is the default of its field, and unknown attributes are ignored: a row may be older or newer than
@@ -110,6 +110,8 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> _Field:
     encode, decode = _converter(kind, is_read=False), _converter(kind, is_read=True)
     if JSON in marks:
         encode, decode = partial(_to_json, encode), partial(_of_json, decode)
+    if IN_KEY in marks:
+        encode = decode = None
     return _Field(field.name, kind, default, IN_KEY in marks, OMIT_DEFAULT in marks, flat, needed, encode, decode)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, TypedDict
 from pydantic import Field
 
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 

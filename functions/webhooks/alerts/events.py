@@ -23,7 +23,7 @@ def health_event(endpoint: Endpoint, change: HealthChange, now_ms: int) -> Event
     """Build the event of a change of health. Its id is the same on every call for one change."""
     window, rate = deciding_rate(endpoint, now_ms)
     body = {
-        "type": change.event_type,
+        "type": change.type,
         "timestamp": change.at,
         "endpoint_id": endpoint.endpoint_id,
         "host": urlsplit(endpoint.url).hostname or "",
@@ -32,9 +32,7 @@ def health_event(endpoint: Endpoint, change: HealthChange, now_ms: int) -> Event
         "attempts": round(rate.attempts),
         "failures": round(rate.failures),
     }
-    return _event(
-        change.event_type, endpoint.project_id, f"{endpoint.endpoint_id}:{change.event_type}:{change.at}", body
-    )
+    return _event(change.type, endpoint.project_id, f"{endpoint.endpoint_id}:{change.type}:{change.at}", body)
 
 
 def disabled_event(endpoint: Endpoint) -> Event:

@@ -16,7 +16,7 @@ from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.http.json_body import Body
+    from functions.webhooks.deliveries.views import EndpointLatency, LatencyWindow
 
 SAMPLE = 100
 """Deliveries that are read, the newest ones. One BatchGetItem reads so many."""
@@ -50,12 +50,12 @@ class Latencies(Table):
         return [latency for row in deliveries if (latency := _latency(row.get("only_attempt"))) is not None]
 
 
-def latency_body(latencies: Sequence[Latency], now_ms: int) -> Body:
+def latency_body(latencies: Sequence[Latency], now_ms: int) -> EndpointLatency:
     """Return p50 and p95 of the last hour and of the last day."""
     return {"last_hour": _window(latencies, now_ms - HOUR_MS), "last_day": _window(latencies, now_ms - DAY_MS)}
 
 
-def _window(latencies: Sequence[Latency], since_ms: int) -> Body:
+def _window(latencies: Sequence[Latency], since_ms: int) -> LatencyWindow:
     ordered = sorted(latency.latency_ms for latency in latencies if latency.at_ms >= since_ms)
     return {"p50_ms": percentile(ordered, 50), "p95_ms": percentile(ordered, 95), "deliveries": len(ordered)}
 

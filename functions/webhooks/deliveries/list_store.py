@@ -9,10 +9,10 @@ from functions.aws.dynamodb.page import Page, bounds, cut, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.webhooks.deliveries import rows
-from functions.webhooks.deliveries.model import Delivery, DeliveryState
+from functions.webhooks.deliveries.model import Delivery, DeliveryState, RecordedAttempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from functions.webhooks.deliveries.views import DeliveryFilters
 
@@ -82,8 +82,8 @@ class DeliveryList(Table):
                 return
             request["ExclusiveStartKey"] = last
 
-    def last_attempts(self, delivery: Delivery) -> list[Mapping[str, Any]]:
-        """Return the last ATTEMPTS_SHOWN attempts of a delivery, oldest first, in the shape of `attempt_values`."""
+    def last_attempts(self, delivery: Delivery) -> list[RecordedAttempt]:
+        """Return the last ATTEMPTS_SHOWN attempts of a delivery, oldest first."""
         prefix = f"ATTEMPT#{delivery.endpoint_id}#"
         found = self._client.query(
             TableName=self.table_name,
@@ -93,7 +93,7 @@ class DeliveryList(Table):
             Limit=ATTEMPTS_SHOWN,
             ConsistentRead=True,
         )
-        attempts = [from_item(item) for item in reversed(found["Items"])]
+        attempts = [rows.to_attempt(from_item(item)) for item in reversed(found["Items"])]
         first = [] if delivery.only_attempt is None else [delivery.only_attempt]
         return [*first, *attempts][-ATTEMPTS_SHOWN:]
 

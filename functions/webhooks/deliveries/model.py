@@ -8,21 +8,16 @@ lease expires without a recorded attempt, another sender may claim the delivery;
 A delivery without a free send slot is parked: it keeps its state, has no hint, and waits in its lane (sending/lanes).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
+from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT
+from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary.reply import Reply
 from functions.webhooks.vocabulary.retry_schedule import Schedule, parse_retry_after
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.vocabulary.reply import Reply
 
 LEASE_MS = 60_000
 MAX_HINT_DELAY_MS = 900_000  # the maximum of SQS DelaySeconds; the sweeper handles later due times
@@ -79,37 +74,47 @@ OPEN = (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One delivery row. `attempt` counts recorded attempts; `lease_owner` is set while sending.
+class RecordedAttempt:
+    """One recorded attempt. `head`: the first bytes of the response body."""
 
-    `url` and `secret_box` are set for a run's own `webhook_url` only. An endpoint's URL and secret stay in its row, so
-    that changes apply to the next attempt. A final state removes the secret. A replay or a recovery restarts the
-    schedule and keeps counting attempts: `attempts_before` of them came before it. `lane_at_ms` orders parked
-    deliveries within their lane. `due_at_ms`: the due key; None if unknown. `body_digest`: see
-    `Event.digest`. `only_attempt`: the first attempt if it ended the delivery (`rows.attempt_values`); other attempts
-    have rows of their own.
+    n: int
+    at: str
+    latency_ms: int
+    status_code: int | None = None
+    error_code: str | None = None
+    head: bytes = field(default=b"", repr=False)
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery row.
+
+    An endpoint's URL and secret stay in its row, so that changes apply to the next attempt. A replay or a recovery
+    restarts the schedule and keeps counting attempts.
     """
 
-    event_id: str
-    endpoint_id: str
+    event_id: Annotated[str, IN_KEY]
+    endpoint_id: Annotated[str, IN_KEY]
     project_id: str
     submission_id: str
     state: DeliveryState
-    attempt: int
+    attempt: int  # recorded attempts
     next_at_ms: int
     created_at: str
-    url: str = field(default="", repr=False)  # its query may hold a credential
-    secret_box: bytes = field(default=b"", repr=False)
+    # Of a run's own `webhook_url` only. The query of a URL may hold a credential. A final state removes the secret:
+    url: Annotated[str, OMIT_DEFAULT] = field(default="", repr=False)
+    secret_box: Annotated[bytes, OMIT_DEFAULT] = field(default=b"", repr=False)
     lease_until_ms: int | None = None
-    lease_owner: str | None = None
-    attempts_before: int = 0
+    lease_owner: str | None = None  # while sending
+    attempts_before: Annotated[int, OMIT_DEFAULT] = 0  # before the last replay or recovery
     event_type: str = EVENT_COMPLETED
-    lane_at_ms: int | None = None
-    due_at_ms: int | None = None
-    body_digest: bytes = field(default=b"", repr=False)
-    only_attempt: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
-    correlation_id: str = ""
-    traceparent: str = ""
+    lane_at_ms: int | None = None  # orders parked deliveries within their lane
+    due_at_ms: int | None = None  # the due key; None if unknown
+    body_digest: Annotated[bytes, OMIT_DEFAULT] = field(default=b"", repr=False)  # see `Event.digest`
+    only_attempt: RecordedAttempt | None = field(default=None, repr=False)  # the first one, if it ended the delivery
+    correlation_id: Annotated[str, OMIT_DEFAULT] = ""
+    traceparent: Annotated[str, OMIT_DEFAULT] = ""
 
     @property
     def log_ids(self) -> dict[str, Any]:
@@ -129,7 +134,7 @@ class Delivery:
             return self.lease_until_ms
         return self.next_at_ms
 
-    def after_attempt(self, transition: Transition) -> Delivery:
+    def after_attempt(self, transition: "Transition") -> "Delivery":
         """Return the row after the record of one more attempt."""
         next_at_ms = self.next_at_ms if transition.next_at_ms is None else transition.next_at_ms
         return replace(

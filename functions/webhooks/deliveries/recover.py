@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.event_log.writer import LogWriter
-    from functions.http.json_body import Body
     from functions.webhooks.deliveries.hints import DeliveryHints
     from functions.webhooks.deliveries.list_store import DeliveryList
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.deliveries.replay import ReplayStore
+    from functions.webhooks.deliveries.views import Recovered
     from functions.webhooks.endpoints.model import Endpoint
 
 WORK_MS = 20_000
@@ -41,7 +41,7 @@ class Recovery:
     log: Logger
     event_log: LogWriter
 
-    def recover(self, endpoint: Endpoint, since_ms: int, *, also_retrying: bool = False) -> Body:
+    def recover(self, endpoint: Endpoint, since_ms: int, *, also_retrying: bool = False) -> Recovered:
         """Recover deliveries for at most WORK_MS. Deliveries from `continue_since` on were not reached.
 
         Each row takes one conditional write, so repeating the call is safe. The event log gets each recovered delivery.
@@ -82,5 +82,5 @@ class Recovery:
             )
 
 
-def _answer(recovered: int, continue_since: str | None) -> Body:
+def _answer(recovered: int, continue_since: str | None) -> Recovered:
     return {"recovered": recovered, "complete": continue_since is None, "continue_since": continue_since}

@@ -1,17 +1,14 @@
 """Items of the deliveries table: keys, and conversion between rows and deliveries."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key
+from functions.aws.dynamodb.row_codec import read, write
 from functions.clock import to_rfc3339
-from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState
+from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.vocabulary.reply import Reply
-
-_PLAIN = tuple(part.name for part in fields(Delivery) if part.name not in {"event_id", "endpoint_id", "state"})
-"""Fields of a delivery that are attributes of its row."""
 
 
 def delivery_key(event_id: str, endpoint_id: str) -> dict[str, Any]:
@@ -38,23 +35,12 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
     """Build the row of a new delivery. Unless paused, it becomes due if its hint is not received in time."""
     is_due = delivery.state is not DeliveryState.PAUSED
     return {
+        **write(delivery),
         "pk": f"EVENT#{delivery.event_id}",
         "sk": f"DELIVERY#{delivery.endpoint_id}",
         "webhook_id": delivery.event_id,  # earlier builds of 0.1 need it after a rollback; it goes with 0.3
-        "project_id": delivery.project_id,
-        "submission_id": delivery.submission_id,
-        "url": delivery.url or None,
-        "secret_box": delivery.secret_box or None,
-        "body_digest": delivery.body_digest or None,
-        "correlation_id": delivery.correlation_id or None,
-        "traceparent": delivery.traceparent or None,
-        "state": delivery.state.value,
-        "attempt": delivery.attempt,
-        "next_at_ms": delivery.next_at_ms,
-        "created_at": delivery.created_at,
         "created_key": created_key(delivery),
         "endpoint_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id),
-        "event_type": delivery.event_type,
         "due_shard": due_shard(delivery.event_id) if is_due else None,
         "due_at_ms": delivery.next_at_ms + FIRST_HINTED_MS if is_due else None,
         "ttl": ttl,
@@ -76,32 +62,35 @@ def queue_sk(delivery: Delivery) -> str:
     return f"{delivery.created_at}#{delivery.event_id}"
 
 
-def attempt_row(delivery: Delivery, reply: Reply, at_ms: int, ttl: int) -> dict[str, Value | None]:
-    """Build the row of the attempt that follows the attempts counted in `delivery`."""
+def new_attempt(delivery: Delivery, reply: Reply, at_ms: int) -> RecordedAttempt:
+    """Return the attempt that follows the attempts counted in `delivery`."""
+    return RecordedAttempt(
+        n=delivery.attempt + 1,
+        at=to_rfc3339(at_ms),
+        latency_ms=reply.latency_ms,
+        status_code=reply.status_code,
+        error_code=reply.error_code,
+        head=reply.head,
+        address=reply.address,
+    )
+
+
+def attempt_row(delivery: Delivery, attempt: RecordedAttempt, ttl: int) -> dict[str, Value | None]:
+    """Build the row of an attempt."""
     return {
+        **write(attempt),
         "pk": f"EVENT#{delivery.event_id}",
-        "sk": f"ATTEMPT#{delivery.endpoint_id}#{delivery.attempt + 1:04d}",
-        **attempt_values(delivery, reply, at_ms),
+        "sk": f"ATTEMPT#{delivery.endpoint_id}#{attempt.n:04d}",
         "ttl": ttl,
     }
 
 
-def attempt_values(delivery: Delivery, reply: Reply, at_ms: int) -> dict[str, Value]:
-    """Build the stored fields of that attempt."""
-    values: dict[str, Value | None] = {
-        "n": delivery.attempt + 1,
-        "at": to_rfc3339(at_ms),
-        "latency_ms": reply.latency_ms,
-        "status_code": reply.status_code,
-        "error_code": reply.error_code,
-        "head": reply.head,
-        "address": reply.address,
-    }
-    return {name: value for name, value in values.items() if value is not None}
+def to_attempt(row: Mapping[str, Any]) -> RecordedAttempt:
+    """Convert the row of an attempt."""
+    return read(RecordedAttempt, row)
 
 
 def to_delivery(row: Mapping[str, Any]) -> Delivery:
     """Convert a row of the table, or of an index, which has no URL and no secret."""
     event_id, endpoint_id = ids_of(row)
-    known = {name: row[name] for name in _PLAIN if name in row}
-    return Delivery(event_id=event_id, endpoint_id=endpoint_id, state=DeliveryState(row["state"]), **known)
+    return read(Delivery, {**row, "event_id": event_id, "endpoint_id": endpoint_id})

@@ -1,16 +1,18 @@
-"""Response bodies for deliveries and attempts, and their parameters."""
+"""What a client sees of deliveries and attempts, and its parameters. Each `TypedDict` is a schema of the document."""
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, TypedDict
+
+from pydantic import Field
 
 from functions.clock import to_rfc3339
 from functions.errors import BadRequestError
-from functions.http.json_body import Body
+from functions.http.openapi.bodies import Count, Time, Uuid
 from functions.http.parameters import Parameters, since_ms, uuid
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.vocabulary.reply import Reply
 
 DELIVERY_KEY = re.compile(
@@ -21,6 +23,76 @@ DELIVERY_KEY = re.compile(
 """Pattern of a `created_key`, the content of a cursor."""
 
 _WAITING = (DeliveryState.PENDING, DeliveryState.RETRYING)
+
+
+class Answered(TypedDict):
+    """Result of one send: a status code, or an error code if there was no response."""
+
+    status_code: int | None
+    error_code: str | None
+    latency_ms: Count
+    address: Annotated[str | None, Field(description="The IP address of the receiver.")]
+    head: Annotated[str, Field(description="First 1,024 bytes of the response body; invalid UTF-8 is replaced.")]
+    head_base64: Annotated[str | None, Field(description="The exact bytes, if they are not valid UTF-8.")]
+
+
+class DeliveryItem(TypedDict):
+    """One event for one endpoint."""
+
+    id: Annotated[str, Field(description="<event id>.<endpoint id>")]
+    webhook_id: Uuid
+    type: Annotated[str, Field(description="The event's name.")]
+    endpoint_id: Annotated[str, Field(description="An endpoint's id, or run: the run's own webhook_url.")]
+    submission_id: Annotated[Uuid | None, Field(description="null: the event has no submission.")]
+    state: DeliveryState
+    attempts_made: Count
+    next_attempt_at: Time | None
+    created_at: Time
+
+
+class Attempt(Answered):
+    """One attempt. Numbers continue after a replay."""
+
+    n: Annotated[int, Field(ge=1)]
+    at: Time
+
+
+class DeliveryDetail(DeliveryItem):
+    """A delivery with its attempts."""
+
+    attempts: Annotated[list[Attempt], Field(description="The last 100, oldest first.")]
+
+
+class DeliveryPage(TypedDict):
+    """One page, newest first. With a filter, a short page may have a next page."""
+
+    items: list[DeliveryItem]
+    next_cursor: str | None
+
+
+class Recovered(TypedDict):
+    """Result of a recovery. If it is not complete, repeat it with `since` = `continue_since`."""
+
+    recovered: Annotated[
+        Count, Field(description="Deliveries that are pending again. At most 50 per second become due.")
+    ]
+    complete: bool
+    continue_since: Time | None
+
+
+class LatencyWindow(TypedDict):
+    """Latencies of the deliveries of a window that their first attempt delivered."""
+
+    p50_ms: Annotated[Count | None, Field(description="null: no such delivery.")]
+    p95_ms: Count | None
+    deliveries: Count
+
+
+class EndpointLatency(TypedDict):
+    """A sample: the newest 100 deliveries of the last day."""
+
+    last_hour: LatencyWindow
+    last_day: LatencyWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +128,7 @@ def delivery_id(text: str) -> tuple[str, str]:
         raise BadRequestError("A delivery id is two UUIDs, or a UUID and `run`, with a dot between.") from None
 
 
-def delivery_body(delivery: Delivery) -> Body:
+def delivery_body(delivery: Delivery) -> DeliveryItem:
     """Return one item of the list."""
     return {
         "id": f"{delivery.event_id}.{delivery.endpoint_id}",
@@ -64,45 +136,36 @@ def delivery_body(delivery: Delivery) -> Body:
         "type": delivery.event_type,
         "endpoint_id": delivery.endpoint_id,
         "submission_id": delivery.submission_id or None,
-        "state": delivery.state.value,
+        "state": delivery.state,
         "attempts_made": delivery.attempt,
         "next_attempt_at": to_rfc3339(delivery.next_at_ms) if delivery.state in _WAITING else None,
         "created_at": delivery.created_at,
     }
 
 
-def delivery_detail_body(delivery: Delivery, attempts: Iterable[Mapping[str, Any]]) -> Body:
-    """Return one delivery with its attempts, given in the shape of `attempt_values`."""
-    return delivery_body(delivery) | {"attempts": [_attempt_body(attempt) for attempt in attempts]}
+def delivery_detail_body(delivery: Delivery, attempts: Iterable[RecordedAttempt]) -> DeliveryDetail:
+    """Return one delivery with its attempts."""
+    return {**delivery_body(delivery), "attempts": [_attempt_body(attempt) for attempt in attempts]}
 
 
-def reply_body(reply: Reply) -> Body:
+def reply_body(reply: Reply | RecordedAttempt) -> Answered:
     """Return the result of one send."""
-    return _reply_body(reply.status_code, reply.error_code, reply.latency_ms, reply.address, reply.head)
-
-
-def _attempt_body(row: Mapping[str, Any]) -> Body:
-    reply = _reply_body(
-        row.get("status_code"), row.get("error_code"), row["latency_ms"], row.get("address"), row.get("head", b"")
-    )
-    return {"n": row["n"], "at": row["at"], **reply}
-
-
-def _reply_body(
-    status_code: int | None, error_code: str | None, latency_ms: int, address: str | None, head: bytes
-) -> Body:
     try:
-        text, exact = head.decode(), None
+        text, exact = reply.head.decode(), None
     except UnicodeDecodeError:
-        text, exact = head.decode(errors="replace"), base64.b64encode(head).decode()
+        text, exact = reply.head.decode(errors="replace"), base64.b64encode(reply.head).decode()
     return {
-        "status_code": status_code,
-        "error_code": error_code,
-        "latency_ms": latency_ms,
-        "address": address,
+        "status_code": reply.status_code,
+        "error_code": reply.error_code,
+        "latency_ms": reply.latency_ms,
+        "address": reply.address,
         "head": text,
         "head_base64": exact,
     }
+
+
+def _attempt_body(attempt: RecordedAttempt) -> Attempt:
+    return {"n": attempt.n, "at": attempt.at, **reply_body(attempt)}
 
 
 def _endpoint_id(text: str) -> str:

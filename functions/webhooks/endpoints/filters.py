@@ -1,12 +1,7 @@
 """Filters of an endpoint by verdict, language and metadata of a run. Events without a run pass every filter."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +31,6 @@ class RunFilters:
         if self.languages and run.language not in self.languages:
             return False
         return all(run.metadata.get(name) == value for name, value in self.metadata.items())
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> RunFilters:
-        """Convert `values`; missing ones are empty."""
-        return cls(tuple(values.get("verdicts", ())), tuple(values.get("languages", ())), values.get("metadata", {}))
-
-    def values(self) -> dict[str, Any]:
-        """Return the filters for a row or a response."""
-        return {"verdicts": self.verdicts, "languages": self.languages, "metadata": self.metadata}
 
 
 ALL_RUNS = RunFilters()

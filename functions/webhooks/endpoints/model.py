@@ -9,19 +9,16 @@
 A disabled endpoint still gets delivery rows, in state `paused`. `recover` sends them later.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.clock import to_rfc3339
 from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
 from functions.webhooks.endpoints.traffic import Traffic
 from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, NAMED_ONLY_EVENTS
-
-if TYPE_CHECKING:
-    from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary.reply import Reply
 
 MAX_ENDPOINTS = 50
 """Limit of endpoints per project. One query reads them all."""
@@ -77,7 +74,7 @@ class FailureStreak:
     counted_ms: int
     spread: int = 1
 
-    def after_failure(self, now_ms: int) -> FailureStreak:
+    def after_failure(self, now_ms: int) -> "FailureStreak":
         """Return the streak with one more failure."""
         if now_ms - self.counted_ms < SPREAD_MS:
             return self
@@ -92,53 +89,53 @@ class FailureStreak:
 class HealthChange:
     """A change of an endpoint's health that is not published yet. `degraded_at`: start of the degraded time."""
 
-    event_type: str
+    type: str
     at: str
     degraded_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One endpoint row. Times ending in `_at` are RFC 3339 texts.
+class EndpointSettings:
+    """The settings of an endpoint that a request names. A field here is also one of `requests` and of `views`."""
 
-    `events`: subscribed event names; see `wants`. `headers_box`: sealed values of the custom headers, in the order of
-    `header_names`. `secret_box`: the sealed `whsec_` secret, and the private key of `public_key` if there is one. The
-    previous box also signs until `previous_until_ms`.
-    `max_per_second` 0: no limit. `payload`, `api_version` and `ordered` never change. `ordered`: see
-    `sending.ordered_queue`. `unpublished_change`: of its health.
-    """
-
-    endpoint_id: str
-    project_id: str
     url: str = field(repr=False)  # its query may hold a credential
-    secret_box: bytes = field(repr=False)
-    created_at: str
-    updated_at: str
-    events: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()  # subscribed event names; see `wants`
     description: str = ""
-    header_names: tuple[str, ...] = ()
-    headers_box: bytes | None = field(default=None, repr=False)
-    previous_secret_box: bytes | None = field(default=None, repr=False)
-    previous_until_ms: int | None = None
     enabled: bool = True
-    disabled_reason: DisabledReason | None = None
-    disabled_at: str | None = None
-    failing: FailureStreak | None = None
     max_concurrency: int = DEFAULT_CONCURRENCY
-    max_per_second: int = 0
+    max_per_second: int = 0  # 0: no limit
     format: BodyFormat = BodyFormat.EVENT
-    filters: RunFilters = ALL_RUNS
-    payload: Payload = Payload.FULL
+    filters: Annotated[RunFilters, OMIT_DEFAULT] = ALL_RUNS
+    # Set at creation, and never changed:
+    payload: Annotated[Payload, OMIT_DEFAULT] = Payload.FULL
     api_version: str = CURRENT_VERSION
-    ordered: bool = False
-    public_key: str | None = None
-    traffic: Traffic = field(default_factory=Traffic)
-    degraded_at: str | None = None
-    unpublished_change: HealthChange | None = None
+    ordered: Annotated[bool, OMIT_DEFAULT] = False  # one delivery at a time; see `sending.lanes.ordered_queue`
 
     def wants(self, event_type: str) -> bool:
         """Whether its filter accepts an event type. Without a filter, it does not get the events of every check run."""
         return event_type in self.events if self.events else event_type not in NAMED_ONLY_EVENTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(EndpointSettings):
+    """One endpoint row. Times ending in `_at` are RFC 3339 texts."""
+
+    endpoint_id: Annotated[str, IN_KEY]
+    project_id: Annotated[str, IN_KEY]
+    created_at: str
+    updated_at: str  # also the version of the settings
+    header_names: tuple[str, ...] = ()
+    headers_box: bytes | None = field(default=None, repr=False)  # sealed values of the headers, in the order of names
+    secret_box: bytes = field(repr=False)  # the sealed `whsec_` secret, and the private key of `public_key` if any
+    previous_secret_box: bytes | None = field(default=None, repr=False)  # also signs until `previous_until_ms`
+    previous_until_ms: int | None = None
+    public_key: str | None = None
+    disabled_reason: DisabledReason | None = None
+    disabled_at: str | None = None
+    failing: Annotated[FailureStreak | None, Flat("failing_")] = None
+    traffic: Annotated[Traffic, IN_KEY] = field(default_factory=Traffic)  # see `traffic_rows`
+    degraded_at: str | None = None
+    unpublished_change: Annotated[HealthChange | None, Flat("untold_")] = None  # of its health
 
     def health(self, now_ms: int) -> Health:
         """Return its health now."""
@@ -156,7 +153,7 @@ class Endpoint:
             return (self.secret_box,)
         return self.secret_box, self.previous_secret_box
 
-    def after_reply(self, reply: Reply, now_ms: int) -> Endpoint:
+    def after_reply(self, reply: Reply, now_ms: int) -> "Endpoint":
         """Return the endpoint with its health after an attempt. A disabled endpoint does not change."""
         if not self.enabled:
             return self
@@ -168,6 +165,6 @@ class Endpoint:
             return failed.disabled(DisabledReason.GONE, now_ms)
         return failed.disabled(DisabledReason.FAILING, now_ms) if failing.has_lasted(now_ms) else failed
 
-    def disabled(self, reason: DisabledReason, now_ms: int) -> Endpoint:
+    def disabled(self, reason: DisabledReason, now_ms: int) -> "Endpoint":
         """Return the endpoint as disabled."""
         return replace(self, enabled=False, disabled_reason=reason, disabled_at=to_rfc3339(now_ms))

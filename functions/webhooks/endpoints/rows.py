@@ -5,20 +5,13 @@ from typing import Any, Final
 
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key
+from functions.aws.dynamodb.row_codec import read, write
 from functions.clock import MS_PER_SEC
-from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
-from functions.webhooks.endpoints.model import (
-    BodyFormat,
-    DisabledReason,
-    Endpoint,
-    FailureStreak,
-    HealthChange,
-    Payload,
-)
+from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.traffic_rows import TRAFFIC, to_traffic, traffic_values
 
 HEALTH_CHANGE: Final = ("untold_type", "untold_at", "untold_degraded_at")
-"""A change of the health that is not published yet, in the order of `HealthChange`."""
+"""The attributes of `Endpoint.unpublished_change`."""
 HEALTH: Final = (
     *("disabled_reason", "disabled_at", "failing_since_ms", "failing_counted_ms", "failing_spread"),
     *("degraded_at", *HEALTH_CHANGE, *TRAFFIC),
@@ -29,19 +22,6 @@ SUBSCRIBERS_PREFIX = "ENDPOINT"
 """Of the endpoints, and of the row with their number, which also says how long the project keeps an event log."""
 DELETION_PREFIX = "DELETED#"
 _DELETION_KEPT_MS = 24 * 86_400_000
-
-
-CHANGEABLE: Final = (
-    *("url", "events", "description", "header_names", "enabled"),
-    *("max_concurrency", "max_per_second", "format", "filters"),
-)
-"""Attributes that a client can change."""
-_PLAIN: Final = (
-    *("url", "description", "headers_box", "secret_box", "previous_secret_box", "previous_until_ms", "public_key"),
-    *("enabled", "disabled_at", "degraded_at", "created_at", "updated_at"),
-    *("max_concurrency", "max_per_second", "api_version", "ordered"),
-)
-"""Fields of an endpoint that are attributes of its row."""
 
 
 def endpoint_pk(project_id: str) -> str:
@@ -79,21 +59,11 @@ def ids_of_endpoint(row: Mapping[str, Any]) -> tuple[str, str]:
 
 def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
     """Build the row of a new endpoint."""
-    failing = endpoint.failing
-    return {name: getattr(endpoint, name) for name in _PLAIN} | {
+    return {
+        **write(endpoint),
+        **traffic_values(endpoint.traffic),
         "pk": endpoint_pk(endpoint.project_id),
         "sk": ENDPOINT_PREFIX + endpoint.endpoint_id,
-        "events": endpoint.events,
-        "header_names": endpoint.header_names,
-        "disabled_reason": endpoint.disabled_reason.value if endpoint.disabled_reason else None,
-        "failing_since_ms": failing.since_ms if failing else None,
-        "failing_counted_ms": failing.counted_ms if failing else None,
-        "failing_spread": failing.spread if failing else None,
-        "format": endpoint.format.value,
-        "filters": endpoint.filters.values() if endpoint.filters != ALL_RUNS else None,
-        "payload": endpoint.payload.value if endpoint.payload is not Payload.FULL else None,
-        "ordered": endpoint.ordered or None,
-        **traffic_values(endpoint.traffic),
     }
 
 
@@ -108,21 +78,4 @@ def failing_is(seen: Endpoint, values: dict[str, Value]) -> str:
 def to_endpoint(row: Mapping[str, Any]) -> Endpoint:
     """Convert an endpoint's row."""
     project_id, endpoint_id = ids_of_endpoint(row)
-    reason = row.get("disabled_reason")
-    failing = None
-    if "failing_since_ms" in row:
-        failing = FailureStreak(row["failing_since_ms"], row["failing_counted_ms"], row["failing_spread"])
-    return Endpoint(
-        **{name: row[name] for name in _PLAIN if name in row},
-        endpoint_id=endpoint_id,
-        project_id=project_id,
-        events=tuple(row["events"]),
-        header_names=tuple(row["header_names"]),
-        disabled_reason=DisabledReason(reason) if reason else None,
-        failing=failing,
-        format=BodyFormat(row["format"]),
-        filters=RunFilters.of(row.get("filters", {})),
-        payload=Payload(row.get("payload", Payload.FULL)),
-        traffic=to_traffic(row),
-        unpublished_change=HealthChange(*(row[name] for name in HEALTH_CHANGE)) if "untold_type" in row else None,
-    )
+    return read(Endpoint, {**row, "project_id": project_id, "endpoint_id": endpoint_id, "traffic": to_traffic(row)})

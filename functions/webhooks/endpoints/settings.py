@@ -1,15 +1,15 @@
 """Settings of an endpoint, for a new endpoint and after a change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from functions.errors import FieldProblem
 from functions.http.fields import metadata_problems
 from functions.messages.languages import Language, canonical
 from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
-from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, BodyFormat, Endpoint, Payload
+from functions.webhooks.endpoints.filters import RunFilters
+from functions.webhooks.endpoints.model import BodyFormat, Endpoint, EndpointSettings, Payload
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
@@ -18,44 +18,29 @@ from functions.webhooks.endpoints.requests import (
     secret_problem,
 )
 from functions.webhooks.target.address_rules import AddressRules
-from functions.webhooks.vocabulary.event_types import API_VERSIONS, CURRENT_VERSION, EVENT_TEST, FILTERABLE_EVENTS
+from functions.webhooks.vocabulary.event_types import API_VERSIONS, EVENT_TEST, FILTERABLE_EVENTS
 
-_OF_ENDPOINT = (
-    *("url", "events", "description", "enabled", "max_concurrency", "max_per_second"),
-    *("format", "filters", "payload", "api_version", "ordered"),
-)
 _KEPT = "Set at creation, and never changed. Create another endpoint."
 _THIN_CARD = "A message for people has no thin form. Choose payload full, or format event."
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointSettings:
-    """Validated settings of an endpoint. `asymmetric`: it has a key pair."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedSettings(EndpointSettings):
+    """The settings after a request, checked, with those that are stored sealed. `asymmetric`: it has a key pair."""
 
-    url: str = field(repr=False)
-    events: tuple[str, ...]
-    description: str
-    enabled: bool
-    headers: Mapping[str, str] = field(repr=False)
-    max_concurrency: int = DEFAULT_CONCURRENCY
-    max_per_second: int = 0
-    format: BodyFormat = BodyFormat.EVENT
-    filters: RunFilters = ALL_RUNS
-    payload: Payload = Payload.FULL
-    api_version: str = CURRENT_VERSION
-    ordered: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     asymmetric: bool = False
 
     @property
     def of_endpoint(self) -> dict[str, Any]:
         """The values of the fields that `Endpoint` has."""
-        return {name: getattr(self, name) for name in _OF_ENDPOINT} | {"header_names": tuple(self.headers)}
+        return _values(self) | {"header_names": tuple(self.headers)}
 
 
-def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> EndpointSettings:
+def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> RequestedSettings:
     """Return the settings of a new endpoint. Raises InvalidFieldsError."""
     headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
-    settings = _changed(EndpointSettings(request.url, (), "", enabled=True, headers=headers), request)
+    settings = _changed(RequestedSettings(url=request.url, headers=headers), request)
     refuse(
         [
             *(rules.problem(request.url), secret_problem(request.secret)),
@@ -68,7 +53,7 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Endpoin
 
 def changed_settings(
     endpoint: Endpoint, headers: Mapping[str, str], change: ChangeEndpointRequest, rules: AddressRules
-) -> EndpointSettings:
+) -> RequestedSettings:
     """Return the settings after a change. `headers`: the endpoint's present ones. Raises InvalidFieldsError.
 
     An unchanged URL is not checked again.
@@ -76,9 +61,9 @@ def changed_settings(
     url = endpoint.url if change.url is None else change.url
     given = headers if change.headers is None else _with_hidden(change.headers, headers)
     wanted, problems = normalise_headers(given, scheme=_scheme(url))
-    before = {name: getattr(endpoint, name) for name in _OF_ENDPOINT}
     is_asymmetric = endpoint.public_key is not None
-    settings = _changed(EndpointSettings(**before, headers=wanted, asymmetric=is_asymmetric), change)
+    before = RequestedSettings(**_values(endpoint), headers=wanted, asymmetric=is_asymmetric)
+    settings = _changed(before, change)
     kept = ("payload", "api_version", "ordered")
     refuse(
         [
@@ -91,12 +76,17 @@ def changed_settings(
     return settings
 
 
-def _changed(settings: EndpointSettings, request: CreateEndpointRequest | ChangeEndpointRequest) -> EndpointSettings:
+def _changed(settings: RequestedSettings, request: CreateEndpointRequest | ChangeEndpointRequest) -> RequestedSettings:
     """Return the settings with the given fields of a request."""
-    given = {name: getattr(request, name) for name in (*_OF_ENDPOINT, "asymmetric")}
+    given = _values(request) | {"asymmetric": request.asymmetric}
     given |= {"events": None if request.events is None else tuple(dict.fromkeys(request.events))}
     given |= {"filters": None if request.filters is None else _filters(request.filters)}
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def _values(source: EndpointSettings | CreateEndpointRequest | ChangeEndpointRequest) -> dict[str, Any]:
+    """Return the values of the settings, by name."""
+    return {each.name: getattr(source, each.name) for each in fields(EndpointSettings)}
 
 
 def _scheme(url: str) -> str:
@@ -146,6 +136,6 @@ def _version_problem(version: str) -> FieldProblem | None:
     return FieldProblem("api_version", f"Unknown version. Known: {', '.join(API_VERSIONS)}.")
 
 
-def _body_problem(settings: EndpointSettings) -> FieldProblem | None:
+def _body_problem(settings: RequestedSettings) -> FieldProblem | None:
     is_thin_card = settings.payload is Payload.THIN and settings.format is not BodyFormat.EVENT
     return FieldProblem("payload", _THIN_CARD) if is_thin_card else None

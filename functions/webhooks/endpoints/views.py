@@ -1,14 +1,122 @@
-"""The response body of an endpoint, without secrets and header values."""
+"""What a client sees of endpoints, without secrets and header values. Each `TypedDict` is a schema of the document."""
+
+from typing import Annotated, Literal, TypedDict
+
+from pydantic import Field
 
 from functions.clock import to_rfc3339
-from functions.http.json_body import Body
+from functions.http.openapi.bodies import Count, Time, Uuid
+from functions.messages.languages import Language
+from functions.messages.verdict import Verdict
 from functions.webhooks.endpoints.custom_headers import HIDDEN
+from functions.webhooks.endpoints.filters import RunFilters
 from functions.webhooks.endpoints.health_rule import DEGRADED_FROM, RECOVERED_TO
-from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, Endpoint, Health
+from functions.webhooks.endpoints.model import (
+    DISABLE_AFTER_MS,
+    BodyFormat,
+    DisabledReason,
+    Endpoint,
+    Health,
+    Payload,
+)
 from functions.webhooks.endpoints.traffic import Rate
 
 
-def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
+class FiltersView(TypedDict):
+    """Filters of runs; empty ones accept every run."""
+
+    verdicts: list[Verdict]
+    languages: list[Language]
+    metadata: dict[str, str]
+
+
+class AttemptRate(TypedDict):
+    """Attempts in a window that ends now. An estimate: the period before counts in part, as if spread evenly."""
+
+    attempts: Count
+    failures: Count
+    success_rate: Annotated[float | None, Field(description="From 0 to 1. null: no attempts.")]
+
+
+class EndpointStats(TypedDict):
+    """Attempts at an endpoint, without those of alerts and tests."""
+
+    last_hour: AttemptRate
+    last_day: AttemptRate
+
+
+class EndpointView(TypedDict):
+    """A webhook endpoint. Only the responses of creation and rotation show its secret."""
+
+    id: Uuid
+    url: str
+    events: Annotated[list[str], Field(description="Subscribed event names. Empty: all but those of each check run.")]
+    description: str
+    enabled: bool
+    headers: Annotated[
+        dict[str, str],
+        Field(description="Names of the custom headers. Each value is ***. Send *** in a change to keep a value."),
+    ]
+    max_concurrency: Annotated[Count, Field(description="Limit of concurrent requests.")]
+    max_per_second: Annotated[Count, Field(description="Limit of requests per second. 0: no limit.")]
+    format: Annotated[
+        BodyFormat, Field(description="event: the event itself. Others: a message for people, made from it.")
+    ]
+    filters: FiltersView
+    payload: Annotated[
+        Payload,
+        Field(
+            description="full: the event. thin: `type`, `id`, `timestamp`, `api_version`, `submission_id` and the "
+            "`url` of the event, which needs an API key."
+        ),
+    ]
+    api_version: Annotated[str, Field(description="Version of the shape of events, set at creation.")]
+    ordered: Annotated[bool, Field(description="One delivery at a time, in order.")]
+    asymmetric: Annotated[bool, Field(description="Requests are also signed with an ed25519 key pair (`v1a`).")]
+    public_key: Annotated[str | None, Field(description="The public key: whpk_<base64>. null: not asymmetric.")]
+    health: Annotated[
+        Health,
+        Field(
+            description="degraded: a quarter of the attempts of the last hour failed, or all for two and a half days."
+        ),
+    ]
+    warning: Annotated[str | None, Field(description="Why it is degraded, and when it recovers or will be disabled.")]
+    degraded_at: Time | None
+    stats: EndpointStats
+    failing_since: Annotated[Time | None, Field(description="First failure since the last success.")]
+    disabled_reason: Annotated[
+        DisabledReason | None,
+        Field(description="request: by the project; gone: it responded 410; failing: five days of failures."),
+    ]
+    disabled_at: Time | None
+    previous_secret_until: Annotated[
+        Time | None, Field(description="The secret before the last rotation also signs until this time.")
+    ]
+    created_at: Time
+    updated_at: Time
+
+
+class EndpointWithSecret(EndpointView):
+    """An endpoint with its new secret. No other response shows the secret."""
+
+    secret: str
+
+
+class EndpointPage(TypedDict):
+    """One page, newest first."""
+
+    items: list[EndpointView]
+    next_cursor: str | None
+
+
+class EndpointDeleted(TypedDict):
+    """A deleted endpoint. It gets no more requests."""
+
+    id: Uuid
+    deleted: Literal[True]
+
+
+def endpoint_body(endpoint: Endpoint, now_ms: int) -> EndpointView:
     """Return the body of one endpoint."""
     failing = endpoint.failing
     overlaps = len(endpoint.signing_boxes(now_ms)) > 1
@@ -21,14 +129,14 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
         "headers": dict.fromkeys(endpoint.header_names, HIDDEN),
         "max_concurrency": endpoint.max_concurrency,
         "max_per_second": endpoint.max_per_second,
-        "format": endpoint.format.value,
-        "filters": endpoint.filters.values(),
-        "payload": endpoint.payload.value,
+        "format": endpoint.format,
+        "filters": _filters_body(endpoint.filters),
+        "payload": endpoint.payload,
         "api_version": endpoint.api_version,
         "ordered": endpoint.ordered,
         "asymmetric": endpoint.public_key is not None,
         "public_key": endpoint.public_key,
-        "health": endpoint.health(now_ms).value,
+        "health": endpoint.health(now_ms),
         "warning": _warning(endpoint, now_ms),
         "degraded_at": endpoint.degraded_at,
         "stats": {
@@ -36,7 +144,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
             "last_day": _rate_body(endpoint.traffic.last_day(now_ms)),
         },
         "failing_since": to_rfc3339(failing.since_ms) if failing else None,
-        "disabled_reason": endpoint.disabled_reason.value if endpoint.disabled_reason else None,
+        "disabled_reason": endpoint.disabled_reason,
         "disabled_at": endpoint.disabled_at,
         "previous_secret_until": to_rfc3339(endpoint.previous_until_ms or 0) if overlaps else None,
         "created_at": endpoint.created_at,
@@ -44,7 +152,20 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> Body:
     }
 
 
-def _rate_body(rate: Rate) -> Body:
+def with_secret(body: EndpointView, secret: str) -> EndpointWithSecret:
+    """Add the secret, which only the answers of creation and rotation show."""
+    return {**body, "secret": secret}
+
+
+def _filters_body(filters: RunFilters) -> FiltersView:
+    return {
+        "verdicts": [Verdict(verdict) for verdict in filters.verdicts],
+        "languages": [Language(language) for language in filters.languages],
+        "metadata": dict(filters.metadata),
+    }
+
+
+def _rate_body(rate: Rate) -> AttemptRate:
     attempts = round(rate.attempts)
     success_rate = round(1 - rate.failed_share, 4) if attempts else None
     return {"attempts": attempts, "failures": min(round(rate.failures), attempts), "success_rate": success_rate}

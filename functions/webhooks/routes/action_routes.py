@@ -15,9 +15,10 @@ from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_recovery, parse_rotation
-from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.endpoints.views import endpoint_body, with_secret
 from functions.webhooks.routes.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
-from functions.webhooks.routes.test_event import probe_body, webhook_test
+from functions.webhooks.routes.test_event import webhook_test
+from functions.webhooks.routes.views import probe_body
 from functions.webhooks.target.headers import webhook_headers
 from functions.webhooks.target.secret_box import UnsealError
 from functions.webhooks.target.signature import new_secret, parse_secret, signatures
@@ -69,7 +70,7 @@ class EndpointActionRoutes:
         asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
         now = self.clock()
         if asked.secret is not None and self._signs_now(seen, asked.secret):
-            return answer(endpoint_body(seen, now) | {"secret": asked.secret})
+            return answer(with_secret(endpoint_body(seen, now), asked.secret))
         secret = asked.secret or new_secret()
         box, public_key = self.secrets.new_keys(
             secret, seen.project_id, seen.endpoint_id, asymmetric=seen.public_key is not None
@@ -85,7 +86,7 @@ class EndpointActionRoutes:
             raise ConflictError(CHANGED_MEANWHILE)
         changed = self.endpoints.get(app, id_text)
         self.endpoints.note("Secret rotated", seen, app)
-        return answer(endpoint_body(changed, now) | {"secret": secret})
+        return answer(with_secret(endpoint_body(changed, now), secret))
 
     def test(self, app: Resolver, id_text: str) -> Response[str]:
         """Send `webhook.test` now, like a delivery. It is not retried, and only the event log stores it."""

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.row_codec import changes
 from functions.clock import Clock, to_rfc3339
 from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
@@ -27,9 +28,9 @@ from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.list_filters import endpoint_filters
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
-from functions.webhooks.endpoints.rows import CHANGEABLE, HEALTH, endpoint_row
+from functions.webhooks.endpoints.rows import HEALTH
 from functions.webhooks.endpoints.settings import changed_settings, new_settings
-from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.endpoints.views import endpoint_body, with_secret
 from functions.webhooks.routes.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.target.address_rules import AddressRules
 from functions.webhooks.target.secret_box import UnsealError
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.deletions import Deletions
     from functions.webhooks.deliveries.latencies import Latencies
     from functions.webhooks.endpoints.changes import EndpointChanges
-    from functions.webhooks.endpoints.settings import EndpointSettings
+    from functions.webhooks.endpoints.settings import RequestedSettings
     from functions.webhooks.endpoints.store import EndpointStore
+    from functions.webhooks.routes.views import EndpointDetail
     from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
 
 _TRIES = 3
@@ -103,7 +105,7 @@ class EndpointRoutes:
         except EndpointLimitError:
             raise ConflictError(_LIMIT) from None
         self.endpoints.note("Endpoint created", endpoint, app)
-        return answer(endpoint_body(endpoint, now) | {"secret": secret})
+        return answer(with_secret(endpoint_body(endpoint, now), secret))
 
     def _repeated(self, project_id: str, claim: CreationClaim) -> Response[str] | None:
         """Answer a repeated creation with the endpoint that the first one made, as it is now; None for a first one."""
@@ -115,7 +117,7 @@ class EndpointRoutes:
         endpoint = self.store.get(project_id, earlier.endpoint_id)
         if endpoint is None:
             raise ConflictError("The endpoint that this Idempotency-Key created was deleted. Use a new key.")
-        return answer(endpoint_body(endpoint, self.clock()) | {"secret": self._secret(endpoint)})
+        return answer(with_secret(endpoint_body(endpoint, self.clock()), self._secret(endpoint)))
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's endpoints, newest first."""
@@ -132,7 +134,8 @@ class EndpointRoutes:
         """Show one endpoint, with the latencies of its last deliveries."""
         endpoint, now = self.endpoints.get(app, id_text), self.clock()
         latencies = self.latencies.of(endpoint.project_id, endpoint.endpoint_id)
-        return answer(endpoint_body(endpoint, now) | {"latency": latency_body(latencies, now)})
+        body: EndpointDetail = {**endpoint_body(endpoint, now), "latency": latency_body(latencies, now)}
+        return answer(body)
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
@@ -175,15 +178,12 @@ class EndpointRoutes:
         hosts = (app.current_event.request_context.domain_name or "", self.own_host)
         return AddressRules(self.allow_insecure, tuple(host for host in hosts if host))
 
-    def _writes(self, seen: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
+    def _writes(self, seen: Endpoint, settings: RequestedSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
         """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
-        row = endpoint_row(replace(seen, **settings.of_endpoint))
-        sets: dict[str, Value] = {name: value for name in CHANGEABLE if (value := row[name]) is not None}
-        sets["filters"] = settings.filters.values()
-        removes: tuple[str, ...] = ()
+        sets, removes = changes(seen, replace(seen, **settings.of_endpoint))
         box = self.secrets.seal_headers(settings.headers, seen.project_id, seen.endpoint_id)
         if box is None:
-            removes = ("headers_box",)
+            removes += ("headers_box",)
         else:
             sets["headers_box"] = box
         if settings.asymmetric is not (seen.public_key is not None):

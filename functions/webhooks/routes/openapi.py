@@ -16,6 +16,7 @@ from functions.http.openapi.operation import (
     query,
 )
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.views import DeliveryDetail, DeliveryPage, Recovered
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, Health
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
@@ -24,7 +25,8 @@ from functions.webhooks.endpoints.requests import (
     ReplayRequest,
     RotateRequest,
 )
-from functions.webhooks.routes import openapi_bodies as shapes
+from functions.webhooks.endpoints.views import EndpointDeleted, EndpointPage, EndpointView, EndpointWithSecret
+from functions.webhooks.routes.views import EgressAddresses, EndpointDetail, TestResult
 
 _UNKNOWN: Answer = ("`not_found`: the project has no such endpoint.", (Error,))
 _UNKNOWN_DELIVERY: Answer = ("`not_found`: the project has no such delivery.", (Error,))
@@ -43,7 +45,7 @@ _CREATE = Operation(
     "createEndpoint",
     "Create a webhook endpoint",
     {
-        200: ("Created. Only this response shows the secret.", (shapes.EndpointWithSecret,)),
+        200: ("Created. Only this response shows the secret.", (EndpointWithSecret,)),
         **_BODY,
         409: (
             f"`conflict`: the project has {MAX_ENDPOINTS} endpoints. `idempotency_conflict`: another body.",
@@ -73,7 +75,7 @@ _LIST = Operation(
     "GET",
     "listEndpoints",
     "List the project's endpoints, newest first",
-    {200: ("One page.", (shapes.EndpointPage,)), 400: BAD, **KEYED},
+    {200: ("One page.", (EndpointPage,)), 400: BAD, **KEYED},
     (
         query("state", {"enum": list(Health)}, "Only endpoints of this health."),
         query("since", {"type": "string", "format": "date-time"}, "Only endpoints created since this time."),
@@ -85,7 +87,7 @@ _GET = Operation(
     "GET",
     "getEndpoint",
     "Show an endpoint",
-    {200: ("The endpoint.", (shapes.EndpointDetail,)), **_ONE},
+    {200: ("The endpoint.", (EndpointDetail,)), **_ONE},
     (ID,),
 )
 _CHANGE = Operation(
@@ -93,7 +95,7 @@ _CHANGE = Operation(
     "PATCH",
     "changeEndpoint",
     "Change an endpoint",
-    {200: ("The changed endpoint.", (shapes.EndpointView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
+    {200: ("The changed endpoint.", (EndpointView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
     (ID,),
     ChangeEndpointRequest,
     {"pause": {"value": {"enabled": False}}, "filter": {"value": {"events": ["submission.completed"]}}},
@@ -103,7 +105,7 @@ _DELETE = Operation(
     "DELETE",
     "deleteEndpoint",
     "Delete an endpoint",
-    {200: ("Deleted. Its remaining deliveries are cancelled.", (shapes.EndpointDeleted,)), **_ONE},
+    {200: ("Deleted. Its remaining deliveries are cancelled.", (EndpointDeleted,)), **_ONE},
     (ID,),
 )
 _ROTATE = Operation(
@@ -112,7 +114,7 @@ _ROTATE = Operation(
     "rotateSecret",
     "Replace the secret of an endpoint",
     {
-        200: ("Replaced. Only this response shows the new secret.", (shapes.EndpointWithSecret,)),
+        200: ("Replaced. Only this response shows the new secret.", (EndpointWithSecret,)),
         **_BODY,
         404: _UNKNOWN,
         409: _CHANGED,
@@ -128,7 +130,7 @@ _TEST = Operation(
     "testEndpoint",
     "Send webhook.test now, also to a disabled endpoint",
     {
-        200: ("Request and response of the test, successful or not.", (shapes.TestResult,)),
+        200: ("Request and response of the test, successful or not.", (TestResult,)),
         **_ONE,
         409: ("`conflict`: a test or a recovery of it is running, or its secret is unreadable.", (Error,)),
         504: NO_RESPONSE,
@@ -141,7 +143,7 @@ _RECOVER = Operation(
     "recoverEndpoint",
     "Send an endpoint's failed, blocked and paused deliveries again, since a time",
     {
-        200: ("Result of at most 20 s.", (shapes.Recovered,)),
+        200: ("Result of at most 20 s.", (Recovered,)),
         **_BODY,
         404: _UNKNOWN,
         409: ("`conflict`: it is disabled, or a test or a recovery of it is running.", (Error,)),
@@ -155,7 +157,7 @@ _LIST_DELIVERIES = Operation(
     "GET",
     "listDeliveries",
     "List the project's deliveries, newest first",
-    {200: ("One page.", (shapes.DeliveryPage,)), 400: BAD, **KEYED},
+    {200: ("One page.", (DeliveryPage,)), 400: BAD, **KEYED},
     (
         query("submission_id", {"type": "string", "format": "uuid"}, "Only deliveries of this submission."),
         query("endpoint_id", {"type": "string"}, "Only deliveries to this endpoint; run: to the runs' own URLs."),
@@ -169,7 +171,7 @@ _GET_DELIVERY = Operation(
     "GET",
     "getDelivery",
     "Show a delivery with its attempts",
-    {200: ("The delivery.", (shapes.DeliveryDetail,)), **_ONE, 404: _UNKNOWN_DELIVERY},
+    {200: ("The delivery.", (DeliveryDetail,)), **_ONE, 404: _UNKNOWN_DELIVERY},
     (_DELIVERY,),
 )
 _REPLAY = Operation(
@@ -178,7 +180,7 @@ _REPLAY = Operation(
     "replayDelivery",
     "Send a delivery again: same webhook-id and bytes, new timestamp",
     {
-        202: ("It is due now, with a new schedule.", (shapes.DeliveryDetail,)),
+        202: ("It is due now, with a new schedule.", (DeliveryDetail,)),
         **_BODY,
         404: _UNKNOWN_DELIVERY,
         409: (
@@ -197,7 +199,7 @@ _EGRESS = Operation(
     "GET",
     "listEgressAddresses",
     "The addresses that webhooks come from",
-    {200: ("The networks that the operator has configured.", (shapes.EgressAddresses,)), **OPEN},
+    {200: ("The networks that the operator has configured.", (EgressAddresses,)), **OPEN},
     security=None,
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.conditional import ConditionalUpdate, put
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.row_codec import write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import RowsContendedError, transact
 from functions.clock import MS_PER_SEC
@@ -21,7 +22,7 @@ from functions.webhooks.deliveries.model import (
     adjust_for_endpoint,
     due_at,
 )
-from functions.webhooks.deliveries.rows import attempt_row, attempt_values, delivery_key
+from functions.webhooks.deliveries.rows import attempt_row, delivery_key, new_attempt
 from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
 from functions.webhooks.sending.attempt.attempted_endpoint import endpoint_actions, endpoint_after
 from functions.webhooks.sending.lanes.lane import is_unanswered
@@ -105,13 +106,14 @@ class Attempts(Table):
         condition = "#state = :sending AND #lease_owner = :me"
         values: dict[str, Value] = {"sending": DeliveryState.SENDING.value, "me": delivery.lease_owner or ""}
         now = self._clock()
+        attempt = new_attempt(delivery, reply, now)
         actions: dict[str, Any] = {}
         if delivery.attempt == 0 and transition.next_at_ms is None:
             # Nearly every delivery ends like this, so it costs no row of its own.
-            sets["only_attempt"] = attempt_values(delivery, reply, now)
+            sets["only_attempt"] = write(attempt)
         else:
-            attempt = to_item(attempt_row(delivery, reply, now, (now + TTL_MS) // MS_PER_SEC))
-            actions["attempt"] = put(self.table_name, attempt)
+            row = attempt_row(delivery, attempt, (now + TTL_MS) // MS_PER_SEC)
+            actions["attempt"] = put(self.table_name, to_item(row))
         if transition.state is DeliveryState.EXHAUSTED and delivery.event_type not in ALERT_EVENTS:
             actions["exhausted"] = count_exhausted(self.table_name, delivery, now)
         update = ConditionalUpdate(sets, condition, values, removes)
