@@ -137,44 +137,6 @@ class RecordSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Outbound:
-    """Settings of every function that sends webhooks. `endpoint_secrets_key_id`: the KMS key."""
-
-    stage: str
-    deliveries_table: str
-    deliveries_queue_url: str
-    endpoint_secrets_key_id: str
-    public_base_url: str
-    allow_insecure_webhook_targets: bool
-
-    @property
-    def own_host(self) -> str:
-        """Host name of our own API. No webhook may call it."""
-        return urlsplit(self.public_base_url).hostname or ""
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookSettings(Outbound):
-    """Settings of `functions.handlers.deliver`.
-
-    `webhook_retry_secs`: seconds before each attempt. `webhook_senders`: the most invocations that send at once.
-    """
-
-    webhook_retry_secs: tuple[int, ...]
-    webhook_senders: int
-    event_bus_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointsSettings(Outbound):
-    """Settings of `functions.handlers.webhooks`. `egress_addresses`: networks that webhooks come from."""
-
-    projects_table: str
-    quotas_table: str
-    egress_addresses: tuple[Network, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class SweepSettings(RecordSettings):
     """Settings of `functions.handlers.sweep`. `endpoint_secrets_key_id`: the KMS key."""
 

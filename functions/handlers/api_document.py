@@ -14,7 +14,7 @@ from functions.judging.openapi import JUDGE_OPERATIONS
 from functions.operations.api import OPERATION_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.submissions import openapi as operations
-from functions.webhooks.routes.openapi import WEBHOOK_OPERATIONS
+from functions.webhooks.routes.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES
 from functions.webhooks.routes.openapi_events import HEADERS
 
 
@@ -37,7 +37,9 @@ def _built() -> dict[str, Any]:
             *CONSOLE_OPERATIONS,
             *JUDGE_OPERATIONS,
             *CHECK_OPERATIONS,
-            *WEBHOOK_OPERATIONS,
+            *ENDPOINT_ROUTES,
+            *ENDPOINT_ACTION_ROUTES,
+            *DELIVERY_ROUTES,
             *EVENT_ROUTES,
             *PROJECT_ROUTES,
             *KEY_ROUTES,

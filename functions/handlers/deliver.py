@@ -6,9 +6,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.aws.deployment import preload
 from functions.handlers.batches import handle_batch
-from functions.handlers.webhook_wiring import deliverer
-from functions.settings import WebhookSettings, load, refuse_insecure_stage
+from functions.handlers.chat_cards import CardDeployment
+from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
@@ -18,12 +19,28 @@ from functions.webhooks.sending.claim.claimer import SEND_MS
 SERVICE = "webhook"
 
 refuse_insecure_stage()
+preload(
+    "event_log.bus",
+    "webhooks.alerts.disabled_events",
+    "webhooks.deliveries.outbox",
+    "webhooks.deliveries.replay",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.health_store",
+    "webhooks.endpoints.store",
+    "webhooks.sending.attempt.bodies",
+    "webhooks.sending.limits.slot_store",
+)
+
+SETTINGS = (
+    *("stage", "deliveries_table", "deliveries_queue_url", "endpoint_secrets_key_id", "public_base_url"),
+    *("allow_insecure_webhook_targets", "webhook_retry_secs", "webhook_senders", "event_bus_name"),
+)
 
 
 @cache
 def wired() -> Deliverer:
     """Return the wired parts, created on the first call."""
-    return deliverer(load(WebhookSettings))
+    return CardDeployment(load_settings(SETTINGS), logger(SERVICE)).deliverer
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -1,38 +1,56 @@
 """Lambda entry point of /api/webhooks and /api/deliveries: a project's endpoints and its deliveries."""
 
-from aws_lambda_powertools.event_handler import Response
+import functools
 
-from functions.handlers.endpoint_wiring import wiring
-from functions.http.answers import answer
+from functions.aws.deployment import preload
+from functions.handlers.chat_cards import CardDeployment
 from functions.http.resolver import PerThread, Resolver
-from functions.settings import refuse_insecure_stage
+from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger
+from functions.webhooks.routes.action_routes import EndpointActionRoutes
+from functions.webhooks.routes.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES
+from functions.webhooks.routes.delivery_routes import DeliveryRoutes
+from functions.webhooks.routes.endpoint_routes import EndpointRoutes
 
 refuse_insecure_stage()
+preload(
+    "event_log.writer",
+    "projects.store",
+    "webhooks.deliveries.deletions",
+    "webhooks.deliveries.hints",
+    "webhooks.deliveries.latencies",
+    "webhooks.deliveries.list_store",
+    "webhooks.deliveries.recover",
+    "webhooks.deliveries.replay",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.changes",
+    "webhooks.endpoints.store",
+    "webhooks.sending.attempt.bodies",
+    "webhooks.sending.attempt.endpoint_secrets",
+    "webhooks.sending.lanes.lane_store",
+    "webhooks.target.egress",
+    "webhooks.target.secret_box",
+)
+
+SETTINGS = (
+    *("stage", "projects_table", "deliveries_table", "quotas_table", "deliveries_queue_url"),
+    *("endpoint_secrets_key_id", "public_base_url", "allow_insecure_webhook_targets", "egress_addresses"),
+)
+
+
+@functools.cache
+def deployment() -> CardDeployment:
+    """Return the deployment, created on the first call."""
+    return CardDeployment(load_settings(SETTINGS), logger("endpoints"))
 
 
 def build_resolver() -> Resolver:
     """Return a resolver with the routes."""
     app = Resolver(logger("endpoints"))
-    app.post("/api/webhooks")(lambda: wiring().endpoints.create(app))
-    app.get("/api/webhooks")(lambda: wiring().endpoints.page(app))
-    app.get("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.one(app, id_text))
-    app.patch("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.change(app, id_text))
-    app.delete("/api/webhooks/<id_text>")(lambda id_text: wiring().endpoints.delete(app, id_text))
-    app.post("/api/webhooks/<id_text>/rotate")(lambda id_text: wiring().actions.rotate(app, id_text))
-    app.post("/api/webhooks/<id_text>/test")(lambda id_text: wiring().actions.test(app, id_text))
-    app.post("/api/webhooks/<id_text>/recover")(lambda id_text: wiring().actions.recover(app, id_text))
-    app.get("/api/egress-addresses")(_egress_addresses)
-    app.get("/api/deliveries")(lambda: wiring().deliveries.page(app))
-    app.get("/api/deliveries/<id_text>")(lambda id_text: wiring().deliveries.one(app, id_text))
-    app.post("/api/deliveries/<id_text>/replay")(lambda id_text: wiring().deliveries.replay(app, id_text))
+    app.serve(ENDPOINT_ROUTES, lambda: EndpointRoutes(deployment()))
+    app.serve(ENDPOINT_ACTION_ROUTES, lambda: EndpointActionRoutes(deployment()))
+    app.serve(DELIVERY_ROUTES, lambda: DeliveryRoutes(deployment()))
     return app
-
-
-def _egress_addresses() -> Response[str]:
-    """Answer with the networks that the operator has configured, such as 192.0.2.7/32. None: any address."""
-    networks = wiring().egress_addresses
-    return answer({"networks": list(networks), "static": bool(networks)})
 
 
 handler = PerThread(build_resolver).resolve

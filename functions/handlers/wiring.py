@@ -14,7 +14,6 @@ from functions.settings import (
     ScheduleSettings,
     SubmitSettings,
     SweepSettings,
-    WebhookSettings,
 )
 from functions.submissions.complete.completer import Completer, OnFinal, do_nothing
 from functions.submissions.store import SubmissionStore
@@ -25,7 +24,7 @@ from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 
 
-def event_bus(settings: SweepSettings | WebhookSettings | ScheduleSettings) -> Bus:
+def event_bus(settings: SweepSettings | ScheduleSettings) -> Bus:
     """Return the event bus."""
     return Bus(settings.event_bus_name, Clients.events(), settings.public_base_url)
 

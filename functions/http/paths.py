@@ -31,15 +31,6 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/schemas/checks.json": ("GET",),
     "/api/badges/{name}": ("GET",),
     "/api/badges/{token}/shields": ("GET",),
-    "/api/webhooks": ("GET", "POST"),
-    "/api/webhooks/{id}": ("GET", "PATCH", "DELETE"),
-    "/api/webhooks/{id}/rotate": ("POST",),
-    "/api/webhooks/{id}/test": ("POST",),
-    "/api/webhooks/{id}/recover": ("POST",),
-    "/api/egress-addresses": ("GET",),
-    "/api/deliveries": ("GET",),
-    "/api/deliveries/{id}": ("GET",),
-    "/api/deliveries/{id}/replay": ("POST",),
 }
 
 """The paths of parts that have no table of `Route` yet, with their methods."""

@@ -2,8 +2,8 @@
 
 In the order of a reader, each layer over the next ones (import-linter holds this):
 
-`routes`      /api/webhooks and /api/deliveries, and their part of the OpenAPI document
-`deployment`  the stores and use cases of this part
+`routes`      /api/webhooks and /api/deliveries: one table, and a method for each route
+`deployment`  the stores and use cases of this part; `sender_deployment`: what claims and sends
 `alerts`      events about endpoints and deliveries that fail
 `sending`     claim a delivery, send it, record the attempt
 `cards`       messages for people, in the formats of chat services

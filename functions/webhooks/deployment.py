@@ -10,14 +10,25 @@ from functions.projects.deployment import ProjectDeployment
 if TYPE_CHECKING:
     from functions.event_log.bus import Bus
     from functions.event_log.writer import LogWriter
+    from functions.webhooks.cards.rendering import Cards
+    from functions.webhooks.deliveries.deletions import Deletions
+    from functions.webhooks.deliveries.hints import DeliveryHints
+    from functions.webhooks.deliveries.latencies import Latencies
     from functions.webhooks.deliveries.list_store import DeliveryList
+    from functions.webhooks.deliveries.outbox import Outbox
+    from functions.webhooks.deliveries.recover import Recovery
+    from functions.webhooks.deliveries.replay import ReplayStore
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.store import EndpointStore
+    from functions.webhooks.sending.attempt.bodies import Bodies
+    from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+    from functions.webhooks.target.egress import Egress
+    from functions.webhooks.target.secret_box import SecretBoxes
 
 
 class WebhookDeployment(ProjectDeployment):
-    """The stores of endpoints, deliveries and events."""
+    """The stores of endpoints, deliveries and events. An entry point that sends bodies gives the `cards`."""
 
     @cached_property
     def endpoints(self) -> EndpointStore:
@@ -36,6 +47,21 @@ class WebhookDeployment(ProjectDeployment):
         return EndpointChanges(settings.deliveries_table, settings.quotas_table, self.dynamodb, resume_lane, self.clock)
 
     @cached_property
+    def endpoint_deletions(self) -> Deletions:
+        """Deletions of endpoints, whose open deliveries are cancelled."""
+        from functions.webhooks.deliveries.deletions import Deletions
+
+        return Deletions(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def secret_boxes(self) -> SecretBoxes:
+        """Secrets at rest."""
+        from functions.aws.clients import Clients
+        from functions.webhooks.target.secret_box import SecretBoxes
+
+        return SecretBoxes(self.settings.endpoint_secrets_key_id, Clients.kms, self.clock)
+
+    @cached_property
     def deliveries(self) -> DeliveryStore:
         """Events and their deliveries."""
         from functions.webhooks.deliveries.store import DeliveryStore
@@ -48,6 +74,34 @@ class WebhookDeployment(ProjectDeployment):
         from functions.webhooks.deliveries.list_store import DeliveryList
 
         return DeliveryList(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def delivery_hints(self) -> DeliveryHints:
+        """The deliveries queue."""
+        from functions.webhooks.deliveries.hints import DeliveryHints
+
+        return DeliveryHints(self.sqs, self.settings.deliveries_queue_url)
+
+    @cached_property
+    def latencies(self) -> Latencies:
+        """Latencies of the last deliveries of endpoints."""
+        from functions.webhooks.deliveries.latencies import Latencies
+
+        return Latencies(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def replays(self) -> ReplayStore:
+        """Replays of deliveries."""
+        from functions.webhooks.deliveries.replay import ReplayStore
+
+        return ReplayStore(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        """Recovery of the deliveries of endpoints."""
+        from functions.webhooks.deliveries.recover import Recovery
+
+        return Recovery(self.delivery_list, self.replays, self.delivery_hints, self.clock, self.log, self.log_writer)
 
     @cached_property
     def log_writer(self) -> LogWriter:
@@ -63,3 +117,37 @@ class WebhookDeployment(ProjectDeployment):
         from functions.event_log.bus import Bus
 
         return Bus(self.settings.event_bus_name, Clients.events(), self.settings.public_base_url)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """The outbox, which publishes events without a submission."""
+        from functions.webhooks.deliveries.outbox import Outbox
+
+        return Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.event_bus, self.clock)
+
+    @property
+    def cards(self) -> Cards:
+        """Messages for people, of the events of all parts."""
+        raise NotImplementedError
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """Bodies of events, as endpoints get them."""
+        from functions.webhooks.sending.attempt.bodies import Bodies
+
+        return Bodies(self.cards, self.settings.public_base_url)
+
+    @cached_property
+    def egress(self) -> Egress:
+        """Requests to receivers."""
+        from functions.webhooks.target.egress import Egress
+
+        settings = self.settings
+        return Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host)
+
+    @cached_property
+    def endpoint_secrets(self) -> EndpointSecrets:
+        """Signing keys and headers of endpoints."""
+        from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+
+        return EndpointSecrets(self.secret_boxes)

@@ -16,11 +16,9 @@ MODELS = {
     "JudgeFunction": functions.settings.SubmitSettings,
     "ResultFunction": functions.settings.ResultSettings,
     "RecordFunction": functions.settings.RecordSettings,
-    "WebhookFunction": functions.settings.WebhookSettings,
     "SweepFunction": functions.settings.SweepSettings,
     "ChecksFunction": functions.settings.ChecksSettings,
     "ScheduleFunction": functions.settings.ScheduleSettings,
-    "EndpointsFunction": functions.settings.EndpointsSettings,
 }
 # The others name them: SETTINGS.
 HANDLERS = {
@@ -28,6 +26,8 @@ HANDLERS = {
     "ManageFunction": "projects",
     "OperateFunction": "operations",
     "EventsFunction": "events",
+    "EndpointsFunction": "webhooks",
+    "WebhookFunction": "deliver",
 }
 
 

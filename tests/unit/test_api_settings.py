@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from functions.environment_variables import SettingsInvalidError
-from functions.settings import EndpointsSettings, SubmitSettings, WebhookSettings, load
+from functions.handlers import deliver, webhooks
+from functions.settings import SubmitSettings, load, load_settings
 
 WEBHOOK = {
     "STAGE": "prod",
@@ -30,9 +31,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_insecure_webhook_targets_are_refused_in_any_stage_but_local(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
     with pytest.raises(SettingsInvalidError):
-        load(WebhookSettings)
+        load_settings(deliver.SETTINGS)
     environment.setenv("STAGE", "local")
-    assert load(WebhookSettings).allow_insecure_webhook_targets is True
+    assert load_settings(deliver.SETTINGS).allow_insecure_webhook_targets is True
 
 
 @pytest.mark.parametrize("function", ["submit", "webhooks", "deliver"])
@@ -60,7 +61,7 @@ def test_a_wrong_value_is_refused_by_name_and_not_shown(
 ) -> None:
     environment.setenv(name, text)
     with pytest.raises(SettingsInvalidError) as caught:
-        load(WebhookSettings)
+        load_settings(deliver.SETTINGS)
     assert str(caught.value) == f"{name} must be {expected}"
     assert caught.value.__cause__ is None
 
@@ -69,25 +70,25 @@ def test_addresses_and_networks_are_read_as_networks(environment: pytest.MonkeyP
     environment.setenv("PROJECTS_TABLE", "projects")
     environment.setenv("QUOTAS_TABLE", "quotas")
     environment.setenv("EGRESS_ADDRESSES", "192.0.2.7, 2001:db8::/64,")
-    assert load(EndpointsSettings).egress_addresses == ("192.0.2.7/32", "2001:db8::/64")
+    assert load_settings(webhooks.SETTINGS).egress_addresses == ("192.0.2.7/32", "2001:db8::/64")
     environment.setenv("EGRESS_ADDRESSES", "")
-    assert load(EndpointsSettings).egress_addresses == ()
+    assert load_settings(webhooks.SETTINGS).egress_addresses == ()
     for wrong in ("192.0.2.256", "192.0.2.7/24", "hooks.example.com"):
         environment.setenv("EGRESS_ADDRESSES", wrong)
         with pytest.raises(
             SettingsInvalidError, match=r"^EGRESS_ADDRESSES must be addresses or networks with commas between them"
         ):
-            load(EndpointsSettings)
+            load_settings(webhooks.SETTINGS)
 
 
 def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("DELIVERIES_TABLE")
     with pytest.raises(SettingsInvalidError, match="DELIVERIES_TABLE is not set"):
-        load(WebhookSettings)
+        load_settings(deliver.SETTINGS)
 
 
 def test_values_have_their_types(environment: pytest.MonkeyPatch) -> None:
-    assert load(WebhookSettings).webhook_retry_secs == (0, 5, 300)
+    assert load_settings(deliver.SETTINGS).webhook_retry_secs == (0, 5, 300)
     for name in SubmitSettings.__dataclass_fields__:
         environment.setenv(name.upper(), "7")
     environment.setenv("OFFERED_LANGUAGES", " python, c ,")

@@ -14,7 +14,8 @@ handler, name, *parts = sys.argv[1:]
 kind = getattr(importlib.import_module(f"functions.handlers.{handler}"), name)
 for client in ("dynamodb", "sqs", "events", "kms", "s3"):
     setattr(Clients, client, staticmethod(lambda: None))
-deployment = kind(Settings(dict.fromkeys(Settings.__annotations__, "x")), None)
+settings = dict.fromkeys(Settings.__annotations__, "x") | {"webhook_senders": 4, "webhook_retry_secs": (0,)}
+deployment = kind(Settings(settings), None)
 before = set(sys.modules)
 for part in parts:
     getattr(deployment, part)
@@ -27,6 +28,11 @@ PARTS = {
         *("submission_list", "endpoint_changes", "deletion"),
     ),
     ("events", "EventDeployment"): ("projects", "event_listing", "polls", "event_log", "consumers", "log_writer"),
+    ("webhooks", "CardDeployment"): (
+        *("projects", "endpoints", "endpoint_changes", "endpoint_deletions", "endpoint_secrets", "latencies", "bodies"),
+        *("egress", "deliveries", "delivery_list", "replays", "recovery", "log_writer"),
+    ),
+    ("deliver", "CardDeployment"): ("deliverer",),
     ("announce", "AnnounceDeployment"): (
         *("triggers", "check_hints", "judged_runs", "payloads", "submissions", "event_bus"),
     ),

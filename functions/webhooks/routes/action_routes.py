@@ -29,16 +29,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.aws.dynamodb.items import Value
-    from functions.clock import Clock
-    from functions.event_log.writer import LogWriter
     from functions.http.resolver import Resolver
-    from functions.webhooks.deliveries.recover import Recovery
-    from functions.webhooks.endpoints.changes import EndpointChanges
+    from functions.webhooks.deployment import WebhookDeployment
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.sending.attempt.bodies import Bodies
-    from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
-    from functions.webhooks.target.egress import Egress
 
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
 _AT_WORK = "A test or a recovery of this endpoint is running. Repeat the request when it is done."
@@ -51,89 +44,88 @@ _PREVIOUS = ("previous_secret_box", "previous_until_ms")
 class EndpointActionRoutes:
     """Handlers of /api/webhooks/{id}/rotate, /test and /recover. All of them raise ServiceError."""
 
-    endpoints: OwnEndpoints
-    store: EndpointStore
-    changes: EndpointChanges
-    secrets: EndpointSecrets
-    clock: Clock
-    egress: Egress
-    bodies: Bodies
-    recovery: Recovery
-    log: LogWriter
+    deployment: WebhookDeployment
+
+    @property
+    def own(self) -> OwnEndpoints:
+        """The caller's endpoints."""
+        return OwnEndpoints(self.deployment)
 
     def rotate(self, app: Resolver, id_text: str) -> Response[str]:
         """Replace the endpoint's secret and key pair. Old ones also sign during the overlap, older ones stop.
 
         A client that sends the new secret itself can safely repeat the call.
         """
-        seen = self.endpoints.get(app, id_text)
+        endpoint = self.own.get(app, id_text)
         asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
-        now = self.clock()
-        if asked.secret is not None and self._signs_now(seen, asked.secret):
-            return answer(with_secret(endpoint_body(seen, now), asked.secret))
+        now = self.deployment.clock()
+        if asked.secret is not None and self._signs_now(endpoint, asked.secret):
+            return answer(with_secret(endpoint_body(endpoint, now), asked.secret))
         secret = asked.secret or new_secret()
-        box, public_key = self.secrets.new_keys(
-            secret, seen.project_id, seen.endpoint_id, asymmetric=seen.public_key is not None
+        box, public_key = self.deployment.endpoint_secrets.new_keys(
+            secret, endpoint.project_id, endpoint.endpoint_id, asymmetric=endpoint.public_key is not None
         )
         sets: dict[str, Value] = {"secret_box": box}
         if public_key is not None:
             sets["public_key"] = public_key
         overlap_secs = OVERLAP_DEFAULT_SECS if asked.overlap_secs is None else asked.overlap_secs
         if overlap_secs:
-            sets |= {"previous_secret_box": seen.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
+            sets |= {"previous_secret_box": endpoint.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
         # Of two concurrent rotations one must fail. Otherwise one client would get a secret that never signs.
-        if not self.changes.change(seen, now, sets, () if overlap_secs else _PREVIOUS):
+        if not self.deployment.endpoint_changes.change(endpoint, now, sets, () if overlap_secs else _PREVIOUS):
             raise ConflictError(CHANGED_MEANWHILE)
-        changed = self.endpoints.get(app, id_text)
-        self.endpoints.note("Secret rotated", seen, app)
+        changed = self.own.get(app, id_text)
+        self.own.note("Secret rotated", endpoint, app)
         return answer(with_secret(endpoint_body(changed, now), secret))
 
     def test(self, app: Resolver, id_text: str) -> Response[str]:
         """Send `webhook.test` now, like a delivery. It is not retried, and only the event log stores it."""
-        endpoint = self.endpoints.get(app, id_text)
-        now = self.clock()
+        endpoint = self.own.get(app, id_text)
+        now = self.deployment.clock()
         event = webhook_test(endpoint, new_id(), now)
-        body = self.bodies.body(endpoint, event.event_id, event.submission_id, event.body)
+        body = self.deployment.bodies.body(endpoint, event.event_id, event.submission_id, event.body)
         webhook_id, timestamp_secs = event.event_id, now // MS_PER_SEC
         try:
-            signature = signatures(self.secrets.keys(endpoint, now), webhook_id, timestamp_secs, body)
+            signature = signatures(
+                self.deployment.endpoint_secrets.keys(endpoint, now), webhook_id, timestamp_secs, body
+            )
         except UnsealError:
             raise ConflictError(CANNOT_READ) from None
-        custom = self.endpoints.headers(endpoint)
+        custom = self.own.headers(endpoint)
         headers = webhook_headers(webhook_id, timestamp_secs, signature, custom, endpoint.api_version)
         with self._exclusively(endpoint, _TEST_SECS):
-            self.log.add_test(event)
-            reply = self.egress.post(endpoint.url, headers, body)
-        self.endpoints.note("Endpoint tested", endpoint, app)
+            self.deployment.log_writer.add_test(event)
+            reply = self.deployment.egress.post(endpoint.url, headers, body)
+        self.own.note("Endpoint tested", endpoint, app)
         return answer(probe_body(endpoint, headers, body, reply))
 
     def recover(self, app: Resolver, id_text: str) -> Response[str]:
         """Make failed, blocked and paused deliveries since a time due again; retrying ones only if asked to."""
-        endpoint = self.endpoints.get(app, id_text)
-        since_ms, also_retrying = parse_recovery(json_body(app.current_event), self.clock())
+        endpoint = self.own.get(app, id_text)
+        since_ms, also_retrying = parse_recovery(json_body(app.current_event), self.deployment.clock())
         if not endpoint.enabled:
             raise ConflictError(_OFF)
         with self._exclusively(endpoint, _RECOVERY_SECS):
-            recovered = self.recovery.recover(endpoint, since_ms, also_retrying=also_retrying)
-        self.endpoints.note("Deliveries recovered", endpoint, app)
+            recovered = self.deployment.recovery.recover(endpoint, since_ms, also_retrying=also_retrying)
+        self.own.note("Deliveries recovered", endpoint, app)
         return answer(recovered)
 
     @contextmanager
     def _exclusively(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
         """Allow one such call an endpoint at a time: a project cannot occupy many functions. Raises ConflictError."""
-        now = self.clock()
+        now = self.deployment.clock()
         until_ms = now + secs * MS_PER_SEC  # after a crash, the next call may start then
-        if not self.store.begin_work(endpoint, now, until_ms):
+        if not self.deployment.endpoints.begin_work(endpoint, now, until_ms):
             raise ConflictError(_AT_WORK)
         try:
             yield
         finally:
             with suppress(ClientError, BotoCoreError):  # the work is done; the lock also expires by itself
-                self.store.end_work(endpoint, until_ms)
+                self.deployment.endpoints.end_work(endpoint, until_ms)
 
     def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
         try:
-            current = self.secrets.current(endpoint)
+            current = self.deployment.endpoint_secrets.current(endpoint)
         except UnsealError:
             return False
         return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)

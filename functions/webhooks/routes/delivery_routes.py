@@ -31,16 +31,9 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.event_log.writer import LogWriter
     from functions.http.resolver import Resolver
-    from functions.projects.store import ProjectStore
-    from functions.webhooks.deliveries.list_store import DeliveryList
     from functions.webhooks.deliveries.model import Delivery
-    from functions.webhooks.deliveries.recover import Recovery
-    from functions.webhooks.deliveries.replay import ReplayStore
-    from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.target.secret_box import SecretBoxes
+    from functions.webhooks.deployment import WebhookDeployment
 
 NO_SUCH_DELIVERY = "There is no such delivery."
 _CANNOT_SIGN = "A final delivery to a run's own webhook has no secret any more. Repeat the request with webhook_secret."
@@ -55,22 +48,15 @@ _REFUSALS = {
 class DeliveryRoutes:
     """Handlers of /api/deliveries. All of them raise ServiceError."""
 
-    projects: ProjectStore
-    store: DeliveryStore
-    listing: DeliveryList
-    replays: ReplayStore
-    recovery: Recovery
-    boxes: SecretBoxes
-    log: LogWriter
-    endpoints: EndpointStore
+    deployment: WebhookDeployment
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's deliveries, newest first."""
         query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
         limit, filters = parameters.page_limit(query), delivery_filters(query)
         after = start_after(query, project_id, DELIVERY_KEY)
-        page = self.listing.page(project_id, filters, limit=limit, after=after)
+        page = self.deployment.delivery_list.page(project_id, filters, limit=limit, after=after)
         shown = [one for one in self._with_deletions(page.rows) if filters.state in {None, one.state}]
         return page_answer(project_id, replace(page, rows=tuple(shown)), delivery_body, created_key)
 
@@ -89,8 +75,8 @@ class DeliveryRoutes:
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
         replayed = ReplayResult.EVENT_GONE
         if is_kept:
-            box, also = self._box(delivery, secret), self.log.replay_actions(delivery)
-            replayed = self.replays.replay(delivery, box, also)
+            box, also = self._box(delivery, secret), self.deployment.log_writer.replay_actions(delivery)
+            replayed = self.deployment.replays.replay(delivery, box, also)
         if replayed is ReplayResult.CONTENDED:
             raise UnavailableError("Other requests keep changing this delivery. Repeat the request.", 1)
         if replayed is ReplayResult.ALREADY_DUE and _cannot_sign(delivery):
@@ -98,7 +84,7 @@ class DeliveryRoutes:
         if replayed is not ReplayResult.DONE:
             raise ConflictError(_REFUSALS[replayed])
         reach("replay.after_write")
-        self.recovery.hint(delivery)
+        self.deployment.recovery.hint(delivery)
         return self._show(self._own(app, id_text), 202)
 
     def _with_deletions(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -106,7 +92,7 @@ class DeliveryRoutes:
         open_ones = [one for one in deliveries if one.state in OPEN and one.endpoint_id != RUN_ENDPOINT_ID]
         if not open_ones:
             return list(deliveries)
-        present = {endpoint.endpoint_id for endpoint in self.endpoints.list_all(open_ones[0].project_id)}
+        present = {endpoint.endpoint_id for endpoint in self.deployment.endpoints.list_all(open_ones[0].project_id)}
         gone = {(one.event_id, one.endpoint_id) for one in open_ones if one.endpoint_id not in present}
         return [
             replace(one, state=DeliveryState.CANCELLED) if (one.event_id, one.endpoint_id) in gone else one
@@ -117,22 +103,22 @@ class DeliveryRoutes:
         """Seal the secret in a replay request for a run's own webhook; None for other deliveries."""
         if secret is None or delivery.endpoint_id != RUN_ENDPOINT_ID:
             return None
-        return self.boxes.seal(secret, delivery.project_id, RUN_ENDPOINT_ID)
+        return self.deployment.secret_boxes.seal(secret, delivery.project_id, RUN_ENDPOINT_ID)
 
     def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
-        attempts = self.listing.last_attempts(delivery)
+        attempts = self.deployment.delivery_list.last_attempts(delivery)
         return answer(delivery_detail_body(delivery, attempts), status)
 
     def _age_ms(self, delivery: Delivery) -> int:
-        return self.recovery.clock() - from_rfc3339(delivery.created_at)
+        return self.deployment.clock() - from_rfc3339(delivery.created_at)
 
     def _own(self, app: Resolver, id_text: str) -> Delivery:
         """Return the caller's delivery.
 
         Raises UnauthorizedError, BadRequestError, NotFoundError, each with one text for every reason.
         """
-        project_id = authenticate(app.current_event, self.projects).project_id
-        delivery = self.store.get_delivery(*delivery_id(id_text))
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        delivery = self.deployment.deliveries.get_delivery(*delivery_id(id_text))
         if delivery is None or delivery.project_id != project_id or self._age_ms(delivery) >= TTL_MS:
             raise NotFoundError(NO_SUCH_DELIVERY)
         return delivery

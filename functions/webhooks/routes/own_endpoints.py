@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.projects.authentication import authenticate
+from functions.webhooks.target.address_rules import AddressRules
 from functions.webhooks.target.secret_box import UnsealError
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
-
-    from functions.clock import Clock
     from functions.http.resolver import Resolver
-    from functions.projects.store import ProjectStore
+    from functions.webhooks.deployment import WebhookDeployment
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
@@ -30,16 +26,12 @@ _UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them a
 class OwnEndpoints:
     """Finds endpoints of the caller's project. Logs hold no URL, header or secret."""
 
-    projects: ProjectStore
-    store: EndpointStore
-    secrets: EndpointSecrets
-    clock: Clock
-    log: Logger
+    deployment: WebhookDeployment
 
     def get(self, app: Resolver, id_text: str) -> Endpoint:
         """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
-        project_id = authenticate(app.current_event, self.projects).project_id
-        endpoint = self.store.get(project_id, parameters.uuid(id_text))
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        endpoint = self.deployment.endpoints.get(project_id, parameters.uuid(id_text))
         if endpoint is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         return endpoint
@@ -47,12 +39,25 @@ class OwnEndpoints:
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Return its custom headers with their values. Raises ConflictError."""
         try:
-            return self.secrets.headers(endpoint)
+            return self.deployment.endpoint_secrets.headers(endpoint)
         except UnsealError:
             raise ConflictError(_UNREADABLE_HEADERS) from None
 
+    def secret(self, endpoint: Endpoint) -> str:
+        """Return its secret. Raises ConflictError."""
+        try:
+            return self.deployment.endpoint_secrets.current(endpoint)
+        except UnsealError:
+            raise ConflictError(CANNOT_READ) from None
+
+    def address_rules(self, app: Resolver) -> AddressRules:
+        """Return the rules for URLs. No webhook may call the host of this request, or our own."""
+        settings = self.deployment.settings
+        hosts = (app.current_event.request_context.domain_name or "", settings.own_host)
+        return AddressRules(settings.allow_insecure_webhook_targets, tuple(host for host in hosts if host))
+
     def note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
         """Log a change of an endpoint."""
-        self.log.info(
+        self.deployment.log.info(
             phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
         )

@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.retries import TRIES
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
-from functions.handlers import endpoint_wiring
 from functions.handlers import webhooks as endpoints
 from functions.http.cursor import write_cursor
 from functions.ids import new_id
@@ -445,17 +444,14 @@ def test_a_wrong_time_is_refused(project_key: str, endpoint_id: str, body: dict[
 
 def with_clock(monkeypatch: pytest.MonkeyPatch, step_ms: int) -> None:
     """Let each look at the clock of a recovery cost so much time."""
-    parts = endpoint_wiring.wiring()
+    deployment = endpoints.deployment()
     now = [now_ms()]
 
     def clock() -> int:
         now[0] += step_ms
         return now[0]
 
-    recovery = replace(parts.actions.recovery, clock=clock)
-    timed = parts._replace(actions=replace(parts.actions, recovery=recovery))
-    endpoint_wiring.wiring.cache_clear()
-    monkeypatch.setattr(endpoints, "wiring", lambda: timed)
+    monkeypatch.setattr(deployment, "recovery", replace(deployment.recovery, clock=clock))
 
 
 @pytest.mark.parametrize("page", [2, 500])

@@ -16,7 +16,6 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import now_ms, to_rfc3339
-from functions.handlers import endpoint_wiring
 from functions.handlers import webhooks as endpoints
 from functions.ids import new_id
 from functions.webhooks.endpoints.changes import EndpointChanges
@@ -72,7 +71,7 @@ def row(store: EndpointStore, endpoint_id: str) -> Endpoint:
 
 
 def opened(endpoint: Endpoint) -> dict[str, str]:
-    return endpoint_wiring.wiring().endpoints.secrets.headers(endpoint)
+    return endpoints.deployment().endpoint_secrets.headers(endpoint)
 
 
 def text_of(aws: Aws) -> str:
@@ -527,12 +526,10 @@ def test_an_endpoint_whose_secret_is_another_ones_sends_nothing_until_it_is_rota
 
 def test_a_test_goes_through_the_guard(project_key: str) -> None:
     made = create(project_key, url="https://hooks.example.com/")
-    parts = endpoint_wiring.wiring()
-    guarded = replace(parts.actions.egress, resolver=lambda *_: ["93.184.216.34", "10.0.0.1"])
-    endpoint_wiring.wiring.cache_clear()
+    deployment = endpoints.deployment()
+    guarded = replace(deployment.egress, resolver=lambda *_: ["93.184.216.34", "10.0.0.1"])
     with pytest.MonkeyPatch.context() as patched:
-        actions = replace(parts.actions, egress=guarded)
-        patched.setattr(endpoints, "wiring", lambda: parts._replace(actions=actions))
+        patched.setattr(deployment, "egress", guarded)
         shown = send(project_key, "POST", f"{PATH}/{made['id']}/test").json
     assert shown["response"]["error_code"] == "blocked_address"
     assert shown["response"]["address"] is None
@@ -563,9 +560,9 @@ def test_one_long_call_at_a_time_keeps_an_endpoint(
 def test_everybody_may_know_where_webhooks_come_from(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     assert send(None, "GET", "/api/egress-addresses").json == {"networks": [], "static": False}
     monkeypatch.setenv("EGRESS_ADDRESSES", "192.0.2.7,198.51.100.0/28")
-    endpoint_wiring.wiring.cache_clear()
+    endpoints.deployment.cache_clear()
     answer = send(None, "GET", "/api/egress-addresses")
-    endpoint_wiring.wiring.cache_clear()
+    endpoints.deployment.cache_clear()
     assert answer.json == {"networks": ["192.0.2.7/32", "198.51.100.0/28"], "static": True}
 
 

@@ -1,0 +1,67 @@
+"""Change the settings of an endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from functions.aws.dynamodb.row_codec import changes
+from functions.clock import to_rfc3339
+from functions.webhooks.endpoints.custom_headers import HIDDEN
+from functions.webhooks.endpoints.model import DisabledReason
+from functions.webhooks.endpoints.rows import HEALTH
+from functions.webhooks.endpoints.settings import changed_settings
+
+if TYPE_CHECKING:
+    from functions.aws.dynamodb.items import Value
+    from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.endpoints.requests import ChangeEndpointRequest
+    from functions.webhooks.endpoints.settings import RequestedSettings
+    from functions.webhooks.routes.own_endpoints import OwnEndpoints
+    from functions.webhooks.target.address_rules import AddressRules
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointChange:
+    """Changes endpoints."""
+
+    endpoints: OwnEndpoints
+
+    def change(self, endpoint: Endpoint, request: ChangeEndpointRequest, rules: AddressRules) -> bool:
+        """Change the given fields; False if the endpoint has changed since it was read.
+
+        Raises InvalidFieldsError, ConflictError.
+        """
+        deployment = self.endpoints.deployment
+        settings = changed_settings(endpoint, self._known_headers(endpoint, request), request, rules)
+        sets, removes = self._writes(endpoint, settings)
+        return deployment.endpoint_changes.change(endpoint, deployment.clock(), sets, removes)
+
+    def _known_headers(self, endpoint: Endpoint, change: ChangeEndpointRequest) -> dict[str, str]:
+        """Return the stored headers that a change may keep; {} if it replaces all of them."""
+        is_whole = change.headers is not None and HIDDEN not in change.headers.values()
+        return {} if is_whole else self.endpoints.headers(endpoint)
+
+    def _writes(self, before: Endpoint, settings: RequestedSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
+        """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
+        deployment = self.endpoints.deployment
+        secrets = deployment.endpoint_secrets
+        sets, removes = changes(before, replace(before, **settings.of_endpoint))
+        box = secrets.seal_headers(settings.headers, before.project_id, before.endpoint_id)
+        if box is None:
+            removes += ("headers_box",)
+        else:
+            sets["headers_box"] = box
+        if settings.asymmetric is not (before.public_key is not None):
+            sets["secret_box"], public_key = secrets.new_keys(
+                self.endpoints.secret(before), before.project_id, before.endpoint_id, asymmetric=settings.asymmetric
+            )
+            if public_key is None:
+                removes += ("public_key",)
+            else:
+                sets["public_key"] = public_key
+        if settings.enabled and not before.enabled:
+            removes += HEALTH
+        elif before.enabled and not settings.enabled:
+            sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(deployment.clock())}
+        return sets, removes

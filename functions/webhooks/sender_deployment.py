@@ -1,0 +1,101 @@
+"""What claims and sends deliveries."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from functions.webhooks.deployment import WebhookDeployment
+
+if TYPE_CHECKING:
+    from functions.webhooks.alerts.disabled_events import DisabledEvents
+    from functions.webhooks.endpoints.health_store import HealthStore
+    from functions.webhooks.sending.attempt.deliverer import Deliverer
+    from functions.webhooks.sending.claim.claimer import Claimer
+    from functions.webhooks.sending.lanes.lane_store import LaneStore
+    from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
+    from functions.webhooks.sending.limits.lane_waker import LaneWaker
+
+
+class SenderDeployment(WebhookDeployment):
+    """What claims and sends deliveries."""
+
+    @cached_property
+    def lanes(self) -> LaneStore:
+        """Lanes, and their parked deliveries."""
+        from functions.webhooks.sending.lanes.lane_store import LaneStore
+
+        return LaneStore(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def ordered_queue(self) -> OrderedQueue:
+        """Queues of ordered endpoints."""
+        from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
+
+        return OrderedQueue(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def lane_waker(self) -> LaneWaker:
+        """Hints for parked deliveries."""
+        from functions.webhooks.sending.limits.lane_waker import LaneWaker
+        from functions.webhooks.sending.limits.slot_store import SlotStore
+        from functions.webhooks.sending.limits.slots import project_slots
+
+        slots = SlotStore(self.settings.deliveries_table, self.dynamodb, self.clock)
+        most = project_slots(self.settings.webhook_senders)
+        return LaneWaker(self.lanes, slots, self.ordered_queue, self.delivery_hints, most, self.clock)
+
+    @cached_property
+    def claimer(self) -> Claimer:
+        """Claims of deliveries."""
+        from functions.webhooks.sending.claim.candidates import Candidates
+        from functions.webhooks.sending.claim.claimer import Claimer
+        from functions.webhooks.sending.claim.leases import Leases
+        from functions.webhooks.sending.claim.parking import Parking
+        from functions.webhooks.sending.claim.snapshots import Snapshots
+
+        table, dynamodb, clock = self.settings.deliveries_table, self.dynamodb, self.clock
+        snapshots, parking = Snapshots(table, dynamodb, clock), Parking(table, dynamodb, clock)
+        return Claimer(
+            snapshots=snapshots,
+            candidates=Candidates(snapshots, parking, self.lanes, self.ordered_queue, self.replays, clock),
+            leases=Leases(table, dynamodb, clock),
+            parking=parking,
+            hints=self.delivery_hints,
+            lane_waker=self.lane_waker,
+            clock=clock,
+        )
+
+    @cached_property
+    def endpoint_health(self) -> HealthStore:
+        """The health of endpoints."""
+        from functions.webhooks.endpoints.health_store import HealthStore
+
+        return HealthStore(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def disabled_events(self) -> DisabledEvents:
+        """Events about endpoints that failures disabled."""
+        from functions.webhooks.alerts.disabled_events import DisabledEvents
+
+        return DisabledEvents(self.endpoint_health, self.outbox)
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        """The sender of deliveries."""
+        from functions.webhooks.sending.attempt.attempt_store import Attempts
+        from functions.webhooks.sending.attempt.deliverer import Deliverer
+        from functions.webhooks.sending.attempt.signed_request import RequestSigner
+        from functions.webhooks.vocabulary.retry_schedule import Schedule
+
+        return Deliverer(
+            claimer=self.claimer,
+            deliveries=self.deliveries,
+            attempts=Attempts(self.settings.deliveries_table, self.dynamodb, self.clock),
+            hints=self.delivery_hints,
+            signer=RequestSigner(self.secret_boxes, self.bodies),
+            announce_disabled=self.disabled_events.publish,
+            egress=self.egress,
+            schedule=Schedule(self.settings.webhook_retry_secs),
+            clock=self.clock,
+        )
