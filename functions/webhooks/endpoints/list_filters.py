@@ -33,3 +33,8 @@ def endpoint_filters(parameters: Parameters) -> EndpointFilters:
     if state is not None and state not in list(Health):
         raise BadRequestError(f"state must be one of {', '.join(Health)}.")
     return EndpointFilters(state, since_ms(parameters))
+
+
+def created_key(endpoint: Endpoint) -> str:
+    """Return the position of an endpoint in the list."""
+    return f"{endpoint.created_at}#{endpoint.endpoint_id}"

@@ -18,22 +18,20 @@ from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.projects.authentication import authenticate
-from functions.webhooks.deliveries.latencies import latency_body
-from functions.webhooks.endpoints.list_filters import endpoint_filters
+from functions.webhooks.endpoints.list_filters import created_key, endpoint_filters
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 from functions.webhooks.endpoints.settings import new_settings
 from functions.webhooks.endpoints.views import EndpointDeleted, endpoint_body, with_secret
 from functions.webhooks.routes.endpoint_change import EndpointChange
 from functions.webhooks.routes.endpoint_creation import EndpointCreation
 from functions.webhooks.routes.own_endpoints import CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
-from functions.webhooks.routes.views import EndpointDetail, egress_body
+from functions.webhooks.routes.views import egress_body, endpoint_detail
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from functions.http.resolver import Resolver
     from functions.webhooks.deployment import WebhookDeployment
-    from functions.webhooks.endpoints.model import Endpoint
 
 _TRIES = 3
 _CANCEL_MS = 5_000
@@ -72,15 +70,14 @@ class EndpointRoutes:
         after = start_after(query, project_id)
         newest_first = reversed(self.deployment.endpoints.list_all(project_id))
         wanted = [endpoint for endpoint in newest_first if filters.accept(endpoint, now)]
-        page = cut(wanted, limit, _created_key, after)
-        return page_answer(project_id, page, lambda endpoint: endpoint_body(endpoint, now), _created_key)
+        page = cut(wanted, limit, created_key, after)
+        return page_answer(project_id, page, lambda endpoint: endpoint_body(endpoint, now), created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one endpoint, with the latencies of its last deliveries."""
         endpoint, now = self.own.get(app, id_text), self.deployment.clock()
         latencies = self.deployment.latencies.of(endpoint.project_id, endpoint.endpoint_id)
-        body: EndpointDetail = {**endpoint_body(endpoint, now), "latency": latency_body(latencies, now)}
-        return answer(body)
+        return answer(endpoint_detail(endpoint, latencies, now))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
@@ -111,7 +108,3 @@ class EndpointRoutes:
     def egress_addresses(self, app: Resolver) -> Response[str]:  # noqa: ARG002 - as all routes
         """Show the networks that webhooks come from. Needs no key."""
         return answer(egress_body(self.deployment.settings.egress_addresses))
-
-
-def _created_key(endpoint: Endpoint) -> str:
-    return f"{endpoint.created_at}#{endpoint.endpoint_id}"

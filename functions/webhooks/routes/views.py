@@ -6,9 +6,10 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import Field
 
 from functions.http.openapi.bodies import Uuid
+from functions.webhooks.deliveries.latencies import Latency, latency_body
 from functions.webhooks.deliveries.views import Answered, EndpointLatency, reply_body
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.endpoints.views import EndpointView
+from functions.webhooks.endpoints.views import EndpointView, endpoint_body
 from functions.webhooks.vocabulary.reply import Reply
 
 _OK = range(200, 300)
@@ -46,6 +47,11 @@ class EgressAddresses(TypedDict):
         list[str], Field(description="IPv4 or IPv6, such as 192.0.2.7/32.", examples=[["192.0.2.7/32"]])
     ]
     static: Annotated[bool, Field(description="false: `networks` is empty, and webhooks may come from any address.")]
+
+
+def endpoint_detail(endpoint: Endpoint, latencies: Sequence[Latency], now_ms: int) -> EndpointDetail:
+    """Return the body of one endpoint with the latencies of its last deliveries."""
+    return {**endpoint_body(endpoint, now_ms), "latency": latency_body(latencies, now_ms)}
 
 
 def egress_body(networks: Sequence[str]) -> EgressAddresses:

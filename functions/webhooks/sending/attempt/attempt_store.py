@@ -15,8 +15,6 @@ from functions.clock import MS_PER_SEC
 from functions.event_log.model import TTL_MS
 from functions.webhooks.deliveries.exhausted_store import count_exhausted
 from functions.webhooks.deliveries.model import (
-    NOT_SENT,
-    UNSENDABLE_CODES,
     DeliveryState,
     Transition,
     adjust_for_endpoint,
@@ -25,9 +23,7 @@ from functions.webhooks.deliveries.model import (
 from functions.webhooks.deliveries.rows import attempt_row, delivery_key, new_attempt
 from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
 from functions.webhooks.sending.attempt.attempted_endpoint import endpoint_actions, endpoint_after
-from functions.webhooks.sending.lanes.lane import is_unanswered
-from functions.webhooks.sending.lanes.lane_rows import LANE_TTL_SECS, lane_key
-from functions.webhooks.sending.lanes.lane_store import close_breaker
+from functions.webhooks.sending.lanes.lane_store import lane_actions
 from functions.webhooks.sending.limits import slot_rows
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.sending.claim.leases import ClaimedDelivery
-    from functions.webhooks.sending.lanes.lane import Lane
     from functions.webhooks.vocabulary.reply import Reply
 
 MAX_TRIES = 6
@@ -77,7 +72,7 @@ class Attempts(Table):
             if not is_last:
                 actions |= {
                     "endpoint": endpoint_actions(self.table_name, seen, after, held.delivery, reply, now),
-                    "lane": self._of_lane(held.lane, seen, reply),
+                    "lane": lane_actions(self.table_name, held.lane, seen, reply, now),
                     "slot": self._of_slot(held, rest_until_ms) if frees else [],
                 }
             refusal = transact(self._client, actions)
@@ -119,31 +114,6 @@ class Attempts(Table):
         update = ConditionalUpdate(sets, condition, values, removes)
         key = delivery_key(delivery.event_id, delivery.endpoint_id)
         return {"delivery": update.action(self.table_name, key), **actions}
-
-    def _of_lane(self, lane: Lane, endpoint: Endpoint | None, reply: Reply) -> list[Any]:
-        """Count a send without a response for the circuit breaker; a response closes it.
-
-        An endpoint without failures has a lane without failures: both change in one transaction. So a claim for such an
-        endpoint need not check the lane (`leases`).
-        """
-        now = self._clock()
-        key = lane_key(lane.project_id, lane.name)
-        if is_unanswered(reply):
-            sets: dict[str, Value] = {
-                "host": lane.host,
-                "probe_at_ms": lane.next_probe_ms(now),
-                "ttl": now // MS_PER_SEC + LANE_TTL_SECS,
-            }
-            computed = (
-                "#failures = if_not_exists(#failures, :zero) + :one",
-                "#failing_since_ms = if_not_exists(#failing_since_ms, :now)",
-            )
-            update = ConditionalUpdate(sets, "", {"zero": 0, "one": 1, "now": now}, computed=computed)
-            return [update.action(self.table_name, key)]
-        has_failed = lane.failures or (endpoint is not None and endpoint.failing is not None and reply.is_success)
-        if has_failed and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}:
-            return [close_breaker(now).action(self.table_name, key)]
-        return []
 
     def _of_slot(self, held: ClaimedDelivery, rest_until_ms: int) -> list[Any]:
         if held.slot is None:

@@ -16,9 +16,9 @@ from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import LANE_PREFIX
-from functions.webhooks.deliveries.model import HINTED_MS
+from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, UNSENDABLE_CODES
 from functions.webhooks.endpoints.rows import endpoint_key, endpoint_pk
-from functions.webhooks.sending.lanes.lane import STALE_MS, Lane
+from functions.webhooks.sending.lanes.lane import STALE_MS, Lane, is_unanswered
 from functions.webhooks.sending.lanes.lane_rows import LANE_TTL_SECS, lane_key, to_lane
 from functions.webhooks.target.hosts import host_of
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.due import DueLane
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.vocabulary.reply import Reply
 
 _DUE = ("due_shard", "due_at_ms")
 
@@ -110,6 +111,31 @@ def close_breaker(now_ms: int) -> ConditionalUpdate:
     """Build the update that resets the failures of a lane."""
     sets: dict[str, Value] = {"ttl": now_ms // MS_PER_SEC + LANE_TTL_SECS}
     return ConditionalUpdate(sets, "", {}, ("failures", "failing_since_ms", "probe_at_ms"))
+
+
+def lane_actions(table_name: str, lane: Lane, endpoint: Endpoint | None, reply: Reply, now_ms: int) -> list[Any]:
+    """Count a send without a response for the circuit breaker; a response closes it.
+
+    An endpoint without failures has a lane without failures: both change in one transaction. So a claim for such an
+    endpoint need not check the lane (`leases`).
+    """
+    key = lane_key(lane.project_id, lane.name)
+    if is_unanswered(reply):
+        sets: dict[str, Value] = {
+            "host": lane.host,
+            "probe_at_ms": lane.next_probe_ms(now_ms),
+            "ttl": now_ms // MS_PER_SEC + LANE_TTL_SECS,
+        }
+        computed = (
+            "#failures = if_not_exists(#failures, :zero) + :one",
+            "#failing_since_ms = if_not_exists(#failing_since_ms, :now)",
+        )
+        update = ConditionalUpdate(sets, "", {"zero": 0, "one": 1, "now": now_ms}, computed=computed)
+        return [update.action(table_name, key)]
+    has_failed = lane.failures or (endpoint is not None and endpoint.failing is not None and reply.is_success)
+    if has_failed and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}:
+        return [close_breaker(now_ms).action(table_name, key)]
+    return []
 
 
 def note_current(lane: Lane, event_id: str, now_ms: int) -> ConditionalUpdate:
