@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from socket import socket
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from infra.local.http import gateway as gateway_module
 from infra.local.http import http_protocol
 from infra.local.invoker import LambdaContext
 from tests.local_front import answers, connect, gateway, ok, read_all, read_answer, request, serving
+from tests.until import until
 
 GET = request("GET", "/api/languages")
 CLOSE = "Connection: close"
@@ -160,6 +162,65 @@ def test_refused_body_is_not_read_for_ever(port: int) -> None:
         client.sendall(request("POST", "/api/submit", f"Content-Length: {1 << 40}"))
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             client.sendall(bytes(1_000_000_000))
+
+
+class _Large:
+    """Answers with 5 MiB."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, _event: dict[str, Any], _context: LambdaContext) -> Any:
+        self.calls += 1
+        return {"statusCode": 200, "body": "x" * (5 * 1024 * 1024)}
+
+
+def unread(opened: ExitStack, port: int, *fields: str) -> socket:
+    """Ask for an answer and do not read it."""
+    client = opened.enter_context(connect(port))
+    client.sendall(request("GET", "/api/languages", *fields))
+    return client
+
+
+def read_until_closed(client: socket) -> bytes:
+    received = b""
+    with suppress(ConnectionResetError):
+        while chunk := client.recv(1024 * 1024):
+            received += chunk
+    return received
+
+
+@pytest.mark.parametrize("fields", [(), (CLOSE,)])
+def test_client_that_does_not_take_its_answer_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch, fields: tuple[str, ...]
+) -> None:
+    assert http_protocol.ANSWER_SECS == 30
+    monkeypatch.setattr(http_protocol, "ANSWER_SECS", 0.05)
+    large = _Large()
+    app = gateway(large)
+    with serving(app) as port, ExitStack() as opened:
+        client = unread(opened, port, *fields)
+        until(lambda: large.calls and not app._requests.holds(""))
+        assert len(read_until_closed(client)) < 5 * 1024 * 1024
+
+
+def test_client_that_takes_its_answer_late_gets_all_of_it() -> None:
+    large = _Large()
+    with serving(gateway(large)) as port, ExitStack() as opened:
+        client = unread(opened, port, CLOSE)
+        until(lambda: large.calls)
+        assert len(read_until_closed(client)) > 5 * 1024 * 1024
+
+
+def test_answers_that_a_project_does_not_take_count_as_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_module, "_MAX_BODY_BYTES_IN_FLIGHT", 20 * 1024 * 1024)
+    large = _Large()
+    with serving(gateway(large)) as port, ExitStack() as opened:
+        for number in range(3):
+            unread(opened, port, "X-API-Key: greedy.1")
+            until(lambda number=number: large.calls > number)  # type: ignore[misc]
+        until(lambda: answers(port, request("GET", "/api/languages", "X-API-Key: greedy.2", CLOSE))[9:12] == b"429")
+        assert status_of(answers(port, request("GET", "/api/languages", "X-API-Key: modest.1", CLOSE))) == 200
 
 
 def test_connection_with_too_many_requests_at_once_is_closed(seen: _Seen) -> None:

@@ -60,6 +60,15 @@ def test_request_that_needs_nothing_is_never_refused_and_holds_nothing() -> None
     assert not caught.value.is_own_fault
 
 
+def test_owner_over_half_of_all_gets_nothing_more() -> None:
+    shares = FairShares(10)
+    with shares.holding("a") as held:
+        held.take(5)
+        held.add(1)  # an answer cannot be refused any more
+        assert [shares.take("a", 0), shares.take("b", 0), shares.take("b", 4)] == [False, True, True]
+    assert _fill(shares, ["a"]) == [3]
+
+
 class _Pool:
     """A pool of four threads whose calls end when the test says so."""
 

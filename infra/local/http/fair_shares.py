@@ -26,18 +26,22 @@ class FairShares:
     """
 
     def __init__(self, total: int) -> None:
-        self._left = total
+        self._total = self._left = total
         self._held: Counter[str] = Counter()
 
     def take(self, owner: str, amount: int = 1) -> bool:
         """Take an amount; False if it is more than this owner may have now."""
         if not amount:  # an owner that holds more than is left may still send requests without a body
-            return True
+            return self._held[owner] <= self._total // 2
         if self._held[owner] + amount > self._left:
             return False
+        self.add(owner, amount)
+        return True
+
+    def add(self, owner: str, amount: int) -> None:
+        """Take what cannot be refused any more."""
         self._held[owner] += amount
         self._left -= amount
-        return True
 
     def give(self, owner: str, amount: int = 1) -> None:
         """Give an amount back."""
@@ -74,3 +78,9 @@ class Held:
         if not self._shares.take(self._owner, amount):
             raise NoShareError(is_own_fault=self._shares.holds(self._owner))
         self.amount += amount
+
+    def add(self, amount: int) -> None:
+        """Take more, whether it is left or not."""
+        if amount:
+            self._shares.add(self._owner, amount)
+            self.amount += amount

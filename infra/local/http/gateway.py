@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,7 @@ _MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
 _MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 _SMALL_BODY_CHARS: Final = 256 * 1024  # twelve bytes of JSON at most for each, and room for the headers
 _MAX_BODY_BYTES_IN_FLIGHT: Final = 128 * 1024 * 1024
+_SOON_SENT_BYTES: Final = 64 * 1024
 
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -98,15 +100,12 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         started = time.perf_counter()
-        try:
-            function, answer = await self._answer(scope, receive)
-        except ClientGoneError:
-            return  # no function sees a part of a request, nor does one on AWS
-        head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-        head.append((b"content-length", str(len(answer.body)).encode()))
-        body = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.start", "status": answer.status, "headers": head})
-        await send({"type": "http.response.body", "body": body})
+        with ExitStack() as shares:  # until the client has taken its answer
+            try:
+                function, answer = await self._answer(scope, receive, shares)
+            except ClientGoneError:
+                return  # no function sees a part of a request, nor does one on AWS
+            await _send(scope, answer, send)
         elapsed_ms = (time.perf_counter() - started) * 1000
         self._counters.add(request_name(function, answer.status))
         self._counters.add(duration_name(function), int(elapsed_ms * 1000))
@@ -114,7 +113,7 @@ class Gateway:
         line = f"{scope['method']} {scope['path']} {answer.status} {elapsed_ms:.0f} ms"
         self._console.line("http", line.encode("unicode_escape").decode("ascii"), level)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[str, HttpAnswer]:
+    async def _answer(self, scope: Scope, receive: Receive, shares: ExitStack) -> tuple[str, HttpAnswer]:
         """Return the function, empty for an answer of the gateway itself, and the answer."""
         found = self._router.find(scope["method"], scope["path"])
         if found is None:
@@ -125,17 +124,20 @@ class Gateway:
             call = partial(self._invoke, route, path_parameters, scope, b"", context)
             return route.function, await self._threads.run(NOBODY, scope, context, call, receive)
         owner = await self._owners.owner(scope["headers"])
+        requests = shares.enter_context(self._requests.holding(owner))
+        body_bytes = shares.enter_context(self._body_bytes.holding(owner))
         try:
-            with self._requests.holding(owner) as requests, self._body_bytes.holding(owner) as body_bytes:
-                requests.take(1)
-                body = await _read_body(scope, receive, body_bytes)
-                if body is None:
-                    return "", gateway_answer(413, "Request Entity Too Large")
-                context = self._invoker.context(route.function)
-                call = partial(self._invoke, route, path_parameters, scope, body, context)
-                return route.function, await self._threads.run(owner, scope, context, call, receive)
+            requests.take(1)
+            body = await _read_body(scope, receive, body_bytes)
         except NoShareError as error:
             return route.function, _TOO_MANY if error.is_own_fault else OVERLOADED
+        if body is None:
+            return "", gateway_answer(413, "Request Entity Too Large")
+        context = self._invoker.context(route.function)
+        call = partial(self._invoke, route, path_parameters, scope, body, context)
+        answer = await self._threads.run(owner, scope, context, call, receive)
+        body_bytes.add(len(answer.body))
+        return route.function, answer
 
     def _invoke(
         self, route: Route, path_parameters: dict[str, str], scope: Scope, body: bytes, context: LambdaContext
@@ -151,6 +153,18 @@ class Gateway:
         except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
             self._console.failure("http", route.function)
             return gateway_answer(500, "Internal Server Error")
+
+
+async def _send(scope: Scope, answer: HttpAnswer, send: Send) -> None:
+    """Send an answer, and wait until the client has taken all but the end of it."""
+    head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    head.append((b"content-length", str(len(answer.body)).encode()))
+    body = b"" if scope["method"] == "HEAD" else answer.body
+    await send({"type": "http.response.start", "status": answer.status, "headers": head})
+    if len(body) > _SOON_SENT_BYTES:
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        body = b""
+    await send({"type": "http.response.body", "body": body})  # waits while much of the earlier parts is not sent
 
 
 def _is_too_large(payload: Any) -> bool:

@@ -19,6 +19,8 @@ MAX_HEAD_LINES: Final = 100
 MAX_ADDRESS_BYTES: Final = 10 * 1024  # 64 KiB of parameters would hold up the event loop for 60 ms
 HEAD_SECS: Final = 10.0
 BODY_SECS: Final = 30.0
+ANSWER_SECS: Final = 30.0
+"""A client that takes nothing of its answer for so long is disconnected."""
 _MAX_PIPELINED: Final = 8
 # Many clients read an answer only once they have sent their request, and lose it if we close before.
 _LINGER_SECS: Final = 2.0
@@ -75,6 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refusal = HTTPStatus.BAD_REQUEST
         self._is_refused = False
         self._running: RequestResponseCycle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Count the connection, and bound the time of its first head."""
@@ -87,6 +90,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._clear_timer()
+        self._clear_send_timer()
         self._bounded.remove(self)
         super().connection_lost(exc)
         self._tell_running()
@@ -164,6 +168,36 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._under_way:
             self._bounded.set_idle(self)
         super().on_response_complete()
+        if self.transport.is_closing():  # when the client has taken the rest of its answer
+            self._watch_sending()
+
+    def pause_writing(self) -> None:
+        """Watch a client that does not take its answer as fast as we send it."""
+        super().pause_writing()
+        self._watch_sending()
+
+    def resume_writing(self) -> None:
+        """Watch it no longer."""
+        self._clear_send_timer()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, also one whose client has not taken the end of an answer."""
+        self.transport.abort()
+
+    def _watch_sending(self, earlier_bytes: int | None = None) -> None:
+        """Disconnect the client if it takes nothing for ANSWER_SECS. `earlier_bytes`: not sent when this was called."""
+        self._clear_send_timer()
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if earlier_bytes is not None and unsent_bytes >= earlier_bytes:
+            self.transport.abort()
+        else:
+            self._send_timer = self.loop.call_later(ANSWER_SECS, self._watch_sending, unsent_bytes)
+
+    def _clear_send_timer(self) -> None:
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
 
     def send_400_response(self, _msg: str) -> None:
         """Answer what the parser, or a bound of this class, refused."""
@@ -185,7 +219,7 @@ class BoundedProtocol(HttpToolsProtocol):
         head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[status] + head.encode() + body)
         self.transport.write_eof()
-        self._timer = self.loop.call_later(_LINGER_SECS, self.transport.close)
+        self._timer = self.loop.call_later(_LINGER_SECS, self.transport.abort)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
