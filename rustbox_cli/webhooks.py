@@ -48,6 +48,7 @@ _CHANGEABLE = (
     click.option("--description", help="Free text."),
     click.option("--max-concurrency", type=click.IntRange(1, 20), help="Concurrent requests."),
     click.option("--max-per-second", type=click.IntRange(0, 100), help="Requests per second; 0: no limit."),
+    click.option("--max-output-bytes", type=click.IntRange(0, 262_144), help="Bytes of each output stream; 0: none."),
     click.option(
         "--format",
         type=click.Choice(["event", "slack", "discord", "teams"]),
@@ -59,6 +60,9 @@ _CHANGEABLE = (
         "--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Only runs with this metadata; repeatable."
     ),
 )
+
+
+_PLAIN = ("url", "description", "max_concurrency", "max_per_second", "max_output_bytes", "format")
 
 
 def _changeable(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,7 +83,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "events": list(options["events"]),
         "headers": dict(options["headers"]),
         "filters": {name: value for name, value in filters.items() if value} or None,
-        **{name: options[name] for name in ("url", "description", "max_concurrency", "max_per_second", "format")},
+        **{name: options[name] for name in _PLAIN},
         "asymmetric": options["asymmetric"],
     }
 

@@ -107,6 +107,6 @@ class JudgeCompletedEvent(FinalJudgeRun):
     type: Literal["judge.completed"]
     timestamp: Time
     truncated_in_event: bool = Field(
-        default=True, description="Only if the body would be over 255 KiB: outputs have at most 8 KiB together."
+        default=True, description="Only if outputs are cut. Those of a body over 255 KiB have at most 8 KiB together."
     )
     result_url: str = Field(default="", description="Only with truncated_in_event.")

@@ -122,6 +122,8 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         ({"payload": "thin", "format": "slack"}, "payload"),
         ({"api_version": "2020-01-01"}, "api_version"),
         ({"api_version": 1}, "api_version"),
+        ({"max_output_bytes": -1}, "max_output_bytes"),
+        ({"max_output_bytes": 262_145}, "max_output_bytes"),
         ({"ordered": "true"}, "ordered"),
         ({"secret": ""}, "secret"),
         ({"secret": "whsec_%"}, "secret"),

@@ -103,6 +103,7 @@ function Settings({ endpoint }) {
     ["Only for", filtersText(endpoint.filters)],
     ["Format", endpoint.format],
     ["Payload", endpoint.payload],
+    ["Output", endpoint.max_output_bytes < 262144 && `at most ${endpoint.max_output_bytes} bytes of each stream`],
     ["Ordered", endpoint.ordered && "yes"],
     ["Public key", endpoint.public_key && html`<code>${endpoint.public_key}</code>`],
     ["Success, last hour", endpoint.stats && rate(endpoint.stats.last_hour)],

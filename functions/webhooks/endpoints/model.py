@@ -26,6 +26,8 @@ DEFAULT_CONCURRENCY = 10
 MAX_CONCURRENCY = 20
 """Concurrent sends to one endpoint: default and maximum."""
 MAX_PER_SECOND = 100
+MAX_OUTPUT_BYTES = 256 * 1024
+"""No event has more output."""
 MAX_ORDERED = 20
 """Limit of ordered endpoints per project: each adds a row to the transaction that stores an event."""
 DISABLE_AFTER_MS = 5 * 86_400_000
@@ -106,6 +108,7 @@ class EndpointSettings:
     max_per_second: int = 0  # 0: no limit
     format: BodyFormat = BodyFormat.EVENT
     filters: Annotated[RunFilters, OMIT_DEFAULT] = ALL_RUNS
+    max_output_bytes: Annotated[int, OMIT_DEFAULT] = MAX_OUTPUT_BYTES  # of each output stream in an event
     # Set at creation, and never changed:
     payload: Annotated[Payload, OMIT_DEFAULT] = Payload.FULL
     api_version: str = CURRENT_VERSION

@@ -12,7 +12,14 @@ from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.fields import checked_moment
 from functions.http.validation import Text, parse_body
 from functions.messages.verdict import Verdict
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_PER_SECOND, BodyFormat, Payload
+from functions.webhooks.endpoints.model import (
+    DEFAULT_CONCURRENCY,
+    MAX_CONCURRENCY,
+    MAX_OUTPUT_BYTES,
+    MAX_PER_SECOND,
+    BodyFormat,
+    Payload,
+)
 from functions.webhooks.target.signature import (
     MAX_KEY_BYTES,
     MIN_KEY_BYTES,
@@ -60,6 +67,15 @@ MaxConcurrency = Annotated[
     int, Field(ge=1, le=MAX_CONCURRENCY, description=f"Concurrent requests. Default: {DEFAULT_CONCURRENCY}.")
 ]
 MaxPerSecond = Annotated[int, Field(ge=0, le=MAX_PER_SECOND, description="Requests per second. Default: 0, no limit.")]
+MaxOutputBytes = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MAX_OUTPUT_BYTES,
+        description="Bytes of each output stream in an event; 0: none. `result_url` leads to the whole output. "
+        f"Default: {MAX_OUTPUT_BYTES}, as much as events have.",
+    ),
+]
 Format = Annotated[
     BodyFormat,
     Field(
@@ -136,6 +152,7 @@ class _Settings(BaseModel):
     headers: Headers | None = Field(default=None, repr=False)
     max_concurrency: MaxConcurrency | None = None
     max_per_second: MaxPerSecond | None = None
+    max_output_bytes: MaxOutputBytes | None = None
     format: Format | None = None
     filters: Filters | None = None
     payload: BodyPayload | None = None

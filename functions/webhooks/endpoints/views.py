@@ -59,6 +59,7 @@ class EndpointView(TypedDict):
     ]
     max_concurrency: Annotated[Count, Field(description="Limit of concurrent requests.")]
     max_per_second: Annotated[Count, Field(description="Limit of requests per second. 0: no limit.")]
+    max_output_bytes: Annotated[Count, Field(description="Limit of each output stream in an event.")]
     format: Annotated[
         BodyFormat, Field(description="event: the event itself. Others: a message for people, made from it.")
     ]
@@ -129,6 +130,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> EndpointView:
         "headers": dict.fromkeys(endpoint.header_names, HIDDEN),
         "max_concurrency": endpoint.max_concurrency,
         "max_per_second": endpoint.max_per_second,
+        "max_output_bytes": endpoint.max_output_bytes,
         "format": endpoint.format,
         "filters": _filters_body(endpoint.filters),
         "payload": endpoint.payload,

@@ -93,6 +93,27 @@ def test_a_thin_body_says_where_the_event_is_and_a_replay_sends_the_same_bytes(p
     assert (first.body, first.webhook_id) == (again.body, again.webhook_id)
 
 
+def test_an_endpoint_gets_only_so_much_of_each_output_stream(pipeline: Pipeline) -> None:
+    whole, some, none = (
+        pipeline.endpoint(),
+        pipeline.endpoint(max_output_bytes=2),
+        pipeline.endpoint(max_output_bytes=0),
+    )
+    submission = ended(pipeline)
+    sent = {one.endpoint_id: json.loads(pipeline.sent_to(one)[0].body) for one in (whole, some, none)}
+    for endpoint, most in ((some, 2), (none, 0)):
+        body, full = sent[endpoint.endpoint_id], sent[whole.endpoint_id]
+        assert len(full["stdout"]) > most
+        assert body["stdout"] == body["output"]["stdout"] == full["stdout"][:most]
+        assert body["output"]["truncated_in_event"] is True
+        assert body["result_url"] == f"{BASE_URL}/api/result/{submission.submission_id}"
+        kept = ("output", "stdout", "result_url")
+        assert {name: value for name, value in body.items() if name not in kept} == {
+            name: value for name, value in full.items() if name not in kept
+        }
+    assert "result_url" not in sent[whole.endpoint_id]
+
+
 def test_every_request_names_the_version_of_the_endpoint(pipeline: Pipeline) -> None:
     pinned = pipeline.endpoint(api_version="2026-01-01")
     assert pipeline.at(pinned).api_version == "2026-01-01"

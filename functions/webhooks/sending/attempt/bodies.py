@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.event_log.cut_body import event_bytes
+from functions.event_log.cut_body import event_bytes, limit_output
 from functions.http.paths import event_path
-from functions.webhooks.endpoints.model import Payload
+from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, Payload
 from functions.webhooks.vocabulary.event_types import EVENT_TEST
 
 if TYPE_CHECKING:
@@ -29,7 +29,12 @@ class Bodies:
             return event
         if endpoint.payload is Payload.THIN:
             return self._thin(endpoint, event_id, submission_id, event)
-        return self.cards.body(endpoint.format, event)
+        return self.cards.body(endpoint.format, self._limited(endpoint, submission_id, event))
+
+    def _limited(self, endpoint: Endpoint, submission_id: str, event: bytes) -> bytes:
+        if endpoint.max_output_bytes >= MAX_OUTPUT_BYTES:
+            return event
+        return limit_output(event, self.public_base_url, submission_id, endpoint.max_output_bytes)
 
     def _thin(self, endpoint: Endpoint, event_id: str, submission_id: str, event: bytes) -> bytes:
         values = json.loads(event)
