@@ -39,11 +39,17 @@ def project_of(api_key: str) -> str | None:
     return project if point else None
 
 
+def is_administrator(admin_key: str) -> bool:
+    return admin_key == "admin"
+
+
 def gateway(handler: Handler, most_requests: int = 1000) -> Gateway:
     names = [request_name(name, status) for name in ("", "F") for status in (200, 300, 400, 500)]
     counters = Counters([*names, duration_name(""), duration_name("F")], 1)
     invoker = Invoker({"F": Function("F", "m.handler", 3600, 128, {})}, {"F": handler})
-    return Gateway(ROUTES, invoker, Console(io.StringIO()), counters, KeyOwners(project_of), most_requests)
+    return Gateway(
+        ROUTES, invoker, Console(io.StringIO()), counters, KeyOwners(project_of, is_administrator), most_requests
+    )
 
 
 @contextmanager

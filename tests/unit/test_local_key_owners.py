@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from infra.local.http import key_owners
 from infra.local.http.key_owners import KeyOwners
-from tests.local_front import project_of
+from tests.local_front import is_administrator, project_of
 
 
 class _Projects:
@@ -23,7 +24,7 @@ class _Projects:
 
 def owners(projects: _Projects, *requests: list[tuple[bytes, bytes]]) -> list[str]:
     async def ask() -> list[str]:
-        made = KeyOwners(projects.find)
+        made = KeyOwners(projects.find, is_administrator)
         return [await made.owner(headers) for headers in requests]
 
     return asyncio.run(ask())
@@ -51,7 +52,43 @@ def test_requests_without_a_valid_key_have_one_owner(headers: list[tuple[bytes, 
     assert owners(_Projects(), headers) == [""]
 
 
-def test_requests_of_the_administrator_have_an_owner_that_is_no_project() -> None:
-    projects = _Projects()
-    assert owners(projects, [(b"x-api-key", b"a.1"), (b"x-admin-key", b"any")]) == ["X-Admin-Key"]
-    assert projects.keys == []
+@pytest.mark.parametrize(
+    ("admin_keys", "owner"), [([b"admin"], "X-Admin-Key"), ([b"wrong"], "a"), ([b"admin", b"admin"], "a")]
+)
+def test_requests_of_the_administrator_have_an_owner_that_is_no_project(admin_keys: list[bytes], owner: str) -> None:
+    """A wrong key takes nothing from the administrator."""
+    assert owners(_Projects(), [(b"x-api-key", b"a.1"), *((b"x-admin-key", key) for key in admin_keys)]) == [owner]
+
+
+def test_revoked_key_has_no_share_of_its_project_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert key_owners.FRESH_SECS == 60
+    monkeypatch.setattr(key_owners, "FRESH_SECS", 0)
+    projects, headers = _Projects(), [(b"x-api-key", b"a.1")]
+
+    async def ask() -> None:
+        made = KeyOwners(lambda key: projects.find(key) if len(projects.keys) < 2 else None, is_administrator)
+        assert await made.owner(headers) == "a"
+        async with asyncio.timeout(60):
+            while await made.owner(headers) == "a":  # noqa: ASYNC110 - a thread looks it up
+                await asyncio.sleep(0.005)
+
+    asyncio.run(ask())
+    assert projects.keys == ["a.1", "a.1"]
+
+
+def test_known_key_is_believed_while_the_tables_are_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_owners, "FRESH_SECS", 0)
+    answers, seen = ["a"], list[str]()
+
+    def find(_key: str) -> str:
+        seen.append(_key)
+        return answers.pop()  # raises from the second call on
+
+    async def ask() -> None:
+        made = KeyOwners(find, is_administrator)
+        async with asyncio.timeout(60):
+            while len(seen) < 4:
+                assert await made.owner([(b"x-api-key", b"a.1")]) == "a"
+                await asyncio.sleep(0.005)
+
+    asyncio.run(ask())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import os
 import resource
 import signal
@@ -68,7 +69,10 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
     loop.add_signal_handler(signal.SIGTERM, stop)
     unblock_signals()
     most = _most_connections()
-    owners = KeyOwners(_project_finder(prepared.template.values["ProjectsTable"]["Ref"]))
+    owners = KeyOwners(
+        _project_finder(prepared.template.values["ProjectsTable"]["Ref"]),
+        _administrator_check(prepared.template.parameters["AdminKeyParameter"]),
+    )
     invoker = loaded.invoker
     if prepared.embedded is not None:
         invoker = StateInvoker(invoker.functions, invoker.handlers, prepared.embedded.engine.store)
@@ -105,6 +109,12 @@ def _project_finder(projects_table: str) -> Callable[[str], str | None]:
         return None if isinstance(found, KeyProblem) else found.project_id
 
     return find
+
+
+def _administrator_check(parameter: str) -> Callable[[str], bool]:
+    from functions.aws.secrets import secret  # noqa: PLC0415 - see above
+
+    return lambda key: bool(parameter) and hmac.compare_digest(key.encode(), secret(parameter).encode())
 
 
 def http_config(app: Gateway, most_connections: int, finish_secs: int) -> uvicorn.Config:
