@@ -15,7 +15,7 @@ import pytest
 
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError
-from infra.embedded.storage.store import FILE_NAME, Synchronous
+from infra.embedded.storage.store import FILE_NAME, LOG_NAME, Synchronous
 from tests.disk.recorded_disk import RecordedDisk
 from tests.embedded.backend import Backend, session_of
 from tests.until import until
@@ -137,6 +137,26 @@ def test_after_a_failed_flush_nothing_is_flushed_until_the_next_start(
     again = open_engine(flushing.store.folder, synchronous="FULL")
     assert again.store.find_trouble() is None
     again.close()
+
+
+def test_a_flush_hears_of_writes_that_failed_since_the_one_before(
+    flushing: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux tells a failure to all that had the file open, and to a later one only if nobody else was told."""
+    flushes = list[tuple[int, int]]()
+    monkeypatch.setattr(os, "fdatasync", lambda number: flushes.append((number, os.fstat(number).st_ino)))
+    log = flushing.store.folder / LOG_NAME
+    Backend("engine", session_of(flushing)).create_queue()
+    flushing.store.flush()
+    with log.open("rb"):  # takes the number of a closed descriptor
+        Backend("engine", session_of(flushing)).create_queue()
+        flushing.store.flush()
+    assert flushes == [(flushes[0][0], log.stat().st_ino)] * 2
+    other = log.with_name("other")
+    other.write_bytes(b"")
+    other.replace(log)
+    flushing.store._own().group_flush._flush()
+    assert flushes[2][1] == log.stat().st_ino
 
 
 def test_a_commit_whose_process_died_in_it_is_flushed(flushing: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

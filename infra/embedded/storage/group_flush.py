@@ -92,6 +92,7 @@ class GroupFlush:
         self._counters = counters
         self._threads = threading.Lock()
         self._lock = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._opened: int | None = None
 
     def flush(self, commits: int) -> None:
         """Return when so many commits are on the disk. A flush under way may have begun too early: wait for the next.
@@ -111,7 +112,7 @@ class GroupFlush:
     def _flush(self) -> None:
         covered = self._counters.done()
         try:
-            descriptor = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = self._open_log()
         except FileNotFoundError:  # the last connection was closed, which put all of it into the file
             self._counters.flushed(covered)
             return
@@ -120,10 +121,27 @@ class GroupFlush:
         except OSError as error:
             self._counters.fail(error)
             raise
-        finally:
-            os.close(descriptor)
         self._counters.flushed(covered)
+
+    def _open_log(self) -> int:
+        """Open the log once: a write that failed, as in a checkpoint of SQLite, is not told to those who open it later.
+
+        https://www.kernel.org/doc/html/latest/core-api/errseq.html
+        """
+        found = self._log.stat()
+        if self._opened is not None:
+            if os.path.samestat(found, os.fstat(self._opened)):
+                return self._opened
+            self._close_log()
+        self._opened = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
+        return self._opened
+
+    def _close_log(self) -> None:
+        if self._opened is not None:
+            os.close(self._opened)
+            self._opened = None
 
     def close(self) -> None:
         """End all use."""
+        self._close_log()
         os.close(self._lock)
