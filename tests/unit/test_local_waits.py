@@ -125,6 +125,18 @@ def test_short_call_has_no_time_to_wait(ask: Callable[..., socket], method: str,
     assert read_answer(ask(target, method=method)) == (200, {"has_time": False})
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "secs"),
+    [("GET", b"wait=true", 20), ("GET", b"wait=28", 20), ("GET", b"wait=3", 3), ("POST", b"wait=true", 28)],
+)
+def test_a_request_queues_no_longer_than_its_route_waits(method: str, query: bytes, secs: float) -> None:
+    """A long poll that queued for 28 s, and 5 s more for a short call, was answered with 503."""
+    scope = {"method": method, "path": "/api/result/7", "query_string": query}
+    assert request_threads._asked_wait_secs(scope) == secs
+    if method == "GET":
+        assert secs + request_threads._PATIENCE_SECS < request_threads._INTEGRATION_TIMEOUT_SECS
+
+
 @pytest.mark.parametrize(("method", "target"), [("GET", "/api/result/7?wait=0.05"), ("POST", "/api/submit?wait=true")])
 def test_wait_that_finds_no_thread_is_answered_with_the_state(
     function: _Function, ask: Callable[..., socket], monkeypatch: pytest.MonkeyPatch, method: str, target: str

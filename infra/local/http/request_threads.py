@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.http.long_poll import ANSWER_SECS
+from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from infra.local.http.http_event import HttpAnswer, gateway_answer, read_query
 from infra.local.http.thread_pool import FairThreadPool
 
@@ -21,7 +22,6 @@ _SHORT_THREADS: Final = 16
 _HEALTH_THREADS: Final = 4
 _PATIENCE_SECS: Final = 5.0
 """A request queues for a thread for so long, and is dropped then. A long poll queues as long as it wants to wait."""
-_LONGEST_WAIT_SECS: Final = 28.0
 _INTEGRATION_TIMEOUT_SECS: Final = 30
 """Of HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
 OVERLOADED: Final = gateway_answer(503, "Service Unavailable", retry_after_secs=1)
@@ -126,10 +126,11 @@ def _asked_wait_secs(scope: Scope) -> float:
     """Return how long a request wants to wait at most, 0 for a short call."""
     default = "true" if (scope["method"], scope["path"]) == ("POST", "/api/judge") else "false"
     text = read_query(scope).get("wait", default)
+    most: float = LONG_POLL_MAX_SECS if scope["method"] == "GET" else SUBMIT_MAX_SECS
     if text == "true":
-        return _LONGEST_WAIT_SECS
+        return most
     try:
         secs = float(text)
     except ValueError:  # "false", or an invalid one, which the function refuses
         return 0.0
-    return min(secs, _LONGEST_WAIT_SECS) if secs > 0 else 0.0
+    return min(secs, most) if secs > 0 else 0.0
