@@ -204,6 +204,20 @@ def test_client_that_does_not_take_its_answer_is_disconnected(
         assert len(read_until_closed(client)) < 5 * 1024 * 1024
 
 
+def test_idle_connection_whose_answer_was_not_taken_makes_room_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_module, "_SOON_SENT_BYTES", 1 << 30)  # else the request would still be under way
+    monkeypatch.setattr(http_protocol, "_LINGER_SECS", 0)
+    large = _Large()
+    app = gateway(large)
+    with serving(app, most_connections=1) as port, ExitStack() as opened:
+        client = unread(opened, port)
+        until(lambda: large.calls and not app._requests.holds(""))
+        new = opened.enter_context(connect(port))
+        new.sendall(GET)
+        assert new.recv(1)
+        assert len(read_until_closed(client)) < 5 * 1024 * 1024
+
+
 def test_client_that_takes_its_answer_late_gets_all_of_it() -> None:
     large = _Large()
     with serving(gateway(large)) as port, ExitStack() as opened:

@@ -46,7 +46,7 @@ class Connections:
             if oldest is None:
                 return False
             self.remove(oldest)
-            oldest.transport.close()
+            oldest.end()
         self._new[connection] = None
         return True
 
@@ -219,6 +219,12 @@ class BoundedProtocol(HttpToolsProtocol):
         head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[status] + head.encode() + body)
         self.transport.write_eof()
+        self._timer = self.loop.call_later(_LINGER_SECS, self.transport.abort)
+
+    def end(self) -> None:
+        """Close an idle connection, and wait little for a client that has not taken the end of its answer."""
+        self._clear_timer()
+        self.transport.close()
         self._timer = self.loop.call_later(_LINGER_SECS, self.transport.abort)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
