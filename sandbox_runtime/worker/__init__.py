@@ -1,4 +1,16 @@
-"""The worker: receive executions from the queues and over HTTP, run them in slots, send their completions."""
+"""The worker: receive executions from the queues and over HTTP, run them in slots, send their completions.
+
+A message's way, by name:
+
+1. `intake.polling.Poller` receives it. `intake.queue_intake.QueueIntake.accept` makes it a job (`NewMessage`).
+2. `slots.capacity.Capacity.enqueue` keeps the job until the share policy starts it.
+3. `slots.slot_threads.SlotThreads` takes it: `NewMessage.run` calls `QueueIntake.handle`.
+4. `run_request.RequestRunner.begin` makes its turns: `execution_turn.ExecutionTurn` or `judge_turns.JudgeTurns`.
+5. `QueueIntake.take_turn` calls `Turns.take`, which runs the program in the slot.
+6. `RequestRunner.send` gives the completion to `reporting.queue_batches.BatchSender`.
+
+`intake.direct_intake` takes the same way for HTTP requests. `service.Worker` makes all parts, starts and drains them.
+"""
 
 from sandbox_runtime.worker.reporting.runner_facts import RunnerFacts
 from sandbox_runtime.worker.service import Worker

@@ -27,11 +27,12 @@ from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.large_output import store_large_output
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
+from sandbox_runtime.worker.turns import Turns
 
 _LOG = logging.getLogger(__name__)
 
 
-class JudgeTurns:
+class JudgeTurns(Turns):
     """The turns of one judge request. `store_secs`: how long to retry to store an output; 0: try once.
 
     `watched`: closed at the end; until then `execution_started` may be sent.

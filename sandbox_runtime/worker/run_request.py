@@ -6,19 +6,16 @@ An intake parses a request, claims its submission, takes its turns in slots, and
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import BoundedSemaphore
 from time import monotonic
 
-from sandbox_runtime.executor import ExecutionCancelledError, execute, not_run, slot_is_suspect
-from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.executor import not_run
 from sandbox_runtime.judging import not_judged
-from sandbox_runtime.languages import LimitRefusedError
 from sandbox_runtime.messages import (
     Addressee,
     Completed,
-    ExecutionRequested,
     ExecutionStarted,
     JudgeAddressee,
     JudgeCompleted,
@@ -27,22 +24,16 @@ from sandbox_runtime.messages import (
     format_time,
     serialise,
 )
-from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.worker.execution_turn import ExecutionTurn
 from sandbox_runtime.worker.judge_turns import JudgeTurns
-from sandbox_runtime.worker.large_output import ids_of, log_not_sent, store_large_output
-from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+from sandbox_runtime.worker.large_output import ids_of, log_not_sent
 from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
 from sandbox_runtime.worker.runner_parts import RunnerParts
+from sandbox_runtime.worker.turns import Turns
 
 # With more unsent completions, slots wait: the memory of this process is bounded.
 MOST_UNSENT = 10
 _PHASES = ("queue", "setup", "compile", "run")
-
-type Turn = Callable[[WarmSlot], tuple[Completed | NotRun | None, bool]]
-"""Works on a request in a slot. Returns the answer, and whether the slot may be used again.
-
-Without an answer the request needs another turn, in this slot or another one.
-"""
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,8 +57,8 @@ class RequestRunner:
         correlation_id: str | None,
         store_secs: float,
         is_watched: bool,
-    ) -> Turn:
-        """Return the turn of a request: one for an execution, one for each case of a judge run.
+    ) -> Turns:
+        """Return the turns of a request: one for an execution, at most one for each case of a judge run.
 
         `store_secs`: how long to retry to store large output; 0: try once. `is_watched`: send `execution_started` if
         the run lasts; false for a client that waits. A judge run always sends it.
@@ -80,53 +71,14 @@ class RequestRunner:
         if is_watched or isinstance(request, JudgeRequested):
             watched.enter_context(self.parts.long_runs.watch(started))
         if isinstance(request, JudgeRequested):
-            return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, watched).take
-
-        def run(slot: WarmSlot) -> tuple[Completed | NotRun, bool]:
-            with watched:
-                return self._execute(request, started_at, correlation_id, store_secs, slot)
-
-        return run
+            return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, watched)
+        return ExecutionTurn(self.parts, request, started_at, correlation_id, store_secs, watched)
 
     def failed(self, request: Request | Addressee, cause: str, message: str) -> Completed:
         """Build the completion of a request that is never run. `message` is for the client."""
         if isinstance(request, JudgeRequested | JudgeAddressee):
             return not_judged(request, self.parts.node_id, cause, message)
         return not_run(request, self.parts.node_id, cause, message)
-
-    def _execute(
-        self,
-        request: ExecutionRequested,
-        started_at: datetime,
-        correlation_id: str | None,
-        store_secs: float,
-        slot: WarmSlot,
-    ) -> tuple[Completed | NotRun, bool]:
-        """Run a request, and store its large output."""
-        parts = self.parts
-        language = parts.languages.get(request.language)
-        if language is None:
-            return NotRun.LANGUAGE_NOT_OFFERED, True
-        try:
-            completed = execute(
-                slot,
-                request,
-                language,
-                node_id=parts.node_id,
-                started_at=started_at,
-                cancel_fd=parts.cancel_fd,
-                compile_cache=parts.compile_cache,
-            )
-        except LimitRefusedError as error:
-            refused = not_run(request, parts.node_id, "ie_not_run", str(error))
-            return replace(refused, correlation_id=correlation_id), True
-        except ExecutionCancelledError:
-            return NotRun.CANCELLED, slot.healthy
-        except JailError as error:
-            log_sandbox_failure({**ids_of(request), "correlation_id": correlation_id}, error)
-            return NotRun.SANDBOX_FAILED, False
-        is_usable = slot.healthy and not slot_is_suspect(completed.result)
-        return store_large_output(replace(completed, correlation_id=correlation_id), parts, store_secs), is_usable
 
     def send(
         self,

@@ -1,4 +1,4 @@
-"""One runner process: start and stop its slots, pollers, direct path and heartbeats.
+"""One runner process: make and start its slots, intakes and reports; drain them.
 
 Start: the caller opens the slots before it makes any AWS client. So no template process inherits credentials.
 Drain: stop receiving. Wait up to `drain_secs` for running executions. Then cancel them and return their messages.
@@ -10,26 +10,18 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Event
 from time import monotonic
 
-from sandbox_runtime.background import start_background
 from sandbox_runtime.executor import NO_CACHE, CompileCache
-from sandbox_runtime.liveness import Liveness
-from sandbox_runtime.messages import MAX_MESSAGE_BYTES, ExecutionStarted, JudgeProgress, RunnerHeartbeat, serialise
 from sandbox_runtime.metrics import Metrics
-from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
-from sandbox_runtime.worker.intake.direct_intake import DirectIntake
-from sandbox_runtime.worker.intake.polling import BATCH_WAIT_SECS, PolledQueue, Poller
-from sandbox_runtime.worker.intake.queue_intake import QueueIntake
+from sandbox_runtime.worker.intake.intakes import Intakes
 from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
-from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
-from sandbox_runtime.worker.reporting.long_runs import LongRuns
-from sandbox_runtime.worker.reporting.progress import ProgressReports
-from sandbox_runtime.worker.reporting.queue_batches import BatchDeleter, BatchSender, Outgoing
-from sandbox_runtime.worker.reporting.queue_health import Reporting
+from sandbox_runtime.worker.reporting.heartbeats import Heartbeats
+from sandbox_runtime.worker.reporting.reports import Reports
 from sandbox_runtime.worker.reporting.runner_facts import RunnerFacts
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.runner_parts import RunnerParts
@@ -37,8 +29,7 @@ from sandbox_runtime.worker.slots.capacity import Capacity
 from sandbox_runtime.worker.slots.interactor_slots import InteractorSlots
 from sandbox_runtime.worker.slots.managed_slot import ManagedSlot
 from sandbox_runtime.worker.slots.second_slot import SecondSlots
-from sandbox_runtime.worker.slots.slot_share import Priority
-from sandbox_runtime.worker.slots.slot_threads import SlotThreads
+from sandbox_runtime.worker.slots.slot_threads import SlotThreads, Work
 
 # The time after a cancellation in which killed runs are reaped and their messages returned to the queue.
 CANCEL_SECS = 10
@@ -66,7 +57,6 @@ class Worker:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
-        self._transport = transport
         self._managed_slots, self._interactor_slots = managed_slots, interactor_slots
         self._runner_facts = runner_facts
         self._compile_cache = compile_cache
@@ -78,73 +68,60 @@ class Worker:
         self._stopping = Event()
         self._quit_now = Event()
         self._slots = min(settings.slots, len(managed_slots))
-        self._capacity = Capacity(self._slots, on_release=self._wake_if_draining)
-        self._slot_threads = SlotThreads(managed_slots, self._capacity, self._stopping)
-        self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
-        self._liveness = Liveness(settings.liveness_file)
-        self._liveness.begin()
-        self._reporting = Reporting()
-        self._sender = BatchSender(transport, self._reporting)
-        self._deleter = BatchDeleter(transport)
-        self._long_runs = LongRuns(self._send_once)
-        self._progress = ProgressReports(self._send_once)
+        work: Work = SimpleQueue()
+        self._capacity = Capacity(self._slots, work.put, on_release=self._wake_if_draining)
+        self._slot_threads = SlotThreads(managed_slots, work, self._capacity, self._stopping)
+        self._reports = Reports(transport)
+        self._heartbeats = Heartbeats(
+            settings,
+            self._slots,
+            runner_facts,
+            self._reports,
+            self._stopping,
+            busy=lambda: self._capacity.running,
+            clean_up=self._clean_up,
+        )
         self._running = RunningSubmissions(on_discard=self._wake_if_draining)
-        runner = self._make_runner()
-        self._intake = self._make_intake(runner)
-        self._beats: Thread | None = None
-        self._server = None if listener is None else self._make_server(runner, listener, tls)
+        self._intakes = Intakes(
+            settings,
+            transport,
+            self._make_runner(transport, SecondSlots(self._capacity, work.put)),
+            self._running,
+            self._capacity,
+            self._reports,
+            self._metrics,
+            self._stopping,
+        )
+        if listener is not None:
+            self._intakes.open_server(listener, tls, metrics_page=self._metrics_page, hold=self.hold)
 
-    def _make_runner(self) -> RequestRunner:
+    def _make_runner(self, transport: Transport, second_slots: SecondSlots) -> RequestRunner:
         parts = RunnerParts(
-            transport=self._transport,
+            transport=transport,
             languages=self._runner_facts.languages,
             node_id=self._settings.node_id,
             cancel_fd=self._cancel_fd,
             quit_now=self._quit_now,
             compile_cache=self._compile_cache,
             metrics=self._metrics,
-            long_runs=self._long_runs,
-            progress=self._progress,
+            long_runs=self._reports.long_runs,
+            progress=self._reports.progress,
             interactor_slots=self._interactor_slots,
-            second_slots=SecondSlots(self._capacity, self._slot_threads.put),
+            second_slots=second_slots,
         )
-        return RequestRunner(parts, self._sender)
+        return RequestRunner(parts, self._reports.sender)
 
-    def _make_intake(self, runner: RequestRunner) -> QueueIntake:
-        return QueueIntake(
-            runner=runner,
-            transport=self._transport,
-            keeper=self._keeper,
-            deleter=self._deleter,
-            running=self._running,
-            max_receives=self._settings.max_receives,
-            capacity=self._capacity,
-            put=self._slot_threads.put,
-        )
-
-    def _make_server(self, runner: RequestRunner, listener: socket.socket, tls: ssl.SSLContext | None) -> Server:
-        direct = DirectIntake(runner, self._running, self._capacity, self._slot_threads.put, self._reporting)
-        routes = Routes(
-            execute=direct.accept,
-            obstacle=self._obstacle,
-            metrics=self._metrics_page,
-            hold=self.hold,
-            token=self._settings.runner_token.encode(),
-            max_body_bytes=MAX_MESSAGE_BYTES,
-        )
-        return Server(listener, routes, tls)
-
-    def _obstacle(self) -> tuple[str, str] | None:
-        if self._stopping.is_set():
-            return "draining", "this runner stops"
-        return None if self._reporting.works else ("cannot_report", self._reporting.problem)
+    def _clean_up(self) -> None:
+        self._compile_cache.drop_expired()
+        self._interactor_slots.drop_idle()
 
     def _metrics_page(self) -> str:
+        works = self._reports.health.works
         gauges = {
             "rustbox_slots": ("Slots, each for one run.", self._slots),
             "rustbox_slots_busy": ("Slots with a run.", self._capacity.running),
             "rustbox_draining": ("1 while this runner takes no more work, because it stops.", self._stopping.is_set()),
-            "rustbox_reporting": ("1 while the completions queue takes this runner's messages.", self._reporting.works),
+            "rustbox_reporting": ("1 while the completions queue takes this runner's messages.", works),
         }
         return self._metrics.text(gauges, {"rustbox_runner_info": self._runner_facts.versions})
 
@@ -162,11 +139,8 @@ class Worker:
         """Work until drained, then return with every slot closed."""
         try:
             self._slot_threads.start()
-            self._start_pollers()
-            if self._server is not None:
-                self._server.start()
-            start_background(self._keep_visible, stop=self._quit_now)
-            self._beats = start_background(self._beat, stop=self._quit_now)
+            self._intakes.start(self._quit_now)
+            self._heartbeats.start(self._quit_now)
             _LOG.info("worker started", extra={"slots": self._slots, "node_id": self._settings.node_id})
             self._wait_until(lambda: self._drain_requests > 0 or self._is_held, None)
             self._finish_running()
@@ -175,35 +149,14 @@ class Worker:
         finally:
             self._stopping.set()
             self._quit()
-            if self._server is not None:
-                self._server.stop()
-            self._long_runs.close()
-            self._progress.close()
-            if self._beats is not None:
-                self._beats.join(CANCEL_SECS)  # the last heartbeat: this runner has no slots any more
-            self._sender.close()
-            self._deleter.close()
+            self._intakes.stop_server()
+            self._reports.close_reports_of_runs()
+            self._heartbeats.join(CANCEL_SECS)  # the last heartbeat: this runner has no slots any more
+            self._reports.close()
             for managed_slot in self._managed_slots:
                 managed_slot.close()
             self._interactor_slots.close()
         _LOG.info("worker stopped", extra={"count": len(self._running)})
-
-    def _start_pollers(self) -> None:
-        settings = self._settings
-        for queue in (
-            PolledQueue(Priority.INTERACTIVE, settings.interactive_queue_url, settings.receive_wait_secs),
-            PolledQueue(Priority.BATCH, settings.batch_queue_url, min(BATCH_WAIT_SECS, settings.receive_wait_secs)),
-        ):
-            poller = Poller(
-                queue,
-                self._transport,
-                self._capacity,
-                accept=self._intake.accept,
-                stopping=self._stopping,
-                reporting=self._reporting,
-                metrics=self._metrics,
-            )
-            start_background(poller.run, stop=self._quit_now)
 
     def _finish_running(self) -> None:
         _LOG.info("worker draining", extra={"count": len(self._running)})
@@ -222,42 +175,7 @@ class Worker:
 
     def _quit(self) -> None:
         self._quit_now.set()
-        self._sender.stop_retrying()
-
-    def _keep_visible(self) -> None:
-        self._keeper.run(self._quit_now)
-
-    def _beat(self) -> None:
-        while True:
-            self._send_heartbeat()
-            self._compile_cache.drop_expired()
-            self._interactor_slots.drop_idle()
-            if self._stopping.wait(self._settings.heartbeat_secs):
-                self._send_heartbeat()
-                return
-
-    def _send_heartbeat(self) -> None:
-        # Retried until the next one: so `reporting` learns the end of an outage.
-        give_up_at = monotonic() + self._settings.heartbeat_secs
-        self._send(self._heartbeat(), self._liveness.show, give_up_at)
-
-    def _heartbeat(self) -> RunnerHeartbeat:
-        # While draining we report 0 slots: the service then does not count this runner as available.
-        slots = 0 if self._stopping.is_set() else self._slots
-        return self._runner_facts.heartbeat(self._settings.node_id, slots=slots, busy=self._capacity.running)
-
-    def _send_once(self, message: ExecutionStarted | JudgeProgress) -> None:
-        """Send a message that the completion replaces: it is not sent again."""
-        self._send(message, lambda: None, 0.0)
-
-    def _send(
-        self,
-        message: ExecutionStarted | JudgeProgress | RunnerHeartbeat,
-        on_sent: Callable[[], None],
-        give_up_at: float,
-    ) -> None:
-        # `reporting` logs each failed call.
-        self._sender.put(Outgoing(serialise(message), on_sent, lambda _code: None, give_up_at))
+        self._reports.sender.stop_retrying()
 
     def _wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)

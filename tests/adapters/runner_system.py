@@ -173,7 +173,7 @@ class Direct(System):
     def start(self, *arguments: Any, **changes: Any) -> None:
         """Start the worker, and wait until its first heartbeat was accepted."""
         self.start_only(*arguments, **changes)
-        until(lambda: self.worker._reporting.works)
+        until(lambda: self.worker._reports.health.works)
 
     def start_only(self, *arguments: Any, **changes: Any) -> None:
         listens = {"LISTEN_ADDRESS": "127.0.0.1:8080", "RUNNER_TOKEN": TOKEN, "ALLOW_HTTP": "true"}

@@ -23,7 +23,7 @@ from sandbox_runtime.transport import MAX_BATCH_BYTES, Received, Transport, Tran
 from sandbox_runtime.worker.reporting import long_runs, progress
 from sandbox_runtime.worker.reporting.long_runs import LongRuns
 from sandbox_runtime.worker.reporting.queue_batches import BatchDeleter, BatchSender, Outgoing
-from sandbox_runtime.worker.reporting.queue_health import Reporting
+from sandbox_runtime.worker.reporting.queue_health import QueueHealth
 from tests.until import PATIENCE_SECS, until
 
 
@@ -59,7 +59,7 @@ class Sender:
     lost: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.batches = BatchSender(cast("Transport", self.queues), Reporting())
+        self.batches = BatchSender(cast("Transport", self.queues), QueueHealth())
 
     def put(self, *bodies: str, give_up_secs: float = PATIENCE_SECS) -> None:
         for body in bodies:

@@ -1,20 +1,46 @@
 """Slots are given out, waited for and given back without losing or making one."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 from types import SimpleNamespace
 
 import pytest
 
-from sandbox_runtime.worker.slots.capacity import MOST_WAITING_MESSAGES, Capacity, Poll, WaitingRun
+from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.worker.slots.capacity import MOST_WAITING_MESSAGES, Capacity, Poll
+from sandbox_runtime.worker.slots.job import WaitingJob
 from sandbox_runtime.worker.slots.slot_share import Priority
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 
 
+@dataclass(eq=False, kw_only=True)
+class Waiting(WaitingJob):
+    """A run that tells its test when it starts or is given back. No thread runs it."""
+
+    name: str = "run"
+    on_start: Callable[[], None]
+    on_give_back: Callable[[], None]
+
+    def run(self, slot: WarmSlot) -> bool:
+        raise NotImplementedError(slot)
+
+    def give_back(self) -> None:
+        self.on_give_back()
+
+
+def capacity_of(slots: int, on_release: Callable[[], None] = lambda: None) -> Capacity:
+    def start(job: WaitingJob) -> None:
+        assert isinstance(job, Waiting)
+        job.on_start()
+
+    return Capacity(slots, start, on_release)
+
+
 def ready(slots: int, *, spare: int = 1, on_release: Callable[[], None] = lambda: None) -> Capacity:
-    capacity = Capacity(slots, on_release)
+    capacity = capacity_of(slots, on_release)
     for _ in range(slots + spare):
         capacity.add_ready()
     return capacity
@@ -33,11 +59,11 @@ def acquire(capacity: Capacity, project_id: str, priority: Priority, wait_secs: 
         started.append(has_slot)
         answered.set()
 
-    run = WaitingRun(
-        project_id,
-        priority,
-        start=partial(answer, has_slot=True),
-        give_back=partial(answer, has_slot=False),
+    run = Waiting(
+        project_id=project_id,
+        priority=priority,
+        on_start=partial(answer, has_slot=True),
+        on_give_back=partial(answer, has_slot=False),
         is_message=False,
     )
     capacity.enqueue(run)
@@ -48,18 +74,18 @@ def acquire(capacity: Capacity, project_id: str, priority: Priority, wait_secs: 
 
 def message(
     events: list[str], name: str, project_id: str, priority: Priority = INTERACTIVE, *, goes_back: bool = False
-) -> WaitingRun:
-    return WaitingRun(
-        project_id,
-        priority,
-        start=partial(events.append, f"{name} starts"),
-        give_back=partial(events.append, f"{name} back"),
+) -> Waiting:
+    return Waiting(
+        project_id=project_id,
+        priority=priority,
+        on_start=partial(events.append, f"{name} starts"),
+        on_give_back=partial(events.append, f"{name} back"),
         goes_back=goes_back,
     )
 
 
 def test_nothing_starts_before_a_slot_is_ready() -> None:
-    capacity, events = Capacity(2), list[str]()
+    capacity, events = capacity_of(2), list[str]()
     capacity.enqueue(message(events, "a", "A"))
     assert events == []
     assert capacity.begin_poll(BATCH, 0) == Poll(MOST_WAITING_MESSAGES, may_wait=False)
@@ -203,8 +229,14 @@ def test_a_message_that_a_poll_brought_after_the_slot_was_taken_goes_back_once()
 
 
 def test_a_worker_that_gives_a_message_back_is_not_idle() -> None:
-    capacity, was_idle = Capacity(1), list[bool]()  # its slot is not ready
-    run = WaitingRun("A", BATCH, lambda: None, give_back=lambda: was_idle.append(capacity.is_idle), goes_back=True)
+    capacity, was_idle = capacity_of(1), list[bool]()  # its slot is not ready
+    run = Waiting(
+        project_id="A",
+        priority=BATCH,
+        on_start=lambda: None,
+        on_give_back=lambda: was_idle.append(capacity.is_idle),
+        goes_back=True,
+    )
     capacity.enqueue(run)
     assert capacity.begin_poll(BATCH, 0) is None
     assert (was_idle, capacity.is_idle) == ([False], True)

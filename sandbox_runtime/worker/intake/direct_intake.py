@@ -5,8 +5,7 @@ When the caller disconnects, the run continues and its completion goes to the co
 The answer is sent before the slot is cleaned up for the next run.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sandbox_runtime.messages import (
@@ -21,30 +20,49 @@ from sandbox_runtime.server import Reply
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.intake.running_submissions import Claim, RunningSubmissions
 from sandbox_runtime.worker.not_run import NotRun
-from sandbox_runtime.worker.reporting.queue_health import Reporting
-from sandbox_runtime.worker.run_request import RequestRunner, Turn
-from sandbox_runtime.worker.slots.capacity import Capacity, WaitingRun
+from sandbox_runtime.worker.reporting.queue_health import QueueHealth
+from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.job import WaitingJob
 from sandbox_runtime.worker.slots.slot_share import Priority
-from sandbox_runtime.worker.slots.slot_threads import Job
+from sandbox_runtime.worker.turns import Turns
 
 # In a burst of short runs a slot is soon free, and a request that falls back to the queue costs twice as much as a
 # direct answer. When long runs hold every slot this second is lost; then another runner may receive the message.
 SLOT_WAIT_SECS = 1.0
 
 
+@dataclass(eq=False, kw_only=True)
+class DirectRun(WaitingJob):
+    """One request. `turns`: None until its first slot."""
+
+    intake: "DirectIntake"
+    request: Request
+    correlation_id: str | None
+    reply: Reply
+    turns: Turns | None = None
+
+    def run(self, slot: WarmSlot) -> bool:
+        """Take a turn. False: the slot must not be used again."""
+        return self.intake.take_turn(self, slot)
+
+    def give_back(self) -> None:
+        """Refuse it: the worker drains."""
+        self.intake.refuse(self, 503, NotRun.CANCELLED)
+
+
 @dataclass(frozen=True, slots=True)
 class DirectIntake:
-    """Accept requests on connection threads and run them on slot threads. `put`: hand a job to the slot threads."""
+    """Accept requests on connection threads and run them on slot threads."""
 
     runner: RequestRunner
     running: RunningSubmissions
     capacity: Capacity
-    put: Callable[[Job], None]
-    reporting: Reporting
+    health: QueueHealth
 
     def accept(self, body: bytes, request_id: str, reply: Reply) -> None:
         """Start one execution, or refuse it before any work. `request_id`: the correlation id; else it is ignored."""
-        if not self.reporting.works:
+        if not self.health.works:
             reply.refuse(503, "cannot_report")
             return
         try:
@@ -61,44 +79,44 @@ class DirectIntake:
 
     def _run_soon(self, request: Request, correlation_id: str | None, reply: Reply) -> None:
         """Queue the run, and refuse it if it has no slot after SLOT_WAIT_SECS."""
-        waiting = self._waiting_run(request, partial(self._run, request, correlation_id, reply), reply)
-        self.capacity.enqueue(waiting)
-        if not reply.wait(SLOT_WAIT_SECS) and self.capacity.withdraw(waiting):
-            self._refuse(request, reply, 503, "no_free_slot")
+        run = DirectRun(
+            project_id=request.project_id,
+            priority=Priority.INTERACTIVE,
+            name=request.submission_id,
+            is_message=False,
+            intake=self,
+            request=request,
+            correlation_id=correlation_id,
+            reply=reply,
+        )
+        self.capacity.enqueue(run)
+        if not reply.wait(SLOT_WAIT_SECS) and self.capacity.withdraw(run):
+            self.refuse(run, 503, "no_free_slot")
 
-    def _run(self, request: Request, correlation_id: str | None, reply: Reply, slot: WarmSlot) -> bool:
-        """Take the first turn on a slot's thread. False: the slot must not be used again."""
-        turn = self.runner.begin(request, correlation_id=correlation_id, store_secs=0, is_watched=False)
-        return self._take_turn(request, turn, reply, slot)
-
-    def _take_turn(self, request: Request, turn: Turn, reply: Reply, slot: WarmSlot) -> bool:
+    def take_turn(self, run: DirectRun, slot: WarmSlot) -> bool:
+        """Take a turn on a slot's thread. False: the slot must not be used again."""
+        if run.turns is None:
+            run.turns = self.runner.begin(
+                run.request, correlation_id=run.correlation_id, store_secs=0, is_watched=False
+            )
         try:
-            answer, is_usable = turn(slot)
+            answer, is_usable = run.turns.take(slot)
             if isinstance(answer, NotRun):
-                self._refuse(request, reply, 503 if answer is NotRun.CANCELLED else 502, answer)
+                self.refuse(run, 503 if answer is NotRun.CANCELLED else 502, answer)
             elif answer is not None:
-                self._deliver(answer, reply)
+                self._deliver(answer, run.reply)
         except Exception:
-            self._refuse(request, reply, 500, "internal")
+            self.refuse(run, 500, "internal")
             raise
         if answer is None:
-            # Another thread may take the next turn before this returns.
-            self.capacity.enqueue(self._waiting_run(request, partial(self._take_turn, request, turn, reply), reply))
+            # Another thread may take the next turn before this returns. A copy, because `_run_soon` withdraws `run`.
+            self.capacity.enqueue(replace(run))
         return is_usable
 
-    def _waiting_run(self, request: Request, run: Callable[[WarmSlot], bool], reply: Reply) -> WaitingRun:
-        job = Job(run, request.project_id, request.submission_id)
-        return WaitingRun(
-            request.project_id,
-            Priority.INTERACTIVE,
-            start=partial(self.put, job),
-            give_back=partial(self._refuse, request, reply, 503, NotRun.CANCELLED),
-            is_message=False,
-        )
-
-    def _refuse(self, request: Request, reply: Reply, status: int, code: str) -> None:
-        self.running.discard(request.submission_id)
-        reply.refuse(status, code)
+    def refuse(self, run: DirectRun, status: int, code: str) -> None:
+        """Answer an error. The caller uses the queue instead."""
+        self.running.discard(run.request.submission_id)
+        run.reply.refuse(status, code)
 
     def _deliver(self, completed: Completed, reply: Reply) -> None:
         """Answer the caller. A caller that left has sent a message, or will: the completions queue gets the result."""

@@ -8,7 +8,7 @@ from threading import Event
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.retry import Backoff
 from sandbox_runtime.transport import Received, Transport, TransportError
-from sandbox_runtime.worker.reporting.queue_health import Reporting
+from sandbox_runtime.worker.reporting.queue_health import QueueHealth
 from sandbox_runtime.worker.slots.capacity import PEEK_PERIOD_SECS, Capacity
 from sandbox_runtime.worker.slots.slot_share import Priority
 
@@ -40,7 +40,7 @@ class Poller:
         capacity: Capacity,
         accept: Callable[[Received, Priority, bool], None],
         stopping: Event,
-        reporting: Reporting,
+        health: QueueHealth,
         metrics: Metrics,
     ) -> None:
         self._queue = queue
@@ -48,7 +48,7 @@ class Poller:
         self._capacity = capacity
         self._accept = accept
         self._stopping = stopping
-        self._reporting = reporting
+        self._health = health
         self._metrics = metrics
         self._backoff = Backoff()
 
@@ -56,7 +56,7 @@ class Poller:
         """Poll until the worker stops."""
         while not self._stopping.is_set():
             # Without the reports, each receive would cost its submission one of its attempts.
-            if self._reporting.wait(PEEK_PERIOD_SECS):
+            if self._health.wait(PEEK_PERIOD_SECS):
                 self._poll()
 
     def _poll(self) -> None:

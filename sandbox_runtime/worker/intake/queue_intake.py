@@ -23,10 +23,11 @@ from sandbox_runtime.worker.intake.running_submissions import Claim, Duplicate, 
 from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
 from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchDeleter
-from sandbox_runtime.worker.run_request import RequestRunner, Turn
-from sandbox_runtime.worker.slots.capacity import Capacity, WaitingRun
+from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.job import WaitingJob
 from sandbox_runtime.worker.slots.slot_share import Priority
-from sandbox_runtime.worker.slots.slot_threads import Job
+from sandbox_runtime.worker.turns import Turns
 
 RETRY_DELAY_SECS = 2
 # A message that waited less is run without a look into the bucket, which takes some 15 ms on AWS.
@@ -39,14 +40,39 @@ type _Parsed = Request | MessageInvalidError
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A request under way."""
+@dataclass(eq=False, kw_only=True)
+class NewMessage(WaitingJob):
+    """A received message that waits for its first slot."""
 
+    intake: "QueueIntake"
+    received: Received
+    request: _Parsed
+
+    def run(self, slot: WarmSlot) -> bool:
+        """Handle it. False: the slot must not be used again."""
+        return self.intake.handle(self, slot)
+
+    def give_back(self) -> None:
+        """Give it to another runner."""
+        self.intake.give_back(self.received, 0)
+
+
+@dataclass(eq=False, kw_only=True)
+class RequestUnderWay(WaitingJob):
+    """A request that this runner has claimed."""
+
+    intake: "QueueIntake"
     received: Received
     request: Request
-    priority: Priority
-    turn: Turn
+    turns: Turns
+
+    def run(self, slot: WarmSlot) -> bool:
+        """Take a turn. False: the slot must not be used again."""
+        return self.intake.take_turn(self, slot)
+
+    def give_back(self) -> None:
+        """Give it to another runner, which begins anew."""
+        self.intake.release(self.received, self.request.submission_id, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +80,6 @@ class QueueIntake:
     """Handle the messages of a worker.
 
     A request stays in `running`, and invisible to other runners, until SQS has its completion or it is given back.
-    `put`: hand a job to the slot threads.
     """
 
     runner: RequestRunner
@@ -64,7 +89,6 @@ class QueueIntake:
     running: RunningSubmissions
     max_receives: int
     capacity: Capacity
-    put: Callable[[Job], None]
 
     def accept(self, received: Received, priority: Priority, slot_was_free: bool) -> None:  # noqa: FBT001 - positional for callers
         """Queue a message for a slot, and keep it invisible to other runners until it is handled.
@@ -82,19 +106,21 @@ class QueueIntake:
             project_id = request.project_id
             if self._is_settled(received, request.submission_id, self.running.find):
                 return  # without a slot: the run that it repeats may hold the only one
-        job = Job(partial(self._handle, received, request, priority), project_id, received.message_id)
         self.capacity.enqueue(
-            WaitingRun(
-                project_id,
-                priority,
-                start=partial(self.put, job),
-                give_back=partial(self._give_back, received, 0),
+            NewMessage(
+                project_id=project_id,
+                priority=priority,
+                name=received.message_id,
                 goes_back=slot_was_free and received.receive_count == 1,
+                intake=self,
+                received=received,
+                request=request,
             )
         )
 
-    def _handle(self, received: Received, request: _Parsed, priority: Priority, slot: WarmSlot) -> bool:
+    def handle(self, message: NewMessage, slot: WarmSlot) -> bool:
         """Handle one message in a slot. False: the slot must not be used again."""
+        received, request = message.received, message.request
         to = self._addressee_of_invalid(received, request) if isinstance(request, MessageInvalidError) else request
         if to is None:
             # SQS moves it to the dead-letter queue (redrive policy), which the sweeper consumes.
@@ -103,25 +129,33 @@ class QueueIntake:
         if self._is_settled(received, to.submission_id, self.running.claim):
             return True
         if isinstance(to, Addressee):
-            message = "the request to run this submission was invalid"
+            problem = "the request to run this submission was invalid"
             with self._forgotten_on_error(received, to):
-                self._finish(received, self.runner.failed(to, "ie_not_run", message))
+                self._finish(received, self.runner.failed(to, "ie_not_run", problem))
             return True
         if self._was_deleted(received, to):
             self._delete(received)
             self.running.end(to.submission_id)
             return True
-        turn = self.runner.begin(
-            to, correlation_id=received.correlation_id, store_secs=COMPLETION_GIVE_UP_SECS, is_watched=True
+        under_way = RequestUnderWay(
+            project_id=message.project_id,
+            priority=message.priority,
+            name=message.name,
+            intake=self,
+            received=received,
+            request=to,
+            turns=self.runner.begin(
+                to, correlation_id=received.correlation_id, store_secs=COMPLETION_GIVE_UP_SECS, is_watched=True
+            ),
         )
-        return self._take_turn(_Work(received, to, priority, turn), slot)
+        return self.take_turn(under_way, slot)
 
     def _is_settled(self, received: Received, submission_id: str, claim: Callable[[str, Duplicate], Claim]) -> bool:
         """Whether the message repeats a run, because it came twice or its visibility timeout expired.
 
         The message stays invisible until the end of that run, and is then deleted.
         """
-        duplicate = Duplicate(partial(self._delete, received), partial(self._give_back, received, RETRY_DELAY_SECS))
+        duplicate = Duplicate(partial(self._delete, received), partial(self.give_back, received, RETRY_DELAY_SECS))
         found = claim(submission_id, duplicate)
         if found is Claim.CLAIMED:
             return False
@@ -152,21 +186,15 @@ class QueueIntake:
             _LOG.error("message invalid", extra=extra)
         return addressee(received.body)
 
-    def _take_turn(self, work: _Work, slot: WarmSlot) -> bool:
-        with self._forgotten_on_error(work.received, work.request):
-            answer, is_usable = work.turn(slot)
+    def take_turn(self, under_way: RequestUnderWay, slot: WarmSlot) -> bool:
+        """Work on a request in a slot. False: the slot must not be used again."""
+        with self._forgotten_on_error(under_way.received, under_way.request):
+            answer, is_usable = under_way.turns.take(slot)
             if answer is None:
-                self._wait_for_slot(work)
+                self.capacity.enqueue(under_way)  # another thread may take the next turn before this returns
             else:
-                self._answer(work.received, work.request, answer)
+                self._answer(under_way.received, under_way.request, answer)
             return is_usable
-
-    def _wait_for_slot(self, work: _Work) -> None:
-        """Queue the next turn of a request. Another thread may take it before this returns."""
-        project_id = work.request.project_id
-        job = Job(partial(self._take_turn, work), project_id, work.received.message_id)
-        give_back = partial(self._return, work.received, work.request.submission_id, 0)
-        self.capacity.enqueue(WaitingRun(project_id, work.priority, start=partial(self.put, job), give_back=give_back))
 
     def _answer(self, received: Received, request: Request, answer: Completed | NotRun) -> None:
         if not isinstance(answer, NotRun):
@@ -178,11 +206,11 @@ class QueueIntake:
         elif answer is NotRun.CASES_NOT_READ:
             self._retry_or_fail(received, request, "ie_not_run", "the cases could not be read")
         else:
-            self._return(received, request.submission_id, 0 if answer is NotRun.CANCELLED else RETRY_DELAY_SECS)
+            self.release(received, request.submission_id, 0 if answer is NotRun.CANCELLED else RETRY_DELAY_SECS)
 
     def _retry_or_fail(self, received: Received, request: Request, cause: str, message: str) -> None:
         if received.receive_count < self.max_receives:
-            self._return(received, request.submission_id, RETRY_DELAY_SECS)
+            self.release(received, request.submission_id, RETRY_DELAY_SECS)
         else:
             self._finish(received, self.runner.failed(request, cause, message))
 
@@ -194,7 +222,7 @@ class QueueIntake:
             self._delete(received)
             self.running.end(completed.submission_id)
 
-        give_back = partial(self._return, received, completed.submission_id, RETRY_DELAY_SECS)
+        give_back = partial(self.release, received, completed.submission_id, RETRY_DELAY_SECS)
         self.runner.send(completed, on_sent=delete, on_lost=give_back)
 
     @contextmanager
@@ -207,16 +235,16 @@ class QueueIntake:
             self.running.discard(to.submission_id)
             raise
 
-    def _return(self, received: Received, submission_id: str, delay_secs: int) -> None:
+    def release(self, received: Received, submission_id: str, delay_secs: int) -> None:
         """Give back a message whose submission this runner had claimed."""
-        self._give_back(received, delay_secs)
+        self.give_back(received, delay_secs)
         self.running.discard(submission_id)
 
     def _delete(self, received: Received) -> None:
         self.keeper.drop(received)
         self.deleter.put(received)
 
-    def _give_back(self, received: Received, delay_secs: int) -> None:
+    def give_back(self, received: Received, delay_secs: int) -> None:
         """Make the message visible again after `delay_secs`, for this or another runner."""
         self.keeper.drop(received)
         try:

@@ -10,7 +10,7 @@ from time import monotonic
 from sandbox_runtime.retry import Backoff
 from sandbox_runtime.transport import MAX_BATCH_BYTES, MOST_PER_CALL, Received, Transport, TransportError
 from sandbox_runtime.worker.batch_thread import BatchThread
-from sandbox_runtime.worker.reporting.queue_health import Reporting
+from sandbox_runtime.worker.reporting.queue_health import QueueHealth
 
 # An outage of the completions queue may last this long before a completion is given up and its request runs again.
 COMPLETION_GIVE_UP_SECS = 120
@@ -35,9 +35,9 @@ class Outgoing:
 class BatchSender:
     """Sends messages, several in one call when several wait. A refused message does not delay the others."""
 
-    def __init__(self, transport: Transport, reporting: Reporting) -> None:
+    def __init__(self, transport: Transport, health: QueueHealth) -> None:
         self._transport = transport
-        self._reporting = reporting
+        self._health = health
         self._backoff = Backoff()
         self._gives_up = Event()
         self._thread = BatchThread[Outgoing](self._send_some)
@@ -63,9 +63,9 @@ class BatchSender:
         except TransportError as error:
             codes = [error.code] * count
         if None in codes:
-            self._reporting.sent()
+            self._health.sent()
         else:
-            self._reporting.failed(codes[0] or "")
+            self._health.failed(codes[0] or "")
         again = []
         for message, code in zip(batch, codes, strict=True):
             if code is None:

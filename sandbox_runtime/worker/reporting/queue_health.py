@@ -33,7 +33,7 @@ _QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExis
 _LOG = logging.getLogger(__name__)
 
 
-class Reporting:
+class QueueHealth:
     """Follows the calls that send messages. Safe for threads.
 
     It works from the first accepted message on, and no longer when every call has failed for PATIENCE_SECS.

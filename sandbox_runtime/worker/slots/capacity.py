@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from threading import Condition, Lock
 from time import monotonic
 
-from sandbox_runtime.worker.slots.slot_share import Priority, SlotRequest, choose, free_slots
+from sandbox_runtime.worker.slots.job import WaitingJob
+from sandbox_runtime.worker.slots.slot_share import Priority, choose, free_slots
 
 # Messages of one queue that may wait here for a slot. Ten fill one receive call, and ten is the default in-flight
 # quota of a project. With more, messages would wait here while another runner has a free slot.
@@ -18,20 +19,6 @@ MOST_WAITING_MESSAGES = 10
 # While no slot is free, a poll looks only for messages of projects without a run. It must not compete with the long
 # polls of idle runners, so it waits this long first and then takes only messages that no idle runner has taken.
 PEEK_PERIOD_SECS = 1.0
-
-
-@dataclass(eq=False, slots=True)
-class WaitingRun(SlotRequest):
-    """A run that waits for a slot.
-
-    We call `start` when it has a slot, and `give_back` when the worker drains first. Both must return at once.
-    `goes_back`: give it back also when no slot gets free soon, because another runner may have one.
-    """
-
-    start: Callable[[], None]
-    give_back: Callable[[], None]
-    is_message: bool = True
-    goes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +33,25 @@ class Poll:
 class _State:
     ready: int = 0
     running: Counter[str] = field(default_factory=Counter)
-    waiting: list[WaitingRun] = field(default_factory=list)
+    waiting: list[WaitingJob] = field(default_factory=list)
     polls: int = 0
     lent: Counter[str] = field(default_factory=Counter)
     is_closed: bool = False
 
 
 class Capacity:
-    """Shares `slots` between projects. Safe for threads. `on_release` is called, outside the lock, after each release.
+    """Shares `slots` between projects. Safe for threads.
 
+    `start` is called, under the lock, with each job that gets a slot: it hands the job to the slot threads.
+    `on_release` is called, outside the lock, after each release.
     Each started run must be followed by `release` when it has its result, and by `add_ready` when its slot is clean.
     """
 
-    def __init__(self, slots: int, on_release: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, slots: int, start: Callable[[WaitingJob], None], on_release: Callable[[], None] = lambda: None
+    ) -> None:
         self._slots = slots
+        self._start = start
         self._state = _State()
         self._lock = Lock()
         self._slot_freed = Condition(self._lock)
@@ -71,7 +63,7 @@ class Capacity:
             self._state.ready += 1
             self._start_runs()
 
-    def enqueue(self, run: WaitingRun) -> None:
+    def enqueue(self, run: WaitingJob) -> None:
         """Start a run now or later, when the share policy chooses it."""
         with self._lock:
             if not self._state.is_closed:
@@ -80,7 +72,7 @@ class Capacity:
                 return
         run.give_back()
 
-    def withdraw(self, run: WaitingRun) -> bool:
+    def withdraw(self, run: WaitingJob) -> bool:
         """Take back a run that still waits. False: it was started or given back."""
         with self._lock:
             if run not in self._state.waiting:
@@ -149,7 +141,7 @@ class Capacity:
         self.end_poll()
         return None
 
-    def _take_going_back(self, priority: Priority) -> list[WaitingRun]:
+    def _take_going_back(self, priority: Priority) -> list[WaitingJob]:
         waiting = self._state.waiting
         found = [run for run in waiting if run.goes_back and run.priority is priority]
         if found:
@@ -203,6 +195,6 @@ class Capacity:
             state.waiting.remove(run)
             state.ready -= 1
             state.running[run.project_id] += 1
-            run.start()
+            self._start(run)
         if any(map(self._free_for_messages, Priority)):  # else the pollers would only find that they must wait on
             self._slot_freed.notify_all()

@@ -4,13 +4,32 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.job import Job
 from sandbox_runtime.worker.slots.managed_slot import RUNS_PER_TEMPLATE
-from sandbox_runtime.worker.slots.slot_threads import Job
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, kw_only=True)
+class LentJob(Job):
+    """The part of a judge run in a second slot. `ended` gets its end, or its error."""
+
+    work: Callable[[WarmSlot], bool]
+    ended: Future[None]
+
+    def run(self, slot: WarmSlot) -> bool:
+        """Do the work. False: the slot must not be used again."""
+        try:
+            is_usable = self.work(slot)
+        except Exception as error:  # noqa: BLE001 - it is raised in the thread that waits
+            self.ended.set_exception(error)
+            return False
+        self.ended.set_result(None)
+        return is_usable
 
 
 class SecondSlots:
@@ -33,17 +52,7 @@ class SecondSlots:
             yield False
             return
         ended = Future[None]()
-
-        def run(slot: WarmSlot) -> bool:
-            try:
-                is_usable = work(slot)
-            except Exception as error:  # noqa: BLE001 - it is raised in the thread that waits
-                ended.set_exception(error)
-                return False
-            ended.set_result(None)
-            return is_usable
-
-        self._put(Job(run, project_id, name, is_lent=True))
+        self._put(LentJob(project_id=project_id, name=name, is_lent=True, work=work, ended=ended))
         try:
             yield True
         except BaseException:

@@ -1,39 +1,32 @@
 """The threads that run jobs, one for each managed slot."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from queue import SimpleQueue
 from threading import Event, Thread
 
 from sandbox_runtime.background import start_background
-from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.job import Job
 from sandbox_runtime.worker.slots.managed_slot import ManagedSlot
 
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run of a project. `run` returns False when the slot must not be used again. `name`: an id, for the log.
-
-    `is_lent`: its slot was lent, see `Capacity.lend`.
-    """
-
-    run: Callable[[WarmSlot], bool]
-    project_id: str
-    name: str
-    is_lent: bool = False
+type Work = SimpleQueue[Job | None]
+"""Started jobs, in order. None ends a thread."""
 
 
 class SlotThreads:
-    """Run jobs that `capacity` has started. Tells `capacity` when a job has ended and when its slot is ready again."""
+    """Run the jobs of `work`, which `capacity` has started.
 
-    def __init__(self, managed_slots: Sequence[ManagedSlot], capacity: Capacity, stopping: Event) -> None:
+    Tells `capacity` when a job has ended and when its slot is ready again.
+    """
+
+    def __init__(self, managed_slots: Sequence[ManagedSlot], work: Work, capacity: Capacity, stopping: Event) -> None:
         self._capacity = capacity
         self._stopping = stopping
-        self._work: SimpleQueue[Job | None] = SimpleQueue()
+        self._work = work
         self._managed_slots = managed_slots
         self._threads: list[Thread] = []
 
@@ -41,10 +34,6 @@ class SlotThreads:
         """Start the threads."""
         for managed_slot in self._managed_slots:
             self._threads.append(start_background(self._serve, managed_slot, stop=self._stopping))
-
-    def put(self, job: Job) -> None:
-        """Queue a job for the next free thread."""
-        self._work.put(job)
 
     def finish(self, secs_each: float) -> None:
         """Run the queued jobs, then end the threads. Waits at most `secs_each` for each thread."""

@@ -155,7 +155,7 @@ def test_completions_that_wait_are_sent_in_one_call_and_their_requests_deleted_i
     assert all(slot.begun.wait(PATIENCE_SECS) for slot in slots)
     for slot in slots:
         slot.may_end.set()
-    until(lambda: wire.held_entries + system.worker._sender._thread._arrived.qsize() == 4)
+    until(lambda: wire.held_entries + system.worker._reports.sender._thread._arrived.qsize() == 4)
     wire.may_send.set()
     for request in requests:
         assert system.completion(request)["result"]["verdict"] == "AC"

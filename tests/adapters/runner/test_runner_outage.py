@@ -13,7 +13,7 @@ import pytest
 from sandbox_runtime import retry
 from sandbox_runtime.messages import serialise
 from sandbox_runtime.worker.reporting import queue_health
-from sandbox_runtime.worker.reporting.queue_health import Reporting
+from sandbox_runtime.worker.reporting.queue_health import QueueHealth
 from tests.adapters.runner_system import Direct
 from tests.adapters.sqs_server import SqsServer, open_sqs_server
 from tests.runner_doubles import RecordedSlot, requested
@@ -137,7 +137,7 @@ def test_a_runner_takes_no_work_before_its_first_heartbeat_is_accepted(system: D
 
 
 def test_a_short_failure_stops_nothing(sqs: SqsServer) -> None:
-    state = Reporting()
+    state = QueueHealth()
     assert (state.works, state.problem) == (False, "no heartbeat was accepted yet")
     state.sent()
     state.failed("ServiceUnavailable")

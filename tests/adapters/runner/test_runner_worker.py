@@ -276,11 +276,12 @@ def test_a_submission_whose_completion_was_lost_runs_again(system: System, monke
     monkeypatch.setattr(run_request, "COMPLETION_GIVE_UP_SECS", 0)
     completions = system.aws.names["CompletionsQueue"]
     system.start(RecordedSlot)
-    until(lambda: system.worker._reporting.works)
-    system.worker._transport._completions_queue_url = completions + "-gone"
+    until(lambda: system.worker._reports.health.works)
+    transport = system.worker._reports.transport
+    transport._completions_queue_url = completions + "-gone"
     request = system.request()
     until(lambda: sum(len(slot.specs) for slot in system.slots) >= 1)
-    system.worker._transport._completions_queue_url = completions
+    transport._completions_queue_url = completions
     assert system.completion(request)["result"]["verdict"] == "AC"
     until(system.is_empty)
 
@@ -350,13 +351,13 @@ def test_a_worker_does_not_end_before_its_last_heartbeat_is_sent(
 ) -> None:
     system.start(HeldSlot)
     until(lambda: system.of_type("runner_heartbeat"))
-    beat = system.worker._heartbeat
+    beat = system.worker._heartbeats._heartbeat
 
     def late() -> RunnerHeartbeat:
         time.sleep(0.3)  # a busy host
         return beat()
 
-    monkeypatch.setattr(system.worker, "_heartbeat", late)
+    monkeypatch.setattr(system.worker._heartbeats, "_heartbeat", late)
     system.stop()
     assert system.of_type("runner_heartbeat")[-1]["slots"] == 0
 

@@ -1,0 +1,63 @@
+"""The only turn of an execution: run it, and store its large output."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sandbox_runtime.executor import ExecutionCancelledError, execute, not_run, slot_is_suspect
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.languages import LimitRefusedError
+from sandbox_runtime.messages import Completed, ExecutionRequested
+from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.worker.large_output import ids_of, store_large_output
+from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+from sandbox_runtime.worker.runner_parts import RunnerParts
+from sandbox_runtime.worker.turns import Turns
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionTurn(Turns):
+    """`store_secs`: how long to retry to store large output; 0: try once.
+
+    `watched`: closed at the end; until then `execution_started` may be sent.
+    """
+
+    parts: RunnerParts
+    request: ExecutionRequested
+    started_at: datetime
+    correlation_id: str | None
+    store_secs: float
+    watched: ExitStack
+
+    def take(self, slot: WarmSlot) -> tuple[Completed | NotRun, bool]:
+        """Run it. The flag: whether the slot may be used again."""
+        with self.watched:
+            return self._execute(slot)
+
+    def _execute(self, slot: WarmSlot) -> tuple[Completed | NotRun, bool]:
+        parts, request = self.parts, self.request
+        language = parts.languages.get(request.language)
+        if language is None:
+            return NotRun.LANGUAGE_NOT_OFFERED, True
+        try:
+            completed = execute(
+                slot,
+                request,
+                language,
+                node_id=parts.node_id,
+                started_at=self.started_at,
+                cancel_fd=parts.cancel_fd,
+                compile_cache=parts.compile_cache,
+            )
+        except LimitRefusedError as error:
+            return self._correlated(not_run(request, parts.node_id, "ie_not_run", str(error))), True
+        except ExecutionCancelledError:
+            return NotRun.CANCELLED, slot.healthy
+        except JailError as error:
+            log_sandbox_failure({**ids_of(request), "correlation_id": self.correlation_id}, error)
+            return NotRun.SANDBOX_FAILED, False
+        is_usable = slot.healthy and not slot_is_suspect(completed.result)
+        return store_large_output(self._correlated(completed), parts, self.store_secs), is_usable
+
+    def _correlated[C: Completed](self, completed: C) -> C:
+        return replace(completed, correlation_id=self.correlation_id)

@@ -1,0 +1,35 @@
+"""A run on its way to a slot: an intake makes it, `Capacity` starts it, and a thread of `SlotThreads` runs it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.worker.slots.slot_share import SlotRequest
+
+
+@dataclass(eq=False, kw_only=True)
+class Job(ABC):
+    """One run of a project. `name`: an id, for the log. `is_lent`: its slot was lent, see `Capacity.lend`."""
+
+    project_id: str
+    name: str
+    is_lent: bool = False
+
+    @abstractmethod
+    def run(self, slot: WarmSlot) -> bool:
+        """Run it. False: the slot must not be used again."""
+
+
+@dataclass(eq=False, kw_only=True)
+class WaitingJob(Job, SlotRequest, ABC):
+    """A run that waits for a slot. `is_message`: it came from a queue, and counts among the received messages.
+
+    `goes_back`: give it back also when no slot gets free soon, because another runner may have one.
+    """
+
+    is_message: bool = True
+    goes_back: bool = False
+
+    @abstractmethod
+    def give_back(self) -> None:
+        """Give it up before its start. Must return at once."""
