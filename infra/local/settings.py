@@ -33,7 +33,7 @@ _MAX_PORT = 65535
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """`endpoint_url`: the user's own AWS server, None for the embedded engine. Times in seconds.
+    """Times in seconds.
 
     `synchronous`: of the engine. NORMAL keeps every accepted submission when processes are killed,
     FULL, the default in production, also when the machine loses power. `processes` run the functions.
@@ -50,7 +50,6 @@ class LocalSettings:
     port: int
     processes: int
     state_dir: Path
-    endpoint_url: str | None
     synchronous: Synchronous
     sweep_secs: float | None
     first_run: bool
@@ -65,6 +64,11 @@ class LocalSettings:
 
 def read_settings(environ: Mapping[str, str], *, production: bool = False) -> LocalSettings:
     """Read all settings. Raises StartError for an invalid value."""
+    if endpoint := environ.get("AWS_ENDPOINT_URL", "").strip():
+        raise StartError(
+            "this stack has an AWS of its own: unset AWS_ENDPOINT_URL, or deploy to that server with "
+            f"`make deploy ENDPOINT={endpoint}`"
+        )
     port = int(_number(environ, "PORT", "4096", 1, _MAX_PORT))
     sweep_secs = _number(environ, "SWEEP_SECS", environ["SWEEP_SECS"], 0.1, 86400) if "SWEEP_SECS" in environ else None
     default_metrics = str(port + 1 if port < _MAX_PORT else port - 1) if production else ""
@@ -79,7 +83,6 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         port=port,
         processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, _MOST_PROCESSES)),
         state_dir=read_state_dir(environ, production=production),
-        endpoint_url=environ.get("AWS_ENDPOINT_URL", "").strip() or None,
         synchronous=_synchronous(environ, production=production),
         sweep_secs=sweep_secs,
         first_run=not production and environ.get("RUSTBOX_FIRST_RUN", "1") != "0",

@@ -19,7 +19,6 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from infra.embedded.engine import open_engine
-from tests.emulator import emulator
 from tests.system.kill_run.killer import kill_tree
 from tests.system.local_stack import API_KEY, ROOT, LocalStack, final_result, free_port, run, traces, wait_until
 from tests.system.pages import blocks
@@ -164,18 +163,10 @@ def test_nothing_accepted_is_lost_when_everything_is_killed_under_load(own_stack
             assert (result["verdict"], result["stdout"]) == ("AC", stdout)
 
 
-def test_the_stack_runs_over_an_emulator(own_stack: Callable[..., LocalStack], tmp_path: Path) -> None:
-    with emulator(tmp_path) as server, open_inbox() as inbox:
-        local = own_stack(AWS_ENDPOINT_URL=server.url)
-        local.start()
-        webhook = {"webhook_url": inbox.url, "webhook_secret": "x"}
-        with local.client() as client:
-            assert run(client, "print(1)")["stdout"] == "1\n"
-            queued = client.post("/api/submit", json={"language": "python", "code": "print(2)", **webhook}).json()["id"]
-            assert final_result(client, queued)["stdout"] == "2\n"
-        wait_until(lambda: inbox.ids() == {queued}, 60, "the webhook", local.log)
-        assert local.stop() == 0
-    assert not (local.state_dir / "engine").exists()
+def test_a_server_of_aws_that_is_named_stops_the_start() -> None:
+    line = _start_and_fail(AWS_ENDPOINT_URL="http://127.0.0.1:4566")
+    assert "unset AWS_ENDPOINT_URL" in line
+    assert "make deploy ENDPOINT=http://127.0.0.1:4566" in line
 
 
 def test_a_damaged_file_says_so_in_one_line(tmp_path: Path) -> None:

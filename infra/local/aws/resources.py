@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +25,8 @@ if TYPE_CHECKING:
 
 
 def session() -> boto3.Session:
-    """Return a session on the embedded engine, or on the emulator that AWS_ENDPOINT_URL names."""
-    if "AWS_ENDPOINT_URL" not in os.environ:
-        return boto3.Session(region_name=REGION)
-    from localstack_client.session import Session  # noqa: PLC0415 - not for the default start, which must be quick
-
-    key = "test"  # what emulators expect
-    emulator: boto3.Session = Session(
-        aws_access_key_id=key, aws_secret_access_key=key, aws_session_token="", region_name=REGION
-    )
-    return emulator
+    """Return a session on the embedded engine."""
+    return boto3.Session(region_name=REGION)
 
 
 def create_resources(template: Template, aws: boto3.Session) -> None:
@@ -150,17 +141,8 @@ def _create_bucket(s3: S3Client, name: str, properties: dict[str, Any]) -> None:
 
 def _create_queue(sqs: SQSClient, name: str, properties: dict[str, Any]) -> str:
     """Return the queue's URL. An existing queue gets the template's attributes, its messages stay."""
-    attributes = {key: value if isinstance(value, str) else json.dumps(value) for key, value in properties.items()}
+    attributes: Any = {key: value if isinstance(value, str) else json.dumps(value) for key, value in properties.items()}
     attributes.pop("QueueName", None)
-    try:
-        return _put_queue(sqs, name, attributes)
-    except sqs.exceptions.InvalidAttributeValue:
-        # Emulators of SQS before August 2025 know messages of up to 256 KiB only.
-        attributes.pop("MaximumMessageSize")
-        return _put_queue(sqs, name, attributes)
-
-
-def _put_queue(sqs: SQSClient, name: str, attributes: Any) -> str:
     try:
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     except sqs.exceptions.QueueDoesNotExist:

@@ -63,16 +63,15 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     log = threading.Thread(target=_show_log, args=(prepared,), name="runner-log", daemon=True)
     log.start()
     parts.callback(log.join, _THREADS_STOP_SECS)
-    if embedded is not None:
-        embedded.start()
-        parts.callback(embedded.stop)
-        watch = TroubleWatch(embedded.engine.store, console)
-        watch.start()
-        parts.callback(watch.stop)
+    embedded.start()
+    parts.callback(embedded.stop)
+    watch = TroubleWatch(embedded.engine.store, console)
+    watch.start()
+    parts.callback(watch.stop)
     tell_end(prepared, prepared.began_ms)
     if not settings.production:
         _seed_project(prepared.template.values["ProjectsTable"]["Ref"])
-    open_waiter = partial(streams.waiter, embedded.engine) if embedded else None
+    open_waiter = partial(streams.waiter, embedded.engine)
     pollers = StreamPollers(loaded.invoker, console, settings.state_dir, open_waiter, prepared.flush)
     parts.callback(pollers.stop, _THREADS_STOP_SECS)
     for stream in loaded.stack.streams:

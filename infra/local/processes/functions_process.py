@@ -49,8 +49,7 @@ class Server(uvicorn.Server):
 def run(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Share, drained: int) -> int:
     """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
     os.close(prepared.log_writer)
-    if prepared.embedded is not None:
-        release_dead(prepared.embedded.engine)  # this process may replace a dead one
+    release_dead(prepared.embedded.engine)  # this process may replace a dead one
     loaded.counters.use_row(share.number)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(prepared, loaded, listener, share, drained))
@@ -73,9 +72,7 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
         _project_finder(prepared.template.values["ProjectsTable"]["Ref"]),
         _administrator_check(prepared.template.parameters["AdminKeyParameter"]),
     )
-    invoker = loaded.invoker
-    if prepared.embedded is not None:
-        invoker = StateInvoker(invoker.functions, invoker.handlers, prepared.embedded.engine.store)
+    invoker = StateInvoker(loaded.invoker.functions, loaded.invoker.handlers, prepared.embedded.engine.store)
     app = Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most)
     server = Server(http_config(app, most, _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS))
     serving = asyncio.create_task(server.serve(sockets=[listener]))

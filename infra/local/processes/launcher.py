@@ -31,8 +31,7 @@ def run(*, production: bool) -> int:
 
 def _run(prepared: Prepared, listener: socket.socket) -> int:
     runner = runner_process.make_child(prepared)
-    if prepared.embedded is not None:
-        runner.start()  # with another server it needs the resources
+    runner.start()
     from infra.local.processes import (  # noqa: PLC0415
         background_process,
         functions_process,
@@ -55,6 +54,5 @@ def _run(prepared: Prepared, listener: socket.socket) -> int:
         os.close(prepared.log_writer)
 
     code = ChildProcesses(functions, [runner, background], release, prepared.console).run()
-    if prepared.embedded is not None:
-        prepared.embedded.close()
+    prepared.embedded.close()
     return code

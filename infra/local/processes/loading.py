@@ -36,14 +36,12 @@ def load(prepared: Prepared) -> Loaded:
     Enables the garbage collector, which the caller may have disabled: there is no garbage, and imports are quicker.
     """
     settings = prepared.settings
-    if prepared.embedded is not None:
-        prepared.embedded.answer_clients()
+    prepared.embedded.answer_clients()
     aws = session()
     ssm = aws.client("ssm")
-    if prepared.embedded is not None:
-        from functions import VERSION  # noqa: PLC0415 - see `invoker.load_handlers`
+    from functions import VERSION  # noqa: PLC0415 - see `invoker.load_handlers`
 
-        require_readable(ssm, VERSION)
+    require_readable(ssm, VERSION)
     create_resources(prepared.template, aws)
     if prepared.direct is not None:
         prepared.direct.store_token(ssm)

@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.local.aws.aws_environment import prepare_for_server
 from infra.local.aws.embedded_aws import EmbeddedAws, set_aside_old_state
 from infra.local.declarations.stack import refuse_unknown_types
 from infra.local.declarations.translation import translate
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The shared parts of every process of the stack. `embedded`: None with an AWS server of the user.
+    """The shared parts of every process of the stack.
 
     `log_reader`, `log_writer`: the pipe from the runner to the background process. Both may be replaced, so the
     launcher keeps both ends open. All others close the writer, so that the reader sees the runner's end.
@@ -32,7 +31,7 @@ class Prepared:
     settings: LocalSettings
     console: Console
     template: Template
-    embedded: EmbeddedAws | None
+    embedded: EmbeddedAws
     direct: LocalDirectPath | None
     log_reader: int
     log_writer: int
@@ -40,8 +39,7 @@ class Prepared:
 
     def flush(self) -> None:
         """Return when everything that was written until now is on the disk."""
-        if self.embedded is not None:
-            self.embedded.engine.store.flush()
+        self.embedded.engine.store.flush()
 
 
 def prepare(settings: LocalSettings, console: Console) -> Prepared:
@@ -56,18 +54,12 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
     check_stage(template.parameters)
     check_toolchains(template.parameters["OfferedLanguages"])
     embedded = _start_aws(settings, console)
-    if embedded is not None:
-        embedded.open_runner_socket(template)
+    embedded.open_runner_socket(template)
     began_ms = time.time_ns() // 1_000_000
     return Prepared(settings, console, template, embedded, direct, *os.pipe(), began_ms)
 
 
-def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws | None:
-    """Return the embedded engine, None where the user has an AWS server."""
-    if settings.endpoint_url is not None:
-        prepare_for_server(settings.endpoint_url)
-        console.line("stack", f"uses the AWS server at {settings.endpoint_url}")
-        return None
+def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws:
     if (folder := set_aside_old_state(settings.state_dir)) is not None:
         text = f"the state of an older version is now in {folder}; this version does not read it"
         console.line("stack", text, "warning")

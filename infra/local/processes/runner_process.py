@@ -35,7 +35,6 @@ _PASSED_ON: Final = (
     "PATH",
     "HOME",
     "LANG",
-    "AWS_ENDPOINT_URL",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -45,8 +44,7 @@ _PASSED_ON: Final = (
 def make_child(prepared: Prepared) -> Child:
     """Return the runner of this start."""
     liveness_file = prepared.settings.state_dir / "runner" / "alive"
-    module = prepared.embedded.runner_module if prepared.embedded else ["sandbox_runtime"]
-    command = [sys.executable, "-m", *module, "worker"]
+    command = [sys.executable, "-m", *prepared.embedded.runner_module, "worker"]
     liveness_file.parent.mkdir(parents=True, exist_ok=True)
     liveness_file.unlink(missing_ok=True)
     drain = os.environ.get("DRAIN_SECS", "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,7 +42,7 @@ type OpenWaiter = Callable[[str], AbstractContextManager[Callable[[float], objec
 
 
 class StreamPollers(StoppableThreads):
-    """A thread for each stream mapping. `open_waiter`: None polls every 250 ms.
+    """A thread for each stream mapping. `open_waiter` waits for the next record of a stream.
 
     `flush`: returns when all that functions have written is on the disk.
     """
@@ -52,14 +52,14 @@ class StreamPollers(StoppableThreads):
         invoker: Invoker,
         console: Console,
         state_dir: Path,
-        open_waiter: OpenWaiter | None,
+        open_waiter: OpenWaiter,
         flush: Callable[[], None],
     ) -> None:
         super().__init__(console)
         self._flush = flush
         self._invoker = invoker
         self._folder = state_dir / "streams"
-        self._open_waiter = open_waiter or (lambda _arn: nullcontext(lambda _ms: self._stopping.wait(_POLL_SECS)))
+        self._open_waiter = open_waiter
 
     def start(self, mapping: StreamMapping) -> None:
         """Read on from the checkpoint of an earlier start, or from the oldest record."""

@@ -7,9 +7,11 @@ import multiprocessing
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import boto3
@@ -31,6 +33,7 @@ from infra.local.triggers.stream_mappings import StreamPollers
 from tests.emulator import emulator
 from tests.until import until
 
+POLL_SECS = 0.1
 TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"
 Transform: AWS::Serverless-2016-10-31
@@ -96,7 +99,7 @@ class Handler:
 
 @dataclass
 class World:
-    """A stack with one table and its mapping. `open_waiter` as in the launcher."""
+    """A stack with one table and its mapping."""
 
     state_dir: Path
     template: Template
@@ -164,8 +167,10 @@ def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 def emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The same over the public API of a server, without wake-ups."""
     with emulator(tmp_path) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        for name, value in (("ENDPOINT_URL", server.url), ("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")):
+            monkeypatch.setenv(f"AWS_{name}", value)
         built = build(tmp_path)
+        built.open_waiter = lambda _arn: nullcontext(lambda _ms: sleep(POLL_SECS))
         yield built
         for pollers in built.pollers:
             pollers.stop(30)
