@@ -7,8 +7,6 @@ import threading
 import typing
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.json_responses import parse_responses_as_json
-
 if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -85,7 +83,4 @@ def _client(service: str) -> Any:
         parameter_validation=False,  # a twelfth of a call's CPU time; the types are checked by mypy, the rest by AWS
         max_pool_connections=64,  # the local stack runs handlers on many threads of one process
     )
-    client: Any = _session().client(service, config=config)  # type: ignore[call-overload]  # expects a literal name
-    if service == "dynamodb":
-        parse_responses_as_json(client)
-    return client
+    return _session().client(service, config=config)  # type: ignore[call-overload]  # expects a literal name
