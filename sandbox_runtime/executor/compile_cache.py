@@ -4,8 +4,6 @@ The cache writes no files, so nothing outside can change an entry, and a restart
 Guests cannot read it: a template starts by exec and inherits no memory, and a run gets only its own artifact.
 """
 
-import hashlib
-import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
@@ -20,8 +18,6 @@ ENTRY_BYTES = 4096
 _LARGEST_PART = 4  # one program may take a quarter of the cache
 _PROJECT_PART = 2  # one project may take half of the cache, so that it cannot evict all entries of others
 
-_LOG = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class CachedProgram:
@@ -33,10 +29,9 @@ class CachedProgram:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """`digest`: of key and program, so that an entry is valid under its own key only. `size_bytes`: with overhead."""
+    """`size_bytes`: with overhead."""
 
     program: CachedProgram
-    digest: bytes
     size_bytes: int
     stored_at: float
 
@@ -71,7 +66,7 @@ class CompileCache:
         return None if not toolchain else compile_key(project_id, language, toolchain, step)
 
     def find(self, key: CompileKey | None) -> CachedProgram | None:
-        """Return the program of a key. None: not cached, expired or damaged."""
+        """Return the program of a key. None: not cached, or expired."""
         with self._lock:
             entry = None if key is None else self._entries.get(key)
             if key is None or entry is None:
@@ -80,21 +75,14 @@ class CompileCache:
                 self._remove(key)
                 return None
             self._entries.move_to_end(key)
-        # Outside the lock: a large program takes a millisecond or two.
-        if _digest(key, entry.program) == entry.digest:
             return entry.program
-        _LOG.error("compiled program damaged")
-        with self._lock:
-            if self._entries.get(key) is entry:
-                self._remove(key)
-        return None
 
     def keep(self, key: CompileKey | None, program: CachedProgram) -> None:
         """Store a program unless it is too large, and evict the least recently used entries above the limits."""
         size_bytes = len(program.artifact) + len(program.warnings) + ENTRY_BYTES
         if key is None or size_bytes > self._max_bytes // _LARGEST_PART:
             return
-        entry = _Entry(program, _digest(key, program), size_bytes, self._clock())
+        entry = _Entry(program, size_bytes, self._clock())
         project = key.project_id
         with self._lock:
             self._remove(key)
@@ -130,14 +118,6 @@ class CompileCache:
 
     def _is_expired(self, entry: _Entry) -> bool:
         return self._clock() - entry.stored_at >= self._max_age_secs
-
-
-def _digest(key: CompileKey, program: CachedProgram) -> bytes:
-    digest = hashlib.sha256(key.digest)
-    digest.update(len(program.warnings).to_bytes(8))
-    digest.update(program.warnings)
-    digest.update(program.artifact)
-    return digest.digest()
 
 
 NO_CACHE = CompileCache({}, max_bytes=0, max_age_secs=0)

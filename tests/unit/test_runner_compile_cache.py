@@ -1,6 +1,5 @@
 """The cache of compiled programs against damage, strangers, floods, age and threads."""
 
-import logging
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -67,48 +66,6 @@ def test_a_project_never_finds_a_program_that_another_compiled() -> None:
 @pytest.mark.parametrize("toolchains", [{}, {"c": ""}])
 def test_without_a_digest_of_the_toolchain_nothing_is_kept(toolchains: dict[str, str]) -> None:
     assert CompileCache(toolchains, max_bytes=MIB, max_age_secs=1).key("p", "c", step()) is None
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        pytest.param(ARTIFACT[:-1], id="truncated"),
-        pytest.param(b"", id="empty"),
-        pytest.param(ARTIFACT + b"\0", id="longer"),
-        pytest.param(bytes([ARTIFACT[0] ^ 1]) + ARTIFACT[1:], id="flipped bit at the start"),
-        pytest.param(ARTIFACT[:-1] + bytes([ARTIFACT[-1] ^ 128]), id="flipped bit at the end"),
-        pytest.param(bytes(len(ARTIFACT)), id="zeros"),
-    ],
-)
-def test_a_damaged_entry_is_dropped_logged_and_compiled_again(caplog: pytest.LogCaptureFixture, damaged: bytes) -> None:
-    cache = made()
-    key = key_of(cache)
-    cache.keep(key, PROGRAM)
-    cache._entries[key] = replace(cache._entries[key], program=CachedProgram(damaged, WARNINGS))
-    assert cache.find(key) is None
-    assert [(record.levelno, record.message) for record in caplog.records] == [
-        (logging.ERROR, "compiled program damaged")
-    ]
-    assert cache.size_bytes == 0
-    cache.keep(key, PROGRAM)
-    assert cache.find(key) == PROGRAM
-
-
-def test_warnings_of_another_program_are_not_believed() -> None:
-    cache = made()
-    key = key_of(cache)
-    cache.keep(key, PROGRAM)
-    cache._entries[key] = replace(cache._entries[key], program=CachedProgram(ARTIFACT, b"warning: y\n"))
-    assert cache.find(key) is None
-
-
-def test_an_entry_under_the_key_of_another_is_not_believed() -> None:
-    cache = made()
-    mine, other = key_of(cache), key_of(cache, code=b"other")
-    cache.keep(other, PROGRAM)
-    cache._entries[mine] = cache._entries[other]
-    assert cache.find(mine) is None
-    assert cache.find(other) == PROGRAM
 
 
 def test_the_least_recently_used_program_goes_first() -> None:

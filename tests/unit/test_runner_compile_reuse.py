@@ -134,16 +134,6 @@ def test_a_run_of_a_kept_program_can_be_cancelled(cache: CompileCache) -> None:
         run(cache, RecordedSlot(CANCELLED))
 
 
-def test_a_damaged_program_is_compiled_again(cache: CompileCache) -> None:
-    run(cache, RecordedSlot(COMPILED, outcome()))
-    (entry,) = cache._entries.values()
-    object.__setattr__(entry.program, "artifact", ELF[:-1])
-    slot = RecordedSlot(COMPILED, outcome())
-    assert cached(run(cache, slot)) is False
-    assert slot.specs[1].files[0].content == ELF
-    assert steps_of_the_next(cache) == 1
-
-
 @pytest.mark.parametrize("language", sorted(BY_NAME))
 def test_the_metric_is_null_where_nothing_is_compiled(cache: CompileCache, language: str) -> None:
     is_compiled = BY_NAME[language].compile is not None
