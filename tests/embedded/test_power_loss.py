@@ -15,6 +15,7 @@ import pytest
 
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError
+from infra.embedded.storage import store
 from infra.embedded.storage.store import FILE_NAME, LOG_NAME, Synchronous
 from tests.disk.recorded_disk import RecordedDisk
 from tests.embedded.backend import Backend, session_of
@@ -137,6 +138,27 @@ def test_after_a_failed_flush_nothing_is_flushed_until_the_next_start(
     again = open_engine(flushing.store.folder, synchronous="FULL")
     assert again.store.find_trouble() is None
     again.close()
+
+
+def test_the_first_flush_writes_what_an_earlier_process_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start empties the log, but not while a backup reads the file."""
+    folder, flushes = tmp_path / "used", list[int]()
+    first = open_engine(folder, synchronous="FULL")
+    with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM queue").fetchone()
+        Backend("engine", session_of(first)).create_queue()
+        monkeypatch.setattr(store, "_BUSY_MS", 10)
+        second = open_engine(folder, synchronous="FULL")
+        assert (folder / LOG_NAME).stat().st_size > 0
+        monkeypatch.setattr(os, "fdatasync", flushes.append)
+        second.store.flush()
+        second.store.flush()
+    assert len(flushes) == 1
+    second.close()
+    first.close()
 
 
 def test_a_flush_hears_of_writes_that_failed_since_the_one_before(

@@ -42,8 +42,9 @@ class Counters:
             os.close(descriptor)
 
     def reset(self) -> None:
-        """Begin again, when everything is on the disk and nothing else uses the folder."""
-        for number in (_STEPS, _FLUSHED, _FAILED):
+        """Begin again, when nothing else writes. The first flush writes what an earlier process has left in the log."""
+        self._numbers[_STEPS] = 2
+        for number in (_FLUSHED, _FAILED):
             self._numbers[number] = 0
 
     def begin_commit(self) -> None:
