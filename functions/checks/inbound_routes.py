@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.checks.keys import runs_pk
-from functions.checks.runs.fire import new_run
+from functions.checks.runs.model import RunKind, new_run
 from functions.checks.settings.event_data import checked_text
-from functions.checks.settings.model import RunKind
 from functions.checks.settings.requests import object_of
 from functions.checks.views import run_body
 from functions.errors import NotFoundError

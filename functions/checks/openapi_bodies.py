@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.checks.assertions.kinds import Assertions
+from functions.checks.runs.model import RunKind, RunStatus
 from functions.checks.settings.check_settings import FailAfter, MissedRule, Overlap
 from functions.checks.settings.event_data import EventAs
-from functions.checks.settings.model import RunKind, RunStatus
 from functions.checks.settings.triggers import Trigger
 from functions.checks.state import State
 from functions.http.openapi.bodies import Time, Uuid

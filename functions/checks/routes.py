@@ -6,14 +6,17 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aws_lambda_powertools.event_handler import Response
+
 from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
 from functions.checks.parameters import list_filters
-from functions.checks.runs.fire import new_run
+from functions.checks.runs.model import RunKind, new_run
 from functions.checks.runs.statistics import summarise
 from functions.checks.schedule.expression import MINUTE_MS
 from functions.checks.settings.event_data import checked_text
-from functions.checks.settings.model import MAX_CHECKS, Check, RunKind
+from functions.checks.settings.file_schema import schema_text
+from functions.checks.settings.model import MAX_CHECKS, Check
 from functions.checks.settings.requests import RunNowRequest, changed_settings, new_settings
 from functions.checks.settings.store import CheckLimitError, SlugTakenError
 from functions.checks.state import State, pause, resume
@@ -21,7 +24,7 @@ from functions.checks.views import check_body, history_points, run_body
 from functions.clock import Clock, to_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
-from functions.http.answers import answer, page_answer
+from functions.http.answers import JSON_TYPE, answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.http.validation import parse_body
@@ -32,13 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aws_lambda_powertools import Logger
-    from aws_lambda_powertools.event_handler import Response
 
-    from functions.checks.events.follow import TriggerRules
     from functions.checks.events.request_limit import RequestLimit
     from functions.checks.runs.hints import CheckHints
     from functions.checks.runs.store import RunStore
     from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.trigger_rules import TriggerRules
     from functions.checks.settings.variables import CheckVariables
     from functions.http.resolver import Resolver
     from functions.projects.store import ProjectStore
@@ -180,6 +182,11 @@ class CheckRoutes:
         after = start_after(query, check.check_id)
         page = self.runs.history(check.project_id, check.check_id, parameters.page_limit(query), after)
         return page_answer(check.check_id, page, run_body, lambda run: run.position)
+
+    def schema(self) -> Response[str]:
+        """Answer with the JSON Schema of checks.yaml. Everybody may read it."""
+        headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
+        return Response(status_code=200, content_type=JSON_TYPE, headers=headers, body=schema_text())
 
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():

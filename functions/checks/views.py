@@ -5,15 +5,16 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from functions.checks.runs.model import FINAL_STATUSES
 from functions.checks.runs.statistics import HistoryPoint
 from functions.checks.settings.check_settings import without_program
-from functions.checks.settings.model import FINAL_STATUSES
 from functions.clock import to_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from functions.checks.settings.model import Check, Run
+    from functions.checks.runs.model import Run
+    from functions.checks.settings.model import Check
     from functions.http.json_body import Body
 
 SHOWN_SLOTS = 5

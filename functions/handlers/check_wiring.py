@@ -36,7 +36,7 @@ from functions.telemetry import logger
 from functions.webhooks.target.secret_box import SecretBoxes
 
 if TYPE_CHECKING:
-    from functions.checks.settings.model import Run
+    from functions.checks.runs.model import Run
     from functions.settings import ScheduleSettings
 
 
@@ -104,7 +104,7 @@ def wire(settings: ScheduleSettings, service: str, clock: Clock = now_ms) -> Che
         outbox=outbox(settings),
         hints=hints,
         variables=CheckVariables(boxes),
-        following=following,
+        start_followers=following.after_run,
         clock=clock,
     )
     firing = Firing(store, runs, clock)

@@ -6,15 +6,14 @@ from typing import NamedTuple
 from functions.aws.clients import Clients
 from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.events.event_store import EventStore
-from functions.checks.events.follow import TriggerRules
 from functions.checks.events.inbound import Inbound
 from functions.checks.events.request_limit import RequestLimit
 from functions.checks.inbound_routes import InboundRoutes
 from functions.checks.routes import CheckRoutes
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.store import RunStore
-from functions.checks.settings.file_schema import schema_answer
 from functions.checks.settings.store import CheckStore
+from functions.checks.settings.trigger_rules import TriggerRules
 from functions.checks.settings.trigger_store import TriggerStore
 from functions.checks.settings.variables import CheckVariables
 from functions.clock import now_ms
@@ -64,7 +63,7 @@ def build_resolver() -> Resolver:
     app.get("/api/checks/<id_text>/runs")(lambda id_text: wiring().checks.history(app, id_text))
     app.post("/api/checks/<id_text>/secret")(lambda id_text: wiring().inbound.new_secret(app, id_text))
     app.post("/api/checks/<id_text>/events")(lambda id_text: wiring().inbound.receive(app, id_text))
-    app.get("/api/schemas/checks.json")(schema_answer)
+    app.get("/api/schemas/checks.json")(lambda: wiring().checks.schema())  # noqa: PLW0108 - wiring() runs on the first request
     app.get("/api/badges/<name>")(lambda name: wiring().badges.file(name))  # noqa: PLW0108 - wiring() runs on the first request
     app.get("/api/badges/<token>/shields")(lambda token: wiring().badges.shields(token))  # noqa: PLW0108 - same
     return app

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from functions.checks.runs.event_bodies import events_of, run_event, state_event
+from functions.checks.runs.model import Run, RunKind, RunStatus
 from functions.checks.settings.check_settings import CheckSettings
-from functions.checks.settings.model import Check, Run, RunKind, RunStatus
+from functions.checks.settings.model import Check
 from functions.checks.state import Announcement, State
 from tests.submission_factory import EVENTS, START_MS, SUBMISSION_ID, golden
 

@@ -7,10 +7,11 @@ from itertools import takewhile
 
 import pytest
 
-from functions.checks.runs.fire import take
+from functions.checks.runs.fire import ON_TIME_MS, take
+from functions.checks.runs.model import Run, RunStatus
 from functions.checks.schedule.expression import MINUTE_MS, parse_schedule
 from functions.checks.settings.check_settings import CheckSettings
-from functions.checks.settings.model import ON_TIME_MS, Check, Run, RunStatus
+from functions.checks.settings.model import Check
 from functions.clock import from_rfc3339
 
 ZONES = (

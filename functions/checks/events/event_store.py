@@ -9,11 +9,12 @@ from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
-from functions.checks.settings import rows
+from functions.checks.runs import rows
 from functions.clock import MS_PER_SEC
 
 if TYPE_CHECKING:
-    from functions.checks.settings.model import Check, Run
+    from functions.checks.runs.model import Run
+    from functions.checks.settings.model import Check
 
 KNOWN_SECS = 86_400
 """How long the id of an event is known."""

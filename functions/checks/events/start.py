@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from functions.checks.runs.fire import new_run
+from functions.checks.runs.model import Run, RunKind, RunStatus, new_run
 from functions.checks.settings.event_data import event_text, size_problem
-from functions.checks.settings.model import Check, Run, RunKind, RunStatus
 from functions.checks.settings.triggers import MAX_CHAIN
 from functions.clock import Clock, now_ms
 from functions.errors import RateLimitedError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from functions.checks.events.event_store import EventStore
     from functions.checks.events.request_limit import RequestLimit
     from functions.checks.runs.hints import CheckHints
+    from functions.checks.settings.model import Check
 
 _THREADS = 8
 _HOUR_MS = 3_600_000

@@ -1,10 +1,11 @@
 """A run of a check, from a due row to its events.
 
+* `model`: a run, and its statuses
 * `fire`: due checks get runs
 * `steps`: the steps of a run: start its submission, look at it, publish its events
 * `complete`: the end of a run: evaluate it, move the state of the check, store the events
 * `event_bodies`: what these events say
-* `store`: the rows of runs, and the index of due rows
+* `rows`, `store`: the rows of runs, and the index of due rows
 * `hints`: messages that name a run whose next step may be due
 * `statistics`: figures of the history
 * `clock_repair`: after a clock that ran ahead

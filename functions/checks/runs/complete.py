@@ -9,7 +9,7 @@ from functions.aws.dynamodb.retries import tries
 from functions.checks.assertions.difference import difference
 from functions.checks.assertions.evaluation import Outcome, evaluate
 from functions.checks.runs.event_bodies import run_event, state_event
-from functions.checks.settings.model import Check, Run, RunStatus
+from functions.checks.runs.model import Run, RunStatus
 from functions.checks.state import Finished, Standing, State, Step, settle, settle_missed
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from functions.aws.payloads import Payloads
     from functions.checks.runs.store import RunStore
+    from functions.checks.settings.model import Check
     from functions.checks.settings.store import CheckStore
     from functions.submissions.model import Submission
 

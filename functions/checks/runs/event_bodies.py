@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.checks.settings.model import Check, Run, RunStatus, event_id_of
+from functions.checks.runs.model import Run, RunStatus, event_id_of
 from functions.checks.state import State
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.cut_body import event_bytes
@@ -13,6 +13,7 @@ from functions.http.paths import result_path
 from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:
+    from functions.checks.settings.model import Check
     from functions.checks.state import Announcement
 
 _NEXT = {

@@ -6,19 +6,21 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
+from functions.checks.runs.model import Run, RunKind, RunStatus, new_run, slot_run_id
 from functions.checks.schedule.expression import MINUTE_MS
 from functions.checks.settings.check_settings import MissedRule, Overlap
-from functions.checks.settings.model import HISTORY_DAYS, ON_TIME_MS, Check, Run, RunKind, RunStatus, slot_run_id
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach
 
 if TYPE_CHECKING:
     from functions.checks.runs.store import RunStore
+    from functions.checks.settings.model import Check
     from functions.checks.settings.store import CheckStore
 
+ON_TIME_MS = 3 * MINUTE_MS
+"""A slot that starts later than this is late: the schedule fires every minute, and SQS may take a minute too."""
 _MOST_SLOTS = 90
 """Slots of one transaction, which may have 100 actions. The others are due at once."""
-_SECS_PER_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +76,6 @@ def take(check: Check, now: int) -> tuple[list[Run], Check]:
         if runs[-1].status is RunStatus.QUEUED:
             after = replace(after, open_run_id=runs[-1].run_id)
     return runs, after
-
-
-def new_run(check: Check, kind: RunKind, scheduled_ms: int, now: int, run_id: str) -> Run:
-    """Return a run that is due now."""
-    return Run(
-        run_id=run_id,
-        check_id=check.check_id,
-        project_id=check.project_id,
-        kind=kind,
-        status=RunStatus.QUEUED,
-        scheduled_ms=scheduled_ms,
-        ttl=now // MS_PER_SEC + HISTORY_DAYS * _SECS_PER_DAY,
-        due_at_ms=now,
-    )
 
 
 def _slot_run(check: Check, slot_ms: int, now: int) -> Run:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_sqs import SQSClient
 
-    from functions.checks.settings.model import Run
+    from functions.checks.runs.model import Run
     from functions.submissions.model import Submission
 
 _MOST_DELAY_SECS = 900  # of SQS

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.checks.runs.event_bodies import events_of
+from functions.checks.runs.model import FINAL_STATUSES, Run, RunStatus
 from functions.checks.schedule.expression import MINUTE_MS
 from functions.checks.settings.event_data import EventAs, size_problem
-from functions.checks.settings.model import FINAL_STATUSES, Check, Run, RunStatus
 from functions.checks.settings.triggers import EndedAs
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
@@ -24,11 +24,13 @@ from functions.submissions.store import ClaimTakenError
 from functions.webhooks.target.secret_box import UnsealError
 
 if TYPE_CHECKING:
-    from functions.checks.events.follow import Following
+    from collections.abc import Callable
+
     from functions.checks.runs.complete import RunCompleter
     from functions.checks.runs.hints import CheckHints
     from functions.checks.runs.store import RunStore
     from functions.checks.settings.check_settings import CheckSettings
+    from functions.checks.settings.model import Check
     from functions.checks.settings.store import CheckStore
     from functions.checks.settings.variables import CheckVariables
     from functions.projects.model import Project
@@ -62,7 +64,7 @@ class RunSteps:
     outbox: Outbox
     hints: CheckHints
     variables: CheckVariables
-    following: Following
+    start_followers: Callable[[Check, Run], None]
     clock: Clock = now_ms
 
     def step(self, run: Run, *, has_ended: bool = False) -> None:
@@ -126,7 +128,7 @@ class RunSteps:
     def _accept(self, project: Project, check: Check, run: Run) -> Submission:
         key = f"check:{run.run_id}:{run.attempt}"
         metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
-        environment = self.variables.environment(check, run)
+        environment = self.variables.environment(check, run.event)
         request = _with_event(check.settings, run.event).run_request(metadata, environment)
         try:
             accepted = self.acceptance.accept(NewSubmission(project, request, key, 0, run.run_id))
@@ -179,7 +181,7 @@ class RunSteps:
             self.outbox.publish(event, only=frozenset(check.settings.notify))
         reach("check.after_publish")
         if run.status in _STARTS_OTHERS:
-            self.following.after_run(check, run)
+            self.start_followers(check, run)
         reach("check.after_follow")
         self.runs.finish_events(run)
 

@@ -11,15 +11,16 @@ from functions.aws.dynamodb.page import Page, query_page
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
-from functions.checks.settings import rows
-from functions.checks.settings.seen_slot import seen_slot, slot_is_seen
+from functions.checks.runs import rows
+from functions.checks.settings.rows import check_row, seen_slot, slot_is_seen
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from functions.aws.dynamodb.items import Key
-    from functions.checks.settings.model import Check, Run
+    from functions.checks.runs.model import Run
+    from functions.checks.settings.model import Check
 
 _DUE_PER_SHARD = 5_000
 """So many that the rows of other projects are seen behind a large backlog of one."""
@@ -90,7 +91,7 @@ class RunStore(Table):
     def settle(self, claimed: Run, run: Run, seen: Check, after: Check, good_output: bytes | None) -> bool:
         """Write the end of a run and the check's new standing, in one transaction. False if one of them has changed."""
         moved = after.next_slot_ms != seen.next_slot_ms
-        row = rows.check_row(after)
+        row = check_row(after)
         names = ("standing", "last_run", *(("next_slot_ms", "due_at_ms", "due_shard") if moved else ()))
         sets = {name: value for name in names if (value := row[name]) is not None}
         condition = "#standing_version = :seen_standing"

@@ -8,5 +8,6 @@
 * `model`: a check with its settings, state and next time
 * `rows`, `store`: its rows, and their changes
 * `trigger_store`: the triggers of a project, each in a row of its own
+* `trigger_rules`: refuse a trigger that cannot work, or that closes a loop
 * `variables`: the variables of its program, sealed
 """

@@ -7,10 +7,7 @@ import functools
 import json
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from functions.checks.settings.check_settings import CheckSettings
-from functions.http.answers import JSON_TYPE
 
 _ONLY_OF_ONE_CHECK = ("slug", "name", "file")
 
@@ -66,12 +63,6 @@ def _model(description: str, fields: dict[str, Any], required: list[str]) -> dic
         "required": required,
         "additionalProperties": False,
     }
-
-
-def schema_answer() -> Response[str]:
-    """Answer with the schema. Everybody may read it."""
-    headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
-    return Response(status_code=200, content_type=JSON_TYPE, headers=headers, body=schema_text())
 
 
 @functools.cache

@@ -13,7 +13,6 @@ from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_r
 from functions.checks import keys
 from functions.checks.settings import rows
 from functions.checks.settings.model import MAX_CHECKS, Check
-from functions.checks.settings.seen_slot import seen_slot, slot_is_seen
 from functions.checks.settings.trigger_store import trigger_action
 
 
@@ -89,8 +88,8 @@ class CheckStore(Table):
         sets = {name: value for name in (*names, *moving) if (value := row[name]) is not None}
         update = ConditionalUpdate(
             sets,
-            "#version = :seen_version AND #standing_version = :seen_standing AND " + slot_is_seen(seen),
-            {"seen_version": seen.version, "seen_standing": seen.standing_version, **seen_slot(seen)},
+            "#version = :seen_version AND #standing_version = :seen_standing AND " + rows.slot_is_seen(seen),
+            {"seen_version": seen.version, "seen_standing": seen.standing_version, **rows.seen_slot(seen)},
             tuple(name for name in moving if row[name] is None),
         )
         actions = {

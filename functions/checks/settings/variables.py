@@ -11,7 +11,7 @@ from functions.errors import FieldProblem, InvalidFieldsError
 from functions.messages.variables import EVENT_VARIABLE, Environment
 
 if TYPE_CHECKING:
-    from functions.checks.settings.model import Check, Run
+    from functions.checks.settings.model import Check
     from functions.webhooks.target.secret_box import SecretBoxes
 
 
@@ -36,11 +36,11 @@ class CheckVariables:
         sealed = {name: had[name] if text == HIDDEN else self._seal(check, text) for name, text in env.items()}
         return replace(check, settings=check.settings.hidden, env_boxes=sealed)
 
-    def environment(self, check: Check, run: Run) -> Environment | None:
-        """Return the variables of a run; None without any. Raises UnsealError, ClientError."""
+    def environment(self, check: Check, event: str | None) -> Environment | None:
+        """Return the variables of a run, with the data of its event. Raises UnsealError, ClientError."""
         opened = {name: self._open(check, box) for name, box in check.env_boxes.items()}
         is_variable = check.settings.event_as is EventAs.VARIABLE
-        variables = {**opened, EVENT_VARIABLE: run.event} if run.event is not None and is_variable else opened
+        variables = {**opened, EVENT_VARIABLE: event} if event is not None and is_variable else opened
         return Environment(variables, tuple(opened)) if variables else None
 
     def _seal(self, check: Check, text: str) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
 from functions.checks.events import request_limit
-from functions.checks.settings.model import Run
+from functions.checks.runs.model import Run
 from functions.handlers import checks, record, schedule
 from functions.handlers.check_wiring import wire
 from functions.projects.quota import Quota

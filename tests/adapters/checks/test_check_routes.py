@@ -8,9 +8,9 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.checks.events import request_limit
-from functions.checks.runs.fire import new_run
+from functions.checks.runs.model import RunKind, new_run
 from functions.checks.settings.file_schema import file_schema
-from functions.checks.settings.model import Check, RunKind
+from functions.checks.settings.model import Check
 from functions.checks.settings.store import CheckStore
 from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id

@@ -1,0 +1,121 @@
+"""A run of a check: a row of its history.
+
+A slot of a check's schedule becomes exactly one run, in the transaction that moves the check to its next slot:
+
+    queued ──accepted as a submission──▶ running ──▶ passed | flaky | failed | error
+       ▲──────── retry, with a pause ───────┘
+    missed and skipped runs never start; their rows say why
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from functions.clock import MS_PER_SEC, to_rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.checks.settings.model import Check
+
+HISTORY_DAYS = 90
+_SECS_PER_DAY = 86_400
+_NAMESPACE = uuid.UUID("b5a1f6c0-0a0d-4a0f-9d55-7a1c3e0b9e21")
+
+
+class RunStatus(StrEnum):
+    """Every status of a run."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PASSED = "passed"
+    FLAKY = "flaky"
+    FAILED = "failed"
+    ERROR = "error"
+    MISSED = "missed"
+    SKIPPED = "skipped"
+
+
+class RunKind(StrEnum):
+    """The reason of a run."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a check: a row of its history.
+
+    `due_at_ms`: when the next step is due; None in the end. `events`: stored until they are published, as pairs of
+    type and body. `results`: the assertions. `attempt` counts from 0; `earlier_failed`: one before
+    did not hold its assertions. `chain`: how many runs of other checks led to it.
+    """
+
+    run_id: str
+    check_id: str
+    project_id: str
+    kind: RunKind
+    status: RunStatus
+    scheduled_ms: int
+    ttl: int
+    affects_state: bool = True
+    attempt: int = 0
+    earlier_failed: bool = False
+    reason: str = ""
+    event: str | None = field(default=None, repr=False)
+    chain: int = 0
+    due_at_ms: int | None = None
+    submission_id: str | None = None
+    verdict: str | None = None
+    wall_time_secs: float | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    results: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+
+    @property
+    def position(self) -> str:
+        """Its place in the history; the newest is the greatest."""
+        return f"{to_rfc3339(self.scheduled_ms)}#{self.run_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is final, and the check's state and events follow it."""
+        return self.due_at_ms is None
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids of every log line about this run."""
+        return {"check_id": self.check_id, "check_run_id": self.run_id, "project_id": self.project_id}
+
+
+def new_run(check: Check, kind: RunKind, scheduled_ms: int, now: int, run_id: str) -> Run:
+    """Return a run that is due now."""
+    return Run(
+        run_id=run_id,
+        check_id=check.check_id,
+        project_id=check.project_id,
+        kind=kind,
+        status=RunStatus.QUEUED,
+        scheduled_ms=scheduled_ms,
+        ttl=now // MS_PER_SEC + HISTORY_DAYS * _SECS_PER_DAY,
+        due_at_ms=now,
+    )
+
+
+FINAL_STATUSES = frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.RUNNING}
+
+
+def slot_run_id(check_id: str, slot_ms: int) -> str:
+    """Return the id of the run of a slot, always the same."""
+    return str(uuid.uuid5(_NAMESPACE, f"{check_id}:{slot_ms}"))
+
+
+def event_id_of(run_id: str, event_type: str) -> str:
+    """Return the id of a run's event, always the same."""
+    return str(uuid.uuid5(_NAMESPACE, f"{run_id}:{event_type}"))
