@@ -9,16 +9,8 @@
 A run is one slot with all its retries. History is written in every case.
 """
 
-from __future__ import annotations
-
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
-
-from functions.known_fields import known_fields
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_RETRIES = 3
 MAX_OF_RUNS = 10
@@ -84,16 +76,6 @@ class Standing:
     outage_ms: int | None = None
     told: State = State.NEW
     told_ms: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what `to_json` gave."""
-        typed = {"state": State(stored["state"]), "told": State(stored["told"]), "recent": tuple(stored["recent"])}
-        return cls(**{**known_fields(cls, stored), **typed})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

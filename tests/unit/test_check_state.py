@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.aws.dynamodb.row_codec import read, write
 from functions.checks.state import (
     DOWN,
     Announcement,
@@ -236,7 +237,7 @@ def test_messages_form_one_chain_and_states_follow_the_rules(rules: Rules, kinds
         else:
             assert check.standing.told is state  # everything that happened is told
         assert (check.standing.bad_since_ms is not None) == (state in DOWN)
-        assert Standing.from_json(check.standing.to_json()) == check.standing
+        assert read(Standing, write(check.standing)) == check.standing
     last = State.NEW
     for message in check.told:
         silent_first_pass = last is State.NEW and message.was is State.UP

@@ -7,19 +7,15 @@ A slot of a check's schedule becomes exactly one run, in the transaction that mo
     missed and skipped runs never start; their rows say why
 """
 
-from __future__ import annotations
-
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
+from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
+from functions.checks.settings.model import Check
 from functions.clock import MS_PER_SEC, to_rfc3339
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from functions.checks.settings.model import Check
 
 HISTORY_DAYS = 90
 _SECS_PER_DAY = 86_400
@@ -72,11 +68,11 @@ class Run:
     due_at_ms: int | None = None
     submission_id: str | None = None
     verdict: str | None = None
-    wall_time_secs: float | None = None
+    wall_time_secs: Annotated[float | None, IN_KEY] = None
     started_at: str | None = None
     completed_at: str | None = None
-    results: tuple[Mapping[str, Any], ...] = ()
-    events: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    results: Annotated[tuple[Mapping[str, Any], ...], JSON, OMIT_DEFAULT] = ()
+    events: Annotated[tuple[tuple[str, bytes], ...], OMIT_DEFAULT] = field(default=(), repr=False)
 
     @property
     def position(self) -> str:

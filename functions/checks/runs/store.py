@@ -93,7 +93,7 @@ class RunStore(Table):
         moved = after.next_slot_ms != seen.next_slot_ms
         row = check_row(after)
         names = ("standing", "last_run", *(("next_slot_ms", "due_at_ms", "due_shard") if moved else ()))
-        sets = {name: value for name in names if (value := row[name]) is not None}
+        sets = {name: value for name in names if (value := row.get(name)) is not None}
         condition = "#standing_version = :seen_standing"
         values: dict[str, Value] = {"seen_standing": seen.standing_version}
         if moved:

@@ -1,20 +1,16 @@
 """A check: its settings, its state, and its next time."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from functions.aws.dynamodb.row_codec import IN_KEY, JSON
 from functions.checks.schedule.expression import Schedule, parse_schedule, spread_ms
+from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.state import Rules, Standing, State
 from functions.clock import MS_PER_SEC
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from functions.checks.settings.check_settings import CheckSettings
 
 MAX_CHECKS = 1_000
 """Checks of a project. One query of two or three pages reads them all."""
@@ -32,18 +28,18 @@ class Check:
 
     check_id: str
     project_id: str
-    settings: CheckSettings
+    settings: Annotated[CheckSettings, IN_KEY]
     created_at: str
     updated_at: str
     anchor_ms: int
     badge_token: str
     version: int = 0
-    standing: Standing = field(default_factory=Standing)
+    standing: Annotated[Standing, JSON] = field(default_factory=Standing)
     standing_version: int = 0
     next_slot_ms: int | None = None
     open_run_id: str | None = None
-    last_run: Mapping[str, Any] | None = None
-    env_boxes: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    last_run: Annotated[Mapping[str, Any] | None, JSON] = None
+    env_boxes: Annotated[Mapping[str, bytes], IN_KEY] = field(default_factory=dict, repr=False)
 
     @property
     def is_paused(self) -> bool:

@@ -6,32 +6,25 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.row_codec import to_json
+from functions.aws.dynamodb.row_codec import read, to_json, write
 from functions.checks.keys import CHECK_PREFIX, checks_pk
 from functions.checks.settings.check_settings import CheckSettings, without_program
 from functions.checks.settings.model import Check
-from functions.checks.state import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.aws.dynamodb.items import Value
 
-_PLAIN_OF_CHECK = (
-    *("check_id", "project_id", "created_at", "updated_at", "anchor_ms", "badge_token", "version"),
-    *("standing_version", "next_slot_ms", "open_run_id"),
-)
-
 
 def check_row(check: Check) -> dict[str, Value | None]:
     """Return the row of a check, without its program."""
     due_at_ms = check.due_at_ms
-    return {name: getattr(check, name) for name in _PLAIN_OF_CHECK} | {
+    return {
+        **write(check),
         "pk": checks_pk(check.project_id),
         "sk": CHECK_PREFIX + check.check_id,
         "settings": to_json(without_program(check.settings.stored())),
-        "standing": to_json(check.standing.to_json()),
-        "last_run": None if check.last_run is None else to_json(check.last_run),
         "due_at_ms": due_at_ms,
         "due_shard": None if due_at_ms is None else due_shard(check.check_id),
     }
@@ -54,13 +47,11 @@ def to_check(row: Mapping[str, Any], source: Mapping[str, Any] | None = None) ->
     settings = json.loads(row["settings"])
     settings["code"] = "-" if source is None else source["code"].decode()
     settings["stdin"] = "" if source is None else source["stdin"].decode()
-    return Check(
-        **{name: row[name] for name in _PLAIN_OF_CHECK if name in row},
-        settings=CheckSettings.model_validate(settings, extra="ignore"),  # the next minor version may know more
-        env_boxes={} if source is None else source["env_boxes"],
-        standing=Standing.from_json(json.loads(row["standing"])),
-        last_run=json.loads(row["last_run"]) if "last_run" in row else None,
-    )
+    others = {
+        "settings": CheckSettings.model_validate(settings, extra="ignore"),  # the next minor version may know more
+        "env_boxes": {} if source is None else source["env_boxes"],
+    }
+    return read(Check, {**row, **others})
 
 
 def slot_is_seen(seen: Check) -> str:

@@ -85,12 +85,12 @@ class CheckStore(Table):
         row = rows.check_row(after)
         names = ("settings", "standing", "updated_at", "anchor_ms", "version", "standing_version")
         moving = ("next_slot_ms", "due_at_ms", "due_shard")
-        sets = {name: value for name in (*names, *moving) if (value := row[name]) is not None}
+        sets = {name: value for name in (*names, *moving) if (value := row.get(name)) is not None}
         update = ConditionalUpdate(
             sets,
             "#version = :seen_version AND #standing_version = :seen_standing AND " + rows.slot_is_seen(seen),
             {"seen_version": seen.version, "seen_standing": seen.standing_version, **rows.seen_slot(seen)},
-            tuple(name for name in moving if row[name] is None),
+            tuple(name for name in moving if row.get(name) is None),
         )
         actions = {
             "check": update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id)),
