@@ -148,34 +148,6 @@ class SweepSettings(RecordSettings):
     webhook_senders: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChecksSettings:
-    """Settings of `functions.handlers.checks`. `endpoint_secrets_key_id`: the KMS key."""
-
-    endpoint_secrets_key_id: str
-    projects_table: str
-    checks_table: str
-    checks_queue_url: str
-    event_bus_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleSettings(ChecksSettings):
-    """Settings of `functions.handlers.schedule`."""
-
-    submissions_table: str
-    deliveries_table: str
-    quotas_table: str
-    payloads_bucket: str
-    deliveries_queue_url: str
-    interactive_queue_url: str
-    batch_queue_url: str
-    public_base_url: str
-    retention_days: int
-    max_queue_depth: int
-    pending_redrive_secs: int
-
-
 def refuse_insecure_stage() -> None:
     """Raise SettingsInvalidError if webhooks may reach this machine and the stage is not local.
 

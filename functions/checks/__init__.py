@@ -1,14 +1,17 @@
 """Checks: saved programs that run on a schedule, and events when their state changes.
 
-A reader begins with the folders, lowest first. None imports one below it in this list:
+A reader begins with the folders, lowest first. None imports one that follows it in this list:
 
-    schedule/     when a check runs: expressions and their times
-    assertions/   the conditions on a run, and their evaluation
-    state.py      the states of a check, and the messages that their changes cause
-    keys.py       the keys of the table
-    settings/     a check: its settings, its program, its rows
-    runs/         a run: from a due row through a submission to its events
-    events/       runs that an event starts: signed calls, the bus, other checks, submissions
-
-Above them are the answers to clients: `routes`, `inbound_routes` and `badge_routes`, with `views` and `badge`.
+* `schedule`: when a check runs: expressions and their times
+* `assertions`: the conditions on a run, and their evaluation
+* `state`: the states of a check, and the messages that their changes cause
+* `keys`: the keys of the table
+* `settings`: a check: its settings, its program, its rows
+* `runs`: a run: from a due row through a submission to its events
+* `events`: runs that an event starts: signed calls, the bus, other checks, submissions
+* `deployment`, `run_deployment`: the wiring of all this; the second starts and ends runs
+* `dispatch`: due rows and messages of the queue
+* `views`, `parameters`, `badge`, `cards`: what clients see, and chat services
+* `routes`, `inbound_routes`, `badge_routes`: the answers to clients
+* `api`: the table of the routes; `openapi`: the events of checks for the document
 """

@@ -1,14 +1,10 @@
 """Badges: the state of a check as a picture, as JSON, and as an endpoint of shields.io."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, Literal, TypedDict
 
 from functions.checks.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 CACHE_SECS = 60
 MAX_LABEL_CHARS = 40
@@ -32,17 +28,36 @@ _PADDING_PX = 6
 _HEIGHT_PX = 20
 
 
-def badge_body(name: str, state: State) -> dict[str, Any]:
+class BadgeView(TypedDict):
+    """The state of a check."""
+
+    name: str
+    state: State
+    color: str
+
+
+class ShieldsBadge(TypedDict):
+    """https://shields.io/badges/endpoint-badge."""
+
+    schemaVersion: Literal[1]
+    label: str
+    message: State
+    color: str
+    isError: bool
+    cacheSeconds: int
+
+
+def badge_body(name: str, state: State) -> BadgeView:
     """Return the badge as JSON."""
-    return {"name": name, "state": state.value, "color": _COLOURS[state][0]}
+    return {"name": name, "state": state, "color": _COLOURS[state][0]}
 
 
-def shields(name: str, state: State) -> dict[str, Any]:
+def shields(name: str, state: State) -> ShieldsBadge:
     """Return the badge in the schema of https://shields.io/badges/endpoint-badge."""
     return {
         "schemaVersion": 1,
         "label": _label(name),
-        "message": state.value,
+        "message": state,
         "color": _COLOURS[state][1],
         "isError": state in {State.FAILING, State.ERROR},
         "cacheSeconds": CACHE_SECS,

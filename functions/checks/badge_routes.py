@@ -14,8 +14,9 @@ from functions.http.answers import JSON_TYPE
 from functions.http.json_body import body_text
 
 if TYPE_CHECKING:
+    from functions.checks.deployment import CheckDeployment
     from functions.checks.settings.model import Check
-    from functions.checks.settings.store import CheckStore
+    from functions.http.resolver import Resolver
 
 _NO_SUCH_BADGE = "There is no such badge."
 _FILE = re.compile(r"([A-Za-z0-9_-]{32})\.(svg|json)")
@@ -27,27 +28,28 @@ _HEADERS = {"cache-control": "public, max-age=60", "x-content-type-options": "no
 class BadgeRoutes:
     """Handlers of /api/badges. They raise NotFoundError for every wrong token."""
 
-    store: CheckStore
+    deployment: CheckDeployment
 
-    def file(self, name: str) -> Response[str]:
+    def file(self, _app: Resolver, name: str) -> Response[str]:
         """Answer `<token>.svg` and `<token>.json`."""
-        found = _FILE.fullmatch(name)
-        if found is None:
+        matched = _FILE.fullmatch(name)
+        if matched is None:
             raise NotFoundError(_NO_SUCH_BADGE)
-        check = self._check(found[1])
+        check = self._check(matched[1])
         title, state = check.settings.name, check.standing.state
-        if found[2] == "svg":
+        if matched[2] == "svg":
             return _answer("image/svg+xml", badge.svg(title, state))
         return _answer(JSON_TYPE, body_text(badge.badge_body(title, state)))
 
-    def shields(self, token: str) -> Response[str]:
+    def shields(self, _app: Resolver, token: str) -> Response[str]:
         """Answer in the shape of shields.io's endpoint badge."""
         check = self._check(token)
         return _answer(JSON_TYPE, body_text(badge.shields(check.settings.name, check.standing.state)))
 
     def _check(self, token: str) -> Check:
-        owner = self.store.badge(token) if _TOKEN.fullmatch(token) else None
-        check = self.store.get(*owner) if owner is not None else None
+        checks = self.deployment.checks
+        owner = checks.badge(token) if _TOKEN.fullmatch(token) else None
+        check = checks.get(*owner) if owner is not None else None
         if check is None:
             raise NotFoundError(_NO_SUCH_BADGE)
         return check

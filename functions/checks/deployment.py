@@ -1,4 +1,4 @@
-"""The stores of checks and their runs."""
+"""The stores of checks, and the parts that their routes use."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 from functions.submissions.deployment import SubmissionDeployment
 
 if TYPE_CHECKING:
+    from functions.checks.events.event_store import EventStore
+    from functions.checks.events.inbound import Inbound
+    from functions.checks.events.request_limit import RequestLimit
     from functions.checks.runs.hints import CheckHints
     from functions.checks.runs.store import RunStore
     from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.trigger_rules import TriggerRules
     from functions.checks.settings.trigger_store import TriggerStore
+    from functions.checks.settings.variables import CheckVariables
 
 
 class CheckDeployment(SubmissionDeployment):
-    """The stores of checks and their runs."""
+    """The stores of checks, and the parts that their routes use."""
 
     @cached_property
     def checks(self) -> CheckStore:
@@ -32,6 +37,13 @@ class CheckDeployment(SubmissionDeployment):
         return RunStore(self.settings.checks_table, self.dynamodb, self.clock)
 
     @cached_property
+    def check_events(self) -> EventStore:
+        """Events that start runs."""
+        from functions.checks.events.event_store import EventStore
+
+        return EventStore(self.settings.checks_table, self.dynamodb, self.clock)
+
+    @cached_property
     def triggers(self) -> TriggerStore:
         """Checks that start after others, or after submissions."""
         from functions.checks.settings.trigger_store import TriggerStore
@@ -39,8 +51,36 @@ class CheckDeployment(SubmissionDeployment):
         return TriggerStore(self.settings.checks_table, self.dynamodb, self.clock)
 
     @cached_property
+    def trigger_rules(self) -> TriggerRules:
+        """Rules for changes of triggers."""
+        from functions.checks.settings.trigger_rules import TriggerRules
+
+        return TriggerRules(self.checks, self.triggers, has_bus=bool(self.settings.event_bus_name))
+
+    @cached_property
     def check_hints(self) -> CheckHints:
         """Hints about runs, and events that start runs."""
         from functions.checks.runs.hints import CheckHints
 
         return CheckHints(self.sqs, self.settings.checks_queue_url)
+
+    @cached_property
+    def check_request_limit(self) -> RequestLimit:
+        """The limit of requested runs."""
+        from functions.checks.events.request_limit import RequestLimit
+
+        return RequestLimit(self.settings.checks_table, self.dynamodb, self.registry, self.clock)
+
+    @cached_property
+    def check_variables(self) -> CheckVariables:
+        """Seals and opens the variables of checks."""
+        from functions.checks.settings.variables import CheckVariables
+
+        return CheckVariables(self.secret_boxes)
+
+    @cached_property
+    def inbound_calls(self) -> Inbound:
+        """Makes and checks the secrets of inbound calls."""
+        from functions.checks.events.inbound import Inbound
+
+        return Inbound(self.check_events, self.secret_boxes, self.clock)

@@ -12,7 +12,6 @@ from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
 from functions.checks.parameters import list_filters
 from functions.checks.runs.model import RunKind, new_run
-from functions.checks.runs.statistics import summarise
 from functions.checks.schedule.expression import MINUTE_MS
 from functions.checks.settings.event_data import checked_text
 from functions.checks.settings.file_schema import schema_text
@@ -20,8 +19,8 @@ from functions.checks.settings.model import MAX_CHECKS, Check
 from functions.checks.settings.requests import RunNowRequest, changed_settings, new_settings
 from functions.checks.settings.store import CheckLimitError, SlugTakenError
 from functions.checks.state import State, pause, resume
-from functions.checks.views import check_body, history_points, run_body
-from functions.clock import Clock, to_rfc3339
+from functions.checks.views import CheckDeleted, check_detail, check_view, listed_check, run_view
+from functions.clock import to_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer, page_answer
@@ -34,16 +33,8 @@ from functions.projects.authentication import authenticate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_lambda_powertools import Logger
-
-    from functions.checks.events.request_limit import RequestLimit
-    from functions.checks.runs.hints import CheckHints
-    from functions.checks.runs.store import RunStore
-    from functions.checks.settings.store import CheckStore
-    from functions.checks.settings.trigger_rules import TriggerRules
-    from functions.checks.settings.variables import CheckVariables
+    from functions.checks.deployment import CheckDeployment
     from functions.http.resolver import Resolver
-    from functions.projects.store import ProjectStore
 
 NO_SUCH_CHECK = "There is no such check."
 _CHANGED_MEANWHILE = "Other requests keep changing the check. Look at it, then repeat the request."
@@ -57,20 +48,12 @@ STATISTICS_RUNS = 1_000
 class CheckRoutes:
     """Handlers of /api/checks. All of them raise ServiceError. Logs hold no program."""
 
-    projects: ProjectStore
-    store: CheckStore
-    runs: RunStore
-    hints: CheckHints
-    variables: CheckVariables
-    rules: TriggerRules
-    limit: RequestLimit
-    clock: Clock
-    log: Logger
+    deployment: CheckDeployment
 
     def create(self, app: Resolver) -> Response[str]:
         """Create a check; its answer shows the next five runs."""
-        project_id = authenticate(app.current_event, self.projects).project_id
-        now = self.clock()
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        now = self.deployment.clock()
         settings = new_settings(json_body(app.current_event), now)
         check = Check(
             check_id=new_id(),
@@ -81,43 +64,43 @@ class CheckRoutes:
             anchor_ms=_whole_minute(now),
             badge_token=secrets.token_urlsafe(_TOKEN_BYTES),
         )
-        self.rules.check_trigger(check.check_id, project_id, settings)
-        check = self.variables.sealed(replace(check, next_slot_ms=check.next_slot_after(now)))
+        self.deployment.trigger_rules.check_trigger(check.check_id, project_id, settings)
+        check = self.deployment.check_variables.sealed(replace(check, next_slot_ms=check.next_slot_after(now)))
         try:
-            self.store.create(check)
+            self.deployment.checks.create(check)
         except SlugTakenError:
             raise _slug_taken(settings.slug) from None
         except CheckLimitError:
             raise ConflictError(f"A project has at most {MAX_CHECKS} checks. Delete one first.") from None
-        self.log.info("Check created", **check.log_ids, request_id=app.request_id)
-        return answer(check_body(check, now))
+        self.deployment.log.info("Check created", **check.log_ids, request_id=app.request_id)
+        return answer(check_view(check, now))
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's checks, newest first."""
         query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.projects).project_id
-        limit, wanted, now = parameters.page_limit(query), list_filters(query), self.clock()
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        limit, wanted, now = parameters.page_limit(query), list_filters(query), self.deployment.clock()
         after = start_after(query, project_id)
-        page = cut(list(filter(wanted, self.store.list_all(project_id))), limit, _created_key, after)
-        return page_answer(project_id, page, lambda check: check_body(check, now, with_program=False), _created_key)
+        page = cut(list(filter(wanted, self.deployment.checks.list_all(project_id))), limit, _created_key, after)
+        return page_answer(project_id, page, lambda check: listed_check(check, now), _created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one check with its program, and figures of its history."""
-        check, now = self.own(app, id_text, with_source=True), self.clock()
-        runs = self.runs.since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
-        return answer({**check_body(check, now), "statistics": summarise(history_points(runs), now)})
+        check, now = own_check(self.deployment, app, id_text, with_source=True), self.deployment.clock()
+        runs = self.deployment.check_runs.since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
+        return answer(check_detail(check, runs, now))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given settings. Raises ConflictError if other requests keep changing the check."""
 
         def changed(seen: Check) -> Check:
-            now = self.clock()
+            now = self.deployment.clock()
             settings = changed_settings(seen.settings, raw, now)
             if settings.slug != seen.settings.slug:
-                self.rules.refuse_if_followed(seen)
+                self.deployment.trigger_rules.refuse_if_followed(seen)
             if (settings.slug, settings.trigger) != (seen.settings.slug, seen.settings.trigger):
-                self.rules.check_trigger(seen.check_id, seen.project_id, settings)
-            after = self.variables.sealed(replace(seen, settings=settings, updated_at=to_rfc3339(now)))
+                self.deployment.trigger_rules.check_trigger(seen.check_id, seen.project_id, settings)
+            after = self.deployment.check_variables.sealed(replace(seen, settings=settings, updated_at=to_rfc3339(now)))
             timing = ("schedule", "timezone", "spread_minutes")
             if all(getattr(settings, name) == getattr(seen.settings, name) for name in timing):
                 return after
@@ -125,7 +108,7 @@ class CheckRoutes:
             # A slot whose old spread is over has run already.
             return after if after.is_paused else _scheduled(after, now, min(seen.spread_ms, after.spread_ms))
 
-        self.own(app, id_text)
+        own_check(self.deployment, app, id_text)
         raw = json_body(app.current_event)
         return self._changed(app, id_text, "Check changed", changed)
 
@@ -133,7 +116,7 @@ class CheckRoutes:
         """Rest the schedule. A run that goes on ends."""
 
         def paused(seen: Check) -> Check:
-            now = self.clock()
+            now = self.deployment.clock()
             return replace(seen, standing=pause(seen.standing, seen.rules, now).standing, next_slot_ms=None)
 
         return self._changed(app, id_text, "Check paused", paused)
@@ -142,7 +125,7 @@ class CheckRoutes:
         """Start the schedule again, with its next slot: the slots meanwhile are not missed."""
 
         def resumed(seen: Check) -> Check:
-            now = self.clock()
+            now = self.deployment.clock()
             if seen.standing.state is not State.PAUSED:
                 return seen
             return _scheduled(replace(seen, standing=resume(seen.standing, now).standing), now, seen.spread_ms)
@@ -152,62 +135,64 @@ class CheckRoutes:
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete a check. Its history expires."""
         for _ in tries():
-            check = self.own(app, id_text)
-            self.rules.refuse_if_followed(check)
-            if self.store.delete(check):
-                self.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
-                return answer({"id": check.check_id, "deleted": True})
+            check = own_check(self.deployment, app, id_text)
+            self.deployment.trigger_rules.refuse_if_followed(check)
+            if self.deployment.checks.delete(check):
+                self.deployment.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
+                deleted: CheckDeleted = {"id": check.check_id, "deleted": True}
+                return answer(deleted)
         raise ConflictError(_CHANGED_MEANWHILE)
 
     def run(self, app: Resolver, id_text: str) -> Response[str]:
         """Run a check now."""
-        check = self.own(app, id_text)
+        check = own_check(self.deployment, app, id_text)
         request = RunNowRequest()
         if app.current_event.body:
             request = parse_body(RunNowRequest, json_body(app.current_event))
-        now = self.clock()
+        now = self.deployment.clock()
         event = None if request.event is None else checked_text(request.event, check.settings.event_as, "event")
-        self.limit.count(check)
+        self.deployment.check_request_limit.count(check)
         run = new_run(check, RunKind.MANUAL, now, now, new_id())
         run = replace(run, affects_state=request.affects_state, event=event)
-        self.runs.add_run(run)
-        self.hints.try_send(run, self.log)
-        self.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
-        return answer(run_body(run), 202)
+        self.deployment.check_runs.add_run(run)
+        self.deployment.check_hints.try_send(run, self.deployment.log)
+        self.deployment.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
+        return answer(run_view(run), 202)
 
     def history(self, app: Resolver, id_text: str) -> Response[str]:
         """List the runs of a check, newest first."""
         query = app.current_event.query_string_parameters
-        check = self.own(app, id_text)
+        check = own_check(self.deployment, app, id_text)
         after = start_after(query, check.check_id)
-        page = self.runs.history(check.project_id, check.check_id, parameters.page_limit(query), after)
-        return page_answer(check.check_id, page, run_body, lambda run: run.position)
+        page = self.deployment.check_runs.history(check.project_id, check.check_id, parameters.page_limit(query), after)
+        return page_answer(check.check_id, page, run_view, lambda run: run.position)
 
-    def schema(self) -> Response[str]:
+    def schema(self, _app: Resolver) -> Response[str]:
         """Answer with the JSON Schema of checks.yaml. Everybody may read it."""
         headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
         return Response(status_code=200, content_type=JSON_TYPE, headers=headers, body=schema_text())
 
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():
-            seen = self.own(app, id_text, with_source=True)
+            seen = own_check(self.deployment, app, id_text, with_source=True)
             after = change(seen)
             try:
-                is_changed = after == seen or self.store.change(seen, after)
+                is_changed = after == seen or self.deployment.checks.change(seen, after)
             except SlugTakenError:
                 raise _slug_taken(after.settings.slug) from None
             if is_changed:
-                self.log.info(phrase, **after.log_ids, request_id=app.request_id)
-                return answer(check_body(after, self.clock()))
+                self.deployment.log.info(phrase, **after.log_ids, request_id=app.request_id)
+                return answer(check_view(after, self.deployment.clock()))
         raise ConflictError(_CHANGED_MEANWHILE)
 
-    def own(self, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
-        """Return the caller's check. Raises UnauthorizedError, BadRequestError, NotFoundError."""
-        project_id = authenticate(app.current_event, self.projects).project_id
-        check = self.store.get(project_id, parameters.uuid(id_text), with_source=with_source)
-        if check is None:
-            raise NotFoundError(NO_SUCH_CHECK)
-        return check
+
+def own_check(deployment: CheckDeployment, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
+    """Return the caller's check. Raises UnauthorizedError, BadRequestError, NotFoundError."""
+    project_id = authenticate(app.current_event, deployment.projects).project_id
+    check = deployment.checks.get(project_id, parameters.uuid(id_text), with_source=with_source)
+    if check is None:
+        raise NotFoundError(NO_SUCH_CHECK)
+    return check
 
 
 def _scheduled(check: Check, now: int, spread_ms: int) -> Check:

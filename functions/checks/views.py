@@ -1,42 +1,167 @@
-"""Answers about checks and their runs."""
+"""What a client sees of checks and their runs. Each `TypedDict` is a schema of the OpenAPI document."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Literal, NotRequired, TypedDict, cast
 
-from functions.checks.runs.model import FINAL_STATUSES
-from functions.checks.runs.statistics import HistoryPoint
-from functions.checks.settings.check_settings import without_program
+from pydantic import Field
+
+from functions.checks.assertions.evaluation import AssertionResult
+from functions.checks.assertions.kinds import Assertions
+from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
+from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
+from functions.checks.settings.check_settings import FailAfter, MissedRule, Overlap, without_program
+from functions.checks.settings.event_data import EventAs
+from functions.checks.settings.model import Check
+from functions.checks.settings.triggers import Trigger
+from functions.checks.state import State
 from functions.clock import to_rfc3339
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from functions.checks.runs.model import Run
-    from functions.checks.settings.model import Check
-    from functions.http.json_body import Body
+from functions.http.openapi.bodies import Time, Uuid
+from functions.messages.languages import Profile
+from functions.submissions.accept.limits import RequestLimits
 
 SHOWN_SLOTS = 5
 
 
-def check_body(check: Check, now_ms: int, *, with_program: bool = True) -> Body:
-    """Return the body of one check. `with_program` False: without code and stdin, as in lists."""
-    stored = check.settings.stored()
+class LastRun(TypedDict):
+    """The last run that ended."""
+
+    run_id: Uuid
+    status: RunStatus
+    scheduled_at: Time
+    submission_id: Uuid | None
+    verdict: str | None
+
+
+class SettingsView(TypedDict):
+    """The settings of a check, without its program. A test compares them with `CheckSettings`."""
+
+    name: str
+    slug: str
+    language: str
+    profile: Profile
+    limits: RequestLimits | None
+    env: Annotated[dict[str, str], Field(description="Names of its variables. Each value is ***.")]
+    event_as: EventAs
+    schedule: str | None
+    timezone: str
+    spread_minutes: NotRequired[Annotated[int | None, Field(description="Missing without a schedule.")]]
+    trigger: Trigger | None
+    overlap: Overlap
+    missed: MissedRule
+    grace_minutes: int
+    faster_while_failing: str | None
+    assertions: Assertions
+    retries: int
+    fail_after: FailAfter
+    remind_hours: int
+    notify: list[Uuid]
+    muted_until: Time | None
+    should_fail: bool
+    tags: list[str]
+
+
+class ListedCheck(SettingsView):
+    """A check without its program."""
+
+    id: Uuid
+    state: State
+    state_since: Time | None
+    next_runs: Annotated[list[Time], Field(description="The next five, in the check's time zone, with its spread.")]
+    last_run: LastRun | None
+    badge_url: Annotated[
+        str, Field(description="Everybody who knows it may see the state. Also with .json and /shields.")
+    ]
+    created_at: Time
+    updated_at: Time
+
+
+class CheckView(ListedCheck):
+    """A check."""
+
+    code: str
+    stdin: str
+
+
+class CheckDetail(CheckView):
+    """A check with figures of its history."""
+
+    statistics: Statistics
+
+
+class CheckPage(TypedDict):
+    """One page, newest first."""
+
+    items: list[ListedCheck]
+    next_cursor: str | None
+
+
+class CheckDeleted(TypedDict):
+    """A deleted check."""
+
+    id: Uuid
+    deleted: Literal[True]
+
+
+class CheckRunView(TypedDict):
+    """One run of a check. GET /api/result/{submission_id} has its output, for RetentionDays."""
+
+    id: Uuid
+    check_id: Uuid
+    kind: RunKind
+    status: RunStatus
+    scheduled_at: Annotated[Time, Field(description="The slot of its schedule, without the spread.")]
+    affects_state: bool
+    attempt: Annotated[int, Field(description="0: the first; retries count up.")]
+    reason: Annotated[str, Field(description="Why it was missed, skipped, late, repeated or not run.")]
+    submission_id: Uuid | None
+    verdict: str | None
+    wall_time_secs: float | None
+    started_at: Time | None
+    completed_at: Time | None
+    assertions: list[AssertionResult]
+
+
+class CheckRunPage(TypedDict):
+    """One page, newest first."""
+
+    items: list[CheckRunView]
+    next_cursor: str | None
+
+
+class InboundSecret(TypedDict):
+    """A new inbound secret. No other response shows it."""
+
+    secret: str
+    url: str
+
+
+def listed_check(check: Check, now_ms: int) -> ListedCheck:
+    """Return the body of a check in a list."""
     optional = ("schedule", "faster_while_failing", "trigger", "muted_until", "limits")
-    settings = dict.fromkeys(optional) | stored
+    settings = dict.fromkeys(optional) | without_program(check.settings.stored())
     standing = check.standing
     return {
+        **cast("SettingsView", settings),
         "id": check.check_id,
-        **(settings if with_program else without_program(settings)),
-        "state": standing.state.value,
+        "state": standing.state,
         "state_since": to_rfc3339(standing.since_ms) if standing.since_ms else None,
         "next_runs": next_runs(check, now_ms),
-        "last_run": dict(check.last_run) if check.last_run is not None else None,
+        "last_run": cast("LastRun | None", check.last_run),
         "badge_url": f"/api/badges/{check.badge_token}.svg",
         "created_at": check.created_at,
         "updated_at": check.updated_at,
     }
+
+
+def check_view(check: Check, now_ms: int) -> CheckView:
+    """Return the body of a check with its program."""
+    return {**listed_check(check, now_ms), "code": check.settings.code, "stdin": check.settings.stdin}
+
+
+def check_detail(check: Check, runs: Iterable[Run], now_ms: int) -> CheckDetail:
+    """Return the body of a check with figures of its history. `runs`: the latest ones."""
+    return {**check_view(check, now_ms), "statistics": summarise(_history_points(runs), now_ms)}
 
 
 def next_runs(check: Check, now_ms: int) -> list[str]:
@@ -48,21 +173,13 @@ def next_runs(check: Check, now_ms: int) -> list[str]:
     return [check.in_zone(slot + check.spread_ms) for slot in slots]
 
 
-def history_points(runs: Iterable[Run]) -> Iterator[HistoryPoint]:
-    """Return what statistics need of runs that have ended."""
-    for run in runs:
-        if run.affects_state and run.status in FINAL_STATUSES:
-            yield HistoryPoint(run.scheduled_ms, run.status.value, run.wall_time_secs)  # type: ignore[arg-type]  # the final statuses are its kinds
-
-
-def run_body(run: Run) -> Body:
+def run_view(run: Run) -> CheckRunView:
     """Return the body of one run."""
-    results: list[dict[str, Any]] = [dict(result) for result in run.results]
     return {
         "id": run.run_id,
         "check_id": run.check_id,
-        "kind": run.kind.value,
-        "status": run.status.value,
+        "kind": run.kind,
+        "status": run.status,
         "scheduled_at": to_rfc3339(run.scheduled_ms),
         "affects_state": run.affects_state,
         "attempt": run.attempt,
@@ -72,5 +189,12 @@ def run_body(run: Run) -> Body:
         "wall_time_secs": run.wall_time_secs,
         "started_at": run.started_at,
         "completed_at": run.completed_at,
-        "assertions": results,
+        "assertions": list(run.results),
     }
+
+
+def _history_points(runs: Iterable[Run]) -> Iterator[HistoryPoint]:
+    """Return what statistics need of runs that have ended."""
+    for run in runs:
+        if run.affects_state and run.status in FINAL_STATUSES:
+            yield HistoryPoint(run.scheduled_ms, run.status.value, run.wall_time_secs)  # type: ignore[arg-type]  # the final statuses are its kinds

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from functions.checks.openapi import CHECK_OPERATIONS
+from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES
 from functions.console.openapi import CONSOLE_OPERATIONS
 from functions.events.api import EVENT_ROUTES
 from functions.events.catalogue import WEBHOOKS
@@ -36,7 +36,9 @@ def _built() -> dict[str, Any]:
             *operations.OPERATIONS,
             *CONSOLE_OPERATIONS,
             *JUDGE_OPERATIONS,
-            *CHECK_OPERATIONS,
+            *CHECK_ROUTES,
+            *INBOUND_ROUTES,
+            *BADGE_ROUTES,
             *ENDPOINT_ROUTES,
             *ENDPOINT_ACTION_ROUTES,
             *DELIVERY_ROUTES,

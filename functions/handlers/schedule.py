@@ -8,11 +8,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.aws.deployment import preload
+from functions.checks.dispatch import CheckDispatch
+from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.store import Due
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
-from functions.handlers.check_wiring import Checks, wire
-from functions.settings import ScheduleSettings, load
+from functions.settings import load_settings
 from functions.submissions.sweep.backlog import round_robin
 from functions.telemetry import logger, metrics
 
@@ -22,20 +24,57 @@ RESERVE_MS = 20_000
 """No row and no message is begun in this last part of an invocation, so that its calls end in time."""
 
 
+preload(
+    "aws.payloads",
+    "checks.events.event_store",
+    "checks.events.follow",
+    "checks.events.request_limit",
+    "checks.events.requested",
+    "checks.events.start",
+    "checks.runs.clock_repair",
+    "checks.runs.complete",
+    "checks.runs.fire",
+    "checks.runs.steps",
+    "checks.settings.store",
+    "checks.settings.trigger_store",
+    "checks.settings.variables",
+    "event_log.bus",
+    "projects.quota_store",
+    "projects.registry",
+    "submissions.accept.acceptance",
+    "submissions.accept.kind",
+    "submissions.accept.quota_admission",
+    "submissions.accept.start",
+    "submissions.run.queues",
+    "submissions.store",
+    "webhooks.deliveries.hints",
+    "webhooks.deliveries.outbox",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.store",
+    "webhooks.target.secret_box",
+)
+
+SETTINGS = (
+    *("projects_table", "checks_table", "submissions_table", "deliveries_table", "quotas_table", "payloads_bucket"),
+    *("checks_queue_url", "deliveries_queue_url", "interactive_queue_url", "batch_queue_url"),
+    *("endpoint_secrets_key_id", "event_bus_name", "public_base_url"),
+    *("retention_days", "max_queue_depth", "pending_redrive_secs"),
+)
+
+
 @cache
-def wired() -> Checks:
-    """Return the wired parts, created on the first call."""
-    return wire(load(ScheduleSettings), SERVICE)
+def deployment() -> CheckRunDeployment:
+    """Return the deployment, created on the first call."""
+    return CheckRunDeployment(load_settings(SETTINGS), logger(SERVICE))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the due slots and runs on an event of the schedule; do what messages of the queue say."""
     if "Records" in event:
         return handle_batch(event, context, partial(_hinted, context))
-    parts = wired()
-    _repair_clock(parts)
-    now = parts.firing.clock()
-    due = sorted(parts.runs.due(now), key=lambda row: row.due_at_ms)
+    _repair_clock()
+    now = deployment().clock()
+    due = sorted(deployment().check_runs.due(now), key=lambda row: row.due_at_ms)
     due = round_robin(due, {row: row.project_id for row in due})  # a large backlog of one does not hold up the others
     with ThreadPoolExecutor(THREADS) as pool:
         failed = sum(pool.map(lambda row: _serve(row, context), due))
@@ -44,9 +83,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return {"due": len(due), "failed": failed}
 
 
-def _repair_clock(parts: Checks) -> None:
+def _repair_clock() -> None:
     try:
-        if moved := parts.repair_clock():
+        if moved := deployment().clock_repair():
             logger(SERVICE).warning("The clock ran ahead, and checks and runs were put off by it", moved=moved)
     except Exception:  # noqa: BLE001 - the next minute repeats it
         logger(SERVICE).exception("Checks and runs are not looked at for a clock that ran ahead")
@@ -57,7 +96,7 @@ def _serve(row: Due, context: LambdaContext) -> bool:
     if context.get_remaining_time_in_millis() < RESERVE_MS:
         return False
     try:
-        wired().serve(row)
+        CheckDispatch(deployment()).serve(row)
     except Exception:  # noqa: BLE001 - one broken row must not stop the others; it stays due
         logger(SERVICE).exception("Check not handled; it stays due", row=f"{row.pk} {row.sk}")
         return True
@@ -70,7 +109,7 @@ def _hinted(context: LambdaContext, record: SQSRecord) -> None:
         logger(SERVICE).warning("Message about checks put off; SQS sends it again", message_id=record.message_id)
         raise TimeoutError
     try:
-        wired().take(record.body)
+        CheckDispatch(deployment()).handle(record.body)
     except Exception:
         logger(SERVICE).exception("Message about checks not served", message_id=record.message_id)
         raise

@@ -11,7 +11,6 @@ from functions.judging.runs import JudgedRuns
 from functions.projects.quota_store import QuotaStore
 from functions.settings import (
     RecordSettings,
-    ScheduleSettings,
     SubmitSettings,
     SweepSettings,
 )
@@ -24,7 +23,7 @@ from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 
 
-def event_bus(settings: SweepSettings | ScheduleSettings) -> Bus:
+def event_bus(settings: SweepSettings) -> Bus:
     """Return the event bus."""
     return Bus(settings.event_bus_name, Clients.events(), settings.public_base_url)
 

@@ -20,17 +20,6 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/docs": ("GET",),
     "/": ("GET",),
     "/console/{version}/{name}": ("GET",),
-    "/api/checks": ("GET", "POST"),
-    "/api/checks/{id}": ("GET", "PATCH", "DELETE"),
-    "/api/checks/{id}/run": ("POST",),
-    "/api/checks/{id}/pause": ("POST",),
-    "/api/checks/{id}/resume": ("POST",),
-    "/api/checks/{id}/runs": ("GET",),
-    "/api/checks/{id}/secret": ("POST",),
-    "/api/checks/{id}/events": ("POST",),
-    "/api/schemas/checks.json": ("GET",),
-    "/api/badges/{name}": ("GET",),
-    "/api/badges/{token}/shields": ("GET",),
 }
 
 """The paths of parts that have no table of `Route` yet, with their methods."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.runs.event_bodies import events_of, run_event, state_event
 from functions.checks.runs.model import Run, RunKind, RunStatus
 from functions.checks.settings.check_settings import CheckSettings
@@ -24,7 +25,7 @@ CHECK = Check(
     anchor_ms=START_MS,
     badge_token="very-hidden",
 )
-RESULTS = (
+RESULTS: tuple[AssertionResult, ...] = (
     {"assertion": "verdict is AC", "expected": "AC", "actual": "AC", "passed": True},
     {"assertion": "stdout equals", "expected": "42", "actual": "13", "passed": False},
 )

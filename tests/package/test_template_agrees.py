@@ -17,8 +17,6 @@ MODELS = {
     "ResultFunction": functions.settings.ResultSettings,
     "RecordFunction": functions.settings.RecordSettings,
     "SweepFunction": functions.settings.SweepSettings,
-    "ChecksFunction": functions.settings.ChecksSettings,
-    "ScheduleFunction": functions.settings.ScheduleSettings,
 }
 # The others name them: SETTINGS.
 HANDLERS = {
@@ -28,6 +26,8 @@ HANDLERS = {
     "EventsFunction": "events",
     "EndpointsFunction": "webhooks",
     "WebhookFunction": "deliver",
+    "ChecksFunction": "checks",
+    "ScheduleFunction": "schedule",
 }
 
 

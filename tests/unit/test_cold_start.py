@@ -33,6 +33,13 @@ PARTS = {
         *("egress", "deliveries", "delivery_list", "replays", "recovery", "log_writer"),
     ),
     ("deliver", "CardDeployment"): ("deliverer",),
+    ("checks", "CheckDeployment"): (
+        *("projects", "checks", "check_runs", "check_events", "triggers", "trigger_rules", "check_hints"),
+        *("check_request_limit", "check_variables", "inbound_calls"),
+    ),
+    ("schedule", "CheckRunDeployment"): (
+        *("checks", "check_runs", "firing", "clock_repair", "starter", "following", "requested_runs", "run_steps"),
+    ),
     ("announce", "AnnounceDeployment"): (
         *("triggers", "check_hints", "judged_runs", "payloads", "submissions", "event_bus"),
     ),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from functions.checks.assertions.json_path import MISSING, is_equal, is_number, parse_path, read_document, value_at
 from functions.checks.assertions.kinds import (
@@ -43,6 +43,15 @@ class Outcome:
     memory_peak_bytes: int | None
 
 
+class AssertionResult(TypedDict):
+    """One assertion with its outcome. Each text has at most 256 characters."""
+
+    assertion: str
+    expected: str
+    actual: str
+    passed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One assertion with its outcome. All texts have at most 256 characters."""
@@ -52,9 +61,14 @@ class Result:
     actual: str
     passed: bool
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> AssertionResult:
         """Return it as the API and events show it."""
-        return asdict(self)
+        return {
+            "assertion": self.assertion,
+            "expected": self.expected,
+            "actual": self.actual,
+            "passed": self.passed,
+        }
 
 
 @dataclass(frozen=True, slots=True)

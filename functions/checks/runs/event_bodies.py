@@ -1,20 +1,19 @@
-"""Events of checks: their bodies, and their publication from the row of a run."""
+"""Events of checks: their bodies, and their publication from the row of a run. Each `TypedDict` is a schema."""
 
-from __future__ import annotations
+from typing import Annotated, Literal, TypedDict
 
-from typing import TYPE_CHECKING, Any
+from pydantic import Field
 
-from functions.checks.runs.model import Run, RunStatus, event_id_of
-from functions.checks.state import State
+from functions.checks.assertions.evaluation import AssertionResult
+from functions.checks.runs.model import Run, RunKind, RunStatus, event_id_of
+from functions.checks.settings.model import Check
+from functions.checks.state import Announcement, State
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.cut_body import event_bytes
 from functions.event_log.model import Event
+from functions.http.openapi.bodies import Time, Uuid
 from functions.http.paths import result_path
 from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
-
-if TYPE_CHECKING:
-    from functions.checks.settings.model import Check
-    from functions.checks.state import Announcement
 
 _NEXT = {
     State.UP: "Nothing: the check passes again.",
@@ -27,30 +26,59 @@ _NEXT = {
 }
 
 
-def run_body(check: Check, run: Run, public_base_url: str) -> dict[str, Any]:
-    """Return the fields about the run that every event has."""
-    submission_id = run.submission_id
-    return {
-        "check_id": check.check_id,
-        "check_slug": check.settings.slug,
-        "check_name": check.settings.name,
-        "tags": list(check.settings.tags),
-        "run_id": run.run_id,
-        "kind": run.kind.value,
-        "status": run.status.value,
-        "scheduled_at": to_rfc3339(run.scheduled_ms),
-        "reason": run.reason,
-        "verdict": run.verdict,
-        "wall_time_secs": run.wall_time_secs,
-        "submission_id": submission_id,
-        "result_url": None if submission_id is None else public_base_url + result_path(submission_id),
-    }
+class CheckEvent(TypedDict):
+    """The fields of every event of a check."""
+
+    timestamp: Time
+    check_id: Uuid
+    check_slug: str
+    check_name: str
+    tags: list[str]
+    run_id: Uuid
+    kind: RunKind
+    status: RunStatus
+    scheduled_at: Time
+    reason: str
+    verdict: str | None
+    wall_time_secs: float | None
+    submission_id: Uuid | None
+    result_url: Annotated[str | None, Field(description="The run with its output and evidence.")]
+
+
+class CheckRunCompletedEvent(CheckEvent):
+    """A run of a check has ended."""
+
+    type: Literal["check.run.completed"]
+
+
+class CheckRunMissedEvent(CheckEvent):
+    """A run of a check did not start."""
+
+    type: Literal["check.run.missed"]
+
+
+class CheckStateChangedEvent(CheckEvent):
+    """The state of a check has changed, or lasts for another `remind_hours`."""
+
+    type: Literal["check.state.changed"]
+    state: State
+    previous_state: State
+    is_reminder: bool
+    since: Annotated[Time | None, Field(description="When the state began; of an outage its first failure.")]
+    outage_secs: Annotated[int | None, Field(description="Only after a recovery.")]
+    failed: list[AssertionResult]
+    difference: Annotated[str, Field(description="From the last good output; at most 60 lines. Empty: none.")]
+    next: Annotated[str, Field(description="What to do.")]
 
 
 def run_event(check: Check, run: Run, at_ms: int, public_base_url: str) -> tuple[str, bytes]:
     """Return the event of a run that has ended or was missed."""
-    event_type = EVENT_CHECK_MISSED if run.status is RunStatus.MISSED else EVENT_CHECK_RUN
-    return event_type, _body(event_type, at_ms, run_body(check, run, public_base_url))
+    shared = _check_event(check, run, at_ms, public_base_url)
+    if run.status is RunStatus.MISSED:
+        missed: CheckRunMissedEvent = {"type": "check.run.missed", **shared}
+        return EVENT_CHECK_MISSED, event_bytes(missed)
+    completed: CheckRunCompletedEvent = {"type": "check.run.completed", **shared}
+    return EVENT_CHECK_RUN, event_bytes(completed)
 
 
 def state_event(
@@ -59,18 +87,19 @@ def state_event(
     """Return the event of a new state, or the reminder of one."""
     has_failed = run.status is RunStatus.FAILED  # a check that should fail passes without its assertions
     since_ms, outage_ms = announced.since_ms, announced.outage_ms
-    body = {
-        **run_body(check, run, public_base_url),
-        "state": announced.state.value,
-        "previous_state": announced.was.value,
+    changed: CheckStateChangedEvent = {
+        "type": "check.state.changed",
+        **_check_event(check, run, at_ms, public_base_url),
+        "state": announced.state,
+        "previous_state": announced.was,
         "is_reminder": announced.is_reminder,
         "since": None if since_ms is None else to_rfc3339(since_ms),
         "outage_secs": None if outage_ms is None else outage_ms // MS_PER_SEC,
-        "failed": [dict(result) for result in run.results if not result["passed"]] if has_failed else [],
+        "failed": [result for result in run.results if not result["passed"]] if has_failed else [],
         "difference": difference,
         "next": _NEXT[announced.state],
     }
-    return EVENT_CHECK_CHANGED, _body(EVENT_CHECK_CHANGED, at_ms, body)
+    return EVENT_CHECK_CHANGED, event_bytes(changed)
 
 
 def events_of(run: Run) -> list[Event]:
@@ -80,5 +109,21 @@ def events_of(run: Run) -> list[Event]:
     ]
 
 
-def _body(event_type: str, at_ms: int, body: dict[str, Any]) -> bytes:
-    return event_bytes({"type": event_type, "timestamp": to_rfc3339(at_ms), **body})
+def _check_event(check: Check, run: Run, at_ms: int, public_base_url: str) -> CheckEvent:
+    submission_id = run.submission_id
+    return {
+        "timestamp": to_rfc3339(at_ms),
+        "check_id": check.check_id,
+        "check_slug": check.settings.slug or "",
+        "check_name": check.settings.name,
+        "tags": list(check.settings.tags),
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "status": run.status,
+        "scheduled_at": to_rfc3339(run.scheduled_ms),
+        "reason": run.reason,
+        "verdict": run.verdict,
+        "wall_time_secs": run.wall_time_secs,
+        "submission_id": submission_id,
+        "result_url": None if submission_id is None else public_base_url + result_path(submission_id),
+    }

@@ -8,12 +8,12 @@ A slot of a check's schedule becomes exactly one run, in the transaction that mo
 """
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
 
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
+from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.settings.model import Check
 from functions.clock import MS_PER_SEC, to_rfc3339
 
@@ -71,7 +71,7 @@ class Run:
     wall_time_secs: Annotated[float | None, IN_KEY] = None
     started_at: str | None = None
     completed_at: str | None = None
-    results: Annotated[tuple[Mapping[str, Any], ...], JSON, OMIT_DEFAULT] = ()
+    results: Annotated[tuple[AssertionResult, ...], JSON, OMIT_DEFAULT] = ()
     events: Annotated[tuple[tuple[str, bytes], ...], OMIT_DEFAULT] = field(default=(), repr=False)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from functions.percentile import percentile
 
@@ -25,7 +25,16 @@ class HistoryPoint:
     wall_time_secs: float | None = None
 
 
-def summarise(points: Iterable[HistoryPoint], now_ms: int) -> dict[str, Any]:
+class Statistics(TypedDict):
+    """Figures of the latest 1,000 runs of 30 days; null without data. Uptime: the share of runs that passed."""
+
+    p50_wall_secs: float | None
+    p95_wall_secs: float | None
+    uptime_7d: float | None
+    uptime_30d: float | None
+
+
+def summarise(points: Iterable[HistoryPoint], now_ms: int) -> Statistics:
     """Return p50 and p95 of the wall time, and uptime as a share from 0 to 1; None without data.
 
     Uptime is the share of passed and flaky runs among those that ran. Platform faults, missed and skipped runs say

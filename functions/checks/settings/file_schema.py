@@ -7,9 +7,17 @@ import functools
 import json
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from functions.checks.settings.check_settings import CheckSettings
 
 _ONLY_OF_ONE_CHECK = ("slug", "name", "file")
+
+
+class JsonSchema(BaseModel):
+    """A JSON Schema."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 def file_schema() -> dict[str, Any]:

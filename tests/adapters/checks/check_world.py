@@ -11,15 +11,17 @@ from typing import Any
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
+from functions.checks.deployment import CheckDeployment
 from functions.checks.events import request_limit
+from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.model import Run
 from functions.handlers import checks, record, schedule
-from functions.handlers.check_wiring import wire
 from functions.projects.quota import Quota
 from functions.projects.registry import ProjectRegistry
-from functions.settings import ScheduleSettings, load
+from functions.settings import load_settings
 from functions.submissions.rows import submission_of
 from functions.submissions.run.execution_request import execution_requested
+from functions.telemetry import logger
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, send
 from tests.adapters.pipeline import Context, call
@@ -50,9 +52,12 @@ class CheckWorld:
         self.aws, self.key, self.time = aws, key, FakeTime()
         self.answer: Callable[[str], dict[str, Any]] = passes
         aws.environment("ScheduleFunction")
-        self.parts = wire(load(ScheduleSettings), "schedule", self.time)
-        aws.monkeypatch.setattr(schedule, "wired", functools.cache(lambda: self.parts))
-        aws.monkeypatch.setattr(checks, "now_ms", self.time)
+        self.parts = CheckRunDeployment(load_settings(schedule.SETTINGS), logger("schedule"), self.time)
+        aws.monkeypatch.setattr(schedule, "deployment", lambda: self.parts)
+        aws.monkeypatch.setattr(checks, "deployment", functools.cache(self._of_routes))
+
+    def _of_routes(self) -> CheckDeployment:
+        return CheckDeployment(load_settings(checks.SETTINGS), logger("checks"), self.time)
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         return send(self.key, method, path, body, **more)
@@ -78,7 +83,7 @@ class CheckWorld:
         return items
 
     def rows(self, check: Any) -> list[Run]:
-        return self.parts.runs.since(PROJECT_ID, check["id"], 0, 10_000)
+        return self.parts.check_runs.since(PROJECT_ID, check["id"], 0, 10_000)
 
     def statuses(self, check: Any) -> list[str]:
         """The statuses of its runs, oldest first."""

@@ -70,7 +70,7 @@ def test_checks_with_a_tag_start_side_by_side(world: CheckWorld) -> None:
         world.create(name=f"check {number}", tags=["deploy"])
     put(world, tag="deploy")
     together = threading.Barrier(4)
-    events = world.parts.requested.starter.events
+    events = world.parts.check_events
     add_run = events.add_run
 
     def add_with_others(run: Run, event_id: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import PROGRAM, CheckWorld
 from tests.adapters.http_calls import get, send
+
+if TYPE_CHECKING:
+    from functions.checks.assertions.evaluation import AssertionResult
 
 
 def test_the_answer_of_a_creation_shows_the_next_five_runs_in_the_zone(world: CheckWorld) -> None:
@@ -233,9 +236,9 @@ def every_item(world: CheckWorld, path: str) -> list[Any]:
 
 def test_a_page_of_runs_with_the_longest_results_fits_into_the_response_of_lambda(world: CheckWorld) -> None:
     check = world.create()
-    stored = world.parts.steps.store.get(PROJECT_ID, check["id"])
+    stored = world.parts.checks.get(PROJECT_ID, check["id"])
     assert stored is not None
-    result = {
+    result: AssertionResult = {
         "assertion": "\U0001f600" * 256,
         "expected": "\U0001f600" * 256,
         "actual": "\U0001f600" * 256,
@@ -243,7 +246,7 @@ def test_a_page_of_runs_with_the_longest_results_fits_into_the_response_of_lambd
     }
     for number in range(101):
         run = new_run(stored, RunKind.MANUAL, world.time.ms + number, world.time.ms, new_id())
-        world.parts.runs.add_run(replace(run, results=(result,) * 21))
+        world.parts.check_runs.add_run(replace(run, results=(result,) * 21))
     ids = [run["id"] for run in every_item(world, f"/api/checks/{check['id']}/runs")]
     assert len(ids) == len(set(ids)) == 101
 

@@ -100,7 +100,7 @@ def test_a_muted_run_starts_others_and_a_test_or_a_missed_run_does_not(world: Ch
     world.settle()
     assert set(world.statuses(source)) == {"passed", "missed"}
     assert statuses_of(world, report) == [["passed"]]
-    assert list(world.parts.runs.due(world.time.ms)) == []
+    assert list(world.parts.check_runs.due(world.time.ms)) == []
     assert world.events() == []
 
 

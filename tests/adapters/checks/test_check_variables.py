@@ -61,7 +61,7 @@ def test_the_row_of_a_run_keeps_its_variables_sealed_until_its_end(world: CheckW
 
 def test_the_values_of_a_check_open_for_no_other_check(world: CheckWorld) -> None:
     one, two = world.create(env={"API_TOKEN": TOKEN}), world.create(name="two")
-    store, variables = world.parts.steps.store, world.parts.steps.variables
+    store, variables = world.parts.checks, world.parts.check_variables
     first, second = (store.get("project-of-tests", check["id"], with_source=True) for check in (one, two))
     assert first is not None
     assert second is not None

@@ -266,7 +266,7 @@ def test_a_purge_deletes_a_run_that_is_written_until_its_check_is_deleted(
     delete = CheckStore.delete
 
     def write_and_delete(store: CheckStore, seen: Check) -> bool:
-        world.parts.runs.add_run(new_run(seen, RunKind.EVENT, world.time.ms, world.time.ms, new_id()))
+        world.parts.check_runs.add_run(new_run(seen, RunKind.EVENT, world.time.ms, world.time.ms, new_id()))
         return delete(store, seen)
 
     monkeypatch.setattr(CheckStore, "delete", write_and_delete)

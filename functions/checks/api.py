@@ -1,0 +1,233 @@
+"""The routes of /api/checks and /api/badges."""
+
+from typing import Any
+
+from functions.checks.badge import BadgeView, ShieldsBadge
+from functions.checks.badge_routes import BadgeRoutes
+from functions.checks.inbound_routes import InboundRoutes
+from functions.checks.routes import CheckRoutes
+from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.settings.file_schema import JsonSchema
+from functions.checks.settings.model import MAX_CHECKS
+from functions.checks.settings.requests import ChangedSettings, InboundEvent, RunNowRequest
+from functions.checks.state import State
+from functions.checks.views import (
+    CheckDeleted,
+    CheckDetail,
+    CheckPage,
+    CheckRunPage,
+    CheckRunView,
+    CheckView,
+    InboundSecret,
+)
+from functions.http.openapi.bodies import Error, InvalidError
+from functions.http.openapi.operation import (
+    BAD,
+    ID,
+    KEYED,
+    LIMITED,
+    NO_RESPONSE,
+    OPEN,
+    PAGE,
+    TAKES_BODY,
+    Answer,
+    path,
+    query,
+)
+from functions.http.route import Route
+
+_UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
+_BODY: dict[int, Answer] = {
+    **TAKES_BODY,
+    400: (
+        "`bad_request`: broken JSON, an unsupported language, code or stdin too large, or the id is no UUID.",
+        (Error,),
+    ),
+    422: (
+        "`invalid`: fields are missing, unknown or have invalid values; a schedule with a correct example.",
+        (InvalidError,),
+    ),
+    504: NO_RESPONSE,
+}
+_ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
+_CHANGED: Answer = ("`conflict`: the slug is taken, or other requests keep changing the check.", (Error,))
+_SIGNED = "As Standard Webhooks specifies it, with the secret of POST /api/checks/{id}/secret."
+_NIGHTLY: dict[str, Any] = {
+    "name": "Nightly totals",
+    "language": "python",
+    "code": "print(sum(range(10)))",
+    "schedule": "cron(30 2 * * ? *)",
+    "timezone": "Europe/Berlin",
+    "assertions": [{"type": "stdout", "equals": "45"}],
+}
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": _SIGNED}
+
+
+_BADGE: dict[int, Answer] = {404: ("`not_found`: no such badge.", (Error,)), **OPEN}
+
+CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
+    Route(
+        "POST",
+        "/api/checks",
+        CheckRoutes.create,
+        "createCheck",
+        "Create a check: a program that runs by itself",
+        {
+            200: ("Created, with its next five runs.", (CheckView,)),
+            **_BODY,
+            409: (f"`conflict`: the slug is taken, or the project has {MAX_CHECKS} checks.", (Error,)),
+        },
+        request=CheckSettings,
+        examples={
+            "nightly": {"value": _NIGHTLY},
+            "every five minutes": {
+                "value": {"name": "Probe", "language": "python", "code": "print('ok')", "schedule": "rate(5 minutes)"}
+            },
+        },
+    ),
+    Route(
+        "GET",
+        "/api/checks",
+        CheckRoutes.page,
+        "listChecks",
+        "List the project's checks, newest first",
+        {200: ("One page.", (CheckPage,)), 400: BAD, **KEYED},
+        (
+            query("tag", {"type": "string"}, "Only checks with this tag."),
+            query("state", {"enum": list(State)}, "Only checks in this state."),
+            query("slug", {"type": "string"}, "Only the check with this slug."),
+            *PAGE,
+        ),
+    ),
+    Route(
+        "GET",
+        "/api/checks/{id}",
+        CheckRoutes.one,
+        "getCheck",
+        "Show a check",
+        {200: ("The check.", (CheckDetail,)), **_ONE},
+        (ID,),
+    ),
+    Route(
+        "PATCH",
+        "/api/checks/{id}",
+        CheckRoutes.change,
+        "changeCheck",
+        "Change a check",
+        {200: ("Changed.", (CheckView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
+        (ID,),
+        ChangedSettings,
+        {"schedule": {"value": {"schedule": "rate(1 hour)"}}, "no reminder": {"value": {"remind_hours": None}}},
+    ),
+    Route(
+        "DELETE",
+        "/api/checks/{id}",
+        CheckRoutes.delete,
+        "deleteCheck",
+        "Delete a check",
+        {200: ("Deleted.", (CheckDeleted,)), **_ONE, 409: ("`conflict`: other checks follow it.", (Error,))},
+        (ID,),
+    ),
+    Route(
+        "POST",
+        "/api/checks/{id}/run",
+        CheckRoutes.run,
+        "runCheck",
+        "Run a check now",
+        {202: ("Queued.", (CheckRunView,)), **_BODY, 404: _UNKNOWN, 429: LIMITED},
+        (ID,),
+        RunNowRequest,
+        {"run": {"value": {}}, "test": {"value": {"affects_state": False}}},
+        body_required=False,
+    ),
+    Route(
+        "POST",
+        "/api/checks/{id}/pause",
+        CheckRoutes.pause,
+        "pauseCheck",
+        "Rest the schedule of a check",
+        {200: ("Paused.", (CheckView,)), **_ONE, 409: _CHANGED},
+        (ID,),
+    ),
+    Route(
+        "POST",
+        "/api/checks/{id}/resume",
+        CheckRoutes.resume,
+        "resumeCheck",
+        "Start the schedule of a check again",
+        {200: ("Resumed. Slots of the pause are not missed.", (CheckView,)), **_ONE, 409: _CHANGED},
+        (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/checks/{id}/runs",
+        CheckRoutes.history,
+        "listCheckRuns",
+        "List the runs of a check of the last 90 days, newest first",
+        {200: ("One page.", (CheckRunPage,)), **_ONE},
+        (ID, *PAGE),
+    ),
+    Route(
+        "GET",
+        "/api/schemas/checks.json",
+        CheckRoutes.schema,
+        "getChecksSchema",
+        "The JSON Schema of checks.yaml, for editors",
+        {200: ("JSON Schema, draft 2020-12; cached for an hour.", (JsonSchema,)), **OPEN},
+        security=None,
+    ),
+)
+INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
+    Route(
+        "POST",
+        "/api/checks/{id}/secret",
+        InboundRoutes.new_secret,
+        "replaceInboundSecret",
+        "Make the secret of signed calls that run a check",
+        {200: ("Made; it replaces the one before.", (InboundSecret,)), **_ONE},
+        (ID,),
+    ),
+    Route(
+        "POST",
+        "/api/checks/{id}/events",
+        InboundRoutes.receive,
+        "receiveEvent",
+        "Run a check with an event, in a signed call",
+        {
+            202: ("Queued; or the run of an earlier call with this webhook-id.", (CheckRunView,)),
+            **_BODY,
+            401: ("`unauthorized`: the signature does not fit, or the check has no secret.", (Error,)),
+            404: _UNKNOWN,
+            429: LIMITED,
+        },
+        (ID, _header("webhook-id"), _header("webhook-timestamp")),
+        InboundEvent,
+        {"deployed": {"value": {"type": "deployed", "version": "1.4.2"}}},
+        security="Signature",
+    ),
+)
+BADGE_ROUTES: tuple[Route[BadgeRoutes], ...] = (
+    Route(
+        "GET",
+        "/api/badges/{name}",
+        BadgeRoutes.file,
+        "getBadge",
+        "Show the state of a check as a picture or as JSON",
+        {200: ("<token>.svg or <token>.json; cached for 60 s.", (BadgeView, "image/svg+xml")), **_BADGE},
+        (path("name", {"type": "string"}),),
+        security=None,
+    ),
+    Route(
+        "GET",
+        "/api/badges/{token}/shields",
+        BadgeRoutes.shields,
+        "getShieldsBadge",
+        "Show the state of a check to shields.io",
+        {200: ("Cached for 60 s.", (ShieldsBadge,)), **_BADGE},
+        (path("token", {"type": "string"}),),
+        security=None,
+    ),
+)

@@ -1,0 +1,102 @@
+"""The parts that start runs of checks, and end them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from functions.checks.deployment import CheckDeployment
+
+if TYPE_CHECKING:
+    from functions.checks.events.follow import Following
+    from functions.checks.events.requested import RequestedRuns
+    from functions.checks.events.start import Starter
+    from functions.checks.runs.clock_repair import ClockRepair
+    from functions.checks.runs.fire import Firing
+    from functions.checks.runs.steps import RunSteps
+    from functions.submissions.accept.acceptance import Acceptance
+
+
+class CheckRunDeployment(CheckDeployment):
+    """The parts that start runs of checks, and end them."""
+
+    @cached_property
+    def firing(self) -> Firing:
+        """Gives due checks their runs."""
+        from functions.checks.runs.fire import Firing
+
+        return Firing(self.checks, self.check_runs, self.clock)
+
+    @cached_property
+    def clock_repair(self) -> ClockRepair:
+        """Brings checks and runs back after a clock that ran ahead."""
+        from functions.checks.runs.clock_repair import ClockMark, ClockRepair
+
+        mark = ClockMark(self.settings.checks_table, self.dynamodb, self.clock)
+        return ClockRepair(mark, self.check_runs, self.firing, self.clock)
+
+    @cached_property
+    def starter(self) -> Starter:
+        """Starts runs on events."""
+        from functions.checks.events.start import Starter
+
+        return Starter(self.check_events, self.check_hints, self.check_request_limit, self.log, self.clock)
+
+    @cached_property
+    def following(self) -> Following:
+        """Starts the checks that follow a run or a submission."""
+        from functions.checks.events.follow import Following
+
+        return Following(self.checks, self.triggers, self.starter)
+
+    @cached_property
+    def requested_runs(self) -> RequestedRuns:
+        """Starts the checks that an event of the bus names."""
+        from functions.checks.events.requested import RequestedRuns
+
+        return RequestedRuns(self.checks, self.starter)
+
+    @cached_property
+    def run_steps(self) -> RunSteps:
+        """Does the steps of runs."""
+        from functions.checks.runs.complete import RunCompleter
+        from functions.checks.runs.steps import RunSteps
+
+        base_url = self.settings.public_base_url
+        return RunSteps(
+            store=self.checks,
+            runs=self.check_runs,
+            projects=self.registry,
+            submissions=self.submissions,
+            acceptance=self.run_acceptance,
+            completer=RunCompleter(self.checks, self.check_runs, self.payloads, base_url, self.clock),
+            outbox=self.outbox,
+            hints=self.check_hints,
+            variables=self.check_variables,
+            start_followers=self.following.after_run,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def run_acceptance(self) -> Acceptance:
+        """Accepts the programs of runs as submissions."""
+        from functions.submissions.accept.acceptance import Acceptance
+        from functions.submissions.accept.kind import RunKind
+        from functions.submissions.accept.quota_admission import QuotaAdmission
+        from functions.submissions.accept.start import SubmissionStarter
+        from functions.submissions.run.queues import Queues
+
+        settings, kind = self.settings, RunKind(self.payloads)
+        admission = QuotaAdmission(self.quotas, self.submissions, self.clock, self.log)
+        queues = Queues(self.sqs, settings.interactive_queue_url, settings.batch_queue_url)
+        starter = SubmissionStarter(
+            self.submissions,
+            admission,
+            kind,
+            self.secret_boxes,
+            queues,
+            settings.pending_redrive_secs,
+            self.clock,
+            self.log,
+        )
+        return Acceptance(settings, self.submissions, admission, kind, queues, starter, self.clock)
