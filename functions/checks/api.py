@@ -158,7 +158,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         CheckRoutes.resume,
         "resumeCheck",
         "Start the schedule of a check again",
-        {200: ("Resumed. Slots of the pause are not missed.", (CheckView,)), **_ONE, 409: _CHANGED},
+        {200: ("Resumed. Times of the pause are not missed.", (CheckView,)), **_ONE, 409: _CHANGED},
         (ID,),
     ),
     Route(

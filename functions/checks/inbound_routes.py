@@ -55,9 +55,9 @@ class InboundRoutes:
         run = replace(new_run(check, RunKind.EVENT, now, now, new_id()), event=text)
         earlier = earlier or events.add_run(run, webhook_id)
         if earlier is not None:
-            kept = self.deployment.check_runs.get_run(runs_pk(project_id, check_id), earlier) or run
+            shown = self.deployment.check_runs.get_run(runs_pk(project_id, check_id), earlier) or run
         else:
-            kept = run
+            shown = run
             self.deployment.check_hints.try_send(run, self.deployment.log)
             self.deployment.log.info("Check run requested by an event", **run.log_ids, request_id=app.request_id)
-        return answer(run_view(kept), 202)
+        return answer(run_view(shown), 202)

@@ -20,7 +20,7 @@ def list_filters(parameters: Parameters) -> Callable[[Check], bool]:
     if state is not None and state not in list(State):
         raise BadRequestError(f"state must be one of {', '.join(State)}.")
 
-    def wanted(check: Check) -> bool:
+    def is_listed(check: Check) -> bool:
         settings = check.settings
         return (
             (tag is None or tag in settings.tags)
@@ -28,4 +28,4 @@ def list_filters(parameters: Parameters) -> Callable[[Check], bool]:
             and (slug is None or settings.slug == slug)
         )
 
-    return wanted
+    return is_listed

@@ -65,7 +65,7 @@ class CheckRoutes:
             badge_token=secrets.token_urlsafe(_TOKEN_BYTES),
         )
         self.deployment.trigger_rules.check_trigger(check.check_id, project_id, settings)
-        check = self.deployment.check_variables.sealed(replace(check, next_slot_ms=check.next_slot_after(now)))
+        check = self.deployment.check_variables.sealed(replace(check, next_slot_ms=check.next_time_after(now)))
         try:
             self.deployment.checks.create(check)
         except SlugTakenError:
@@ -79,9 +79,9 @@ class CheckRoutes:
         """List the project's checks, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        limit, wanted, now = parameters.page_limit(query), list_filters(query), self.deployment.clock()
+        limit, is_listed, now = parameters.page_limit(query), list_filters(query), self.deployment.clock()
         after = start_after(query, project_id)
-        page = cut(list(filter(wanted, self.deployment.checks.list_all(project_id))), limit, _created_key, after)
+        page = cut(list(filter(is_listed, self.deployment.checks.list_all(project_id))), limit, _created_key, after)
         return page_answer(project_id, page, lambda check: listed_check(check, now), _created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
@@ -93,20 +93,22 @@ class CheckRoutes:
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given settings. Raises ConflictError if other requests keep changing the check."""
 
-        def changed(seen: Check) -> Check:
+        def changed(before: Check) -> Check:
             now = self.deployment.clock()
-            settings = changed_settings(seen.settings, raw, now)
-            if settings.slug != seen.settings.slug:
-                self.deployment.trigger_rules.refuse_if_followed(seen)
-            if (settings.slug, settings.trigger) != (seen.settings.slug, seen.settings.trigger):
-                self.deployment.trigger_rules.check_trigger(seen.check_id, seen.project_id, settings)
-            after = self.deployment.check_variables.sealed(replace(seen, settings=settings, updated_at=to_rfc3339(now)))
+            settings = changed_settings(before.settings, raw, now)
+            if settings.slug != before.settings.slug:
+                self.deployment.trigger_rules.refuse_if_followed(before)
+            if (settings.slug, settings.trigger) != (before.settings.slug, before.settings.trigger):
+                self.deployment.trigger_rules.check_trigger(before.check_id, before.project_id, settings)
+            after = self.deployment.check_variables.sealed(
+                replace(before, settings=settings, updated_at=to_rfc3339(now))
+            )
             timing = ("schedule", "timezone", "spread_minutes")
-            if all(getattr(settings, name) == getattr(seen.settings, name) for name in timing):
+            if all(getattr(settings, name) == getattr(before.settings, name) for name in timing):
                 return after
             after = replace(after, anchor_ms=_whole_minute(now))
-            # A slot whose old spread is over has run already.
-            return after if after.is_paused else _scheduled(after, now, min(seen.spread_ms, after.spread_ms))
+            # A time whose old spread is over has its run already.
+            return after if after.is_paused else _scheduled(after, now, min(before.spread_ms, after.spread_ms))
 
         own_check(self.deployment, app, id_text)
         raw = json_body(app.current_event)
@@ -115,20 +117,20 @@ class CheckRoutes:
     def pause(self, app: Resolver, id_text: str) -> Response[str]:
         """Rest the schedule. A run that goes on ends."""
 
-        def paused(seen: Check) -> Check:
+        def paused(before: Check) -> Check:
             now = self.deployment.clock()
-            return replace(seen, standing=pause(seen.standing, seen.rules, now).standing, next_slot_ms=None)
+            return replace(before, standing=pause(before.standing, before.rules, now).standing, next_slot_ms=None)
 
         return self._changed(app, id_text, "Check paused", paused)
 
     def resume(self, app: Resolver, id_text: str) -> Response[str]:
-        """Start the schedule again, with its next slot: the slots meanwhile are not missed."""
+        """Start the schedule again, with its next time: the times meanwhile are not missed."""
 
-        def resumed(seen: Check) -> Check:
+        def resumed(before: Check) -> Check:
             now = self.deployment.clock()
-            if seen.standing.state is not State.PAUSED:
-                return seen
-            return _scheduled(replace(seen, standing=resume(seen.standing, now).standing), now, seen.spread_ms)
+            if before.standing.state is not State.PAUSED:
+                return before
+            return _scheduled(replace(before, standing=resume(before.standing, now).standing), now, before.spread_ms)
 
         return self._changed(app, id_text, "Check resumed", resumed)
 
@@ -174,10 +176,10 @@ class CheckRoutes:
 
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():
-            seen = own_check(self.deployment, app, id_text, with_source=True)
-            after = change(seen)
+            before = own_check(self.deployment, app, id_text, with_source=True)
+            after = change(before)
             try:
-                is_changed = after == seen or self.deployment.checks.change(seen, after)
+                is_changed = after == before or self.deployment.checks.change(before, after)
             except SlugTakenError:
                 raise _slug_taken(after.settings.slug) from None
             if is_changed:
@@ -196,8 +198,8 @@ def own_check(deployment: CheckDeployment, app: Resolver, id_text: str, *, with_
 
 
 def _scheduled(check: Check, now: int, spread_ms: int) -> Check:
-    """Return the check at its next slot. A slot whose spread is not over yet still runs."""
-    return replace(check, next_slot_ms=check.next_slot_after(now - spread_ms))
+    """Return the check at its next time. A time whose spread is not over yet still gets its run."""
+    return replace(check, next_slot_ms=check.next_time_after(now - spread_ms))
 
 
 def _whole_minute(now: int) -> int:

@@ -6,7 +6,7 @@
                failing ──fewer than N of M──▶ up | flaky      late: a run did not start in time
     error: the platform failed, which says nothing about the program      paused: by request
 
-A run is one slot with all its retries. History is written in every case.
+A run is one scheduled time with all its retries. History is written in every case.
 """
 
 from dataclasses import dataclass, replace

@@ -20,7 +20,7 @@ from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
 from functions.submissions.accept.limits import RequestLimits
 
-SHOWN_SLOTS = 5
+SHOWN_TIMES = 5
 
 
 class LastRun(TypedDict):
@@ -110,7 +110,7 @@ class CheckRunView(TypedDict):
     check_id: Uuid
     kind: RunKind
     status: RunStatus
-    scheduled_at: Annotated[Time, Field(description="The slot of its schedule, without the spread.")]
+    scheduled_at: Annotated[Time, Field(description="The time of its schedule, without the spread.")]
     affects_state: bool
     attempt: Annotated[int, Field(description="0: the first; retries count up.")]
     reason: Annotated[str, Field(description="Why it was missed, skipped, late, repeated or not run.")]
@@ -169,8 +169,8 @@ def next_runs(check: Check, now_ms: int) -> list[str]:
     first = check.next_slot_ms
     if first is None:
         return []
-    slots = [first, *islice(check.slots_after(max(first, now_ms - check.spread_ms)), SHOWN_SLOTS - 1)]
-    return [check.in_zone(slot + check.spread_ms) for slot in slots]
+    times = [first, *islice(check.times_after(max(first, now_ms - check.spread_ms)), SHOWN_TIMES - 1)]
+    return [check.in_zone(time + check.spread_ms) for time in times]
 
 
 def run_view(run: Run) -> CheckRunView:

@@ -69,7 +69,7 @@ def deployment() -> CheckRunDeployment:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take the due slots and runs on an event of the schedule; do what messages of the queue say."""
+    """Start the runs of due checks on an event of the schedule; do what messages of the queue say."""
     if "Records" in event:
         return handle_batch(event, context, partial(_hinted, context))
     _repair_clock()

@@ -1,4 +1,4 @@
-"""Each slot of two years becomes one row, in ten zones, however the schedule is served."""
+"""Each scheduled time of two years becomes one row, in ten zones, however the schedule is served."""
 
 import random
 from collections import Counter
@@ -7,7 +7,7 @@ from itertools import takewhile
 
 import pytest
 
-from functions.checks.runs.fire import ON_TIME_MS, take
+from functions.checks.runs.fire import ON_TIME_MS, due_runs
 from functions.checks.runs.model import Run, RunStatus
 from functions.checks.schedule.expression import MINUTE_MS, parse_schedule
 from functions.checks.settings.check_settings import CheckSettings
@@ -37,13 +37,13 @@ def new_check(zone: str, schedule: str, **settings: object) -> Check:
         anchor_ms=START,
         badge_token="",
     )
-    return replace(check, next_slot_ms=check.next_slot_after(START))
+    return replace(check, next_slot_ms=check.next_time_after(START))
 
 
 def served(check: Check, chance: random.Random) -> list[tuple[Run, int]]:
     """Serve the check until the end: some minutes late, sometimes after an outage, and every call twice.
 
-    A run ends before the next slot, or lasts for nine hours. Each row comes with the time of its call.
+    A run ends before the next time, or lasts for nine hours. Each row comes with the time of its call.
     """
     rows: list[tuple[Run, int]] = []
     now, busy_until = START, 0
@@ -51,8 +51,8 @@ def served(check: Check, chance: random.Random) -> list[tuple[Run, int]]:
         now = max(now, due) + chance.choice((0, 0, 1, 1, 2, 50, 179, 20 * 60)) * MINUTE_MS + chance.randrange(MINUTE_MS)
         if now >= busy_until:
             check = replace(check, open_run_id=None)
-        runs, after = take(check, now)
-        assert take(check, now) == (runs, after)  # a duplicate writes the same rows, and its condition fails
+        runs, after = due_runs(check, now)
+        assert due_runs(check, now) == (runs, after)  # a duplicate writes the same rows, and its condition fails
         rows += [(run, now) for run in runs]
         if runs[-1].status is RunStatus.QUEUED:
             busy_until = now + chance.choice((1, 9 * HOUR_MS))
@@ -61,13 +61,15 @@ def served(check: Check, chance: random.Random) -> list[tuple[Run, int]]:
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_each_slot_of_two_years_becomes_one_row(zone: str) -> None:
+def test_each_time_of_two_years_becomes_one_row(zone: str) -> None:
     is_strict = ZONES.index(zone) % 2 == 0
     settings = {"overlap": "skip", "spread_minutes": 10} if is_strict else {"overlap": "allow", "missed": "skip"}
     check = new_check(zone, SCHEDULE, **settings)
     rows = served(check, random.Random(zone))  # noqa: S311 - a plan that is the same each time
-    slots = takewhile(lambda slot: slot + check.spread_ms < END, parse_schedule(SCHEDULE, zone).after(START, START))
-    wanted, found = list(slots), [run.scheduled_ms for run, _ in rows]
+    times = takewhile(
+        lambda time: time + check.spread_ms < END, parse_schedule(SCHEDULE, zone).times_after(START, START)
+    )
+    wanted, found = list(times), [run.scheduled_ms for run, _ in rows]
     assert len(wanted) > 2_000
     assert found[: len(wanted)] == wanted
     assert len({run.run_id for run, _ in rows}) == len(rows)

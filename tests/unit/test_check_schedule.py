@@ -1,4 +1,4 @@
-"""Slots of a check over two years in ten zones, against a walk through all quarter hours of real time."""
+"""Times of a check over two years in ten zones, against a walk through all quarter hours of real time."""
 
 import functools
 from datetime import datetime
@@ -26,12 +26,12 @@ START = from_rfc3339("2026-01-01T00:00:00Z")
 END = from_rfc3339("2028-01-01T00:00:00Z")
 
 
-def slots(expression: str, zone: str, start: int = START, end: int = END) -> list[int]:
-    return list(takewhile(lambda slot: slot < end, parse_schedule(expression, zone).after(start, start)))
+def times(expression: str, zone: str, start: int = START, end: int = END) -> list[int]:
+    return list(takewhile(lambda time: time < end, parse_schedule(expression, zone).times_after(start, start)))
 
 
 def shown(expression: str, zone: str, start: str, end: str) -> list[str]:
-    return [to_rfc3339(slot)[:16] for slot in slots(expression, zone, from_rfc3339(start), from_rfc3339(end))]
+    return [to_rfc3339(time)[:16] for time in times(expression, zone, from_rfc3339(start), from_rfc3339(end))]
 
 
 @functools.cache
@@ -62,7 +62,7 @@ def walked(zone: str, hours: set[int], minutes: set[int]) -> list[int]:
 def test_each_local_time_that_exists_runs_once_in_two_years(
     expression: str, hours: set[int], minutes: set[int], zone: str
 ) -> None:
-    assert slots(expression, zone) == walked(zone, hours, minutes)
+    assert times(expression, zone) == walked(zone, hours, minutes)
 
 
 def test_a_skipped_hour_is_skipped_and_a_repeated_hour_runs_once() -> None:
@@ -78,19 +78,19 @@ def test_a_time_within_the_repeated_hour_is_not_given_again() -> None:
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_a_rate_counts_real_time(zone: str) -> None:
-    found = slots("rate(6 hours)", zone)
+    found = times("rate(6 hours)", zone)
     assert found == list(range(START + 360 * MINUTE_MS, END, 360 * MINUTE_MS))
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_the_next_slot_from_any_time_is_the_one_of_the_list(zone: str) -> None:
+def test_the_next_time_from_any_time_is_the_one_of_the_list(zone: str) -> None:
     # Only these years: each call looks at every year of the expression.
     expression = "cron(0/20 0-4 * * ? 2026-2027)"
     schedule = parse_schedule(expression, zone)
-    found = slots(expression, zone, START, START + 366 * 1440 * MINUTE_MS)
+    found = times(expression, zone, START, START + 366 * 1440 * MINUTE_MS)
     for earlier, later in pairwise(found):
-        assert schedule.next_slot(earlier, START) == later
-        assert schedule.next_slot(later - 1, START) == later
+        assert schedule.next_time(earlier, START) == later
+        assert schedule.next_time(later - 1, START) == later
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_next_slot_from_any_time_is_the_one_of_the_list(zone: str) -> None:
 )
 def test_unix_cron_is_translated(unix: str, aws: str) -> None:
     end = START + 40 * 1440 * MINUTE_MS
-    assert slots(unix, "UTC", START, end) == slots(aws, "UTC", START, end) != []
+    assert times(unix, "UTC", START, end) == times(aws, "UTC", START, end) != []
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,12 @@ def difference(before: bytes, after: bytes) -> str:
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
     start = max(0, same - _CONTEXT_LINES)
     window = slice(start, start + _COMPARED_LINES)
-    found = list(unified_diff([_cut(line) for line in old[window]], [_cut(line) for line in new[window]], lineterm=""))
-    if not found:  # a long line differs behind its cut, or only the ends of lines do
-        found = ["", "", f"@@ line {same + 1}: differs in white space, in bytes that are no text, or far right @@"]
-    lines = [f"--- last good output, from line {start + 1}", f"+++ this output, from line {start + 1}", *found[2:]]
+    differing = list(
+        unified_diff([_cut(line) for line in old[window]], [_cut(line) for line in new[window]], lineterm="")
+    )
+    if not differing:  # a long line differs behind its cut, or only the ends of lines do
+        differing = ["", "", f"@@ line {same + 1}: differs in white space, in bytes that are no text, or far right @@"]
+    lines = [f"--- last good output, from line {start + 1}", f"+++ this output, from line {start + 1}", *differing[2:]]
     is_cut = max(len(old), len(new)) > window.stop or len(lines) > MAX_LINES
     return _bounded(lines[:MAX_LINES], is_cut=is_cut)
 

@@ -90,9 +90,9 @@ def evaluate(
     assertions: Sequence[Assertion], outcome: Outcome, last_good: bytes | None, *, should_fail: bool = False
 ) -> Evaluation:
     """Evaluate every assertion. `last_good`: standard output of the last run that passed, None before the first."""
-    if not any(isinstance(found, VerdictAssertion) for found in assertions):
+    if not any(isinstance(each, VerdictAssertion) for each in assertions):
         assertions = (VerdictAssertion(type="verdict", equals=Verdict.AC), *assertions)
-    results = tuple(_evaluate(found, outcome, last_good) for found in assertions)
+    results = tuple(_evaluate(each, outcome, last_good) for each in assertions)
     holds = all(result.passed for result in results)
     if should_fail and holds:
         unexpected = Result("should_fail", "at least one assertion fails", "every assertion holds", passed=False)

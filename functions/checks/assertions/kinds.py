@@ -164,7 +164,7 @@ def _check_one_operator(assertion: _Assertion, names: tuple[str, ...]) -> None:
 
 
 def _bounded(assertions: list[Assertion]) -> list[Assertion]:
-    patterns = [found.matches for found in assertions if isinstance(found, StdoutAssertion)]
+    patterns = [each.matches for each in assertions if isinstance(each, StdoutAssertion)]
     states = sum(count_states(pattern) for pattern in patterns if pattern)
     if states > MAX_STATES:
         raise ValueError(f"the patterns of a check have {states:,} states together, the limit is {MAX_STATES:,}")
@@ -177,4 +177,4 @@ type Assertions = Annotated[list[Assertion], Field(max_length=MAX_ASSERTIONS), A
 
 def to_stored(assertions: Sequence[Assertion]) -> list[dict[str, Any]]:
     """Return JSON objects as a client sends them."""
-    return [found.model_dump(mode="json", exclude_unset=True) for found in assertions]
+    return [each.model_dump(mode="json", exclude_unset=True) for each in assertions]

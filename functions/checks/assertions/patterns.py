@@ -22,9 +22,9 @@ def count_states(pattern: str) -> int:
 
 def is_found(pattern: str, text: bytes) -> bool:
     """Whether a valid pattern occurs in the first 64 KiB of a text."""
-    found = _compile(pattern).search(text[:SEARCHED_BYTES].decode(errors="replace")) is not None
+    occurs = _compile(pattern).search(text[:SEARCHED_BYTES].decode(errors="replace")) is not None
     re2.purge()  # its cache would keep up to 8 MiB for each of 128 patterns
-    return found
+    return occurs
 
 
 def _compile(pattern: str) -> re2._Regexp:

@@ -42,8 +42,8 @@ class EventStore(Table):
     def add_run(self, run: Run, event_id: str) -> str | None:
         """Write the run of an event. A repeat of the event writes nothing: it returns the position of its first run."""
         row_key, now = keys.event_key(run.check_id, event_id), self._clock() // MS_PER_SEC
-        seen = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
-        event = put(self.table_name, seen, f"{ABSENT} OR #ttl <= :now", {"now": now})
+        row = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
+        event = put(self.table_name, row, f"{ABSENT} OR #ttl <= :now", {"now": now})
         actions = {"event": event, "run": put(self.table_name, rows.run_item(run))}
         if transact_or_raise(self._client, actions) is None:
             return None

@@ -41,14 +41,14 @@ class Following:
             "submission_id": run.submission_id,
         }
         cause = Cause(f"run:{run.run_id}", f"after the run {run.run_id} of {slug}", data, run.chain + 1)
-        found = [
+        checks = [
             self.store.get(run.project_id, follower.check_id)
             for follower in self.triggers.followers(run.project_id)
             if isinstance(trigger := follower.trigger, CheckTrigger)
             and trigger.slug == slug
             and run.status.value in list(trigger.statuses)
         ]
-        self.starter.start_all(filter(None, found), cause)
+        self.starter.start_all(filter(None, checks), cause)
 
     def after_submission(self, ended: SubmissionEnded) -> None:
         """Start the checks that a submission triggers. Its metadata is left out where it is too large."""

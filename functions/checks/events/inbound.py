@@ -58,8 +58,8 @@ class Inbound:
         except UnsealError:
             raise UnauthorizedError(_REFUSED) from None
         expected = sign(parse_secret(secret), webhook_id, int(timestamp), body).encode()
-        given = (headers.get("webhook-signature") or "").encode(errors="replace").split(b" ")
-        if not any(hmac.compare_digest(expected, each) for each in given):
+        signatures = (headers.get("webhook-signature") or "").encode(errors="replace").split(b" ")
+        if not any(hmac.compare_digest(expected, each) for each in signatures):
             raise UnauthorizedError(_REFUSED)
         return project_id, webhook_id
 

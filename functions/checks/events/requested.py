@@ -40,13 +40,13 @@ class CheckRequested(BaseModel):
     def of(cls, envelope: Mapping[str, Any]) -> CheckRequested:
         """Read an event as a rule's target gets it. Raises MessageInvalidError."""
         try:
-            found = cls.model_validate(envelope.get("detail"))
+            request = cls.model_validate(envelope.get("detail"))
         except ValidationError as error:
             places = sorted({".".join(map(str, problem["loc"][:1])) or "detail" for problem in error.errors()})
             raise MessageInvalidError(f"{EVENT_REQUESTED}: wrong {', '.join(places)}") from None
-        if sum(name is not None for name in (found.check_id, found.slug, found.tag)) != 1:
+        if sum(name is not None for name in (request.check_id, request.slug, request.tag)) != 1:
             raise MessageInvalidError(f"{EVENT_REQUESTED}: needs one of check_id, slug and tag")
-        return found if found.event_id else found.model_copy(update={"event_id": str(envelope.get("id"))})
+        return request if request.event_id else request.model_copy(update={"event_id": str(envelope.get("id"))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class RequestedRuns:
 
     def start(self, request: CheckRequested) -> None:
         """Start the checks. Raises MessageInvalidError if there is none, and the errors of the table."""
-        found = self._checks(request)
-        if not found:
+        checks = self._checks(request)
+        if not checks:
             raise MessageInvalidError(f"{EVENT_REQUESTED}: the project has no such check")
         reason = f"requested by the event {request.event_id}"
-        self.starter.start_all(found, Cause(f"bus:{request.event_id}", reason, request.event))
+        self.starter.start_all(checks, Cause(f"bus:{request.event_id}", reason, request.event))
 
     def _checks(self, request: CheckRequested) -> list[Check]:
         if request.tag is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _AHEAD_MS = MINUTE_MS // 2
 _SOON_MS = 10 * MINUTE_MS
-"""A run that is due later was claimed, or put off, by the clock that ran ahead."""
+"""A run that is due later was leased, or put off, by the clock that ran ahead."""
 _EVER_MS = 2**53
 
 
@@ -51,6 +51,6 @@ class ClockRepair:
                 if row.is_check and row.due_at_ms > now:
                     moved += self.firing.plan_again(*keys.ids_of_check(row.pk, row.sk))
                 elif row.due_at_ms > now + _SOON_MS and (run := self.runs.get_run(row.pk, row.sk)) is not None:
-                    moved += self.runs.claim(run, now) is not None
+                    moved += self.runs.lease(run, now) is not None
         self.mark.write(now)
         return moved

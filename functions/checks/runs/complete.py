@@ -55,9 +55,9 @@ class RunCompleter:
             memory_peak_bytes=(submission.metrics or {}).get("memory_peak_bytes"),
         )
         settings = check.settings
-        found = evaluate(settings.assertions, outcome, last_good, should_fail=settings.should_fail)
+        evaluation = evaluate(settings.assertions, outcome, last_good, should_fail=settings.should_fail)
         is_fault = outcome.verdict == Verdict.IE.value
-        has_passed = not is_fault and found.passed
+        has_passed = not is_fault and evaluation.passed
         finished = _finished(run, passed=has_passed, is_platform_fault=is_fault)
         message = submission.result.get("error_message") if is_fault else None
         ended = replace(
@@ -67,7 +67,7 @@ class RunCompleter:
             wall_time_secs=outcome.wall_time_secs,
             started_at=submission.started_at,
             completed_at=submission.completed_at,
-            results=() if is_fault else tuple(result.as_json() for result in found.results),
+            results=() if is_fault else tuple(result.as_json() for result in evaluation.results),
             reason=message or run.reason,
             event=None,
         )
@@ -110,10 +110,10 @@ class RunCompleter:
             if self.runs.settle(run, final, check, after, good if affects else None):
                 reach("check.after_settle")
                 return final
-            seen = self.store.get(check.project_id, check.check_id)
-            if seen is None:
+            latest = self.store.get(check.project_id, check.check_id)
+            if latest is None:
                 return None  # deleted; the run is due, and is dropped then
-            check = seen
+            check = latest
         return None
 
     def _again(self, run: Run, ended: Run) -> Run | None:
@@ -127,13 +127,13 @@ class RunCompleter:
             reason=f"attempt {run.attempt + 1} ended as {ended.status.value}: {ended.submission_id}",
             due_at_ms=self.clock() + pause_ms,
         )
-        return again if self.runs.put_claimed(again, run) else None
+        return again if self.runs.put_leased(again, run) else None
 
     def _moved(self, check: Check, standing: Standing) -> Check:
         """Return the check with its new standing. A check that begins to fail may run sooner from now on."""
         after = replace(check, standing=standing)
         if after.standing.state is State.FAILING and after.next_slot_ms is not None:
-            sooner = after.next_slot_after(self.clock() - after.spread_ms)
+            sooner = after.next_time_after(self.clock() - after.spread_ms)
             if sooner is not None and sooner < after.next_slot_ms:
                 return replace(after, next_slot_ms=sooner)
         return after

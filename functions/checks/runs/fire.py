@@ -1,4 +1,4 @@
-"""Turn the due slots of a check into runs: exactly one row for each slot."""
+"""Give the due times of a check their runs: exactly one row for each scheduled time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-from functions.checks.runs.model import Run, RunKind, RunStatus, new_run, slot_run_id
+from functions.checks.runs.model import Run, RunKind, RunStatus, new_run, scheduled_run_id
 from functions.checks.schedule.expression import MINUTE_MS
 from functions.checks.settings.check_settings import MissedRule, Overlap
 from functions.clock import MS_PER_SEC, Clock, now_ms
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
     from functions.checks.settings.store import CheckStore
 
 ON_TIME_MS = 3 * MINUTE_MS
-"""A slot that starts later than this is late: the schedule fires every minute, and SQS may take a minute too."""
-_MOST_SLOTS = 90
-"""Slots of one transaction, which may have 100 actions. The others are due at once."""
+"""A run that starts later than this is late: the schedule fires every minute, and SQS may take a minute too."""
+_MOST_TIMES = 90
+"""Times of one transaction, which may have 100 actions. The others are due at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """Takes slots."""
+    """Gives due checks their runs."""
 
     store: CheckStore
     runs: RunStore
     clock: Clock = now_ms
 
     def fire(self, project_id: str, check_id: str) -> list[Run]:
-        """Take the due slots of a check; return their runs. Repeating the call is safe."""
-        now, taken = self.clock(), list[Run]()
+        """Add the runs of the due times of a check, and return them. Repeating the call is safe."""
+        now, added = self.clock(), list[Run]()
         while True:
             check = self.store.get(project_id, check_id)
             if check is None or check.due_at_ms is None or check.due_at_ms > now:
-                return taken
-            runs, after = take(check, now)
-            reach("check.before_take")
-            if self.runs.take_slots(check, after, runs):
-                taken += runs
-            reach("check.after_take")
+                return added
+            runs, after = due_runs(check, now)
+            reach("check.before_schedule")
+            if self.runs.add_scheduled(check, after, runs):
+                added += runs
+            reach("check.after_schedule")
 
     def plan_again(self, project_id: str, check_id: str) -> bool:
-        """Move a check to its first slot from now on, if that is sooner than its next one. Tell whether it was moved.
+        """Move a check to its first time from now on, if that is sooner than its next one. Tell whether it was moved.
 
         A rate that counts from a time in the future counts from now.
         """
@@ -53,37 +53,37 @@ class Firing:
         if check is None or check.next_slot_ms is None:
             return False
         after = replace(check, anchor_ms=min(check.anchor_ms, now))
-        after = replace(after, next_slot_ms=after.next_slot_after(now - check.spread_ms))
+        after = replace(after, next_slot_ms=after.next_time_after(now - check.spread_ms))
         is_sooner = after.next_slot_ms is not None and after.next_slot_ms < check.next_slot_ms
-        return is_sooner and self.runs.take_slots(check, after, ())
+        return is_sooner and self.runs.add_scheduled(check, after, ())
 
 
-def take(check: Check, now: int) -> tuple[list[Run], Check]:
-    """Return the runs of the due slots, oldest first, and the check moved to its next slot.
+def due_runs(check: Check, now: int) -> tuple[list[Run], Check]:
+    """Return the runs of the due times, oldest first, and the check moved to its next time.
 
-    Only the latest slot may run. The ones before it are missed: they could not start before the next was due.
+    Only the latest run may start. The ones before it are missed: they could not start before the next was due.
     """
     first, until = check.next_slot_ms or 0, now - check.spread_ms
-    slots = [first, *islice(takewhile(lambda slot: slot <= until, check.slots_after(first)), _MOST_SLOTS - 1)]
-    next_slot = check.next_slot_after(slots[-1])
-    is_whole = next_slot is None or next_slot > until  # else more slots are due
-    runs = [_missed(check, slot, now) for slot in slots]
-    after = replace(check, next_slot_ms=next_slot)
-    late_ms = now - check.spread_ms - slots[-1]
+    times = [first, *islice(takewhile(lambda time: time <= until, check.times_after(first)), _MOST_TIMES - 1)]
+    next_time = check.next_time_after(times[-1])
+    is_whole = next_time is None or next_time > until  # else more times are due
+    runs = [_missed(check, time, now) for time in times]
+    after = replace(check, next_slot_ms=next_time)
+    late_ms = now - check.spread_ms - times[-1]
     grace_ms = check.settings.grace_minutes * MINUTE_MS if check.settings.missed is MissedRule.RUN_LATEST else 0
     if is_whole and late_ms <= max(ON_TIME_MS, grace_ms):
-        runs[-1] = _latest(check, slots[-1], now, late_ms)
+        runs[-1] = _latest(check, times[-1], now, late_ms)
         if runs[-1].status is RunStatus.QUEUED:
             after = replace(after, open_run_id=runs[-1].run_id)
     return runs, after
 
 
-def _slot_run(check: Check, slot_ms: int, now: int) -> Run:
-    return new_run(check, RunKind.SCHEDULED, slot_ms, now, slot_run_id(check.check_id, slot_ms))
+def _scheduled_run(check: Check, scheduled_ms: int, now: int) -> Run:
+    return new_run(check, RunKind.SCHEDULED, scheduled_ms, now, scheduled_run_id(check.check_id, scheduled_ms))
 
 
-def _latest(check: Check, slot_ms: int, now: int, late_ms: int) -> Run:
-    run = _slot_run(check, slot_ms, now)
+def _latest(check: Check, scheduled_ms: int, now: int, late_ms: int) -> Run:
+    run = _scheduled_run(check, scheduled_ms, now)
     if check.open_run_id is not None and check.settings.overlap is Overlap.SKIP:
         reason = f"the run before was still going on: {check.open_run_id}"
         return replace(run, status=RunStatus.SKIPPED, reason=reason, due_at_ms=None)
@@ -92,7 +92,7 @@ def _latest(check: Check, slot_ms: int, now: int, late_ms: int) -> Run:
     return run
 
 
-def _missed(check: Check, slot_ms: int, now: int) -> Run:
-    late_secs = (now - slot_ms - check.spread_ms) // MS_PER_SEC
+def _missed(check: Check, scheduled_ms: int, now: int) -> Run:
+    late_secs = (now - scheduled_ms - check.spread_ms) // MS_PER_SEC
     reason = f"the schedule was not served in time: {late_secs} s late"
-    return replace(_slot_run(check, slot_ms, now), status=RunStatus.MISSED, reason=reason)
+    return replace(_scheduled_run(check, scheduled_ms, now), status=RunStatus.MISSED, reason=reason)

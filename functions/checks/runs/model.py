@@ -1,6 +1,6 @@
 """A run of a check: a row of its history.
 
-A slot of a check's schedule becomes exactly one run, in the transaction that moves the check to its next slot:
+Each scheduled time of a check becomes exactly one run, in the transaction that moves the check to its next time:
 
     queued ──accepted as a submission──▶ running ──▶ passed | flaky | failed | error
        ▲──────── retry, with a pause ───────┘
@@ -107,9 +107,9 @@ def new_run(check: Check, kind: RunKind, scheduled_ms: int, now: int, run_id: st
 FINAL_STATUSES = frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.RUNNING}
 
 
-def slot_run_id(check_id: str, slot_ms: int) -> str:
-    """Return the id of the run of a slot, always the same."""
-    return str(uuid.uuid5(_NAMESPACE, f"{check_id}:{slot_ms}"))
+def scheduled_run_id(check_id: str, scheduled_ms: int) -> str:
+    """Return the id of the run of a scheduled time, always the same."""
+    return str(uuid.uuid5(_NAMESPACE, f"{check_id}:{scheduled_ms}"))
 
 
 def event_id_of(run_id: str, event_type: str) -> str:

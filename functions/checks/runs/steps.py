@@ -1,6 +1,6 @@
 """The steps of a run: start it as a submission, finish it when that is final, and publish its events.
 
-Each step takes the run by moving its due time. A process that dies leaves the run due, and the step is done again:
+Each step leases the run by moving its due time. A process that dies leaves the run due, and the step is done again:
 the idempotency key finds the submission, and the end is one transaction.
 """
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.deliveries.outbox import Outbox
 
-TAKEN_MS = 60_000
+LEASE_MS = 60_000
 """A step of a process that died is repeated after this time."""
 _DISABLED_RETRY_SECS = 300
 _JITTER_SECS = 30
@@ -72,27 +72,27 @@ class RunSteps:
         now = self.clock()
         if run.due_at_ms is None or (run.due_at_ms > now and not (has_ended and run.status is RunStatus.RUNNING)):
             return
-        claimed = self.runs.claim(run, now + TAKEN_MS)
-        if claimed is None:
+        leased = self.runs.lease(run, now + LEASE_MS)
+        if leased is None:
             return
-        reach("check.after_claim")
+        reach("check.after_lease")
         check = self.store.get(run.project_id, run.check_id, with_source=True)
         if check is None:
-            self._drop(claimed)
-        elif claimed.status is RunStatus.QUEUED:
-            self._start(check, claimed)
-        elif claimed.status is RunStatus.RUNNING:
-            self._look(check, claimed)
-        elif claimed.status is RunStatus.MISSED and not claimed.events:
-            self._publish(check, self.completer.miss(check, claimed))
+            self._drop(leased)
+        elif leased.status is RunStatus.QUEUED:
+            self._start(check, leased)
+        elif leased.status is RunStatus.RUNNING:
+            self._look(check, leased)
+        elif leased.status is RunStatus.MISSED and not leased.events:
+            self._publish(check, self.completer.miss(check, leased))
         else:
-            self._publish(check, claimed)
+            self._publish(check, leased)
 
     def _drop(self, run: Run) -> None:
         """End a run whose check was deleted."""
         status = run.status if run.status in FINAL_STATUSES else RunStatus.SKIPPED
         ended = replace(run, status=status, reason="the check was deleted", due_at_ms=None, events=())
-        self.runs.put_claimed(ended, run)
+        self.runs.put_leased(ended, run)
 
     def _start(self, check: Check, run: Run) -> None:
         try:
@@ -111,7 +111,7 @@ class RunSteps:
         reach("check.after_accept")
         due_at_ms, submission_id = self.clock() + POLL_MS, submission.submission_id
         running = replace(run, status=RunStatus.RUNNING, submission_id=submission_id, due_at_ms=due_at_ms)
-        is_noted = self.runs.put_claimed(running, run)
+        is_noted = self.runs.put_leased(running, run)
         reach("check.after_start")
         if is_noted:
             # If it ended before we noted it, the hint of its end came too early.
@@ -157,13 +157,13 @@ class RunSteps:
         waited_secs = late_ms // MS_PER_SEC // _WAIT_SHARE
         delay_secs = max(1, error.retry_after_secs, waited_secs) + secrets.randbelow(_JITTER_SECS)
         waiting = replace(run, reason=error.message, due_at_ms=now + delay_secs * MS_PER_SEC)
-        if self.runs.put_claimed(waiting, run):
+        if self.runs.put_leased(waiting, run):
             self.hints.send(waiting, delay_secs)
 
     def _look(self, check: Check, run: Run) -> None:
         submission = self.submissions.get(run.submission_id or "")
         if submission is not None and not submission.is_final:
-            self.runs.put_claimed(replace(run, due_at_ms=self.clock() + POLL_MS), run)
+            self.runs.put_leased(replace(run, due_at_ms=self.clock() + POLL_MS), run)
         else:
             self._finish(check, run, submission)
 

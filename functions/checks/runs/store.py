@@ -1,4 +1,4 @@
-"""Runs in the checks table: slots become runs, and their end moves the check. Each step is one transaction at most."""
+"""Runs in the checks table: due times get runs, and their end moves the check. Each step is one transaction at most."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
 from functions.checks.runs import rows
-from functions.checks.settings.rows import check_row, seen_slot, slot_is_seen
+from functions.checks.settings.rows import check_row, next_time_is_same, next_time_values
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from functions.checks.settings.model import Check
 
 _DUE_PER_SHARD = 5_000
-"""So many that the rows of other projects are seen behind a large backlog of one."""
+"""So many that the rows of other projects are read behind a large backlog of one."""
 
 _MOST_DELETED = 100
 """Actions of one transaction."""
@@ -50,23 +50,23 @@ class Due(NamedTuple):
 class RunStore(Table):
     """Rows of runs, and the due index."""
 
-    def take_slots(self, seen: Check, after: Check, runs: Iterable[Run]) -> bool:
-        """Write the runs of slots, and move the check to its next slot, in one transaction. At most 90 runs.
+    def add_scheduled(self, before: Check, after: Check, runs: Iterable[Run]) -> bool:
+        """Write the runs of due times, and move the check to its next time, in one transaction. At most 90 runs.
 
         False if another process did it, or the check has changed.
         """
         due_at_ms = after.due_at_ms
         sets: dict[str, Value] = {} if after.open_run_id is None else {"open_run_id": after.open_run_id}
-        if after.anchor_ms != seen.anchor_ms:
+        if after.anchor_ms != before.anchor_ms:
             sets["anchor_ms"] = after.anchor_ms
         removes: tuple[str, ...] = ()
         if after.next_slot_ms is None or due_at_ms is None:
             removes = ("next_slot_ms", "due_at_ms", "due_shard")
         else:
             sets |= {"next_slot_ms": after.next_slot_ms, "due_at_ms": due_at_ms}
-        condition = "#version = :version AND " + slot_is_seen(seen)
-        update = ConditionalUpdate(sets, condition, {"version": seen.version, **seen_slot(seen)}, removes)
-        move = update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id))
+        condition = "#version = :version AND " + next_time_is_same(before)
+        update = ConditionalUpdate(sets, condition, {"version": before.version, **next_time_values(before)}, removes)
+        move = update.action(self.table_name, keys.check_key(before.project_id, before.check_id))
         actions = {"check": move, "runs": [put(self.table_name, rows.run_item(run)) for run in runs]}
         return transact_or_raise(self._client, actions) is None
 
@@ -79,38 +79,38 @@ class RunStore(Table):
         row = self._get(key(pk, sk))
         return rows.to_run(row) if row is not None else None
 
-    def claim(self, run: Run, until_ms: int) -> Run | None:
-        """Move the due time of a run. None if another process moved it first."""
+    def lease(self, run: Run, until_ms: int) -> Run | None:
+        """Lease a run by moving its due time: until then no other process does its step. None if another was first."""
         row = self._take(_run_key(run), run.due_at_ms or 0, until_ms)
         return rows.to_run(row) if row is not None else None
 
-    def put_claimed(self, run: Run, claimed: Run) -> bool:
-        """Replace the row of a claimed run. False if its claim was lost."""
-        return transact_or_raise(self._client, {"run": self._replace_run(run, claimed)}) is None
+    def put_leased(self, run: Run, leased: Run) -> bool:
+        """Replace the row of a leased run. False if its lease was lost."""
+        return transact_or_raise(self._client, {"run": self._replace_run(run, leased)}) is None
 
-    def settle(self, claimed: Run, run: Run, seen: Check, after: Check, good_output: bytes | None) -> bool:
+    def settle(self, leased: Run, run: Run, before: Check, after: Check, good_output: bytes | None) -> bool:
         """Write the end of a run and the check's new standing, in one transaction. False if one of them has changed."""
-        moved = after.next_slot_ms != seen.next_slot_ms
+        moved = after.next_slot_ms != before.next_slot_ms
         row = check_row(after)
         names = ("standing", "last_run", *(("next_slot_ms", "due_at_ms", "due_shard") if moved else ()))
         sets = {name: value for name in names if (value := row.get(name)) is not None}
-        condition = "#standing_version = :seen_standing"
-        values: dict[str, Value] = {"seen_standing": seen.standing_version}
+        condition = "#standing_version = :standing_before"
+        values: dict[str, Value] = {"standing_before": before.standing_version}
         if moved:
-            condition += " AND " + slot_is_seen(seen)
-            values |= seen_slot(seen)
+            condition += " AND " + next_time_is_same(before)
+            values |= next_time_values(before)
         update = ConditionalUpdate(
-            {**sets, "standing_version": seen.standing_version + 1},
+            {**sets, "standing_version": before.standing_version + 1},
             condition,
             values,
-            ("open_run_id",) if seen.open_run_id == run.run_id else (),
+            ("open_run_id",) if before.open_run_id == run.run_id else (),
         )
         actions = {
-            "check": update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id)),
-            "run": self._replace_run(run, claimed),
+            "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
+            "run": self._replace_run(run, leased),
         }
         if good_output is not None:
-            item = {**keys.good_key(seen.project_id, seen.check_id), **to_item({"output": good_output})}
+            item = {**keys.good_key(before.project_id, before.check_id), **to_item({"output": good_output})}
             actions["last good output"] = put(self.table_name, item)
         return transact_or_raise(self._client, actions) is None
 
@@ -156,17 +156,17 @@ class RunStore(Table):
 
     def delete_some(self, project_id: str, check_id: str) -> int:
         """Delete some runs of a check; return how many, 0 if none is left. Raises RowsContendedError."""
-        found = self._client.query(
+        items = self._client.query(
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=to_item({":pk": keys.runs_pk(project_id, check_id)}),
             ConsistentRead=True,
             Limit=_MOST_DELETED,
         )["Items"]
-        if found:
-            deletions = [delete(self.table_name, {"pk": run["pk"], "sk": run["sk"]}) for run in found]
+        if items:
+            deletions = [delete(self.table_name, {"pk": run["pk"], "sk": run["sk"]}) for run in items]
             transact_or_raise(self._client, {"runs": deletions})
-        return len(found)
+        return len(items)
 
     def due(self, now_ms: int) -> Iterator[Due]:
         """Yield rows that are due, of each shard the oldest first."""
@@ -174,9 +174,9 @@ class RunStore(Table):
             for row in self._due(shard, now_ms, _DUE_PER_SHARD):
                 yield Due(row["pk"], row["sk"], row["due_at_ms"])
 
-    def _replace_run(self, run: Run, claimed: Run) -> Any:
-        seen: dict[str, Value] = {"claimed_until": claimed.due_at_ms or 0}
-        return put(self.table_name, rows.run_item(run), "due_at_ms = :claimed_until", seen)
+    def _replace_run(self, run: Run, leased: Run) -> Any:
+        values: dict[str, Value] = {"leased_until": leased.due_at_ms or 0}
+        return put(self.table_name, rows.run_item(run), "due_at_ms = :leased_until", values)
 
 
 def _run_key(run: Run) -> Key:

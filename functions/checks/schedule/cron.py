@@ -107,7 +107,7 @@ def _numbers(
     field: str, text: str, allowed: range, names: dict[str, int] | None = None, most: range | None = None
 ) -> set[int]:
     """Return the numbers of a field with the wildcards `,`, `-`, `*` and `/`. `most`: the numbers of `*`."""
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in text.split(","):
         span, slash, step_text = part.partition("/")
         low_text, dash, high_text = span.partition("-")
@@ -119,8 +119,8 @@ def _numbers(
         step = _number(field, step_text, range(1, allowed[-1] + 1), None) if slash else 1
         if low > high:
             raise ScheduleInvalidError(f"{field}: {span} runs backwards. Example: {EXAMPLE}")
-        found.update(range(low, high + 1, step))
-    return found
+        numbers.update(range(low, high + 1, step))
+    return numbers
 
 
 def _number(field: str, text: str, allowed: range, names: dict[str, int] | None) -> int:
@@ -141,8 +141,8 @@ def _days_of_month(text: str, year: int, month: int) -> set[int]:
         return {last}
     if text == "LW":
         return {_nearest_weekday(year, month, last, last)}
-    if found := re.fullmatch(r"([0-9]{1,2})W", text):
-        wanted = _number("day-of-month", found[1], range(1, 32), None)
+    if nearest := re.fullmatch(r"([0-9]{1,2})W", text):
+        wanted = _number("day-of-month", nearest[1], range(1, 32), None)
         return {_nearest_weekday(year, month, wanted, last)} if wanted <= last else set()
     return {number for number in _numbers("day-of-month", text, range(1, 32)) if number <= last}
 

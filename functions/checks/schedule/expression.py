@@ -41,25 +41,25 @@ class Schedule:
     zone: ZoneInfo
     rate_minutes: int = 0
 
-    def after(self, ms: int, anchor_ms: int) -> Iterator[int]:
-        """Yield the slots after a time, in epoch milliseconds. The slots of a rate count from `anchor_ms`."""
+    def times_after(self, ms: int, anchor_ms: int) -> Iterator[int]:
+        """Yield its times after a moment, in epoch milliseconds. Those of a rate count from `anchor_ms`."""
         if self.cron is None:
             step_ms = self.rate_minutes * MINUTE_MS
             yield from itertools.count(anchor_ms + max(1, (ms - anchor_ms) // step_ms + 1) * step_ms, step_ms)
         else:
             start = datetime.fromtimestamp(ms // MS_PER_SEC, self.zone).replace(tzinfo=None, second=0, microsecond=0)
-            slots = (self._to_ms(moment) for moment in self.cron.times_from(start))
+            times = (self._to_ms(moment) for moment in self.cron.times_from(start))
             # In the repeated hour, a later local time may lie before `ms`.
-            yield from (slot for slot in slots if slot is not None and slot > ms)
+            yield from (time for time in times if time is not None and time > ms)
 
-    def next_slot(self, ms: int, anchor_ms: int) -> int | None:
-        """Return the first slot after a time; None if there is none."""
-        return next(self.after(ms, anchor_ms), None)
+    def next_time(self, ms: int, anchor_ms: int) -> int | None:
+        """Return the first time after a moment; None if there is none."""
+        return next(self.times_after(ms, anchor_ms), None)
 
     def default_spread_minutes(self, now_ms: int) -> int:
         """Return 10 for a schedule that runs daily or less often, else 0."""
-        slots = list(itertools.islice(self.after(now_ms, now_ms), 5))
-        rare = all(later - earlier >= _ALMOST_A_DAY_MS for earlier, later in itertools.pairwise(slots))
+        times = list(itertools.islice(self.times_after(now_ms, now_ms), 5))
+        rare = all(later - earlier >= _ALMOST_A_DAY_MS for earlier, later in itertools.pairwise(times))
         return DAILY_SPREAD_MINUTES if rare else 0
 
     def _to_ms(self, moment: datetime) -> int | None:
@@ -75,23 +75,23 @@ def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
     """Parse an expression and an IANA time zone. Raises ScheduleInvalidError."""
     zone = find_zone(timezone)
     text = expression.strip()
-    if found := _RATE.fullmatch(text):
-        minutes = int(found[1]) * _UNIT_MINUTES[found[2]]
+    if rate := _RATE.fullmatch(text):
+        minutes = int(rate[1]) * _UNIT_MINUTES[rate[2]]
         if not 1 <= minutes <= _MOST_MINUTES:
             raise ScheduleInvalidError("A rate is at least one minute and at most 366 days. Example: rate(5 minutes)")
         return Schedule(None, zone, minutes)
     if text.startswith("rate("):
         raise ScheduleInvalidError("A rate is a whole number of minutes, hours or days. Example: rate(5 minutes)")
     if text.startswith("cron("):
-        found = _CRON.fullmatch(text)
-        if found is None:
+        cron = _CRON.fullmatch(text)
+        if cron is None:
             raise ScheduleInvalidError(f"The closing parenthesis is missing. Example: {EXAMPLE}")
-        text = found[1]
+        text = cron[1]
     return Schedule(parse_cron(text), zone)
 
 
 def spread_ms(check_id: str, spread_minutes: int) -> int:
-    """Return how much later than its slots a check runs: below the spread, and always the same for one check."""
+    """Return how much later than its times a check runs: below the spread, and always the same for one check."""
     if spread_minutes == 0:
         return 0
     digest = hashlib.sha256(check_id.encode()).digest()

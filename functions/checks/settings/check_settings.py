@@ -41,14 +41,14 @@ def without_program(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 class Overlap(StrEnum):
-    """What happens with a slot while the run before is still going on."""
+    """What happens at a scheduled time while the run before is still going on."""
 
     SKIP = "skip"
     ALLOW = "allow"
 
 
 class MissedRule(StrEnum):
-    """What happens with slots that could not run in time."""
+    """What happens with runs that could not start in time."""
 
     RUN_LATEST = "run_latest"
     SKIP = "skip"
@@ -111,10 +111,10 @@ class CheckSettings(BaseModel):
     )
     overlap: Overlap = Field(default=Overlap.SKIP, strict=False, description="While the run before goes on.")
     missed: MissedRule = Field(
-        default=MissedRule.RUN_LATEST, strict=False, description="For slots that could not start in time."
+        default=MissedRule.RUN_LATEST, strict=False, description="For runs that could not start in time."
     )
     grace_minutes: int = Field(
-        default=60, ge=1, le=_MOST_GRACE_MINUTES, description="How late a missed slot may still run."
+        default=60, ge=1, le=_MOST_GRACE_MINUTES, description="How late a missed run may still start."
     )
     faster_while_failing: Text | None = Field(
         default=None, max_length=200, description="One more schedule while failing.", examples=["rate(5 minutes)"]

@@ -20,7 +20,7 @@ MAX_CHECKS = 1_000
 class Check:
     """One check, without its program. Times ending in `_at` are RFC 3339 texts.
 
-    `next_slot_ms`: the next slot of its schedule, without the spread; None while paused or without a schedule.
+    `next_slot_ms`: its next scheduled time, without the spread; None while paused or without a schedule.
     `anchor_ms`: where a rate counts from. `open_run_id`: the latest run that may still be going on.
     `env_boxes`: the sealed values of its variables, in its source's row.
     `version` changes with the settings, `standing_version` with the state.
@@ -48,7 +48,7 @@ class Check:
 
     @property
     def spread_ms(self) -> int:
-        """How much later than its slots it runs."""
+        """How much later than its scheduled times it runs."""
         return spread_ms(self.check_id, self.settings.spread_minutes or 0)
 
     @property
@@ -61,21 +61,21 @@ class Check:
         """The rules of its state."""
         return self.settings.rules
 
-    def slots_after(self, ms: int) -> Iterator[int]:
-        """Yield the slots of its schedule; while it is failing also those of `faster_while_failing`."""
+    def times_after(self, ms: int) -> Iterator[int]:
+        """Yield the times of its schedule; while it is failing also those of `faster_while_failing`."""
         settings = self.settings
         if settings.schedule is None:
             return
         schedules = [parse_schedule(settings.schedule, settings.timezone)]
         if settings.faster_while_failing is not None and self.standing.state is State.FAILING:
             schedules.append(parse_schedule(settings.faster_while_failing, settings.timezone))
-        while (slot := _first(schedules, ms, self.anchor_ms)) is not None:
-            yield slot
-            ms = slot
+        while (time := _first(schedules, ms, self.anchor_ms)) is not None:
+            yield time
+            ms = time
 
-    def next_slot_after(self, ms: int) -> int | None:
-        """Return its first slot after a time; None without one."""
-        return next(self.slots_after(ms), None)
+    def next_time_after(self, ms: int) -> int | None:
+        """Return its first scheduled time after a moment; None without one."""
+        return next(self.times_after(ms), None)
 
     def in_zone(self, ms: int) -> str:
         """Return a time in RFC 3339, with the offset of the check's zone."""
@@ -88,5 +88,5 @@ class Check:
 
 
 def _first(schedules: list[Schedule], ms: int, anchor_ms: int) -> int | None:
-    found = (schedule.next_slot(ms, anchor_ms) for schedule in schedules)
-    return min((slot for slot in found if slot is not None), default=None)
+    times = (schedule.next_time(ms, anchor_ms) for schedule in schedules)
+    return min((time for time in times if time is not None), default=None)

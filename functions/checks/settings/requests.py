@@ -59,11 +59,11 @@ def new_settings(raw: bytes, now_ms: int) -> CheckSettings:
 
 def changed_settings(before: CheckSettings, raw: bytes, now_ms: int) -> CheckSettings:
     """Return the settings after a change. Raises BadRequestError, InvalidFieldsError."""
-    given = object_of(raw)
-    kept = before.stored()
-    if given.get("schedule", before.schedule) != before.schedule and "spread_minutes" not in given:
-        kept.pop("spread_minutes", None)  # its default follows the schedule
-    return _settings({name: value for name, value in {**kept, **given}.items() if value is not None}, now_ms)
+    changes = object_of(raw)
+    stored = before.stored()
+    if changes.get("schedule", before.schedule) != before.schedule and "spread_minutes" not in changes:
+        stored.pop("spread_minutes", None)  # its default follows the schedule
+    return _settings({name: value for name, value in {**stored, **changes}.items() if value is not None}, now_ms)
 
 
 def object_of(raw: bytes) -> dict[str, Any]:

@@ -54,11 +54,11 @@ def to_check(row: Mapping[str, Any], source: Mapping[str, Any] | None = None) ->
     return read(Check, {**row, **others})
 
 
-def slot_is_seen(seen: Check) -> str:
-    """Return the condition that the check still has the next slot that was read."""
-    return "attribute_not_exists(#next_slot_ms)" if seen.next_slot_ms is None else "#next_slot_ms = :seen_slot"
+def next_time_is_same(before: Check) -> str:
+    """Return the condition that the row still has the next scheduled time of a check that was read."""
+    return "attribute_not_exists(#next_slot_ms)" if before.next_slot_ms is None else "#next_slot_ms = :next_time"
 
 
-def seen_slot(seen: Check) -> dict[str, Value]:
+def next_time_values(before: Check) -> dict[str, Value]:
     """Return the values of that condition."""
-    return {} if seen.next_slot_ms is None else {"seen_slot": seen.next_slot_ms}
+    return {} if before.next_slot_ms is None else {"next_time": before.next_slot_ms}

@@ -73,33 +73,37 @@ class CheckStore(Table):
 
     def list_all(self, project_id: str) -> list[Check]:
         """Return all checks of a project without their programs, newest first."""
-        found = map(rows.to_check, self._list(keys.checks_pk(project_id), keys.CHECK_PREFIX))
-        return sorted(found, key=lambda check: (check.created_at, check.check_id), reverse=True)
+        checks = map(rows.to_check, self._list(keys.checks_pk(project_id), keys.CHECK_PREFIX))
+        return sorted(checks, key=lambda check: (check.created_at, check.check_id), reverse=True)
 
-    def change(self, seen: Check, after: Check) -> bool:
-        """Write new settings, schedule and standing. False if the check has changed since `seen` was read.
+    def change(self, before: Check, after: Check) -> bool:
+        """Write new settings, schedule and standing. False if the check has changed since `before` was read.
 
         Both with their programs. Raises SlugTakenError.
         """
-        after = replace(after, version=seen.version + 1, standing_version=seen.standing_version + 1)
+        after = replace(after, version=before.version + 1, standing_version=before.standing_version + 1)
         row = rows.check_row(after)
         names = ("settings", "standing", "updated_at", "anchor_ms", "version", "standing_version")
         moving = ("next_slot_ms", "due_at_ms", "due_shard")
         sets = {name: value for name in (*names, *moving) if (value := row.get(name)) is not None}
         update = ConditionalUpdate(
             sets,
-            "#version = :seen_version AND #standing_version = :seen_standing AND " + rows.slot_is_seen(seen),
-            {"seen_version": seen.version, "seen_standing": seen.standing_version, **rows.seen_slot(seen)},
+            "#version = :version_before AND #standing_version = :standing_before AND " + rows.next_time_is_same(before),
+            {
+                "version_before": before.version,
+                "standing_before": before.standing_version,
+                **rows.next_time_values(before),
+            },
             tuple(name for name in moving if row.get(name) is None),
         )
         actions = {
-            "check": update.action(self.table_name, keys.check_key(seen.project_id, seen.check_id)),
+            "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
             "source": put(self.table_name, to_item(rows.source_row(after))),
         }
-        if after.settings.slug != seen.settings.slug:
+        if after.settings.slug != before.settings.slug:
             actions["slug"] = self._put_slug(after)
-            actions["old slug"] = delete(self.table_name, keys.slug_key(seen.project_id, seen.settings.slug or ""))
-        if (after.settings.slug, after.settings.trigger) != (seen.settings.slug, seen.settings.trigger):
+            actions["old slug"] = delete(self.table_name, keys.slug_key(before.project_id, before.settings.slug or ""))
+        if (after.settings.slug, after.settings.trigger) != (before.settings.slug, before.settings.trigger):
             actions["trigger"] = trigger_action(self.table_name, after)
         refusal = transact_or_raise(self._client, actions)
         if refusal is None:
@@ -111,7 +115,7 @@ class CheckStore(Table):
     def delete(self, check: Check) -> bool:
         """Delete a check. False if its settings have changed since it was read, or it is gone. Its history expires."""
         project_id, check_id = check.project_id, check.check_id
-        seen = "attribute_exists(#pk) AND #version = :version"
+        unchanged = "attribute_exists(#pk) AND #version = :version"
         count = ConditionalUpdate({}, "", {"one": 1}, computed=("#count = #count - :one",))
         others = (
             keys.source_key(project_id, check_id),
@@ -123,7 +127,7 @@ class CheckStore(Table):
         )
         check_key = keys.check_key(project_id, check_id)
         actions = {
-            "check": delete(self.table_name, check_key, seen, {"version": check.version}),
+            "check": delete(self.table_name, check_key, unchanged, {"version": check.version}),
             "count": count.action(self.table_name, keys.count_key(project_id)),
             "others": [delete(self.table_name, other) for other in others],
         }

@@ -24,8 +24,8 @@ class TriggerStore(Table):
 
     def followers(self, project_id: str) -> list[Follower]:
         """Return the checks of a project that have a trigger."""
-        found = map(_follower, self._list(keys.triggers_pk(project_id)))
-        return [follower for follower in found if follower is not None]
+        followers = map(_follower, self._list(keys.triggers_pk(project_id)))
+        return [follower for follower in followers if follower is not None]
 
 
 def _follower(row: Mapping[str, Any]) -> Follower | None:

@@ -115,7 +115,7 @@ def test_a_paused_check_has_no_next_run_until_it_is_resumed(world: CheckWorld) -
     resumed = world.call("POST", f"/api/checks/{check['id']}/resume").json
     assert (resumed["state"], resumed["next_runs"][0]) == ("new", "2026-11-24T16:00:00+00:00")
     world.settle()
-    assert world.runs(check) == []  # the slots of the pause are not missed
+    assert world.runs(check) == []  # the times of the pause are not missed
 
 
 def test_lists_are_filtered_and_paged(world: CheckWorld) -> None:

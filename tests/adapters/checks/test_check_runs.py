@@ -1,4 +1,4 @@
-"""Slots become runs, runs become submissions, and their results move the state of the check."""
+"""Scheduled times become runs, runs become submissions, and their results move the state of the check."""
 
 import base64
 import dataclasses
@@ -25,9 +25,9 @@ from tests.submission_factory import final_submission
 
 HOUR = 3600
 POINTS = (
-    "check.before_take",
-    "check.after_take",
-    "check.after_claim",
+    "check.before_schedule",
+    "check.after_schedule",
+    "check.after_lease",
     "submit.after_take",
     "submit.after_create",
     "submit.before_send",
@@ -47,7 +47,7 @@ def five_minutely(world: CheckWorld, **changes: Any) -> Any:
     return world.create(schedule="rate(5 minutes)", **changes)
 
 
-def test_a_slot_runs_the_program_and_the_check_is_up(world: CheckWorld) -> None:
+def test_a_scheduled_time_runs_the_program_and_the_check_is_up(world: CheckWorld) -> None:
     check = five_minutely(world, assertions=[{"type": "stdout", "equals": "42"}])
     world.settle(5 * 60)
     assert world.statuses(check) == ["passed"]
@@ -193,7 +193,7 @@ def test_a_muted_check_writes_history_and_sends_nothing(world: CheckWorld) -> No
     assert world.events() == []
 
 
-def test_a_slot_during_a_run_is_skipped_and_says_so(world: CheckWorld) -> None:
+def test_a_time_during_a_run_is_skipped_and_says_so(world: CheckWorld) -> None:
     check = five_minutely(world)
     world.time.advance(5 * 60)
     world.schedule()
@@ -217,7 +217,7 @@ def test_slots_may_overlap_if_the_check_allows_it(world: CheckWorld) -> None:
 def test_the_slots_of_a_three_hour_outage_have_a_row_each(world: CheckWorld, missed: str, last: str) -> None:
     check = world.create(schedule="rate(1 minute)", missed=missed)
     world.settle(60)
-    # No slot is on time when the schedule is back, four minutes after a slot.
+    # No run is on time when the schedule is back, four minutes after a scheduled time.
     world.call("PATCH", f"/api/checks/{check['id']}", {"schedule": "0/30 * * * *"})
     world.time.advance(3 * HOUR + 4 * 60)
     world.settle()
@@ -263,8 +263,8 @@ def test_a_crash_at_any_step_leaves_one_run_with_one_submission_and_one_event(
     of_first = [event["type"] for event in world.events() if event["run_id"] == first.run_id]
     assert of_first == ["check.run.completed", "check.state.changed"]
     assert point in reached or step == "schedule"
-    slots = [run.scheduled_ms for run in world.rows(check)]
-    assert len(slots) == len(set(slots))
+    times = [run.scheduled_ms for run in world.rows(check)]
+    assert len(times) == len(set(times))
 
 
 def test_the_schedule_and_the_hints_may_come_twice(world: CheckWorld) -> None:
@@ -307,9 +307,9 @@ def test_a_check_runs_in_time_again_after_a_clock_that_ran_ahead(
     world.settle(6 * MINUTE)
     world.time.ms = begun + 30 * MINUTE * 1000
     world.settle(11 * MINUTE)
-    slots = [run["scheduled_at"][11:16] for run in world.runs(check) if run["status"] == "passed"]
-    assert [slot for slot in slots if slot < "13:00"] == ["12:40", "12:35"]
-    assert len(slots) == 3 if ahead_from == "creation" else len(slots) >= 3
+    times = [run["scheduled_at"][11:16] for run in world.runs(check) if run["status"] == "passed"]
+    assert [time for time in times if time < "13:00"] == ["12:40", "12:35"]
+    assert len(times) == 3 if ahead_from == "creation" else len(times) >= 3
 
 
 def test_a_run_that_a_clock_ahead_has_claimed_goes_on_when_it_is_right_again(world: CheckWorld) -> None:
@@ -474,7 +474,7 @@ def test_a_backlog_of_one_project_does_not_hold_up_another(world: CheckWorld, mo
     assert Counter(world.statuses(check)) == {"queued": 19, "running": 1}
 
 
-def test_a_slot_that_has_run_does_not_run_again_with_a_larger_spread(world: CheckWorld) -> None:
+def test_a_time_that_has_run_does_not_run_again_with_a_larger_spread(world: CheckWorld) -> None:
     checks = [world.create(name=f"check {number}", schedule="1 12 * * *", spread_minutes=0) for number in range(20)]
     world.settle(MINUTE)
     before = [world.rows(check) for check in checks]

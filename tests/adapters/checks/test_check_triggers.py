@@ -96,7 +96,7 @@ def test_a_muted_run_starts_others_and_a_test_or_a_missed_run_does_not(world: Ch
     assert statuses_of(world, source, report) == [["passed"], ["passed"]]
     run_now(world, source, affects_state=False)
     assert statuses_of(world, report) == [["passed"]]
-    world.time.advance(3600 + 250)  # the latest slot is late too
+    world.time.advance(3600 + 250)  # the latest run is late too
     world.settle()
     assert set(world.statuses(source)) == {"passed", "missed"}
     assert statuses_of(world, report) == [["passed"]]
