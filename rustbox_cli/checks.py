@@ -184,7 +184,7 @@ def trigger_checks(session: Session, tag: str, as_json: bool) -> None:
 
 def _tested(api: Api, slugs: list[str], end: float) -> Iterator[CheckRun]:
     """Run the checks, a few at a time, and return each when it ends. Raises CommandError."""
-    known = {check["slug"]: check["id"] for check in api.items(("checks",), None, {})}
+    known = {check["slug"]: check for check in api.items(("checks",), None, {})}
     missing = [slug for slug in slugs if slug not in known]
     if missing:
         raise CommandError(
@@ -194,13 +194,13 @@ def _tested(api: Api, slugs: list[str], end: float) -> Iterator[CheckRun]:
     while waiting or running:
         while waiting and len(running) < _AT_ONCE:
             slug = waiting.pop(0)
-            run = api.call("POST", ("checks", known[slug], "run"), body={"affects_state": False}).body
+            run = api.call("POST", ("checks", known[slug]["id"], "run"), body={"affects_state": False}).body
             running[slug] = run["id"]
         for slug in list(running):
-            ended = _ended(api, known[slug], running[slug])
+            ended = _ended(api, known[slug]["id"], running[slug])
             if ended is not None:
                 del running[slug]
-                yield CheckRun(slug, ended)
+                yield CheckRun(slug, ended, known[slug].get("runbook_url"))
         if running and monotonic() > end:
             names = ", ".join(sorted([*running, *waiting]))
             raise CommandError(f"Not finished in time: {names}.", ExitCode.BUSY, "Give a longer --timeout.")

@@ -16,6 +16,7 @@ class CheckRun:
 
     slug: str
     run: dict[str, Any]
+    runbook_url: str | None = None
 
     @property
     def has_passed(self) -> bool:
@@ -24,12 +25,13 @@ class CheckRun:
 
     @property
     def problems(self) -> list[str]:
-        """The failed assertions, a line each."""
+        """The failed assertions, the reason and the runbook, a line each."""
         if self.has_passed:
             return []
         failed = [each for each in self.run["assertions"] if not each["passed"]]
         lines = [f"{each['assertion']}: expected {each['expected']}, got {each['actual']}" for each in failed]
-        return [*lines, self.run["reason"]] if self.run["reason"] else lines
+        runbook = f"runbook: {self.runbook_url}" if self.runbook_url else ""
+        return [*lines, *filter(None, (self.run["reason"], runbook))]
 
 
 def junit_xml(runs: list[CheckRun]) -> bytes:

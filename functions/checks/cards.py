@@ -31,6 +31,7 @@ def _changed_card(event: Mapping[str, Any]) -> Card:
         (
             *_failures(event["failed"]),
             ("Since", event["since"] or ""),
+            ("Runbook", event.get("runbook_url") or ""),
             ("Reason", event["reason"]),
             *_run_facts(event),
         ),

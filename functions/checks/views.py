@@ -57,8 +57,13 @@ class SettingsView(TypedDict):
     remind_hours: int
     notify: list[Uuid]
     muted_until: Time | None
+    runbook_url: str | None
     should_fail: bool
     tags: list[str]
+
+
+_UNSET = {name: None for name in SettingsView.__annotations__ if name in SettingsView.__required_keys__}
+"""A setting that is not stored has no value."""
 
 
 class ListedCheck(SettingsView):
@@ -138,8 +143,7 @@ class InboundSecret(TypedDict):
 
 def listed_check(check: Check, now_ms: int) -> ListedCheck:
     """Return the body of a check in a list."""
-    optional = ("schedule", "faster_while_failing", "trigger", "muted_until", "limits")
-    settings = dict.fromkeys(optional) | without_program(check.settings.stored())
+    settings = _UNSET | without_program(check.settings.stored())
     standing = check.standing
     return {
         **cast("SettingsView", settings),

@@ -52,6 +52,11 @@ def test_an_alarm_names_the_failure_the_change_the_time_and_the_next_step() -> N
     )
 
 
+def test_an_alarm_names_the_runbook() -> None:
+    runbook = "https://wiki.example.com/" + "a" * 125
+    assert dict(changed(runbook_url=runbook).facts)["Runbook"] == runbook
+
+
 def test_many_failures_are_counted_and_the_run_is_still_named() -> None:
     facts = dict(changed(failed=[{**FAILED, "assertion": f"a{number}"} for number in range(20)]).facts)
     assert facts["More failed assertions"] == "17"

@@ -57,7 +57,13 @@ class CheckRunMissedEvent(CheckEvent):
     type: Literal["check.run.missed"]
 
 
-class CheckStateChangedEvent(CheckEvent):
+class Runbook(TypedDict, total=False):
+    """The runbook of a check that has one."""
+
+    runbook_url: Annotated[str, Field(description="Only of a check that has one.")]
+
+
+class CheckStateChangedEvent(CheckEvent, Runbook):
     """The state of a check has changed, or lasts for another `remind_hours`."""
 
     type: Literal["check.state.changed"]
@@ -87,6 +93,8 @@ def state_event(
     """Return the event of a new state, or the reminder of one."""
     has_failed = run.status is RunStatus.FAILED  # a check that should fail passes without its assertions
     since_ms, outage_ms = announced.since_ms, announced.outage_ms
+    runbook_url = check.settings.runbook_url
+    runbook: Runbook = {} if runbook_url is None else {"runbook_url": runbook_url}
     changed: CheckStateChangedEvent = {
         "type": "check.state.changed",
         **_check_event(check, run, at_ms, public_base_url),
@@ -98,6 +106,7 @@ def state_event(
         "failed": [result for result in run.results if not result["passed"]] if has_failed else [],
         "difference": difference,
         "next": _NEXT[announced.state],
+        **runbook,
     }
     return EVENT_CHECK_CHANGED, event_bytes(changed)
 

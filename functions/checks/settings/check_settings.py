@@ -23,6 +23,7 @@ from functions.submissions.accept.requests import CODE_MAX_BYTES, STDIN_MAX_BYTE
 _MOST_GRACE_MINUTES = 720
 """Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_HTTP_URL = r"^https?://[!-~]+$"
 _TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 HIDDEN = "***"
 """Shown in place of a variable's value."""
@@ -32,6 +33,7 @@ _PROGRAM = ("language", "code", "stdin", "profile", "limits")
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
 Slug = Annotated[str, Field(pattern=SLUG)]
 Tag = Annotated[str, Field(pattern=_TAG)]
+RunbookUrl = Annotated[str, Field(pattern=_HTTP_URL, max_length=150)]  # as long as a value of a chat card
 NotifiedId = Annotated[str, Field(pattern=_UUID)]
 
 
@@ -135,6 +137,11 @@ class CheckSettings(BaseModel):
     )
     muted_until: Annotated[Text, AfterValidator(checked_moment)] | None = Field(
         default=None, description="No events until then; history goes on.", json_schema_extra={"format": "date-time"}
+    )
+    runbook_url: RunbookUrl | None = Field(
+        default=None,
+        description="A page that says what to do when the check fails. Its alarms link to it.",
+        examples=["https://wiki.example.com/runbooks/totals"],
     )
     should_fail: bool = Field(default=False, description="The check passes if its assertions do not hold.")
     tags: list[Tag] = Field(default=[], max_length=20)

@@ -76,6 +76,7 @@ function Figures({ check }) {
   return html`<${Facts} facts=${[
     ["Schedule", check.schedule && html`<code>${check.schedule}</code> ${check.timezone}`],
     ["Next run", check.next_runs[0] && html`<${Time} at=${check.next_runs[0]} />`],
+    ["Runbook", check.runbook_url && html`<a href=${check.runbook_url} rel="noreferrer"><${Foreign} text=${check.runbook_url} /></a>`],
     ["Language", check.language],
     ["Uptime, 7 days", share(statistics?.uptime_7d)],
     ["Uptime, 30 days", share(statistics?.uptime_30d)],

@@ -4,9 +4,11 @@ import base64
 import dataclasses
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from functions import failpoint
 from functions.aws.clients import Clients
@@ -24,6 +26,7 @@ from tests.adapters.pipeline import Context, Crash, crash_at
 from tests.submission_factory import final_submission
 
 HOUR = 3600
+SCHEMA = json.loads((Path(__file__).parents[3] / "events/webhook/check_state_changed.v1.schema.json").read_text())
 POINTS = (
     "check.before_schedule",
     "check.after_schedule",
@@ -191,6 +194,24 @@ def test_a_muted_check_writes_history_and_sends_nothing(world: CheckWorld) -> No
     world.settle(10 * 60)
     assert world.statuses(check) == ["failed", "failed"]
     assert world.events() == []
+
+
+def test_an_alarm_links_to_the_runbook_of_its_check(world: CheckWorld) -> None:
+    runbook = "https://wiki.example.com/runbooks/totals"
+    world.endpoint("check.state.changed")
+    world.answer = prints("13")
+    check = world.create(assertions=[{"type": "stdout", "equals": "42"}], runbook_url=runbook)
+    other = world.create(name="Other", assertions=[{"type": "stdout", "equals": "42"}])
+    assert (check["runbook_url"], other["runbook_url"]) == (runbook, None)
+    for each in (check, other):
+        world.call("POST", f"/api/checks/{each['id']}/run")
+    for _ in range(3):
+        world.settle()
+    by_check = {event["check_id"]: event for event in world.events()}
+    assert by_check[check["id"]]["runbook_url"] == runbook
+    assert "runbook_url" not in by_check[other["id"]]
+    Draft202012Validator(SCHEMA).validate(by_check[check["id"]])
+    Draft202012Validator(SCHEMA).validate(by_check[other["id"]])
 
 
 def test_a_time_during_a_run_is_skipped_and_says_so(world: CheckWorld) -> None:

@@ -218,6 +218,22 @@ def test_test_prints_progress_writes_junit_and_leaves_the_state(rustbox: Rustbox
     assert {check["state"] for check in world.call("GET", "/api/checks").json["items"]} == {"new"}
 
 
+def test_test_names_the_runbook_of_a_failed_check(rustbox: Rustbox, world: CheckWorld) -> None:
+    runbook = "https://wiki.example.com/runbooks/totals"
+    write({"slug": "a", "assertions": [{"type": "stdout", "equals": "42"}], "runbook_url": runbook})
+    rustbox("apply")
+    world.answer = prints("13\n")
+    assert f"    runbook: {runbook}\n" in rustbox("test", "--junit", "out.xml").stdout
+    failure = next(ET.parse("out.xml").getroot().iter("failure"))  # noqa: S314 - our own text
+    assert (failure.text or "").splitlines()[-1] == f"runbook: {runbook}"
+    assert f'runbook_url: "{runbook}" → none' in plan_without_runbook(rustbox)
+
+
+def plan_without_runbook(rustbox: Rustbox) -> str:
+    write({"slug": "a", "assertions": [{"type": "stdout", "equals": "42"}]})
+    return rustbox("plan").stdout
+
+
 def test_a_platform_fault_is_an_error_in_junit(rustbox: Rustbox, world: CheckWorld) -> None:
     write({"slug": "a"})
     rustbox("apply")

@@ -137,6 +137,7 @@ def has_state(tenant: httpx.Client, path: str, state: str) -> bool:
 
 def test_the_board_shows_a_failing_check_with_its_last_good_output(own_console: Console, tenant: httpx.Client) -> None:
     program = {"name": HOSTILE[:50], "language": "python", "assertions": [{"type": "same_as_last_good"}]}
+    program |= {"runbook_url": "https://wiki.example.com/runbooks/totals"}
     check = tenant.post("/api/checks", json=program | {"code": "print('one\\ntwo')"}).json()["id"]
     path = f"/api/checks/{check}"
     for state, code in (("up", None), ("failing", f"print('one\\nthree', {HOSTILE!a})")):
@@ -155,6 +156,8 @@ def test_the_board_shows_a_failing_check_with_its_last_good_output(own_console: 
     expect(difference.locator(".line-gone")).to_have_text("- two\n")
     expect(difference.locator(".line-new")).to_have_text(f"+ three {shown(HOSTILE)}\n")
     expect(page.get_by_text("stdout equals the last good output")).to_be_visible()
+    runbook = page.get_by_role("link", name="https://wiki.example.com/runbooks/totals")
+    expect(runbook).to_have_attribute("href", "https://wiki.example.com/runbooks/totals")
     assert_sound(own_console)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".hero")).to_contain_text("paused")
