@@ -12,6 +12,6 @@ A reader begins with the folders, lowest first. None imports one that follows it
 * `deployment`, `run_deployment`: the wiring of all this; the second starts and ends runs
 * `dispatch`: due rows and messages of the queue
 * `views`, `parameters`, `badge`, `cards`: what clients see, and chat services
-* `routes`, `inbound_routes`, `badge_routes`: the answers to clients
+* `routes`, `run_routes`, `inbound_routes`, `badge_routes`: the answers to clients
 * `api`: the table of the routes; `openapi`: the events of checks for the document
 """

@@ -6,6 +6,7 @@ from functions.checks.badge import BadgeView, ShieldsBadge
 from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.inbound_routes import InboundRoutes
 from functions.checks.routes import CheckRoutes
+from functions.checks.run_routes import CheckRunRoutes
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.file_schema import JsonSchema
 from functions.checks.settings.model import MAX_CHECKS
@@ -133,18 +134,6 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
     ),
     Route(
         "POST",
-        "/api/checks/{id}/run",
-        CheckRoutes.run,
-        "runCheck",
-        "Run a check now",
-        {202: ("Queued.", (CheckRunView,)), **_BODY, 404: _UNKNOWN, 429: LIMITED},
-        (ID,),
-        RunNowRequest,
-        {"run": {"value": {}}, "test": {"value": {"affects_state": False}}},
-        body_required=False,
-    ),
-    Route(
-        "POST",
         "/api/checks/{id}/pause",
         CheckRoutes.pause,
         "pauseCheck",
@@ -163,21 +152,35 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
     ),
     Route(
         "GET",
-        "/api/checks/{id}/runs",
-        CheckRoutes.history,
-        "listCheckRuns",
-        "List the runs of a check of the last 90 days, newest first",
-        {200: ("One page.", (CheckRunPage,)), **_ONE},
-        (ID, *PAGE),
-    ),
-    Route(
-        "GET",
         "/api/schemas/checks.json",
         CheckRoutes.schema,
         "getChecksSchema",
         "The JSON Schema of checks.yaml, for editors",
         {200: ("JSON Schema, draft 2020-12; cached for an hour.", (JsonSchema,)), **OPEN},
         security=None,
+    ),
+)
+RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
+    Route(
+        "POST",
+        "/api/checks/{id}/run",
+        CheckRunRoutes.run,
+        "runCheck",
+        "Run a check now",
+        {202: ("Queued.", (CheckRunView,)), **_BODY, 404: _UNKNOWN, 429: LIMITED},
+        (ID,),
+        RunNowRequest,
+        {"run": {"value": {}}, "test": {"value": {"affects_state": False}}},
+        body_required=False,
+    ),
+    Route(
+        "GET",
+        "/api/checks/{id}/runs",
+        CheckRunRoutes.history,
+        "listCheckRuns",
+        "List the runs of a check of the last 90 days, newest first",
+        {200: ("One page.", (CheckRunPage,)), **_ONE},
+        (ID, *PAGE),
     ),
 )
 INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (

@@ -1,4 +1,4 @@
-"""Routes of /api/checks: create, list, show, change, delete, pause, resume, run now, history."""
+"""Routes of /api/checks: create, list, show, change, delete, pause, resume; and the schema of checks.yaml."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ from aws_lambda_powertools.event_handler import Response
 from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
 from functions.checks.parameters import list_filters
-from functions.checks.runs.model import RunKind, new_run
 from functions.checks.schedule.expression import MINUTE_MS
-from functions.checks.settings.event_data import checked_text
 from functions.checks.settings.file_schema import schema_text
 from functions.checks.settings.model import MAX_CHECKS, Check
-from functions.checks.settings.requests import RunNowRequest, changed_settings, new_settings
+from functions.checks.settings.requests import changed_settings, new_settings
 from functions.checks.settings.store import CheckLimitError, SlugTakenError
 from functions.checks.state import State, pause, resume
-from functions.checks.views import CheckDeleted, check_detail, check_view, listed_check, run_view
+from functions.checks.views import CheckDeleted, check_detail, check_view, listed_check
 from functions.clock import to_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
-from functions.http.validation import parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
 
@@ -144,30 +141,6 @@ class CheckRoutes:
                 deleted: CheckDeleted = {"id": check.check_id, "deleted": True}
                 return answer(deleted)
         raise ConflictError(_CHANGED_MEANWHILE)
-
-    def run(self, app: Resolver, id_text: str) -> Response[str]:
-        """Run a check now."""
-        check = own_check(self.deployment, app, id_text)
-        request = RunNowRequest()
-        if app.current_event.body:
-            request = parse_body(RunNowRequest, json_body(app.current_event))
-        now = self.deployment.clock()
-        event = None if request.event is None else checked_text(request.event, check.settings.event_as, "event")
-        self.deployment.check_request_limit.count(check)
-        run = new_run(check, RunKind.MANUAL, now, now, new_id())
-        run = replace(run, affects_state=request.affects_state, event=event)
-        self.deployment.check_runs.add_run(run)
-        self.deployment.check_hints.try_send(run, self.deployment.log)
-        self.deployment.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
-        return answer(run_view(run), 202)
-
-    def history(self, app: Resolver, id_text: str) -> Response[str]:
-        """List the runs of a check, newest first."""
-        query = app.current_event.query_string_parameters
-        check = own_check(self.deployment, app, id_text)
-        after = start_after(query, check.check_id)
-        page = self.deployment.check_runs.history(check.project_id, check.check_id, parameters.page_limit(query), after)
-        return page_answer(check.check_id, page, run_view, lambda run: run.position)
 
     def schema(self, _app: Resolver) -> Response[str]:
         """Answer with the JSON Schema of checks.yaml. Everybody may read it."""

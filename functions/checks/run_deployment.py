@@ -61,18 +61,17 @@ class CheckRunDeployment(CheckDeployment):
         """Does the steps of runs."""
         from functions.checks.runs.complete import RunCompleter
         from functions.checks.runs.steps import RunSteps
+        from functions.checks.runs.submit import RunSubmitter
 
         base_url = self.settings.public_base_url
         return RunSteps(
             store=self.checks,
             runs=self.check_runs,
-            projects=self.registry,
             submissions=self.submissions,
-            acceptance=self.run_acceptance,
+            submitter=RunSubmitter(self.registry, self.submissions, self.run_acceptance, self.check_variables),
             completer=RunCompleter(self.checks, self.check_runs, self.payloads, base_url, self.clock),
             outbox=self.outbox,
             hints=self.check_hints,
-            variables=self.check_variables,
             start_followers=self.following.after_run,
             clock=self.clock,
         )

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES
+from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, RUN_ROUTES
 from functions.console.openapi import CONSOLE_OPERATIONS
 from functions.events.api import EVENT_ROUTES
 from functions.events.catalogue import WEBHOOKS
@@ -37,6 +37,7 @@ def _built() -> dict[str, Any]:
             *CONSOLE_OPERATIONS,
             *JUDGE_OPERATIONS,
             *CHECK_ROUTES,
+            *RUN_ROUTES,
             *INBOUND_ROUTES,
             *BADGE_ROUTES,
             *ENDPOINT_ROUTES,

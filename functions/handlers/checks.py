@@ -3,11 +3,12 @@
 import functools
 
 from functions.aws.deployment import preload
-from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES
+from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, RUN_ROUTES
 from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.deployment import CheckDeployment
 from functions.checks.inbound_routes import InboundRoutes
 from functions.checks.routes import CheckRoutes
+from functions.checks.run_routes import CheckRunRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import load_settings
 from functions.telemetry import logger
@@ -40,6 +41,7 @@ def build_resolver() -> Resolver:
     """Return a resolver with the routes."""
     app = Resolver(logger("checks"))
     app.serve(CHECK_ROUTES, lambda: CheckRoutes(deployment()))
+    app.serve(RUN_ROUTES, lambda: CheckRunRoutes(deployment()))
     app.serve(INBOUND_ROUTES, lambda: InboundRoutes(deployment()))
     app.serve(BADGE_ROUTES, lambda: BadgeRoutes(deployment()))
     return app

@@ -35,6 +35,7 @@ preload(
     "checks.runs.complete",
     "checks.runs.fire",
     "checks.runs.steps",
+    "checks.runs.submit",
     "checks.settings.store",
     "checks.settings.trigger_store",
     "checks.settings.variables",

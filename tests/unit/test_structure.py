@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 MOST = 20
-PARTS = ("functions/webhooks", "functions/event_log")
+PARTS = ("functions/webhooks", "functions/event_log", "functions/checks")
 ROOTS = ("functions", "sandbox_runtime", "infra", "rustbox_cli")
 
 

@@ -2,7 +2,8 @@
 
 * `model`: a run, and its statuses
 * `fire`: due checks get runs
-* `steps`: the steps of a run: start its submission, look at it, publish its events
+* `steps`: the steps of a run: submit its program, look for its end, publish its events
+* `submit`: a run becomes a submission
 * `complete`: the end of a run: evaluate it, move the state of the check, store the events
 * `event_bodies`: what these events say
 * `rows`, `store`: the rows of runs, and the index of due rows

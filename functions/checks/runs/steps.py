@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING
 from functions.checks.runs.event_bodies import events_of
 from functions.checks.runs.model import FINAL_STATUSES, Run, RunStatus
 from functions.checks.schedule.expression import MINUTE_MS
-from functions.checks.settings.event_data import EventAs, size_problem
 from functions.checks.settings.triggers import EndedAs
 from functions.clock import MS_PER_SEC, Clock, now_ms
-from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
+from functions.errors import RateLimitedError, ServiceError, UnavailableError
 from functions.failpoint import reach
-from functions.submissions.accept.acceptance import NewSubmission
-from functions.submissions.model import Claim, idempotency_pk
-from functions.submissions.store import ClaimTakenError
 from functions.webhooks.target.secret_box import UnsealError
 
 if TYPE_CHECKING:
@@ -29,20 +25,15 @@ if TYPE_CHECKING:
     from functions.checks.runs.complete import RunCompleter
     from functions.checks.runs.hints import CheckHints
     from functions.checks.runs.store import RunStore
-    from functions.checks.settings.check_settings import CheckSettings
+    from functions.checks.runs.submit import RunSubmitter
     from functions.checks.settings.model import Check
     from functions.checks.settings.store import CheckStore
-    from functions.checks.settings.variables import CheckVariables
-    from functions.projects.model import Project
-    from functions.projects.registry import ProjectRegistry
-    from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.deliveries.outbox import Outbox
 
 LEASE_MS = 60_000
 """A step of a process that died is repeated after this time."""
-_DISABLED_RETRY_SECS = 300
 _JITTER_SECS = 30
 _WAIT_SHARE = 10
 """A waiting run waits for another tenth of the time that it is late."""
@@ -57,13 +48,11 @@ class RunSteps:
 
     store: CheckStore
     runs: RunStore
-    projects: ProjectRegistry
     submissions: SubmissionStore
-    acceptance: Acceptance
+    submitter: RunSubmitter
     completer: RunCompleter
     outbox: Outbox
     hints: CheckHints
-    variables: CheckVariables
     start_followers: Callable[[Check, Run], None]
     clock: Clock = now_ms
 
@@ -96,7 +85,7 @@ class RunSteps:
 
     def _start(self, check: Check, run: Run) -> None:
         try:
-            submission = self._accept(self._project(run), check, run)
+            submission = self.submitter.submit(check, run)
         except (RateLimitedError, UnavailableError) as error:
             self._later(check, run, error)
             return
@@ -118,31 +107,6 @@ class RunSteps:
             latest = self.submissions.get(submission_id)
             if latest is None or latest.is_final:
                 self._finish(check, running, latest)
-
-    def _project(self, run: Run) -> Project:
-        record = self.projects.get(run.project_id)
-        if record is None or record.disabled_at is not None:
-            raise UnavailableError("The project is disabled.", _DISABLED_RETRY_SECS)
-        return record.project
-
-    def _accept(self, project: Project, check: Check, run: Run) -> Submission:
-        key = f"check:{run.run_id}:{run.attempt}"
-        metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
-        environment = self.variables.environment(check, run.event)
-        request = _with_event(check.settings, run.event).run_request(metadata, environment)
-        try:
-            accepted = self.acceptance.accept(NewSubmission(project, request, key, 0, run.run_id))
-        except IdempotencyConflictError:
-            # The check was changed after this run was accepted, and before we noted its submission.
-            claim = Claim(idempotency_pk(run.project_id, key), "")
-            try:
-                self.submissions.check_claim(claim)
-            except ClaimTakenError as taken:
-                earlier = self.submissions.get(taken.submission_id)
-                if earlier is not None:
-                    return earlier
-            raise
-        return accepted.submission
 
     def _later(self, check: Check, run: Run, error: RateLimitedError | UnavailableError) -> None:
         """Try again later, until the grace is over: then the run is missed."""
@@ -184,13 +148,3 @@ class RunSteps:
             self.start_followers(check, run)
         reach("check.after_follow")
         self.runs.finish_events(run)
-
-
-def _with_event(settings: CheckSettings, event: str | None) -> CheckSettings:
-    """Return the settings with an event as standard input, if they ask for it. Raises BadRequestError."""
-    if event is None:
-        return settings
-    problem = size_problem(event, settings.event_as)  # `event_as` may have changed since
-    if problem is not None:
-        raise BadRequestError(problem)
-    return settings.model_copy(update={"stdin": event}) if settings.event_as is EventAs.STDIN else settings
