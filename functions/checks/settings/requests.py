@@ -28,7 +28,7 @@ class InboundEvent(BaseModel):
 ChangedSettings = create_model(
     "ChangedSettings",
     __doc__="Body of PATCH /api/checks/{id}. Missing fields keep their values; null resets a field to its default.",
-    __config__=ConfigDict(extra="forbid"),
+    __config__=ConfigDict(extra="forbid", defer_build=True),
     **{  # type: ignore[call-overload]  # the names are those of the fields
         name: (
             Annotated[field.annotation, "of CheckSettings", *field.metadata] | None,
@@ -37,7 +37,7 @@ ChangedSettings = create_model(
         for name, field in CheckSettings.model_fields.items()
     },
 )
-"""For the OpenAPI document only: the merged settings are validated."""
+"""For the OpenAPI document only, so it is built with it: the merged settings are validated."""
 
 
 class RunNowRequest(BaseModel):
