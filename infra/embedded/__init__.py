@@ -1,7 +1,7 @@
-"""AWS for one machine: the parts of DynamoDB and its streams, SQS, EventBridge, S3, SSM and KMS that this project uses.
+"""AWS for one machine: the parts of DynamoDB and its streams, SQS, EventBridge, S3, SSM and KMS.
 
 `Engine` keeps them in one SQLite file. `hook` answers botocore's calls from it, in the same process and without HTTP.
 An operation, parameter or expression that the engine does not know raises an error that names it.
-The runner opens neither the file nor the key: `runner_socket` serves it within RunnerPolicy.
-docs/adr/0009 has the reasons and the costs.
+`confined` is for a process that may open neither the file nor the keys, and has the calls of a policy.
+README.md explains how to add an operation, docs/adr/0009 the reasons and the costs.
 """

@@ -20,7 +20,7 @@ from infra.embedded.confined import client as runner_client
 from infra.embedded.confined import protocol as runner_protocol
 from infra.embedded.confined.client import SocketCaller
 from infra.embedded.confined.policy import Policy
-from infra.embedded.confined.socket_server import RunnerSocket
+from infra.embedded.confined.socket_server import CallSocket
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
@@ -55,7 +55,7 @@ def served(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Served]:
     aws.client("s3").create_bucket(Bucket=BUCKET)
     folder = tmp_path / ("long" * 30)
     folder.mkdir()
-    server = RunnerSocket(folder / "runner.sock", engine, Policy(local_statements()))
+    server = CallSocket(folder / "runner.sock", engine, Policy(local_statements()))
     server.start()
     session, caller = make_session(), SocketCaller(folder / "runner.sock")
     Hook(caller).attach(session)

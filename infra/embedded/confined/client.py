@@ -1,4 +1,4 @@
-"""The runner's side of the socket: calls of its botocore clients go there in place of the network."""
+"""The confined process's side of the socket: calls of its botocore clients go there, not to the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
-from infra.embedded.confined import protocol as runner_protocol
+from infra.embedded.confined import protocol
 from infra.embedded.errors import ServiceError
 from infra.embedded.socket_folder import SocketFolder
 
@@ -36,8 +36,8 @@ class SocketCaller:
         """Call the engine. Raises ServiceError, EndpointConnectionError, ConnectionClosedError."""
         connection = self._connection()
         try:
-            runner_protocol.send(connection, {"service": service, "operation": operation, "params": params})
-            reply = runner_protocol.receive(connection)
+            protocol.send(connection, {"service": service, "operation": operation, "params": params})
+            reply = protocol.receive(connection)
         except (OSError, EOFError, ValueError) as error:
             connection.close()
             self.close()  # the others led to the same process

@@ -1,4 +1,4 @@
-"""The rights of the runner in the engine: the statements of the template's RunnerPolicy, and nothing else."""
+"""The rights of a confined process in the engine: the statements of its policy, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Policy:
         self._allowed: list[tuple[str, re.Pattern[str]]] = []
         for statement in statements:
             if statement.keys() != {"Effect", "Action", "Resource"} or statement["Effect"] != "Allow":
-                raise ValueError(f"RunnerPolicy: only Allow with Action and Resource is understood; got {statement}")
+                raise ValueError(f"only Allow with Action and Resource is understood; got {statement}")
             for action in statement["Action"]:
                 for resource in statement["Resource"]:
                     pattern = ".*".join(re.escape(part) for part in resource.split("*"))

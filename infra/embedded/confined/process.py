@@ -1,6 +1,6 @@
-"""`python -m infra.embedded.confined.process SOCKET ARGUMENT...`: the runner, its AWS calls going to the socket.
+"""`python -m infra.embedded.confined.process SOCKET MODULE ARGUMENT...`: run a module whose AWS calls go to the socket.
 
-The runner itself knows nothing of it. Arguments are those of `python -m sandbox_runtime`.
+The module itself knows nothing of it.
 """
 
 import runpy
@@ -12,10 +12,10 @@ from infra.embedded.hook import Hook
 
 
 def main() -> None:
-    """Attach the hook to every session that the runner makes, then become the runner."""
-    path = Path(sys.argv.pop(1))
+    """Attach the hook to every session that the module makes, then become the module."""
+    path, module = Path(sys.argv.pop(1)), sys.argv.pop(1)
     Hook(SocketCaller(path)).attach_everywhere()
-    runpy.run_module("sandbox_runtime", run_name="__main__", alter_sys=True)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Messages between the runner and the engine: JSON with bytes as {"base64": text}, in frames of `multiprocessing`.
+"""Messages between a confined process and the engine.
 
-JSON, since the runner executes hostile programs and may be taken over: nothing that it sends is more than data.
+JSON with bytes as {"base64": text}, in frames of `multiprocessing`. JSON, since that process may be taken over by a
+hostile program: nothing that it sends is more than data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Serves the runner its queues and its part of the bucket on a Unix socket. It has neither the file nor the keys.
+"""Serves a confined process the calls of its policy on a Unix socket. That process has neither the file nor the keys.
 
 Messages that it receives belong to its process: they return at once when that dies.
 """
@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded import services
-from infra.embedded.confined import protocol as runner_protocol
+from infra.embedded.confined import protocol
 from infra.embedded.errors import ServiceError
 from infra.embedded.holders import identify
 from infra.embedded.socket_folder import SocketFolder
@@ -32,7 +32,7 @@ _PAUSE_SECS: Final = 0.1
 _CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
 
 
-class RunnerSocket:
+class CallSocket:
     """`path`: of the socket, in a folder that exists. Each connection has a thread and one call at a time."""
 
     def __init__(self, path: Path, engine: Engine, policy: Policy) -> None:
@@ -50,7 +50,7 @@ class RunnerSocket:
 
     def start(self) -> None:
         """Accept connections from now on."""
-        threading.Thread(target=self._accept, name="runner-socket", daemon=True).start()
+        threading.Thread(target=self._accept, name="call-socket", daemon=True).start()
 
     def stop(self) -> None:
         """Accept no more. Connections end with this process or their client."""
@@ -66,7 +66,7 @@ class RunnerSocket:
             try:
                 accepted, _ = self._listener.accept()
                 try:
-                    threading.Thread(target=self._serve, args=(accepted,), name="runner-call", daemon=True).start()
+                    threading.Thread(target=self._serve, args=(accepted,), name="call", daemon=True).start()
                 except RuntimeError:  # no more threads
                     accepted.close()
                     raise
@@ -80,7 +80,7 @@ class RunnerSocket:
             engine = replace(self._engine, holder=identify(_CREDENTIALS.unpack(raw)[0]))
             with Connection(accepted.detach()) as connection:
                 while True:
-                    runner_protocol.send(connection, self._answer(engine, runner_protocol.receive(connection)))
+                    protocol.send(connection, self._answer(engine, protocol.receive(connection)))
         except (OSError, EOFError, ValueError):
             return
         finally:
@@ -89,7 +89,7 @@ class RunnerSocket:
     def _answer(self, engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         try:
             return {"answer": self._call(engine, request)}
-        except Exception as raised:  # noqa: BLE001 - parameters of a runner that was taken over may be anything
+        except Exception as raised:  # noqa: BLE001 - parameters of a process that was taken over may be anything
             broken = ServiceError("InvalidParameterValue", type(raised).__name__)
             error = raised if isinstance(raised, ServiceError) else broken
             return {"error": {"code": error.code, "message": error.message, "status": error.status, "more": error.more}}
@@ -100,6 +100,6 @@ class RunnerSocket:
                 if self._policy.allows(service, operation, params):
                     answer = services.call(engine, service, operation, params)
                     return {"Body": answer["Body"]} if "Body" in answer else answer  # of an object just the bytes
-                problem = f"the runner is not allowed to call {operation} of {service} for this resource"
+                problem = f"this process is not allowed to call {operation} of {service} for this resource"
                 raise ServiceError("AccessDenied", problem, 403)
         raise ServiceError("InvalidRequest", "a request has service, operation and params")

@@ -75,7 +75,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         if version > len(MIGRATIONS):
             raise StoreUnusableError(
                 f"{path} was written by a newer version (schema {version}, this one knows {len(MIGRATIONS)}): "
-                "use that version, or set RUSTBOX_STATE_DIR to another folder"
+                "use that version, or another folder"
             )
         for script in MIGRATIONS[version:]:
             for statement in script.split(";"):

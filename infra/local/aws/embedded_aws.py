@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded import services
 from infra.embedded.confined.policy import Policy
-from infra.embedded.confined.socket_server import RunnerSocket
+from infra.embedded.confined.socket_server import CallSocket
 from infra.embedded.engine import open_engine
 from infra.embedded.housekeeping import Housekeeping
 from infra.local.aws.aws_environment import prepare_for_engine
@@ -33,7 +33,7 @@ class EmbeddedAws:
         self.engine = open_engine(state_dir / FOLDER, synchronous=synchronous, prepare=prepare)
         self._housekeeping = Housekeeping(self.engine)
         self._socket_path = state_dir / "runner.sock"
-        self._socket: RunnerSocket | None = None
+        self._socket: CallSocket | None = None
 
     def answer_clients(self) -> None:
         """Answer every AWS client that this process, and those forked from it, make from now on."""
@@ -44,7 +44,7 @@ class EmbeddedAws:
     @property
     def runner_module(self) -> list[str]:
         """The module that is the runner, with its arguments."""
-        return ["infra.embedded.confined.process", str(self._socket_path)]
+        return ["infra.embedded.confined.process", str(self._socket_path), "sandbox_runtime"]
 
     def start(self) -> None:
         """Serve the runner, and begin the housekeeping, in one process of the stack."""
@@ -57,8 +57,8 @@ class EmbeddedAws:
         try:
             policy = Policy(runner_statements(template))
         except ValueError as error:
-            raise StartError(f"template.yaml: {error}") from error
-        self._socket = RunnerSocket(self._socket_path, self.engine, policy)
+            raise StartError(f"RunnerPolicy of template.yaml: {error}") from error
+        self._socket = CallSocket(self._socket_path, self.engine, policy)
 
     def stop(self) -> None:
         """Stop serving the runner, and stop the housekeeping.
