@@ -71,8 +71,8 @@ class Console:
             record = json.loads(text)
         except ValueError:
             record = None
-        if not isinstance(record, dict):
-            self.line(part, text)
+        if not isinstance(record, dict):  # a traceback, or the reason of a part that cannot work
+            self.line(part, text, "warning")
         elif "_aws" not in record:  # embedded metrics are for CloudWatch
             service = record.get("service")
             phrase = record.get("message") or record.get("event") or record.get("msg") or ""
