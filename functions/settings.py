@@ -1,21 +1,15 @@
-"""Settings of each entry point, read from the environment.
+"""The settings of all entry points, read from the environment.
 
-Each field of a settings class is the environment variable of the same name in upper case; `template.yaml` sets them.
 Only `refuse_insecure_stage` reads the environment at import.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import typing
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from functions.environment_variables import Network, SettingsInvalidError, read_variable
-
-if typing.TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 LOCAL_STAGE = "local"
 
@@ -75,79 +69,6 @@ class Settings:
         return urlsplit(self.public_base_url).hostname or ""
 
 
-@dataclass(frozen=True, slots=True)
-class RateSettings:
-    """Settings of the RateLimit headers. The template sets them for all functions."""
-
-    quotas_table: str
-
-
-@dataclass(frozen=True, slots=True)
-class ResultSettings:
-    """Settings of `functions.handlers.result`. `longest_wait_secs`: the most that a request waits for a queued run."""
-
-    projects_table: str
-    submissions_table: str
-    deliveries_table: str
-    runners_table: str
-    quotas_table: str
-    payloads_bucket: str
-    interactive_queue_url: str
-    batch_queue_url: str
-    offered_languages: tuple[str, ...]
-    longest_wait_secs: int
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitSettings(ResultSettings):
-    """Settings of `functions.handlers.submit`. An empty `runner_url` switches direct runs off.
-
-    `endpoint_secrets_key_id`: the KMS key. `runner_token_parameter`: name of the SSM parameter with the runner's token.
-    `runner_ca_parameter`: of that with the certificate authorities of runners; empty: those of the system.
-    `allow_runner_http`: `runner_url` may be plain HTTP.
-    """
-
-    stage: str
-    retention_days: int
-    max_queue_depth: int
-    pending_redrive_secs: int
-    allow_insecure_webhook_targets: bool
-    completions_queue_url: str
-    deliveries_queue_url: str
-    endpoint_secrets_key_id: str
-    public_base_url: str
-    runner_url: str
-    runner_token_parameter: str
-    runner_ca_parameter: str
-    allow_runner_http: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RecordSettings:
-    """Settings of `functions.handlers.record`."""
-
-    submissions_table: str
-    deliveries_table: str
-    runners_table: str
-    quotas_table: str
-    payloads_bucket: str
-    deliveries_queue_url: str
-    checks_queue_url: str
-    public_base_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class SweepSettings(RecordSettings):
-    """Settings of `functions.handlers.sweep`. `endpoint_secrets_key_id`: the KMS key."""
-
-    endpoint_secrets_key_id: str
-    event_bus_name: str
-    interactive_queue_url: str
-    batch_queue_url: str
-    pending_redrive_secs: int
-    webhook_senders: int
-
-
 def refuse_insecure_stage() -> None:
     """Raise SettingsInvalidError if webhooks may reach this machine and the stage is not local.
 
@@ -165,13 +86,6 @@ def load_settings(names: typing.Iterable[str]) -> Settings:
     """Read these settings from the environment. Raises SettingsInvalidError."""
     types = typing.get_type_hints(Settings)
     return Settings(_checked({name: read_variable(name.upper(), types[name]) for name in names}))
-
-
-def load[Kind: DataclassInstance](kind: type[Kind]) -> Kind:
-    """Like `load_settings`, for an entry point that has a class of its own settings."""
-    types = typing.get_type_hints(kind)
-    values = {field.name: read_variable(field.name.upper(), types[field.name]) for field in dataclasses.fields(kind)}
-    return kind(**_checked(values))
 
 
 def _checked(values: dict[str, typing.Any]) -> dict[str, typing.Any]:

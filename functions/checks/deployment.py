@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from functions.submissions.deployment import SubmissionDeployment
+from functions.telemetry import warn
 
 if TYPE_CHECKING:
     from functions.checks.events.event_store import EventStore
@@ -17,10 +18,20 @@ if TYPE_CHECKING:
     from functions.checks.settings.trigger_rules import TriggerRules
     from functions.checks.settings.trigger_store import TriggerStore
     from functions.checks.settings.variables import CheckVariables
+    from functions.submissions.model import Submission
 
 
 class CheckDeployment(SubmissionDeployment):
     """The stores of checks, and the parts that their routes use."""
+
+    def on_final(self, final: Submission) -> None:
+        """Send a hint to the check that waits for a submission."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.check_hints.send_ended(final)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Hint for a check not sent; its schedule will find the end", final.log_ids, error)
 
     @cached_property
     def checks(self) -> CheckStore:

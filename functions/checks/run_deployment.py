@@ -79,23 +79,6 @@ class CheckRunDeployment(CheckDeployment):
     @cached_property
     def run_acceptance(self) -> Acceptance:
         """Accepts the programs of runs as submissions."""
-        from functions.submissions.accept.acceptance import Acceptance
         from functions.submissions.accept.kind import RunKind
-        from functions.submissions.accept.quota_admission import QuotaAdmission
-        from functions.submissions.accept.start import SubmissionStarter
-        from functions.submissions.run.queues import Queues
 
-        settings, kind = self.settings, RunKind(self.payloads)
-        admission = QuotaAdmission(self.quotas, self.submissions, self.clock, self.log)
-        queues = Queues(self.sqs, settings.interactive_queue_url, settings.batch_queue_url)
-        starter = SubmissionStarter(
-            self.submissions,
-            admission,
-            kind,
-            self.secret_boxes,
-            queues,
-            settings.pending_redrive_secs,
-            self.clock,
-            self.log,
-        )
-        return Acceptance(settings, self.submissions, admission, kind, queues, starter, self.clock)
+        return self.acceptance_of(RunKind(self.payloads), None)

@@ -10,7 +10,7 @@ from functions.console import files
 from functions.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from functions.http.http_event import HttpEvent
+    from functions.http.resolver import Resolver
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -23,19 +23,22 @@ _PAGE_HEADERS = {**_SAFE, "cache-control": "no-cache", "cross-origin-opener-poli
 _FILE_HEADERS = {**_SAFE, "cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
 
 
-def page(event: HttpEvent) -> Response[str]:
-    """Answer with the page."""
-    body = files.page(event.raw_path).decode()
-    return Response(status_code=200, content_type="text/html; charset=utf-8", headers=_PAGE_HEADERS, body=body)
+class ConsoleRoutes:
+    """The page and its files."""
 
+    def page(self, app: Resolver) -> Response[str]:
+        """Answer with the page."""
+        body = files.page(app.current_event.raw_path).decode()
+        return Response(status_code=200, content_type="text/html; charset=utf-8", headers=_PAGE_HEADERS, body=body)
 
-def file(event: HttpEvent, version: str, name: str) -> Response[bytes] | Response[str]:
-    """Answer with one file, compressed for clients that accept gzip. Raises NotFoundError."""
-    if version != files.version() or name not in files.names():
-        raise NotFoundError("The console has no such file. After an update of the service, reload the page.")
-    path = files.FOLDER / name
-    content_type = files.TYPES[path.suffix]
-    if "gzip" not in (event.headers.get("accept-encoding") or ""):
-        return Response(status_code=200, content_type=content_type, headers=_FILE_HEADERS, body=path.read_text("utf-8"))
-    headers = {**_FILE_HEADERS, "content-encoding": "gzip"}
-    return Response(status_code=200, content_type=content_type, headers=headers, body=files.compressed(name))
+    def file(self, app: Resolver, version: str, name: str) -> Response[bytes] | Response[str]:
+        """Answer with one file, compressed for clients that accept gzip. Raises NotFoundError."""
+        if version != files.version() or name not in files.names():
+            raise NotFoundError("The console has no such file. After an update of the service, reload the page.")
+        path = files.FOLDER / name
+        content_type = files.TYPES[path.suffix]
+        if "gzip" not in (app.current_event.headers.get("accept-encoding") or ""):
+            text = path.read_text("utf-8")
+            return Response(status_code=200, content_type=content_type, headers=_FILE_HEADERS, body=text)
+        headers = {**_FILE_HEADERS, "content-encoding": "gzip"}
+        return Response(status_code=200, content_type=content_type, headers=headers, body=files.compressed(name))

@@ -38,7 +38,7 @@ class EventDeployment(JudgeDeployment):
         from functions.events.bodies import EventBodies
         from functions.submissions.complete.completed_event import event_of
 
-        body_of_run = partial(event_of, self.judged_runs, self.payloads, self.settings.public_base_url)
+        body_of_run = partial(event_of, self.judge_runs, self.payloads, self.settings.public_base_url)
         return EventBodies(self.deliveries, self.submissions, body_of_run)
 
     @cached_property

@@ -42,7 +42,7 @@ def wired() -> Announcer:
     """Return the wired parts, created on the first call."""
     deployment = AnnounceDeployment(load_settings(SETTINGS), logger(SERVICE))
     started = SubmissionTriggers(deployment.triggers, deployment.check_hints)
-    event = partial(event_of, deployment.judged_runs, deployment.payloads, deployment.settings.public_base_url)
+    event = partial(event_of, deployment.judge_runs, deployment.payloads, deployment.settings.public_base_url)
     return Announcer(deployment.submissions, deployment.event_bus, event, started.start_checks)
 
 

@@ -4,16 +4,20 @@ import functools
 from typing import Any
 
 from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, RUN_ROUTES
-from functions.console.openapi import CONSOLE_OPERATIONS
+from functions.console.api import CONSOLE_ROUTES
 from functions.events.api import EVENT_ROUTES
 from functions.events.catalogue import WEBHOOKS
 from functions.http.json_body import body_text
 from functions.http.openapi.document import Document
+from functions.http.openapi.document_routes import DOCUMENT_ROUTES
 from functions.http.openapi.page import render
-from functions.judging.openapi import JUDGE_OPERATIONS
+from functions.judging.api import JUDGE_ROUTES
 from functions.operations.api import OPERATION_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
-from functions.submissions import openapi as operations
+from functions.submissions.api.health import HEALTH_ROUTES
+from functions.submissions.api.results import RESULT_ROUTES
+from functions.submissions.api.submit import SUBMIT_ROUTES
+from functions.submissions.openapi import LINKS
 from functions.webhooks.routes.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES
 from functions.webhooks.routes.openapi_events import HEADERS
 
@@ -33,9 +37,12 @@ def reference_page() -> str:
 def _built() -> dict[str, Any]:
     document = Document(
         operations=(
-            *operations.OPERATIONS,
-            *CONSOLE_OPERATIONS,
-            *JUDGE_OPERATIONS,
+            *SUBMIT_ROUTES,
+            *RESULT_ROUTES,
+            *HEALTH_ROUTES,
+            *DOCUMENT_ROUTES,
+            *CONSOLE_ROUTES,
+            *JUDGE_ROUTES,
             *CHECK_ROUTES,
             *RUN_ROUTES,
             *INBOUND_ROUTES,
@@ -50,6 +57,6 @@ def _built() -> dict[str, Any]:
         ),
         webhooks=WEBHOOKS,
         event_headers=HEADERS,
-        links=operations.LINKS,
+        links=LINKS,
     )
     return document.build()

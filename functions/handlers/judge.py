@@ -2,56 +2,60 @@
 
 import functools
 
-from functions.aws.clients import Clients
-from functions.clock import now_ms
-from functions.handlers.accept_wiring import acceptance
-from functions.handlers.wiring import completer, judged_runs
-from functions.http.long_poll import LongPoll
+from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
-from functions.judging.kind import JudgeKind
-from functions.judging.progress_store import ProgressStore
+from functions.judging.api import JUDGE_ROUTES
+from functions.judging.deployment import JudgeDeployment
 from functions.judging.routes import JudgeRoutes
-from functions.projects.store import ProjectStore
-from functions.settings import SubmitSettings, load, refuse_insecure_stage
-from functions.submissions.model import Kind
-from functions.submissions.results.delete import Deletion
-from functions.submissions.results.results import Results
-from functions.submissions.runners.fleet import Fleet
-from functions.submissions.runners.runner_store import RunnerStore
+from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger
 
 refuse_insecure_stage()
+preload(
+    "aws.payloads",
+    "aws.secrets",
+    "judging.kind",
+    "judging.progress_store",
+    "judging.runs",
+    "projects.quota_store",
+    "projects.store",
+    "submissions.accept.acceptance",
+    "submissions.accept.quota_admission",
+    "submissions.accept.start",
+    "submissions.complete.completer",
+    "submissions.results.delete",
+    "submissions.results.results",
+    "submissions.run.direct_run",
+    "submissions.run.queues",
+    "submissions.runners.fleet",
+    "submissions.runners.runner_store",
+    "submissions.store",
+    "webhooks.deliveries.hints",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.store",
+    "webhooks.endpoints.subscriber_cache",
+    "webhooks.target.secret_box",
+)
+
+SETTINGS = (
+    *("stage", "projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
+    *("payloads_bucket", "interactive_queue_url", "batch_queue_url", "completions_queue_url", "deliveries_queue_url"),
+    *("offered_languages", "longest_wait_secs", "retention_days", "max_queue_depth", "pending_redrive_secs"),
+    *("allow_insecure_webhook_targets", "endpoint_secrets_key_id", "public_base_url"),
+    *("runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
+)
 
 
 @functools.cache
-def wiring() -> JudgeRoutes:
-    """Return the wired parts, created on the first call."""
-    log, settings = logger("judge"), load(SubmitSettings)
-    dynamodb, run_completer = Clients.dynamodb(), completer(settings, "judge")
-    store, payloads = run_completer.submissions, run_completer.payloads
-    return JudgeRoutes(
-        projects=ProjectStore(settings.projects_table, dynamodb),
-        fleet=Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages),
-        acceptance=acceptance(settings, run_completer, JudgeKind(payloads), log),
-        rows=Results(store, payloads, now_ms, Kind.JUDGE),
-        judged=judged_runs(settings),
-        progress=ProgressStore(settings.submissions_table, dynamodb),
-        deletion=Deletion(store, run_completer.deliveries, run_completer.quotas, payloads),
-        long_poll=LongPoll(),
-        allow_insecure=settings.allow_insecure_webhook_targets,
-        longest_wait_secs=settings.longest_wait_secs,
-        log=log,
-    )
+def deployment() -> JudgeDeployment:
+    """Return the deployment, created on the first call."""
+    return JudgeDeployment(load_settings(SETTINGS), logger("judge"))
 
 
 def build_resolver() -> Resolver:
     """Return a resolver with the routes."""
     app = Resolver(logger("judge"))
-    app.post("/api/judge")(lambda: wiring().judge(app))
-    app.get("/api/judge/<id_text>")(lambda id_text: wiring().one(app, id_text))
-    app.delete("/api/judge/<id_text>")(lambda id_text: wiring().delete(app, id_text))
-    stdout = "/api/judge/<id_text>/cases/<index_text>/stdout"
-    app.get(stdout)(lambda id_text, index_text: wiring().stdout(app, id_text, index_text))
+    app.serve(JUDGE_ROUTES, lambda: JudgeRoutes(deployment()))
     return app
 
 

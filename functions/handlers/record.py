@@ -7,13 +7,14 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.aws.deployment import preload
+from functions.checks.deployment import CheckDeployment
 from functions.errors import MessageInvalidError
 from functions.handlers.batches import handle_batch
-from functions.handlers.record_wiring import recorder
+from functions.judging.deployment import JudgeDeployment
 from functions.messages.base import EndOfExecution, FromExecution
 from functions.messages.wire import CompletionsMessage, ExecutionStarted, RunnerHeartbeat, parse_completions_message
-from functions.settings import RecordSettings, load
-from functions.submissions.complete.record import Recorder
+from functions.settings import load_settings
 from functions.submissions.model import Submission
 from functions.telemetry import logger, metrics
 from functions.webhooks.deliveries.hints import Hint
@@ -21,19 +22,45 @@ from functions.webhooks.deliveries.hints import Hint
 SERVICE = "record"
 
 
+preload(
+    "aws.payloads",
+    "checks.runs.hints",
+    "judging.progress_store",
+    "judging.runs",
+    "projects.quota_store",
+    "submissions.complete.completer",
+    "submissions.complete.record",
+    "submissions.runners.runner_store",
+    "submissions.store",
+    "webhooks.deliveries.hints",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.store",
+    "webhooks.endpoints.subscriber_cache",
+)
+
+SETTINGS = (
+    *("submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
+    *("deliveries_queue_url", "checks_queue_url", "public_base_url"),
+)
+
+
+class RecordDeployment(CheckDeployment, JudgeDeployment):
+    """Submissions and judge runs, and the checks that wait for them."""
+
+
 @cache
-def wired() -> Recorder:
-    """Return the wired parts, created on the first call."""
-    return recorder(load(RecordSettings), SERVICE)
+def deployment() -> RecordDeployment:
+    """Return the deployment, created on the first call."""
+    return RecordDeployment(load_settings(SETTINGS), logger(SERVICE))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Record a batch. A failed message is received again; after too many receives it goes to the dead-letter queue."""
     parsed = {record["messageId"]: _parse(record["body"]) for record in event["Records"]}
-    rows = wired().rows_of(filter(None, parsed.values()))  # one read for the whole batch
+    rows = deployment().recorder.rows_of(filter(None, parsed.values()))  # one read for the whole batch
     hints: list[Hint] = []
     answer = handle_batch(event, context, partial(_record, parsed, rows, hints))
-    wired().send(hints)  # if this process ends before, the messages are received again
+    deployment().recorder.send(hints)  # if this process ends before, the messages are received again
     return answer
 
 
@@ -49,7 +76,7 @@ def _record(
     log = logger(SERVICE)
     try:
         message = parsed[record.message_id] or parse_completions_message(record.body)  # again, for its error
-        hints += wired().apply(message, rows)
+        hints += deployment().recorder.apply(message, rows)
     except Exception:
         log.exception("Completion not recorded", message_id=record.message_id, **_ids(parsed[record.message_id]))
         raise

@@ -2,51 +2,58 @@
 
 import functools
 
-from aws_lambda_powertools.event_handler import Response
-
-from functions.aws.clients import Clients
-from functions.clock import now_ms
-from functions.handlers.accept_wiring import acceptance
-from functions.handlers.wiring import completer
-from functions.http.long_poll import LongPoll
+from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
-from functions.projects.store import ProjectStore
-from functions.settings import SubmitSettings, load, refuse_insecure_stage
-from functions.submissions.accept.kind import RunKind
-from functions.submissions.results.results import Results
-from functions.submissions.routes.submit_routes import SubmitRoute
-from functions.submissions.runners.fleet import Fleet
-from functions.submissions.runners.runner_store import RunnerStore
+from functions.judging.deployment import JudgeDeployment
+from functions.settings import load_settings, refuse_insecure_stage
+from functions.submissions.api.submit import SUBMIT_ROUTES
+from functions.submissions.routes.submit_routes import SubmitRoutes
 from functions.telemetry import logger
 
 refuse_insecure_stage()
+preload(
+    "aws.payloads",
+    "aws.secrets",
+    "judging.progress_store",
+    "judging.runs",
+    "projects.quota_store",
+    "projects.store",
+    "submissions.accept.kind",
+    "submissions.accept.quota_admission",
+    "submissions.accept.start",
+    "submissions.complete.completer",
+    "submissions.results.results",
+    "submissions.run.direct_run",
+    "submissions.run.queues",
+    "submissions.runners.fleet",
+    "submissions.runners.runner_store",
+    "submissions.store",
+    "webhooks.deliveries.hints",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.store",
+    "webhooks.endpoints.subscriber_cache",
+    "webhooks.target.secret_box",
+)
+
+SETTINGS = (
+    *("stage", "projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
+    *("payloads_bucket", "interactive_queue_url", "batch_queue_url", "completions_queue_url", "deliveries_queue_url"),
+    *("offered_languages", "longest_wait_secs", "retention_days", "max_queue_depth", "pending_redrive_secs"),
+    *("allow_insecure_webhook_targets", "endpoint_secrets_key_id", "public_base_url"),
+    *("runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
+)
 
 
 @functools.cache
-def wiring() -> SubmitRoute:
-    """Return the wired parts, created on the first call."""
-    log, settings = logger("submit"), load(SubmitSettings)
-    dynamodb, run_completer = Clients.dynamodb(), completer(settings, "submit")
-    return SubmitRoute(
-        projects=ProjectStore(settings.projects_table, dynamodb),
-        fleet=Fleet(RunnerStore(settings.runners_table, dynamodb), settings.offered_languages),
-        acceptance=acceptance(settings, run_completer, RunKind(run_completer.payloads), log),
-        results=Results(run_completer.submissions, run_completer.payloads, now_ms),
-        long_poll=LongPoll(),
-        allow_insecure=settings.allow_insecure_webhook_targets,
-        longest_wait_secs=settings.longest_wait_secs,
-        log=log,
-    )
+def deployment() -> JudgeDeployment:
+    """Return the deployment, created on the first call."""
+    return JudgeDeployment(load_settings(SETTINGS), logger("submit"))
 
 
 def build_resolver() -> Resolver:
     """Return a resolver with the route."""
     app = Resolver(logger("submit"))
-
-    @app.post("/api/submit")
-    def submit() -> Response[str]:
-        return wiring().answer(app)
-
+    app.serve(SUBMIT_ROUTES, lambda: SubmitRoutes(deployment()))
     return app
 
 

@@ -7,36 +7,67 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.aws.deployment import preload
+from functions.checks.deployment import CheckDeployment
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
-from functions.handlers.record_wiring import recorder
-from functions.handlers.sweep_wiring import sweep_over
-from functions.settings import SweepSettings, load
-from functions.submissions.complete.record import Recorder
+from functions.judging.deployment import JudgeDeployment
+from functions.settings import load_settings
 from functions.submissions.sweep.dead_letters import settle, submission_of
 from functions.submissions.sweep.shared_sweep import SharedSweep
-from functions.submissions.sweep.sweeper import Sweep
+from functions.submissions.sweep_deployment import SweepDeployment
 from functions.telemetry import logger, metrics
 
 SERVICE = "sweep"
 
 
+preload(
+    "aws.payloads",
+    "checks.runs.hints",
+    "event_log.bus",
+    "judging.progress_store",
+    "judging.runs",
+    "projects.quota_store",
+    "submissions.complete.completer",
+    "submissions.complete.record",
+    "submissions.run.queues",
+    "submissions.runners.runner_store",
+    "submissions.store",
+    "submissions.sweep.sweeper",
+    "webhooks.alerts.disabled_events",
+    "webhooks.deliveries.exhausted_store",
+    "webhooks.deliveries.hints",
+    "webhooks.deliveries.outbox",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.health_store",
+    "webhooks.endpoints.store",
+    "webhooks.endpoints.subscriber_cache",
+    "webhooks.sending.limits.slot_store",
+    "webhooks.target.secret_box",
+)
+
+SETTINGS = (
+    *("submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
+    *("interactive_queue_url", "batch_queue_url", "deliveries_queue_url", "checks_queue_url", "event_bus_name"),
+    *("public_base_url", "endpoint_secrets_key_id", "pending_redrive_secs", "webhook_senders"),
+)
+
+
+class EveryDeployment(CheckDeployment, JudgeDeployment, SweepDeployment):
+    """What sweeps, with judge runs and the checks that wait for submissions."""
+
+
 @cache
-def wired() -> Recorder:
-    """Return the wired parts that outlive one sweep, created on the first call."""
-    return recorder(load(SweepSettings), SERVICE)
-
-
-def new_sweep() -> Sweep:
-    """Return a sweep over the wired parts."""
-    return sweep_over(wired(), load(SweepSettings))
+def deployment() -> EveryDeployment:
+    """Return the deployment, created on the first call."""
+    return EveryDeployment(load_settings(SETTINGS), logger(SERVICE))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Settle the dead letters of an SQS event; sweep on an event of the schedule."""
     if "Records" in event:
         return handle_batch(event, context, _settle)
-    sweep = new_sweep()
+    sweep = deployment().new_sweep()
     shared = SharedSweep(sweep, context.get_remaining_time_in_millis, logger(SERVICE))
     shared.run()
     metrics(SERVICE).add("OldestDueAge", sweep.oldest_due_age_ms / MS_PER_SEC, MetricUnit.Seconds)
@@ -46,7 +77,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _settle(record: SQSRecord) -> None:
     ids = {"message_id": record.message_id, "submission_id": submission_of(record.body)}
     try:
-        how = settle(record.body, wired())
+        how = settle(record.body, deployment().recorder)
     except Exception:
         logger(SERVICE).exception("Dead letter not settled", extra=ids)
         raise

@@ -13,7 +13,7 @@ from functions.errors import BadRequestError, MethodNotAllowedError, NotFoundErr
 from functions.http.error_mapping import answer_failure
 from functions.http.http_event import HttpEvent
 from functions.http.long_poll import ANSWER_SECS
-from functions.http.paths import ROUTES, find_route
+from functions.http.paths import find_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -87,20 +87,19 @@ class Resolver(APIGatewayHttpResolver):
             answer["headers"] = {**self._event.rate_limit_headers(), **answer["headers"]}
         return answer
 
-    def _server[Part](self, route: Route[Part], part: Callable[[], Part]) -> Callable[..., Response[str]]:
-        def serve(**variables: str) -> Response[str]:
+    def _server[Part](self, route: Route[Part], part: Callable[[], Part]) -> Callable[..., Response[Any]]:
+        def serve(**variables: str) -> Response[Any]:
             self._log.thread_safe_append_keys(route=route.key)  # the gateway's own log has the route of the template
             return route.serve(part(), self, *variables.values())
 
         return serve
 
     def _answer_unmatched(self, _: NoRouteError) -> Response[str]:
-        methods = self._methods or ROUTES
-        template = find_route(self._event.path, methods)
+        template = find_route(self._event.path, self._methods)
         if template is None:
             raise NotFoundError("This path does not exist. GET /api/openapi.json lists all paths.")
-        if self._event.http_method not in methods[template]:
-            raise MethodNotAllowedError(methods[template])
+        if self._event.http_method not in self._methods[template]:
+            raise MethodNotAllowedError(self._methods[template])
         if "{id}" in template:  # the route does not match some characters of an id
             raise BadRequestError("The id is not a UUID.")
         raise NotFoundError("This path is served elsewhere.")

@@ -23,7 +23,7 @@ class Route[Part](NamedTuple):
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
-    serve: Callable[Concatenate[Part, Resolver, ...], Response[str]]
+    serve: Callable[Concatenate[Part, Resolver, ...], Response[Any]]
     operation_id: str
     summary: str
     answers: dict[int, Answer]

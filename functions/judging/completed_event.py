@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from functions.event_log.cut_body import CUT_SIZES, event_bytes
 from functions.http.paths import judge_path
@@ -12,6 +12,8 @@ from functions.webhooks.vocabulary.event_types import EVENT_JUDGED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from functions.judging.case_view import JudgedCase
+    from functions.judging.views import FinalJudgeRun, JudgeCompletedEvent
     from functions.messages.judged import CaseResult
     from functions.submissions.model import Submission
 
@@ -29,27 +31,28 @@ def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base
     body = event_bytes(_event_of(final_body(final, cases, max_bytes=OUTPUT_MAX_BYTES)))
     if len(body) <= MAX_BODY_BYTES:
         return body
+    cut = {"truncated_in_event": True, "result_url": public_base_url + judge_path(final.submission_id)}
     for kept_bytes in CUT_SIZES:
         short = final_body(final, cases, max_bytes=kept_bytes)
-        short |= {"truncated_in_event": True, "result_url": public_base_url + judge_path(final.submission_id)}
         _cut_outputs(short["results"], kept_bytes)
-        body = event_bytes(_event_of(short))
+        body = event_bytes({**_event_of(short), **cut})
         if len(body) > MAX_BODY_BYTES:
             drop_messages(short)
-            body = event_bytes(_event_of(short))
+            body = event_bytes({**_event_of(short), **cut})
         if len(body) <= MAX_BODY_BYTES:
             break
     return body
 
 
-def _event_of(answer: dict[str, Any]) -> dict[str, Any]:
-    return {"type": EVENT_JUDGED, "timestamp": answer["timestamps"]["completed_at"], **answer}
+def _event_of(answer: FinalJudgeRun) -> JudgeCompletedEvent:
+    body = {"type": EVENT_JUDGED, "timestamp": answer["timestamps"]["completed_at"], **answer}
+    return cast("JudgeCompletedEvent", body)
 
 
-def _cut_outputs(cases: list[dict[str, Any]], kept_bytes: int) -> None:
+def _cut_outputs(cases: Sequence[JudgedCase], kept_bytes: int) -> None:
     """Keep the first `kept_bytes` of the streams of all cases together."""
     left = kept_bytes
-    for case in cases:
+    for case in cast("Sequence[dict[str, Any]]", cases):
         for name in ("stdout", "stderr"):
             if case[name] is None:
                 continue

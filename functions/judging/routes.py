@@ -17,37 +17,28 @@ from functions.http.paths import judge_path
 from functions.judging.case_view import shows_output
 from functions.judging.model import Plan
 from functions.judging.requests import parse_judge_request
-from functions.judging.views import open_body, text_within
+from functions.judging.views import accepted_body, open_body, text_within, timeout_body
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.results.results import NO_SUCH_RESULT
+from functions.submissions.results.views import deleted_body
 from functions.submissions.routes.submit_routes import report_accepted
 from functions.webhooks.target.address_rules import AddressRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aws_lambda_powertools import Logger
-
-    from functions.http.json_body import Body
-    from functions.http.long_poll import LongPoll
     from functions.http.resolver import Resolver
-    from functions.judging.progress_store import ProgressStore
-    from functions.judging.runs import JudgedRuns
+    from functions.judging.deployment import JudgeDeployment
     from functions.messages.judged import CaseResult
-    from functions.projects.store import ProjectStore
-    from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.model import Submission
-    from functions.submissions.results.delete import Deletion
-    from functions.submissions.results.results import Results
-    from functions.submissions.runners.fleet import Fleet
 
 BODY_MAX_BYTES = 5 * 1024 * 1024
 """Of POST /api/judge. A Lambda call has at most 6 MB, with the body as a JSON string in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Polled:
     """A row and its finished cases, as one poll read them."""
 
     row: Submission
@@ -61,74 +52,60 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class JudgeRoutes:
-    """The routes and the parts that they use. All routes raise ServiceError. `rows`: reads judge runs."""
+    """The routes. All raise ServiceError."""
 
-    projects: ProjectStore
-    fleet: Fleet
-    acceptance: Acceptance
-    rows: Results
-    judged: JudgedRuns
-    progress: ProgressStore
-    deletion: Deletion
-    long_poll: LongPoll
-    allow_insecure: bool
-    longest_wait_secs: float
-    log: Logger
+    deployment: JudgeDeployment
 
     def judge(self, app: Resolver) -> Response[str]:
         """Judge a program, and answer with the result if the client waits."""
-        event, begun = app.current_event, self.long_poll.monotonic()
-        project = authenticate(event, self.projects)
+        deployment, event = self.deployment, app.current_event
+        begun = deployment.long_poll.monotonic()
+        project = authenticate(event, deployment.projects)
         asked_secs = parameters.wait_secs(event.query_string_parameters, parameters.SUBMIT_MAX_SECS, "true")
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = parameters.idempotency_key(event.headers)
-        request = parse_judge_request(
-            json_body(event, BODY_MAX_BYTES),
-            offered=self.fleet.languages(),
-            rules=AddressRules(self.allow_insecure, (event.request_context.domain_name or "",)),
-        )
-        accepted = self.acceptance.accept(
+        insecure = deployment.settings.allow_insecure_webhook_targets
+        rules = AddressRules(insecure, (event.request_context.domain_name or "",))
+        body = json_body(event, BODY_MAX_BYTES)
+        request = parse_judge_request(body, offered=deployment.fleet.languages(), rules=rules)
+        accepted = deployment.judge_acceptance.accept(
             NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)
         )
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(request.profile))
             cases = len(request.plan.cases)
-            report_accepted(self.log, "Judge run accepted", accepted, app.request_id, cases)
+            report_accepted(deployment.log, "Judge run accepted", accepted, app.request_id, cases)
         row = accepted.submission
-        warnings = {"warnings": list(request.warnings)} if request.warnings else {}
         if secs:
             # A direct run may have used up most of the time.
-            left_secs = min(secs, self.longest_wait_secs) - (self.long_poll.monotonic() - begun)
-            row = self.rows.wait(row, left_secs, self.long_poll.within(app.secs_left))
+            left_secs = min(secs, deployment.settings.longest_wait_secs) - (deployment.long_poll.monotonic() - begun)
+            row = deployment.judge_results.wait(row, left_secs, deployment.long_poll.within(app.secs_left))
         if row.is_final:
-            return self._final(row, more=warnings)
-        path = app.prefix + judge_path(row.submission_id)
+            return self._final(row, warnings=request.warnings)
         if secs:
-            message = f"The judge run is not finished yet and continues. Poll GET {path}"
-            body = open_body(row, self.progress.cases(row))
-            return answer({**body, "error": "timeout", "message": message} | warnings, 408)
-        status = row.status.value
-        return answer({"id": row.submission_id, "status": status, "queue_depth": accepted.queue_depth} | warnings, 202)
+            path = app.prefix + judge_path(row.submission_id)
+            return answer(timeout_body(row, deployment.progress.cases(row), path, request.warnings), 408)
+        return answer(accepted_body(row, accepted.queue_depth, request.warnings), 202)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with one judge run; with `wait`, hold the request until there is news."""
-        query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.projects).project_id
-        secs = min(parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), self.longest_wait_secs)
+        deployment, query = self.deployment, app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, deployment.projects).project_id
+        secs = min(parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), deployment.settings.longest_wait_secs)
         after = parameters.case_index(query["after"]) if "after" in query else None
-        row = self.rows.get(parameters.uuid(id_text), project_id)
+        row = deployment.judge_results.get(parameters.uuid(id_text), project_id)
 
-        def read() -> _Seen | None:
-            found = self.rows.find(row.submission_id, project_id)
-            return None if found is None else self._seen(found, after)
+        def read() -> _Polled | None:
+            current = deployment.judge_results.find(row.submission_id, project_id)
+            return None if current is None else self._polled(current, after)
 
-        long_poll = self.long_poll.within(app.secs_left)
-        seen = long_poll.wait(self._seen(row, after), read, lambda seen: seen.has_news(after), secs)
-        if seen is None:
+        long_poll = deployment.long_poll.within(app.secs_left)
+        polled = long_poll.wait(self._polled(row, after), read, lambda polled: polled.has_news(after), secs)
+        if polled is None:
             raise NotFoundError(NO_SUCH_RESULT)
-        if seen.row.is_final:
-            return self._final(seen.row, after=after or 0)
-        return answer(open_body(seen.row, self.progress.cases(seen.row), after=after or 0))
+        if polled.row.is_final:
+            return self._final(polled.row, after=after or 0)
+        return answer(open_body(polled.row, deployment.progress.cases(polled.row), after=after or 0))
 
     def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[bytes]:
         """Answer with the exact output of one case."""
@@ -138,11 +115,11 @@ class JudgeRoutes:
             raise NotFoundError("There is no such case, or its visibility does not show its output.")
         if not row.is_final:
             raise ConflictError("The judge run is not finished, so its outputs are not complete yet.")
-        run = next((case.run for case in self.judged.results(row) if case.index == index), None)
+        run = next((case.run for case in self.deployment.judge_runs.results(row) if case.index == index), None)
         if run is None:
             raise NotFoundError("The program did not run on this case.")
         try:
-            content = self.judged.output(row, run.stdout)
+            content = self.deployment.judge_runs.output(row, run.stdout)
         except PayloadMissingError:  # deleted since the row was read
             raise NotFoundError(NO_SUCH_RESULT) from None
         return Response(
@@ -155,19 +132,19 @@ class JudgeRoutes:
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete one judge run with all its data."""
         row = self._own(app, id_text)
-        self.deletion.delete(row)
-        self.progress.delete(row.submission_id)
-        return answer({"id": row.submission_id, "deleted": True})
+        self.deployment.deletion.delete(row)
+        self.deployment.progress.delete(row.submission_id)
+        return answer(deleted_body(row))
 
-    def _seen(self, row: Submission, after: int | None) -> _Seen:
+    def _polled(self, row: Submission, after: int | None) -> _Polled:
         """Read the progress only where a poll waits for it."""
         has_progress = after is not None and not row.is_final
-        return _Seen(row, self.progress.cases(row) if has_progress else ())
+        return _Polled(row, self.deployment.progress.cases(row) if has_progress else ())
 
-    def _final(self, row: Submission, *, after: int = 0, more: Body | None = None) -> Response[str]:
-        text = text_within(row, self.judged.results(row), after=after, more=more)
+    def _final(self, row: Submission, *, after: int = 0, warnings: Sequence[str] = ()) -> Response[str]:
+        text = text_within(row, self.deployment.judge_runs.results(row), after=after, warnings=warnings)
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
-        project_id = authenticate(app.current_event, self.projects).project_id
-        return self.rows.get(parameters.uuid(id_text), project_id)
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        return self.deployment.judge_results.get(parameters.uuid(id_text), project_id)

@@ -54,7 +54,7 @@ class JudgedRuns:
         return Completion(
             result={},
             integrity=Integrity.COMPLETE.value,
-            judged={"all_passed": scored.all_passed, **counts(scored)},
+            judged=counts(scored),
             has_judge_error=any(case.outcome is Outcome.JUDGE_ERROR for case in cases),
             compilation=_stored_compilation(message.compile),
             cases=inline,

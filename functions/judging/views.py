@@ -1,25 +1,34 @@
-"""Build the answers about a judge run. `case_view` builds the cases in them."""
-
-from __future__ import annotations
+"""What a client sees of a judge run, besides its cases. Each `TypedDict` is a schema of the OpenAPI document."""
 
 import base64
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
-from functions.clock import MS_PER_SEC, to_rfc3339
+from pydantic import Field
+
 from functions.http.json_body import body_text
-from functions.judging.case_view import case_body
+from functions.http.openapi.bodies import SchemaOf, Time, Uuid
+from functions.judging.case_view import JudgedCase, case_body
 from functions.judging.model import Plan
-from functions.judging.score import CaseOutcome, score
-from functions.messages.judged import Outcome
-from functions.submissions.results.views import SCHEMA_VERSION, fits_response
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from functions.http.json_body import Body
-    from functions.judging.score import Score
-    from functions.messages.judged import CaseResult
-    from functions.submissions.model import Submission
+from functions.judging.score import CaseOutcome, GroupOutcome, Score, score
+from functions.messages.evidence import Count, Evidence, Measure
+from functions.messages.judged import CaseResult, Outcome
+from functions.messages.verdict import Verdict
+from functions.submissions.model import Status, Submission
+from functions.submissions.results.views import (
+    SCHEMA_VERSION,
+    FinalStatus,
+    Head,
+    JudgeCounts,
+    MetricsBody,
+    OpenStatus,
+    Warnings,
+    expires_at,
+    final_status,
+    fits_response,
+    open_status,
+    timestamps,
+)
 
 OUTPUT_MAX_BYTES = 65_536
 """Of one stream of one case in an answer."""
@@ -27,25 +36,115 @@ _OUTPUT_SIZES = (OUTPUT_MAX_BYTES, 16_384, 4_096, 1_024, 0)
 """Tried in turn until an answer fits into a response."""
 
 
+class JudgeAccepted(TypedDict):
+    """The judge run is queued or running."""
+
+    id: Uuid
+    status: Status
+    queue_depth: Annotated[Count, Field(description="Submissions waiting or running in its queue, as of a second ago.")]
+    warnings: NotRequired[Warnings]
+
+
+class JudgedGroup(TypedDict):
+    """One group."""
+
+    id: str
+    points: Measure
+    max_points: Measure
+    outcome: GroupOutcome
+
+
+class JudgedCompile(TypedDict):
+    """The compile step."""
+
+    verdict: Annotated[str, SchemaOf(Verdict)]
+    stderr: Annotated[str, Field(description="What the compiler wrote, at most 64 KiB.")]
+    cpu_time_secs: Measure
+    wall_time_secs: Measure
+    cached: bool
+
+
+class OpenJudgeRun(Head):
+    """A judge run that is not finished: the cases that are, as far as they are known."""
+
+    status: OpenStatus
+    finished: Count
+    total: Count
+    results: list[JudgedCase]
+
+
+class JudgeWaitOver(OpenJudgeRun):
+    """The wait is over and the judge run continues. Poll it."""
+
+    error: Literal["timeout"]
+    message: str
+    warnings: NotRequired[Warnings]
+
+
+class FinalJudgeRun(Head, JudgeCounts):
+    """A finished judge run. `error`: the platform, or a checker, failed."""
+
+    status: FinalStatus
+    error_message: Annotated[str | None, Field(description="Of a failure of the platform.")]
+    compile: Annotated[JudgedCompile | None, Field(description="null for languages without a compile step.")]
+    groups: list[JudgedGroup]
+    results: list[JudgedCase]
+    limits: Annotated[dict[str, Measure], Field(description="Those of the request.")]
+    metrics: MetricsBody | None
+    evidence: Annotated[
+        Mapping[str, Any] | None, SchemaOf(Evidence | None), Field(description="The worst of all cases.")
+    ]
+    warnings: NotRequired[Warnings]
+
+
+class JudgeCompletedEvent(FinalJudgeRun):
+    """Body of the `judge.completed` webhook."""
+
+    type: Literal["judge.completed"]
+    timestamp: Annotated[str | None, SchemaOf(Time)]
+    truncated_in_event: NotRequired[
+        Annotated[
+            bool,
+            Field(description="Only if outputs are cut. Those of a body over 255 KiB have at most 8 KiB together."),
+        ]
+    ]
+    result_url: NotRequired[Annotated[str, Field(description="Only with truncated_in_event.")]]
+
+
 def final_body(
-    row: Submission, cases: Sequence[CaseResult], *, after: int = 0, max_bytes: int = OUTPUT_MAX_BYTES
-) -> Body:
+    row: Submission,
+    cases: Sequence[CaseResult],
+    *,
+    after: int = 0,
+    max_bytes: int = OUTPUT_MAX_BYTES,
+    warnings: Sequence[str] = (),
+) -> FinalJudgeRun:
     """Return the whole answer. Cases without a result, after a failure of the platform, count as skipped."""
     plan = Plan.of_json(row.plan or {"cases": [], "groups": []})
     by_index = {case.index: case for case in cases}
     scored = score(plan, outcomes_of(plan, by_index.values()))
-    return _head(row) | {
-        "all_passed": scored.all_passed,
-        **counts(scored),
+    counted = counts(scored)
+    body: FinalJudgeRun = {
+        "id": row.submission_id,
+        "schema_version": SCHEMA_VERSION,
+        "status": final_status(row),
+        "language": row.language,
+        "profile": row.profile,
+        "timestamps": timestamps(row),
+        "metadata": dict(row.metadata),
+        "expires_at": expires_at(row),
+        "all_passed": counted["all_passed"],
+        "passed": counted["passed"],
+        "failed": counted["failed"],
+        "skipped": counted["skipped"],
+        "judge_errors": counted["judge_errors"],
+        "score": counted["score"],
+        "max_score": counted["max_score"],
+        "first_failed": counted["first_failed"],
         "error_message": row.result.get("error_message"),
         "compile": _compile_body(row, max_bytes),
         "groups": [
-            {
-                "id": group.id,
-                "points": group.points,
-                "max_points": group.max_points,
-                "outcome": group.outcome.value,
-            }
+            {"id": group.id, "points": group.points, "max_points": group.max_points, "outcome": group.outcome}
             for group in scored.groups
         ],
         "results": [
@@ -57,14 +156,25 @@ def final_body(
         "metrics": row.metrics,
         "evidence": row.evidence,
     }
+    if warnings:
+        body["warnings"] = list(warnings)
+    return body
 
 
-def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -> Body:
+def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -> OpenJudgeRun:
     """Return the answer about a judge run that is not final: its state and its finished cases."""
     plan = Plan.of_json(row.plan or {"cases": [], "groups": []})
     known = {case.index: case for case in cases if case.index < len(plan.cases)}
     points = score(plan, outcomes_of(plan, known.values())).case_points
-    return _head(row) | {
+    return {
+        "id": row.submission_id,
+        "schema_version": SCHEMA_VERSION,
+        "status": open_status(row),
+        "language": row.language,
+        "profile": row.profile,
+        "timestamps": timestamps(row),
+        "metadata": dict(row.metadata),
+        "expires_at": expires_at(row),
         "finished": len(known),
         "total": len(plan.cases),
         "results": [
@@ -75,9 +185,29 @@ def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -
     }
 
 
-def counts(scored: Score) -> Body:
+def timeout_body(
+    row: Submission, cases: Sequence[CaseResult], path: str, warnings: Sequence[str] = ()
+) -> JudgeWaitOver:
+    """Return the body of 408: the wait is over, the judge run continues."""
+    message = f"The judge run is not finished yet and continues. Poll GET {path}"
+    body = cast("JudgeWaitOver", {**open_body(row, cases), "error": "timeout", "message": message})
+    if warnings:
+        body["warnings"] = list(warnings)
+    return body
+
+
+def accepted_body(row: Submission, queue_depth: int, warnings: Sequence[str] = ()) -> JudgeAccepted:
+    """Return the body of 202."""
+    body: JudgeAccepted = {"id": row.submission_id, "status": row.status, "queue_depth": queue_depth}
+    if warnings:
+        body["warnings"] = list(warnings)
+    return body
+
+
+def counts(scored: Score) -> JudgeCounts:
     """Return the counts and points, as answers and lists show them."""
     return {
+        "all_passed": scored.all_passed,
         "passed": scored.passed,
         "failed": scored.failed,
         "skipped": scored.skipped,
@@ -96,14 +226,13 @@ def outcomes_of(plan: Plan, cases: Iterable[CaseResult]) -> list[CaseOutcome]:
     return outcomes
 
 
-def text_within(row: Submission, cases: Sequence[CaseResult], *, after: int = 0, more: Body | None = None) -> str:
+def text_within(row: Submission, cases: Sequence[CaseResult], *, after: int = 0, warnings: Sequence[str] = ()) -> str:
     """Return the final answer as JSON that fits into a response.
 
     Where it would be too large, its outputs are cut. If that is not enough, it loses the messages of its checkers.
     """
-    body: Body = {}
     for max_bytes in _OUTPUT_SIZES:
-        body = final_body(row, cases, after=after, max_bytes=max_bytes) | (more or {})
+        body = final_body(row, cases, after=after, max_bytes=max_bytes, warnings=warnings)
         text = body_text(body)
         if fits_response(text):
             return text
@@ -111,32 +240,20 @@ def text_within(row: Submission, cases: Sequence[CaseResult], *, after: int = 0,
     return body_text(body)
 
 
-def drop_messages(body: Body) -> None:
+def drop_messages(body: FinalJudgeRun) -> None:
     """Drop the messages of checkers from an answer."""
     for case in body["results"]:
         case["checker_message"] = case["team_message"] = None
 
 
-def _head(row: Submission) -> Body:
-    return {
-        "id": row.submission_id,
-        "schema_version": SCHEMA_VERSION,
-        "status": row.status.value,
-        "language": row.language,
-        "profile": row.profile,
-        "timestamps": {
-            "created_at": row.created_at,
-            "started_at": row.started_at,
-            "completed_at": row.completed_at,
-        },
-        "metadata": dict(row.metadata),
-        "expires_at": to_rfc3339(row.ttl * MS_PER_SEC),
-    }
-
-
-def _compile_body(row: Submission, max_bytes: int) -> Body | None:
-    if row.compilation is None:
+def _compile_body(row: Submission, max_bytes: int) -> JudgedCompile | None:
+    compiled = row.compilation
+    if compiled is None:
         return None
-    stderr = base64.b64decode(row.compilation["stderr_base64"])
-    kept = {name: row.compilation[name] for name in ("verdict", "cpu_time_secs", "wall_time_secs", "cached")}
-    return kept | {"stderr": stderr[:max_bytes].decode(errors="replace")}
+    return {
+        "verdict": compiled["verdict"],
+        "stderr": base64.b64decode(compiled["stderr_base64"])[:max_bytes].decode(errors="replace"),
+        "cpu_time_secs": compiled["cpu_time_secs"],
+        "wall_time_secs": compiled["wall_time_secs"],
+        "cached": compiled["cached"],
+    }

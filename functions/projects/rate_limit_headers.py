@@ -13,7 +13,7 @@ from functions.fresh_cache import FreshCache
 from functions.messages.languages import Profile
 from functions.projects.quota import Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
-from functions.settings import RateSettings, load
+from functions.settings import load_settings
 from functions.telemetry import logger
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ class Rates:
 @functools.cache
 def rates() -> Rates:
     """Return the instance of this process."""
-    return Rates(QuotaStore(load(RateSettings).quotas_table, Clients.dynamodb()), logger("rates"))
+    return Rates(QuotaStore(load_settings(("quotas_table",)).quotas_table, Clients.dynamodb()), logger("rates"))

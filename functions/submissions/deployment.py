@@ -1,20 +1,41 @@
-"""The stores of submissions."""
+"""The stores and use cases of submissions."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:
+    from functions.http.long_poll import LongPoll
+    from functions.submissions.accept.acceptance import Acceptance
+    from functions.submissions.accept.kind import SubmissionKind
+    from functions.submissions.accept.quota_admission import QuotaAdmission
+    from functions.submissions.complete.completer import Completer
+    from functions.submissions.complete.judge_runs import JudgeRuns
+    from functions.submissions.complete.record import Recorder
+    from functions.submissions.model import Submission
     from functions.submissions.results.delete import Deletion
     from functions.submissions.results.list_store import SubmissionList
+    from functions.submissions.results.results import Results
+    from functions.submissions.run.direct_run import DirectRun
+    from functions.submissions.run.queues import Queues
+    from functions.submissions.runners.fleet import Fleet
+    from functions.submissions.runners.runner_store import RunnerStore
     from functions.submissions.store import SubmissionStore
 
 
 class SubmissionDeployment(WebhookDeployment):
-    """The stores of submissions."""
+    """The stores and use cases of submissions."""
+
+    @property
+    def judge_runs(self) -> JudgeRuns:
+        """Judge runs. A deployment that ends submissions is also one of `functions.judging`."""
+        raise NotImplementedError
+
+    def on_final(self, final: Submission) -> None:
+        """Do what a higher part wants to do with each submission that became final. It does not raise."""
 
     @cached_property
     def submissions(self) -> SubmissionStore:
@@ -36,3 +57,113 @@ class SubmissionDeployment(WebhookDeployment):
         from functions.submissions.results.delete import Deletion
 
         return Deletion(self.submissions, self.deliveries, self.quotas, self.payloads)
+
+    @cached_property
+    def results(self) -> Results:
+        """Runs of projects."""
+        from functions.submissions.results.results import Results
+
+        return Results(self.submissions, self.payloads, self.clock)
+
+    @cached_property
+    def long_poll(self) -> LongPoll:
+        """The clock of waits."""
+        from functions.http.long_poll import LongPoll
+
+        return LongPoll()
+
+    @cached_property
+    def runners(self) -> RunnerStore:
+        """Heartbeats of runners."""
+        from functions.submissions.runners.runner_store import RunnerStore
+
+        return RunnerStore(self.settings.runners_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """The runners of the whole service."""
+        from functions.submissions.runners.fleet import Fleet
+
+        return Fleet(self.runners, self.settings.offered_languages)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """The queues of submissions."""
+        from functions.submissions.run.queues import Queues
+
+        return Queues(self.sqs, self.settings.interactive_queue_url, self.settings.batch_queue_url, self.clock)
+
+    @cached_property
+    def direct_run(self) -> DirectRun | None:
+        """Runs submissions over HTTP; None where no runner is called directly."""
+        from functions.aws.secrets import secret
+        from functions.submissions.run.direct_run import DirectRun
+        from functions.submissions.run.runner_client import RunnerClient
+
+        settings = self.settings
+        if not settings.runner_url:
+            return None
+        authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
+        runner = RunnerClient(settings.runner_url, partial(secret, settings.runner_token_parameter), authority)
+        return DirectRun(runner, self.completer, self.queues, settings.completions_queue_url, self.log)
+
+    @cached_property
+    def admission(self) -> QuotaAdmission:
+        """Charges quotas."""
+        from functions.submissions.accept.quota_admission import QuotaAdmission
+
+        return QuotaAdmission(self.quotas, self.submissions, self.clock, self.log)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Accepts runs."""
+        from functions.submissions.accept.kind import RunKind
+
+        return self.acceptance_of(RunKind(self.payloads), self.direct_run)
+
+    def acceptance_of(self, kind: SubmissionKind, direct: DirectRun | None) -> Acceptance:
+        """Return the part that accepts one kind of submissions. `direct` None: all go through a queue."""
+        from functions.submissions.accept.acceptance import Acceptance
+        from functions.submissions.accept.start import SubmissionStarter
+
+        starter = SubmissionStarter(
+            self.submissions,
+            self.admission,
+            kind,
+            self.secret_boxes,
+            self.queues,
+            self.settings.pending_redrive_secs,
+            self.clock,
+            self.log,
+            direct,
+        )
+        return Acceptance(self.settings, self.submissions, self.admission, kind, self.queues, starter, self.clock)
+
+    @cached_property
+    def completer(self) -> Completer:
+        """Writes the end of submissions."""
+        from functions.submissions.complete.completer import Completer
+        from functions.telemetry import metrics
+
+        return Completer(
+            client=self.dynamodb,
+            submissions=self.submissions,
+            payloads=self.payloads,
+            quotas=self.quotas,
+            deliveries=self.deliveries,
+            subscribers=self.subscribers,
+            hints=self.delivery_hints,
+            judge_runs=self.judge_runs,
+            public_base_url=self.settings.public_base_url,
+            log=self.log,
+            metrics=metrics(self.log.service),
+            clock=self.clock,
+            on_final=self.on_final,
+        )
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """Applies the messages of runners."""
+        from functions.submissions.complete.record import Recorder
+
+        return Recorder(self.completer, self.submissions, self.payloads, self.runners, self.judge_runs)

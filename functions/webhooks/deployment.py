@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.store import EndpointStore
+    from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
     from functions.webhooks.sending.attempt.bodies import Bodies
     from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
     from functions.webhooks.target.egress import Egress
@@ -36,6 +37,13 @@ class WebhookDeployment(ProjectDeployment):
         from functions.webhooks.endpoints.store import EndpointStore
 
         return EndpointStore(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def subscribers(self) -> SubscriberCache:
+        """The endpoints that subscribe to the events of a project, kept for a moment."""
+        from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
+
+        return SubscriberCache(self.endpoints, self.clock)
 
     @cached_property
     def endpoint_changes(self) -> EndpointChanges:

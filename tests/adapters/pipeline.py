@@ -17,23 +17,24 @@ from functions.aws.dynamodb.row_codec import write
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.event_log.bus import Bus
-from functions.handlers import announce, record, sweep, sweep_wiring
+from functions.handlers import announce, record, sweep
 from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import CARDS
 from functions.ids import new_id
+from functions.judging.deployment import JudgeDeployment
 from functions.judging.progress_store import ProgressStore
 from functions.judging.runs import JudgedRuns
 from functions.projects.quota_rows import quota_key
 from functions.projects.quota_store import QuotaStore
+from functions.settings import load_settings
 from functions.submissions.complete.announce import Announcer
 from functions.submissions.complete.completed_event import event_of
-from functions.submissions.complete.completer import Completer
-from functions.submissions.complete.record import Recorder
+from functions.submissions.complete.completer import do_nothing
 from functions.submissions.model import Submission
 from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweep.sweeper import Sweep
-from functions.telemetry import logger, metrics
+from functions.telemetry import logger
 from functions.webhooks.alerts.alerts import Alerts
 from functions.webhooks.alerts.disabled_events import DisabledEvents
 from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
@@ -47,7 +48,6 @@ from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 from functions.webhooks.sending.attempt.attempt_store import Attempts
 from functions.webhooks.sending.attempt.bodies import Bodies
 from functions.webhooks.sending.attempt.deliverer import Deliverer
@@ -165,31 +165,23 @@ class Pipeline:
             no_sleep,
             random=lambda: 0.5,
         )
-        self._wire(record, "wired", self._recorder("record"))
-        self._wire(sweep, "wired", self._recorder("sweep"))
-        aws.monkeypatch.setattr(sweep_wiring, "outbox", lambda _settings: self.outbox)
+        recording = record.RecordDeployment(load_settings(record.SETTINGS), logger("record"), time)
+        sweeping = sweep.EveryDeployment(load_settings(sweep.SETTINGS), logger("sweep"), time)
+        sweeping.outbox = self.outbox
+        self._wire(record, "deployment", self._sharing(recording))
+        self._wire(sweep, "deployment", self._sharing(sweeping))
         event = functools.partial(event_of, self.judged, self.payloads, BASE_URL)
         self.announcer = Announcer(self.submissions, self.bus, event)
         self._wire(announce, "wired", self.announcer)
         self.use(self.deliverer)
 
-    def _recorder(self, service: str) -> Recorder:
-        completer = Completer(
-            self.aws.client("dynamodb"),
-            self.submissions,
-            self.payloads,
-            self.quotas,
-            self.deliveries,
-            SubscriberCache(self.endpoints, self.time),
-            self.delivery_hints,
-            self.judged,
-            BASE_URL,
-            logger(service),
-            metrics(service),
-            self.time,
-            no_sleep,
-        )
-        return Recorder(completer, self.submissions, self.payloads, self.runners, self.judged)
+    def _sharing[Kind: JudgeDeployment](self, deployment: Kind) -> Kind:
+        """Let a deployment use our stores; no check waits for a submission."""
+        deployment.submissions, deployment.payloads, deployment.runners = self.submissions, self.payloads, self.runners
+        deployment.quotas, deployment.deliveries, deployment.endpoints = self.quotas, self.deliveries, self.endpoints
+        deployment.delivery_hints, deployment.judge_runs = self.delivery_hints, self.judged
+        deployment.completer = dataclasses.replace(deployment.completer, sleep=no_sleep, on_final=do_nothing)
+        return deployment
 
     def _wire(self, module: object, name: str, parts: object) -> None:
         # Cached like the original, since the account's fixture clears what the entry points keep.
@@ -201,7 +193,7 @@ class Pipeline:
         self._wire(webhook, "wired", deliverer)
 
     def new_sweep(self) -> Sweep:
-        return sweep.new_sweep()
+        return sweep.deployment().new_sweep()
 
     def submit(self, **changes: Any) -> Submission:
         """Put a pending submission that wants a webhook."""

@@ -54,17 +54,16 @@ def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
     """Let submit and the RateLimit headers go by a clock of the test, which begins with a day."""
     time = FakeTime(now_ms() // DAY_MS * DAY_MS)
     store = QuotaStore(aws.names["QuotasTable"], Clients.dynamodb(), time)
-    parts = submit.wiring()
-    admission = QuotaAdmission(store, parts.acceptance.store, time, parts.log)
+    deployment = submit.deployment()
+    admission = QuotaAdmission(store, deployment.submissions, time, deployment.log)
     acceptance = replace(
-        parts.acceptance,
+        deployment.acceptance,
         admission=admission,
-        starter=replace(parts.acceptance.starter, admission=admission, clock=time),
+        starter=replace(deployment.acceptance.starter, admission=admission, clock=time),
         clock=time,
         sleep=lambda secs: time.sleep(secs),  # noqa: PLW0108 - a test may put another in its place
     )
-    parts = replace(parts, acceptance=acceptance)
-    monkeypatch.setattr(submit, "wiring", lambda: parts)
+    monkeypatch.setattr(deployment, "acceptance", acceptance)
     rates = Rates(store, logger("rates"), time)
     monkeypatch.setattr(intake, "rates", lambda: rates)
     return Quotas(aws, time, store)

@@ -250,6 +250,6 @@ def counted_system(quota: Quota, *, slots: int, runner_latency_secs: float) -> I
 
 
 def _close_connections() -> None:
-    direct = submit.wiring().acceptance.starter.direct
+    direct = submit.deployment().direct_run
     while direct is not None and direct.runner._connections._kept:
         direct.runner._connections._kept.pop()[1].close()

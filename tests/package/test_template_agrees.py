@@ -1,24 +1,12 @@
 """Template, OpenAPI file and settings models say the same."""
 
-import dataclasses
 import importlib
-import inspect
 from typing import Any
 
 import pytest
 
-import functions.settings
 from tests.api_routes import function_of
 
-# Which settings model is read by which function's entry point.
-MODELS = {
-    "SubmitFunction": functions.settings.SubmitSettings,
-    "JudgeFunction": functions.settings.SubmitSettings,
-    "ResultFunction": functions.settings.ResultSettings,
-    "RecordFunction": functions.settings.RecordSettings,
-    "SweepFunction": functions.settings.SweepSettings,
-}
-# The others name them: SETTINGS.
 HANDLERS = {
     "AnnounceFunction": "announce",
     "ManageFunction": "projects",
@@ -28,22 +16,25 @@ HANDLERS = {
     "WebhookFunction": "deliver",
     "ChecksFunction": "checks",
     "ScheduleFunction": "schedule",
+    "SubmitFunction": "submit",
+    "JudgeFunction": "judge",
+    "ResultFunction": "result",
+    "RecordFunction": "record",
+    "SweepFunction": "sweep",
 }
 
 
 def settings_of(function: str) -> set[str]:
     """Return the names of a function's settings, in upper case."""
-    if function in MODELS:
-        return {field.name.upper() for field in dataclasses.fields(MODELS[function])}
     names: tuple[str, ...] = importlib.import_module(f"functions.handlers.{HANDLERS[function]}").SETTINGS
     return {name.upper() for name in names}
 
 
 def test_every_function_has_settings(functions: dict[str, Any]) -> None:
-    assert {*MODELS, *HANDLERS} == functions.keys()
+    assert HANDLERS.keys() == functions.keys()
 
 
-@pytest.mark.parametrize("function", sorted({*MODELS, *HANDLERS}))
+@pytest.mark.parametrize("function", sorted(HANDLERS))
 def test_template_gives_a_function_every_variable_its_settings_read(
     function: str, template: dict[str, Any], functions: dict[str, Any]
 ) -> None:
@@ -52,18 +43,9 @@ def test_template_gives_a_function_every_variable_its_settings_read(
     assert settings_of(function) <= given
 
 
-@pytest.mark.parametrize("function", sorted({*MODELS, *HANDLERS}))
+@pytest.mark.parametrize("function", sorted(HANDLERS))
 def test_template_gives_a_function_no_variable_that_nobody_reads(function: str, functions: dict[str, Any]) -> None:
     assert set(functions[function]["Environment"]["Variables"]) <= settings_of(function)
-
-
-def test_every_settings_model_belongs_to_a_function() -> None:
-    models = {
-        member
-        for _, member in inspect.getmembers(functions.settings, inspect.isclass)
-        if dataclasses.is_dataclass(member) and member.__name__.endswith("Settings")
-    }
-    assert models == {*MODELS.values(), functions.settings.RateSettings}
 
 
 def test_every_function_with_keyed_routes_may_read_quotas(template: dict[str, Any], openapi: dict[str, Any]) -> None:

@@ -44,6 +44,7 @@ def test_a_final_result_says_everything_twice() -> None:
     assert body["verdict"] == body["result"]["verdict"] == "AC"
     assert body["stdout"] == body["output"]["stdout"] == "42\n"
     assert body["output_integrity"] == body["output"]["integrity"] == "complete"
+    assert body["metrics"] is not None
     assert body["memory_peak_bytes"] == body["metrics"]["memory_peak_bytes"]
     assert body["completed_at"] == body["timestamps"]["completed_at"]
 
@@ -51,7 +52,7 @@ def test_a_final_result_says_everything_twice() -> None:
 def test_an_unmeasured_result_has_null_for_flat_metrics() -> None:
     row = final_submission(status=Status.ERROR, verdict="IE", evidence=None, summary={"result": {"verdict": "IE"}})
     body = result_body(row, b"", b"")
-    assert body["metrics"] is body["evidence"] is body["cpu_time_secs"] is None
+    assert [body["metrics"], body["evidence"], body["cpu_time_secs"]] == [None, None, None]
     assert body["status"] == "error"
 
 

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from functions.environment_variables import SettingsInvalidError
-from functions.handlers import deliver, webhooks
-from functions.settings import SubmitSettings, load, load_settings
+from functions.handlers import deliver, submit, webhooks
+from functions.settings import load_settings
 
 WEBHOOK = {
     "STAGE": "prod",
@@ -89,41 +89,41 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch) -> None:
 
 def test_values_have_their_types(environment: pytest.MonkeyPatch) -> None:
     assert load_settings(deliver.SETTINGS).webhook_retry_secs == (0, 5, 300)
-    for name in SubmitSettings.__dataclass_fields__:
+    for name in submit.SETTINGS:
         environment.setenv(name.upper(), "7")
     environment.setenv("OFFERED_LANGUAGES", " python, c ,")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
     environment.setenv("ALLOW_RUNNER_HTTP", "true")
-    settings = load(SubmitSettings)
+    settings = load_settings(submit.SETTINGS)
     assert settings.offered_languages == ("python", "c")
     assert settings.retention_days == settings.max_queue_depth == 7
 
 
 def test_a_runner_without_a_token_is_refused(environment: pytest.MonkeyPatch) -> None:
-    for name in SubmitSettings.__dataclass_fields__:
+    for name in submit.SETTINGS:
         environment.setenv(name.upper(), "7")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
     environment.setenv("ALLOW_RUNNER_HTTP", "true")
     environment.setenv("RUNNER_TOKEN_PARAMETER", "")
     with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN_PARAMETER"):
-        load(SubmitSettings)
+        load_settings(submit.SETTINGS)
     environment.setenv("RUNNER_URL", "")
-    assert load(SubmitSettings).runner_url == ""
+    assert load_settings(submit.SETTINGS).runner_url == ""
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.7:8080", "HTTP://10.0.0.7", "10.0.0.7"])
 def test_a_runner_without_tls_is_refused_unless_the_operator_allows_it(
     environment: pytest.MonkeyPatch, url: str
 ) -> None:
-    for name in SubmitSettings.__dataclass_fields__:
+    for name in submit.SETTINGS:
         environment.setenv(name.upper(), "7")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
     environment.setenv("ALLOW_RUNNER_HTTP", "false")
     environment.setenv("RUNNER_URL", url)
     with pytest.raises(SettingsInvalidError, match="ALLOW_RUNNER_HTTP must be true"):
-        load(SubmitSettings)
+        load_settings(submit.SETTINGS)
     environment.setenv("ALLOW_RUNNER_HTTP", "true")
-    assert load(SubmitSettings).runner_url == url
+    assert load_settings(submit.SETTINGS).runner_url == url
     environment.setenv("ALLOW_RUNNER_HTTP", "false")
     environment.setenv("RUNNER_URL", "https://runners.example.com")
-    assert load(SubmitSettings).allow_runner_http is False
+    assert load_settings(submit.SETTINGS).allow_runner_http is False

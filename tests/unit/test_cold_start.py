@@ -9,13 +9,14 @@ _PROGRAM = """
 import importlib, sys
 from functions.aws.clients import Clients
 from functions.settings import Settings
+from functions.telemetry import logger
 
 handler, name, *parts = sys.argv[1:]
 kind = getattr(importlib.import_module(f"functions.handlers.{handler}"), name)
 for client in ("dynamodb", "sqs", "events", "kms", "s3"):
     setattr(Clients, client, staticmethod(lambda: None))
 settings = dict.fromkeys(Settings.__annotations__, "x") | {"webhook_senders": 4, "webhook_retry_secs": (0,)}
-deployment = kind(Settings(settings), None)
+deployment = kind(Settings(settings), logger("test"))
 before = set(sys.modules)
 for part in parts:
     getattr(deployment, part)
@@ -40,8 +41,19 @@ PARTS = {
     ("schedule", "CheckRunDeployment"): (
         *("checks", "check_runs", "firing", "clock_repair", "starter", "following", "requested_runs", "run_steps"),
     ),
+    ("submit", "JudgeDeployment"): ("projects", "fleet", "acceptance", "results", "long_poll"),
+    ("judge", "JudgeDeployment"): (
+        *("projects", "fleet", "judge_acceptance", "judge_results", "judge_runs", "progress", "deletion", "long_poll"),
+    ),
+    ("result", "SubmissionDeployment"): (
+        *("projects", "results", "submission_list", "deletion", "long_poll", "fleet", "queues"),
+    ),
+    ("record", "RecordDeployment"): ("recorder", "check_hints"),
+    ("sweep", "EveryDeployment"): (
+        *("recorder", "check_hints", "queues", "secret_boxes", "endpoint_deletions", "alerts", "lane_waker"),
+    ),
     ("announce", "AnnounceDeployment"): (
-        *("triggers", "check_hints", "judged_runs", "payloads", "submissions", "event_bus"),
+        *("triggers", "check_hints", "judge_runs", "payloads", "submissions", "event_bus"),
     ),
 }
 """By entry point and its deployment: the properties that its requests use."""

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,9 @@ from functions.submissions.model import Status
 from functions.submissions.results.views import RESPONSE_MAX_BYTES, fits_response, summary_body
 from tests.judge_factory import BASE_URL, completed, final_row, judge_row, judged_runs, plan_for, with_visibility
 from tests.submission_factory import golden
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MESSAGE = "the-checker-quotes-the-expected-output"
 TEAM = "the-checker-tells-the-contestant"
@@ -169,6 +172,7 @@ def test_a_failure_to_compile_skips_every_case_and_is_no_error() -> None:
     row = final_row(completed("compile_error"))
     body = final_body(row, judged_runs().results(row))
     assert row.status is Status.COMPLETED
+    assert body["compile"] is not None
     assert body["compile"]["verdict"] == "RE"
     assert body["compile"]["stderr"]
     assert {case["outcome"] for case in body["results"]} == {"skipped"}
@@ -185,8 +189,8 @@ def test_a_failure_of_the_platform_skips_every_case_and_says_why() -> None:
 
 def test_the_list_shows_counts_and_points_of_a_judge_run() -> None:
     plan = plan_for(completed("mixed"))
-    open_item = summary_body(judge_row(plan))
+    open_item: Mapping[str, Any] = summary_body(judge_row(plan))
     assert (open_item["kind"], open_item["cases"], "passed" in open_item) == ("judge", 7, False)
-    item = summary_body(final_row(completed("mixed"), plan))
+    item: Mapping[str, Any] = summary_body(final_row(completed("mixed"), plan))
     assert (item["kind"], item["passed"], item["failed"], item["score"]) == ("judge", 1, 4, 0.5)
     assert "result" not in item

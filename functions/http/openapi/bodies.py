@@ -1,12 +1,23 @@
 """Bodies that all parts of the API share. Each is the schema of the OpenAPI document."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler
 
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class SchemaOf:
+    """In `Annotated`: the value is stored as text or JSON, and the document has the schema of this type."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Return the schema of the type. Only the document calls this."""
+        return handler(self._kind)
 
 
 class Problem(TypedDict):

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from functions import VERSION
 from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import Answer, Operation, Schema, Webhook
+from functions.http.openapi.operation import Answer, Schema, Webhook
 from functions.http.openapi.tags import described_tags, tag_of
 from functions.http.route import Route
 
@@ -76,7 +76,7 @@ class Links:
 class Document:
     """The routes and events of all parts. `event_headers`: parameters of every webhook request."""
 
-    operations: Sequence[Operation | Route[Any]]
+    operations: Sequence[Route[Any]]
     webhooks: Mapping[str, Webhook]
     event_headers: Sequence[Mapping[str, Any]]
     links: Links
@@ -115,7 +115,7 @@ class Document:
             },
         }
 
-    def _operation(self, operation: Operation | Route[Any]) -> dict[str, Any]:
+    def _operation(self, operation: Route[Any]) -> dict[str, Any]:
         security: list[dict[str, list[str]]] = [{operation.security: []}] if operation.security else []
         described: dict[str, Any] = {
             "operationId": operation.operation_id,

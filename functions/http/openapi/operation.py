@@ -1,14 +1,12 @@
 """The parts of an OpenAPI operation, and answers that all operations share."""
 
-from typing import Any, Literal, NamedTuple
-
-from pydantic import BaseModel
+from typing import Any, NamedTuple, TypeAliasType
 
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.parameters import IDEMPOTENCY_KEY_MAX_CHARS, PAGE_DEFAULT, PAGE_MAX
 
-type Schema = type[Any]
-"""The shape of a body: a `TypedDict`, which a view returns, or a pydantic model, which a request is."""
+type Schema = type[Any] | TypeAliasType
+"""The shape of a body: a `TypedDict` or a `type` that a view returns, or a pydantic model, which a request is."""
 type Answer = tuple[str, tuple[Schema | str, ...]]
 """Description, and the schemas of the JSON body, or the media types of other bodies."""
 
@@ -24,21 +22,6 @@ class Webhook(NamedTuple):
     description: str
     model: Schema
     responses: Responses
-
-
-class Operation(NamedTuple):
-    """A route of a part that has no table of `Route` yet."""
-
-    path: str
-    method: str
-    operation_id: str
-    summary: str
-    answers: dict[int, Answer]
-    parameters: tuple[dict[str, Any], ...] = ()
-    request: type[BaseModel] | None = None
-    examples: dict[str, Any] | None = None
-    body_required: bool = True
-    security: Literal["ApiKey", "AdminKey", "Signature"] | None = "ApiKey"
 
 
 def query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:

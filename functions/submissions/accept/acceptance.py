@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from functions.projects.model import Project
     from functions.projects.quota import Usage
-    from functions.settings import Settings, SubmitSettings
+    from functions.settings import Settings
     from functions.submissions.accept.kind import SubmissionKind
     from functions.submissions.accept.quota_admission import QuotaAdmission
     from functions.submissions.accept.requests import RunRequest
@@ -93,7 +93,7 @@ class NewSubmission:
 class Acceptance:
     """Accepts submissions."""
 
-    settings: SubmitSettings | Settings
+    settings: Settings
     store: SubmissionStore
     admission: QuotaAdmission
     kind: SubmissionKind

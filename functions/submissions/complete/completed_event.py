@@ -1,16 +1,16 @@
 """The body of a `submission.completed` webhook: the result object with type and timestamp, at most 256 KiB."""
 
 import codecs
+from typing import cast
 
 from functions.aws.payloads import Payloads
 from functions.event_log.cut_body import CUT_SIZES, event_bytes
 from functions.event_log.model import Event
-from functions.http.json_body import Body
 from functions.http.paths import result_path
 from functions.submissions.complete.judge_runs import JudgeRuns
 from functions.submissions.model import Kind, Submission
 from functions.submissions.results.output import output_if_kept
-from functions.submissions.results.views import result_body
+from functions.submissions.results.views import CompletedEvent, FinalResult, result_body
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
 
 MAX_BODY_BYTES = 256 * 1024
@@ -52,14 +52,15 @@ def completed_body(final: Submission, stdout: bytes, stderr: bytes, public_base_
     for kept_bytes in CUT_SIZES:
         result = result_body(final, _cut(stdout, kept_bytes), _cut(stderr, kept_bytes))
         result["output"]["truncated_in_event"] = True
-        body = event_bytes(_with_type(result) | {"result_url": url})
+        body = event_bytes({**_with_type(result), "result_url": url})
         if len(body) <= MAX_BODY_BYTES:
             break
     return body
 
 
-def _with_type(result: Body) -> Body:
-    return {"type": EVENT_COMPLETED, "timestamp": result["completed_at"], **result}
+def _with_type(result: FinalResult) -> CompletedEvent:
+    body = {"type": EVENT_COMPLETED, "timestamp": result["completed_at"], **result}
+    return cast("CompletedEvent", body)
 
 
 def _cut(output: bytes, kept_bytes: int) -> bytes:

@@ -69,14 +69,13 @@ class Results:
     ) -> Response[str]:
         """Answer with the result object in any state. `prefix`: the stage part of our paths."""
         if not row.is_final:
-            return answer(compact(pending_body(row)) if shape.is_compact else pending_body(row))
+            pending = pending_body(row)
+            return answer(compact(pending) if shape.is_compact else pending)
         stdout, stderr = self._read(row, "stdout"), self._read(row, "stderr")
-        body = result_body(row, stdout, stderr, encoding=shape.encoding)
-        if shape.is_compact:
-            body = compact(body)
-        if warnings:
-            body["warnings"] = list(warnings)
-        text = serialise_within(body, url=prefix + result_path(row.submission_id))
+        body = result_body(row, stdout, stderr, encoding=shape.encoding, warnings=warnings)
+        text = serialise_within(
+            compact(body) if shape.is_compact else body, url=prefix + result_path(row.submission_id)
+        )
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 
     def raw(self, row: Submission, stream: Stream) -> Response[bytes]:

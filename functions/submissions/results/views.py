@@ -1,35 +1,283 @@
-"""Build the result object, one body for clients of schema 1.0 and 2.0.
+"""What a client sees of a submission. Each `TypedDict` is a schema of the OpenAPI document.
 
-A final body has the nested form (2.0) and flat aliases (1.0). A body that is not final has null in the nested fields
-and no flat keys: two SDKs stop polling as soon as the key `verdict` exists.
+The result object is one body for clients of schema 1.0 and 2.0. A final body has the nested form (2.0) and flat
+aliases (1.0). A body that is not final has null in the nested fields and no flat keys: two SDKs stop polling as soon
+as the key `verdict` exists.
 """
 
-from __future__ import annotations
-
 import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
+
+from pydantic import ConfigDict, Field, with_config
 
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.http.json_body import body_text, escaped_bytes
-from functions.submissions.model import Kind
+from functions.http.openapi.bodies import SchemaOf, Time, Uuid
+from functions.messages.base import Result
+from functions.messages.evidence import Count, Evidence, Measure, Metrics
+from functions.messages.languages import Language, Profile
+from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
+from functions.submissions.model import Kind, Status, Submission
 
-if TYPE_CHECKING:
-    from functions.http.json_body import Body
-    from functions.submissions.model import Submission
-
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION: Literal["2.0"] = "2.0"
 RESPONSE_MAX_BYTES = 5 * 1024 * 1024
 """A larger body is shortened, as the contract says."""
 LAMBDA_MAX_BYTES = 6 * 1024 * 1024 - 128 * 1024
 """Lambda's limit is 6 MB, with our body as a JSON string in it: see `escaped_bytes`."""
 
 type Encoding = Literal["base64"]
+FinalStatus = Literal["completed", "error"]
+OpenStatus = Literal["pending", "running"]
+# The row has these values as text and JSON: a newer version may have written others.
+LanguageName = Annotated[str, SchemaOf(Language)]
+ProfileName = Annotated[str, SchemaOf(Profile)]
+IntegrityName = Annotated[str, SchemaOf(Integrity)]
+MetricsBody = Annotated[Mapping[str, Any], SchemaOf(Metrics)]
+EvidenceBody = Annotated[Mapping[str, Any], SchemaOf(Evidence)]
+Warnings = Annotated[list[str], Field(description="Only if the request had unknown fields: each is named.")]
 
 _STREAMS = ("stdout", "stderr")
 _COMPACT = ("id", "status", "language", "result", "output", "metrics", "metadata")
 _COMPACT_METRICS = ("cpu_time_secs", "wall_time_secs", "memory_peak_bytes")
 _EMPTY_BYTES = len('"\\"\\""')
+
+
+class Accepted(TypedDict):
+    """The submission is queued or running. The body has no `verdict`."""
+
+    id: Uuid
+    status: Status
+    job_status: Status
+    queue_depth: Annotated[Count, Field(description="Submissions waiting or running in its queue, as of a second ago.")]
+    warnings: NotRequired[Warnings]
+
+
+class WaitOver(TypedDict):
+    """The wait is over and the run continues. Poll the result."""
+
+    id: Uuid
+    error: Literal["timeout"]
+    message: str
+    warnings: NotRequired[Warnings]
+
+
+class Timestamps(TypedDict):
+    """RFC 3339, UTC."""
+
+    created_at: Time
+    started_at: Time | None
+    completed_at: Time | None
+
+
+class Output(TypedDict):
+    """Both streams. Text has invalid UTF-8 replaced; `?encoding=base64` is exact."""
+
+    stdout: str
+    stderr: str
+    integrity: IntegrityName
+    encoding: NotRequired[Annotated[Literal["base64"], Field(description="Only with ?encoding=base64.")]]
+    truncated_in_response: NotRequired[
+        Annotated[
+            bool,
+            Field(description="Only if the body would be over 5 MiB: flat copies are left out, then text is cut."),
+        ]
+    ]
+    truncated_in_event: NotRequired[Annotated[bool, Field(description="Only in an event whose output is cut.")]]
+    stdout_url: NotRequired[
+        Annotated[str, Field(description="Path of the whole stdout, only with truncated_in_response.")]
+    ]
+    stderr_url: NotRequired[
+        Annotated[str, Field(description="Path of the whole stderr, only with truncated_in_response.")]
+    ]
+
+
+class _Start(TypedDict):
+    id: Uuid
+    schema_version: Literal["2.0"]
+    language: LanguageName
+    profile: ProfileName
+
+
+class Head(_Start):
+    """What all bodies of a submission have."""
+
+    timestamps: Timestamps
+    metadata: dict[str, str]
+    expires_at: Time
+
+
+class OpenResult(Head):
+    """A submission without a verdict. It has none of the flat keys of a final result."""
+
+    status: OpenStatus
+    job_status: OpenStatus
+    result: None
+    output: None
+    metrics: None
+    evidence: None
+
+
+class _Flat(TypedDict):
+    verdict: Annotated[str | None, SchemaOf(Verdict)]
+    exit_code: int | None
+    signal: int | None
+    error_message: str | None
+    cpu_time_secs: Measure | None
+    wall_time_secs: Measure | None
+    memory_peak_bytes: Count | None
+    created_at: Time
+    started_at: Time | None
+    completed_at: Annotated[str | None, SchemaOf(Time)]
+
+
+class CompilerWarnings(TypedDict):
+    """Warnings of the compiler about a program that it compiled."""
+
+    stderr: Annotated[str, Field(description="At most 16 KiB.")]
+
+
+class _Final(Head, _Flat):
+    status: FinalStatus
+    job_status: FinalStatus
+    result: Annotated[dict[str, Any], SchemaOf(Result)]
+    output: Output
+    metrics: MetricsBody | None
+    evidence: EvidenceBody | None
+    stdout: NotRequired[Annotated[str, Field(description="Left out if the body would be over 5 MiB.")]]
+    stderr: NotRequired[Annotated[str, Field(description="Left out if the body would be over 5 MiB.")]]
+    output_integrity: IntegrityName
+
+
+class FinalResult(_Final):
+    """A finished submission: the nested form (schema 2.0), and flat aliases (schema 1.0)."""
+
+    compile: NotRequired[Annotated[CompilerWarnings, Field(description="Only if the compiler had warnings.")]]
+    warnings: NotRequired[Warnings]
+
+
+class CompletedEvent(FinalResult):
+    """Body of the `submission.completed` webhook."""
+
+    type: Literal["submission.completed"]
+    timestamp: Annotated[str | None, SchemaOf(Time)]
+    result_url: NotRequired[Annotated[str, Field(description="Only if the output was cut to fit 256 KiB.")]]
+
+
+class _Compact(TypedDict):
+    id: Uuid
+    language: LanguageName
+    metadata: NotRequired[Annotated[dict[str, str], Field(description="Left out if empty.")]]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class CompactOpen(_Compact):
+    """A submission without a verdict, with `view=compact`."""
+
+    status: OpenStatus
+
+
+@with_config(ConfigDict(extra="ignore"))  # not that of the body around it
+class CompactResult(TypedDict):
+    """The verdict and its reasons. Unknown values are left out."""
+
+    verdict: Verdict
+    cause: Cause
+    actor: Actor
+    phase: Phase
+    exit_code: NotRequired[Annotated[int, Field(description="Left out if the program did not exit by itself.")]]
+    signal: NotRequired[Annotated[int, Field(description="Left out if no signal ended the program.")]]
+    error_message: NotRequired[Annotated[str, Field(description="Left out if there is nothing to say.")]]
+
+
+@with_config(ConfigDict(extra="ignore"))
+class CompactMetrics(TypedDict, total=False):
+    """The measurements. One that is missing is left out."""
+
+    cpu_time_secs: Measure
+    wall_time_secs: Measure
+    memory_peak_bytes: Count
+
+
+@with_config(ConfigDict(extra="forbid"))
+class CompactFinal(_Compact):
+    """A finished submission, with `view=compact`: no aliases, no evidence, no null."""
+
+    status: FinalStatus
+    result: CompactResult
+    output: Output
+    metrics: NotRequired[Annotated[CompactMetrics, Field(description="Left out without measurements.")]]
+    warnings: NotRequired[Warnings]
+
+
+class OpenItem(Head):
+    """A list item without a verdict."""
+
+    kind: Literal["run"]
+    status: OpenStatus
+    job_status: OpenStatus
+    result: None
+    metrics: None
+
+
+class FinalItem(Head, _Flat):
+    """A finished list item: the result without output and evidence."""
+
+    kind: Literal["run"]
+    status: FinalStatus
+    job_status: FinalStatus
+    result: Annotated[dict[str, Any], SchemaOf(Result)]
+    metrics: MetricsBody | None
+
+
+class JudgeCounts(TypedDict):
+    """How many cases passed, failed and were skipped, and the points."""
+
+    all_passed: bool
+    passed: Count
+    failed: Annotated[Count, Field(description="Cases whose program or answer is wrong.")]
+    skipped: Count
+    judge_errors: Annotated[
+        Count, Field(description="Cases whose checker failed: they count neither as passed nor as failed.")
+    ]
+    score: Measure
+    max_score: Measure
+    first_failed: Annotated[int | None, Field(description="Index of the first failed case.")]
+
+
+class OpenJudgeItem(Head):
+    """A judge run that is not finished, or that the platform failed, in a list."""
+
+    kind: Literal["judge"]
+    status: Status
+    job_status: Status
+    cases: Count
+    metrics: Annotated[Mapping[str, Any] | None, SchemaOf(type(None))]
+
+
+class FinalJudgeItem(Head, JudgeCounts):
+    """A finished judge run in a list. GET /api/judge/{id} has its cases."""
+
+    kind: Literal["judge"]
+    status: FinalStatus
+    job_status: FinalStatus
+    cases: Count
+    metrics: MetricsBody | None
+
+
+class ResultPage(TypedDict):
+    """One page, newest first. A filtered page may be short and still have a next page."""
+
+    items: list[FinalItem | OpenItem | FinalJudgeItem | OpenJudgeItem]
+    next_cursor: str | None
+
+
+class Deleted(TypedDict):
+    """Code, input and output are deleted."""
+
+    id: Uuid
+    deleted: Literal[True]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,76 +291,155 @@ class Shape:
 WHOLE = Shape()
 
 
-def pending_body(submission: Submission) -> Body:
+def pending_body(submission: Submission) -> OpenResult:
     """Return the result object of a submission that is not final."""
-    return _head(submission) | {
+    status = open_status(submission)
+    return {
+        **_start(submission),
+        "status": status,
+        "job_status": status,
+        "timestamps": timestamps(submission),
         "result": None,
         "output": None,
         "metrics": None,
         "evidence": None,
         "metadata": dict(submission.metadata),
-        "expires_at": to_rfc3339(submission.ttl * MS_PER_SEC),
+        "expires_at": expires_at(submission),
     }
 
 
-def accepted_body(submission: Submission, queue_depth: int) -> Body:
+def accepted_body(submission: Submission, queue_depth: int, warnings: Sequence[str] = ()) -> Accepted:
     """Return the body of 202. It must not have the key `verdict`."""
-    status = submission.status.value
-    return {"id": submission.submission_id, "status": status, "job_status": status, "queue_depth": queue_depth}
-
-
-def timeout_body(submission: Submission, path: str) -> Body:
-    """Return the body of 408: the wait is over, the run continues."""
-    message = f"The run is not finished yet and continues. Poll GET {path}"
-    return {"id": submission.submission_id, "error": "timeout", "message": message}
-
-
-def summary_body(submission: Submission) -> Body:
-    """Return a list item: the result object without output and evidence; of a judge run, its counts and points."""
-    body = pending_body(submission) | {"kind": submission.kind.value}
-    del body["output"], body["evidence"]
-    if submission.kind is Kind.JUDGE:
-        del body["result"]
-        summary = submission.summary or {}
-        body |= {"cases": summary.get("cases", 0), "metrics": submission.metrics, **summary.get("judged", {})}
-    elif submission.is_final:
-        body |= {"result": dict(submission.result), "metrics": submission.metrics, **_flat(submission)}
+    status = submission.status
+    body: Accepted = {
+        "id": submission.submission_id,
+        "status": status,
+        "job_status": status,
+        "queue_depth": queue_depth,
+    }
+    if warnings:
+        body["warnings"] = list(warnings)
     return body
 
 
-def result_body(submission: Submission, stdout: bytes, stderr: bytes, *, encoding: Encoding | None = None) -> Body:
+def timeout_body(submission: Submission, path: str, warnings: Sequence[str] = ()) -> WaitOver:
+    """Return the body of 408: the wait is over, the run continues."""
+    message = f"The run is not finished yet and continues. Poll GET {path}"
+    body: WaitOver = {"id": submission.submission_id, "error": "timeout", "message": message}
+    if warnings:
+        body["warnings"] = list(warnings)
+    return body
+
+
+def deleted_body(submission: Submission) -> Deleted:
+    """Return the body of a deletion."""
+    return {"id": submission.submission_id, "deleted": True}
+
+
+def summary_body(submission: Submission) -> OpenItem | FinalItem | OpenJudgeItem | FinalJudgeItem:
+    """Return a list item: the result object without output and evidence; of a judge run, its counts and points."""
+    if submission.kind is Kind.JUDGE:
+        return _judge_item(submission)
+    if submission.is_final:
+        final = final_status(submission)
+        return {
+            **_start(submission),
+            "status": final,
+            "job_status": final,
+            "timestamps": timestamps(submission),
+            "result": dict(submission.result),
+            "metrics": submission.metrics,
+            "metadata": dict(submission.metadata),
+            "expires_at": expires_at(submission),
+            "kind": "run",
+            **_flat(submission),
+        }
+    status = open_status(submission)
+    return {
+        **_start(submission),
+        "status": status,
+        "job_status": status,
+        "timestamps": timestamps(submission),
+        "result": None,
+        "metrics": None,
+        "metadata": dict(submission.metadata),
+        "expires_at": expires_at(submission),
+        "kind": "run",
+    }
+
+
+def _judge_item(submission: Submission) -> OpenJudgeItem | FinalJudgeItem:
+    summary = submission.summary or {}
+    item: OpenJudgeItem = {
+        **_start(submission),
+        "status": submission.status,
+        "job_status": submission.status,
+        "timestamps": timestamps(submission),
+        "metrics": submission.metrics,
+        "metadata": dict(submission.metadata),
+        "expires_at": expires_at(submission),
+        "kind": "judge",
+        "cases": summary.get("cases", 0),
+    }
+    return cast("FinalJudgeItem", {**item, **summary["judged"]}) if "judged" in summary else item
+
+
+def result_body(
+    submission: Submission,
+    stdout: bytes,
+    stderr: bytes,
+    *,
+    encoding: Encoding | None = None,
+    warnings: Sequence[str] = (),
+) -> FinalResult:
     """Return the result object of a final submission.
 
     Invalid UTF-8 is replaced; with `encoding="base64"` both streams are exact.
     """
-    texts = {"stdout": _text(stdout, encoding), "stderr": _text(stderr, encoding)}
-    output: Body = {**texts, "integrity": submission.integrity}
+    status, integrity = final_status(submission), submission.integrity or ""
+    shown_stdout, shown_stderr = _text(stdout, encoding), _text(stderr, encoding)
+    output: Output = {"stdout": shown_stdout, "stderr": shown_stderr, "integrity": integrity}
     if encoding is not None:
         output["encoding"] = encoding
-    body = pending_body(submission) | {
+    final: _Final = {
+        **_start(submission),
+        "status": status,
+        "job_status": status,
+        "timestamps": timestamps(submission),
         "result": dict(submission.result),
         "output": output,
         "metrics": submission.metrics,
         "evidence": submission.evidence,
+        "metadata": dict(submission.metadata),
+        "expires_at": expires_at(submission),
+        **_flat(submission),
+        "stdout": shown_stdout,
+        "stderr": shown_stderr,
+        "output_integrity": integrity,
     }
-    body |= _flat(submission) | texts | {"output_integrity": submission.integrity}
+    body = cast("FinalResult", final)
     if submission.compilation is not None:
         body["compile"] = {"stderr": submission.compilation["stderr"]}
+    if warnings:
+        body["warnings"] = list(warnings)
     return body
 
 
-def compact(body: Body) -> Body:
+def compact(body: FinalResult | OpenResult) -> CompactFinal | CompactOpen:
     """Return what most clients of a result use: no aliases, no evidence, no null and no empty metadata."""
-    kept = {name: body[name] for name in _COMPACT if body.get(name)}
+    whole: Mapping[str, Any] = body
+    kept = {name: whole[name] for name in _COMPACT if whole.get(name)}
     for name in ("result", "metrics"):
         if name in kept:
             kept[name] = {key: value for key, value in kept[name].items() if value is not None}
     if "metrics" in kept:
         kept["metrics"] = {name: value for name, value in kept["metrics"].items() if name in _COMPACT_METRICS}
-    return kept
+    if "warnings" in whole:
+        kept["warnings"] = whole["warnings"]
+    return cast("CompactFinal | CompactOpen", kept)
 
 
-def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTES) -> str:
+def serialise_within(body: Mapping[str, Any], *, url: str, max_bytes: int = RESPONSE_MAX_BYTES) -> str:
     """Return a final body as JSON that fits into a response.
 
     A larger body first loses the flat copies of the output, then its streams are cut. It then has
@@ -135,23 +462,40 @@ def serialise_within(body: Body, *, url: str, max_bytes: int = RESPONSE_MAX_BYTE
     return body_text(smaller | {"output": output})
 
 
-def _head(submission: Submission) -> Body:
+def final_status(submission: Submission) -> FinalStatus:
+    """Return the status of a final submission, as answers have it."""
+    return "error" if submission.status is Status.ERROR else "completed"
+
+
+def open_status(submission: Submission) -> OpenStatus:
+    """Return the status of a submission that is not final, as answers have it."""
+    return "running" if submission.status is Status.RUNNING else "pending"
+
+
+def timestamps(submission: Submission) -> Timestamps:
+    """Return the times of a submission."""
+    return {
+        "created_at": submission.created_at,
+        "started_at": submission.started_at,
+        "completed_at": submission.completed_at,
+    }
+
+
+def expires_at(submission: Submission) -> str:
+    """Return the end of its retention."""
+    return to_rfc3339(submission.ttl * MS_PER_SEC)
+
+
+def _start(submission: Submission) -> _Start:
     return {
         "id": submission.submission_id,
         "schema_version": SCHEMA_VERSION,
         "language": submission.language,
         "profile": submission.profile,
-        "status": submission.status.value,
-        "job_status": submission.status.value,
-        "timestamps": {
-            "created_at": submission.created_at,
-            "started_at": submission.started_at,
-            "completed_at": submission.completed_at,
-        },
     }
 
 
-def _flat(submission: Submission) -> Body:
+def _flat(submission: Submission) -> _Flat:
     result, metrics = submission.result, submission.metrics or {}
     return {
         "verdict": submission.verdict,

@@ -12,13 +12,11 @@ from functions.http.parameters import detail_flag
 from functions.submissions.runners.fleet import health_figures
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.http.json_body import Body
-    from functions.http.parameters import Parameters
-    from functions.submissions.run.queues import Queues
-    from functions.submissions.runners.fleet import Fleet
+    from functions.http.resolver import Resolver
+    from functions.submissions.deployment import SubmissionDeployment
+    from functions.submissions.runners.views import Figures, HealthReport, NotReady, Ready
 
 _NOT_READY = "No runner is live: none has reported in the last 60 seconds, or the last report said that it is stopping."
 
@@ -27,29 +25,31 @@ _NOT_READY = "No runner is live: none has reported in the last 60 seconds, or th
 class HealthRoutes:
     """Handlers of health and languages. They read the runners' heartbeats and the depths of the queues."""
 
-    fleet: Fleet
-    queues: Queues
-    log: Logger
+    deployment: SubmissionDeployment
 
-    def languages_answer(self, parameters: Parameters) -> Response[str]:
+    def languages(self, app: Resolver) -> Response[str]:
         """Answer with an array of names; with `detail=true`, of objects."""
-        return answer(self.fleet.toolchains() if detail_flag(parameters) else list(self.fleet.languages()))
+        fleet, has_detail = self.deployment.fleet, detail_flag(app.current_event.query_string_parameters)
+        return answer(fleet.toolchains() if has_detail else list(fleet.languages()))
 
-    def health(self) -> Response[str]:
+    def health(self, _app: Resolver) -> Response[str]:
         """Answer with 200 in any case; `degraded` if the figures cannot be read."""
         try:
-            return answer({"status": "ok", **self._figures()})
+            report: HealthReport = {**self._figures(), "status": "ok"}
         except (ClientError, BotoCoreError) as error:
-            self.log.warning("Health figures are not available", error_type=type(error).__name__)
-            return answer({"status": "degraded", **health_figures([], 0)})
+            self.deployment.log.warning("Health figures are not available", error_type=type(error).__name__)
+            report = {**health_figures([], 0), "status": "degraded"}
+        return answer(report)
 
-    def ready(self) -> Response[str]:
+    def ready(self, _app: Resolver) -> Response[str]:
         """Answer with 503 while no runner is live."""
         figures = self._figures()
         if not figures["node_id"]:
             reasons = [f" Runner {one['node_id']}: {one['problem']}" for one in figures["problems"]]
-            return answer({"status": "not_ready", "error": _NOT_READY + "".join(reasons)}, 503)
-        return answer({"status": "ready", **figures})
+            refusal: NotReady = {"status": "not_ready", "error": _NOT_READY + "".join(reasons)}
+            return answer(refusal, 503)
+        report: Ready = {**figures, "status": "ready"}
+        return answer(report)
 
-    def _figures(self) -> Body:
-        return self.fleet.figures(self.queues.recent_depths())
+    def _figures(self) -> Figures:
+        return self.deployment.fleet.figures(self.deployment.queues.recent_depths())

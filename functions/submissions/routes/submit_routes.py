@@ -24,58 +24,45 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.http.long_poll import LongPoll
     from functions.http.resolver import Resolver
-    from functions.projects.store import ProjectStore
-    from functions.submissions.accept.acceptance import Acceptance, Accepted
-    from functions.submissions.results.results import Results
-    from functions.submissions.runners.fleet import Fleet
+    from functions.submissions.accept.acceptance import Accepted
+    from functions.submissions.deployment import SubmissionDeployment
 
 
 @dataclass(frozen=True, slots=True)
-class SubmitRoute:
-    """The route and the parts that it uses."""
+class SubmitRoutes:
+    """The route."""
 
-    projects: ProjectStore
-    fleet: Fleet
-    acceptance: Acceptance
-    results: Results
-    long_poll: LongPoll
-    allow_insecure: bool
-    longest_wait_secs: float
-    log: Logger
+    deployment: SubmissionDeployment
 
-    def answer(self, app: Resolver) -> Response[str]:
-        """Answer the resolver's current event. Raises ServiceError."""
-        event, begun = app.current_event, self.long_poll.monotonic()
-        project = authenticate(event, self.projects)
+    def submit(self, app: Resolver) -> Response[str]:
+        """Accept a submission; answer with its result if the client waits. Raises ServiceError."""
+        deployment, event = self.deployment, app.current_event
+        begun = deployment.long_poll.monotonic()
+        project = authenticate(event, deployment.projects)
         query = event.query_string_parameters
         asked_secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
-        offered = self.fleet.languages()
-        run = parse_submission(
-            json_body(event),
-            offered=offered,
-            rules=AddressRules(self.allow_insecure, (event.request_context.domain_name or "",)),
-        )
-        accepted = self.acceptance.accept(
-            NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)
-        )
+        offered = deployment.fleet.languages()
+        insecure = deployment.settings.allow_insecure_webhook_targets
+        rules = AddressRules(insecure, (event.request_context.domain_name or "",))
+        run = parse_submission(json_body(event), offered=offered, rules=rules)
+        new = NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)
+        accepted = deployment.acceptance.accept(new)
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))
-            report_accepted(self.log, "Submission accepted", accepted, app.request_id)
+            report_accepted(deployment.log, "Submission accepted", accepted, app.request_id)
         row = accepted.submission
         if secs:
             # A direct run may have used up most of the time.
-            left_secs = min(secs, self.longest_wait_secs) - (self.long_poll.monotonic() - begun)
-            row = self.results.wait(row, left_secs, self.long_poll.within(app.secs_left))
+            left_secs = min(secs, deployment.settings.longest_wait_secs) - (deployment.long_poll.monotonic() - begun)
+            row = deployment.results.wait(row, left_secs, deployment.long_poll.within(app.secs_left))
         if row.is_final:
-            return self.results.show(row, app.prefix, shape, warnings=run.warnings)
-        warnings = {"warnings": list(run.warnings)} if run.warnings else {}
+            return deployment.results.show(row, app.prefix, shape, warnings=run.warnings)
         if secs:
-            return answer(timeout_body(row, app.prefix + result_path(row.submission_id)) | warnings, 408)
-        return answer(accepted_body(row, accepted.queue_depth) | warnings, 202)
+            return answer(timeout_body(row, app.prefix + result_path(row.submission_id), run.warnings), 408)
+        return answer(accepted_body(row, accepted.queue_depth, run.warnings), 202)
 
 
 def report_accepted(log: Logger, phrase: str, accepted: Accepted, request_id: str, cases: int | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from functions import VERSION
 from functions.messages.languages import Language, canonical
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from functions.messages.wire import RunnerHeartbeat
     from functions.submissions.runners.runner_store import RunnerStore
+    from functions.submissions.runners.views import Figures, LanguageDetail
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,11 @@ class Fleet:
         """Return the offered languages, as of a few seconds ago."""
         return offered_languages(self._recent(), self.fallback_languages)
 
-    def toolchains(self) -> list[dict[str, Any]]:
+    def toolchains(self) -> list[LanguageDetail]:
         """Return the offered languages with their toolchain versions, as of a few seconds ago."""
         return toolchain_details(self.languages(), self._recent())
 
-    def figures(self, queue_depth: int) -> dict[str, Any]:
+    def figures(self, queue_depth: int) -> Figures:
         """Return the figures of health from the runners' current reports."""
         groups = self.runners.list_groups()
         live = [group.heartbeat for group in groups if group.is_live]
@@ -50,11 +51,11 @@ def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]
     return tuple(language for language in Language if language in names)
 
 
-def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartbeat]) -> list[dict[str, Any]]:
+def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartbeat]) -> list[LanguageDetail]:
     """Return each offered language with its toolchain versions; several during an upgrade of the fleet."""
     return [
         {
-            "name": language.value,
+            "name": language,
             "toolchains": sorted({one.toolchains[language] for one in recent if one.toolchains.get(language)}),
         }
         for language in offered
@@ -63,7 +64,7 @@ def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartb
 
 def health_figures(
     live: Sequence[RunnerHeartbeat], queue_depth: int, unable: Sequence[RunnerHeartbeat] = ()
-) -> dict[str, Any]:
+) -> Figures:
     """Describe this service and its runners. `live` and `unable` are sorted by age, latest first.
 
     Both have one heartbeat for each group of runners that report the same.
@@ -79,5 +80,5 @@ def health_figures(
         "workers": sum(one.slots for one in live),
         "queue_depth": queue_depth,
         "node_id": latest.node_id if latest else "",
-        "problems": [{"node_id": one.node_id, "problem": one.problem} for one in unable],
+        "problems": [{"node_id": one.node_id, "problem": one.problem or ""} for one in unable],
     }

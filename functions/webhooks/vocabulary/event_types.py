@@ -1,11 +1,13 @@
 """Types of the events of webhooks and the event bus, and versions of their fields."""
 
+from typing import Final
+
 CURRENT_VERSION = "2026-11-27"
 """An endpoint keeps the version with which it was created."""
 API_VERSIONS = (CURRENT_VERSION,)
 
-EVENT_COMPLETED = "submission.completed"
-EVENT_JUDGED = "judge.completed"
+EVENT_COMPLETED: Final = "submission.completed"
+EVENT_JUDGED: Final = "judge.completed"
 EVENT_DISABLED = "endpoint.disabled"
 EVENT_DEGRADED = "endpoint.degraded"
 EVENT_RECOVERED = "endpoint.recovered"

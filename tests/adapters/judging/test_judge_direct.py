@@ -26,7 +26,7 @@ ANSWER = completed("ID")
 @pytest.fixture(autouse=True)
 def _connections(aws: Aws) -> Iterator[None]:
     yield
-    direct = judge_handler.wiring().acceptance.starter.direct
+    direct = judge_handler.deployment().direct_run
     while direct is not None and direct.runner._connections._kept:
         direct.runner._connections._kept.pop()[1].close()
 
@@ -41,7 +41,7 @@ def use(aws: Aws, port: int) -> None:
         "RUNNER_TOKEN_PARAMETER": PARAMETER,
     }.items():
         aws.monkeypatch.setenv(name, value)
-    judge_handler.wiring.cache_clear()
+    judge_handler.deployment.cache_clear()
 
 
 def only_row(aws: Aws) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def test_a_runner_that_never_reports_again_is_replaced_by_the_sweeper(
         use(aws, port)
         run = judge(project_key, wait="0.3").json["id"]
     first = requested(aws, "InteractiveQueue")
-    pipeline.time.ms = judge_handler.wiring().acceptance.clock()
+    pipeline.time.ms = judge_handler.deployment().clock()
     pipeline.submissions.mark_started(run, first.execution_id, "runner-1", "2026-11-24T12:00:00.000Z")
     pipeline.time.ms += 3_600_000
     assert pipeline.sweep()["failed"] == 0

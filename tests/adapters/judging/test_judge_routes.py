@@ -1,6 +1,5 @@
 """/api/judge over the engine: acceptance, polls, results, deletion, and what a runner's messages do to a judge run."""
 
-import functools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,8 +39,7 @@ def patient(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> FakeTime:
         time.sleep(secs)
         next(left, lambda: None)()
 
-    parts = replace(judge_handler.wiring(), long_poll=LongPoll(sleep, time.monotonic))
-    monkeypatch.setattr(judge_handler, "wiring", lambda: parts)
+    monkeypatch.setattr(judge_handler.deployment(), "long_poll", LongPoll(sleep, time.monotonic))
     return time
 
 
@@ -184,14 +182,12 @@ def test_a_judge_run_that_outlasted_its_client_answers_the_repeat(
     first = judge(project_key).json["id"]
     row = pipeline.submissions.get(first)
     assert row is not None
-    created_ms = judge_handler.wiring().acceptance.clock()
+    created_ms = judge_handler.deployment().clock()
     ended = to_rfc3339(created_ms + 29_000)
     assert pipeline.record(completed(first, completed_at=ended)) == []
     for secs, is_joined in ((60, True), (100, False)):
-        acceptance = replace(judge_handler.wiring().acceptance, clock=FakeTime(created_ms + secs * 1000))
-        monkeypatch.setattr(
-            judge_handler, "wiring", functools.partial(replace, judge_handler.wiring(), acceptance=acceptance)
-        )
+        acceptance = replace(judge_handler.deployment().judge_acceptance, clock=FakeTime(created_ms + secs * 1000))
+        monkeypatch.setattr(judge_handler.deployment(), "judge_acceptance", acceptance)
         assert (judge(project_key).json["id"] == first) == is_joined
 
 
@@ -372,7 +368,7 @@ def test_the_sweeper_sends_a_lost_judge_run_again(aws: Aws, project_key: str, pi
     for cases in (CASES, [{"stdin": "x" * 20_000}]):
         judge(project_key, cases=cases)
         first = requested(aws)
-        pipeline.time.ms = judge_handler.wiring().acceptance.clock() + 3_600_000
+        pipeline.time.ms = judge_handler.deployment().clock() + 3_600_000
         assert pipeline.sweep()["failed"] == 0
         again = requested(aws)
         assert (again.submission_id, again.code) == (first.submission_id, first.code)

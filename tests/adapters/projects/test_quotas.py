@@ -135,7 +135,7 @@ def test_a_refused_submission_charges_nothing(quotas: Quotas, monkeypatch: pytes
     assert submit_with(key, language="cobol").status == 400
     assert submit_with(key, code="").status == 422
     assert submit_with("unknown").status == 401
-    monkeypatch.setattr(submit.wiring().acceptance.queues, "recent_depth", lambda _: 10**9)
+    monkeypatch.setattr(submit.deployment().queues, "recent_depth", lambda _: 10**9)
     assert submit_with(key).status == 503
     assert quotas.aws.items("QuotasTable") == []
 
@@ -163,7 +163,7 @@ def repeat_after_look(
     quotas: Quotas, key: str, monkeypatch: pytest.MonkeyPatch, *, ends: bool = False
 ) -> tuple[Answer, Answer]:
     """Two requests with one key: the first is done whole after the second has looked for the key. Returns both."""
-    store, first = submit.wiring().acceptance.store, []
+    store, first = submit.deployment().submissions, []
     look = store.check_claim
 
     def look_then_lose(claim: Any) -> None:
@@ -193,7 +193,7 @@ def test_a_repeat_that_races_is_free_too(
 
 
 def test_a_request_waits_for_the_row_of_one_with_the_same_key(quotas: Quotas, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, parts = quotas.project(Quota(1, 1, 1)), submit.wiring()
+    key, parts = quotas.project(Quota(1, 1, 1)), submit.deployment()
     create, second = parts.acceptance.store.create, []
 
     def create_late(*arguments: Any) -> None:
@@ -348,7 +348,7 @@ def test_a_deleted_run_is_no_longer_in_flight(quotas: Quotas) -> None:
 def test_deleting_a_final_run_that_was_not_released_releases_it(quotas: Quotas) -> None:
     key = quotas.project(Quota(9, 9, 1))
     first = submit_with(key).json["id"]
-    write_final(submit.wiring().acceptance.store, first, completion())
+    write_final(submit.deployment().submissions, first, completion())
     assert get(key, f"/api/result/{first}", method="DELETE").status == 200
     assert quotas.counts() == (1, 1, 0)
 
@@ -374,7 +374,7 @@ def test_a_final_run_that_was_not_released_is_found_when_the_quota_is_full(quota
     key = quotas.project(Quota(9, 9, 2))
     ids = [submit_with(key, name).json["id"] for name in ("a", "b")]
     assert submit_with(key).status == 429
-    write_final(submit.wiring().acceptance.store, ids[0], completion())
+    write_final(submit.deployment().submissions, ids[0], completion())
     quotas.time.advance(1)
     assert submit_with(key).status == 202
     assert submit_with(key).status == 429
@@ -385,7 +385,7 @@ def test_repeated_requests_on_a_full_quota_cause_few_reads(quotas: Quotas, monke
     for _ in range(3):
         submit_with(key)
     read: list[str] = []
-    store = submit.wiring().acceptance.store
+    store = submit.deployment().submissions
     found = store.get
 
     def note(submission_id: str) -> Submission | None:
@@ -411,7 +411,7 @@ def test_a_repeat_of_a_request_that_died_overtakes_it(quotas: Quotas) -> None:
 def test_an_overtaken_submission_that_lives_is_the_only_one_and_counts(
     quotas: Quotas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, store = quotas.project(PLENTY), submit.wiring().acceptance.store
+    key, store = quotas.project(PLENTY), submit.deployment().submissions
     create, second = store.create, []
 
     def create_late(*arguments: Any) -> None:
@@ -501,7 +501,7 @@ def test_refused_and_repeated_submissions_have_headers(quotas: Quotas) -> None:
 def test_a_reset_counts_from_the_answer_not_from_the_acceptance(
     quotas: Quotas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, accept = quotas.project(Quota(5, 1000, 10)), submit.wiring().acceptance
+    key, accept = quotas.project(Quota(5, 1000, 10)), submit.deployment().acceptance
     send = accept.queues.send_execution
 
     def slowly(*arguments: Any) -> None:

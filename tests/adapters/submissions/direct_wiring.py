@@ -14,15 +14,15 @@ from tests.adapters.runner_system import TOKEN
 PARAMETER = "/rustbox/runner-token"
 
 
-WIRING = submit.wiring  # a test may put something else in its place
+DEPLOYMENT = submit.deployment  # a test may put something else in its place
 
 
 def forget_wiring() -> None:
     """End what submit keeps, as the end of its process would."""
-    direct = WIRING().acceptance.starter.direct
+    direct = DEPLOYMENT().direct_run
     while direct is not None and direct.runner._connections._kept:
         direct.runner._connections._kept.pop()[1].close()
-    WIRING.cache_clear()
+    DEPLOYMENT.cache_clear()
 
 
 def use(aws: Aws, port: int, token: str = TOKEN) -> None:

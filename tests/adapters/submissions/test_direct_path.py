@@ -38,7 +38,7 @@ from tests.adapters.http_calls import Answer, get, post
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.quota_usage import whole_usage
 from tests.adapters.runner_system import TOKEN, Direct, HeldSlot, comparable
-from tests.adapters.submissions.direct_wiring import WIRING, forget_wiring, table_calls, use
+from tests.adapters.submissions.direct_wiring import DEPLOYMENT, forget_wiring, table_calls, use
 from tests.adapters.submissions.waits import waiting
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 from tests.submission_factory import golden, new_submission
@@ -57,14 +57,15 @@ def _connections(aws: Aws) -> Iterator[None]:
 @pytest.fixture
 def no_pending_rows(aws: Aws) -> None:
     """Let no run last long enough for a pending row, however slow this machine is."""
-    aws.monkeypatch.setattr(submit, "wiring", lambda: with_row_after(PATIENCE_SECS))
+    aws.monkeypatch.setattr(submit, "deployment", lambda: with_row_after(PATIENCE_SECS))
 
 
 def with_row_after(secs: float) -> Any:
-    """Return the handler's parts, where a direct run gets a pending row after this time."""
-    parts = WIRING()
-    starter = replace(parts.acceptance.starter, row_after_secs=secs)
-    return replace(parts, acceptance=replace(parts.acceptance, starter=starter))
+    """Return the handler's deployment, where a direct run gets a pending row after this time."""
+    deployment = DEPLOYMENT()
+    starter = replace(deployment.acceptance.starter, row_after_secs=secs)
+    deployment.acceptance = replace(deployment.acceptance, starter=starter)
+    return deployment
 
 
 def start(system: Direct, make_slot: Callable[[], RecordedSlot] = RecordedSlot, *, slots: int = 2) -> None:
@@ -437,7 +438,7 @@ def long_run(system: Direct, aws: Aws) -> Iterator[HeldSlot]:
         until(lambda: rows(aws))
         slot.may_end.set()
 
-    aws.monkeypatch.setattr(submit, "wiring", lambda: with_row_after(0))
+    aws.monkeypatch.setattr(submit, "deployment", lambda: with_row_after(0))
     with ThreadPoolExecutor(1) as threads:
         ended = threads.submit(end_when_there_is_a_row)
         yield slot

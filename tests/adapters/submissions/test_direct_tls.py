@@ -90,7 +90,7 @@ def test_a_runner_with_a_certificate_of_the_authority_answers_over_one_kept_conn
     start(system, authority.issue(tmp_path))
     trust(aws, system.port, authority.pem)
     assert [answer(project_key).json["verdict"] for _ in range(3)] == ["AC"] * 3
-    direct = submit.wiring().acceptance.starter.direct
+    direct = submit.deployment().direct_run
     assert direct is not None
     ((_, kept),) = direct.runner._connections._kept
     assert isinstance(kept.sock, ssl.SSLSocket)

@@ -1,7 +1,6 @@
 import base64
 import json
 import zlib
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from functions.aws.clients import Clients
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.errors import ConflictError
 from functions.event_log.model import Event
-from functions.handlers import result, result_wiring
+from functions.handlers import result
 from functions.http.cursor import write_cursor
 from functions.http.long_poll import LongPoll
 from functions.ids import new_id
@@ -119,15 +118,14 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
     store: SubmissionStore, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(store)
-    time, parts = FakeTime(), result_wiring.wiring()
+    time = FakeTime()
 
     def sleep(secs: float) -> None:
         time.sleep(secs)
         if sum(time.slept) > 7:
             write_final(store, SUBMISSION_ID, completion())
 
-    patient = replace(parts.results, long_poll=LongPoll(sleep, time.monotonic))
-    monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
+    monkeypatch.setattr(result.deployment(), "long_poll", LongPoll(sleep, time.monotonic))
     over = get(project_key, PATHS[0], query={"wait": "5"})
     assert (over.status, over.json["status"]) == (200, "pending")
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
@@ -171,9 +169,8 @@ def test_a_long_poll_ends_at_the_longest_wait_of_the_deployment(
 ) -> None:
     put(store)
     aws.monkeypatch.setenv("LONGEST_WAIT_SECS", "5")
-    time, parts = FakeTime(), result_wiring.wiring()
-    patient = replace(parts.results, long_poll=LongPoll(time.sleep, time.monotonic))
-    monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
+    time = FakeTime()
+    monkeypatch.setattr(result.deployment(), "long_poll", LongPoll(time.sleep, time.monotonic))
     assert get(project_key, PATHS[0], query={"wait": "20"}).json["status"] == "pending"
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
 
@@ -182,9 +179,8 @@ def test_a_long_poll_ends_before_the_timeout_of_its_function(
     store: SubmissionStore, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(store)
-    time, parts = FakeTime(), result_wiring.wiring()
-    patient = replace(parts.results, long_poll=LongPoll(time.sleep, time.monotonic))
-    monkeypatch.setattr(result, "wiring", lambda: parts._replace(results=patient))
+    time = FakeTime()
+    monkeypatch.setattr(result.deployment(), "long_poll", LongPoll(time.sleep, time.monotonic))
     made = event("GET", PATHS[0], headers={"X-API-Key": project_key}, query={"wait": "20"})
     assert call(made, Invocation(lambda: 6 - sum(time.slept))).json["status"] == "pending"
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
@@ -199,7 +195,7 @@ def test_output_is_exact_in_base64(store: SubmissionStore, project_key: str) -> 
 
 
 def finish_large(aws: Aws, store: SubmissionStore, content: bytes) -> None:
-    key = result_wiring.wiring().results.results.payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
+    key = result.deployment().payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
     write_final(store, SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=len(content)))
 
 
@@ -250,7 +246,7 @@ def objects(aws: Aws) -> int:
 
 
 def test_a_deletion_leaves_nothing_of_a_finished_run(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result_wiring.wiring().results.results.payloads
+    payloads = result.deployment().payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     finish_large(aws, store, b"output")
     answer = get(project_key, PATHS[0], method="DELETE")
@@ -282,7 +278,7 @@ def _kept_bodies(aws: Aws) -> list[bytes]:
 
 
 def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result_wiring.wiring().results.results.payloads
+    payloads = result.deployment().payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     assert get(project_key, PATHS[0], method="DELETE").status == 200
     assert aws.items("SubmissionsTable") == []
@@ -291,7 +287,7 @@ def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: Submiss
 
 
 def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result_wiring.wiring().results.results.payloads
+    payloads = result.deployment().payloads
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     answer = get(project_key, PATHS[0], method="DELETE")
@@ -302,9 +298,9 @@ def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, p
 def test_a_submission_that_starts_during_its_deletion_stays_whole(
     aws: Aws, store: SubmissionStore, project_key: str
 ) -> None:
-    payloads = result_wiring.wiring().results.results.payloads
+    payloads = result.deployment().payloads
     row = put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
-    deletion = result_wiring.wiring().results.deletion
+    deletion = result.deployment().deletion
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     with pytest.raises(ConflictError):
         deletion.delete(row)
@@ -333,7 +329,7 @@ def test_output_that_is_being_deleted_is_not_found(aws: Aws, store: SubmissionSt
     finish_large(aws, store, b"output")
     row = store.get(SUBMISSION_ID)
     assert row is not None
-    result_wiring.wiring().results.results.payloads.delete_all(row.object_keys)
+    result.deployment().payloads.delete_all(row.object_keys)
     assert get(project_key, PATHS[0]).status == get(project_key, PATHS[1]).status == 404
 
 
@@ -448,7 +444,7 @@ def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypat
     get(None, "/api/health")
     with monkeypatch.context() as patched:
         patched.setattr(Clients.sqs(), "get_queue_attributes", fail)
-        result_wiring.wiring.cache_clear()
+        result.deployment.cache_clear()
         heartbeat(aws)
         health, ready = get(None, "/api/health"), get(None, "/api/health/ready")
     assert (health.status, health.json["status"], health.json["workers"]) == (200, "degraded", 0)
@@ -458,7 +454,7 @@ def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypat
 def test_languages_are_a_bare_array(aws: Aws) -> None:
     assert get(None, "/api/languages").json == ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
     heartbeat(aws, age_secs=3_600)
-    result_wiring.wiring.cache_clear()
+    result.deployment.cache_clear()
     told = json.loads((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())["languages"]
     assert set(get(None, "/api/languages").json) == set(told)
 
@@ -467,7 +463,7 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
     unheard = get(None, "/api/languages", query={"detail": "true"}).json
     assert unheard[0] == {"name": "python", "toolchains": []}
     heartbeat(aws)
-    result_wiring.wiring.cache_clear()
+    result.deployment.cache_clear()
     told = get(None, "/api/languages", query={"detail": "true"}).json
     assert told == [
         {"name": "python", "toolchains": ["Python 3.13.5"]},

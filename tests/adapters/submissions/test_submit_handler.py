@@ -177,7 +177,7 @@ def test_a_large_input_goes_to_the_bucket_and_whole_to_the_runner(aws: Aws, proj
     assert "stdin" not in row
     (message,) = aws.messages("BatchQueue")
     assert len(message["stdin_base64"]) > 262_144
-    assert submit.wiring().results.payloads.get_input(answer.json["id"]) == (b"print(42)", b"x" * 262_144)
+    assert submit.deployment().payloads.get_input(answer.json["id"]) == (b"print(42)", b"x" * 262_144)
 
 
 def test_a_repeated_large_input_leaves_no_object_behind(aws: Aws, project_key: str) -> None:
@@ -222,7 +222,7 @@ def test_over_its_bound_the_queue_takes_no_more_and_no_key_is_claimed(
     monkeypatch.setenv("MAX_QUEUE_DEPTH", "1")
     answers = []
     for _ in range(3):
-        submit.wiring.cache_clear()  # the depth is kept for a second
+        submit.deployment.cache_clear()  # the depth is kept for a second
         answers.append(post(project_key, PROGRAM))
     refused = post(project_key, PROGRAM, idempotency_key="key")
     assert [answer.status for answer in answers] == [202, 202, 503]
@@ -295,7 +295,7 @@ def test_an_unexpected_error_is_logged_once_and_the_answer_hides_it(
 
 def _finish(aws: Aws) -> None:
     (row,) = rows(aws)
-    write_final(submit.wiring().results.store, row["submission_id"]["S"], completion())
+    write_final(submit.deployment().submissions, row["submission_id"]["S"], completion())
 
 
 def test_a_wait_ends_with_the_result(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +303,7 @@ def test_a_wait_ends_with_the_result(aws: Aws, project_key: str, monkeypatch: py
         (row,) = rows(aws)
         assert row["priority"] == {"S": "interactive"}
         started = "2026-11-24T12:00:00.012Z"
-        submit.wiring().results.store.mark_started(row["submission_id"]["S"], EXECUTION_ID, "runner-1", started)
+        submit.deployment().submissions.mark_started(row["submission_id"]["S"], EXECUTION_ID, "runner-1", started)
 
     time = waiting(monkeypatch, start, lambda: _finish(aws))
     answer = post(project_key, PROGRAM, query={"wait": "true"})
@@ -429,7 +429,7 @@ def test_a_repeat_of_a_finished_run_is_its_result(aws: Aws, project_key: str) ->
 
 def test_a_repeat_of_a_running_run_shows_its_state(aws: Aws, project_key: str) -> None:
     first = post(project_key, PROGRAM, idempotency_key="key").json["id"]
-    submit.wiring().results.store.mark_started(first, EXECUTION_ID, "runner-1", "2026-11-24T12:00:00.012Z")
+    submit.deployment().submissions.mark_started(first, EXECUTION_ID, "runner-1", "2026-11-24T12:00:00.012Z")
     again = post(project_key, PROGRAM, idempotency_key="key")
     assert (again.status, again.json["status"]) == (202, "running")
     assert "verdict" not in again.json
@@ -472,7 +472,7 @@ def test_a_submission_deleted_between_claim_and_read_is_accepted_again(
 ) -> None:
     monkeypatch.setattr(quota_admission, "OVERTAKEN_AFTER_MS", 100)  # else the second one waits for 5 s
     first = post(project_key, PROGRAM, idempotency_key="key").json["id"]
-    store = submit.wiring().acceptance.store
+    store = submit.deployment().submissions
     found = store.get
 
     def gone_once(submission_id: str) -> None:
@@ -522,10 +522,10 @@ def test_a_warm_call_makes_no_client_and_no_needless_call_of_aws(
     for client in (Clients.dynamodb(), Clients.sqs(), Clients.s3()):
         client.meta.events.register("before-call.*.*", note, unique_id="note-of-a-test")
     try:
-        parts = submit.wiring()
+        parts = submit.deployment()
         post(project_key, PROGRAM)
     finally:
         for client in (Clients.dynamodb(), Clients.sqs(), Clients.s3()):
             client.meta.events.unregister("before-call.*.*", unique_id="note-of-a-test")
     assert asked == ["UpdateItem", "PutItem", "SendMessage"]  # quota, row, message
-    assert submit.wiring() is parts
+    assert submit.deployment() is parts

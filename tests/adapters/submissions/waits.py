@@ -1,6 +1,5 @@
 """Waits of submit's handler on a clock of the test."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +17,5 @@ def waiting(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> FakeTime:
         time.sleep(secs)
         next(left, lambda: None)()
 
-    parts = submit.wiring()
-    patient = replace(parts, long_poll=LongPoll(sleep, time.monotonic))
-    monkeypatch.setattr(submit, "wiring", lambda: patient)
+    monkeypatch.setattr(submit.deployment(), "long_poll", LongPoll(sleep, time.monotonic))
     return time

@@ -1,21 +1,25 @@
-"""OpenAPI operations of the console."""
+"""The routes of the console."""
 
 from functions.console.files import TYPES
+from functions.console.routes import ConsoleRoutes
 from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import FAILED, THROTTLED, Operation, path
+from functions.http.openapi.operation import FAILED, THROTTLED, path
+from functions.http.route import Route
 
-CONSOLE_OPERATIONS = (
-    Operation(
-        "/",
+CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
+    Route(
         "GET",
+        "/",
+        ConsoleRoutes.page,
         "getConsole",
         "The console, a page for people with an API key",
         {200: ("HTML.", ("text/html; charset=utf-8",)), 429: THROTTLED, 500: FAILED},
         security=None,
     ),
-    Operation(
-        "/console/{version}/{name}",
+    Route(
         "GET",
+        "/console/{version}/{name}",
+        ConsoleRoutes.file,
         "getConsoleFile",
         "A file of the console",
         {

@@ -1,0 +1,88 @@
+"""The routes of results: read, list and delete submissions."""
+
+from functions.http.openapi.bodies import Error
+from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, query
+from functions.http.parameters import LONG_POLL_MAX_SECS
+from functions.http.route import Route
+from functions.messages.languages import Language
+from functions.messages.verdict import Verdict
+from functions.submissions.api.answers import SHAPE, SLOW, UNKNOWN, wait_parameter
+from functions.submissions.model import Kind, Status
+from functions.submissions.results.views import (
+    CompactFinal,
+    CompactOpen,
+    Deleted,
+    FinalResult,
+    OpenResult,
+    ResultPage,
+)
+from functions.submissions.routes.result_routes import ResultRoutes
+
+_RESULT = (FinalResult, OpenResult, CompactFinal, CompactOpen)
+_RAW: dict[int, Answer] = {
+    200: ("The stored bytes.", ("application/octet-stream",)),
+    400: BAD,
+    404: UNKNOWN,
+    409: ("`conflict`: the run is not finished.", (Error,)),
+    **KEYED,
+}
+
+RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
+    Route(
+        "GET",
+        "/api/result/{id}",
+        ResultRoutes.one,
+        "getResult",
+        "One submission, in any state",
+        {200: ("Finished or not.", _RESULT), 400: BAD, 404: UNKNOWN, 504: SLOW, **KEYED},
+        (ID, wait_parameter(LONG_POLL_MAX_SECS), *SHAPE),
+    ),
+    Route(
+        "DELETE",
+        "/api/result/{id}",
+        ResultRoutes.delete,
+        "deleteResult",
+        "Delete code, input and output at once",
+        {
+            200: ("Gone.", (Deleted,)),
+            400: BAD,
+            404: UNKNOWN,
+            409: ("`conflict`: it is running.", (Error,)),
+            **KEYED,
+        },
+        (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/results",
+        ResultRoutes.page,
+        "listResults",
+        "The project's submissions, newest first",
+        {200: ("One page.", (ResultPage,)), 400: BAD, **KEYED},
+        (
+            query("status", {"enum": list(Status)}, "Only these."),
+            query("verdict", {"enum": list(Verdict)}, "Only these."),
+            query("language", {"enum": list(Language)}, "Only these. Aliases are accepted."),
+            query("kind", {"enum": list(Kind)}, "Only runs, or only judge runs."),
+            *PAGE,
+        ),
+    ),
+    Route(
+        "GET",
+        "/api/result/{id}/stdout",
+        ResultRoutes.stdout,
+        "getStdout",
+        "The raw bytes of stdout",
+        _RAW,
+        (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/result/{id}/stderr",
+        ResultRoutes.stderr,
+        "getStderr",
+        "The raw bytes of stderr",
+        _RAW,
+        (ID,),
+    ),
+)

@@ -1,0 +1,67 @@
+"""What a client sees of languages and runners. Each type is a schema of the OpenAPI document."""
+
+from typing import Annotated, Literal, TypedDict
+
+from pydantic import Field
+
+from functions.messages.evidence import CgroupBackend, Count, IsolationMode
+from functions.messages.languages import Language
+
+
+class RunnerProblem(TypedDict):
+    """A runner that cannot work."""
+
+    node_id: str
+    problem: Annotated[str, Field(description="Why, and what to change on its host.")]
+
+
+class Figures(TypedDict):
+    """The figures of the service and its runners."""
+
+    version: Annotated[str, Field(description="Version of this API.")]
+    runner_versions: Annotated[list[str], Field(description="Versions of the live runners; several during an upgrade.")]
+    enforcement_mode: IsolationMode
+    cgroup_backend: CgroupBackend | None
+    namespace_support: bool
+    workers: Annotated[
+        Count, Field(description="Slots of all runners that reported in the last minute and are not draining.")
+    ]
+    queue_depth: Count
+    node_id: Annotated[str, Field(description="The live runner with the latest report; empty without any.")]
+    problems: Annotated[
+        list[RunnerProblem],
+        Field(
+            description="Runners that cannot work, as they said in the last five minutes; "
+            "one of each that say the same."
+        ),
+    ]
+
+
+class HealthReport(Figures):
+    """`degraded`: the figures could not be read."""
+
+    status: Literal["ok", "degraded"]
+
+
+class Ready(Figures):
+    """At least one runner is live."""
+
+    status: Literal["ready"]
+
+
+class NotReady(TypedDict):
+    """No runner has reported for a minute, or all are stopping."""
+
+    status: Literal["not_ready"]
+    error: str
+
+
+class LanguageDetail(TypedDict):
+    """A language and its toolchains on the runners of the last 24 h."""
+
+    name: Language
+    toolchains: Annotated[list[str], Field(description="Toolchain versions; several during an upgrade of the fleet.")]
+
+
+type Languages = Annotated[list[Language], Field(description="A bare array.")]
+type LanguageDetails = Annotated[list[LanguageDetail], Field(description="With `detail=true`.")]

@@ -1,0 +1,49 @@
+"""What sweeps: submissions, and the deliveries and alerts of webhooks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from functions.submissions.deployment import SubmissionDeployment
+from functions.webhooks.sender_deployment import SenderDeployment
+
+if TYPE_CHECKING:
+    from functions.submissions.sweep.sweeper import Sweep
+    from functions.webhooks.alerts.alerts import Alerts
+
+
+class SweepDeployment(SubmissionDeployment, SenderDeployment):
+    """What sweeps: submissions, and the deliveries and alerts of webhooks."""
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Events about failing endpoints and deliveries."""
+        from functions.webhooks.alerts.alerts import Alerts
+        from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
+
+        exhausted = ExhaustedStore(self.settings.deliveries_table, self.dynamodb, self.clock)
+        return Alerts(self.endpoint_health, exhausted, self.disabled_events, self.outbox, self.clock)
+
+    def new_sweep(self) -> Sweep:
+        """Return a sweep. What it has seen of a queue or a project holds for this sweep only."""
+        from functions.clock import MS_PER_SEC
+        from functions.submissions.sweep.begun_runs import BegunRuns
+        from functions.submissions.sweep.sweeper import Sweep
+
+        return Sweep(
+            completer=self.completer,
+            judge_runs=self.judge_runs,
+            submissions=self.submissions,
+            payloads=self.payloads,
+            deliveries=self.deliveries,
+            hints=self.delivery_hints,
+            alerts=self.alerts,
+            deletions=self.endpoint_deletions,
+            lane_waker=self.lane_waker,
+            boxes=self.secret_boxes,
+            queues=self.queues,
+            begun=BegunRuns(self.settings.submissions_table, self.dynamodb),
+            pending_redrive_ms=self.settings.pending_redrive_secs * MS_PER_SEC,
+            clock=self.clock,
+        )
