@@ -114,9 +114,9 @@ class ConsumerStore(Table):
 
     def _write(self, project_id: str, version: str | None, *actions: Any) -> bool:
         """Write if no consumer was created or deleted since `version` was read. Renews the version of subscribers."""
-        seen = "attribute_not_exists(#consumers_version)" if version is None else "#consumers_version = :seen"
+        condition = "attribute_not_exists(#consumers_version)" if version is None else "#consumers_version = :seen"
         values = {} if version is None else {"seen": version}
-        head = ConditionalUpdate({"consumers_version": new_id()}, seen, values)
+        head = ConditionalUpdate({"consumers_version": new_id()}, condition, values)
         renew = renew_endpoints_version(self._quotas_table, project_id, self._clock())
         written = {"head": head.action(self.table_name, head_key(project_id)), "consumer": actions, "version": renew}
         return transact(self._client, written) is None

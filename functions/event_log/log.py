@@ -85,17 +85,17 @@ class EventLog(Table):
     def read(self, project_id: str, after: int, limit: int) -> list[Placed]:
         """Return at most `limit` entries that follow a position, without a gap, except for those that have expired."""
         now = self._clock()
-        found: list[Placed] = []
+        entries: list[Placed] = []
         for page in self._pages(project_id, after, limit, now):
             placed = _placed(page)
-            is_gap = placed[0].position > (found[-1].position if found else after) + 1
+            is_gap = placed[0].position > (entries[-1].position if entries else after) + 1
             # A transaction may be visible in part, for milliseconds: a page without the page before it.
-            if is_gap and (found or not _is_expired(page["previous_ms"], now)):
+            if is_gap and (entries or not _is_expired(page["previous_ms"], now)):
                 break
-            found += [one for one in placed if one.position > after]
-            if len(found) >= limit:
+            entries += [one for one in placed if one.position > after]
+            if len(entries) >= limit:
                 break
-        return found[:limit]
+        return entries[:limit]
 
     def _append(self, project_id: str, head: Head, entries: Sequence[tuple[Any, Entry]]) -> Head | None:
         """Write a page; None if another poll was faster, or the rows were busy."""
@@ -142,7 +142,7 @@ class EventLog(Table):
 
     def _new_entries(self, project_id: str, last: str = "~") -> Sequence[tuple[Any, Entry]]:
         """Return the oldest new entries up to a key, with the keys of their rows, by time and id."""
-        found: list[tuple[Any, Entry]] = []
+        entries: list[tuple[Any, Entry]] = []
         for shard in range(NEW_SHARDS):
             pk = new_pk(project_id, shard)
             answer = self._client.query(
@@ -153,8 +153,8 @@ class EventLog(Table):
                 Limit=MOST_ORDERED,
             )
             rows = [from_item(item) for item in answer["Items"]]
-            found += [(key(pk, row["sk"]), to_entry(row["sk"], row)) for row in rows]
-        return sorted(found, key=lambda pair: pair[1].key)[:MOST_ORDERED]
+            entries += [(key(pk, row["sk"]), to_entry(row["sk"], row)) for row in rows]
+        return sorted(entries, key=lambda pair: pair[1].key)[:MOST_ORDERED]
 
 
 def _is_expired(ordered_ms: int, now_ms: int) -> bool:

@@ -21,13 +21,13 @@ class LogWriter(Table):
 
     def is_on(self, project_id: str) -> bool:
         """Whether the project keeps a log now."""
-        found = self._client.get_item(
+        answer = self._client.get_item(
             TableName=self.table_name,
             Key=count_key(project_id),
             ConsistentRead=True,
             ProjectionExpression="log_until_ms",
         )
-        return self._clock() < int(from_item(found.get("Item") or {}).get("log_until_ms", 0))
+        return self._clock() < int(from_item(answer.get("Item") or {}).get("log_until_ms", 0))
 
     def add_test(self, event: Event) -> bool:
         """Store an event that only the log gets, with its bytes; False without a log. Raises RowsContendedError."""

@@ -37,7 +37,7 @@ class Latencies(Table):
     def of(self, project_id: str, endpoint_id: str) -> list[Latency]:
         """Return the latencies of the last day's newest SAMPLE deliveries that their first attempt delivered."""
         since = to_rfc3339(self._clock() - DAY_MS)
-        found = self._client.query(
+        answer = self._client.query(
             TableName=self.table_name,
             IndexName="by_endpoint",
             KeyConditionExpression="endpoint_ref = :owner AND created_key >= :since",
@@ -45,7 +45,7 @@ class Latencies(Table):
             ScanIndexForward=False,
             Limit=SAMPLE,
         )
-        keys = [rows.delivery_key(*rows.ids_of(from_item(item))) for item in found["Items"]]
+        keys = [rows.delivery_key(*rows.ids_of(from_item(item))) for item in answer["Items"]]
         deliveries = read_rows(self._client, self.table_name, keys, ("only_attempt",))
         return [latency for row in deliveries if (latency := _latency(row.get("only_attempt"))) is not None]
 

@@ -85,7 +85,7 @@ class DeliveryList(Table):
     def last_attempts(self, delivery: Delivery) -> list[RecordedAttempt]:
         """Return the last ATTEMPTS_SHOWN attempts of a delivery, oldest first."""
         prefix = f"ATTEMPT#{delivery.endpoint_id}#"
-        found = self._client.query(
+        answer = self._client.query(
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             ExpressionAttributeValues=to_item({":pk": f"EVENT#{delivery.event_id}", ":prefix": prefix}),
@@ -93,7 +93,7 @@ class DeliveryList(Table):
             Limit=ATTEMPTS_SHOWN,
             ConsistentRead=True,
         )
-        attempts = [rows.to_attempt(from_item(item)) for item in reversed(found["Items"])]
+        attempts = [rows.to_attempt(from_item(item)) for item in reversed(answer["Items"])]
         first = [] if delivery.only_attempt is None else [delivery.only_attempt]
         return [*first, *attempts][-ATTEMPTS_SHOWN:]
 
@@ -102,9 +102,9 @@ class DeliveryList(Table):
     ) -> Page[Delivery]:
         """Read all deliveries of one event. They are few and share a partition, so the read can be consistent."""
         now_secs = self._clock() // MS_PER_SEC
-        found = self._list(f"EVENT#{filters.submission_id}", "DELIVERY#")
+        answer = self._list(f"EVENT#{filters.submission_id}", "DELIVERY#")
         all_deliveries = [
-            rows.to_delivery(row) for row in found if row["project_id"] == project_id and row["ttl"] > now_secs
+            rows.to_delivery(row) for row in answer if row["project_id"] == project_id and row["ttl"] > now_secs
         ]
         matching = [
             delivery

@@ -49,8 +49,8 @@ class Recovery:
         ends_ms, recovered = self.clock() + WORK_MS, 0
         is_logged = self.event_log.is_on(endpoint.project_id)
         states = (*RECOVERABLE, DeliveryState.RETRYING) if also_retrying else RECOVERABLE
-        found = self.listing.recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms, states)
-        for deliveries, read_to in found:
+        pages = self.listing.recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms, states)
+        for deliveries, read_to in pages:
             for delivery in deliveries:
                 if self.clock() >= ends_ms:
                     return _answer(recovered, delivery.created_at)

@@ -82,24 +82,24 @@ class EndpointChanges:
             return False
         raise CreationClaimTakenError if "claim" in refusal.failed else EndpointLimitError
 
-    def change(self, seen: Endpoint, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...] = ()) -> bool:
-        """Set and remove attributes of `endpoint_row`; False if the settings have changed since `seen` was read.
+    def change(self, before: Endpoint, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...] = ()) -> bool:
+        """Set and remove attributes of `endpoint_row`; False if the settings have changed since `before` was read.
 
         Sets `updated_at` to a new value each time, because it serves as the version of the settings.
         """
-        updated_at = to_rfc3339(max(now_ms, from_rfc3339(seen.updated_at) + 1))
+        updated_at = to_rfc3339(max(now_ms, from_rfc3339(before.updated_at) + 1))
         update = ConditionalUpdate(
             {**sets, "updated_at": updated_at},
             "attribute_exists(#pk) AND #updated_at = :seen_at AND #enabled = :seen_enabled",
-            {"seen_at": seen.updated_at, "seen_enabled": seen.enabled},
+            {"seen_at": before.updated_at, "seen_enabled": before.enabled},
             removes,
         )
-        key = endpoint_key(seen.project_id, seen.endpoint_id)
+        key = endpoint_key(before.project_id, before.endpoint_id)
         actions = {"endpoint": update.action(self._table, key)}
         if "failing_since_ms" in removes:
             # An endpoint without failures has a lane without failures, see `attempt_store`.
-            actions["lane"] = self._resume_lane(self._table, seen, now_ms)
-        return self._write(seen.project_id, actions) is None
+            actions["lane"] = self._resume_lane(self._table, before, now_ms)
+        return self._write(before.project_id, actions) is None
 
     def find_claim(self, claim: CreationClaim, project_id: str) -> CreationClaim | None:
         """Return the claim that holds the same Idempotency-Key; None if it is free."""

@@ -248,9 +248,9 @@ def parse_recovery(raw: bytes, now_ms: int) -> tuple[int, bool]:
     return since_ms, asked.retrying
 
 
-def refuse(found: list[FieldProblem | None]) -> None:
+def refuse(checked: list[FieldProblem | None]) -> None:
     """Raise InvalidFieldsError if there is any problem."""
-    problems = tuple(problem for problem in found if problem is not None)
+    problems = tuple(problem for problem in checked if problem is not None)
     if problems:
         raise InvalidFieldsError(problems)
 

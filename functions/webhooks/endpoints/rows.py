@@ -67,11 +67,11 @@ def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
     }
 
 
-def failing_is(seen: Endpoint, values: dict[str, Value]) -> str:
-    """Return a condition that the health of the row is as in `seen`, and add its values."""
-    if seen.failing is None:
+def failing_is(endpoint: Endpoint, values: dict[str, Value]) -> str:
+    """Return a condition that the health of the row is as in `endpoint`, and add its values."""
+    if endpoint.failing is None:
         return "attribute_not_exists(#failing_since_ms)"
-    values |= {"seen_since": seen.failing.since_ms, "seen_spread": seen.failing.spread}
+    values |= {"seen_since": endpoint.failing.since_ms, "seen_spread": endpoint.failing.spread}
     return "#failing_since_ms = :seen_since AND #failing_spread = :seen_spread"
 
 

@@ -34,10 +34,10 @@ class EndpointStore(Table):
     def subscribers(self, project_id: str) -> Subscribers:
         """Return all endpoints of the project, and whether it keeps an event log."""
         rows = self._list(endpoint_pk(project_id), SUBSCRIBERS_PREFIX)
-        found = [to_endpoint(row) for row in rows if row["sk"].startswith(ENDPOINT_PREFIX)]
+        endpoints = [to_endpoint(row) for row in rows if row["sk"].startswith(ENDPOINT_PREFIX)]
         log_until_ms = max((row["log_until_ms"] for row in rows if "log_until_ms" in row), default=0)
         return Subscribers(
-            tuple(sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))), log_until_ms
+            tuple(sorted(endpoints, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))), log_until_ms
         )
 
     def begin_work(self, endpoint: Endpoint, now_ms: int, until_ms: int) -> bool:
@@ -50,7 +50,7 @@ class EndpointStore(Table):
         return self._update_unread(update, _key(endpoint))
 
     def end_work(self, endpoint: Endpoint, until_ms: int) -> None:
-        """Unlock the endpoint, if the lock is still ours."""
+        """Unlock the endpoint, unless another call has the lock."""
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
         self._update_unread(update, _key(endpoint))
 

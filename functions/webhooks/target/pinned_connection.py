@@ -80,9 +80,9 @@ class _FinalResponse(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         left_bytes = MAX_INFORMATIONAL_BYTES
         for _ in range(MAX_INFORMATIONAL + 1):
-            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in the stubs
-            if found[1] == HTTPStatus.SWITCHING_PROTOCOLS or found[1] >= HTTPStatus.OK:
-                return found
+            status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in the stubs
+            if status[1] == HTTPStatus.SWITCHING_PROTOCOLS or status[1] >= HTTPStatus.OK:
+                return status
             while (line := self.fp.readline(left_bytes + 1)) not in {b"\r\n", b"\n", b""}:
                 left_bytes -= len(line)
                 if left_bytes < 0:
