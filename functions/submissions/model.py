@@ -1,18 +1,15 @@
 """Submissions, their completions and idempotency claims."""
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
+from functions.aws.dynamodb.row_codec import JSON, OMIT_DEFAULT
 from functions.projects.in_flight import QuotaClaim, in_flight_entry
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_JUDGED
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 INLINE_INPUT_MAX_BYTES = 8_192
 """Code and stdin that are larger together go to the bucket: each poll reads the whole row, each change writes it."""
@@ -81,7 +78,7 @@ class Submission:
     code: bytes | None = field(default=None, repr=False)
     stdin: bytes | None = field(default=None, repr=False)
     input_key: str | None = None
-    limits: Mapping[str, int | float] = field(default_factory=dict)
+    limits: Annotated[Mapping[str, int | float], JSON] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     webhook_url: str | None = None
     webhook_secret_box: bytes | None = field(default=None, repr=False)
@@ -90,31 +87,31 @@ class Submission:
     redrives: int = 0
     sent_again_at: str | None = None
     due_at_ms: int | None = None
-    asked_directly: bool = False
+    asked_directly: Annotated[bool, OMIT_DEFAULT] = False
     started_at: str | None = None
     node_id: str | None = None
     completed_at: str | None = None
     verdict: str | None = None
-    summary: Mapping[str, Any] | None = None
-    evidence: Mapping[str, Any] | None = None
+    summary: Annotated[Mapping[str, Any] | None, JSON] = None
+    evidence: Annotated[Mapping[str, Any] | None, JSON] = None
     integrity: str | None = None
     stdout: bytes | None = field(default=None, repr=False)
     stdout_key: str | None = None
-    stdout_size_bytes: int = 0
+    stdout_size_bytes: Annotated[int, OMIT_DEFAULT] = 0
     stderr: bytes | None = field(default=None, repr=False)
     stderr_key: str | None = None
-    stderr_size_bytes: int = 0
+    stderr_size_bytes: Annotated[int, OMIT_DEFAULT] = 0
     endpoints_version: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
     quota_shard: str | None = None
-    plan: Mapping[str, Any] | None = None
+    plan: Annotated[Mapping[str, Any] | None, JSON] = None
     judging: bytes | None = field(default=None, repr=False)
     judging_key: str | None = None
-    compilation: Mapping[str, Any] | None = None
+    compilation: Annotated[Mapping[str, Any] | None, JSON] = None
     cases: bytes | None = field(default=None, repr=False)
     cases_key: str | None = None
-    case_keys: tuple[str, ...] = ()
+    case_keys: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
 
     @property
     def kind(self) -> Kind:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Key, key, to_item
-from functions.aws.dynamodb.row_codec import to_json
+from functions.aws.dynamodb.row_codec import read, to_json, write
 from functions.clock import MS_PER_SEC
-from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Kind, Status, Submission
+from functions.submissions.model import COMPILE_BUDGET_SECS, RUN_GRACE_SECS, Completion, Kind, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from functions.aws.dynamodb.items import Value
-    from functions.submissions.model import Completion
 
 SUBMISSION_SK = "SUBMISSION"
 LIST_SHARDS = 8
@@ -27,18 +25,10 @@ LIST_SHARDS = 8
 JUDGE_SUMMARY_START = to_json({"kind": Kind.JUDGE.value}).rstrip("}")
 """The attribute `summary` of a judge run begins with this text, and that of a run does not. Lists filter by it."""
 
-_JSON_FIELDS = ("limits", "summary", "evidence", "plan", "compilation")
-_COMPLETION_FIELDS = (
-    *("completed_at", "started_at", "node_id", "execution_id", "verdict", "integrity"),
-    *("cases", "cases_key", "case_keys"),
-    *("stdout", "stdout_key", "stdout_size_bytes", "stderr", "stderr_key", "stderr_size_bytes"),
-)
-_PLAIN_FIELDS = (
-    *("submission_id", "project_id", "language", "profile", "priority", "created_at", "ttl", "wall_budget_secs"),
-    *("code", "stdin", "input_key", "metadata", "judging", "judging_key", "idempotency_pk", "endpoints_version"),
-    *("correlation_id", "traceparent", "quota_shard", "webhook_url", "webhook_secret_box", "environment_box"),
-    *("redrives", "sent_again_at", "due_at_ms", *_COMPLETION_FIELDS),
-)
+_ENDED_FIELDS = {each.name for each in fields(Completion)} & {each.name for each in fields(Submission)}
+"""What a completion says of its submission in the same words."""
+_NOT_PROJECTED = {"priority": "batch", "execution_id": "", "wall_budget_secs": 0}
+"""Needed fields that the list indexes do not have. A final row has no time budget either."""
 
 
 def submission_id_of(pk: str) -> str:
@@ -73,21 +63,14 @@ def run_budget_ms(wall_budget_secs: int) -> int:
 
 def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
     """Return the whole item. `run_budget_ms` lets `mark_started` set the due time in one update."""
-    plain = {name: getattr(row, name) for name in _PLAIN_FIELDS}
-    empty = ("stdout_size_bytes", "stderr_size_bytes", "case_keys")
-    plain |= {name: plain[name] or None for name in empty}  # zeros cost bytes
-    texts = {name: to_json(value) for name in _JSON_FIELDS if (value := getattr(row, name)) is not None}
     return to_item(
-        plain
-        | texts
-        | {
+        {
+            **write(row),
             "pk": submission_pk(row.submission_id),
             "sk": SUBMISSION_SK,
-            "status": row.status.value,
             "list_shard": list_shard(row.project_id, int(row.submission_id[-1], 16) % LIST_SHARDS),
             "list_key": created_key(row.created_at, row.submission_id),
             "due_shard": due_shard(row.submission_id) if row.due_at_ms is not None else None,
-            "asked_directly": True if row.asked_directly else None,
             "run_budget_ms": run_budget_ms(row.wall_budget_secs),
         }
     )
@@ -99,11 +82,10 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
     summary = {**(row.summary or {}), "result": completion.result, "metrics": completion.metrics, **judged}
     return replace(
         row,
-        **_given(completion),
+        **_ended(completion),
         status=completion.status,
+        verdict=completion.verdict,
         summary=summary,
-        compilation=completion.compilation,
-        evidence=completion.evidence if completion.evidence is not None else row.evidence,
         code=None,
         stdin=None,
         judging=None,
@@ -117,17 +99,13 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
 
 def final_values(final: Submission, completion: Completion) -> dict[str, Value]:
     """Return the attributes that the final state sets."""
-    texts = {"summary": final.summary, "evidence": completion.evidence, "compilation": completion.compilation}
-    return {
-        **_given(completion),
-        **{name: to_json(value) for name, value in texts.items() if value is not None},
-        "status": final.status.value,
-    }
+    names = {"status", "verdict", "summary", *_ended(completion)}
+    return {name: value for name, value in write(final).items() if name in names}
 
 
-def _given(completion: Completion) -> dict[str, Any]:
-    """Return the plain fields that a completion sets. The others keep their values."""
-    values = {name: getattr(completion, name) for name in _COMPLETION_FIELDS}
+def _ended(completion: Completion) -> dict[str, Any]:
+    """Return the fields that a completion sets. The others keep their values."""
+    values = {name: getattr(completion, name) for name in _ENDED_FIELDS}
     return {name: value for name, value in values.items() if value not in (None, ())}
 
 
@@ -140,16 +118,4 @@ FINAL_REMOVES = (
 
 def submission_of(values: Mapping[str, Any]) -> Submission:
     """Return the submission of a row, or of an index entry: fields that the index does not project are empty."""
-    known = {name: values[name] for name in _PLAIN_FIELDS if name in values}
-    known["case_keys"] = tuple(known.get("case_keys", ()))
-    texts = {name: json.loads(values[name]) for name in _JSON_FIELDS if name in values}
-    absent = {"priority": "batch", "execution_id": "", "wall_budget_secs": 0}
-    return Submission(
-        **{
-            **absent,
-            **known,
-            **texts,
-            "status": Status(values["status"]),
-            "asked_directly": "asked_directly" in values,
-        }
-    )
+    return read(Submission, {**_NOT_PROJECTED, **values})
