@@ -23,7 +23,7 @@ LIST_SHARDS = 8
 """Partitions of a project's list. One partition takes about 1,000 writes a second, and each run writes it twice."""
 
 JUDGE_SUMMARY_START = to_json({"kind": Kind.JUDGE.value}).rstrip("}")
-"""The attribute `summary` of a judge run begins with this text, and that of a run does not. Lists filter by it."""
+"""The attribute `summary` of a judge run begins with this, and that of a run does not. Lists filter by it (ADR 21)."""
 
 _ENDED_FIELDS = {each.name for each in fields(Completion)} & {each.name for each in fields(Submission)}
 """What a completion says of its submission in the same words."""
