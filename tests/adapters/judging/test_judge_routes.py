@@ -425,7 +425,8 @@ def test_late_output_of_a_deleted_judge_run_goes_too(aws: Aws, project_key: str,
     message = completed(run, execution_id=execution, cases_key=f"{prefix}/cases")
     message = json.dumps(json.loads(message) | {"cases": None})
     assert pipeline.record(message) == []
-    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    left = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert left == [f"deleted/{run}"]  # the mark that the judge run is deleted
 
 
 def test_results_of_a_runner_in_the_bucket_stay_there(aws: Aws, project_key: str, pipeline: Pipeline) -> None:
