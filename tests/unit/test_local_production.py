@@ -58,7 +58,7 @@ def test_each_log_line_is_one_json_object() -> None:
     assert records == [
         {"level": "warning", "part": "stack", "message": "two\nlines"},
         {"level": "info", "part": "submit", "message": "Accepted", "submission_id": "1"},
-        {"level": "info", "part": "function", "message": "plain text"},
+        {"level": "warning", "part": "function", "message": "plain text"},
     ]
 
 
