@@ -3,11 +3,11 @@
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.clients import Clients
-from functions.fresh_cache import FreshCache
+from functions.ttl_cache import TtlCache
 
 _FRESH_MS = 60_000
 _MOST = 8
-_secrets = FreshCache[str, str](_FRESH_MS, _MOST)
+_secrets = TtlCache[str, str](_FRESH_MS, _MOST)
 
 
 class SecretUnavailableError(Exception):

@@ -9,9 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.aws.dynamodb.items import is_condition_failure, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
-from functions.fresh_cache import FreshCache
 from functions.projects.rows import key_key
 from functions.telemetry import logger
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,7 +28,7 @@ class KeyUse(Table):
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock) -> None:
         super().__init__(table_name, client, clock)
-        self._tried = FreshCache[str, bool](USE_NOTED_MS, _MOST_TRIED, clock)
+        self._tried = TtlCache[str, bool](USE_NOTED_MS, _MOST_TRIED, clock)
 
     def note(self, key_digest: str, last_used_at: str | None, now_ms: int) -> None:
         """Write `now_ms` as the key's last use if the known one is older than a minute. Never raises."""

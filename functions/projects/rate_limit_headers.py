@@ -9,12 +9,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.clients import Clients
 from functions.clock import Clock, now_ms
-from functions.fresh_cache import FreshCache
 from functions.messages.languages import Profile
 from functions.projects.quota import Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
 from functions.settings import load_settings
 from functions.telemetry import logger
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -33,7 +33,7 @@ class Rates:
         self._quotas = quotas
         self._log = log
         self._clock = clock
-        self._seen = FreshCache[str, tuple[Usage | None]](FRESH_MS, _MOST_SEEN, clock)
+        self._seen = TtlCache[str, tuple[Usage | None]](FRESH_MS, _MOST_SEEN, clock)
 
     def headers(self, project: Project) -> dict[str, str]:
         """Return the three headers; none if the quota cannot be read, since that must not fail the request."""

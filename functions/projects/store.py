@@ -12,11 +12,11 @@ from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
-from functions.fresh_cache import FreshCache
 from functions.projects.key_store import KeyStore
 from functions.projects.key_use import KeyUse
 from functions.projects.model import Project, ProjectRecord
 from functions.projects.rows import LIST_PK, digest, key_key, project_key, project_row, to_project
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,7 +54,7 @@ class ProjectStore(Table):
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
-        self._cached = FreshCache[str, _CachedKey](KEY_FRESH_MS, _MAX_CACHED, clock)
+        self._cached = TtlCache[str, _CachedKey](KEY_FRESH_MS, _MAX_CACHED, clock)
         self._use = KeyUse(table_name, client, clock)
 
     def find_key(self, api_key: str) -> Project | KeyProblem:

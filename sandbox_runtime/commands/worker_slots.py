@@ -20,8 +20,8 @@ from sandbox_runtime.jail import (
     open_slot,
 )
 from sandbox_runtime.languages import Language, binds, init_program, prewarm_spec, tried_warm_start, waiting_specs
+from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
 from sandbox_runtime.settings import MAX_SLOTS, WorkerSettings
-from sandbox_runtime.warm import WaitingPool, WarmSlot
 from sandbox_runtime.worker import MOST_INTERACTORS, InteractorSlots, ManagedSlot
 
 
@@ -75,14 +75,14 @@ def open_worker_slots(
     def open_managed(index: int) -> ManagedSlot | None:
         if stop.is_set():
             return None
-        managed_slot = ManagedSlot(index, lambda number: WarmSlot(opener.own(number), pool), prewarmed)
+        managed_slot = ManagedSlot(index, lambda number: PrewarmedSlot(opener.own(number), pool), prewarmed)
         stack.callback(managed_slot.close)
         return managed_slot
 
     managed_slots = _opened(open_managed, found.managed_slots)
     if not stop.is_set():
         pool.start()
-    return managed_slots, InteractorSlots(lambda index: WarmSlot(opener.interactor(index), pool))
+    return managed_slots, InteractorSlots(lambda index: PrewarmedSlot(opener.interactor(index), pool))
 
 
 def choose_set_up_cpus(found: WorkerSettings) -> SetUpCpus | None:

@@ -13,9 +13,9 @@ from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Outcome
+from sandbox_runtime.judging.checker_exit_codes import as_text, judgement_of
 from sandbox_runtime.judging.feedback import DIRECTORY, feedback_of, with_feedback
 from sandbox_runtime.judging.judgement import Judgement
-from sandbox_runtime.judging.protocols import as_text, judgement_of
 from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
 from sandbox_runtime.messages import MAX_CHECKER_MESSAGE_CHARACTERS, Case, CheckerProgram, Judging
 

@@ -1,12 +1,12 @@
 """The languages that a runner can offer."""
 
+from sandbox_runtime.languages.all_languages import LANGUAGES, binds, for_file, present, version
 from sandbox_runtime.languages.diagnostics import without_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, Tool
 from sandbox_runtime.languages.forking import fork_problem, tried_warm_start
 from sandbox_runtime.languages.init_build import init_program
 from sandbox_runtime.languages.offering import examine, offered
 from sandbox_runtime.languages.preparation import PreparationError, files_so_far, is_prepared, prepare
-from sandbox_runtime.languages.registry import LANGUAGES, binds, for_file, present, version
 from sandbox_runtime.languages.specs import (
     DEFAULT_PROFILE,
     compile_spec,

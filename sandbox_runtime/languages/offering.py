@@ -9,10 +9,10 @@ from types import MappingProxyType
 
 from sandbox_runtime.jail import JailError, Slot, SlotConfig, StopReason, default_floor, open_slot
 from sandbox_runtime.jail.spec import Outcome
+from sandbox_runtime.languages.all_languages import binds, present
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.init_build import init_program
 from sandbox_runtime.languages.preparation import PreparationError, prepare
-from sandbox_runtime.languages.registry import binds, present
 from sandbox_runtime.languages.specs import compile_spec, run_spec
 from sandbox_runtime.languages.trials import Trials
 from sandbox_runtime.languages.warming import warm

@@ -8,7 +8,7 @@ from sandbox_runtime.executor import ExecutionCancelledError, execute, not_run, 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import LimitRefusedError
 from sandbox_runtime.messages import Completed, ExecutionRequested
-from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.large_output import ids_of, store_large_output
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
@@ -29,12 +29,12 @@ class ExecutionTurn(Turns):
     store_secs: float
     watched: ExitStack
 
-    def take(self, slot: WarmSlot) -> tuple[Completed | NotRun, bool]:
+    def take(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun, bool]:
         """Run it. The flag: whether the slot may be used again."""
         with self.watched:
             return self._execute(slot)
 
-    def _execute(self, slot: WarmSlot) -> tuple[Completed | NotRun, bool]:
+    def _execute(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun, bool]:
         parts, request = self.parts, self.request
         language = parts.languages.get(request.language)
         if language is None:

@@ -21,9 +21,9 @@ from sandbox_runtime.messages import (
     format_time,
     read_judging,
 )
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
-from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.large_output import store_large_output
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
@@ -54,7 +54,7 @@ class JudgeTurns(Turns):
         self._report_lock = Lock()
         self._has_failed = False
 
-    def take(self, slot: WarmSlot) -> tuple[Completed | NotRun | None, bool]:
+    def take(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun | None, bool]:
         """Judge at least one case. Without an answer there are more. The flag: whether the slot may be used again."""
         try:
             if self._run is None:
@@ -75,11 +75,11 @@ class JudgeTurns(Turns):
             return None, is_usable
         return self._ended(self._stored(self._run)), is_usable
 
-    def _judge(self, run: JudgeRun, slot: WarmSlot) -> bool:
+    def _judge(self, run: JudgeRun, slot: PrewarmedSlot) -> bool:
         """Judge cases until another run wants the slot; in a second slot too, if one is free."""
         second_slots, request = self._parts.second_slots, self._request
 
-        def beside(other: WarmSlot) -> bool:
+        def beside(other: PrewarmedSlot) -> bool:
             return self._judge_in(other, run, is_shared=True)
 
         while True:
@@ -91,7 +91,7 @@ class JudgeTurns(Turns):
             if run.is_over or not is_usable or not second_slots.may_keep(slot):
                 return is_usable
 
-    def _judge_in(self, slot: WarmSlot, run: JudgeRun, *, is_shared: bool) -> bool:
+    def _judge_in(self, slot: PrewarmedSlot, run: JudgeRun, *, is_shared: bool) -> bool:
         """Judge one case; beside another slot, all that the two may share. False: the slot must not be used again."""
         try:
             while True:

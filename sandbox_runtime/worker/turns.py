@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 
 from sandbox_runtime.messages import Completed
-from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.not_run import NotRun
 
 
@@ -11,7 +11,7 @@ class Turns(ABC):
     """An execution has one turn; a judge run has as many as the share policy leaves it."""
 
     @abstractmethod
-    def take(self, slot: WarmSlot) -> tuple[Completed | NotRun | None, bool]:
+    def take(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun | None, bool]:
         """Work in a slot. Returns the answer, and whether the slot may be used again.
 
         Without an answer the request needs another turn, in this slot or another one.

@@ -26,8 +26,8 @@ from sandbox_runtime.languages import (
     warm_start,
 )
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
+from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
 from sandbox_runtime.settings import DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, DEFAULT_COMPILE_CACHE_MB
-from sandbox_runtime.warm import WaitingPool, WarmSlot
 from tests.bench.answers import check_completed
 from tests.bench.machine import TOOLCHAINS
 from tests.bench.sources import Program
@@ -124,7 +124,7 @@ def stage_run(slot: Slot, language: Language) -> None:
 
 
 def _prewarm(slot: Slot, spec: JailSpec) -> None:
-    slot.prewarm(replace(spec, waiting=None))  # a WarmSlot leaves what waits to the pool
+    slot.prewarm(replace(spec, waiting=None))  # a PrewarmedSlot leaves what waits to the pool
     time.sleep(_READY_SECS)
 
 
@@ -156,7 +156,7 @@ def new_cache(offered: Mapping[str, Language]) -> CompileCache:
 
 
 def timed(
-    slot: Slot | WarmSlot, language: Language, program: Program, cache: CompileCache = NO_CACHE
+    slot: Slot | PrewarmedSlot, language: Language, program: Program, cache: CompileCache = NO_CACHE
 ) -> tuple[float, ExecutionCompleted]:
     """(milliseconds, answer), the answer checked. Raises WrongAnswerError and JailError."""
     asked = request(program)

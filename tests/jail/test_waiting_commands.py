@@ -13,8 +13,8 @@ import pytest
 from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
 from sandbox_runtime.languages.java.language import JAVA
-from sandbox_runtime.warm import WaitingPool, WarmSlot
-from sandbox_runtime.warm import pool as pool_module
+from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
+from sandbox_runtime.prewarm import pool as pool_module
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
 from tests.jail.processes import processes_of
@@ -294,7 +294,7 @@ def test_other_limits_get_a_jvm_of_their_own(java: Java) -> None:
     spec = run_spec(JAVA, code.encode(), compiled.artifact, limits=other, stdin=b"")
     java.wait(run_spec(JAVA, b"", None, limits=LIMITS, stdin=b""))
     assert java.pool.answer(spec) is None
-    assert WarmSlot(java.own, java.pool).answer(spec).stdout == b"1\n"
+    assert PrewarmedSlot(java.own, java.pool).answer(spec).stdout == b"1\n"
 
 
 def test_a_file_above_the_limit_of_a_waiting_jvm_goes_to_a_jvm_of_its_own(java: Java) -> None:
@@ -313,7 +313,7 @@ def test_a_jvm_that_was_killed_while_it_waited_costs_nothing_but_time(java: Java
     for pid in processes_of(slot.uid):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not processes_of(slot.uid))
-    outcome = WarmSlot(java.own, java.pool).answer(spec)
+    outcome = PrewarmedSlot(java.own, java.pool).answer(spec)
     assert outcome.artifact is not None
 
 

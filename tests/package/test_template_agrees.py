@@ -15,7 +15,7 @@ HANDLERS = {
     "EndpointsFunction": "webhooks",
     "WebhookFunction": "deliver",
     "ChecksFunction": "checks",
-    "ScheduleFunction": "schedule",
+    "ScheduleFunction": "check_schedule",
     "SubmitFunction": "submit",
     "JudgeFunction": "judge",
     "ResultFunction": "result",

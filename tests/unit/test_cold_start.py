@@ -38,7 +38,7 @@ PARTS = {
         *("projects", "checks", "check_runs", "check_events", "triggers", "trigger_rules", "check_hints"),
         *("check_request_limit", "check_variables", "inbound_calls"),
     ),
-    ("schedule", "CheckRunDeployment"): (
+    ("check_schedule", "CheckRunDeployment"): (
         *("checks", "check_runs", "firing", "clock_repair", "starter", "following", "requested_runs", "run_steps"),
     ),
     ("submit", "JudgeDeployment"): ("projects", "fleet", "acceptance", "results", "long_poll"),

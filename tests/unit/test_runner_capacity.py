@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.slots.capacity import MOST_WAITING_MESSAGES, Capacity, Poll
 from sandbox_runtime.worker.slots.job import WaitingJob
 from sandbox_runtime.worker.slots.slot_share import Priority
@@ -24,7 +24,7 @@ class Waiting(WaitingJob):
     on_start: Callable[[], None]
     on_give_back: Callable[[], None]
 
-    def run(self, slot: WarmSlot) -> bool:
+    def run(self, slot: PrewarmedSlot) -> bool:
         raise NotImplementedError(slot)
 
     def give_back(self) -> None:

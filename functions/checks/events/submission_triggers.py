@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from functions.checks.runs.hints import SubmissionEnded
 from functions.checks.settings.triggers import MARK_OF_CHECK, Follower, SubmissionTrigger
-from functions.fresh_cache import FreshCache
 from functions.submissions.model import Kind
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ class SubmissionTriggers:
     def __init__(self, triggers: TriggerStore, hints: CheckHints) -> None:
         self._triggers = triggers
         self._hints = hints
-        self._cached = FreshCache[str, list[Follower]](FRESH_MS, _MOST_PROJECTS)
+        self._cached = TtlCache[str, list[Follower]](FRESH_MS, _MOST_PROJECTS)
 
     def start_checks(self, submission: Submission) -> None:
         """Send hints of the checks that a final run starts; a judge run starts none.

@@ -9,11 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.errors import RateLimitedError
 from functions.failpoint import reach
-from functions.fresh_cache import FreshCache
 from functions.projects.in_flight import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS
 from functions.projects.quota import Limit
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
 from functions.telemetry import warn
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -53,7 +53,7 @@ class QuotaAdmission:
         self._clock = clock
         self._log = log
         # Projects and profiles whose runs in flight were just checked.
-        self._checked = FreshCache[tuple[str, str], bool](_CHECK_EVERY_MS, _MOST_PROJECTS, clock)
+        self._checked = TtlCache[tuple[str, str], bool](_CHECK_EVERY_MS, _MOST_PROJECTS, clock)
 
     def charge(self, project: Project, row: Submission) -> Charge:
         """Count the run in its project's quota.

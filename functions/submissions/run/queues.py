@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.clock import Clock, now_ms
-from functions.fresh_cache import FreshCache
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -27,7 +27,7 @@ class Queues:
     def __init__(self, client: SQSClient, interactive_url: str, batch_url: str, clock: Clock = now_ms) -> None:
         self._client = client
         self._urls = {"interactive": interactive_url, "batch": batch_url}
-        self._depths = FreshCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
+        self._depths = TtlCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
 
     def send_execution(self, message: Requested, correlation_id: str | None = None) -> None:
         """Request one execution. The correlation id is an attribute: runners of the previous revision ignore it."""

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from functions.aws.dynamodb.items import from_item, is_condition_failure, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms
-from functions.fresh_cache import FreshCache
 from functions.messages.wire import RunnerHeartbeat
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +60,7 @@ class RunnerStore(Table):
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
-        self._recent = FreshCache[str, list[SeenRunner]](_FRESH_MS, 1, clock)
+        self._recent = TtlCache[str, list[SeenRunner]](_FRESH_MS, 1, clock)
 
     def put_heartbeat(self, heartbeat: RunnerHeartbeat) -> None:
         """Store a heartbeat for 24 h, unless the node has a later one. Then renew the summary if it is due."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.clock import Clock, now_ms
-from functions.fresh_cache import FreshCache
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from functions.webhooks.endpoints.store import EndpointStore
@@ -24,7 +24,7 @@ class SubscriberCache:
 
     def __init__(self, store: EndpointStore, clock: Clock = now_ms) -> None:
         self._store = store
-        self._lists = FreshCache[tuple[str, str], "Subscribers"](FRESH_MS, _MOST_PROJECTS, clock)
+        self._lists = TtlCache[tuple[str, str], "Subscribers"](FRESH_MS, _MOST_PROJECTS, clock)
 
     def get(self, project_id: str, version: str | None) -> Subscribers:
         """Return a project's subscribers, at least as new as `version`, which `QuotaStore.charge` returned.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import ClientError
 
 from functions.clock import Clock, now_ms
-from functions.fresh_cache import FreshCache
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +40,8 @@ class SecretBoxes:
     def __init__(self, key_id: str, client: Callable[[], KMSClient], clock: Clock = now_ms) -> None:
         self._key_id = key_id
         self._client = client
-        self._opened = FreshCache[tuple[str, bytes], str](_FRESH_MS, _MAX_CACHED, clock)
-        self._sealed = FreshCache[tuple[str, str], bytes](_FRESH_MS, _MAX_CACHED, clock)
+        self._opened = TtlCache[tuple[str, bytes], str](_FRESH_MS, _MAX_CACHED, clock)
+        self._sealed = TtlCache[tuple[str, str], bytes](_FRESH_MS, _MAX_CACHED, clock)
 
     def seal(self, secret: str, project_id: str, endpoint_id: str, purpose: Purpose = "sign") -> bytes:
         """Seal a secret of at most 4,096 bytes. Raises ClientError."""

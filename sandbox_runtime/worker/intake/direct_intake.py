@@ -16,8 +16,8 @@ from sandbox_runtime.messages import (
     parse_request,
     serialise,
 )
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.server import Reply
-from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.intake.running_submissions import Claim, RunningSubmissions
 from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting.queue_health import QueueHealth
@@ -42,7 +42,7 @@ class DirectRun(WaitingJob):
     reply: Reply
     turns: Turns | None = None
 
-    def run(self, slot: WarmSlot) -> bool:
+    def run(self, slot: PrewarmedSlot) -> bool:
         """Take a turn. False: the slot must not be used again."""
         return self.intake.take_turn(self, slot)
 
@@ -93,7 +93,7 @@ class DirectIntake:
         if not reply.wait(SLOT_WAIT_SECS) and self.capacity.withdraw(run):
             self.refuse(run, 503, "no_free_slot")
 
-    def take_turn(self, run: DirectRun, slot: WarmSlot) -> bool:
+    def take_turn(self, run: DirectRun, slot: PrewarmedSlot) -> bool:
         """Take a turn on a slot's thread. False: the slot must not be used again."""
         if run.turns is None:
             run.turns = self.runner.begin(

@@ -17,8 +17,8 @@ from sandbox_runtime.messages import (
     parse_request,
     parse_time,
 )
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.transport import Received, Transport, TransportError
-from sandbox_runtime.warm import WarmSlot
 from sandbox_runtime.worker.intake.running_submissions import Claim, Duplicate, RunningSubmissions
 from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
 from sandbox_runtime.worker.not_run import NotRun
@@ -48,7 +48,7 @@ class NewMessage(WaitingJob):
     received: Received
     request: _Parsed
 
-    def run(self, slot: WarmSlot) -> bool:
+    def run(self, slot: PrewarmedSlot) -> bool:
         """Handle it. False: the slot must not be used again."""
         return self.intake.handle(self, slot)
 
@@ -66,7 +66,7 @@ class RequestUnderWay(WaitingJob):
     request: Request
     turns: Turns
 
-    def run(self, slot: WarmSlot) -> bool:
+    def run(self, slot: PrewarmedSlot) -> bool:
         """Take a turn. False: the slot must not be used again."""
         return self.intake.take_turn(self, slot)
 
@@ -118,7 +118,7 @@ class QueueIntake:
             )
         )
 
-    def handle(self, message: NewMessage, slot: WarmSlot) -> bool:
+    def handle(self, message: NewMessage, slot: PrewarmedSlot) -> bool:
         """Handle one message in a slot. False: the slot must not be used again."""
         received, request = message.received, message.request
         to = self._addressee_of_invalid(received, request) if isinstance(request, MessageInvalidError) else request
@@ -186,7 +186,7 @@ class QueueIntake:
             _LOG.error("message invalid", extra=extra)
         return addressee(received.body)
 
-    def take_turn(self, under_way: RequestUnderWay, slot: WarmSlot) -> bool:
+    def take_turn(self, under_way: RequestUnderWay, slot: PrewarmedSlot) -> bool:
         """Work on a request in a slot. False: the slot must not be used again."""
         with self._forgotten_on_error(under_way.received, under_way.request):
             answer, is_usable = under_way.turns.take(slot)

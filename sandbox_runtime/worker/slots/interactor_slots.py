@@ -6,7 +6,7 @@ from threading import BoundedSemaphore, Lock
 from time import monotonic
 
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.slots.managed_slot import RUNS_PER_TEMPLATE
 
 MOST_INTERACTORS = 16
@@ -17,16 +17,16 @@ IDLE_SECS = 300.0
 class InteractorSlots:
     """Safe for threads. `opener(index)` opens a slot; it raises JailError."""
 
-    def __init__(self, opener: Callable[[int], WarmSlot], clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, opener: Callable[[int], PrewarmedSlot], clock: Callable[[], float] = monotonic) -> None:
         self._opener = opener
         self._clock = clock
         self._permits = BoundedSemaphore(MOST_INTERACTORS)
         self._free = list(range(MOST_INTERACTORS))
-        self._idle: dict[int, tuple[WarmSlot, float]] = {}  # since when
+        self._idle: dict[int, tuple[PrewarmedSlot, float]] = {}  # since when
         self._lock = Lock()
 
     @contextmanager
-    def borrow(self) -> Iterator[WarmSlot]:
+    def borrow(self) -> Iterator[PrewarmedSlot]:
         """Lend a slot for one run. Waits while MOST_INTERACTORS are lent. Raises JailError."""
         with self._permits:
             with self._lock:
@@ -42,7 +42,7 @@ class InteractorSlots:
             finally:
                 self._take_back(index, slot)
 
-    def _take_back(self, index: int, slot: WarmSlot | None) -> None:
+    def _take_back(self, index: int, slot: PrewarmedSlot | None) -> None:
         is_usable = slot is not None and slot.healthy and slot.runs < RUNS_PER_TEMPLATE
         try:
             if slot is not None and not is_usable:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.slots.slot_share import SlotRequest
 
 
@@ -16,7 +16,7 @@ class Job(ABC):
     is_lent: bool = False
 
     @abstractmethod
-    def run(self, slot: WarmSlot) -> bool:
+    def run(self, slot: PrewarmedSlot) -> bool:
         """Run it. False: the slot must not be used again."""
 
 

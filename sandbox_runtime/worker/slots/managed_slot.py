@@ -6,8 +6,8 @@ from threading import Event, Lock
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import Backoff
-from sandbox_runtime.warm import WarmSlot
 
 # All runs of a template share its address layout and hash seed. A bound limits the guesses of an attacker.
 RUNS_PER_TEMPLATE = 1000
@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 class ManagedSlot:
     """Owns one slot at a time. `prewarmed`: the run to set up in advance while the slot is idle."""
 
-    def __init__(self, index: int, opener: Callable[[int], WarmSlot], prewarmed: JailSpec | None = None) -> None:
+    def __init__(self, index: int, opener: Callable[[int], PrewarmedSlot], prewarmed: JailSpec | None = None) -> None:
         self.index = index
         self._opener = opener
         self._prewarmed = prewarmed
@@ -65,7 +65,7 @@ class ManagedSlot:
             stop.wait(backoff.next_delay_secs())
         return False
 
-    def _open(self) -> WarmSlot:
+    def _open(self) -> PrewarmedSlot:
         """Raises JailError for every failure, so that `_replace` retries: another error would end the slot's thread."""
         try:
             return self._opener(self.index)

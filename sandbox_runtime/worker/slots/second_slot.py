@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.slots.capacity import Capacity
 from sandbox_runtime.worker.slots.job import Job
 from sandbox_runtime.worker.slots.managed_slot import RUNS_PER_TEMPLATE
@@ -18,10 +18,10 @@ _LOG = logging.getLogger(__name__)
 class LentJob(Job):
     """The part of a judge run in a second slot. `ended` gets its end, or its error."""
 
-    work: Callable[[WarmSlot], bool]
+    work: Callable[[PrewarmedSlot], bool]
     ended: Future[None]
 
-    def run(self, slot: WarmSlot) -> bool:
+    def run(self, slot: PrewarmedSlot) -> bool:
         """Do the work. False: the slot must not be used again."""
         try:
             is_usable = self.work(slot)
@@ -38,12 +38,12 @@ class SecondSlots:
     def __init__(self, capacity: Capacity, put: Callable[[Job], None]) -> None:
         self._capacity, self._put = capacity, put
 
-    def may_keep(self, slot: WarmSlot) -> bool:
+    def may_keep(self, slot: PrewarmedSlot) -> bool:
         """Whether a judge run may judge its next case in the same slot, because no other run waits for one."""
         return not self._capacity.wants_slots_back and slot.runs < RUNS_PER_TEMPLATE
 
     @contextmanager
-    def lend(self, project_id: str, name: str, work: Callable[[WarmSlot], bool]) -> Iterator[bool]:
+    def lend(self, project_id: str, name: str, work: Callable[[PrewarmedSlot], bool]) -> Iterator[bool]:
         """Run `work` in a second slot beside the block, if one is free: True. Waits for the end of both.
 
         `work` returns False when the slot must not be used again. Its error is raised here, unless the block raises.

@@ -15,7 +15,8 @@ from functions.checks.deployment import CheckDeployment
 from functions.checks.events import request_limit
 from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.model import Run
-from functions.handlers import checks, record, schedule
+from functions.handlers import check_schedule as schedule
+from functions.handlers import checks, record
 from functions.projects.quota import Quota
 from functions.projects.registry import ProjectRegistry
 from functions.settings import load_settings

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from functions import failpoint
 from functions.aws.clients import Clients
 from functions.checks.keys import runs_pk
-from functions.handlers import schedule
+from functions.handlers import check_schedule as schedule
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.quota import Quota

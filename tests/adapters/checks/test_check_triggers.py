@@ -10,7 +10,8 @@ from botocore.exceptions import EndpointConnectionError
 from functions.checks.events import submission_triggers
 from functions.checks.runs.hints import CheckHints
 from functions.checks.settings.triggers import MAX_CHAIN
-from functions.handlers import announce, schedule
+from functions.handlers import announce
+from functions.handlers import check_schedule as schedule
 from functions.ids import new_id
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld, breaks, prints

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.handlers import announce, schedule
+from functions.handlers import announce
+from functions.handlers import check_schedule as schedule
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions.store import SubmissionStore

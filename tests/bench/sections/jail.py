@@ -7,7 +7,7 @@ from functools import partial
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
-from sandbox_runtime.warm import WarmSlot
+from sandbox_runtime.prewarm import PrewarmedSlot
 from tests.bench.answers import Tally, check_cached
 from tests.bench.floors.interpreter import interpreter_ways
 from tests.bench.floors.kernel import kernel_ways
@@ -149,7 +149,7 @@ def _waiting_ways(
     def waited(language: Language) -> float:
         waiting.wait()
         program = adding_program(language.name, new_number())
-        elapsed_ms, _ = timed(WarmSlot(slot, waiting.pool), language, program, cache)
+        elapsed_ms, _ = timed(PrewarmedSlot(slot, waiting.pool), language, program, cache)
         waiting.wait()  # the next ones start meanwhile, on the cores of whatever is timed next
         return elapsed_ms
 

@@ -16,7 +16,7 @@ from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.clock import Clock, now_ms
-from functions.fresh_cache import FreshCache
+from functions.ttl_cache import TtlCache
 from functions.webhooks.deliveries.model import LEASE_LEEWAY_MS, LEASE_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.sending.claim.attempt_count import count_attempt
@@ -68,7 +68,7 @@ class Leases(Table):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(table_name, client, clock, sleep)
-        self._crowded = FreshCache[str, bool](CROWDED_MS, _MOST_PROJECTS, clock)
+        self._crowded = TtlCache[str, bool](CROWDED_MS, _MOST_PROJECTS, clock)
 
     def claim_unread(
         self, delivery: Delivery, endpoint: Endpoint | None, lane: Lane, owner: str, project_slots: int

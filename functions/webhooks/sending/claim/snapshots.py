@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.table import Table
 from functions.clock import Clock, now_ms
-from functions.fresh_cache import FreshCache
+from functions.ttl_cache import TtlCache
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.rows import delivery_key, to_delivery
 from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
@@ -56,7 +56,7 @@ class Snapshots(Table):
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
-        self._endpoints = FreshCache[tuple[str, str], "Endpoint"](ENDPOINT_FRESH_MS, _MOST_ENDPOINTS, clock)
+        self._endpoints = TtlCache[tuple[str, str], "Endpoint"](ENDPOINT_FRESH_MS, _MOST_ENDPOINTS, clock)
 
     def read(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> DeliverySnapshot | None:
         """Read a delivery with endpoint, lane and slots; None if it is gone.

@@ -4,13 +4,13 @@ from collections import Counter, deque
 from dataclasses import replace
 
 from sandbox_runtime.jail import JailSpec, Outcome, Slot
-from sandbox_runtime.warm.pool import WaitingPool
+from sandbox_runtime.prewarm.waiting_pool import WaitingPool
 
 # Requests whose first steps we count. A step that is not pre-warmed takes about three times as long to set up.
 REMEMBERED = 8
 
 
-class WarmSlot:
+class PrewarmedSlot:
     """Owns `slot`. `pool`: shared with other slots."""
 
     def __init__(self, slot: Slot, pool: WaitingPool) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 
-class FreshCache[Key: Hashable, Value]:
+class TtlCache[Key: Hashable, Value]:
     """Keeps at most `most` values, each for less than `fresh_ms`. Threads may share it.
 
     An old value stays in memory until the next call of `get` for its key, or of `keep` for any key.

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox_runtime.jail import JailSpec, Limits, WaitingCommand
 from sandbox_runtime.jail.spec import GuestFile
-from sandbox_runtime.warm import WaitingPool, WarmSlot
+from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
 from tests.runner_doubles import CLEAN, RecordedSlot
 
 LIMITS = Limits(1, 1, 1 << 20, 1, 1, 1, 1)
@@ -19,7 +19,7 @@ class Slots:
 
     def __init__(self) -> None:
         self.inner = RecordedSlot()
-        self.warm = WarmSlot(cast("Any", self.inner), WaitingPool((), cast("Any", None)))
+        self.warm = PrewarmedSlot(cast("Any", self.inner), WaitingPool((), cast("Any", None)))
 
     def request(self, *steps: JailSpec) -> JailSpec:
         """Serve one, then make ready: what was prewarmed."""

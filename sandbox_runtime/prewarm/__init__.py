@@ -1,0 +1,6 @@
+"""Pre-warmed runs and waiting commands: started in advance, each used for one run."""
+
+from sandbox_runtime.prewarm.prewarmed_slot import PrewarmedSlot
+from sandbox_runtime.prewarm.waiting_pool import WaitingPool
+
+__all__ = ["PrewarmedSlot", "WaitingPool"]
