@@ -14,7 +14,7 @@ from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
 from sandbox_runtime.languages.java.language import JAVA
 from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
-from sandbox_runtime.prewarm import pool as pool_module
+from sandbox_runtime.prewarm import waiting_pool as pool_module
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
 from tests.jail.processes import processes_of
