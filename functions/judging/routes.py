@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.aws.payloads import PayloadMissingError
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer
@@ -118,10 +117,9 @@ class JudgeRoutes:
         run = next((case.run for case in self.deployment.judge_runs.results(row) if case.index == index), None)
         if run is None:
             raise NotFoundError("The program did not run on this case.")
-        try:
-            content = self.deployment.judge_runs.output(row, run.stdout)
-        except PayloadMissingError:  # deleted since the row was read
-            raise NotFoundError(NO_SUCH_RESULT) from None
+        content = self.deployment.judge_runs.output(row, run.stdout)
+        if content is None:
+            raise NotFoundError(NO_SUCH_RESULT)
         return Response(
             status_code=200,
             content_type="application/octet-stream",

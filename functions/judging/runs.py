@@ -93,11 +93,14 @@ class JudgedRuns:
                 text = None
         return () if text is None else CaseResults.model_validate_json(text).cases
 
-    def output(self, final: Submission, stream: CaseStream) -> bytes:
-        """Return the whole output of one case. Raises PayloadMissingError."""
+    def output(self, final: Submission, stream: CaseStream) -> bytes | None:
+        """Return the whole output of one case. None if it was deleted since the row was read."""
         if stream.object_key is None:
             return stream.head
-        return self.payloads.get_output(final.submission_id, stream.object_key)
+        try:
+            return self.payloads.get_output(final.submission_id, stream.object_key)
+        except PayloadMissingError:
+            return None
 
     def _cases_of(self, message: JudgeCompleted) -> tuple[CaseResult, ...]:
         if message.cases_key is None:

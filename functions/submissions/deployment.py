@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from functions.webhooks.deployment import WebhookDeployment
@@ -96,16 +96,9 @@ class SubmissionDeployment(WebhookDeployment):
     @cached_property
     def direct_run(self) -> DirectRun | None:
         """Runs submissions over HTTP; None where no runner is called directly."""
-        from functions.aws.secrets import secret
-        from functions.submissions.run.direct_run import DirectRun
-        from functions.submissions.run.runner_client import RunnerClient
+        from functions.submissions.run.direct_run import direct_run_of
 
-        settings = self.settings
-        if not settings.runner_url:
-            return None
-        authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
-        runner = RunnerClient(settings.runner_url, partial(secret, settings.runner_token_parameter), authority)
-        return DirectRun(runner, self.completer, self.queues, settings.completions_queue_url, self.log)
+        return direct_run_of(self.settings, self.completer, self.queues, self.log)
 
     @cached_property
     def admission(self) -> QuotaAdmission:
@@ -143,18 +136,20 @@ class SubmissionDeployment(WebhookDeployment):
     def completer(self) -> Completer:
         """Writes the end of submissions."""
         from functions.submissions.complete.completer import Completer
+        from functions.submissions.complete.run_webhooks import RunWebhooks
         from functions.telemetry import metrics
 
+        table, base_url = self.settings.deliveries_table, self.settings.public_base_url
+        webhooks = RunWebhooks(table, self.subscribers, self.payloads, self.judge_runs, base_url, self.clock)
         return Completer(
             client=self.dynamodb,
             submissions=self.submissions,
             payloads=self.payloads,
             quotas=self.quotas,
             deliveries=self.deliveries,
-            subscribers=self.subscribers,
+            webhooks=webhooks,
             hints=self.delivery_hints,
             judge_runs=self.judge_runs,
-            public_base_url=self.settings.public_base_url,
             log=self.log,
             metrics=metrics(self.log.service),
             clock=self.clock,

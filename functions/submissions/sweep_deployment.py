@@ -9,6 +9,7 @@ from functions.submissions.deployment import SubmissionDeployment
 from functions.webhooks.sender_deployment import SenderDeployment
 
 if TYPE_CHECKING:
+    from functions.submissions.sweep.due_webhooks import DueWebhooks
     from functions.submissions.sweep.sweeper import Sweep
     from functions.webhooks.alerts.alerts import Alerts
 
@@ -25,6 +26,15 @@ class SweepDeployment(SubmissionDeployment, SenderDeployment):
         exhausted = ExhaustedStore(self.settings.deliveries_table, self.dynamodb, self.clock)
         return Alerts(self.endpoint_health, exhausted, self.disabled_events, self.outbox, self.clock)
 
+    @cached_property
+    def due_webhooks(self) -> DueWebhooks:
+        """Handles due rows of webhooks."""
+        from functions.submissions.sweep.due_webhooks import DueWebhooks
+
+        return DueWebhooks(
+            self.deliveries, self.delivery_hints, self.alerts, self.endpoint_deletions, self.lane_waker, self.clock
+        )
+
     def new_sweep(self) -> Sweep:
         """Return a sweep. What it has seen of a queue or a project holds for this sweep only."""
         from functions.clock import MS_PER_SEC
@@ -37,10 +47,7 @@ class SweepDeployment(SubmissionDeployment, SenderDeployment):
             submissions=self.submissions,
             payloads=self.payloads,
             deliveries=self.deliveries,
-            hints=self.delivery_hints,
-            alerts=self.alerts,
-            deletions=self.endpoint_deletions,
-            lane_waker=self.lane_waker,
+            webhooks=self.due_webhooks,
             boxes=self.secret_boxes,
             queues=self.queues,
             begun=BegunRuns(self.settings.submissions_table, self.dynamodb),

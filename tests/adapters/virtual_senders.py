@@ -106,7 +106,8 @@ class VirtualSenders:
 
     def sweep_every_minute(self) -> None:
         def sweep() -> None:
-            redrive = dataclasses.replace(self.pipeline.new_sweep(), lane_waker=self.lane_waker)
+            made = self.pipeline.new_sweep()
+            redrive = dataclasses.replace(made, webhooks=dataclasses.replace(made.webhooks, lane_waker=self.lane_waker))
             for entry in redrive.entries():
                 redrive.handle(entry)
             self.after(60_000, sweep)

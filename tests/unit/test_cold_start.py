@@ -49,9 +49,7 @@ PARTS = {
         *("projects", "results", "submission_list", "deletion", "long_poll", "fleet", "queues"),
     ),
     ("record", "RecordDeployment"): ("recorder", "check_hints"),
-    ("sweep", "EveryDeployment"): (
-        *("recorder", "check_hints", "queues", "secret_boxes", "endpoint_deletions", "alerts", "lane_waker"),
-    ),
+    ("sweep", "EveryDeployment"): (*("recorder", "check_hints", "queues", "secret_boxes", "due_webhooks"),),
     ("announce", "AnnounceDeployment"): (
         *("triggers", "check_hints", "judge_runs", "payloads", "submissions", "event_bus"),
     ),

@@ -17,13 +17,11 @@ from functions.aws.dynamodb.transaction import transact
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import UnavailableError
 from functions.failpoint import reach
-from functions.submissions.complete.completed_event import event_of
 from functions.submissions.complete.final_state import completion_of, platform_failure
-from functions.submissions.model import Claim, Completion, Kind, Submission
+from functions.submissions.model import Claim, Completion, Submission
 from functions.submissions.rows import with_completion
 from functions.telemetry import warn
-from functions.webhooks.deliveries.publication import Publication, RunTarget, plan_publication
-from functions.webhooks.endpoints.filters import RunFacts
+from functions.webhooks.deliveries.publication import Publication
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,16 +30,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.aws.payloads import Payloads
-    from functions.event_log.model import Event
     from functions.messages.verdict import Cause
     from functions.messages.wire import Completed
     from functions.projects.quota_store import QuotaStore
     from functions.submissions.complete.judge_runs import JudgeRuns
+    from functions.submissions.complete.run_webhooks import RunWebhooks
     from functions.submissions.store import SubmissionStore
     from functions.telemetry import Metrics
     from functions.webhooks.deliveries.hints import DeliveryHints, Hint
     from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 
 _TRIES = 6
 """How often one call writes again after another process has changed the row."""
@@ -65,17 +62,16 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Completer:
-    """Completes submissions. `public_base_url` has no trailing slash."""
+    """Completes submissions."""
 
     client: DynamoDBClient
     submissions: SubmissionStore
     payloads: Payloads
     quotas: QuotaStore
     deliveries: DeliveryStore
-    subscribers: SubscriberCache
+    webhooks: RunWebhooks
     hints: DeliveryHints
     judge_runs: JudgeRuns
-    public_base_url: str
     log: Logger
     metrics: Metrics
     clock: Clock = now_ms
@@ -136,17 +132,13 @@ class Completer:
             warn(self.log, "Hints not sent; the sweeper will send them", hints[0].log_ids, error)
         reach("complete.after_hint")
 
-    def event(self, final: Submission) -> Event:
-        """Return the event of a final submission."""
-        return event_of(self.judge_runs, self.payloads, self.public_base_url, final)
-
     def completion(self, message: Completed, row: Submission) -> Completion:
         """Convert a runner's message: see `completion_of`."""
         return completion_of(self.judge_runs, self.payloads, message, row)
 
     def _write(self, of_row: list[Any], row: Submission, final: Submission) -> Publication | None:
         """Write the final row, its webhooks and the release of its quota. None if a condition of the row failed."""
-        webhooks = self._webhooks(row, final)
+        webhooks = self.webhooks.plan(row, final)
         release = [self.quotas.release_action(row.quota_claim)]
         for _ in tries(sleep=self.sleep):
             reach("complete.before_write")
@@ -163,15 +155,6 @@ class Completer:
                 release = []
         raise UnavailableError(_CONTENDED, 1)
 
-    def _webhooks(self, row: Submission, final: Submission) -> Publication:
-        subscribers = self.subscribers.get(row.project_id, row.endpoints_version).of_run(_facts(final))
-        own, now = None, self.clock()
-        if row.webhook_url is not None:
-            own = RunTarget(row.webhook_url, row.webhook_secret_box or b"")
-        if own is None and not subscribers.want(row.event_type, now):
-            return Publication()
-        return plan_publication(self.deliveries.table_name, self.event(final), subscribers, own, now)
-
     def _released(self, row: Submission, webhooks: Publication) -> Publication:
         try:
             self.quotas.release(row.quota_claim)
@@ -186,9 +169,3 @@ class Completer:
             self.metrics.add("QueueDelay", max(0, waited_ms), MetricUnit.Milliseconds)
         self.on_final(final)
         return Ended(final, webhooks.hints)
-
-
-def _facts(final: Submission) -> RunFacts:
-    """Return the values that filters compare. A judge run has no verdict here, also after a failure of the platform."""
-    verdict = final.verdict if final.kind is Kind.RUN else None
-    return RunFacts(verdict, final.language, final.metadata)

@@ -6,14 +6,16 @@ If a step fails, the same execution goes to the queue. The first recorded result
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.aws.secrets import secret
 from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Kind
-from functions.submissions.run.runner_client import NEVER_SLOW, RunnerSlowError
+from functions.submissions.run.runner_client import NEVER_SLOW, RunnerClient, RunnerSlowError
 from functions.submissions.run.runner_connections import RunnerUnavailableError
 from functions.telemetry import warn
 
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.messages.wire import Completed, Requested
+    from functions.settings import Settings
     from functions.submissions.complete.completer import Completer
     from functions.submissions.model import Claim, Submission
     from functions.submissions.run.queues import Queues
-    from functions.submissions.run.runner_client import Call, RunnerClient
+    from functions.submissions.run.runner_client import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +108,12 @@ class DirectRun:
     def _warn(self, submission: Submission, phrase: str, error: Exception) -> None:
         problem = str(error) if isinstance(error, RunnerUnavailableError) else None
         warn(self.log, phrase, submission.log_ids, error, problem)
+
+
+def direct_run_of(settings: Settings, completer: Completer, queues: Queues, log: Logger) -> DirectRun | None:
+    """Return the part that runs submissions directly; None if the settings name no runner."""
+    if not settings.runner_url:
+        return None
+    authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
+    runner = RunnerClient(settings.runner_url, partial(secret, settings.runner_token_parameter), authority)
+    return DirectRun(runner, completer, queues, settings.completions_queue_url, log)

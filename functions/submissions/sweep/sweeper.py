@@ -30,21 +30,14 @@ from functions.submissions.run.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweep.backlog import Backlog, DueSubmission, Entry
 from functions.submissions.sweep.begun_runs import BegunRuns
-from functions.webhooks.alerts.alerts import Alerts
-from functions.webhooks.deliveries.deletions import Deletions
-from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueEndpoint, DueExhausted, DueLane
-from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
+from functions.submissions.sweep.due_webhooks import TAKEN_MS, DueWebhooks
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.sending.limits.lane_waker import LaneWaker
 from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
 
 if TYPE_CHECKING:
     from functions.messages.wire import Requested
 
-TAKEN_MS = 30_000
-"""Longer than the handling of a row takes, and shorter than the time between two sweeps: each looks at a row again."""
-DELETION_MS = 500  # of a sweep, for each deleted endpoint
 
 _RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
 
@@ -61,10 +54,7 @@ class Sweep:
     submissions: SubmissionStore
     payloads: Payloads
     deliveries: DeliveryStore
-    hints: DeliveryHints
-    alerts: Alerts
-    deletions: Deletions
-    lane_waker: LaneWaker
+    webhooks: DueWebhooks
     boxes: SecretBoxes
     queues: Queues
     begun: BegunRuns
@@ -87,39 +77,10 @@ class Sweep:
 
     def handle(self, entry: Entry) -> None:
         """Handle one row if its due time is still that of the index."""
-        if isinstance(entry, DueDelivery):
-            self._handle_delivery(entry)
-        elif isinstance(entry, DueEndpoint | DueExhausted):
-            self._handle_alert(entry)
-        elif isinstance(entry, DueDeletion):
-            self._handle_deletion(entry)
-        elif isinstance(entry, DueLane):
-            self.lane_waker.wake_due(entry, self.clock() + TAKEN_MS)
-        else:
+        if isinstance(entry, DueSubmission):
             self._handle_submission(entry)
-
-    def _handle_delivery(self, due: DueDelivery) -> None:
-        now = self.clock()
-        row = self.deliveries.push_back(due, now + HINTED_MS)
-        if row is None:
-            return
-        if row.lane_at_ms is None:  # a parked delivery is not late: no send slot was free
-            self._record_age(now - row.due_since_ms)
-        reach("sweep.after_take")
-        self.hints.send(Hint.with_copy(row))
-
-    def _handle_alert(self, due: DueEndpoint | DueExhausted) -> None:
-        now = self.clock()
-        if isinstance(due, DueEndpoint):
-            is_handled = self.alerts.check_endpoint(due, now + TAKEN_MS)
         else:
-            is_handled = self.alerts.publish_exhausted(due, now + TAKEN_MS)
-        if is_handled:
-            self._record_age(now - due.due_at_ms)
-
-    def _handle_deletion(self, due: DueDeletion) -> None:
-        if self.deletions.cancel_open(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
-            self._record_age(self.clock() - due.due_at_ms)
+            self.webhooks.handle(entry, self._record_age)
 
     def _handle_submission(self, due: DueSubmission) -> None:
         now = self.clock()

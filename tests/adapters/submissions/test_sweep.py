@@ -12,8 +12,9 @@ from functions.clock import to_rfc3339
 from functions.ids import new_id
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Completion, Status, Submission
+from functions.submissions.sweep.due_webhooks import TAKEN_MS
 from functions.submissions.sweep.shared_sweep import RESERVE_MS
-from functions.submissions.sweep.sweeper import TAKEN_MS, Sweep
+from functions.submissions.sweep.sweeper import Sweep
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at

@@ -208,7 +208,7 @@ def test_a_final_write_whose_answer_is_lost_sends_each_delivery_once(
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda call: ":verdict" in str(call))
     recorder = record.deployment().recorder
     completer = dataclasses.replace(recorder.completer, client=deaf)  # type: ignore[arg-type]
-    monkeypatch.setattr(record, "wired", lambda: dataclasses.replace(recorder, completer=completer))
+    monkeypatch.setattr(record.deployment(), "recorder", dataclasses.replace(recorder, completer=completer))
     assert pipeline.record(pipeline.completed(run)) == [0]
     assert (deaf.lost, pipeline.row(run).verdict, len(world.deliveries())) == (1, "AC", 3)
     world.settle()
