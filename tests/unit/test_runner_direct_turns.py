@@ -1,0 +1,53 @@
+"""A direct judge run that waits for its second turn, at the moment when its first wait for a slot ends."""
+
+from typing import Any, cast
+
+from sandbox_runtime.messages import serialise
+from sandbox_runtime.worker.intake.direct_intake import DirectIntake
+from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
+from sandbox_runtime.worker.not_run import NotRun
+from sandbox_runtime.worker.reporting.queue_health import QueueHealth
+from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.job import WaitingJob
+from tests.runner_doubles import requested
+
+
+class TwoTurns:
+    """A runner whose requests need two turns, and then cannot store their output."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def offers(self, _language: str) -> bool:
+        return True
+
+    def begin(self, _request: object, **_: object) -> "TwoTurns":
+        return self
+
+    def take(self, _slot: object) -> tuple[NotRun | None, bool]:
+        self.taken += 1
+        return (None if self.taken == 1 else NotRun.OUTPUT_NOT_STORED), True
+
+
+def test_a_run_that_waits_for_its_second_turn_is_not_taken_for_one_without_a_slot() -> None:
+    started, refusals, slot = list[WaitingJob](), list[tuple[int, str]](), cast("Any", object())
+    capacity, health, runner = Capacity(1, started.append), QueueHealth(), TwoTurns()
+    health.sent()
+    capacity.add_ready()
+
+    class SlowCaller:
+        def wait(self, _secs: float) -> bool:
+            assert started[0].run(slot)  # the first turn; the second one waits, because no slot is ready
+            return False
+
+        def refuse(self, status: int, code: str) -> None:
+            refusals.append((status, code))
+
+    intake = DirectIntake(cast("Any", runner), RunningSubmissions(), capacity, health)
+    request = requested()
+    intake.accept(serialise(request).encode(), "", cast("Any", SlowCaller()))
+    assert (refusals, len(started)) == ([], 1)
+    capacity.release(request.project_id)
+    capacity.add_ready()
+    assert started[1].run(slot)
+    assert refusals == [(502, NotRun.OUTPUT_NOT_STORED)]
