@@ -1,1 +1,1 @@
-"""Evidence of each control, measured on the guest itself."""
+"""Evidence of each control: `measure` reads it on the guest itself, `in_force` decides which controls held."""

@@ -1,1 +1,1 @@
-"""Probe the isolation of this host, and advise on missing controls."""
+"""Probe the isolation of this host (`probe`, `facts`), and advise on missing controls (`advice`)."""

@@ -1,1 +1,6 @@
-"""Code that runs inside the jail: the template, init (process 1) and the set-up of the program's process."""
+"""Code that runs inside the jail, in the order of a run.
+
+1. `template` forks the runs. It drops what it `inherited`, and makes the `next_namespaces` in advance.
+2. `init`, or `small_init` in C, is process 1. `set_up` are its steps as root.
+3. `program` is the guest's process until exec; `placement` writes its files.
+"""
