@@ -51,8 +51,8 @@ def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) 
     if row.idempotency_pk is None:
         return _delete(client, remove)
     # After the expiry the claim may belong to a later submission.
-    condition, ours = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
-    release = delete(table_name, key(row.idempotency_pk, CLAIM_SK), condition, ours)
+    condition, own_id = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
+    release = delete(table_name, key(row.idempotency_pk, CLAIM_SK), condition, own_id)
     refusal = transact_or_raise(client, {"row": remove, "claim": release})
     if refusal is None:
         return True

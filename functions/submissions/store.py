@@ -85,8 +85,8 @@ class SubmissionStore(Table):
     def get_all(self, submission_ids: Sequence[str]) -> dict[str, Submission]:
         """Read distinct submissions, by id, without missing ones."""
         keys = [submission_key(submission_id) for submission_id in submission_ids]
-        found = (submission_of(row) for row in read_rows(self._client, self.table_name, keys))
-        return {row.submission_id: row for row in found}
+        rows = (submission_of(row) for row in read_rows(self._client, self.table_name, keys))
+        return {row.submission_id: row for row in rows}
 
     def get(self, submission_id: str) -> Submission | None:
         """Return the row, expired or not."""
@@ -143,8 +143,8 @@ class SubmissionStore(Table):
     def projects_of(self, submission_ids: list[str]) -> dict[str, str]:
         """Return the project of each submission, without deleted ones."""
         keys = [submission_key(submission_id) for submission_id in submission_ids]
-        found = read_rows(self._client, self.table_name, keys, ("pk", "project_id"))
-        return {submission_id_of(row["pk"]): row["project_id"] for row in found}
+        rows = read_rows(self._client, self.table_name, keys, ("pk", "project_id"))
+        return {submission_id_of(row["pk"]): row["project_id"] for row in rows}
 
     def delete(self, row: Submission) -> bool:
         """Delete the row and its claim. False if it is running or gone."""

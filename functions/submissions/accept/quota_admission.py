@@ -113,8 +113,8 @@ class QuotaAdmission:
         self._checked.keep(owner, value=True)
         released, now = 0, self._clock()
         for claim in in_flight[:_MOST_CHECKED]:
-            found = self._submissions.get(claim.entry.submission_id)
-            if found.is_final if found is not None else now - claim.entry.since_ms >= LEAKED_AFTER_MS:
+            current = self._submissions.get(claim.entry.submission_id)
+            if current.is_final if current is not None else now - claim.entry.since_ms >= LEAKED_AFTER_MS:
                 self._quotas.release(claim)
                 released += 1
         return released > 0

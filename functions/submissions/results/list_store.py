@@ -43,16 +43,16 @@ class SubmissionList(Table):
 
         `filters`: attribute -> value. A page of a rare value may be short, see `query_page`.
         """
-        given = dict(filters or {})
-        conditions = [f"#{name} = :{name}" for name in given]
+        values = dict(filters or {})
+        conditions = [f"#{name} = :{name}" for name in values]
         if kind is not None:
             is_judge_run = "begins_with(#summary, :judge)"
             conditions.append(is_judge_run if kind is Kind.JUDGE else f"NOT {is_judge_run}")
-            given["judge"] = JUDGE_SUMMARY_START
+            values["judge"] = JUDGE_SUMMARY_START
         return self._merged(
             project_id,
             limit,
-            lambda shard: self._request(shard, limit, bounds(after, None, ascending=False), conditions, given),
+            lambda shard: self._request(shard, limit, bounds(after, None, ascending=False), conditions, values),
         )
 
     def finals(

@@ -57,12 +57,12 @@ class Results:
 
     def wait(self, row: Submission, secs: float, long_poll: LongPoll) -> Submission:
         """Poll a submission until it is final, for `secs`; return it as it is then. Raises NotFoundError."""
-        seen = long_poll.wait(
-            row, lambda: self.find(row.submission_id, row.project_id), lambda seen: seen.is_final, secs
+        latest = long_poll.wait(
+            row, lambda: self.find(row.submission_id, row.project_id), lambda latest: latest.is_final, secs
         )
-        if seen is None:
+        if latest is None:
             raise NotFoundError(NO_SUCH_RESULT)
-        return seen
+        return latest
 
     def show(
         self, row: Submission, prefix: str, shape: Shape = WHOLE, *, warnings: Sequence[str] = ()

@@ -91,14 +91,14 @@ class RunnerStore(Table):
     def list_recent(self) -> list[SeenRunner]:
         """Return the runners with a heartbeat in the last 24 h, latest first. Reads the rows of all."""
         now = self._clock()
-        seen = [
+        runners = [
             SeenRunner(
                 RunnerHeartbeat.parse(row["heartbeat"]),
                 age_ms=max(0, now - min(row["seen_at_ms"], from_rfc3339(row["sent_at"]))),
             )
             for row in self._list(_PK)
         ]
-        return _latest_first(seen)
+        return _latest_first(runners)
 
     def list_groups(self) -> list[SeenRunner]:
         """Like `list_recent`, from the summary: see `group`. The age of a group is that of its latest heartbeat."""

@@ -62,7 +62,7 @@ class Backlog:
 
     def _projects(self, entries: list[Entry]) -> Mapping[Entry, str]:
         """Return the project of each entry, without rows deleted meanwhile."""
-        found: dict[Entry, str] = {}
+        projects: dict[Entry, str] = {}
         deliveries, submissions = [], []
         for entry in entries:
             if isinstance(entry, DueDelivery):
@@ -70,13 +70,13 @@ class Backlog:
             elif isinstance(entry, DueSubmission):
                 submissions.append(entry)
             else:
-                found[entry] = entry.project_id
+                projects[entry] = entry.project_id
         with ThreadPoolExecutor(_READERS) as pool:
             for some in pool.map(self._of_deliveries, batched(deliveries, _KEYS_PER_CALL)):
-                found |= some
+                projects |= some
             for others in pool.map(self._of_submissions, batched(submissions, _KEYS_PER_CALL)):
-                found |= others
-        return found
+                projects |= others
+        return projects
 
     def _of_deliveries(self, entries: tuple[DueDelivery, ...]) -> dict[Entry, str]:
         by_key = {(entry.event_id, entry.endpoint_id): entry for entry in entries}
