@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
+from localstack_client.session import Session
 from standardwebhooks.webhooks import Webhook
 
 from functions import VERSION
@@ -61,13 +61,7 @@ def _deploy(*arguments: str, code: int = 0) -> str:
 
 
 def _client(endpoint: str, service: str) -> Any:
-    return boto3.client(  # type: ignore[call-overload]
-        service,
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    return Session(localstack_host=endpoint.removeprefix("http://")).client(service)
 
 
 def _state(endpoint: str) -> dict[str, str]:
