@@ -8,20 +8,20 @@ import sys
 import click
 
 from rustbox_cli import VERSION
-from rustbox_cli.administration import keys, projects
-from rustbox_cli.checks import checks
-from rustbox_cli.deliveries import deliveries
+from rustbox_cli.commands.administration import keys, projects
+from rustbox_cli.commands.checks import checks
+from rustbox_cli.commands.deliveries import deliveries
+from rustbox_cli.commands.events import events, trigger
+from rustbox_cli.commands.judge import judge
+from rustbox_cli.commands.listen import listen
+from rustbox_cli.commands.operations import admin
+from rustbox_cli.commands.programs import delete, result, results, run, submit
+from rustbox_cli.commands.service import health, languages
+from rustbox_cli.commands.webhooks import webhooks
 from rustbox_cli.errors import EXIT_CODES, ExitCode
-from rustbox_cli.events import events, trigger
-from rustbox_cli.judge import judge
-from rustbox_cli.listen import listen
-from rustbox_cli.operations import admin
-from rustbox_cli.programs import delete, result, results, run, submit
-from rustbox_cli.service import health, languages
 from rustbox_cli.session import Session
 from rustbox_cli.settings import default_url
 from rustbox_cli.suggestions import SuggestingGroup
-from rustbox_cli.webhooks import webhooks
 
 
 @click.group(

@@ -1,17 +1,16 @@
-"""The stores of endpoints, deliveries and events."""
+"""The stores of deliveries and events, over those of endpoints."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.projects.deployment import ProjectDeployment
+from functions.webhooks.endpoint_deployment import EndpointDeployment
 
 if TYPE_CHECKING:
     from functions.event_log.bus import Bus
     from functions.event_log.writer import LogWriter
     from functions.webhooks.cards.rendering import Cards
-    from functions.webhooks.deliveries.deletions import Deletions
     from functions.webhooks.deliveries.hints import DeliveryHints
     from functions.webhooks.deliveries.latencies import Latencies
     from functions.webhooks.deliveries.list_store import DeliveryList
@@ -19,55 +18,13 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.recover import Recovery
     from functions.webhooks.deliveries.replay import ReplayStore
     from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.endpoints.changes import EndpointChanges
-    from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
     from functions.webhooks.sending.attempt.bodies import Bodies
     from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
     from functions.webhooks.target.egress import Egress
-    from functions.webhooks.target.secret_box import SecretBoxes
 
 
-class WebhookDeployment(ProjectDeployment):
-    """The stores of endpoints, deliveries and events. An entry point that sends bodies gives the `cards`."""
-
-    @cached_property
-    def endpoints(self) -> EndpointStore:
-        """Endpoints of projects."""
-        from functions.webhooks.endpoints.store import EndpointStore
-
-        return EndpointStore(self.settings.deliveries_table, self.dynamodb, self.clock)
-
-    @cached_property
-    def subscribers(self) -> SubscriberCache:
-        """The endpoints that subscribe to the events of a project, kept for a moment."""
-        from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
-
-        return SubscriberCache(self.endpoints, self.clock)
-
-    @cached_property
-    def endpoint_changes(self) -> EndpointChanges:
-        """Changes of endpoints."""
-        from functions.webhooks.endpoints.changes import EndpointChanges
-        from functions.webhooks.sending.lanes.lane_store import resume_lane
-
-        settings = self.settings
-        return EndpointChanges(settings.deliveries_table, settings.quotas_table, self.dynamodb, resume_lane, self.clock)
-
-    @cached_property
-    def endpoint_deletions(self) -> Deletions:
-        """Deletions of endpoints, whose open deliveries are cancelled."""
-        from functions.webhooks.deliveries.deletions import Deletions
-
-        return Deletions(self.settings.deliveries_table, self.dynamodb, self.clock)
-
-    @cached_property
-    def secret_boxes(self) -> SecretBoxes:
-        """Secrets at rest."""
-        from functions.aws.clients import Clients
-        from functions.webhooks.target.secret_box import SecretBoxes
-
-        return SecretBoxes(self.settings.endpoint_secrets_key_id, Clients.kms, self.clock)
+class WebhookDeployment(EndpointDeployment):
+    """The stores of deliveries and events. An entry point that sends bodies gives the `cards`."""
 
     @cached_property
     def deliveries(self) -> DeliveryStore:

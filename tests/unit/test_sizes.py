@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MOST = 20
 PACKAGES = {"functions", "sandbox_runtime", "infra", "rustbox_cli"}
-PARTS = ["sandbox_runtime", "infra"]
+PARTS = ["functions", "sandbox_runtime", "infra", "rustbox_cli"]
 
 
 def modules(part: str) -> list[Path]:

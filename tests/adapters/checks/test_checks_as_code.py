@@ -14,8 +14,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # no stubs are installed
 from click.testing import CliRunner, Result
 
-from rustbox_cli import checks as commands
 from rustbox_cli.__main__ import cli
+from rustbox_cli.commands import checks as commands
 from tests.adapters.checks.check_world import CheckWorld, breaks, passes, prints
 from tests.adapters.http_calls import send
 from tests.adapters.scripted_service import Asked, Reply, open_service

@@ -1,0 +1,57 @@
+"""The stores of endpoints: their settings, subscriptions, deletions and secrets."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from functions.projects.deployment import ProjectDeployment
+
+if TYPE_CHECKING:
+    from functions.webhooks.deliveries.deletions import Deletions
+    from functions.webhooks.endpoints.changes import EndpointChanges
+    from functions.webhooks.endpoints.store import EndpointStore
+    from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
+    from functions.webhooks.target.secret_box import SecretBoxes
+
+
+class EndpointDeployment(ProjectDeployment):
+    """The stores of endpoints."""
+
+    @cached_property
+    def endpoints(self) -> EndpointStore:
+        """Endpoints of projects."""
+        from functions.webhooks.endpoints.store import EndpointStore
+
+        return EndpointStore(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def subscribers(self) -> SubscriberCache:
+        """The endpoints that subscribe to the events of a project, kept for a moment."""
+        from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
+
+        return SubscriberCache(self.endpoints, self.clock)
+
+    @cached_property
+    def endpoint_changes(self) -> EndpointChanges:
+        """Changes of endpoints."""
+        from functions.webhooks.endpoints.changes import EndpointChanges
+        from functions.webhooks.sending.lanes.lane_store import resume_lane
+
+        settings = self.settings
+        return EndpointChanges(settings.deliveries_table, settings.quotas_table, self.dynamodb, resume_lane, self.clock)
+
+    @cached_property
+    def endpoint_deletions(self) -> Deletions:
+        """Deletions of endpoints, whose open deliveries are cancelled."""
+        from functions.webhooks.deliveries.deletions import Deletions
+
+        return Deletions(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def secret_boxes(self) -> SecretBoxes:
+        """Secrets at rest."""
+        from functions.aws.clients import Clients
+        from functions.webhooks.target.secret_box import SecretBoxes
+
+        return SecretBoxes(self.settings.endpoint_secrets_key_id, Clients.kms, self.clock)

@@ -1,0 +1,4 @@
+"""The commands, a module each: programs, judge, checks, webhooks, deliveries, events, listen, service, administration.
+
+No command imports another. Each talks to the service through `session.Session`.
+"""
