@@ -72,9 +72,9 @@ def test_unknown_parameter_is_refused_and_the_known_ones_are_named() -> None:
 
 def test_stack_serves_routes_mappings_and_schedule_of_the_template(stack: Stack) -> None:
     keys = {route.key: route.function for route in stack.routes}
-    assert keys["POST /api/submit"] == "SubmitFunction"
+    assert keys["ANY /api/submit"] == "SubmitFunction"
     assert keys["ANY /api/projects"] == keys["ANY /api/projects/{proxy+}"] == "ManageFunction"
-    assert keys["DELETE /api/result/{id}"] == keys["$default"] == "ResultFunction"
+    assert keys["ANY /api/result/{proxy+}"] == keys["$default"] == "ResultFunction"
     mappings = {mapping.queue: mapping for mapping in stack.mappings}
     assert mappings["CompletionsQueue"].function == "RecordFunction"
     assert (mappings["DeliveriesQueue"].batch_size, mappings["DeliveriesQueue"].max_concurrency) == (1, 64)
