@@ -18,6 +18,7 @@ def test_expired_runs_leave_no_row_and_their_space_is_used_again() -> None:
     assert (
         found["engine: rows before expiry", "after"] >= found["engine: rows before expiry", "before"] + RUNS / SAMPLES
     )
-    assert found["engine: rows after expiry", "after"] <= found["engine: rows after expiry", "before"]
+    # One row may come: the first minute's note of the time, which the schedule of checks keeps.
+    assert found["engine: rows after expiry", "after"] <= found["engine: rows after expiry", "before"] + 1
     # Pages are filled differently each time; without reuse the file would have more than twice the size.
     assert found["engine: size", "after"] < 1.5 * found["engine: size", "after a fifth"]
