@@ -6,7 +6,7 @@ _wait: Callable[[], None] | None = None
 
 
 def wait() -> None:
-    """Call the function, if one is set. A queue's messages need it not: they are received from the disk."""
+    """Call the function, if one is set. Messages of a queue need no wait: they are flushed before they are received."""
     if _wait is not None:
         _wait()
 

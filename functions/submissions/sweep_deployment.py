@@ -36,7 +36,7 @@ class SweepDeployment(SubmissionDeployment, SenderDeployment):
         )
 
     def new_sweep(self) -> Sweep:
-        """Return a sweep. What it has seen of a queue or a project holds for this sweep only."""
+        """Return a sweep. It forgets its observations of queues and projects at its end."""
         from functions.clock import MS_PER_SEC
         from functions.submissions.sweep.begun_runs import BegunRuns
         from functions.submissions.sweep.sweeper import Sweep

@@ -182,7 +182,7 @@ def test_a_flush_hears_of_writes_that_failed_since_the_one_before(
 
 
 def test_a_commit_whose_process_died_in_it_is_flushed(flushing: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others may see the commit, although nobody has counted it as done."""
+    """Other processes may see the commit before the counters say that it is done."""
     flushes = list[int]()
     monkeypatch.setattr(os, "fdatasync", flushes.append)
     flushing.store._counters.begin_commit()

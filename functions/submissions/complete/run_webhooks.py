@@ -31,7 +31,7 @@ class RunWebhooks:
     clock: Clock
 
     def plan(self, row: Submission, final: Submission) -> Publication:
-        """Return the event and its deliveries; nothing if nobody wants the event. `row`: before its end."""
+        """Return the event and its deliveries; nothing if it has no subscriber. `row`: before its end."""
         subscribers = self.subscribers.get(row.project_id, row.endpoints_version).of_run(_facts(final))
         own, now = None, self.clock()
         if row.webhook_url is not None:
