@@ -66,6 +66,11 @@ class Program:
         return self.attack.startswith("compile_")
 
     @property
+    def is_compiler_bomb(self) -> bool:
+        """Whether it may end because the compiler runs out of time."""
+        return self.is_compile_attack and "TLE" in self.expected
+
+    @property
     def code(self) -> bytes:
         """The source."""
         return self.path.read_bytes()

@@ -133,7 +133,10 @@ class Range:
             self._strict.close()
             self._strict = self._open_strict()
         language = limits.tight(
-            self._languages[program.language], program.control, is_compile_attack=program.is_compile_attack
+            self._languages[program.language],
+            program.control,
+            is_compile_attack=program.is_compile_attack,
+            is_compiler_bomb=program.is_compiler_bomb,
         )
         compiled: dict[tuple[str, ...], Outcome] = {}
         before = host_state(self._strict)

@@ -72,8 +72,8 @@ def _with_limits(language: Language, run: Limits, compilation: Limits | None) ->
     return replace(language, profiles={"judge": Profile(run, run)}, compile=step)
 
 
-def tight(language: Language, control: str | None, *, is_compile_attack: bool) -> Language:
-    """The language with the limits that its programs are run under."""
+def tight(language: Language, control: str | None, *, is_compile_attack: bool, is_compiler_bomb: bool) -> Language:
+    """The language with the limits that its programs are run under. The compiler may run out of time at a bomb only."""
     run = _tight(language.profiles["judge"].limits, control)
     if language.compile is None:
         return _with_limits(language, run, None)
@@ -81,8 +81,8 @@ def tight(language: Language, control: str | None, *, is_compile_attack: bool) -
     if is_compile_attack:
         compilation = replace(
             compilation,
-            # A program that is against a control must get through where that is off.
-            cpu_time_secs=(_BOMB_SECS if control is None else 6 * _BOMB_SECS) * SLOWNESS,
+            # All but bombs must get through: a bomb that is against a control, where that is off.
+            cpu_time_secs=(_BOMB_SECS if is_compiler_bomb and control is None else 6 * _BOMB_SECS) * SLOWNESS,
             wall_time_secs=_PATIENCE_SECS * SLOWNESS,
             memory_bytes=min(compilation.memory_bytes, 512 * _MIB),
             output_bytes=_MIB // 4,
