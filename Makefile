@@ -42,11 +42,11 @@ restore: ## Put a backup in place of the state of a stopped stack (FILE=rustbox.
 
 deploy: ## Deploy to AWS (STAGE=prod REGION=… RUNNERS=fleet) or an emulator (ENDPOINT=http://127.0.0.1:4566)
 	@bash infra/setup/install.sh --deploy
-	@.venv/bin/python -m infra.deploy up
+	@.venv/bin/python -m infra.deploy deploy
 
 undeploy: ## Delete a deployment; its data stays unless DATA=delete
 	@bash infra/setup/install.sh --deploy
-	@.venv/bin/python -m infra.deploy down
+	@.venv/bin/python -m infra.deploy undeploy
 
 deploy-status: ## Show a deployment: stack, runners, queues
 	@bash infra/setup/install.sh --deploy

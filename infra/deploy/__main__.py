@@ -19,7 +19,7 @@ from infra.deploy.probe import probe
 from infra.deploy.progress import Progress
 from infra.deploy.status import status
 from infra.deploy.target import Target, read_target
-from infra.deploy.undeploy import down
+from infra.deploy.undeploy import undeploy
 
 
 def main(arguments: list[str]) -> int:
@@ -41,10 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     package = commands.add_parser("zip", help="build .build/functions.zip")
     package.set_defaults(run=_package)
-    deploy = commands.add_parser("up", help="create or update a stage, then test it")
-    deploy.set_defaults(run=_up)
-    remove = commands.add_parser("down", help="delete a stage; data stays")
-    remove.set_defaults(run=_down)
+    deploy = commands.add_parser("deploy", help="create or update a stage, then test it")
+    deploy.set_defaults(run=_deploy)
+    remove = commands.add_parser("undeploy", help="delete a stage; data stays")
+    remove.set_defaults(run=_undeploy)
     show = commands.add_parser("status", help="show stack, runners and queues")
     show.set_defaults(run=_status)
     look = commands.add_parser("probe", help="print the abilities of an emulator: the table of docs/emulators.md")
@@ -87,7 +87,7 @@ def _package(asked: argparse.Namespace, progress: Progress) -> None:
     progress.step("package", f"{built.path}, {built.size / (1 << 20):.2f} MiB, sha256 {built.digest}")
 
 
-def _up(asked: argparse.Namespace, progress: Progress) -> None:
+def _deploy(asked: argparse.Namespace, progress: Progress) -> None:
     target = _target(asked)
     settings = Settings(
         architecture=asked.architecture,
@@ -97,15 +97,15 @@ def _up(asked: argparse.Namespace, progress: Progress) -> None:
         fleet=_pairs(asked.fleet) if asked.runners == "fleet" else None,
         base_image=asked.base_image,
     )
-    Deployment(target, settings, progress).up()
+    Deployment(target, settings, progress).apply()
 
 
 def _pairs(text: str) -> dict[str, str]:
     return {name: value for name, _, value in (pair.partition("=") for pair in text.split())}
 
 
-def _down(asked: argparse.Namespace, progress: Progress) -> None:
-    down(_target(asked), progress, delete_data=asked.data == "delete")
+def _undeploy(asked: argparse.Namespace, progress: Progress) -> None:
+    undeploy(_target(asked), progress, delete_data=asked.data == "delete")
 
 
 def _status(asked: argparse.Namespace, progress: Progress) -> None:

@@ -68,7 +68,7 @@ class Deployment:
     settings: Settings
     progress: Progress
 
-    def up(self) -> None:
+    def apply(self) -> None:
         """Deploy, then test. Raises DeployError."""
         target, stack = self.target, Stack(self.target, self.progress)
         checked = self._check(stack)

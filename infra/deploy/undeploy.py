@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from infra.deploy.target import Target
 
 
-def down(target: Target, progress: Progress, *, delete_data: bool) -> None:
+def undeploy(target: Target, progress: Progress, *, delete_data: bool) -> None:
     """Delete the stack and the code; list the data that stays, or delete it; delete the network. Raises DeployError.
 
     A repeat goes on with the stacks that an interrupted call has left.

@@ -29,7 +29,7 @@ from infra.deploy.smoke.api import Api
 from infra.deploy.smoke.receiver import receiver
 from infra.deploy.status import queue_line
 from infra.deploy.target import Target
-from infra.deploy.undeploy import down
+from infra.deploy.undeploy import undeploy
 from tests.system.deployed_runner import deployed_runner
 from tests.system.local_stack import ROOT, wait_until
 from tests.system.ministack import ministack
@@ -107,10 +107,10 @@ def _await_requested_check(endpoint: str, bus: str, client: httpx.Client, check:
 
 def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Path) -> None:
     runner_env = tmp_path / "runner.env"
-    up = ("up", f"--endpoint={endpoint}", f"--runner-env={runner_env}")
+    options = ("deploy", f"--endpoint={endpoint}", f"--runner-env={runner_env}")
 
     # Created, with three green patterns; the zip that runs is the one that was built.
-    said = _deploy(*up)
+    said = _deploy(*options)
     assert [re.search(rf" {name} +AC ", said) is not None for name in ("wait", "poll", "webhook")] == [True] * 3
     (key,) = re.findall(r"^API key +(rb_live_\S+)$", said, re.MULTILINE)
     (address,) = re.findall(r"^API +(http\S+)$", said, re.MULTILINE)
@@ -167,13 +167,13 @@ def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Pa
         _delete_check(client, check)
 
     # Updated: data and keys survive. Without a change, nothing changes.
-    said = _deploy(*up, "--no-runner", "--parameters=RetentionDays=7")
+    said = _deploy(*options, "--no-runner", "--parameters=RetentionDays=7")
     assert "rustbox-local: update" in said
     assert "API key" not in said
     assert _state(endpoint)["RetentionDays"] == "7"
     result = httpx.get(f"{address}/api/result/{submission_id}", headers={"X-API-Key": key}, timeout=40)
     assert result.json()["stdout"] == "deyolped\n"
-    assert "rustbox-local has no changes" in _deploy(*up, "--no-runner", "--parameters=RetentionDays=7")
+    assert "rustbox-local has no changes" in _deploy(*options, "--no-runner", "--parameters=RetentionDays=7")
     said = _deploy("status", f"--endpoint={endpoint}")
     assert re.search(r"^BatchQueue +0 +0 ", said, re.MULTILINE), said
     assert "UPDATE_COMPLETE" in said
@@ -182,12 +182,12 @@ def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Pa
 
 
 def _assert_it_can_be_deleted(endpoint: str) -> None:
-    said = _deploy("down", f"--endpoint={endpoint}", "--data=delete")
+    said = _deploy("undeploy", f"--endpoint={endpoint}", "--data=delete")
     assert "rustbox-local is deleted" in said
     assert "/rustbox/local/admin-key" in said
     assert _client(endpoint, "lambda").list_functions()["Functions"] == []
     assert _client(endpoint, "ssm").describe_parameters()["Parameters"] == []
-    assert "there is no stack rustbox-local" in _deploy("down", f"--endpoint={endpoint}", code=1)
+    assert "there is no stack rustbox-local" in _deploy("undeploy", f"--endpoint={endpoint}", code=1)
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_undeploy_keeps_data_and_lists_it_and_deletes_it_only_if_asked(
     stage_with_data: Target, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target, dynamodb, s3 = stage_with_data, stage_with_data.client("dynamodb"), stage_with_data.client("s3")
-    down(target, Progress(), delete_data=False)
+    undeploy(target, Progress(), delete_data=False)
     said = capsys.readouterr().out
     assert Stack(target, Progress()).describe() is None
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"] if "kept" in bucket["Name"]] == ["kept-payloads"]
@@ -241,7 +241,7 @@ def test_undeploy_keeps_data_and_lists_it_and_deletes_it_only_if_asked(
     assert "\n  aws s3 rb --force s3://kept-payloads\n" in said
 
     _create_small_stack(target)
-    down(target, Progress(), delete_data=True)
+    undeploy(target, Progress(), delete_data=True)
     said = capsys.readouterr().out
     assert "kept-projects" not in dynamodb.list_tables()["TableNames"]
     assert "kept-payloads" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
@@ -250,7 +250,7 @@ def test_undeploy_keeps_data_and_lists_it_and_deletes_it_only_if_asked(
     assert " stays " not in said
 
     _create_small_stack(target)
-    down(target, Progress(), delete_data=True)  # what is gone already is no error
+    undeploy(target, Progress(), delete_data=True)  # what is gone already is no error
     assert "kept-projects" not in capsys.readouterr().out
 
 
@@ -259,10 +259,10 @@ def test_undeploy_goes_on_with_the_network_that_an_interrupted_call_has_left(
 ) -> None:
     target, network = (Target(stage, "us-east-1", endpoint) for stage in ("cut", "cut-network"))
     _create_small_stack(network)
-    down(target, Progress(), delete_data=False)
+    undeploy(target, Progress(), delete_data=False)
     assert "rustbox-cut-network is deleted" in capsys.readouterr().out
     with pytest.raises(DeployError, match="there is no stack rustbox-cut:"):
-        down(target, Progress(), delete_data=False)
+        undeploy(target, Progress(), delete_data=False)
 
 
 def test_status_shows_the_age_of_the_oldest_message(endpoint: str) -> None:
@@ -331,8 +331,8 @@ def test_receiver_for_smoke_tests_on_aws_accepts_signed_webhooks_only_and_is_del
 @pytest.mark.parametrize(
     ("arguments", "explanation"),
     [
-        (("up", "--endpoint=http://127.0.0.1:9"), "start the emulator"),
-        (("up", "--stage=dev", "--region=eu-central-1"), "no AWS credentials"),
+        (("deploy", "--endpoint=http://127.0.0.1:9"), "start the emulator"),
+        (("deploy", "--stage=dev", "--region=eu-central-1"), "no AWS credentials"),
     ],
 )
 def test_a_deployment_that_cannot_start_names_the_way_out(
@@ -343,7 +343,7 @@ def test_a_deployment_that_cannot_start_names_the_way_out(
 
 
 def test_an_unknown_parameter_stops_the_deployment_before_anything_is_created(endpoint: str) -> None:
-    said = _deploy("up", f"--endpoint={endpoint}", "--stage=other", "--parameters=Nonsense=1", code=1)
+    said = _deploy("deploy", f"--endpoint={endpoint}", "--stage=other", "--parameters=Nonsense=1", code=1)
     assert "template.yaml has no parameter Nonsense" in said
     assert "rustbox-other-code-000000000000-us-east-1" not in str(_client(endpoint, "s3").list_buckets()["Buckets"])
 

@@ -12,7 +12,7 @@ from cfnlint.api import lint
 
 from functions.aws import clients
 from infra.deploy import __main__ as deploy
-from infra.deploy import deploy as up
+from infra.deploy import deploy as deploy_module
 from infra.deploy.account_checks import (
     LONGEST_WAIT_SECS,
     SHORT_WAIT_SECS,
@@ -158,8 +158,8 @@ def test_stage_that_the_template_refuses_is_refused_at_once(stage: str) -> None:
 def test_a_target_that_cannot_be_is_explained_and_nothing_is_deployed(
     arguments: tuple[str, ...], explanation: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Deployment, "up", lambda *_: pytest.fail("it went on"))
-    assert deploy.main(["up", *arguments]) == 1
+    monkeypatch.setattr(Deployment, "apply", lambda *_: pytest.fail("it went on"))
+    assert deploy.main(["deploy", *arguments]) == 1
     said = capsys.readouterr()
     assert (said.out, said.err.startswith("deploy: "), explanation in said.err) == ("", True, True)
 
@@ -230,12 +230,14 @@ def test_the_first_key_is_shown_although_the_smoke_test_fails(
         "smoke_test_key": lambda *_: "rb_live_test",
     }
     for name, stand_in in stand_ins.items():
-        monkeypatch.setattr(up, name, stand_in)
+        monkeypatch.setattr(deploy_module, name, stand_in)
     monkeypatch.setattr(runner, "write_file", lambda *_: True)
     monkeypatch.setattr(Deployment, "_check", lambda *_: SimpleNamespace(fleet=None, bucket="code"))
     monkeypatch.setattr(Deployment, "_create", lambda *_: None)
     monkeypatch.setattr(Deployment, "_smoke_test", fail)
-    settings = up.Settings("arm64", {}, tmp_path / "runner.env", start_runner=False, fleet=None, base_image="")
+    settings = deploy_module.Settings(
+        "arm64", {}, tmp_path / "runner.env", start_runner=False, fleet=None, base_image=""
+    )
     with pytest.raises(DeployError, match="no result"):
-        Deployment(Target("dev", "eu-central-1", None), settings, Progress()).up()
+        Deployment(Target("dev", "eu-central-1", None), settings, Progress()).apply()
     assert "API key    rb_live_first\n" in capsys.readouterr().out
