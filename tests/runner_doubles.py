@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec, Outcome, StopReason
-from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, format_time
+from sandbox_runtime.messages import AllowedHost, ExecutionRequested, LimitOverrides, Network, format_time
 
 CONTROLS = ("pid_namespace", "memory_limit", "seccomp")
 
@@ -46,6 +46,8 @@ CLEAN = Outcome(
     setup_usec=900,
     evidence=EVIDENCE,
 )
+
+NETWORK = Network((AllowedHost("api.example.com", 443),))
 
 BROKEN = JailError("clone", "init", 11)
 

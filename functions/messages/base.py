@@ -10,6 +10,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     ValidationError,
+    model_validator,
 )
 
 from functions.clock import from_rfc3339
@@ -50,7 +51,18 @@ def is_none(value: object) -> bool:
 class Message(Shape):
     """Base of all messages. Attributes have the names of the JSON; base64 is decoded."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
+
+    @property
+    def needed_version(self) -> int:
+        """The version that its fields need. A reader of an older version refuses the message."""
+        return 1
+
+    @model_validator(mode="after")
+    def _right_version(self) -> Self:
+        if self.version != self.needed_version:
+            raise ValueError("the version does not fit the fields")
+        return self
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
@@ -116,7 +128,7 @@ class ForExecution(Message):
     project_id: Annotated[str, Field(min_length=1, max_length=64)]
     language: Language
     profile: Profile
-    priority: Literal["interactive", "batch"]
+    priority: Literal["interactive", "batch", "network"]
     code: Annotated[Base64, Field(alias="code_base64", repr=False)]
     limits: RequestedLimits
     requested_at: Time

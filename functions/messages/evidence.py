@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.messages.network import ConnectionList, RefusedList
 from functions.messages.verdict import Actor, Cause, Divergence
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -93,7 +94,10 @@ class Teardown(Shape):
 
 
 class Evidence(Shape):
-    """The measurements of one run, in the shapes of schema 1.0 and 2.0."""
+    """The measurements of one run, in the shapes of schema 1.0 and 2.0.
+
+    `network`: the connections of a run with network. `refused`: targets that it tried and may not reach.
+    """
 
     verdict_cause: Cause
     verdict_actor: Actor
@@ -108,3 +112,5 @@ class Evidence(Shape):
     isolation: Isolation
     limits: LimitsEvidence
     teardown: Teardown
+    network: ConnectionList | None = Field(default=None, exclude_if=lambda value: value is None)
+    refused: RefusedList | None = Field(default=None, exclude_if=lambda value: value is None)

@@ -38,7 +38,10 @@ from functions.messages.evidence import (
 from functions.messages.judged import JudgeCompleted, JudgeProgress
 from functions.messages.judging import JudgeRequested
 from functions.messages.languages import Language
+from functions.messages.network import Network
 from functions.messages.verdict import Integrity
+
+NETWORK_VERSION = 2
 
 
 class ExecutionRequested(ForExecution):
@@ -48,6 +51,12 @@ class ExecutionRequested(ForExecution):
     stdin: Annotated[Base64, Field(alias="stdin_base64", repr=False)]
     environment: dict[str, str] | None = Field(default=None, repr=False, exclude_if=is_none)
     secret_names: tuple[str, ...] | None = Field(default=None, exclude_if=is_none)
+    network: Network | None = Field(default=None, exclude_if=is_none)
+
+    @property
+    def needed_version(self) -> int:
+        """2 with network: a runner that does not know the field must refuse the run."""
+        return 1 if self.network is None else NETWORK_VERSION
 
 
 class ExecutionStarted(FromExecution):
@@ -98,7 +107,10 @@ def _known_languages(names: object) -> object:
 
 
 class RunnerHeartbeat(Message):
-    """A runner is alive; its capacity, languages and controls. Or it is not: `problem` says why it cannot work."""
+    """A runner is alive; its capacity, languages and controls. Or it is not: `problem` says why it cannot work.
+
+    `network_support`: whether it takes runs with network; an older runner does not say.
+    """
 
     type: Literal["runner_heartbeat"] = "runner_heartbeat"
     node_id: NodeId
@@ -113,6 +125,7 @@ class RunnerHeartbeat(Message):
     namespace_support: bool
     controls: Names
     problem: Annotated[str, Field(min_length=1, max_length=2_000)] | None = Field(default=None, exclude_if=is_none)
+    network_support: bool | None = Field(default=None, exclude_if=is_none)
 
 
 type Requested = ExecutionRequested | JudgeRequested

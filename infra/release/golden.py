@@ -26,8 +26,8 @@ def store(events: Path = _EVENTS) -> bool:
     messages = {
         Path(kind) / path.name: path.read_text(encoding="utf-8")
         for kind in KINDS
-        for path in (events / kind).glob("v1.*.json")
-        if path.name != "v1.schema.json"
+        for path in (events / kind).glob("v*.json")
+        if not path.name.endswith(".schema.json")
     }
     if messages == {path.relative_to(folder): path.read_text(encoding="utf-8") for path in folder.rglob("*.json")}:
         return False

@@ -43,6 +43,7 @@ from sandbox_runtime.messages.judging import (
     Judging,
     read_judging,
 )
+from sandbox_runtime.messages.network import AllowedHost, ConnectionEvidence, Network, RefusedTarget
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, MAX_STDIN_BYTES, ExecutionRequested, LimitOverrides
 from sandbox_runtime.messages.rules import format_time, is_correlation_id, parse_time
 from sandbox_runtime.messages.started import MAX_PROBLEM_CHARS, ExecutionStarted, RunnerHeartbeat
@@ -55,6 +56,7 @@ __all__ = [
     "MAX_PROBLEM_CHARS",
     "MAX_STDIN_BYTES",
     "Addressee",
+    "AllowedHost",
     "Case",
     "CaseResult",
     "CaseResults",
@@ -66,6 +68,7 @@ __all__ = [
     "CheckerProgram",
     "Compilation",
     "Completed",
+    "ConnectionEvidence",
     "ExecutionCompleted",
     "ExecutionEvidence",
     "ExecutionRequested",
@@ -82,7 +85,9 @@ __all__ = [
     "LimitOverrides",
     "MessageInvalidError",
     "Metrics",
+    "Network",
     "ProcessLifecycle",
+    "RefusedTarget",
     "Request",
     "Result",
     "RunnerHeartbeat",

@@ -13,6 +13,8 @@ from sandbox_runtime.messages.rules import LanguageName, Uuid
 from sandbox_runtime.messages.started import ExecutionStarted, RunnerHeartbeat
 
 VERSION = 1
+NETWORK_VERSION = 2
+"""Of a request with network: a runner that does not know the field refuses the version."""
 TYPES = MappingProxyType(
     {
         ExecutionRequested: "execution_requested",
@@ -55,7 +57,8 @@ def parse[T](kind: type[T], text: str | bytes) -> T:
 
 def serialise(message: object) -> str:
     """Write one message as compact JSON."""
-    envelope = {"type": TYPES[type(message)], "version": VERSION, **write(message)}
+    kind, fields = type(message), write(message)
+    envelope = {"type": TYPES[kind], "version": _version(kind, fields), **fields}
     return json.dumps(envelope, separators=(",", ":"), allow_nan=False)
 
 
@@ -94,6 +97,11 @@ def _opened(kind: type, fields: dict[str, object]) -> dict[str, object]:
     if fields.pop("type", None) != TYPES[kind]:
         raise MessageInvalidError("type", f"must be {TYPES[kind]}")
     version = fields.pop("version", None)
-    if version != VERSION or not isinstance(version, int) or isinstance(version, bool):
-        raise MessageInvalidError("version", f"must be {VERSION}")
+    expected = _version(kind, fields)
+    if version != expected or not isinstance(version, int) or isinstance(version, bool):
+        raise MessageInvalidError("version", f"must be {expected}")
     return fields
+
+
+def _version(kind: type, fields: dict[str, object]) -> int:
+    return NETWORK_VERSION if kind is ExecutionRequested and "network" in fields else VERSION

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from sandbox_runtime.messages.network import ConnectionList, RefusedList
 from sandbox_runtime.messages.rules import Amount, CgroupBackend, Count, IsolationMode, one_of
 
 CAUSE = one_of(
@@ -90,7 +91,10 @@ class Teardown:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionEvidence:
-    """The whole evidence. Some facts appear twice, because published clients read them in either place."""
+    """The whole evidence. Some facts appear twice, because published clients read them in either place.
+
+    `network` and `refused`: of a run with network; else None.
+    """
 
     verdict_cause: Annotated[str, CAUSE]
     verdict_actor: Annotated[str, ACTOR]
@@ -105,3 +109,5 @@ class ExecutionEvidence:
     isolation: Isolation
     limits: LimitEvidence
     teardown: Teardown
+    network: ConnectionList | None = None
+    refused: RefusedList | None = None

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sandbox_runtime.messages.codec import key
+from sandbox_runtime.messages.network import Network
 from sandbox_runtime.messages.rules import (
     LanguageName,
     Positive,
@@ -35,6 +36,7 @@ class ExecutionRequested:
     """One execution to run.
 
     `environment`: more variables for the program. `secret_names`: those whose values are masked in its output.
+    `network`: the hosts that it may reach; None: it has no network.
     """
 
     submission_id: Uuid
@@ -42,10 +44,11 @@ class ExecutionRequested:
     project_id: Annotated[str, length(1, 64)]
     language: LanguageName
     profile: Annotated[str, one_of("judge", "agent")]
-    priority: Annotated[str, one_of("interactive", "batch")]
+    priority: Annotated[str, one_of("interactive", "batch", "network")]
     limits: LimitOverrides
     requested_at: Timestamp
     code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
     stdin: Annotated[bytes, length(0, MAX_STDIN_BYTES)] = key("stdin_base64", shown=False)
     environment: Variables | None = field(default=None, repr=False)
     secret_names: tuple[str, ...] | None = None
+    network: Network | None = None

@@ -33,7 +33,12 @@ class ExecutionStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunnerHeartbeat:
-    """State of one runner. `toolchains`: version text by language name. `problem`: why it cannot work."""
+    """State of one runner.
+
+    `toolchains`: version text by language name. `problem`: why it cannot work.
+
+    `network_support`: whether it takes runs with network.
+    """
 
     node_id: NodeId
     runner_version: str
@@ -47,3 +52,4 @@ class RunnerHeartbeat:
     namespace_support: bool
     controls: tuple[str, ...]
     problem: Annotated[str, _PROBLEM] | None = None
+    network_support: bool | None = None

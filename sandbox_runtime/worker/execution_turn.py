@@ -39,6 +39,8 @@ class ExecutionTurn(Turns):
         language = parts.languages.get(request.language)
         if language is None:
             return NotRun.LANGUAGE_NOT_OFFERED, True
+        if request.network is not None and not parts.network_support:
+            return NotRun.NETWORK_NOT_OFFERED, True
         try:
             completed = execute(
                 slot,

@@ -13,6 +13,7 @@ class NotRun(StrEnum):
     """Why a request has no completion. It must run again, here or on another runner."""
 
     LANGUAGE_NOT_OFFERED = "language_not_offered"
+    NETWORK_NOT_OFFERED = "network_not_offered"
     CANCELLED = "draining"
     SANDBOX_FAILED = "sandbox_failed"
     OUTPUT_NOT_STORED = "output_not_stored"

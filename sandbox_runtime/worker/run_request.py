@@ -16,6 +16,7 @@ from sandbox_runtime.judging import not_judged
 from sandbox_runtime.messages import (
     Addressee,
     Completed,
+    ExecutionRequested,
     ExecutionStarted,
     JudgeAddressee,
     JudgeCompleted,
@@ -27,6 +28,7 @@ from sandbox_runtime.messages import (
 from sandbox_runtime.worker.execution_turn import ExecutionTurn
 from sandbox_runtime.worker.judge_turns import JudgeTurns
 from sandbox_runtime.worker.large_output import ids_of, log_not_sent
+from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
@@ -46,9 +48,12 @@ class RequestRunner:
     sender: BatchSender
     unsent: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_UNSENT))
 
-    def offers(self, language: str) -> bool:
-        """Whether this runner has the language."""
-        return language in self.parts.languages
+    def obstacle(self, request: Request) -> NotRun | None:
+        """Return why this runner never runs the request; None if it does."""
+        if request.language not in self.parts.languages:
+            return NotRun.LANGUAGE_NOT_OFFERED
+        needs_network = isinstance(request, ExecutionRequested) and request.network is not None
+        return NotRun.NETWORK_NOT_OFFERED if needs_network and not self.parts.network_support else None
 
     def begin(
         self,

@@ -16,7 +16,10 @@ from sandbox_runtime.worker.slots.second_slot import SecondSlots
 
 @dataclass(frozen=True, slots=True)
 class RunnerParts:
-    """`cancel_fd`: becomes readable to stop all runs. `quit_now`: when set, stop every retry."""
+    """`cancel_fd`: becomes readable to stop all runs. `quit_now`: when set, stop every retry.
+
+    `network_support`: whether this host can give a run the network that it asks for.
+    """
 
     transport: Transport
     languages: Mapping[str, Language]
@@ -29,3 +32,4 @@ class RunnerParts:
     progress: ProgressReports
     interactor_slots: InteractorSlots
     second_slots: SecondSlots
+    network_support: bool

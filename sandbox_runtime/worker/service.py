@@ -108,6 +108,7 @@ class Worker:
             progress=self._reports.progress,
             interactor_slots=self._interactor_slots,
             second_slots=second_slots,
+            network_support=self._runner_facts.network_support,
         )
         return RequestRunner(parts, self._reports.sender)
 

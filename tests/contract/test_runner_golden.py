@@ -41,21 +41,23 @@ KINDS: dict[str, type] = {
 GOLDEN = [
     pytest.param(name, path, id=f"{name}/{path.name}")
     for name in KINDS
-    for path in sorted((EVENTS / name).glob("v1.*.json"))
-    if path.name != "v1.schema.json"
+    for path in sorted((EVENTS / name).glob("v*.json"))
+    if not path.name.endswith(".schema.json")
 ]
 STARTED_AT = parse_time("2026-11-24T12:00:00.012Z")
 
 
-def schema(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((EVENTS / name / "v1.schema.json").read_text())
+def schema(name: str, version: int = 1) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((EVENTS / name / f"v{version}.schema.json").read_text())
     return loaded
 
 
 def validate(message: object) -> dict[str, Any]:
     """Check a produced message as the other side would: through JSON, against the schema."""
     produced: dict[str, Any] = json.loads(serialise(message))
-    jsonschema.validate(produced, schema(produced["type"]), format_checker=jsonschema.FormatChecker())
+    jsonschema.validate(
+        produced, schema(produced["type"], produced["version"]), format_checker=jsonschema.FormatChecker()
+    )
     return produced
 
 
@@ -72,7 +74,14 @@ def test_a_golden_message_survives_parsing_and_serialising(name: str, path: Path
 @pytest.mark.parametrize(("name", "path"), GOLDEN)
 def test_a_golden_message_with_one_key_less_is_refused(name: str, path: Path) -> None:
     golden = json.loads(path.read_text())
-    for key in golden.keys() - {"correlation_id", "environment", "secret_names", "compile_stderr_base64", "problem"}:
+    for key in golden.keys() - {
+        "correlation_id",
+        "environment",
+        "secret_names",
+        "compile_stderr_base64",
+        "problem",
+        "network_support",
+    }:
         with pytest.raises(MessageInvalidError):
             parse(KINDS[name], json.dumps({other: value for other, value in golden.items() if other != key}))
 
@@ -82,7 +91,8 @@ def test_a_golden_message_with_one_key_less_is_refused(name: str, path: Path) ->
 def test_the_runner_refuses_values_outside_the_schema(name: str, path: Path, value: object) -> None:
     golden = json.loads(path.read_text())
     # A schema says what is written, so without unknown keys; a reader ignores those.
-    text = json.dumps(schema(name)).replace('"additionalProperties": false', '"additionalProperties": true')
+    strict = json.dumps(schema(name, golden["version"]))
+    text = strict.replace('"additionalProperties": false', '"additionalProperties": true')
     validator = jsonschema.Draft202012Validator(json.loads(text))
     for key in golden:
         changed = {**golden, key: value}

@@ -36,8 +36,12 @@ MAPS = {"toolchains", "environment"}  # their keys are data
 
 
 def _golden(root: Path) -> list[Any]:
-    paths = (path for kind in KINDS for path in sorted((root / kind).glob("v1.*.json")))
-    return [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in paths if path.name != "v1.schema.json"]
+    paths = (path for kind in KINDS for path in sorted((root / kind).glob("v*.json")))
+    return [
+        pytest.param(path, id=f"{path.parent.name}/{path.stem}")
+        for path in paths
+        if not path.name.endswith(".schema.json")
+    ]
 
 
 def _read(kind: str, document: object) -> object:
@@ -80,7 +84,8 @@ def test_fields_of_a_newer_version_are_ignored_wherever_they_are(path: Path) -> 
 @pytest.mark.parametrize("path", _golden(EVENTS))
 def test_fields_that_the_schema_does_not_require_have_defaults(path: Path) -> None:
     kind, document = path.parent.name, json.loads(path.read_text())
-    required = json.loads((EVENTS / kind / "v1.schema.json").read_text())["required"]
+    schema = EVENTS / kind / f"v{document['version']}.schema.json"
+    required = json.loads(schema.read_text())["required"]
     _read(kind, {name: value for name, value in document.items() if name in required})
 
 

@@ -18,8 +18,8 @@ class TwoTurns:
     def __init__(self) -> None:
         self.taken = 0
 
-    def offers(self, _language: str) -> bool:
-        return True
+    def obstacle(self, _request: object) -> None:
+        return None
 
     def begin(self, _request: object, **_: object) -> "TwoTurns":
         return self

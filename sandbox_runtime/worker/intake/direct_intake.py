@@ -70,8 +70,8 @@ class DirectIntake:
         except MessageInvalidError:
             reply.refuse(400, "bad_request")
             return
-        if not self.runner.offers(request.language):  # the caller goes to the queue without waiting for a slot
-            reply.refuse(422, NotRun.LANGUAGE_NOT_OFFERED)
+        if (obstacle := self.runner.obstacle(request)) is not None:  # the caller goes to the queue without a wait
+            reply.refuse(422, obstacle)
         elif self.running.claim(request.submission_id) is not Claim.CLAIMED:
             reply.refuse(409, "already_running")
         else:

@@ -12,11 +12,15 @@ from sandbox_runtime.messages import RunnerHeartbeat, format_time
 
 @dataclass(frozen=True, slots=True)
 class RunnerFacts:
-    """Offered languages, their toolchain versions by name, and the host's controls as probed at the start."""
+    """Offered languages, their toolchain versions by name, and the host's controls as probed at the start.
+
+    `network_support`: whether it takes runs with network.
+    """
 
     languages: Mapping[str, Language]
     toolchains: Mapping[str, str]
     support: HostSupport
+    network_support: bool = False
 
     @property
     def versions(self) -> dict[str, str]:
@@ -41,4 +45,5 @@ class RunnerFacts:
             cgroup_backend=self.support.cgroup_backend,
             namespace_support=self.support.namespace_support,
             controls=self.support.controls,
+            network_support=self.network_support,
         )

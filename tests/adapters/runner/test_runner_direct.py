@@ -11,7 +11,7 @@ from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, seriali
 from sandbox_runtime.transport import Received, Transport
 from sandbox_runtime.worker.intake import direct_intake
 from tests.adapters.runner_system import Direct, HeldSlot, comparable
-from tests.runner_doubles import BROKEN, CLEAN, EndlessSlot, RecordedSlot, outcome, requested
+from tests.runner_doubles import BROKEN, CLEAN, NETWORK, EndlessSlot, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until
 
 pytestmark = pytest.mark.usefixtures("_no_retry_delay")
@@ -210,6 +210,12 @@ def test_an_unknown_language_is_refused_while_every_slot_is_busy(system: Direct)
     assert system.ask(requested(language="rust")) == (422, {"error": "language_not_offered"})
     slot.may_end.set()
     assert client.getresponse().status == 200
+
+
+def test_a_runner_without_network_refuses_a_run_with_network_without_a_slot(system: Direct) -> None:
+    system.start(RecordedSlot)
+    assert system.ask(requested(network=NETWORK)) == (422, {"error": "network_not_offered"})
+    assert system.slots[0].specs == []
 
 
 def test_a_limit_above_the_ceiling_ends_as_on_the_queue(system: Direct) -> None:

@@ -16,7 +16,7 @@ from sandbox_runtime.worker import run_request
 from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
 from sandbox_runtime.worker.reporting import long_runs
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
-from tests.runner_doubles import BROKEN, EndlessSlot, RecordedSlot, outcome, requested
+from tests.runner_doubles import BROKEN, NETWORK, EndlessSlot, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until
 
 pytestmark = pytest.mark.usefixtures("_no_retry_delay")
@@ -198,6 +198,14 @@ def test_a_language_that_no_runner_has_ends_as_ie_on_the_last_receive(system: Sy
     system.start(RecordedSlot, MAX_RECEIVES="2")
     completed = system.completion(system.request(language="rust"))
     assert (completed["result"]["cause"], completed["language"]) == ("ie_not_run", "rust")
+    until(system.is_empty)
+
+
+def test_a_run_with_network_ends_as_ie_on_the_last_receive_where_no_runner_takes_it(system: System) -> None:
+    system.start(RecordedSlot, MAX_RECEIVES="2")
+    completed = system.completion(system.request(network=NETWORK))
+    assert completed["result"]["error_message"] == "no runner offers network"
+    assert system.slots[0].specs == []
     until(system.is_empty)
 
 
