@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, Self
 
@@ -63,9 +64,44 @@ class Listener:
     port: int
 
 
+MAX_ENTRIES = 64
+"""Most entries of each list of the evidence."""
+
+
+class Failure(StrEnum):
+    """Why a connection to an allowed name failed."""
+
+    CONNECTION_REFUSED = "connection refused"
+    TIMED_OUT = "timed out"
+    UNREACHABLE = "unreachable"
+    NAME_NOT_FOUND = "name does not exist"
+    LOOK_UP_FAILED = "name look-up failed"
+    ADDRESS_REFUSED = "address refused"  # not public, or one of the runner's own
+    CONNECTION_RESET = "connection reset"  # by the target, after it had accepted
+    IDLE = "idle for too long"
+    TOO_MANY_OPEN = "too many open connections"
+    TOO_MANY_CONNECTIONS = "too many connections"
+    TOO_MANY_BYTES = "too many bytes"
+    RUN_ENDED = "run ended before the connection was made"
+    PROXY_FAILED = "proxy failed"
+
+
+class Refusal(StrEnum):
+    """Why a name or an address was refused."""
+
+    NOT_ALLOWED = "not allowed"
+    UNKNOWN_ADDRESS = "no name has this address"
+    NAME_TOO_LONG = "name below a wildcard is too long"
+    TOO_MANY_NAMES = "too many names below wildcards"
+    TOO_MANY_QUERIES = "too many name look-ups"
+
+
 @dataclass(frozen=True, slots=True)
 class HostConnections:
-    """Connections of a run to one port of one name. `address`: the one that the proxy connected to last."""
+    """Connections of a run to one port of one name. `address`: the one that the proxy connected to last.
+
+    `connections`: also those that failed. `first_error`: that of the first one that failed.
+    """
 
     name: str
     port: int
@@ -73,24 +109,29 @@ class HostConnections:
     connections: int
     bytes_sent: int
     bytes_received: int
-    first_error: str | None
+    first_error: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedHost:
-    """A name, or an address without a name, that a run asked for in vain."""
+    """A name, or an address without a name, that a run asked for in vain. A name look-up has no port."""
 
     name: str | None
     address: str | None
     port: int | None
     times: int
+    reason: Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkEvidence:
-    """Connections of a run, at most 64 of each kind, and the bytes of all its connections."""
+    """Connections of a run, at most 64 of each kind, and the bytes of all its connections.
+
+    `error`: why the rest is missing or incomplete; "" when it is complete.
+    """
 
     connections: tuple[HostConnections, ...] = ()
     refused: tuple[RefusedHost, ...] = ()
     bytes_sent: int = 0
     bytes_received: int = 0
+    error: str = ""
