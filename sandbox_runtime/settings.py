@@ -96,7 +96,7 @@ def toolchains_dir(environment: Mapping[str, str]) -> str:
 def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSettings:
     """Read the settings of `worker`. Raises SettingsInvalidError."""
     env = os.environ if environment is None else environment
-    visibility_secs = _integer(env, "VISIBILITY_SECS", 60, 10, 43_200)
+    visibility_secs = integer(env, "VISIBILITY_SECS", 60, 10, 43_200)
     node_id = env.get("NODE_ID") or socket.gethostname()
     if len(node_id) > MAX_NODE_ID_CHARS:
         raise SettingsInvalidError("NODE_ID", f"must have at most {MAX_NODE_ID_CHARS} characters")
@@ -104,7 +104,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
     listen = _listen_address(env)
     tls_cert_file, tls_key_file = ("", "") if listen is None else _tls_files(env)
     most_slots = MAX_SLOTS - 1  # one for a project without a run, see `worker.slot_share`
-    slots = _integer(env, "SLOTS", min(os.cpu_count() or 1, most_slots), 1, most_slots)
+    slots = integer(env, "SLOTS", min(os.cpu_count() or 1, most_slots), 1, most_slots)
     return WorkerSettings(
         interactive_queue_url=_required(env, "INTERACTIVE_QUEUE_URL"),
         batch_queue_url=_required(env, "BATCH_QUEUE_URL"),
@@ -118,19 +118,19 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         visibility_secs=visibility_secs,
         heartbeat_secs=liveness.heartbeat_secs,
         # A drain longer than the visibility timeout would give running submissions to a second runner.
-        drain_secs=_integer(env, "DRAIN_SECS", min(50, visibility_secs - 1), 0, visibility_secs - 1),
-        receive_wait_secs=_integer(env, "RECEIVE_WAIT_SECS", 5, 1, 20),
-        max_receives=_integer(env, "MAX_RECEIVES", DEFAULT_MAX_RECEIVES, 1, 1000),
-        python_fork=_boolean(env, "PYTHON_FORK", default="true"),
-        waiting_commands=_boolean(env, "WAITING_COMMANDS", default="true"),
-        pin_set_up=_boolean(env, "PIN_SET_UP", default="true"),
-        allow_permissive=_boolean(env, "ALLOW_PERMISSIVE"),
+        drain_secs=integer(env, "DRAIN_SECS", min(50, visibility_secs - 1), 0, visibility_secs - 1),
+        receive_wait_secs=integer(env, "RECEIVE_WAIT_SECS", 5, 1, 20),
+        max_receives=integer(env, "MAX_RECEIVES", DEFAULT_MAX_RECEIVES, 1, 1000),
+        python_fork=boolean(env, "PYTHON_FORK", default="true"),
+        waiting_commands=boolean(env, "WAITING_COMMANDS", default="true"),
+        pin_set_up=boolean(env, "PIN_SET_UP", default="true"),
+        allow_permissive=boolean(env, "ALLOW_PERMISSIVE"),
         required_controls=_names(env, "REQUIRED_CONTROLS"),
         languages=_names(env, "LANGUAGES"),
         log_level=_log_level(env),
         liveness_file=liveness.liveness_file,
-        compile_cache_mb=_integer(env, "COMPILE_CACHE_MB", DEFAULT_COMPILE_CACHE_MB, 0, 4096),
-        compile_cache_max_age_secs=_integer(
+        compile_cache_mb=integer(env, "COMPILE_CACHE_MB", DEFAULT_COMPILE_CACHE_MB, 0, 4096),
+        compile_cache_max_age_secs=integer(
             env, "COMPILE_CACHE_MAX_AGE_SECS", DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, 1, 86_400
         ),
         listen=listen,
@@ -145,13 +145,13 @@ def liveness_settings(environment: Mapping[str, str]) -> LivenessSettings:
     path = environment.get("LIVENESS_FILE") or DEFAULT_LIVENESS_FILE
     if not path.startswith("/") or "\0" in path:
         raise SettingsInvalidError("LIVENESS_FILE", "must be an absolute path")
-    return LivenessSettings(path, _integer(environment, "HEARTBEAT_SECS", 20, 1, 60))
+    return LivenessSettings(path, integer(environment, "HEARTBEAT_SECS", 20, 1, 60))
 
 
 def setup_timeout_secs(environment: Mapping[str, str] | None = None) -> int:
     """Read how long a step of the jail's own set-up may take. Raises SettingsInvalidError."""
     env = os.environ if environment is None else environment
-    return _integer(env, "SETUP_TIMEOUT_SECS", DEFAULT_SETUP_TIMEOUT_SECS, DEFAULT_SETUP_TIMEOUT_SECS, 600)
+    return integer(env, "SETUP_TIMEOUT_SECS", DEFAULT_SETUP_TIMEOUT_SECS, DEFAULT_SETUP_TIMEOUT_SECS, 600)
 
 
 def _required(env: Mapping[str, str], variable: str) -> str:
@@ -161,7 +161,8 @@ def _required(env: Mapping[str, str], variable: str) -> str:
     return value
 
 
-def _integer(env: Mapping[str, str], variable: str, default: int, minimum: int, maximum: int) -> int:
+def integer(env: Mapping[str, str], variable: str, default: int, minimum: int, maximum: int) -> int:
+    """Read a whole number from `minimum` to `maximum`. Raises SettingsInvalidError."""
     text = env.get(variable, "")
     if not text:
         return default
@@ -170,7 +171,8 @@ def _integer(env: Mapping[str, str], variable: str, default: int, minimum: int, 
     return int(text)
 
 
-def _boolean(env: Mapping[str, str], variable: str, default: str = "false") -> bool:
+def boolean(env: Mapping[str, str], variable: str, default: str = "false") -> bool:
+    """Read `true` or `false`. Raises SettingsInvalidError."""
     text = env.get(variable, "") or default
     if text not in {"true", "false"}:
         raise SettingsInvalidError(variable, "must be true or false")
@@ -199,7 +201,7 @@ def _tls_files(env: Mapping[str, str]) -> tuple[str, str]:
         return files
     if any(files):
         raise SettingsInvalidError("TLS_CERT_FILE", "and TLS_KEY_FILE must be set together")
-    if not _boolean(env, "ALLOW_HTTP"):
+    if not boolean(env, "ALLOW_HTTP"):
         problem = (
             "and TLS_KEY_FILE must be set with LISTEN_ADDRESS, or ALLOW_HTTP=true: "
             "without TLS anybody on the way reads programs, results and the token"
