@@ -1,4 +1,4 @@
-"""The user ids of guests and of init, and how a process changes to them.
+"""The user ids of guests, of init and of the egress proxy, and how a process changes to them.
 
 RLIMIT_NPROC counts the processes of a user id on the whole host. So each slot of each runner has its own user id.
 """
@@ -10,7 +10,8 @@ from sandbox_runtime.jail import syscalls
 _FIRST_UID = 100_000  # above the ids that distributions give to people and services
 _SLOTS_PER_RUNNER = 64
 _RUNNERS = 1 << 25  # the last user id stays below 2**31 + _FIRST_UID
-_INIT_UIDS_BEGIN = 3 << 30  # above every guest's
+_PROXY_UIDS_BEGIN = 5 << 29  # above every guest's
+_INIT_UIDS_BEGIN = 3 << 30  # above every proxy's
 _SPREAD = 2_654_435_761  # Knuth's multiplicative hash, because inode numbers of namespaces lie close together
 
 
@@ -44,6 +45,11 @@ def become_guest_in_user_namespace() -> None:
 def init_uid(guest: int) -> int:
     """Return the user and group id of a slot's init, which differs from root's and from the guests'."""
     return _INIT_UIDS_BEGIN + (guest - _FIRST_UID) % (1 << 29)
+
+
+def proxy_uid() -> int:
+    """Return the user and group id of this runner's egress proxy, which no jail uses."""
+    return _PROXY_UIDS_BEGIN + _runner_number()
 
 
 def become_init(guest: int, *, in_user_namespace: bool) -> None:

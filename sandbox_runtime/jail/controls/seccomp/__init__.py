@@ -1,6 +1,6 @@
 """The system-call filters: a readable policy file, compiled to classic BPF, one program for each family."""
 
-from sandbox_runtime.jail.controls.seccomp.filter import Program, build_programs, instructions
+from sandbox_runtime.jail.controls.seccomp.filter import Program, build_programs, helper_program, instructions
 from sandbox_runtime.jail.controls.seccomp.policy import INIT, SMALL_INIT
 
-__all__ = ["INIT", "SMALL_INIT", "Program", "build_programs", "instructions"]
+__all__ = ["INIT", "SMALL_INIT", "Program", "build_programs", "helper_program", "instructions"]

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 
 from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.controls.seccomp.bpf import Instruction, assemble
-from sandbox_runtime.jail.controls.seccomp.policy import call_numbers, read_policy
+from sandbox_runtime.jail.controls.seccomp.policy import Policy, call_numbers, read_policy
 
 
 def instructions(machine: str, policy_text: str | None = None) -> dict[str, list[Instruction]]:
     """Compile the program of each family, for `x86_64` or `aarch64`."""
-    policy, numbers = read_policy(policy_text, machine), call_numbers()[machine]
+    return _assemble_all(read_policy(policy_text, machine), machine)
+
+
+def _assemble_all(policy: Policy, machine: str) -> dict[str, list[Instruction]]:
+    numbers = call_numbers()[machine]
     return {family: assemble(machine, policy.by_number(family, numbers), policy.checks) for family in policy.rules}
 
 
@@ -38,3 +42,9 @@ class Program:
 def build_programs() -> Mapping[str, Program]:
     """Compile the filters of this machine, by family; `policy.INIT` is that of init."""
     return {family: Program(code) for family, code in instructions(platform.machine()).items()}
+
+
+def helper_program(policy_text: str) -> Program:
+    """Compile the filter of a process of ours outside the jail. The policy's only family is `helper`."""
+    policy = read_policy(policy_text, groups={"helper": ("helper",)})
+    return Program(_assemble_all(policy, platform.machine())["helper"])

@@ -62,17 +62,22 @@ def call_numbers() -> Mapping[str, Mapping[str, int]]:
     return table
 
 
-def read_policy(text: str | None = None, machine: str | None = None) -> Policy:
-    """Parse the policy of this package, or `text`, for `machine` or this one. Raises ValueError with the wrong word."""
+def read_policy(
+    text: str | None = None, machine: str | None = None, groups: Mapping[str, tuple[str, ...]] = _GROUPS
+) -> Policy:
+    """Parse the policy of this package, or `text`, for `machine` or this one. Raises ValueError with the wrong word.
+
+    `groups`: the families of each word that a header may have.
+    """
     machine = machine or platform.machine()
     known = {name for names in call_numbers().values() for name in names}
-    rules: dict[str, dict[str, str]] = {family: {} for family in (*_GUESTS, INIT, SMALL_INIT)}
+    rules: dict[str, dict[str, str]] = {family: {} for families in groups.values() for family in families}
     checks: dict[str, tuple[Check, ...]] = {}
     constants: dict[str, int] = {}
     families: tuple[str, ...] = ()
     for line in _lines(text if text is not None else (_HERE / "policy.txt").read_text()):
         if line.startswith("["):
-            families = _families(line)
+            families = _families(line, groups)
             continue
         word, _, rest = line.partition(" ")
         if word == "check":
@@ -102,12 +107,12 @@ def _lines(text: str) -> Iterator[str]:
             yield " ".join(words)
 
 
-def _families(header: str) -> tuple[str, ...]:
+def _families(header: str, groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     names = header.strip("[]").split()
-    unknown = [name for name in names if name not in _GROUPS]
+    unknown = [name for name in names if name not in groups]
     if unknown:
         raise ValueError(f"policy: no such family: {unknown[0]}")
-    return tuple(family for name in names for family in _GROUPS[name])
+    return tuple(family for name in names for family in groups[name])
 
 
 def _parse_check(text: str, constants: Mapping[str, int]) -> tuple[str, Check]:
