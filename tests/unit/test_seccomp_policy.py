@@ -1,7 +1,10 @@
 """The policy file as text: mistakes are named, families differ in what they were meant to."""
 
+from pathlib import Path
+
 import pytest
 
+import sandbox_runtime.network.proxy.process
 from sandbox_runtime.jail.controls.seccomp.policy import (
     INIT,
     SIMPLE_RULES,
@@ -152,3 +155,13 @@ def test_numbers_of_both_machines_are_those_that_everyone_knows() -> None:
     assert {name: (tables["x86_64"][name], tables["aarch64"][name]) for name in known} == known
     assert all(len(set(table.values())) == len(table) for table in tables.values()), "a number stands for one call"
     assert "open" not in tables["aarch64"], "arm64 never had the old calls"
+
+
+def test_the_egress_proxy_makes_no_file_process_or_listener() -> None:
+    text = (Path(sandbox_runtime.network.proxy.process.__path__[0]) / "policy.txt").read_text()
+    policy = read_policy(text, groups={"helper": ("helper",)})
+    calls = passing(policy, "helper")
+    assert calls.isdisjoint(DANGEROUS)
+    assert calls.isdisjoint({"open", "openat", "execve", "execveat", "clone", "clone3", "fork", "vfork", "kill"})
+    assert calls.isdisjoint({"bind", "listen", "prlimit64", "setuid", "setresuid", "capset", "prctl", "memfd_create"})
+    assert {policy.rules["helper"][name] for name in ("socket", "mmap", "mprotect")}.isdisjoint(SIMPLE_RULES)

@@ -1,0 +1,13 @@
+"""The egress proxy: a process outside the jail that serves the sockets of runs with network.
+
+`client`         in the runner: opens and closes runs
+`proxy_process`  starts the process and talks to it
+`messages`       between the two
+`settings`       limits, resolvers, the host's loopback in development
+`process`        the process itself; nothing in the runner imports it
+"""
+
+from sandbox_runtime.network.proxy.client import EgressProxy
+from sandbox_runtime.network.proxy.settings import ProxySettings, RunLimits, proxy_settings
+
+__all__ = ["EgressProxy", "ProxySettings", "RunLimits", "proxy_settings"]

@@ -1,0 +1,82 @@
+"""The runner's side of the egress proxy: it starts the process, and starts it again after its death."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from sandbox_runtime.network.model import AllowedHost, Listener, NetworkError, NetworkEvidence
+from sandbox_runtime.network.proxy import messages
+from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
+from sandbox_runtime.network.proxy.settings import ProxySettings
+
+# How long the end of a run waits for connections that are being made: their outcome belongs to the evidence.
+_SETTLE_SECS, _SETTLE_POLL_SECS = 1.0, 0.005
+_LOST = "the egress proxy ended during the run"
+
+
+class EgressProxy:
+    """Owns the process. All methods may be called by several threads.
+
+    `code`: what the process executes; only tests change it. CONTROL_FD is the number of its control descriptor.
+    """
+
+    def __init__(self, settings: ProxySettings, code: str = CODE) -> None:
+        self._settings, self._code = settings, code
+        self._lock = threading.Lock()
+        self._process: ProxyProcess | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None while there is no process."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def open_run(self, run_id: str, hosts: Sequence[AllowedHost], listeners: Sequence[Listener]) -> None:
+        """Serve the listeners of a run. The caller keeps its descriptors and may close them. Raises NetworkError."""
+        request = messages.OpenRequest.of(run_id, hosts, listeners).message()
+        fds = [listener.fd for listener in listeners]
+        with self._lock:
+            if self._process is None or not self._process.is_alive():
+                self._end()
+                self._process = ProxyProcess(self._settings, self._code)
+            answer = self._ask(request, fds)
+        if "error" in answer:
+            raise NetworkError("open the network of a run", str(answer["error"])[:200])
+
+    def close_run(self, run_id: str) -> NetworkEvidence:
+        """Close all sockets of a run, and tell what happened. Never raises: the evidence then has an error.
+
+        A connection that is being made gets a second to succeed or to fail, and data on its way is sent.
+        """
+        give_up_at = time.monotonic() + _SETTLE_SECS
+        while True:
+            is_last = time.monotonic() >= give_up_at
+            try:
+                with self._lock:
+                    answer = self._ask({"kind": "close", "run": run_id, "now": is_last})
+                if "pending" not in answer:
+                    return messages.evidence_from(answer)
+            except NetworkError:
+                return NetworkEvidence(error=_LOST)
+            if is_last:
+                return NetworkEvidence(error=_LOST)
+            time.sleep(_SETTLE_POLL_SECS)
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, request: messages.Message, fds: Sequence[int] = ()) -> messages.Message:
+        if self._process is None:
+            raise NetworkError("talk to the egress proxy", _LOST)
+        try:
+            return self._process.ask(request, fds)
+        except NetworkError:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.close()

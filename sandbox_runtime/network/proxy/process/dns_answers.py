@@ -1,0 +1,65 @@
+"""Answer one DNS query of a program. It is hostile: it is bounded, and only its question is parsed."""
+
+import struct
+from typing import Final
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+from sandbox_runtime.network.proxy.process.names import NameTable
+from sandbox_runtime.network.proxy.process.record import Record
+
+MAX_QUERY_BYTES: Final = 1_232  # the most that fits into one packet everywhere; ordinary queries have fewer than 100
+_TTL_SECS: Final = 5
+_HEADER: Final = struct.Struct("!HHHHHH")
+_RESPONSE_BIT: Final = 0x8000
+# The kept bits of a query's flags: opcode and "recursion desired".
+_KEPT_FLAGS: Final = 0x7900
+
+
+def answer(query: bytes, names: NameTable, record: Record) -> bytes | None:
+    """Return the answer, or None where no answer may be given, such as to an answer.
+
+    EDNS is not supported, so a query's OPT record is ignored, as by servers of before (RFC 6891, section 7).
+    """
+    if len(query) < _HEADER.size or query[2] & (_RESPONSE_BIT >> 8):
+        return None
+    if len(query) > MAX_QUERY_BYTES:
+        return _error(query, dns.rcode.FORMERR)
+    try:
+        parsed = dns.message.from_wire(query, question_only=True)
+    except (dns.exception.DNSException, ValueError):
+        return _error(query, dns.rcode.FORMERR)
+    if parsed.opcode() != dns.opcode.QUERY:
+        return _error(query, dns.rcode.NOTIMP)
+    _, _, questions, answers, authorities, _ = _HEADER.unpack_from(query)
+    if questions != 1 or answers or authorities:
+        return _error(query, dns.rcode.FORMERR)
+    return _answer_question(parsed, names, record)
+
+
+def _answer_question(parsed: dns.message.Message, names: NameTable, record: Record) -> bytes:
+    question = parsed.question[0]
+    response = dns.message.make_response(parsed, recursion_available=True)
+    name = question.name.to_text(omit_final_dot=True).lower()
+    refusal = names.refusal(name) if question.rdclass == dns.rdataclass.IN else None
+    if question.rdclass != dns.rdataclass.IN:
+        response.set_rcode(dns.rcode.REFUSED)
+    elif refusal is not None:
+        record.refuse(refusal, name=name)
+        response.set_rcode(dns.rcode.NXDOMAIN)
+    elif question.rdtype == dns.rdatatype.A:
+        response.answer.append(dns.rrset.from_text(question.name, _TTL_SECS, "IN", "A", names.address_of(name)))
+    return response.to_wire()
+
+
+def _error(query: bytes, code: int) -> bytes:
+    """Return an answer of a header only: the query's own content is not repeated."""
+    number, flags = struct.unpack_from("!HH", query)
+    return _HEADER.pack(number, _RESPONSE_BIT | (flags & _KEPT_FLAGS) | code, 0, 0, 0, 0)

@@ -1,0 +1,87 @@
+"""What the evidence of one run will say. Its size is bounded, whatever the program does."""
+
+from dataclasses import dataclass
+
+from sandbox_runtime.network.model import (
+    MAX_ENTRIES,
+    Failure,
+    HostConnections,
+    NetworkEvidence,
+    Refusal,
+    RefusedHost,
+)
+
+_MAX_NAME_CHARS = 253
+
+
+@dataclass(slots=True)
+class HostRecord:
+    """Connections to one port of one name."""
+
+    address: str | None = None
+    connections: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    first_error: Failure | None = None
+
+    def fail(self, failure: Failure) -> None:
+        """Keep the first failure."""
+        if self.first_error is None:
+            self.first_error = failure
+
+
+class Record:
+    """Counts of one run. `bytes_sent` and `bytes_received` count all connections, from the program's side."""
+
+    def __init__(self) -> None:
+        self.bytes_sent = self.bytes_received = 0
+        self._hosts: dict[tuple[str, int], HostRecord] = {}
+        self._refused: dict[tuple[str | None, str | None, int | None, Refusal], int] = {}
+        self._rest = HostRecord()
+        self.error = ""
+
+    def host(self, name: str, port: int) -> HostRecord:
+        """Return the record of a name and port. Past the most entries, all others share one that is not shown."""
+        key = name, port
+        if key not in self._hosts:
+            if len(self._hosts) >= MAX_ENTRIES:
+                return self._rest
+            self._hosts[key] = HostRecord()
+        return self._hosts[key]
+
+    def refuse(
+        self, reason: Refusal, *, name: str | None = None, address: str | None = None, port: int | None = None
+    ) -> None:
+        """Count a refused name or address. Past the most entries, new ones are not counted."""
+        key = (None if name is None else _shown(name), address, port, reason)
+        if key in self._refused or len(self._refused) < MAX_ENTRIES:
+            self._refused[key] = self._refused.get(key, 0) + 1
+
+    def evidence(self) -> NetworkEvidence:
+        """Return all counts."""
+        return NetworkEvidence(
+            connections=tuple(
+                HostConnections(
+                    name,
+                    port,
+                    host.address,
+                    host.connections,
+                    host.bytes_sent,
+                    host.bytes_received,
+                    host.first_error,
+                )
+                for (name, port), host in self._hosts.items()
+            ),
+            refused=tuple(
+                RefusedHost(name, address, port, times, reason)
+                for (name, address, port, reason), times in self._refused.items()
+            ),
+            bytes_sent=self.bytes_sent,
+            bytes_received=self.bytes_received,
+            error=self.error,
+        )
+
+
+def _shown(name: str) -> str:
+    """Return a name that a program chose, as printable ASCII of bounded length."""
+    return "".join(char if "!" <= char <= "~" else "?" for char in name[:_MAX_NAME_CHARS]) or "."

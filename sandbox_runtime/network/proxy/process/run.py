@@ -1,0 +1,133 @@
+"""One run: its listeners, names and connections, within its limits."""
+
+import contextlib
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandbox_runtime.network.model import AllowedHost, Failure, NetworkEvidence, Refusal
+from sandbox_runtime.network.proxy.process.addresses import Routes
+from sandbox_runtime.network.proxy.process.connection import Connection
+from sandbox_runtime.network.proxy.process.look_up import Address
+from sandbox_runtime.network.proxy.process.name_service import NameService
+from sandbox_runtime.network.proxy.process.names import NameTable
+from sandbox_runtime.network.proxy.process.poll import READ, Poll
+from sandbox_runtime.network.proxy.process.record import Record
+from sandbox_runtime.network.proxy.process.sockets import bound_buffers, reset
+from sandbox_runtime.network.proxy.process.target import RealAddresses
+from sandbox_runtime.network.proxy.settings import ProxySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What all runs share of the host."""
+
+    settings: ProxySettings
+    resolvers: tuple[Address, ...]
+    routes: Routes
+
+
+class Run:
+    """Owns all sockets of a run. `listeners`: with their kinds, see `model.Listener`."""
+
+    def __init__(
+        self, hosts: Sequence[AllowedHost], listeners: Sequence[tuple[str, socket.socket]], outside: Outside
+    ) -> None:
+        self._limits = outside.settings.limits
+        self._record = Record()
+        self._names = NameTable(hosts, self._limits)
+        self.poll = Poll()
+        self._name_service = NameService(self.poll, self._names, self._record, self._limits.queries)
+        self._addresses = RealAddresses(self.poll, outside.resolvers, outside.routes, outside.settings)
+        self._connections: set[Connection] = set()
+        self._accepted = 0
+        self._listeners: list[socket.socket] = []
+        for kind, listener in listeners:
+            self._add(kind, listener)
+
+    def _add(self, kind: str, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        bound_buffers(listener)
+        if kind == "dns_udp":
+            self._name_service.add_udp(listener)
+        elif kind == "dns_tcp":
+            self._name_service.add_tcp(listener)
+        else:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+            self._listeners.append(listener)
+            self.poll.watch(listener, READ, lambda: self._accept(listener))
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            program, _ = listener.accept()
+        except OSError:  # the program has given up meanwhile
+            return
+        program.setblocking(False)
+        address, port = program.getsockname()
+        name = self._names.name_of(address)
+        self._accepted += 1
+        if name is None:
+            self._record.refuse(Refusal.UNKNOWN_ADDRESS, address=address, port=port)
+        elif not self._names.allows(name, port):
+            self._record.refuse(Refusal.NOT_ALLOWED, name=name, port=port)
+        else:
+            self._open(program, name, port)
+            return
+        reset(program)
+        if self._accepted > self._limits.connections:
+            self._stop_listening()
+
+    def _open(self, program: socket.socket, name: str, port: int) -> None:
+        host = self._record.host(name, port)
+        connection = Connection(program, host, self._record, self.poll, self._limits, self._connections.discard)
+        if self._accepted > self._limits.connections:
+            connection.fail(Failure.TOO_MANY_CONNECTIONS)
+            self._stop_listening()
+        elif len(self._connections) >= self._limits.open_connections:
+            connection.fail(Failure.TOO_MANY_OPEN)
+        else:
+            self._connections.add(connection)
+            connection.start(self._addresses, name, port)
+
+    def _stop_listening(self) -> None:
+        """Close the listeners: from now on the kernel refuses each connection, and the proxy does nothing."""
+        for listener in self._listeners:
+            self.poll.forget(listener)
+            listener.close()
+        self._listeners.clear()
+
+    def tick(self, now: float) -> None:
+        """Apply the limits of time."""
+        self._name_service.tick(now)
+        self._addresses.tick(now)
+        for connection in list(self._connections):
+            connection.tick(now)
+
+    def end(self, *, now: bool) -> NetworkEvidence | None:
+        """Accept nothing more. Returns the evidence when all connections are settled, or `now`; else None."""
+        self._stop_listening()
+        self._name_service.close()
+        if not now and not all(connection.is_settled for connection in self._connections):
+            return None
+        for connection in list(self._connections):
+            connection.finish()
+        self._close()
+        return self.evidence()
+
+    def evidence(self) -> NetworkEvidence:
+        """Return what has happened."""
+        return self._record.evidence()
+
+    def abandon(self) -> None:
+        """Close all sockets after an error of ours. The evidence stays."""
+        self._record.error = Failure.PROXY_FAILED
+        for connection in list(self._connections):
+            with contextlib.suppress(Exception):
+                connection.fail(Failure.PROXY_FAILED)
+        self._close()
+
+    def _close(self) -> None:
+        self._stop_listening()
+        self._name_service.close()
+        self._addresses.close()
+        self.poll.close()

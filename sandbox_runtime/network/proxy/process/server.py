@@ -1,0 +1,130 @@
+"""Serve the requests of the runner and the sockets of all runs."""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import sys
+import time
+import traceback
+from typing import Final
+
+from sandbox_runtime.network.model import AllowedHost
+from sandbox_runtime.network.proxy import messages
+from sandbox_runtime.network.proxy.process.run import Outside, Run
+
+_TICK_SECS: Final = 0.1
+_MAX_REPORTED_ERRORS: Final = 20
+
+
+class Server:
+    """One loop. Each run that waits for the process gets one event in turn, so a flood of one costs others one step."""
+
+    def __init__(self, control: socket.socket, outside: Outside, max_runs: int) -> None:
+        self._control, self._outside, self._max_runs = control, outside, max_runs
+        self._runs: dict[str, Run] = {}
+        self._by_fd: dict[int, Run] = {}
+        self._epoll = select.epoll()
+        self._epoll.register(control.fileno(), select.EPOLLIN)
+        self._errors_left = _MAX_REPORTED_ERRORS
+
+    def serve(self) -> None:
+        """Return when the runner has closed its end."""
+        next_tick = time.monotonic() + _TICK_SECS
+        while True:
+            for fd, _ in self._epoll.poll(_TICK_SECS if self._runs else None):
+                if fd != self._control.fileno():
+                    self._step(fd)
+                elif not self._handle_request():
+                    return
+            now = time.monotonic()
+            if now >= next_tick:
+                next_tick = now + _TICK_SECS
+                self._tick(now)
+
+    def _step(self, fd: int) -> None:
+        run = self._by_fd.get(fd)
+        if run is None:
+            return
+        try:
+            run.poll.step()
+        except Exception:  # noqa: BLE001 - an error of ours may end this run, and no other
+            self._abandon(run)
+
+    def _tick(self, now: float) -> None:
+        for run in list(self._by_fd.values()):
+            try:
+                run.tick(now)
+            except Exception:  # noqa: BLE001 - as above
+                self._abandon(run)
+
+    def _abandon(self, run: Run) -> None:
+        if self._errors_left:
+            self._errors_left -= 1
+            with contextlib.suppress(OSError):
+                sys.stderr.write(traceback.format_exc())
+                sys.stderr.flush()
+        self._forget(run)
+        run.abandon()
+
+    def _forget(self, run: Run) -> None:
+        fd = next((fd for fd, known in self._by_fd.items() if known is run), None)
+        if fd is not None:
+            del self._by_fd[fd]
+            self._epoll.unregister(fd)
+
+    def _handle_request(self) -> bool:
+        """Answer one request. False at the end of file."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self._control, messages.MAX_MESSAGE_BYTES, messages.MAX_FDS)
+        except ConnectionResetError:
+            return False
+        if not data:
+            return False
+        request = json.loads(data)
+        if request["kind"] == "open":
+            answer = self._open(request, fds)
+        else:
+            answer = self._close(request["run"], now=request["now"])
+        try:
+            messages.send(self._control, answer)
+        except OSError:
+            return False
+        return True
+
+    def _open(self, request: messages.Message, fds: list[int]) -> messages.Message:
+        listeners = request["listeners"]
+        problem = ""
+        if len(listeners) != len(fds):
+            problem = f"{len(fds)} descriptors for {len(listeners)} listeners"
+        elif request["run"] in self._runs:
+            problem = "this run is open"
+        elif len(self._runs) >= self._max_runs:
+            problem = "too many runs with network at once"
+        if problem:
+            for fd in fds:
+                os.close(fd)
+            return {"error": problem}
+        hosts = [AllowedHost(pattern, port) for pattern, port in request["hosts"]]
+        sockets = [(kind, socket.socket(fileno=fd)) for (kind, _), fd in zip(listeners, fds, strict=True)]
+        run = Run(hosts, sockets, self._outside)
+        self._runs[request["run"]] = self._by_fd[run.poll.fileno()] = run
+        self._epoll.register(run.poll.fileno(), select.EPOLLIN)
+        return {}
+
+    def _close(self, run_id: str, *, now: bool) -> messages.Message:
+        run = self._runs.get(run_id)
+        if run is None:
+            return {"error": "there is no such run"}
+        if run in self._by_fd.values():
+            # Its descriptor is closed with it, and only an open one can be taken out of the loop.
+            fd = run.poll.fileno()
+            evidence = run.end(now=now)
+            if evidence is None:
+                return {"pending": True}
+            del self._by_fd[fd]
+        else:
+            evidence = run.evidence()
+        del self._runs[run_id]
+        return messages.evidence_message(evidence)

@@ -1,0 +1,130 @@
+"""One process of the egress proxy, with its groups and its control socket."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox_runtime.jail.controls.cgroup import SlotGroups, close_groups, open_groups
+from sandbox_runtime.jail.controls.identity import proxy_uid
+from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.spec import Limits
+from sandbox_runtime.network.model import NetworkError
+from sandbox_runtime.network.proxy import messages
+from sandbox_runtime.network.proxy.settings import ProxySettings
+
+CODE = "from sandbox_runtime.network.proxy.process.main import main; main(CONTROL_FD)"
+_PROJECT_ROOT = Path(__file__).parents[3]
+_GROUP = "egress-proxy"
+_MEMORY_BYTES = 256 << 20
+# A start imports modules; an answer takes a millisecond. Longer only on a host that is overloaded.
+_START_SECS, _ANSWER_SECS, _END_SECS = 20.0, 10.0, 5.0
+_ERROR_BYTES = 4_096
+
+
+class ProxyProcess:
+    """Owns the process. Raises NetworkError. `code`: what it executes, with CONTROL_FD, its control descriptor."""
+
+    def __init__(self, settings: ProxySettings, code: str) -> None:
+        if os.geteuid() != 0:
+            raise NetworkError("start the egress proxy", "it needs root to get a user of its own")
+        self._process: subprocess.Popen[bytes] | None = None
+        with contextlib.ExitStack() as stack:
+            try:
+                self._begin(settings, code, stack)
+            except (OSError, JailError, NetworkError) as error:
+                raise NetworkError("start the egress proxy", self._last_errors() or str(error)) from error
+            self._stack = stack.pop_all()
+
+    def _begin(self, settings: ProxySettings, code: str, stack: contextlib.ExitStack) -> None:
+        """Start. The order on `stack`: first the channel is closed, then the process has ended, then its groups go."""
+        groups = open_groups(_GROUP)
+        stack.callback(_close_groups, groups)
+        groups.prepare(_LIMITS)
+        entry_fds = [*groups.init_entry_fds, *groups.program_entry_fds]
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            stack.callback(self._channel.close)
+            self._process = _start(code, theirs.fileno(), entry_fds)
+            stack.callback(_stop, self._process)
+            stack.callback(self._channel.close)  # before the wait for the process
+        self._channel.settimeout(_START_SECS)
+        messages.send(self._channel, messages.settings_message(settings, proxy_uid(), entry_fds))
+        messages.receive_answer(self._channel)
+        self._channel.settimeout(_ANSWER_SECS)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return 0 if self._process is None else self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def ask(self, request: messages.Message, fds: Sequence[int] = ()) -> messages.Message:
+        """Send a request and return its answer. After an error no other request may follow."""
+        try:
+            messages.send(self._channel, request, fds)
+            return messages.receive_answer(self._channel)
+        except OSError as error:
+            raise NetworkError("talk to the egress proxy", str(error)) from error
+
+    def _last_errors(self) -> str:
+        if self._process is None or self._process.stderr is None:
+            return ""
+        with contextlib.suppress(OSError, ValueError):
+            os.set_blocking(self._process.stderr.fileno(), False)
+            lines = (self._process.stderr.read(_ERROR_BYTES) or b"").decode(errors="replace").split("\n")
+            return " ".join(line for line in lines if line)[-200:]
+        return ""
+
+    def close(self) -> None:
+        """End the process. Takes a bounded time."""
+        self._stack.close()
+
+
+_LIMITS = Limits(
+    cpu_time_secs=0,
+    wall_time_secs=0,
+    memory_bytes=_MEMORY_BYTES,
+    max_processes=1,
+    max_open_files=0,
+    max_file_bytes=0,
+    output_bytes=0,
+)
+
+
+def _close_groups(groups: SlotGroups) -> None:
+    with contextlib.suppress(JailError):  # the next runner removes them
+        close_groups(groups)
+
+
+def _start(code: str, control_fd: int, entry_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start the interpreter with a clean environment. `-I`: nothing of the user's, but the installed packages."""
+    script = f"import sys; sys.path.insert(0, {str(_PROJECT_ROOT)!r}); CONTROL_FD = {control_fd}\n{code}"
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        cwd="/",
+        pass_fds=(control_fd, *entry_fds),
+        start_new_session=True,
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process exits at the end of file; then kill it."""
+    try:
+        process.wait(timeout=_END_SECS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_END_SECS)
+    if process.stderr is not None:
+        process.stderr.close()

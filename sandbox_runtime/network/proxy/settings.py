@@ -1,0 +1,85 @@
+"""Settings of the egress proxy, read from named environment variables of the runner."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from sandbox_runtime.settings import SettingsInvalidError, boolean, integer
+
+HOST_NAME = "host.rustbox.internal"
+"""The name of the host's loopback in development."""
+
+_DNS_PORT = 53
+_MAX_RESOLVERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Limits of one run. `connect_secs`: from the program's connect to the target's, with the look-up of its name.
+
+    `wildcard_names`: distinct names below wildcards. `wildcard_chars`: of such a name, in front of the suffix.
+    `queries`: name look-ups of the program.
+    """
+
+    open_connections: int = 24
+    connections: int = 256
+    bytes_each_way: int = 64 << 20
+    connect_secs: float = 10
+    idle_secs: float = 60
+    queries: int = 2_048
+    wildcard_names: int = 64
+    wildcard_chars: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """`resolvers`: address and port of name servers; empty: those of /etc/resolv.conf.
+
+    `allows_host`: HOST_NAME is the host's loopback, except the ports `refused_host_ports`. For development only.
+    """
+
+    resolvers: tuple[tuple[str, int], ...] = ()
+    allows_host: bool = False
+    refused_host_ports: tuple[int, ...] = ()
+    limits: RunLimits = field(default_factory=RunLimits)
+
+
+def proxy_settings(environment: Mapping[str, str] | None = None) -> ProxySettings:
+    """Read the settings. Raises SettingsInvalidError."""
+    env = os.environ if environment is None else environment
+    default = RunLimits()
+    return ProxySettings(
+        resolvers=tuple(map(_resolver, _words(env, "NETWORK_RESOLVERS")))[:_MAX_RESOLVERS],
+        allows_host=boolean(env, "NETWORK_HOST_ALLOWED"),
+        refused_host_ports=tuple(map(_port, _words(env, "NETWORK_HOST_REFUSED_PORTS"))),
+        limits=RunLimits(
+            open_connections=integer(env, "NETWORK_OPEN_CONNECTIONS", default.open_connections, 1, 64),
+            connections=integer(env, "NETWORK_CONNECTIONS", default.connections, 1, 4_096),
+            bytes_each_way=integer(env, "NETWORK_MB_EACH_WAY", default.bytes_each_way >> 20, 1, 1_024) << 20,
+            connect_secs=integer(env, "NETWORK_CONNECT_SECS", int(default.connect_secs), 1, 60),
+            idle_secs=integer(env, "NETWORK_IDLE_SECS", int(default.idle_secs), 1, 600),
+        ),
+    )
+
+
+def _words(env: Mapping[str, str], variable: str) -> list[str]:
+    return [word.strip() for word in env.get(variable, "").split(",") if word.strip()]
+
+
+def _resolver(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
+    try:
+        address = ip_address(host.removeprefix("[").removesuffix("]"))
+        number = int(port) if colon else _DNS_PORT
+    except ValueError:
+        number = 0
+    if not 0 < number < 65_536:  # noqa: PLR2004 - ports
+        raise SettingsInvalidError("NETWORK_RESOLVERS", "must be addresses such as 10.0.0.2 or 127.0.0.1:5353")
+    return str(address), number
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):  # noqa: PLR2004 - ports
+        raise SettingsInvalidError("NETWORK_HOST_REFUSED_PORTS", "must be ports separated by commas")
+    return int(text)
