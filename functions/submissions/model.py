@@ -29,6 +29,10 @@ CASES_PER_RUN = 10
 """Cases of a judge run that count as one run in the quota of a day."""
 
 
+MARK_OF_CHECK = "check_run_id"
+"""Metadata of the submissions of checks."""
+
+
 class Kind(StrEnum):
     """A run executes a program once. A judge run executes it on many cases."""
 

@@ -54,6 +54,13 @@ _CHANGEABLE = (
         type=click.Choice(["event", "slack", "discord", "teams"]),
         help="Format of the body: the event itself (default), or a message for people.",
     ),
+    click.option(
+        "--kind",
+        "kinds",
+        multiple=True,
+        type=click.Choice(["run", "judge", "check"]),
+        help="Only ends of these submissions: of clients (run, judge; the default), or of checks; repeatable.",
+    ),
     click.option("--verdict", "verdicts", multiple=True, help="Only runs with this verdict; repeatable."),
     click.option("--language", "languages", multiple=True, help="Only runs in this language; repeatable."),
     click.option(
@@ -82,6 +89,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
     return {
         "events": list(options["events"]),
         "headers": dict(options["headers"]),
+        "kinds": list(options["kinds"]) or None,
         "filters": {name: value for name, value in filters.items() if value} or None,
         **{name: options[name] for name in _PLAIN},
         "asymmetric": options["asymmetric"],

@@ -8,7 +8,7 @@ from functions.clock import to_rfc3339
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.http.validation import parse_body
 from functions.webhooks.deliveries.views import delivery_filters, delivery_id
-from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
+from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, CLIENT_KINDS, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.model import (
     DISABLE_AFTER_MS,
     DisabledReason,
@@ -58,7 +58,7 @@ def changed(body: Any, endpoint: Endpoint = ENDPOINT) -> RequestedSettings:
 
 @pytest.mark.parametrize("nulls", [{}, dict.fromkeys(("events", "description", "enabled", "headers", "secret"))])
 def test_an_endpoint_needs_a_url_only(nulls: dict[str, None]) -> None:
-    assert created({"url": URL, **nulls}) == RequestedSettings(url=URL)
+    assert created({"url": URL, **nulls}) == RequestedSettings(url=URL, kinds=CLIENT_KINDS)
 
 
 def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
@@ -68,6 +68,7 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         "description": "Grades → course server",
         "enabled": False,
         "headers": {"X-Team": "7"},
+        "kinds": ["check", "run", "check"],
         "secret": SECRET,
         "unknown": [1],
     }
@@ -77,6 +78,7 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         description="Grades → course server",
         enabled=False,
         headers={"x-team": "7"},
+        kinds=(SubmissionKind.CHECK, SubmissionKind.RUN),
     )
     assert created(given) == expected
 
@@ -109,6 +111,10 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         ({"headers": {"x-team": 7}}, "headers.x-team"),
         ({"headers": {"Host": "x"}}, "headers.host"),
         ({"headers": {"x-team": "***"}}, "headers.x-team"),
+        ({"kinds": "check"}, "kinds"),
+        ({"kinds": []}, "kinds"),
+        ({"kinds": ["check", "job"]}, "kinds.1"),
+        ({"kinds": ["run"] * 4}, "kinds"),
         ({"filters": ["AC"]}, "filters"),
         ({"filters": {"verdict": ["AC"]}}, "filters.verdict"),
         ({"filters": {"verdicts": ["WA"]}}, "filters.verdicts.0"),
@@ -298,6 +304,11 @@ def test_a_change_replaces_all_filters_and_an_empty_one_removes_them() -> None:
     assert changed({}, filtered).filters == filtered.filters
     assert changed({"filters": {"languages": ["c"]}}, filtered).filters == RunFilters(languages=("c",))
     assert changed({"filters": {}}, filtered).filters == ALL_RUNS
+
+
+def test_a_change_keeps_the_kinds_that_it_does_not_name() -> None:
+    assert changed({}).kinds == ALL_KINDS == ENDPOINT.kinds
+    assert changed({"kinds": ["judge"]}).kinds == (SubmissionKind.JUDGE,)
 
 
 @pytest.mark.parametrize(("field", "value"), [("payload", "thin"), ("api_version", "2020-01-01"), ("ordered", True)])

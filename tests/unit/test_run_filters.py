@@ -1,15 +1,18 @@
 """Which runs the filters of an endpoint accept."""
 
+from typing import Any
+
 import pytest
 
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import read, write
-from functions.webhooks.endpoints.filters import ALL_RUNS, RunFacts, RunFilters
+from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, CLIENT_KINDS, RunFacts, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.subscribers import Subscribers
 
-PYTHON_TLE = RunFacts("TLE", "python", {"course": "7", "task": "sum"})
-JUDGED = RunFacts(None, "python", {"course": "7"})
+PYTHON_TLE = RunFacts(SubmissionKind.RUN, "TLE", "python", {"course": "7", "task": "sum"})
+JUDGED = RunFacts(SubmissionKind.JUDGE, None, "python", {"course": "7"})
+OF_CHECK = RunFacts(SubmissionKind.CHECK, "AC", "python", {})
 
 
 @pytest.mark.parametrize(
@@ -44,10 +47,21 @@ def test_a_filter_says_the_same_after_a_row_and_a_missing_part_accepts_everythin
 
 
 def test_subscribers_of_a_run_are_the_endpoints_that_want_it_and_the_event_log() -> None:
-    def endpoint(name: str, filters: RunFilters) -> Endpoint:
-        return Endpoint(
-            endpoint_id=name, project_id="p", url="u", secret_box=b"", created_at="", updated_at="", filters=filters
-        )
-
-    one, other = endpoint("one", ALL_RUNS), endpoint("other", RunFilters(verdicts=("AC",)))
+    one, other = endpoint("one", filters=ALL_RUNS), endpoint("other", filters=RunFilters(verdicts=("AC",)))
     assert Subscribers((one, other), 5).of_run(PYTHON_TLE) == Subscribers((one,), 5)
+
+
+def test_an_endpoint_gets_the_kinds_of_submissions_that_it_names() -> None:
+    every, clients, checks = (
+        endpoint("every", kinds=ALL_KINDS),
+        endpoint("clients", kinds=CLIENT_KINDS),
+        endpoint("checks", kinds=(SubmissionKind.CHECK,)),
+    )
+    wanted = {run.kind: Subscribers((every, clients, checks)).of_run(run).endpoints for run in (PYTHON_TLE, OF_CHECK)}
+    assert wanted == {SubmissionKind.RUN: (every, clients), SubmissionKind.CHECK: (every, checks)}
+    assert Subscribers((every, clients, checks)).of_run(JUDGED).endpoints == (every, clients)
+
+
+def endpoint(name: str, **settings: Any) -> Endpoint:
+    values: dict[str, Any] = {"project_id": "p", "url": "u", "secret_box": b"", "created_at": "", "updated_at": ""}
+    return Endpoint(endpoint_id=name, **values, **settings)

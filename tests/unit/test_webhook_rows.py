@@ -9,7 +9,7 @@ from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import changes
 from functions.webhooks.deliveries.model import Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.deliveries.rows import attempt_row, delivery_row, new_attempt, to_attempt, to_delivery
-from functions.webhooks.endpoints.filters import RunFilters
+from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
 from functions.webhooks.endpoints.model import (
     BodyFormat,
     DisabledReason,
@@ -70,6 +70,7 @@ FULL_ENDPOINT_ROW: Row = ENDPOINT_ROW | {
     "failing_counted_ms": 2,
     "failing_spread": 3,
     "format": "slack",
+    "kinds": ["judge", "check"],
     "filters": {"verdicts": ["AC"], "languages": ["python"], "metadata": {"a": "b"}},
     "payload": "thin",
     "hour": 10,
@@ -101,6 +102,7 @@ FULL_ENDPOINT = replace(
     disabled_reason=DisabledReason.GONE,
     failing=FailureStreak(1, 2, 3),
     format=BodyFormat.SLACK,
+    kinds=(SubmissionKind.JUDGE, SubmissionKind.CHECK),
     filters=RunFilters(("AC",), ("python",), {"a": "b"}),
     payload=Payload.THIN,
     traffic=Traffic(Counter(10, 1, 2, 3, 4), Counter(20, 5, 6, 7, 8)),

@@ -6,8 +6,8 @@ from itertools import batched
 from typing import TYPE_CHECKING
 
 from functions.checks.runs.hints import SubmissionEnded
-from functions.checks.settings.triggers import MARK_OF_CHECK, Follower, SubmissionTrigger
-from functions.submissions.model import Kind
+from functions.checks.settings.triggers import Follower, SubmissionTrigger
+from functions.submissions.model import MARK_OF_CHECK, Kind
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from functions.submissions.model import MARK_OF_CHECK
+
 MAX_CHAIN = 10
 """Checks that follow one another. A run further down is skipped: changes made at once may close a loop."""
 MAX_NAMES = 8
 SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
-MARK_OF_CHECK = "check_run_id"
-"""Metadata of the submissions of checks."""
 
 
 class EndedAs(StrEnum):

@@ -100,6 +100,7 @@ function Settings({ endpoint }) {
   const slow = (window) => window?.deliveries > 0 && `${duration(window.p50_ms)} / ${duration(window.p95_ms)}`;
   return html`<${Facts} facts=${[
     ["Events", endpoint.events.join(", ") || "all"],
+    ["Submissions", endpoint.kinds.join(", ")],
     ["Only for", filtersText(endpoint.filters)],
     ["Format", endpoint.format],
     ["Payload", endpoint.payload],

@@ -22,9 +22,10 @@ class NewEndpoint extends Component {
 
   create = async (event) => {
     event.preventDefault();
-    const url = new FormData(event.target).get("url").trim();
+    const form = new FormData(event.target);
+    const kinds = ["run", "judge", ...(form.has("check") ? ["check"] : [])];
     try {
-      this.setState({ made: await post("api/webhooks", { url }), error: null });
+      this.setState({ made: await post("api/webhooks", { url: form.get("url").trim(), kinds }), error: null });
       this.props.done();
     } catch (error) {
       this.setState({ error });
@@ -36,6 +37,7 @@ class NewEndpoint extends Component {
       <form class="row" onSubmit=${this.create}>
         <label class="grow">URL of your receiver
           <input name="url" type="url" required placeholder="https://…" /></label>
+        <label><input name="check" type="checkbox" /> Also the end of every run of a check</label>
         <button class="primary">Create</button>
       </form>
       ${error && html`<${Problem} error=${error} />`}
@@ -58,7 +60,7 @@ class List extends Component {
         items,
       }) =>
         items.length === 0
-          ? html`<${Empty} title="No endpoints yet"><p>An endpoint gets every finished run of this project, signed. Add one above.</p><//>`
+          ? html`<${Empty} title="No endpoints yet"><p>An endpoint gets every finished run of your clients, signed, and the changes of checks. Add one above.</p><//>`
           : html`<ul class="cards">${items.map(Card)}</ul>`} />
       <h2 class="after">Deliveries</h2>
       <${DeliveryPages} query=${query} />`;

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.submissions.complete.completed_event import event_of
-from functions.submissions.model import Kind
+from functions.submissions.model import MARK_OF_CHECK, Kind
 from functions.webhooks.deliveries.publication import Publication, RunTarget, plan_publication
-from functions.webhooks.endpoints.filters import RunFacts
+from functions.webhooks.endpoints.filters import RunFacts, SubmissionKind
 
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
@@ -47,5 +47,7 @@ class RunWebhooks:
 
 def _facts(final: Submission) -> RunFacts:
     """Return the values that filters compare. A judge run has no verdict here, also after a failure of the platform."""
-    verdict = final.verdict if final.kind is Kind.RUN else None
-    return RunFacts(verdict, final.language, final.metadata)
+    if final.kind is Kind.JUDGE:
+        return RunFacts(SubmissionKind.JUDGE, None, final.language, final.metadata)
+    kind = SubmissionKind.CHECK if MARK_OF_CHECK in final.metadata else SubmissionKind.RUN
+    return RunFacts(kind, final.verdict, final.language, final.metadata)

@@ -1,13 +1,28 @@
-"""Filters of an endpoint by verdict, language and metadata of a run. Events without a run pass every filter."""
+"""Filters of an endpoint by kind, verdict, language and metadata of a run. Events without a run pass every filter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class SubmissionKind(StrEnum):
+    """What a submission is: a run or a judge run of a client, or a run of a check."""
+
+    RUN = "run"
+    JUDGE = "judge"
+    CHECK = "check"
+
+
+ALL_KINDS = tuple(SubmissionKind)
+CLIENT_KINDS = (SubmissionKind.RUN, SubmissionKind.JUDGE)
+"""Those of a new endpoint: a check that runs each minute would send 1,440 events a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """The values of a run that filters compare. `verdict` None: a judge run, whose cases have verdicts."""
 
+    kind: SubmissionKind
     verdict: str | None
     language: str
     metadata: Mapping[str, str]

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.clock import to_rfc3339
-from functions.webhooks.endpoints.filters import ALL_RUNS, RunFilters
+from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, RunFacts, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.traffic import Traffic
 from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, NAMED_ONLY_EVENTS
 from functions.webhooks.vocabulary.reply import Reply
@@ -107,6 +107,9 @@ class EndpointSettings:
     max_concurrency: int = DEFAULT_CONCURRENCY
     max_per_second: int = 0  # 0: no limit
     format: BodyFormat = BodyFormat.EVENT
+    kinds: Annotated[tuple[SubmissionKind, ...], OMIT_DEFAULT] = (
+        ALL_KINDS  # a row without it is older than this setting
+    )
     filters: Annotated[RunFilters, OMIT_DEFAULT] = ALL_RUNS
     max_output_bytes: Annotated[int, OMIT_DEFAULT] = MAX_OUTPUT_BYTES  # of each output stream in an event
     # Set at creation, and never changed:
@@ -117,6 +120,10 @@ class EndpointSettings:
     def wants(self, event_type: str) -> bool:
         """Whether its filter accepts an event type. Without a filter, it does not get the events of every check run."""
         return event_type in self.events if self.events else event_type not in NAMED_ONLY_EVENTS
+
+    def wants_run(self, run: RunFacts) -> bool:
+        """Whether its kinds and filters accept a run."""
+        return run.kind in self.kinds and self.filters.accept(run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.fields import checked_moment
 from functions.http.validation import Text, parse_body
 from functions.messages.verdict import Verdict
+from functions.webhooks.endpoints.filters import SubmissionKind
 from functions.webhooks.endpoints.model import (
     DEFAULT_CONCURRENCY,
     MAX_CONCURRENCY,
@@ -118,6 +119,18 @@ Asymmetric = Annotated[
 ]
 
 
+Kinds = Annotated[
+    list[Annotated[SubmissionKind, Field(strict=False)]],
+    Field(
+        min_length=1,
+        max_length=len(SubmissionKind),
+        description="The submissions whose ends it gets: run and judge, those of clients; check, runs of checks. "
+        "Default of a new endpoint: run and judge.",
+        examples=[["run", "judge", "check"]],
+    ),
+]
+
+
 class FiltersRequest(BaseModel):
     """Filters of runs. An unknown name would filter nothing, so it is refused."""
 
@@ -154,6 +167,7 @@ class _Settings(BaseModel):
     max_per_second: MaxPerSecond | None = None
     max_output_bytes: MaxOutputBytes | None = None
     format: Format | None = None
+    kinds: Kinds | None = None
     filters: Filters | None = None
     payload: BodyPayload | None = None
     api_version: ApiVersion | None = None

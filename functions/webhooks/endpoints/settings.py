@@ -8,7 +8,7 @@ from functions.errors import FieldProblem
 from functions.http.fields import metadata_problems
 from functions.messages.languages import Language, canonical
 from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
-from functions.webhooks.endpoints.filters import RunFilters
+from functions.webhooks.endpoints.filters import CLIENT_KINDS, RunFilters
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, EndpointSettings, Payload
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
@@ -40,7 +40,7 @@ class RequestedSettings(EndpointSettings):
 def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> RequestedSettings:
     """Return the settings of a new endpoint. Raises InvalidFieldsError."""
     headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
-    settings = _changed(RequestedSettings(url=request.url, headers=headers), request)
+    settings = _changed(RequestedSettings(url=request.url, headers=headers, kinds=CLIENT_KINDS), request)
     refuse(
         [
             *(rules.problem(request.url), secret_problem(request.secret)),
@@ -79,7 +79,8 @@ def changed_settings(
 def _changed(settings: RequestedSettings, request: CreateEndpointRequest | ChangeEndpointRequest) -> RequestedSettings:
     """Return the settings with the given fields of a request."""
     given = _values(request) | {"asymmetric": request.asymmetric}
-    given |= {"events": None if request.events is None else tuple(dict.fromkeys(request.events))}
+    for name in ("events", "kinds"):
+        given[name] = None if given[name] is None else tuple(dict.fromkeys(given[name]))
     given |= {"filters": None if request.filters is None else _filters(request.filters)}
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
 

@@ -26,8 +26,8 @@ class Subscribers:
         return self.is_logged(now_ms) or any(endpoint.wants(event_type) for endpoint in self.endpoints)
 
     def of_run(self, run: RunFacts) -> Subscribers:
-        """Keep the endpoints whose filters accept this run."""
-        return replace(self, endpoints=tuple(endpoint for endpoint in self.endpoints if endpoint.filters.accept(run)))
+        """Keep the endpoints that want this run."""
+        return replace(self, endpoints=tuple(endpoint for endpoint in self.endpoints if endpoint.wants_run(run)))
 
     def among(self, endpoint_ids: frozenset[str]) -> Subscribers:
         """Keep the endpoints with these ids; all if none of them is there."""

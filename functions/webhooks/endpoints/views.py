@@ -9,7 +9,7 @@ from functions.http.openapi.bodies import Count, Time, Uuid
 from functions.messages.languages import Language
 from functions.messages.verdict import Verdict
 from functions.webhooks.endpoints.custom_headers import HIDDEN
-from functions.webhooks.endpoints.filters import RunFilters
+from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
 from functions.webhooks.endpoints.health_rule import DEGRADED_FROM, RECOVERED_TO
 from functions.webhooks.endpoints.model import (
     DISABLE_AFTER_MS,
@@ -62,6 +62,9 @@ class EndpointView(TypedDict):
     max_output_bytes: Annotated[Count, Field(description="Limit of each output stream in an event.")]
     format: Annotated[
         BodyFormat, Field(description="event: the event itself. Others: a message for people, made from it.")
+    ]
+    kinds: Annotated[
+        list[SubmissionKind], Field(description="The submissions whose ends it gets. check: runs of checks.")
     ]
     filters: FiltersView
     payload: Annotated[
@@ -132,6 +135,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> EndpointView:
         "max_per_second": endpoint.max_per_second,
         "max_output_bytes": endpoint.max_output_bytes,
         "format": endpoint.format,
+        "kinds": list(endpoint.kinds),
         "filters": _filters_body(endpoint.filters),
         "payload": endpoint.payload,
         "api_version": endpoint.api_version,

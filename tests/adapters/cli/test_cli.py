@@ -500,7 +500,7 @@ def test_a_list_is_read_page_by_page(
         (
             (
                 "webhooks create https://x.example --event a --event b --header x-a=1=2 --description D --disabled "
-                "--max-concurrency 3 --max-per-second 7 --max-output-bytes 100 --format slack "
+                "--max-concurrency 3 --max-per-second 7 --max-output-bytes 100 --format slack --kind run --kind check "
                 "--verdict RE --verdict TLE --language c "
                 "--metadata course=7 --payload full --ordered --asymmetric"
             ),
@@ -516,6 +516,7 @@ def test_a_list_is_read_page_by_page(
                     "max_per_second": 7,
                     "max_output_bytes": 100,
                     "format": "slack",
+                    "kinds": ["run", "check"],
                     "filters": {"verdicts": ["RE", "TLE"], "languages": ["c"], "metadata": {"course": "7"}},
                     "payload": "full",
                     "asymmetric": True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
-from functions.webhooks.endpoints.filters import RunFilters
+from functions.webhooks.endpoints.filters import CLIENT_KINDS, RunFilters
 from functions.webhooks.endpoints.model import Payload
 from tests.adapters.pipeline import BASE_URL, Pipeline
 
@@ -51,6 +51,15 @@ def test_an_endpoint_gets_only_runs_that_its_filters_accept(
     assert ids(pipeline, some) == [run.submission_id for name, run in runs.items() if name in wanted]
     refused = [run for name, run in runs.items() if name not in wanted]
     assert all(pipeline.delivery(run, some.endpoint_id) is None for run in refused)
+
+
+def test_runs_of_checks_go_only_to_endpoints_that_ask_for_them(pipeline: Pipeline) -> None:
+    older, new = pipeline.endpoint(), pipeline.endpoint(kinds=CLIENT_KINDS)
+    of_client = ended(pipeline)
+    of_check = ended(pipeline, metadata={"check_id": "c", "check_run_id": "r"})
+    assert ids(pipeline, older) == [of_client.submission_id, of_check.submission_id]
+    assert ids(pipeline, new) == [of_client.submission_id]
+    assert pipeline.delivery(of_check, new.endpoint_id) is None
 
 
 def test_a_run_that_every_filter_refuses_writes_no_event(pipeline: Pipeline) -> None:
