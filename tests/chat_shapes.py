@@ -1,9 +1,12 @@
-"""The published shapes of chat messages, as far as our cards use them, with the published limits.
+"""The published shapes of messages for people, as far as our cards use them, with the published limits.
 
 Slack: https://docs.slack.dev/reference/block-kit/blocks/ and https://docs.slack.dev/messaging/formatting-message-text/.
 Discord: https://discord.com/developers/docs/resources/message#embed-object-embed-limits.
 Teams: https://adaptivecards.io/schemas/adaptive-card.json (1.4), and 28 KB a message:
 https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook.
+PagerDuty: `createV2Event` in reference/events-v2/openapiv3.json of https://github.com/PagerDuty/api-schema, and
+https://developer.pagerduty.com/docs/events-api-v2-overview: a routing key has 32 characters, a `dedup_key` at most
+255, a summary at most 1,024, an event at most 512 KB; an event other than `trigger` needs a `dedup_key`.
 """
 
 import json
@@ -85,7 +88,25 @@ _ATTACHMENT = _object(
     }
 )
 TEAMS: Final = _object({"type": {"const": "message"}, "attachments": _list(_ATTACHMENT, 1)})
-SHAPES: Final = {"slack": SLACK, "discord": DISCORD, "teams": TEAMS}
+_PAYLOAD = _object(
+    {"summary": _text(1_024), "severity": {"enum": ["critical", "warning", "error", "info"]}, "source": _text(1_024)},
+    custom_details={"type": "object", "additionalProperties": {"type": "string"}},
+)
+_KEYS: Final[dict[str, Any]] = {
+    "routing_key": {"type": "string", "pattern": "^[A-Za-z0-9]{32}$"},
+    "dedup_key": _text(255),
+}
+PAGERDUTY: Final = {
+    "oneOf": [
+        _object(
+            {**_KEYS, "event_action": {"const": "trigger"}, "payload": _PAYLOAD},
+            client=_text(255),
+            links=_list(_object({"href": _URL}, text=_text(255)), 20, 0),
+        ),
+        _object({**_KEYS, "event_action": {"enum": ["acknowledge", "resolve"]}}),
+    ]
+}
+SHAPES: Final = {"slack": SLACK, "discord": DISCORD, "teams": TEAMS, "pagerduty": PAGERDUTY}
 
 
 def problems(name: str, body: bytes) -> list[str]:
@@ -100,6 +121,8 @@ def problems(name: str, body: bytes) -> list[str]:
         found += [f"{total} characters of 6,000"] if total > 6_000 else []
     if name == "teams" and len(body) > 28_000:
         found.append(f"{len(body)} bytes of 28 KB")
+    if name == "pagerduty" and len(body) > 512_000:
+        found.append(f"{len(body)} bytes of 512 KB")
     return found
 
 

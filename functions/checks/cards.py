@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.checks.state import DOWN, State
-from functions.webhooks.cards.card import Card, Level
+from functions.webhooks.cards.card import Card, Incident, Level
 from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def _changed_card(event: Mapping[str, Any]) -> Card:
         ),
         (("Changed since the last good output", event["difference"]),),
         event["result_url"],
+        Incident(event["check_id"], event["check_slug"], is_over=state not in DOWN),
     )
 
 

@@ -51,9 +51,10 @@ _CHANGEABLE = (
     click.option("--max-output-bytes", type=click.IntRange(0, 262_144), help="Bytes of each output stream; 0: none."),
     click.option(
         "--format",
-        type=click.Choice(["event", "slack", "discord", "teams"]),
-        help="Format of the body: the event itself (default), or a message for people.",
+        type=click.Choice(["event", "cloudevents", "cloudevents_structured", "slack", "discord", "teams", "pagerduty"]),
+        help="Format of the body: the event itself (default), CloudEvents, or a message for people.",
     ),
+    click.option("--routing-key", metavar="KEY", help="Integration key of PagerDuty, for --format pagerduty."),
     click.option(
         "--kind",
         "kinds",
@@ -69,7 +70,7 @@ _CHANGEABLE = (
 )
 
 
-_PLAIN = ("url", "description", "max_concurrency", "max_per_second", "max_output_bytes", "format")
+_PLAIN = ("url", "description", "max_concurrency", "max_per_second", "max_output_bytes", "format", "routing_key")
 
 
 def _changeable(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,10 +29,10 @@ def test_a_thin_body_is_the_golden_one(name: str) -> None:
     Draft202012Validator(golden("webhook_thin/v1.schema"), format_checker=FormatChecker()).validate(expected)
     event = {"type": expected["type"], "timestamp": expected["timestamp"], "stdout": "x" * 1_000}
     made = BODIES.body(ENDPOINT, expected["id"], expected["submission_id"] or "", json.dumps(event).encode())
-    assert json.loads(made) == expected
+    assert json.loads(made.content) == expected
 
 
 def test_a_full_body_and_that_of_a_runs_own_url_are_the_bytes_of_the_event() -> None:
     event = b'{"type":"submission.completed"}'
-    assert BODIES.body(replace(ENDPOINT, payload=Payload.FULL), "id", "id", event) is event
-    assert BODIES.body(None, "id", "id", event) is event
+    assert BODIES.body(replace(ENDPOINT, payload=Payload.FULL), "id", "id", event).content is event
+    assert BODIES.body(None, "id", "id", event).content is event

@@ -4,9 +4,11 @@ import pytest
 
 from functions.checks.cards import CHECK_CARDS
 from functions.checks.state import State
-from functions.webhooks.cards.card import Card, Level, bounded
+from functions.webhooks.cards.card import Card, Incident, Level, bounded
 
+CHECK_ID = "3f0c5a3e-8d7b-4b52-9a3c-6e2d4f8b7c08"
 RUN = {
+    "check_id": CHECK_ID,
     "check_name": "Nightly totals",
     "check_slug": "nightly-totals",
     "run_id": "8a0c5a3e-8d7b-4b52-9a3c-6e2d4f8b7c08",
@@ -49,6 +51,7 @@ def test_an_alarm_names_the_failure_the_change_the_time_and_the_next_step() -> N
         ),
         (("Changed since the last good output", "-42\n+13"),),
         "https://api.example.com/api/result/1",
+        Incident(CHECK_ID, "nightly-totals"),
     )
 
 

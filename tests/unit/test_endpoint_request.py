@@ -11,6 +11,7 @@ from functions.webhooks.deliveries.views import delivery_filters, delivery_id
 from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, CLIENT_KINDS, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.model import (
     DISABLE_AFTER_MS,
+    BodyFormat,
     DisabledReason,
     Endpoint,
     FailureStreak,
@@ -26,6 +27,7 @@ from functions.webhooks.endpoints.requests import (
 from functions.webhooks.endpoints.settings import RequestedSettings, changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.target.address_rules import AddressRules
+from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS, INCIDENT_EVENTS
 from tests.submission_factory import START_MS
 
 RULES = AddressRules(allow_insecure=False, own_hosts=("api.example.com", "rustbox.example.com"))
@@ -304,6 +306,59 @@ def test_a_change_replaces_all_filters_and_an_empty_one_removes_them() -> None:
     assert changed({}, filtered).filters == filtered.filters
     assert changed({"filters": {"languages": ["c"]}}, filtered).filters == RunFilters(languages=("c",))
     assert changed({"filters": {}}, filtered).filters == ALL_RUNS
+
+
+PAGERDUTY = replace(ENDPOINT, format=BodyFormat.PAGERDUTY, events=(), routing_key_box=b"box")
+ROUTING_KEY = "e93facc04764012d7bfb002500d5d1a6"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "message"),
+    [
+        ({"format": "pagerduty"}, "routing_key", "32 letters and digits"),
+        ({"format": "pagerduty", "routing_key": "short hidden"}, "routing_key", "32 letters and digits"),
+        ({"format": "pagerduty", "routing_key": "***"}, "routing_key", "there is none"),
+        ({"routing_key": ROUTING_KEY}, "routing_key", "Only format pagerduty"),
+        ({"format": "pagerduty", "routing_key": ROUTING_KEY, "payload": "thin"}, "payload", "no thin form"),
+        (
+            {"format": "pagerduty", "routing_key": ROUTING_KEY, "events": ["judge.completed"]},
+            "events.0",
+            "check.state.changed",
+        ),
+        ({"format": "pager"}, "format", "cloudevents_structured"),
+    ],
+)
+def test_a_wrong_setting_of_a_format_says_what_to_do(changes: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(InvalidFieldsError) as refused:
+        created({"url": URL, **changes})
+    (problem,) = refused.value.fields
+    assert problem.field == field
+    assert message in problem.message
+    assert "hidden" not in problem.message
+
+
+def test_a_routing_key_is_kept_until_it_is_replaced_or_the_format_changes() -> None:
+    assert created({"url": URL, "format": "pagerduty", "routing_key": ROUTING_KEY}).routing_key == ROUTING_KEY
+    assert changed({"description": "x"}, PAGERDUTY).routing_key == "***"
+    assert changed({"routing_key": "***"}, PAGERDUTY).routing_key == "***"
+    assert changed({"routing_key": ROUTING_KEY}, PAGERDUTY).routing_key == ROUTING_KEY
+    assert changed({"format": "slack"}, PAGERDUTY).routing_key == ""
+    with pytest.raises(InvalidFieldsError):
+        changed({"routing_key": ""}, PAGERDUTY)
+    assert endpoint_body(PAGERDUTY, START_MS)["routing_key"] == "***"
+    assert endpoint_body(ENDPOINT, START_MS)["routing_key"] is None
+
+
+def test_an_endpoint_of_pagerduty_gets_the_events_that_have_incidents() -> None:
+    wanted = {name for name in FILTERABLE_EVENTS if PAGERDUTY.wants(name)}
+    assert (
+        wanted
+        == INCIDENT_EVENTS
+        == {
+            *("check.state.changed", "delivery.exhausted"),
+            *("endpoint.degraded", "endpoint.disabled", "endpoint.recovered"),
+        }
+    )
 
 
 def test_a_change_keeps_the_kinds_that_it_does_not_name() -> None:

@@ -54,6 +54,7 @@ ENDPOINT = Endpoint(
 FULL_ENDPOINT_ROW: Row = ENDPOINT_ROW | {
     "description": "d",
     "headers_box": b"h",
+    "routing_key_box": b"k",
     "previous_secret_box": b"old",
     "previous_until_ms": 7,
     "public_key": "whpk_x",
@@ -88,6 +89,7 @@ FULL_ENDPOINT = replace(
     ENDPOINT,
     description="d",
     headers_box=b"h",
+    routing_key_box=b"k",
     previous_secret_box=b"old",
     previous_until_ms=7,
     public_key="whpk_x",

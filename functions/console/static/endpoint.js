@@ -103,6 +103,7 @@ function Settings({ endpoint }) {
     ["Submissions", endpoint.kinds.join(", ")],
     ["Only for", filtersText(endpoint.filters)],
     ["Format", endpoint.format],
+    ["Routing key", endpoint.routing_key && "stored"],
     ["Payload", endpoint.payload],
     ["Output", endpoint.max_output_bytes < 262144 && `at most ${endpoint.max_output_bytes} bytes of each stream`],
     ["Ordered", endpoint.ordered && "yes"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.webhooks.cards.card import Card, Level
+from functions.webhooks.cards.card import Card, Incident, Level
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.vocabulary.event_types import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED
 
@@ -21,19 +21,22 @@ def _disabled_card(event: Mapping[str, Any]) -> Card:
         Level.BAD,
         f"{reasons.get(event['reason'], '')} Its deliveries pause. Repair it, enable it, recover its deliveries.",
         (("Endpoint", event["endpoint_id"]),),
+        incident=Incident(event["endpoint_id"], event["host"]),
     )
 
 
 def _degraded_card(event: Mapping[str, Any]) -> Card:
     text = f"{_failed(event)} It still gets its deliveries. Look at its answers and repair it."
     facts = (("Endpoint", event["endpoint_id"]),)
-    return Card(f"Webhook endpoint degraded: {event['host']}", Level.WARNING, text, facts)
+    incident = Incident(event["endpoint_id"], event["host"])
+    return Card(f"Webhook endpoint degraded: {event['host']}", Level.WARNING, text, facts, incident=incident)
 
 
 def _recovered_card(event: Mapping[str, Any]) -> Card:
     text = f"{_failed(event)} Recover deliveries that were exhausted meanwhile."
     facts = (("Endpoint", event["endpoint_id"]), ("Degraded since", event["degraded_at"]))
-    return Card(f"Webhook endpoint works again: {event['host']}", Level.GOOD, text, facts)
+    incident = Incident(event["endpoint_id"], is_over=True)
+    return Card(f"Webhook endpoint works again: {event['host']}", Level.GOOD, text, facts, incident=incident)
 
 
 def _exhausted_card(event: Mapping[str, Any]) -> Card:
@@ -43,6 +46,8 @@ def _exhausted_card(event: Mapping[str, Any]) -> Card:
         Level.BAD,
         "Their last attempt failed. Repair the receiver, then replay or recover them.",
         (("Target", "URLs of runs" if is_run else event["endpoint_id"]), ("Last delivery", event["last_delivery_id"])),
+        # Not that of the endpoint: its recovery sends none of these deliveries.
+        incident=Incident(f"exhausted:{event['endpoint_id']}", event["endpoint_id"]),
     )
 
 

@@ -35,8 +35,20 @@ _MARKS: Final = {Level.GOOD: "✅", Level.WARNING: "⚠️", Level.BAD: "❌", L
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """What an alarm opens and a recovery ends. `key`: the same for both. `source`: what fails."""
+
+    key: str
+    source: str = ""
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """A title, a sentence, named values, and program outputs with their captions. `link`: a URL of our own API."""
+    """A title, a sentence, named values, and program outputs with their captions. `link`: a URL of our own API.
+
+    `incident`: of the events in `INCIDENT_EVENTS`.
+    """
 
     title: str
     level: Level
@@ -44,6 +56,7 @@ class Card:
     facts: tuple[tuple[str, str], ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
     link: str | None = None
+    incident: Incident | None = None
 
 
 type CardMaker = Callable[[Mapping[str, Any]], Card]
@@ -61,6 +74,7 @@ def bounded(card: Card) -> Card:
         tuple((one_line(name, MAX_NAME_CHARS), value) for name, value in facts[:MAX_FACTS]),
         tuple((one_line(caption, MAX_NAME_CHARS), text) for caption, text in outputs[:MAX_OUTPUTS]),
         card.link,
+        card.incident,
     )
 
 

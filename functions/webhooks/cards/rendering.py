@@ -1,4 +1,4 @@
-"""The body that an endpoint gets: the event itself, or a card in the format of a chat service."""
+"""The body that an endpoint gets: the event itself, or a card in the format of a service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functions.event_log.cut_body import event_bytes
 from functions.webhooks.cards.alert_cards import ALERT_CARDS
 from functions.webhooks.cards.card import Card, Level, bounded
 from functions.webhooks.cards.discord import discord_body
+from functions.webhooks.cards.pagerduty import pagerduty_body
 from functions.webhooks.cards.slack import slack_body
 from functions.webhooks.cards.teams import teams_body
 from functions.webhooks.endpoints.model import BodyFormat
@@ -24,6 +25,7 @@ _BODIES: Final[Mapping[BodyFormat, Callable[[Card], dict[str, Any]]]] = {
     BodyFormat.SLACK: slack_body,
     BodyFormat.DISCORD: discord_body,
     BodyFormat.TEAMS: teams_body,
+    BodyFormat.PAGERDUTY: pagerduty_body,
 }
 
 
@@ -33,9 +35,9 @@ class Cards:
 
     makers: Mapping[str, CardMaker] = field(default_factory=dict)
 
-    def body(self, body_format: BodyFormat, event: bytes) -> bytes:
-        """Return the body for a format: always the same for the same event."""
-        if body_format is BodyFormat.EVENT:
+    def body(self, body_format: BodyFormat, event: bytes, more: Mapping[str, str] | None = None) -> bytes:
+        """Return the body for a format: always the same for the same event. `more`: members for a card."""
+        if body_format.has_event:
             return event
         values = json.loads(event)
         make = {**_OWN_MAKERS, **self.makers}.get(values.get("type"), _any_card)
@@ -43,7 +45,7 @@ class Cards:
             card = make(values)
         except (KeyError, TypeError, ValueError, AttributeError):  # an event of another revision
             card = _any_card(values)
-        return event_bytes(_BODIES[body_format](bounded(card)))
+        return event_bytes({**(more or {}), **_BODIES[body_format](bounded(card))})
 
 
 def _test_card(event: Mapping[str, Any]) -> Card:

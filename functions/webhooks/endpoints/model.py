@@ -17,7 +17,7 @@ from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.clock import to_rfc3339
 from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, RunFacts, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.traffic import Traffic
-from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, NAMED_ONLY_EVENTS
+from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, INCIDENT_EVENTS, NAMED_ONLY_EVENTS
 from functions.webhooks.vocabulary.reply import Reply
 
 MAX_ENDPOINTS = 50
@@ -37,12 +37,23 @@ SPREAD_MS = 12 * 3_600_000
 
 
 class BodyFormat(StrEnum):
-    """The format of bodies: the event itself, or a message for people in the shape of a chat service."""
+    """The format of bodies: the event itself, or a message for people in the shape of a service.
+
+    Both modes of CloudEvents have the event itself: with its attributes in headers, or around it.
+    """
 
     EVENT = "event"
+    CLOUDEVENTS = "cloudevents"
+    CLOUDEVENTS_STRUCTURED = "cloudevents_structured"
     SLACK = "slack"
     DISCORD = "discord"
     TEAMS = "teams"
+    PAGERDUTY = "pagerduty"
+
+    @property
+    def has_event(self) -> bool:
+        """Whether the body has the event itself."""
+        return self in {BodyFormat.EVENT, BodyFormat.CLOUDEVENTS, BodyFormat.CLOUDEVENTS_STRUCTURED}
 
 
 class Payload(StrEnum):
@@ -107,9 +118,7 @@ class EndpointSettings:
     max_concurrency: int = DEFAULT_CONCURRENCY
     max_per_second: int = 0  # 0: no limit
     format: BodyFormat = BodyFormat.EVENT
-    kinds: Annotated[tuple[SubmissionKind, ...], OMIT_DEFAULT] = (
-        ALL_KINDS  # a row without it is older than this setting
-    )
+    kinds: Annotated[tuple[SubmissionKind, ...], OMIT_DEFAULT] = ALL_KINDS  # as rows that are older than this setting
     filters: Annotated[RunFilters, OMIT_DEFAULT] = ALL_RUNS
     max_output_bytes: Annotated[int, OMIT_DEFAULT] = MAX_OUTPUT_BYTES  # of each output stream in an event
     # Set at creation, and never changed:
@@ -118,8 +127,12 @@ class EndpointSettings:
     ordered: Annotated[bool, OMIT_DEFAULT] = False  # one delivery at a time; see `sending.lanes.ordered_queue`
 
     def wants(self, event_type: str) -> bool:
-        """Whether its filter accepts an event type. Without a filter, it does not get the events of every check run."""
-        return event_type in self.events if self.events else event_type not in NAMED_ONLY_EVENTS
+        """Whether it gets events of a type. Without a filter, it does not get those of every run of a check."""
+        if self.events:
+            return event_type in self.events
+        if self.format is BodyFormat.PAGERDUTY:
+            return event_type in INCIDENT_EVENTS
+        return event_type not in NAMED_ONLY_EVENTS
 
     def wants_run(self, run: RunFacts) -> bool:
         """Whether its kinds and filters accept a run."""
@@ -136,6 +149,7 @@ class Endpoint(EndpointSettings):
     updated_at: str  # also the version of the settings
     header_names: tuple[str, ...] = ()
     headers_box: bytes | None = field(default=None, repr=False)  # sealed values of the headers, in the order of names
+    routing_key_box: bytes | None = field(default=None, repr=False)  # the sealed key of format pagerduty
     secret_box: bytes = field(repr=False)  # the sealed `whsec_` secret, and the private key of `public_key` if any
     previous_secret_box: bytes | None = field(default=None, repr=False)  # also signs until `previous_until_ms`
     previous_until_ms: int | None = None

@@ -81,7 +81,16 @@ Format = Annotated[
     BodyFormat,
     Field(
         strict=False,
-        description="event: the event itself. slack, discord, teams: a message for people. Default: event.",
+        description="event: the event itself. cloudevents: the same with the attributes of CloudEvents 1.0 in headers; "
+        "cloudevents_structured: inside a CloudEvent. slack, discord, teams: a message for people. "
+        "pagerduty: incidents. Default: event.",
+    ),
+]
+RoutingKey = Annotated[
+    Text,
+    Field(
+        description="Only for format pagerduty: the integration key of an Events API v2 integration, 32 letters and "
+        "digits. Responses show ***; send *** to keep it."
     ),
 ]
 ApiVersion = Annotated[
@@ -167,6 +176,7 @@ class _Settings(BaseModel):
     max_per_second: MaxPerSecond | None = None
     max_output_bytes: MaxOutputBytes | None = None
     format: Format | None = None
+    routing_key: RoutingKey | None = Field(default=None, repr=False)
     kinds: Kinds | None = None
     filters: Filters | None = None
     payload: BodyPayload | None = None

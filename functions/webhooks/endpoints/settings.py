@@ -1,5 +1,6 @@
 """Settings of an endpoint, for a new endpoint and after a change."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -18,10 +19,15 @@ from functions.webhooks.endpoints.requests import (
     secret_problem,
 )
 from functions.webhooks.target.address_rules import AddressRules
-from functions.webhooks.vocabulary.event_types import API_VERSIONS, EVENT_TEST, FILTERABLE_EVENTS
+from functions.webhooks.vocabulary.event_types import API_VERSIONS, EVENT_TEST, FILTERABLE_EVENTS, INCIDENT_EVENTS
 
 _KEPT = "Set at creation, and never changed. Create another endpoint."
-_THIN_CARD = "A message for people has no thin form. Choose payload full, or format event."
+_THIN_CARD = "A message for people has no thin form. Choose payload full, or format event or cloudevents."
+_ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
+_NEEDS_KEY = "Format pagerduty needs the integration key of an Events API v2 integration: 32 letters and digits."
+_NO_KEY = f"{HIDDEN} keeps the stored key, and there is none. {_NEEDS_KEY}"
+_OTHER_FORMAT = "Only format pagerduty has a routing key. Leave it out, or choose that format."
+_ONLY_INCIDENTS = f"Format pagerduty opens and resolves incidents. It gets only {', '.join(sorted(INCIDENT_EVENTS))}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +35,7 @@ class RequestedSettings(EndpointSettings):
     """The settings after a request, checked, with those that are stored sealed. `asymmetric`: it has a key pair."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    routing_key: str = field(default="", repr=False)  # *** keeps the stored one
     asymmetric: bool = False
 
     @property
@@ -45,6 +52,7 @@ def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> Request
         [
             *(rules.problem(request.url), secret_problem(request.secret)),
             *(_version_problem(settings.api_version), _body_problem(settings)),
+            *_pagerduty_problems(settings, had_key=False),
             *(*_event_problems(request.events), *_filter_problems(request.filters), *problems),
         ]
     )
@@ -62,14 +70,19 @@ def changed_settings(
     given = headers if change.headers is None else _with_hidden(change.headers, headers)
     wanted, problems = normalise_headers(given, scheme=_scheme(url))
     is_asymmetric = endpoint.public_key is not None
-    before = RequestedSettings(**_values(endpoint), headers=wanted, asymmetric=is_asymmetric)
+    had_key = endpoint.routing_key_box is not None
+    key = HIDDEN if had_key else ""
+    before = RequestedSettings(**_values(endpoint), headers=wanted, routing_key=key, asymmetric=is_asymmetric)
     settings = _changed(before, change)
+    if change.routing_key is None and settings.format is not BodyFormat.PAGERDUTY:
+        settings = replace(settings, routing_key="")
     kept = ("payload", "api_version", "ordered")
     refuse(
         [
             None if change.url is None else rules.problem(url),
             *(FieldProblem(name, _KEPT) for name in kept if getattr(settings, name) != getattr(endpoint, name)),
             _body_problem(replace(settings, payload=endpoint.payload)),
+            *_pagerduty_problems(settings, had_key=had_key),
             *(*_event_problems(change.events), *_filter_problems(change.filters), *problems),
         ]
     )
@@ -78,7 +91,7 @@ def changed_settings(
 
 def _changed(settings: RequestedSettings, request: CreateEndpointRequest | ChangeEndpointRequest) -> RequestedSettings:
     """Return the settings with the given fields of a request."""
-    given = _values(request) | {"asymmetric": request.asymmetric}
+    given = _values(request) | {"routing_key": request.routing_key, "asymmetric": request.asymmetric}
     for name in ("events", "kinds"):
         given[name] = None if given[name] is None else tuple(dict.fromkeys(given[name]))
     given |= {"filters": None if request.filters is None else _filters(request.filters)}
@@ -138,5 +151,20 @@ def _version_problem(version: str) -> FieldProblem | None:
 
 
 def _body_problem(settings: RequestedSettings) -> FieldProblem | None:
-    is_thin_card = settings.payload is Payload.THIN and settings.format is not BodyFormat.EVENT
+    is_thin_card = settings.payload is Payload.THIN and not settings.format.has_event
     return FieldProblem("payload", _THIN_CARD) if is_thin_card else None
+
+
+def _pagerduty_problems(settings: RequestedSettings, *, had_key: bool) -> list[FieldProblem]:
+    """Return the problems with routing key and events. No message quotes the key."""
+    key = settings.routing_key
+    if settings.format is not BodyFormat.PAGERDUTY:
+        return [FieldProblem("routing_key", _OTHER_FORMAT)] if key else []
+    problems = [
+        FieldProblem(f"events.{index}", _ONLY_INCIDENTS)
+        for index, name in enumerate(settings.events)
+        if name in FILTERABLE_EVENTS and name not in INCIDENT_EVENTS
+    ]
+    if key == HIDDEN:
+        return problems if had_key else [*problems, FieldProblem("routing_key", _NO_KEY)]
+    return problems if _ROUTING_KEY.fullmatch(key) else [*problems, FieldProblem("routing_key", _NEEDS_KEY)]

@@ -61,8 +61,12 @@ class EndpointView(TypedDict):
     max_per_second: Annotated[Count, Field(description="Limit of requests per second. 0: no limit.")]
     max_output_bytes: Annotated[Count, Field(description="Limit of each output stream in an event.")]
     format: Annotated[
-        BodyFormat, Field(description="event: the event itself. Others: a message for people, made from it.")
+        BodyFormat,
+        Field(
+            description="event, cloudevents, cloudevents_structured: the event itself. Others: a message made of it."
+        ),
     ]
+    routing_key: Annotated[str | None, Field(description="Of format pagerduty: ***. null: of other formats.")]
     kinds: Annotated[
         list[SubmissionKind], Field(description="The submissions whose ends it gets. check: runs of checks.")
     ]
@@ -135,6 +139,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> EndpointView:
         "max_per_second": endpoint.max_per_second,
         "max_output_bytes": endpoint.max_output_bytes,
         "format": endpoint.format,
+        "routing_key": None if endpoint.routing_key_box is None else HIDDEN,
         "kinds": list(endpoint.kinds),
         "filters": _filters_body(endpoint.filters),
         "payload": endpoint.payload,

@@ -14,6 +14,7 @@ from functions.errors import ConflictError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
+from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_recovery, parse_rotation
 from functions.webhooks.endpoints.views import endpoint_body, with_secret
 from functions.webhooks.routes.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
@@ -83,21 +84,24 @@ class EndpointActionRoutes:
         endpoint = self.own.get(app, id_text)
         now = self.deployment.clock()
         event = webhook_test(endpoint, new_id(), now)
-        body = self.deployment.bodies.body(endpoint, event.event_id, event.submission_id, event.body)
+        routing_key = self.own.routing_key(endpoint)
+        body = self.deployment.bodies.body(endpoint, event.event_id, event.submission_id, event.body, routing_key)
         webhook_id, timestamp_secs = event.event_id, now // MS_PER_SEC
         try:
             signature = signatures(
-                self.deployment.endpoint_secrets.keys(endpoint, now), webhook_id, timestamp_secs, body
+                self.deployment.endpoint_secrets.keys(endpoint, now), webhook_id, timestamp_secs, body.content
             )
         except UnsealError:
             raise ConflictError(CANNOT_READ) from None
-        custom = self.own.headers(endpoint)
-        headers = webhook_headers(webhook_id, timestamp_secs, signature, custom, endpoint.api_version)
+        custom, version = self.own.headers(endpoint), endpoint.api_version
+        headers = webhook_headers(webhook_id, timestamp_secs, signature, custom, version, of_body=body.headers)
         with self._exclusively(endpoint, _TEST_SECS):
             self.deployment.log_writer.add_test(event)
-            reply = self.deployment.egress.post(endpoint.url, headers, body)
+            reply = self.deployment.egress.post(endpoint.url, headers, body.content)
         self.own.note("Endpoint tested", endpoint, app)
-        return answer(probe_body(endpoint, headers, body, reply))
+        shown = body.content.decode()
+        shown = shown.replace(routing_key, HIDDEN) if routing_key else shown
+        return answer(probe_body(endpoint, headers, shown, reply))
 
     def recover(self, app: Resolver, id_text: str) -> Response[str]:
         """Make failed, blocked and paused deliveries since a time due again; retrying ones only if asked to."""

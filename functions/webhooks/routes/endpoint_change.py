@@ -47,11 +47,15 @@ class EndpointChange:
         deployment = self.endpoints.deployment
         secrets = deployment.endpoint_secrets
         sets, removes = changes(before, replace(before, **settings.of_endpoint))
-        box = secrets.seal_headers(settings.headers, before.project_id, before.endpoint_id)
-        if box is None:
-            removes += ("headers_box",)
-        else:
-            sets["headers_box"] = box
+        boxes = {"headers_box": secrets.seal_headers(settings.headers, before.project_id, before.endpoint_id)}
+        if settings.routing_key != HIDDEN:
+            sealed = secrets.seal_routing_key(settings.routing_key, before.project_id, before.endpoint_id)
+            boxes["routing_key_box"] = sealed
+        for name, box in boxes.items():
+            if box is None:
+                removes += (name,)
+            else:
+                sets[name] = box
         if settings.asymmetric is not (before.public_key is not None):
             sets["secret_box"], public_key = secrets.new_keys(
                 self.endpoints.secret(before), before.project_id, before.endpoint_id, asymmetric=settings.asymmetric

@@ -47,6 +47,7 @@ class EndpointCreation:
             endpoint_id=endpoint_id,
             project_id=project_id,
             headers_box=secrets.seal_headers(settings.headers, project_id, endpoint_id),
+            routing_key_box=secrets.seal_routing_key(settings.routing_key, project_id, endpoint_id),
             secret_box=box,
             public_key=public_key,
             disabled_reason=None if settings.enabled else DisabledReason.REQUEST,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
 CANNOT_READ = "The endpoint's secret cannot be read. Create a new one: POST to its /rotate."
+_UNREADABLE_KEY = "The endpoint's routing key cannot be read. Send it again: PATCH with routing_key."
 _UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
 
 
@@ -42,6 +43,13 @@ class OwnEndpoints:
             return self.deployment.endpoint_secrets.headers(endpoint)
         except UnsealError:
             raise ConflictError(_UNREADABLE_HEADERS) from None
+
+    def routing_key(self, endpoint: Endpoint) -> str:
+        """Return its key of PagerDuty, or "". Raises ConflictError."""
+        try:
+            return self.deployment.endpoint_secrets.routing_key(endpoint)
+        except UnsealError:
+            raise ConflictError(_UNREADABLE_KEY) from None
 
     def secret(self, endpoint: Endpoint) -> str:
         """Return its secret. Raises ConflictError."""

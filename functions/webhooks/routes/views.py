@@ -59,13 +59,13 @@ def egress_body(networks: Sequence[str]) -> EgressAddresses:
     return {"networks": list(networks), "static": bool(networks)}
 
 
-def probe_body(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, reply: Reply) -> TestResult:
+def probe_body(endpoint: Endpoint, headers: Mapping[str, str], body: str, reply: Reply) -> TestResult:
     """Return the request, the signed content and the response of a test send, without the secret."""
     webhook_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
     return {
         "endpoint_id": endpoint.endpoint_id,
         "delivered": reply.status_code in _OK,
-        "request": {"method": "POST", "url": endpoint.url, "headers": dict(headers), "body": body.decode()},
-        "signed_content": f"{webhook_id}.{timestamp}.{body.decode()}",
+        "request": {"method": "POST", "url": endpoint.url, "headers": dict(headers), "body": body},
+        "signed_content": f"{webhook_id}.{timestamp}.{body}",
         "response": reply_body(reply),
     }

@@ -17,8 +17,11 @@ def webhook_headers(
     custom: Mapping[str, str] | None = None,
     api_version: str = CURRENT_VERSION,
     traceparent: str = "",
+    of_body: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return all headers except those of the connection. `custom` was checked by `custom_headers`.
+
+    `of_body`: those that describe it, if its format has any.
 
     Ours come last and all names are lower case, so that no custom header can replace ours.
     """
@@ -32,4 +35,5 @@ def webhook_headers(
         "webhook-signature": signature,
         "webhook-api-version": api_version,
         **({"traceparent": traceparent} if traceparent else {}),
+        **(of_body or {}),
     }

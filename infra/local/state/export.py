@@ -25,6 +25,7 @@ BOXES: Final[dict[str, dict[str, str]]] = {
     "secret_box": {},
     "previous_secret_box": {},
     "headers_box": {"purpose": "headers"},
+    "routing_key_box": {"purpose": "routing_key"},
 }
 """Attributes of endpoints that KMS sealed, and their encryption context beside the owner."""
 _TABLES: Final = ("rustbox-local-ProjectsTable", "rustbox-local-DeliveriesTable")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -31,6 +32,7 @@ from tests.chat_shapes import problems, texts
 from tests.submission_factory import SUBMISSION_ID
 
 URL = "https://hooks.example.com/x?token=very-hidden"
+ROUTING_KEY = "e93facc04764012d7bfb002500d5d1a6"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/api/webhooks"
 
@@ -494,6 +496,43 @@ def test_a_test_of_a_chat_endpoint_sends_a_signed_card(
     assert problems(body_format, received.body) == []
     assert "Rustbox test message" in texts(json.loads(received.body))
     assert verifies(made["secret"], received)
+
+
+@pytest.mark.parametrize("body_format", ["cloudevents", "cloudevents_structured"])
+def test_a_test_of_cloudevents_is_signed_and_the_sdk_reads_it(
+    insecure: None, project_key: str, receiver: HookReceiver, body_format: str
+) -> None:
+    made = create(project_key, url=receiver.url, format=body_format)
+    received = sent(project_key, made["id"], receiver)
+    event = from_http_event(HTTPMessage(received.headers, received.body))
+    assert (event.get_type(), event.get_id()) == ("webhook.test", received.webhook_id)
+    assert event.get_subject() == made["id"]
+    assert verifies(made["secret"], received)
+
+
+def test_a_test_of_pagerduty_checks_the_key_and_calls_nobody(
+    aws: Aws, insecure: None, project_key: str, receiver: HookReceiver, logged: list[dict[str, Any]]
+) -> None:
+    made = create(project_key, url=receiver.url, format="pagerduty", routing_key=ROUTING_KEY)
+    assert made["routing_key"] == "***"
+    shown = send(project_key, "POST", f"{PATH}/{made['id']}/test")
+    (received,) = receiver.received
+    assert problems("pagerduty", received.body) == []
+    assert json.loads(received.body)["routing_key"] == ROUTING_KEY
+    assert json.loads(received.body)["event_action"] == "resolve"
+    for text in (repr(shown.json), repr(logged), repr(aws.items("DeliveriesTable"))):
+        assert ROUTING_KEY not in text
+
+
+def test_a_routing_key_is_replaced_and_goes_with_its_format(project_key: str, store: EndpointStore) -> None:
+    made = create(project_key, format="pagerduty", routing_key=ROUTING_KEY)
+    before = row(store, made["id"]).routing_key_box
+    assert change(project_key, made["id"], routing_key="***").json["routing_key"] == "***"
+    assert row(store, made["id"]).routing_key_box == before
+    assert change(project_key, made["id"], routing_key=ROUTING_KEY[::-1]).status == 200
+    assert row(store, made["id"]).routing_key_box not in {before, None}
+    assert change(project_key, made["id"], format="slack").json["routing_key"] is None
+    assert row(store, made["id"]).routing_key_box is None
 
 
 def test_a_disabled_endpoint_can_be_tested_and_stays_disabled(

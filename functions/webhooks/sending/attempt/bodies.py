@@ -1,19 +1,33 @@
-"""The body that an endpoint gets of an event: the event itself, a message for people, or only its ids."""
+"""The body that an endpoint gets of an event, with the headers of its format.
+
+It is the event itself, a message for people, or only its ids.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from functions.event_log.cut_body import event_bytes, limit_output
 from functions.http.paths import event_path
-from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, Payload
+from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Payload
+from functions.webhooks.sending.attempt.cloud_events import STRUCTURED_TYPE, attributes, binary_headers, structured_body
 from functions.webhooks.vocabulary.event_types import EVENT_TEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.webhooks.cards.rendering import Cards
     from functions.webhooks.endpoints.model import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body, and the headers that describe it."""
+
+    content: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +37,26 @@ class Bodies:
     cards: Cards
     public_base_url: str
 
-    def body(self, endpoint: Endpoint | None, event_id: str, submission_id: str, event: bytes) -> bytes:
-        """Return the body of an event with these bytes. `endpoint` None: a run's own URL."""
+    def body(
+        self, endpoint: Endpoint | None, event_id: str, submission_id: str, event: bytes, routing_key: str = ""
+    ) -> Body:
+        """Return the body of an event with these bytes. `endpoint` None: a run's own URL. `routing_key`: its own."""
         if endpoint is None:
-            return event
+            return Body(event)
         if endpoint.payload is Payload.THIN:
-            return self._thin(endpoint, event_id, submission_id, event)
-        return self.cards.body(endpoint.format, self._limited(endpoint, submission_id, event))
+            content = self._thin(endpoint, event_id, submission_id, event)
+        else:
+            content = self._limited(endpoint, submission_id, event)
+        match endpoint.format:
+            case BodyFormat.CLOUDEVENTS:
+                context = attributes(event_id, submission_id, event, self.public_base_url)
+                return Body(content, binary_headers(context))
+            case BodyFormat.CLOUDEVENTS_STRUCTURED:
+                context = attributes(event_id, submission_id, event, self.public_base_url)
+                return Body(structured_body(context, content), {"content-type": STRUCTURED_TYPE})
+            case body_format:
+                more = {"routing_key": routing_key} if routing_key else {}
+                return Body(self.cards.body(body_format, content, more))
 
     def _limited(self, endpoint: Endpoint, submission_id: str, event: bytes) -> bytes:
         if endpoint.max_output_bytes >= MAX_OUTPUT_BYTES:

@@ -1,4 +1,4 @@
-"""Sealed secrets of endpoints: signing keys and the values of custom headers."""
+"""Sealed secrets of endpoints: signing keys, the values of custom headers, and the key of PagerDuty."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,6 +58,16 @@ class EndpointSecrets:
             return {}
         values = self.boxes.open(endpoint.headers_box, endpoint.project_id, endpoint.endpoint_id, "headers")
         return dict(zip(endpoint.header_names, values.split(_SEPARATOR), strict=True))
+
+    def routing_key(self, endpoint: Endpoint) -> str:
+        """Return the key of format pagerduty; "" if there is none."""
+        if endpoint.routing_key_box is None:
+            return ""
+        return self.boxes.open(endpoint.routing_key_box, endpoint.project_id, endpoint.endpoint_id, "routing_key")
+
+    def seal_routing_key(self, routing_key: str, project_id: str, endpoint_id: str) -> bytes | None:
+        """Return the sealed key for an endpoint row; None for an empty one."""
+        return self.boxes.seal(routing_key, project_id, endpoint_id, "routing_key") if routing_key else None
 
     def seal_headers(self, headers: Mapping[str, str], project_id: str, endpoint_id: str) -> bytes | None:
         """Return the sealed values for an endpoint row; None if there are no headers."""

@@ -45,15 +45,16 @@ class RequestSigner:
         api_version = CURRENT_VERSION if endpoint is None else endpoint.api_version
         try:
             keys, custom = self._keys(delivery, endpoint, now_ms)
+            routing_key = "" if endpoint is None else EndpointSecrets(self.boxes).routing_key(endpoint)
         except (InvalidSecretError, UnsealError):
             return None
-        body = self.bodies.body(endpoint, delivery.event_id, delivery.submission_id, event)
+        body = self.bodies.body(endpoint, delivery.event_id, delivery.submission_id, event, routing_key)
         timestamp_secs = now_ms // MS_PER_SEC
-        signature = signatures(keys, delivery.event_id, timestamp_secs, body)
+        signature = signatures(keys, delivery.event_id, timestamp_secs, body.content)
         headers = webhook_headers(
-            delivery.event_id, timestamp_secs, signature, custom, api_version, delivery.traceparent
+            delivery.event_id, timestamp_secs, signature, custom, api_version, delivery.traceparent, body.headers
         )
-        return SignedRequest(delivery.url if endpoint is None else endpoint.url, headers, body)
+        return SignedRequest(delivery.url if endpoint is None else endpoint.url, headers, body.content)
 
     def _keys(
         self, delivery: Delivery, endpoint: Endpoint | None, now_ms: int
