@@ -43,13 +43,12 @@ def is_administrator(admin_key: str) -> bool:
     return admin_key == "admin"
 
 
-def gateway(handler: Handler, most_requests: int = 1000) -> Gateway:
+def gateway(handler: Handler, most_requests: int = 1000, out: io.StringIO | None = None) -> Gateway:
     names = [request_name(name, status) for name in ("", "F") for status in (200, 300, 400, 500)]
     counters = Counters([*names, duration_name(""), duration_name("F")], 1)
     invoker = Invoker({"F": Function("F", "m.handler", 3600, 128, {})}, {"F": handler})
-    return Gateway(
-        ROUTES, invoker, Console(io.StringIO()), counters, KeyOwners(project_of, is_administrator), most_requests
-    )
+    console = Console(io.StringIO() if out is None else out)
+    return Gateway(ROUTES, invoker, console, counters, KeyOwners(project_of, is_administrator), most_requests)
 
 
 @contextmanager

@@ -9,9 +9,12 @@ A reader begins with the folders, lowest first. None imports one that follows it
 * `settings`: a check: its settings, its program, its rows
 * `runs`: a run: from a due row through a submission to its events
 * `events`: runs that an event starts: signed calls, the bus, other checks, submissions
+* `status_pages`: the public page of chosen checks
+* `pings`: a heartbeat: runs that a job elsewhere reports
 * `deployment`, `run_deployment`: the wiring of all this; the second starts and ends runs
 * `dispatch`: due rows and messages of the queue
 * `views`, `parameters`, `badge`, `cards`: what clients see, and chat services
-* `routes`, `run_routes`, `inbound_routes`, `badge_routes`: the answers to clients
-* `api`: the table of the routes; `openapi`: the events of checks for the document
+* `routes`, `run_routes`, `inbound_routes`, `ping_routes`, `quiet_routes`, `status_routes`, `badge_routes`: the
+  answers to clients
+* `api`, `ping_api`, `status_api`: the tables of the routes; `openapi`: the events of checks for the document
 """

@@ -1,15 +1,17 @@
-"""The routes of /api/checks and /api/badges."""
+"""The routes of /api/checks, /api/badges and /api/quiet-times."""
 
 from typing import Any
 
 from functions.checks.badge import BadgeView, ShieldsBadge
 from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.inbound_routes import InboundRoutes
+from functions.checks.quiet_routes import QuietRoutes
 from functions.checks.routes import CheckRoutes
 from functions.checks.run_routes import CheckRunRoutes
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.file_schema import JsonSchema
 from functions.checks.settings.model import MAX_CHECKS
+from functions.checks.settings.quiet_times import TagQuietTimes
 from functions.checks.settings.requests import ChangedSettings, InboundEvent, RunNowRequest
 from functions.checks.state import State
 from functions.checks.views import (
@@ -20,6 +22,7 @@ from functions.checks.views import (
     CheckRunView,
     CheckView,
     InboundSecret,
+    TagQuietTimesView,
 )
 from functions.http.openapi.bodies import Error, InvalidError
 from functions.http.openapi.operation import (
@@ -167,7 +170,13 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         CheckRunRoutes.run,
         "runCheck",
         "Run a check now",
-        {202: ("Queued.", (CheckRunView,)), **_BODY, 404: _UNKNOWN, 429: LIMITED},
+        {
+            202: ("Queued.", (CheckRunView,)),
+            **_BODY,
+            404: _UNKNOWN,
+            409: ("`conflict`: a heartbeat has no program.", (Error,)),
+            429: LIMITED,
+        },
         (ID,),
         RunNowRequest,
         {"run": {"value": {}}, "test": {"value": {"affects_state": False}}},
@@ -232,5 +241,27 @@ BADGE_ROUTES: tuple[Route[BadgeRoutes], ...] = (
         {200: ("Cached for 60 s.", (ShieldsBadge,)), **_BADGE},
         (path("token", {"type": "string"}),),
         security=None,
+    ),
+)
+QUIET_ROUTES: tuple[Route[QuietRoutes], ...] = (
+    Route(
+        "GET",
+        "/api/quiet-times",
+        QuietRoutes.show,
+        "getQuietTimes",
+        "Show the quiet times of the project's tags",
+        {200: ("By tag.", (TagQuietTimesView,)), **KEYED},
+    ),
+    Route(
+        "PUT",
+        "/api/quiet-times",
+        QuietRoutes.put,
+        "putQuietTimes",
+        "Replace the quiet times of the project's tags",
+        {200: ("By tag.", (TagQuietTimesView,)), 400: BAD, **TAKES_BODY},
+        request=TagQuietTimes,
+        examples={
+            "maintenance": {"value": {"tags": {"database": [{"schedule": "cron(0 2 ? * SUN *)", "minutes": 120}]}}}
+        },
     ),
 )

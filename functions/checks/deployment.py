@@ -7,18 +7,28 @@ from typing import TYPE_CHECKING
 
 from functions.submissions.deployment import SubmissionDeployment
 from functions.telemetry import warn
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from functions.checks.events.event_store import EventStore
     from functions.checks.events.inbound import Inbound
     from functions.checks.events.request_limit import RequestLimit
+    from functions.checks.pings.store import PingStore
+    from functions.checks.pings.take import PingTaking
     from functions.checks.runs.hints import CheckHints
+    from functions.checks.runs.outages import OutageStore
     from functions.checks.runs.store import RunStore
+    from functions.checks.settings.quiet_store import QuietStore
     from functions.checks.settings.store import CheckStore
     from functions.checks.settings.trigger_rules import TriggerRules
     from functions.checks.settings.trigger_store import TriggerStore
     from functions.checks.settings.variables import CheckVariables
+    from functions.checks.status_pages.store import StatusPageStore
     from functions.submissions.model import Submission
+
+
+_PAGE_FRESH_MS = 15_000
+_MOST_PAGES = 200
 
 
 class CheckDeployment(SubmissionDeployment):
@@ -62,6 +72,13 @@ class CheckDeployment(SubmissionDeployment):
         return TriggerStore(self.settings.checks_table, self.dynamodb, self.clock)
 
     @cached_property
+    def quiet_times(self) -> QuietStore:
+        """Quiet times of tags."""
+        from functions.checks.settings.quiet_store import QuietStore
+
+        return QuietStore(self.settings.checks_table, self.dynamodb, self.clock)
+
+    @cached_property
     def trigger_rules(self) -> TriggerRules:
         """Rules for changes of triggers."""
         from functions.checks.settings.trigger_rules import TriggerRules
@@ -88,6 +105,39 @@ class CheckDeployment(SubmissionDeployment):
         from functions.checks.settings.variables import CheckVariables
 
         return CheckVariables(self.secret_boxes)
+
+    @cached_property
+    def outages(self) -> OutageStore:
+        """Outages that are over."""
+        from functions.checks.runs.outages import OutageStore
+
+        return OutageStore(self.settings.checks_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def status_pages(self) -> StatusPageStore:
+        """Status pages."""
+        from functions.checks.status_pages.store import StatusPageStore
+
+        return StatusPageStore(self.settings.checks_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def rendered_pages(self) -> TtlCache[str, str]:
+        """Rendered status pages by token: a flood of readers reads the checks once in a while."""
+        return TtlCache(_PAGE_FRESH_MS, _MOST_PAGES, self.clock)
+
+    @cached_property
+    def pings(self) -> PingStore:
+        """Tokens and bodies of pings."""
+        from functions.checks.pings.store import PingStore
+
+        return PingStore(self.settings.checks_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def ping_taking(self) -> PingTaking:
+        """Takes pings."""
+        from functions.checks.pings.take import PingTaking
+
+        return PingTaking(self.checks, self.quiet_times, self.pings, self.check_hints, self.log, self.clock)
 
     @cached_property
     def inbound_calls(self) -> Inbound:

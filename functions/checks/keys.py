@@ -53,6 +53,31 @@ def count_key(project_id: str) -> Key:
     return key(checks_pk(project_id), "CHECKS")
 
 
+def quiet_key(project_id: str) -> Key:
+    """Return the key of the quiet times of tags."""
+    return key(checks_pk(project_id), "QUIET")
+
+
+def status_page_key(project_id: str) -> Key:
+    """Return the key of the status page of a project."""
+    return key(checks_pk(project_id), "STATUS")
+
+
+def status_token_key(token: str) -> Key:
+    """Return the key of the token of a status page."""
+    return key(f"STATUS#{token}", "STATUS")
+
+
+def outages_pk(project_id: str, check_id: str) -> str:
+    """Return the partition key of the outages of a check."""
+    return f"OUTAGES#{project_id}#{check_id}"
+
+
+def outage_key(project_id: str, check_id: str, since: str) -> Key:
+    """Return the key of an outage."""
+    return key(outages_pk(project_id, check_id), since)
+
+
 def requests_key(project_id: str, profile: str, hour: int) -> Key:
     """Return the key of the number of runs that a project requested in an hour since the epoch."""
     return key(checks_pk(project_id), f"REQUESTS#{profile}#{hour}")
@@ -61,6 +86,21 @@ def requests_key(project_id: str, profile: str, hour: int) -> Key:
 def badge_key(token: str) -> Key:
     """Return the key of a badge."""
     return key(f"BADGE#{token}", "BADGE")
+
+
+def ping_key(token_hash: str) -> Key:
+    """Return the key of the token of a heartbeat's pings, by its hash."""
+    return key(f"PING#{token_hash}", "PING")
+
+
+def ping_bodies_pk(project_id: str, check_id: str) -> str:
+    """Return the partition key of the bodies of a heartbeat's pings."""
+    return f"PINGS#{project_id}#{check_id}"
+
+
+def ping_body_key(project_id: str, check_id: str, place: int) -> Key:
+    """Return the key of the body of a ping."""
+    return key(ping_bodies_pk(project_id, check_id), f"{place:02}")
 
 
 def hook_key(check_id: str) -> Key:

@@ -127,7 +127,10 @@ class CheckRoutes:
             now = self.deployment.clock()
             if before.standing.state is not State.PAUSED:
                 return before
-            return _scheduled(replace(before, standing=resume(before.standing, now).standing), now, before.spread_ms)
+            after = replace(before, standing=resume(before.standing, now).standing)
+            if before.settings.is_heartbeat:  # its next ping has a whole period
+                after = replace(after, anchor_ms=now)
+            return _scheduled(after, now, before.spread_ms)
 
         return self._changed(app, id_text, "Check resumed", resumed)
 

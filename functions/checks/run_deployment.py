@@ -69,7 +69,7 @@ class CheckRunDeployment(CheckDeployment):
             runs=self.check_runs,
             submissions=self.submissions,
             submitter=RunSubmitter(self.registry, self.submissions, self.run_acceptance, self.check_variables),
-            completer=RunCompleter(self.checks, self.check_runs, self.payloads, base_url, self.clock),
+            completer=RunCompleter(self.checks, self.quiet_times, self.check_runs, self.payloads, base_url, self.clock),
             outbox=self.outbox,
             hints=self.check_hints,
             start_followers=self.following.after_run,

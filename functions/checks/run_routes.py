@@ -10,6 +10,7 @@ from functions.checks.runs.model import RunKind, new_run
 from functions.checks.settings.event_data import checked_text
 from functions.checks.settings.requests import RunNowRequest
 from functions.checks.views import run_view
+from functions.errors import ConflictError
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
@@ -33,6 +34,8 @@ class CheckRunRoutes:
     def run(self, app: Resolver, id_text: str) -> Response[str]:
         """Run a check now."""
         check = own_check(self.deployment, app, id_text)
+        if check.settings.is_heartbeat:
+            raise ConflictError("A heartbeat has no program to run. Its job elsewhere reports with pings.")
         request = RunNowRequest()
         if app.current_event.body:
             request = parse_body(RunNowRequest, json_body(app.current_event))

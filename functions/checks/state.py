@@ -12,6 +12,8 @@ A run is one scheduled time with all its retries. History is written in every ca
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from functions.checks.schedule.quiet_time import QuietTime, quiet_until
+
 MAX_RETRIES = 3
 MAX_OF_RUNS = 10
 _HOUR_MS = 3_600_000
@@ -42,10 +44,15 @@ class Rules:
     retries: int = 0
     remind_hours: int = 0
     muted_until_ms: int | None = None
+    quiet: tuple[QuietTime, ...] = ()
 
     def is_muted(self, now_ms: int) -> bool:
         """Whether messages are silenced now."""
         return self.muted_until_ms is not None and now_ms < self.muted_until_ms
+
+    def quiet_until_ms(self, now_ms: int) -> int | None:
+        """Return when to look again whether it is quiet; None if changes of the state are sent now."""
+        return quiet_until(self.quiet, now_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +83,15 @@ class Standing:
     outage_ms: int | None = None
     told: State = State.NEW
     told_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A stretch of time in which a check was down. `state`: the last one of them."""
+
+    since_ms: int
+    until_ms: int
+    state: State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +148,20 @@ def resume(standing: Standing, now_ms: int) -> Step:
     return Step(standing=Standing(since_ms=now_ms, told=standing.told, told_ms=standing.told_ms))
 
 
+def tell(standing: Standing, rules: Rules, now_ms: int) -> Step:
+    """Announce the state after a quiet time, if the last message gave another one. A paused check announces nothing."""
+    is_told = standing.told is standing.state or standing.state is State.PAUSED
+    return Step(standing=standing) if is_told else _announce(standing, rules, now_ms)
+
+
+def ended_outage(before: Standing, after: Standing) -> Outage | None:
+    """Return the outage that a change of the standing ends; None if it ends none."""
+    since_ms = before.bad_since_ms
+    if since_ms is None or after.bad_since_ms is not None:
+        return None
+    return Outage(since_ms=since_ms, until_ms=after.since_ms, state=before.state)
+
+
 def _state_after(before: State, rules: Rules, recent: tuple[int, ...], finished: Finished) -> State:
     if sum(map(bool, recent)) >= rules.failures_needed:
         return State.FAILING
@@ -156,7 +186,8 @@ def _announce(standing: Standing, rules: Rules, now_ms: int) -> Step:
     """Announce the state if the last message gave another one, or if a reminder is due."""
     was, state = standing.told, standing.state
     is_reminder = was is state
-    if rules.is_muted(now_ms) or (is_reminder and not _is_reminder_due(standing, rules, now_ms)):
+    is_silent = rules.is_muted(now_ms) or rules.quiet_until_ms(now_ms) is not None
+    if is_silent or (is_reminder and not _is_reminder_due(standing, rules, now_ms)):
         return Step(standing=standing)
     told = replace(standing, told=state, told_ms=now_ms)
     if was is State.NEW and state is State.UP:  # the first pass is not announced

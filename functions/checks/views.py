@@ -10,9 +10,10 @@ from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.assertions.kinds import Assertions
 from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
 from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
-from functions.checks.settings.check_settings import FailAfter, MissedRule, Overlap, without_program
+from functions.checks.settings.check_settings import CheckKind, FailAfter, MissedRule, Overlap, without_program
 from functions.checks.settings.event_data import EventAs
 from functions.checks.settings.model import Check
+from functions.checks.settings.quiet_times import QuietTimes
 from functions.checks.settings.triggers import Trigger
 from functions.checks.state import State
 from functions.clock import to_rfc3339
@@ -38,7 +39,8 @@ class SettingsView(TypedDict):
 
     name: str
     slug: str
-    language: str
+    kind: CheckKind
+    language: Annotated[str | None, Field(description="None of a heartbeat.")]
     profile: Profile
     limits: RequestLimits | None
     env: Annotated[dict[str, str], Field(description="Names of its variables. Each value is ***.")]
@@ -57,6 +59,7 @@ class SettingsView(TypedDict):
     remind_hours: int
     notify: list[Uuid]
     muted_until: Time | None
+    quiet: QuietTimes
     runbook_url: str | None
     should_fail: bool
     tags: list[str]
@@ -72,7 +75,13 @@ class ListedCheck(SettingsView):
     id: Uuid
     state: State
     state_since: Time | None
-    next_runs: Annotated[list[Time], Field(description="The next five, in the check's time zone, with its spread.")]
+    next_runs: Annotated[
+        list[Time],
+        Field(
+            description="The next five, in the check's time zone, with its spread. Of a heartbeat: when its next pings "
+            "are late."
+        ),
+    ]
     last_run: LastRun | None
     badge_url: Annotated[
         str, Field(description="Everybody who knows it may see the state. Also with .json and /shields.")
@@ -125,6 +134,7 @@ class CheckRunView(TypedDict):
     started_at: Time | None
     completed_at: Time | None
     assertions: list[AssertionResult]
+    body_url: Annotated[str | None, Field(description="The body of its ping, while it is among the latest 100.")]
 
 
 class CheckRunPage(TypedDict):
@@ -138,6 +148,33 @@ class InboundSecret(TypedDict):
     """A new inbound secret. No other response shows it."""
 
     secret: str
+    url: str
+
+
+class StatusPageView(TypedDict):
+    """The status page of a project."""
+
+    title: str
+    checks: Annotated[list[str], Field(description="Slugs.")]
+    shows_output: bool
+    url: Annotated[str, Field(description="Everybody who knows it may see the page.")]
+
+
+class StatusPageDeleted(TypedDict):
+    """A deleted status page."""
+
+    deleted: Literal[True]
+
+
+class TagQuietTimesView(TypedDict):
+    """Quiet times of all checks with a tag."""
+
+    tags: dict[str, QuietTimes]
+
+
+class PingUrl(TypedDict):
+    """The new address of a heartbeat's pings. No other response shows it."""
+
     url: str
 
 
@@ -165,16 +202,16 @@ def check_view(check: Check, now_ms: int) -> CheckView:
 
 def check_detail(check: Check, runs: Iterable[Run], now_ms: int) -> CheckDetail:
     """Return the body of a check with figures of its history. `runs`: the latest ones."""
-    return {**check_view(check, now_ms), "statistics": summarise(_history_points(runs), now_ms)}
+    return {**check_view(check, now_ms), "statistics": summarise(_history_points(check, runs), now_ms)}
 
 
 def next_runs(check: Check, now_ms: int) -> list[str]:
-    """Return when the next five runs are due, spread included, in the zone of the check."""
+    """Return when the next five runs are due, spread or grace included, in the zone of the check."""
     first = check.next_slot_ms
     if first is None:
         return []
-    times = [first, *islice(check.times_after(max(first, now_ms - check.spread_ms)), SHOWN_TIMES - 1)]
-    return [check.in_zone(time + check.spread_ms) for time in times]
+    times = [first, *islice(check.times_after(max(first, now_ms - check.delay_ms)), SHOWN_TIMES - 1)]
+    return [check.in_zone(time + check.delay_ms) for time in times]
 
 
 def run_view(run: Run) -> CheckRunView:
@@ -194,11 +231,14 @@ def run_view(run: Run) -> CheckRunView:
         "started_at": run.started_at,
         "completed_at": run.completed_at,
         "assertions": list(run.results),
+        "body_url": None if run.ping is None else f"/api/checks/{run.check_id}/pings/{run.ping}",
     }
 
 
-def _history_points(runs: Iterable[Run]) -> Iterator[HistoryPoint]:
-    """Return what statistics need of runs that have ended."""
+def _history_points(check: Check, runs: Iterable[Run]) -> Iterator[HistoryPoint]:
+    """Return what statistics need of runs that have ended. A missed ping is a failure: nobody knows of its job."""
     for run in runs:
-        if run.affects_state and run.status in FINAL_STATUSES:
+        if check.settings.is_heartbeat and run.status is RunStatus.MISSED:
+            yield HistoryPoint(run.scheduled_ms, "failed")
+        elif run.affects_state and run.status in FINAL_STATUSES:
             yield HistoryPoint(run.scheduled_ms, run.status.value, run.wall_time_secs)  # type: ignore[arg-type]  # the final statuses are its kinds

@@ -3,7 +3,9 @@
 import functools
 from typing import Any
 
-from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, RUN_ROUTES
+from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, QUIET_ROUTES, RUN_ROUTES
+from functions.checks.ping_api import PING_ROUTES
+from functions.checks.status_api import STATUS_ROUTES
 from functions.console.api import CONSOLE_ROUTES
 from functions.events.api import EVENT_ROUTES
 from functions.events.catalogue import WEBHOOKS
@@ -46,6 +48,9 @@ def _built() -> dict[str, Any]:
             *CHECK_ROUTES,
             *RUN_ROUTES,
             *INBOUND_ROUTES,
+            *PING_ROUTES,
+            *QUIET_ROUTES,
+            *STATUS_ROUTES,
             *BADGE_ROUTES,
             *ENDPOINT_ROUTES,
             *ENDPOINT_ACTION_ROUTES,

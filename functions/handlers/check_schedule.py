@@ -36,6 +36,7 @@ preload(
     "checks.runs.fire",
     "checks.runs.steps",
     "checks.runs.submit",
+    "checks.settings.quiet_store",
     "checks.settings.store",
     "checks.settings.trigger_store",
     "checks.settings.variables",

@@ -1,14 +1,19 @@
-"""Lambda entry point of /api/checks and /api/badges: a project's checks and their history."""
+"""Lambda entry point of /api/checks, /api/pings and /api/badges: a project's checks and their history."""
 
 import functools
 
 from functions.aws.deployment import preload
-from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, RUN_ROUTES
+from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, QUIET_ROUTES, RUN_ROUTES
 from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.deployment import CheckDeployment
 from functions.checks.inbound_routes import InboundRoutes
+from functions.checks.ping_api import PING_ROUTES
+from functions.checks.ping_routes import PingRoutes
+from functions.checks.quiet_routes import QuietRoutes
 from functions.checks.routes import CheckRoutes
 from functions.checks.run_routes import CheckRunRoutes
+from functions.checks.status_api import STATUS_ROUTES
+from functions.checks.status_routes import StatusRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import load_settings
 from functions.telemetry import logger
@@ -17,12 +22,17 @@ preload(
     "checks.events.event_store",
     "checks.events.inbound",
     "checks.events.request_limit",
+    "checks.pings.store",
+    "checks.pings.take",
     "checks.runs.hints",
+    "checks.runs.outages",
     "checks.runs.store",
+    "checks.settings.quiet_store",
     "checks.settings.store",
     "checks.settings.trigger_rules",
     "checks.settings.trigger_store",
     "checks.settings.variables",
+    "checks.status_pages.store",
     "projects.registry",
     "projects.store",
     "webhooks.target.secret_box",
@@ -43,6 +53,9 @@ def build_resolver() -> Resolver:
     app.serve(CHECK_ROUTES, lambda: CheckRoutes(deployment()))
     app.serve(RUN_ROUTES, lambda: CheckRunRoutes(deployment()))
     app.serve(INBOUND_ROUTES, lambda: InboundRoutes(deployment()))
+    app.serve(PING_ROUTES, lambda: PingRoutes(deployment()))
+    app.serve(QUIET_ROUTES, lambda: QuietRoutes(deployment()))
+    app.serve(STATUS_ROUTES, lambda: StatusRoutes(deployment()))
     app.serve(BADGE_ROUTES, lambda: BadgeRoutes(deployment()))
     return app
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
 
 
+type Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
 class Route[Part](NamedTuple):
     """One method of one path: who serves it, and what the OpenAPI document says about it.
 
@@ -21,7 +24,7 @@ class Route[Part](NamedTuple):
     A NamedTuple, because handlers import it at their cold start: a dataclass takes five times as long to define.
     """
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Method
     path: str
     serve: Callable[Concatenate[Part, Resolver, ...], Response[Any]]
     operation_id: str

@@ -1,10 +1,12 @@
 """A check on the running stack turns failing and up again, and both webhooks verify as a customer verifies them."""
 
 import json
+import subprocess
 import time
 from typing import Any
 
 import httpx
+import pytest
 from standardwebhooks.webhooks import Webhook
 
 from tests.system.local_stack import LocalStack, wait_until
@@ -53,6 +55,34 @@ def test_a_check_turns_failing_and_up_again_with_two_verified_webhooks(client: h
     assert failing["failed"][0]["actual"] == "broken\n"
     assert "+broken" in failing["difference"]
     assert up["outage_secs"] >= 0
+
+
+@pytest.mark.timeout(300)
+def test_a_heartbeat_from_curl_goes_missing_and_comes_back(client: httpx.Client) -> None:
+    body = {"kind": "heartbeat", "name": "job", "schedule": "rate(1 day)", "grace_minutes": 1}
+    with open_inbox() as inbox:
+        events = ["check.state.changed", "check.run.missed"]
+        endpoint = client.post("/api/webhooks", json={"url": inbox.url, "events": events, "secret": SECRET}).json()[
+            "id"
+        ]
+        path = f"/api/checks/{client.post('/api/checks', json=body).json()['id']}"
+        url = f"{client.base_url}".rstrip("/") + client.post(f"{path}/ping-url").json()["url"]
+
+        def curl(word: str) -> str:
+            command = ("curl", "-fsS", "-m", "10", "--retry", "3", f"{url}{word}")
+            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+        assert (curl(""), client.get(path).json()["state"]) == ("OK", "up")
+        assert curl("/start") == "OK"  # and the job dies: its end is due within the grace
+        wait_until(lambda: client.get(path).json()["state"] == "late", 200, "the heartbeat is late")
+        assert (curl("/0"), client.get(path).json()["state"]) == ("OK", "up")
+        wait_until(lambda: len(inbox.all()) == 3, 100, "missed, late and up came")
+        bodies = [Webhook(SECRET).verify(each.body, each.headers) for each in inbox.all()]
+        client.delete(f"/api/webhooks/{endpoint}")
+        client.delete(path)
+    changed = sorted((each for each in bodies if "state" in each), key=lambda each: each["timestamp"])
+    assert [(each["previous_state"], each["state"]) for each in changed] == [("up", "late"), ("late", "up")]
+    assert changed[1]["outage_secs"] >= 0
 
 
 def test_an_event_on_the_bus_runs_a_check(stack: LocalStack, client: httpx.Client) -> None:

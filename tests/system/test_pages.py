@@ -86,6 +86,8 @@ def test_every_command_of_the_page_about_checks_works(stack: LocalStack, client:
     assert printed[1].count("T02:") == 5
     assert json.loads(printed[2].strip().splitlines()[-1])["items"][0]["status"] == "passed"
     assert printed[3].strip().splitlines()[-1] == "failing"
+    assert printed[5].strip().splitlines()[-1] == "up"
+    assert "<bdi>Site</bdi>" in (tmp_path / "status.html").read_text()
     assert client.get(f"/api/checks/{check}").status_code == httpx.codes.NOT_FOUND
 
 

@@ -16,6 +16,7 @@ CHECK_ID, RUN_ID = "5b0a4a3e-0d53-4f5e-9c5d-6f6f4b5a0c11", "7f3f8d9c-52f2-4f0d-8
 SETTINGS: dict[str, Any] = {
     "name": "Totals",
     "slug": "totals",
+    "kind": "program",
     "language": "python",
     "profile": "judge",
     "limits": {"memory_mb": 64.0},
@@ -31,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "fail_after": {"needed": 1, "of": 1},
     "remind_hours": 0,
     "notify": [],
+    "quiet": [],
     "should_fail": False,
     "tags": ["nightly"],
     "trigger": {"type": "check", "slug": "import"},

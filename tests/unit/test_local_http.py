@@ -13,7 +13,7 @@ from infra.local.declarations.stack import Route
 from infra.local.http.gateway import Router
 from infra.local.http.http_event import from_result, to_event
 from infra.local.triggers.mappings import failed_ids
-from tests.local_front import gateway
+from tests.local_front import gateway, ok
 
 
 def _scope(**fields: Any) -> dict[str, Any]:
@@ -133,6 +133,21 @@ def test_a_request_whose_body_breaks_off_reaches_no_function() -> None:
 
     asyncio.run(gateway(handler)(_scope(), receive, send))
     assert (seen, sent, received) == ([], [], [])
+
+
+@pytest.mark.parametrize("path", ["/api/pings/SECRET", "/api/pings/SECRET/fail", "/status/SECRET"])
+def test_the_console_line_of_a_request_holds_no_token(path: str) -> None:
+    out = io.StringIO()
+
+    async def send(_message: dict[str, Any]) -> None:
+        pass
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    asyncio.run(gateway(ok, out=out)({**_scope(), "path": path}, receive, send))
+    assert path.partition("SECRET")[0] in out.getvalue()
+    assert "SECRET" not in out.getvalue()
 
 
 def test_without_a_default_route_the_gateway_itself_answers() -> None:

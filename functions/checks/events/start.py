@@ -61,12 +61,16 @@ class Starter:
             list(pool.map(lambda check: self.start(check, cause), checks))
 
     def start(self, check: Check, cause: Cause) -> None:
-        """Start a run, except for a repeated event or while the check is paused. Raises the table's errors.
+        """Start a run, except of a heartbeat, of a paused check, or for a repeated event. Raises the table's errors.
 
         Beyond the limit of requests, write one skipped run of the check in an hour.
         """
         event_id = cause.event_id
-        if check.is_paused or self.events.first_run(check.check_id, event_id) is not None:
+        if (
+            check.is_paused
+            or check.settings.is_heartbeat
+            or self.events.first_run(check.check_id, event_id) is not None
+        ):
             return
         now = self.clock()
         text = None if cause.data is None else event_text(cause.data)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from functions.aws.dynamodb.retries import tries
 from functions.checks.assertions.difference import difference
 from functions.checks.assertions.evaluation import Outcome, evaluate
-from functions.checks.runs.event_bodies import run_event, state_event
+from functions.checks.runs.ended import summary, with_events, with_told_state
 from functions.checks.runs.model import Run, RunStatus
-from functions.checks.state import Finished, Standing, State, Step, settle, settle_missed
+from functions.checks.state import Finished, Rules, Standing, State, Step, settle, settle_missed, tell
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.messages.verdict import Verdict
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
     from functions.checks.runs.store import RunStore
     from functions.checks.settings.model import Check
+    from functions.checks.settings.quiet_store import QuietStore
     from functions.checks.settings.store import CheckStore
     from functions.submissions.model import Submission
 
@@ -35,6 +36,7 @@ class RunCompleter:
     """Completes runs. `public_base_url` has no trailing slash."""
 
     store: CheckStore
+    quiet: QuietStore
     runs: RunStore
     payloads: Payloads
     public_base_url: str
@@ -74,7 +76,7 @@ class RunCompleter:
         change = "" if last_good is None else difference(last_good, stdout)
         good = stdout if has_passed and len(stdout) <= _GOOD_MAX_BYTES else None
         return self._end(
-            check, run, ended, lambda now: settle(now.standing, now.rules, finished, self.clock()), change, good
+            check, run, ended, lambda now, rules: settle(now.standing, rules, finished, self.clock()), change, good
         )
 
     def refuse(self, check: Check, run: Run, reason: str) -> Run | None:
@@ -82,30 +84,55 @@ class RunCompleter:
         ended = replace(run, status=RunStatus.ERROR, reason=reason, completed_at=to_rfc3339(self.clock()))
         last = replace(run, attempt=check.settings.retries)
         finished = _finished(last, passed=False, is_platform_fault=True)
-        return self._end(check, run, ended, lambda now: settle(now.standing, now.rules, finished, self.clock()))
+        return self._end(check, run, ended, lambda now, rules: settle(now.standing, rules, finished, self.clock()))
 
     def miss(self, check: Check, run: Run) -> Run | None:
         """End a run that did not start."""
-        missed = replace(run, status=RunStatus.MISSED)
-        return self._end(check, run, missed, lambda now: settle_missed(now.standing, now.rules, self.clock()))
+
+        def step(now: Check, rules: Rules) -> Step:
+            if now.pings.ended_ms > run.scheduled_ms:  # a ping came since
+                return Step(standing=now.standing)
+            return settle_missed(now.standing, rules, self.clock())
+
+        return self._end(check, run, replace(run, status=RunStatus.MISSED), step)
+
+    def tell(self, check: Check, run: Run) -> Run | None:
+        """Tell the state that a quiet time withheld, if the last message gave another one.
+
+        None if another process was faster.
+        """
+        for _ in tries():
+            rules, now = self.quiet.rules(check), self.clock()
+            step = tell(check.standing, rules, now)
+            told = with_told_state(check, run, rules, step, now, self.public_base_url)
+            if self.runs.settle(run, told, check, replace(check, standing=step.standing), None):
+                return told
+            latest = self.store.get(check.project_id, check.check_id)
+            if latest is None:
+                return None
+            check = latest
+        return None
 
     def _end(
         self,
         check: Check,
         run: Run,
         ended: Run,
-        step_of: Callable[[Check], Step],
+        step_of: Callable[[Check, Rules], Step],
         change: str = "",
         good: bytes | None = None,
     ) -> Run | None:
         for _ in tries():
             affects = ended.affects_state and not check.is_paused
-            step = step_of(check)
+            rules = self.quiet.rules(check)
+            step = step_of(check, rules)
             if affects and step.retry:
                 return self._again(run, ended)
             after = self._moved(check, step.standing if affects else check.standing)
-            final = self._with_events(check, ended, step, change) if affects else replace(ended, due_at_ms=None)
-            after = replace(after, last_run=_summary(final))
+            final = replace(ended, due_at_ms=None)
+            if affects:
+                final = with_events(check, ended, rules, step, self.clock(), self.public_base_url, change)
+            after = replace(after, last_run=summary(final))
             reach("check.before_settle")
             if self.runs.settle(run, final, check, after, good if affects else None):
                 reach("check.after_settle")
@@ -138,16 +165,6 @@ class RunCompleter:
                 return replace(after, next_slot_ms=sooner)
         return after
 
-    def _with_events(self, check: Check, ended: Run, step: Step, change: str) -> Run:
-        """Return the final run with the events to publish; due until they are."""
-        now = self.clock()
-        if check.rules.is_muted(now):  # other checks may follow this run all the same, but not a missed one
-            return replace(ended, due_at_ms=None) if ended.status is RunStatus.MISSED else ended
-        events = [run_event(check, ended, now, self.public_base_url)]
-        if step.announce is not None:
-            events.append(state_event(check, ended, step.announce, change, now, self.public_base_url))
-        return replace(ended, events=tuple(events))
-
 
 def _finished(run: Run, *, passed: bool, is_platform_fault: bool) -> Finished:
     return Finished(
@@ -164,13 +181,3 @@ def _status(run: Run, *, has_passed: bool, is_fault: bool) -> RunStatus:
     if not has_passed:
         return RunStatus.FAILED
     return RunStatus.FLAKY if run.earlier_failed else RunStatus.PASSED
-
-
-def _summary(run: Run) -> dict[str, object]:
-    return {
-        "run_id": run.run_id,
-        "status": run.status.value,
-        "scheduled_at": to_rfc3339(run.scheduled_ms),
-        "submission_id": run.submission_id,
-        "verdict": run.verdict,
-    }

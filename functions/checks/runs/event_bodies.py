@@ -118,6 +118,11 @@ def events_of(run: Run) -> list[Event]:
     ]
 
 
+def is_told_state(run: Run) -> bool:
+    """Whether only the state is left to publish, which a quiet time withheld: the run itself was published before."""
+    return [event_type for event_type, _ in run.events] == [EVENT_CHECK_CHANGED]
+
+
 def _check_event(check: Check, run: Run, at_ms: int, public_base_url: str) -> CheckEvent:
     submission_id = run.submission_id
     return {

@@ -62,16 +62,17 @@ def due_runs(check: Check, now: int) -> tuple[list[Run], Check]:
     """Return the runs of the due times, oldest first, and the check moved to its next time.
 
     Only the latest run may start. The ones before it are missed: they could not start before the next was due.
+    A heartbeat has no program, so all of its due times are missed.
     """
-    first, until = check.next_slot_ms or 0, now - check.spread_ms
+    first, until = check.next_slot_ms or 0, now - check.delay_ms
     times = [first, *islice(takewhile(lambda time: time <= until, check.times_after(first)), _MOST_TIMES - 1)]
     next_time = check.next_time_after(times[-1])
     is_whole = next_time is None or next_time > until  # else more times are due
     runs = [_missed(check, time, now) for time in times]
     after = replace(check, next_slot_ms=next_time)
-    late_ms = now - check.spread_ms - times[-1]
+    late_ms = now - check.delay_ms - times[-1]
     grace_ms = check.settings.grace_minutes * MINUTE_MS if check.settings.missed is MissedRule.RUN_LATEST else 0
-    if is_whole and late_ms <= max(ON_TIME_MS, grace_ms):
+    if is_whole and not check.settings.is_heartbeat and late_ms <= max(ON_TIME_MS, grace_ms):
         runs[-1] = _latest(check, times[-1], now, late_ms)
         if runs[-1].status is RunStatus.QUEUED:
             after = replace(after, open_run_id=runs[-1].run_id)
@@ -93,6 +94,9 @@ def _latest(check: Check, scheduled_ms: int, now: int, late_ms: int) -> Run:
 
 
 def _missed(check: Check, scheduled_ms: int, now: int) -> Run:
-    late_secs = (now - scheduled_ms - check.spread_ms) // MS_PER_SEC
-    reason = f"the schedule was not served in time: {late_secs} s late"
+    if check.settings.is_heartbeat:
+        reason = f"no ping came by {check.in_zone(scheduled_ms + check.delay_ms)}"
+    else:
+        late_secs = (now - scheduled_ms - check.spread_ms) // MS_PER_SEC
+        reason = f"the schedule was not served in time: {late_secs} s late"
     return replace(_scheduled_run(check, scheduled_ms, now), status=RunStatus.MISSED, reason=reason)

@@ -49,7 +49,8 @@ class Run:
 
     `due_at_ms`: when the next step is due; None in the end. `events`: stored until they are published, as pairs of
     type and body. `results`: the assertions. `attempt` counts from 0; `earlier_failed`: one before
-    did not hold its assertions. `chain`: how many runs of other checks led to it.
+    did not hold its assertions. `chain`: how many runs of other checks led to it. `ping`: the number of a ping with a
+    body. `quiet_until_ms`: when the state that it left is told, if that was not sent by then.
     """
 
     run_id: str
@@ -65,6 +66,8 @@ class Run:
     reason: str = ""
     event: str | None = field(default=None, repr=False)
     chain: int = 0
+    ping: int | None = None
+    quiet_until_ms: int | None = None
     due_at_ms: int | None = None
     submission_id: str | None = None
     verdict: str | None = None
@@ -78,6 +81,11 @@ class Run:
     def position(self) -> str:
         """Its place in the history; the newest is the greatest."""
         return f"{to_rfc3339(self.scheduled_ms)}#{self.run_id}"
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether its events are published, but a quiet time withholds the state that it left."""
+        return self.quiet_until_ms is not None and not self.events
 
     @property
     def is_settled(self) -> bool:

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.checks.runs.event_bodies import events_of
+from functions.checks.runs.event_bodies import events_of, is_told_state
 from functions.checks.runs.model import FINAL_STATUSES, Run, RunStatus
 from functions.checks.schedule.expression import MINUTE_MS
 from functions.checks.settings.triggers import EndedAs
@@ -67,20 +67,24 @@ class RunSteps:
         reach("check.after_lease")
         check = self.store.get(run.project_id, run.check_id, with_source=True)
         if check is None:
-            self._drop(leased)
+            self._drop(leased, "the check was deleted")
+        elif leased.status is RunStatus.QUEUED and check.settings.is_heartbeat:
+            self._drop(leased, "a heartbeat has no program to run")
         elif leased.status is RunStatus.QUEUED:
             self._start(check, leased)
         elif leased.status is RunStatus.RUNNING:
             self._look(check, leased)
+        elif leased.is_withheld:
+            self._publish(check, self.completer.tell(check, leased))
         elif leased.status is RunStatus.MISSED and not leased.events:
             self._publish(check, self.completer.miss(check, leased))
         else:
             self._publish(check, leased)
 
-    def _drop(self, run: Run) -> None:
-        """End a run whose check was deleted."""
+    def _drop(self, run: Run, reason: str) -> None:
+        """End a run that can neither start nor change a state."""
         status = run.status if run.status in FINAL_STATUSES else RunStatus.SKIPPED
-        ended = replace(run, status=status, reason="the check was deleted", due_at_ms=None, events=())
+        ended = replace(run, status=status, reason=reason, due_at_ms=None, events=())
         self.runs.put_leased(ended, run)
 
     def _start(self, check: Check, run: Run) -> None:
@@ -139,12 +143,15 @@ class RunSteps:
         self._publish(check, ended)
 
     def _publish(self, check: Check, run: Run | None) -> None:
-        if run is None or run.is_settled or run.status not in FINAL_STATUSES:
+        if run is None or run.is_settled or run.is_withheld or run.status not in FINAL_STATUSES:
             return
         for event in events_of(run):
             self.outbox.publish(event, only=frozenset(check.settings.notify))
         reach("check.after_publish")
-        if run.status in _STARTS_OTHERS:
+        if run.status in _STARTS_OTHERS and not is_told_state(run):
             self.start_followers(check, run)
         reach("check.after_follow")
-        self.runs.finish_events(run)
+        if run.quiet_until_ms is None:
+            self.runs.finish_events(run)
+        else:
+            self.runs.put_leased(replace(run, events=(), due_at_ms=run.quiet_until_ms), run)

@@ -12,11 +12,12 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
 from functions.checks.runs import rows
+from functions.checks.runs.outages import outage_actions
 from functions.checks.settings.rows import check_row, next_time_is_same, next_time_values
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from functions.aws.dynamodb.items import Key
     from functions.checks.runs.model import Run
@@ -108,6 +109,7 @@ class RunStore(Table):
         actions = {
             "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
             "run": self._replace_run(run, leased),
+            "outage": outage_actions(self.table_name, before, after),
         }
         if good_output is not None:
             item = {**keys.good_key(before.project_id, before.check_id), **to_item({"output": good_output})}
@@ -155,14 +157,22 @@ class RunStore(Table):
         return [rows.to_run(from_item(item)) for page in pages for item in page["Items"]]
 
     def delete_some(self, project_id: str, check_id: str) -> int:
-        """Delete some runs of a check; return how many, 0 if none is left. Raises RowsContendedError."""
-        items = self._client.query(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=to_item({":pk": keys.runs_pk(project_id, check_id)}),
-            ConsistentRead=True,
-            Limit=_MOST_DELETED,
-        )["Items"]
+        """Delete some runs of a check, then the bodies of its pings, then its outages.
+
+        Return how many rows, 0 if none is left. Raises RowsContendedError.
+        """
+        items: Sequence[Any] = ()
+        for partition in (keys.runs_pk, keys.ping_bodies_pk, keys.outages_pk):
+            items = (
+                items
+                or self._client.query(
+                    TableName=self.table_name,
+                    KeyConditionExpression="pk = :pk",
+                    ExpressionAttributeValues=to_item({":pk": partition(project_id, check_id)}),
+                    ConsistentRead=True,
+                    Limit=_MOST_DELETED,
+                )["Items"]
+            )
         if items:
             deletions = [delete(self.table_name, {"pk": run["pk"], "sk": run["sk"]}) for run in items]
             transact_or_raise(self._client, {"runs": deletions})

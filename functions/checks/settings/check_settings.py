@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.checks.assertions.kinds import Assertions, to_stored
 from functions.checks.settings.event_data import EventAs
+from functions.checks.settings.quiet_times import TAG, QuietTimes
 from functions.checks.settings.triggers import SLUG, Trigger
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
 from functions.clock import from_rfc3339
@@ -24,7 +25,11 @@ _MOST_GRACE_MINUTES = 720
 """Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _HTTP_URL = r"^https?://[!-~]+$"
-_TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+ONLY_OF_PROGRAMS = (
+    *("language", "code", "stdin", "profile", "limits", "env", "event_as", "spread_minutes", "trigger", "overlap"),
+    *("missed", "faster_while_failing", "assertions", "retries", "should_fail"),
+)
+"""Settings that a heartbeat does not have."""
 HIDDEN = "***"
 """Shown in place of a variable's value."""
 _PROGRAM = ("language", "code", "stdin", "profile", "limits")
@@ -32,7 +37,7 @@ _PROGRAM = ("language", "code", "stdin", "profile", "limits")
 
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
 Slug = Annotated[str, Field(pattern=SLUG)]
-Tag = Annotated[str, Field(pattern=_TAG)]
+Tag = Annotated[str, Field(pattern=TAG)]
 RunbookUrl = Annotated[str, Field(pattern=_HTTP_URL, max_length=150)]  # as long as a value of a chat card
 NotifiedId = Annotated[str, Field(pattern=_UUID)]
 
@@ -40,6 +45,13 @@ NotifiedId = Annotated[str, Field(pattern=_UUID)]
 def without_program(stored: dict[str, Any]) -> dict[str, Any]:
     """Return stored settings without code and stdin."""
     return {name: value for name, value in stored.items() if name not in {"code", "stdin"}}
+
+
+class CheckKind(StrEnum):
+    """The kind of a check: it runs its own program, or a job elsewhere reports its ends."""
+
+    PROGRAM = "program"
+    HEARTBEAT = "heartbeat"
 
 
 class Overlap(StrEnum):
@@ -74,8 +86,22 @@ class CheckSettings(BaseModel):
     slug: Slug | None = Field(
         default=None, description="Unique in the project; identifies the check in checks.yaml. Default: from the name."
     )
-    language: Text = Field(description="As in POST /api/submit.", examples=["python"])
-    code: Text = Field(min_length=1, repr=False, json_schema_extra={"maxLength": CODE_MAX_BYTES})
+    kind: CheckKind = Field(
+        default=CheckKind.PROGRAM,
+        strict=False,
+        description="program: it runs by itself. heartbeat: a job elsewhere reports each of its ends with a ping; it "
+        "has a schedule and grace_minutes, and no program.",
+    )
+    language: Text | None = Field(
+        default=None, description="As in POST /api/submit. Required for a program.", examples=["python"]
+    )
+    code: Text = Field(
+        default="",
+        min_length=1,
+        repr=False,
+        description="Required for a program.",
+        json_schema_extra={"maxLength": CODE_MAX_BYTES},
+    )
     stdin: Text = Field(default="", repr=False, json_schema_extra={"maxLength": STDIN_MAX_BYTES})
     profile: Profile = Field(default=Profile.JUDGE, strict=False)
     limits: RequestLimits | None = None
@@ -116,7 +142,10 @@ class CheckSettings(BaseModel):
         default=MissedRule.RUN_LATEST, strict=False, description="For runs that could not start in time."
     )
     grace_minutes: int = Field(
-        default=60, ge=1, le=_MOST_GRACE_MINUTES, description="How late a missed run may still start."
+        default=60,
+        ge=1,
+        le=_MOST_GRACE_MINUTES,
+        description="How late a missed run may still start, or the ping of a heartbeat may come.",
     )
     faster_while_failing: Text | None = Field(
         default=None, max_length=200, description="One more schedule while failing.", examples=["rate(5 minutes)"]
@@ -138,6 +167,12 @@ class CheckSettings(BaseModel):
     muted_until: Annotated[Text, AfterValidator(checked_moment)] | None = Field(
         default=None, description="No events until then; history goes on.", json_schema_extra={"format": "date-time"}
     )
+    quiet: QuietTimes = Field(
+        default=[],
+        description="When changes of the state are not sent: the minutes after each time of a cron schedule. The check "
+        "runs. Afterwards one event tells the state, if it is not the one sent last.",
+        examples=[[{"schedule": "cron(0 2 ? * SUN *)", "minutes": 120, "timezone": "Europe/Berlin"}]],
+    )
     runbook_url: RunbookUrl | None = Field(
         default=None,
         description="A page that says what to do when the check fails. Its alarms link to it.",
@@ -145,6 +180,11 @@ class CheckSettings(BaseModel):
     )
     should_fail: bool = Field(default=False, description="The check passes if its assertions do not hold.")
     tags: list[Tag] = Field(default=[], max_length=20)
+
+    @property
+    def is_heartbeat(self) -> bool:
+        """Whether a job elsewhere reports to it."""
+        return self.kind is CheckKind.HEARTBEAT
 
     @property
     def rules(self) -> Rules:
@@ -156,6 +196,7 @@ class CheckSettings(BaseModel):
             retries=self.retries,
             remind_hours=self.remind_hours,
             muted_until_ms=muted_until_ms,
+            quiet=tuple(quiet.time for quiet in self.quiet),
         )
 
     @property
@@ -166,6 +207,8 @@ class CheckSettings(BaseModel):
     def stored(self) -> dict[str, Any]:
         """Return them as JSON values, as a client sends them, with the defaults of a check's own fields."""
         values = self.model_dump(mode="json", exclude={"assertions", "trigger"}, exclude_none=True)
+        if not self.code:
+            del values["code"]
         if self.trigger is not None:
             values["trigger"] = self.trigger.model_dump(mode="json", exclude_unset=True)
         return {**values, "assertions": to_stored(self.assertions)}

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from functions.aws.dynamodb.row_codec import IN_KEY, JSON
-from functions.checks.schedule.expression import Schedule, parse_schedule, spread_ms
+from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
+from functions.checks.schedule.expression import MINUTE_MS, Schedule, parse_schedule, spread_ms
 from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.settings.pings import Pings
 from functions.checks.state import Rules, Standing, State
 from functions.clock import MS_PER_SEC
 
@@ -22,6 +23,7 @@ class Check:
 
     `next_slot_ms`: its next scheduled time, without the spread; None while paused or without a schedule.
     `anchor_ms`: where a rate counts from. `open_run_id`: the latest run that may still be going on.
+    `ping_hash`: that of the token of its pings.
     `env_boxes`: the sealed values of its variables, in its source's row.
     `version` changes with the settings, `standing_version` with the state.
     """
@@ -39,6 +41,8 @@ class Check:
     next_slot_ms: int | None = None
     open_run_id: str | None = None
     last_run: Annotated[Mapping[str, Any] | None, JSON] = None
+    ping_hash: str | None = None
+    pings: Annotated[Pings, JSON, OMIT_DEFAULT] = field(default_factory=Pings)
     env_boxes: Annotated[Mapping[str, bytes], IN_KEY] = field(default_factory=dict, repr=False)
 
     @property
@@ -52,9 +56,14 @@ class Check:
         return spread_ms(self.check_id, self.settings.spread_minutes or 0)
 
     @property
+    def delay_ms(self) -> int:
+        """How much later than its scheduled times it is due: the spread of a program, the grace of a heartbeat."""
+        return self.settings.grace_minutes * MINUTE_MS if self.settings.is_heartbeat else self.spread_ms
+
+    @property
     def due_at_ms(self) -> int | None:
-        """When its next run is due."""
-        return None if self.next_slot_ms is None else self.next_slot_ms + self.spread_ms
+        """When its next run is due, or a ping is late."""
+        return None if self.next_slot_ms is None else self.next_slot_ms + self.delay_ms
 
     @property
     def rules(self) -> Rules:

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from functions.checks.schedule.expression import ScheduleInvalidError, find_zone, parse_schedule
-from functions.checks.settings.check_settings import CheckSettings, without_program
+from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSettings, without_program
+from functions.checks.settings.quiet_times import quiet_problems
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.validation import checked, read_object
 from functions.messages.variables import Environment, name_problem
@@ -60,6 +61,8 @@ def new_settings(raw: bytes, now_ms: int) -> CheckSettings:
 def changed_settings(before: CheckSettings, raw: bytes, now_ms: int) -> CheckSettings:
     """Return the settings after a change. Raises BadRequestError, InvalidFieldsError."""
     changes = object_of(raw)
+    if "kind" in changes and changes["kind"] != before.kind:
+        raise InvalidFieldsError((FieldProblem("kind", "A check keeps its kind. Create another check."),))
     stored = before.stored()
     if changes.get("schedule", before.schedule) != before.schedule and "spread_minutes" not in changes:
         stored.pop("spread_minutes", None)  # its default follows the schedule
@@ -76,27 +79,17 @@ def object_of(raw: bytes) -> dict[str, Any]:
 
 def _settings(body: dict[str, Any], now_ms: int) -> CheckSettings:
     settings = checked(CheckSettings, body)
-    settings.run_request({})
-    problems = []
-    spread_minutes = settings.spread_minutes
-    try:
-        find_zone(settings.timezone)  # also without a schedule: runs show their times in it
-        if settings.schedule is not None:
-            schedule = parse_schedule(settings.schedule, settings.timezone)
-            spread_minutes = schedule.default_spread_minutes(now_ms) if spread_minutes is None else spread_minutes
-    except ScheduleInvalidError as invalid:
-        field = "timezone" if str(invalid).startswith("timezone") else "schedule"
-        problems.append(FieldProblem(field, str(invalid)))
-    try:
-        if settings.faster_while_failing is not None:
-            parse_schedule(settings.faster_while_failing)
-    except ScheduleInvalidError as invalid:
-        problems.append(FieldProblem("faster_while_failing", str(invalid)))
-    problems += _env_problems(settings.env)
-    size = len(json.dumps(without_program(settings.stored()), separators=(",", ":")))
-    if size > SETTINGS_MAX_BYTES:
-        text = f"All settings but the program have {size:,} bytes in JSON, the limit is {SETTINGS_MAX_BYTES:,}."
-        problems.append(FieldProblem("assertions", f"{text} Shorten the texts."))
+    problems = _kind_problems(settings)
+    if problems:
+        raise InvalidFieldsError(tuple(problems))
+    if not settings.is_heartbeat:
+        settings.run_request({})
+    problems = [
+        *_schedule_problems(settings),
+        *_env_problems(settings.env),
+        *quiet_problems("quiet", settings.quiet),
+        *_size_problems(settings),
+    ]
     if settings.fail_after.needed > settings.fail_after.of:
         problems.append(FieldProblem("fail_after.needed", "Must be at most fail_after.of."))
     slug = settings.slug or _slug_of(settings.name)
@@ -104,7 +97,52 @@ def _settings(body: dict[str, Any], now_ms: int) -> CheckSettings:
         problems.append(FieldProblem("slug", "The name has no letter or digit for it. Send a slug."))
     if problems:
         raise InvalidFieldsError(tuple(problems))
-    return settings.model_copy(update={"slug": slug, "spread_minutes": spread_minutes})
+    return settings.model_copy(update={"slug": slug, "spread_minutes": _spread_minutes(settings, now_ms)})
+
+
+def _spread_minutes(settings: CheckSettings, now_ms: int) -> int | None:
+    """Return the spread, by default that of the schedule. A heartbeat has none."""
+    if settings.spread_minutes is not None or settings.schedule is None or settings.is_heartbeat:
+        return settings.spread_minutes
+    return parse_schedule(settings.schedule, settings.timezone).default_spread_minutes(now_ms)
+
+
+def _schedule_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
+    try:
+        find_zone(settings.timezone)  # also without a schedule: runs show their times in it
+        if settings.schedule is not None:
+            parse_schedule(settings.schedule, settings.timezone)
+    except ScheduleInvalidError as invalid:
+        yield FieldProblem("timezone" if str(invalid).startswith("timezone") else "schedule", str(invalid))
+    try:
+        if settings.faster_while_failing is not None:
+            parse_schedule(settings.faster_while_failing)
+    except ScheduleInvalidError as invalid:
+        yield FieldProblem("faster_while_failing", str(invalid))
+
+
+def _size_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
+    size = len(json.dumps(without_program(settings.stored()), separators=(",", ":")))
+    if size > SETTINGS_MAX_BYTES:
+        text = f"All settings but the program have {size:,} bytes in JSON, the limit is {SETTINGS_MAX_BYTES:,}."
+        yield FieldProblem("assertions", f"{text} Shorten the texts.")
+
+
+def _kind_problems(settings: CheckSettings) -> list[FieldProblem]:
+    """Return the settings that its kind needs, and those that it does not have."""
+    if not settings.is_heartbeat:
+        needed = ("language",) if settings.language is None else ()
+        needed = needed if settings.code else (*needed, "code")
+        return [FieldProblem(name, "This field is required.") for name in needed]
+    problems = [
+        FieldProblem(name, "A heartbeat has no program, so this field has no effect. Leave it out.")
+        for name in ONLY_OF_PROGRAMS
+        if getattr(settings, name) != CheckSettings.model_fields[name].get_default()
+    ]
+    if settings.schedule is None:
+        text = "A heartbeat needs a schedule: when its pings come. Example: rate(1 day)"
+        problems.append(FieldProblem("schedule", text))
+    return problems
 
 
 def _env_problems(env: Mapping[str, str]) -> list[FieldProblem]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.row_codec import read, to_json, write
 from functions.checks.keys import CHECK_PREFIX, checks_pk
-from functions.checks.settings.check_settings import CheckSettings, without_program
+from functions.checks.settings.check_settings import CheckKind, CheckSettings, without_program
 from functions.checks.settings.model import Check
 
 if TYPE_CHECKING:
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 def check_row(check: Check) -> dict[str, Value | None]:
     """Return the row of a check, without its program."""
-    due_at_ms = check.due_at_ms
+    due_at_ms, settings = check.due_at_ms, without_program(check.settings.stored())
+    settings.setdefault("language", "")  # of a heartbeat: the version before reads no check without a language and code
     return {
         **write(check),
         "pk": checks_pk(check.project_id),
         "sk": CHECK_PREFIX + check.check_id,
-        "settings": to_json(without_program(check.settings.stored())),
+        "settings": to_json(settings),
         "due_at_ms": due_at_ms,
         "due_shard": None if due_at_ms is None else due_shard(check.check_id),
     }
@@ -35,7 +36,7 @@ def source_row(check: Check) -> dict[str, Value | None]:
     return {
         "pk": checks_pk(check.project_id),
         "sk": f"SOURCE#{check.check_id}",
-        "code": check.settings.code.encode(),
+        "code": (check.settings.code or "-").encode(),
         "stdin": check.settings.stdin.encode(),
         "env_boxes": dict(check.env_boxes),
         "version": check.version,
@@ -45,7 +46,10 @@ def source_row(check: Check) -> dict[str, Value | None]:
 def to_check(row: Mapping[str, Any], source: Mapping[str, Any] | None = None) -> Check:
     """Return the check of a row. Without its source, its code is "-" and its stdin empty."""
     settings = json.loads(row["settings"])
-    settings["code"] = "-" if source is None else source["code"].decode()
+    if settings.get("kind") == CheckKind.HEARTBEAT:
+        del settings["language"]
+    else:
+        settings["code"] = "-" if source is None else source["code"].decode()
     settings["stdin"] = "" if source is None else source["stdin"].decode()
     others = {
         "settings": CheckSettings.model_validate(settings, extra="ignore"),  # the next minor version may know more

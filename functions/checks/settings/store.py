@@ -124,6 +124,7 @@ class CheckStore(Table):
             keys.badge_key(check.badge_token),
             keys.hook_key(check_id),
             keys.trigger_key(project_id, check_id),
+            *(() if check.ping_hash is None else (keys.ping_key(check.ping_hash),)),
         )
         check_key = keys.check_key(project_id, check_id)
         actions = {

@@ -3,7 +3,10 @@
 _TAGS = {
     "Runs": ("Run a program; wait for its result, poll it, list results.", ("submit", "result", "results")),
     "Judging": ("One program against many cases.", ("judge",)),
-    "Checks": ("Programs that run on a schedule or on an event.", ("checks", "badges", "schemas")),
+    "Checks": (
+        "Programs that run on a schedule or on an event.",
+        ("checks", "pings", "quiet-times", "status-page", "status", "badges", "schemas"),
+    ),
     "Events": (
         "Events of a project, and a log to poll them from.",
         ("events", "event-types", "event-consumers", "event-samples"),

@@ -32,6 +32,8 @@ _MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 _SMALL_BODY_CHARS: Final = 256 * 1024  # twelve bytes of JSON at most for each, and room for the headers
 _MAX_BODY_BYTES_IN_FLIGHT: Final = 128 * 1024 * 1024
 _SOON_SENT_BYTES: Final = 64 * 1024
+_SECRET_PATH: Final = re.compile(r"^(/api/pings/|/status/)[^/]+")
+"""The token after it is a secret, and logs hold none."""
 
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -110,7 +112,8 @@ class Gateway:
         self._counters.add(request_name(function, answer.status))
         self._counters.add(duration_name(function), int(elapsed_ms * 1000))
         level = "error" if answer.status >= 500 else "info"  # noqa: PLR2004 - HTTP's server errors
-        line = f"{scope['method']} {scope['path']} {answer.status} {elapsed_ms:.0f} ms"
+        path = _SECRET_PATH.sub(r"\1…", scope["path"])
+        line = f"{scope['method']} {path} {answer.status} {elapsed_ms:.0f} ms"
         self._console.line("http", line.encode("unicode_escape").decode("ascii"), level)
 
     async def _answer(self, scope: Scope, receive: Receive, shares: ExitStack) -> tuple[str, HttpAnswer]:

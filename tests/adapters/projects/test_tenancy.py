@@ -29,9 +29,10 @@ OPEN = {
     *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json", "/docs"),
     *("/", "/console/{version}/{name}"),
     "/api/egress-addresses",
+    *("/api/pings/{token}", "/api/pings/{token}/{word}", "/status/{token}"),
     *("/api/badges/{name}", "/api/badges/{token}/shields", "/api/checks/{id}/events", "/api/schemas/checks.json"),
 }
-"""Nobody's: they tell nothing of a project. For badges (tokens) and inbound events (signatures): adapters/checks."""
+"""Nobody's: they tell nothing of a project. For tokens (badges, pings, pages) and signatures: adapters/checks."""
 ADMIN = ("/api/projects", "/api/admin/")
 URL = "https://hooks.example.com/"
 OTHER_ID = "other-project"
@@ -46,6 +47,7 @@ class World:
     webhook: str
     delivery: str
     check: str
+    heartbeat: str
     event: str
     judge_run: str
     consumer: str = "mine"
@@ -82,6 +84,13 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/api/checks/{id}/resume"): Row(200, "check"),
     ("GET", "/api/checks/{id}/runs"): Row(200, "check"),
     ("POST", "/api/checks/{id}/secret"): Row(200, "check"),
+    ("POST", "/api/checks/{id}/ping-url"): Row(200, "heartbeat"),
+    ("GET", "/api/checks/{id}/pings/{number}"): Row(200, "heartbeat"),
+    ("GET", "/api/quiet-times"): Row(200),
+    ("PUT", "/api/quiet-times"): Row(200, body=lambda: {"tags": {}}),
+    ("GET", "/api/status-page"): Row(200),
+    ("PUT", "/api/status-page"): Row(200, body=lambda: {"title": "Mine", "checks": ["first"]}),
+    ("DELETE", "/api/status-page"): Row(200),
     ("GET", "/api/webhooks"): Row(200),
     ("POST", "/api/webhooks"): Row(200, body=lambda: {"url": URL}),
     ("GET", "/api/webhooks/{id}"): Row(200, "webhook"),
@@ -112,9 +121,9 @@ WITHOUT_ID = [operation for operation in KEYED if "{" not in operation[1]]
 LISTS = [
     (method, path)
     for method, path in WITHOUT_ID
-    if method == "GET" and path not in {"/api/events/poll", "/api/event-types"}
+    if method == "GET" and path not in {"/api/events/poll", "/api/event-types", "/api/quiet-times", "/api/status-page"}
 ]
-"""A poll has an answer of its own, and the types are those of every project."""
+"""A poll has an answer of its own, the types are those of every project, and the others are single things."""
 CLOSED = ("no key", "empty key", "wrong key", "half a key", "revoked key", "expired key", "key of a disabled project")
 
 
@@ -148,11 +157,18 @@ def world(aws: Aws, project_key: str) -> World:
     delivery = put_delivery(aws, endpoint_id=webhook, submission_id=SUBMISSION_ID)
     body = {**ROWS["POST", "/api/checks"].body(), "slug": "first"}
     check = send(project_key, "POST", "/api/checks", body).json["id"]
+    heartbeat = send(
+        project_key, "POST", "/api/checks", {"kind": "heartbeat", "name": "job", "schedule": "rate(1 day)"}
+    ).json["id"]
+    ping_url = send(project_key, "POST", f"/api/checks/{heartbeat}/ping-url").json["url"]
+    assert send(None, "POST", ping_url, "body").raw == b"OK"
+    aws.messages("ChecksQueue")  # the hint of the ping
+    assert send(project_key, "PUT", "/api/status-page", ROWS["PUT", "/api/status-page"].body()).status == 200
     for key in ("right key", "other project's key"):
         poll = {"consumer": "mine" if key == "right key" else "theirs"}
         assert send(keys[key], "GET", "/api/events/poll", query=poll).status == 200
     judge_run = put_judge_run(store, now)
-    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, SUBMISSION_ID, judge_run)
+    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, heartbeat, SUBMISSION_ID, judge_run)
 
 
 def put_judge_run(store: SubmissionStore, now: int) -> str:
@@ -186,7 +202,7 @@ def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None =
 
 def at(path: str, the_id: str) -> str:
     """Fill in the parameters of a path."""
-    return path.replace("{id}", the_id).replace("{name}", the_id).replace("{index}", "0")
+    return path.replace("{id}", the_id).replace("{name}", the_id).replace("{index}", "0").replace("{number}", "1")
 
 
 def everything(aws: Aws) -> list[Any]:
@@ -247,6 +263,17 @@ def test_another_projects_poll_gets_nothing(world: World) -> None:
         query = {"consumer": f"new-{start}", "from": start, "include": "replays,tests"}
         answer = send(world.keys["other project's key"], "GET", "/api/events/poll", query=query)
         assert (answer.status, answer.json["items"]) == (200, [])
+
+
+def test_another_projects_status_page_and_quiet_times_are_not_there(world: World) -> None:
+    key = world.keys["other project's key"]
+    assert send(world.keys["right key"], "PUT", "/api/quiet-times", {"tags": {"a": []}}).status == 200
+    assert send(key, "GET", "/api/quiet-times").json == {"tags": {}}
+    answers = [
+        send(key, method, "/api/status-page", body)
+        for method, body in (("GET", None), ("DELETE", None), ("PUT", {"title": "Theirs", "checks": ["first"]}))
+    ]
+    assert [answer.status for answer in answers] == [404, 404, 422]
 
 
 @pytest.mark.parametrize("operation", [one for one in WITHOUT_ID if one[0] == "POST"], ids=" ".join)

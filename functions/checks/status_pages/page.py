@@ -1,0 +1,135 @@
+"""The status page in HTML: no script, no request to another host, and every text of a client escaped."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from html import escape
+
+from functions.checks.state import DOWN, State
+from functions.checks.status_pages.model import DAY_MS, ShownCheck, days, down_ms
+from functions.clock import to_rfc3339
+
+CACHE_SECS = 60
+_MOST_INCIDENTS = 10
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+_BAR_PX, _GAP_PX, _HEIGHT_PX = 7, 2, 32
+_WORDS = {
+    State.NEW: "No data yet",
+    State.UP: "Operational",
+    State.FLAKY: "Operational, after a repeat",
+    State.FAILING: "Down",
+    State.LATE: "Late",
+    State.ERROR: "Unknown",
+    State.PAUSED: "Paused",
+}
+_STYLE = """\
+:root { color-scheme: light dark; --paper: #fff; --ink: #1d1d1f; --quiet: #56565b; --line: #c9c9ce; --up: #1c6b39;
+  --some: #8a5200; --down: #b3211f; }
+@media (prefers-color-scheme: dark) { :root { --paper: #141416; --ink: #ececf0; --quiet: #a8a8b0; --line: #47474d;
+  --up: #6fd393; --some: #f3bb57; --down: #ff8a80; } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 0 auto; padding: 1rem; background: var(--paper);
+  color: var(--ink); overflow-wrap: anywhere; }
+section { border-top: 1px solid var(--line); padding: .6rem 0; }
+h1 { line-height: 1.2; }
+h2 { font-size: 1.05rem; margin: 0; }
+h3 { font-size: .9rem; margin: .8rem 0 0; }
+p, ul { margin: .3rem 0; }
+ul { padding-left: 1.2rem; }
+.quiet { color: var(--quiet); font-size: .9rem; }
+.up { color: var(--up); } .some { color: var(--some); } .down { color: var(--down); }
+svg { display: block; width: 100%; height: 2rem; margin: .4rem 0; }
+rect.up { fill: var(--up); } rect.some { fill: var(--some); } rect.down { fill: var(--down); }
+rect.none { fill: var(--line); }
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+HEADERS = {
+    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "cache-control": f"public, max-age={CACHE_SECS}",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex",
+}
+
+
+def render(title: str, checks: Sequence[ShownCheck], now_ms: int) -> str:
+    """Return the page."""
+    shown = escape(title)
+    down = sum(check.state in DOWN for check in checks)
+    if down:
+        verdict = f'<p class="down"><strong>{down} of {len(checks)} checks are down.</strong></p>'
+    else:
+        verdict = '<p class="up"><strong>No check is down.</strong></p>'
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{shown}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><header><h1><bdi>{shown}</bdi></h1>{verdict}</header><main>"
+        + "".join(_section(check, now_ms) for check in checks)
+        + f'</main><footer><p class="quiet">As of {_time(now_ms)}. Days are those of UTC.</p></footer></body></html>\n'
+    )
+
+
+def _section(check: ShownCheck, now_ms: int) -> str:
+    kind = "down" if check.state in DOWN else "up" if check.state in {State.UP, State.FLAKY} else "quiet"
+    since = f' <span class="quiet">since {_time(check.since_ms)}</span>' if check.since_ms else ""
+    details = "".join(f"<li><bdi>{escape(line)}</bdi></li>" for line in check.details)
+    return (
+        f"<section><h2><bdi>{escape(check.name)}</bdi></h2>"
+        f'<p><strong class="{kind}">{_WORDS[check.state]}</strong>{since}</p>'
+        + (f"<ul>{details}</ul>" if details else "")
+        + _bars(check, now_ms)
+        + _incidents(check, now_ms)
+        + "</section>"
+    )
+
+
+def _bars(check: ShownCheck, now_ms: int) -> str:
+    """Return a bar for each day, and the share of the time in which the check was not down."""
+    starts = days(now_ms)
+    rects = "".join(_bar(check, start, place, now_ms) for place, start in enumerate(starts))
+    first = max(starts[0], check.created_ms)
+    share = 1 - down_ms(check.outages, first, now_ms) / max(1, now_ms - first)
+    text = f"{share * 100:.2f} % of the last 90 days" if check.created_ms <= first else f"{share * 100:.2f} %"
+    width = len(starts) * _BAR_PX - _GAP_PX
+    return (
+        f'<svg viewBox="0 0 {width} {_HEIGHT_PX}" preserveAspectRatio="none" role="img" '
+        f'aria-label="Not down for {text}">{rects}</svg><p class="quiet">Not down for {text}</p>'
+    )
+
+
+def _bar(check: ShownCheck, start_ms: int, place: int, now_ms: int) -> str:
+    end_ms = min(start_ms + DAY_MS, now_ms)
+    down = down_ms(check.outages, start_ms, end_ms)
+    if end_ms <= check.created_ms:
+        kind, text = "none", "no data"
+    elif down == 0:
+        kind, text = "up", "not down"
+    else:
+        kind, text = ("down" if down * 2 >= DAY_MS else "some"), f"down for {_duration(down)}"
+    title = f"{to_rfc3339(start_ms)[:10]}: {text}"
+    width = _BAR_PX - _GAP_PX
+    place_px = f'x="{place * _BAR_PX}" width="{width}" height="{_HEIGHT_PX}"'
+    return f'<rect class="{kind}" {place_px}><title>{title}</title></rect>'
+
+
+def _incidents(check: ShownCheck, now_ms: int) -> str:
+    if not check.outages:
+        return ""
+    lines = "".join(
+        f"<li>{_time(each.since_ms)}: {_WORDS[each.state].lower()} for {_duration(each.until_ms - each.since_ms)}"
+        + (", not over yet" if each.until_ms >= now_ms else "")
+        + "</li>"
+        for each in check.outages[:_MOST_INCIDENTS]
+    )
+    return f"<h3>Incidents</h3><ul>{lines}</ul>"
+
+
+def _time(ms: int) -> str:
+    moment = to_rfc3339(ms)
+    return f'<time datetime="{moment}">{moment[:10]} {moment[11:16]} UTC</time>'
+
+
+def _duration(ms: int) -> str:
+    if ms < _HOUR_MS:
+        return f"{max(1, ms // _MINUTE_MS)} min"
+    return f"{ms // _HOUR_MS} h {ms % _HOUR_MS // _MINUTE_MS} min"

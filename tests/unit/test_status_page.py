@@ -1,0 +1,91 @@
+"""The public status page: every text of a client is escaped, and no script runs."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from functions.checks.state import Outage, State
+from functions.checks.status_pages.model import DAY_MS, ShownCheck
+from functions.checks.status_pages.page import HEADERS, render
+
+NOW = 1_764_000_000_000
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style><style>body{display:none}</style>",
+    "'><svg/onload=alert(1)>",
+    "</title><h1>x",
+    "&lt;b&gt;",
+    "\u202eevil",
+)
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section"),
+    *("h1", "h2", "h3", "p", "strong", "span", "ul", "li", "bdi", "time", "svg", "rect"),
+}
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def check(**changes: object) -> ShownCheck:
+    values = {"name": "Totals", "state": State.UP, "since_ms": NOW - 5, "created_ms": NOW - 30 * DAY_MS}
+    return ShownCheck(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_text_stays_a_text(text: str) -> None:
+    calm = Page(render("a", [check(name="a", details=("a",), state=State.FAILING)], NOW))
+    page = Page(render(text, [check(name=text, details=(text,), state=State.FAILING)], NOW))
+    assert page.tags == calm.tags
+    assert set(page.tags) <= TAGS
+    assert page.attributes == calm.attributes
+    assert not any(name.startswith("on") for name in page.attributes)
+    assert page.texts.count(text) == 4  # title, heading, name, detail
+
+
+def test_the_policy_allows_no_script_and_only_its_own_style() -> None:
+    policy = HEADERS["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "script" not in policy
+    assert "style=" not in render("a", [check()], NOW)
+
+
+def test_days_show_their_outages() -> None:
+    today = NOW // DAY_MS * DAY_MS
+    outages = (
+        Outage(since_ms=today - DAY_MS, until_ms=today - DAY_MS + 60 * 60_000, state=State.FAILING),
+        Outage(since_ms=today - 3 * DAY_MS, until_ms=today - 2 * DAY_MS, state=State.LATE),
+    )
+    text = render("a", [check(outages=outages)], NOW)
+    assert text.count('<rect class="none"') == 90 - 31
+    assert (text.count('<rect class="some"'), text.count('<rect class="down"')) == (1, 1)
+    assert "2025-11-23: down for 1 h 0 min" in text
+    assert "down for 1 h 0 min</li>" in text
+    assert "late for 24 h 0 min</li>" in text
+
+
+def test_an_outage_that_lasts_is_not_over() -> None:
+    outage = Outage(since_ms=NOW - 120_000, until_ms=NOW, state=State.LATE)
+    text = render("a", [check(state=State.LATE, outages=(outage,))], NOW)
+    assert "1 of 1 checks are down." in text
+    assert "late for 2 min, not over yet" in text
+
+
+def test_a_check_made_just_now_has_no_share_below_zero() -> None:
+    outage = Outage(since_ms=NOW - 5, until_ms=NOW, state=State.LATE)
+    assert "Not down for 0.00 %" in render("a", [check(created_ms=NOW - 5, outages=(outage,))], NOW)
