@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -81,7 +80,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     with ThreadPoolExecutor(THREADS) as pool:
         failed = sum(pool.map(lambda row: _serve(row, context), due))
     age_ms = max((now - row.due_at_ms for row in due), default=0)
-    metrics(SERVICE).add("OldestCheckAge", age_ms / MS_PER_SEC, MetricUnit.Seconds)
+    metrics(SERVICE).add("OldestCheckAge", age_ms / MS_PER_SEC, "Seconds")
     return {"due": len(due), "failed": failed}
 
 

@@ -1,6 +1,7 @@
-"""The cost of a million runs on AWS: a list of billed units, and their prices.
+"""The cost of a million runs on AWS, and of a month without runs: billed units and their prices.
 
-An estimate of the parts that grow with the number of runs. Runners, logs, storage and traffic are not in it.
+A model: units that tests count (`tests/embedded/test_call_budget.py`), and times that are assumed here. Runners, and
+traffic to clients and receivers, are not in it.
 """
 
 from __future__ import annotations
@@ -8,63 +9,229 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from functions.http.long_poll import LongPoll
+from infra.deploy.prices import DOLLARS, DOLLARS_A_MONTH, METRIC_DOLLARS_A_MONTH
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PRICES_OF = "us-east-1, January 2025"
-# Dollars for each unit. https://aws.amazon.com/{api-gateway,lambda,dynamodb,sqs,eventbridge}/pricing
-_DOLLARS = {
-    "HTTP API request": 1.00e-6,
-    "Lambda request": 0.20e-6,
-    "Lambda GB-second, arm64": 0.0000133334,
-    "Lambda GB-second, x86_64": 0.0000166667,
-    "DynamoDB write unit": 0.625e-6,
-    "DynamoDB read unit": 0.125e-6,
-    "SQS request": 0.40e-6,
-    "EventBridge event": 1.00e-6,
-}
+FULL_CPU_MB = 1_769
+"""Memory that comes with one vCPU. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+MEMORY_MB = dict.fromkeys(("Submit", "Judge", "Result", "Events", "Webhook"), 384)
+"""Functions that wait for runs, events or receivers. A wait costs memory; they use 90 MB, and some ms of CPU time."""
+DEFAULT_MEMORY_MB = 1_024
+RECEIVER_SECS = 0.2
+_CALL_SECS, _CALL_CPU_SECS, _HANDLER_CPU_SECS = 0.006, 0.0019, 0.003
+"""An AWS call takes 3 to 10 ms, and 1.9 ms of CPU time over HTTP (docs/performance.md); a handler takes 3 ms."""
+_COLD_STARTS, _COLD_CPU_SECS = 0.005, 0.4
+"""A share of invocations that start an environment, and the CPU time of that (docs/performance.md)."""
+_QUEUE_SECS = 0.03
+"""From `submit` through the queue to the slot of an idle runner, and back."""
+_LAMBDA_LOG_BYTES = 520
+"""`platform.start` and `platform.report`, two lines an invocation. SystemLogLevel WARN leaves them out."""
+_ACCESS_LOG_BYTES = 200
+_MONTH_SECS = 30 * 86_400
+_IDLE_POLLERS, _LIMITED_POLLERS, _POLL_SECS = 2, 5, 20
+"""Long polls of an empty queue: at least two, five with MaximumConcurrency.
 
-# Dollars a month for each resource, used or not, without the free tier.
-_DOLLARS_A_MONTH = {"AWS::CloudWatch::Alarm": 0.10, "AWS::CloudWatch::Dashboard": 3.0, "AWS::KMS::Key": 1.0}
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+"""
+_SCHEDULED_SECS, _SCHEDULED_READS, _SCHEDULED_METRICS = 0.3, 24, 1
+"""Of one invocation of a scheduled function without due rows, each minute: it asks 16 shards of one or two tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Invocations of one function for a run. `count`: when runs come one by one; `busy`: with many in flight.
+
+    `calls`: AWS calls, one after the other. `waits_for`: "run", "queued run" or "receiver". `log_bytes`: of own lines.
+    """
+
+    function: str
+    count: float
+    busy: float
+    calls: float
+    waits_for: str = ""
+    log_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Billed units of one run. `gb_secs`: time of all its invocations, with 1 GB each."""
+    """Billed units of one run. `messages`: SQS requests of runs one by one; `busy_messages`: of 64 in flight."""
 
     name: str
     requests: float
-    invocations: float
-    gb_secs: float
+    work: tuple[Work, ...]
     writes: float
     reads: float
     messages: float
-    events: float
+    busy_messages: float
+    events: float = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Choices of template.yaml. `memory_mb`: None: as in MEMORY_MB. `busy`: 64 runs in flight, so batches are full."""
+
+    architecture: str = "arm64"
+    memory_mb: int | None = None
+    logs_platform: bool = False
+    has_xray: bool = False
+    busy: bool = False
+
+    def memory_of(self, function: str) -> int:
+        """Memory of a function in MB."""
+        return self.memory_mb or MEMORY_MB.get(function, DEFAULT_MEMORY_MB)
+
+
+DEFAULT = Choices()
+EARLIER = Choices(memory_mb=1_024, logs_platform=True, has_xray=True)
+"""1 GB for each function, all lines of Lambda, and X-Ray: the settings before they were chosen by this model."""
+
+_ANNOUNCE = Work("Announce", 1, 0.02, calls=2, log_bytes=200)
+_RECORD = Work("Record", 1, 0.1, calls=3, log_bytes=740)
 # A small program. A transaction bills each KiB of a row twice, and each index of a written row is one write more.
-# Writes are those that tests/embedded/test_call_budget.py counts.
-RUNS = (
-    Run("synchronous answer", requests=1, invocations=1, gb_secs=0.15, writes=8, reads=2, messages=0, events=1),
-    Run("submit, poll once", requests=2, invocations=3, gb_secs=0.08, writes=12, reads=4, messages=6, events=1),
-    Run("submit, webhook", requests=1, invocations=3, gb_secs=0.20, writes=34, reads=5, messages=9, events=1),
+# Writes, reads and messages are those that tests/embedded/test_call_budget.py counts; receives are added to messages.
+SYNCHRONOUS = Run(
+    "synchronous, direct",
+    requests=1,
+    work=(Work("Submit", 1, 1, calls=3, waits_for="run", log_bytes=1_060), _ANNOUNCE),
+    writes=8,
+    reads=2,
+    messages=0,
+    busy_messages=0,
 )
+QUEUED = Run(
+    "synchronous, by the queue",
+    requests=1,
+    work=(Work("Submit", 1, 1, calls=4, waits_for="queued run", log_bytes=630), _RECORD, _ANNOUNCE),
+    writes=12,
+    reads=3,
+    messages=6,
+    busy_messages=2.2,
+)
+LONG_POLL = Run(
+    "submit, one long poll",
+    requests=2,
+    work=(
+        Work("Submit", 1, 1, calls=4, log_bytes=630),
+        Work("Result", 1, 1, calls=1, waits_for="queued run"),
+        _RECORD,
+        _ANNOUNCE,
+    ),
+    writes=12,
+    reads=4,
+    messages=6,
+    busy_messages=2.2,
+)
+POLLED = Run(
+    "submit, poll once",
+    requests=2,
+    work=(Work("Submit", 1, 1, calls=4, log_bytes=630), Work("Result", 1, 1, calls=2), _RECORD, _ANNOUNCE),
+    writes=12,
+    reads=4,
+    messages=6,
+    busy_messages=2.2,
+)
+WEBHOOK = Run(
+    "submit, webhook",
+    requests=1,
+    work=(
+        Work("Submit", 1, 1, calls=4, log_bytes=630),
+        _RECORD,
+        Work("Webhook", 1, 1, calls=2, waits_for="receiver", log_bytes=720),
+        _ANNOUNCE,
+    ),
+    writes=34,
+    reads=3,
+    messages=9,
+    busy_messages=4.3,
+)
+RUNS = (SYNCHRONOUS, QUEUED, LONG_POLL, POLLED, WEBHOOK)
 
 
-def dollars_per_million(run: Run, architecture: str) -> float:
-    """Return the dollars for a million such runs."""
+def polls(secs: float) -> int:
+    """Return how often a request reads the row of a run that ends after `secs`."""
+    clock, reads = 0.0, 0
+
+    def sleep(pause_secs: float) -> None:
+        nonlocal clock
+        clock += pause_secs
+
+    def read() -> bool:
+        nonlocal reads
+        reads += 1
+        return clock >= secs
+
+    LongPoll(sleep=sleep, monotonic=lambda: clock).wait(row=False, read=read, is_over=bool, secs=secs + 1)
+    return reads
+
+
+def busy_secs(work: Work, run_secs: float, choices: Choices = DEFAULT) -> float:
+    """Return the billed seconds of one invocation."""
+    waits = {"run": run_secs, "queued run": run_secs + _QUEUE_SECS, "receiver": RECEIVER_SECS}
+    # A poll sleeps for most of a wait, so the time of its calls is part of the wait.
+    calls = work.calls + _polls_of(work, run_secs)
+    cpu_secs = _HANDLER_CPU_SECS + calls * _CALL_CPU_SECS + _COLD_STARTS * _COLD_CPU_SECS
+    slower = max(FULL_CPU_MB / choices.memory_of(work.function), 1)
+    return cpu_secs * slower + work.calls * _CALL_SECS + waits.get(work.waits_for, 0.0)
+
+
+def _polls_of(work: Work, run_secs: float) -> int:
+    return polls(run_secs + _QUEUE_SECS) if work.waits_for == "queued run" else 0
+
+
+def prices(run: Run, run_secs: float, choices: Choices = DEFAULT) -> dict[str, float]:
+    """Return the dollars of a million runs by what is billed."""
+    gb_secs, log_bytes, traces, invocations = 0.0, run.requests * _ACCESS_LOG_BYTES, 0.0, 0.0
+    for work in run.work:
+        count = work.busy if choices.busy else work.count
+        invocations += count
+        gb_secs += count * busy_secs(work, run_secs, choices) * choices.memory_of(work.function) / 1024
+        log_bytes += work.log_bytes + (count * _LAMBDA_LOG_BYTES if choices.logs_platform else 0)
+        # X-Ray records one request a second, and a twentieth of all others.
+        traces += count * (0.05 if choices.busy else 1) if choices.has_xray else 0
     units = {
-        "HTTP API request": run.requests,
-        "Lambda request": run.invocations,
-        f"Lambda GB-second, {architecture}": run.gb_secs,
-        "DynamoDB write unit": run.writes,
-        "DynamoDB read unit": run.reads,
-        "SQS request": run.messages,
-        "EventBridge event": run.events,
+        "HTTP": ("HTTP API request", run.requests),
+        "calls": ("Lambda request", invocations),
+        "time": (f"Lambda GB-second, {choices.architecture}", gb_secs),
+        "writes": ("DynamoDB write unit", run.writes),
+        "reads": ("DynamoDB read unit", run.reads + sum(_polls_of(work, run_secs) for work in run.work)),
+        "SQS": ("SQS request", run.busy_messages if choices.busy else run.messages),
+        "bus": ("EventBridge event", run.events),
+        "logs": ("log GB", log_bytes / 1e9),
+        "X-Ray": ("X-Ray trace", traces),
     }
-    return 1e6 * sum(_DOLLARS[unit] * count for unit, count in units.items())
+    return {name: 1e6 * DOLLARS[unit] * count for name, (unit, count) in units.items()}
+
+
+def dollars_per_million(run: Run, architecture: str, run_secs: float = 0.5) -> float:
+    """Return the dollars for a million such runs with the settings of template.yaml."""
+    return sum(prices(run, run_secs, Choices(architecture)).values())
 
 
 def dollars_a_month(template: Mapping[str, Any]) -> float:
-    """Return the monthly costs of a template's resources without any run."""
-    return sum(_DOLLARS_A_MONTH.get(resource["Type"], 0.0) for resource in template["Resources"].values())
+    """Return the monthly costs of a translated template without any run: resources, schedules, polls and metrics."""
+    return sum(idle_dollars(template).values())
+
+
+def idle_dollars(template: Mapping[str, Any]) -> dict[str, float]:
+    """Return the monthly dollars of a stage without runs, by cause."""
+    resources = template["Resources"].values()
+    mappings = [item["Properties"] for item in resources if item["Type"] == "AWS::Lambda::EventSourceMapping"]
+    of_queues = [mapping for mapping in mappings if "StartingPosition" not in mapping]  # streams have no polls to pay
+    pollers = sum(_LIMITED_POLLERS if "ScalingConfig" in mapping else _IDLE_POLLERS for mapping in of_queues)
+    schedules = sum(item["Type"] == "AWS::Scheduler::Schedule" for item in resources)
+    minutes = _MONTH_SECS / 60 * schedules
+    each = (
+        DOLLARS["Lambda request"]
+        + DOLLARS["Lambda GB-second, arm64"] * _SCHEDULED_SECS * FULL_CPU_MB / 1024
+        + DOLLARS["DynamoDB read unit"] * _SCHEDULED_READS
+        + DOLLARS["log GB"] * 250e-9
+    )
+    return {
+        "alarms, dashboard, key": sum(DOLLARS_A_MONTH.get(item["Type"], 0.0) for item in resources),
+        "polls of empty queues": pollers * _MONTH_SECS / _POLL_SECS * DOLLARS["SQS request"],
+        "schedules": minutes * each,
+        "metrics of the schedules": schedules * _SCHEDULED_METRICS * METRIC_DOLLARS_A_MONTH,
+    }

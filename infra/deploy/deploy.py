@@ -13,8 +13,9 @@ from cfnlint.api import lint
 
 from infra.deploy import account_checks as preflight
 from infra.deploy.building.package import ROOT, build
-from infra.deploy.costs import PRICES_OF, RUNS, dollars_a_month, dollars_per_million
+from infra.deploy.costs import POLLED, SYNCHRONOUS, WEBHOOK, dollars_a_month, dollars_per_million
 from infra.deploy.errors import DeployError
+from infra.deploy.prices import PRICES_OF
 from infra.deploy.resources import artifacts, emulator, fleet
 from infra.deploy.resources.fleet import FleetSettings
 from infra.deploy.resources.secrets import ensure_secret, find_secret
@@ -112,7 +113,7 @@ class Deployment:
         self.progress.step("lint", f"{len(template['Resources'])} resources, no findings")
         if target.endpoint is None:
             price = f"${dollars_a_month(template):.0f} a month"
-            self.progress.step("costs", f"without any run {price}: alarms, dashboard, key")
+            self.progress.step("costs", f"without any run {price}: alarms, dashboard, key, polls, schedules")
         return _Checked(parameters, of_fleet, package, bucket, template)
 
     def _create(self, stack: Stack, checked: _Checked) -> None:
@@ -153,8 +154,9 @@ class Deployment:
         self.progress.step("preflight", f"stage {self.target.stage}, functions on {found.architecture}")
         self.progress.step("preflight", preflight.describe_concurrency(found.concurrency, parameters))
         if self.target.endpoint is None:
-            costs = ", ".join(f"{run.name} ${dollars_per_million(run, found.architecture):.0f}" for run in RUNS)
-            what = f"a million runs (prices of {PRICES_OF}, without runners, logs, storage)"
+            runs = (SYNCHRONOUS, POLLED, WEBHOOK)
+            costs = ", ".join(f"{run.name} ${dollars_per_million(run, found.architecture):.0f}" for run in runs)
+            what = f"a million runs of half a second (prices of {PRICES_OF}, without runners, storage)"
             self.progress.step("costs", f"{what}: {costs}")
 
     def _smoke_test(self, outputs: dict[str, str], api: Api, bucket: str) -> None:

@@ -73,17 +73,24 @@ class Console:
             record = None
         if not isinstance(record, dict):  # a traceback, or the reason of a part that cannot work
             self.line(part, text, "warning")
-        elif "_aws" not in record:  # embedded metrics are for CloudWatch
+        elif "_aws" not in record or "message" in record:  # metrics alone are for CloudWatch
             service = record.get("service")
             phrase = record.get("message") or record.get("event") or record.get("msg") or ""
             level = str(record.get("level", "info")).lower()
-            self._record(service if isinstance(service, str) else part, phrase, level, record)
+            self._record(service if isinstance(service, str) else part, phrase, level, _without_metrics(record))
 
     def _record(self, part: str, phrase: object, level: str, record: dict[str, Any]) -> None:
         keys = [f"{key}={_short(value)}" for key, value in record.items() if key not in _NOISE and value is not None]
         self.line(part, " ".join([str(phrase), *keys]), level)
         for trace_line in str(record.get("exception") or "").splitlines():
             self.line(part, trace_line, level)
+
+
+def _without_metrics(record: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the fields that make a log line a metric too."""
+    directives = record.get("_aws", {}).get("CloudWatchMetrics", [])
+    names = {metric["Name"] for directive in directives for metric in directive["Metrics"]} | {"_aws"}
+    return {name: value for name, value in record.items() if name not in names}
 
 
 class JsonConsole(Console):

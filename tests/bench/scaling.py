@@ -1,4 +1,6 @@
-"""`python -m tests.bench.scaling`: quotas of AWS that 10, 1,000 and 50,000 runs a second use up, and what runs cost.
+"""`python -m tests.bench.scaling`: quotas of AWS that 10, 1,000 and 50,000 runs a second use up.
+
+`tests/bench/scaling_costs.py` prints what runs cost.
 
 Quotas are AWS's defaults, as its documentation had them in November 2026; those of an account may differ.
 """
@@ -11,14 +13,10 @@ from math import ceil
 
 from functions.projects import quota as projects
 from functions.submissions.runners.runner_store import ALWAYS_SUMMED, LONGEST_PAUSE_MS, MS_FOR_EACH
-from infra.deploy.costs import PRICES_OF, RUNS, Run, dollars_per_million
+from infra.deploy.costs import POLLED, WEBHOOK, Run, busy_secs
+from tests.bench.scaling_costs import BUSY, HOST_DOLLARS, SLOTS, cost_tables
 
 RATES = (10, 1_000, 50_000)
-BUSY = 0.6
-"""Share of the slots that run programs when the fleet has its size."""
-SLOTS = 4
-HOST_DOLLARS = 0.145
-"""An hour of c7g.xlarge, on demand in us-east-1. Spot costs about 40 % of it."""
 HEARTBEAT_SECS = 20
 _DELIVERY_SECS = 0.2
 _QUOTA_ROW_BYTES, _IN_FLIGHT_BYTES = 200, 50
@@ -26,7 +24,6 @@ _QUOTA_ROW_BYTES, _IN_FLIGHT_BYTES = 200, 50
 _RUNNER_ROW_BYTES = 1_000
 _SPARE = 1.5
 """A project's limits, as a multiple of what it uses."""
-SYNCHRONOUS, POLLED, WEBHOOK = RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,7 @@ class Workload:
     @property
     def invocations(self) -> float:
         """Concurrent invocations: a synchronous one lasts as long as its run."""
-        waits = self.run_secs if self.run is SYNCHRONOUS else 0.0
-        return self.rate * (self.run.gb_secs + waits)
+        return self.rate * sum(work.busy * busy_secs(work, self.run_secs) for work in self.run.work)
 
     @property
     def quota_shards(self) -> int:
@@ -111,16 +107,6 @@ def table(run: Run, run_secs: float, projects: int) -> str:
     return "\n".join(lines)
 
 
-def costs(run_secs: float, host_dollars: float) -> str:
-    """Return the dollars of a million runs of each kind: AWS's services, and the runners' hosts."""
-    hosts = 1e6 * run_secs / SLOTS / BUSY / 3600 * host_dollars
-    lines = [f"{'a million runs':<24}{'services':>10}{'hosts':>8}{'together':>10}"]
-    for run in RUNS:
-        services = dollars_per_million(run, "arm64")
-        lines.append(f"{run.name:<24}{services:>9.1f}${hosts:>7.1f}${services + hosts:>9.1f}$")
-    return "\n".join(lines)
-
-
 def main(arguments: list[str]) -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scaling", description=(__doc__ or "").splitlines()[0])
@@ -131,8 +117,7 @@ def main(arguments: list[str]) -> int:
     for run in (POLLED, WEBHOOK):
         print(f"{run.name}, {asked.run_secs:g} s each, {asked.projects} projects")  # noqa: T201 - the output
         print(table(run, asked.run_secs, asked.projects) + "\n")  # noqa: T201
-    print(f"prices of {PRICES_OF}, a host ${asked.host_dollars:g} an hour, {BUSY:.0%} of its slots busy")  # noqa: T201
-    print(costs(asked.run_secs, asked.host_dollars))  # noqa: T201
+    print(cost_tables(asked.run_secs, asked.host_dollars))  # noqa: T201
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,9 +25,24 @@ from infra.deploy.account_checks import (
     longest_wait_secs,
 )
 from infra.deploy.building.package import ROOT
-from infra.deploy.costs import RUNS, dollars_a_month, dollars_per_million
+from infra.deploy.costs import (
+    DEFAULT,
+    DEFAULT_MEMORY_MB,
+    EARLIER,
+    FULL_CPU_MB,
+    MEMORY_MB,
+    POLLED,
+    RUNS,
+    SYNCHRONOUS,
+    WEBHOOK,
+    Choices,
+    dollars_a_month,
+    dollars_per_million,
+    prices,
+)
 from infra.deploy.deploy import Deployment
 from infra.deploy.errors import DeployError
+from infra.deploy.prices import DOLLARS
 from infra.deploy.progress import Progress
 from infra.deploy.resources import emulator
 from infra.deploy.resources.retained import retained
@@ -113,16 +129,48 @@ def test_an_aws_service_that_does_not_answer_leaves_every_function_time_to_say_s
 
 
 def test_a_run_costs_more_the_more_it_does_and_x86_more_than_arm() -> None:
-    dollars = [dollars_per_million(run, "arm64") for run in RUNS]
+    dollars = [dollars_per_million(run, "arm64") for run in (SYNCHRONOUS, POLLED, WEBHOOK)]
     assert all(cheaper < dearer for cheaper, dearer in pairwise(dollars))
-    assert all(dollars_per_million(run, "x86_64") > arm for run, arm in zip(RUNS, dollars, strict=True))
-    assert 5 < dollars[0] < dollars[-1] < 50
+    assert all(dollars_per_million(run, "x86_64") > dollars_per_million(run, "arm64") for run in RUNS)
+
+
+def test_a_synchronous_answer_after_half_a_second_costs_at_most_12_dollars_a_million() -> None:
+    assert dollars_per_million(SYNCHRONOUS, "arm64", run_secs=0.5) <= 12
+
+
+def test_a_wait_is_billed_and_each_choice_of_the_template_lowers_the_price() -> None:
+    def dollars(choices: Choices, run_secs: float = 0.5) -> float:
+        return sum(prices(SYNCHRONOUS, run_secs, choices).values())
+
+    second = 1e6 * DOLLARS["Lambda GB-second, arm64"] * MEMORY_MB["Submit"] / 1024
+    assert dollars(DEFAULT, 1.5) - dollars(DEFAULT, 0.5) == pytest.approx(second)
+    assert dollars(EARLIER) > 2 * dollars(DEFAULT)
+    for dearer in (Choices(memory_mb=1_024), Choices(logs_platform=True), Choices(has_xray=True)):
+        assert dollars(dearer) > dollars(DEFAULT) > dollars(replace(DEFAULT, busy=True))
+
+
+def test_the_price_model_has_the_choices_of_the_template() -> None:
+    document = read(TEMPLATE)
+    shared = document["Globals"]["Function"]
+    assert (shared["MemorySize"], shared["LoggingConfig"]["SystemLogLevel"]) == (DEFAULT_MEMORY_MB, "WARN")
+    assert (document["Parameters"]["UseXRay"]["Default"], DEFAULT.has_xray) == ("false", False)
+    functions = {
+        name.removesuffix("Function"): item["Properties"]
+        for name, item in document["Resources"].items()
+        if item["Type"] == "AWS::Serverless::Function"
+    }
+    own = {name: item["MemorySize"] for name, item in functions.items() if "MemorySize" in item}
+    assert own == {**MEMORY_MB, "Sweep": FULL_CPU_MB}
+    assert {work.function for run in RUNS for work in run.work} <= functions.keys()
+    # Waiting functions: those that `LongestWaitSecs` holds, and the one that waits for receivers.
+    waiting = {name for name, item in functions.items() if "LONGEST_WAIT_SECS" in str(item.get("Environment"))}
+    assert waiting | {"Webhook"} == MEMORY_MB.keys()
 
 
 def test_a_stage_without_runs_costs_a_few_dollars_a_month() -> None:
     assert dollars_a_month({"Resources": {"Table": {"Type": "AWS::DynamoDB::Table"}}}) == 0
     template = translate(read(TEMPLATE), {}, "s3://code/functions.zip")
-    assert 5 < dollars_a_month(template) < 10
+    assert 8 < dollars_a_month(template) < 15
 
 
 @pytest.mark.parametrize(

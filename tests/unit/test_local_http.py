@@ -174,7 +174,10 @@ def test_json_logs_become_readable_lines_and_metrics_vanish() -> None:
     out = io.StringIO()
     stream = LogStream(Console(out), "function")
     stream.write('{"level":"INFO","message":"Submission acc')
-    stream.write('epted","service":"submit","submission_id":"7","cold_start":true}\n{"_aws":{},"x":1}\nplain\n')
+    stream.write(
+        'epted","service":"submit","submission_id":"7","cold_start":true,'
+        '"_aws":{"CloudWatchMetrics":[{"Metrics":[{"Name":"Accepted"}]}]},"Accepted":[1.0]}\n{"_aws":{},"x":1}\nplain\n'
+    )
     lines = [line.split(" ", 1)[1] for line in out.getvalue().splitlines()]
     assert lines == ["submit    Submission accepted submission_id=7", "function  plain"]
     assert "\x1b" not in out.getvalue()

@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.retries import tries
@@ -20,7 +19,7 @@ from functions.failpoint import reach
 from functions.submissions.complete.final_state import completion_of, platform_failure
 from functions.submissions.model import Claim, Completion, Submission
 from functions.submissions.rows import with_completion
-from functions.telemetry import warn
+from functions.telemetry import Metric, warn
 from functions.webhooks.deliveries.publication import Publication
 
 if TYPE_CHECKING:
@@ -163,9 +162,11 @@ class Completer:
         return webhooks
 
     def _end(self, final: Submission, webhooks: Publication) -> Ended:
-        self.metrics.add("ExecutionCompleted", verdict=final.verdict or final.kind, language=final.language)
+        dimensions = {"verdict": final.verdict or final.kind, "language": final.language}
+        values = [Metric("ExecutionCompleted", dimensions=dimensions)]
         if final.started_at is not None:
             waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)
-            self.metrics.add("QueueDelay", max(0, waited_ms), MetricUnit.Milliseconds)
+            values.append(Metric("QueueDelay", max(0, waited_ms), "Milliseconds"))
+        self.metrics.write(*values)
         self.on_final(final)
         return Ended(final, webhooks.hints)

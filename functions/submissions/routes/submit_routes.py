@@ -15,7 +15,7 @@ from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import parse_submission
 from functions.submissions.results.parameters import result_shape
 from functions.submissions.results.views import accepted_body, timeout_body
-from functions.telemetry import metrics
+from functions.telemetry import Metric, metrics
 from functions.webhooks.target.address_rules import AddressRules
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ class SubmitRoutes:
 def report_accepted(log: Logger, phrase: str, accepted: Accepted, request_id: str, cases: int | None = None) -> None:
     """Count a new submission and log it. `cases`: of a judge run."""
     row = accepted.submission
-    metrics(log.service).add("SubmissionAccepted")
     more: dict[str, Any] = {} if cases is None else {"cases": cases}
     log.info(
         phrase,
+        **metrics(log.service).fields(Metric("SubmissionAccepted")),
         **row.log_ids,
         request_id=request_id,
         project_id=row.project_id,

@@ -206,9 +206,9 @@ def test_neither_program_nor_secret_is_logged(
     assert line["submission_id"] == answer.json["id"]
     assert line["correlation_id"] == line["request_id"] == REQUEST_ID
     written = capsys.readouterr()
-    (metric,) = [json.loads(text) for text in written.out.splitlines()]
-    assert (metric["SubmissionAccepted"], metric["service"]) == ([1.0], "submit")
-    assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Rustbox/prod"
+    assert (line["SubmissionAccepted"], line["service"]) == ([1.0], "submit")
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("Rustbox/prod", [["service"]])
     for hidden in ("hidden", "print(42)", project_key):
         assert hidden not in written.out + written.err + json.dumps(logged)
 
