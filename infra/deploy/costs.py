@@ -215,6 +215,13 @@ def dollars_a_month(template: Mapping[str, Any]) -> float:
     return sum(idle_dollars(template).values())
 
 
+def _dollars_of(resource: Mapping[str, Any]) -> float:
+    """Return the monthly price of a resource. An alarm over several metrics costs as much as one for each."""
+    queries = resource.get("Properties", {}).get("Metrics", [1])
+    metrics = max(len(queries) - 1, 1) if resource["Type"] == "AWS::CloudWatch::Alarm" else 1
+    return DOLLARS_A_MONTH.get(resource["Type"], 0.0) * metrics
+
+
 def idle_dollars(template: Mapping[str, Any]) -> dict[str, float]:
     """Return the monthly dollars of a stage without runs, by cause."""
     resources = template["Resources"].values()
@@ -230,7 +237,7 @@ def idle_dollars(template: Mapping[str, Any]) -> dict[str, float]:
         + DOLLARS["log GB"] * 250e-9
     )
     return {
-        "alarms, dashboard, key": sum(DOLLARS_A_MONTH.get(item["Type"], 0.0) for item in resources),
+        "alarms, dashboard, key": sum(map(_dollars_of, resources)),
         "polls of empty queues": pollers * _MONTH_SECS / _POLL_SECS * DOLLARS["SQS request"],
         "schedules": minutes * each,
         "metrics of the schedules": schedules * _SCHEDULED_METRICS * METRIC_DOLLARS_A_MONTH,

@@ -198,18 +198,79 @@ def test_every_alarm_has_an_entry_in_the_runbook_that_starts_with_a_command(depl
 
 
 def test_dashboard_is_json_that_refers_to_resources_of_the_template(deployed: dict[str, Any]) -> None:
-    text = deployed["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    text, variables = deployed["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     names = set(re.findall(r"\$\{(\w+)[.}]", text))
-    assert names - {"Stage"} <= deployed["Resources"].keys()
-    assert {"Api", "BatchQueue", "SweepFunction"} <= names
+    assert names - {"Stage"} - variables.keys() <= deployed["Resources"].keys()
     widgets = json.loads(text)["widgets"]
     assert len(widgets) == len({(widget["x"], widget["y"]) for widget in widgets}) == 12
+
+
+def test_the_dashboard_shows_every_function_and_queue(deployed: dict[str, Any]) -> None:
+    def named(kind: str) -> set[str]:
+        return {name for name, item in deployed["Resources"].items() if item["Type"] == kind}
+
+    text, variables = deployed["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    # AnnounceFunction has a condition, so its name is a variable.
+    assert variables == {"Announce": {"Fn::If": ["HasEventBus", {"Ref": "AnnounceFunction"}, "without event bus"]}}
+    shown: dict[str, set[str]] = {}
+    for widget in json.loads(text)["widgets"]:
+        metrics = str(widget["properties"]["metrics"]).replace("${Announce}", "${AnnounceFunction}")
+        shown[widget["properties"]["title"]] = set(re.findall(r"\$\{(\w+)[.}]", metrics))
+    for title in ("Function errors", "Concurrent invocations", "Function duration p95, ms"):
+        assert shown[title] == named("AWS::Lambda::Function"), title
+    queues = named("AWS::SQS::Queue")
+    dead = {name for name in queues if name.endswith("DeadLetters")}
+    assert shown["Dead letters"] == dead
+    for title in ("Oldest message, s", "Waiting messages", "Running and reserved messages"):
+        assert shown[title] == queues - dead, title
+
+
+def _metrics_of(deployed: dict[str, Any], alarm: str) -> list[dict[str, Any]]:
+    """Return the metrics of an alarm over several, those with a condition too. CloudWatch allows ten."""
+    queries = [query.get("Fn::If", [None, query])[1] for query in deployed["Resources"][alarm]["Properties"]["Metrics"]]
+    found = [query["MetricStat"]["Metric"] for query in queries if "MetricStat" in query]
+    assert 0 < len(found) <= 10
+    assert [query.get("ReturnData") for query in queries].count(False) == len(found) == len(queries) - 1
+    return found
+
+
+def test_the_alarm_of_throttles_has_the_functions_that_no_limit_of_ours_throttles(deployed: dict[str, Any]) -> None:
+    functions = {
+        name: item["Properties"]
+        for name, item in deployed["Resources"].items()
+        if item["Type"] == "AWS::Lambda::Function"
+    }
+    limited = {
+        name
+        for name, item in functions.items()
+        if item.get("ReservedConcurrentExecutions", {}).get("Fn::If", [""])[0] == "LimitsWaiting"
+    }
+    assert limited == {"SubmitFunction", "JudgeFunction", "ResultFunction", "EventsFunction"}
+    metrics = _metrics_of(deployed, "ThrottlesAlarm")
+    assert {(metric["Namespace"], metric["MetricName"]) for metric in metrics} == {("AWS/Lambda", "Throttles")}
+    assert {name for metric in metrics for name in references(metric)} == functions.keys() - limited
+
+
+def test_alarms_watch_throttled_reads_and_writes_of_every_table_and_index(deployed: dict[str, Any]) -> None:
+    expected = set()
+    for name, item in deployed["Resources"].items():
+        if item["Type"] == "AWS::DynamoDB::Table":
+            expected |= {(name, "", "ReadThrottleEvents"), (name, "", "WriteThrottleEvents")}
+            for index in item["Properties"].get("GlobalSecondaryIndexes", []):
+                expected.add((name, index["IndexName"], "WriteThrottleEvents"))
+    watched = []
+    for alarm in ("SubmissionThrottlesAlarm", "DeliveryThrottlesAlarm"):
+        for metric in _metrics_of(deployed, alarm):
+            values = {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]}
+            index = values.get("GlobalSecondaryIndexName", "")
+            watched.append((values["TableName"]["Ref"], index, metric["MetricName"]))
+    assert sorted(watched) == sorted(expected)
 
 
 def test_own_metrics_of_alarms_are_those_that_the_functions_write_for_their_stage(deployed: dict[str, Any]) -> None:
     namespace = {"Fn::Sub": "Rustbox/${Stage}"}
     alarms = [item["Properties"] for item in deployed["Resources"].values() if item["Type"] == "AWS::CloudWatch::Alarm"]
-    own = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == namespace}
+    own = {alarm["MetricName"] for alarm in alarms if alarm.get("Namespace") == namespace}
     assert own == {"OldestDueAge", "DeliveryExhausted", "EventSkipped", "OldestCheckAge", "RunnerUnable"}
     sources = "".join(path.read_text() for path in (TEMPLATE.parent / "functions").rglob("*.py"))
     assert all(f'"{metric}"' in sources for metric in own)
