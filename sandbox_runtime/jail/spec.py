@@ -102,6 +102,7 @@ class JailSpec:
     `family`: NATIVE, the widest one, fits every program. `waiting`: a command that may replace `argv`.
     `pipes`: in place of `stdin` and of the captured output; their maker bounds the bytes that pass.
     `overtime_secs`: how long the run may go on beyond its wall limit, for the time in which others had the CPUs.
+    `net_namespace`: descriptor of a net namespace for this run alone; its maker closes it. None: an empty one.
     """
 
     argv: tuple[str, ...]
@@ -115,6 +116,7 @@ class JailSpec:
     waiting: WaitingCommand | None = None
     pipes: GuestPipes | None = None
     overtime_secs: float = 0
+    net_namespace: int | None = None
 
 
 # On a calm host the estimate of the time lost to others is wrong by less than this share.

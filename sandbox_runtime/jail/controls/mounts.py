@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.controls.network_files import write_network_files
 from sandbox_runtime.jail.controls.outer_root import make_root_private
 from sandbox_runtime.jail.controls.own_inodes import HostFiles
 from sandbox_runtime.jail.errors import JailError
@@ -118,6 +119,7 @@ def _lay_out_system(root: Path, host_root: Path, files: HostFiles) -> None:
         (etc / _LINKERS_CACHE).write_bytes((host_root / "etc" / _LINKERS_CACHE).read_bytes())
     if (host_root / "etc" / _ALTERNATIVES).is_dir():
         _copy_links(host_root / "etc" / _ALTERNATIVES, etc / _ALTERNATIVES, root)
+    write_network_files(etc, host_root / "etc")
     for name, target in _ETC_LINKS.items():
         (etc / name).symlink_to(target)
 

@@ -58,11 +58,12 @@ class HostSupport:
         return self.failure is None and is_strict(self.missing)
 
 
-def probe_host() -> HostSupport:
-    """Run /usr/bin/true in a jail of its own. Never raises."""
+def probe_host(net_namespace: int | None = None) -> HostSupport:
+    """Run /usr/bin/true in a jail of its own. `net_namespace`: of `JailSpec`. Never raises."""
     try:
         with open_slot(SlotConfig("probe", _PROBE_SLOT_INDEX, required_controls=())) as slot:
-            evidence = slot.run(JailSpec(argv=("/usr/bin/true",), limits=_PROBE_LIMITS)).evidence
+            spec = JailSpec(argv=("/usr/bin/true",), limits=_PROBE_LIMITS, net_namespace=net_namespace)
+            evidence = slot.run(spec).evidence
     except JailError as error:
         return HostSupport(cgroup_backend(), (), error)
     return HostSupport(evidence.cgroup_backend, evidence.controls_applied)

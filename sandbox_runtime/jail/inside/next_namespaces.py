@@ -8,6 +8,7 @@ The template shares nothing with a run through these namespaces: it has no named
 import os
 
 from sandbox_runtime.jail import syscalls
+from sandbox_runtime.jail.errors import JailError
 
 _PREPARED = os.CLONE_NEWNET | os.CLONE_NEWIPC | os.CLONE_NEWUTS
 # The cgroup namespace is made later, by the program itself: its root is the groups that it has entered by then.
@@ -39,3 +40,17 @@ class NextNamespaces:
         """Flags of clone(2) for one run: the namespaces that `make` has not made."""
         are_made, self._are_made = self._are_made, False
         return self._all & ~_PREPARED if are_made else self._all
+
+    @staticmethod
+    def enter_network(namespace: int, flags: int) -> int:
+        """Enter a net namespace that was made elsewhere, and close its descriptor. Raises JailError.
+
+        Returns `flags` without the net namespace, because the clone inherits this one. The next `make` leaves it.
+        """
+        try:
+            os.setns(namespace, os.CLONE_NEWNET)
+        except OSError as error:
+            raise JailError("enter the net namespace", errno=error.errno or 0) from error
+        finally:
+            os.close(namespace)
+        return flags & ~os.CLONE_NEWNET

@@ -27,8 +27,18 @@ from sandbox_runtime.jail.inside.next_namespaces import NextNamespaces
 from sandbox_runtime.jail.inside.program import become_program_of_small_init
 from sandbox_runtime.jail.inside.small_init import SmallInit
 from sandbox_runtime.jail.protocol.slot_terms import Terms
-from sandbox_runtime.jail.protocol.wire import INIT_ENTRY_AT, START_COLLECTING_RUN, START_RUN, STATUS_AT, receive, send
+from sandbox_runtime.jail.protocol.wire import (
+    INIT_ENTRY_AT,
+    START_COLLECTING_RUN,
+    START_NETWORK_RUN,
+    START_RUN,
+    STATUS_AT,
+    receive,
+    send,
+)
 from sandbox_runtime.jail.python_fork.fork import PythonFork
+
+_START_MESSAGES = frozenset({START_RUN, START_COLLECTING_RUN, START_NETWORK_RUN})
 
 
 def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.struct_rusage | None:
@@ -99,10 +109,14 @@ def _serve(
         message, fds = receive(channel)
         if not message:
             return
-        if message not in {START_RUN, START_COLLECTING_RUN} or not fds:
+        if message not in _START_MESSAGES or not fds:
             _refuse(channel, fds)
-        elif not _serve_run(
-            channel, fds, terms, filters, fork, small if message == START_RUN else None, next_namespaces.flags()
+            continue
+        flags = next_namespaces.flags()
+        if message == START_NETWORK_RUN:
+            flags = next_namespaces.enter_network(fds.pop(), flags)
+        if not _serve_run(
+            channel, fds, terms, filters, fork, None if message == START_COLLECTING_RUN else small, flags
         ):
             return
 

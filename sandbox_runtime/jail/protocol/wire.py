@@ -23,6 +23,7 @@ from sandbox_runtime.jail.errors import JailError, JailTimeoutError
 from sandbox_runtime.jail.spec import GuestFile, Limits
 
 START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # the second one: init copies out the artifact
+START_NETWORK_RUN = b"run, network"  # the last descriptor is the net namespace of the run
 _MESSAGE_BYTES = FILES_TABLE_BYTES = 1 << 16
 REQUEST_BYTES = 1 << 19  # a program may get 64 arguments of 1,024 characters, each of up to four bytes
 _MAX_FDS = 16

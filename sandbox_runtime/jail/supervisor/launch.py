@@ -14,6 +14,7 @@ from sandbox_runtime.jail.protocol.wire import (
     DONT_WAIT,
     REQUEST_BYTES,
     START_COLLECTING_RUN,
+    START_NETWORK_RUN,
     START_RUN,
     RunRequest,
     files_table,
@@ -66,6 +67,15 @@ def _socket_pair(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, int
     return mine, theirs.enter_context(other).fileno()
 
 
+def _start_message(spec: JailSpec, fds: list[int]) -> tuple[bytes, list[int]]:
+    """Build the message to the template, with its descriptors. Raises JailError."""
+    if spec.net_namespace is None:
+        return START_RUN if spec.artifact is None else START_COLLECTING_RUN, fds
+    if spec.artifact is not None:
+        raise JailError("start the run", hint="a step with an artifact has no network")
+    return START_NETWORK_RUN, [*fds, spec.net_namespace]
+
+
 class Launch:
     """Owns `run_io`, the status socket, init's pidfd and a waiting command's socket. Raises JailError.
 
@@ -105,7 +115,7 @@ class Launch:
             except OSError as error:
                 raise JailError("open descriptors", errno=error.errno or 0) from error
             # The groups keep their own descriptors open; these are not ours to close.
-            template.send(START_RUN if spec.artifact is None else START_COLLECTING_RUN, fds)
+            template.send(*_start_message(spec, fds))
             ours.pop_all()
         run_io.close_guest_side()
 
@@ -127,7 +137,7 @@ class Launch:
         A waiting command is under all limits from its start, also the file size limit.
         """
         limits = spec.limits
-        if spec.pipes is not None:  # it has other streams already
+        if spec.pipes is not None or spec.net_namespace is not None:  # it has other streams and another namespace
             return False
         most_bytes = min(_MOST_PLACED_BYTES, limits.memory_bytes // _MEMORY_SHARE)
         if self._command_socket is not None:

@@ -25,6 +25,7 @@ from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from sandbox_runtime.jail.supervisor.watch import watch
 
+_MOST_SOCKET_BYTES = 32 << 20  # of a guest, in a run with network
 _START = """
 import sys
 sys.path.insert(0, ROOT)
@@ -196,6 +197,8 @@ class Slot:
         """Clone a run. The order matters: set the limits first; write files and request while the template clones."""
         self._cpu.pin(template.pid)
         start = self._groups.prepare(spec.limits)
+        if spec.net_namespace is not None:
+            self._groups.bound_sockets(_MOST_SOCKET_BYTES)
         run_io = RunIO(None if self._in_user_namespace else self.uid, spec.pipes)
         launch = Launch(template, self._groups, spec, start, run_io, is_prewarmed=is_prewarmed)
         with _closed_on_error(launch):

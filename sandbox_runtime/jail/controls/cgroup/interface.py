@@ -96,6 +96,9 @@ class SlotGroups(Protocol):
     def prepare(self, limits: Limits) -> Counters:
         """Set the limits of the next run, reset the peak and read the counters that it starts from."""
 
+    def bound_sockets(self, most_bytes: int) -> None:
+        """Bound the memory of sockets, for a run with network: after `prepare`."""
+
     def read(self) -> Counters:
         """The counters now."""
 
@@ -132,6 +135,9 @@ class EnforcedByKernel:
 
     def settle(self, cpu_usec: int, largest_bytes: int) -> None:
         """Do nothing: the groups' own counters are exact."""
+
+    def bound_sockets(self, most_bytes: int) -> None:
+        """Do nothing: version 2 counts the memory of sockets as the guest's."""
 
     def process_count(self) -> int:
         """Return the number of processes in the process group."""

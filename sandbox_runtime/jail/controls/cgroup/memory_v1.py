@@ -8,6 +8,8 @@ from sandbox_runtime.jail.controls.cgroup.interface import flat_keyed
 from sandbox_runtime.jail.controls.cgroup.removal import remove_groups
 from sandbox_runtime.jail.controls.cgroup.swap import refuse_unbounded_swap
 
+# Version 1 charges the buffers of sockets to nobody without this limit. A program alone could fill the host's memory.
+_SOCKET_LIMIT = "memory.kmem.tcp.limit_in_bytes"
 _SWAP_LIMIT = "memory.memsw.limit_in_bytes"  # there only with swap accounting
 
 
@@ -58,6 +60,10 @@ class MemoryGroupV1:
         for fd in order:
             if fd is not None:
                 os.pwrite(fd, str(wanted).encode(), 0)
+
+    def bound_sockets(self, most_bytes: int) -> None:
+        """Let the buffers of TCP and UDP take so much. Beyond, TCP waits and UDP drops."""
+        (self._directory / _SOCKET_LIMIT).write_text(str(most_bytes))
 
     def reset_peak(self) -> None:
         """Reset the peak to the present usage."""

@@ -42,6 +42,10 @@ class SampledUsage:
     def acknowledge_oom_event(self) -> None:
         """Do nothing: there is no such event."""
 
+    def bound_sockets(self, most_bytes: int) -> None:
+        """Refuse it: samples do not see this memory."""
+        raise JailError("bound the memory of sockets", str(most_bytes), hint="a run with network needs control groups")
+
     def prepare(self, limits: Limits) -> Counters:
         """Forget the last run."""
         self._release_mounts()

@@ -117,6 +117,13 @@ class GroupsV1(EnforcedByKernel):
             raise JailError("set cgroup limits", self._name, error.errno or 0) from error
         return self.read()
 
+    def bound_sockets(self, most_bytes: int) -> None:
+        """Set the limit of the memory group."""
+        try:
+            self._memory_group().bound_sockets(most_bytes)
+        except OSError as error:
+            raise JailError("bound the memory of sockets", self._name, error.errno or 0) from error
+
     def _new_memory_group(self, last: MemoryGroupV1) -> MemoryGroupV1:
         await_older_groups(lambda: self._held_bytes() - undroppable(last.stat(), last.usage_bytes), self._name)
         self._memory = None

@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <stdio.h>
 int main(void) {
-    const char *files[] = {"/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/hostname", "/proc/1/environ", "/dev/mem", "/dev/kmsg"};
+    const char *files[] = {"/etc/passwd", "/etc/shadow", "/etc/hostname", "/proc/1/environ", "/dev/mem", "/dev/kmsg"};
     const char *directories[] = {"/root", "/home", "/var/lib", "/run", "/sys/kernel", "/boot", "/old", "/proc/1/root", "/proc/1/cwd"};
     for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
         FILE *file = fopen(files[i], "r");

@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	for _, path := range []string{"/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/hostname", "/proc/1/environ", "/dev/mem", "/var/lib/dpkg/status"} {
+	for _, path := range []string{"/etc/passwd", "/etc/shadow", "/etc/hostname", "/proc/1/environ", "/dev/mem", "/var/lib/dpkg/status"} {
 		if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
 			fmt.Println("ESCAPED read", path)
 		}

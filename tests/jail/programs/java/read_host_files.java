@@ -8,7 +8,7 @@ import java.nio.file.Path;
 
 public class Main {
     public static void main(String[] arguments) {
-        for (String path : new String[] {"/etc/passwd", "/etc/shadow", "/etc/hosts", "/proc/1/environ", "/root/.bashrc", "/dev/mem", "/var/lib/dpkg/status"}) {
+        for (String path : new String[] {"/etc/passwd", "/etc/shadow", "/etc/hostname", "/proc/1/environ", "/root/.bashrc", "/dev/mem", "/var/lib/dpkg/status"}) {
             try {
                 if (Files.readAllBytes(Path.of(path)).length > 0) System.out.println("ESCAPED read " + path);
             } catch (IOException expected) {

@@ -2,7 +2,7 @@
 // attack: T5 read_host_files: reads what is the host's
 // control: mount_namespace
 const fs = require("fs");
-for (const path of ["/etc/passwd", "/etc/shadow", "/etc/hosts", "/root/.bashrc", "/proc/1/environ", "/dev/mem", "/var/run/docker.sock"]) {
+for (const path of ["/etc/passwd", "/etc/shadow", "/etc/hostname", "/root/.bashrc", "/proc/1/environ", "/dev/mem", "/var/run/docker.sock"]) {
   try {
     fs.readFileSync(path);
     console.log("ESCAPED read", path);

@@ -4,7 +4,7 @@
 import os
 
 for path in (
-    "/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/root", "/home", "/var/lib", "/run",
+    "/etc/passwd", "/etc/shadow", "/etc/hostname", "/root", "/home", "/var/lib", "/run",
     "/sys/kernel", "/boot", "/old", "/proc/1/environ", "/proc/1/root", "/proc/1/cwd", "/proc/mounts/../../1/cwd",
     "/dev/mem", "/dev/kmsg", "/dev/vda", "/var/run/docker.sock",
 ):

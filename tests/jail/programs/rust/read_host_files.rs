@@ -4,7 +4,7 @@
 use std::fs;
 
 fn main() {
-    for path in ["/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/ssl/private", "/root", "/home", "/var/log", "/run", "/srv", "/boot", "/proc/1/environ", "/proc/1/cwd"] {
+    for path in ["/etc/passwd", "/etc/shadow", "/etc/hostname", "/etc/ssl/private", "/root", "/home", "/var/log", "/run", "/srv", "/boot", "/proc/1/environ", "/proc/1/cwd"] {
         if fs::read(path).is_ok_and(|text| !text.is_empty()) {
             println!("ESCAPED read {path}");
         }
