@@ -11,6 +11,7 @@ from pathlib import Path
 from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.controls import mounts, own_inodes
 from sandbox_runtime.jail.inside import small_init
+from sandbox_runtime.jail.inside.next_namespaces import NextNamespaces
 from tests.jail.weakened.patching import Settings, after, share_namespace, wrap
 
 
@@ -34,6 +35,7 @@ def no_mount_namespace(_: Settings) -> None:
 def no_network_namespace(_: Settings) -> None:
     """The host's own network. Programs against this control may only use the loopback."""
     share_namespace(syscalls.CLONE_NEWNET)
+    wrap(NextNamespaces, "enter_network", lambda _: staticmethod(lambda _, flags: flags))
 
 
 def no_ipc_namespace(_: Settings) -> None:
@@ -82,10 +84,10 @@ def no_cgroup_namespace(_: Settings) -> None:
 
 def reachable_network(_: Settings) -> None:
     """A network namespace of the run's own, in which every address answers. No packet can leave it."""
-    after(mounts, "mount_private", _open_network)
+    after(mounts, "mount_private", make_all_addresses_local)
 
 
-def _open_network() -> None:
+def make_all_addresses_local() -> None:
     """Make all addresses local ones, ip-route(8): `local default dev lo`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as endpoint:
         set_interface_flags, up = 0x8914, 1

@@ -1,0 +1,125 @@
+"""The client of the maker's process. The runner has one, for all its slots."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from sandbox_runtime.jail import SETUP_TIMEOUT
+from sandbox_runtime.network.model import Listener, NetworkError, NetworkTable
+from sandbox_runtime.network.namespace_maker.listeners import orders
+from sandbox_runtime.network.namespace_maker.process import MOST_DESCRIPTORS
+
+_PROJECT_ROOT = Path(__file__).parents[3]
+_CODE = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from sandbox_runtime.network.namespace_maker.process import main; main(int(sys.argv[2]))"
+)
+_ANSWER_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class MadeNamespace:
+    """Owns the descriptors of a net namespace and of the listening sockets in it."""
+
+    fd: int
+    listeners: tuple[Listener, ...]
+
+    def close_listeners(self) -> None:
+        """Close our copies, once the proxy has its own."""
+        for listener in self.listeners:
+            os.close(listener.fd)
+
+    def close(self) -> None:
+        """Close the namespace. It ends with its last process and socket."""
+        os.close(self.fd)
+
+
+class NamespaceMaker:
+    """Owns the process, and starts it again after it died. Safe for threads. All methods raise NetworkError."""
+
+    _code = _CODE  # tests override it
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+
+    def make(self, table: NetworkTable) -> MadeNamespace:
+        """Make a namespace with the listening sockets of a run."""
+        ordered = orders(table)
+        with self._lock:
+            try:
+                answer, fds = self._ask(json.dumps(ordered).encode())
+            except OSError as error:
+                self._end()
+                raise NetworkError("make the namespace", error.strerror or "no answer in time") from error
+        if len(fds) != 1 + len(ordered):
+            for fd in fds:
+                os.close(fd)
+            raise _failure(answer)
+        namespace, *sockets = fds
+        listeners = zip(sockets, ordered, strict=True)
+        return MadeNamespace(namespace, tuple(Listener(fd, kind, port) for fd, (kind, _, port) in listeners))
+
+    def _ask(self, order: bytes) -> tuple[bytes, list[int]]:
+        """Send an order and wait for its answer. One retry in a new process: the old one may have died unnoticed."""
+        for is_last in (False, True):
+            channel = self._channel or self._start()
+            try:
+                channel.send(order)
+                answer, fds, _, _ = socket.recv_fds(channel, _ANSWER_BYTES, MOST_DESCRIPTORS)
+            except (BrokenPipeError, ConnectionResetError):
+                answer, fds = b"", []
+            if answer:
+                return answer, fds
+            self._end()
+            if is_last:
+                break
+        return b"", []
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel = ours
+        ours.settimeout(SETUP_TIMEOUT.secs)
+        with theirs:
+            self._process = subprocess.Popen(
+                # Not the environment of the runner, and none of its descriptors.
+                [sys.executable, "-I", "-S", "-c", self._code, str(_PROJECT_ROOT), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        return ours
+
+    def _end(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            self._process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(SETUP_TIMEOUT.secs)
+            self._process = None
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+
+def _failure(answer: bytes) -> NetworkError:
+    try:
+        found = json.loads(answer)
+        return NetworkError(found["step"], os.strerror(found["errno"]))
+    except (ValueError, KeyError, TypeError):
+        return NetworkError("make the namespace", "its maker ended")
