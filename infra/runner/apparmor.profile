@@ -1,4 +1,6 @@
 # Docker's default profile, with mounts, pivot_root and only the runner's capabilities allowed.
+# net_admin and net_bind_service: the maker of net namespaces uses them in its own user namespaces. The container has
+# neither, so nobody has them over the host's network.
 #include <tunables/global>
 
 profile rustbox-runner flags=(attach_disconnected,mediate_deleted) {
@@ -17,6 +19,8 @@ profile rustbox-runner flags=(attach_disconnected,mediate_deleted) {
   capability setpcap,
   capability chown,
   capability kill,
+  capability net_admin,
+  capability net_bind_service,
 
   # Docker stops the container; the runner ends its guests.
   signal (receive) peer=unconfined,

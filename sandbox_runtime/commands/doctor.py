@@ -18,6 +18,7 @@ from sandbox_runtime.jail import (
     read_facts,
 )
 from sandbox_runtime.languages import LANGUAGES, fork_problem, present, version, warm_language
+from sandbox_runtime.network import network_problem
 
 STRICT, PERMISSIVE, NOTHING = "strict", "permissive", "none"
 EXIT_CODES = {STRICT: 0, PERMISSIVE: 1, NOTHING: 2}
@@ -28,6 +29,7 @@ class Diagnosis:
     """The report of `doctor`. `strict`: None when it could not be probed; `toolchains`: "" for a missing one.
 
     `fork_problem`: why Python programs cannot run as forks of a warm interpreter; "" if they can; None: not tried.
+    `network_problem`: why runs cannot have a network; "" if they can.
     """
 
     facts: HostFacts
@@ -35,6 +37,7 @@ class Diagnosis:
     permissive: HostSupport
     toolchains: dict[str, str]
     fork_problem: str | None
+    network_problem: str
     advice: tuple[str, ...]
 
     @property
@@ -70,7 +73,8 @@ def _diagnose() -> Diagnosis:
         for name, text in toolchains.items()
         if not text
     )
-    return Diagnosis(facts, strict, permissive, toolchains, forking, (*advice(facts, strict, permissive), *missing))
+    sentences = (*advice(facts, strict, permissive), *missing)
+    return Diagnosis(facts, strict, permissive, toolchains, forking, network_problem(), sentences)
 
 
 def _fields(found: Diagnosis) -> dict[str, object]:
@@ -86,6 +90,7 @@ def _fields(found: Diagnosis) -> dict[str, object]:
             "works": None if found.fork_problem is None else not found.fork_problem,
             "problem": found.fork_problem,
         },
+        "network": {"works": not found.network_problem, "problem": found.network_problem},
         "advice": list(found.advice),
     }
 
@@ -123,6 +128,7 @@ def _table(found: Diagnosis) -> str:
     if found.fork_problem is not None:
         state = f"NO, so they start by exec, which is slower: {found.fork_problem}" if found.fork_problem else "yes"
         lines += ["", f"{'Python programs fork':22}{state}"]
+    lines.append(f"{'network by name':22}{f'NO: {found.network_problem}' if found.network_problem else 'yes'}")
     if found.advice:
         lines += ["", "what to change:", *(f"  {sentence}" for sentence in found.advice)]
     return "\n".join(lines)

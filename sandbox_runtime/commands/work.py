@@ -19,6 +19,8 @@ from sandbox_runtime.commands.worker_slots import open_worker_slots
 from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import JailError, probe_host, remove_stale_groups
 from sandbox_runtime.languages import LANGUAGES, offered, toolchain_digest, version
+from sandbox_runtime.network import RunNetworks, network_problem
+from sandbox_runtime.network.proxy import EgressProxy, proxy_settings
 from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.worker import RunnerFacts, Worker
@@ -76,6 +78,7 @@ def _work(found: settings.WorkerSettings) -> int:
             _compile_cache(found, runner_facts),
             _listener(found),
             _tls(found),
+            _networks(runner_facts, stack),
         )
         _on_stop_signals(worker.drain)
         if stop.is_set():
@@ -150,7 +153,28 @@ def _runner_facts(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Run
             exit_codes.PLATFORM_FAILURE, "no toolchain works here: `languages` says why, and LANGUAGES chooses others"
         )
     versions = {name: version(language, toolchains_dir) for name, language in languages.items()}
-    return RunnerFacts(languages, versions, support)
+    return RunnerFacts(languages, versions, support, _offers_network(found))
+
+
+def _offers_network(found: settings.WorkerSettings) -> bool:
+    if not found.network:
+        return False
+    problem = network_problem()
+    if problem:
+        _LOG.warning("no network for runs", extra={"problem": problem})
+    return not problem
+
+
+def _networks(runner_facts: RunnerFacts, stack: ExitStack) -> RunNetworks | None:
+    """Both processes start with the first run that has a network."""
+    if not runner_facts.network_support:
+        return None
+    try:
+        networks = RunNetworks(EgressProxy(proxy_settings()))
+    except settings.SettingsInvalidError as error:
+        raise CommandError(exit_codes.USAGE, str(error)) from error
+    stack.callback(networks.close)
+    return networks
 
 
 def _compile_cache(found: settings.WorkerSettings, runner_facts: RunnerFacts) -> CompileCache:

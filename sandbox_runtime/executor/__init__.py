@@ -1,6 +1,7 @@
 """Execute one request: its steps in a slot, then the classified result with metrics and evidence."""
 
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
+from sandbox_runtime.executor.networking import Networks
 from sandbox_runtime.executor.report import slot_is_suspect
 from sandbox_runtime.executor.step_runs import ExecutionCancelledError, Jail
 from sandbox_runtime.executor.steps import execute, limits_of, not_run
@@ -10,6 +11,7 @@ __all__ = [
     "CompileCache",
     "ExecutionCancelledError",
     "Jail",
+    "Networks",
     "execute",
     "limits_of",
     "not_run",

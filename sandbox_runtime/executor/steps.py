@@ -8,6 +8,7 @@ from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.masking import masked
+from sandbox_runtime.executor.networking import Networks, run_in_network, with_network
 from sandbox_runtime.executor.step_runs import Jail, StepRuns
 from sandbox_runtime.jail.spec import Limits, Outcome
 from sandbox_runtime.languages import Language, run_spec
@@ -35,10 +36,11 @@ def execute(
     started_at: datetime,
     cancel_fd: int | None = None,
     compile_cache: CompileCache = NO_CACHE,
+    networks: Networks | None = None,
 ) -> ExecutionCompleted:
     """Run a request and classify its outcome. The output is inline. `compile_cache` may replace the compile step.
 
-    Raises LimitRefusedError, JailError (the sandbox failed; run the request again) and ExecutionCancelledError.
+    Raises LimitRefusedError, ExecutionCancelledError, and JailError or NetworkError (run the request again).
     """
     limits = limits_of(request, language)
     step_runs = StepRuns(jail, cancel_fd)
@@ -57,12 +59,12 @@ def execute(
         warnings = program.diagnostics
     variables = request.environment or {}
     spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin, variables=variables)
-    ran, found = step_runs.run(spec, Phase.RUN)
+    ran, found, used = run_in_network(step_runs, spec, request, networks)
     outcomes = (ran,) if compiled is None else (compiled, ran)
     secrets = [variables[name] for name in request.secret_names or () if name in variables]
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
     completed = _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
-    return replace(completed, compile_stderr=warnings or None)
+    return replace(completed, evidence=with_network(completed.evidence, used), compile_stderr=warnings or None)
 
 
 def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:

@@ -8,6 +8,7 @@ from sandbox_runtime.executor import ExecutionCancelledError, execute, not_run, 
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import LimitRefusedError
 from sandbox_runtime.messages import Completed, ExecutionRequested
+from sandbox_runtime.network import NetworkError
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.large_output import ids_of, store_large_output
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
@@ -39,7 +40,7 @@ class ExecutionTurn(Turns):
         language = parts.languages.get(request.language)
         if language is None:
             return NotRun.LANGUAGE_NOT_OFFERED, True
-        if request.network is not None and not parts.network_support:
+        if request.network is not None and parts.networks is None:
             return NotRun.NETWORK_NOT_OFFERED, True
         try:
             completed = execute(
@@ -50,14 +51,15 @@ class ExecutionTurn(Turns):
                 started_at=self.started_at,
                 cancel_fd=parts.cancel_fd,
                 compile_cache=parts.compile_cache,
+                networks=parts.networks,
             )
         except LimitRefusedError as error:
             return self._correlated(not_run(request, parts.node_id, "ie_not_run", str(error))), True
         except ExecutionCancelledError:
             return NotRun.CANCELLED, slot.healthy
-        except JailError as error:
+        except (JailError, NetworkError) as error:
             log_sandbox_failure({**ids_of(request), "correlation_id": self.correlation_id}, error)
-            return NotRun.SANDBOX_FAILED, False
+            return NotRun.SANDBOX_FAILED, slot.healthy and isinstance(error, NetworkError)
         is_usable = slot.healthy and not slot_is_suspect(completed.result)
         return store_large_output(self._correlated(completed), parts, self.store_secs), is_usable
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.network import NetworkError
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,7 +21,11 @@ class NotRun(StrEnum):
     CASES_NOT_READ = "cases_not_read"
 
 
-def log_sandbox_failure(ids: Mapping[str, str | None], error: JailError) -> None:
-    """Log why the sandbox of a request failed."""
-    facts = {"step": error.step, "target": error.target, "errno": error.errno, "problem": error.hint}
+def log_sandbox_failure(ids: Mapping[str, str | None], error: JailError | NetworkError) -> None:
+    """Log why the sandbox of a request failed, or its network."""
+    facts: dict[str, object] = {"step": error.step}
+    if isinstance(error, NetworkError):
+        facts["problem"] = error.problem
+    else:
+        facts |= {"target": error.target, "errno": error.errno, "problem": error.hint}
     _LOG.error("sandbox failed", extra={**ids, **facts})

@@ -53,7 +53,7 @@ class RequestRunner:
         if request.language not in self.parts.languages:
             return NotRun.LANGUAGE_NOT_OFFERED
         needs_network = isinstance(request, ExecutionRequested) and request.network is not None
-        return NotRun.NETWORK_NOT_OFFERED if needs_network and not self.parts.network_support else None
+        return NotRun.NETWORK_NOT_OFFERED if needs_network and self.parts.networks is None else None
 
     def begin(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Event
 
-from sandbox_runtime.executor import CompileCache
+from sandbox_runtime.executor import CompileCache, Networks
 from sandbox_runtime.languages import Language
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.transport import Transport
@@ -18,7 +18,7 @@ from sandbox_runtime.worker.slots.second_slot import SecondSlots
 class RunnerParts:
     """`cancel_fd`: becomes readable to stop all runs. `quit_now`: when set, stop every retry.
 
-    `network_support`: whether this host can give a run the network that it asks for.
+    `networks`: None: this host cannot give a run the network that it asks for.
     """
 
     transport: Transport
@@ -32,4 +32,4 @@ class RunnerParts:
     progress: ProgressReports
     interactor_slots: InteractorSlots
     second_slots: SecondSlots
-    network_support: bool
+    networks: Networks | None = None

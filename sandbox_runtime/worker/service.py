@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from threading import Event
 from time import monotonic
 
-from sandbox_runtime.executor import NO_CACHE, CompileCache
+from sandbox_runtime.executor import NO_CACHE, CompileCache, Networks
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
@@ -43,6 +43,7 @@ class Worker:
     `managed_slots`: at least `settings.slots`; with spare ones, a slot is cleaned up while another one runs.
     `interactor_slots`: slots of interactors, which run beside those.
     `listener`: a listening socket for the direct path; None: no direct path. `tls`: None for plain HTTP on it.
+    `networks`: None: it offers no network.
     """
 
     def __init__(
@@ -55,11 +56,12 @@ class Worker:
         compile_cache: CompileCache = NO_CACHE,
         listener: socket.socket | None = None,
         tls: ssl.SSLContext | None = None,
+        networks: Networks | None = None,
     ) -> None:
         self._settings = settings
         self._managed_slots, self._interactor_slots = managed_slots, interactor_slots
         self._runner_facts = runner_facts
-        self._compile_cache = compile_cache
+        self._compile_cache, self._networks = compile_cache, networks
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._drain_requests = 0
@@ -108,7 +110,7 @@ class Worker:
             progress=self._reports.progress,
             interactor_slots=self._interactor_slots,
             second_slots=second_slots,
-            network_support=self._runner_facts.network_support,
+            networks=self._networks,
         )
         return RequestRunner(parts, self._reports.sender)
 

@@ -1,0 +1,65 @@
+"""Run a step in the network that its request asks for, and report the use of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from sandbox_runtime.classify import Classification, Phase
+from sandbox_runtime.executor.step_runs import StepRuns
+from sandbox_runtime.jail.spec import JailSpec, Outcome
+from sandbox_runtime.messages import ConnectionEvidence, ExecutionEvidence, ExecutionRequested, RefusedTarget
+from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence, RunNetwork
+
+
+class Networks(Protocol):
+    """The networks of a runner, or a test's replacement."""
+
+    def open(self, run_id: str, hosts: Sequence[AllowedHost]) -> RunNetwork:
+        """Make the network of a run. Raises NetworkError."""
+        ...
+
+
+def run_in_network(
+    step_runs: StepRuns, spec: JailSpec, request: ExecutionRequested, networks: Networks | None
+) -> tuple[Outcome, Classification, NetworkEvidence | None]:
+    """Run a step in the network of its request, if it asks for one, and close all its connections.
+
+    Raises NetworkError, JailError and ExecutionCancelledError.
+    """
+    if request.network is None:
+        return *step_runs.run(spec, Phase.RUN), None
+    if networks is None:
+        raise NetworkError("open the network", "this runner does not offer it")
+    hosts = [AllowedHost(host.name, host.port) for host in request.network.allow]
+    with networks.open(request.execution_id, hosts) as network:
+        # A waiting command has its namespaces already.
+        outcome, found = step_runs.run(replace(spec, waiting=None, net_namespace=network.namespace), Phase.RUN)
+    return outcome, found, network.evidence
+
+
+def with_network(evidence: ExecutionEvidence | None, used: NetworkEvidence | None) -> ExecutionEvidence | None:
+    """Add the use of the network to the evidence of a run."""
+    if evidence is None or used is None:
+        return evidence
+    return replace(
+        evidence,
+        collection_errors=(*evidence.collection_errors, *([used.error] if used.error else ())),
+        network=tuple(
+            ConnectionEvidence(
+                name=host.name,
+                port=host.port,
+                address=host.address,
+                connections=host.connections,
+                bytes_sent=host.bytes_sent,
+                bytes_received=host.bytes_received,
+                first_error=host.first_error,
+            )
+            for host in used.connections
+        ),
+        refused=tuple(
+            RefusedTarget(
+                times=target.times, name=target.name, address=target.address, port=target.port, reason=target.reason
+            )
+            for target in used.refused
+        ),
+    )
