@@ -31,11 +31,13 @@ class Settings:
 
     interactive_queue_url: str
     batch_queue_url: str
+    network_queue_url: str
     completions_queue_url: str
     deliveries_queue_url: str
     checks_queue_url: str
     interactive_dead_letters_url: str
     batch_dead_letters_url: str
+    network_dead_letters_url: str
     completions_dead_letters_url: str
     deliveries_dead_letters_url: str
     checks_dead_letters_url: str
@@ -54,6 +56,7 @@ class Settings:
     offered_languages: tuple[str, ...]
     longest_wait_secs: int  # the most that a request waits for a queued run, or a poll for an event
     runner_url: str  # empty: no direct runs
+    network_runner_url: str  # the same for runs with network
     runner_token_parameter: str  # name of an SSM parameter, as the next two
     runner_ca_parameter: str  # certificate authorities of runners; empty: those of the system
     admin_key_parameter: str  # empty: no administrator's key is valid
@@ -90,11 +93,12 @@ def load_settings(names: typing.Iterable[str]) -> Settings:
 
 def _checked(values: dict[str, typing.Any]) -> dict[str, typing.Any]:
     refuse_insecure_stage()
-    if runner_url := values.get("runner_url"):
-        if not values["runner_token_parameter"]:
+    for name in ("runner_url", "network_runner_url"):
+        url = values.get(name)
+        if url and not values["runner_token_parameter"]:
             raise SettingsInvalidError(
-                "RUNNER_URL needs RUNNER_TOKEN_PARAMETER: the name of the SSM parameter with the runner's token"
+                f"{name.upper()} needs RUNNER_TOKEN_PARAMETER: the name of the SSM parameter with the runner's token"
             )
-        if not runner_url.startswith("https://") and not values["allow_runner_http"]:
-            raise SettingsInvalidError("RUNNER_URL must begin with https://, or ALLOW_RUNNER_HTTP must be true")
+        if url and not url.startswith("https://") and not values["allow_runner_http"]:
+            raise SettingsInvalidError(f"{name.upper()} must begin with https://, or ALLOW_RUNNER_HTTP must be true")
     return values

@@ -53,6 +53,7 @@ class WorkerSettings:
 
     interactive_queue_url: str
     batch_queue_url: str
+    network_queue_url: str
     completions_queue_url: str
     payloads_bucket: str
     toolchains_dir: str
@@ -105,11 +106,15 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
     liveness = liveness_settings(env)
     listen = _listen_address(env)
     tls_cert_file, tls_key_file = ("", "") if listen is None else _tls_files(env)
+    network_queue_url = env.get("NETWORK_QUEUE_URL", "")
+    other_queues = env.get("INTERACTIVE_QUEUE_URL", "") + env.get("BATCH_QUEUE_URL", "")
+    is_for_network_only = bool(network_queue_url) and not other_queues
     most_slots = MAX_SLOTS - 1  # one for a project without a run, see `worker.slot_share`
     slots = integer(env, "SLOTS", min(os.cpu_count() or 1, most_slots), 1, most_slots)
     return WorkerSettings(
-        interactive_queue_url=_required(env, "INTERACTIVE_QUEUE_URL"),
-        batch_queue_url=_required(env, "BATCH_QUEUE_URL"),
+        interactive_queue_url="" if is_for_network_only else _required(env, "INTERACTIVE_QUEUE_URL"),
+        batch_queue_url="" if is_for_network_only else _required(env, "BATCH_QUEUE_URL"),
+        network_queue_url=network_queue_url,
         completions_queue_url=_required(env, "COMPLETIONS_QUEUE_URL"),
         payloads_bucket=_required(env, "PAYLOADS_BUCKET"),
         toolchains_dir=toolchains_dir(env),

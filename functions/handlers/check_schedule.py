@@ -57,7 +57,7 @@ preload(
 
 SETTINGS = (
     *("projects_table", "checks_table", "submissions_table", "deliveries_table", "quotas_table", "payloads_bucket"),
-    *("checks_queue_url", "deliveries_queue_url", "interactive_queue_url", "batch_queue_url"),
+    *("checks_queue_url", "deliveries_queue_url", "interactive_queue_url", "batch_queue_url", "network_queue_url"),
     *("endpoint_secrets_key_id", "event_bus_name", "public_base_url"),
     *("retention_days", "max_queue_depth", "pending_redrive_secs"),
 )

@@ -32,7 +32,7 @@ preload(
 
 SETTINGS = (
     *("projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
-    *("interactive_queue_url", "batch_queue_url", "offered_languages", "longest_wait_secs"),
+    *("interactive_queue_url", "batch_queue_url", "network_queue_url", "offered_languages", "longest_wait_secs"),
 )
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
 
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.errors import FieldProblem
+from functions.http.validation import Text
+from functions.messages.network import MAX_ALLOWED, allowed_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +37,17 @@ def checked_moment(text: str) -> str:
     if not 0 <= ms <= _LAST_MS:
         raise ValueError("the text must be a time of RFC 3339 with its offset, such as 2027-01-31T12:00:00Z")
     return to_rfc3339(ms)
+
+
+def checked_host(entry: str) -> str:
+    """Refuse an entry that is not `name[:port]`."""
+    allowed_host(entry)
+    return entry
+
+
+HostEntry = Annotated[Text, AfterValidator(checked_host)]
+AllowList = Annotated[list[HostEntry], Field(min_length=1, max_length=MAX_ALLOWED)]
+"""The hosts that a program may reach."""
 
 
 def metadata_problems(field: str, metadata: Mapping[str, str]) -> list[FieldProblem]:

@@ -29,6 +29,7 @@ PLAN_MAX_BYTES = 65_536
 """The names, points and groups of all cases, as a row holds them."""
 CHECKERS_SECS = 120
 """Added to the budget of a judge run with checker programs, for all of them together."""
+_NO_NETWORK = "A judge run has no network. Leave it out, or send the program to POST /api/submit with profile agent."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,8 @@ def _parse(raw: bytes, offered: tuple[Language, ...], rules: AddressRules) -> Ju
     body = read_body(raw)
     request = checked(JudgeBody, body)
     run, problems = checked_program(request, body, offered, rules)
+    if body.get("network") is not None:
+        problems.append(FieldProblem("network", _NO_NETWORK))
     limits = []
     for index, case in enumerate(request.cases):
         own, wrong = check_limits(case.limits, run.language, run.profile)

@@ -142,6 +142,8 @@ def allowed_host(entry: str) -> AllowedHost:
     """Parse `name[:port]`. Raises ValueError, whose text says why the entry is wrong, and the way out."""
     name, separator, port = entry.partition(":")
     name = name.lower()
+    if "/" in entry or "@" in entry:
+        raise ValueError(f"This looks like a URL. {_EXAMPLE}")
     if _is_address_literal(entry):
         raise ValueError(f"An address is not allowed: programs reach hosts by name only. {_EXAMPLE}")
     if (problem := name_problem(name)) is not None:
@@ -159,7 +161,6 @@ def name_problem(name: str) -> str | None:
         (not name.isascii(), f"A name has only ASCII characters. Write its ASCII form{_ascii_form(name)}."),
         (len(name) > MAX_NAME_CHARS, f"A name has at most {MAX_NAME_CHARS} characters."),
         ("_" in name, "A host name has no underscore."),
-        ("/" in name or "@" in name, f"This looks like a URL. {_EXAMPLE}"),
         ("*" in name, "A * stands only at the start, before at least two labels: *.example.com."),
         (name.endswith("."), "Leave out the dot at the end of the name."),
         ("." not in name, f"A name has at least two labels. {_EXAMPLE}"),

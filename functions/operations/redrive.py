@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from functions.settings import Settings
 
-QUEUE_NAMES = ("interactive", "batch", "completions", "deliveries", "checks")
+QUEUE_NAMES = ("interactive", "batch", "network", "completions", "deliveries", "checks")
 """Names of the queues that have dead letters, in paths and logs."""
 WORK_SECS = 10.0
 _MOST_PER_CALL = 10

@@ -4,19 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from functions.aws.dynamodb.row_codec import IN_KEY, Flat
+from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.messages.languages import Profile
+from functions.projects.network.access import NO_NETWORK, ProjectNetwork
 from functions.projects.quota import DEFAULT_QUOTAS, Quota
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`profiles`: the allowed profiles. `quotas`: by profile, only those that differ from the default."""
+    """`profiles`: the allowed profiles. `quotas`: by profile, only those that differ from the default.
+
+    `network`: what its requests may reach.
+    """
 
     project_id: Annotated[str, IN_KEY]
     name: str
     profiles: tuple[str, ...] = (Profile.JUDGE.value, Profile.AGENT.value)
     quotas: Mapping[str, Quota] = field(default_factory=dict)
+    network: Annotated[ProjectNetwork, OMIT_DEFAULT] = NO_NETWORK
 
     def quota(self, profile: str) -> Quota:
         """Return the quota of one profile."""

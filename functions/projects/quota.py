@@ -53,7 +53,7 @@ class Quota:
         )
 
 
-DEFAULT_QUOTAS = {Profile.JUDGE.value: Quota(60, 1_000, 10), Profile.AGENT.value: Quota(1, 20, 10)}
+DEFAULT_QUOTAS = {Profile.JUDGE.value: Quota(60, 1_000, 10), Profile.AGENT.value: Quota(60, 20_000, 8)}
 """docs/contract.md, section 5."""
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
-from functions.clock import MS_PER_SEC
+from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import UnavailableError
 from functions.projects.in_flight import candidate_shards, shard_name
+from functions.projects.network.byte_quota import NetworkQuota
 from functions.projects.quota import Quota, Refusal, Usage, find_refusal
 from functions.projects.quota_rows import (
     COUNTS,
@@ -31,6 +32,8 @@ from functions.projects.quota_rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.aws.dynamodb.items import Item
     from functions.projects.in_flight import InFlight, QuotaClaim
@@ -71,7 +74,11 @@ class Charged:
 
 
 class QuotaStore(Table):
-    """The quotas table."""
+    """The quotas table. `network`: the bytes of projects in it."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
+        super().__init__(table_name, client, clock)
+        self.network = NetworkQuota(table_name, client, clock)
 
     def charge(self, claim: QuotaClaim, quota: Quota) -> Charged:
         """Charge a run to one of its candidate shards. It is in flight until it is released.

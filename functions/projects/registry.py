@@ -45,7 +45,7 @@ class ProjectRegistry(Table):
         return Page(records, positions[limit - 1] if len(positions) > limit else None)
 
     def change(self, before: ProjectRecord, after: Project, *, enabled: bool | None = None) -> ProjectRecord | None:
-        """Write the differences. None if the project is gone or its quotas have changed since `before`."""
+        """Write the differences. None if the project is gone or its quotas or network have changed since `before`."""
         sets, removes = changes(before.project, after)
         values: dict[str, Value] = {}
         computed: tuple[str, ...] = ()
@@ -54,6 +54,12 @@ class ProjectRegistry(Table):
             # The new quotas derive from the old ones: two concurrent changes must not undo each other.
             condition += " AND (#quotas = :quotas_before OR attribute_not_exists(#quotas))"
             values["quotas_before"] = write(before.project)["quotas"]
+        if "network" in sets or "network" in removes:  # likewise: a late change must not allow again what was taken
+            network = write(before.project).get("network")
+            condition += " AND " + (
+                "attribute_not_exists(#network)" if network is None else "#network = :network_before"
+            )
+            values |= {} if network is None else {"network_before": network}
         if enabled is False:
             computed = ("#disabled_at = if_not_exists(#disabled_at, :now)",)
             values["now"] = to_rfc3339(self._clock())

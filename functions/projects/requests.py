@@ -1,6 +1,6 @@
 """Request bodies of /api/projects. A wrong shape raises InvalidFieldsError (422, with fields).
 
-Unknown fields are ignored, except inside `quotas`, where a typing error must not pass silently.
+Unknown fields are ignored, except inside `quotas` and `network`, where a typing error must not pass silently.
 """
 
 import re
@@ -12,15 +12,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.clock import Clock, from_rfc3339
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
-from functions.http.fields import checked_line, checked_moment
+from functions.http.fields import HostEntry, checked_line, checked_moment
 from functions.http.validation import Text, parse_body
 from functions.messages.languages import Profile
+from functions.messages.network import Network
 from functions.projects.model import Project
+from functions.projects.network.access import NetworkAccess, ProjectNetwork
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
 
 NAME_MAX_CHARS = 100
 PER_MINUTE_MAX = 100_000
 PER_DAY_MAX = 10_000_000
+MB_PER_DAY_MAX = 10_000_000
+PATTERNS_MAX = 256
 
 _PROJECT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
@@ -63,6 +67,37 @@ class QuotaChanges(BaseModel):
         return quotas
 
 
+class NetworkChange(BaseModel):
+    """A change of a project's network. A missing or null value stays as it is."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    access: NetworkAccess | None = Field(
+        default=None, strict=False, description="none, listed (needs `allow`), or public (any public name)."
+    )
+    allow: Annotated[list[HostEntry], Field(min_length=1, max_length=PATTERNS_MAX)] | None = Field(
+        default=None,
+        description="With listed: entries name[:port]; the default port is 443. A leading *. stands for labels.",
+        examples=[["api.example.com", "*.example.org:8443"]],
+    )
+    mb_per_day: int | None = Field(
+        default=None, ge=1, le=MB_PER_DAY_MAX, description="MiB in both directions, of all runs in a day (UTC)."
+    )
+
+    def applied_to(self, network: ProjectNetwork) -> ProjectNetwork:
+        """Return the network after the change. Raises InvalidFieldsError."""
+        access = self.access or network.access
+        if access is not NetworkAccess.LISTED:
+            if self.allow is not None:
+                raise InvalidFieldsError((FieldProblem("network.allow", "Only with access listed."),))
+            allow: tuple[str, ...] = ()
+        else:
+            allow = network.allow if self.allow is None else Network.of(self.allow).entries
+            if not allow:
+                raise InvalidFieldsError((FieldProblem("network.allow", "Required with access listed."),))
+        return ProjectNetwork(access, allow, self.mb_per_day or network.mb_per_day)
+
+
 class CreateProjectRequest(BaseModel):
     """Body of POST /api/projects."""
 
@@ -71,10 +106,11 @@ class CreateProjectRequest(BaseModel):
     name: Name
     profiles: Profiles | None = Field(default=None, description="Allowed profiles. Default: all.")
     quotas: QuotaChanges | None = None
+    network: NetworkChange | None = Field(default=None, description="Default: access none.")
 
     def project(self, project_id: str) -> Project:
-        """Return the requested project."""
-        return changed(Project(project_id, self.name), profiles=self.profiles, quotas=self.quotas)
+        """Return the requested project. Raises InvalidFieldsError."""
+        return changed(Project(project_id, self.name), self)
 
 
 class ChangeProjectRequest(BaseModel):
@@ -86,25 +122,22 @@ class ChangeProjectRequest(BaseModel):
     enabled: bool | None = Field(default=None, description="false: its keys are refused, after at most three seconds.")
     profiles: Profiles | None = None
     quotas: QuotaChanges | None = None
+    network: NetworkChange | None = None
 
     def applied_to(self, project: Project) -> Project:
-        """Return the project after the change."""
-        return changed(project, name=self.name, profiles=self.profiles, quotas=self.quotas)
+        """Return the project after the change. Raises InvalidFieldsError."""
+        return changed(project, self)
 
 
-def changed(
-    project: Project,
-    *,
-    name: str | None = None,
-    profiles: list[Profile] | None = None,
-    quotas: QuotaChanges | None = None,
-) -> Project:
+def changed(project: Project, request: CreateProjectRequest | ChangeProjectRequest) -> Project:
     """Return the project with the given values. Profiles are in canonical order, each once."""
+    profiles = request.profiles
     return replace(
         project,
-        name=name or project.name,
+        name=request.name or project.name,
         profiles=tuple(profile.value for profile in Profile if profile in profiles) if profiles else project.profiles,
-        quotas=quotas.applied_to(project) if quotas else project.quotas,
+        quotas=request.quotas.applied_to(project) if request.quotas else project.quotas,
+        network=request.network.applied_to(project.network) if request.network else project.network,
     )
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
 from functions.projects.model import KeyRecord, ProjectRecord
+from functions.projects.network.access import NetworkAccess
 from functions.projects.quota import Quota
 
 
@@ -25,6 +26,16 @@ class QuotasBody(TypedDict):
     agent: QuotaBody
 
 
+class ProjectNetworkBody(TypedDict):
+    """Which hosts the requests of a project may name."""
+
+    access: Annotated[
+        NetworkAccess, Field(description="none, listed (those that `allow` covers), or public (any public name).")
+    ]
+    allow: Annotated[list[str], Field(description="With listed: entries name:port; a leading *. stands for labels.")]
+    mb_per_day: Annotated[int, Field(description="MiB in both directions, of all its runs in a day (UTC).")]
+
+
 class ProjectBody(TypedDict):
     """A project."""
 
@@ -33,6 +44,7 @@ class ProjectBody(TypedDict):
     enabled: bool
     profiles: list[Profile]
     quotas: QuotasBody
+    network: ProjectNetworkBody
     created_at: Time
     disabled_at: Time | None
 
@@ -80,6 +92,11 @@ def project_body(record: ProjectRecord) -> ProjectBody:
         "quotas": {
             "judge": _quota_body(project.quota(Profile.JUDGE)),
             "agent": _quota_body(project.quota(Profile.AGENT)),
+        },
+        "network": {
+            "access": project.network.access,
+            "allow": list(project.network.allow),
+            "mb_per_day": project.network.mb_per_day,
         },
         "created_at": record.created_at,
         "disabled_at": record.disabled_at,

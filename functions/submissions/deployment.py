@@ -91,7 +91,13 @@ class SubmissionDeployment(WebhookDeployment):
         """The queues of submissions."""
         from functions.submissions.run.queues import Queues
 
-        return Queues(self.sqs, self.settings.interactive_queue_url, self.settings.batch_queue_url, self.clock)
+        return Queues(
+            self.sqs,
+            self.settings.interactive_queue_url,
+            self.settings.batch_queue_url,
+            self.settings.network_queue_url,
+            self.clock,
+        )
 
     @cached_property
     def direct_run(self) -> DirectRun | None:

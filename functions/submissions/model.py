@@ -62,6 +62,8 @@ class Submission:
     `traceparent`: of the request that created the row. `quota_shard`: the quota shard that counts the run.
     `redrives`: how often the sweeper sent it again, the last time at `sent_again_at`.
 
+    `network`: the entries `name:port` that the program may reach.
+
     `compilation`: the compiler's warnings of a run, or the whole compile step of a judge run.
 
     Of a judge run: `plan` is what scores and views need of its cases; `judging`, or the object `judging_key`, is what
@@ -109,6 +111,7 @@ class Submission:
     correlation_id: str | None = None
     traceparent: str | None = None
     quota_shard: str | None = None
+    network: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     plan: Annotated[Mapping[str, Any] | None, JSON] = None
     judging: bytes | None = field(default=None, repr=False)
     judging_key: str | None = None

@@ -70,12 +70,13 @@ def describe_concurrency(quota: int, parameters: Mapping[str, str]) -> str:
 
 def check_runner_url(parameters: Mapping[str, str]) -> None:
     """Raise DeployError where submit would refuse to start because of plain HTTP to the runners."""
-    url = parameters.get("RunnerUrl", "")
-    if url and not url.startswith("https://") and parameters.get("AllowRunnerHttp") != "true":
-        raise DeployError(
-            f"RunnerUrl must begin with https://; got {url}. To send programs and the runners' token unencrypted, "
-            "add AllowRunnerHttp=true"
-        )
+    for name in ("RunnerUrl", "NetworkRunnerUrl"):
+        url = parameters.get(name, "")
+        if url and not url.startswith("https://") and parameters.get("AllowRunnerHttp") != "true":
+            raise DeployError(
+                f"{name} must begin with https://; got {url}. To send programs and the runners' token unencrypted, "
+                "add AllowRunnerHttp=true"
+            )
 
 
 def check(target: Target, architecture: str) -> Preflight:

@@ -25,6 +25,7 @@ class LocalDirectPath:
         """Parameters of the template that `submit` needs to find the runner."""
         return {
             "RunnerUrl": f"http://{self.address}",
+            "NetworkRunnerUrl": f"http://{self.address}",
             "RunnerTokenParameter": _TOKEN_PARAMETER,
             "AllowRunnerHttp": "true",  # it never leaves this machine
         }

@@ -41,6 +41,7 @@ def projects() -> None:
     Examples:
       rustbox projects create "Spring course" --profile judge
       rustbox projects quota PROJECT_ID --profile judge --per-minute 600 --in-flight 50
+      rustbox projects network PROJECT_ID listed --allow api.example.com --allow '*.example.org'
       rustbox projects disable PROJECT_ID
     """
 
@@ -58,6 +59,7 @@ def list_projects(session: Session, most: int | None, as_json: bool) -> None:
         "PROFILES": "profiles",
         "JUDGE MIN/DAY/FLIGHT": _quota_of("judge"),
         "AGENT MIN/DAY/FLIGHT": _quota_of("agent"),
+        "NETWORK": lambda project: project["network"]["access"],
         "CREATED": "created_at",
     }
     found = session.items(("projects",), most, {}, "X-Admin-Key")
@@ -137,6 +139,31 @@ def change_quota(
     if bool(change) == to_default:
         raise click.UsageError("Give --per-minute, --per-day or --in-flight, or --default alone.")
     _show(_call(session, "PATCH", (project_id,), {"quotas": {profile: change or None}}), as_json=as_json)
+
+
+@projects.command("network")
+@click.argument("project_id")
+@click.argument("access", type=click.Choice(["none", "listed", "public"]), required=False)
+@click.option(
+    "--allow", multiple=True, metavar="NAME[:PORT]", help="With listed: hosts that its programs may reach. Port: 443."
+)
+@click.option("--mb-per-day", type=int, help="MiB in both directions, of all its runs in a day (UTC).")
+@as_json
+@pass_session
+def change_network(
+    session: Session,
+    project_id: str,
+    access: str | None,
+    allow: tuple[str, ...],
+    mb_per_day: int | None,
+    as_json: bool,
+) -> None:
+    """Change which hosts a project's programs may reach: none, those that are listed, or any public one."""
+    given = {"access": access, "allow": list(allow) or None, "mb_per_day": mb_per_day}
+    change = {name: value for name, value in given.items() if value is not None}
+    if not change:
+        raise click.UsageError("Give none, listed or public, --allow, or --mb-per-day.")
+    _show(_call(session, "PATCH", (project_id,), {"network": change}), as_json=as_json)
 
 
 @click.group()

@@ -14,7 +14,7 @@ from rustbox_cli.output import plain, show, show_json, show_record, show_table, 
 from rustbox_cli.runner_api import stop_intake
 from rustbox_cli.session import Session, pass_session
 
-_QUEUES = ("interactive", "batch", "completions", "deliveries", "checks")
+_QUEUES = ("interactive", "batch", "network", "completions", "deliveries", "checks")
 
 _DELETED = ("submissions_deleted", "endpoints_deleted", "checks_deleted", "check_runs_deleted", "events_deleted")
 

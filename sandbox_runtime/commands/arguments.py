@@ -19,6 +19,7 @@ examples:
 _WORKER_EPILOG = """\
 environment:
   INTERACTIVE_QUEUE_URL, BATCH_QUEUE_URL, COMPLETIONS_QUEUE_URL, PAYLOADS_BUCKET   needed
+  NETWORK_QUEUE_URL   runs with network, on a host that can give them one (none); without the first two: these only
   SLOTS               programs at once (number of cores); with two or more, batch runs leave one free
   NODE_ID             name of this runner (host name)
   TOOLCHAINS_DIR      toolchains that are no system packages (.toolchains beside the code)

@@ -66,13 +66,14 @@ class System:
         self.slots: list[RecordedSlot] = []
         self.sent: list[dict[str, Any]] = []
         self.compile_cache: CompileCache = NO_CACHE
+        self.network_support = False
         self.wrap: Callable[[Clients], Clients] = lambda clients: clients
         self.port = 0
         self.worker: Worker
         self._thread: Thread | None = None
 
     def settings(self, **changes: str) -> WorkerSettings:
-        queues = ("INTERACTIVE", "BATCH", "COMPLETIONS")
+        queues = ("INTERACTIVE", "BATCH", "NETWORK", "COMPLETIONS")
         urls = {f"{name}_QUEUE_URL": self.aws.names[f"{name.title()}Queue"] for name in queues}
         payloads = {"PAYLOADS_BUCKET": self.aws.names["PayloadsBucket"]}
         needed = {**urls, **payloads, "LIVENESS_FILE": str(self.liveness_file)}
@@ -101,7 +102,7 @@ class System:
             return self.slots[-1]
 
         settings = self.settings(SLOTS=str(slots), **changes)
-        facts = RunnerFacts(OFFERED, {"c": "gcc 1"}, SUPPORT)
+        facts = RunnerFacts(OFFERED, {"c": "gcc 1"}, SUPPORT, self.network_support)
         managed_slots = [ManagedSlot(index, opener) for index in range(slots + spare_slots)]
         # Any free port: one that was looked for before could be another process's by now.
         listener = None if settings.listen is None else bind(settings.listen[0], 0)

@@ -108,22 +108,26 @@ def test_a_runner_without_a_token_is_refused(environment: pytest.MonkeyPatch) ->
     with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN_PARAMETER"):
         load_settings(submit.SETTINGS)
     environment.setenv("RUNNER_URL", "")
+    environment.setenv("NETWORK_RUNNER_URL", "")
     assert load_settings(submit.SETTINGS).runner_url == ""
 
 
+@pytest.mark.parametrize("variable", ["RUNNER_URL", "NETWORK_RUNNER_URL"])
 @pytest.mark.parametrize("url", ["http://10.0.0.7:8080", "HTTP://10.0.0.7", "10.0.0.7"])
 def test_a_runner_without_tls_is_refused_unless_the_operator_allows_it(
-    environment: pytest.MonkeyPatch, url: str
+    environment: pytest.MonkeyPatch, url: str, variable: str
 ) -> None:
     for name in submit.SETTINGS:
         environment.setenv(name.upper(), "7")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
     environment.setenv("ALLOW_RUNNER_HTTP", "false")
-    environment.setenv("RUNNER_URL", url)
-    with pytest.raises(SettingsInvalidError, match="ALLOW_RUNNER_HTTP must be true"):
+    environment.setenv("RUNNER_URL", "")
+    environment.setenv("NETWORK_RUNNER_URL", "")
+    environment.setenv(variable, url)
+    with pytest.raises(SettingsInvalidError, match=f"^{variable} .*ALLOW_RUNNER_HTTP must be true"):
         load_settings(submit.SETTINGS)
     environment.setenv("ALLOW_RUNNER_HTTP", "true")
-    assert load_settings(submit.SETTINGS).runner_url == url
+    assert getattr(load_settings(submit.SETTINGS), variable.lower()) == url
     environment.setenv("ALLOW_RUNNER_HTTP", "false")
-    environment.setenv("RUNNER_URL", "https://runners.example.com")
+    environment.setenv(variable, "https://runners.example.com")
     assert load_settings(submit.SETTINGS).allow_runner_http is False

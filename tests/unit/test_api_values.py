@@ -67,6 +67,7 @@ def test_without_a_runner_nothing_is_claimed() -> None:
         "enforcement_mode": "permissive",
         "cgroup_backend": None,
         "namespace_support": False,
+        "network_support": False,
         "workers": 0,
         "queue_depth": 4,
         "node_id": "",

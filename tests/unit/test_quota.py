@@ -132,7 +132,7 @@ def test_quotas_of_a_project_are_those_set_for_the_profile_else_the_contracts() 
     project = Project("p", "P", quotas={"agent": Quota(7, 8, 9)})
     assert project.quota("judge") == Quota(60, 1000, 10)
     assert project.quota("agent") == Quota(7, 8, 9)
-    assert Project("p", "P").quota("agent") == Quota(1, 20, 10)
+    assert Project("p", "P").quota("agent") == Quota(60, 20_000, 8)
 
 
 def test_an_entry_is_found_from_its_row_and_read_from_its_text() -> None:

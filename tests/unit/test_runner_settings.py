@@ -6,6 +6,7 @@ import pytest
 
 from sandbox_runtime.commands.worker_slots import choose_set_up_cpus
 from sandbox_runtime.settings import SettingsInvalidError, setup_timeout_secs, toolchains_dir, worker_settings
+from sandbox_runtime.worker.intake.intakes import polled_queues
 
 NEEDED = {
     "INTERACTIVE_QUEUE_URL": "http://127.0.0.1/i",
@@ -187,3 +188,19 @@ def test_the_timeout_of_the_set_up_can_only_be_raised() -> None:
     for refused in ("9", "601", "60.5"):
         with pytest.raises(SettingsInvalidError):
             setup_timeout_secs({"SETUP_TIMEOUT_SECS": refused})
+
+
+def test_a_runner_polls_the_queue_of_runs_with_network_only_if_it_takes_them() -> None:
+    settings = worker_settings({**NEEDED, "NETWORK_QUEUE_URL": "n"})
+    polled = [(queue.queue_url, queue.priority) for queue in polled_queues(settings, network_support=True)]
+    others = [(settings.interactive_queue_url, "interactive"), (settings.batch_queue_url, "batch")]
+    assert polled == [*others, ("n", "batch")]
+    assert [(one.queue_url, one.priority) for one in polled_queues(settings, network_support=False)] == others
+
+
+def test_a_runner_of_that_queue_alone_gives_it_every_slot() -> None:
+    needed = {name: text for name, text in NEEDED.items() if not name.startswith(("INTERACTIVE", "BATCH"))}
+    (queue,) = polled_queues(worker_settings({**needed, "NETWORK_QUEUE_URL": "n"}), network_support=True)
+    assert (queue.queue_url, queue.priority) == ("n", "interactive")
+    with pytest.raises(SettingsInvalidError, match="BATCH_QUEUE_URL"):
+        worker_settings({**needed, "NETWORK_QUEUE_URL": "n", "INTERACTIVE_QUEUE_URL": "i"})

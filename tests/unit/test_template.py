@@ -62,14 +62,14 @@ def test_only_the_account_has_every_permission_on_the_key(deployed: dict[str, An
     assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
 
-def test_runner_may_use_three_queues_write_outputs_and_read_cases_and_nothing_else(deployed: dict[str, Any]) -> None:
+def test_runner_may_use_its_queues_write_outputs_and_read_cases_and_nothing_else(deployed: dict[str, Any]) -> None:
     allowed = {
         action: sorted(set(references(statement["Resource"])))
         for name, statement in statements(deployed)
         if name == "RunnerPolicy"
         for action in statement["Action"]
     }
-    submissions = ["BatchQueue", "InteractiveQueue"]
+    submissions = ["BatchQueue", "InteractiveQueue", "NetworkQueue"]
     assert allowed == {
         "sqs:ReceiveMessage": submissions,
         "sqs:DeleteMessage": submissions,

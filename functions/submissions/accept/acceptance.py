@@ -74,7 +74,9 @@ class NewSubmission:
 
     @property
     def priority(self) -> str:
-        """The queue of the submission: waiting clients go first."""
+        """The queue of the submission: waiting clients go first, and some runners take no run with network."""
+        if self.run.network:
+            return "network"
         return "interactive" if self.wait_secs > 0 else "batch"
 
     @property
@@ -111,6 +113,7 @@ class Acceptance:
         if new.run.profile not in new.project.profiles:
             refused = f"This project may not use the {new.run.profile} profile."
             raise ForbiddenError(f"{refused} Send another profile, or ask the administrator.")
+        new.project.network.check(new.run.network)
         depth = self.queues.recent_depth(new.priority)
         if depth > self.settings.max_queue_depth:
             raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)
@@ -191,6 +194,7 @@ class Acceptance:
             asked_directly=is_direct,
             due_at_ms=now + due_secs * MS_PER_SEC,
             correlation_id=new.correlation_id,
+            network=run.network,
             traceparent=new.traceparent,
             **self.kind.new_values(run),
         )

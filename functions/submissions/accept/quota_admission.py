@@ -58,8 +58,11 @@ class QuotaAdmission:
     def charge(self, project: Project, row: Submission) -> Charge:
         """Count the run in its project's quota.
 
-        Raises RateLimitedError, UnavailableError, and KeyInFlightError if another request holds the Idempotency-Key.
+        A run with network also needs a rest of the project's bytes of the day. Raises RateLimitedError,
+        UnavailableError, and KeyInFlightError if another request holds the Idempotency-Key.
         """
+        if row.network:
+            self._quotas.network.check(project)
         has_overtaken, quota = False, project.quota(row.profile)
         try:
             try:

@@ -15,10 +15,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
-from functions.http.fields import metadata_problems
+from functions.http.fields import AllowList, metadata_problems
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
+from functions.messages.network import Network
 from functions.messages.variables import Environment
 from functions.submissions.accept.limits import RequestLimits, check_limits
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
@@ -26,6 +27,7 @@ from functions.webhooks.target.signature import InvalidSecretError, parse_secret
 
 CODE_MAX_BYTES = 65_536
 STDIN_MAX_BYTES = 262_144
+NETWORK_NEEDS_AGENT = 'Only the agent profile has network. Send "profile": "agent", or leave network out.'
 
 
 MetadataName = Annotated[Text, Field(min_length=1)]
@@ -58,18 +60,32 @@ class ProgramRequest(BaseModel):
     )
 
 
+class NetworkRequest(BaseModel):
+    """The hosts that a program may reach. Without it, it has no network."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    allow: AllowList = Field(
+        description="1 to 32 entries name[:port]; the default port is 443. A leading *. stands for one or more labels. "
+        "No addresses.",
+        examples=[["api.example.com", "*.example.org", "db.example.com:5432"]],
+    )
+
+
 class SubmitRequest(ProgramRequest):
     """Body of POST /api/submit. null means the default of an optional field."""
 
     stdin: Text | None = Field(
         default=None, repr=False, description="At most 262,144 bytes. Empty: the program reads end of file immediately."
     )
+    network: NetworkRequest | None = Field(default=None, description="Only in the agent profile. null: no network.")
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """A valid request. `limits` has only the values that the client set. `environment`: of runs of checks only.
 
+    `network`: the entries `name:port` that the program may reach, each once, in order.
     `warnings`: sentences for the answer.
     """
 
@@ -82,6 +98,7 @@ class RunRequest:
     webhook_url: str | None
     webhook_secret: str | None = field(repr=False)
     environment: Environment | None = None
+    network: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -95,7 +112,9 @@ class RunRequest:
         return hashlib.sha256(json.dumps(self._meaning(), sort_keys=True).encode()).hexdigest()
 
     def _meaning(self) -> dict[str, Any]:
+        network = {"network": self.network} if self.network else {}
         return {
+            **network,
             "language": self.language,
             "profile": self.profile,
             "code": self.code.decode(),
@@ -113,9 +132,12 @@ def parse_submission(raw: bytes, *, offered: Iterable[Language], rules: AddressR
     request = checked(SubmitRequest, body)
     run, problems = checked_program(request, body, offered, rules)
     stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
+    if request.network is not None and run.profile is not Profile.AGENT:
+        problems.append(FieldProblem("network", NETWORK_NEEDS_AGENT))
     if problems:
         raise InvalidFieldsError(tuple(problems))
-    return replace(run, stdin=stdin)
+    network = () if request.network is None else Network.of(request.network.allow).entries
+    return replace(run, stdin=stdin, network=network)
 
 
 def read_body(raw: bytes) -> dict[str, Any]:

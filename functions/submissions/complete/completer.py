@@ -16,6 +16,7 @@ from functions.aws.dynamodb.transaction import transact
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import UnavailableError
 from functions.failpoint import reach
+from functions.projects.network.byte_quota import network_bytes
 from functions.submissions.complete.final_state import completion_of, platform_failure
 from functions.submissions.model import Claim, Completion, Submission
 from functions.submissions.rows import with_completion
@@ -138,13 +139,17 @@ class Completer:
     def _write(self, of_row: list[Any], row: Submission, final: Submission) -> Publication | None:
         """Write the final row, its webhooks and the release of its quota. None if a condition of the row failed."""
         webhooks = self.webhooks.plan(row, final)
+        # A runner that was broken into might report bytes of runs without network.
+        used_bytes = network_bytes(final.evidence) if row.network else 0
         release = [self.quotas.release_action(row.quota_claim)]
+        if used_bytes:
+            release.append(self.quotas.network.count_action(row.project_id, used_bytes))
         for _ in tries(sleep=self.sleep):
             reach("complete.before_write")
             refusal = transact(self.client, {"row": of_row, "webhooks": webhooks.actions, "quota": release})
             reach("complete.after_write")
             if refusal is None:
-                return webhooks if release else self._released(row, webhooks)
+                return webhooks if release else self._released(row, webhooks, used_bytes)
             if "row" in refusal.failed:
                 return None
             if "webhooks" in refusal.failed:  # the event was cancelled
@@ -154,9 +159,11 @@ class Completer:
                 release = []
         raise UnavailableError(_CONTENDED, 1)
 
-    def _released(self, row: Submission, webhooks: Publication) -> Publication:
+    def _released(self, row: Submission, webhooks: Publication, used_bytes: int) -> Publication:
         try:
             self.quotas.release(row.quota_claim)
+            if used_bytes:
+                self.quotas.network.count(row.project_id, used_bytes)
         except (ClientError, BotoCoreError) as error:
             warn(self.log, "Quota not released; a later charge will find it", row.log_ids, error)
         return webhooks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.errors import UnavailableError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.http.long_poll import SHORTEST_WAIT_SECS
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from functions.submissions.deployment import SubmissionDeployment
 
 
+_NO_NETWORK = "No runner takes runs with network at the moment. Ask the administrator, or leave network out."
+_NO_NETWORK_SECS = 60
+"""Until the heartbeat of a runner that was just started."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubmitRoutes:
     """The route."""
@@ -48,6 +54,8 @@ class SubmitRoutes:
         insecure = deployment.settings.allow_insecure_webhook_targets
         rules = AddressRules(insecure, (event.request_context.domain_name or "",))
         run = parse_submission(json_body(event), offered=offered, rules=rules)
+        if run.network and not deployment.fleet.takes_network:
+            raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
         new = NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)
         accepted = deployment.acceptance.accept(new)
         if accepted.usage is not None:

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DirectRun:
-    """Runs submissions directly."""
+    """Runs submissions directly. `network_runner`: for runs with network; None: they go through the queue."""
 
     runner: RunnerClient
+    network_runner: RunnerClient | None
     completer: Completer
     queues: Queues
     completions_queue_url: str
@@ -44,8 +45,11 @@ class DirectRun:
 
     def start(self, submission: Submission, message: Requested, wait_secs: float) -> Call | None:
         """Send the execution to a runner. None if no runner accepts it. `wait_secs`: how long for its answer."""
+        runner = self.network_runner if submission.network else self.runner
+        if runner is None:
+            return None
         try:
-            return self.runner.start(message, submission.correlation_id, wait_secs)
+            return runner.start(message, submission.correlation_id, wait_secs)
         except RunnerUnavailableError as unavailable:
             self._warn(submission, "Runner not called directly; the submission is queued", unavailable)
             return None
@@ -115,5 +119,10 @@ def direct_run_of(settings: Settings, completer: Completer, queues: Queues, log:
     if not settings.runner_url:
         return None
     authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
-    runner = RunnerClient(settings.runner_url, partial(secret, settings.runner_token_parameter), authority)
-    return DirectRun(runner, completer, queues, settings.completions_queue_url, log)
+    token = partial(secret, settings.runner_token_parameter)
+    runner = RunnerClient(settings.runner_url, token, authority)
+    network_url = settings.network_runner_url
+    network_runner = runner if network_url == settings.runner_url else None
+    if network_url and network_runner is None:
+        network_runner = RunnerClient(network_url, token, authority)
+    return DirectRun(runner, network_runner, completer, queues, settings.completions_queue_url, log)

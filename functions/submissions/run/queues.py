@@ -15,18 +15,20 @@ if TYPE_CHECKING:
     from functions.messages.wire import Completed, Requested
 
 _DEPTH_FRESH_MS = 1_000
-_MOST_QUEUES = 2
+_MOST_QUEUES = 3
 
 
 class Queues:
-    """SQS: a queue of submissions for each priority, `interactive` and `batch`, and the queue of completions.
+    """SQS: a queue of submissions for each priority, `interactive`, `batch` and `network`, and that of completions.
 
     MessageGroupId is the project: on a standard queue it makes delivery fair between projects.
     """
 
-    def __init__(self, client: SQSClient, interactive_url: str, batch_url: str, clock: Clock = now_ms) -> None:
+    def __init__(
+        self, client: SQSClient, interactive_url: str, batch_url: str, network_url: str, clock: Clock = now_ms
+    ) -> None:
         self._client = client
-        self._urls = {"interactive": interactive_url, "batch": batch_url}
+        self._urls = {"interactive": interactive_url, "batch": batch_url, "network": network_url}
         self._depths = TtlCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
 
     def send_execution(self, message: Requested, correlation_id: str | None = None) -> None:
@@ -58,7 +60,7 @@ class Queues:
         return self._depths.get_or_load(priority, lambda: self.depth(priority))
 
     def recent_depths(self) -> int:
-        """Return the `recent_depth` of both queues together."""
+        """Return the `recent_depth` of all three queues together."""
         return sum(self.recent_depth(priority) for priority in self._urls)
 
     def _count(self, priority: str, names: list[QueueAttributeNameType]) -> int:

@@ -27,6 +27,12 @@ class Fleet:
         """Return the offered languages, as of a few seconds ago."""
         return offered_languages(self._recent(), self.fallback_languages)
 
+    @property
+    def takes_network(self) -> bool:
+        """Whether a runner takes runs with network; true without any runner, as for the languages."""
+        recent = self._recent()
+        return not recent or any(heartbeat.network_support for heartbeat in recent)
+
     def toolchains(self) -> list[LanguageDetail]:
         """Return the offered languages with their toolchain versions, as of a few seconds ago."""
         return toolchain_details(self.languages(), self._recent())
@@ -77,6 +83,7 @@ def health_figures(
         "enforcement_mode": "strict" if live and all(one.isolation_mode == "strict" for one in live) else "permissive",
         "cgroup_backend": latest.cgroup_backend if latest else None,
         "namespace_support": bool(live) and all(one.namespace_support for one in live),
+        "network_support": any(one.network_support for one in live),
         "workers": sum(one.slots for one in live),
         "queue_depth": queue_depth,
         "node_id": latest.node_id if latest else "",

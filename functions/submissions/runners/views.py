@@ -23,6 +23,7 @@ class Figures(TypedDict):
     enforcement_mode: IsolationMode
     cgroup_backend: CgroupBackend | None
     namespace_support: bool
+    network_support: Annotated[bool, Field(description="Whether a live runner takes runs with network.")]
     workers: Annotated[
         Count, Field(description="Slots of all runners that reported in the last minute and are not draining.")
     ]

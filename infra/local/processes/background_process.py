@@ -98,8 +98,10 @@ def _seed_project(projects_table: str) -> None:
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
     from functions.projects.model import Project  # noqa: PLC0415
+    from functions.projects.network.access import NO_NETWORK, NetworkAccess, ProjectNetwork  # noqa: PLC0415
     from functions.projects.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota  # noqa: PLC0415
     from functions.projects.registry import ProjectRegistry  # noqa: PLC0415
+    from functions.projects.requests import MB_PER_DAY_MAX  # noqa: PLC0415
     from functions.projects.store import ProjectStore  # noqa: PLC0415
 
     found = ProjectRegistry(projects_table, Clients.dynamodb()).get(PROJECT_ID)
@@ -107,7 +109,10 @@ def _seed_project(projects_table: str) -> None:
     # One user needs no quotas. To try them out, create another project, or set those of this one.
     quota = Quota(per_minute=1_000_000, per_day=1_000_000_000, in_flight=MAX_IN_FLIGHT)
     project = found.project if found is not None else Project(PROJECT_ID, "Local development")
-    projects.create_project(replace(project, quotas=dict.fromkeys(DEFAULT_QUOTAS, quota) | dict(project.quotas)))
+    quotas = dict.fromkeys(DEFAULT_QUOTAS, quota) | dict(project.quotas)
+    is_unset = project.network == NO_NETWORK
+    network = ProjectNetwork(NetworkAccess.PUBLIC, mb_per_day=MB_PER_DAY_MAX) if is_unset else project.network
+    projects.create_project(replace(project, quotas=quotas, network=network))
     projects.issue_key(PROJECT_ID, api_key=API_KEY)
 
 

@@ -108,6 +108,7 @@ def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
         **passed_on(os.environ),
         "INTERACTIVE_QUEUE_URL": values["InteractiveQueue"]["Ref"],
         "BATCH_QUEUE_URL": values["BatchQueue"]["Ref"],
+        "NETWORK_QUEUE_URL": values["NetworkQueue"]["Ref"],
         "COMPLETIONS_QUEUE_URL": values["CompletionsQueue"]["Ref"],
         "VISIBILITY_SECS": str(queue["VisibilityTimeout"]),
         "MAX_RECEIVES": str(queue["RedrivePolicy"]["maxReceiveCount"]),

@@ -22,6 +22,20 @@ from sandbox_runtime.worker.slots.capacity import Capacity
 from sandbox_runtime.worker.slots.slot_share import Priority
 
 
+def polled_queues(settings: WorkerSettings, *, network_support: bool) -> tuple[PolledQueue, ...]:
+    """Return the queues whose runs this runner takes."""
+    batch_secs = min(BATCH_WAIT_SECS, settings.receive_wait_secs)
+    network = PolledQueue(Priority.BATCH, settings.network_queue_url, batch_secs)
+    if not settings.interactive_queue_url:  # with all slots: there are no other runs
+        network = PolledQueue(Priority.INTERACTIVE, settings.network_queue_url, settings.receive_wait_secs)
+    queues = (
+        PolledQueue(Priority.INTERACTIVE, settings.interactive_queue_url, settings.receive_wait_secs),
+        PolledQueue(Priority.BATCH, settings.batch_queue_url, batch_secs),
+        *((network,) if network_support else ()),
+    )
+    return tuple(queue for queue in queues if queue.queue_url)
+
+
 class Intakes:
     """Take executions until `stopping`. `running`: the submissions under way."""
 
@@ -74,11 +88,7 @@ class Intakes:
 
     def start(self, quit_now: Event) -> None:
         """Start the threads. Those that keep messages invisible end with `quit_now`."""
-        settings = self._settings
-        for queue in (
-            PolledQueue(Priority.INTERACTIVE, settings.interactive_queue_url, settings.receive_wait_secs),
-            PolledQueue(Priority.BATCH, settings.batch_queue_url, min(BATCH_WAIT_SECS, settings.receive_wait_secs)),
-        ):
+        for queue in polled_queues(self._settings, network_support=self._runner.parts.network_support):
             poller = Poller(
                 queue,
                 self._transport,

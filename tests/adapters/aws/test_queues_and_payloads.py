@@ -23,7 +23,8 @@ def received(aws: Aws, queue: str) -> dict[str, Any]:
 
 
 def queues(aws: Aws, clock: Clock = now_ms) -> Queues:
-    return Queues(Clients.sqs(), aws.names["InteractiveQueue"], aws.names["BatchQueue"], clock)
+    interactive, batch, network = (aws.names[f"{name}Queue"] for name in ("Interactive", "Batch", "Network"))
+    return Queues(Clients.sqs(), interactive, batch, network, clock)
 
 
 def test_an_execution_is_grouped_by_its_project(aws: Aws) -> None:

@@ -166,7 +166,7 @@ def test_a_message_that_cannot_be_sent_stays_among_the_dead_letters(
 def test_an_unknown_queue_is_refused(aws: Aws, admin_key: str) -> None:
     answer = admin(admin_key, "POST", "/api/admin/dead-letters/orders/redrive")
     assert answer.status == 400
-    assert "interactive, batch, completions, deliveries" in answer.json["message"]
+    assert "interactive, batch, network, completions, deliveries" in answer.json["message"]
 
 
 # --- purge ------------------------------------------------------------------------------------------------------------

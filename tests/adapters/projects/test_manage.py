@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from functions.http.cursor import write_cursor
 from functions.projects import key_routes as keys_api
 from functions.projects.key_store import REVOKED_KEPT_SECS, KeyStore
 from functions.projects.model import Project
+from functions.projects.network.access import NetworkAccess, ProjectNetwork
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
 from functions.projects.registry import ProjectRegistry
 from functions.projects.requests import PER_DAY_MAX, PER_MINUTE_MAX
@@ -24,7 +26,7 @@ from tests.submission_factory import FakeTime
 
 DEFAULTS = {
     "judge": {"per_minute": 60, "per_day": 1000, "in_flight": 10},
-    "agent": {"per_minute": 1, "per_day": 20, "in_flight": 10},
+    "agent": {"per_minute": 60, "per_day": 20_000, "in_flight": 8},
 }
 UNKNOWN = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
 
@@ -150,14 +152,14 @@ def test_quotas_are_changed_bit_by_bit_and_go_back_to_the_default(calls: Admin, 
     project_id = calls.project(quotas={"judge": {"per_minute": 600}})
     path = f"/{project_id}"
     assert calls.ok("GET", path)["quotas"]["judge"] == {"per_minute": 600, "per_day": 1000, "in_flight": 10}
-    changed = calls.ok("PATCH", path, {"quotas": {"judge": {"in_flight": 50}, "agent": {"per_day": 21}}})
+    changed = calls.ok("PATCH", path, {"quotas": {"judge": {"in_flight": 50}, "agent": {"per_day": 20_001}}})
     assert changed["quotas"]["judge"] == {"per_minute": 600, "per_day": 1000, "in_flight": 50}
-    assert changed["quotas"]["agent"] == {"per_minute": 1, "per_day": 21, "in_flight": 10}
+    assert changed["quotas"]["agent"] == {"per_minute": 60, "per_day": 20_001, "in_flight": 8}
     assert calls.ok("PATCH", path, {"quotas": {"judge": {"in_flight": None}}}) == changed
     api_key = calls.ok("POST", f"{path}/keys")["key"]
     project = opens(aws, api_key)
     assert project is not None
-    assert (project.quota("judge"), project.quota("agent")) == (Quota(600, 1000, 50), Quota(1, 21, 10))
+    assert (project.quota("judge"), project.quota("agent")) == (Quota(600, 1000, 50), Quota(60, 20_001, 8))
     assert calls.ok("PATCH", path, {"quotas": {"judge": None, "agent": None}})["quotas"] == DEFAULTS
 
 
@@ -174,6 +176,58 @@ def test_changes_of_quotas_at_the_same_time_do_not_undo_each_other(aws: Aws, cal
         answers = list(threads.map(lambda body: calls.call("PATCH", f"/{project_id}", body), bodies))
     assert [answer.status for answer in answers] == [200] * 3
     assert calls.ok("GET", f"/{project_id}")["quotas"]["judge"] == {"per_minute": 9, "per_day": 9, "in_flight": 9}
+
+
+def test_the_network_of_a_project_is_none_until_the_administrator_changes_it(aws: Aws, calls: Admin) -> None:
+    path = f"/{calls.project()}"
+    assert calls.ok("GET", path)["network"] == {"access": "none", "allow": [], "mb_per_day": 1024}
+    listed = calls.ok("PATCH", path, {"network": {"access": "listed", "allow": ["API.example.com", "*.b.example:80"]}})
+    assert listed["network"]["allow"] == ["*.b.example:80", "api.example.com:443"]
+    more = calls.ok("PATCH", path, {"network": {"mb_per_day": 5}})["network"]
+    assert more == {"access": "listed", "allow": ["*.b.example:80", "api.example.com:443"], "mb_per_day": 5}
+    assert calls.ok("GET", path)["network"] == more
+    public = calls.ok("PATCH", path, {"network": {"access": "public"}})["network"]
+    assert public == {"access": "public", "allow": [], "mb_per_day": 5}
+    assert calls.ok("PATCH", path, {"name": "Renamed"})["network"] == public
+    project = opens(aws, calls.ok("POST", f"{path}/keys")["key"])
+    assert project is not None
+    assert project.network == ProjectNetwork(NetworkAccess.PUBLIC, mb_per_day=5)
+    assert calls.ok("PATCH", path, {"network": {"access": "none", "mb_per_day": 1024}})["network"]["access"] == "none"
+    created = calls.ok("GET", f"/{calls.project(network={'access': 'listed', 'allow': ['a.example']})}")
+    assert created["network"]["allow"] == ["a.example:443"]
+
+
+@pytest.mark.parametrize(
+    ("network", "field"),
+    [
+        ({"access": "listed"}, "network.allow"),
+        ({"access": "public", "allow": ["a.example"]}, "network.allow"),
+        ({"allow": ["a.example"]}, "network.allow"),
+        ({"access": "listed", "allow": []}, "network.allow"),
+        ({"access": "listed", "allow": ["10.0.0.1"]}, "network.allow.0"),
+        ({"access": "listed", "allow": [f"a{number}.example" for number in range(257)]}, "network.allow"),
+        ({"access": "all"}, "network.access"),
+        ({"mb_per_day": 0}, "network.mb_per_day"),
+        ({"deny": []}, "network.deny"),
+        ("public", "network"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wrong_network_of_a_project_is_refused(calls: Admin, network: Any, field: str) -> None:
+    for method, path, body in (("POST", "", {"name": "x"}), ("PATCH", f"/{calls.project()}", {})):
+        answer = calls.call(method, path, {**body, "network": network})
+        assert (answer.status, [one["field"] for one in answer.json["fields"]]) == (422, [field])
+
+
+def test_a_late_change_of_the_network_does_not_allow_again_what_was_taken(calls: Admin) -> None:
+    project_id = calls.project(network={"access": "public"})
+    registry = manage.deployment().registry
+    before = registry.get(project_id)
+    assert before is not None
+    calls.ok("PATCH", f"/{project_id}", {"network": {"access": "none"}})
+    late = replace(before.project, network=replace(before.project.network, mb_per_day=7))
+    assert registry.change(before, late) is None
+    assert calls.ok("GET", f"/{project_id}")["network"]["access"] == "none"
 
 
 def test_a_change_that_never_gets_through_is_a_conflict(calls: Admin, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,6 +209,24 @@ def test_a_run_with_network_ends_as_ie_on_the_last_receive_where_no_runner_takes
     until(system.is_empty)
 
 
+def test_only_a_runner_that_takes_runs_with_network_receives_from_their_queue(system: System) -> None:
+    system.network_support = True
+    system.start(RecordedSlot)
+    request = system.request("NetworkQueue", network=NETWORK, profile="agent", priority="network")
+    assert system.completion(request)["result"]["verdict"] == "AC"
+    assert system.of_type("runner_heartbeat")[0]["network_support"] is True
+    until(lambda: system.is_empty("NetworkQueue"))
+
+
+def test_a_runner_without_network_leaves_that_queue_alone(system: System) -> None:
+    system.start(RecordedSlot)
+    system.request("NetworkQueue", network=NETWORK, profile="agent", priority="network")
+    for queue in ("InteractiveQueue", "BatchQueue"):
+        assert system.completion(system.request(queue))["result"]["verdict"] == "AC"
+    assert system.of_type("runner_heartbeat")[0]["network_support"] is False
+    assert system.counts("NetworkQueue") == (1, 0)
+
+
 def test_a_duplicate_waits_for_the_end_of_the_run_and_is_deleted(system: System) -> None:
     slot = HeldSlot()
     system.start(lambda: slot, MAX_RECEIVES="1")

@@ -25,11 +25,12 @@ def forget_wiring() -> None:
     DEPLOYMENT.cache_clear()
 
 
-def use(aws: Aws, port: int, token: str = TOKEN) -> None:
-    """Tell submit where to ask."""
+def use(aws: Aws, port: int, token: str = TOKEN, *, network_port: int | None = None) -> None:
+    """Tell submit where to ask. `network_port`: the same for runs with network."""
     secrets._secrets.drop(PARAMETER)
     Clients.ssm().put_parameter(Name=PARAMETER, Value=token, Type="SecureString", Overwrite=True)
     aws.monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{port}")
+    aws.monkeypatch.setenv("NETWORK_RUNNER_URL", f"http://127.0.0.1:{network_port}" if network_port else "")
     aws.monkeypatch.setenv("ALLOW_RUNNER_HTTP", "true")
     aws.monkeypatch.setenv("RUNNER_TOKEN_PARAMETER", PARAMETER)
     forget_wiring()

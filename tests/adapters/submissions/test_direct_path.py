@@ -18,6 +18,7 @@ from functions.clock import now_ms, to_rfc3339
 from functions.handlers import submit
 from functions.ids import new_id
 from functions.projects.model import Project
+from functions.projects.network.access import NetworkAccess, ProjectNetwork
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
@@ -41,7 +42,7 @@ from tests.adapters.runner_system import TOKEN, Direct, HeldSlot, comparable
 from tests.adapters.submissions.direct_wiring import DEPLOYMENT, forget_wiring, table_calls, use
 from tests.adapters.submissions.waits import waiting
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
-from tests.submission_factory import golden, new_submission
+from tests.submission_factory import GENEROUS, golden, new_submission
 from tests.until import PATIENCE_SECS, until
 
 PROGRAM = {"language": "python", "code": "print(42)"}
@@ -99,6 +100,34 @@ def test_the_answer_is_final_and_nothing_is_due(system: Direct, aws: Aws, projec
     assert aws.messages("InteractiveQueue") == []
     assert system.of_type("execution_completed") == []
     assert get(project_key, f"/api/result/{answer.json['id']}").json == answer.json
+
+
+def allow_network(aws: Aws) -> dict[str, Any]:
+    """Let the project name any host. Return a program with network."""
+    network = ProjectNetwork(NetworkAccess.PUBLIC)
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    projects.create_project(Project(PROJECT_ID, "Tests", quotas=GENEROUS, network=network))
+    return {**PROGRAM, "profile": "agent", "network": {"allow": ["api.example.com"]}}
+
+
+def test_a_run_with_network_goes_to_a_runner_that_takes_it(system: Direct, aws: Aws, project_key: str) -> None:
+    system.network_support = True
+    system.start(RecordedSlot)
+    use(aws, system.port, network_port=system.port)
+    answer = wait_for(project_key, allow_network(aws))
+    assert (answer.status, answer.json["verdict"]) == (200, "AC")
+    assert aws.messages("NetworkQueue") == []
+
+
+def test_a_run_with_network_is_queued_where_no_runner_for_it_is_called_directly(
+    system: Direct, aws: Aws, project_key: str
+) -> None:
+    start(system)
+    answer = post(project_key, allow_network(aws), query={"wait": "2"})
+    assert answer.status == 408
+    (message,) = aws.messages("NetworkQueue")
+    assert message["submission_id"] == answer.json["id"]
+    assert [slot.specs for slot in system.slots] == [[], []]
 
 
 def test_an_answered_direct_run_is_no_longer_in_flight(

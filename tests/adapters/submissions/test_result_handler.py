@@ -411,6 +411,7 @@ def test_health_shows_the_reports_of_live_runners(aws: Aws, project_key: str) ->
         "enforcement_mode": "strict",
         "cgroup_backend": "cgroup_v2",
         "namespace_support": True,
+        "network_support": False,
         "workers": 7,
         "queue_depth": 1,
         "node_id": "a",
