@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rustbox_cli.check_rules import Problem, only_of_programs, rule_problems, schema, schema_problems
+from rustbox_cli.check_yaml import Document, parse
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.languages import language_of
 
-SCHEMA_FILE = Path(__file__).with_name("checks.schema.json")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
 HIDDEN = "***"
 """The placeholder that the service shows for the value of a variable. Sent back, it keeps that value."""
 _MAX_SHOWN = 20
@@ -28,86 +30,72 @@ class WantedCheck:
     settings: dict[str, Any]
     variables: dict[str, str] = field(repr=False)
 
-
-@cache
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of checks.yaml."""
-    found: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    return found
+    @property
+    def is_heartbeat(self) -> bool:
+        """Whether it has no program."""
+        return bool(self.settings["kind"] == "heartbeat")
 
 
 def read_checks(path: Path) -> list[WantedCheck]:
-    """Return the checks of a file. Raises CommandError, which lists every problem."""
-    document = _parse(path)
-    problems = _schema_problems(document)
+    """Return the checks of a file. Raises CommandError, which lists every problem with its line."""
+    document = parse(path)
+    problems = schema_problems(document.value)
     if problems:
-        raise _invalid(path, problems)
-    defaults = document.get("defaults", {})
+        raise _invalid(path, document, problems)
+    defaults = document.value.get("defaults", {})
     checks = []
-    for index, entry in enumerate(document["checks"]):
-        found = _wanted(path.parent, {**defaults, **entry})
-        if isinstance(found, str):
-            problems.append(f"checks[{index}] ({entry['slug']}): {found}")
-        else:
-            checks.append(found)
-    slugs = [check.slug for check in checks]
-    problems += [f"the slug {slug} is there twice" for slug in sorted(set(slugs)) if slugs.count(slug) > 1]
+    for index, entry in enumerate(document.value["checks"]):
+        found, wrong = _wanted(path.parent, defaults, entry)
+        problems += [_placed(problem, index, entry) for problem in wrong]
+        checks += [] if found is None else [found]
+    slugs = [entry["slug"] for entry in document.value["checks"]]
+    problems += [
+        Problem(("checks", index, "slug"), f"the slug {slug} is there twice")
+        for index, slug in enumerate(slugs)
+        if slug in slugs[:index]
+    ]
     if problems:
-        raise _invalid(path, problems)
+        raise _invalid(path, document, problems)
     return checks
 
 
-def _parse(path: Path) -> Any:
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - other commands start faster without it
-
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
-        """YAML without two traps: a key twice is refused, and a time stays a text."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT002 - the signature of yaml
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            twice = next((key for key in keys if keys.count(key) > 1), None)
-            if twice is not None:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {twice!r} is there twice", node.start_mark
-                )
-            return super().construct_mapping(node, deep=deep)
-
-    Loader.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    try:
-        return yaml.load(path.read_bytes(), Loader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.NOT_FOUND) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise CommandError(f"{path} is not valid YAML: {error}", ExitCode.REFUSED) from None
+def _placed(problem: Problem, index: int, entry: dict[str, Any]) -> Problem:
+    """Return a problem of a check with its place in the file: a default is where the defaults are."""
+    top = ("checks", index) if not problem.place or problem.place[0] in entry else ("defaults",)
+    return Problem((*top, *problem.place), problem.text)
 
 
-def _schema_problems(document: Any) -> list[str]:
-    import jsonschema  # noqa: PLC0415 - other commands start faster without it
+def _wanted(folder: Path, defaults: dict[str, Any], entry: dict[str, Any]) -> tuple[WantedCheck | None, list[Problem]]:
+    """Return one check, and the problems of its settings and of its program."""
+    is_heartbeat = entry.get("kind") == "heartbeat"
+    foreign = only_of_programs() if is_heartbeat else frozenset[str]()
+    given = {**{name: value for name, value in defaults.items() if name not in foreign}, **entry}
+    problems = list(rule_problems(given))
+    program = {} if is_heartbeat else _program(folder, given)
+    if isinstance(program, str):
+        return None, [*problems, Problem(("file",), program)]
+    given = {"name": entry["slug"], **given, **program}
+    given.pop("file", None)
+    settings = _completed(schema()["$defs"]["Check"], given)
+    settings = {name: value for name, value in settings.items() if name not in foreign}
+    return WantedCheck(given["slug"], settings, settings.pop("env", {})), problems
 
-    validator = jsonschema.Draft202012Validator(schema())
-    errors = sorted(validator.iter_errors(document), key=lambda error: [str(part) for part in error.absolute_path])
-    deepest = (jsonschema.exceptions.best_match([error]) or error for error in errors)
-    return [f"{error.json_path.removeprefix('$').lstrip('.') or 'the file'}: {error.message}" for error in deepest]
 
-
-def _wanted(folder: Path, entry: dict[str, Any]) -> WantedCheck | str:
-    """Return one check, or the problem of its program."""
-    source = folder / entry.pop("file")
+def _program(folder: Path, entry: dict[str, Any]) -> dict[str, str] | str:
+    """Return language and code of a program, or why there is none."""
+    source, limit = folder / entry["file"], schema()["$defs"]["Check"]["properties"]["file"]["x-max-bytes"]
     try:
         code = source.read_text(encoding="utf-8")
     except OSError as error:
         return f"{source} cannot be read: {error.strerror}"
     except UnicodeDecodeError:
         return f"{source} is not UTF-8 text"
-    given = {"name": entry["slug"], "language": language_of(source.name), **entry, "code": code}
-    if given["language"] is None:
+    if not 0 < len(code.encode()) <= limit:
+        return f"{source} is empty" if not code else f"{source} is larger than {limit:,} bytes"
+    language = entry.get("language") or language_of(source.name)
+    if language is None:
         return f"the language of {source.name} is unknown: give `language`"
-    settings = _completed(schema()["$defs"]["Check"], given)
-    variables = settings.pop("env")
-    return WantedCheck(given["slug"], settings, variables)
+    return {"language": language, "code": code}
 
 
 def _completed(model: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -115,14 +103,29 @@ def _completed(model: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     whole = {name: found["default"] for name, found in model["properties"].items() if "default" in found}
     whole |= given
     for name, value in whole.items():
-        nested = schema()["$defs"].get(model["properties"].get(name, {}).get("$ref", "").rpartition("/")[2])
-        if nested is not None and isinstance(value, dict):
+        reference = model["properties"].get(name, {})
+        if isinstance(value, list) and (item := _model_of(reference.get("items", {}))):
+            whole[name] = [_completed(item, each) if isinstance(each, dict) else each for each in value]
+        if isinstance(value, dict) and (nested := _model_of(reference)):
             whole[name] = _completed(nested, value)
     return whole
 
 
-def _invalid(path: Path, problems: list[str]) -> CommandError:
-    left_out = len(problems) - _MAX_SHOWN
-    lines = [f"  {problem}" for problem in problems[:_MAX_SHOWN]]
+def _model_of(reference: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the object that a part of the schema refers to."""
+    found: dict[str, Any] | None = schema()["$defs"].get(reference.get("$ref", "").rpartition("/")[2])
+    return found if found is not None and "properties" in found else None
+
+
+def _invalid(path: Path, document: Document, problems: Iterable[Problem]) -> CommandError:
+    placed = sorted((document.line(place), _shown(place), text) for place, text in problems)
+    lines = [f"  line {line}: {place}: {text}" for line, place, text in placed[:_MAX_SHOWN]]
+    left_out = len(placed) - _MAX_SHOWN
     lines += [f"  and {left_out} more"] if left_out > 0 else []
     return CommandError("\n".join([f"{path} is not valid:", *lines]), ExitCode.REFUSED)
+
+
+def _shown(place: Iterable[str | int]) -> str:
+    """Return a place as people write it: `checks[0].schedule`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return text.lstrip(".") or "the file"

@@ -1,4 +1,4 @@
-"""Commands `checks`: checks as code."""
+"""Commands `checks` about a file: checks as code."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.check_file import SCHEMA_FILE, read_checks
+from rustbox_cli.check_file import read_checks
 from rustbox_cli.check_plan import Change, apply_change, is_different, make_plan
+from rustbox_cli.check_rules import SCHEMA_FILE
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.junit import CheckRun, junit_xml
 from rustbox_cli.options import Duration, as_json
 from rustbox_cli.output import plain, show_json
 from rustbox_cli.session import Session, pass_session
+from rustbox_cli.suggestions import SuggestingGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,30 +28,45 @@ _AT_ONCE = 5
 """Runs of `test` at the same time: half of the runs that a new project may have in flight."""
 _DIFFERENT = 2
 _FAILED = 1
+_BEGINNING = """\
+# For completion in an editor:
+# yaml-language-server: $schema=https://YOUR-SERVICE/api/schemas/checks.json
+checks:
+  - slug: answer
+    name: The answer is right
+    file: answer.py
+    schedule: cron(30 2 * * ? *)
+    timezone: UTC
+    assertions:
+      - {type: stdout, equals: "42"}
+
+  # A job elsewhere that reports with pings; `rustbox checks ping-url backup` makes their address.
+  # - slug: backup
+  #   kind: heartbeat
+  #   schedule: rate(1 day)
+  #   grace_minutes: 60
+"""
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def checks() -> None:
     """Keep the project's checks in a file beside the code that they test.
 
     \b
     Examples:
+      rustbox checks init                          # begin a file
       rustbox checks validate                      # offline
       rustbox checks plan                          # changes of the next apply; ends with 2 if there is a difference
       rustbox checks apply
       rustbox checks test --junit checks.xml       # run them all now; their state stays
       rustbox checks trigger --tag deploy
+      rustbox checks list --state failing
+      rustbox checks mute totals --until 2h
     """
 
 
-_file = click.option(
-    "-f",
-    "--file",
-    "path",
-    type=click.Path(path_type=Path),
-    default="checks.yaml",
-    show_default=True,
-    help="The file with the checks.",
+_file = click.argument(
+    "path", metavar="[FILE]", required=False, default="checks.yaml", type=click.Path(path_type=Path, dir_okay=False)
 )
 _tag = click.option("--tag", help="Only checks with this tag.")
 _prune = click.option("--prune", is_flag=True, help="Also remove the project's checks that are not in the file.")
@@ -74,7 +91,7 @@ def print_schema() -> None:
 @_file
 @as_json
 def validate_checks(path: Path, as_json: bool) -> None:
-    """Check the file without the service. The service itself checks schedules and limits."""
+    """Check the file without the service."""
     found = read_checks(path)
     if as_json:
         show_json([check.slug for check in found])
@@ -146,7 +163,8 @@ def test_checks(
     session: Session, path: Path, tag: str | None, junit: Path | None, timeout_secs: int, as_json: bool
 ) -> None:
     """Run the checks of the file now, as they are on the service. Their state stays. Ends with 1 if one fails."""
-    slugs = [check.slug for check in read_checks(path) if tag is None or tag in check.settings["tags"]]
+    programs = [check for check in read_checks(path) if not check.is_heartbeat]
+    slugs = [check.slug for check in programs if tag is None or tag in check.settings["tags"]]
     with session.api() as api:
         runs = []
         for each in _tested(api, slugs, monotonic() + timeout_secs):
@@ -164,22 +182,17 @@ def test_checks(
         click.get_current_context().exit(_FAILED)
 
 
-@checks.command("trigger")
-@click.option("--tag", required=True, help="Run all checks with this tag.")
-@as_json
-@pass_session
-def trigger_checks(session: Session, tag: str, as_json: bool) -> None:
-    """Run all checks of the project with a tag, for example after a deployment. Their state follows."""
-    with session.api() as api:
-        found = list(api.items(("checks",), None, {"tag": tag}))
-        runs = [api.call("POST", ("checks", each["id"], "run"), body={"affects_state": True}).body for each in found]
-    if not runs:
-        raise CommandError(f"No check has the tag {tag}.", ExitCode.NOT_FOUND)
-    if as_json:
-        show_json(runs)
-        return
-    for check, run in zip(found, runs):  # noqa: B905 - Python 3.10 has `strict`, and both are as long
-        click.echo(f"{plain(check['slug'])} started: run {plain(run['id'])}")
+@checks.command("init")
+@_file
+def init_checks(path: Path) -> None:
+    """Begin a file with one check, and its program beside it."""
+    program = path.with_name("answer.py")
+    for each in (path, program):
+        if each.exists():
+            raise CommandError(f"{each} is there already.", ExitCode.REFUSED, "Name another FILE.")
+    program.write_text("print(42)\n", encoding="utf-8")
+    path.write_text(_BEGINNING, encoding="utf-8")
+    click.echo(f"{path} has one check. Next: rustbox checks validate {path}, then apply.")
 
 
 def _tested(api: Api, slugs: list[str], end: float) -> Iterator[CheckRun]:

@@ -8,16 +8,71 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSettings
 from functions.checks.settings.file_schema import file_schema, schema_text
-from tests.contract.checks_schema import SCHEMA_FILE
+from functions.checks.settings.requests import new_settings
+from functions.errors import ServiceError
+from rustbox_cli.check_file import read_checks
+from rustbox_cli.errors import CommandError
+from tests.contract.checks_schema import copies
 
+NOW_MS = 1_764_000_000_000
 EXAMPLE = Path(__file__).parents[2] / "examples" / "checks" / "checks.yaml"
+REFUSED: list[dict[str, Any]] = [
+    {"schedule": "every day"},
+    {"schedule": "60 * * * *"},
+    {"schedule": "cron(0 0 30 2 ? *)"},
+    {"schedule": "0 5-1 * * *"},
+    {"schedule": "rate(0 minutes)"},
+    {"schedule": "0 2 * * *", "timezone": "Europe/Berlln"},
+    {"timezone": "Mars"},
+    {"faster_while_failing": "often"},
+    {"quiet": [{"schedule": "rate(1 hour)", "minutes": 5}]},
+    {"quiet": [{"schedule": "no", "minutes": 5}]},
+    {"quiet": [{"schedule": "0 2 * * *", "minutes": 5, "timezone": "Mars"}]},
+    {"language": "cobol"},
+    {"env": {"PATH": "x"}},
+    {"env": {"LD_PRELOAD": "x"}},
+    {"env": {"lower": "x"}},
+    {"fail_after": {"needed": 2}},
+    {"fail_after": {"needed": 4, "of": 3}},
+    {"limits": {"wall_time_secs": 26}},
+    {"limits": {"memory_mb": 4096}},
+    {"assertions": [{"type": "json", "path": "items", "equals": 1}]},
+    {"assertions": [{"type": "json", "path": "$.a b", "equals": 1}]},
+    {"assertions": [{"type": "stdout", "matches": "(a"}]},
+    {"assertions": [{"type": "stdout", "matches": "(?=a)"}]},
+    {"assertions": [{"type": "stdout", "matches": r"(a)\1"}]},
+    {"muted_until": "tomorrow"},
+    {"muted_until": "2027-02-31T00:00:00Z"},
+    {"runbook_url": "ftp://x"},
+    {"kind": "heartbeat"},
+    {"name": "a\nb"},
+    {"retries": 4},
+    {"retry": 1},
+]
+"""Settings that the service refuses."""
+TAKEN: list[dict[str, Any]] = [
+    {"schedule": "0 2 * * 1-5", "timezone": "America/Argentina/Buenos_Aires"},
+    {"schedule": "cron(0 0 ? * TUE#2 2027)"},
+    {"schedule": "rate(366 days)"},
+    {"fail_after": {"needed": 3, "of": 3}},
+    {"fail_after": {"of": 2}},
+    {"limits": {"wall_time_secs": 30}, "profile": "agent"},
+    {"limits": {"wall_time_secs": 25}},
+    {"limits": None},
+    {"assertions": [{"type": "json", "path": "$.items[0]['a key'][-1]", "exists": True}]},
+    {"assertions": [{"type": "stdout", "matches": r"\\1 \d+\z"}]},
+    {"muted_until": "2027-02-28T00:00:00+01:00"},
+    {"language": "c++"},
+    {"env": {"API_TOKEN": "x", "PATHS": "y"}},
+]
 PROGRAM = {"slug": "totals", "file": "totals.py"}
 
 
-def test_the_published_schema_is_that_of_the_request_model() -> None:
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run: python -m tests.contract.checks_schema"
+@pytest.mark.parametrize("path", copies(), ids=lambda path: path.name)
+def test_the_command_line_has_the_rules_of_the_service(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == copies()[path], "run: python -m tests.contract.checks_schema"
 
 
 def test_the_schema_is_a_valid_schema() -> None:
@@ -57,6 +112,9 @@ def test_every_setting_of_the_request_is_in_the_file() -> None:
         {"trigger": {"type": "check", "slug": "import", "statuses": []}},
         {"trigger": {"type": "check", "slug": "import", "metadata": {"a": "b"}}},
         {"event_as": "file"},
+        {"quiet": [{"schedule": "0 2 * * *", "minutes": 5}]},
+        {"quiet": [{"schedule": "0 2 * * *"}]},
+        {"kind": "job"},
     ],
 )
 def test_both_accept_and_refuse_the_same(settings: dict[str, Any]) -> None:
@@ -70,3 +128,49 @@ def test_both_accept_and_refuse_the_same(settings: dict[str, Any]) -> None:
     else:
         # The API derives a missing slug from the name. In a file it identifies the check, so it must be there.
         assert accepted == (settings.get("slug", "totals") is not None)
+
+
+def service_takes(settings: dict[str, Any]) -> bool:
+    body = {"name": "totals", "slug": "totals", "language": "python", "code": "print(1)", **settings}
+    try:
+        new_settings(json.dumps(body).encode(), NOW_MS)
+    except ServiceError:
+        return False
+    return True
+
+
+def command_line_takes(folder: Path, settings: dict[str, Any]) -> bool:
+    (folder / "totals.py").write_text("print(1)")
+    (folder / "checks.yaml").write_text(json.dumps({"checks": [{**PROGRAM, **settings}]}))
+    try:
+        read_checks(folder / "checks.yaml")
+    except CommandError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("settings", [*REFUSED, *TAKEN], ids=str)
+def test_validate_refuses_what_apply_refuses(tmp_path: Path, settings: dict[str, Any]) -> None:
+    assert service_takes(settings) == (settings in TAKEN)
+    assert command_line_takes(tmp_path, settings) == (settings in TAKEN)
+
+
+def test_a_heartbeat_has_the_settings_that_the_service_takes(tmp_path: Path) -> None:
+    heartbeat = {"kind": "heartbeat", "slug": "job", "schedule": "rate(1 day)"}
+    for name, field in CheckSettings.model_fields.items():
+        if name in {"kind", "slug", "schedule", "name", "code"}:
+            continue
+        value = field.get_default()
+        changed = {
+            "bool": True,
+            "int": 7,
+            "list": [{"schedule": "0 2 * * *", "minutes": 5}] if name == "quiet" else ["a"],
+        }.get(type(value).__name__)
+        if name in ONLY_OF_PROGRAMS:
+            (tmp_path / "checks.yaml").write_text(json.dumps({"checks": [{**heartbeat, name: value}]}))
+            with pytest.raises(CommandError, match=f"{name}: a heartbeat has no program"):
+                read_checks(tmp_path / "checks.yaml")
+        elif changed is not None and name != "notify":
+            (tmp_path / "checks.yaml").write_text(json.dumps({"checks": [{**heartbeat, name: changed}]}))
+            assert read_checks(tmp_path / "checks.yaml")[0].settings[name] is not None
+            assert new_settings(json.dumps({**heartbeat, "name": "job", name: changed}).encode(), NOW_MS)

@@ -13,6 +13,8 @@ _STEP = re.compile(
     r"""|\['(?P<single>[^'\\\x00-\x1f]*)'\]"""
     r"""|\["(?P<double>[^"\\\x00-\x1f]*)"\]"""
 )
+PATH_PATTERN = rf"^\$({re.sub(r'[?]P<[a-z]+>', '?:', _STEP.pattern)})*$".replace(r"\U0010FFFF", r"\uFFFF")
+"""For a JSON Schema: the paths that are understood."""
 
 MISSING = object()
 """The value of a path that leads nowhere."""

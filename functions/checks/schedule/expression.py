@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Schedule", "ScheduleInvalidError", "parse_schedule", "spread_ms"]
 
+_UTC = timezone.utc  # noqa: UP017 - the command line has a copy of this module, and runs on Python 3.10 too
 MINUTE_MS = 60_000
 DAILY_SPREAD_MINUTES = 10
 """The default spread of checks that run daily or less often."""
@@ -64,7 +65,7 @@ class Schedule:
 
     def _to_ms(self, moment: datetime) -> int | None:
         """Return the first occurrence of a local time; None for a time that the clock skips."""
-        utc = moment.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
+        utc = moment.replace(tzinfo=self.zone, fold=0).astimezone(_UTC)
         if utc.astimezone(self.zone).replace(tzinfo=None) != moment:
             return None
         return int(utc.timestamp()) * MS_PER_SEC

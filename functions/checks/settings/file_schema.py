@@ -9,9 +9,21 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.assertions.json_path import PATH_PATTERN
+from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckKind, CheckSettings
+from functions.checks.state import MAX_OF_RUNS
+from functions.messages.languages import ALIASES, Language, Profile, ceilings
+from functions.messages.variables import NAME_PATTERN
+from functions.submissions.accept.requests import CODE_MAX_BYTES
 
-_ONLY_OF_ONE_CHECK = ("slug", "name", "file")
+_ONLY_OF_ONE_CHECK = ("slug", "name", "kind", "file")
+_LANGUAGES = {"enum": [*sorted(Language), *sorted(ALIASES)]}
+_VARIABLE = {"pattern": NAME_PATTERN}
+
+
+def _with(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of objects that have no such field, or one that fits."""
+    return {"properties": {name: schema}}
 
 
 class JsonSchema(BaseModel):
@@ -24,20 +36,27 @@ def file_schema() -> dict[str, Any]:
     """Return the schema: the settings of a check with `file` for `code`, and `defaults` for all checks."""
     settings = CheckSettings.model_json_schema()
     models = settings.pop("$defs")
+    models["FailAfter"]["allOf"] = [
+        {"if": _with("of", {"maximum": most}), "then": _with("needed", {"maximum": most})}
+        for most in range(1, MAX_OF_RUNS)
+    ]
+    models["JsonAssertion"]["properties"]["path"]["pattern"] = PATH_PATTERN
     fields = dict(settings["properties"])
     del fields["code"]
     slug = next(kind for kind in fields["slug"]["anyOf"] if kind.get("type") == "string")
     fields["slug"] = {**slug, "description": "Identifies the check in its project. A check keeps its history under it."}
     fields["name"] = {**fields["name"], "description": "For people. Default: the slug."}
-    fields["language"] = {**fields["language"], "description": "Default: from the suffix of the file."}
+    fields["language"] = {**_LANGUAGES, "description": "Default: from the suffix of the file."}
     fields["file"] = {
         "type": "string",
         "minLength": 1,
+        "x-max-bytes": CODE_MAX_BYTES,
         "description": "The program, relative to checks.yaml.",
         "examples": ["totals.py"],
     }
     fields["env"] = {
         **fields["env"],
+        "propertyNames": _VARIABLE,
         "description": "Environment variables of the program. $NAME is taken from the environment of `rustbox`, "
         "so that no secret lies in this file; $$ is a dollar sign.",
         "examples": [{"API_TOKEN": "$API_TOKEN"}],
@@ -56,10 +75,29 @@ def file_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": {
             **models,
-            "Check": _model("One check.", fields, ["slug", "file"]),
+            "Check": {**_model("One check.", fields, ["slug"]), **_KINDS, "allOf": [_JUDGE_LIMITS]},
             "Defaults": _model("Settings of every check that has none of its own.", shared, []),
         },
     }
+
+
+_KINDS = {
+    "if": {"properties": {"kind": {"const": CheckKind.HEARTBEAT.value}}, "required": ["kind"]},
+    "then": {
+        "required": ["schedule"],
+        "properties": {name: {"not": {}} for name in ("file", *ONLY_OF_PROGRAMS) if name != "code"},
+    },
+    "else": {"required": ["file"]},
+}
+"""The fields of each kind: a heartbeat has no program."""
+
+
+_JUDGE_LIMITS = {
+    "if": _with("profile", {"const": Profile.JUDGE.value}),
+    "then": _with(
+        "limits", _with("wall_time_secs", {"maximum": ceilings(Language.PYTHON, Profile.JUDGE).wall_time_secs})
+    ),
+}
 
 
 def _model(description: str, fields: dict[str, Any], required: list[str]) -> dict[str, Any]:

@@ -5,48 +5,18 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # no stubs are installed
-from click.testing import CliRunner, Result
 
-from rustbox_cli.__main__ import cli
-from rustbox_cli.commands import checks as commands
 from tests.adapters.checks.check_world import CheckWorld, breaks, passes, prints
-from tests.adapters.http_calls import send
-from tests.adapters.scripted_service import Asked, Reply, open_service
+from tests.adapters.checks.commands import Rustbox
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "checks"
-
-type Rustbox = Callable[..., Result]
-
-
-@pytest.fixture
-def rustbox(
-    world: CheckWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, Any]]
-) -> Iterator[Rustbox]:
-    """The command in a folder of its own. While it waits, the world goes on."""
-
-    def answer(asked: Asked) -> Reply:
-        got = send(asked.headers.get("x-api-key"), asked.method, asked.path, asked.body, query=asked.query)
-        return Reply(got.status, got.raw, dict(got.headers))
-
-    def settle(_secs: float) -> None:
-        for _ in range(3):
-            world.settle()
-
-    with open_service() as service:
-        monkeypatch.setattr(service, "answer", answer)
-        monkeypatch.setattr(commands, "sleep", settle)
-        monkeypatch.setenv("RUSTBOX_URL", service.url)
-        monkeypatch.setenv("RUSTBOX_API_KEY", world.key)
-        monkeypatch.chdir(tmp_path)
-        yield lambda *arguments: CliRunner(mix_stderr=False).invoke(cli, ("checks", *arguments))
 
 
 def write(*checks: dict[str, Any], code: str = "print(42)\n", **whole: Any) -> None:
@@ -192,12 +162,11 @@ def test_variables_come_from_the_environment_and_are_never_shown(
 
 
 def test_an_error_of_the_service_names_the_slug_and_the_field(rustbox: Rustbox) -> None:
-    write({"slug": "a", "schedule": "every day"})
+    write({"slug": "a", "trigger": {"type": "check", "slug": "none"}})
     refused = rustbox("apply")
     assert refused.exit_code == 65
     assert refused.stderr.startswith("rustbox: a: ")
-    assert "schedule: " in refused.stderr
-    assert "cron(30 2 * * ? *)" in refused.stderr
+    assert "trigger.slug: The project has no check none. Create it first." in refused.stderr
 
 
 def test_test_prints_progress_writes_junit_and_leaves_the_state(rustbox: Rustbox, world: CheckWorld) -> None:

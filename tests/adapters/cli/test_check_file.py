@@ -17,11 +17,12 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "a.py").write_text("print(1)\n")
     (tmp_path / "binary.py").write_bytes(b"\xff")
     (tmp_path / "program").write_text("x")
+    (tmp_path / "empty.py").write_text("")
     return tmp_path
 
 
 def test_the_example_is_valid_and_asks_nobody(rustbox: Rustbox, service: Service) -> None:
-    ended = rustbox("checks", "validate", "-f", str(EXAMPLE))
+    ended = rustbox("checks", "validate", str(EXAMPLE))
     assert (ended.exit_code, ended.stdout) == (0, f"{EXAMPLE}: 2 checks are valid.\n")
     assert service.asked == []
 
@@ -55,8 +56,29 @@ def test_defaults_the_suffix_and_the_slug_fill_a_check(folder: Path) -> None:
     [
         ("checks: [", "is not valid YAML"),
         ("- a", "the file: ['a'] is not of type 'object'"),
-        ("checks: [{file: a.py}]", "checks[0]: 'slug' is a required property"),
-        ("checks: [{slug: a, file: a.py, shedule: x}]", "('shedule' was unexpected)"),
+        ("checks: [{file: a.py}]", "line 1: checks[0]: slug is missing"),
+        ("checks: [{slug: a}]", "line 1: checks[0]: file is missing"),
+        (
+            "checks:\n- slug: a\n  file: a.py\n  shedule: x",
+            "line 4: checks[0].shedule: there is no such setting; did you mean schedule?",
+        ),
+        ("checks: [{slug: a, file: a.py, x1: x}]", "checks[0].x1: there is no such setting\n"),
+        (
+            "checks:\n- slug: a\n  file: a.py\n  schedule: every day\n",
+            "line 4: checks[0].schedule: A cron expression has six fields (or five, as in Unix); this one has 2.",
+        ),
+        (
+            "defaults: {\n timezone: Europe/Berlln}\nchecks: [{slug: a, file: a.py}]",
+            "line 2: defaults.timezone: Europe/Berlln is no IANA time zone.",
+        ),
+        ("checks: [{slug: a, file: a.py, language: pyhton}]", "did you mean python?"),
+        ("checks: [{slug: a, file: a.py, profile: jugde}]", "did you mean judge?"),
+        ("checks: [{slug: a, file: empty.py}]", "empty.py is empty"),
+        ("checks: [{slug: a, kind: heartbeat}]", "checks[0]: schedule is missing"),
+        (
+            "checks: [{slug: a, kind: heartbeat, schedule: rate(1 day), file: a.py}]",
+            "checks[0].file: a heartbeat has no program, so it has no such setting",
+        ),
         ("checks: [{slug: A b, file: a.py}]", "checks[0].slug: 'A b' does not match"),
         ("checks: [{slug: a, file: a.py, retries: 9}]", "checks[0].retries: 9 is greater than the maximum of 3"),
         ("checks: [{slug: a, file: a.py, schedule: no}]", "checks[0].schedule: False is not"),
@@ -65,22 +87,35 @@ def test_defaults_the_suffix_and_the_slug_fill_a_check(folder: Path) -> None:
         ("checks: [{slug: a, file: none.py}]", "none.py cannot be read: No such file or directory"),
         ("checks: [{slug: a, file: binary.py}]", "binary.py is not UTF-8 text"),
         ("checks: [{slug: a, file: program}]", "the language of program is unknown: give `language`"),
-        ("defaults: {name: x}\nchecks: []", "('name' was unexpected)"),
+        ("defaults: {name: x}\nchecks: []", "line 1: defaults.name: there is no such setting"),
+        ("", "line 1: the file: None is not of type 'object'"),
         ("!!python/object/apply:os.system [id]", "is not valid YAML"),
     ],
 )
 def test_a_wrong_file_is_refused_with_every_problem(folder: Path, rustbox: Rustbox, text: str, message: str) -> None:
     path = folder / "checks.yaml"
     path.write_text(text)
-    ended = rustbox("checks", "validate", "-f", str(path))
+    ended = rustbox("checks", "validate", str(path))
     assert ended.exit_code == 65
     assert message in ended.stderr
 
 
+def test_a_heartbeat_takes_the_defaults_that_fit_it(folder: Path) -> None:
+    (folder / "checks.yaml").write_text(
+        "defaults: {retries: 2, tags: [x], timezone: Europe/Berlin}\n"
+        "checks: [{slug: a, kind: heartbeat, schedule: rate(1 day), quiet: [{schedule: 0 2 * * *, minutes: 5}]}]\n"
+    )
+    (check,) = read_checks(folder / "checks.yaml")
+    assert "retries" not in check.settings
+    expected = {"kind": "heartbeat", "tags": ["x"], "grace_minutes": 60, "timezone": "Europe/Berlin"}
+    assert {name: check.settings[name] for name in expected} == expected
+    assert check.settings["quiet"] == [{"schedule": "0 2 * * *", "minutes": 5, "timezone": "UTC"}]
+
+
 def test_all_problems_are_listed(folder: Path, rustbox: Rustbox) -> None:
     (folder / "checks.yaml").write_text("checks: [{slug: A, file: a.py, retries: 9}, {file: a.py}]")
-    ended = rustbox("checks", "validate", "-f", str(folder / "checks.yaml"))
-    assert [line.split(":")[0].strip() for line in ended.stderr.splitlines()[1:]] == [
+    ended = rustbox("checks", "validate", str(folder / "checks.yaml"))
+    assert [line.split(":")[1].strip() for line in ended.stderr.splitlines()[1:]] == [
         "checks[0].retries",
         "checks[0].slug",
         "checks[1]",
@@ -88,7 +123,7 @@ def test_all_problems_are_listed(folder: Path, rustbox: Rustbox) -> None:
 
 
 def test_a_missing_file_is_not_found(folder: Path, rustbox: Rustbox) -> None:
-    ended = rustbox("checks", "validate", "-f", str(folder / "none.yaml"))
+    ended = rustbox("checks", "validate", str(folder / "none.yaml"))
     assert (ended.exit_code, ended.stderr.count("cannot be read")) == (66, 1)
 
 
