@@ -14,7 +14,7 @@ from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rustbox_cli.api import Api
 
@@ -99,6 +99,8 @@ def apply_change(api: Api, change: Change) -> None:
     body = dict(change.body or {})
     if "env" in body:
         body["env"] = {name: _value(name, text) for name, text in body["env"].items()}
+    if body.get("report"):
+        body["report"] = _with_token(body["report"], lambda token: _value("report.github_status.token", token))
     if change.action == "create":
         api.call("POST", ("checks",), body=body)
     elif change.action == "update":
@@ -114,7 +116,13 @@ def _update(check: WantedCheck, seen: dict[str, Any], *, send_variables: bool) -
         if name in _SERVICE_DECIDES and value is None:
             continue
         before: Any = seen.get(name)
-        if not _is_same(name, before, value):
+        if name == "report" and value is not None:
+            hidden = _with_token(value, lambda _: HIDDEN)
+            if before != hidden or send_variables:
+                keeps = not send_variables and _api_url(before) == _api_url(hidden)
+                body[name] = hidden if keeps else value
+                lines.append(_value_line(name, before, hidden))
+        elif not _is_same(name, before, value):
             body[name] = value
             lines += _text_lines(name, before, value) if name in _TEXTS else [_value_line(name, before, value)]
     known = set(seen.get("env", {}))
@@ -143,6 +151,17 @@ def _value(name: str, text: str) -> str:
     if text[1:] not in os.environ:
         raise CommandError(f"The variable {name} needs {text[1:]} in the environment.", ExitCode.CONFIGURATION)
     return os.environ[text[1:]]
+
+
+def _with_token(report: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Return a report with another token. The service does not show it."""
+    status = report["github_status"]
+    return {**report, "github_status": {**status, "token": change(status["token"])}}
+
+
+def _api_url(report: dict[str, Any] | None) -> Any:
+    """Return the address that a stored token is for; False without one."""
+    return False if report is None else report["github_status"].get("api_url")
 
 
 def _text_lines(name: str, before: str, after: str) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from functions.checks.runs.outages import OutageStore
     from functions.checks.runs.store import RunStore
     from functions.checks.settings.quiet_store import QuietStore
+    from functions.checks.settings.report_tokens import ReportTokens
     from functions.checks.settings.store import CheckStore
     from functions.checks.settings.trigger_rules import TriggerRules
     from functions.checks.settings.trigger_store import TriggerStore
@@ -138,6 +139,13 @@ class CheckDeployment(SubmissionDeployment):
         from functions.checks.pings.take import PingTaking
 
         return PingTaking(self.checks, self.quiet_times, self.pings, self.check_hints, self.log, self.clock)
+
+    @cached_property
+    def report_tokens(self) -> ReportTokens:
+        """Seals the tokens of reports."""
+        from functions.checks.settings.report_tokens import ReportTokens
+
+        return ReportTokens(self.secret_boxes)
 
     @cached_property
     def inbound_calls(self) -> Inbound:

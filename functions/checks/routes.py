@@ -62,7 +62,7 @@ class CheckRoutes:
             badge_token=secrets.token_urlsafe(_TOKEN_BYTES),
         )
         self.deployment.trigger_rules.check_trigger(check.check_id, project_id, settings)
-        check = self.deployment.check_variables.sealed(replace(check, next_slot_ms=check.next_time_after(now)))
+        check = self._sealed(app, replace(check, next_slot_ms=check.next_time_after(now)), None)
         try:
             self.deployment.checks.create(check)
         except SlugTakenError:
@@ -97,9 +97,7 @@ class CheckRoutes:
                 self.deployment.trigger_rules.refuse_if_followed(before)
             if (settings.slug, settings.trigger) != (before.settings.slug, before.settings.trigger):
                 self.deployment.trigger_rules.check_trigger(before.check_id, before.project_id, settings)
-            after = self.deployment.check_variables.sealed(
-                replace(before, settings=settings, updated_at=to_rfc3339(now))
-            )
+            after = self._sealed(app, replace(before, settings=settings, updated_at=to_rfc3339(now)), before)
             timing = ("schedule", "timezone", "spread_minutes")
             if all(getattr(settings, name) == getattr(before.settings, name) for name in timing):
                 return after
@@ -149,6 +147,12 @@ class CheckRoutes:
         """Answer with the JSON Schema of checks.yaml. Everybody may read it."""
         headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
         return Response(status_code=200, content_type=JSON_TYPE, headers=headers, body=schema_text())
+
+    def _sealed(self, app: Resolver, check: Check, before: Check | None) -> Check:
+        """Return a check whose secrets are sealed. Raises InvalidFieldsError."""
+        rules = self.deployment.address_rules(app.current_event.request_context.domain_name)
+        check = self.deployment.report_tokens.sealed(check, before, rules)
+        return self.deployment.check_variables.sealed(check)
 
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():

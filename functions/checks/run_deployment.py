@@ -60,6 +60,7 @@ class CheckRunDeployment(CheckDeployment):
     def run_steps(self) -> RunSteps:
         """Does the steps of runs."""
         from functions.checks.runs.complete import RunCompleter
+        from functions.checks.runs.reports import Reports
         from functions.checks.runs.steps import RunSteps
         from functions.checks.runs.submit import RunSubmitter
 
@@ -71,6 +72,7 @@ class CheckRunDeployment(CheckDeployment):
             submitter=RunSubmitter(self.registry, self.submissions, self.run_acceptance, self.check_variables),
             completer=RunCompleter(self.checks, self.quiet_times, self.check_runs, self.payloads, base_url, self.clock),
             outbox=self.outbox,
+            reports=Reports(self.outbox, base_url),
             hints=self.check_hints,
             start_followers=self.following.after_run,
             clock=self.clock,

@@ -14,6 +14,7 @@ from functions.checks.settings.check_settings import CheckKind, FailAfter, Misse
 from functions.checks.settings.event_data import EventAs
 from functions.checks.settings.model import Check
 from functions.checks.settings.quiet_times import QuietTimes
+from functions.checks.settings.report import Report
 from functions.checks.settings.triggers import Trigger
 from functions.checks.state import State
 from functions.clock import to_rfc3339
@@ -61,6 +62,7 @@ class SettingsView(TypedDict):
     muted_until: Time | None
     quiet: QuietTimes
     runbook_url: str | None
+    report: Annotated[Report | None, Field(description="Its token is ***.")]
     should_fail: bool
     tags: list[str]
 

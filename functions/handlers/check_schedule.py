@@ -33,6 +33,7 @@ preload(
     "checks.runs.clock_repair",
     "checks.runs.complete",
     "checks.runs.fire",
+    "checks.runs.reports",
     "checks.runs.steps",
     "checks.runs.submit",
     "checks.settings.quiet_store",

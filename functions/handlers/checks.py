@@ -15,9 +15,10 @@ from functions.checks.run_routes import CheckRunRoutes
 from functions.checks.status_api import STATUS_ROUTES
 from functions.checks.status_routes import StatusRoutes
 from functions.http.resolver import PerThread, Resolver
-from functions.settings import load_settings
+from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger
 
+refuse_insecure_stage()
 preload(
     "checks.events.event_store",
     "checks.events.inbound",
@@ -28,6 +29,7 @@ preload(
     "checks.runs.outages",
     "checks.runs.store",
     "checks.settings.quiet_store",
+    "checks.settings.report_tokens",
     "checks.settings.store",
     "checks.settings.trigger_rules",
     "checks.settings.trigger_store",
@@ -38,7 +40,10 @@ preload(
     "webhooks.target.secret_box",
 )
 
-SETTINGS = ("projects_table", "checks_table", "checks_queue_url", "endpoint_secrets_key_id", "event_bus_name")
+SETTINGS = (
+    *("projects_table", "checks_table", "checks_queue_url", "endpoint_secrets_key_id", "event_bus_name"),
+    *("public_base_url", "allow_insecure_webhook_targets"),
+)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.store import EndpointStore
     from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
+    from functions.webhooks.target.address_rules import AddressRules
     from functions.webhooks.target.secret_box import SecretBoxes
 
 
@@ -47,6 +48,13 @@ class EndpointDeployment(ProjectDeployment):
         from functions.webhooks.deliveries.deletions import Deletions
 
         return Deletions(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    def address_rules(self, request_host: str | None) -> AddressRules:
+        """Return the rules for the URLs of a request: no webhook may call its host, or our own."""
+        from functions.webhooks.target.address_rules import AddressRules
+
+        hosts = (request_host or "", self.settings.own_host)
+        return AddressRules(self.settings.allow_insecure_webhook_targets, tuple(host for host in hosts if host))
 
     @cached_property
     def secret_boxes(self) -> SecretBoxes:

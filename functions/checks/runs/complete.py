@@ -10,6 +10,7 @@ from functions.checks.assertions.difference import difference
 from functions.checks.assertions.evaluation import Outcome, evaluate
 from functions.checks.runs.ended import summary, with_events, with_told_state
 from functions.checks.runs.model import Run, RunStatus
+from functions.checks.runs.reports import is_reported
 from functions.checks.state import Finished, Rules, Standing, State, Step, settle, settle_missed, tell
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
@@ -132,6 +133,8 @@ class RunCompleter:
             final = replace(ended, due_at_ms=None)
             if affects:
                 final = with_events(check, ended, rules, step, self.clock(), self.public_base_url, change)
+            if is_reported(check, final):
+                final = replace(final, due_at_ms=ended.due_at_ms)
             after = replace(after, last_run=summary(final))
             reach("check.before_settle")
             if self.runs.settle(run, final, check, after, good if affects else None):

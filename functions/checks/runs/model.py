@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
 from functions.checks.assertions.evaluation import AssertionResult
+from functions.checks.runs.commit import Commit
 from functions.checks.settings.model import Check
 from functions.clock import MS_PER_SEC, to_rfc3339
 
@@ -66,6 +67,7 @@ class Run:
     reason: str = ""
     event: str | None = field(default=None, repr=False)
     chain: int = 0
+    commit: Annotated[Commit | None, OMIT_DEFAULT] = None
     ping: int | None = None
     quiet_until_ms: int | None = None
     due_at_ms: int | None = None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from functions.checks.runs.complete import RunCompleter
     from functions.checks.runs.hints import CheckHints
+    from functions.checks.runs.reports import Reports
     from functions.checks.runs.store import RunStore
     from functions.checks.runs.submit import RunSubmitter
     from functions.checks.settings.model import Check
@@ -52,6 +53,7 @@ class RunSteps:
     submitter: RunSubmitter
     completer: RunCompleter
     outbox: Outbox
+    reports: Reports
     hints: CheckHints
     start_followers: Callable[[Check, Run], None]
     clock: Clock = now_ms
@@ -148,7 +150,9 @@ class RunSteps:
         for event in events_of(run):
             self.outbox.publish(event, only=frozenset(check.settings.notify))
         reach("check.after_publish")
-        if run.status in _STARTS_OTHERS and not is_told_state(run):
+        self.reports.send(check, run)
+        reach("check.after_report")
+        if run.status in _STARTS_OTHERS and not is_told_state(run) and not check.is_paused:
             self.start_followers(check, run)
         reach("check.after_follow")
         if run.quiet_until_ms is None:

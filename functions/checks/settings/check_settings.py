@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from functions.checks.assertions.kinds import Assertions, to_stored
 from functions.checks.settings.event_data import EventAs
 from functions.checks.settings.quiet_times import TAG, QuietTimes
+from functions.checks.settings.report import Report
 from functions.checks.settings.triggers import SLUG, Trigger
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
 from functions.clock import from_rfc3339
@@ -27,7 +28,7 @@ _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _HTTP_URL = r"^https?://[!-~]+$"
 ONLY_OF_PROGRAMS = (
     *("language", "code", "stdin", "profile", "limits", "env", "event_as", "spread_minutes", "trigger", "overlap"),
-    *("missed", "faster_while_failing", "assertions", "retries", "should_fail"),
+    *("missed", "faster_while_failing", "assertions", "retries", "report", "should_fail"),
 )
 """Settings that a heartbeat does not have."""
 HIDDEN = "***"
@@ -178,6 +179,11 @@ class CheckSettings(BaseModel):
         description="A page that says what to do when the check fails. Its alarms link to it.",
         examples=["https://wiki.example.com/runbooks/totals"],
     )
+    report: Report | None = Field(
+        default=None,
+        description="Also set the status of the commit whose signed GitHub event started the run.",
+        examples=[{"github_status": {"context": "rustbox/tests", "token": "…"}}],
+    )
     should_fail: bool = Field(default=False, description="The check passes if its assertions do not hold.")
     tags: list[Tag] = Field(default=[], max_length=20)
 
@@ -206,11 +212,13 @@ class CheckSettings(BaseModel):
 
     def stored(self) -> dict[str, Any]:
         """Return them as JSON values, as a client sends them, with the defaults of a check's own fields."""
-        values = self.model_dump(mode="json", exclude={"assertions", "trigger"}, exclude_none=True)
+        as_given = ("trigger", "report")
+        values = self.model_dump(mode="json", exclude={"assertions", *as_given}, exclude_none=True)
         if not self.code:
             del values["code"]
-        if self.trigger is not None:
-            values["trigger"] = self.trigger.model_dump(mode="json", exclude_unset=True)
+        for name in as_given:
+            if (value := getattr(self, name)) is not None:
+                values[name] = value.model_dump(mode="json", exclude_unset=True)
         return {**values, "assertions": to_stored(self.assertions)}
 
     def run_request(self, metadata: Mapping[str, str], environment: Environment | None = None) -> RunRequest:

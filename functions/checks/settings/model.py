@@ -24,7 +24,8 @@ class Check:
     `next_slot_ms`: its next scheduled time, without the spread; None while paused or without a schedule.
     `anchor_ms`: where a rate counts from. `open_run_id`: the latest run that may still be going on.
     `ping_hash`: that of the token of its pings.
-    `env_boxes`: the sealed values of its variables, in its source's row.
+    In the row of its source: `env_boxes`, the sealed values of its variables, and `report_box`, the sealed token of its
+    report.
     `version` changes with the settings, `standing_version` with the state.
     """
 
@@ -44,6 +45,7 @@ class Check:
     ping_hash: str | None = None
     pings: Annotated[Pings, JSON, OMIT_DEFAULT] = field(default_factory=Pings)
     env_boxes: Annotated[Mapping[str, bytes], IN_KEY] = field(default_factory=dict, repr=False)
+    report_box: Annotated[bytes, IN_KEY] = field(default=b"", repr=False)
 
     @property
     def is_paused(self) -> bool:

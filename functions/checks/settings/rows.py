@@ -39,6 +39,7 @@ def source_row(check: Check) -> dict[str, Value | None]:
         "code": (check.settings.code or "-").encode(),
         "stdin": check.settings.stdin.encode(),
         "env_boxes": dict(check.env_boxes),
+        "report_box": check.report_box or None,
         "version": check.version,
     }
 
@@ -54,6 +55,7 @@ def to_check(row: Mapping[str, Any], source: Mapping[str, Any] | None = None) ->
     others = {
         "settings": CheckSettings.model_validate(settings, extra="ignore"),  # the next minor version may know more
         "env_boxes": {} if source is None else source["env_boxes"],
+        "report_box": b"" if source is None else source.get("report_box", b""),
     }
     return read(Check, {**row, **others})
 

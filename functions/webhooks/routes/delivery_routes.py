@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC, from_rfc3339
-from functions.errors import ConflictError, NotFoundError, UnavailableError
+from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError, UnavailableError
 from functions.event_log.model import TTL_MS
 from functions.failpoint import reach
 from functions.http import parameters
@@ -16,6 +17,7 @@ from functions.http.http_event import json_body
 from functions.projects.authentication import authenticate
 from functions.webhooks.deliveries.model import OPEN, RUN_ENDPOINT_ID, DeliveryState
 from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, ReplayResult
+from functions.webhooks.deliveries.report import TOKEN, Report
 from functions.webhooks.deliveries.rows import created_key
 from functions.webhooks.deliveries.views import (
     DELIVERY_KEY,
@@ -25,6 +27,7 @@ from functions.webhooks.deliveries.views import (
     delivery_id,
 )
 from functions.webhooks.endpoints.requests import REPLAY_WINDOW_SECS, parse_replay
+from functions.webhooks.vocabulary.event_types import EVENT_REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 NO_SUCH_DELIVERY = "There is no such delivery."
 _CANNOT_SIGN = "A final delivery to a run's own webhook has no secret any more. Repeat the request with webhook_secret."
+_WRONG_FORM = "The report of a run needs its token here: up to 255 visible ASCII characters."
 _REFUSALS = {
     ReplayResult.EVENT_GONE: "The event is gone: its submission was deleted, or the event is older than 14 days.",
     ReplayResult.ALREADY_DUE: "The delivery is already due or being sent. Wait for its next attempt.",
@@ -103,7 +107,17 @@ class DeliveryRoutes:
         """Seal the secret in a replay request for a run's own webhook; None for other deliveries."""
         if secret is None or delivery.endpoint_id != RUN_ENDPOINT_ID:
             return None
+        if delivery.event_type == EVENT_REPORT:
+            return self._report_box(delivery, secret)
         return self.deployment.secret_boxes.seal(secret, delivery.project_id, RUN_ENDPOINT_ID)
+
+    def _report_box(self, delivery: Delivery, token: str) -> bytes | None:
+        if not re.fullmatch(TOKEN, token):
+            raise InvalidFieldsError((FieldProblem("webhook_secret", _WRONG_FORM),))
+        event = self.deployment.deliveries.get_event(delivery.event_id)
+        if event is None:
+            return None
+        return self.deployment.secret_boxes.seal(token, delivery.project_id, Report.of(event.body).owner, "report")
 
     def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
         attempts = self.deployment.delivery_list.last_attempts(delivery)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.projects.authentication import authenticate
-from functions.webhooks.target.address_rules import AddressRules
 from functions.webhooks.target.secret_box import UnsealError
 
 if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.webhooks.deployment import WebhookDeployment
     from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.target.address_rules import AddressRules
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
@@ -59,10 +59,8 @@ class OwnEndpoints:
             raise ConflictError(CANNOT_READ) from None
 
     def address_rules(self, app: Resolver) -> AddressRules:
-        """Return the rules for URLs. No webhook may call the host of this request, or our own."""
-        settings = self.deployment.settings
-        hosts = (app.current_event.request_context.domain_name or "", settings.own_host)
-        return AddressRules(settings.allow_insecure_webhook_targets, tuple(host for host in hosts if host))
+        """Return the rules for URLs."""
+        return self.deployment.address_rules(app.current_event.request_context.domain_name)
 
     def note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
         """Log a change of an endpoint."""

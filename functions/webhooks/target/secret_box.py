@@ -23,7 +23,7 @@ _MAX_CACHED = 1_000
 _NEVER_OPENS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
-type Purpose = Literal["sign", "headers", "routing_key", "environment", "inbound"]
+type Purpose = Literal["sign", "headers", "routing_key", "environment", "inbound", "report"]
 
 
 class UnsealError(Exception):

@@ -16,6 +16,8 @@ ALERT_EVENTS = frozenset({EVENT_DISABLED, EVENT_DEGRADED, EVENT_RECOVERED, EVENT
 """Sent to the project's other endpoints. A failed delivery of an alert raises no alert: it counts in no rate."""
 EVENT_TEST = "webhook.test"
 """Sent on request only; event filters do not apply."""
+EVENT_REPORT: Final = "check.report"
+"""The report of a run to another service. Only its one delivery has it: no endpoint, bus or list."""
 EVENT_CHECK_CHANGED = "check.state.changed"
 EVENT_CHECK_RUN = "check.run.completed"
 EVENT_CHECK_MISSED = "check.run.missed"

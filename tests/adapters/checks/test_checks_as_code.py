@@ -161,6 +161,27 @@ def test_variables_come_from_the_environment_and_are_never_shown(
     assert "very-secret" not in sent.stdout + sent.stderr + shown
 
 
+def test_the_token_of_a_report_comes_from_the_environment_and_is_never_shown(
+    rustbox: Rustbox, world: CheckWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "very-secret")
+    write({"slug": "a", "report": {"github_status": {"token": "$GITHUB_TOKEN"}}})
+    shown = rustbox("apply").stdout
+    assert rustbox("plan").exit_code == 0
+    assert rustbox("apply", "--send-env").stdout == "~ update a\n"
+    monkeypatch.delenv("GITHUB_TOKEN")
+    write({"slug": "a", "report": {"github_status": {"token": "$GITHUB_TOKEN", "context": "tests"}}})
+    shown += rustbox("plan").stdout
+    assert rustbox("apply").exit_code == 0  # the service keeps the token
+    other = {"token": "$GITHUB_TOKEN", "context": "tests", "api_url": "https://github.example.com/api/v3"}
+    write({"slug": "a", "report": {"github_status": other}})
+    refused = rustbox("apply")
+    assert "report.github_status.token needs GITHUB_TOKEN in the environment" in refused.stderr
+    (check,) = world.call("GET", "/api/checks").json["items"]
+    assert check["report"] == {"github_status": {"token": "***", "context": "tests"}}
+    assert "very-secret" not in shown + refused.stderr
+
+
 def test_an_error_of_the_service_names_the_slug_and_the_field(rustbox: Rustbox) -> None:
     write({"slug": "a", "trigger": {"type": "check", "slug": "none"}})
     refused = rustbox("apply")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+from functions.webhooks.deliveries.report import Report, report_headers
 from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
-from functions.webhooks.target.headers import webhook_headers
+from functions.webhooks.target.headers import USER_AGENT, webhook_headers
 from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
 from functions.webhooks.target.signature import InvalidSecretError, PrivateKey, SigningKey, parse_secret, signatures
-from functions.webhooks.vocabulary.event_types import CURRENT_VERSION
+from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, EVENT_REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,8 @@ class RequestSigner:
 
         `endpoint` None: a run's own URL. Raises ClientError.
         """
+        if delivery.event_type == EVENT_REPORT:
+            return self._report(delivery, event)
         api_version = CURRENT_VERSION if endpoint is None else endpoint.api_version
         try:
             keys, custom = self._keys(delivery, endpoint, now_ms)
@@ -55,6 +58,15 @@ class RequestSigner:
             delivery.event_id, timestamp_secs, signature, custom, api_version, delivery.traceparent, body.headers
         )
         return SignedRequest(delivery.url if endpoint is None else endpoint.url, headers, body.content)
+
+    def _report(self, delivery: Delivery, event: bytes) -> SignedRequest | None:
+        """Return the request of a report, which has a token in place of a signature."""
+        report = Report.of(event)
+        try:
+            token = self.boxes.open(delivery.secret_box, delivery.project_id, report.owner, "report")
+        except UnsealError:
+            return None
+        return SignedRequest(delivery.url, report_headers(token, USER_AGENT), report.content)
 
     def _keys(
         self, delivery: Delivery, endpoint: Endpoint | None, now_ms: int
