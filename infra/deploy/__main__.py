@@ -17,6 +17,7 @@ from infra.deploy.errors import DeployError
 from infra.deploy.importing import import_file
 from infra.deploy.probe import probe
 from infra.deploy.progress import Progress
+from infra.deploy.restoring import restore
 from infra.deploy.status import status
 from infra.deploy.target import Target, read_target
 from infra.deploy.undeploy import undeploy
@@ -54,7 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     take = commands.add_parser("import", help="write an export of one machine into a stage")
     take.set_defaults(run=_import)
     take.add_argument("file", type=Path)
-    for command in (deploy, remove, show, look, take):
+    back = commands.add_parser("restore", help="put back the rows that a table of a stage had at a point in time")
+    back.set_defaults(run=_restore)
+    back.add_argument("table", help="its name in template.yaml, such as ChecksTable")
+    back.add_argument("time", help="such as 2026-11-30T12:00:00Z, within BackupDays")
+    for command in (deploy, remove, show, look, take, back):
         command.add_argument("--stage", default=_variable("STAGE"), help="name of the deployment; default prod")
         command.add_argument("--region", default=_variable("REGION"), help="AWS region; default that of the profile")
         command.add_argument("--endpoint", default=_variable("ENDPOINT"), help="address of an emulator")
@@ -114,6 +119,10 @@ def _status(asked: argparse.Namespace, progress: Progress) -> None:
 
 def _import(asked: argparse.Namespace, progress: Progress) -> None:
     import_file(_target(asked), asked.file, progress)
+
+
+def _restore(asked: argparse.Namespace, progress: Progress) -> None:
+    restore(_target(asked), asked.table, asked.time, progress)
 
 
 def _probe(asked: argparse.Namespace, progress: Progress) -> None:

@@ -24,6 +24,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 WAITING_MINIMUM = 25
 """A smaller limit for `submit`, `judge`, `result` and `events` would refuse clients without need."""
+_DUE_SHARDS = "16"
+"""The default of template.yaml."""
 LONGEST_WAIT_SECS = 28
 SHORT_WAIT_SECS = 5
 """The longest wait where nothing limits waiting clients: invocations become free for the pipeline this often."""
@@ -66,6 +68,13 @@ def describe_concurrency(quota: int, parameters: Mapping[str, str]) -> str:
         f"at most {parameters['LongestWaitSecs']} s: request a higher quota at "
         "https://console.aws.amazon.com/servicequotas (Lambda, concurrent executions)"
     )
+
+
+def check_due_shards(before: Mapping[str, str], parameters: Mapping[str, str]) -> None:
+    """Raise DeployError for fewer partitions of due rows than before: nothing would find the rows of the others."""
+    now = int(parameters.get("DueShards", _DUE_SHARDS))
+    if now < (had := int(before.get("DueShards", now))):
+        raise DeployError(f"DueShards is {had} and can only grow; got {now}: add DueShards={had} to PARAMETERS")
 
 
 def check_runner_url(parameters: Mapping[str, str]) -> None:

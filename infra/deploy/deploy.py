@@ -133,6 +133,7 @@ class Deployment:
     def _parameters(self, found: Preflight, stack: Stack) -> dict[str, str]:
         deployed = (stack.describe() or {}).get("Parameters", [])
         before = {parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in deployed}
+        preflight.check_due_shards(before, self.settings.parameters)
         concurrency = preflight.concurrency_parameters(found.unreserved)
         if before.get("ReserveConcurrency") == "true":
             # The rest of the account is now smaller by our own part: keep the first division.

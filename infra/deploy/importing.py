@@ -27,8 +27,8 @@ def import_file(target: Target, path: Path, progress: Progress) -> None:
     deliveries, key_id = resources["DeliveriesTable"], resources["EndpointSecretsKey"]
     endpoints = [_sealed(kms, key_id, found) for found in document["endpoints"]]
     # Endpoints first: a project is usable when its row is there.
-    new = sum(_put(dynamodb, deliveries, item) for item in endpoints)
-    new += sum(_put(dynamodb, resources["ProjectsTable"], _bytes(item)) for item in document["projects"])
+    new = sum(put_missing(dynamodb, deliveries, item) for item in endpoints)
+    new += sum(put_missing(dynamodb, resources["ProjectsTable"], _bytes(item)) for item in document["projects"])
     old = len(endpoints) + len(document["projects"]) - new
     progress.step("import", f"{new} rows written, {old} were there already; delete {path}, it holds secrets")
 
@@ -52,7 +52,7 @@ def _sealed(kms: Any, key_id: str, found: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
-def _put(dynamodb: Any, table: str, item: dict[str, Any]) -> bool:
+def put_missing(dynamodb: Any, table: str, item: dict[str, Any]) -> bool:
     """Write an item unless it exists; tell whether it was written."""
     try:
         dynamodb.put_item(TableName=table, Item=item, ConditionExpression="attribute_not_exists(pk)")

@@ -25,9 +25,13 @@ def undeploy(target: Target, progress: Progress, *, delete_data: bool) -> None:
     is_there = stack.describe() is not None
     if not (is_there or fleet.exists(target, fleet.RUNNERS, progress) or fleet.exists(target, fleet.NETWORK, progress)):
         raise DeployError(f"there is no stack {target.stack_name}: check STAGE, REGION and ENDPOINT")
+    kept = retained(stack.resources()) if is_there else []
+    if delete_data and (protected := [resource.name for resource in kept if resource.is_protected(target)]):
+        raise DeployError(
+            f"{', '.join(protected)} cannot be deleted: deploy with DeletionProtection=false first, then repeat"
+        )
     fleet.delete(target, fleet.RUNNERS, progress)
     if is_there:
-        kept = retained(stack.resources())
         stack.delete()
         progress.step("stack", f"{target.stack_name} is deleted")
         artifacts.delete_bucket(target, artifacts.bucket_name(target, account))

@@ -82,7 +82,7 @@ QUOTAS = (
     Quota("DynamoDB: write units a second of a table", 40_000, lambda w: w.rate * w.run.writes, "request"),
     Quota("DynamoDB: a shard of a project's quota, writes", 1_000, lambda w: w.quota_shard_writes, "projects"),
     Quota("DynamoDB: one project in its 8 list shards, writes", 8_000, lambda w: w.rate * 2 / w.projects, "projects"),
-    Quota("DynamoDB: 16 shards of the due index, writes a second", 16_000, lambda w: w.rate * 3, "more shards"),
+    Quota("DynamoDB: 16 shards of the due index, writes a second", 16_000, lambda w: w.rate * 3, "DueShards"),
     Quota("SQS: messages in flight of a queue", 120_000, lambda w: w.rate * w.run_secs, "more queues"),
     Quota("KMS: operations a second (runs with own secrets)", 10_000, lambda w: w.rate * 2, "request; endpoints"),
     Quota("EventBridge: PutEvents a second, smallest regions", 600, lambda w: w.rate * w.run.events / 10, "request"),

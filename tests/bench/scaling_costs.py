@@ -16,7 +16,7 @@ from infra.deploy.costs import (
     idle_dollars,
     prices,
 )
-from infra.deploy.prices import PRICES_OF
+from infra.deploy.prices import DOLLARS, PRICES_OF
 from infra.sam_template import read, translate
 
 BUSY = 0.6
@@ -24,6 +24,10 @@ BUSY = 0.6
 SLOTS = 4
 HOST_DOLLARS = 0.145
 """An hour of c7g.xlarge, on demand in us-east-1. Spot costs about 40 % of it."""
+NEW_TABLE_WRITES = 4_000
+"""Of a new on-demand table or index. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html"""
+CAPACITY_USED = 0.7
+"""The target of the scaling policies in template.yaml."""
 _TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
@@ -38,6 +42,7 @@ def cost_tables(run_secs: float, host_dollars: float) -> str:
         _by_memory(run_secs),
         _by_wait(),
         _idle(),
+        _tables(),
     )
     return "\n\n".join(tables)
 
@@ -83,6 +88,26 @@ def _by_wait() -> str:
         dollars = (f"{_sum(run, secs, choices):.1f}$".rjust(width) for run, width in cells)
         lines.append(f"{secs:>7g} s   " + " " + "".join(dollars))
     return "\n".join(lines)
+
+
+def _tables() -> str:
+    """Prices of prepared and of provisioned tables. `steady`: provisioned units, 70 % of them used all the time."""
+    lines = [f"{'write units a second':<28}{'WarmWriteUnits, once':>22}{'on demand, a month':>22}{'provisioned':>16}"]
+    for units in (1_000, 4_000, 10_000, 40_000):
+        once = max(units - NEW_TABLE_WRITES, 0) * DOLLARS["DynamoDB warm write unit, once"] * len(_warmed_parts())
+        demand = units * 86_400 * 30 * DOLLARS["DynamoDB write unit"]
+        provisioned = units / CAPACITY_USED * 24 * 30 * DOLLARS["DynamoDB write capacity unit, hour"]
+        lines.append(f"{units:>20,}        {once:>21,.0f}${demand:>21,.0f}${provisioned:>15,.0f}$")
+    return "\n".join(lines)
+
+
+def _warmed_parts() -> list[str]:
+    """Return the tables and indexes that `WarmWriteUnits` prepares."""
+    parts = []
+    for name, item in read(_TEMPLATE)["Resources"].items():
+        if "WarmThroughput" in item.get("Properties", {}):
+            parts += [name, *(index["IndexName"] for index in item["Properties"]["GlobalSecondaryIndexes"])]
+    return parts
 
 
 def _idle() -> str:

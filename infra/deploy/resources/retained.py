@@ -49,6 +49,13 @@ class Retained:
             raise
         return True
 
+    def is_protected(self, target: Target) -> bool:
+        """Return whether it is a table that DynamoDB refuses to delete."""
+        if self.kind != "AWS::DynamoDB::Table" or not self.exists(target):
+            return False
+        table = target.client("dynamodb").describe_table(TableName=self.physical_id)["Table"]
+        return bool(table.get("DeletionProtectionEnabled", False))
+
     def delete(self, target: Target) -> None:
         """Delete it with all data; a key can be restored for KEY_DAYS."""
         match self.kind:
