@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from sandbox_runtime.network.proxy.settings import HOST_NAME as HOST
+from sandbox_runtime.network.proxy.settings import HOST_NAME
 from tests.jail.network.worlds import serve, stop
 
+HOST = HOST_NAME
 ANSWER = "hello"
 
 
@@ -77,14 +78,18 @@ def targets(directory: Path) -> Iterator[Targets]:
         refused = stack.enter_context(socket.socket())
         refused.bind(("127.0.0.1", 0))  # and nobody listens
         hangs_up, silent = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
-        kept: list[socket.socket] = []
-        stack.callback(lambda: [connection.close() for connection in kept])
-        ports = [each.getsockname()[1] for each in (refused, hangs_up, silent)]
+        kept = stack.enter_context(ExitStack())
+        refused_port, hangs_up_port, silent_port = (each.getsockname()[1] for each in (refused, hangs_up, silent))
         serve(hangs_up, lambda listener: listener.accept()[0].close())
-        serve(silent, lambda listener: kept.append(listener.accept()[0]))
+        serve(silent, lambda listener: keep(kept, listener))
         for listener in (hangs_up, silent):
             stack.callback(stop, listener)
-        yield Targets(plain.server_port, encrypted.server_port, *ports, ca_pem)
+        yield Targets(plain.server_port, encrypted.server_port, refused_port, hangs_up_port, silent_port, ca_pem)
+
+
+def keep(kept: ExitStack, listener: socket.socket) -> None:
+    """Accept a connection, and never answer."""
+    kept.enter_context(listener.accept()[0])
 
 
 def _certificate(directory: Path) -> tuple[str, ssl.SSLContext]:
