@@ -8,6 +8,8 @@ from sandbox_runtime.prewarm.waiting_pool import WaitingPool
 
 # Requests whose first steps we count. A step that is not pre-warmed takes about three times as long to set up.
 REMEMBERED = 8
+# Stands for the net namespace of any run with network. Such a run cannot be pre-warmed: its namespace is made for it.
+_WITH_NETWORK = -1
 
 
 class PrewarmedSlot:
@@ -37,7 +39,11 @@ class PrewarmedSlot:
         if not self._is_begun:
             self._is_begun = True
             # Without the waiting command: this slot serves the step when the pool has no command ready.
-            self._first_steps.append(replace(spec, files=(), stdin=b"", waiting=None, pipes=None, overtime_secs=0))
+            network = None if spec.net_namespace is None else _WITH_NETWORK
+            first_step = replace(
+                spec, files=(), stdin=b"", waiting=None, pipes=None, overtime_secs=0, net_namespace=network
+            )
+            self._first_steps.append(first_step)
         return self._slot.answer(spec, cancel_fd=cancel_fd)
 
     def settle(self) -> None:
@@ -47,11 +53,13 @@ class PrewarmedSlot:
     def prewarm(self, spec: JailSpec) -> None:
         """As `Slot.prewarm`, for the most frequent first step of the last REMEMBERED requests; `spec` before any.
 
-        Raises JailError.
+        Does nothing if that is a run with network. Raises JailError.
         """
         self._is_begun = False
         counts = Counter(self._first_steps)
-        self._slot.prewarm(max(reversed(self._first_steps), key=counts.__getitem__, default=spec))
+        chosen = max(reversed(self._first_steps), key=counts.__getitem__, default=spec)
+        if chosen.net_namespace is None:
+            self._slot.prewarm(chosen)
 
     def close(self) -> None:
         """As `Slot.close`."""

@@ -59,3 +59,15 @@ def test_nothing_that_was_run_is_kept_for_the_next(slots: Slots) -> None:
 def test_a_step_that_a_command_could_wait_for_is_prewarmed_without_it(slots: Slots) -> None:
     waiting = replace(OTHER, waiting=WaitingCommand(("/bin/true",), 0))
     assert slots.request(waiting, waiting) == OTHER
+
+
+def test_nothing_is_prewarmed_where_most_runs_have_a_network(slots: Slots) -> None:
+    assert slots.request(OTHER) == OTHER
+    for namespace in range(8):
+        slots.warm.answer(replace(OTHER, net_namespace=namespace))
+        slots.warm.prewarm(DEFAULT)
+    before = len(slots.inner.prewarmed)
+    slots.warm.answer(replace(OTHER, net_namespace=9))
+    slots.warm.prewarm(DEFAULT)
+    assert len(slots.inner.prewarmed) == before
+    assert all(spec.net_namespace is None for spec in slots.inner.prewarmed)
