@@ -75,6 +75,8 @@ def _wanted(folder: Path, defaults: dict[str, Any], entry: dict[str, Any]) -> tu
     if isinstance(program, str):
         return None, [*problems, Problem(("file",), program)]
     given = {"name": entry["slug"], **given, **program}
+    if given.get("network") is not None:
+        given.setdefault("profile", "agent")
     given.pop("file", None)
     settings = _completed(schema()["$defs"]["Check"], given)
     settings = {name: value for name, value in settings.items() if name not in foreign}

@@ -43,6 +43,7 @@ from functions.http.route import Route
 _UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
 _BODY: dict[int, Answer] = {
     **TAKES_BODY,
+    403: ("`forbidden`: the project may not reach a host that `network` names.", (Error,)),
     400: (
         "`bad_request`: broken JSON, an unsupported language, code or stdin too large, or the id is no UUID.",
         (Error,),

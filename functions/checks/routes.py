@@ -49,9 +49,10 @@ class CheckRoutes:
 
     def create(self, app: Resolver) -> Response[str]:
         """Create a check; its answer shows the next five runs."""
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        now = self.deployment.clock()
+        project = authenticate(app.current_event, self.deployment.projects)
+        project_id, now = project.project_id, self.deployment.clock()
         settings = new_settings(json_body(app.current_event), now)
+        project.network.check(settings.allowed_hosts)
         check = Check(
             check_id=new_id(),
             project_id=project_id,
@@ -93,6 +94,8 @@ class CheckRoutes:
         def changed(before: Check) -> Check:
             now = self.deployment.clock()
             settings = changed_settings(before.settings, raw, now)
+            if settings.network != before.settings.network:
+                project.network.check(settings.allowed_hosts)
             if settings.slug != before.settings.slug:
                 self.deployment.trigger_rules.refuse_if_followed(before)
             if (settings.slug, settings.trigger) != (before.settings.slug, before.settings.trigger):
@@ -105,6 +108,7 @@ class CheckRoutes:
             # A time whose old spread is over has its run already.
             return after if after.is_paused else _scheduled(after, now, min(before.spread_ms, after.spread_ms))
 
+        project = authenticate(app.current_event, self.deployment.projects)
         own_check(self.deployment, app, id_text)
         raw = json_body(app.current_event)
         return self._changed(app, id_text, "Check changed", changed)

@@ -21,6 +21,7 @@ from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
 from functions.submissions.accept.limits import RequestLimits
+from functions.submissions.accept.requests import NetworkRequest
 
 SHOWN_TIMES = 5
 
@@ -44,6 +45,7 @@ class SettingsView(TypedDict):
     language: Annotated[str | None, Field(description="None of a heartbeat.")]
     profile: Profile
     limits: RequestLimits | None
+    network: NetworkRequest | None
     env: Annotated[dict[str, str], Field(description="Names of its variables. Each value is ***.")]
     event_as: EventAs
     schedule: str | None

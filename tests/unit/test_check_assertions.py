@@ -31,6 +31,30 @@ def test_a_check_without_assertions_asserts_the_verdict_ac() -> None:
     assert run(verdict="TLE").failed == (Result("verdict is AC", "AC", "TLE", passed=False),)
 
 
+def connected(host: str, error: str | None = None) -> dict[str, Any]:
+    return {"name": host, "port": 443, "first_error": error}
+
+
+def test_a_check_with_network_asserts_that_no_connection_failed() -> None:
+    good, bad = connected("a.example"), connected("b.example", "timed out")
+    assert [result.assertion for result in evaluate([], outcome(), None, has_network=True).results][1:] == [
+        "failed connections"
+    ]
+    assert evaluate([], outcome(connections=[good]), None, has_network=True).passed
+    (failed,) = evaluate([], outcome(connections=[good, bad]), None, has_network=True).failed
+    assert (failed.expected, failed.actual) == ("none", "b.example:443 timed out")
+    assert evaluate([], outcome(connections=[bad]), None).passed  # a runner may say so of a run without network
+    many = [connected(f"{number}.example", "timed out") for number in range(64)]
+    (failed,) = evaluate([], outcome(connections=many), None, has_network=True).failed
+    assert len(failed.actual) == SHOWN_CHARS
+
+
+def test_failed_connections_can_be_allowed() -> None:
+    allowed = LIST.validate_python([{"type": "network", "allow_failed": True}])
+    bad = connected("b.example", "timed out")
+    assert evaluate(allowed, outcome(connections=[bad]), None, has_network=True).passed
+
+
 def test_an_asserted_verdict_replaces_ac() -> None:
     assert run({"type": "verdict", "equals": "RE"}, verdict="RE", exit_code=3).passed
     assert not run({"type": "verdict", "equals": "RE"}).passed

@@ -12,6 +12,7 @@ from functions.checks.assertions.kinds import (
     ExitCodeAssertion,
     JsonAssertion,
     MemoryAssertion,
+    NetworkAssertion,
     SameAsLastGoodAssertion,
     StderrEmptyAssertion,
     StdoutAssertion,
@@ -23,7 +24,7 @@ from functions.checks.assertions.patterns import is_found
 from functions.messages.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 SHOWN_CHARS = 256
@@ -33,7 +34,10 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome of one run. Secrets in the output are masked already: assertions show parts of it."""
+    """The outcome of one run. Secrets in the output are masked already: assertions show parts of it.
+
+    `connections`: those of the evidence, by host and port.
+    """
 
     verdict: str
     exit_code: int | None
@@ -41,6 +45,7 @@ class Outcome:
     stderr: bytes = field(repr=False)
     wall_time_secs: float | None
     memory_peak_bytes: int | None
+    connections: Sequence[Mapping[str, Any]] = ()
 
 
 class AssertionResult(TypedDict):
@@ -87,9 +92,16 @@ class Evaluation:
 
 
 def evaluate(
-    assertions: Sequence[Assertion], outcome: Outcome, last_good: bytes | None, *, should_fail: bool = False
+    assertions: Sequence[Assertion],
+    outcome: Outcome,
+    last_good: bytes | None,
+    *,
+    has_network: bool = False,
+    should_fail: bool = False,
 ) -> Evaluation:
     """Evaluate every assertion. `last_good`: standard output of the last run that passed, None before the first."""
+    if has_network and not any(isinstance(each, NetworkAssertion) for each in assertions):
+        assertions = (*assertions, NetworkAssertion(type="network"))
     if not any(isinstance(each, VerdictAssertion) for each in assertions):
         assertions = (VerdictAssertion(type="verdict", equals=Verdict.AC), *assertions)
     results = tuple(_evaluate(each, outcome, last_good) for each in assertions)
@@ -120,6 +132,8 @@ def _evaluate(assertion: Assertion, outcome: Outcome, last_good: bytes | None) -
         case SameAsLastGoodAssertion():
             expected = outcome.stdout if last_good is None else last_good
             result = _same_text("stdout equals the last good output", expected, outcome.stdout)
+        case NetworkAssertion():
+            result = _network(assertion, outcome.connections)
     return result
 
 
@@ -131,6 +145,13 @@ def _at_most(name: str, limit: float, actual: float | None, unit: str) -> Result
     shown = "not measured" if actual is None else f"{actual:.3f} {unit}"
     passed = actual is not None and actual <= limit
     return Result(f"{name} is at most {limit:g} {unit}", f"at most {limit:g} {unit}", shown, passed)
+
+
+def _network(assertion: NetworkAssertion, connections: Sequence[Mapping[str, Any]]) -> Result:
+    failed = [f"{one['name']}:{one['port']} {one['first_error']}" for one in connections if one["first_error"]]
+    expected = "connections may fail" if assertion.allow_failed else "none"
+    passed = assertion.allow_failed or not failed
+    return Result("failed connections", expected, _cut("; ".join(failed)) or "none", passed)
 
 
 def _stdout(assertion: StdoutAssertion, stdout: bytes) -> Result:

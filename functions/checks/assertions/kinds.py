@@ -140,6 +140,13 @@ class SameAsLastGoodAssertion(_Assertion):
     type: Literal["same_as_last_good"]
 
 
+class NetworkAssertion(_Assertion):
+    """No connection of the program failed. A check with network asserts it unless it has one with `allow_failed`."""
+
+    type: Literal["network"]
+    allow_failed: bool = Field(default=False, description="true: connections may fail.")
+
+
 type Assertion = Annotated[
     VerdictAssertion
     | ExitCodeAssertion
@@ -148,7 +155,8 @@ type Assertion = Annotated[
     | WallTimeAssertion
     | MemoryAssertion
     | StderrEmptyAssertion
-    | SameAsLastGoodAssertion,
+    | SameAsLastGoodAssertion
+    | NetworkAssertion,
     Field(discriminator="type"),
 ]
 

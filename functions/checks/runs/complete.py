@@ -56,9 +56,16 @@ class RunCompleter:
             stderr=output_if_kept(self.payloads, submission, "stderr"),
             wall_time_secs=(submission.metrics or {}).get("wall_time_secs"),
             memory_peak_bytes=(submission.metrics or {}).get("memory_peak_bytes"),
+            connections=(submission.evidence or {}).get("network") or (),
         )
         settings = check.settings
-        evaluation = evaluate(settings.assertions, outcome, last_good, should_fail=settings.should_fail)
+        evaluation = evaluate(
+            settings.assertions,
+            outcome,
+            last_good,
+            has_network=bool(submission.network),
+            should_fail=settings.should_fail,
+        )
         is_fault = outcome.verdict == Verdict.IE.value
         has_passed = not is_fault and evaluation.passed
         finished = _finished(run, passed=has_passed, is_platform_fault=is_fault)

@@ -20,20 +20,26 @@ from functions.http.validation import Text
 from functions.messages.languages import Language, Profile
 from functions.messages.variables import MAX_VARIABLES, Environment
 from functions.submissions.accept.limits import RequestLimits
-from functions.submissions.accept.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, RunRequest, parse_submission
+from functions.submissions.accept.requests import (
+    CODE_MAX_BYTES,
+    STDIN_MAX_BYTES,
+    NetworkRequest,
+    RunRequest,
+    parse_submission,
+)
 
 _MOST_GRACE_MINUTES = 720
 """Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _HTTP_URL = r"^https?://[!-~]+$"
 ONLY_OF_PROGRAMS = (
-    *("language", "code", "stdin", "profile", "limits", "env", "event_as", "spread_minutes", "trigger", "overlap"),
-    *("missed", "faster_while_failing", "assertions", "retries", "report", "should_fail"),
+    *("language", "code", "stdin", "profile", "limits", "network", "env", "event_as", "spread_minutes", "trigger"),
+    *("overlap", "missed", "faster_while_failing", "assertions", "retries", "report", "should_fail"),
 )
 """Settings that a heartbeat does not have."""
 HIDDEN = "***"
 """Shown in place of a variable's value."""
-_PROGRAM = ("language", "code", "stdin", "profile", "limits")
+_PROGRAM = ("language", "code", "stdin", "profile", "limits", "network")
 
 
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
@@ -106,6 +112,11 @@ class CheckSettings(BaseModel):
     stdin: Text = Field(default="", repr=False, json_schema_extra={"maxLength": STDIN_MAX_BYTES})
     profile: Profile = Field(default=Profile.JUDGE, strict=False)
     limits: RequestLimits | None = None
+    network: NetworkRequest | None = Field(
+        default=None,
+        description="The hosts that the program may reach. A check with network has the agent profile. A program can "
+        "send the values of env to these hosts.",
+    )
     env: dict[Text, Text] = Field(
         default={},
         repr=False,
@@ -152,7 +163,9 @@ class CheckSettings(BaseModel):
         default=None, max_length=200, description="One more schedule while failing.", examples=["rate(5 minutes)"]
     )
     assertions: Assertions = Field(
-        default=[], description="All must hold. Without a verdict among them, AC is expected too."
+        default=[],
+        description="All must hold. Without a verdict among them, AC is expected too; with network and without "
+        "network among them, that no connection failed.",
     )
     retries: int = Field(
         default=0, ge=0, le=MAX_RETRIES, description="Repeats of a failed run, after 30, 60 and 120 s."
@@ -204,6 +217,11 @@ class CheckSettings(BaseModel):
             muted_until_ms=muted_until_ms,
             quiet=tuple(quiet.time for quiet in self.quiet),
         )
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """The hosts that the program may reach."""
+        return () if self.network is None else tuple(self.network.allow)
 
     @property
     def hidden(self) -> Self:

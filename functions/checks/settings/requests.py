@@ -12,6 +12,7 @@ from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSett
 from functions.checks.settings.quiet_times import quiet_problems
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.validation import checked, read_object
+from functions.messages.languages import Profile
 from functions.messages.variables import Environment, name_problem
 
 ENV_MAX_BYTES = 2_560
@@ -64,6 +65,8 @@ def changed_settings(before: CheckSettings, raw: bytes, now_ms: int) -> CheckSet
     if "kind" in changes and changes["kind"] != before.kind:
         raise InvalidFieldsError((FieldProblem("kind", "A check keeps its kind. Create another check."),))
     stored = before.stored()
+    if changes.get("network") is not None and "profile" not in changes:
+        stored.pop("profile", None)  # the profile of a check with network
     if changes.get("schedule", before.schedule) != before.schedule and "spread_minutes" not in changes:
         stored.pop("spread_minutes", None)  # its default follows the schedule
     return _settings({name: value for name, value in {**stored, **changes}.items() if value is not None}, now_ms)
@@ -79,6 +82,8 @@ def object_of(raw: bytes) -> dict[str, Any]:
 
 def _settings(body: dict[str, Any], now_ms: int) -> CheckSettings:
     settings = checked(CheckSettings, body)
+    if settings.network is not None and not settings.is_heartbeat and "profile" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"profile": Profile.AGENT})
     problems = _kind_problems(settings)
     if problems:
         raise InvalidFieldsError(tuple(problems))

@@ -15,7 +15,7 @@ from functions.http.openapi.operation import (
 UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
 SLOW: Answer = ("The gateway: no answer within 30 s. An accepted submission continues.", (GatewayError,))
 ACCEPTING: dict[int, Answer] = {
-    403: ("`forbidden`: the key may not use this profile.", (Error,)),
+    403: ("`forbidden`: the project may not use this profile, or not reach a host that `network` names.", (Error,)),
     409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
     415: NOT_JSON,
     504: SLOW,

@@ -17,6 +17,7 @@ from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.model import Run
 from functions.handlers import check_schedule as schedule
 from functions.handlers import checks, record
+from functions.projects.network.access import ProjectNetwork
 from functions.projects.quota import Quota
 from functions.projects.registry import ProjectRegistry
 from functions.settings import load_settings
@@ -68,6 +69,13 @@ class CheckWorld:
         assert answer.status == 200, answer.json
         return answer.json
 
+    def allow_network(self, network: ProjectNetwork) -> None:
+        """Set the network of the project."""
+        projects = ProjectRegistry(self.aws.names["ProjectsTable"], Clients.dynamodb())
+        record = projects.get(PROJECT_ID)
+        assert record is not None
+        projects.change(record, replace(record.project, network=network))
+
     def allow_requests(self, most: int) -> None:
         """Let the project request that many runs of checks in an hour."""
         self.aws.monkeypatch.setattr(request_limit, "MAX_CHECKS", most)
@@ -106,7 +114,7 @@ class CheckWorld:
 
     def run_programs(self) -> int:
         """Run all queued submissions; return their number."""
-        messages = self.aws.messages("BatchQueue")
+        messages = self.aws.messages("BatchQueue") + self.aws.messages("NetworkQueue")
         completions = []
         for message in messages:
             program = base64.b64decode(message["code_base64"]).decode()

@@ -51,6 +51,18 @@ def test_defaults_the_suffix_and_the_slug_fill_a_check(folder: Path) -> None:
     assert "env" not in check.settings
 
 
+def test_a_check_with_network_has_the_agent_profile_as_in_the_service(folder: Path) -> None:
+    (folder / "checks.yaml").write_text(
+        "checks:\n"
+        "  - {slug: a, file: a.py, network: {allow: [api.example.com]}}\n"
+        "  - {slug: b, file: a.py}\n"
+        "  - {slug: c, file: a.py, network: null}\n"
+    )
+    checks = read_checks(folder / "checks.yaml")
+    assert [check.settings["profile"] for check in checks] == ["agent", "judge", "judge"]
+    assert [check.settings["network"] for check in checks] == [{"allow": ["api.example.com"]}, None, None]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
