@@ -52,6 +52,23 @@ def verdict_message(result: Result) -> str | None:
     return f"{verdict} ({cause}): {_WORDS[verdict]}" if verdict in _WORDS else None
 
 
+def network_lines(result: Result) -> list[str]:
+    """Return a line for each host that the program reached, and for each that it may not reach."""
+    evidence = result.get("evidence") or {}
+    lines = [
+        f"{one['name']}:{one['port']} ({one['address'] or 'no address'}): {one['connections']} connections, "
+        f"{one['bytes_sent']:,} bytes sent, {one['bytes_received']:,} received"
+        + (f"; {one['first_error']}" if one["first_error"] else "")
+        for one in evidence.get("network") or ()
+    ]
+    for one in evidence.get("refused") or ():
+        target = one.get("name") or one.get("address")
+        port = f":{one['port']}" if "port" in one else ""
+        reason = f" ({one['reason']})" if "reason" in one else ""
+        lines.append(f"refused {target}{port}, {one['times']} times{reason}")
+    return lines
+
+
 def is_final(result: Result) -> bool:
     """Whether the result has a verdict."""
     return "verdict" in result

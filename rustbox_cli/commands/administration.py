@@ -59,7 +59,7 @@ def list_projects(session: Session, most: int | None, as_json: bool) -> None:
         "PROFILES": "profiles",
         "JUDGE MIN/DAY/FLIGHT": _quota_of("judge"),
         "AGENT MIN/DAY/FLIGHT": _quota_of("agent"),
-        "NETWORK": lambda project: project["network"]["access"],
+        "NETWORK": lambda project: project.get("network", {}).get("access"),
         "CREATED": "created_at",
     }
     found = session.items(("projects",), most, {}, "X-Admin-Key")

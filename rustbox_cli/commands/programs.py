@@ -12,7 +12,15 @@ from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import plain, show_json, show_list, show_record, waiting
 from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
 from rustbox_cli.session import Session, pass_session
-from rustbox_cli.verdicts import Result, exit_code, is_final, stream_bytes, verdict_message, wait_until_final
+from rustbox_cli.verdicts import (
+    Result,
+    exit_code,
+    is_final,
+    network_lines,
+    stream_bytes,
+    verdict_message,
+    wait_until_final,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +46,12 @@ def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="NAME=VALUE",
                 help=f"Any of {', '.join(LIMITS)}.",
             ),
-            click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge."),
+            click.option(
+                "--profile", type=click.Choice(["judge", "agent"]), help="Default: judge; agent with --allow."
+            ),
+            click.option(
+                "--allow", multiple=True, metavar="NAME[:PORT]", help="A host that the program may reach. Port: 443."
+            ),
             click.option(
                 "--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Returned with the result."
             ),
@@ -64,6 +77,7 @@ def run(session: Session, /, as_json: bool, **options: Any) -> None:
       rustbox run main.cpp --stdin input.txt --limit cpu_time_secs=1 --limit memory_mb=64
       echo 'print(input())' | rustbox run - --language python
       rustbox run solution.py --json | jq .metrics
+      rustbox run client.py --allow api.example.com --allow '*.example.org:8443'
     """
     with session.api() as api:
         result = _finish(api, options)
@@ -74,6 +88,8 @@ def run(session: Session, /, as_json: bool, **options: Any) -> None:
                 _write(stream, stream_bytes(api, result, stream))
             if (text := verdict_message(result)) is not None:
                 click.echo(f"rustbox: {text}", err=True)
+            for line in network_lines(result):
+                click.echo(f"rustbox: {plain(line)}", err=True)
     click.get_current_context().exit(exit_code(result))
 
 
@@ -184,7 +200,8 @@ def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
         "language": options["language"] or language_for(str(getattr(source, "name", ""))),
         "code": read_text(source, "The program"),
         "stdin": read_text(options["stdin_file"], "The input") if options["stdin_file"] else None,
-        "profile": options["profile"],
+        "profile": options["profile"] or ("agent" if options["allow"] else None),
+        "network": {"allow": list(options["allow"])} if options["allow"] else None,
         "limits": {name: limit_value(name, text) for name, text in options["limits"]} or None,
         "metadata": dict(options["metadata"]) or None,
     }
@@ -221,6 +238,9 @@ def _show(found: Result) -> None:
         }
     record |= {"metadata": found["metadata"] or None}
     show_record(record)
+    if is_final(found):
+        for line in network_lines(found):
+            click.echo(plain(line))
     for stream in ("stdout", "stderr"):
         if is_final(found) and (text := found["output"][stream]):
             shown = plain(text).rstrip("\n")

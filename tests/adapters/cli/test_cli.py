@@ -20,6 +20,7 @@ from rustbox_cli.settings import read_settings
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service, open_service
 from tests.submission_factory import SUBMISSION_ID as ID
+from tests.submission_factory import golden
 
 UNKNOWN = Reply(404, {"error": "not_found", "message": "There is no such submission."})
 DELIVERY = f"{ID}.run"
@@ -30,6 +31,7 @@ PROJECT = {
     "enabled": True,
     "profiles": ["judge"],
     "quotas": {name: {"per_minute": 1, "per_day": 2, "in_flight": 3} for name in ("judge", "agent")},
+    "network": {"access": "listed", "allow": ["a.example:443"], "mb_per_day": 7},
     "created_at": "2026-11-24T12:00:00.000Z",
     "disabled_at": None,
 }
@@ -110,6 +112,28 @@ def test_run_prints_only_the_program_output(service: Service, rustbox: Rustbox, 
     assert asked.headers["x-api-key"] == "rb_live_local_development_only"
     assert asked.headers.get("x-admin-key") is None
     assert re.fullmatch(r"[0-9a-f-]{36}", asked.headers["idempotency-key"])
+
+
+def test_run_names_hosts_and_prints_each_connection_on_standard_error(
+    service: Service, rustbox: Rustbox, program: str
+) -> None:
+    evidence = golden("execution_completed/v1.network")["evidence"]
+    evidence["refused"][0]["name"] = "\x1b[2J.example"
+    service.will(Reply(200, final(evidence=evidence)), Reply(200, final(evidence=evidence)))
+    ended = rustbox("run", program, "--allow", "api.example.com", "--allow", "*.example.org:8443")
+    assert (ended.exit_code, ended.stdout) == (0, "42\n")
+    assert ended.stderr.splitlines() == [
+        "rustbox: api.example.com:443 (203.0.113.7): 3 connections, 1,834 bytes sent, 20,511 received",
+        "rustbox: db.example.com:5432 (203.0.113.9): 1 connections, 0 bytes sent, 0 received; connection refused",
+        "rustbox: gone.example.org:443 (no address): 1 connections, 0 bytes sent, 0 received; name does not exist",
+        "rustbox: refused \\x1b[2J.example, 2 times (not allowed)",
+        "rustbox: refused api.example.com:80, 1 times (not allowed)",
+        "rustbox: refused 169.254.169.254:80, 1 times (no name has this address)",
+    ]
+    (asked,) = service.asked
+    assert asked.body["profile"] == "agent"
+    assert asked.body["network"] == {"allow": ["api.example.com", "*.example.org:8443"]}
+    assert "refused 169.254.169.254:80" in rustbox("result", ID).stdout
 
 
 @pytest.mark.parametrize(
@@ -194,6 +218,7 @@ def test_program_and_input_come_from_standard_input_or_files(
         (("run", "{dir}/large.py"), 65, "larger than 1,048,576 bytes"),
         (("run", "{dir}/solution.py", "--limit", "memory=1"), 2, "Unknown limit 'memory'"),
         (("run", "{dir}/solution.py", "--limit", "memory_mb=much"), 2, "must be a number"),
+        (("projects", "network", "dev"), 2, "Give none, listed or public"),
         (("run", "{dir}/solution.py", "--limit", "memory_mb"), 2, "not NAME=VALUE"),
         (("keys", "issue", "dev", "--expires", "1y", "--json", "--nonsense"), 2, "--nonsense"),
         (("keys", "expire", "dev", ID, "--never", "--at", "1d"), 2, "not both"),
@@ -421,6 +446,15 @@ def test_a_key_that_no_header_can_hold_is_refused(rustbox: Rustbox, service: Ser
             "projects quota dev --profile agent --per-day 7 --in-flight 8",
             ("PATCH", "/api/projects/dev", {"quotas": {"agent": {"per_day": 7, "in_flight": 8}}}),
         ),
+        ("projects network dev public", ("PATCH", "/api/projects/dev", {"network": {"access": "public"}})),
+        (
+            "projects network dev listed --allow a.example --allow *.b.example:80 --mb-per-day 7",
+            (
+                "PATCH",
+                "/api/projects/dev",
+                {"network": {"access": "listed", "allow": ["a.example", "*.b.example:80"], "mb_per_day": 7}},
+            ),
+        ),
         ("projects quota dev --default", ("PATCH", "/api/projects/dev", {"quotas": {"judge": None}})),
         ("keys issue dev", ("POST", "/api/projects/dev/keys", {})),
         (
@@ -459,7 +493,7 @@ def test_a_key_expires_now_by_default(service: Service, rustbox: Rustbox) -> Non
 def test_a_pipe_gets_one_line_per_table_row(service: Service, rustbox: Rustbox) -> None:
     service.will(Reply(200, {"items": [PROJECT, PROJECT], "next_cursor": None}))
     lines = rustbox("projects", "list").stdout.splitlines()
-    assert [len(re.split(r"  +", line)) for line in lines] == [7, 7, 7]
+    assert [len(re.split(r"  +", line)) for line in lines] == [8, 8, 8]
     assert re.split(r"  +", lines[1])[:3] == ["dev", "Local [bold]\\x1b[2J", "yes"]
     service.will(Reply(200, {"items": [KEY], "next_cursor": None}))
     assert "rb_live_abcd" in rustbox("keys", "list", "dev").stdout
