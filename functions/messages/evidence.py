@@ -97,6 +97,7 @@ class Evidence(Shape):
     """The measurements of one run, in the shapes of schema 1.0 and 2.0.
 
     `network`: the connections of a run with network. `refused`: targets that it tried and may not reach.
+    `network_bytes`: of all its connections in both directions, also of those that the list leaves out.
     """
 
     verdict_cause: Cause
@@ -114,3 +115,4 @@ class Evidence(Shape):
     teardown: Teardown
     network: ConnectionList | None = Field(default=None, exclude_if=lambda value: value is None)
     refused: RefusedList | None = Field(default=None, exclude_if=lambda value: value is None)
+    network_bytes: Count | None = Field(default=None, exclude_if=lambda value: value is None)

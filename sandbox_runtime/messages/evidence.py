@@ -93,7 +93,8 @@ class Teardown:
 class ExecutionEvidence:
     """The whole evidence. Some facts appear twice, because published clients read them in either place.
 
-    `network` and `refused`: of a run with network; else None.
+    `network`, `refused` and `network_bytes`: of a run with network; else None. `network_bytes`: of all connections, in
+    both directions, also of those that the list leaves out.
     """
 
     verdict_cause: Annotated[str, CAUSE]
@@ -111,3 +112,4 @@ class ExecutionEvidence:
     teardown: Teardown
     network: ConnectionList | None = None
     refused: RefusedList | None = None
+    network_bytes: Count | None = None

@@ -120,6 +120,8 @@ REFUSED = golden("execution_completed/v1.network")["evidence"]["refused"][0]
         {"network": [CONNECTION | {"first_error": "a\x1b[31m"}]},
         {"network": [{name: value for name, value in CONNECTION.items() if name != "port"}]},
         {"network": "none"},
+        {"network_bytes": -1},
+        {"network_bytes": 2**63},
         {"refused": [REFUSED] * 65},
         {"refused": [REFUSED | {"address": "203.0.113.7"}]},
         {"refused": [{"times": 1}]},

@@ -166,8 +166,7 @@ def day_bytes(pipeline: Pipeline) -> dict[str, int]:
 
 
 def test_the_end_of_a_run_counts_its_bytes_once(pipeline: Pipeline) -> None:
-    connections = golden("execution_completed/v1.network")["evidence"]["network"]
-    used = sum(one["bytes_sent"] + one["bytes_received"] for one in connections)
+    used = golden("execution_completed/v1.network")["evidence"]["network_bytes"]
     submission = pipeline.submit(network=("api.example.com:443",), profile="agent", priority="network")
     text = pipeline.completed(submission, "network")
     assert pipeline.record(text) == pipeline.record(text) == []
