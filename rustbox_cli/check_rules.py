@@ -83,6 +83,8 @@ def rule_problems(check: dict[str, Any]) -> Iterator[Problem]:
     for index, assertion in enumerate(check.get("assertions", ())):
         if "matches" in assertion and (problem := _pattern_problem(assertion["matches"])):
             yield Problem(("assertions", index, "matches"), problem)
+    if check.get("network") is not None and check.get("profile") == "judge":
+        yield Problem(("network",), "only the agent profile has network: leave the profile out, or network")
     name = check.get("name", "a")
     if not name.isprintable() or not name.strip():
         yield Problem(("name",), "the text must be printable, on one line, and not blank")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.errors import FieldProblem
 from functions.http.validation import Text
-from functions.messages.network import MAX_ALLOWED, allowed_host
+from functions.messages.network import ENTRY_PATTERN, MAX_ALLOWED, allowed_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def checked_host(entry: str) -> str:
     return entry
 
 
-HostEntry = Annotated[Text, AfterValidator(checked_host)]
+HostEntry = Annotated[Text, AfterValidator(checked_host), Field(json_schema_extra={"pattern": ENTRY_PATTERN})]
 AllowList = Annotated[list[HostEntry], Field(min_length=1, max_length=MAX_ALLOWED)]
 """The hosts that a program may reach."""
 

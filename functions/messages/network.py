@@ -21,6 +21,8 @@ _MAX_PORT = 65_535
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The last label begins with a letter: so no spelling of an IPv4 address is a name. Below `*.` are two labels or more.
 _PATTERN = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
+ENTRY_PATTERN = _PATTERN.pattern.replace("a-z", "A-Za-z").join("^$").replace("$", r"(?::[1-9][0-9]{0,4})?$")
+"""For schemas: what an entry `name[:port]` looks like."""
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _EXAMPLE = "Write a host name, such as api.example.com, api.example.com:8443 or *.example.com."
 

@@ -19,6 +19,11 @@ from tests.contract.checks_schema import copies
 NOW_MS = 1_764_000_000_000
 EXAMPLE = Path(__file__).parents[2] / "examples" / "checks" / "checks.yaml"
 REFUSED: list[dict[str, Any]] = [
+    {"network": {"allow": ["10.0.0.1"]}},
+    {"network": {"allow": ["my_host.example.com"]}},
+    {"network": {"allow": ["a.example:0"]}},
+    {"network": {"allow": []}},
+    {"network": {"allow": ["a.example"]}, "profile": "judge"},
     {"schedule": "every day"},
     {"schedule": "60 * * * *"},
     {"schedule": "cron(0 0 30 2 ? *)"},
@@ -53,6 +58,12 @@ REFUSED: list[dict[str, Any]] = [
 ]
 """Settings that the service refuses."""
 TAKEN: list[dict[str, Any]] = [
+    {"network": {"allow": ["API.example.com", "*.example.org:8443"]}},
+    {
+        "network": {"allow": ["a.example"]},
+        "profile": "agent",
+        "assertions": [{"type": "network", "allow_failed": True}],
+    },
     {"schedule": "0 2 * * 1-5", "timezone": "America/Argentina/Buenos_Aires"},
     {"schedule": "cron(0 0 ? * TUE#2 2027)"},
     {"schedule": "rate(366 days)"},
