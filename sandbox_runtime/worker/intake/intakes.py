@@ -88,7 +88,7 @@ class Intakes:
 
     def start(self, quit_now: Event) -> None:
         """Start the threads. Those that keep messages invisible end with `quit_now`."""
-        for queue in polled_queues(self._settings, network_support=self._runner.parts.network_support):
+        for queue in polled_queues(self._settings, network_support=self._runner.parts.networks is not None):
             poller = Poller(
                 queue,
                 self._transport,
