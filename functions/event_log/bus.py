@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from functions.event_log.model import Event
 
 SOURCE = "rustbox"
-MAX_ENTRY_BYTES = 256 * 1024
-"""Limit for source, detail type and detail together, of one entry and of all entries in a call."""
+MAX_ENTRY_BYTES = 1_000_000
+"""Limit for source, detail type and detail together, of one entry and of all in a call: 1 MB since January 2026.
+
+https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb
+"""
+_OTHER_PARTITIONS_BYTES = 256 * 1024
+"""The documentation of other partitions than `aws` still has the limit of before:
+https://docs.amazonaws.cn/goto/WebAPI/eventbridge-2015-10-07/PutEvents."""
 TOO_LARGE = "EntryTooLarge"
 """Our error code of an entry that is too large even when it is cut. The bus would refuse the whole call, each time."""
 _ENTRIES_PER_CALL = 10
@@ -48,6 +54,7 @@ class Bus:
         self._client = client
         self._public_base_url = public_base_url
         self._sleep = sleep
+        self._most_bytes = MAX_ENTRY_BYTES if client.meta.partition == "aws" else _OTHER_PARTITIONS_BYTES
 
     def publish(self, event: Event) -> None:
         """Put one event, truncated if it is too large. Raises BusRefusedError, ClientError, BotoCoreError."""
@@ -65,12 +72,12 @@ class Bus:
         entries = []
         for event in events:
             entry = self._entry(event)
-            if _size(entry) > MAX_ENTRY_BYTES:
+            if _size(entry) > self._most_bytes:
                 refused[event.event_id] = TOO_LARGE
             else:
                 entries.append((event.event_id, entry))
         while entries:
-            count = _count_for_one_call([entry for _, entry in entries])
+            count = _count_for_one_call([entry for _, entry in entries], self._most_bytes)
             refused |= self._put(entries[:count])
             entries = entries[count:]
         return refused
@@ -78,7 +85,7 @@ class Bus:
     def _entry(self, event: Event) -> PutEventsRequestEntryTypeDef:
         entry = self._entry_of(event, event.body)
         for kept_bytes in CUT_SIZES:
-            if _size(entry) <= MAX_ENTRY_BYTES:
+            if _size(entry) <= self._most_bytes:
                 break
             url = self._public_base_url + result_path(event.submission_id)
             entry = self._entry_of(event, cut_body(event.body, url, kept_bytes))
@@ -113,11 +120,11 @@ def _size(entry: PutEventsRequestEntryTypeDef) -> int:
     return len(SOURCE) + len(entry["DetailType"]) + len(entry["Detail"].encode())
 
 
-def _count_for_one_call(entries: Sequence[PutEventsRequestEntryTypeDef]) -> int:
-    """Count the first entries that fit into one call: at most ten and MAX_ENTRY_BYTES together, at least one."""
+def _count_for_one_call(entries: Sequence[PutEventsRequestEntryTypeDef], most_bytes: int) -> int:
+    """Count the first entries that fit into one call: at most ten and `most_bytes` together, at least one."""
     total_bytes = 0
     for index, entry in enumerate(entries[:_ENTRIES_PER_CALL]):
         total_bytes += _size(entry)
-        if total_bytes > MAX_ENTRY_BYTES:
+        if total_bytes > most_bytes:
             return max(1, index)
     return min(len(entries), _ENTRIES_PER_CALL)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from infra.embedded.engine import Engine
 
 _MOST_ENTRIES: Final = 10
-_MOST_BYTES: Final = 256 * 1024
+_MOST_BYTES: Final = 1_000_000  # see functions/event_log/bus.py
 _MEMBERS: Final = {"Source", "DetailType", "Detail", "EventBusName"}
 _DEFAULT_BUS: Final = "default"
 _PATTERN: Final = "detail-type"

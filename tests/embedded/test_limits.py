@@ -124,9 +124,9 @@ def _event(size: int) -> dict[str, str]:
     return {"Source": "s", "DetailType": "t", "Detail": detail, "EventBusName": "bus"}
 
 
-def test_a_call_puts_at_most_ten_events_and_256_kib(aws: Backend) -> None:
+def test_a_call_puts_at_most_ten_events_and_1_mb(aws: Backend) -> None:
     events = aws.client("events")
     events.create_event_bus(Name="bus")
-    assert events.put_events(Entries=[_event(256 * 1024 - 2)])["FailedEntryCount"] == 0
-    assert _refused(lambda: events.put_events(Entries=[_event(256 * 1024 - 1)])) == "ValidationException"
+    assert events.put_events(Entries=[_event(1_000_000 - 2)])["FailedEntryCount"] == 0
+    assert _refused(lambda: events.put_events(Entries=[_event(1_000_000 - 1)])) == "ValidationException"
     assert _refused(lambda: events.put_events(Entries=[_event(20)] * 11)) == "ValidationException"
