@@ -1,15 +1,20 @@
 """Recorded outcomes of the jail, and a slot that gives them back, for tests of what stands above the jail."""
 
+import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from sandbox_runtime import network
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec, Outcome, StopReason
 from sandbox_runtime.messages import AllowedHost, ExecutionRequested, LimitOverrides, Network, format_time
+from sandbox_runtime.network import NetworkError, NetworkEvidence, RunNetwork
+from sandbox_runtime.network.model import Listener
+from sandbox_runtime.network.namespace_maker import MadeNamespace
 
 CONTROLS = ("pid_namespace", "memory_limit", "seccomp")
 
@@ -76,6 +81,31 @@ def requested(language: Any = "python", **fields: Any) -> ExecutionRequested:
         requested_at=format_time(datetime.now(UTC)),
     )
     return replace(request, **fields)
+
+
+class RecordedNetworks:
+    """Networks of a runner that only note what was opened and closed. `problem`: none can be opened."""
+
+    def __init__(self, evidence: NetworkEvidence | None = None, problem: NetworkError | None = None) -> None:
+        self.opened: list[tuple[str, Sequence[network.AllowedHost]]] = []
+        self.closed: list[str] = []
+        self._evidence, self._problem = evidence or NetworkEvidence(), problem
+
+    def open(self, run_id: str, hosts: Sequence[network.AllowedHost]) -> RunNetwork:
+        if self._problem is not None:
+            raise self._problem
+        self.opened.append((run_id, hosts))
+        return RunNetwork(run_id, MadeNamespace(os.open(os.devnull, os.O_RDONLY), ()), self)
+
+    def open_run(self, run_id: str, hosts: Sequence[network.AllowedHost], listeners: Sequence[Listener]) -> None:
+        """As the proxy does."""
+
+    def close_run(self, run_id: str) -> NetworkEvidence:
+        self.closed.append(run_id)
+        return self._evidence
+
+    def close(self) -> None:
+        """As the proxy does."""
 
 
 class RecordedSlot:

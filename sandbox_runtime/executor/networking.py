@@ -62,4 +62,5 @@ def with_network(evidence: ExecutionEvidence | None, used: NetworkEvidence | Non
             )
             for target in used.refused
         ),
+        network_bytes=used.bytes_sent + used.bytes_received,
     )

@@ -20,7 +20,7 @@ from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.transport import Clients, Transport, connect
 from sandbox_runtime.worker import InteractorSlots, ManagedSlot, RunnerFacts, Worker
 from tests.adapters.aws_account import Aws
-from tests.runner_doubles import RecordedSlot, requested
+from tests.runner_doubles import RecordedNetworks, RecordedSlot, requested
 from tests.until import PATIENCE_SECS, until
 
 SUPPORT = HostSupport("cgroup_v2", CONTROLS)
@@ -113,7 +113,10 @@ class System:
             tls = server_context(settings.tls_cert_file, settings.tls_key_file)
         transport = self.transport(settings)
         interactors = InteractorSlots(opener)
-        self.worker = Worker(settings, transport, managed_slots, facts, interactors, self.compile_cache, listener, tls)
+        networks = RecordedNetworks() if self.network_support else None
+        self.worker = Worker(
+            settings, transport, managed_slots, facts, interactors, self.compile_cache, listener, tls, networks
+        )
         self._thread = Thread(target=self.worker.run)
         self._thread.start()
 

@@ -13,8 +13,10 @@ from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError
 from sandbox_runtime.languages.python import INTERPRETER
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, parse_time
+from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence
+from sandbox_runtime.network.model import Failure, HostConnections, Refusal, RefusedHost
 from tests.completions import streams
-from tests.runner_doubles import CANCELLED, CONTROLS, RecordedSlot, outcome, requested
+from tests.runner_doubles import CANCELLED, CONTROLS, NETWORK, RecordedNetworks, RecordedSlot, outcome, requested
 
 BY_NAME: Mapping[str, Language] = {language.name: language for language in LANGUAGES}
 
@@ -187,4 +189,65 @@ def test_a_limit_above_the_ceiling_runs_nothing() -> None:
     slot = RecordedSlot()
     with pytest.raises(LimitRefusedError):
         run(slot, replace(requested("c"), limits=LimitOverrides(memory_mb=4096)))
+    assert slot.specs == []
+
+
+def run_in_network(
+    slot: RecordedSlot, networks: RecordedNetworks | None, language: str = "python"
+) -> ExecutionCompleted:
+    request = requested(language, network=NETWORK, profile="agent")
+    started_at = parse_time(request.requested_at)
+    return execute(slot, request, BY_NAME[language], node_id="node", started_at=started_at, networks=networks)
+
+
+def test_only_the_run_step_has_the_network_and_it_is_closed_afterwards() -> None:
+    networks, slot = RecordedNetworks(), RecordedSlot(outcome(artifact=b"\x7fELF"), outcome())
+    completed = run_in_network(slot, networks, "java")
+    compiled, ran = slot.specs
+    assert compiled.net_namespace is None
+    assert ran.net_namespace is not None
+    assert ran.waiting is None, "a command that waits is in another namespace"
+    assert networks.opened == [(completed.execution_id, [AllowedHost("api.example.com", 443)])]
+    assert networks.closed == [completed.execution_id]
+
+
+def test_the_network_is_closed_when_the_sandbox_fails() -> None:
+    networks = RecordedNetworks()
+    with pytest.raises(JailError):
+        run_in_network(RecordedSlot(JailError("clone")), networks)
+    assert len(networks.closed) == 1
+
+
+def test_the_evidence_has_connections_refusals_and_all_bytes() -> None:
+    used = NetworkEvidence(
+        (HostConnections("api.example.com", 443, "203.0.113.7", 2, 10, 20, Failure.CONNECTION_RESET),),
+        (RefusedHost("other.example.com", None, None, 3, Refusal.NOT_ALLOWED),),
+        bytes_sent=10,
+        bytes_received=200,
+        error="the egress proxy ended during the run",
+    )
+    evidence = run_in_network(RecordedSlot(), RecordedNetworks(used)).evidence
+    assert evidence is not None
+    (connections,), (refused,) = evidence.network or (), evidence.refused or ()
+    assert (connections.name, connections.bytes_received, connections.first_error) == (
+        "api.example.com",
+        20,
+        "connection reset",
+    )
+    assert (refused.name, refused.times, refused.reason) == ("other.example.com", 3, "not allowed")
+    assert evidence.network_bytes == 210
+    assert evidence.collection_errors == (used.error,)
+
+
+def test_a_run_without_network_has_no_evidence_of_one() -> None:
+    evidence = run(RecordedSlot(), requested()).evidence
+    assert evidence is not None
+    assert (evidence.network, evidence.refused, evidence.network_bytes) == (None, None, None)
+
+
+@pytest.mark.parametrize("networks", [None, RecordedNetworks(problem=NetworkError("make the namespace"))])
+def test_a_run_never_starts_without_the_network_that_it_asks_for(networks: RecordedNetworks | None) -> None:
+    slot = RecordedSlot()
+    with pytest.raises(NetworkError):
+        run_in_network(slot, networks)
     assert slot.specs == []
