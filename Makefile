@@ -27,7 +27,7 @@ serve: ## The whole service in production on this machine: RUSTBOX_PUBLIC_URL=ht
 admin-key: ## Make a new administrator's key for `make serve`, and show it
 	@.venv/bin/python -m infra.local admin-key
 
-export: ## Write projects, keys, endpoints and quotas into a file (FILE=rustbox.json)
+export: ## Write projects, keys, quotas, endpoints, consumers and checks into a file (FILE=rustbox.json)
 	@.venv/bin/python -m infra.local export "$(FILE)"
 
 import: ## Write an export into a deployment (FILE=rustbox.json STAGE=prod REGION=…)

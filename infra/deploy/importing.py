@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from infra.deploy.errors import DeployError
 from infra.deploy.resources.stack import Stack
-from infra.local.state.export import BOXES, VERSION, owner_of
+from infra.local.state.export import SECTIONS, VERSION
+from infra.local.state.sealed_rows import sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +25,14 @@ def import_file(target: Target, path: Path, progress: Progress) -> None:
         raise DeployError(f"there is no stack {target.stack_name}: run `make deploy STAGE={target.stage}` first")
     resources = stack.resources()
     dynamodb, kms = target.client("dynamodb"), target.client("kms")
-    deliveries, key_id = resources["DeliveriesTable"], resources["EndpointSecretsKey"]
-    endpoints = [_sealed(kms, key_id, found) for found in document["endpoints"]]
-    # Endpoints first: a project is usable when its row is there.
-    new = sum(put_missing(dynamodb, deliveries, item) for item in endpoints)
+    new = 0
+    # Projects last: one is usable when its row is there.
+    for section, table in (("endpoints", "DeliveriesTable"), ("checks", "ChecksTable")):
+        for exported in document[section]:
+            item = sealed(kms, resources["EndpointSecretsKey"], _bytes(exported))
+            new += put_missing(dynamodb, resources[table], item)
     new += sum(put_missing(dynamodb, resources["ProjectsTable"], _bytes(item)) for item in document["projects"])
-    old = len(endpoints) + len(document["projects"]) - new
+    old = sum(len(document[section]) for section in SECTIONS) - new
     progress.step("import", f"{new} rows written, {old} were there already; delete {path}, it holds secrets")
 
 
@@ -43,15 +46,6 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _sealed(kms: Any, key_id: str, found: dict[str, Any]) -> dict[str, Any]:
-    item: dict[str, Any] = _bytes(found["row"])
-    for name, secret in found["secrets"].items():
-        context = owner_of(item) | BOXES[name]
-        sealed = kms.encrypt(KeyId=key_id, Plaintext=secret.encode(), EncryptionContext=context)
-        item[name] = {"B": sealed["CiphertextBlob"]}
-    return item
-
-
 def put_missing(dynamodb: Any, table: str, item: dict[str, Any]) -> bool:
     """Write an item unless it exists; tell whether it was written."""
     try:
@@ -63,7 +57,7 @@ def put_missing(dynamodb: Any, table: str, item: dict[str, Any]) -> bool:
 
 def _bytes(value: Any) -> Any:
     if isinstance(value, dict):
-        if value.keys() == {"base64"}:
+        if value.keys() == {"base64"} and isinstance(value["base64"], str):
             return base64.b64decode(value["base64"])
         return {name: _bytes(part) for name, part in value.items()}
     return [_bytes(part) for part in value] if isinstance(value, list) else value

@@ -1,21 +1,30 @@
-"""Projects, keys, endpoints and quotas move from one machine to tables with another KMS key."""
+"""Projects, keys, quotas, endpoints, consumers and checks move from one machine to tables with another KMS key."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.aws.dynamodb.items import to_item
+from functions.checks import keys
+from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.settings.model import Check
+from functions.checks.settings.store import CheckStore
+from functions.checks.state import Standing, State
+from functions.checks.views import check_view
+from functions.event_log.consumer_store import ConsumerStore
 from functions.event_log.rows import count_key
 from functions.projects.model import Project
 from functions.projects.quota import Quota
 from functions.projects.store import KeyProblem, ProjectStore
-from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
+from functions.webhooks.endpoints.model import BodyFormat, Endpoint
 from functions.webhooks.endpoints.rows import endpoint_row
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
 from functions.webhooks.target.secret_box import SecretBoxes
 from infra.deploy import importing
@@ -25,6 +34,7 @@ from infra.deploy.target import Target
 from infra.embedded.engine import Engine, open_engine
 from infra.local.settings import API_KEY
 from infra.local.state.export import _write, document_of
+from infra.local.state.sealed_rows import CHECK_BOXES, ENDPOINT_BOXES
 from tests.embedded.backend import Backend, session_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -38,11 +48,16 @@ class Side:
     def __init__(self, engine: Engine) -> None:
         backend = Backend("engine", session_of(engine))
         self.dynamodb, self.kms = backend.client("dynamodb"), backend.client("kms")
-        self.projects, self.deliveries = backend.create_table(), backend.create_table()
+        self.projects, self.deliveries, self.checks = (backend.create_table() for _ in range(3))
         self.key_id = self.kms.create_key(Description="x")["KeyMetadata"]["KeyId"]
         self.boxes = SecretBoxes(self.key_id, lambda: self.kms)
         self.project_store = ProjectStore(self.projects, self.dynamodb)
         self.endpoint_store = EndpointStore(self.deliveries, self.dynamodb)
+        self.check_store = CheckStore(self.checks, self.dynamodb)
+        self.consumers = ConsumerStore(self.deliveries, self.projects, self.dynamodb, lambda: NOW_MS)
+
+    def document(self) -> dict[str, Any]:
+        return document_of(self.dynamodb, self.kms, self.projects, self.deliveries, self.checks)
 
 
 @pytest.fixture
@@ -65,6 +80,10 @@ def fill(side: Side) -> str:
         description="",
         header_names=("X-Own",),
         headers_box=side.boxes.seal("value", "p1", "e1", "headers"),
+        routing_key_box=side.boxes.seal("key", "p1", "e1", "routing_key"),
+        format=BodyFormat.PAGERDUTY,
+        kinds=(SubmissionKind.CHECK,),
+        filters=RunFilters(metadata={"base64": "x"}),
         secret_box=side.boxes.seal(SECRET, "p1", "e1"),
         previous_secret_box=side.boxes.seal(SECRET, "p1", "e1"),
         previous_until_ms=NOW_MS + 1,
@@ -97,6 +116,7 @@ def do_import(monkeypatch: pytest.MonkeyPatch, side: Side, path: Path) -> None:
             return {
                 "ProjectsTable": side.projects,
                 "DeliveriesTable": side.deliveries,
+                "ChecksTable": side.checks,
                 "EndpointSecretsKey": side.key_id,
             }
 
@@ -110,7 +130,7 @@ def test_an_export_works_with_another_key(
 ) -> None:
     before, after = sides
     api_key, path = fill(before), tmp_path / "export.json"
-    _write(path, document_of(before.dynamodb, before.kms, before.projects, before.deliveries))
+    _write(path, before.document())
     assert path.stat().st_mode & 0o777 == 0o600
     assert api_key not in path.read_text()
     do_import(monkeypatch, after, path)
@@ -120,18 +140,128 @@ def test_an_export_works_with_another_key(
     assert after.project_store.find_key(API_KEY) is KeyProblem.UNKNOWN
     (endpoint,) = after.endpoint_store.list_all("p1")
     (original,) = before.endpoint_store.list_all("p1")
-    boxes = {"secret_box": b"", "previous_secret_box": b"", "headers_box": b""}
-    assert replace(endpoint, **boxes) == replace(original, **boxes)  # type: ignore[arg-type]
+    assert endpoint_body(endpoint, NOW_MS) == endpoint_body(original, NOW_MS)
+    boxes: dict[str, Any] = dict.fromkeys(ENDPOINT_BOXES, b"")
+    assert replace(endpoint, **boxes) == replace(original, **boxes)
     secrets = EndpointSecrets(SecretBoxes(after.key_id, lambda: after.kms))
     assert secrets.keys(endpoint, NOW_MS) == EndpointSecrets(before.boxes).keys(original, NOW_MS)
     assert len(secrets.keys(endpoint, NOW_MS)) == 2
     assert secrets.headers(endpoint) == {"X-Own": "value"}
+    assert secrets.routing_key(endpoint) == "key"
     rows = after.dynamodb.scan(TableName=after.deliveries)["Items"]
     assert sorted(row["sk"]["S"] for row in rows) == ["ENDPOINT#e1", "ENDPOINTS"]
     assert all("busy_until_ms" not in row for row in rows)
     capsys.readouterr()
     do_import(monkeypatch, after, path)
     assert "0 rows written" in capsys.readouterr().out
+
+
+CHECK_ID = "5b0a4a3e-0d53-4f5e-9c5d-6f6f4b5a0c11"
+OWNER = f"check:{CHECK_ID}"
+SETTINGS: dict[str, Any] = {
+    "name": "Totals",
+    "slug": "totals",
+    "language": "python",
+    "code": "print(1)",
+    "stdin": "2",
+    "tags": ["db"],
+    "env": {"TOKEN": "***", "EMPTY": "***"},
+    "schedule": "rate(5 minutes)",
+    "spread_minutes": 3,
+    "trigger": {"type": "check", "slug": "import"},
+    "report": {"github_status": {"token": "***", "context": "c"}},
+    "assertions": [{"type": "stdout", "contains": "42"}],
+}
+
+
+def fill_checks(side: Side) -> Check:
+    """Put a check with all that belongs to it, and what stays behind."""
+    check = Check(
+        check_id=CHECK_ID,
+        project_id="p1",
+        settings=CheckSettings.model_validate(SETTINGS),
+        created_at="2026-01-01T00:00:00.000Z",
+        updated_at="2026-01-01T00:00:00.000Z",
+        anchor_ms=NOW_MS,
+        badge_token="b" * 32,
+        standing=Standing(state=State.FAILING, since_ms=7),
+        next_slot_ms=NOW_MS,
+        open_run_id="of the old machine",
+        ping_hash="h",
+        env_boxes={"TOKEN": side.boxes.seal("t0p", "p1", OWNER, "environment"), "EMPTY": b""},
+        report_box=side.boxes.seal("ghp", "p1", OWNER, "report"),
+    )
+    side.check_store.create(check)
+    hook: dict[str, Any] = {"owner": ["p1", CHECK_ID], "box": side.boxes.seal("whsec", "p1", OWNER, "inbound")}
+    others = (
+        keys.hook_key(CHECK_ID) | to_item(hook),
+        keys.good_key("p1", CHECK_ID) | to_item({"output": b"42"}),
+        keys.ping_key("h") | to_item({"owner": ["p1", CHECK_ID]}),
+        keys.quiet_key("p1") | to_item({"tags": "{}"}),
+        keys.status_page_key("p1") | to_item({"token": "s"}),
+        keys.status_token_key("s") | to_item({"project_id": "p1"}),
+        keys.run_key("p1", CHECK_ID, "r") | to_item({"run_id": "r"}),
+        keys.requests_key("p1", "judge", 1) | to_item({"count": 1}),
+        keys.clock_key() | to_item({"at": 1}),
+    )
+    for item in others:
+        side.dynamodb.put_item(TableName=side.checks, Item=item)
+    return check
+
+
+def test_checks_and_consumers_move_whole(
+    sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = sides
+    fill(before)
+    fill_checks(before)
+    before.consumers.create("p1", "grader", 500)
+    path = tmp_path / "export.json"
+    _write(path, before.document())
+    do_import(monkeypatch, after, path)
+    original, moved = (side.check_store.get("p1", CHECK_ID, with_source=True) for side in sides)
+    assert original is not None
+    assert moved is not None
+    assert check_view(moved, NOW_MS) == check_view(original, NOW_MS)
+    boxes: dict[str, Any] = {"env_boxes": {}, "report_box": b"", "open_run_id": None}
+    assert replace(moved, **boxes) == replace(original, **boxes)
+    assert moved.open_run_id is None  # that run stays behind: with it, no run would start again
+    opened = SecretBoxes(after.key_id, lambda: after.kms)
+    assert opened.open(moved.env_boxes["TOKEN"], "p1", OWNER, "environment") == "t0p"
+    assert opened.open(moved.report_box, "p1", OWNER, "report") == "ghp"
+    assert moved.env_boxes["EMPTY"] == b""
+    hook = after.dynamodb.get_item(TableName=after.checks, Key=keys.hook_key(CHECK_ID))["Item"]
+    assert opened.open(hook["box"]["B"], "p1", OWNER, "inbound") == "whsec"
+    assert after.check_store.badge("b" * 32) == ("p1", CHECK_ID)
+    assert after.check_store.id_of_slug("p1", "totals") == CHECK_ID
+    assert [(one.name, one.position) for one in after.consumers.list_all("p1")] == [("grader", 0)]
+    stay = {("CLOCK", "CLOCK"), (f"RUNS#p1#{CHECK_ID}", "r"), ("PROJECT#p1", "REQUESTS#judge#1")}
+    assert names_of(before) - names_of(after) == stay
+    assert names_of(after) <= names_of(before)
+
+
+def names_of(side: Side) -> set[tuple[str, str]]:
+    """Return the keys of all rows about checks."""
+    return {(row["pk"]["S"], row["sk"]["S"]) for row in side.dynamodb.scan(TableName=side.checks)["Items"]}
+
+
+def test_every_sealed_attribute_is_moved() -> None:
+    def boxes(kind: Any) -> set[str]:
+        return {field.name for field in fields(kind) if field.name.endswith(("_box", "_boxes"))}
+
+    assert boxes(Endpoint) == ENDPOINT_BOXES.keys()
+    assert boxes(Check) == CHECK_BOXES.keys()
+
+
+def test_it_is_decided_for_every_kind_of_row_of_checks_whether_it_moves() -> None:
+    """A new one belongs into `moved_rows` and `fill_checks`, or to those that stay."""
+    stay = {"clock_key", "requests_key", "run_key", "outage_key", "ping_body_key", "event_key"}
+    filled = {
+        *("check_key", "source_key", "good_key", "slug_key", "count_key", "quiet_key", "status_page_key"),
+        *("status_token_key", "badge_key", "ping_key", "hook_key", "trigger_key"),
+    }
+    known = {name for name, value in vars(keys).items() if name.endswith("_key") and callable(value)}
+    assert known == stay | filled
 
 
 @pytest.mark.parametrize("text", ["", "{}", json.dumps({"version": 999})])

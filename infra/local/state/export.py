@@ -1,4 +1,4 @@
-"""`export`: projects, hashed API keys, quotas, and endpoints with their secrets, for `make import`."""
+"""`export`: projects, hashed API keys, quotas, endpoints, consumers and checks, with their secrets, for an import."""
 
 from __future__ import annotations
 
@@ -13,29 +13,23 @@ from infra.local.aws.embedded_aws import FOLDER, EmbeddedAws
 from infra.local.aws.resources import session
 from infra.local.errors import StartError
 from infra.local.settings import API_KEY, read_state_dir
+from infra.local.state.moved_rows import MovedRows
+from infra.local.state.sealed_rows import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
 
-VERSION: Final = 1
-BOXES: Final[dict[str, dict[str, str]]] = {
-    "secret_box": {},
-    "previous_secret_box": {},
-    "headers_box": {"purpose": "headers"},
-    "routing_key_box": {"purpose": "routing_key"},
-}
-"""Attributes of endpoints that KMS sealed, and their encryption context beside the owner."""
-_TABLES: Final = ("rustbox-local-ProjectsTable", "rustbox-local-DeliveriesTable")
-_LOCK: Final = "busy_until_ms"  # of a call that ran when the row was read
+VERSION: Final = 2
+_TABLES: Final = tuple(f"rustbox-local-{name}Table" for name in ("Projects", "Deliveries", "Checks"))
+SECTIONS: Final = ("projects", "endpoints", "checks")
+"""Rows of the projects table, of the deliveries table (also consumers), and of the checks table."""
 
 type Item = dict[str, Any]
 
 
 def run(file: str) -> None:
-    """Write the file, for its owner only: it holds the endpoints' secrets in clear. Raises StartError."""
+    """Write the file, for its owner only: it holds secrets of endpoints and checks in clear. Raises StartError."""
     state_dir, target = read_state_dir(os.environ, production=True), Path(file).absolute()
     if not (state_dir / FOLDER).exists():
         raise StartError(f"{state_dir} holds no state: set RUSTBOX_STATE_DIR")
@@ -46,11 +40,13 @@ def run(file: str) -> None:
         _write(target, document)
     except OSError as error:
         raise StartError(str(error)) from error
-    sys.stdout.write(f"{target}: {len(document['projects'])} rows of projects and {len(document['endpoints'])} of ")
-    sys.stdout.write("endpoints, with secrets in clear. Delete it after the import.\n")
+    counts = ", ".join(f"{len(document[name])} of {name}" for name in SECTIONS)
+    sys.stdout.write(f"{target}: rows: {counts}; with secrets in clear. Delete it after the import.\n")
 
 
-def document_of(dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, deliveries_table: str) -> Item:
+def document_of(
+    dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, deliveries_table: str, checks_table: str
+) -> Item:
     """Return the whole document."""
     # Imported late: a missing folder is told at once, without the imports of the functions.
     from functions.projects.rows import digest  # noqa: PLC0415
@@ -64,41 +60,10 @@ def document_of(dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, d
         if item["pk"]["S"] not in public and f"KEY#{item.get('digest', {}).get('S')}" not in public
     ]
     projects = [item["pk"]["S"] for item in rows if item["sk"]["S"] == "PROJECT"]
-    endpoints = [
-        _opened(kms, item) for project in projects for item in _endpoint_rows(dynamodb, deliveries_table, project)
-    ]
-    return {"version": VERSION, "projects": rows, "endpoints": endpoints}
-
-
-def owner_of(item: Item) -> dict[str, str]:
-    """Return the encryption context of an endpoint's boxes."""
-    return {
-        "project_id": item["pk"]["S"].removeprefix("PROJECT#"),
-        "endpoint_id": item["sk"]["S"].removeprefix("ENDPOINT#"),
-    }
-
-
-def _endpoint_rows(dynamodb: DynamoDBClient, table: str, pk: str) -> Iterator[Item]:
-    """Return a project's endpoints and the row with their number. Deliveries are not moved."""
-    for condition, prefix in (("begins_with(sk, :sk)", "ENDPOINT#"), ("sk = :sk", "ENDPOINTS")):
-        pages = dynamodb.get_paginator("query").paginate(
-            TableName=table,
-            KeyConditionExpression=f"pk = :pk AND {condition}",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":sk": {"S": prefix}},
-            ConsistentRead=True,
-        )
-        yield from (item for page in pages for item in page["Items"])
-
-
-def _opened(kms: KMSClient, item: Item) -> Item:
-    """Open the boxes: another machine or account has another key."""
-    found: Item = {name: value for name, value in item.items() if name not in BOXES and name != _LOCK}
-    secrets = {
-        name: kms.decrypt(CiphertextBlob=item[name]["B"], EncryptionContext=owner_of(item) | more)["Plaintext"].decode()
-        for name, more in BOXES.items()
-        if name in item
-    }
-    return {"row": found, "secrets": secrets}
+    moved = MovedRows(dynamodb, deliveries_table, checks_table)
+    endpoints = [opened(kms, item) for project in projects for item in moved.of_deliveries(project)]
+    checks = [opened(kms, item) for project in projects for item in moved.of_checks(project)]
+    return {"version": VERSION, "projects": rows, "endpoints": endpoints, "checks": checks}
 
 
 def _write(target: Path, document: Item) -> None:
