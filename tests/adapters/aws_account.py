@@ -110,12 +110,27 @@ def _target(account: Aws, target: dict[str, Any]) -> dict[str, str]:
     return {"Id": target["Id"], "Arn": found["Attributes"]["QueueArn"]}
 
 
+_CAPACITY = {"ProvisionedThroughput", "WarmThroughput"}
+
+
+def _on_demand(value: Any) -> Any:
+    """Return a part of a table with the default of its capacity."""
+    match value:
+        case {"Fn::If": ["HasProvisionedCapacity", _, default]}:
+            return default
+        case dict():
+            return {name: _on_demand(part) for name, part in value.items() if name not in _CAPACITY}
+        case list():
+            return [_on_demand(part) for part in value]
+    return value
+
+
 def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
     """Create one of the template's tables, queues, buckets, buses, rules or keys; any other is passed over."""
     name, properties = logical_id.lower(), resource.get("Properties", {})
     if resource["Type"] == "AWS::DynamoDB::Table":
         known = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        arguments = {key: properties[key] for key in known if key in properties}
+        arguments = _on_demand({key: properties[key] for key in known if key in properties})
         account.client("dynamodb").create_table(TableName=name, **arguments)
     elif resource["Type"] == "AWS::SQS::Queue":
         # A redrive policy would need the other queue's address; what dead letters do is tested by calling the sweeper.
