@@ -22,6 +22,7 @@ from functions.checks.views import (
     CheckRunView,
     CheckView,
     InboundSecret,
+    ScheduleTimes,
     TagQuietTimesView,
 )
 from functions.http.openapi.bodies import Error, InvalidError
@@ -153,6 +154,22 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         "Start the schedule of a check again",
         {200: ("Resumed. Times of the pause are not missed.", (CheckView,)), **_ONE, 409: _CHANGED},
         (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/schedules",
+        CheckRoutes.schedule_times,
+        "getScheduleTimes",
+        "Show the next times of a schedule",
+        {
+            200: ("The next five.", (ScheduleTimes,)),
+            422: ("`invalid`: the schedule or the time zone, with a correct example.", (InvalidError,)),
+            **KEYED,
+        },
+        (
+            query("schedule", {"type": "string"}, "As of a check."),
+            query("timezone", {"type": "string", "default": "UTC"}, "IANA time zone."),
+        ),
     ),
     Route(
         "GET",

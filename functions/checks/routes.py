@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,15 +12,15 @@ from aws_lambda_powertools.event_handler import Response
 from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
 from functions.checks.parameters import list_filters
-from functions.checks.schedule.expression import MINUTE_MS
+from functions.checks.schedule.expression import MINUTE_MS, ScheduleInvalidError, in_zone, parse_schedule
 from functions.checks.settings.file_schema import schema_text
 from functions.checks.settings.model import MAX_CHECKS, Check
 from functions.checks.settings.requests import changed_settings, new_settings
 from functions.checks.settings.store import CheckLimitError, SlugTakenError
 from functions.checks.state import State, pause, resume
-from functions.checks.views import CheckDeleted, check_detail, check_view, listed_check
+from functions.checks.views import SHOWN_TIMES, CheckDeleted, ScheduleTimes, check_detail, check_view, listed_check
 from functions.clock import to_rfc3339
-from functions.errors import ConflictError, NotFoundError
+from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer, page_answer
 from functions.http.cursor import start_after
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 NO_SUCH_CHECK = "There is no such check."
 _CHANGED_MEANWHILE = "Other requests keep changing the check. Look at it, then repeat the request."
 _TOKEN_BYTES = 24
+_EXPRESSION_CHARS = 200
 STATISTICS_MS = 30 * 86_400_000
 STATISTICS_RUNS = 1_000
 """Figures are those of the latest runs: a check that runs every minute has 43,200 in 30 days."""
@@ -146,6 +148,19 @@ class CheckRoutes:
                 deleted: CheckDeleted = {"id": check.check_id, "deleted": True}
                 return answer(deleted)
         raise ConflictError(_CHANGED_MEANWHILE)
+
+    def schedule_times(self, app: Resolver) -> Response[str]:
+        """Answer with the next five times of a schedule, for forms that make one."""
+        query, now = app.current_event.query_string_parameters, self.deployment.clock()
+        authenticate(app.current_event, self.deployment.projects)
+        schedule, timezone = query.get("schedule") or "", query.get("timezone") or "UTC"
+        try:
+            times = parse_schedule(schedule[:_EXPRESSION_CHARS], timezone).times_after(now, _whole_minute(now))
+        except ScheduleInvalidError as invalid:
+            field = "timezone" if str(invalid).startswith("timezone") else "schedule"
+            raise InvalidFieldsError((FieldProblem(field, str(invalid)),)) from None
+        body: ScheduleTimes = {"times": [in_zone(time, timezone) for time in islice(times, SHOWN_TIMES)]}
+        return answer(body)
 
     def schema(self, _app: Resolver) -> Response[str]:
         """Answer with the JSON Schema of checks.yaml. Everybody may read it."""

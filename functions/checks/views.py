@@ -155,6 +155,12 @@ class InboundSecret(TypedDict):
     url: str
 
 
+class ScheduleTimes(TypedDict):
+    """The next times of a schedule."""
+
+    times: Annotated[list[Time], Field(description="The next five, in its time zone, without a spread.")]
+
+
 class StatusPageView(TypedDict):
     """The status page of a project."""
 

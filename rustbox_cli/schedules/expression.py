@@ -20,7 +20,7 @@ from rustbox_cli.schedules.cron import EXAMPLE, Cron, ScheduleInvalidError, pars
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Schedule", "ScheduleInvalidError", "parse_schedule", "spread_ms"]
+__all__ = ["Schedule", "ScheduleInvalidError", "in_zone", "parse_schedule", "spread_ms"]
 
 _UTC = timezone.utc
 MS_PER_SEC = 1_000
@@ -89,6 +89,11 @@ def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
             raise ScheduleInvalidError(f"The closing parenthesis is missing. Example: {EXAMPLE}")
         text = cron[1]
     return Schedule(parse_cron(text), zone)
+
+
+def in_zone(ms: int, zone: str) -> str:
+    """Return a time in RFC 3339, with the offset of a zone."""
+    return datetime.fromtimestamp(ms // MS_PER_SEC, ZoneInfo(zone)).isoformat()
 
 
 def spread_ms(check_id: str, spread_minutes: int) -> int:

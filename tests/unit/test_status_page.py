@@ -86,6 +86,11 @@ def test_an_outage_that_lasts_is_not_over() -> None:
     assert "late for 2 min, not over yet" in text
 
 
+def test_the_share_says_since_when_it_counts() -> None:
+    assert "100.00 % since 2025-10-25" in render("a", [check()], NOW)
+    assert "100.00 % of the last 90 days" in render("a", [check(created_ms=NOW - 91 * DAY_MS)], NOW)
+
+
 def test_a_check_made_just_now_has_no_share_below_zero() -> None:
     outage = Outage(since_ms=NOW - 5, until_ms=NOW, state=State.LATE)
     assert "Not down for 0.00 %" in render("a", [check(created_ms=NOW - 5, outages=(outage,))], NOW)

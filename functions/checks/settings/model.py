@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
-from functions.checks.schedule.expression import MINUTE_MS, Schedule, parse_schedule, spread_ms
+from functions.checks.schedule.expression import MINUTE_MS, Schedule, in_zone, parse_schedule, spread_ms
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.pings import Pings
 from functions.checks.state import Rules, Standing, State
-from functions.clock import MS_PER_SEC
 
 MAX_CHECKS = 1_000
 """Checks of a project. One query of two or three pages reads them all."""
@@ -90,7 +87,7 @@ class Check:
 
     def in_zone(self, ms: int) -> str:
         """Return a time in RFC 3339, with the offset of the check's zone."""
-        return datetime.fromtimestamp(ms // MS_PER_SEC, ZoneInfo(self.settings.timezone)).isoformat()
+        return in_zone(ms, self.settings.timezone)
 
     @property
     def log_ids(self) -> dict[str, Any]:

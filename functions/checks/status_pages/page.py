@@ -89,7 +89,8 @@ def _bars(check: ShownCheck, now_ms: int) -> str:
     rects = "".join(_bar(check, start, place, now_ms) for place, start in enumerate(starts))
     first = max(starts[0], check.created_ms)
     share = 1 - down_ms(check.outages, first, now_ms) / max(1, now_ms - first)
-    text = f"{share * 100:.2f} % of the last 90 days" if check.created_ms <= first else f"{share * 100:.2f} %"
+    span = "of the last 90 days" if check.created_ms <= starts[0] else f"since {to_rfc3339(first)[:10]}"
+    text = f"{share * 100:.2f} % {span}"
     width = len(starts) * _BAR_PX - _GAP_PX
     return (
         f'<svg viewBox="0 0 {width} {_HEIGHT_PX}" preserveAspectRatio="none" role="img" '

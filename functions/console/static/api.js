@@ -87,6 +87,13 @@ export async function call(method, path, options = {}) {
 export const get = async (path, query, signal) => (await call("GET", path, { query, signal })).body;
 export const post = async (path, body, options = {}) => (await call("POST", path, { body, ...options })).body;
 
+/** Return the text of an answer. Throws ApiError. */
+export async function getText(path, signal) {
+  const response = await send("GET", path, { signal });
+  if (!response.ok) throw await failure(response);
+  return response.text();
+}
+
 export function sleep(ms, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);

@@ -1,8 +1,10 @@
 // One check: its state, its runs, what failed, and its last good output against the failing one.
-import { get, post } from "./api.js";
+import { get, getText, post } from "./api.js";
+import { CheckForm } from "./check_form.js";
 import { difference } from "./difference.js";
 import { Component, html } from "./dom.js";
 import { Action, Facts, Foreign, Loaded, Output, Table, Time } from "./parts.js";
+import { PingUrl } from "./ping_url.js";
 import { Badge } from "./result.js";
 import { Sparkline } from "./sparkline.js";
 import { plain, seconds, shortId } from "./words.js";
@@ -40,26 +42,46 @@ async function detail(id, signal) {
   };
 }
 
+/** The form for one check. */
+export function EditedCheck({ id }) {
+  return html`<p class="crumbs"><a href=${`#/checks/${id}`}>Check</a></p><h1 tabindex="-1">Change the check</h1>
+    <${Loaded} what="the check" load=${(signal) => get(`api/checks/${id}`, {}, signal)} show=${(check) =>
+      html`<${CheckForm} check=${check} done=${() => location.assign(`#/checks/${id}`)} />`} />`;
+}
+
 export class Check extends Component {
+  state = { url: null };
+
   act = (verb, reload) => async () => {
     await post(`api/checks/${this.props.id}/${verb}`, {});
     setTimeout(reload, 1500);
   };
 
-  render({ id }) {
+  renew = async () => {
+    this.setState(await post(`api/checks/${this.props.id}/ping-url`, {}));
+  };
+
+  render({ id }, { url }) {
     return html`<p class="crumbs"><a href="#/checks">Checks</a></p><h1 tabindex="-1">Check</h1>
       <${Loaded} what="the check" load=${(signal) => detail(id, signal)} show=${(data, reload) => html`
         <${Standing} check=${data.check} />
-        <div class="row after"><${Action} does=${this.act("run", reload)} kind="primary">Run now<//>
+        <div class="row after">${
+          data.check.kind === "heartbeat"
+            ? html`<${Action} does=${this.renew}>Replace the ping address<//>`
+            : html`<${Action} does=${this.act("run", reload)} kind="primary">Run now<//>`
+        }
           ${
             data.check.state === "paused"
               ? html`<${Action} does=${this.act("resume", reload)}>Resume<//>`
               : html`<${Action} does=${this.act("pause", reload)}>Pause<//>`
           }
+          <a class="button" href=${`#/checks/${id}?edit=1`}>Change</a>
           <${Sparkline} runs=${data.runs} /></div>
+        ${url && html`<${PingUrl} url=${url} />`}
         <${Figures} check=${data.check} />
         <${Outputs} ...${data} />
-        <h2 class="after">Runs</h2><${History} runs=${data.runs} />`} />`;
+        <h2 class="after">${data.check.kind === "heartbeat" ? "Pings" : "Runs"}</h2>
+        <${History} check=${data.check} runs=${data.runs} />`} />`;
   }
 }
 
@@ -69,13 +91,22 @@ function Standing({ check }) {
       <p>${check.state_since && html`since <${Time} at=${check.state_since} />`}</p></div></div>`;
 }
 
+const quietText = ({ schedule, minutes, timezone }) => `${schedule} ${timezone} for ${minutes} min`;
+
 const share = (value) => (value === null || value === undefined ? null : `${(value * 100).toFixed(2)} %`);
 
 function Figures({ check }) {
   const { statistics } = check;
   return html`<${Facts} facts=${[
     ["Schedule", check.schedule && html`<code>${check.schedule}</code> ${check.timezone}`],
-    ["Next run", check.next_runs[0] && html`<${Time} at=${check.next_runs[0]} />`],
+    [
+      check.kind === "heartbeat" ? "Late without a ping" : "Next run",
+      check.next_runs[0] && html`<${Time} at=${check.next_runs[0]} />`,
+    ],
+    ["Grace", check.kind === "heartbeat" && `${check.grace_minutes} min`],
+    ["Quiet times", check.quiet.map(quietText).join("; ")],
+    ["Muted until", check.muted_until && html`<${Time} at=${check.muted_until} />`],
+    ["Tags", check.tags.join(", ")],
     ["Runbook", check.runbook_url && html`<a href=${check.runbook_url} rel="noreferrer"><${Foreign} text=${check.runbook_url} /></a>`],
     ["Language", check.language],
     ["Uptime, 7 days", share(statistics?.uptime_7d)],
@@ -126,17 +157,43 @@ function Difference({ before, after }) {
     )}</pre>`;
 }
 
-function History({ runs }) {
-  if (runs.length === 0) return html`<p class="quiet">No runs yet.</p>`;
-  return html`<${Table} heads=${["End", "Run", "Verdict", "Time", "Scheduled"]} items=${runs} row=${Row} />`;
+function History({ check, runs }) {
+  const isHeartbeat = check.kind === "heartbeat";
+  if (runs.length === 0) return html`<p class="quiet">${isHeartbeat ? "No pings yet." : "No runs yet."}</p>`;
+  const heads = isHeartbeat
+    ? ["End", "Started by", "Body", "Time", "At"]
+    : ["End", "Started by", "Run", "Verdict", "Time", "Scheduled"];
+  return html`<${Table} heads=${heads} items=${runs} row=${(run) => Row(run, isHeartbeat)} />`;
 }
 
-function Row(run) {
+const STARTERS = { scheduled: "schedule", manual: "request", event: "event" };
+
+/** What started a run, and the reason that its row has. */
+function StartedBy({ run, isHeartbeat }) {
+  const starter = isHeartbeat && run.kind === "event" ? "ping" : STARTERS[run.kind];
+  return html`${starter}${run.reason && html`<span class="quiet"> · <${Foreign} text=${plain(run.reason)} /></span>`}`;
+}
+
+class Body extends Component {
+  state = { text: null };
+
+  show = async () => this.setState({ text: await getText(this.props.url.slice(1)) });
+
+  render(_, { text }) {
+    return text === null
+      ? html`<${Action} kind="small" does=${this.show}>Show<//>`
+      : html`<${Output} text=${text} label="Body of the ping" />`;
+  }
+}
+
+function Row(run, isHeartbeat) {
   const submission = run.submission_id;
   return html`<tr key=${run.id}>
     <td><span class=${`badge verdict-${RUN_TONES[run.status] ?? "open"}`}>${run.status}</span></td>
-    <td>${submission ? html`<a href=${`#/runs/${submission}`}><code>${shortId(submission)}</code></a>` : plain(run.reason)}</td>
-    <td>${run.verdict && html`<${Badge} verdict=${run.verdict} />`}</td>
+    <td><${StartedBy} run=${run} isHeartbeat=${isHeartbeat} /></td>
+    <td>${submission && html`<a href=${`#/runs/${submission}`}><code>${shortId(submission)}</code></a>`}
+      ${run.body_url && html`<${Body} url=${run.body_url} />`}</td>
+    ${!isHeartbeat && html`<td>${run.verdict && html`<${Badge} verdict=${run.verdict} />`}</td>`}
     <td data-name="time">${seconds(run.wall_time_secs)}</td>
     <td class="end"><${Time} at=${run.scheduled_at} /></td>
   </tr>`;

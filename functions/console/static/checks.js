@@ -1,6 +1,7 @@
 // The board of checks, with states and histories, and the newest judge runs.
 import { get } from "./api.js";
-import { Check, State } from "./check.js";
+import { Check, EditedCheck, State } from "./check.js";
+import { CheckForm } from "./check_form.js";
 import { html } from "./dom.js";
 import { JudgeRuns } from "./judge_list.js";
 import { Empty, Foreign, Loaded } from "./parts.js";
@@ -30,7 +31,15 @@ async function board(signal, show) {
 
 function Card({ check, runs }) {
   const [next] = check.next_runs;
-  const soon = next && Date.parse(next) < Date.now() ? "the next run is due" : `next run ${ago(next)}`;
+  const isPast = next && Date.parse(next) < Date.now();
+  const soon =
+    check.kind === "heartbeat"
+      ? isPast
+        ? "a ping is due"
+        : `late without a ping ${ago(next)}`
+      : isPast
+        ? "the next run is due"
+        : `next run ${ago(next)}`;
   const since = check.state_since ? `${check.state} since ${ago(check.state_since)}` : "not run yet";
   return html`<li class="card">
     <div class="row"><${State} state=${check.state} />
@@ -41,11 +50,11 @@ function Card({ check, runs }) {
 }
 
 function Board() {
-  return html`<h1 tabindex="-1">Checks</h1>
+  return html`<div class="row"><h1 tabindex="-1" class="grow">Checks</h1><a class="button primary" href="#/checks/new">New check</a></div>
     <${Loaded} what="checks" load=${board} show=${({ checks, histories }, reload) =>
       checks.length === 0
         ? html`<${Empty} title="No checks yet">
-          <p>A check is a program that runs by itself, on a schedule or an event. <code>POST api/checks</code> makes one.</p><//>`
+          <p>A check is a program that runs by itself, on a schedule or an event; or a heartbeat, to which a job elsewhere reports.</p><//>`
         : html`<${Tally} checks=${checks} reload=${reload} /><ul class="cards">${checks.map(
             (check) => html`<${Card} key=${check.id} check=${check} runs=${histories[check.id]} />`,
           )}</ul>`} />
@@ -60,6 +69,13 @@ function Tally({ checks, reload }) {
     <button class="small" onClick=${reload}>Refresh</button></div>`;
 }
 
-export default function Checks({ id }) {
-  return id ? html`<${Check} id=${id} />` : html`<${Board} />`;
+function NewCheck() {
+  return html`<p class="crumbs"><a href="#/checks">Checks</a></p><h1 tabindex="-1">New check</h1>
+    <${CheckForm} done=${(check) => location.assign(`#/checks/${check.id}`)} />`;
+}
+
+export default function Checks({ id, query }) {
+  if (id === "new") return html`<${NewCheck} />`;
+  if (id && query.has("edit")) return html`<${EditedCheck} key=${id} id=${id} />`;
+  return id ? html`<${Check} key=${id} id=${id} />` : html`<${Board} />`;
 }

@@ -5,7 +5,7 @@ _TAGS = {
     "Judging": ("One program against many cases.", ("judge",)),
     "Checks": (
         "Programs that run on a schedule or on an event.",
-        ("checks", "pings", "quiet-times", "status-page", "status", "badges", "schemas"),
+        ("checks", "pings", "quiet-times", "status-page", "status", "badges", "schedules", "schemas"),
     ),
     "Events": (
         "Events of a project, and a log to poll them from.",

@@ -18,10 +18,25 @@ from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import PROGRAM, CheckWorld
-from tests.adapters.http_calls import get, send
+from tests.adapters.http_calls import Answer, get, send
 
 if TYPE_CHECKING:
     from functions.checks.assertions.evaluation import AssertionResult
+
+
+def test_the_next_times_of_a_schedule_are_shown_in_its_zone(world: CheckWorld) -> None:
+    def times(**query: str) -> Answer:
+        return world.call("GET", "/api/schedules", query=query)
+
+    shown = times(schedule="cron(30 2 * * ? *)", timezone="Europe/Berlin").json["times"]
+    assert (len(shown), shown[0]) == (5, "2026-11-25T02:30:00+01:00")
+    assert times(schedule="rate(5 minutes)").json["times"][0] == "2026-11-24T12:05:00+00:00"
+    wrong = [times(schedule="every day"), times(schedule="0 2 * * *", timezone="Mars"), times()]
+    assert [(each.status, each.json["fields"][0]["field"]) for each in wrong] == [
+        (422, "schedule"),
+        (422, "timezone"),
+        (422, "schedule"),
+    ]
 
 
 def test_the_answer_of_a_creation_shows_the_next_five_runs_in_the_zone(world: CheckWorld) -> None:

@@ -86,6 +86,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/api/checks/{id}/secret"): Row(200, "check"),
     ("POST", "/api/checks/{id}/ping-url"): Row(200, "heartbeat"),
     ("GET", "/api/checks/{id}/pings/{number}"): Row(200, "heartbeat"),
+    ("GET", "/api/schedules"): Row(200, query={"schedule": "rate(1 day)"}),
     ("GET", "/api/quiet-times"): Row(200),
     ("PUT", "/api/quiet-times"): Row(200, body=lambda: {"tags": {}}),
     ("GET", "/api/status-page"): Row(200),
@@ -121,7 +122,8 @@ WITHOUT_ID = [operation for operation in KEYED if "{" not in operation[1]]
 LISTS = [
     (method, path)
     for method, path in WITHOUT_ID
-    if method == "GET" and path not in {"/api/events/poll", "/api/event-types", "/api/quiet-times", "/api/status-page"}
+    if method == "GET"
+    and path not in {"/api/events/poll", "/api/event-types", "/api/quiet-times", "/api/schedules", "/api/status-page"}
 ]
 """A poll has an answer of its own, the types are those of every project, and the others are single things."""
 CLOSED = ("no key", "empty key", "wrong key", "half a key", "revoked key", "expired key", "key of a disabled project")

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -39,4 +41,21 @@ def console(browser: Browser, stack: LocalStack) -> Iterator[Console]:
 def phone(browser: Browser, stack: LocalStack) -> Iterator[Console]:
     """Open the console on a phone in dark colours."""
     with open_console(browser, stack, width=390, height=844, scheme="dark") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def tenant(stack: LocalStack) -> Iterator[httpx.Client]:
+    """Give a client of a project of its own, so that lists hold what these tests made."""
+    with stack.client(stack.add_project("console")) as client:
+        yield client
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def own_console(
+    request: pytest.FixtureRequest, browser: Browser, stack: LocalStack, tenant: httpx.Client
+) -> Iterator[Console]:
+    """Open the console of that project, on two screens."""
+    size: dict[str, Any] = {"width": 390, "height": 844, "scheme": "dark"} if request.param == "phone" else {}
+    with open_console(browser, stack, api_key=tenant.headers["X-API-Key"], **size) as opened:
         yield opened

@@ -70,6 +70,12 @@ class Console:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 
 
+def assert_sound(console: Console) -> None:
+    """Nobody is shut out, and nobody scrolls sideways."""
+    assert console.accessibility_problems() == []
+    assert not console.is_too_wide()
+
+
 @contextmanager
 def open_console(
     browser: Browser,

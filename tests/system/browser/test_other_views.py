@@ -6,30 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.system.browser.console import HOSTILE, Console, open_console, shown
-from tests.system.local_stack import LocalStack, run, wait_until
+from tests.system.browser.console import HOSTILE, Console, assert_sound, shown
+from tests.system.local_stack import run, wait_until
 from tests.system.webhook_inbox import Answer, Delivery, open_receiver
 
 FIRST_ATTEMPTS = 2
-
-
-@pytest.fixture(scope="package")
-def tenant(stack: LocalStack) -> Iterator[httpx.Client]:
-    """Give a client of a project of its own, so that lists hold what these tests made."""
-    with stack.client(stack.add_project("console")) as client:
-        yield client
-
-
-@pytest.fixture(params=["desktop", "phone"])
-def own_console(
-    request: pytest.FixtureRequest, browser: Browser, stack: LocalStack, tenant: httpx.Client
-) -> Iterator[Console]:
-    """Open the console of that project, on two screens."""
-    size: dict[str, Any] = {"width": 390, "height": 844, "scheme": "dark"} if request.param == "phone" else {}
-    with open_console(browser, stack, api_key=tenant.headers["X-API-Key"], **size) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -46,12 +29,6 @@ def failing_receiver() -> Iterator[tuple[str, Callable[[], None]]]:
 
     with open_receiver(answer) as url:
         yield url, repair
-
-
-def assert_sound(console: Console) -> None:
-    """Nobody is shut out, and nobody scrolls sideways."""
-    assert console.accessibility_problems() == []
-    assert not console.is_too_wide()
 
 
 def test_runs_are_filtered_and_one_run_has_a_timeline(own_console: Console, tenant: httpx.Client) -> None:

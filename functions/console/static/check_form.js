@@ -1,0 +1,167 @@
+// Make a check or a heartbeat, and change one. The next times of the schedule show while it is typed.
+import { call, get, post } from "./api.js";
+import { Component, html } from "./dom.js";
+import { Editor } from "./editor.js";
+import { PingUrl } from "./ping_url.js";
+import { Foreign, Problem } from "./parts.js";
+import { SAMPLES } from "./samples.js";
+import { localTime } from "./words.js";
+
+const PAUSE_MS = 300;
+const NEW = {
+  kind: "program",
+  name: "",
+  language: "python",
+  code: SAMPLES.python,
+  schedule: "cron(30 2 * * ? *)",
+  timezone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC",
+  grace_minutes: 60,
+  assertions: [],
+  tags: [],
+  quiet: [],
+};
+
+/** The next five times of a schedule, or why it has none. */
+class NextTimes extends Component {
+  state = { times: [], error: null };
+
+  componentDidMount() {
+    this.ask();
+  }
+
+  componentDidUpdate(before) {
+    if (before.schedule !== this.props.schedule || before.timezone !== this.props.timezone) this.later();
+  }
+
+  componentWillUnmount() {
+    clearTimeout(this.timer);
+    this.stop?.abort();
+  }
+
+  later = () => {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.ask, PAUSE_MS);
+  };
+
+  ask = async () => {
+    const { schedule, timezone } = this.props;
+    this.stop?.abort();
+    this.stop = new AbortController();
+    if (!schedule.trim()) return this.setState({ times: [], error: null });
+    try {
+      const { times } = await get("api/schedules", { schedule, timezone }, this.stop.signal);
+      this.setState({ times, error: null });
+    } catch (error) {
+      if (error.name !== "AbortError") this.setState({ times: [], error });
+    }
+  };
+
+  render({ what }, { times, error }) {
+    const message = error?.fields?.[0]?.message ?? error?.message;
+    return html`<div class="next-times" role="status">${
+      message
+        ? html`<p class="warning"><${Foreign} text=${message} /></p>`
+        : html`<p class="quiet">${times.length > 0 ? `${what}, in your time zone:` : "It runs on request only."}</p>
+          <ol>${times.map((time) => html`<li><time datetime=${time}>${localTime(time)}</time></li>`)}</ol>`
+    }</div>`;
+  }
+}
+
+/** Quiet times, a row each. */
+function QuietTimes({ times, change }) {
+  const set = (place, part) => change(times.map((each, index) => (index === place ? { ...each, ...part } : each)));
+  return html`<fieldset class="quiet-times"><legend>Quiet times: changes of the state are told afterwards</legend>
+    ${times.map(
+      (each, place) => html`<div class="row">
+        <label>From (cron) <input value=${each.schedule} onInput=${(event) => set(place, { schedule: event.target.value })} /></label>
+        <label>Minutes <input type="number" min="1" max="10080" value=${each.minutes}
+          onInput=${(event) => set(place, { minutes: Number(event.target.value) })} /></label>
+        <button type="button" class="small" onClick=${() => change(times.filter((_, index) => index !== place))}>Remove</button></div>`,
+    )}
+    <button type="button" class="small" onClick=${() => change([...times, { schedule: "cron(0 2 ? * SUN *)", minutes: 60 }])}>
+      Add a quiet time</button></fieldset>`;
+}
+
+/** The settings as the API takes them. Throws SyntaxError for assertions that are no JSON. */
+function settings({ kind, name, language, code, schedule, timezone, grace_minutes: grace, assertions, tags, quiet }) {
+  const shared = { name, timezone, tags: tags.split(/[\s,]+/).filter(Boolean), schedule: schedule.trim() || null };
+  const own = kind === "heartbeat" ? { grace_minutes: Number(grace) } : { language, code, assertions: JSON.parse(assertions) };
+  return { ...shared, ...own, quiet: quiet.map((each) => ({ timezone, ...each })) };
+}
+
+/** `check`: the one to change; none: make one. `done(check)` gets what came of it. */
+export class CheckForm extends Component {
+  constructor(props) {
+    super(props);
+    const check = props.check ?? NEW;
+    this.state = {
+      ...check,
+      schedule: check.schedule ?? "",
+      code: check.code || SAMPLES.python,
+      language: check.language ?? "python",
+      tags: check.tags.join(", "),
+      assertions: JSON.stringify(check.assertions, null, 2),
+      error: null,
+      made: null,
+    };
+  }
+
+  set = (name) => (event) => this.setState({ [name]: event.target.value });
+
+  save = async (event) => {
+    event.preventDefault();
+    const { check, done } = this.props;
+    try {
+      const body = settings(this.state);
+      if (check) return done((await call("PATCH", `api/checks/${check.id}`, { body })).body);
+      const { kind } = this.state;
+      const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+      const made = await post("api/checks", { ...given, kind });
+      if (kind !== "heartbeat") return done(made);
+      this.setState({ made: { ...made, ...(await post(`api/checks/${made.id}/ping-url`, {})) }, error: null });
+    } catch (error) {
+      this.setState({ error: error instanceof SyntaxError ? new Error(`Assertions: ${error.message}`) : error });
+    }
+  };
+
+  render({ check }, { made, error, kind, name, language, code, schedule, timezone, assertions, tags, quiet, ...state }) {
+    if (made) {
+      return html`<${PingUrl} url=${made.url} /><p><a href=${`#/checks/${made.id}`}>Open the heartbeat</a></p>`;
+    }
+    const isHeartbeat = kind === "heartbeat";
+    return html`<form class="sheet check-form" onSubmit=${this.save}>
+      <div class="row">
+        ${
+          !check &&
+          html`<label>Kind <select value=${kind} onChange=${this.set("kind")}>
+            <option value="program">a program</option><option value="heartbeat">a heartbeat of a job elsewhere</option></select></label>`
+        }
+        <label class="grow">Name <input required maxlength="100" value=${name} onInput=${this.set("name")} /></label>
+        <label>Tags <input value=${tags} onInput=${this.set("tags")} placeholder="nightly, deploy" /></label>
+      </div>
+      <div class="row">
+        <label class="grow">${isHeartbeat ? "Pings come at" : "Schedule"} <input required=${isHeartbeat} value=${schedule} onInput=${this.set("schedule")}
+          placeholder="cron(30 2 * * ? *), */5 * * * *, rate(1 hour)" spellcheck=${false} /></label>
+        <label>Time zone <input value=${timezone} onInput=${this.set("timezone")} spellcheck=${false} /></label>
+        ${
+          isHeartbeat &&
+          html`<label>Late after, minutes <input type="number" min="1" max="720" value=${state.grace_minutes}
+            onInput=${this.set("grace_minutes")} /></label>`
+        }
+      </div>
+      <${NextTimes} schedule=${schedule} timezone=${timezone} what=${isHeartbeat ? "Next pings" : "Next runs"} />
+      ${
+        !isHeartbeat &&
+        html`<div class="row"><label>Language <select value=${language} onChange=${this.set("language")}>
+            ${Object.keys(SAMPLES).map((each) => html`<option value=${each}>${each}</option>`)}</select></label></div>
+          <${Editor} id="check-code" label="Program" code=${code} language=${language} onChange=${(text) => this.setState({ code: text })} />
+          <label>Assertions, in JSON; without one about the verdict, it must be AC
+            <textarea rows="4" value=${assertions} onInput=${this.set("assertions")} spellcheck=${false}></textarea></label>`
+      }
+      <${QuietTimes} times=${quiet} change=${(times) => this.setState({ quiet: times })} />
+      ${error && html`<${Problem} error=${error} />`}
+      <div class="row"><button class="primary">${check ? "Save" : "Create"}</button>
+        <a class="button" href=${check ? `#/checks/${check.id}` : "#/checks"}>Cancel</a></div>
+    </form>`;
+  }
+}

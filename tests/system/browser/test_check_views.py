@@ -1,0 +1,114 @@
+"""Checks in the console: made, changed, and reported to by a job elsewhere; and the public status page."""
+
+import re
+from functools import partial
+
+import httpx
+from playwright.sync_api import expect
+
+from tests.system.browser.console import HOSTILE, Console, assert_sound, shown
+from tests.system.local_stack import wait_until
+
+
+def ids(tenant: httpx.Client) -> set[str]:
+    return {check["id"] for check in tenant.get("/api/checks", params={"limit": 100}).json()["items"]}
+
+
+def test_a_check_is_made_and_changed_with_the_next_times_of_its_schedule(
+    own_console: Console, tenant: httpx.Client
+) -> None:
+    before = ids(tenant)
+    page = own_console.open("checks/new")
+    page.get_by_label("Name").fill("Made here")
+    schedule = page.get_by_label("Schedule")
+    schedule.fill("every day")
+    expect(page.locator(".next-times")).to_contain_text("A cron expression has six fields")
+    schedule.fill("rate(2 hours)")
+    expect(page.locator(".next-times li")).to_have_count(5)
+    page.get_by_label("Assertions").fill("[{")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("alert")).to_contain_text("Assertions: ")
+    page.get_by_label("Assertions").fill('[{"type": "stdout", "contains": "squared"}]')
+    page.get_by_role("button", name="Add a quiet time").click()
+    assert_sound(own_console)
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator(".hero")).to_contain_text("Made here")
+    expect(page.locator(".facts")).to_contain_text("cron(0 2 ? * SUN *)")
+    (check,) = ids(tenant) - before
+    page.get_by_role("button", name="Run now").click()
+    wait_until(lambda: tenant.get(f"/api/checks/{check}").json()["state"] == "up", 100, "the check is up")
+    page.reload()
+    expect(page.locator(".list tbody tr")).to_contain_text("request")
+    page.get_by_role("link", name="Change").click()
+    page.get_by_label("Name").fill(HOSTILE[:40])
+    page.get_by_label("Schedule").fill("")
+    page.get_by_label("Tags").fill("a, b")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".hero")).to_contain_text(shown(HOSTILE[:40]))
+    changed = tenant.get(f"/api/checks/{check}").json()
+    assert (changed["schedule"], changed["tags"], len(changed["quiet"])) == (None, ["a", "b"], 1)
+    assert_sound(own_console)
+    tenant.delete(f"/api/checks/{check}")
+
+
+def test_a_heartbeat_shows_its_address_once_and_the_bodies_of_its_pings(
+    own_console: Console, tenant: httpx.Client
+) -> None:
+    before = ids(tenant)
+    page = own_console.open("checks/new")
+    page.get_by_label("Kind").select_option("heartbeat")
+    page.get_by_label("Name").fill("Backup")
+    page.get_by_label("Pings come at").fill("rate(1 day)")
+    assert_sound(own_console)
+    page.get_by_role("button", name="Create").click()
+    command = page.get_by_role("status").locator("code").nth(1).inner_text()
+    assert_sound(own_console)
+    (check,) = ids(tenant) - before
+    url = re.search(r"http\S+", command)
+    assert url is not None
+    ended = httpx.post(f"{url[0]}/3", content=f"disk full {HOSTILE}")
+    assert (ended.status_code, ended.text) == (200, "OK")
+    page.get_by_role("link", name="Open the heartbeat").click()
+    expect(page.locator(".hero")).to_contain_text("failing")
+    row = page.locator(".list tbody tr")
+    expect(row).to_contain_text("the job ended with exit code 3")
+    expect(row).to_contain_text("ping")
+    row.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("region", name="Body of the ping")).to_contain_text(f"disk full {shown(HOSTILE)[:40]}")
+    assert_sound(own_console)
+    own_console.open("checks")
+    card = page.locator(".card").filter(has_text="Backup")
+    expect(card).to_contain_text("late without a ping in")
+    assert_sound(own_console)
+    tenant.delete(f"/api/checks/{check}")
+
+
+def test_the_status_page_is_sound_and_shows_hostile_names_as_text(own_console: Console, tenant: httpx.Client) -> None:
+    made = [
+        tenant.post("/api/checks", json={"name": name, "slug": slug, "language": "python", "code": code}).json()["id"]
+        for name, slug, code in (
+            (HOSTILE[:80], "hostile", "1/0"),
+            ("Site", "site", "1"),
+        )
+    ]
+    for check, state in zip(made, ("failing", "up"), strict=True):
+        path = f"/api/checks/{check}"
+        tenant.post(f"{path}/run", json={})
+        wait_until(partial(has_state, tenant, path, state), 100, f"the check is {state}")
+    body = {"title": "Status of <b>all</b>", "checks": ["hostile", "site"], "shows_output": True}
+    url = tenant.put("/api/status-page", json=body).json()["url"]
+    page = own_console.page
+    page.goto(own_console.url.rstrip("/") + url)
+    expect(page.locator("h1")).to_have_text("Status of <b>all</b>")
+    expect(page.locator("section").first).to_contain_text("<script>alert(1)</script>")
+    expect(page.locator("section").first).to_contain_text("Down")
+    expect(page.locator("section rect")).to_have_count(180)
+    assert page.locator("script, img").count() == 0
+    assert_sound(own_console)
+    tenant.delete("/api/status-page")
+    for check in made:
+        tenant.delete(f"/api/checks/{check}")
+
+
+def has_state(tenant: httpx.Client, path: str, state: str) -> bool:
+    return bool(tenant.get(path).json()["state"] == state)
