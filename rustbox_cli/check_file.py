@@ -72,32 +72,45 @@ def _wanted(folder: Path, defaults: dict[str, Any], entry: dict[str, Any]) -> tu
     given = {**{name: value for name, value in defaults.items() if name not in foreign}, **entry}
     problems = list(rule_problems(given))
     program = {} if is_heartbeat else _program(folder, given)
-    if isinstance(program, str):
-        return None, [*problems, Problem(("file",), program)]
+    if isinstance(program, Problem):
+        return None, [*problems, program]
     given = {"name": entry["slug"], **given, **program}
     if given.get("network") is not None:
         given.setdefault("profile", "agent")
-    given.pop("file", None)
+    given = {name: value for name, value in given.items() if name not in {"file", "stdin_file"}}
     settings = _completed(schema()["$defs"]["Check"], given)
     settings = {name: value for name, value in settings.items() if name not in foreign}
     return WantedCheck(given["slug"], settings, settings.pop("env", {})), problems
 
 
-def _program(folder: Path, entry: dict[str, Any]) -> dict[str, str] | str:
-    """Return language and code of a program, or why there is none."""
-    source, limit = folder / entry["file"], schema()["$defs"]["Check"]["properties"]["file"]["x-max-bytes"]
-    try:
-        code = source.read_text(encoding="utf-8")
-    except OSError as error:
-        return f"{source} cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        return f"{source} is not UTF-8 text"
-    if not 0 < len(code.encode()) <= limit:
-        return f"{source} is empty" if not code else f"{source} is larger than {limit:,} bytes"
-    language = entry.get("language") or language_of(source.name)
+def _program(folder: Path, entry: dict[str, Any]) -> dict[str, str] | Problem:
+    """Return language, code and standard input of a program, or why there is none."""
+    texts: dict[str, str] = {}
+    for name, setting in (("file", "code"), ("stdin_file", "stdin")):
+        if name in entry:
+            text = _text(folder / entry[name], schema()["$defs"]["Check"]["properties"][name]["x-max-bytes"])
+            if isinstance(text, Problem):
+                return Problem((name,), text.text)
+            texts[setting] = text
+    if not texts["code"]:
+        return Problem(("file",), f"{folder / entry['file']} is empty")
+    if "stdin" in entry and "stdin" in texts:
+        return Problem(("stdin_file",), "give stdin or stdin_file, not both")
+    language = entry.get("language") or language_of(entry["file"])
     if language is None:
-        return f"the language of {source.name} is unknown: give `language`"
-    return {"language": language, "code": code}
+        return Problem(("file",), f"the language of {entry['file']} is unknown: give `language`")
+    return {"language": language, **texts}
+
+
+def _text(source: Path, max_bytes: int) -> str | Problem:
+    try:
+        text = source.read_text(encoding="utf-8")
+    except OSError as error:
+        return Problem((), f"{source} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        return Problem((), f"{source} is not UTF-8 text")
+    is_too_large = len(text.encode()) > max_bytes
+    return Problem((), f"{source} is larger than {max_bytes:,} bytes") if is_too_large else text
 
 
 def _completed(model: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_the_schema_is_a_valid_schema() -> None:
 
 def test_every_setting_of_the_request_is_in_the_file() -> None:
     fields = set(file_schema()["$defs"]["Check"]["properties"])
-    assert fields == (set(CheckSettings.model_fields) - {"code"}) | {"file"}
+    assert fields == (set(CheckSettings.model_fields) - {"code"}) | {"file", "stdin_file"}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """Every command that the README and the guides show, executed in order against the running stack."""
 
 import json
+import os
 import re
+import shlex
+import shutil
 import socket
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.system.local_stack import LocalStack, free_port, wait_until
+from tests.system.local_stack import ROOT, LocalStack, free_port, wait_until
 from tests.system.pages import Shell, blocks
 
 _UNDER_WAY = {"pending", "sending", "retrying"}
@@ -137,6 +141,33 @@ def test_every_command_of_a_guide_works(stack: LocalStack, tmp_path: Path, page:
         printed = [bash.run(block) for block in blocks(page)]
     assert '"error":' not in "".join(printed)
     assert "42\n" in "".join(printed) or '"stdout":"42\\n"' in "".join(printed)
+
+
+@pytest.mark.parametrize(
+    ("example", "expected"),
+    [
+        ("data-file", ["prices passed", "-1.20 is not above zero", "prices failed"]),
+        ("heartbeat", ["backed up 3 files", "failing", "the job ended with exit code 2"]),
+    ],
+)
+def test_every_command_of_an_example_works(
+    stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str, expected: list[str]
+) -> None:
+    (tmp_path / "bin").mkdir()
+    command = tmp_path / "bin" / "rustbox"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m rustbox_cli "$@"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    for source in (ROOT / "examples" / example).iterdir():
+        shutil.copy(source, tmp_path)
+    opened, _ = shell(stack, tmp_path)
+    page = f"examples/{example}/README.md"
+    with opened as bash:
+        printed = [bash.run(block) for block in blocks(page)]
+        crontab = (line.partition("  ")[2] for line in blocks(page, "text"))
+        printed += [bash.run(line.replace("/srv/backup", str(tmp_path))) for line in crontab]
+    for text in expected:
+        assert text in "".join(printed)
 
 
 def test_every_command_of_the_page_about_judging_works(stack: LocalStack, tmp_path: Path) -> None:

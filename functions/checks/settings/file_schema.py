@@ -14,9 +14,9 @@ from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckKind
 from functions.checks.state import MAX_OF_RUNS
 from functions.messages.languages import ALIASES, Language, Profile, ceilings
 from functions.messages.variables import NAME_PATTERN
-from functions.submissions.accept.requests import CODE_MAX_BYTES
+from functions.submissions.accept.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES
 
-_ONLY_OF_ONE_CHECK = ("slug", "name", "kind", "file")
+_ONLY_OF_ONE_CHECK = ("slug", "name", "kind", "file", "stdin_file")
 _LANGUAGES = {"enum": [*sorted(Language), *sorted(ALIASES)]}
 _VARIABLE = {"pattern": NAME_PATTERN}
 
@@ -54,6 +54,13 @@ def file_schema() -> dict[str, Any]:
         "description": "The program, relative to checks.yaml.",
         "examples": ["totals.py"],
     }
+    fields["stdin_file"] = {
+        "type": "string",
+        "minLength": 1,
+        "x-max-bytes": STDIN_MAX_BYTES,
+        "description": "The standard input of the program, relative to checks.yaml, in place of `stdin`.",
+        "examples": ["prices.csv"],
+    }
     fields["env"] = {
         **fields["env"],
         "propertyNames": _VARIABLE,
@@ -85,7 +92,7 @@ _KINDS = {
     "if": {"properties": {"kind": {"const": CheckKind.HEARTBEAT.value}}, "required": ["kind"]},
     "then": {
         "required": ["schedule"],
-        "properties": {name: {"not": {}} for name in ("file", *ONLY_OF_PROGRAMS) if name != "code"},
+        "properties": {name: {"not": {}} for name in ("file", "stdin_file", *ONLY_OF_PROGRAMS) if name != "code"},
     },
     "else": {"required": ["file"]},
 }

@@ -97,6 +97,8 @@ def test_a_check_with_network_has_the_agent_profile_as_in_the_service(folder: Pa
         ("checks: [{slug: a, file: a.py, slug: b}]", "the key 'slug' is there twice"),
         ("checks: [{slug: a, file: a.py}, {slug: a, file: a.py}]", "the slug a is there twice"),
         ("checks: [{slug: a, file: none.py}]", "none.py cannot be read: No such file or directory"),
+        ("checks: [{slug: a, file: a.py, stdin_file: none.csv}]", "checks[0].stdin_file: "),
+        ("checks: [{slug: a, file: a.py, stdin_file: a.py, stdin: x}]", "give stdin or stdin_file, not both"),
         ("checks: [{slug: a, file: binary.py}]", "binary.py is not UTF-8 text"),
         ("checks: [{slug: a, file: program}]", "the language of program is unknown: give `language`"),
         ("defaults: {name: x}\nchecks: []", "line 1: defaults.name: there is no such setting"),
