@@ -2,7 +2,8 @@
 
 Keys: `inputs/<submission_id>` (JSON with base64 code and stdin), `judge-inputs/<submission_id>/<random>` (JSON, read by
 a runner) and `outputs/<submission_id>/<execution_id>/…` (mostly written by a runner): `stdout` and `stderr` of a run;
-`cases` (JSON) and `case-<index>-stdout` of a judge run. `deleted/<submission_id>` is empty: the submission was deleted
+`cases` (JSON) and `case-<index>-stdout` of a judge run. `events/<run_id>`: the body of the call that started the run
+of a check. `deleted/<submission_id>` is empty: the submission was deleted
 while it was pending, so a runner does not start it.
 """
 
@@ -51,6 +52,16 @@ class Payloads:
         """Return (code, stdin). Raises PayloadMissingError."""
         document = json.loads(self._read(f"inputs/{submission_id}"))
         return base64.b64decode(document["code"]), base64.b64decode(document["stdin"])
+
+    def put_event(self, run_id: str, body: bytes) -> str:
+        """Store the body of the call that starts a run of a check; return the object's key."""
+        key = f"events/{run_id}"
+        self._client().put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/octet-stream")
+        return key
+
+    def get_event(self, key: str) -> bytes:
+        """Return the body of a call. Raises PayloadMissingError."""
+        return self._read(key)
 
     def put_judging(self, submission_id: str, text: str) -> str:
         """Store the cases and checkers of a judge run; return the object's key, which is random."""

@@ -14,7 +14,7 @@ A reader begins with the folders, lowest first. None imports one that follows it
 * `deployment`, `run_deployment`: the wiring of all this; the second starts and ends runs
 * `dispatch`: due rows and messages of the queue
 * `views`, `parameters`, `badge`, `cards`: what clients see, and chat services
-* `routes`, `run_routes`, `inbound_routes`, `ping_routes`, `quiet_routes`, `status_routes`, `badge_routes`: the
-  answers to clients
+* `routes`, `run_routes`, `ping_routes`, `quiet_routes`, `status_routes`, `badge_routes`: the answers to clients
+* `inbound`: the answers to signed calls
 * `api`, `ping_api`, `status_api`: the tables of the routes; `openapi`: the events of checks for the document
 """

@@ -4,7 +4,8 @@ from typing import Any
 
 from functions.checks.badge import BadgeView, ShieldsBadge
 from functions.checks.badge_routes import BadgeRoutes
-from functions.checks.inbound_routes import InboundRoutes
+from functions.checks.events.verification import InboundVerification
+from functions.checks.inbound.routes import InboundRoutes
 from functions.checks.quiet_routes import QuietRoutes
 from functions.checks.routes import CheckRoutes
 from functions.checks.run_routes import CheckRunRoutes
@@ -12,7 +13,7 @@ from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.file_schema import JsonSchema
 from functions.checks.settings.model import MAX_CHECKS
 from functions.checks.settings.quiet_times import TagQuietTimes
-from functions.checks.settings.requests import ChangedSettings, InboundEvent, RunNowRequest
+from functions.checks.settings.requests import ChangedSettings, RunNowRequest
 from functions.checks.state import State
 from functions.checks.views import (
     CheckDeleted,
@@ -21,11 +22,14 @@ from functions.checks.views import (
     CheckRunPage,
     CheckRunView,
     CheckView,
+    IgnoredCall,
+    InboundCalls,
     InboundSecret,
     ScheduleTimes,
+    SlackChallenge,
     TagQuietTimesView,
 )
-from functions.http.openapi.bodies import Error, InvalidError
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.operation import (
     BAD,
     ID,
@@ -41,6 +45,7 @@ from functions.http.openapi.operation import (
 )
 from functions.http.route import Route
 
+_NO_PROGRAM: Answer = ("`conflict`: a heartbeat has no program.", (Error,))
 _UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
 _BODY: dict[int, Answer] = {
     **TAKES_BODY,
@@ -57,7 +62,7 @@ _BODY: dict[int, Answer] = {
 }
 _ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
 _CHANGED: Answer = ("`conflict`: the slug is taken, or other requests keep changing the check.", (Error,))
-_SIGNED = "As Standard Webhooks specifies it, with the secret of POST /api/checks/{id}/secret."
+_SIGNED = "Only with `standard`. Each scheme of POST /api/checks/{id}/secret has headers of its own."
 _NIGHTLY: dict[str, Any] = {
     "name": "Nightly totals",
     "language": "python",
@@ -69,7 +74,7 @@ _NIGHTLY: dict[str, Any] = {
 
 
 def _header(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": _SIGNED}
+    return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": _SIGNED}
 
 
 _BADGE: dict[int, Answer] = {404: ("`not_found`: no such badge.", (Error,)), **OPEN}
@@ -192,7 +197,7 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
             202: ("Queued.", (CheckRunView,)),
             **_BODY,
             404: _UNKNOWN,
-            409: ("`conflict`: a heartbeat has no program.", (Error,)),
+            409: _NO_PROGRAM,
             429: LIMITED,
         },
         (ID,),
@@ -216,8 +221,25 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
         "/api/checks/{id}/secret",
         InboundRoutes.new_secret,
         "replaceInboundSecret",
-        "Make the secret of signed calls that run a check",
-        {200: ("Made; it replaces the one before.", (InboundSecret,)), **_ONE},
+        "Set how signed calls that run a check are verified",
+        {200: ("Set; it replaces the secret before.", (InboundSecret,)), **_BODY, 404: _UNKNOWN, 409: _NO_PROGRAM},
+        (ID,),
+        InboundVerification,
+        {
+            "standard": {"value": {}},
+            "github": {"value": {"verify": "github"}},
+            "stripe": {"value": {"verify": "stripe", "secret": "whsec_copied1from2the3endpoint"}},
+            "hmac": {"value": {"verify": "hmac", "header": "X-Signature", "prefix": "sha256="}},
+        },
+        body_required=False,
+    ),
+    Route(
+        "GET",
+        "/api/checks/{id}/calls",
+        InboundRoutes.calls,
+        "listInboundCalls",
+        "List the last signed calls of a check with their outcomes",
+        {200: ("The last calls.", (InboundCalls,)), **_ONE},
         (ID,),
     ),
     Route(
@@ -225,17 +247,21 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
         "/api/checks/{id}/events",
         InboundRoutes.receive,
         "receiveEvent",
-        "Run a check with an event, in a signed call",
+        "Run a check in a signed call",
         {
-            202: ("Queued; or the run of an earlier call with this webhook-id.", (CheckRunView,)),
-            **_BODY,
+            200: ("Slack checks the URL.", (SlackChallenge,)),
+            202: ("Queued, the run of an earlier call with this id, or ignored.", (CheckRunView, IgnoredCall)),
+            400: _BODY[400],
             401: ("`unauthorized`: the signature does not fit, or the check has no secret.", (Error,)),
             404: _UNKNOWN,
+            413: ("`too_large`: the body is over 256 KiB. Over 6 MB the gateway refuses it.", (Error, GatewayError)),
+            422: _BODY[422],
+            **OPEN,
             429: LIMITED,
+            504: NO_RESPONSE,
         },
-        (ID, _header("webhook-id"), _header("webhook-timestamp")),
-        InboundEvent,
-        {"deployed": {"value": {"type": "deployed", "version": "1.4.2"}}},
+        (ID, *map(_header, ("webhook-id", "webhook-timestamp"))),
+        "application/octet-stream",
         security="Signature",
     ),
 )

@@ -11,7 +11,6 @@ from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from functions.checks.events.event_store import EventStore
-    from functions.checks.events.inbound import Inbound
     from functions.checks.events.request_limit import RequestLimit
     from functions.checks.pings.store import PingStore
     from functions.checks.pings.take import PingTaking
@@ -146,10 +145,3 @@ class CheckDeployment(SubmissionDeployment):
         from functions.checks.settings.report_tokens import ReportTokens
 
         return ReportTokens(self.secret_boxes)
-
-    @cached_property
-    def inbound_calls(self) -> Inbound:
-        """Makes and checks the secrets of inbound calls."""
-        from functions.checks.events.inbound import Inbound
-
-        return Inbound(self.check_events, self.secret_boxes, self.clock)

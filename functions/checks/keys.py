@@ -113,6 +113,11 @@ def event_key(check_id: str, event_id: str) -> Key:
     return key(f"INBOUND#{check_id}", hashlib.sha256(event_id.encode(errors="surrogatepass")).hexdigest())
 
 
+def calls_pk(check_id: str) -> str:
+    """Return the partition key of the log of inbound calls of a check."""
+    return f"CALLS#{check_id}"
+
+
 def triggers_pk(project_id: str) -> str:
     """Return the partition key of the triggers of a project."""
     return f"TRIGGERS#{project_id}"

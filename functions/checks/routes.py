@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from functions.checks.deployment import CheckDeployment
     from functions.http.resolver import Resolver
 
+NO_PROGRAM = "A heartbeat has no program to run. Its job elsewhere reports with pings."
 NO_SUCH_CHECK = "There is no such check."
 _CHANGED_MEANWHILE = "Other requests keep changing the check. Look at it, then repeat the request."
 _TOKEN_BYTES = 24

@@ -69,7 +69,9 @@ class CheckRunDeployment(CheckDeployment):
             store=self.checks,
             runs=self.check_runs,
             submissions=self.submissions,
-            submitter=RunSubmitter(self.registry, self.submissions, self.run_acceptance, self.check_variables),
+            submitter=RunSubmitter(
+                self.registry, self.submissions, self.run_acceptance, self.check_variables, self.payloads
+            ),
             completer=RunCompleter(self.checks, self.quiet_times, self.check_runs, self.payloads, base_url, self.clock),
             outbox=self.outbox,
             reports=Reports(self.outbox, base_url),

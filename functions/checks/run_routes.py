@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.checks.routes import own_check
+from functions.checks.routes import NO_PROGRAM, own_check
 from functions.checks.runs.model import RunKind, new_run
 from functions.checks.settings.event_data import checked_text
 from functions.checks.settings.requests import RunNowRequest
@@ -35,7 +35,7 @@ class CheckRunRoutes:
         """Run a check now."""
         check = own_check(self.deployment, app, id_text)
         if check.settings.is_heartbeat:
-            raise ConflictError("A heartbeat has no program to run. Its job elsewhere reports with pings.")
+            raise ConflictError(NO_PROGRAM)
         request = RunNowRequest()
         if app.current_event.body:
             request = parse_body(RunNowRequest, json_body(app.current_event))

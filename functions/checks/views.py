@@ -8,6 +8,8 @@ from pydantic import Field
 
 from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.assertions.kinds import Assertions
+from functions.checks.events.logged_call import LoggedCall, Outcome
+from functions.checks.events.signatures import Encoding, Scheme, Verification
 from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
 from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
 from functions.checks.settings.check_settings import CheckKind, FailAfter, MissedRule, Overlap, without_program
@@ -48,6 +50,8 @@ class SettingsView(TypedDict):
     network: NetworkRequest | None
     env: Annotated[dict[str, str], Field(description="Names of its variables. Each value is ***.")]
     event_as: EventAs
+    events: list[str]
+    match: dict[str, str | int | float | bool]
     schedule: str | None
     timezone: str
     spread_minutes: NotRequired[Annotated[int | None, Field(description="Missing without a schedule.")]]
@@ -131,7 +135,9 @@ class CheckRunView(TypedDict):
     scheduled_at: Annotated[Time, Field(description="The time of its schedule, without the spread.")]
     affects_state: bool
     attempt: Annotated[int, Field(description="0: the first; retries count up.")]
-    reason: Annotated[str, Field(description="Why it was missed, skipped, late, repeated or not run.")]
+    reason: Annotated[
+        str, Field(description="What started it, or why it was missed, skipped, late, repeated or not run.")
+    ]
     submission_id: Uuid | None
     verdict: str | None
     wall_time_secs: float | None
@@ -148,11 +154,57 @@ class CheckRunPage(TypedDict):
     next_cursor: str | None
 
 
+class VerificationView(TypedDict):
+    """How the calls of a check are signed. The fields behind `verify` are those of `hmac`."""
+
+    verify: Scheme
+    header: NotRequired[str]
+    prefix: NotRequired[str]
+    encoding: NotRequired[Encoding]
+    timestamp_header: NotRequired[str | None]
+    id_header: NotRequired[str | None]
+    event_header: NotRequired[str | None]
+
+
 class InboundSecret(TypedDict):
     """A new inbound secret. No other response shows it."""
 
     secret: str
     url: str
+    verification: VerificationView
+
+
+class IgnoredCall(TypedDict):
+    """A genuine call that runs nothing: it does not fit `events` or `match`."""
+
+    status: Literal["ignored"]
+    reason: str
+
+
+class SlackChallenge(TypedDict):
+    """The answer to a `url_verification` of Slack."""
+
+    challenge: str
+
+
+class InboundCall(TypedDict):
+    """One call. Id and type are empty for a call that is not genuine."""
+
+    at: Time
+    outcome: Outcome
+    reason: str
+    event_id: str
+    event_type: str
+    run_id: Uuid | None
+    size_bytes: int
+
+
+class InboundCalls(TypedDict):
+    """The last 20 genuine calls and the last 20 refused ones of seven days, newest first."""
+
+    url: str
+    verification: Annotated[VerificationView | None, Field(description="None: the check has no secret yet.")]
+    items: list[InboundCall]
 
 
 class ScheduleTimes(TypedDict):
@@ -242,6 +294,34 @@ def run_view(run: Run) -> CheckRunView:
         "completed_at": run.completed_at,
         "assertions": list(run.results),
         "body_url": None if run.ping is None else f"/api/checks/{run.check_id}/pings/{run.ping}",
+    }
+
+
+def verification_view(verification: Verification) -> VerificationView:
+    """Return the body of a scheme."""
+    if verification.scheme is not Scheme.HMAC:
+        return {"verify": verification.scheme}
+    return {
+        "verify": verification.scheme,
+        "header": verification.header,
+        "prefix": verification.prefix,
+        "encoding": verification.encoding,
+        "timestamp_header": verification.timestamp_header,
+        "id_header": verification.id_header,
+        "event_header": verification.event_header,
+    }
+
+
+def call_view(call: LoggedCall) -> InboundCall:
+    """Return the body of one call."""
+    return {
+        "at": call.at,
+        "outcome": call.outcome,
+        "reason": call.reason,
+        "event_id": call.event_id,
+        "event_type": call.event_type,
+        "run_id": call.run_id,
+        "size_bytes": call.size_bytes,
     }
 
 

@@ -5,8 +5,8 @@ import functools
 from functions.aws.deployment import preload
 from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, QUIET_ROUTES, RUN_ROUTES
 from functions.checks.badge_routes import BadgeRoutes
-from functions.checks.deployment import CheckDeployment
-from functions.checks.inbound_routes import InboundRoutes
+from functions.checks.inbound.deployment import InboundDeployment
+from functions.checks.inbound.routes import InboundRoutes
 from functions.checks.ping_api import PING_ROUTES
 from functions.checks.ping_routes import PingRoutes
 from functions.checks.quiet_routes import QuietRoutes
@@ -20,8 +20,11 @@ from functions.telemetry import logger
 
 refuse_insecure_stage()
 preload(
+    "aws.payloads",
+    "checks.events.call_log",
     "checks.events.event_store",
     "checks.events.inbound",
+    "checks.events.inbound_secrets",
     "checks.events.request_limit",
     "checks.pings.store",
     "checks.pings.take",
@@ -41,15 +44,15 @@ preload(
 )
 
 SETTINGS = (
-    *("projects_table", "checks_table", "checks_queue_url", "endpoint_secrets_key_id", "event_bus_name"),
-    *("public_base_url", "allow_insecure_webhook_targets"),
+    *("projects_table", "checks_table", "payloads_bucket", "checks_queue_url", "endpoint_secrets_key_id"),
+    *("event_bus_name", "public_base_url", "allow_insecure_webhook_targets"),
 )
 
 
 @functools.cache
-def deployment() -> CheckDeployment:
+def deployment() -> InboundDeployment:
     """Return the deployment, created on the first call."""
-    return CheckDeployment(load_settings(SETTINGS), logger("checks"))
+    return InboundDeployment(load_settings(SETTINGS), logger("checks"))
 
 
 def build_resolver() -> Resolver:

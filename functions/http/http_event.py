@@ -56,12 +56,23 @@ def json_body(event: APIGatewayProxyEventV2, max_bytes: int = BODY_MAX_BYTES) ->
     media_type = (event.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaTypeError("Send the body as JSON, with content-type: application/json.")
+    return raw_body(event, max_bytes)
+
+
+def raw_body(event: APIGatewayProxyEventV2, max_bytes: int) -> bytes:
+    """Return the bytes of a body of any type. Raises TooLargeError, also before it is decoded, BadRequestError."""
     text = event.body or ""
+    if len(text) > max_bytes * 2:  # base64 makes it a third longer; a character has at least one byte
+        raise _too_large(max_bytes)
     try:
         # A lone surrogate from the gateway's own JSON becomes invalid UTF-8, which the JSON parser refuses.
         raw = base64.b64decode(text, validate=True) if event.is_base64_encoded else text.encode(errors="surrogatepass")
     except (binascii.Error, ValueError):
         raise BadRequestError("The body does not match its encoding.") from None
     if len(raw) > max_bytes:
-        raise TooLargeError(f"The body is larger than {max_bytes:,} bytes.")
+        raise _too_large(max_bytes)
     return raw
+
+
+def _too_large(max_bytes: int) -> TooLargeError:
+    return TooLargeError(f"The body is larger than {max_bytes:,} bytes.")

@@ -20,7 +20,8 @@ class Route[Part](NamedTuple):
     """One method of one path: who serves it, and what the OpenAPI document says about it.
 
     `serve`: a method of the part. It gets the resolver, and the values of the path's variables in their order.
-    `security`: the required key, or None. `examples`: request examples.
+    `request`: the schema of the body, or its media type. `security`: the required key, or None.
+    `examples`: those of the request.
     A NamedTuple, because handlers import it at their cold start: a dataclass takes five times as long to define.
     """
 
@@ -31,7 +32,7 @@ class Route[Part](NamedTuple):
     summary: str
     answers: dict[int, Answer]
     parameters: tuple[dict[str, Any], ...] = ()
-    request: Schema | None = None
+    request: Schema | str | None = None
     examples: dict[str, Any] | None = None
     body_required: bool = True
     security: Literal["ApiKey", "AdminKey", "Signature"] | None = "ApiKey"

@@ -7,8 +7,11 @@ import re
 from dataclasses import dataclass, field
 
 MAX_VARIABLES = 32
-"""Beside RUSTBOX_EVENT."""
+"""Beside those of an event."""
 EVENT_VARIABLE = "RUSTBOX_EVENT"
+EVENT_ID_VARIABLE = "RUSTBOX_EVENT_ID"
+EVENT_TYPE_VARIABLE = "RUSTBOX_EVENT_TYPE"
+EVENT_VARIABLES = (EVENT_VARIABLE, EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE)
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _RESERVED = re.compile(
@@ -43,6 +46,6 @@ def name_problem(name: str) -> str | None:
     """Return why a program cannot get a variable of this name; None if it can."""
     if not _NAME.fullmatch(name):
         return "A name has A to Z, 0 to 9 and _, begins with a letter, and has at most 64 characters: API_TOKEN."
-    if name == EVENT_VARIABLE or _RESERVED.fullmatch(name):
+    if name in EVENT_VARIABLES or _RESERVED.fullmatch(name):
         return "This name steers a loader, a shell or an interpreter, or the sandbox sets it. Choose another one."
     return None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 TABLES = ("ProjectsTable", "SubmissionsTable", "DeliveriesTable", "ChecksTable", "RunnersTable", "QuotasTable")
 _NEW = "from_a_newer_version"
-_MAPS = {"metadata", "env", "env_boxes", "quotas", "toolchains", "data"}  # their keys are data
+_MAPS = {"metadata", "env", "env_boxes", "quotas", "toolchains", "data", "match"}  # their keys are data
 _TEXTS = {"code", "stdin", "event"}  # of clients
 
 

@@ -34,9 +34,9 @@ PARTS = {
         *("egress", "deliveries", "delivery_list", "replays", "recovery", "log_writer"),
     ),
     ("deliver", "CardDeployment"): ("deliverer",),
-    ("checks", "CheckDeployment"): (
+    ("checks", "InboundDeployment"): (
         *("projects", "checks", "check_runs", "check_events", "triggers", "trigger_rules", "check_hints"),
-        *("check_request_limit", "check_variables", "inbound_calls"),
+        *("check_request_limit", "check_variables", "inbound_secrets", "inbound_calls", "call_log"),
     ),
     ("check_schedule", "CheckRunDeployment"): (
         *("checks", "check_runs", "firing", "clock_repair", "starter", "following", "requested_runs", "run_steps"),

@@ -80,6 +80,7 @@ class RunCompleter:
             results=() if is_fault else tuple(result.as_json() for result in evaluation.results),
             reason=message or run.reason,
             event=None,
+            call=None if run.call is None else run.call.without_body(),
         )
         change = "" if last_good is None else difference(last_good, stdout)
         good = stdout if has_passed and len(stdout) <= _GOOD_MAX_BYTES else None

@@ -8,7 +8,7 @@ Each scheduled time of a check becomes exactly one run, in the transaction that 
 """
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -45,6 +45,24 @@ class RunKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCall:
+    """The signed call that started a run. Its body is the program's input: here, or in the bucket; neither at the end.
+
+    `event_type`: such as `push`; empty if the sender gives none. `scheme`: how it was signed.
+    """
+
+    scheme: str
+    event_id: str
+    event_type: str
+    body: bytes | None = field(default=None, repr=False)
+    body_key: str | None = None
+
+    def without_body(self) -> "SignedCall":
+        """Return the call of a run that has ended."""
+        return replace(self, body=None, body_key=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of a check: a row of its history.
 
@@ -52,6 +70,7 @@ class Run:
     type and body. `results`: the assertions. `attempt` counts from 0; `earlier_failed`: one before
     did not hold its assertions. `chain`: how many runs of other checks led to it. `ping`: the number of a ping with a
     body. `quiet_until_ms`: when the state that it left is told, if that was not sent by then.
+    `event`: the data of its event in JSON. `call`: the signed call, whose body is not parsed.
     """
 
     run_id: str
@@ -66,6 +85,7 @@ class Run:
     earlier_failed: bool = False
     reason: str = ""
     event: str | None = field(default=None, repr=False)
+    call: SignedCall | None = None
     chain: int = 0
     commit: Annotated[Commit | None, OMIT_DEFAULT] = None
     ping: int | None = None

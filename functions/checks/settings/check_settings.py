@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from functions.checks.assertions.kinds import Assertions, to_stored
+from functions.checks.assertions.kinds import Assertions, Path, to_stored
 from functions.checks.settings.event_data import EventAs
 from functions.checks.settings.quiet_times import TAG, QuietTimes
 from functions.checks.settings.report import Report
@@ -32,9 +32,12 @@ _MOST_GRACE_MINUTES = 720
 """Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _HTTP_URL = r"^https?://[!-~]+$"
+_EVENT = r"^[!-+\--~]([ -+\--~]{0,126}[!-+\--~])?$"
+"""Printable ASCII without commas: a header that came twice has a comma."""
 ONLY_OF_PROGRAMS = (
     *("language", "code", "stdin", "profile", "limits", "network", "env", "event_as", "spread_minutes", "trigger"),
     *("overlap", "missed", "faster_while_failing", "assertions", "retries", "report", "should_fail"),
+    *("events", "match"),
 )
 """Settings that a heartbeat does not have."""
 HIDDEN = "***"
@@ -45,6 +48,7 @@ _PROGRAM = ("language", "code", "stdin", "profile", "limits", "network")
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
 Slug = Annotated[str, Field(pattern=SLUG)]
 Tag = Annotated[str, Field(pattern=TAG)]
+EventName = Annotated[str, Field(pattern=_EVENT)]
 RunbookUrl = Annotated[str, Field(pattern=_HTTP_URL, max_length=150)]  # as long as a value of a chat card
 NotifiedId = Annotated[str, Field(pattern=_UUID)]
 
@@ -129,6 +133,18 @@ class CheckSettings(BaseModel):
         default=EventAs.VARIABLE,
         strict=False,
         description="How the program gets the data of an event: as RUSTBOX_EVENT, or as its standard input.",
+    )
+    events: list[EventName] = Field(
+        default=[],
+        max_length=20,
+        description="Types of signed calls that run it: pull_request also names pull_request.opened. Default: all.",
+        examples=[["push", "pull_request.opened"]],
+    )
+    match: dict[Path, str | int | float | bool] = Field(
+        default={},
+        max_length=8,
+        description="Values that the JSON of a signed call must have, by their paths. Other calls run nothing.",
+        examples=[{"$.ref": "refs/heads/main"}],
     )
     schedule: Text | None = Field(
         default=None,

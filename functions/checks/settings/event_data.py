@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 VARIABLE_MAX_BYTES = 1_400
 """As it is sealed for a run, escaped and beside the values of `env`: KMS encrypts 4,096 bytes in a call."""
 STDIN_MAX_BYTES = 65_536
+CALL_VARIABLES_MAX_BYTES = 1_536
+"""Of all variables about a signed call, in JSON: the rest of these 4,096 bytes."""
 
 
 class EventAs(StrEnum):

@@ -21,12 +21,6 @@ SETTINGS_MAX_BYTES = 32_768
 """As a row holds them, without the program. So a page of 100 checks fits into an answer."""
 
 
-class InboundEvent(BaseModel):
-    """Any JSON object of at most 1,400 bytes, or 65,536 with `event_as: stdin`. The program gets it."""
-
-    model_config = ConfigDict(extra="allow")
-
-
 ChangedSettings = create_model(
     "ChangedSettings",
     __doc__="Body of PATCH /api/checks/{id}. Missing fields keep their values; null resets a field to its default.",

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.checks.settings.check_settings import HIDDEN
-from functions.checks.settings.event_data import EventAs
 from functions.errors import FieldProblem, InvalidFieldsError
-from functions.messages.variables import EVENT_VARIABLE, Environment
+from functions.messages.variables import Environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.checks.settings.model import Check
     from functions.webhooks.target.secret_box import SecretBoxes
 
@@ -36,11 +37,10 @@ class CheckVariables:
         sealed = {name: had[name] if text == HIDDEN else self._seal(check, text) for name, text in env.items()}
         return replace(check, settings=check.settings.hidden, env_boxes=sealed)
 
-    def environment(self, check: Check, event: str | None) -> Environment | None:
-        """Return the variables of a run, with the data of its event. Raises UnsealError, ClientError."""
+    def environment(self, check: Check, event_variables: Mapping[str, str]) -> Environment | None:
+        """Return the variables of a run, with those of its event. Raises UnsealError, ClientError."""
         opened = {name: self._open(check, box) for name, box in check.env_boxes.items()}
-        is_variable = check.settings.event_as is EventAs.VARIABLE
-        variables = {**opened, EVENT_VARIABLE: event} if event is not None and is_variable else opened
+        variables = {**opened, **event_variables}
         return Environment(variables, tuple(opened)) if variables else None
 
     def _seal(self, check: Check, text: str) -> bytes:

@@ -31,6 +31,7 @@ _RATE_LIMIT_REFERENCES = {
     f"ratelimit-{name}": {"$ref": f"#/components/headers/RateLimit{name.capitalize()}"}
     for name in ("limit", "remaining", "reset")
 }
+_BYTES = {"type": "string", "format": "binary"}
 _UNAUTHORIZED = 401
 _SERVER_ERROR = 500
 _ALLOW = {"description": "Methods of this path.", "schema": {"type": "string"}}
@@ -132,19 +133,14 @@ class Document:
             },
         }
         if operation.request is not None:
-            schema = _reference(operation.request)
-            content = {"application/json": {"schema": schema, "examples": operation.examples or {}}}
+            content = _request_content(operation.request, operation.examples or {})
             described["requestBody"] = {"required": operation.body_required, "content": content}
         return described
 
     def _answer(self, status: int, answer: Answer, *, keyed: bool = False) -> dict[str, Any]:
         description, body = answer
         options = [_reference(model) for model in models_of(body)]
-        content: dict[str, Any] = {
-            media_type: {"schema": {"type": "string", "format": "binary"}}
-            for media_type in body
-            if isinstance(media_type, str)
-        }
+        content: dict[str, Any] = {media_type: {"schema": _BYTES} for media_type in body if isinstance(media_type, str)}
         if options:
             content["application/json"] = {"schema": options[0] if len(options) == 1 else {"anyOf": options}}
         headers: dict[str, Any] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
@@ -176,7 +172,7 @@ class Document:
     def _schemas(self) -> dict[str, Any]:
         models: dict[Schema, None] = {Error: None, **{event.model: None for event in self.webhooks.values()}}
         for operation in self.operations:
-            if operation.request is not None:
+            if operation.request is not None and not isinstance(operation.request, str):
                 models[operation.request] = None
             for _, body in operation.answers.values():
                 models |= dict.fromkeys(models_of(body))
@@ -205,3 +201,9 @@ def _without_null_defaults(part: Any) -> Any:
 
 def _reference(model: Schema) -> dict[str, str]:
     return {"$ref": _REFERENCE.format(model=model.__name__)}
+
+
+def _request_content(request: Schema | str, examples: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(request, str):
+        return {request: {"schema": _BYTES, "examples": examples}}
+    return {"application/json": {"schema": _reference(request), "examples": examples}}

@@ -99,7 +99,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], headers: Ma
     content = (
         f"<p>{'Needs the header ' + ', '.join(keys) if keys else 'Needs no key'}.</p>"
         + _table(("parameter", "where", "type", "description"), rows)
-        + ("" if body is None else _request(body["content"]["application/json"]))
+        + ("" if body is None else "".join(map(_request, body["content"].values())))
         + _table(("status", "answer", "body"), _answers(operation["responses"]))
     )
     return _folded(operation["operationId"], summary, content)

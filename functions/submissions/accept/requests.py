@@ -118,7 +118,7 @@ class RunRequest:
             "language": self.language,
             "profile": self.profile,
             "code": self.code.decode(),
-            "stdin": self.stdin.decode(),
+            "stdin": self.stdin.decode(errors="surrogateescape"),  # the body of a call may be no UTF-8
             "limits": dict(self.limits),
             "metadata": dict(self.metadata),
             "webhook_url": self.webhook_url,

@@ -11,8 +11,8 @@ from typing import Any
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
-from functions.checks.deployment import CheckDeployment
 from functions.checks.events import request_limit
+from functions.checks.inbound.deployment import InboundDeployment
 from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.model import Run
 from functions.handlers import check_schedule as schedule
@@ -58,8 +58,8 @@ class CheckWorld:
         aws.monkeypatch.setattr(schedule, "deployment", lambda: self.parts)
         aws.monkeypatch.setattr(checks, "deployment", functools.cache(self._of_routes))
 
-    def _of_routes(self) -> CheckDeployment:
-        return CheckDeployment(load_settings(checks.SETTINGS), logger("checks"), self.time)
+    def _of_routes(self) -> InboundDeployment:
+        return InboundDeployment(load_settings(checks.SETTINGS), logger("checks"), self.time)
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         return send(self.key, method, path, body, **more)

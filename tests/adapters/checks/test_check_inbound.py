@@ -47,7 +47,12 @@ def test_a_signed_event_runs_the_check_with_its_data(world: CheckWorld, check: A
     assert (answer.status, answer.json["kind"], answer.json["status"]) == (202, "event", "queued")
     world.hints()
     (message,) = world.aws.messages("BatchQueue")
-    assert message["environment"] == {"API_TOKEN": "t0p-secret", "RUSTBOX_EVENT": '{"version":"1.4.2"}'}
+    assert message["environment"] == {
+        "API_TOKEN": "t0p-secret",
+        "RUSTBOX_EVENT": '{"version":"1.4.2"}',
+        "RUSTBOX_EVENT_ID": "msg_1",
+        "RUSTBOX_EVENT_TYPE": "",
+    }
     world.send_again()
     world.run_programs()
     world.hints()

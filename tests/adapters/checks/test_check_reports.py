@@ -17,8 +17,10 @@ from functions.settings import load_settings
 from functions.telemetry import logger
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld, breaks, prints
+from tests.adapters.checks.inbound_senders import SENDERS
 from tests.adapters.hook_receiver import HookReceiver
-from tests.adapters.http_calls import Answer, send
+from tests.adapters.http_calls import Answer, event, send
+from tests.adapters.http_calls import call as call_http
 from tests.adapters.pipeline import call, logged
 
 TOKEN = "ghp_very-hidden-token"
@@ -68,6 +70,18 @@ def sent(world: CheckWorld) -> list[Any]:
     """Give the hints of deliveries to their entry point; return its failures."""
     bodies = tuple(json.dumps(message) for message in world.aws.messages("DeliveriesQueue"))
     return list(call(deliver.handler, bodies)) if bodies else []
+
+
+def test_a_signed_push_sets_the_status_of_its_commit(world: CheckWorld, github: HookReceiver) -> None:
+    check = reporting(world, github)
+    secret = world.call("POST", f"/api/checks/{check['id']}/secret", {"verify": "github"}).json["secret"]
+    body = json.dumps({"repository": {"full_name": COMMIT.repository}, "after": COMMIT.sha})
+    headers = SENDERS["github"].sign(secret, body, 0, "delivery-1")
+    assert call_http(event("POST", f"/api/checks/{check['id']}/events", headers=headers, body=body)).status == 202
+    world.settle()
+    assert sent(world) == []
+    (request,) = github.received
+    assert request.path == PATH
 
 
 def test_the_end_of_a_run_sets_the_status_of_its_commit(world: CheckWorld, github: HookReceiver) -> None:

@@ -92,6 +92,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/status-page"): Row(200),
     ("PUT", "/api/status-page"): Row(200, body=lambda: {"title": "Mine", "checks": ["first"]}),
     ("DELETE", "/api/status-page"): Row(200),
+    ("GET", "/api/checks/{id}/calls"): Row(200, "check"),
     ("GET", "/api/webhooks"): Row(200),
     ("POST", "/api/webhooks"): Row(200, body=lambda: {"url": URL}),
     ("GET", "/api/webhooks/{id}"): Row(200, "webhook"),

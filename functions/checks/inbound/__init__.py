@@ -1,0 +1,1 @@
+"""Signed calls over HTTP: `deployment` wires the parts that take them, `routes` answers."""
