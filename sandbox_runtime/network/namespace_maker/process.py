@@ -21,8 +21,8 @@ _CAP_SYS_ADMIN = 21  # on some hosts unshare(2) of a user namespace needs it
 def main(channel_fd: int) -> None:
     """Serve orders until the runner closes its end or dies."""
     channel = socket.socket(fileno=channel_fd)
+    syscalls.drop_bounding_set()  # before the capability that it needs is gone
     syscalls.keep_capabilities((_CAP_SYS_ADMIN,))
-    syscalls.drop_bounding_set()
     syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
     while True:
         pid = os.fork()

@@ -74,6 +74,7 @@ def test_its_process_has_nothing_of_the_runner(maker: NamespaceMaker, monkeypatc
     assert len([target for target in targets if target.startswith("socket")]) == 1
     status = (process / "status").read_text()
     assert "CapEff:\t0000000000200000" in status  # SYS_ADMIN only
+    assert "CapBnd:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
 
 
