@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from infra.local.direct_path import LocalDirectPath
     from infra.local.processes.preparation import Prepared
+    from infra.local.settings import LocalSettings
 
 NODE_ID: Final = "local"
 # After SIGTERM and its own DRAIN_SECS, a runner kills the remaining runs and removes its groups.
@@ -124,4 +126,14 @@ def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         **(prepared.direct.runner_variables if prepared.direct else {}),
+        **host_variables(prepared.settings, prepared.direct),
     }
+
+
+def host_variables(settings: LocalSettings, direct: LocalDirectPath | None) -> dict[str, str]:
+    """Let programs reach the loopback by the name host.rustbox.internal, in development. Never our own ports."""
+    if settings.production:
+        return {}
+    own = [settings.port, settings.metrics_port, direct.address.rpartition(":")[2] if direct else None]
+    ports = ",".join(str(port) for port in own if port)
+    return {"NETWORK_HOST_ALLOWED": "true", "NETWORK_HOST_REFUSED_PORTS": ports}
