@@ -5,7 +5,7 @@ serve          one machine in production
 admin-key      make a new administrator's key for `serve`
 backup FILE    write the state of a stack, which may run
 restore FILE   put a backup in place of the state of a stopped stack
-export FILE    write projects, API keys, endpoints and quotas, to import them elsewhere
+export FILE    write projects, API keys, endpoints and checks, to import them elsewhere
 """
 
 import gc

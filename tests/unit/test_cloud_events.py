@@ -9,11 +9,13 @@ import pytest
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
+from functions.checks.runs.model import event_id_of
 from functions.event_log.cut_body import event_bytes
 from functions.webhooks.cards.rendering import Cards
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, Payload
 from functions.webhooks.sending.attempt.bodies import Bodies
 from functions.webhooks.target.headers import webhook_headers
+from tests.system.pages import blocks
 
 BASE_URL = "https://api.example.com"
 EVENT_ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
@@ -66,6 +68,14 @@ def test_the_data_is_as_thin_or_as_short_as_the_endpoint_wants(body_format: Body
     assert isinstance(thin, dict)
     assert isinstance(short, dict)
     assert (thin["url"], short["stdout"]) == (f"{BASE_URL}/api/events/{EVENT_ID}", "")
+
+
+def test_the_sample_of_the_guide_is_what_an_endpoint_gets() -> None:
+    (sample,) = [json.loads(block) for block in blocks("docs/events.md", "json") if "specversion" in block]
+    event = next(event for event in GOLDEN.values() if event["type"] == "check.run.completed")
+    receiver = endpoint(BodyFormat.CLOUDEVENTS_STRUCTURED)
+    body = Bodies(Cards(), BASE_URL).body(receiver, event_id_of(event["run_id"], event["type"]), "", event_bytes(event))
+    assert json.loads(body.content) == sample
 
 
 def test_binary_mode_keeps_the_bytes_of_the_event() -> None:

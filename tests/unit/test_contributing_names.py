@@ -49,8 +49,8 @@ def test_the_walk_has_ten_files() -> None:
     assert len(NAME.findall(WALK)) == 10
 
 
-def test_the_table_has_forty_rows_and_each_names_a_file() -> None:
-    assert len(ROWS) == 40
+def test_each_of_at_least_forty_rows_names_a_file() -> None:
+    assert len(ROWS) >= 40
     assert [row for row in ROWS if not NAME.search(row)] == []
 
 
