@@ -1,6 +1,6 @@
 """Runs with network through the whole chain: slot, maker, egress proxy, and targets on the loopback."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,10 +13,8 @@ from sandbox_runtime.messages import AllowedHost, ExecutionCompleted, Network
 from sandbox_runtime.network import RunNetworks
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
 from tests.jail.decided import decided
-from tests.jail.guest_requests import request
+from tests.jail.guest_requests import Run, request
 from tests.jail.network.targets import HOST, Targets, targets
-
-RunWithNetwork = Callable[..., ExecutionCompleted]
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +41,7 @@ def networks(proxy: EgressProxy) -> Iterator[RunNetworks]:
 @pytest.fixture
 def run_with_network(
     slot: Slot, languages: Mapping[str, Language], compiled: CompileCache, networks: RunNetworks, served: Targets
-) -> RunWithNetwork:
+) -> Run:
     """`run_with_network(language, code, allow=[(name, port)], ...)`; by default all targets are allowed."""
 
     def run_program(

@@ -15,7 +15,6 @@ from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOver
 from sandbox_runtime.network.proxy import EgressProxy
 from sandbox_runtime.network.proxy.settings import HOST_NAME
 from tests.jail.guest_requests import Run
-from tests.jail.network.conftest import RunWithNetwork
 from tests.jail.network.targets import Targets
 from tests.jail.network.worlds import serve, stop
 from tests.until import until
@@ -84,9 +83,7 @@ time.sleep(0.3)
 """
 
 
-def test_after_the_end_of_a_program_nothing_that_it_left_behind_sends(
-    run_with_network: RunWithNetwork, sink: Sink
-) -> None:
+def test_after_the_end_of_a_program_nothing_that_it_left_behind_sends(run_with_network: Run, sink: Sink) -> None:
     code = SEND_ON.replace("PORT", str(sink.port))
     completed = run_with_network("python", code, allow=[(HOST_NAME, sink.port)])
     until(lambda: not sink.open)
@@ -94,7 +91,7 @@ def test_after_the_end_of_a_program_nothing_that_it_left_behind_sends(
     assert 0 < sink.received <= bytes_sent(completed)
 
 
-def test_after_the_kill_of_a_program_nothing_is_sent(run_with_network: RunWithNetwork, sink: Sink) -> None:
+def test_after_the_kill_of_a_program_nothing_is_sent(run_with_network: Run, sink: Sink) -> None:
     code = SEND_ON.replace("PORT", str(sink.port)) + "time.sleep(60)\n"
     completed = run_with_network(
         "python", code, allow=[(HOST_NAME, sink.port)], limits=LimitOverrides(wall_time_secs=0.7)
@@ -104,7 +101,7 @@ def test_after_the_kill_of_a_program_nothing_is_sent(run_with_network: RunWithNe
     assert 0 < sink.received <= bytes_sent(completed)
 
 
-def test_bytes_that_a_program_sent_right_before_its_end_arrive(run_with_network: RunWithNetwork, sink: Sink) -> None:
+def test_bytes_that_a_program_sent_right_before_its_end_arrive(run_with_network: Run, sink: Sink) -> None:
     code = f"import socket\ns = socket.create_connection(('{HOST_NAME}', {sink.port}))\ns.sendall(b'x' * 50000)\n"
     completed = run_with_network("python", code, allow=[(HOST_NAME, sink.port)])
     until(lambda: not sink.open)
@@ -112,7 +109,7 @@ def test_bytes_that_a_program_sent_right_before_its_end_arrive(run_with_network:
 
 
 def test_when_the_proxy_dies_connections_end_and_the_slot_goes_on(
-    run_with_network: RunWithNetwork, served: Targets, sink: Sink, proxy: EgressProxy
+    run_with_network: Run, served: Targets, sink: Sink, proxy: EgressProxy
 ) -> None:
     """The program's first byte at the target tells that it is connected."""
     sock = f"s = socket.create_connection(('{HOST_NAME}', {sink.port}))"
@@ -190,7 +187,7 @@ print("refused", True)
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_after_a_flood_the_next_run_is_served(
-    run_with_network: RunWithNetwork, served: Targets, sink: Sink, proxy: EgressProxy, flood: str
+    run_with_network: Run, served: Targets, sink: Sink, proxy: EgressProxy, flood: str
 ) -> None:
     before = run_with_network("python", GET.format(host=HOST_NAME, port=served.http))
     descriptors = count_descriptors(proxy)
@@ -208,7 +205,7 @@ def count_descriptors(proxy: EgressProxy) -> int:
     return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))
 
 
-def test_a_run_leaves_no_descriptor_in_the_runner(run_with_network: RunWithNetwork, served: Targets) -> None:
+def test_a_run_leaves_no_descriptor_in_the_runner(run_with_network: Run, served: Targets) -> None:
     code = GET.format(host=HOST_NAME, port=served.http)
     run_with_network("python", code)
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -223,7 +220,7 @@ def test_a_run_without_network_has_no_evidence_of_it(run: Run) -> None:
     assert (evidence.network, evidence.refused) == (None, None)
 
 
-def test_the_name_server_knows_no_name_of_another_run(run_with_network: RunWithNetwork, served: Targets) -> None:
+def test_the_name_server_knows_no_name_of_another_run(run_with_network: Run, served: Targets) -> None:
     code = f"import socket\ntry: print(socket.getaddrinfo('{HOST_NAME}', 80))\nexcept OSError as error: print(error)\n"
     assert "not known" in text(run_with_network("python", code, allow=[("api.example.com", 443)]))
     assert "198.18." in text(run_with_network("python", code, allow=[(HOST_NAME, served.http)]))

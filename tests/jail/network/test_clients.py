@@ -15,8 +15,8 @@ from sandbox_runtime.languages import run_spec
 from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from sandbox_runtime.network import AllowedHost, RunNetworks
+from tests.jail.guest_requests import Run
 from tests.jail.hostile.catalogue import SUFFIXES
-from tests.jail.network.conftest import RunWithNetwork
 from tests.jail.network.targets import ANSWER, HOST, Targets
 
 CLIENTS = Path(__file__).with_name("clients")
@@ -89,7 +89,7 @@ def outcomes(completed: ExecutionCompleted) -> dict[str, str]:
 
 @pytest.mark.parametrize("language", SUFFIXES)
 def test_a_client_reaches_its_target_and_sees_how_others_fail(
-    run_with_network: RunWithNetwork, served: Targets, language: str
+    run_with_network: Run, served: Targets, language: str
 ) -> None:
     code = (CLIENTS / f"client{SUFFIXES[language]}").read_text()
     cases = [
@@ -112,7 +112,7 @@ def test_a_client_reaches_its_target_and_sees_how_others_fail(
     assert unlike == {}
 
 
-def test_the_evidence_has_each_target_with_its_first_error(run_with_network: RunWithNetwork, served: Targets) -> None:
+def test_the_evidence_has_each_target_with_its_first_error(run_with_network: Run, served: Targets) -> None:
     code = (CLIENTS / "client.c").read_text()
     ports = {"http": served.http, "refused": served.refused, "silent": served.silent}
     stdin = "".join(f"{case} http {HOST} {port}\n" for case, port in ports.items()) + "not_allowed http other.test 80\n"
