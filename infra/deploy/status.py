@@ -34,8 +34,9 @@ def status(target: Target, progress: Progress) -> None:
     versions = ", ".join(health["runner_versions"])
     live = f"runners    {health['workers']} slots, {health['enforcement_mode']}, version {versions}"
     progress.plain(live if health["node_id"] else _NONE)
-    if (runners := fleet.state(target, progress)) is not None:
-        progress.plain(f"fleet      {runners}")
+    for name, kind in (("fleet", fleet.RUNNERS), ("netfleet", fleet.NETWORKED)):
+        if (runners := fleet.state(target, progress, kind)) is not None:
+            progress.plain(f"{name:<11}{runners}")
     progress.plain(f"{'queue':<26}{'waiting':>9}{'in flight':>11}{'oldest':>9}")
     for name, url in resources.items():
         if name.endswith(("Queue", "DeadLetters")) and "/" in url:

@@ -30,6 +30,7 @@ def undeploy(target: Target, progress: Progress, *, delete_data: bool) -> None:
         raise DeployError(
             f"{', '.join(protected)} cannot be deleted: deploy with DeletionProtection=false first, then repeat"
         )
+    fleet.delete(target, fleet.NETWORKED, progress)
     fleet.delete(target, fleet.RUNNERS, progress)
     if is_there:
         stack.delete()

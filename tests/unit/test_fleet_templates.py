@@ -8,6 +8,12 @@ from typing import Any
 import pytest
 from cfnlint.api import lint
 
+from infra.deploy.errors import DeployError
+from infra.deploy.progress import Progress
+from infra.deploy.resources import fleet as resources_fleet
+from infra.deploy.resources.fleet import FleetSettings
+from infra.deploy.resources.stack import Stack
+from infra.deploy.target import Target
 from infra.sam_template import read, translate
 from tests.template_policies import references, statements
 
@@ -131,8 +137,15 @@ def test_the_direct_path_needs_certificate_caller_and_token() -> None:
     assert needed == {"CertificateArn", "SubmitGroupId", "RunnerTokenParameter"}
 
 
-def test_the_network_has_no_way_to_the_internet() -> None:
-    types = {item["Type"] for item in read(INFRA / "network.yaml")["Resources"].values()}
+def with_condition(name: str, *conditions: str) -> dict[str, Any]:
+    """The resources of network.yaml or runner_fleet.yaml that exist under one of these conditions only."""
+    return {key: item for key, item in read(INFRA / name)["Resources"].items() if item.get("Condition") in conditions}
+
+
+def test_the_network_has_no_way_to_the_internet_unless_the_operator_asks_for_one() -> None:
+    resources, egress = read(INFRA / "network.yaml"), with_condition("network.yaml", "HasEgress", "HasThirdEgress")
+    assert resources["Parameters"]["Egress"]["Default"] == "false"
+    types = {item["Type"] for name, item in resources["Resources"].items() if name not in egress}
     assert types == {
         "AWS::EC2::VPC",
         "AWS::EC2::Subnet",
@@ -141,6 +154,105 @@ def test_the_network_has_no_way_to_the_internet() -> None:
         "AWS::EC2::VPCEndpoint",
         "AWS::EC2::SecurityGroup",
     }
+
+
+def test_only_the_subnets_of_runs_with_network_have_a_route_out() -> None:
+    egress = with_condition("network.yaml", "HasEgress", "HasThirdEgress")
+    routes = {name: item["Properties"] for name, item in egress.items() if item["Type"] == "AWS::EC2::Route"}
+    assert routes == {
+        "PublicRoute": {
+            "RouteTableId": {"Ref": "PublicRoutes"},
+            "DestinationCidrBlock": "0.0.0.0/0",
+            "GatewayId": {"Ref": "Internet"},
+        },
+        "EgressRoute": {
+            "RouteTableId": {"Ref": "EgressRoutes"},
+            "DestinationCidrBlock": "0.0.0.0/0",
+            "NatGatewayId": {"Ref": "Nat"},
+        },
+    }
+    network = read(INFRA / "network.yaml")
+    tables = {
+        item["Properties"]["SubnetId"]["Ref"]: item["Properties"]["RouteTableId"]["Ref"]
+        for item in network["Resources"].values()
+        if item["Type"] == "AWS::EC2::SubnetRouteTableAssociation"
+    }
+    private = {f"{number}Subnet": "Routes" for number in ("First", "Second", "Third")}
+    with_way_out = {f"{number}EgressSubnet": "EgressRoutes" for number in ("First", "Second", "Third")}
+    assert tables == private | with_way_out | {"PublicSubnet": "PublicRoutes"}
+    assert {*references(network["Outputs"]["SubnetIds"])} & egress.keys() == set()
+    assert {*references(network["Outputs"]["EgressSubnetIds"])} >= with_way_out.keys()
+    # No runner is in the subnet that the internet reaches, and nothing in it but the gateway.
+    users = [item for item in network["Resources"].values() if "PublicSubnet" in references(item)]
+    assert {item["Type"] for item in users} == {"AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::NatGateway"}
+
+
+def test_the_runners_of_runs_with_network_may_use_443_and_the_ports_of_the_operator(fleet: dict[str, Any]) -> None:
+    (https,) = fleet["RunnerGroup"]["SecurityGroupEgress"]
+    assert (https["FromPort"], https["ToPort"]) == (443, 443)
+    ports = with_condition("runner_fleet.yaml", "HasSecondPort", "HasThirdPort", "HasFourthPort")
+    for number, name in (("Second", "SecondEgress"), ("Third", "ThirdEgress"), ("Fourth", "FourthEgress")):
+        rule = ports[name]["Properties"]
+        assert ports[name]["Condition"] == f"Has{number}Port"
+        assert rule["GroupId"] == {"Ref": "RunnerGroup"}
+        assert rule["FromPort"] == rule["ToPort"] == {"Ref": f"{number}Port"}
+    others = [name for name, item in fleet.items() if "SecurityGroupEgress" in item and name not in ports]
+    assert sorted(others) == ["BalancerGroup", "HostGroup", "RunnerGroup"]
+    conditions = read(INFRA / "runner_fleet.yaml")["Conditions"]
+    for number in ("Second", "Third", "Fourth"):  # whatever the operator says, other runners get no port
+        assert conditions[f"Has{number}Port"]["Fn::And"][0] == {"Condition": "IsNetworked"}
+
+
+def test_a_fleet_of_one_queue_scales_with_it_alone(fleet: dict[str, Any]) -> None:
+    for alarm in ("LateAlarm", "IdleAlarm"):
+        metrics = [item.get("Fn::If", item) for item in fleet[alarm]["Metrics"]]
+        of_batch = [item for item in metrics if isinstance(item, list)]
+        assert of_batch
+        assert {item[0] for item in of_batch} == {"HasBatch"}
+        assert all(item[2] == {"Ref": "AWS::NoValue"} for item in of_batch)
+        (expression,) = [item["Expression"]["Fn::If"] for item in metrics if "Expression" in item]
+        assert "batch" in expression[1]
+        assert "batch" not in expression[2]
+
+
+def test_runs_with_network_have_a_fleet_and_a_place_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed: dict[str, dict[str, str]] = {}
+    outputs = {"NetworkId": "vpc", "SubnetIds": "private", "EgressSubnetIds": "egress", "SubmitGroupId": "sg"}
+    monkeypatch.setattr(resources_fleet, "ensure_image", lambda *_: "image")
+    monkeypatch.setattr(Stack, "outputs", lambda _stack: outputs)
+    monkeypatch.setattr(
+        resources_fleet, "_deploy", lambda _target, kind, _bucket, values, _progress: deployed.update({kind: values})
+    )
+    stage = {name: name.lower() for name in (*resources_fleet._OF_STAGE, "NetworkQueueUrl")}
+    given = {
+        "Egress": "true",
+        "SecondPort": "5432",
+        "NetworkFloor": "1",
+        "Floor": "2",
+        "Ceiling": "9",
+        "RunnerDomain": "runners.example.com",
+        "CertificateArn": "arn",
+    }
+    target, progress = Target("dev", "eu-central-1", None), Progress()
+    resources_fleet.deploy_runners(target, "bucket", FleetSettings("arm64", "", given), stage, progress)
+    others, networked = deployed["fleet"], deployed["netfleet"]
+    assert (others["SubnetIds"], others["BatchQueueUrl"], others["Floor"]) == ("private", "batchqueueurl", "2")
+    assert others["RunnerDomain"] == "runners.example.com"
+    assert {"SecondPort", "Kind"}.isdisjoint(others)
+    assert (networked["SubnetIds"], networked["Kind"], networked["SecondPort"]) == ("egress", "network-runner", "5432")
+    assert (networked["InteractiveQueueUrl"], networked["BatchQueueUrl"]) == ("networkqueueurl", "")
+    assert (networked["Floor"], networked["Ceiling"]) == ("1", "9")
+    assert {"RunnerDomain", "CertificateArn", "RunnerTokenParameter", "Egress"}.isdisjoint(networked)
+    declared = read(INFRA / "runner_fleet.yaml")["Parameters"].keys()
+    assert others.keys() | networked.keys() <= declared
+
+
+def test_ports_and_sizes_of_runs_with_network_need_their_fleet() -> None:
+    target = Target("dev", "eu-central-1", None)
+    for given in ({"SecondPort": "5432"}, {"NetworkFloor": "1", "Egress": "false"}):
+        with pytest.raises(DeployError, match="only with Egress=true"):
+            resources_fleet.check(target, FleetSettings("arm64", "", given))
+    resources_fleet.check(target, FleetSettings("arm64", "", {"Egress": "true", "SecondPort": "5432"}))
 
 
 def test_endpoints_that_carry_data_serve_this_account_only(network: dict[str, Any]) -> None:
@@ -197,7 +309,8 @@ def test_the_endpoints_allow_the_actions_of_the_runner_and_submit_roles(network:
 def test_outputs_of_the_network_and_of_the_stage_are_the_parameters_of_the_fleet() -> None:
     parameters = read(INFRA / "runner_fleet.yaml")["Parameters"].keys()
     outputs = read(INFRA / "network.yaml")["Outputs"].keys()
-    assert outputs <= parameters
+    assert outputs - {"EgressSubnetIds", "EgressAddress"} <= parameters
     stage = read(INFRA.parent / "template.yaml")["Outputs"].keys()
     needed = {"RunnerPolicyArn", "InteractiveQueueUrl", "BatchQueueUrl", "CompletionsQueueUrl", "PayloadsBucketName"}
     assert needed | {"SubmissionVisibilitySecs"} <= stage & parameters
+    assert "NetworkQueueUrl" in stage

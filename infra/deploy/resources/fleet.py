@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from infra.deploy.progress import Progress
     from infra.deploy.target import Target
 
-NETWORK, RUNNERS = "network", "fleet"
+NETWORK, RUNNERS, NETWORKED = "network", "fleet", "netfleet"
+"""Kinds of stacks. NETWORKED: the runners of runs with network, where the parameter Egress is true."""
 START_SECS = 600.0
 """Time for the first runner to report: a host starts, pulls the image and tries each language."""
 _OF_STAGE = (
@@ -32,6 +33,10 @@ _OF_STAGE = (
     "PayloadsBucketName",
     "SubmissionVisibilitySecs",
 )
+_SIZES = {"NetworkFloor": "Floor", "NetworkCeiling": "Ceiling"}
+"""Parameters of the runners of runs with network that the others have too, each with a value of its own."""
+_ONLY_NETWORKED = ("SecondPort", "ThirdPort", "FourthPort")
+_DIRECT = ("RunnerDomain", "CertificateArn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +52,30 @@ class FleetSettings:
         """Whether synchronous submissions go to the runners through the load balancer."""
         return bool(self.parameters.get("RunnerDomain"))
 
+    @property
+    def has_egress(self) -> bool:
+        """Whether there are runners for runs with network."""
+        return self.parameters.get("Egress") == "true"
+
 
 def check(target: Target, settings: FleetSettings) -> None:
     """Raise DeployError for settings that cannot work, before anything is created."""
     if target.endpoint is not None:
         raise DeployError("RUNNERS=fleet needs AWS: emulators start no EC2 hosts. Leave RUNNERS out")
-    declared = {name for kind in (NETWORK, RUNNERS) for name in _template(kind)["Parameters"]}
+    declared = {name for kind in (NETWORK, RUNNERS) for name in _template(kind)["Parameters"]} | _SIZES.keys()
     if unknown := sorted(settings.parameters.keys() - declared):
         raise DeployError(
             f"FLEET has unknown parameters: {', '.join(unknown)}. There are {', '.join(sorted(declared))}"
         )
+    if not settings.has_egress and (given := sorted(settings.parameters.keys() & {*_SIZES, *_ONLY_NETWORKED})):
+        raise DeployError(f"{', '.join(given)}: only with Egress=true, which adds the runners of runs with network")
 
 
 def deploy_network(target: Target, bucket: str, settings: FleetSettings, progress: Progress) -> dict[str, str]:
     """Deploy the network and return the parameters that template.yaml needs because of it."""
     parameters = {"Stage": target.stage, "DirectPath": "true" if settings.is_direct else "false"}
+    if not settings.has_egress:
+        delete(target, NETWORKED, progress)  # it would keep the subnets that the network gives up
     outputs = _deploy(target, NETWORK, bucket, parameters | _known(NETWORK, settings.parameters), progress)
     if not settings.is_direct:
         return {}
@@ -76,26 +90,33 @@ def deploy_network(target: Target, bucket: str, settings: FleetSettings, progres
 def deploy_runners(
     target: Target, bucket: str, settings: FleetSettings, stage_outputs: Mapping[str, str], progress: Progress
 ) -> None:
-    """Push the image, then create or update the runners."""
+    """Push the image, then create or update the runners, and those of runs with network."""
     network = Stack(_beside(target, NETWORK), progress).outputs()
-    parameters = {
+    shared = {
         "Stage": target.stage,
         "Architecture": settings.architecture,
         "ImageUri": ensure_image(target, settings.architecture, settings.base_image, progress),
-        **{name: network[name] for name in ("NetworkId", "SubnetIds")},
+        "NetworkId": network["NetworkId"],
         **{name: stage_outputs[name] for name in _OF_STAGE},
     }
+    given = _known(RUNNERS, settings.parameters)
+    parameters = shared | {"SubnetIds": network["SubnetIds"]} | _without(given, _ONLY_NETWORKED)
     if settings.is_direct:
         parameters |= {
             "SubmitGroupId": network["SubmitGroupId"],
             "RunnerTokenParameter": target.runner_token_parameter,
         }
-    _deploy(target, RUNNERS, bucket, parameters | _known(RUNNERS, settings.parameters), progress)
+    _deploy(target, RUNNERS, bucket, parameters, progress)
+    if settings.has_egress:
+        own = {_SIZES[name]: value for name, value in settings.parameters.items() if name in _SIZES}
+        queues = {"InteractiveQueueUrl": stage_outputs["NetworkQueueUrl"], "BatchQueueUrl": ""}
+        place = {"Kind": "network-runner", "SubnetIds": network["EgressSubnetIds"]}
+        _deploy(target, NETWORKED, bucket, shared | _without(given, _DIRECT) | own | queues | place, progress)
 
 
-def state(target: Target, progress: Progress) -> str | None:
-    """Return how many runners there are and should be; None without a fleet."""
-    stack = Stack(_beside(target, RUNNERS), progress)
+def state(target: Target, progress: Progress, kind: str = RUNNERS) -> str | None:
+    """Return how many runners of a kind there are and should be; None without a fleet."""
+    stack = Stack(_beside(target, kind), progress)
     if stack.describe() is None:
         return None
     outputs, ecs = stack.outputs(), target.client("ecs")
@@ -133,6 +154,10 @@ def _template(kind: str) -> dict[str, Any]:
 def _known(kind: str, parameters: Mapping[str, str]) -> dict[str, str]:
     declared = _template(kind)["Parameters"]
     return {name: value for name, value in parameters.items() if name in declared}
+
+
+def _without(parameters: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name, value in parameters.items() if name not in names}
 
 
 def _beside(target: Target, kind: str) -> Target:
