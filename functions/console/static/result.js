@@ -34,6 +34,27 @@ function Memory({ metrics, limitBytes }) {
   </div>`;
 }
 
+function Connection({ one }) {
+  return html`<li class=${one.first_error ? "warning" : ""}><b><${Foreign} text=${`${one.name}:${one.port}`} /></b>
+    <code>${one.address ?? "no address"}</code>
+    <p>${one.connections} ${one.connections === 1 ? "connection" : "connections"}, ${bytes(one.bytes_sent)} sent,
+      ${bytes(one.bytes_received)} received. ${one.first_error && html`<${Foreign} text=${one.first_error} />`}</p></li>`;
+}
+
+function Refused({ one }) {
+  const target = `${one.name ?? one.address}${one.port ? `:${one.port}` : ""}`;
+  return html`<li class="warning"><b>Refused: <${Foreign} text=${target} /></b>
+    <p>${one.times} ${one.times === 1 ? "time" : "times"}. <${Foreign} text=${one.reason ?? ""} /></p></li>`;
+}
+
+/** The hosts that a program reached, and those that it may not reach. */
+function Network({ network = [], refused = [] }) {
+  return html`<section class="network" aria-label="Network"><h3>Network</h3>
+    ${network.length + refused.length === 0 && html`<p class="quiet">The program opened no connection.</p>`}
+    <ul class="controls">${network.map((one) => html`<${Connection} one=${one} />`)}
+      ${refused.map((one) => html`<${Refused} one=${one} />`)}</ul></section>`;
+}
+
 export function Evidence({ evidence }) {
   const { mode, controls_applied: applied, controls_missing: missing } = evidence.isolation;
   return html`<details class="evidence">
@@ -95,6 +116,7 @@ export function Result({ body }) {
     <${Output} text=${output.stdout} label="Standard output" empty="The program wrote nothing." />
     ${output.stderr && html`<h3>Standard error</h3><${Output} text=${output.stderr} label="Standard error" />`}
     ${body.compile?.stderr && html`<h3>Compiler warnings</h3><${Output} text=${body.compile.stderr} label="Compiler warnings" />`}
+    ${evidence?.network && html`<${Network} network=${evidence.network} refused=${evidence.refused} />`}
     ${evidence?.isolation && html`<${Evidence} evidence=${evidence} />`}
   </div>`;
 }

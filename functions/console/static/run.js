@@ -18,7 +18,7 @@ const LIMITS = [
 ];
 
 function draft() {
-  const fresh = { language: "python", code: SAMPLES.python, stdin: "", profile: "judge", limits: {} };
+  const fresh = { language: "python", code: SAMPLES.python, stdin: "", profile: "judge", limits: {}, hosts: "" };
   try {
     return { ...fresh, ...JSON.parse(sessionStorage.getItem(DRAFT)) };
   } catch {
@@ -64,8 +64,8 @@ export default class Run extends Component {
 
   change = (changes) => {
     this.setState(changes, () => {
-      const { language, code, stdin, profile, limits } = this.state;
-      sessionStorage.setItem(DRAFT, JSON.stringify({ language, code, stdin, profile, limits }));
+      const { language, code, stdin, profile, limits, hosts } = this.state;
+      sessionStorage.setItem(DRAFT, JSON.stringify({ language, code, stdin, profile, limits, hosts }));
     });
   };
 
@@ -76,7 +76,8 @@ export default class Run extends Component {
 
   /** The body of the request. Defaults are left out, so that copied requests stay short. */
   request() {
-    const { language, code, stdin, profile, limits } = this.state;
+    const { language, code, stdin, profile, limits, hosts } = this.state;
+    const allow = hosts.split(/[\s,]+/).filter(Boolean);
     const given = Object.fromEntries(
       Object.entries(limits)
         .filter(([, value]) => value)
@@ -87,6 +88,7 @@ export default class Run extends Component {
       code,
       ...(stdin && { stdin }),
       ...(profile !== "judge" && { profile }),
+      ...(allow.length > 0 && { profile: "agent", network: { allow } }),
       ...(Object.keys(given).length > 0 && { limits: given }),
     };
   }
@@ -137,7 +139,7 @@ export default class Run extends Component {
     this.setState({ started: null });
   };
 
-  render(_, { language, languages, code, stdin, profile, limits, started }) {
+  render(_, { language, languages, code, stdin, profile, limits, hosts, started }) {
     return html`<div class="run">
       <section class="workbench" aria-label="Program">
         <h1 tabindex="-1">Run a program</h1>
@@ -158,6 +160,9 @@ export default class Run extends Component {
             <input type="number" min="0" step=${step} placeholder="default" value=${limits[name] ?? ""}
               onInput=${(event) => this.change({ limits: { ...limits, [name]: event.target.value } })} /></label>`,
           )}</fieldset>
+          <label class="stdin">Hosts that the program may reach, in the agent profile
+            <input type="text" spellcheck=${false} autocomplete="off" placeholder="none; api.example.com, *.example.org:8443"
+              value=${hosts} onInput=${(event) => this.change({ hosts: event.target.value })} /></label>
         </div>
         <${Snippets} body=${this.request()} />
       </section>
@@ -176,7 +181,7 @@ export default class Run extends Component {
     if (error) return html`<${Problem} error=${error} again=${this.run} />`;
     if (!body) {
       return html`<div class="empty"><p class="big" aria-hidden="true">${">_"}</p><h2>The verdict appears here</h2>
-        <p>Press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. Every run has a sandbox of its own, without network.</p></div>`;
+        <p>Press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. Every run has a sandbox of its own, without network unless you name hosts.</p></div>`;
     }
     return html`<${Result} body=${body} />
       <p class="quiet">${left !== null && `${Number(left).toLocaleString()} runs left in this window of your quota. `}</p>`;

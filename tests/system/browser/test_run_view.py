@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
+from tests.submission_factory import golden
 from tests.system.browser.console import HOSTILE, Console, open_console, shown
 from tests.system.local_stack import API_KEY, LocalStack
 
@@ -140,6 +142,32 @@ def test_refused_limits_are_shown_with_their_field(console: Console) -> None:
     page.get_by_label("Memory, MB").fill("999999")
     page.get_by_role("button", name="Run Ctrl Enter").click()
     expect(page.get_by_role("alert")).to_contain_text("limits.memory_mb")
+
+
+def test_hosts_are_sent_and_each_connection_is_shown(console: Console) -> None:
+    asked: list[Any] = []
+    evidence = golden("execution_completed/v1.network")["evidence"]
+    evidence["refused"][0]["name"] = "<img/src=x>.example"
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json=golden("webhook/v1.completed") | {"evidence": evidence})
+
+    page = console.open("run")
+    page.route("**/api/submit*", answer)
+    page.get_by_label("Hosts that the program may reach").fill("api.example.com, *.example.org:8443")
+    run(console, "print(42)")
+    assert asked[0]["profile"] == "agent"
+    assert asked[0]["network"] == {"allow": ["api.example.com", "*.example.org:8443"]}
+    network = page.get_by_role("region", name="Network")
+    expect(network).to_contain_text("api.example.com:443")
+    expect(network).to_contain_text("3 connections")
+    expect(network).to_contain_text("connection refused")
+    expect(network).to_contain_text("Refused: <img/src=x>.example")
+    expect(network).to_contain_text("Refused: 169.254.169.254:80")
+    assert page.locator(".result img").count() == 0
+    assert console.accessibility_problems() == []
+    assert not console.is_too_wide()
 
 
 def test_copied_requests_run_as_they_are(console: Console) -> None:
