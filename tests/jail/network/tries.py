@@ -118,6 +118,24 @@ _SERVICES = [
         "with socket(AF_UNIX) as s:\n    tried(s.connect, '\\0world')\n    if tried(s.recv, 10): print('ESCAPED')",
     ),
 ]
+_SENDS = [
+    Try(
+        f"{kind} to {address}",
+        "namespace",
+        f"with socket(AF_INET, {sort}) as s:\n    s.settimeout(0.5)\n    tried({call})\n"
+        "    if tried(s.recv, 10): print('ESCAPED')",
+    )
+    for address in ("169.254.169.254", "10.0.0.1")
+    for kind, sort, call in (
+        ("a datagram without connect", "SOCK_DGRAM", f"s.sendto, b'x', ({address!r}, 443)"),
+        ("TCP Fast Open", "SOCK_STREAM", f"s.sendto, b'x', 0x20000000, ({address!r}, 443)"),
+        (
+            "a datagram with a source of its own",
+            "SOCK_DGRAM",
+            f"s.sendmsg, [b'x'], [(0, 8, struct.pack('I4s4x', 1, inet_aton({address!r})))], 0, ({address!r}, 443)",
+        ),
+    )
+]
 _SOURCES = [
     _reach("an address of the host as source", "'203.0.113.7', 443, bind=('10.0.0.1', 0)"),
     _reach("IP_FREEBIND", "'203.0.113.7', 443, options={(IPPROTO_IP, 15): 1}, bind=('203.0.113.9', 0)"),
@@ -191,6 +209,8 @@ _SOCKETS = [
     _socket("ICMPv6", "owner and seccomp", "AF_INET6, SOCK_RAW, IPPROTO_ICMPV6"),
     _socket("a packet socket", "owner and seccomp", "AF_PACKET, SOCK_RAW, 0x300"),
     _socket("a packet socket of datagrams", "owner and seccomp", "AF_PACKET, SOCK_DGRAM, 0x300"),
+    _socket("UDP-Lite", "seccomp", "AF_INET, SOCK_DGRAM, 136"),
+    _socket("Multipath TCP", "seccomp", "AF_INET, SOCK_STREAM, 262"),
     _socket("a netlink socket", "seccomp", "AF_NETLINK, SOCK_RAW, 0"),
     _socket("a netlink socket of the packet filter", "seccomp", "AF_NETLINK, SOCK_RAW, 12"),
     _socket("a netlink socket of socket diagnosis", "seccomp", "AF_NETLINK, SOCK_RAW, 4"),
@@ -235,6 +255,27 @@ _CHANGES = [
     _ioctl("the netmask of lo", "0x891C, struct.pack('16sHH4s8x', b'lo', 2, 0, inet_aton('255.0.0.0'))"),
     _ioctl("the flags of lo", "0x8914, struct.pack('16sh14x', b'lo', 0)"),
     _ioctl("the packet size of lo", "0x8922, struct.pack('16si12x', b'lo', 1500)"),
+    Try(
+        "a route by ioctl",
+        "owner and seccomp",
+        "def address(text): return struct.pack('HH4s8x', 2, 0, inet_aton(text))\n"
+        "route = struct.pack('Q', 0) + address('0.0.0.0') + address('198.18.0.1') + address('0.0.0.0')\n"
+        "route += struct.pack('HhQQhQHHQ', 3, 0, 0, 0, 0, 0, 0, 0, 0)\n"
+        "with socket(AF_INET, SOCK_DGRAM) as s:\n"
+        "    if tried(fcntl.ioctl, s, 0x890B, route + bytes(64)): print('ESCAPED')",
+    ),
+    Try(
+        "a share of the proxy's socket",
+        "owner",
+        "with socket() as s:\n    s.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)\n"
+        f"    if tried(s.bind, ({ADDRESS!r}, {PORT})) is None and s.getsockname()[1]: print('ESCAPED')",
+    ),
+    Try(
+        "a share of the name server's socket",
+        "owner",
+        "with socket(AF_INET, SOCK_DGRAM) as s:\n    s.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)\n"
+        "    if tried(s.bind, ('127.0.0.53', 53)) is None and s.getsockname()[1]: print('ESCAPED')",
+    ),
     Try("a low port", "owner", "if tried(create_server, ('127.0.0.1', 443)): print('ESCAPED')"),
     Try("the name server's port", "owner", "if tried(create_server, ('127.0.0.54', 53)): print('ESCAPED')"),
     Try(
@@ -301,6 +342,7 @@ TRIES = (
     *_DATAGRAMS,
     *_IPV6,
     *_SERVICES,
+    *_SENDS,
     *_SOURCES,
     *_POOL,
     *_NEIGHBOURS,
