@@ -22,6 +22,7 @@ UNRESERVED_MINIMUM = 100
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
+_NO_SUCH_CALL = frozenset({404, 501})
 WAITING_MINIMUM = 25
 """A smaller limit for `submit`, `judge`, `result` and `events` would refuse clients without need."""
 _DUE_SHARDS = "16"
@@ -98,7 +99,14 @@ def check(target: Target, architecture: str) -> Preflight:
         raise DeployError("no AWS credentials: set AWS_PROFILE, or run `aws configure` or `aws sso login`") from error
     except EndpointConnectionError as error:
         raise DeployError(f"{error}: start the emulator, or correct ENDPOINT or REGION") from error
-    except (ClientError, BotoCoreError) as error:
+    except ClientError as error:
+        if target.endpoint is not None and error.response["ResponseMetadata"]["HTTPStatusCode"] in _NO_SUCH_CALL:
+            raise DeployError(
+                f"{target.endpoint} does not know {error.operation_name}, as moto: use an emulator that runs functions "
+                "(docs/emulators.md)"
+            ) from error
+        raise DeployError(f"the account refused a question ({error}): check credentials and their rights") from error
+    except BotoCoreError as error:
         raise DeployError(f"the account refused a question ({error}): check credentials and their rights") from error
     limit = settings["AccountLimit"]
     return Preflight(

@@ -98,6 +98,8 @@ class Deployment:
         target, settings = self.target, self.settings
         preflight.check_runner_url(settings.parameters)
         found = preflight.check(target, settings.architecture)
+        if target.endpoint is not None:
+            emulator.check_python(target)
         of_fleet = None
         if settings.fleet is not None:
             of_fleet = FleetSettings(found.architecture, settings.base_image, settings.fleet)

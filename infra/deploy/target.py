@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from infra.deploy.errors import DeployError
@@ -15,6 +17,7 @@ from infra.deploy.errors import DeployError
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _EMULATOR_REGION = "us-east-1"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
 _CONFIG = Config(connect_timeout=5, read_timeout=60)
 
 
@@ -49,20 +52,28 @@ class Target:
     def client(self, service: str, *, attempts: int = 5) -> Any:
         """Return a boto3 client. An emulator gets made-up credentials. `attempts`: of each call."""
         config = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": attempts}))
+        # Without an endpoint, boto3 reads these variables itself.
         if self.endpoint is None:
             return boto3.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
         return boto3.client(  # type: ignore[call-overload]
             service,
             region_name=self.region,
-            endpoint_url=self.endpoint,
+            endpoint_url=os.environ.get(endpoint_variable(service), self.endpoint),
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106 - emulators expect it
             config=config,
         )
 
 
+def endpoint_variable(service: str) -> str:
+    """Name the variable with the address of one service, as the AWS SDKs do: AWS_ENDPOINT_URL_DYNAMODB_STREAMS."""
+    service_id = botocore.session.get_session().get_service_model(service).service_id
+    return f"{ENDPOINT_VARIABLE}_{service_id.replace(' ', '_').upper()}"
+
+
 def read_target(stage: str, region: str, endpoint: str) -> Target:
-    """Check the arguments; each may be empty. Raises DeployError."""
+    """Check the arguments; each may be empty. AWS_ENDPOINT_URL counts as `endpoint`. Raises DeployError."""
+    endpoint = endpoint or os.environ.get(ENDPOINT_VARIABLE, "")
     if endpoint and urlsplit(endpoint).scheme not in {"http", "https"}:
         raise DeployError(f"ENDPOINT must be a URL, such as http://127.0.0.1:4566; got {endpoint}")
     # On loopback, functions may send webhooks to loopback: the template allows that in this stage only.

@@ -64,11 +64,13 @@ class LocalSettings:
 
 def read_settings(environ: Mapping[str, str], *, production: bool = False) -> LocalSettings:
     """Read all settings. Raises StartError for an invalid value."""
-    if endpoint := environ.get("AWS_ENDPOINT_URL", "").strip():
-        raise StartError(
-            "this stack has an AWS of its own: unset AWS_ENDPOINT_URL, or deploy to that server with "
-            f"`make deploy ENDPOINT={endpoint}`"
-        )
+    for name, endpoint in environ.items():
+        # AWS_ENDPOINT_URL_SQS and the like: boto3 would send the calls of one service there.
+        if name.startswith("AWS_ENDPOINT_URL") and endpoint.strip():
+            raise StartError(
+                f"this stack has an AWS of its own: unset {name}, or deploy to that server with "
+                f"`make deploy ENDPOINT={endpoint}`"
+            )
     port = int(_number(environ, "PORT", "4096", 1, _MAX_PORT))
     sweep_secs = _number(environ, "SWEEP_SECS", environ["SWEEP_SECS"], 0.1, 86400) if "SWEEP_SECS" in environ else None
     default_metrics = str(port + 1 if port < _MAX_PORT else port - 1) if production else ""

@@ -14,6 +14,7 @@ from infra.deploy.building.package import ARCHITECTURES, BUILD_DIR, build
 from infra.deploy.errors import DeployError
 from infra.release.golden import store
 from infra.release.image import save
+from infra.release.template import write_template
 from infra.release.wheel import build_wheel
 
 
@@ -41,6 +42,8 @@ def release(out: Path, base_image: str | None) -> None:
     build_wheel(out)
     for architecture in ARCHITECTURES:
         shutil.copyfile(build(architecture).path, out / f"rustbox-functions-{VERSION}-{architecture}.zip")
+    write_template(out)
+    shutil.copyfile(Path(__file__).with_name("deployer_policy.json"), out / "deployer_policy.json")
     if base_image is not None:
         save(out, base_image)
     sums = "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(out.iterdir()))

@@ -98,6 +98,8 @@ def test_a_release_has_everything_with_checksums(tmp_path: Path, capsys: pytest.
     built = [f"rustbox-functions-{VERSION}-{cpu}.zip" for cpu in ("arm64", "x86_64")]
     assert sorted(path.name for path in out.iterdir()) == [
         "SHA256SUMS",
+        "deployer_policy.json",
+        f"rustbox-{VERSION}.template.json",
         *built,
         f"rustbox_cli-{VERSION}-py3-none-any.whl",
     ]

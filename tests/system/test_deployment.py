@@ -30,6 +30,7 @@ from infra.deploy.smoke.receiver import receiver
 from infra.deploy.status import queue_line
 from infra.deploy.target import Target
 from infra.deploy.undeploy import undeploy
+from infra.release.template import write_template
 from tests.system.deployed_runner import deployed_runner
 from tests.system.local_stack import ROOT, wait_until
 from tests.system.ministack import ministack
@@ -350,3 +351,38 @@ def test_an_unknown_parameter_stops_the_deployment_before_anything_is_created(en
 
 def test_the_page_about_emulators_describes_the_installed_one(endpoint: str) -> None:
     assert probe(Target("any", "us-east-1", endpoint), Progress()) in (ROOT / "docs" / "emulators.md").read_text()
+
+
+def test_sam_deploys_the_released_files_as_they_are(endpoint: str, tmp_path: Path) -> None:
+    package, bucket, name = build(own_architecture()), "rustbox-release", "rustbox-released"
+    _client(endpoint, "s3").create_bucket(Bucket=bucket)
+    key = f"0.1/rustbox-functions-{VERSION}-{own_architecture()}.zip"
+    _client(endpoint, "s3").upload_file(str(package.path), bucket, key)
+    parameters = ("CodePrefix=0.1/", f"CodeBucket={bucket}", f"Architecture={own_architecture()}", "Stage=local")
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("sam"), "deploy", "--template-file", write_template(tmp_path)),
+            *("--stack-name", name, "--s3-bucket", bucket, "--capabilities", "CAPABILITY_IAM"),
+            *("--no-confirm-changeset", "--parameter-overrides", *parameters),
+        ],
+        cwd=tmp_path,  # no checkout: neither samconfig.toml nor template.yaml
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "SAM_CLI_TELEMETRY": "0",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    cloudformation = _client(endpoint, "cloudformation")
+    api = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId="Api")["StackResourceDetail"]
+    health = httpx.get(f"{endpoint}/_aws/execute-api/{api['PhysicalResourceId']}/api/health", timeout=60)
+    assert health.json()["version"] == VERSION
+    cloudformation.delete_stack(StackName=name)

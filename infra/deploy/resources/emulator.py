@@ -2,12 +2,58 @@
 
 from __future__ import annotations
 
+import io
+import json
+import uuid
+import zipfile
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.building.package import RUNTIME
+from infra.deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.deploy.target import Target
+
+
+_PROBE = "import sys\n\n\ndef handler(event, context):\n    return list(sys.version_info[:2])\n"
+_ROLE = "arn:aws:iam::000000000000:role/probe"
+
+
+def check_python(target: Target) -> None:
+    """Raise DeployError if functions run on another minor version of Python than the zip is compiled for.
+
+    Emulators without containers take their own interpreter, whatever the function's runtime is. The zip has bytecode
+    without sources, so each function would fail with `bad magic number`. A function that is deleted at once tells.
+    """
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("probe.py", _PROBE)
+    functions: Any = target.client("lambda")
+    name = f"rustbox-probe-{uuid.uuid4().hex[:8]}"
+    runtime = f"python{RUNTIME}"
+    try:
+        functions.create_function(
+            FunctionName=name, Runtime=runtime, Role=_ROLE, Handler="probe.handler", Code={"ZipFile": code.getvalue()}
+        )
+        try:
+            functions.get_waiter("function_active_v2").wait(FunctionName=name)
+            answer = json.loads(functions.invoke(FunctionName=name)["Payload"].read())
+        finally:
+            functions.delete_function(FunctionName=name)
+    except ClientError as error:
+        raise DeployError(f"{target.endpoint} runs no functions ({error}): see docs/emulators.md") from error
+    if not isinstance(answer, list):
+        raise DeployError(f"{target.endpoint} runs no functions (a probe answered {answer}): see docs/emulators.md")
+    version = ".".join(map(str, answer))
+    if version != RUNTIME:
+        raise DeployError(
+            f"{target.endpoint} runs functions on CPython {version}, and the zip is compiled for {RUNTIME}: "
+            f"start the emulator with CPython {RUNTIME}"
+        )
 
 
 def with_numbers(template: dict[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:

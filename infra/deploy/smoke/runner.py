@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from infra.deploy.building.package import ROOT
+from infra.deploy.target import ENDPOINT_VARIABLE, endpoint_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +31,10 @@ def settings(target: Target, outputs: Mapping[str, str]) -> dict[str, str]:
         "VISIBILITY_SECS": outputs["SubmissionVisibilitySecs"],
         "AWS_DEFAULT_REGION": target.region,
     }
-    return variables if target.endpoint is None else variables | {"AWS_ENDPOINT_URL": target.endpoint}
+    if target.endpoint is None:
+        return variables
+    own = {name: os.environ[name] for name in map(endpoint_variable, ("sqs", "s3")) if name in os.environ}
+    return variables | {ENDPOINT_VARIABLE: target.endpoint} | own
 
 
 def write_file(path: Path, target: Target, outputs: Mapping[str, str]) -> bool:
