@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from healthchecks_wrapper import HealthCheck
 from standardwebhooks.webhooks import Webhook
 
 from tests.system.local_stack import LocalStack, wait_until
@@ -83,6 +84,21 @@ def test_a_heartbeat_from_curl_goes_missing_and_comes_back(client: httpx.Client)
     changed = sorted((each for each in bodies if "state" in each), key=lambda each: each["timestamp"])
     assert [(each["previous_state"], each["state"]) for each in changed] == [("up", "late"), ("late", "up")]
     assert changed[1]["outage_secs"] >= 0
+
+
+def test_a_published_client_of_healthchecks_reports_to_a_heartbeat(client: httpx.Client) -> None:
+    body = {"kind": "heartbeat", "name": "wrapped", "schedule": "rate(1 day)"}
+    path = f"/api/checks/{client.post('/api/checks', json=body).json()['id']}"
+    url = f"{client.base_url}".rstrip("/") + client.post(f"{path}/ping-url").json()["url"]
+    with pytest.raises(ZeroDivisionError), HealthCheck(url):
+        _ = 1 / 0
+    run = client.get(f"{path}/runs").json()["items"][0]
+    assert (client.get(path).json()["state"], run["wall_time_secs"] >= 0) == ("failing", True)
+    assert "ZeroDivisionError: division by zero" in client.get(run["body_url"]).text
+    with HealthCheck(url):
+        pass
+    assert client.get(path).json()["state"] == "up"
+    client.delete(path)
 
 
 def test_an_event_on_the_bus_runs_a_check(stack: LocalStack, client: httpx.Client) -> None:
