@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Key
 
 CHECK_PREFIX = "CHECK#"
+STATUS = "STATUS"
 
 
 def checks_pk(project_id: str) -> str:
@@ -60,12 +61,12 @@ def quiet_key(project_id: str) -> Key:
 
 def status_page_key(project_id: str) -> Key:
     """Return the key of the status page of a project."""
-    return key(checks_pk(project_id), "STATUS")
+    return key(checks_pk(project_id), STATUS)
 
 
 def status_token_key(token: str) -> Key:
     """Return the key of the token of a status page."""
-    return key(f"STATUS#{token}", "STATUS")
+    return key(f"STATUS#{token}", STATUS)
 
 
 def outages_pk(project_id: str, check_id: str) -> str:

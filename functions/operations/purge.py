@@ -40,6 +40,8 @@ class Purge:
         return purged
 
     def _delete_checks(self, project_id: str, purged: Purged, until: float) -> None:
+        self.deployment.status_pages.purge(project_id)
+        self.deployment.quiet_times.delete(project_id)
         checks, runs = self.deployment.checks, self.deployment.check_runs
         for check in checks.list_all(project_id):
             while self.monotonic() < until and (deleted := runs.delete_some(project_id, check.check_id)):

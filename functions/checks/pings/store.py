@@ -64,6 +64,7 @@ class PingStore(Table):
                 **values,
                 **next_time_values(before),
             },
+            tuple(name for name in ("next_slot_ms", "due_at_ms", "due_shard") if row.get(name) is None),
         )
         actions: dict[str, Any] = {
             "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),

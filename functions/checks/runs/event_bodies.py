@@ -26,6 +26,15 @@ _NEXT = {
 }
 
 
+_NEXT_OF_HEARTBEAT = {
+    **_NEXT,
+    State.UP: "Nothing: the job reports again.",
+    State.FAILING: "The job reported a failure. Look at the reason, and at the body of its ping in the history.",
+    State.FLAKY: "The job has failed, but not often enough for failing.",
+    State.LATE: "No ping came in time. Look whether the job ran, and whether its machine reaches this service.",
+}
+
+
 class CheckEvent(TypedDict):
     """The fields of every event of a check."""
 
@@ -105,7 +114,7 @@ def state_event(
         "outage_secs": None if outage_ms is None else outage_ms // MS_PER_SEC,
         "failed": [result for result in run.results if not result["passed"]] if has_failed else [],
         "difference": difference,
-        "next": _NEXT[announced.state],
+        "next": (_NEXT_OF_HEARTBEAT if check.settings.is_heartbeat else _NEXT)[announced.state],
         **runbook,
     }
     return EVENT_CHECK_CHANGED, event_bytes(changed)

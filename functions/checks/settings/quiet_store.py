@@ -30,6 +30,10 @@ class QuietStore(Table):
         item = to_item({"tags": to_json(times.model_dump(mode="json")["tags"])})
         self._client.put_item(TableName=self.table_name, Item={**keys.quiet_key(project_id), **item})
 
+    def delete(self, project_id: str) -> None:
+        """Delete them."""
+        self._client.delete_item(TableName=self.table_name, Key=keys.quiet_key(project_id))
+
     def rules(self, check: Check) -> Rules:
         """Return the rules of a check, with the quiet times of its tags."""
         rules, tags = check.rules, check.settings.tags

@@ -14,6 +14,7 @@ from functions.checks import keys
 from functions.checks.status_pages.model import StatusPage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from functions.aws.dynamodb.items import Value
@@ -25,15 +26,7 @@ class StatusPageStore(Table):
     def get(self, project_id: str) -> StatusPage | None:
         """Return the page of a project."""
         row = self._get(keys.status_page_key(project_id))
-        if row is None:
-            return None
-        return StatusPage(
-            project_id=project_id,
-            token=row["token"],
-            title=row["title"],
-            check_ids=tuple(json.loads(row["check_ids"])),
-            shows_output=row["shows_output"],
-        )
+        return None if row is None else _page(project_id, row)
 
     def of_token(self, token: str) -> StatusPage | None:
         """Return the page with a token."""
@@ -65,3 +58,18 @@ class StatusPageStore(Table):
         )
         actions = {"page": unchanged, "token": delete(self.table_name, keys.status_token_key(page.token))}
         transact_or_raise(self._client, actions)
+
+    def purge(self, project_id: str) -> None:
+        """Delete the page of a project, if it has one. It reads by a query, as a purge may."""
+        for row in self._list(keys.checks_pk(project_id), keys.STATUS):
+            self.delete(_page(project_id, row))
+
+
+def _page(project_id: str, row: Mapping[str, Any]) -> StatusPage:
+    return StatusPage(
+        project_id=project_id,
+        token=row["token"],
+        title=row["title"],
+        check_ids=tuple(json.loads(row["check_ids"])),
+        shows_output=row["shows_output"],
+    )

@@ -53,6 +53,7 @@ def test_silence_is_late_and_a_ping_brings_it_back(world: CheckWorld) -> None:
     assert world.show(check)["state"] == "up"
     back = world.events()[-1]
     assert (back["previous_state"], back["state"]) == ("late", "up")
+    assert "machine reaches this service" in world.events()[1]["next"]
     assert back["outage_secs"] > 0
 
 
@@ -228,6 +229,16 @@ def test_a_request_on_the_bus_for_its_tag_starts_nothing(world: CheckWorld) -> N
     detail = {"project_id": PROJECT_ID, "tag": "nightly"}
     CheckDispatch(world.parts).handle(json.dumps({"detail-type": "check.requested", "id": "1", "detail": detail}))
     assert world.runs(check) == []
+
+
+def test_a_schedule_that_is_over_is_never_late_again(world: CheckWorld) -> None:
+    check = heartbeat(world, schedule="cron(0 13 24 11 ? 2026)")
+    url = ping_url(world, check)
+    world.time.advance(HOUR + MINUTE)
+    ping(url)
+    assert world.show(check)["next_runs"] == []
+    world.settle(3 * HOUR)
+    assert world.statuses(check) == ["passed"]
 
 
 def test_resuming_gives_a_whole_period(world: CheckWorld) -> None:

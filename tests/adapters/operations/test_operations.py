@@ -236,6 +236,25 @@ def test_a_purge_leaves_no_output_of_checks(aws: Aws, project_key: str, admin_ke
     assert world.rows(check) == []
 
 
+def test_a_purge_leaves_nothing_of_heartbeats_quiet_times_and_the_status_page(
+    aws: Aws, project_key: str, admin_key: str
+) -> None:
+    world = CheckWorld(aws, project_key)
+    made = {"kind": "heartbeat", "name": "job", "slug": "job", "schedule": "rate(1 day)"}
+    check = world.call("POST", "/api/checks", made).json
+    url = world.call("POST", f"/api/checks/{check['id']}/ping-url").json["url"]
+    for word in ("/1", "/0"):
+        assert send(None, "POST", url + word, "output", content_type="text/plain").raw == b"OK"
+        world.time.advance(1)
+    world.call("PUT", "/api/quiet-times", {"tags": {"a": []}})
+    page = world.call("PUT", "/api/status-page", {"title": "Mine", "checks": ["job"]}).json["url"]
+    assert len({item["pk"]["S"].partition("#")[0] for item in aws.items("ChecksTable")}) == 7
+    assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
+    assert purge_project(admin_key).json["checks_deleted"] == 1
+    assert [item["sk"]["S"] for item in aws.items("ChecksTable")] == ["CHECKS"]
+    assert send(None, "GET", page).status == 404
+
+
 def test_a_purge_is_not_complete_while_a_check_changes(
     aws: Aws, project_key: str, admin_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
