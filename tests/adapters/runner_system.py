@@ -66,7 +66,7 @@ class System:
         self.slots: list[RecordedSlot] = []
         self.sent: list[dict[str, Any]] = []
         self.compile_cache: CompileCache = NO_CACHE
-        self.network_support = False
+        self.network_support, self.networks = False, RecordedNetworks()
         self.wrap: Callable[[Clients], Clients] = lambda clients: clients
         self.port = 0
         self.worker: Worker
@@ -113,7 +113,7 @@ class System:
             tls = server_context(settings.tls_cert_file, settings.tls_key_file)
         transport = self.transport(settings)
         interactors = InteractorSlots(opener)
-        networks = RecordedNetworks() if self.network_support else None
+        networks = self.networks if self.network_support else None
         self.worker = Worker(
             settings, transport, managed_slots, facts, interactors, self.compile_cache, listener, tls, networks
         )

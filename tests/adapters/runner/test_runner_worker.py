@@ -12,11 +12,20 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, format_time, serialise
+from sandbox_runtime.network import NetworkError
 from sandbox_runtime.worker import run_request
 from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
 from sandbox_runtime.worker.reporting import long_runs
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
-from tests.runner_doubles import BROKEN, NETWORK, EndlessSlot, RecordedSlot, outcome, requested
+from tests.runner_doubles import (
+    BROKEN,
+    NETWORK,
+    EndlessSlot,
+    RecordedNetworks,
+    RecordedSlot,
+    outcome,
+    requested,
+)
 from tests.until import PATIENCE_SECS, until
 
 pytestmark = pytest.mark.usefixtures("_no_retry_delay")
@@ -216,6 +225,15 @@ def test_only_a_runner_that_takes_runs_with_network_receives_from_their_queue(sy
     assert system.completion(request)["result"]["verdict"] == "AC"
     assert system.of_type("runner_heartbeat")[0]["network_support"] is True
     until(lambda: system.is_empty("NetworkQueue"))
+
+
+def test_a_run_whose_network_cannot_be_made_is_tried_again_in_the_same_slot(system: System) -> None:
+    system.network_support = True
+    system.networks = RecordedNetworks(problem=NetworkError("make the namespace", "No space left on device"))
+    system.start(RecordedSlot, MAX_RECEIVES="2")
+    request = system.request("NetworkQueue", network=NETWORK, profile="agent", priority="network")
+    assert system.completion(request)["result"]["cause"] == "ie_supervisor_failure"
+    assert [slot.specs for slot in system.slots] == [[]]
 
 
 def test_a_runner_without_network_leaves_that_queue_alone(system: System) -> None:

@@ -14,6 +14,7 @@ from sandbox_runtime.languages import warm_start
 from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.network.model import AllowedHost, NetworkError, NetworkTable
 from sandbox_runtime.network.namespace_maker import NamespaceMaker
+from tests.jail.changed_slots import ChangedSlot
 from tests.jail.network.arena import ChangedMaker
 from tests.jail.prewarmed import PREWARMED, good, python
 from tests.jail.slots import slot_config
@@ -139,6 +140,22 @@ def test_a_prewarmed_run_does_not_serve_a_run_with_network(networked: Slot, make
     networked.prewarm(PREWARMED)
     made = maker.make(TABLE)
     assert namespace_of(networked, made.fd) == f"net:[{os.fstat(made.fd).st_ino}]"
+    made.close_listeners()
+    made.close()
+
+
+def test_where_no_namespace_can_be_made_in_advance_a_run_still_has_its_own(maker: NamespaceMaker) -> None:
+    refuse = """
+    unshare = os.unshare
+    def refuse(flags):
+        if flags & os.CLONE_NEWNET:
+            raise OSError(28, "max_net_namespaces")
+        unshare(flags)
+    os.unshare = refuse
+    """
+    made = maker.make(TABLE)
+    with ChangedSlot(slot_config("refused", 48), refuse) as slot:
+        assert namespace_of(slot, made.fd) == f"net:[{os.fstat(made.fd).st_ino}]"
     made.close_listeners()
     made.close()
 

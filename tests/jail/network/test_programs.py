@@ -1,0 +1,25 @@
+"""The hostile programs against the network of runs without one are contained in a run with network too."""
+
+import pytest
+
+from sandbox_runtime.messages import InlineOutput
+from tests.jail.guest_requests import Run
+from tests.jail.hostile.beacons import beacons
+from tests.jail.hostile.catalogue import Program, all_programs
+
+# T26: hosts, T27: loopbacks and names, T28: abstract sockets. In languages that start quickly.
+THREATS, LANGUAGES = {26, 27, 28}, ("python", "c", "javascript", "go")
+PROGRAMS = [program for program in all_programs() if THREATS & set(program.threats) and program.language in LANGUAGES]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_a_program_against_the_network_is_contained(run_with_network: Run, program: Program) -> None:
+    with beacons() as stdin:
+        completed = run_with_network(
+            program.language, program.code.decode(), allow=[("api.example.com", 443)], stdin=stdin
+        )
+    assert isinstance(completed.stdout, InlineOutput)
+    assert b"ESCAPED" not in completed.stdout.content, completed.stdout.content
+    assert completed.result.verdict in program.expected
+    assert completed.evidence is not None
+    assert completed.evidence.controls_missing == ()
