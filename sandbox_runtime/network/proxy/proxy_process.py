@@ -1,6 +1,7 @@
 """One process of the egress proxy, with its groups and its control socket."""
 
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
@@ -12,16 +13,15 @@ from sandbox_runtime.jail.controls.cgroup import SlotGroups, close_groups, open_
 from sandbox_runtime.jail.controls.identity import proxy_uid
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
+from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 from sandbox_runtime.network.model import NetworkError
 from sandbox_runtime.network.proxy import messages
 from sandbox_runtime.network.proxy.settings import ProxySettings
 
 CODE = "from sandbox_runtime.network.proxy.process.main import main; main(CONTROL_FD)"
 _PROJECT_ROOT = Path(__file__).parents[3]
-_GROUP = "egress-proxy"
+_NUMBERS = itertools.count()  # a process may die slowly: the next one has groups of its own
 _MEMORY_BYTES = 256 << 20
-# A start imports modules; an answer takes a millisecond. Longer only on a host that is overloaded.
-_START_SECS, _ANSWER_SECS, _END_SECS = 20.0, 10.0, 5.0
 _ERROR_BYTES = 4_096
 
 
@@ -41,7 +41,7 @@ class ProxyProcess:
 
     def _begin(self, settings: ProxySettings, code: str, stack: contextlib.ExitStack) -> None:
         """Start. The order on `stack`: first the channel is closed, then the process has ended, then its groups go."""
-        groups = open_groups(_GROUP)
+        groups = open_groups(f"egress-proxy-{next(_NUMBERS)}")
         stack.callback(_close_groups, groups)
         groups.prepare(_LIMITS)
         entry_fds = [*groups.init_entry_fds, *groups.program_entry_fds]
@@ -51,10 +51,9 @@ class ProxyProcess:
             self._process = _start(code, theirs.fileno(), entry_fds)
             stack.callback(_stop, self._process)
             stack.callback(self._channel.close)  # before the wait for the process
-        self._channel.settimeout(_START_SECS)
+        self._channel.settimeout(SETUP_TIMEOUT.secs)
         messages.send(self._channel, messages.settings_message(settings, proxy_uid(), entry_fds))
-        messages.receive_answer(self._channel)
-        self._channel.settimeout(_ANSWER_SECS)
+        self.ready = messages.receive_answer(self._channel)
 
     @property
     def pid(self) -> int:
@@ -121,10 +120,10 @@ def _start(code: str, control_fd: int, entry_fds: Sequence[int]) -> subprocess.P
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Wait until the process exits at the end of file; then kill it."""
     try:
-        process.wait(timeout=_END_SECS)
+        process.wait(timeout=SETUP_TIMEOUT.secs)
     except subprocess.TimeoutExpired:
         process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=_END_SECS)
+            process.wait(timeout=SETUP_TIMEOUT.secs)
     if process.stderr is not None:
         process.stderr.close()

@@ -28,20 +28,25 @@ def answer(query: bytes, names: NameTable, record: Record) -> bytes | None:
 
     EDNS is not supported, so a query's OPT record is ignored, as by servers of before (RFC 6891, section 7).
     """
-    if len(query) < _HEADER.size or query[2] & (_RESPONSE_BIT >> 8):
+    if not is_query(query):
         return None
     if len(query) > MAX_QUERY_BYTES:
-        return _error(query, dns.rcode.FORMERR)
+        return error_answer(query, dns.rcode.FORMERR)
     try:
         parsed = dns.message.from_wire(query, question_only=True)
     except (dns.exception.DNSException, ValueError):
-        return _error(query, dns.rcode.FORMERR)
+        return error_answer(query, dns.rcode.FORMERR)
     if parsed.opcode() != dns.opcode.QUERY:
-        return _error(query, dns.rcode.NOTIMP)
+        return error_answer(query, dns.rcode.NOTIMP)
     _, _, questions, answers, authorities, _ = _HEADER.unpack_from(query)
     if questions != 1 or answers or authorities:
-        return _error(query, dns.rcode.FORMERR)
+        return error_answer(query, dns.rcode.FORMERR)
     return _answer_question(parsed, names, record)
+
+
+def is_query(message: bytes) -> bool:
+    """Whether this may be answered: a whole header, and not that of an answer."""
+    return len(message) >= _HEADER.size and not message[2] & (_RESPONSE_BIT >> 8)
 
 
 def _answer_question(parsed: dns.message.Message, names: NameTable, record: Record) -> bytes:
@@ -59,7 +64,7 @@ def _answer_question(parsed: dns.message.Message, names: NameTable, record: Reco
     return response.to_wire()
 
 
-def _error(query: bytes, code: int) -> bytes:
+def error_answer(query: bytes, code: int) -> bytes:
     """Return an answer of a header only: the query's own content is not repeated."""
     number, flags = struct.unpack_from("!HH", query)
     return _HEADER.pack(number, _RESPONSE_BIT | (flags & _KEPT_FLAGS) | code, 0, 0, 0, 0)

@@ -34,3 +34,4 @@ def main(control_fd: int) -> None:
     server = Server(control, outside, max_runs=min(_MAX_RUNS, (max_fds - _FDS_OF_PROCESS) // of_run))
     messages.send(control, {"ready": True})
     server.serve()
+    os._exit(0)  # nothing is left to do, and the end of an interpreter takes 0.3 s

@@ -7,24 +7,26 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import dns.rcode
+
 from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, Refusal
-from sandbox_runtime.network.proxy.process.dns_answers import MAX_QUERY_BYTES, answer
+from sandbox_runtime.network.proxy.process.dns_answers import MAX_QUERY_BYTES, answer, error_answer, is_query
 from sandbox_runtime.network.proxy.process.names import NameTable
 from sandbox_runtime.network.proxy.process.poll import READ, Poll
 from sandbox_runtime.network.proxy.process.record import Record
 from sandbox_runtime.network.proxy.process.sockets import reset
+from sandbox_runtime.network.proxy.settings import RunLimits
 
 _MAX_TCP_CLIENTS: Final = 4
-_TCP_IDLE_SECS: Final = 10
 _LENGTH: Final = struct.Struct("!H")
 
 
 class NameService:
-    """Owns the sockets. After `max_queries` queries it closes them, so that each further query fails at once."""
+    """Owns the sockets. It refuses the first query past the limit, and closes them: each further one fails at once."""
 
-    def __init__(self, poll: Poll, names: NameTable, record: Record, max_queries: int) -> None:
-        self._poll, self._names, self._record = poll, names, record
-        self._queries_left = max_queries
+    def __init__(self, poll: Poll, names: NameTable, record: Record, limits: RunLimits) -> None:
+        self._poll, self._names, self._record, self._limits = poll, names, record, limits
+        self._queries_left = limits.queries
         self._sockets: list[socket.socket] = []
         self._clients: set[_TcpClient] = set()
 
@@ -45,15 +47,20 @@ class NameService:
             found = self.answer(query)
             if found is not None:
                 bound.sendto(found, sender)
+        self.close_if_used_up()
 
     def answer(self, query: bytes) -> bytes | None:
         """Answer one query of the run's bounded number."""
-        if not self._queries_left:
-            self._record.refuse(Refusal.TOO_MANY_QUERIES, address=NAME_SERVER, port=DNS_PORT)
-            self.close()
-            return None
         self._queries_left -= 1
-        return answer(query, self._names, self._record)
+        if self._queries_left >= 0:
+            return answer(query, self._names, self._record)
+        self._record.refuse(Refusal.TOO_MANY_QUERIES, address=NAME_SERVER, port=DNS_PORT)
+        return error_answer(query, dns.rcode.REFUSED) if is_query(query) else None
+
+    def close_if_used_up(self) -> None:
+        """Close after the first query too many."""
+        if self._queries_left < 0:
+            self.close()
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -64,7 +71,7 @@ class NameService:
             reset(accepted)
             return
         accepted.setblocking(False)
-        self._clients.add(_TcpClient(accepted, self._poll, self.answer, self._clients.discard))
+        self._clients.add(_TcpClient(accepted, self._poll, self, self._limits.connect_secs, self._clients.discard))
 
     def tick(self, now: float) -> None:
         """Close connections without a query for some time."""
@@ -88,13 +95,14 @@ class _TcpClient:
         self,
         connected: socket.socket,
         poll: Poll,
-        answer_query: Callable[[bytes], bytes | None],
+        service: NameService,
+        idle_secs: float,
         on_close: Callable[["_TcpClient"], None],
     ) -> None:
-        self._socket, self._poll = connected, poll
-        self._answer, self._on_close = answer_query, on_close
+        self._socket, self._poll, self._service = connected, poll, service
+        self._idle_secs, self._on_close = idle_secs, on_close
         self._received = b""
-        self.deadline = time.monotonic() + _TCP_IDLE_SECS
+        self.deadline = time.monotonic() + idle_secs
         poll.watch(connected, READ, self._read)
 
     def _read(self) -> None:
@@ -122,14 +130,15 @@ class _TcpClient:
 
     def _answer_message(self, query: bytes) -> None:
         self._received = b""
-        self.deadline = time.monotonic() + _TCP_IDLE_SECS
-        found = self._answer(query)
+        self.deadline = time.monotonic() + self._idle_secs
+        found = self._service.answer(query)
         if found is None:
             self.close()
             return
         message = _LENGTH.pack(len(found)) + found
         if self._socket.send(message) < len(message):  # the program does not read its answers
             self.close()
+        self._service.close_if_used_up()
 
     def close(self) -> None:
         """Reset the connection. Repeating the call is safe."""

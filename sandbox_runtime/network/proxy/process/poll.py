@@ -4,7 +4,7 @@ import select
 import socket
 from collections.abc import Callable
 
-type Handler = Callable[[], None]
+type Handler = Callable[[], object]
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 

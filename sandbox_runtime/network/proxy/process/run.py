@@ -4,6 +4,7 @@ import contextlib
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sandbox_runtime.network.model import AllowedHost, Failure, NetworkEvidence, Refusal
 from sandbox_runtime.network.proxy.process.addresses import Routes
@@ -37,7 +38,7 @@ class Run:
         self._record = Record()
         self._names = NameTable(hosts, self._limits)
         self.poll = Poll()
-        self._name_service = NameService(self.poll, self._names, self._record, self._limits.queries)
+        self._name_service = NameService(self.poll, self._names, self._record, self._limits)
         self._addresses = RealAddresses(self.poll, outside.resolvers, outside.routes, outside.settings)
         self._connections: set[Connection] = set()
         self._accepted = 0
@@ -55,13 +56,14 @@ class Run:
         else:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
             self._listeners.append(listener)
-            self.poll.watch(listener, READ, lambda: self._accept(listener))
+            self.poll.watch(listener, READ, partial(self._accept, listener))
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket) -> bool:
+        """Accept one connection. False: none waits."""
         try:
             program, _ = listener.accept()
-        except OSError:  # the program has given up meanwhile
-            return
+        except OSError:
+            return False
         program.setblocking(False)
         address, port = program.getsockname()
         name = self._names.name_of(address)
@@ -72,10 +74,11 @@ class Run:
             self._record.refuse(Refusal.NOT_ALLOWED, name=name, port=port)
         else:
             self._open(program, name, port)
-            return
+            return True
         reset(program)
         if self._accepted > self._limits.connections:
             self._stop_listening()
+        return True
 
     def _open(self, program: socket.socket, name: str, port: int) -> None:
         host = self._record.host(name, port)
@@ -105,6 +108,9 @@ class Run:
 
     def end(self, *, now: bool) -> NetworkEvidence | None:
         """Accept nothing more. Returns the evidence when all connections are settled, or `now`; else None."""
+        for listener in tuple(self._listeners):
+            while listener in self._listeners and self._accept(listener):
+                pass  # it belongs to the evidence: the program has connected, and ended at once
         self._stop_listening()
         self._name_service.close()
         if not now and not all(connection.is_settled for connection in self._connections):

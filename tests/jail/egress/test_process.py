@@ -1,0 +1,221 @@
+"""The process of the egress proxy: what it may do, and what its death means."""
+
+import os
+import signal
+import socket
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import dns.message
+import pytest
+
+from sandbox_runtime.jail.controls.identity import guest_uid, init_uid, proxy_uid
+from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, AllowedHost, Failure, NetworkError, Refusal
+from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
+from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
+from sandbox_runtime.network.proxy.settings import HOST_NAME
+from tests.jail.egress.conftest import Proxies
+from tests.jail.egress.guest import GuestRun
+from tests.jail.egress.tries import HOSTS, NAME, greets
+from tests.jail.egress.weaknesses import weakened
+from tests.jail.egress.world import ECHO, GREETING, TARGET, World
+from tests.until import until
+
+# After the confinement the process tries all, and its answer tells what worked.
+_TRY = """
+import mmap, os, resource, socket
+from sandbox_runtime.network.proxy import messages
+from sandbox_runtime.network.proxy.process import main as start
+RUNNER = os.getppid()
+def works(code):
+    try:
+        exec(code)
+    except OSError:
+        return False
+    return True
+class Trying:
+    def __init__(self, control, *_, **__):
+        messages.send(control, {{attempt: works(code) for attempt, code in {attempts!r}.items()}})
+start.Server = Trying
+{off}
+"""
+_OFF = "start.confine = lambda uid, entry_fds: 1000"
+ATTEMPTS = {
+    "read a file": "open('/etc/passwd').close()",
+    "list the root": "os.listdir('/')",
+    "make a file": "os.close(os.open('/tmp', os.O_TMPFILE | os.O_WRONLY))",
+    "start a process": "os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)",
+    "fork": "pid = os.fork(); pid or os._exit(0); os.waitpid(pid, 0)",
+    "signal the runner": "os.kill(RUNNER, 0)",
+    "become root": "os.setresuid(0, 0, 0)",
+    "make a listener": "socket.create_server(('127.0.0.1', 0)).close()",
+    "open a raw socket": "socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).close()",
+    "open a packet socket": "socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()",
+    "open a local socket": "socket.socket(socket.AF_UNIX).close()",
+    "open a netlink socket": "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()",
+    "enter a namespace": "os.unshare(os.CLONE_NEWNET)",
+    "read the memory of another process": "open(f'/proc/{RUNNER}/mem').close()",
+    "map memory as code": "mmap.mmap(-1, 4096, prot=mmap.PROT_EXEC | mmap.PROT_READ).close()",
+    "change its limits": "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))",
+    "leave its root": "os.chroot('/tmp')",
+}
+
+
+def try_all(*, is_confined: bool) -> dict[str, bool]:
+    code = _TRY.format(attempts=ATTEMPTS, off="" if is_confined else _OFF)
+    process = ProxyProcess(ProxySettings(), f"{code}\n{CODE}")
+    process.close()
+    return process.ready
+
+
+@pytest.fixture(scope="module")
+def confined() -> dict[str, bool]:
+    return try_all(is_confined=True)
+
+
+@pytest.fixture(scope="module")
+def unconfined() -> dict[str, bool]:
+    return try_all(is_confined=False)
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_the_process_can_do_nothing_but_connect(
+    confined: dict[str, bool], unconfined: dict[str, bool], attempt: str
+) -> None:
+    assert not confined[attempt]
+    assert unconfined[attempt]
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def test_the_process_has_a_user_of_its_own_and_no_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-runner")
+    process = ProxyProcess(ProxySettings(), CODE)
+    try:
+        found = status(process.pid)
+        assert set(found["Uid"].split()) == set(found["Gid"].split()) == {str(proxy_uid())}
+        assert found["Groups"] == ""
+        assert {int(found[f"Cap{kind}"], 16) for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {0}
+        assert (found["NoNewPrivs"], found["Seccomp"], found["Threads"]) == ("1", "2", "1")
+        assert b"secret-of-the-runner" not in Path(f"/proc/{process.pid}/environ").read_bytes()
+        assert "rustbox-" in Path(f"/proc/{process.pid}/cgroup").read_text()
+        assert proxy_uid() not in {guest_uid(index) for index in range(64)} | {init_uid(guest_uid(0))}
+    finally:
+        process.close()
+
+
+def test_after_its_death_the_evidence_says_so_and_the_next_run_has_a_new_process(world: World) -> None:
+    world.resolver.set(NAME, TARGET)
+    proxy = EgressProxy(weakened()[0])
+    try:
+        with GuestRun(proxy, world.runner, HOSTS) as run:
+            assert greets(run, NAME)
+            assert proxy.pid is not None
+            os.kill(proxy.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, proxy.pid, os.WEXITED | os.WNOWAIT)
+            assert not greets(run, NAME)  # its listeners are closed with it
+            evidence = run.end()
+            assert (evidence.connections, evidence.error != "") == ((), True)
+        with GuestRun(proxy, world.runner, HOSTS) as run:
+            assert greets(run, NAME)
+            assert run.end().error == ""
+    finally:
+        proxy.close()
+
+
+def test_an_error_of_ours_ends_one_run_and_no_other(world: World) -> None:
+    """The first query of a name with `bug` raises an error that nobody expects."""
+    world.resolver.set(NAME, TARGET)
+    bug = """
+from sandbox_runtime.network.proxy.process import names
+refusal = names.NameTable.refusal
+names.NameTable.refusal = lambda self, name: 1 // 0 if "bug" in name else refusal(self, name)
+"""
+    proxy = EgressProxy(weakened()[0], f"{bug}\n{CODE}")
+    try:
+        with GuestRun(proxy, world.runner, HOSTS) as first, GuestRun(proxy, world.runner, HOSTS) as second:
+            asking = first.new_socket(socket.SOCK_DGRAM)
+            asking.connect((NAME_SERVER, DNS_PORT))
+            asking.send(dns.message.make_query("bug.example.org", "A").to_wire())
+            until(lambda: is_refused(asking))
+            assert greets(second, NAME)
+            assert first.end().error == Failure.PROXY_FAILED
+            assert second.end().error == ""
+    finally:
+        proxy.close()
+
+
+def is_refused(asking: socket.socket) -> bool:
+    try:
+        asking.send(bytes(12))
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_proxy_has_a_bounded_number_of_runs(world: World) -> None:
+    proxy = EgressProxy(
+        weakened()[0], f"from sandbox_runtime.network.proxy.process import main as m; m._MAX_RUNS = 2\n{CODE}"
+    )
+    try:
+        with GuestRun(proxy, world.runner, HOSTS), GuestRun(proxy, world.runner, HOSTS) as second:
+            with pytest.raises(NetworkError, match="too many runs"), GuestRun(proxy, world.runner, HOSTS):
+                pass
+            second.end()
+            with GuestRun(proxy, world.runner, HOSTS) as third:
+                world.resolver.set(NAME, TARGET)
+                assert greets(third, NAME)
+    finally:
+        proxy.close()
+
+
+def test_the_evidence_names_what_was_refused_and_how_often(world: World, proxies: Proxies) -> None:
+    with GuestRun(proxies(), world.runner, HOSTS) as run:
+        for _ in range(3):
+            run.query("evil.example", "TXT")
+        run.query("x" * 60 + "." + "y" * 60 + ".example.org", "A")
+        for number in range(17):
+            run.query(f"{number}.example.org", "A")
+        with suppress(OSError), run.connect_to("198.19.9.9", 80) as connected:
+            connected.recv(1)
+        found = {(entry.name, entry.address, entry.port): (entry.times, entry.reason) for entry in run.end().refused}
+    assert found["evil.example", None, None] == (3, Refusal.NOT_ALLOWED)
+    assert found["x" * 60 + "." + "y" * 60 + ".example.org", None, None] == (1, Refusal.NAME_TOO_LONG)
+    assert found["16.example.org", None, None] == (1, Refusal.TOO_MANY_NAMES)
+    assert found[None, "198.19.9.9", 80] == (1, Refusal.UNKNOWN_ADDRESS)
+
+
+def test_no_query_of_a_program_reaches_the_resolver_before_its_connect(world: World, proxies: Proxies) -> None:
+    asked = world.resolver.asked.total()
+    with GuestRun(proxies(), world.runner, HOSTS) as run:
+        for kind in ("A", "AAAA", "TXT", "NULL"):
+            run.query("secret-in-a-label.example.org", kind)
+            run.query("secret-in-a-label.evil.example", kind)
+    assert world.resolver.asked.total() == asked
+
+
+def test_a_name_is_looked_up_once_for_each_run(world: World, proxies: Proxies) -> None:
+    world.resolver.set(NAME, TARGET)
+    asked = world.resolver.asked[NAME]
+    for runs in (1, 2):
+        with GuestRun(proxies(), world.runner, HOSTS) as run:
+            assert all(greets(run, NAME) for _ in range(4))
+        assert world.resolver.asked[NAME] == asked + 2 * runs  # A and AAAA
+
+
+def test_the_host_has_no_name_in_production_and_refused_ports_in_development(world: World) -> None:
+    hosts = [AllowedHost(HOST_NAME, GREETING), AllowedHost(HOST_NAME, ECHO)]
+    settings = replace(weakened("host")[0], refused_host_ports=(ECHO,))
+    proxy = EgressProxy(settings)
+    try:
+        with GuestRun(proxy, world.runner, hosts) as run:
+            assert greets(run, HOST_NAME, GREETING)
+            assert not greets(run, HOST_NAME, ECHO)
+            failures = {entry.port: entry.first_error for entry in run.end().connections}
+        assert failures == {GREETING: None, ECHO: Failure.ADDRESS_REFUSED}
+    finally:
+        proxy.close()
