@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAINS_DIR = str(ROOT / ".toolchains")
+LOCAL_STAGE = "local"
+"""Of `make up`. No stage in production has this name."""
 REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 PROJECT_ID = "dev"
@@ -106,7 +108,7 @@ def _default_processes() -> int:
 
 def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
     parameters = {
-        "Stage": "local",
+        "Stage": LOCAL_STAGE,
         "AdminKeyParameter": ADMIN_KEY_PARAMETER,
         "AllowInsecureWebhookTargets": "true",
         "PendingRedriveSecs": _PENDING_REDRIVE_SECS,
@@ -131,7 +133,7 @@ def _production_parameters(environ: Mapping[str, str]) -> dict[str, str]:
         "PublicBaseUrl": url.rstrip("/"),
         "WebhookSenders": _WEBHOOK_SENDERS,
     } | _given_parameters(environ)
-    if parameters["Stage"] == "local":
+    if parameters["Stage"] == LOCAL_STAGE:
         raise StartError("the stage local is for `make up`: unset RUSTBOX_PARAM_Stage")
     return parameters
 

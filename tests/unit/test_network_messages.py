@@ -114,6 +114,7 @@ def test_variables_change_the_settings() -> None:
     found = proxy_settings(
         {
             "NETWORK_RESOLVERS": "127.0.0.1:5353, 10.0.0.2,[fd00::2]:53, fd00::3",
+            "STAGE": "local",
             "NETWORK_HOST_ALLOWED": "true",
             "NETWORK_HOST_REFUSED_PORTS": "4096,9000",
             "NETWORK_MB_EACH_WAY": "1",
@@ -121,6 +122,12 @@ def test_variables_change_the_settings() -> None:
     )
     assert found.resolvers == (("127.0.0.1", 5353), ("10.0.0.2", 53), ("fd00::2", 53))
     assert (found.allows_host, found.refused_host_ports, found.limits.bytes_each_way) == (True, (4096, 9000), 1 << 20)
+
+
+@pytest.mark.parametrize("stage", ["", "prod", "Local"])
+def test_no_other_stage_lets_programs_reach_the_loopback(stage: str) -> None:
+    with pytest.raises(SettingsInvalidError, match="is for development"):
+        proxy_settings({"NETWORK_HOST_ALLOWED": "true", "STAGE": stage})
 
 
 @pytest.mark.parametrize(

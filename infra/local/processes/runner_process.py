@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.processes.child_processes import Child, unblock_signals
-from infra.local.settings import REGION, ROOT, TOOLCHAINS_DIR
+from infra.local.settings import LOCAL_STAGE, REGION, ROOT, TOOLCHAINS_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,8 +132,8 @@ def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
 
 def host_variables(settings: LocalSettings, direct: LocalDirectPath | None) -> dict[str, str]:
     """Let programs reach the loopback by the name host.rustbox.internal, in development. Never our own ports."""
-    if settings.production:
+    if settings.parameters["Stage"] != LOCAL_STAGE:
         return {}
     own = [settings.port, settings.metrics_port, direct.address.rpartition(":")[2] if direct else None]
     ports = ",".join(str(port) for port in own if port)
-    return {"NETWORK_HOST_ALLOWED": "true", "NETWORK_HOST_REFUSED_PORTS": ports}
+    return {"STAGE": LOCAL_STAGE, "NETWORK_HOST_ALLOWED": "true", "NETWORK_HOST_REFUSED_PORTS": ports}

@@ -10,6 +10,7 @@ from sandbox_runtime.settings import SettingsInvalidError, boolean, integer
 HOST_NAME = "host.rustbox.internal"
 """The name of the host's loopback in development."""
 
+_LOCAL_STAGE = "local"
 _DNS_PORT = 53
 _MAX_RESOLVERS = 3
 
@@ -49,9 +50,13 @@ def proxy_settings(environment: Mapping[str, str] | None = None) -> ProxySetting
     """Read the settings. Raises SettingsInvalidError."""
     env = os.environ if environment is None else environment
     default = RunLimits()
+    allows_host = boolean(env, "NETWORK_HOST_ALLOWED")
+    if allows_host and env.get("STAGE") != _LOCAL_STAGE:
+        problem = f"is for development: only a runner with STAGE={_LOCAL_STAGE} may let programs reach its loopback"
+        raise SettingsInvalidError("NETWORK_HOST_ALLOWED", problem)
     return ProxySettings(
         resolvers=tuple(map(_resolver, _words(env, "NETWORK_RESOLVERS")))[:_MAX_RESOLVERS],
-        allows_host=boolean(env, "NETWORK_HOST_ALLOWED"),
+        allows_host=allows_host,
         refused_host_ports=tuple(map(_port, _words(env, "NETWORK_HOST_REFUSED_PORTS"))),
         limits=RunLimits(
             open_connections=integer(env, "NETWORK_OPEN_CONNECTIONS", default.open_connections, 1, 64),
