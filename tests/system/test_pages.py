@@ -29,7 +29,9 @@ _UNTIL_RUN_ENDED = (
 def shell(stack: LocalStack, folder: Path) -> tuple[Shell, int]:
     """A shell, and the port of the page's receiver here."""
     port = free_port()
-    replaced = {"http://127.0.0.1:4096": stack.url, "4099": str(port), "sleep 5": _UNTIL_RUN_ENDED}
+    listening = f"until (: < /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.2; done"
+    replaced = {"http://127.0.0.1:4096": stack.url, "4099": str(port), "4443": str(port), "sleep 5": _UNTIL_RUN_ENDED}
+    replaced["sleep 1"] = listening
     return Shell(folder, stack.url, replaced), port
 
 
@@ -83,14 +85,24 @@ def test_every_command_of_the_page_about_webhooks_works(
 
 
 def test_every_command_of_the_page_about_checks_works(stack: LocalStack, client: httpx.Client, tmp_path: Path) -> None:
-    opened, _ = shell(stack, tmp_path)
+    opened, target = shell(stack, tmp_path)
     with opened as bash:
         printed = [bash.run(block) for block in blocks("docs/checks.md")]
         check = bash.variable("CHECK")
-    assert printed[1].count("T02:") == 5
-    assert json.loads(printed[2].strip().splitlines()[-1])["items"][0]["status"] == "passed"
-    assert printed[3].strip().splitlines()[-1] == "failing"
-    assert printed[5].strip().splitlines()[-1] == "up"
+    _, _, up, failing, again, created, passed, broken, _, heartbeat, *_ = (
+        output.strip().splitlines() for output in printed
+    )
+    assert up[-1] == "up"
+    assert failing[1] == "failing"
+    (run,) = json.loads(failing[2])["items"]
+    assert f"host.rustbox.internal:{target} connection refused" in [one["actual"] for one in run["assertions"]]
+    (alarm,) = json.loads(failing[3])["items"]
+    assert (alarm["data"]["check_slug"], alarm["data"]["state"]) == ("website", "failing")
+    assert again[1] == "up"
+    assert "".join(created).count("T02:") == 5
+    assert json.loads(passed[-1])["items"][0]["status"] == "passed"
+    assert broken[-1] == "failing"
+    assert heartbeat[-1] == "up"
     assert "<bdi>Site</bdi>" in (tmp_path / "status.html").read_text()
     assert client.get(f"/api/checks/{check}").status_code == httpx.codes.NOT_FOUND
 
