@@ -211,7 +211,7 @@ class CheckSettings(BaseModel):
     report: Report | None = Field(
         default=None,
         description="Also set the status of the commit whose signed GitHub event started the run.",
-        examples=[{"github_status": {"context": "rustbox/tests", "token": "…"}}],
+        examples=[{"github_status": {"context": "rustbox/tests", "token": "github_pat_example"}}],
     )
     should_fail: bool = Field(default=False, description="The check passes if its assertions do not hold.")
     tags: list[Tag] = Field(default=[], max_length=20)
