@@ -7,6 +7,7 @@ import pytest
 
 _PROGRAM = """
 import importlib, sys
+from types import SimpleNamespace
 from functions.aws.clients import Clients
 from functions.settings import Settings
 from functions.telemetry import logger
@@ -14,7 +15,7 @@ from functions.telemetry import logger
 handler, name, *parts = sys.argv[1:]
 kind = getattr(importlib.import_module(f"functions.handlers.{handler}"), name)
 for client in ("dynamodb", "sqs", "events", "kms", "s3"):
-    setattr(Clients, client, staticmethod(lambda: None))
+    setattr(Clients, client, staticmethod(lambda: SimpleNamespace(meta=SimpleNamespace(partition="aws"))))
 settings = dict.fromkeys(Settings.__annotations__, "x") | {"webhook_senders": 4, "webhook_retry_secs": (0,)}
 deployment = kind(Settings(settings), logger("test"))
 before = set(sys.modules)
@@ -26,7 +27,7 @@ PARTS = {
     ("projects", "ProjectDeployment"): ("admin_gate", "projects", "registry", "keys"),
     ("operations", "CheckDeployment"): (
         *("admin_gate", "registry", "submissions", "deliveries", "delivery_list", "endpoints", "checks", "check_runs"),
-        *("submission_list", "endpoint_changes", "deletion"),
+        *("submission_list", "endpoint_changes", "deletion", "status_pages", "quiet_times"),
     ),
     ("events", "EventDeployment"): ("projects", "event_listing", "polls", "event_log", "consumers", "log_writer"),
     ("webhooks", "CardDeployment"): (
@@ -37,6 +38,7 @@ PARTS = {
     ("checks", "InboundDeployment"): (
         *("projects", "checks", "check_runs", "check_events", "triggers", "trigger_rules", "check_hints"),
         *("check_request_limit", "check_variables", "inbound_secrets", "inbound_calls", "call_log"),
+        *("pings", "ping_taking", "quiet_times", "status_pages", "outages", "rendered_pages"),
     ),
     ("check_schedule", "CheckRunDeployment"): (
         *("checks", "check_runs", "firing", "clock_repair", "starter", "following", "requested_runs", "run_steps"),
