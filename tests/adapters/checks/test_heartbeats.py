@@ -2,6 +2,7 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -180,6 +181,16 @@ def test_a_flood_of_pings_writes_no_more_than_the_limit(world: CheckWorld) -> No
     assert len(world.runs(check)) <= MOST_IN_A_MINUTE
     world.time.advance(MINUTE)
     assert ping(url) == "OK"
+
+
+def test_pings_at_the_same_time_count_no_more_than_the_limit(world: CheckWorld) -> None:
+    check = heartbeat(world)
+    made = event("GET", ping_url(world, check))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: call(made), range(40)))
+    assert {answer.status for answer in answers} <= {200, 503}  # 503: the others were faster, repeat it
+    counted = sum(answer.raw == b"OK" for answer in answers)
+    assert 1 <= counted == len(world.runs(check)) <= MOST_IN_A_MINUTE
 
 
 def test_a_ping_between_a_missed_time_and_its_step_wins(world: CheckWorld) -> None:
