@@ -1,15 +1,13 @@
 """The world, and proxies with and without a control."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from sandbox_runtime.network.proxy import EgressProxy
 from sandbox_runtime.network.proxy.proxy_process import CODE
-from tests.jail.egress.weaknesses import weakened
+from tests.jail.egress.weaknesses import Proxies, weakened
 from tests.jail.egress.world import World
-
-type Proxies = Callable[..., EgressProxy]
 
 
 @pytest.fixture(scope="session")

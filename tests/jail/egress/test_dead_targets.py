@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from sandbox_runtime.network.model import AllowedHost, Failure
-from tests.jail.egress.conftest import Proxies
 from tests.jail.egress.guest import GuestRun, read_all
+from tests.jail.egress.weaknesses import Proxies
 from tests.jail.egress.world import (
     BANNER,
     BLACK_HOLE,

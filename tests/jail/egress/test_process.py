@@ -15,10 +15,9 @@ from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, AllowedHost, Fa
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
 from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
 from sandbox_runtime.network.proxy.settings import HOST_NAME
-from tests.jail.egress.conftest import Proxies
 from tests.jail.egress.guest import GuestRun
 from tests.jail.egress.tries import HOSTS, NAME, greets
-from tests.jail.egress.weaknesses import weakened
+from tests.jail.egress.weaknesses import Proxies, weakened
 from tests.jail.egress.world import ECHO, GREETING, TARGET, World
 from tests.until import until
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.jail.egress.conftest import Proxies
 from tests.jail.egress.guest import GuestRun
 from tests.jail.egress.tries import HOSTS, NAME, TRIES, Try, greets
+from tests.jail.egress.weaknesses import Proxies
 from tests.jail.egress.world import TARGET, World
 
 

@@ -1,7 +1,12 @@
 """Egress proxies with a control off: other settings, or code that the process executes before its start."""
 
-from sandbox_runtime.network.proxy import ProxySettings, RunLimits
+from collections.abc import Callable
+
+from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, RunLimits
 from tests.jail.egress.world import RESOLVER
+
+type Proxies = Callable[..., EgressProxy]
+"""The fixture: `proxies(control)`."""
 
 LIMITS = RunLimits(
     open_connections=8,
