@@ -54,7 +54,6 @@ class Bus:
         self._client = client
         self._public_base_url = public_base_url
         self._sleep = sleep
-        self._most_bytes = MAX_ENTRY_BYTES if client.meta.partition == "aws" else _OTHER_PARTITIONS_BYTES
 
     def publish(self, event: Event) -> None:
         """Put one event, truncated if it is too large. Raises BusRefusedError, ClientError, BotoCoreError."""
@@ -81,6 +80,10 @@ class Bus:
             refused |= self._put(entries[:count])
             entries = entries[count:]
         return refused
+
+    @property
+    def _most_bytes(self) -> int:
+        return MAX_ENTRY_BYTES if self._client.meta.partition == "aws" else _OTHER_PARTITIONS_BYTES
 
     def _entry(self, event: Event) -> PutEventsRequestEntryTypeDef:
         entry = self._entry_of(event, event.body)
