@@ -8,7 +8,7 @@ from typing import Any
 from rustbox import Rustbox  # type: ignore[import-not-found]  # of the version under test
 
 
-async def main(base_url: str, api_key: str) -> dict[str, Any]:
+async def main(base_url: str, api_key: str, networked_id: str) -> dict[str, Any]:
     async with Rustbox(api_key, base_url=base_url) as client:
         submitted = await client.submit("python", "print(1 + 1)")
         polled = await client.get_result(submitted["id"])
@@ -20,6 +20,7 @@ async def main(base_url: str, api_key: str) -> dict[str, Any]:
             "run_failing": await client.run("c", "int main(void){return 3;}"),
             "submitted": submitted,
             "polled": polled,
+            "networked": await client.get_result(networked_id),
             "languages": await client.get_languages(),
             "health": await client.get_health(),
             "ready": await client.get_ready(),
@@ -38,4 +39,4 @@ async def judge(client: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(main(sys.argv[1], sys.argv[2]))))
+    sys.stdout.write(json.dumps(asyncio.run(main(*sys.argv[1:]))))

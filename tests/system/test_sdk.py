@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
@@ -17,12 +18,22 @@ def test_all_published_versions_are_covered() -> None:
     assert VERSIONS == ["0.1.0", "0.2.0", "0.3.0", "0.4.0"]
 
 
+@pytest.fixture(scope="module")
+def networked_id(stack: LocalStack) -> str:
+    """A run with network, which the SDKs cannot request, but read."""
+    code = "import socket\ntry: socket.create_connection(('host.rustbox.internal', 1))\nexcept OSError: print('dead')"
+    network = {"allow": ["host.rustbox.internal:1"]}
+    body = {"language": "python", "code": code, "profile": "agent", "network": network}
+    with httpx.Client(base_url=stack.url, headers={"X-API-Key": API_KEY}, timeout=35) as client:
+        return str(client.post("/api/submit", params={"wait": "true"}, json=body).json()["id"])
+
+
 @pytest.mark.parametrize("version", VERSIONS)
-def test_published_sdk_works_unmodified(stack: LocalStack, version: str) -> None:
+def test_published_sdk_works_unmodified(stack: LocalStack, networked_id: str, version: str) -> None:
     package = ROOT / ".sdk" / version
     assert (package / f"rustbox-{version}.dist-info").is_dir(), "run `make system`"
     finished = subprocess.run(
-        [sys.executable, Path(__file__).parent / "sdk_client.py", stack.url, API_KEY],
+        [sys.executable, Path(__file__).parent / "sdk_client.py", stack.url, API_KEY, networked_id],
         env={
             "PYTHONPATH": str(package),
             "PATH": os.environ["PATH"],
@@ -44,6 +55,9 @@ def test_published_sdk_works_unmodified(stack: LocalStack, version: str) -> None
     assert answers["submitted"]["status"] == "pending"
     assert "verdict" not in answers["submitted"]
     assert (answers["polled"]["verdict"], answers["polled"]["stdout"]) == ("AC", "2\n")
+    (connection,) = answers["networked"]["evidence"]["network"]
+    assert (connection["name"], connection["port"]) == ("host.rustbox.internal", 1)
+    assert answers["networked"]["verdict"] == "AC"
     assert answers["languages"] == ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
     assert answers["health"]["status"] == "ok"
     assert answers["ready"]["status"] == "ready"
