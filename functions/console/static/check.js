@@ -1,5 +1,6 @@
 // One check: its state, its runs, what failed, and its last good output against the failing one.
 import { get, getText, post } from "./api.js";
+import { Calls } from "./calls.js";
 import { CheckForm } from "./check_form.js";
 import { difference } from "./difference.js";
 import { Component, html } from "./dom.js";
@@ -16,9 +17,10 @@ export const State = ({ state }) => html`<span class=${`badge verdict-${TONES[st
 
 /** One check, its runs, and the outputs of the newest failing and the newest good run. */
 async function detail(id, signal) {
-  const [check, { items: runs }] = await Promise.all([
+  const [check, { items: runs }, calls] = await Promise.all([
     get(`api/checks/${id}`, {}, signal),
     get(`api/checks/${id}/runs`, { limit: 50 }, signal),
+    get(`api/checks/${id}/calls`, {}, signal),
   ]);
   const newest = runs.find(({ status }) => status in RUN_TONES);
   const good = runs.find(({ status, submission_id: submission }) => status === "passed" && submission);
@@ -35,6 +37,7 @@ async function detail(id, signal) {
   return {
     check,
     runs,
+    calls,
     newest,
     good,
     goodOutput: await output(good),
@@ -81,7 +84,8 @@ export class Check extends Component {
         <${Figures} check=${data.check} />
         <${Outputs} ...${data} />
         <h2 class="after">${data.check.kind === "heartbeat" ? "Pings" : "Runs"}</h2>
-        <${History} check=${data.check} runs=${data.runs} />`} />`;
+        <${History} check=${data.check} runs=${data.runs} />
+        <${Calls} calls=${data.calls} />`} />`;
   }
 }
 

@@ -1,10 +1,12 @@
 """Checks in the console: made, changed, and reported to by a job elsewhere; and the public status page."""
 
 import re
+from datetime import UTC, datetime
 from functools import partial
 
 import httpx
 from playwright.sync_api import expect
+from standardwebhooks.webhooks import Webhook
 
 from tests.system.browser.console import HOSTILE, Console, assert_sound, shown
 from tests.system.local_stack import wait_until
@@ -47,6 +49,28 @@ def test_a_check_is_made_and_changed_with_the_next_times_of_its_schedule(
     expect(page.locator(".hero")).to_contain_text(shown(HOSTILE[:40]))
     changed = tenant.get(f"/api/checks/{check}").json()
     assert (changed["schedule"], changed["tags"], len(changed["quiet"])) == (None, ["a", "b"], 1)
+    assert_sound(own_console)
+    tenant.delete(f"/api/checks/{check}")
+
+
+def test_the_calls_of_a_check_show_their_outcomes(own_console: Console, tenant: httpx.Client) -> None:
+    check = tenant.post("/api/checks", json={"name": "called", "language": "python", "code": "print(1)"}).json()["id"]
+    made = tenant.post(f"/api/checks/{check}/secret").json()
+    body, message_id, now = '{"version": "1.4.2"}', f"deploy-{HOSTILE[:20]}", datetime.now(UTC)
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(made["secret"]).sign(message_id, now, body),
+    }
+    for signed in (headers, headers, headers | {"webhook-signature": "v1,bm8="}):
+        tenant.post(made["url"], content=body, headers=signed)
+    page = own_console.open(f"checks/{check}")
+    calls = page.locator(".list").last
+    expect(calls.locator("tbody tr")).to_have_count(3)
+    for outcome in ("ran", "repeated", "refused"):
+        expect(calls.get_by_text(outcome, exact=True)).to_be_visible()
+    expect(calls).to_contain_text(message_id)
+    expect(page.locator(".list").first).to_contain_text("event")
     assert_sound(own_console)
     tenant.delete(f"/api/checks/{check}")
 
