@@ -21,6 +21,7 @@ from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.sections import (
     calls,
     cold_start,
+    inbound,
     jail,
     judge,
     memory,
@@ -47,6 +48,7 @@ SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "memory": memory.run,
     "soak": soak.run,
     "webhooks": webhooks.run,
+    "inbound": inbound.run,
     "neighbours": neighbours.run,
     "network": network.run,
     "calls": calls.run,

@@ -19,6 +19,7 @@ class Scale:
     soak_secs: float
     deliveries: int
     delivery_secs: float
+    inbound_calls: int
     neighbour_secs: float
     attack_run_secs: int
     attack_runs: int
@@ -40,6 +41,7 @@ FULL = Scale(
     soak_secs=3600,
     deliveries=10_000,
     delivery_secs=600,
+    inbound_calls=300,
     neighbour_secs=6,
     attack_run_secs=3,
     attack_runs=200,
@@ -60,6 +62,7 @@ QUICK = Scale(
     soak_secs=120,
     deliveries=400,
     delivery_secs=60,
+    inbound_calls=10,
     neighbour_secs=2,
     attack_run_secs=1,
     attack_runs=20,
