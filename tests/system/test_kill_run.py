@@ -16,6 +16,7 @@ import pytest
 from tests.bench.processes import descendants
 from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, REQUIRED_SECS, VARIABLES, kill_run
+from tests.system.kill_run.signed_calls import signed_calls_run
 from tests.system.local_stack import ROOT, LocalStack, find_runner, traces, wait_for
 
 SEED = 259
@@ -33,6 +34,13 @@ def test_kills_of_every_part_and_of_everything_lose_nothing(own_stack: Callable[
     assert {kill.victim for kill in report.kills} == {*Victim}, story
     assert "webhook.after_send" in {kill.failpoint for kill in report.kills}, story
     assert report.judgement.duplicates, story
+
+
+@pytest.mark.timeout(QUIET_SECS + 300)
+def test_each_signed_call_sent_three_times_has_one_run_and_one_delivery(own_stack: Callable[..., LocalStack]) -> None:
+    report = signed_calls_run(own_stack(**VARIABLES), events=200, kills=5, seed=SEED)
+    assert report.problems == [], report.summary
+    assert (report.calls, report.kills.total()) == (600, 5), report.summary
 
 
 def working_runner(kill_run: int, folder: Path) -> int | None:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from tests.system.kill_run.plan import make_plan
 from tests.system.kill_run.run import VARIABLES, kill_run
+from tests.system.kill_run.signed_calls import signed_calls_run
 from tests.system.local_stack import LocalStack
+
+_MOST_SHOWN = 20
 
 
 def main() -> int:
@@ -22,6 +25,12 @@ def main() -> int:
     parser.add_argument("--secs", type=float, default=120, help="how long parts are killed (default 120)")
     parser.add_argument("--submissions", type=int, default=300, help="how many meanwhile (default 300)")
     parser.add_argument("--seed", type=int, help="repeats the plan of an earlier run (default: a new one)")
+    parser.add_argument(
+        "--signed-calls", type=int, metavar="N", help="instead: so many events of a check, each sent 3 times"
+    )
+    parser.add_argument(
+        "--kills", type=int, default=10, help="processes to kill meanwhile, with --signed-calls (default 10)"
+    )
     parser.add_argument("--log", type=Path, help="keep the stack's log here")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -31,6 +40,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="rustbox-kill-") as folder:
         stack = LocalStack(Path(folder) / "state", **VARIABLES)
         try:
+            if arguments.signed_calls is not None:
+                return _signed_calls(stack, arguments.signed_calls, arguments.kills, seed)
             report = kill_run(stack, make_plan(seed, arguments.secs, arguments.submissions), seed, _tell)
         finally:
             if arguments.log is not None and stack.log_path.exists():
@@ -43,6 +54,14 @@ def main() -> int:
     )
     _tell(report.summary)
     return 0 if report.is_good else 1
+
+
+def _signed_calls(stack: LocalStack, events: int, kills: int, seed: int) -> int:
+    report = signed_calls_run(stack, events, kills, seed)
+    for problem in report.problems[:_MOST_SHOWN]:
+        _tell(problem)
+    _tell(report.summary)
+    return 1 if report.problems else 0
 
 
 def _leave(number: int, _frame: object) -> None:
