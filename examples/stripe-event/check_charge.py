@@ -1,0 +1,18 @@
+"""Read an event of Stripe, and fail if its charge is not plausible."""
+
+import json
+import sys
+
+CURRENCIES = {"eur", "usd"}
+MOST = 100_000  # in cents
+
+# https://docs.stripe.com/api/charges/object
+charge = json.load(sys.stdin)["data"]["object"]
+amount, currency = charge["amount"], charge["currency"]
+problems = []
+if not 0 < amount <= MOST:
+    problems.append(f"an amount of {amount} is not above 0 and at most {MOST}")
+if currency not in CURRENCIES:
+    problems.append(f"the currency {currency} is none of ours")
+print("\n".join(problems) or f"{amount} {currency} is plausible")
+sys.exit(1 if problems else 0)
