@@ -57,6 +57,7 @@ TEMPLATE = ROOT / "template.yaml"
 OUTPUTS = {
     "InteractiveQueueUrl": "https://sqs/i",
     "BatchQueueUrl": "https://sqs/b",
+    "NetworkQueueUrl": "https://sqs/n",
     "CompletionsQueueUrl": "https://sqs/c",
     "PayloadsBucketName": "payloads",
     "SubmissionVisibilitySecs": "90",

@@ -83,9 +83,12 @@ function QuietTimes({ times, change }) {
 }
 
 /** The settings as the API takes them. Throws SyntaxError for assertions that are no JSON. */
-function settings({ kind, name, language, code, schedule, timezone, grace_minutes: grace, assertions, tags, quiet }) {
+function settings({ kind, name, language, code, schedule, timezone, grace_minutes: grace, assertions, tags, quiet, hosts }) {
+  const allow = hosts.split(/[\s,]+/).filter(Boolean);
   const shared = { name, timezone, tags: tags.split(/[\s,]+/).filter(Boolean), schedule: schedule.trim() || null };
-  const own = kind === "heartbeat" ? { grace_minutes: Number(grace) } : { language, code, assertions: JSON.parse(assertions) };
+  const network = allow.length > 0 ? { allow } : null;
+  const program = () => ({ language, code, network, assertions: JSON.parse(assertions) });
+  const own = kind === "heartbeat" ? { grace_minutes: Number(grace) } : program();
   return { ...shared, ...own, quiet: quiet.map((each) => ({ timezone, ...each })) };
 }
 
@@ -100,6 +103,7 @@ export class CheckForm extends Component {
       code: check.code || SAMPLES.python,
       language: check.language ?? "python",
       tags: check.tags.join(", "),
+      hosts: check.network?.allow.join(", ") ?? "",
       assertions: JSON.stringify(check.assertions, null, 2),
       error: null,
       made: null,
@@ -124,7 +128,7 @@ export class CheckForm extends Component {
     }
   };
 
-  render({ check }, { made, error, kind, name, language, code, schedule, timezone, assertions, tags, quiet, ...state }) {
+  render({ check }, { made, error, kind, name, language, code, schedule, timezone, assertions, tags, quiet, hosts, ...state }) {
     if (made) {
       return html`<${PingUrl} url=${made.url} /><p><a href=${`#/checks/${made.id}`}>Open the heartbeat</a></p>`;
     }
@@ -155,6 +159,8 @@ export class CheckForm extends Component {
         html`<div class="row"><label>Language <select value=${language} onChange=${this.set("language")}>
             ${Object.keys(SAMPLES).map((each) => html`<option value=${each}>${each}</option>`)}</select></label></div>
           <${Editor} id="check-code" label="Program" code=${code} language=${language} onChange=${(text) => this.setState({ code: text })} />
+          <label>Hosts that the program may reach
+            <input value=${hosts} onInput=${this.set("hosts")} placeholder="none; api.example.com, *.example.org:8443" spellcheck=${false} /></label>
           <label>Assertions, in JSON; without one about the verdict, it must be AC
             <textarea rows="4" value=${assertions} onInput=${this.set("assertions")} spellcheck=${false}></textarea></label>`
       }

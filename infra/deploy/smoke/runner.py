@@ -26,6 +26,7 @@ def settings(target: Target, outputs: Mapping[str, str]) -> dict[str, str]:
     variables = {
         "INTERACTIVE_QUEUE_URL": outputs["InteractiveQueueUrl"],
         "BATCH_QUEUE_URL": outputs["BatchQueueUrl"],
+        "NETWORK_QUEUE_URL": outputs["NetworkQueueUrl"],
         "COMPLETIONS_QUEUE_URL": outputs["CompletionsQueueUrl"],
         "PAYLOADS_BUCKET": outputs["PayloadsBucketName"],
         "VISIBILITY_SECS": outputs["SubmissionVisibilitySecs"],
