@@ -21,7 +21,8 @@ from sandbox_runtime.network.proxy.settings import ProxySettings
 CODE = "from sandbox_runtime.network.proxy.process.main import main; main(CONTROL_FD)"
 _PROJECT_ROOT = Path(__file__).parents[3]
 _NUMBERS = itertools.count()  # a process may die slowly: the next one has groups of its own
-_MEMORY_BYTES = 256 << 20
+# The sockets of all runs; cgroup v2 counts them as memory. Those of one connection have 1 MiB at most.
+_MEMORY_BYTES, _SOCKET_BYTES = 256 << 20, 128 << 20
 _ERROR_BYTES = 4_096
 
 
@@ -44,6 +45,7 @@ class ProxyProcess:
         groups = open_groups(f"egress-proxy-{next(_NUMBERS)}")
         stack.callback(_close_groups, groups)
         groups.prepare(_LIMITS)
+        groups.bound_sockets(_SOCKET_BYTES)
         entry_fds = [*groups.init_entry_fds, *groups.program_entry_fds]
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox_runtime.jail.controls.cgroup.base import _mounts
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
 from sandbox_runtime.network.proxy import EgressProxy
 from sandbox_runtime.network.proxy.settings import HOST_NAME
@@ -212,6 +213,22 @@ def test_a_run_leaves_no_descriptor_in_the_runner(run_with_network: Run, served:
     for _ in range(5):
         run_with_network("python", code)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_memory_of_the_proxys_sockets_is_bounded(run_with_network: Run, proxy: EgressProxy) -> None:
+    run_with_network("python", "print()")  # the proxy lives now
+    lines = [line.split(":", 2) for line in Path(f"/proc/{proxy.pid}/cgroup").read_text().splitlines()]
+    (path,) = [path.lstrip("/") for _, names, path in lines if "memory" in names.split(",") or not names][:1]
+    limits = ("memory.kmem.tcp.limit_in_bytes", "memory.max")
+    found = [
+        base / path / limit
+        for kind in ("cgroup", "cgroup2")
+        for base, _ in _mounts(kind)
+        for limit in limits
+        if (base / path / limit).exists()
+    ]
+    assert {int(limit.read_text()) for limit in found} <= {128 << 20, 256 << 20}
+    assert found != []
 
 
 def test_a_run_without_network_has_no_evidence_of_it(run: Run) -> None:
