@@ -82,6 +82,7 @@ class Failure(StrEnum):
     TOO_MANY_OPEN = "too many open connections"
     TOO_MANY_CONNECTIONS = "too many connections"
     TOO_MANY_BYTES = "too many bytes"
+    TOO_MUCH_WORK = "too much work for the proxy"
     RUN_ENDED = "run ended before the connection was made"
     PROXY_FAILED = "proxy failed"
 

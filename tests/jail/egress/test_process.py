@@ -156,6 +156,25 @@ def is_refused(asking: socket.socket) -> bool:
     return False
 
 
+@pytest.mark.parametrize(("cpu_secs", "failure"), [(0.05, Failure.TOO_MUCH_WORK), (60, None)])
+def test_a_run_that_costs_the_proxy_much_cpu_time_loses_its_network(
+    world: World, cpu_secs: float, failure: Failure | None
+) -> None:
+    world.resolver.set(NAME, TARGET)
+    settings = weakened("limits")[0]
+    proxy = EgressProxy(replace(settings, limits=replace(settings.limits, cpu_secs=cpu_secs)))
+    try:
+        with GuestRun(proxy, world.runner, HOSTS) as run:
+            with suppress(OSError), run.connect(NAME, ECHO) as connected:
+                for _ in range(2_000):
+                    connected.sendall(b"x")
+                    connected.recv(1)
+            (entry,) = run.end().connections
+        assert entry.first_error == failure
+    finally:
+        proxy.close()
+
+
 def test_a_proxy_has_a_bounded_number_of_runs(world: World) -> None:
     proxy = EgressProxy(
         weakened()[0], f"from sandbox_runtime.network.proxy.process import main as m; m._MAX_RUNS = 2\n{CODE}"

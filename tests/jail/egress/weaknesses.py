@@ -26,6 +26,7 @@ _WIDE = RunLimits(
     queries=1 << 20,
     wildcard_names=1 << 14,
     wildcard_chars=253,
+    cpu_secs=3_600,
 )
 
 _ADDRESSES = """

@@ -48,7 +48,7 @@ class _Way:
             sent = self.sink.send(data)
         except BlockingIOError:
             sent = 0
-        self.pending = bytes(data[sent:])
+        self.pending = b"" if sent == len(data) else bytes(data[sent:])
 
     def end_if_done(self) -> None:
         """Hand the end of the source on, after its last byte."""
@@ -77,6 +77,7 @@ class Connection:
         self._sent: _Way | None = None
         self._received: _Way | None = None
         self._is_closed = False
+        self._events = 0, 0
         self._failure: Failure | None = None
         self._deadline = time.monotonic() + limits.connect_secs
         host.connections += 1
@@ -179,8 +180,11 @@ class Connection:
             else:
                 self.fail(self._failure)
             return
-        self._poll.watch(self._program, _events(sent, received), self._on_program)
-        self._poll.watch(self._target, _events(received, sent), self._on_target)
+        events = _events(sent, received), _events(received, sent)
+        if events != self._events:
+            self._events = events
+            self._poll.watch(self._program, events[0], self._on_program)
+            self._poll.watch(self._target, events[1], self._on_target)
 
     @property
     def is_settled(self) -> bool:

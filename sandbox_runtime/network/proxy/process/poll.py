@@ -43,10 +43,12 @@ class Poll:
         if self._watched.pop(watched.fileno(), None) is not None:
             self._epoll.unregister(watched.fileno())
 
-    def step(self) -> None:
-        """Handle one event."""
+    def step(self) -> bool:
+        """Handle one event. False: there was none."""
         for fd, _ in self._epoll.poll(0, 1):
             self._watched[fd][1]()
+            return True
+        return False
 
     def close(self) -> None:
         """Close the descriptor. The sockets belong to others."""

@@ -42,6 +42,7 @@ class Run:
         self._addresses = RealAddresses(self.poll, outside.resolvers, outside.routes, outside.settings)
         self._connections: set[Connection] = set()
         self._accepted = 0
+        self._cpu_secs_left = self._limits.cpu_secs
         self._listeners: list[socket.socket] = []
         for kind, listener in listeners:
             self._add(kind, listener)
@@ -98,6 +99,15 @@ class Run:
             self.poll.forget(listener)
             listener.close()
         self._listeners.clear()
+
+    def spend(self, cpu_secs: float) -> None:
+        """Count CPU time of this process. A run that needs too much, such as for single bytes, loses its network."""
+        self._cpu_secs_left -= cpu_secs
+        if self._cpu_secs_left < 0:
+            for connection in list(self._connections):
+                connection.fail(Failure.TOO_MUCH_WORK)
+            self._stop_listening()
+            self._name_service.close()
 
     def tick(self, now: float) -> None:
         """Apply the limits of time."""

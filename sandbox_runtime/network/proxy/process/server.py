@@ -16,6 +16,8 @@ from sandbox_runtime.network.proxy.process.run import Outside, Run
 
 _TICK_SECS: Final = 0.1
 _MAX_REPORTED_ERRORS: Final = 20
+# Of the only run with an event. A run that comes meanwhile waits for so many, some 0.1 ms.
+_STEPS_ALONE: Final = 3
 
 
 class Server:
@@ -31,11 +33,13 @@ class Server:
 
     def serve(self) -> None:
         """Return when the runner has closed its end."""
-        next_tick = time.monotonic() + _TICK_SECS
+        next_tick, control_fd = time.monotonic() + _TICK_SECS, self._control.fileno()
         while True:
-            for fd, _ in self._epoll.poll(_TICK_SECS if self._runs else None):
-                if fd != self._control.fileno():
-                    self._step(fd)
+            ready = self._epoll.poll(_TICK_SECS if self._runs else None)
+            most_steps = _STEPS_ALONE if len(ready) == 1 else 1
+            for fd, _ in ready:
+                if fd != control_fd:
+                    self._step(fd, most_steps)
                 elif not self._handle_request():
                     return
             now = time.monotonic()
@@ -43,12 +47,15 @@ class Server:
                 next_tick = now + _TICK_SECS
                 self._tick(now)
 
-    def _step(self, fd: int) -> None:
+    def _step(self, fd: int, most_steps: int) -> None:
         run = self._by_fd.get(fd)
         if run is None:
             return
         try:
-            run.poll.step()
+            begun = time.thread_time()
+            while most_steps and run.poll.step():
+                most_steps -= 1
+            run.spend(time.thread_time() - begun)
         except Exception:  # noqa: BLE001 - an error of ours may end this run, and no other
             self._abandon(run)
 

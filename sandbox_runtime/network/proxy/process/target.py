@@ -132,7 +132,7 @@ class Connector:
             return
         code = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         # On loopback a port without a listener can connect to itself.
-        if not code and connected.getsockname() == connected.getpeername():
+        if not code and self._address in _HOST_ADDRESSES and connected.getsockname() == connected.getpeername():
             code = errno.ECONNREFUSED
         if code:
             self._fail(code)
