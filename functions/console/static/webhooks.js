@@ -37,7 +37,7 @@ class NewEndpoint extends Component {
       <form class="row" onSubmit=${this.create}>
         <label class="grow">URL of your receiver
           <input name="url" type="url" required placeholder="https://…" /></label>
-        <label><input name="check" type="checkbox" /> Also the end of every run of a check</label>
+        <label class="tick"><input name="check" type="checkbox" /> Also the end of every run of a check</label>
         <button class="primary">Create</button>
       </form>
       ${error && html`<${Problem} error=${error} />`}

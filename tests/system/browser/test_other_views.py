@@ -101,10 +101,14 @@ def test_an_endpoint_made_here_shows_its_secret_once(own_console: Console, tenan
     page = own_console.open("webhooks")
     page.get_by_text("Add an endpoint").click()
     page.get_by_label("URL of your receiver").fill("http://127.0.0.1:9/")
+    page.get_by_label("Also the end of every run of a check").check()
+    assert_sound(own_console)
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("status").filter(has_text="Created.")).to_contain_text("whsec_")
     expect(page.locator(".card")).to_have_count(1)
-    tenant.delete(f"/api/webhooks/{tenant.get('/api/webhooks').json()['items'][0]['id']}")
+    (made,) = tenant.get("/api/webhooks").json()["items"]
+    assert made["kinds"] == ["run", "judge", "check"]
+    tenant.delete(f"/api/webhooks/{made['id']}")
 
 
 def has_state(tenant: httpx.Client, path: str, state: str) -> bool:
