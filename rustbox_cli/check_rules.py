@@ -54,8 +54,8 @@ def _told(error: Any) -> Iterator[Problem]:
     place = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
-        for name in (name for name in error.instance if name not in known):
-            yield Problem((*place, name), f"there is no such setting{_meant(str(name), known)}")
+        for name in (str(name) for name in error.instance if name not in known):  # a number is a key too in YAML
+            yield Problem((*place, name), f"there is no such setting{_meant(name, known)}")
     elif error.validator == "required":
         for name in (name for name in error.validator_value if name not in error.instance):
             yield Problem(place, f"{name} is missing")
