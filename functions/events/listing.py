@@ -14,7 +14,7 @@ from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.model import Entry
 from functions.event_log.rows import list_pk, to_entry
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, SUBMISSION_EVENTS
+from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_REPORT, SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,9 +48,11 @@ class OtherEvents(Table):
             ":last": last,
             ":now": self._clock() // MS_PER_SEC,
         }
-        names, condition = {"#ttl": "ttl"}, "#ttl > :now"
-        if filters.types is not None:
-            names["#type"] = "type"
+        names, condition = {"#ttl": "ttl", "#type": "type"}, "#ttl > :now"
+        if filters.types is None:
+            condition += " AND NOT #type IN (:report)"  # a request to another service, not an event for clients
+            values[":report"] = EVENT_REPORT
+        else:
             types = {f":type_{number}": name for number, name in enumerate(sorted(filters.types))}
             condition += f" AND #type IN ({', '.join(types)})"
             values |= types

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from functions.aws.dynamodb.items import from_item, to_item
+from functions.checks.runs.commit import Commit
 from functions.checks.runs.model import Run, RunKind, RunStatus
 from functions.checks.runs.rows import run_item, to_run
 from functions.checks.settings.check_settings import CheckSettings
@@ -22,6 +23,8 @@ SETTINGS: dict[str, Any] = {
     "limits": {"memory_mb": 64.0},
     "env": {"TOKEN": "***"},
     "event_as": "variable",
+    "events": [],
+    "match": {},
     "schedule": "rate(5 minutes)",
     "timezone": "UTC",
     "spread_minutes": 0,
@@ -98,6 +101,7 @@ RUN_ROW: dict[str, Any] = {
     "reason": "why",
     "event": '{"a":1}',
     "chain": 2,
+    "commit": {"repository": "octo-org/hello", "sha": "a"},
     "due_at_ms": 1764000060000,
     "due_shard": "DUE#1",
     "submission_id": "s",
@@ -122,6 +126,7 @@ RUN = Run(
     reason="why",
     event='{"a":1}',
     chain=2,
+    commit=Commit("octo-org/hello", "a"),
     due_at_ms=1764000060000,
     submission_id="s",
     verdict="RE",
@@ -161,6 +166,12 @@ def test_a_check_is_written_as_by_version_0_1_and_read_back() -> None:
     assert written == {name: value for name, value in CHECK_ROW.items() if name != "standing"}
     assert from_item(to_item(source_row(CHECK))) == SOURCE_ROW
     assert to_check(CHECK_ROW, SOURCE_ROW) == CHECK
+
+
+def test_the_token_of_a_report_is_in_the_row_of_the_source() -> None:
+    row = SOURCE_ROW | {"report_box": b"sealed too"}
+    assert to_check(CHECK_ROW, row) == replace(CHECK, report_box=b"sealed too")
+    assert from_item(to_item(source_row(replace(CHECK, report_box=b"sealed too")))) == row
 
 
 def test_a_check_without_its_source_has_no_program_and_no_sealed_values() -> None:

@@ -62,6 +62,16 @@ def test_only_the_account_has_every_permission_on_the_key(deployed: dict[str, An
     assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
 
+def test_only_the_senders_of_webhooks_can_open_the_token_of_a_report(deployed: dict[str, Any]) -> None:
+    may_open = set()
+    for name, statement in statements(deployed):
+        conditions = statement.get("Condition", {}).get("StringEquals", {})
+        purpose = conditions.get("kms:EncryptionContext:purpose", "report")
+        if "kms:Decrypt" in statement["Action"] and "report" in purpose:
+            may_open.add(name)
+    assert may_open == {"WebhookFunctionRole", "EndpointsFunctionRole"}
+
+
 def test_runner_may_use_its_queues_write_outputs_and_read_cases_and_nothing_else(deployed: dict[str, Any]) -> None:
     allowed = {
         action: sorted(set(references(statement["Resource"])))

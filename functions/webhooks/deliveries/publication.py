@@ -13,7 +13,7 @@ from functions.event_log.rows import event_row, list_row, new_row
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row, queue_row
-from functions.webhooks.vocabulary.event_types import EVENT_REPORT, SUBMISSION_EVENTS
+from functions.webhooks.vocabulary.event_types import SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,14 +51,14 @@ def plan_publication(
     """Plan the rows and hints of an event. `table_name`: the deliveries table.
 
     Targets: the run's own URL, and every endpoint that subscribes. A disabled endpoint gets a paused delivery without a
-    hint. The event of a submission's end needs no list row: its submission is listed. A report is in no list.
+    hint. The event of a submission's end needs no list row: its submission is listed.
     """
     ttl = (now_ms + TTL_MS) // MS_PER_SEC
     deliveries = tuple(_deliveries(event, subscribers, run_target, now_ms))
     rows = [delivery_row(delivery, ttl) for delivery in deliveries]
     ordered = {endpoint.endpoint_id for endpoint in subscribers.endpoints if endpoint.ordered}
     rows += [queue_row(delivery, ttl) for delivery in deliveries if delivery.endpoint_id in ordered]
-    if event.type not in SUBMISSION_EVENTS | {EVENT_REPORT}:
+    if event.type not in SUBMISSION_EVENTS:
         rows.append(list_row(event, now_ms, ttl))
     if subscribers.is_logged(now_ms):
         rows.append(new_row(event, now_ms))

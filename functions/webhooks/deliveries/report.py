@@ -1,6 +1,7 @@
 """Reports: requests that tell another service about a run, with a token in place of a signature. Each is an event.
 
-Only the one delivery of a report has it: neither endpoints, nor the bus, nor the log of events.
+Only the one delivery of a report has it: neither endpoints, nor the bus, nor the log of events. Lists leave it out;
+its row in them lets a purge find it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ ALERT_EVENTS = frozenset({EVENT_DISABLED, EVENT_DEGRADED, EVENT_RECOVERED, EVENT
 EVENT_TEST = "webhook.test"
 """Sent on request only; event filters do not apply."""
 EVENT_REPORT: Final = "check.report"
-"""The report of a run to another service. Only its one delivery has it: no endpoint, bus or list."""
+"""The report of a run to another service. Only its one delivery has it, no endpoint and no bus; lists leave it out."""
 EVENT_CHECK_CHANGED = "check.state.changed"
 EVENT_CHECK_RUN = "check.run.completed"
 EVENT_CHECK_MISSED = "check.run.missed"

@@ -186,6 +186,14 @@ def test_a_report_is_in_no_list_of_events_and_is_shown_by_its_id(world: CheckWor
     assert TOKEN not in repr(shown)
 
 
+def test_a_purge_finds_reports_that_are_not_sent_yet(world: CheckWorld, github: HookReceiver) -> None:
+    pushed(world, reporting(world, github))
+    assert world.parts.deliveries.delete_others(PROJECT_ID) == 2  # the report, and the new state of the check
+    sent(world)
+    assert github.received == []
+    assert [one["state"] for one in deliveries(world)] == ["cancelled"]
+
+
 def test_the_token_is_sealed_hidden_and_kept(
     world: CheckWorld, github: HookReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
