@@ -113,15 +113,15 @@ def _target(account: Aws, target: dict[str, Any]) -> dict[str, str]:
 _CAPACITY = {"ProvisionedThroughput", "WarmThroughput"}
 
 
-def _on_demand(value: Any) -> Any:
+def with_default_capacity(value: Any) -> Any:
     """Return a part of a table with the default of its capacity."""
     match value:
         case {"Fn::If": ["HasProvisionedCapacity", _, default]}:
             return default
         case dict():
-            return {name: _on_demand(part) for name, part in value.items() if name not in _CAPACITY}
+            return {name: with_default_capacity(part) for name, part in value.items() if name not in _CAPACITY}
         case list():
-            return [_on_demand(part) for part in value]
+            return [with_default_capacity(part) for part in value]
     return value
 
 
@@ -130,7 +130,7 @@ def create(account: Aws, logical_id: str, resource: dict[str, Any]) -> None:
     name, properties = logical_id.lower(), resource.get("Properties", {})
     if resource["Type"] == "AWS::DynamoDB::Table":
         known = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        arguments = _on_demand({key: properties[key] for key in known if key in properties})
+        arguments = with_default_capacity({key: properties[key] for key in known if key in properties})
         account.client("dynamodb").create_table(TableName=name, **arguments)
     elif resource["Type"] == "AWS::SQS::Queue":
         # A redrive policy would need the other queue's address; what dead letters do is tested by calling the sweeper.

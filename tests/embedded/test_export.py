@@ -18,6 +18,7 @@ from functions.checks.views import check_view
 from functions.event_log.consumer_store import ConsumerStore
 from functions.event_log.rows import count_key
 from functions.projects.model import Project
+from functions.projects.network.access import NetworkAccess, ProjectNetwork
 from functions.projects.quota import Quota
 from functions.projects.store import KeyProblem, ProjectStore
 from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
@@ -39,6 +40,7 @@ from tests.embedded.backend import Backend, session_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 QUOTA = Quota(per_minute=7, per_day=70, in_flight=2)
+NETWORK = ProjectNetwork(NetworkAccess.LISTED, ("*.example.com:443",), mb_per_day=7)
 NOW_MS = 1_800_000_000_000
 
 
@@ -69,7 +71,7 @@ def sides(tmp_path: Path) -> Iterator[tuple[Side, Side]]:
 
 
 def fill(side: Side) -> str:
-    side.project_store.create_project(Project("p1", "Mine", ("judge",), {"judge": QUOTA}))
+    side.project_store.create_project(Project("p1", "Mine", ("judge",), {"judge": QUOTA}, NETWORK))
     side.project_store.create_project(Project("dev", "Development"))
     side.project_store.issue_key("dev", api_key=API_KEY)
     endpoint = Endpoint(
@@ -136,7 +138,7 @@ def test_an_export_works_with_another_key(
     do_import(monkeypatch, after, path)
     project = after.project_store.find_key(api_key)
     assert isinstance(project, Project)
-    assert (project.name, project.quotas) == ("Mine", {"judge": QUOTA})
+    assert (project.name, project.quotas, project.network) == ("Mine", {"judge": QUOTA}, NETWORK)
     assert after.project_store.find_key(API_KEY) is KeyProblem.UNKNOWN
     (endpoint,) = after.endpoint_store.list_all("p1")
     (original,) = before.endpoint_store.list_all("p1")

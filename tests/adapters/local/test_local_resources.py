@@ -4,7 +4,7 @@ import pytest
 
 from functions.aws.dynamodb.items import to_item
 from infra.local.aws.resources import _create_key, _create_table
-from tests.adapters.aws_account import Aws, load_template
+from tests.adapters.aws_account import Aws, load_template, with_default_capacity
 
 
 @pytest.mark.answered_by("moto")  # the engine does not list keys
@@ -20,7 +20,7 @@ def test_a_key_is_made_once_and_found_again(aws: Aws) -> None:
 @pytest.mark.answered_by("engine", "moto")
 def test_a_table_of_an_older_start_gets_the_indexes_that_it_lacks(aws: Aws) -> None:
     dynamodb = aws.client("dynamodb")
-    properties = load_template()["Resources"]["DeliveriesTable"]["Properties"]
+    properties = with_default_capacity(load_template()["Resources"]["DeliveriesTable"]["Properties"])
     indexes = properties["GlobalSecondaryIndexes"]
     older = properties | {
         "GlobalSecondaryIndexes": indexes[:1],
@@ -40,7 +40,7 @@ def test_a_table_of_an_older_start_gets_the_indexes_that_it_lacks(aws: Aws) -> N
 @pytest.mark.answered_by("engine", "moto")
 def test_an_index_that_the_template_lost_stays_usable_when_another_is_added(aws: Aws) -> None:
     dynamodb = aws.client("dynamodb")
-    properties = load_template()["Resources"]["DeliveriesTable"]["Properties"]
+    properties = with_default_capacity(load_template()["Resources"]["DeliveriesTable"]["Properties"])
     gone = {
         "IndexName": "gone",
         "KeySchema": [{"AttributeName": "old_key", "KeyType": "HASH"}],
