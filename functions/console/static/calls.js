@@ -19,7 +19,7 @@ function Row(call) {
 export function Calls({ calls }) {
   if (!calls.verification && calls.items.length === 0) return null;
   return html`<h2 class="after">Calls</h2>
-    <p class="quiet">Signed calls to <code>${calls.url}</code>: the last 20 that were genuine, and the last 20 that were refused.</p>
+    <p class="quiet">Calls to <code>${calls.url}</code>, signed as ${calls.verification?.verify ?? "nothing"}; the last 20 that were genuine, and the last 20 that were refused.</p>
     ${
       calls.items.length === 0
         ? html`<p class="quiet">No calls in the last seven days.</p>`

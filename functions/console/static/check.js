@@ -8,6 +8,7 @@ import { Action, Facts, Foreign, Loaded, Output, Table, Time } from "./parts.js"
 import { PingUrl } from "./ping_url.js";
 import { Badge } from "./result.js";
 import { Sparkline } from "./sparkline.js";
+import { Verification } from "./verification.js";
 import { plain, seconds, shortId } from "./words.js";
 
 const TONES = { up: "AC", failing: "bad", late: "bad", error: "MLE", flaky: "slow", new: "open", paused: "open" };
@@ -85,7 +86,8 @@ export class Check extends Component {
         <${Outputs} ...${data} />
         <h2 class="after">${data.check.kind === "heartbeat" ? "Pings" : "Runs"}</h2>
         <${History} check=${data.check} runs=${data.runs} />
-        <${Calls} calls=${data.calls} />`} />`;
+        <${Calls} calls=${data.calls} />
+        ${data.check.kind === "program" && html`<${Verification} id=${id} verify=${data.calls.verification?.verify} />`}`} />`;
   }
 }
 
@@ -111,6 +113,8 @@ function Figures({ check }) {
     ["Quiet times", check.quiet.map(quietText).join("; ")],
     ["Muted until", check.muted_until && html`<${Time} at=${check.muted_until} />`],
     ["Tags", check.tags.join(", ")],
+    ["Events", check.events.join(", ")],
+    ["Match", Object.entries(check.match).map(([path, value]) => `${path} is ${JSON.stringify(value)}`).join("; ")],
     ["Runbook", check.runbook_url && html`<a href=${check.runbook_url} rel="noreferrer"><${Foreign} text=${check.runbook_url} /></a>`],
     ["Language", check.language],
     ["Uptime, 7 days", share(statistics?.uptime_7d)],

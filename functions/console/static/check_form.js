@@ -19,6 +19,8 @@ const NEW = {
   assertions: [],
   tags: [],
   quiet: [],
+  events: [],
+  match: {},
 };
 
 /** The next five times of a schedule, or why it has none. */
@@ -82,13 +84,31 @@ function QuietTimes({ times, change }) {
       Add a quiet time</button></fieldset>`;
 }
 
-/** The settings as the API takes them. Throws SyntaxError for assertions that are no JSON. */
-function settings({ kind, name, language, code, schedule, timezone, grace_minutes: grace, assertions, tags, quiet, hosts }) {
+const parsed = (name, text) => {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${name}: ${error.message}`);
+  }
+};
+
+/** The settings of a program alone. Throws Error for assertions or values to match that are no JSON. */
+function program({ language, code, assertions, hosts, events, match }) {
   const allow = hosts.split(/[\s,]+/).filter(Boolean);
+  return {
+    language,
+    code,
+    network: allow.length > 0 ? { allow } : null,
+    assertions: parsed("Assertions", assertions),
+    events: events.split(",").map((each) => each.trim()).filter(Boolean),
+    match: parsed("Match", match || "{}"),
+  };
+}
+
+/** The settings as the API takes them. Throws as `program` does. */
+function settings({ kind, name, schedule, timezone, grace_minutes: grace, tags, quiet, ...rest }) {
   const shared = { name, timezone, tags: tags.split(/[\s,]+/).filter(Boolean), schedule: schedule.trim() || null };
-  const network = allow.length > 0 ? { allow } : null;
-  const program = () => ({ language, code, network, assertions: JSON.parse(assertions) });
-  const own = kind === "heartbeat" ? { grace_minutes: Number(grace) } : program();
+  const own = kind === "heartbeat" ? { grace_minutes: Number(grace) } : program(rest);
   return { ...shared, ...own, quiet: quiet.map((each) => ({ timezone, ...each })) };
 }
 
@@ -105,6 +125,8 @@ export class CheckForm extends Component {
       tags: check.tags.join(", "),
       hosts: check.network?.allow.join(", ") ?? "",
       assertions: JSON.stringify(check.assertions, null, 2),
+      events: check.events.join(", "),
+      match: JSON.stringify(check.match),
       error: null,
       made: null,
     };
@@ -124,7 +146,7 @@ export class CheckForm extends Component {
       if (kind !== "heartbeat") return done(made);
       this.setState({ made: { ...made, ...(await post(`api/checks/${made.id}/ping-url`, {})) }, error: null });
     } catch (error) {
-      this.setState({ error: error instanceof SyntaxError ? new Error(`Assertions: ${error.message}`) : error });
+      this.setState({ error });
     }
   };
 
@@ -162,7 +184,11 @@ export class CheckForm extends Component {
           <label>Hosts that the program may reach
             <input value=${hosts} onInput=${this.set("hosts")} placeholder="none; api.example.com, *.example.org:8443" spellcheck=${false} /></label>
           <label>Assertions, in JSON; without one about the verdict, it must be AC
-            <textarea rows="4" value=${assertions} onInput=${this.set("assertions")} spellcheck=${false}></textarea></label>`
+            <textarea rows="4" value=${assertions} onInput=${this.set("assertions")} spellcheck=${false}></textarea></label>
+          <div class="row"><label class="grow">Signed calls: events that run it <input value=${state.events} onInput=${this.set("events")}
+              placeholder="push, pull_request.opened; empty: all" spellcheck=${false} /></label>
+            <label class="grow">Values to match, in JSON <input value=${state.match} onInput=${this.set("match")}
+              placeholder='{"$.ref": "refs/heads/main"}' spellcheck=${false} /></label></div>`
       }
       <${QuietTimes} times=${quiet} change=${(times) => this.setState({ quiet: times })} />
       ${error && html`<${Problem} error=${error} />`}

@@ -75,7 +75,26 @@ def test_the_calls_of_a_check_show_their_outcomes(own_console: Console, tenant: 
         expect(calls.get_by_text(outcome, exact=True)).to_be_visible()
     expect(calls).to_contain_text(message_id)
     expect(page.locator(".list").first).to_contain_text("event")
+    wait_until(lambda: tenant.get(f"/api/checks/{check}").json()["state"] == "up", 100, "the check is up")
+    page.reload()
+    page.get_by_text("Let a service call this check").click()
+    page.get_by_label("Signed as").select_option("stripe")
+    page.get_by_label("Its secret").fill("short")
+    page.get_by_role("button", name="Replace the secret").click()
+    expect(page.get_by_role("alert")).to_contain_text("whsec_")
+    page.get_by_label("Signed as").select_option("github")
+    page.get_by_label("Its secret").fill("")
+    page.get_by_role("button", name="Replace the secret").click()
+    expect(page.get_by_text("Keep this secret")).to_be_visible()
     assert_sound(own_console)
+    page.get_by_role("link", name="Change").click()
+    page.get_by_label("Signed calls: events").fill("push, pull_request.opened")
+    page.get_by_label("Values to match").fill('{"$.ref": "refs/heads/main"}')
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".facts")).to_contain_text('$.ref is "refs/heads/main"')
+    shown_calls = tenant.get(f"/api/checks/{check}/calls").json()
+    assert shown_calls["verification"]["verify"] == "github"
+    assert tenant.get(f"/api/checks/{check}").json()["events"] == ["push", "pull_request.opened"]
     tenant.delete(f"/api/checks/{check}")
 
 
