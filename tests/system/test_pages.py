@@ -107,6 +107,18 @@ def test_every_command_of_the_page_about_checks_works(stack: LocalStack, client:
     assert client.get(f"/api/checks/{check}").status_code == httpx.codes.NOT_FOUND
 
 
+def test_every_command_of_the_page_about_network_works(stack: LocalStack, tmp_path: Path) -> None:
+    opened, target = shell(stack, tmp_path)
+    with opened as bash:
+        run, projects = (bash.run(block) for block in blocks("docs/network.md"))
+    status, evidence = run.strip().splitlines()
+    assert status == "200"
+    assert evidence.startswith(f"rustbox: host.rustbox.internal:{target} (127.0.0.1): 1 connections, ")
+    assert re.findall(r"access=(\w+)", projects) == ["listed", "public", "none"]
+    assert "allow=*.example.org:443, api.example.com:443" in projects
+    assert "mb_per_day=10240" in projects
+
+
 def test_every_command_of_the_page_about_events_works(stack: LocalStack, client: httpx.Client, tmp_path: Path) -> None:
     opened, port = shell(stack, tmp_path)
     printed: dict[str, str] = {}

@@ -117,6 +117,7 @@ function Figures({ check }) {
     ["Match", Object.entries(check.match).map(([path, value]) => `${path} is ${JSON.stringify(value)}`).join("; ")],
     ["Runbook", check.runbook_url && html`<a href=${check.runbook_url} rel="noreferrer"><${Foreign} text=${check.runbook_url} /></a>`],
     ["Language", check.language],
+    ["May reach", check.network && html`<${Foreign} text=${check.network.allow.join(", ")} />`],
     ["Uptime, 7 days", share(statistics?.uptime_7d)],
     ["Uptime, 30 days", share(statistics?.uptime_30d)],
     ["Wall time p50", statistics?.p50_wall_secs && seconds(statistics.p50_wall_secs)],
