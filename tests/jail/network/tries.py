@@ -18,13 +18,13 @@ from tests.jail.network.worlds import ENGINE_PORT
 NAME, PORT, ADDRESS = "api.test", 8080, "198.18.0.1"
 NEIGHBOURS_PORT = 8081
 
-# Helpers of all tries. Each takes a second at most.
+# Helpers of all tries. TIMEOUT: a short one where nothing must come, and a long one where something must.
 HELPERS = """
 import contextlib, ctypes, errno, fcntl, os, socket, struct, sys, time
 from socket import *
 def reach(address, port, kind=SOCK_STREAM, family=AF_INET, **options):
     with socket(family, kind) as s:
-        s.settimeout(0.5)
+        s.settimeout(TIMEOUT)
         for (level, name), value in options.get("options", {}).items():
             s.setsockopt(level, name, value)
         if "bind" in options:
@@ -122,7 +122,7 @@ _SENDS = [
     Try(
         f"{kind} to {address}",
         "namespace",
-        f"with socket(AF_INET, {sort}) as s:\n    s.settimeout(0.5)\n    tried({call})\n"
+        f"with socket(AF_INET, {sort}) as s:\n    s.settimeout(TIMEOUT)\n    tried({call})\n"
         "    if tried(s.recv, 10): print('ESCAPED')",
     )
     for address in ("169.254.169.254", "10.0.0.1")

@@ -18,8 +18,8 @@ static void get(const char *name, const char *host, const char *port) {
     size_t have = 0;
     ssize_t got = -1;
     int fd = socket(found->ai_family, SOCK_STREAM, 0);
-    struct timeval second = {1, 0};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    struct timeval patience = {strcmp(name, "silent") ? 20 : 1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (connect(fd, found->ai_addr, found->ai_addrlen) == 0) {
         send(fd, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL);
         while (have < sizeof text - 1 && (got = read(fd, text + have, sizeof text - 1 - have)) > 0) have += got;

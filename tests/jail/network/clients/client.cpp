@@ -9,14 +9,14 @@
 #include <sys/time.h>
 #include <system_error>
 #include <unistd.h>
-std::string get(const std::string &host, const std::string &port) {
+std::string get(const std::string &host, const std::string &port, int secs) {
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_STREAM;
     if (int problem = getaddrinfo(host.c_str(), port.c_str(), &hints, &found)) return gai_strerror(problem);
     std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, freeaddrinfo);
     int fd = socket(found->ai_family, found->ai_socktype, 0);
-    timeval second{1, 0};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    timeval patience{secs, 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (connect(fd, found->ai_addr, found->ai_addrlen)) return std::generic_category().message(errno);
     const std::string request = "GET / HTTP/1.0\r\n\r\n";
     send(fd, request.data(), request.size(), MSG_NOSIGNAL);
@@ -32,5 +32,5 @@ std::string get(const std::string &host, const std::string &port) {
 int main() {
     std::string name, scheme, host, port;
     while (std::cin >> name >> scheme >> host >> port)
-        if (scheme == "http") std::cout << name << ": " << get(host, port) << std::endl;
+        if (scheme == "http") std::cout << name << ": " << get(host, port, name == "silent" ? 1 : 20) << std::endl;
 }

@@ -23,7 +23,11 @@ func main() {
 		if word[0] == "bad_certificate" {
 			config = nil
 		}
-		client := http.Client{Timeout: time.Second, Transport: &http.Transport{TLSClientConfig: config}}
+		patience := 20 * time.Second
+		if word[0] == "silent" {
+			patience = time.Second
+		}
+		client := http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: config}}
 		answer, err := client.Get(fmt.Sprintf("%s://%s:%s/", word[1], word[2], word[3]))
 		if err != nil {
 			fmt.Printf("%s: %v\n", word[0], err)

@@ -32,7 +32,7 @@ public class Main {
             if (scheme.equals("https") && !name.equals("bad_certificate")) builder.sslContext(trusting());
             try {
                 HttpRequest request = HttpRequest.newBuilder(URI.create(scheme + "://" + host + ":" + port + "/"))
-                    .timeout(Duration.ofSeconds(name.equals("silent") ? 1 : 5)).build();
+                    .timeout(Duration.ofSeconds(name.equals("silent") ? 1 : 20)).build();
                 System.out.println(name + ": " + builder.build().send(request, HttpResponse.BodyHandlers.ofString()).body());
             } catch (java.io.IOException error) {
                 Throwable cause = error;

@@ -7,7 +7,7 @@ for line in sys.stdin:
     context = {"context": trusting if case != "bad_certificate" else ssl.create_default_context()}
     try:
         with urllib.request.urlopen(
-            f"{scheme}://{host}:{port}/", timeout=1, **(context if scheme == "https" else {})
+            f"{scheme}://{host}:{port}/", timeout=1 if case == "silent" else 20, **(context if scheme == "https" else {})
         ) as answer:
             print(f"{case}: {answer.read().decode()}")
     except (OSError, http.client.HTTPException) as error:
