@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from functions.submissions.accept.requests import STDIN_MAX_BYTES
 from infra.local.http import request_threads
+from infra.local.http.gateway import CALL_MAX_BYTES
 from infra.local.invoker import LambdaContext
 from tests.local_front import gateway
 
@@ -56,6 +58,30 @@ def test_a_request_over_10_mib_is_refused_by_the_gateway() -> None:
     function = _Function(_ok)
     status, body = _post(function, b"x" * (10 * MIB + 1))
     assert (status, json.loads(body), function.events) == (413, {"message": "Request Entity Too Large"}, [])
+
+
+def test_a_signed_call_that_is_too_large_is_refused_by_its_length_before_it_is_read() -> None:
+    assert CALL_MAX_BYTES == STDIN_MAX_BYTES
+    reads = list[bool]()
+    function = _Function(lambda event: {"statusCode": 413, "body": event.get("body", "not read")})
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/checks/an-id/events",
+        "query_string": b"",
+        "headers": [(b"content-length", b"%d" % (CALL_MAX_BYTES + 1))],
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        reads.append(True)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(gateway(function)(scope, receive, send))
+    assert (sent[0]["status"], sent[1]["body"], reads) == (413, b"not read", [])
 
 
 def test_an_event_over_6_mib_does_not_reach_the_function() -> None:

@@ -133,6 +133,13 @@ def test_a_body_beyond_the_limit_is_413_and_in_the_log_genuine_or_not(world: Che
     assert world.runs(caller.check) == []
 
 
+def test_a_body_that_is_too_large_by_its_length_is_413_before_it_is_read(world: CheckWorld) -> None:
+    caller = Caller(world)
+    assert caller.post({"content-length": "262145"}, "").status == 413
+    assert caller.post({"content-length": "9" * 5_000}, "").status == 401
+    assert {each["outcome"] for each in caller.log} == {"refused"}
+
+
 def test_a_body_that_left_the_bucket_ends_the_run_with_its_reason(world: CheckWorld) -> None:
     caller = Caller(world)
     caller.send("x" * 70_000)
