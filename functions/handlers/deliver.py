@@ -6,11 +6,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions import otlp
 from functions.aws.deployment import preload
 from functions.handlers.batches import handle_batch
 from functions.handlers.chat_cards import CardDeployment
 from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger, metrics
+from functions.webhooks.deliveries.attempt_span import keep_attempt
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.sending.attempt.deliverer import Attempted, Deliverer
@@ -65,6 +67,8 @@ def _deliver(record: SQSRecord, until_ms: int) -> None:
 
 def _report(attempted: Attempted) -> None:
     delivery, reply = attempted.delivery, attempted.reply
+    if otlp.is_on():
+        keep_attempt(delivery, reply, SERVICE, wired().clock())
     outcome = attempted.transition.state.value if attempted.recorded else "lease_lost"
     logger(SERVICE).info(
         "Delivery attempted",

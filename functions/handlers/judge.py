@@ -23,6 +23,7 @@ preload(
     "submissions.accept.quota_admission",
     "submissions.accept.start",
     "submissions.complete.completer",
+    "submissions.complete.end_report",
     "submissions.complete.run_webhooks",
     "submissions.results.delete",
     "submissions.results.results",

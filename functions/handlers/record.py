@@ -29,6 +29,7 @@ preload(
     "judging.runs",
     "projects.quota_store",
     "submissions.complete.completer",
+    "submissions.complete.end_report",
     "submissions.complete.run_webhooks",
     "submissions.complete.record",
     "submissions.runners.runner_store",

@@ -22,6 +22,7 @@ preload(
     "submissions.accept.quota_admission",
     "submissions.accept.start",
     "submissions.complete.completer",
+    "submissions.complete.end_report",
     "submissions.complete.run_webhooks",
     "submissions.results.results",
     "submissions.run.direct_run",

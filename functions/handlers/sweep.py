@@ -6,6 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions import otlp
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
 from functions.clock import MS_PER_SEC
@@ -28,6 +29,7 @@ preload(
     "judging.runs",
     "projects.quota_store",
     "submissions.complete.completer",
+    "submissions.complete.end_report",
     "submissions.complete.run_webhooks",
     "submissions.complete.record",
     "submissions.run.queues",
@@ -76,6 +78,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     shared = SharedSweep(sweep, context.get_remaining_time_in_millis, logger(SERVICE))
     shared.run()
     metrics(SERVICE).add("OldestDueAge", sweep.oldest_due_age_ms / MS_PER_SEC, "Seconds")
+    otlp.flush(logger(SERVICE))
     return {"handled": shared.handled, "failed": shared.failed}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
+from functions import otlp
 from functions.errors import BadRequestError, MethodNotAllowedError, NotFoundError
 from functions.http.error_mapping import answer_failure
 from functions.http.http_event import HttpEvent
@@ -79,6 +80,7 @@ class Resolver(APIGatewayHttpResolver):
         self._log.thread_safe_append_keys(correlation_id=self._event.correlation_id)
         try:
             answer = super().resolve(event, context)
+            otlp.flush(self._log)
         finally:
             self._log.thread_safe_clear_keys()
         answer["headers"]["x-request-id"] = self._event.correlation_id

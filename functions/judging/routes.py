@@ -73,7 +73,7 @@ class JudgeRoutes:
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(request.profile))
             cases = len(request.plan.cases)
-            report_accepted(deployment.log, "Judge run accepted", accepted, app.request_id, cases)
+            report_accepted(deployment.log, "Judge run accepted", accepted, app, cases)
         row = accepted.submission
         if secs:
             # A direct run may have used up most of the time.

@@ -142,8 +142,8 @@ class SubmissionDeployment(WebhookDeployment):
     def completer(self) -> Completer:
         """Writes the end of submissions."""
         from functions.submissions.complete.completer import Completer
+        from functions.submissions.complete.end_report import report_end
         from functions.submissions.complete.run_webhooks import RunWebhooks
-        from functions.telemetry import metrics
 
         table, base_url = self.settings.deliveries_table, self.settings.public_base_url
         webhooks = RunWebhooks(table, self.subscribers, self.payloads, self.judge_runs, base_url, self.clock)
@@ -157,7 +157,7 @@ class SubmissionDeployment(WebhookDeployment):
             hints=self.delivery_hints,
             judge_runs=self.judge_runs,
             log=self.log,
-            metrics=metrics(self.log.service),
+            report_end=lambda final: report_end(final, self.log.service, self.clock()),
             clock=self.clock,
             on_final=self.on_final,
         )

@@ -101,6 +101,9 @@ def read_state_dir(environ: Mapping[str, str], *, production: bool) -> Path:
     return Path(environ.get("RUSTBOX_STATE_DIR") or default).absolute()
 
 
+_OTLP = {"OTEL_EXPORTER_OTLP_ENDPOINT": "OtlpEndpoint", "OTEL_EXPORTER_OTLP_HEADERS": "OtlpHeaders"}
+
+
 def _default_processes() -> int:
     """One for each core: most threads of a process wait for its interpreter lock while one of them works."""
     return min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
@@ -139,7 +142,9 @@ def _production_parameters(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _given_parameters(environ: Mapping[str, str]) -> dict[str, str]:
-    return {
+    # The variables of OpenTelemetry's SDKs: the functions get them as on AWS, from the template.
+    traces = {parameter: environ[name] for name, parameter in _OTLP.items() if name in environ}
+    return traces | {
         name.removeprefix(_PARAMETER_PREFIX): value
         for name, value in environ.items()
         if name.startswith(_PARAMETER_PREFIX)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from functions.clock import now_ms
 from tests.adapters.aws_account import load_template
 from tests.adapters.openapi_check import check_answer
 from tests.api_routes import function_of
@@ -47,6 +48,7 @@ def event(
             "domainName": "api.example.com",
             "http": {"method": method, "path": prefix + path, "sourceIp": "192.0.2.1", "protocol": "HTTP/1.1"},
             "requestId": REQUEST_ID,
+            "timeEpoch": now_ms(),
             "stage": stage,
         },
         "isBase64Encoded": isinstance(body, bytes),

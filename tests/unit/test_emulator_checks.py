@@ -15,8 +15,10 @@ from infra.deploy.smoke import runner
 from infra.deploy.target import Target, endpoint_variable, read_target
 from infra.local.errors import StartError
 from infra.local.settings import read_settings
-from tests.unit.test_deploy import OUTPUTS
 
+OUTPUTS = dict.fromkeys(
+    ("InteractiveQueueUrl", "BatchQueueUrl", "NetworkQueueUrl", "CompletionsQueueUrl", "PayloadsBucketName"), "x"
+) | {"SubmissionVisibilitySecs": "60"}
 IDENTITY = (
     "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/x</Arn><UserId>x</UserId>"
     "<Account>000000000001</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"

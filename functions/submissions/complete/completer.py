@@ -13,14 +13,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.transaction import transact
-from functions.clock import Clock, from_rfc3339, now_ms
+from functions.clock import Clock, now_ms
 from functions.errors import UnavailableError
 from functions.failpoint import reach
 from functions.projects.network.byte_quota import network_bytes
 from functions.submissions.complete.final_state import completion_of, platform_failure
 from functions.submissions.model import Claim, Completion, Submission
 from functions.submissions.rows import with_completion
-from functions.telemetry import Metric, warn
+from functions.telemetry import warn
 from functions.webhooks.deliveries.publication import Publication
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.complete.run_webhooks import RunWebhooks
     from functions.submissions.store import SubmissionStore
-    from functions.telemetry import Metrics
     from functions.webhooks.deliveries.hints import DeliveryHints, Hint
     from functions.webhooks.deliveries.store import DeliveryStore
 
@@ -73,7 +72,7 @@ class Completer:
     hints: DeliveryHints
     judge_runs: JudgeRuns
     log: Logger
-    metrics: Metrics
+    report_end: OnFinal
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
     on_final: OnFinal = do_nothing
@@ -169,11 +168,6 @@ class Completer:
         return webhooks
 
     def _end(self, final: Submission, webhooks: Publication) -> Ended:
-        dimensions = {"verdict": final.verdict or final.kind, "language": final.language}
-        values = [Metric("ExecutionCompleted", dimensions=dimensions)]
-        if final.started_at is not None:
-            waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)
-            values.append(Metric("QueueDelay", max(0, waited_ms), "Milliseconds"))
-        self.metrics.write(*values)
+        self.report_end(final)
         self.on_final(final)
         return Ended(final, webhooks.hints)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions import otlp
+from functions.clock import from_rfc3339
 from functions.errors import UnavailableError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
@@ -16,6 +18,7 @@ from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import parse_submission
 from functions.submissions.results.parameters import result_shape
 from functions.submissions.results.views import accepted_body, timeout_body
+from functions.submissions.spans import keep_accepted
 from functions.telemetry import Metric, metrics
 from functions.webhooks.target.address_rules import AddressRules
 
@@ -60,7 +63,7 @@ class SubmitRoutes:
         accepted = deployment.acceptance.accept(new)
         if accepted.usage is not None:
             note_usage(event, accepted.usage, project.quota(run.profile))
-            report_accepted(deployment.log, "Submission accepted", accepted, app.request_id)
+            report_accepted(deployment.log, "Submission accepted", accepted, app)
         row = accepted.submission
         if secs:
             # A direct run may have used up most of the time.
@@ -73,15 +76,17 @@ class SubmitRoutes:
         return answer(accepted_body(row, accepted.queue_depth, run.warnings), 202)
 
 
-def report_accepted(log: Logger, phrase: str, accepted: Accepted, request_id: str, cases: int | None = None) -> None:
-    """Count a new submission and log it. `cases`: of a judge run."""
+def report_accepted(log: Logger, phrase: str, accepted: Accepted, app: Resolver, cases: int | None = None) -> None:
+    """Count a new submission, log it, and keep its span. `cases`: of a judge run."""
     row = accepted.submission
+    if otlp.is_on():
+        keep_accepted(row, log.service, app.current_event.request_context.time_epoch, from_rfc3339(row.created_at))
     more: dict[str, Any] = {} if cases is None else {"cases": cases}
     log.info(
         phrase,
         **metrics(log.service).fields(Metric("SubmissionAccepted")),
         **row.log_ids,
-        request_id=request_id,
+        request_id=app.request_id,
         project_id=row.project_id,
         language=row.language,
         profile=row.profile,
