@@ -2,12 +2,17 @@
 
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import pytest
 
 from tests.system.local_stack import ROOT
 
@@ -19,6 +24,17 @@ def blocks(page: str, language: str = "sh") -> list[str]:
     """Fenced blocks of a page in their order, those of list items too."""
     text = (ROOT / page).read_text(encoding="utf-8")
     return [textwrap.dedent(found["text"]) for found in _BLOCK.finditer(text) if found["language"] == language]
+
+
+def copy_example(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy an example into a folder, and put `rustbox` of the tree under test into the path."""
+    command = folder / "bin" / "rustbox"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m rustbox_cli "$@"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    for source in (ROOT / "examples" / name).iterdir():
+        shutil.copy(source, folder)
 
 
 class Shell:

@@ -1,32 +1,20 @@
 """The example of a commit status, as typed: a signed push runs a check, whose end is told to a GitHub of this test."""
 
 import json
-import os
-import shlex
-import shutil
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.system.local_stack import ROOT, LocalStack, wait_until
-from tests.system.pages import Shell, blocks
+from tests.system.local_stack import LocalStack, wait_until
+from tests.system.pages import Shell, blocks, copy_example
 from tests.system.webhook_inbox import open_inbox
-
-EXAMPLE = ROOT / "examples" / "github-status"
 
 
 def test_a_push_sets_the_status_of_its_commit_although_github_fails_at_first(
     stack: LocalStack, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "rustbox"
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m rustbox_cli "$@"\n')
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
-    for source in EXAMPLE.iterdir():
-        shutil.copy(source, tmp_path)
+    copy_example("github-status", tmp_path, monkeypatch)
     with open_inbox([502, 201]) as github:
         with (tmp_path / "checks.yaml").open("a") as checks:
             checks.write(f"        api_url: {github.url.rstrip('/')}\n")

@@ -1,12 +1,8 @@
 """Every command that the README and the guides show, executed in order against the running stack."""
 
 import json
-import os
 import re
-import shlex
-import shutil
 import socket
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.system.local_stack import ROOT, LocalStack, free_port, wait_until
-from tests.system.pages import Shell, blocks
+from tests.system.local_stack import LocalStack, free_port, wait_until
+from tests.system.pages import Shell, blocks, copy_example
 
 _UNDER_WAY = {"pending", "sending", "retrying"}
 
@@ -178,13 +174,7 @@ def test_every_command_of_a_guide_works(stack: LocalStack, tmp_path: Path, page:
 def test_every_command_of_an_example_works(
     stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str, expected: list[str]
 ) -> None:
-    (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "rustbox"
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m rustbox_cli "$@"\n')
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
-    for source in (ROOT / "examples" / example).iterdir():
-        shutil.copy(source, tmp_path)
+    copy_example(example, tmp_path, monkeypatch)
     opened, _ = shell(stack, tmp_path)
     page = f"examples/{example}/README.md"
     with opened as bash:
