@@ -23,6 +23,7 @@ ROUTES = [
     Route("GET", "/api/result/{id}", "F"),
     Route("GET", "/api/languages", "F"),
     Route("GET", "/api/health", "F"),
+    Route("ANY", "/api/checks/{proxy+}", "F"),
 ]
 TIMEOUT_SECS = 60
 
