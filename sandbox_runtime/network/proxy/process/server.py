@@ -18,15 +18,22 @@ _TICK_SECS: Final = 0.1
 _MAX_REPORTED_ERRORS: Final = 20
 # Of the only run with an event. A run that comes meanwhile waits for so many, some 0.1 ms.
 _STEPS_ALONE: Final = 3
+# CPU time of a run in a tick while others have events, a tenth: 6 MiB, or 60 queries.
+_SHARE_SECS: Final = 0.01
 
 
 class Server:
-    """One loop. Each run that waits for the process gets one event in turn, so a flood of one costs others one step."""
+    """One loop. Each run that waits for the process gets one event in turn, so a flood of one costs others one step.
+
+    While other runs have events too, a run that has used its share of a tick waits for the next one.
+    """
 
     def __init__(self, control: socket.socket, outside: Outside, max_runs: int) -> None:
         self._control, self._outside, self._max_runs = control, outside, max_runs
         self._runs: dict[str, Run] = {}
         self._by_fd: dict[int, Run] = {}
+        self._used_secs: dict[int, float] = {}  # CPU time in this tick, by descriptor
+        self._paused: set[int] = set()
         self._epoll = select.epoll()
         self._epoll.register(control.fileno(), select.EPOLLIN)
         self._errors_left = _MAX_REPORTED_ERRORS
@@ -55,11 +62,21 @@ class Server:
             begun = time.thread_time()
             while most_steps and run.poll.step():
                 most_steps -= 1
-            run.spend(time.thread_time() - begun)
+            spent = time.thread_time() - begun
+            run.spend(spent)
         except Exception:  # noqa: BLE001 - an error of ours may end this run, and no other
             self._abandon(run)
+        else:
+            self._used_secs[fd] = used = self._used_secs.get(fd, 0.0) + spent
+            if used > _SHARE_SECS and len(self._used_secs) > 1:
+                self._epoll.unregister(fd)
+                self._paused.add(fd)
 
     def _tick(self, now: float) -> None:
+        self._used_secs.clear()
+        for fd in self._paused:
+            self._epoll.register(fd, select.EPOLLIN)
+        self._paused.clear()
         for run in list(self._by_fd.values()):
             try:
                 run.tick(now)
@@ -79,7 +96,9 @@ class Server:
         fd = next((fd for fd, known in self._by_fd.items() if known is run), None)
         if fd is not None:
             del self._by_fd[fd]
-            self._epoll.unregister(fd)
+            if fd not in self._paused:
+                self._epoll.unregister(fd)
+            self._paused.discard(fd)
 
     def _handle_request(self) -> bool:
         """Answer one request. False at the end of file."""
@@ -131,6 +150,7 @@ class Server:
             if evidence is None:
                 return {"pending": True}
             del self._by_fd[fd]
+            self._paused.discard(fd)
         else:
             evidence = run.evidence()
         del self._runs[run_id]
