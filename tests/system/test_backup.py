@@ -1,11 +1,14 @@
 """A backup of a busy stack, and a restore from it."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import httpx
 
 from tests.system.local_stack import ROOT, LocalStack, final_result, wait_until
 from tests.system.webhook_inbox import open_inbox
@@ -59,3 +62,17 @@ def test_a_backup_under_load_restores_everything_accepted_before_it(
         # The endpoint's secret opens with the master key that stayed in its place.
         wait_until(lambda: inbox.ids() >= set(before), 90, "every webhook", local.log)
     assert local.stop() == 0, local.log()
+
+
+def test_an_export_of_a_running_service_has_its_checks_with_their_secrets(
+    stack: LocalStack, client: httpx.Client, tmp_path: Path
+) -> None:
+    body = {"name": "exported", "language": "python", "code": "print(1)", "env": {"TOKEN": "t0p-secret"}}
+    check = client.post("/api/checks", json=body).json()["id"]
+    file = tmp_path / "rustbox.json"
+    done = _command(stack, "export", file)
+    client.delete(f"/api/checks/{check}")
+    assert done.returncode == 0, done.stderr
+    assert "of checks; with secrets in clear" in done.stdout
+    (source,) = [row for row in json.loads(file.read_text())["checks"] if row["row"]["sk"]["S"] == f"SOURCE#{check}"]
+    assert source["secrets"] == {"env_boxes/TOKEN": "t0p-secret"}
