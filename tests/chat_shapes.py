@@ -106,7 +106,20 @@ PAGERDUTY: Final = {
         _object({**_KEYS, "event_action": {"enum": ["acknowledge", "resolve"]}}),
     ]
 }
-SHAPES: Final = {"slack": SLACK, "discord": DISCORD, "teams": TEAMS, "pagerduty": PAGERDUTY}
+# https://docs.github.com/en/rest/commits/statuses#create-a-commit-status; a description has at most 140 characters.
+GITHUB_STATUS: Final = _object(
+    {"state": {"enum": ["error", "failure", "pending", "success"]}},
+    target_url=_URL,
+    description=_text(140),
+    context=_text(255),
+)
+SHAPES: Final = {
+    "github_status": GITHUB_STATUS,
+    "slack": SLACK,
+    "discord": DISCORD,
+    "teams": TEAMS,
+    "pagerduty": PAGERDUTY,
+}
 
 
 def problems(name: str, body: bytes) -> list[str]:
