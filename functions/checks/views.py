@@ -8,7 +8,7 @@ from pydantic import Field
 
 from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.assertions.kinds import Assertions
-from functions.checks.events.logged_call import LoggedCall, Outcome
+from functions.checks.events.logged_call import CallOutcome, LoggedCall
 from functions.checks.events.signatures import Encoding, Scheme, Verification
 from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
 from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
@@ -191,7 +191,7 @@ class InboundCall(TypedDict):
     """One call. Id and type are empty for a call that is not genuine."""
 
     at: Time
-    outcome: Outcome
+    outcome: CallOutcome
     reason: str
     event_id: str
     event_type: str

@@ -18,7 +18,7 @@ from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.events.logged_call import LoggedCall, Outcome
+from functions.checks.events.logged_call import CallOutcome, LoggedCall
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
@@ -44,7 +44,7 @@ class CallLog(Table):
     def __init__(self, table_name: str, client: DynamoDBClient, log: Logger, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
         self._log = log
-        self._counts: TtlCache[tuple[str, Outcome], Iterator[int]] = TtlCache(_MINUTE_MS, _MOST_CHECKS, clock)
+        self._counts: TtlCache[tuple[str, CallOutcome], Iterator[int]] = TtlCache(_MINUTE_MS, _MOST_CHECKS, clock)
 
     def action(self, check_id: str, call: LoggedCall) -> Any:
         """Return the action that writes a call, for the transaction of its run."""
@@ -76,7 +76,7 @@ class CallLog(Table):
         return [read(LoggedCall, from_item(item)) for item in answer["Items"]]
 
     def _item(self, check_id: str, call: LoggedCall) -> Any:
-        prefix = _REFUSED if call.outcome is Outcome.REFUSED else _GENUINE
+        prefix = _REFUSED if call.outcome is CallOutcome.REFUSED else _GENUINE
         sk = f"{prefix}{call.at}#{secrets.token_hex(4)}"
         ttl = self._clock() // MS_PER_SEC + KEPT_SECS
         return to_item({**write(call), "pk": keys.calls_pk(check_id), "sk": sk, "ttl": ttl})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.checks.assertions.json_path import read_document
 from functions.checks.events.call_names import CallName, name_of
 from functions.checks.events.call_run import run_of
-from functions.checks.events.logged_call import LoggedCall, Outcome
+from functions.checks.events.logged_call import CallOutcome, LoggedCall
 from functions.checks.events.selection import reason_to_ignore
 from functions.checks.events.signatures import Call, NotGenuineError, Scheme, Verification, verify
 from functions.checks.keys import runs_pk
@@ -63,7 +63,7 @@ class Inbound:
     def refuse(self, check_id: str, reason: str) -> None:
         """Note a call that was refused before its signature was checked."""
         if self.events.hook(check_id) is not None:
-            self._note(check_id, Outcome.REFUSED, reason=reason)
+            self._note(check_id, CallOutcome.REFUSED, reason=reason)
 
     def receive(self, check_id: str, headers: Mapping[str, str], body: bytes) -> Received:
         """Take a call. Raises UnauthorizedError for every call that is not genuine alike, and ServiceError."""
@@ -76,18 +76,18 @@ class Inbound:
             document = read_document(body)
             name = name_of(call, hook.verification, document)
         except NotGenuineError as error:
-            self._note(check_id, Outcome.REFUSED, reason=str(error), size_bytes=len(body))
+            self._note(check_id, CallOutcome.REFUSED, reason=str(error), size_bytes=len(body))
             raise UnauthorizedError(_REFUSED) from None
         challenge = _challenge(hook.verification, document)
         if challenge is not None:
-            self._note(check_id, Outcome.IGNORED, reason="url_verification was answered")
+            self._note(check_id, CallOutcome.IGNORED, reason="url_verification was answered")
             return Received(challenge=challenge)
         logged: dict[str, Any] = {**name._asdict(), "size_bytes": len(body)}
         try:
             return self._take(hook, check_id, call, name, document, logged)
         except ServiceError as error:
             fields = "".join(f" {problem.message}" for problem in error.fields)
-            self._note(check_id, Outcome.REFUSED, reason=error.message + fields, **logged)
+            self._note(check_id, CallOutcome.REFUSED, reason=error.message + fields, **logged)
             raise
 
     def _take(
@@ -98,7 +98,7 @@ class Inbound:
             raise NotFoundError("There is no such check.")
         reason = reason_to_ignore(check.settings, name.event_type, document)
         if reason is not None:
-            self._note(check_id, Outcome.IGNORED, reason=reason, **logged)
+            self._note(check_id, CallOutcome.IGNORED, reason=reason, **logged)
             return Received(reason=reason)
         earlier = self.events.first_run(check_id, name.event_id)
         if earlier is None:
@@ -107,17 +107,17 @@ class Inbound:
             if len(call.body) > IN_ROW_MAX_BYTES and run.call is not None and run.call.body is not None:
                 key = self.put_body(run.run_id, call.body)
                 run = replace(run, call=replace(run.call, body=None, body_key=key))
-            row = LoggedCall(at=to_rfc3339(self.clock()), outcome=Outcome.RAN, run_id=run.run_id, **logged)
+            row = LoggedCall(at=to_rfc3339(self.clock()), outcome=CallOutcome.RAN, run_id=run.run_id, **logged)
             earlier = self.events.add_run(run, name.event_id, self.calls.action(check_id, row))
             if earlier is None:
                 return Received(run, is_new=True)
         first = self.runs.get_run(runs_pk(check.project_id, check_id), earlier)
         if first is None:
             raise NotFoundError("The run of this call is no longer in the history.")
-        self._note(check_id, Outcome.REPEATED, run_id=first.run_id, **logged)
+        self._note(check_id, CallOutcome.REPEATED, run_id=first.run_id, **logged)
         return Received(first)
 
-    def _note(self, check_id: str, outcome: Outcome, **more: Any) -> None:
+    def _note(self, check_id: str, outcome: CallOutcome, **more: Any) -> None:
         self.calls.note(check_id, LoggedCall(at=to_rfc3339(self.clock()), outcome=outcome, **more))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """What became of a call."""
 
     RAN = "ran"
@@ -18,7 +18,7 @@ class LoggedCall:
     """One call. `at`: RFC 3339. A call that is not genuine has neither id nor type: anybody may have chosen them."""
 
     at: str
-    outcome: Outcome
+    outcome: CallOutcome
     reason: str = ""
     event_id: str = ""
     event_type: str = ""
