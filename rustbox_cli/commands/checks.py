@@ -184,7 +184,8 @@ def test_checks(
 
 @checks.command("init")
 @_file
-def init_checks(path: Path) -> None:
+@as_json
+def init_checks(path: Path, as_json: bool) -> None:
     """Begin a file with one check, and its program beside it."""
     program = path.with_name("answer.py")
     for each in (path, program):
@@ -192,6 +193,9 @@ def init_checks(path: Path) -> None:
             raise CommandError(f"{each} is there already.", ExitCode.REFUSED, "Name another FILE.")
     program.write_text("print(42)\n", encoding="utf-8")
     path.write_text(_BEGINNING, encoding="utf-8")
+    if as_json:
+        show_json({"written": [str(path), str(program)]})
+        return
     click.echo(f"{path} has one check. Next: rustbox checks validate {path}, then apply.")
 
 
