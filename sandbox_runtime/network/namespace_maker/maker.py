@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -73,7 +74,7 @@ class NamespaceMaker:
             channel = self._channel or self._start()
             try:
                 channel.send(order)
-                answer, fds, _, _ = socket.recv_fds(channel, _ANSWER_BYTES, MOST_DESCRIPTORS)
+                answer, fds = _receive(channel)
             except (BrokenPipeError, ConnectionResetError):
                 answer, fds = b"", []
             if answer:
@@ -115,6 +116,16 @@ class NamespaceMaker:
         """End the process."""
         with self._lock:
             self._end()
+
+
+def _receive(channel: socket.socket) -> tuple[bytes, list[int]]:
+    """Receive an answer with its descriptors, which no other process may inherit: `recv_fds` ignores that flag."""
+    fds = array("i")
+    space = socket.CMSG_SPACE(MOST_DESCRIPTORS * fds.itemsize)
+    answer, ancillary, _, _ = channel.recvmsg(_ANSWER_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+    for _, _, data in ancillary:
+        fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return answer, fds.tolist()
 
 
 def _failure(answer: bytes) -> NetworkError:

@@ -63,6 +63,14 @@ def test_it_opens_a_socket_for_each_name_and_port_and_for_look_ups(maker: Namesp
     assert kinds == [("dns_udp", 53), ("dns_tcp", 53), ("literal", 443), ("literal", 80), ("wildcard", 443)]
 
 
+def test_no_other_process_inherits_what_it_hands_over(maker: NamespaceMaker) -> None:
+    made = maker.make(TABLE)
+    inheritable = [fd for fd in (made.fd, *(each.fd for each in made.listeners)) if os.get_inheritable(fd)]
+    made.close_listeners()
+    made.close()
+    assert inheritable == []
+
+
 def test_its_process_has_nothing_of_the_runner(maker: NamespaceMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-for-others")
     with Path("/etc/hostname").open() as kept:

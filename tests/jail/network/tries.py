@@ -13,6 +13,7 @@ The run may reach `api.test` at port 8080. Each try names the control that it is
 
 from dataclasses import dataclass
 
+from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend
 from tests.jail.network.worlds import ENGINE_PORT
 
 NAME, PORT, ADDRESS = "api.test", 8080, "198.18.0.1"
@@ -336,6 +337,8 @@ if sum(size for own in kept for size in count(own)) > 64 << 20: print('ESCAPED')
 """,
     ),
 ]
+# cgroup v2 counts the memory of sockets as the guest's: there is no such control.
+_MEMORY_OF_SOCKETS = _MEMORY if cgroup_backend() == "cgroup_v1" else []
 TRIES = (
     *_NOTATIONS,
     *_STREAMS,
@@ -349,5 +352,5 @@ TRIES = (
     *_OPTIONS,
     *_SOCKETS,
     *_CHANGES,
-    *_MEMORY,
+    *_MEMORY_OF_SOCKETS,
 )
