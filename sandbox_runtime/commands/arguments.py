@@ -40,6 +40,7 @@ environment:
   WAITING_COMMANDS    false: start no Java compiler and JVM in advance; saves about 150 MB (true)
   PIN_SET_UP          false: let the kernel choose the CPU on which a run is set up (true)
   NETWORK             false: refuse runs that ask for network (true)
+  NETWORK_RESOLVERS   name servers for these runs, such as 127.0.0.1:5353 (those of /etc/resolv.conf)
   LISTEN_ADDRESS      IP address and port of the direct path, such as 127.0.0.1:8080 (does not listen)
   RUNNER_TOKEN        bearer token of its callers, 32 characters or more; needed with LISTEN_ADDRESS
   RUNNER_TOKEN_FILE   a file with the token, instead of RUNNER_TOKEN; other users must not read it

@@ -31,17 +31,14 @@ class EgressProxy:
         process = self._process
         return None if process is None else process.pid
 
-    def start(self) -> None:
-        """Start the process, so that the first run does not wait for it. Raises NetworkError."""
-        with self._lock:
-            self._ensure_process()
-
     def open_run(self, run_id: str, hosts: Sequence[AllowedHost], listeners: Sequence[Listener]) -> None:
         """Serve the listeners of a run. The caller keeps its descriptors and may close them. Raises NetworkError."""
         request = messages.OpenRequest.of(run_id, hosts, listeners).message()
         fds = [listener.fd for listener in listeners]
         with self._lock:
-            self._ensure_process()
+            if self._process is None or not self._process.is_alive():
+                self._end()
+                self._process = ProxyProcess(self._settings, self._code)
             answer = self._ask(request, fds)
         if "error" in answer:
             raise NetworkError("open the network of a run", str(answer["error"])[:200])
@@ -69,11 +66,6 @@ class EgressProxy:
         """End the process."""
         with self._lock:
             self._end()
-
-    def _ensure_process(self) -> None:
-        if self._process is None or not self._process.is_alive():
-            self._end()
-            self._process = ProxyProcess(self._settings, self._code)
 
     def _ask(self, request: messages.Message, fds: Sequence[int] = ()) -> messages.Message:
         if self._process is None:

@@ -19,12 +19,14 @@ from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
 from sandbox_runtime.network.proxy.settings import HOST_NAME
 from tests.bench.answers import Tally, WrongAnswerError, check_completed
 from tests.bench.jail_slots import languages, new_slot, request
+from tests.bench.proxy_alone import ProxyAlone
 from tests.bench.report import Section
 from tests.bench.rounds import FLOOR, Way, interleave, series
 from tests.bench.scale import Scale
 from tests.bench.sources import Program, python_program
 
 _MIB = 16
+_COPIED_MIB = 64
 _GETS = 20
 _NOTES = [
     "A run: print, in a fork of a warm interpreter, until the result. It connects to nothing.",
@@ -32,6 +34,8 @@ _NOTES = [
     f"A GET: mean of {_GETS} in one program, each with a look-up and a connection, to a server of Python here.",
     f"{_MIB} MiB: one answer of that server, read by the program.",
     "Floors: the same program outside the jail, to the address itself.",
+    "Without a jail: a connection, a request of 4 bytes and its answer of 100, without the look-up.",
+    "CPU time: of the process that copies between two connections; a plain copy reads 64 KiB and sends them.",
 ]
 # Prints the mean time of each in milliseconds.
 _GET = """
@@ -121,7 +125,7 @@ def run(scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
     python = {"python": languages()["python"]}
     networks = RunNetworks(EgressProxy(ProxySettings(allows_host=True)))
     try:
-        with new_slot(0, python) as slot, _target() as port:
+        with new_slot(0, python) as slot, _target() as port, ProxyAlone() as alone:
             runs = _Runs(slot, python["python"], networks, port)
             groups = {
                 "a run": [
@@ -135,6 +139,14 @@ def run(scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
                 f"{_MIB} MiB": [
                     Way(f"{FLOOR}direct", lambda: runs.gets_directly(_MIB << 20, 1)),
                     Way("through the proxy", lambda: runs.gets(_MIB << 20, 1)),
+                ],
+                "a GET without a jail": [
+                    Way(f"{FLOOR}direct", lambda: alone.gets_directly(_GETS)),
+                    Way("through the proxy", lambda: alone.gets(_GETS)),
+                ],
+                f"CPU time of {_COPIED_MIB} MiB": [
+                    Way(f"{FLOOR}a plain copy", lambda: alone.copies(_COPIED_MIB << 20)),
+                    Way("the proxy", lambda: alone.proxies(_COPIED_MIB << 20)),
                 ],
             }
             found = []
