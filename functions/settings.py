@@ -51,6 +51,7 @@ class Settings:
     allow_insecure_webhook_targets: bool
     webhook_retry_secs: tuple[int, ...]  # seconds before each attempt
     webhook_senders: int  # the most invocations that send at once
+    webhook_senders_of_process: int  # those of this process: one on Lambda
     egress_addresses: tuple[Network, ...]  # networks that webhooks come from
 
     offered_languages: tuple[str, ...]

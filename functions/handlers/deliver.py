@@ -28,6 +28,7 @@ preload(
     "webhooks.deliveries.replay",
     "webhooks.deliveries.store",
     "webhooks.endpoints.health_store",
+    "webhooks.endpoints.success_counts",
     "webhooks.endpoints.store",
     "webhooks.sending.attempt.bodies",
     "webhooks.sending.limits.slot_store",
@@ -35,7 +36,8 @@ preload(
 
 SETTINGS = (
     *("stage", "deliveries_table", "deliveries_queue_url", "endpoint_secrets_key_id", "public_base_url"),
-    *("allow_insecure_webhook_targets", "webhook_retry_secs", "webhook_senders", "event_bus_name"),
+    *("allow_insecure_webhook_targets", "webhook_retry_secs", "webhook_senders", "webhook_senders_of_process"),
+    "event_bus_name",
 )
 
 
@@ -57,12 +59,19 @@ def _deliver(record: SQSRecord, until_ms: int) -> None:
     try:
         hint = Hint.parse(record.body)
         ids = hint.log_ids
+        if _is_repeated(record):
+            hint = hint.without_new
         for attempted in wired().deliver(hint, until_ms):
             _report(attempted)
     except Exception:
         phrase = "Delivery not attempted because of an internal error"
         logger(SERVICE).exception(phrase, message_id=record.message_id, **ids)
         raise
+
+
+def _is_repeated(record: SQSRecord) -> bool:
+    """Whether the message was received before: then its delivery may have been sent."""
+    return int(record.raw_event.get("attributes", {}).get("ApproximateReceiveCount", 1)) > 1
 
 
 def _report(attempted: Attempted) -> None:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from functions.webhooks.alerts.disabled_events import DisabledEvents
     from functions.webhooks.endpoints.health_store import HealthStore
     from functions.webhooks.sending.attempt.deliverer import Deliverer
+    from functions.webhooks.sending.attempt.unguarded_sends import UnguardedSends
     from functions.webhooks.sending.claim.claimer import Claimer
+    from functions.webhooks.sending.claim.snapshots import Snapshots
     from functions.webhooks.sending.lanes.lane_store import LaneStore
     from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
     from functions.webhooks.sending.limits.lane_waker import LaneWaker
@@ -46,19 +48,32 @@ class SenderDeployment(WebhookDeployment):
         return LaneWaker(self.lanes, slots, self.ordered_queue, self.delivery_hints, most, self.clock)
 
     @cached_property
+    def snapshots(self) -> Snapshots:
+        """Reads of deliveries with their targets."""
+        from functions.webhooks.sending.claim.snapshots import Snapshots
+
+        return Snapshots(self.settings.deliveries_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def unguarded_sends(self) -> UnguardedSends:
+        """Sends without a lease and a slot."""
+        from functions.webhooks.sending.attempt.unguarded_sends import UnguardedSends
+
+        senders = self.settings.webhook_senders_of_process
+        return UnguardedSends(self.snapshots, self.lanes, senders, self.clock)
+
+    @cached_property
     def claimer(self) -> Claimer:
         """Claims of deliveries."""
         from functions.webhooks.sending.claim.candidates import Candidates
         from functions.webhooks.sending.claim.claimer import Claimer
         from functions.webhooks.sending.claim.leases import Leases
         from functions.webhooks.sending.claim.parking import Parking
-        from functions.webhooks.sending.claim.snapshots import Snapshots
 
         table, dynamodb, clock = self.settings.deliveries_table, self.dynamodb, self.clock
-        snapshots, parking = Snapshots(table, dynamodb, clock), Parking(table, dynamodb, clock)
+        parking = Parking(table, dynamodb, clock)
         return Claimer(
-            snapshots=snapshots,
-            candidates=Candidates(snapshots, parking, self.lanes, self.ordered_queue, self.replays, clock),
+            candidates=Candidates(self.snapshots, parking, self.lanes, self.ordered_queue, self.replays, clock),
             leases=Leases(table, dynamodb, clock),
             parking=parking,
             hints=self.delivery_hints,
@@ -83,6 +98,7 @@ class SenderDeployment(WebhookDeployment):
     @cached_property
     def deliverer(self) -> Deliverer:
         """The sender of deliveries."""
+        from functions.webhooks.endpoints.success_counts import SuccessCounts
         from functions.webhooks.sending.attempt.attempt_store import Attempts
         from functions.webhooks.sending.attempt.deliverer import Deliverer
         from functions.webhooks.sending.attempt.signed_request import RequestSigner
@@ -90,8 +106,10 @@ class SenderDeployment(WebhookDeployment):
 
         return Deliverer(
             claimer=self.claimer,
+            unguarded=self.unguarded_sends,
             deliveries=self.deliveries,
             attempts=Attempts(self.settings.deliveries_table, self.dynamodb, self.clock),
+            success_counts=SuccessCounts(self.settings.deliveries_table, self.dynamodb, self.clock),
             hints=self.delivery_hints,
             signer=RequestSigner(self.secret_boxes, self.bodies),
             announce_disabled=self.disabled_events.publish,

@@ -139,10 +139,10 @@ WEBHOOK = Run(
     work=(
         Work("Submit", 1, 1, calls=4, log_bytes=630),
         _RECORD,
-        Work("Webhook", 1, 1, calls=2, waits_for="receiver", log_bytes=720),
+        Work("Webhook", 1, 1, calls=1, waits_for="receiver", log_bytes=720),
         _ANNOUNCE,
     ),
-    writes=34,
+    writes=23,
     reads=3,
     messages=9,
     busy_messages=4.3,

@@ -24,15 +24,16 @@ from functions.submissions.complete import completed_event
 from functions.submissions.complete.completed_event import completed_body
 from functions.telemetry import logger
 from functions.webhooks.deliveries.list_store import DeliveryList
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.webhooks.deliveries.model import NOT_SENT, RUN_ENDPOINT_ID, Delivery, DeliveryState, Transition
 from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
 from functions.webhooks.sending.attempt.attempt_store import Attempts, Recorded
+from functions.webhooks.sending.attempt.unguarded_sends import FRESH_HINT_MS
 from functions.webhooks.sending.lanes.lane import Lane, run_lane_name
 from functions.webhooks.sending.limits import slot_rows
-from functions.webhooks.sending.limits.slots import SLOT_MS, HeldSlot
-from functions.webhooks.target.egress import Egress
+from functions.webhooks.sending.limits.slots import SLOT_MS, TakenSlot
+from functions.webhooks.target.egress import LONG, Egress, Wait
 from functions.webhooks.target.hosts import host_of
 from functions.webhooks.vocabulary.reply import Reply
 from functions.webhooks.vocabulary.retry_schedule import MAX_DELAY_SECS
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
+    from functions.webhooks.sending.claim.leases import SentDelivery
 
 SWEEP_SECS = 60
 MOST_SECS = 14 * 86_400
@@ -69,9 +71,9 @@ class Receiver(Egress):
         super().__init__()
         object.__setattr__(self, "_world", world)
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:
         world: DeliveryWorld = self._world  # type: ignore[attr-defined]
-        return world.receive(urlsplit(url).path, dict(headers), body)
+        return world.receive(urlsplit(url).path, dict(headers), body, is_unguarded=wait is not LONG)
 
 
 class NotedAttempts(Attempts):
@@ -81,13 +83,12 @@ class NotedAttempts(Attempts):
         super().__init__(table, client, world.pipeline.time, no_sleep)
         self._world = world
 
-    def record(self, held: Any, reply: Reply, planned: Any, rest_until_ms: int = 0) -> Recorded | None:
-        recorded = super().record(held, reply, planned, rest_until_ms)
-        if held.slot is None:  # it was not sent
-            self._world.unsent[held.delivery.event_id, held.delivery.endpoint_id] += recorded is not None
-            return recorded
-        target = (held.delivery.event_id, held.delivery.endpoint_id)
-        if recorded is None:
+    def record(self, sent: SentDelivery, planned: Transition, rest_until_ms: int = 0) -> Recorded | None:
+        recorded = super().record(sent, planned, rest_until_ms)
+        target = (sent.delivery.event_id, sent.delivery.endpoint_id)
+        if sent.reply.error_code == NOT_SENT:
+            self._world.unsent[target] += recorded is not None
+        elif recorded is None:
             self._world.unrecorded[target] += 1
         else:
             self._world.held_until_ms.pop(target, None)
@@ -167,7 +168,7 @@ class DeliveryWorld:
     def hold(self, endpoint: Endpoint) -> None:
         """Take a slot of that endpoint, as a sender does that dies before it claims a delivery."""
         lane = Lane(self.project_id, endpoint.endpoint_id, host_of(endpoint.url), endpoint.max_concurrency)
-        slot = HeldSlot(new_id()[:8], self.pipeline.time() + SLOT_MS, lane, self.project_id)
+        slot = TakenSlot(new_id()[:8], self.pipeline.time() + SLOT_MS, lane, self.project_id)
         take = slot_rows.take(slot, PROJECT_SLOTS, self.pipeline.time())
         table = Table(self.pipeline.aws.names["DeliveriesTable"], self.pipeline.aws.client("dynamodb"))
         table._update_unread(take, slot_rows.slots_key(self.project_id))
@@ -243,14 +244,17 @@ class DeliveryWorld:
 
     # --- the receivers -----------------------------------------------------------------
 
-    def receive(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
+    def receive(self, path: str, headers: dict[str, str], body: bytes, *, is_unguarded: bool) -> Reply:
         """Note a send, and check what must be so at its moment: I6, and that it is genuine."""
         request = Received(path, headers, body, self.pipeline.time())
         endpoint_id = path.rpartition("/")[2] if path.startswith("/endpoint/") else RUN_ENDPOINT_ID
         target = (request.webhook_id, endpoint_id)
         delivery = self.pipeline.deliveries.get_delivery(*target)
-        if delivery is None or delivery.state is not DeliveryState.SENDING:
+        if delivery is None or (delivery.state is not DeliveryState.SENDING and not is_unguarded):
             raise Violation("I6: sent what is not claimed")
+        if is_unguarded:
+            self._check_unguarded(delivery)
+            return self._answer(target, body)
         if self.pipeline.time() < self.held_until_ms.get(target, 0):
             raise Violation("I5: sent while another's lease holds")
         self.held_until_ms[target] = delivery.lease_until_ms or 0
@@ -269,9 +273,22 @@ class DeliveryWorld:
             raise Violation("sent without a slot")
         if not is_genuine(request, secret):
             raise Violation("not signed with the secret that holds")
+        return self._answer(target, body)
+
+    def _check_unguarded(self, sent: Delivery) -> None:
+        """Check an unguarded send. Its delivery is so new that a change since then may not apply yet."""
+        if abs(self.pipeline.time() - from_rfc3339(sent.created_at)) > FRESH_HINT_MS:
+            raise Violation("sent without a claim from an old hint")
+        limited = {
+            endpoint.endpoint_id for endpoint in self.endpoints if endpoint.ordered or endpoint.max_concurrency == 1
+        }
+        if sent.endpoint_id in limited:
+            raise Violation("sent without a claim to an endpoint with limits")
+
+    def _answer(self, target: Target, body: bytes) -> Reply:
         self.sends[target].append(body)
         self.sending.append(target)
-        status = self.answers.get(endpoint_id, 200)
+        status = self.answers.get(target[1], 200)
         self.accepted[target] += 200 <= status < 300
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:

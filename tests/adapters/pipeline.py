@@ -5,6 +5,7 @@ import functools
 import json
 import secrets
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -48,11 +49,13 @@ from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.success_counts import SuccessCounts
 from functions.webhooks.sending.attempt.attempt_store import Attempts
 from functions.webhooks.sending.attempt.bodies import Bodies
 from functions.webhooks.sending.attempt.deliverer import Deliverer
 from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
 from functions.webhooks.sending.attempt.signed_request import RequestSigner
+from functions.webhooks.sending.attempt.unguarded_sends import UnguardedSends
 from functions.webhooks.sending.claim.candidates import Candidates
 from functions.webhooks.sending.claim.claimer import Claimer
 from functions.webhooks.sending.claim.leases import Leases
@@ -125,6 +128,8 @@ class Pipeline:
         self.changes = EndpointChanges(table, aws.names["QuotasTable"], dynamodb, resume_lane, time)
         self.snapshots = Snapshots(table, dynamodb, time)
         self.leases = Leases(table, dynamodb, time, no_sleep)
+        self.receives: Counter[str] = Counter()
+        self.count_writes: list[Callable[[], None]] = []
         self.lanes = LaneStore(table, dynamodb, time)
         self.slots = SlotStore(table, dynamodb, time)
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
@@ -145,7 +150,6 @@ class Pipeline:
         parking = Parking(table, dynamodb, time, no_sleep)
         self.deliverer = Deliverer(
             Claimer(
-                self.snapshots,
                 Candidates(self.snapshots, parking, self.lanes, self.queue, ReplayStore(table, dynamodb, time), time),
                 self.leases,
                 parking,
@@ -154,8 +158,10 @@ class Pipeline:
                 time,
                 no_sleep,
             ),
+            UnguardedSends(self.snapshots, self.lanes, 1, time),
             self.deliveries,
             Attempts(table, dynamodb, time, no_sleep),
+            SuccessCounts(table, dynamodb, time, lambda _, write: self.count_writes.append(write)),
             self.delivery_hints,
             RequestSigner(self.boxes, Bodies(CARDS, BASE_URL)),
             self.disabled_events.publish,
@@ -191,6 +197,16 @@ class Pipeline:
         """Let the webhook handler work with these parts."""
         self.deliverer = deliverer
         self._wire(webhook, "wired", deliverer)
+
+    def guard_all(self) -> None:
+        """Let each send need a lease and a slot."""
+        self.use(dataclasses.replace(self.deliverer, unguarded=None))
+
+    def write_counts(self) -> None:
+        """Let the time of the process's counts of successes be over."""
+        for write_counts in self.count_writes:
+            write_counts()
+        self.count_writes.clear()
 
     def new_sweep(self) -> Sweep:
         return sweep.deployment().new_sweep()
@@ -297,11 +313,16 @@ class Pipeline:
         return [json.dumps(message) for message in self.aws.messages("DeliveriesQueue")]
 
     def webhook(self, *hints: str) -> list[int]:
-        """Give hints to `webhook`, one a call as the template says; return the places of those that failed."""
-        return [place for place, hint in enumerate(hints) if call(webhook.handler, (hint,))]
+        """Give hints to `webhook`, one a call as the template says; return the places of those that failed.
+
+        SQS counts how often each message was received.
+        """
+        self.receives.update(hints)
+        return [place for place, hint in enumerate(hints) if call(webhook.handler, (hint,), self.receives[hint])]
 
     def sweep(self, context: Context | None = None) -> dict[str, Any]:
-        """Run the minute's sweep."""
+        """Run the minute's sweep; counts of the minute are written."""
+        self.write_counts()
         return sweep.handler({"source": "schedule"}, context or Context())  # type: ignore[arg-type]
 
     def dead_letters(self, *bodies: str) -> list[int]:
@@ -342,14 +363,14 @@ def path_of(endpoint_id: str) -> str:
     return f"/endpoint/{endpoint_id}"
 
 
-def call(handler: Callable[..., dict[str, Any]], bodies: tuple[str, ...]) -> list[int]:
+def call(handler: Callable[..., dict[str, Any]], bodies: tuple[str, ...], receives: int = 1) -> list[int]:
     """Call an entry point with a batch of SQS messages; return the places of those that it reports as failed."""
     records = [
         {
             "messageId": str(place),
             "receiptHandle": "r",
             "body": body,
-            "attributes": {},
+            "attributes": {"ApproximateReceiveCount": str(receives)},
             "messageAttributes": {},
             "eventSource": "aws:sqs",
             "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:queue",

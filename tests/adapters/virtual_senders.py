@@ -18,7 +18,8 @@ from functions.ids import new_id
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.publication import plan_publication
 from functions.webhooks.endpoints.subscribers import Subscribers
-from functions.webhooks.target.egress import Egress
+from functions.webhooks.sending.attempt import unguarded_sends as sends
+from functions.webhooks.target.egress import LONG, Egress, Wait
 from functions.webhooks.target.hosts import host_of
 from functions.webhooks.vocabulary.reply import Reply
 
@@ -56,10 +57,10 @@ class VirtualEgress(Egress):
         super().__init__()
         object.__setattr__(self, "_senders", senders)
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:
         del body
         senders: VirtualSenders = self._senders  # type: ignore[attr-defined]
-        return senders.send(url, headers["webhook-id"])
+        return senders.send(url, headers["webhook-id"], wait)
 
 
 class VirtualSenders:
@@ -83,10 +84,15 @@ class VirtualSenders:
         old = pipeline.deliverer.claimer
         lane_waker = dataclasses.replace(old.lane_waker, hints=self.queue, project_slots=project_slots)
         self.lane_waker = lane_waker
+        # All senders are threads of one process, of which only one runs at a time.
+        pipeline.aws.monkeypatch.setattr(sends, "TURN_SECS", 0)
+        unguarded = sends.UnguardedSends(pipeline.snapshots, pipeline.lanes, count, pipeline.time)
         claimer = dataclasses.replace(old, hints=self.queue, lane_waker=lane_waker, sleep=self._sleep)
         self.deliverer = dataclasses.replace(
             pipeline.deliverer, claimer=claimer, hints=self.queue, egress=VirtualEgress(self), sleep=self._sleep
         )
+        if self.deliverer.unguarded is not None:
+            self.deliverer = dataclasses.replace(self.deliverer, unguarded=unguarded)
 
     def _sleep(self, secs: float) -> None:
         self.pause(secs * 1000)
@@ -127,7 +133,7 @@ class VirtualSenders:
             if self._failed is not None:
                 raise self._failed
 
-    def send(self, url: str, webhook_id: str) -> Reply:
+    def send(self, url: str, webhook_id: str, wait: Wait) -> Reply:
         """Send as one sender does."""
         host = host_of(url)
         self.starts.append((self.time(), host))
@@ -135,10 +141,13 @@ class VirtualSenders:
         self.most_at_once[host] = max(self.most_at_once[host], self._at_once[host])
         self.order.append(webhook_id)
         answer = self.answer(url)
-        self.pause(HANG_MS if answer is None else answer[0])
+        needs_ms, most_ms = HANG_MS if answer is None else answer[0], int(wait.total_secs * 1000)
+        if wait.on_slow is not None and needs_ms > wait.slow_secs * 1000:
+            self.after(wait.slow_secs * 1000, wait.on_slow)
+        self.pause(min(needs_ms, most_ms))
         self._at_once[host] -= 1
-        if answer is None:
-            return Reply(HANG_MS, error_code="timeout")
+        if answer is None or needs_ms > most_ms:
+            return Reply(most_ms, error_code="timeout")
         self.answered_ms[webhook_id] = self.time()
         return Reply(answer[0], answer[1])
 

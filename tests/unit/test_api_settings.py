@@ -14,6 +14,7 @@ WEBHOOK = {
     "DELIVERIES_QUEUE_URL": "https://queue.example.com/deliveries",
     "WEBHOOK_RETRY_SECS": "0,5,300",
     "WEBHOOK_SENDERS": "100",
+    "WEBHOOK_SENDERS_OF_PROCESS": "1",
     "EVENT_BUS_NAME": "bus",
     "ENDPOINT_SECRETS_KEY_ID": "key",
     "PUBLIC_BASE_URL": "https://api.example.com",

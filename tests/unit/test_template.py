@@ -101,6 +101,24 @@ def test_only_the_rule_may_send_events_to_the_queue_of_checks(deployed: dict[str
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["CheckRequestedRule", "Arn"]}}}
 
 
+def test_who_sends_to_the_deliveries_queue_also_writes_its_table(deployed: dict[str, Any]) -> None:
+    """`deliver` sends what a fresh hint says: a role must not gain by a forged one."""
+    senders, writers = granted(deployed, "sqs:SendMessage", "DeliveriesQueue"), set[str]()
+    for action in ("dynamodb:PutItem", "dynamodb:UpdateItem"):
+        writers |= granted(deployed, action, "DeliveriesTable")
+    assert len(senders) > 5
+    assert senders - writers == set()
+
+
+def granted(deployed: dict[str, Any], action: str, resource: str) -> set[str]:
+    """Return the roles that have a permission on a resource."""
+    return {
+        name
+        for name, statement in statements(deployed)
+        if action in statement["Action"] and resource in references(statement["Resource"])
+    }
+
+
 def test_alerts_reach_an_e_mail_address_only_by_the_rule_and_only_if_there_is_one(deployed: dict[str, Any]) -> None:
     names = ("AlertTopic", "AlertSubscription", "AlertRule", "AlertTopicPolicy")
     assert {deployed["Resources"][name]["Condition"] for name in names} == {"HasAlertEmail"}

@@ -7,6 +7,7 @@ import pytest
 
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import changes
+from functions.event_log.model import TTL_MS
 from functions.webhooks.deliveries.model import Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.deliveries.rows import attempt_row, delivery_row, new_attempt, to_attempt, to_delivery
 from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
@@ -203,9 +204,9 @@ def test_a_claimed_and_a_final_delivery_are_read() -> None:
 def test_the_row_of_an_attempt_stays_as_it_is() -> None:
     attempt = new_attempt(DELIVERY, Reply(12, 200, head=b"ok", address="192.0.2.1"), 0)
     assert attempt == ATTEMPT == to_attempt(ATTEMPT_ROW)
-    assert stored(attempt_row(DELIVERY, attempt, 99)) == ATTEMPT_ROW
+    assert stored(attempt_row(DELIVERY, attempt, 99_000 - TTL_MS)) == ATTEMPT_ROW
     failed = new_attempt(DELIVERY, Reply(12, error_code="timeout"), 0)
-    assert to_attempt(stored(attempt_row(DELIVERY, failed, 99))) == failed
+    assert to_attempt(stored(attempt_row(DELIVERY, failed, 0))) == failed
 
 
 def test_a_change_of_settings_writes_what_differs() -> None:

@@ -61,4 +61,4 @@ class DueWebhooks:
         if row.lane_at_ms is None:  # a parked delivery is not late: no send slot was free
             record_age(now - row.due_since_ms)
         reach("sweep.after_take")
-        self.hints.send(Hint.with_copy(row))
+        self.hints.send(Hint.of(row))

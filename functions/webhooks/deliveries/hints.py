@@ -1,7 +1,7 @@
 """Hints: queue messages that name a due delivery. The row decides, so a lost hint costs time and no delivery.
 
-A hint also carries a copy of the delivery and the event's bytes, so that a sender needs no read. The claim checks the
-copy against the row, so a stale or forged copy is never sent.
+The hint that a publication sends carries the new delivery and the event's bytes. While it is fresh, a sender may use
+both without a read (`unguarded_sends`). So only roles that write the deliveries table may send to its queue.
 """
 
 from __future__ import annotations
@@ -31,43 +31,45 @@ MAX_CALL_BYTES = 256 * 1024
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 """
 _TRIES = 3
-_COPIED: Final = (
-    *("submission_id", "event_type", "created_at", "correlation_id"),
-    *("next_at_ms", "attempt", "attempts_before", "url"),
-)
-_COPIED_BYTES: Final = ("secret_box", "body_digest")
+_COPIED: Final = ("submission_id", "event_type", "created_at", "correlation_id", "traceparent", "next_at_ms", "url")
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
     """One hint. `host`: host of a run's own URL; "" if unknown.
 
-    `delivery`: copy of the row at the time of the hint; None if unknown. `body`: the event's bytes; b"" if unknown.
+    `new`: the delivery before its first attempt, in the hint that its publication sends. `body`: the event's bytes; b""
+    if unknown.
     """
 
     event_id: str
     endpoint_id: str
     project_id: str
     host: str = ""
-    delivery: Delivery | None = None
+    new: Delivery | None = None
     body: bytes = field(default=b"", repr=False)
 
     @property
     def log_ids(self) -> dict[str, Any]:
         """The ids of a log line about this hint."""
-        return {"correlation_id": self.event_id} if self.delivery is None else self.delivery.log_ids
+        return {"correlation_id": self.event_id} if self.new is None else self.new.log_ids
 
     @classmethod
-    def without_copy(cls, delivery: Delivery, body: bytes = b"") -> Hint:
-        """Return a hint without a copy, for a delivery whose row or lane must be read anyway."""
+    def of(cls, delivery: Delivery, body: bytes = b"") -> Hint:
+        """Return a hint that names a delivery, with the event's bytes if they are known and not too large."""
         kept = body if len(body) <= MAX_BODY_BYTES else b""
         host = host_of(delivery.url)
         return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host, None, kept)
 
     @classmethod
-    def with_copy(cls, delivery: Delivery, body: bytes = b"") -> Hint:
-        """Return a hint with a copy of the whole row, and the event's bytes if they are known and not too large."""
-        return replace(cls.without_copy(delivery, body), delivery=delivery)
+    def of_new(cls, delivery: Delivery, body: bytes) -> Hint:
+        """Return the first hint of a new delivery."""
+        return replace(cls.of(delivery, body), new=delivery)
+
+    @property
+    def without_new(self) -> Hint:
+        """The hint for a sender that must read the row."""
+        return replace(self, new=None)
 
     @classmethod
     def parse(cls, text: str) -> Hint:
@@ -81,7 +83,7 @@ class Hint:
                 str(values.get("host", "")),
                 body=base64.b64decode(values.get("body", "")),
             )
-            return replace(named, delivery=_to_delivery(named, values["copy"])) if "copy" in values else named
+            return replace(named, new=_to_delivery(named, values["new"])) if "new" in values else named
         except (ValueError, KeyError, TypeError, AttributeError):
             raise MessageInvalidError("the hint has no event_id, endpoint_id and project_id") from None
 
@@ -95,12 +97,9 @@ class Hint:
         }
         if self.endpoint_id == RUN_ENDPOINT_ID:
             values["host"] = self.host
-        if self.delivery is not None:
-            copy = {name: getattr(self.delivery, name) for name in _COPIED}
-            if self.delivery.traceparent:
-                copy["traceparent"] = self.delivery.traceparent
-            copy["webhook_id"] = self.event_id  # for earlier builds of 0.1, as in `rows`
-            values["copy"] = copy | {name: _to_text(getattr(self.delivery, name)) for name in _COPIED_BYTES}
+        if self.new is not None:
+            copied = {name: value for name in _COPIED if (value := getattr(self.new, name))}
+            values["new"] = copied | {"secret_box": _to_text(self.new.secret_box)}
         if self.body:
             # Base64, because SQS refuses some characters that a program may print.
             values["body"] = _to_text(self.body)
@@ -157,12 +156,18 @@ def _batches(messages: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, st
         yield batch
 
 
-def _to_delivery(named: Hint, copy: dict[str, Any]) -> Delivery:
-    values = {name: copy[name] for name in _COPIED} | {"traceparent": copy.get("traceparent", "")}
-    values |= {name: base64.b64decode(copy[name]) for name in _COPIED_BYTES}
-    state = DeliveryState.RETRYING if values["attempt"] > values["attempts_before"] else DeliveryState.PENDING
-    values |= {"event_id": named.event_id, "endpoint_id": named.endpoint_id, "project_id": named.project_id}
-    return Delivery(state=state, **values)
+def _to_delivery(named: Hint, copied: dict[str, Any]) -> Delivery:
+    texts: dict[str, Any] = {name: str(copied.get(name, "")) for name in _COPIED if name != "next_at_ms"}
+    return Delivery(
+        event_id=named.event_id,
+        endpoint_id=named.endpoint_id,
+        project_id=named.project_id,
+        state=DeliveryState.PENDING,
+        attempt=0,
+        next_at_ms=int(copied["next_at_ms"]),
+        secret_box=base64.b64decode(copied["secret_box"]),
+        **texts,
+    )
 
 
 def _to_text(content: bytes) -> str:

@@ -24,9 +24,7 @@ MAX_HINT_DELAY_MS = 900_000  # the maximum of SQS DelaySeconds; the sweeper hand
 HINTED_MS = 180_000
 """The sweeper sends a new hint when a hint has not been received for this long. A delivery has one live hint."""
 FIRST_HINTED_MS = LEASE_MS
-"""The same for the first hint of a new delivery. The first lease may then end at the due key, see `LEASE_LEEWAY_MS`."""
-LEASE_LEEWAY_MS = 1_000
-"""A lease may be so much longer or shorter if it then ends at the due key: moving the key costs two index writes."""
+"""The same for the first hint of a new delivery."""
 PARKED_MS = 3_600_000
 """The sweeper checks a delivery parked for this long. If the circuit breaker is open, that counts as an attempt."""
 SKEW_MS = 1_000

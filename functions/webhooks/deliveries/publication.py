@@ -68,7 +68,7 @@ def plan_publication(
     pending = (delivery for delivery in deliveries if delivery.state is DeliveryState.PENDING)
     return Publication(
         tuple(put(table_name, to_item(row), ABSENT) for row in rows),
-        tuple(Hint.with_copy(delivery, event.body) for delivery in pending),
+        tuple(Hint.of_new(delivery, event.body) for delivery in pending),
     )
 
 

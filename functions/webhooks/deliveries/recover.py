@@ -73,7 +73,7 @@ class Recovery:
     def hint(self, delivery: Delivery, delay_secs: int = 0) -> None:
         """Send a hint. If that fails, the sweeper finds the row, because it is due."""
         try:
-            self.hints.send(Hint.without_copy(delivery), delay_ms=delay_secs * MS_PER_SEC)
+            self.hints.send(Hint.of(delivery), delay_ms=delay_secs * MS_PER_SEC)
         except (ClientError, BotoCoreError) as error:
             self.log.warning(
                 "Hint not sent; the sweeper will send the delivery",

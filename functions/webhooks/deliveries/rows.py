@@ -6,7 +6,8 @@ from typing import Any
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key
 from functions.aws.dynamodb.row_codec import read, write
-from functions.clock import to_rfc3339
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.event_log.model import TTL_MS
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.vocabulary.reply import Reply
 
@@ -75,13 +76,13 @@ def new_attempt(delivery: Delivery, reply: Reply, at_ms: int) -> RecordedAttempt
     )
 
 
-def attempt_row(delivery: Delivery, attempt: RecordedAttempt, ttl: int) -> dict[str, Value | None]:
+def attempt_row(delivery: Delivery, attempt: RecordedAttempt, now_ms: int) -> dict[str, Value | None]:
     """Build the row of an attempt."""
     return {
         **write(attempt),
         "pk": f"EVENT#{delivery.event_id}",
         "sk": f"ATTEMPT#{delivery.endpoint_id}#{attempt.n:04d}",
-        "ttl": ttl,
+        "ttl": (now_ms + TTL_MS) // MS_PER_SEC,
     }
 
 

@@ -53,11 +53,11 @@ class DeliveryStore(Table):
         return [rows.to_delivery(row) for row in self._list(f"EVENT#{event_id}", "DELIVERY#")]
 
     def pending_hints(self, event_id: str) -> list[Hint]:
-        """Return hints, without bytes, of the event's deliveries that wait for their first hint."""
+        """Return hints of the event's deliveries that wait for their first one; a sender reads them."""
         waiting = [
             row for row in self.deliveries_of(event_id) if row.state is DeliveryState.PENDING and row.lane_at_ms is None
         ]
-        return [Hint.with_copy(row) for row in waiting if row.attempt == 0]
+        return [Hint.of(row) for row in waiting if row.attempt == 0]
 
     def get_event(self, event_id: str) -> Event | None:
         """Read an event with its bytes; None if it is cancelled, expired or was never written."""

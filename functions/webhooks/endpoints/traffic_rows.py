@@ -1,6 +1,6 @@
 """Counters of an endpoint in its row, and the update that counts.
 
-A count needs no read: it relies on the periods that the process saw last, and fails if another process has begun a new
+A count needs no read: it relies on the periods that the process read last, and fails if another process has begun a new
 one since. The first count of a period moves the numbers of the one before.
 """
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PERIODS: Final = ("hour", "day")
 _NUMBERS: Final = ("attempts", "failures", "attempts_before", "failures_before")
+type Number = Literal["attempts", "failures"]
 TRAFFIC: Final = (*_PERIODS, *(f"{period}_{number}" for period in _PERIODS for number in _NUMBERS))
 """All attributes of the counters."""
 
@@ -43,29 +44,30 @@ def to_traffic(row: Mapping[str, Any]) -> Traffic:
     return Traffic(*counters)
 
 
-def count(
-    update: ConditionalUpdate, seen: Traffic, now_ms: int, number: Literal["attempts", "failures"]
-) -> ConditionalUpdate:
-    """Add one to a number of this hour and of this day. Fails unless the row has the periods of `seen`."""
-    after = seen.at(now_ms)
+def count(update: ConditionalUpdate, before: Traffic, now_ms: int, numbers: Mapping[Number, int]) -> ConditionalUpdate:
+    """Add to numbers of this hour and of this day. Fails unless the row has the periods of `before`."""
+    after = before.at(now_ms)
     for name in _PERIODS:
-        update = _count_one(update, name, getattr(seen, name), getattr(after, name), number)
+        update = _count_in(update, name, getattr(before, name), getattr(after, name), numbers)
     return update
 
 
-def _count_one(update: ConditionalUpdate, name: str, seen: Counter, after: Counter, number: str) -> ConditionalUpdate:
+def _count_in(
+    update: ConditionalUpdate, name: str, before: Counter, after: Counter, numbers: Mapping[Number, int]
+) -> ConditionalUpdate:
     sets, computed = dict(update.sets), list(update.computed)
     values: dict[str, Value] = {}
     condition = f"attribute_not_exists(#{name})"
-    if seen.period != NEVER:
-        condition = f"#{name} = :seen_{name}"
-        values[f"seen_{name}"] = seen.period
-    if after.period == seen.period:
-        values["one"] = 1
-        computed.append(f"#{name}_{number} = #{name}_{number} + :one")
+    if before.period != NEVER:
+        condition = f"#{name} = :read_{name}"
+        values[f"read_{name}"] = before.period
+    if after.period == before.period:
+        values |= {f"more_{number}": more for number, more in numbers.items()}
+        computed += [f"#{name}_{number} = #{name}_{number} + :more_{number}" for number in numbers]
     else:
-        sets |= {name: after.period, f"{name}_attempts": 0, f"{name}_failures": 0, f"{name}_{number}": 1}
-        if after.period == seen.period + 1 and seen.period != NEVER:
+        sets |= {name: after.period, f"{name}_attempts": 0, f"{name}_failures": 0}
+        sets |= {f"{name}_{number}": more for number, more in numbers.items()}
+        if after.period == before.period + 1 and before.period != NEVER:
             computed += [f"#{name}_{counted}_before = #{name}_{counted}" for counted in ("attempts", "failures")]
         else:
             sets |= {f"{name}_attempts_before": 0, f"{name}_failures_before": 0}

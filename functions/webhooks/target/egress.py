@@ -15,6 +15,7 @@ from functools import cache
 
 from functions.webhooks.target.address import AddressRefusedError, Target, check_url, may_dial
 from functions.webhooks.target.pinned_connection import Deadline, PinnedConnection, PinnedHttpsConnection
+from functions.webhooks.target.slow_sends import SlowSends
 from functions.webhooks.vocabulary.reply import MAX_HEAD_BYTES, Reply
 
 TOTAL_SECS = 15.0
@@ -22,6 +23,19 @@ MAX_READ_BYTES = 64 * 1024
 MAX_ADDRESSES = 4
 
 type Resolver = Callable[[str, int], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a send waits for its answer. `on_slow` is called once after `slow_secs`, while the send goes on."""
+
+    total_secs: float = TOTAL_SECS
+    slow_secs: float = TOTAL_SECS
+    on_slow: Callable[[], None] | None = None
+
+
+LONG = Wait()
+_slow_sends = SlowSends()
 
 
 class _SendError(Exception):
@@ -54,9 +68,14 @@ class Egress:
     total_secs: float = TOTAL_SECS
     trust: Callable[[], ssl.SSLContext] = field(default=_system_trust, repr=False)
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:
         """Send once. Failures return a Reply with an error code; nothing raises."""
-        deadline = Deadline(self.total_secs)
+        if wait.on_slow is None:
+            return self._post(url, headers, body, Deadline(min(self.total_secs, wait.total_secs)))
+        with _slow_sends.watch(wait.slow_secs, wait.on_slow):
+            return self._post(url, headers, body, Deadline(min(self.total_secs, wait.total_secs)))
+
+    def _post(self, url: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> Reply:
         try:
             target = check_url(url, allow_insecure=self.allow_insecure, own_host=self.own_host)
         except AddressRefusedError as refusal:

@@ -76,6 +76,8 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
     app = Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most)
     server = Server(http_config(app, most, _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    # On Lambda a process has one sender.
+    os.environ["WEBHOOK_SENDERS_OF_PROCESS"] = str(share.of(int(os.environ["WEBHOOK_SENDERS"])))
     pollers = MappingPollers(loaded.invoker, prepared.console, loaded.counters)
     for mapping in loaded.stack.mappings:
         pollers.start(mapping, prepared.template.values[mapping.queue]["Ref"], share)

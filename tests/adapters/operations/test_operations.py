@@ -75,7 +75,7 @@ def test_a_trace_shows_the_whole_life_of_a_submission(
     pipeline.time.advance(6)
     delivery = pipeline.deliveries.get_delivery(submitted, endpoint.endpoint_id)
     assert delivery is not None
-    pipeline.delivery_hints.send(Hint.with_copy(delivery))
+    pipeline.delivery_hints.send(Hint.of(delivery))
     pipeline.webhook(*pipeline.hints())
 
     answer = trace(admin_key, submitted)

@@ -83,7 +83,7 @@ def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pyte
     assert (hint.event_id, hint.endpoint_id, hint.project_id) == (submission.submission_id, "run", "dev")
     delivery = pipeline.delivery(submission)
     assert delivery is not None
-    assert (hint.host, hint.delivery) == ("127.0.0.1", dataclasses.replace(delivery, due_at_ms=None))
+    assert (hint.host, hint.new) == ("127.0.0.1", dataclasses.replace(delivery, due_at_ms=None, body_digest=b""))
     event = pipeline.deliveries.get_event(submission.submission_id)
     assert event is not None
     assert hint.body == event.body

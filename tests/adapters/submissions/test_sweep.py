@@ -385,6 +385,7 @@ def test_long_retry_is_found_by_the_sweeper_when_it_is_due(pipeline: Pipeline) -
 
 
 def test_send_whose_worker_died_is_tried_again_after_its_lease(pipeline: Pipeline) -> None:
+    pipeline.guard_all()
     submission = pipeline.submit()
     pipeline.finish(submission)
     with crash_at("webhook.after_claim"), pytest.raises(Crash):

@@ -73,9 +73,9 @@ def test_a_runs_own_url_gets_the_traceparent_at_each_attempt_also_from_a_hint_wi
     assert [request.headers.get("traceparent") for request in pipeline.receiver.received] == [trace, trace]
 
 
-def test_a_hint_of_the_revision_before_has_no_trace(pipeline: Pipeline) -> None:
+def test_a_hint_without_a_trace_is_sent_without_one(pipeline: Pipeline) -> None:
     pipeline.finish(pipeline.submit(traceparent=TRACE))
     (hint,) = map(json.loads, pipeline.hints())
-    del hint["copy"]["traceparent"]
+    del hint["new"]["traceparent"]
     assert pipeline.webhook(json.dumps(hint)) == []
     assert [request.headers.get("traceparent") for request in pipeline.receiver.received] == [None]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 CLAIM_AND_OUTCOME = {"TransactWriteItems": 2}
+OUTCOME = {"UpdateItem": 1}
 
 
 @contextmanager

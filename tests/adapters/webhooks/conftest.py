@@ -33,3 +33,17 @@ def delays(owed: Submission, pipeline: Pipeline) -> Iterator[list[int]]:
     events.register("provide-client-params.sqs.SendMessage", note)
     yield noted
     events.unregister("provide-client-params.sqs.SendMessage", note)
+
+
+@pytest.fixture
+def guarded(pipeline: Pipeline) -> None:
+    """Each send needs a lease and a slot."""
+    pipeline.guard_all()
+
+
+@pytest.fixture(params=["unguarded", "guarded"])
+def way(request: pytest.FixtureRequest, pipeline: Pipeline) -> str:
+    """Whether new deliveries of healthy lanes need a lease and a slot."""
+    if request.param == "guarded":
+        pipeline.guard_all()
+    return str(request.param)

@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.webhooks.target.egress import Egress
+from functions.webhooks.target.egress import LONG, Egress, Wait
 from functions.webhooks.vocabulary.reply import Reply
 
 
@@ -16,7 +16,7 @@ class Script(Egress):
         super().__init__()
         object.__setattr__(self, "_send", send)
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:  # noqa: ARG002 - the real signature
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:  # noqa: ARG002 - the real signature
         send: Callable[[], Reply] = self._send  # type: ignore[attr-defined]
         return send()
 

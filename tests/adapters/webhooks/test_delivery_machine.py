@@ -198,8 +198,12 @@ class Deliveries(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(400)  # several minutes on a busy machine
-@pytest.mark.parametrize("ordered", [False, True])
-def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline, *, ordered: bool) -> None:
+@pytest.mark.parametrize(
+    ("ordered", "guarded"), [(False, False), (False, True), (True, False)], ids=["unguarded", "guarded", "ordered"]
+)
+def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline, *, ordered: bool, guarded: bool) -> None:
+    if guarded:
+        pipeline.guard_all()
     run_state_machine_as_test(
         type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline, "ordered": ordered}),
         settings=settings(

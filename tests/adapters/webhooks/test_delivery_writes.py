@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import from_item
 from functions.event_log.rows import event_key
 from functions.webhooks.deliveries.hints import Hint
-from functions.webhooks.deliveries.model import FIRST_HINTED_MS, LEASE_LEEWAY_MS, LEASE_MS, DeliveryState, after_reply
+from functions.webhooks.deliveries.model import FIRST_HINTED_MS, LEASE_MS, DeliveryState, after_reply
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.endpoints.rows import HEALTH
@@ -64,10 +63,7 @@ def claim(pipeline: Pipeline) -> ClaimedDelivery:
 def record(pipeline: Pipeline, claimed: ClaimedDelivery, reply: Reply) -> None:
     """Record the reply to a claimed delivery, as a sender does."""
     planned = after_reply(claimed.delivery, reply, pipeline.deliverer.schedule, pipeline.time(), 0)
-    recorded = pipeline.deliverer.attempts.record(claimed, reply, planned)
-    assert recorded is not None
-    if recorded.endpoint is not None:
-        pipeline.deliverer.claimer.snapshots.keep(recorded.endpoint)
+    assert pipeline.deliverer.attempts.record(claimed.sent(reply), planned) is not None
 
 
 def replay(pipeline: Pipeline, submission: Submission, endpoint: Endpoint) -> None:
@@ -131,39 +127,17 @@ def test_the_bytes_of_an_event_are_stored_compressed_and_sent_as_they_were(
 # --- due key ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("late_ms", [0, LEASE_LEEWAY_MS])
-def test_the_lease_of_a_punctual_first_claim_ends_at_the_due_key(
-    late_ms: int, pipeline: Pipeline, endpoint: Endpoint
-) -> None:
+def test_the_due_key_moves_to_the_end_of_the_lease(pipeline: Pipeline, endpoint: Endpoint) -> None:
     submission, hint = owed(pipeline)
-    due_at_ms = delivery_row(pipeline, submission, endpoint)["due_at_ms"]
-    assert due_at_ms == pipeline.time() + FIRST_HINTED_MS
-    pipeline.time.ms += late_ms
-    assert pipeline.deliverer.claimer.claim(Hint.parse(hint), "sender") is not None
-    claimed = delivery_row(pipeline, submission, endpoint)
-    assert (claimed["due_at_ms"], claimed["lease_until_ms"]) == (due_at_ms, due_at_ms)
-
-
-def test_the_due_key_moves_to_the_end_of_the_lease_of_a_late_claim(pipeline: Pipeline, endpoint: Endpoint) -> None:
-    submission, hint = owed(pipeline)
-    pipeline.time.ms += LEASE_LEEWAY_MS + 1
-    assert pipeline.deliverer.claimer.claim(Hint.parse(hint), "sender") is not None
-    claimed = delivery_row(pipeline, submission, endpoint)
-    assert claimed["due_at_ms"] == claimed["lease_until_ms"] == pipeline.time() + LEASE_MS
-
-
-def test_a_lease_never_outlives_a_due_key_that_another_process_moved(pipeline: Pipeline, endpoint: Endpoint) -> None:
-    """A hint knows nothing of it, so the claim must look at the row."""
-    submission, hint = owed(pipeline)
-    moved = ConditionalUpdate({"due_at_ms": pipeline.time() + 3_600_000}, "", {})
-    key = delivery_key(submission.submission_id, endpoint.endpoint_id)
-    assert pipeline.deliveries._update_unread(moved, key)
+    assert delivery_row(pipeline, submission, endpoint)["due_at_ms"] == pipeline.time() + FIRST_HINTED_MS
+    pipeline.time.ms += 1_001
     assert pipeline.deliverer.claimer.claim(Hint.parse(hint), "sender") is not None
     claimed = delivery_row(pipeline, submission, endpoint)
     assert claimed["due_at_ms"] == claimed["lease_until_ms"] == pipeline.time() + LEASE_MS
 
 
 def test_a_punctual_first_sender_that_dies_is_found_when_its_lease_ends(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    pipeline.guard_all()
     submission, hint = owed(pipeline)
     with crash_at("webhook.after_claim"), pytest.raises(Crash):
         pipeline.webhook(hint)
@@ -213,18 +187,3 @@ def test_an_endpoint_that_is_enabled_again_has_a_closed_circuit_breaker(pipeline
     pipeline.change_endpoint(endpoint, {"enabled": False})
     pipeline.change_endpoint(endpoint, {"enabled": True}, HEALTH)
     assert (pipeline.at(endpoint).failing, failures(pipeline, endpoint)) == (None, 0)
-
-
-def test_a_failing_endpoint_is_claimed_only_if_its_lane_is_calm(pipeline: Pipeline, endpoint: Endpoint) -> None:
-    """The claim without a read checks the lane of an endpoint that fails, also if this process knows the endpoint."""
-    record(pipeline, claim(pipeline), TIMEOUT)
-    submission, hint = owed(pipeline)
-    parsed = Hint.parse(hint)
-    assert parsed.delivery is not None
-    known = pipeline.at(endpoint)
-    lane = replace(pipeline.snapshots.read(*_key(submission, endpoint)).lane, failures=0)  # type: ignore[union-attr]
-    assert pipeline.leases.claim_unread(parsed.delivery, known, lane, "sender", 10) is None
-
-
-def _key(submission: Submission, endpoint: Endpoint) -> tuple[str, str, str, str]:
-    return submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id

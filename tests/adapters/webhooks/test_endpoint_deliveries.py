@@ -286,7 +286,7 @@ def test_a_disabled_endpoint_pauses_its_deliveries(pipeline: Pipeline, endpoint:
     assert pipeline.receiver.received == []  # only `recover` brings it back
 
 
-def test_endpoint_that_is_disabled_between_look_and_claim_is_not_called(
+def test_endpoint_that_is_disabled_between_look_and_claim_gets_its_last_event(
     pipeline: Pipeline, endpoint: Endpoint, owed: Submission
 ) -> None:
     class Late(Leases):
@@ -296,8 +296,8 @@ def test_endpoint_that_is_disabled_between_look_and_claim_is_not_called(
 
     use_leases(pipeline, Late)
     pipeline.webhook(hint_of(owed, endpoint))
-    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.PAUSED
-    assert pipeline.receiver.received == []
+    assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    assert not pipeline.at(endpoint).enabled
 
 
 def test_endpoint_that_is_enabled_between_look_and_pause_is_called(

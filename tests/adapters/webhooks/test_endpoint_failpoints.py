@@ -23,7 +23,7 @@ from tests.adapters.webhooks.crash_points import WEBHOOK_POINTS
 
 
 @pytest.fixture
-def world(pipeline: Pipeline) -> Iterator[DeliveryWorld]:
+def world(pipeline: Pipeline, way: str) -> Iterator[DeliveryWorld]:
     """Two endpoints and a run with a URL of its own; what the test leaves is settled and held to the invariants."""
     made = DeliveryWorld(pipeline)
     made.add_endpoint()
@@ -71,6 +71,7 @@ def test_a_crash_of_deliver_sends_again_only_if_it_came_after_the_send(
 
 
 def test_crash_while_a_delivery_waits_for_a_slot(world: DeliveryWorld, run: Submission) -> None:
+    world.pipeline.guard_all()
     for endpoint in world.endpoints:
         for _ in range(endpoint.max_concurrency):
             world.hold(endpoint)
@@ -217,6 +218,7 @@ def test_a_final_write_whose_answer_is_lost_sends_each_delivery_once(
 
 def test_a_claim_whose_answer_is_lost_sends_each_delivery_once(world: DeliveryWorld, run: Submission) -> None:
     pipeline = world.pipeline
+    pipeline.guard_all()
     world.record(run)
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
     table = pipeline.aws.names["DeliveriesTable"]
@@ -230,10 +232,13 @@ def test_a_claim_whose_answer_is_lost_sends_each_delivery_once(world: DeliveryWo
     assert counts(world) == [1, 1, 1]
 
 
-def test_a_record_whose_answer_is_lost_sends_each_delivery_once(world: DeliveryWorld, run: Submission) -> None:
+def test_a_record_whose_answer_is_lost_sends_each_delivery_once(
+    world: DeliveryWorld, run: Submission, way: str
+) -> None:
     pipeline = world.pipeline
     world.record(run)
-    deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
+    write = "transact_write_items" if way == "guarded" else "update_item"
+    deaf = Deaf(pipeline.aws.client("dynamodb"), write, lambda _: True)
     attempts = Attempts(pipeline.aws.names["DeliveriesTable"], deaf, pipeline.time, no_sleep)  # type: ignore[arg-type]
     pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
     failed = [pipeline.webhook(hint) for hint in world.hints]

@@ -50,20 +50,48 @@ def p95_of_victim(pipeline: Pipeline, *, attackers: int, slots: int) -> int:
     return percentile([senders.answered_ms.get(event, at + missing_ms) - at for event, at in owed.items()], 0.95)
 
 
+@pytest.mark.usefixtures("way")
 def test_50_hanging_targets_of_a_project_do_not_delay_another(pipeline: Pipeline) -> None:
     alone_ms = OVERHEAD_MS + 100
     assert p95_of_victim(pipeline, attackers=0, slots=project_slots(SENDERS)) == alone_ms
     assert p95_of_victim(pipeline, attackers=1, slots=project_slots(SENDERS)) <= 2 * alone_ms
 
 
+@pytest.mark.usefixtures("guarded")
 def test_hanging_targets_of_three_projects_do_not_delay_a_fourth(pipeline: Pipeline) -> None:
     assert p95_of_victim(pipeline, attackers=3, slots=project_slots(SENDERS)) <= 2 * (OVERHEAD_MS + 100)
 
 
+def test_ten_targets_that_begin_to_hang_do_not_delay_another_project(pipeline: Pipeline) -> None:
+    """All senders are of one process; the guard of the lanes comes after a second, from one send of each."""
+    began_ms = pipeline.time()
+
+    def answer(url: str) -> tuple[int, int] | None:
+        return None if HOSTILE in url and pipeline.time() - began_ms >= 5_000 else (100, 200)
+
+    senders = VirtualSenders(pipeline, SENDERS, project_slots(SENDERS), answer)
+    (victim,) = endpoints(pipeline, VICTIM, 1)
+    hostile = endpoints(pipeline, HOSTILE, 10)
+    owed: dict[str, int] = {}
+
+    def owe() -> None:
+        owed[senders.owe(victim)] = pipeline.time()
+        for target in hostile:
+            senders.owe(target)
+
+    for number in range(1, 51):
+        senders.after(number * 400, owe)
+    senders.run(began_ms + 60_000)
+    waits = [senders.answered_ms[event] - at for event, at in owed.items()]
+    assert percentile(waits, 0.95) <= 1.2 * (OVERHEAD_MS + 100)
+
+
+@pytest.mark.usefixtures("guarded")
 def test_a_project_is_delayed_if_another_may_use_all_senders(pipeline: Pipeline) -> None:
     assert p95_of_victim(pipeline, attackers=1, slots=SENDERS) > 5_000
 
 
+@pytest.mark.usefixtures("guarded")
 @pytest.mark.parametrize("concurrency", [10, 3])
 def test_a_slow_endpoint_is_never_idle_and_keeps_its_order(concurrency: int, pipeline: Pipeline) -> None:
     """600 deliveries of 1 s within 1.15 times the ideal time; order off by no more than the concurrency."""
@@ -83,6 +111,7 @@ def test_a_slow_endpoint_is_never_idle_and_keeps_its_order(concurrency: int, pip
     assert max(senders.queue.sent.values()) <= 2  # its own, and one when a sender handed its slot on
 
 
+@pytest.mark.usefixtures("guarded")
 def test_fifty_endpoints_on_one_host_get_a_bounded_number_of_sends(pipeline: Pipeline) -> None:
     senders = VirtualSenders(pipeline, 200, 100, lambda _: (1_000, 200))
     for number in range(50):
@@ -91,6 +120,7 @@ def test_fifty_endpoints_on_one_host_get_a_bounded_number_of_sends(pipeline: Pip
     assert (len(senders.answered_ms), senders.most_at_once["one.example.com"]) == (50, HOST_SLOTS)
 
 
+@pytest.mark.usefixtures("guarded")
 def test_a_host_gets_a_bounded_number_of_bytes(pipeline: Pipeline) -> None:
     senders = VirtualSenders(pipeline, 200, 100, lambda _: (1, 200))
     body = b"x" * (SLOT_BYTES_PER_SEC // 2)
@@ -120,6 +150,7 @@ def test_an_endpoint_gets_no_more_requests_a_second_than_it_set(rate: int, pipel
     assert max(starts) - began_ms <= 2 * 8_000 + 2_000
 
 
+@pytest.mark.usefixtures("guarded")
 def test_a_target_that_hangs_gets_one_probe_at_a_time_until_it_answers(pipeline: Pipeline) -> None:
     begun_ms, well_after_ms = pipeline.time(), 200_000
     senders = VirtualSenders(
@@ -139,6 +170,7 @@ def test_a_target_that_hangs_gets_one_probe_at_a_time_until_it_answers(pipeline:
     assert senders.lane_waker.slots.read("ill").live(pipeline.time()) == {}
 
 
+@pytest.mark.usefixtures("guarded")
 def test_a_target_that_hangs_gets_ten_requests_at_a_time_without_a_circuit_breaker(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,6 @@ DELIVERY = Delivery(
     created_at="2026-11-24T12:00:00.000Z",
     url=URL,
     secret_box=b"\x00sealed\xff",
-    body_digest=b"\x01" * 32,
 )
 BODY = "é\uffff\x01\\".encode()  # with characters that SQS refuses in a message
 
@@ -62,33 +61,32 @@ def received(aws: Aws) -> dict[str, Any]:
 
 
 def test_a_hint_carries_the_delivery_and_the_bytes(aws: Aws, queue: DeliveryHints) -> None:
-    queue.send(Hint.with_copy(DELIVERY, BODY))
+    queue.send(Hint.of_new(DELIVERY, BODY))
     message = received(aws)
     assert message["Attributes"]["MessageGroupId"] == "dev"
     assert message["Body"].isascii()
     assert Hint.parse(message["Body"]) == Hint("event", "run", "dev", "hooks.example.com", DELIVERY, BODY)
 
 
-def test_rows_and_hints_have_the_fields_that_earlier_builds_need() -> None:
+def test_rows_have_the_fields_that_earlier_builds_need() -> None:
     delivery = replace(DELIVERY, event_id=new_id())
     event = Event(delivery.event_id, delivery.event_type, delivery.project_id, b"{}")
-    copy = json.loads(Hint.with_copy(delivery).text)["copy"]
-    assert copy["webhook_id"] == rows.delivery_row(delivery, 0)["webhook_id"] == delivery.event_id
+    assert rows.delivery_row(delivery, 0)["webhook_id"] == delivery.event_id
     assert event_row(event, 0)["schema"] == "webhook/v1"
 
 
 def test_a_hint_may_only_name_its_delivery() -> None:
     named = Hint("event", "run", "dev", "hooks.example.com")
-    assert Hint.parse(named.text) == Hint.without_copy(DELIVERY) == named
+    assert Hint.parse(named.text) == Hint.of(DELIVERY) == named
 
 
 @pytest.mark.parametrize(
     "text",
     [
         *("", "[]", "1", "null", "{}", '{"event_id":"x"}', '{"event_id":"x","endpoint_id":"run"}'),
-        '{"event_id":"x","endpoint_id":"run","project_id":"dev","copy":{}}',
-        '{"event_id":"x","endpoint_id":"run","project_id":"dev","copy":[]}',
-        Hint.with_copy(DELIVERY).text.replace('"attempt":0', '"attempt":"0"'),
+        '{"event_id":"x","endpoint_id":"run","project_id":"dev","new":{}}',
+        '{"event_id":"x","endpoint_id":"run","project_id":"dev","new":[]}',
+        Hint.of_new(DELIVERY, BODY).text.replace('"next_at_ms":5', '"next_at_ms":"soon"'),
     ],
 )
 def test_a_broken_hint_is_refused(text: str) -> None:
@@ -96,36 +94,36 @@ def test_a_broken_hint_is_refused(text: str) -> None:
         Hint.parse(text)
 
 
-def test_a_retry_is_copied_as_such() -> None:
-    late = replace(DELIVERY, state=DeliveryState.RETRYING, attempt=3, attempts_before=2, endpoint_id="e", url="")
-    assert Hint.parse(Hint.with_copy(late).text).delivery == late
+def test_a_hint_of_an_earlier_build_only_names_its_delivery() -> None:
+    old = json.dumps({"event_id": "event", "endpoint_id": "run", "project_id": "dev", "copy": {"attempt": 3}})
+    assert Hint.parse(old) == Hint("event", "run", "dev")
 
 
 def test_a_large_body_stays_in_the_table() -> None:
-    assert Hint.with_copy(DELIVERY, b"x" * MAX_BODY_BYTES).body
-    large = Hint.with_copy(DELIVERY, b"x" * (MAX_BODY_BYTES + 1))
-    assert (large.body, large.delivery) == (b"", DELIVERY)
+    assert Hint.of_new(DELIVERY, b"x" * MAX_BODY_BYTES).body
+    large = Hint.of_new(DELIVERY, b"x" * (MAX_BODY_BYTES + 1))
+    assert (large.body, large.new) == (b"", DELIVERY)
 
 
 def test_the_largest_hint_fits_a_message_of_every_partition() -> None:
     largest = replace(DELIVERY, url="https://" + "x" * 2_040, secret_box=b"x" * 6_144)
-    assert len(Hint.with_copy(largest, b"x" * MAX_BODY_BYTES).text) < MAX_CALL_BYTES // 2
+    assert len(Hint.of_new(largest, b"x" * MAX_BODY_BYTES).text) < MAX_CALL_BYTES // 2
 
 
 def test_a_late_hint_is_not_visible_yet(aws: Aws, queue: DeliveryHints) -> None:
-    queue.send(Hint.with_copy(DELIVERY), delay_ms=899_001)
+    queue.send(Hint.of(DELIVERY), delay_ms=899_001)
     assert aws.messages("DeliveriesQueue") == []
 
 
 def test_ten_hints_are_one_call(aws: Aws, queue: DeliveryHints, calls: list[list[str]]) -> None:
-    queue.send_all([Hint.with_copy(replace(DELIVERY, event_id=str(number)), BODY) for number in range(11)])
+    queue.send_all([Hint.of_new(replace(DELIVERY, event_id=str(number)), BODY) for number in range(11)])
     assert [len(texts) for texts in calls] == [10, 1]
     assert {message["event_id"] for message in aws.messages("DeliveriesQueue")} == {str(n) for n in range(11)}
 
 
 def test_no_call_is_larger_than_the_limit(aws: Aws, queue: DeliveryHints, calls: list[list[str]]) -> None:
     sizes = (MAX_BODY_BYTES, MAX_BODY_BYTES, MAX_BODY_BYTES, 1, MAX_BODY_BYTES, 1)
-    queue.send_all([Hint.with_copy(DELIVERY, b"x" * size) for size in sizes])
+    queue.send_all([Hint.of_new(DELIVERY, b"x" * size) for size in sizes])
     assert [len(texts) for texts in calls] == [2, 4]
     assert max(sum(map(len, texts)) for texts in calls) <= MAX_CALL_BYTES
     assert [len(base64.b64decode(message["body"])) for message in aws.messages("DeliveriesQueue")] == list(sizes)
@@ -144,6 +142,6 @@ def test_refused_messages_of_a_call_are_sent_again_three_times_in_all(aws: Aws, 
         return {"Failed": [{"Id": "1", "Code": "InternalError", "SenderFault": False}]}
 
     aws.monkeypatch.setattr(Clients.sqs(), "send_message_batch", refuse_second)
-    queue.send_all([Hint.with_copy(DELIVERY)] * 3)
+    queue.send_all([Hint.of(DELIVERY)] * 3)
     assert seen == [["0", "1", "2"], ["1"], ["1"]]
     assert len(seen) == hints._TRIES

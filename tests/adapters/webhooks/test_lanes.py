@@ -18,6 +18,7 @@ from functions.webhooks.sending.lanes.lane_rows import lane_key
 from functions.webhooks.sending.lanes.lane_store import LaneStore
 from functions.webhooks.sending.limits.slot_rows import slots_key
 from functions.webhooks.sending.limits.slots import SLOT_MS
+from functions.webhooks.target.egress import LONG, Wait
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_parking
@@ -79,7 +80,7 @@ def test_the_sender_that_frees_the_slot_sends_all_that_wait_in_order(pipeline: P
     sent: list[str] = []
 
     class Busy(Script):
-        def post(self, url: str, headers: Any, body: bytes) -> Reply:
+        def post(self, url: str, headers: Any, body: bytes, wait: Wait = LONG) -> Reply:  # noqa: ARG002 - the real signature
             sent.append(headers["webhook-id"])
             if len(sent) == 1:
                 for submission in reversed(later):

@@ -15,6 +15,7 @@ from functions.webhooks.endpoints.changes import EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ORDERED
 from functions.webhooks.sending.lanes.lane import STALE_MS
 from functions.webhooks.sending.limits.slots import SLOT_MS
+from functions.webhooks.target.egress import LONG, Wait
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of
@@ -131,7 +132,7 @@ class Busy(Script):
         object.__setattr__(self, "left", [meanwhile])
         object.__setattr__(self, "seen", [])
 
-    def post(self, url: str, headers: Any, body: bytes) -> Reply:
+    def post(self, url: str, headers: Any, body: bytes, wait: Wait = LONG) -> Reply:  # noqa: ARG002 - the real signature
         del url, body
         self.seen.append(headers["webhook-id"])  # type: ignore[attr-defined]
         if self.left:  # type: ignore[attr-defined]

@@ -106,10 +106,12 @@ def test_during_a_rotation_the_old_and_the_new_secret_verify(pipeline: Pipeline)
             assert finish(pipeline, endpoint) == 200, runtime
             with running(runtime, secret) as new:
                 pipeline.change_endpoint(endpoint, {"url": new.url})
+                pipeline.time.advance(2)
                 assert finish(pipeline, endpoint) == 200, runtime
                 pipeline.time.advance(60)
                 assert finish(pipeline, endpoint) == 200, runtime
             pipeline.change_endpoint(endpoint, {"url": old.url})
+            pipeline.time.advance(2)
             assert finish(pipeline, endpoint) == 401, runtime
         assert pipeline.changes.delete("dev", endpoint.endpoint_id)
 
@@ -273,6 +275,7 @@ def test_a_public_key_verifies_webhooks_of_an_asymmetric_endpoint(pipeline: Pipe
                 assert finish(pipeline, endpoint) == 200, runtime
             pipeline.time.advance(60)
             pipeline.change_endpoint(endpoint, {"url": old.url})
+            pipeline.time.advance(2)
             assert finish(pipeline, endpoint) == 401, runtime
             headers = signed(BODY) | {"webhook-signature": sign(PRIVATE_KEY, SUBMISSION_ID, now_ms() // 1000, BODY)}
             assert new.post(headers, BODY) == 401, runtime

@@ -12,7 +12,7 @@ from functions.aws.dynamodb.items import from_item
 from functions.aws.dynamodb.table import Table
 from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN, Lane
 from functions.webhooks.sending.limits import slot_rows
-from functions.webhooks.sending.limits.slots import HOST_SLOTS, SLOT_MS, HeldSlot, Slots
+from functions.webhooks.sending.limits.slots import HOST_SLOTS, SLOT_MS, Slots, TakenSlot
 from tests.submission_factory import START_MS
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ class Row:
         table = Table(self.aws.names["DeliveriesTable"], self.aws.client("dynamodb"))
         return table._update_unread(update, slot_rows.slots_key("dev"))
 
-    def take(self, lane: Lane = LANE, now_ms: int = START_MS, slot_id: str = "") -> HeldSlot | None:
+    def take(self, lane: Lane = LANE, now_ms: int = START_MS, slot_id: str = "") -> TakenSlot | None:
         self.made += 1
-        slot = HeldSlot(slot_id or f"{self.made:012x}", now_ms + SLOT_MS, lane, "dev")
+        slot = TakenSlot(slot_id or f"{self.made:012x}", now_ms + SLOT_MS, lane, "dev")
         return slot if self.write(slot_rows.take(slot, self.limit, now_ms)) else None
 
-    def must_take(self, lane: Lane = LANE, now_ms: int = START_MS) -> HeldSlot:
+    def must_take(self, lane: Lane = LANE, now_ms: int = START_MS) -> TakenSlot:
         slot = self.take(lane, now_ms)
         assert slot is not None
         return slot

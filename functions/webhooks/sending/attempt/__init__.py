@@ -1,6 +1,7 @@
-"""Send a claimed delivery and record the attempt.
+"""Send a delivery and record the attempt.
 
-`deliverer`                     claim, send, record, hint the next attempt
+`deliverer`                     send, record, hint the next attempt
+`unguarded_sends`, `target`     send new deliveries of healthy targets, without a lease and a slot
 `signed_request`                the request: body, headers, signature
 `bodies`, `cloud_events`        the body, in the format of the endpoint
 `endpoint_secrets`              signing keys and custom headers of an endpoint

@@ -22,43 +22,31 @@ if TYPE_CHECKING:
 _FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
 
 
-def endpoint_after(seen: Endpoint | None, delivery: Delivery, reply: Reply, now_ms: int) -> Endpoint | None:
-    """Return the endpoint after the reply, with the periods that its counters then have."""
-    if seen is None:
-        return None
-    after = seen.after_reply(reply, now_ms)
-    return replace(after, traffic=seen.traffic.at(now_ms)) if _counts(seen, delivery, reply) else after
-
-
 def endpoint_actions(
-    table_name: str, seen: Endpoint | None, after: Endpoint | None, delivery: Delivery, reply: Reply, now_ms: int
+    table_name: str, before: Endpoint | None, after: Endpoint | None, delivery: Delivery, reply: Reply, now_ms: int
 ) -> list[Any]:
-    """Write the changed health and count a failure, on condition that the row still matches `seen`.
+    """Write the changed health and count a failed attempt, on condition that the row still matches `before`.
 
     A counted failure makes the row due, so that the sweeper looks at the endpoint's health. A send without a response
-    checks the row also if nothing changes, because the circuit breaker counts it (`attempt_store`).
+    checks the row also if nothing changes, because the circuit breaker counts it (`attempt_store`). A failure of an
+    alert does not count: it must raise no alert. `SuccessCounts` counts successes.
     """
-    if seen is None or after is None:
+    if before is None or after is None:
         return []
-    counts = _counts(seen, delivery, reply)
-    key = endpoint_key(seen.project_id, seen.endpoint_id)
-    values: dict[str, Value] = {"seen_enabled": seen.enabled}
-    condition = f"#enabled = :seen_enabled AND {failing_is(seen, values)}"
-    if after == seen and not counts:
+    is_counted = before.enabled and not reply.is_success and delivery.event_type not in ALERT_EVENTS
+    key = endpoint_key(before.project_id, before.endpoint_id)
+    values: dict[str, Value] = {"was_enabled": before.enabled}
+    condition = f"#enabled = :was_enabled AND {failing_is(before, values)}"
+    if after == before and not is_counted:
         return [check(table_name, key, condition, values)] if is_unanswered(reply) else []
     sets, removes = _failing(after)
     update = ConditionalUpdate(sets, condition, values, removes)
     if not after.enabled:
         update = replace(update, sets={**sets, **_disabling(after, now_ms)})
-    if counts:
-        update = count(update, seen.traffic, now_ms, "failures")
+    if is_counted:
+        update = count(update, before.traffic, now_ms, {"attempts": 1, "failures": 1})
         update = due_for_health(update, after.endpoint_id, now_ms) if after.enabled else update
     return [update.action(table_name, key)]
-
-
-def _counts(seen: Endpoint, delivery: Delivery, reply: Reply) -> bool:
-    """Whether this failure counts in the rates of the endpoint. One of an alert does not: it must raise no alert."""
-    return seen.enabled and not reply.is_success and delivery.event_type not in ALERT_EVENTS
 
 
 def _failing(after: Endpoint) -> tuple[dict[str, Value], tuple[str, ...]]:

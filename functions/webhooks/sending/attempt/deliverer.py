@@ -1,4 +1,4 @@
-"""Claim a delivery, send it, record the attempt, and hint the next attempt."""
+"""Send a hinted delivery, record the attempt, and hint the next attempt."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,13 +20,15 @@ from functions.webhooks.deliveries.model import (
 )
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.endpoints.success_counts import SuccessCounts
 from functions.webhooks.sending.attempt.attempt_store import Attempts
 from functions.webhooks.sending.attempt.signed_request import RequestSigner
+from functions.webhooks.sending.attempt.unguarded_sends import UnguardedSends
 from functions.webhooks.sending.claim.claimer import Claimer
-from functions.webhooks.sending.claim.leases import ClaimedDelivery
-from functions.webhooks.sending.lanes.lane import is_unanswered
+from functions.webhooks.sending.claim.leases import ClaimedDelivery, SentDelivery
 from functions.webhooks.sending.limits.slots import spacing_ms
 from functions.webhooks.target.egress import TOTAL_SECS, Egress
+from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from functions.webhooks.vocabulary.reply import Reply
 from functions.webhooks.vocabulary.retry_schedule import Schedule
 
@@ -44,24 +46,21 @@ class Attempted:
     reply: Reply
     transition: Transition
     recorded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _AttemptResult:
-    """Result for one claimed delivery. The slot may send again at `rest_until_ms`."""
-
-    attempted: Attempted | None = None
-    rest_until_ms: int = 0
     is_slot_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Sends deliveries. `announce_disabled`: of an endpoint that an attempt disabled. `random` in [0, 1): jitter."""
+    """Sends deliveries. `unguarded` None: each send needs a lease and a slot.
+
+    `announce_disabled`: of an endpoint that an attempt disabled. `random` in [0, 1): jitter.
+    """
 
     claimer: Claimer
+    unguarded: UnguardedSends | None
     deliveries: DeliveryStore
     attempts: Attempts
+    success_counts: SuccessCounts
     hints: DeliveryHints
     signer: RequestSigner
     announce_disabled: Callable[[Endpoint], None]
@@ -72,87 +71,94 @@ class Deliverer:
     random: Callable[[], float] = SystemRandom().random
 
     def deliver(self, hint: Hint, until_ms: int | None = None) -> Iterator[Attempted]:
-        """Attempt a delivery if it can be claimed, then parked deliveries of its lane, oldest first.
+        """Attempt a delivery, unguarded or if it can be claimed; then parked deliveries of its lane, oldest first.
 
-        No send starts after `until_ms`, or later than SESSION_MS from now.
+        No send of a claimed one starts after `until_ms`, or later than SESSION_MS from now.
         """
         end_ms = self.clock() + SESSION_MS
         end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
-        held = self.claimer.claim(hint, owner=new_id())
-        while held is not None:
+        sent = None if self.unguarded is None else self.unguarded.send(hint, self.signer, self.egress)
+        if sent is not None:
+            yield self._record(sent, hint.body)
+            return
+        claimed = self.claimer.claim(hint, owner=new_id())
+        while claimed is not None:
             reach("webhook.after_claim")
-            if (held.delivery.event_id, held.delivery.endpoint_id) != (hint.event_id, hint.endpoint_id):
+            if (claimed.delivery.event_id, claimed.delivery.endpoint_id) != (hint.event_id, hint.endpoint_id):
                 durability.wait()  # the table named it, no message
-            done = self._attempt(held)
-            if done.attempted is not None:
-                yield done.attempted
-            held = None if done.is_slot_free else self._claim_following(held, done, end_ms)
+            body = claimed.body or self._read_body(claimed.delivery)
+            rest_until_ms = claimed.began_ms + spacing_ms(claimed.endpoint, len(body))
+            attempted = self._attempt(claimed, body, rest_until_ms)
+            if attempted is not None:
+                yield attempted
+            claimed = self._claim_following(claimed, attempted, rest_until_ms, end_ms)
 
-    def _attempt(self, held: ClaimedDelivery) -> "_AttemptResult":
-        delivery = held.delivery
-        body = held.body or self._read_body(delivery)
+    def _attempt(self, claimed: ClaimedDelivery, body: bytes, rest_until_ms: int) -> Attempted | None:
         if not body:  # the submission was deleted
-            self.claimer.cancel(held)
-            return _AttemptResult()
-        rest_until_ms = held.began_ms + spacing_ms(held.endpoint, len(body))
-        if held.slot is None:
-            reply = Reply(0, error_code=NOT_SENT)
-        else:
-            request = self.signer.sign(delivery, held.endpoint, body, self.clock())
-            if self.clock() + TOTAL_SECS * MS_PER_SEC > (delivery.lease_until_ms or 0):
-                # Stalled since the claim: the send could overlap with that of the next lease owner.
-                return _AttemptResult()
-            if request is None:
-                reply = Reply(0, error_code=BAD_SIGNING_KEY)
-            else:
-                reply = self.egress.post(request.url, request.headers, request.body)
-            reach("webhook.after_send")
+            self.claimer.leases.cancel_claimed(claimed)
+            return None
+        if claimed.slot is None:
+            return self._record(claimed.sent(Reply(0, error_code=NOT_SENT)), body)
+        request = self.signer.sign(claimed.delivery, claimed.endpoint, body, self.clock())
+        if self.clock() + TOTAL_SECS * MS_PER_SEC > (claimed.delivery.lease_until_ms or 0):
+            # Stalled since the claim: the send could overlap with that of the next lease owner.
+            return None
+        reply = Reply(0, error_code=BAD_SIGNING_KEY)
+        if request is not None:
+            reply = self.egress.post(request.url, request.headers, request.body)
         short_rest_ms = rest_until_ms - self.clock()
         if 0 < short_rest_ms <= SHORT_REST_MS:
             # A resting slot would count until a sender that finds no free slot removes it.
             self.sleep(short_rest_ms / MS_PER_SEC)
+        return self._record(claimed.sent(reply), body, rest_until_ms)
+
+    def _record(self, sent: SentDelivery, body: bytes, rest_until_ms: int = 0) -> Attempted:
+        """Record a send, hint the next attempt, and announce an endpoint that it disabled."""
+        reach("webhook.after_send")
+        delivery, reply = sent.delivery, sent.reply
         planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
-        recorded = self.attempts.record(held, reply, planned, rest_until_ms)
+        recorded = self.attempts.record(sent, planned, rest_until_ms)
         reach("webhook.after_record")
         if recorded is None:
-            return _AttemptResult(Attempted(delivery, reply, planned, recorded=False), rest_until_ms)
-        self._hint(delivery, reply, recorded.transition, body)
-        if recorded.endpoint is not None:
-            self.claimer.keep(recorded.endpoint)
-            if recorded.is_newly_disabled:
-                self.announce_disabled(recorded.endpoint)
-        attempted = Attempted(delivery, reply, recorded.transition, recorded=True)
-        return _AttemptResult(attempted, rest_until_ms, recorded.is_slot_free)
+            return Attempted(delivery, reply, planned, recorded=False)
+        self._hint(delivery, recorded.transition, body)
+        if self.unguarded is not None:
+            self.unguarded.note(sent, recorded.endpoint)
+        before, after = sent.endpoint, recorded.endpoint
+        if before is not None and before.enabled and after is not None and not after.enabled:
+            self.announce_disabled(after)
+        if before is not None and reply.is_success and delivery.event_type not in ALERT_EVENTS:
+            self.success_counts.add(before)
+        return Attempted(delivery, reply, recorded.transition, recorded=True, is_slot_free=recorded.is_slot_free)
 
-    def _claim_following(self, held: ClaimedDelivery, done: "_AttemptResult", end_ms: int) -> ClaimedDelivery | None:
-        """Claim the next delivery of the lane for our slot, or free the slot."""
-        if held.slot is None:
+    def _claim_following(
+        self, claimed: ClaimedDelivery, attempted: Attempted | None, rest_until_ms: int, end_ms: int
+    ) -> ClaimedDelivery | None:
+        """Claim the next delivery of the lane for the slot, or free the slot, if the record has not freed it."""
+        if claimed.slot is None or (attempted is not None and attempted.is_slot_free):
             return None
-        if done.attempted is not None and not done.attempted.recorded:
-            # Either the record failed, or its response was lost and the slot is no longer ours.
-            self.claimer.release(held.slot)
+        if attempted is not None and not attempted.recorded:
+            # Either the record failed, or its response was lost and another sender may have the slot.
+            self.claimer.release(claimed.slot)
             return None
-        if held.lane.is_open and done.attempted is not None and done.attempted.reply.status_code is not None:
+        if claimed.lane.is_open and attempted is not None and attempted.reply.status_code is not None:
             # The probe got a response, so the lane may use all its slots again.
-            self.claimer.wake(replace(held.lane, failures=0))
-        rest_ms = done.rest_until_ms - self.clock()
+            self.claimer.lane_waker.wake_with_slots(replace(claimed.lane, failures=0))
+        rest_ms = 0 if attempted is None else rest_until_ms - self.clock()
         if rest_ms > 0:
             self.sleep(rest_ms / MS_PER_SEC)
-        following = self.claimer.claim_next(held, new_id(), end_ms)
+        following = self.claimer.claim_next(claimed, new_id(), end_ms)
         if following is None:
-            self.claimer.release(held.slot)
+            self.claimer.release(claimed.slot)
         return following
 
     def _read_body(self, delivery: Delivery) -> bytes:
         event = self.deliveries.get_event(delivery.event_id)
         return b"" if event is None else event.body
 
-    def _hint(self, delivery: Delivery, reply: Reply, transition: Transition, body: bytes) -> None:
+    def _hint(self, delivery: Delivery, transition: Transition, body: bytes) -> None:
         if transition.next_at_ms is None:
             return
         delay_ms = max(0, transition.next_at_ms - self.clock())
         if delay_ms <= MAX_HINT_DELAY_MS:
-            recorded = delivery.after_attempt(transition)
-            # Without a response, the circuit breaker has counted: the next claim must read the lane.
-            hint = Hint.without_copy(recorded, body) if is_unanswered(reply) else Hint.with_copy(recorded, body)
-            self.hints.send(hint, delay_ms=delay_ms)
+            self.hints.send(Hint.of(delivery, body), delay_ms=delay_ms)

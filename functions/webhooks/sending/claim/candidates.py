@@ -38,12 +38,12 @@ class Candidates:
 
         A paused one is due again, because its endpoint is enabled. A replay has no place in the order.
         """
-        seen = self._read(hint)
-        if seen is None or seen.endpoint is None or not seen.endpoint.ordered or not seen.endpoint.enabled:
-            return self._claimable(seen)
-        first = self.queue.first(seen.lane)
-        is_first = first is not None and first.event_id == seen.delivery.event_id
-        if not is_first and (waits := self._claimable(seen)) is not None:
+        snapshot = self._read(hint)
+        if snapshot is None or not snapshot.lane.is_ordered or snapshot.is_off:
+            return self._claimable(snapshot)
+        first = self.queue.first(snapshot.lane)
+        is_first = first is not None and first.event_id == snapshot.delivery.event_id
+        if not is_first and (waits := self._claimable(snapshot)) is not None:
             if not self.queue.has(waits.delivery):
                 return waits
             if first is not None:
@@ -55,38 +55,38 @@ class Candidates:
         if is_paused:
             self.replays.recover(first, self.clock())
             reach("webhook.after_resume")
-        upcoming: DeliverySnapshot | None = seen
+        upcoming: DeliverySnapshot | None = snapshot
         if is_paused or not is_first:
             upcoming = self._read(Hint(first.event_id, first.endpoint_id, hint.project_id, hint.host))
-        return self._claimable(None if upcoming is None else replace(upcoming, is_next=True, lane=seen.lane))
+        return self._claimable(None if upcoming is None else replace(upcoming, is_next=True, lane=snapshot.lane))
 
     def following(self, done: Delivery, lane: Lane) -> Iterator[DeliverySnapshot]:
         """Yield claimable deliveries of a lane, for a sender that is done with one of them and keeps its slot."""
         for event_id, endpoint_id in self._names(done, lane):
-            seen = self.read_next(Hint(event_id, endpoint_id, lane.project_id, lane.host))
-            if seen is not None and seen.lane.ref == lane.ref and seen.lane.host == lane.host:
-                yield seen
+            snapshot = self.read_next(Hint(event_id, endpoint_id, lane.project_id, lane.host))
+            if snapshot is not None and snapshot.lane.ref == lane.ref and snapshot.lane.host == lane.host:
+                yield snapshot
 
     def _names(self, done: Delivery, lane: Lane) -> Iterator[tuple[str, str]]:
         if lane.is_ordered:
             yield done.event_id, done.endpoint_id  # leads to the next one (`read_next`)
         yield from self.lanes.oldest(lane, _MOST)
 
-    def older(self, seen: DeliverySnapshot) -> DeliverySnapshot | None:
+    def older(self, snapshot: DeliverySnapshot) -> DeliverySnapshot | None:
         """Return a delivery of the same lane that has waited longer; None if there is none."""
-        for event_id, endpoint_id in self.lanes.oldest(seen.lane, _MOST, seen.delivery.next_at_ms):
-            if (event_id, endpoint_id) == (seen.delivery.event_id, seen.delivery.endpoint_id):
+        for event_id, endpoint_id in self.lanes.oldest(snapshot.lane, _MOST, snapshot.delivery.next_at_ms):
+            if (event_id, endpoint_id) == (snapshot.delivery.event_id, snapshot.delivery.endpoint_id):
                 return None
-            older = self.read_claimable(Hint(event_id, endpoint_id, seen.slots.project_id, seen.lane.host))
-            if older is not None and older.lane.ref == seen.lane.ref and older.delivery.lane_at_ms is not None:
+            older = self.read_claimable(Hint(event_id, endpoint_id, snapshot.slots.project_id, snapshot.lane.host))
+            if older is not None and older.lane.ref == snapshot.lane.ref and older.delivery.lane_at_ms is not None:
                 return older
         return None
 
     def _read(self, hint: Hint) -> DeliverySnapshot | None:
         """Read a delivery with its endpoint, lane and slots; None if it is gone or another project's."""
         lane = hint.endpoint_id if hint.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(hint.host)
-        seen = self.snapshots.read(hint.event_id, hint.endpoint_id, hint.project_id, lane)
-        return seen if seen is not None and seen.delivery.project_id == hint.project_id else None
+        snapshot = self.snapshots.read(hint.event_id, hint.endpoint_id, hint.project_id, lane)
+        return snapshot if snapshot is not None and snapshot.delivery.project_id == hint.project_id else None
 
-    def _claimable(self, seen: DeliverySnapshot | None) -> DeliverySnapshot | None:
-        return seen if seen is not None and seen.delivery.is_claimable(self.clock()) else None
+    def _claimable(self, snapshot: DeliverySnapshot | None) -> DeliverySnapshot | None:
+        return snapshot if snapshot is not None and snapshot.delivery.is_claimable(self.clock()) else None

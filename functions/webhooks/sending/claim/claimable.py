@@ -20,6 +20,7 @@ _IS_CLAIMABLE = (  # as Delivery.is_claimable
     "((#state = :pending AND #next_at_ms <= :soon) OR (#state = :retrying AND #next_at_ms <= :now)"
     " OR (#state = :sending AND #lease_until_ms <= :now))"
 )
+_IS_UNCHANGED = "#attempt = :read_attempt AND #next_at_ms = :read_next_at_ms"
 _STATES: dict[str, Value] = {
     state.value: state.value for state in (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.SENDING)
 }
@@ -28,27 +29,7 @@ _STATES: dict[str, Value] = {
 def change_claimable(
     delivery: Delivery, now_ms: int, sets: Mapping[str, Value], removes: tuple[str, ...]
 ) -> ConditionalUpdate:
-    """Build the update of a claimable row that has had no attempt since it was read."""
-    values = {**_STATES, "now": now_ms, "soon": now_ms + SKEW_MS, "seen_attempt": delivery.attempt}
-    return ConditionalUpdate(sets, f"{_IS_CLAIMABLE} AND #attempt = :seen_attempt", values, removes)
-
-
-def only_if_same(update: ConditionalUpdate, delivery: Delivery) -> ConditionalUpdate:
-    """Check that the row has all that a sender uses of `delivery`, which may come from a hint."""
-    condition = "#next_at_ms = :same_next_at_ms"
-    values: dict[str, Value] = {
-        "same_next_at_ms": delivery.next_at_ms,
-        "same_attempts_before": delivery.attempts_before,
-    }
-    if delivery.attempts_before:
-        condition += " AND #attempts_before = :same_attempts_before"
-    else:
-        condition += " AND (attribute_not_exists(#attempts_before) OR #attempts_before = :same_attempts_before)"
-    for name in ("project_id", "url", "secret_box", "body_digest"):
-        value = getattr(delivery, name)
-        if value:
-            condition += f" AND #{name} = :same_{name}"
-            values[f"same_{name}"] = value
-        else:  # rows have no empty values
-            condition += f" AND attribute_not_exists(#{name})"
-    return update.only_if(condition, values)
+    """Build the update of a claimable row that has had no attempt and no replay since it was read."""
+    read = {"read_attempt": delivery.attempt, "read_next_at_ms": delivery.next_at_ms}
+    values = {**_STATES, "now": now_ms, "soon": now_ms + SKEW_MS, **read}
+    return ConditionalUpdate(sets, f"{_IS_CLAIMABLE} AND {_IS_UNCHANGED}", values, removes)

@@ -28,10 +28,10 @@ CONTENDED_TRIES = 4
 class Parking(Table):
     """Changes claimable deliveries that no sender sends now. Each change checks that the row is as it was read."""
 
-    def pause(self, seen: DeliverySnapshot) -> bool:
+    def pause(self, snapshot: DeliverySnapshot) -> bool:
         """Pause a claimable delivery of a disabled endpoint; False if either has changed."""
-        pause = self._change(seen.delivery, {"state": DeliveryState.PAUSED.value}, (*LEASE, *DUE, *WAITING))
-        key = endpoint_key(seen.slots.project_id, seen.delivery.endpoint_id)
+        pause = self._change(snapshot.delivery, {"state": DeliveryState.PAUSED.value}, (*LEASE, *DUE, *WAITING))
+        key = endpoint_key(snapshot.slots.project_id, snapshot.delivery.endpoint_id)
         is_off = check(self.table_name, key, "#enabled = :enabled", {"enabled": False})
         return self._transact({"delivery": pause, "endpoint": is_off}) is None
 
@@ -40,37 +40,37 @@ class Parking(Table):
         cancel = self._change(delivery, {"state": DeliveryState.CANCELLED.value}, (*LEASE, *DUE, *WAITING))
         return self._transact({"delivery": cancel}) is None
 
-    def park(self, seen: DeliverySnapshot, hinted_for_ms: int | None = None) -> bool:
+    def park(self, snapshot: DeliverySnapshot, hinted_for_ms: int | None = None) -> bool:
         """Park a delivery until a slot is free; False if a slot or the delivery has changed since.
 
         It waits in its lane without a hint, or outside with a hint at `hinted_for_ms`. The same transaction marks lane
         and project, so that a sender that frees a slot sees the mark.
         """
-        now, delivery = self._clock(), seen.delivery
+        now, delivery = self._clock(), snapshot.delivery
         state = DeliveryState.RETRYING if delivery.scheduled_attempts else DeliveryState.PENDING
         sets: dict[str, Value] = {"state": state.value, "due_shard": due_shard(delivery.event_id)}
         if hinted_for_ms is None:
             lane_at_ms = min(delivery.next_at_ms, now)
-            sets |= {"lane_ref": seen.lane.ref, "lane_at_ms": lane_at_ms, "due_at_ms": now + PARKED_MS}
+            sets |= {"lane_ref": snapshot.lane.ref, "lane_at_ms": lane_at_ms, "due_at_ms": now + PARKED_MS}
         else:
             sets["due_at_ms"] = due_at(hinted_for_ms, now)
         removes = LEASE if hinted_for_ms is None else (*LEASE, *WAITING)
         actions = {"delivery": self._change(delivery, sets, removes)}
-        if not (seen.lane.is_marked(now) and seen.slots.is_marked(now)):
-            project_id = seen.slots.project_id
+        if not (snapshot.lane.is_marked(now) and snapshot.slots.is_marked(now)):
+            project_id = snapshot.slots.project_id
             actions |= {
-                "lane": mark_lane(seen.lane, now).action(self.table_name, lane_key(project_id, seen.lane.name)),
-                "slots": slot_rows.mark(seen.slots, now).action(self.table_name, slot_rows.slots_key(project_id)),
+                "lane": mark_lane(snapshot.lane, now).action(self.table_name, lane_key(project_id, snapshot.lane.name)),
+                "slots": slot_rows.mark(snapshot.slots, now).action(self.table_name, slot_rows.slots_key(project_id)),
             }
         return self._transact(actions) is None
 
-    def wait_in_order(self, seen: DeliverySnapshot) -> bool:
+    def wait_in_order(self, snapshot: DeliverySnapshot) -> bool:
         """Let a delivery of an ordered endpoint wait without a hint; False if it has changed.
 
         The lane is marked, but not the project: its other endpoints need not look for waiting deliveries.
         """
-        now, lane = self._clock(), seen.lane
-        actions = {"delivery": self._change(seen.delivery, {"due_at_ms": now + PARKED_MS}, ())}
+        now, lane = self._clock(), snapshot.lane
+        actions = {"delivery": self._change(snapshot.delivery, {"due_at_ms": now + PARKED_MS}, ())}
         if not lane.is_marked(now):
             actions["lane"] = mark_lane(lane, now).action(self.table_name, lane_key(lane.project_id, lane.name))
         return self._transact(actions) is None

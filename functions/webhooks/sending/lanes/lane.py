@@ -28,12 +28,22 @@ STALE_MS = 60_000
 delivery that was parked while the mark was fresh is never lost."""
 
 
+SLOW_GUARD_MS = 86_400_000
+"""A lane is guarded for this long after an unguarded send without an answer in a second.
+
+Such a send ends after three seconds, so a receiver that is always slow gets one event a day twice.
+"""
+FAILED_GUARD_MS = 600_000
+"""A lane of runs' own URLs is guarded for this long after a failed send: its owner may not want any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One lane of a project. `most`: limit of concurrent sends. `waiting_ms`: last time a delivery was parked, or None.
 
     `failures`: sends without a response since the last response, at least. `failing_since_ms`: time of the first.
     `is_ordered`: of an ordered endpoint. `current`: the event of its delivery that was begun last.
+    `guarded_until_ms`: until then each send needs a lease and a slot, because one was slow or failed.
     """
 
     project_id: str
@@ -46,6 +56,7 @@ class Lane:
     probe_at_ms: int = 0
     is_ordered: bool = False
     current: str | None = None
+    guarded_until_ms: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -59,7 +70,7 @@ class Lane:
 
     @property
     def ref(self) -> str:
-        """Partition key of the `waiting` index."""
+        """Its name among all projects, and partition key of the `waiting` index."""
         return f"{self.project_id}#{self.name}"
 
     def is_marked(self, now_ms: int) -> bool:

@@ -33,4 +33,5 @@ def to_lane(row: Mapping[str, Any]) -> Lane:
         row.get("probe_at_ms", 0),
         row.get("ordered", False),
         row.get("current"),
+        row.get("guarded_until_ms", 0),
     )

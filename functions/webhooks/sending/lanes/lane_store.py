@@ -16,9 +16,9 @@ from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import LANE_PREFIX
-from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, UNSENDABLE_CODES
+from functions.webhooks.deliveries.model import HINTED_MS
 from functions.webhooks.endpoints.rows import endpoint_key, endpoint_pk
-from functions.webhooks.sending.lanes.lane import STALE_MS, Lane, is_unanswered
+from functions.webhooks.sending.lanes.lane import FAILED_GUARD_MS, SLOW_GUARD_MS, STALE_MS, Lane, is_unanswered
 from functions.webhooks.sending.lanes.lane_rows import LANE_TTL_SECS, lane_key, to_lane
 from functions.webhooks.target.hosts import host_of
 
@@ -81,6 +81,12 @@ class LaneStore(Table):
         endpoint = self._get(endpoint_key(lane.project_id, lane.name))
         return endpoint is not None and not endpoint["enabled"]
 
+    def guard(self, lane: Lane) -> None:
+        """Guard a lane with a slow send for SLOW_GUARD_MS."""
+        until_ms = self._clock() + SLOW_GUARD_MS
+        sets: dict[str, Value] = {"host": lane.host, "guarded_until_ms": until_ms, "ttl": until_ms // MS_PER_SEC}
+        self._update_unread(ConditionalUpdate(sets, "", {}), lane_key(lane.project_id, lane.name))
+
     def clear(self, lane: Lane) -> None:
         """Clear the mark of an empty lane, unless the index may lag behind the mark."""
         if lane.waiting_ms is None or self._clock() - lane.waiting_ms < STALE_MS:
@@ -116,8 +122,7 @@ def close_breaker(now_ms: int) -> ConditionalUpdate:
 def lane_actions(table_name: str, lane: Lane, endpoint: Endpoint | None, reply: Reply, now_ms: int) -> list[Any]:
     """Count a send without a response for the circuit breaker; a response closes it.
 
-    An endpoint without failures has a lane without failures: both change in one transaction. So a claim for such an
-    endpoint need not check the lane (`leases`).
+    A failed send to a run's own URL guards its lane, as the failures of an endpoint guard the endpoint's.
     """
     key = lane_key(lane.project_id, lane.name)
     if is_unanswered(reply):
@@ -132,8 +137,13 @@ def lane_actions(table_name: str, lane: Lane, endpoint: Endpoint | None, reply: 
         )
         update = ConditionalUpdate(sets, "", {"zero": 0, "one": 1, "now": now_ms}, computed=computed)
         return [update.action(table_name, key)]
-    has_failed = lane.failures or (endpoint is not None and endpoint.failing is not None and reply.is_success)
-    if has_failed and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}:
+    if reply.error_code is not None:
+        return []  # nothing was sent
+    if endpoint is None and not reply.is_success and lane.guarded_until_ms <= now_ms:
+        guard: dict[str, Value] = {"guarded_until_ms": now_ms + FAILED_GUARD_MS}
+        update = close_breaker(now_ms)
+        return [replace(update, sets={**update.sets, **guard}).action(table_name, key)]
+    if lane.failures or (endpoint is not None and endpoint.failing is not None and reply.is_success):
         return [close_breaker(now_ms).action(table_name, key)]
     return []
 

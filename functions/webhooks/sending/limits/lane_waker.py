@@ -81,7 +81,7 @@ class LaneWaker:
                 return 0
         elif not first.is_claimable(self.clock()):
             return 0
-        self.hints.send(Hint.without_copy(first))
+        self.hints.send(Hint.of(first))
         return 1
 
     def _hint(self, lane: Lane, most: int, delay_ms: int) -> int:
@@ -94,7 +94,7 @@ class LaneWaker:
         reach("waking.after_take_out")
         if delay_ms:
             for delivery in hinted:
-                self.hints.send(Hint.with_copy(delivery), delay_ms=delay_ms)
+                self.hints.send(Hint.of(delivery), delay_ms=delay_ms)
         else:
-            self.hints.send_all([Hint.with_copy(delivery) for delivery in hinted])
+            self.hints.send_all([Hint.of(delivery) for delivery in hinted])
         return len(hinted)

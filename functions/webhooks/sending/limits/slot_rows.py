@@ -22,7 +22,7 @@ from functions.aws.dynamodb.items import key
 from functions.clock import MS_PER_SEC
 from functions.webhooks.endpoints.rows import endpoint_pk
 from functions.webhooks.sending.lanes.lane_rows import LANE_TTL_SECS
-from functions.webhooks.sending.limits.slots import HOST_SLOTS, HeldSlot, Slot, Slots, shared_slots
+from functions.webhooks.sending.limits.slots import HOST_SLOTS, Slot, Slots, TakenSlot, shared_slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def to_slots(project_id: str, row: Mapping[str, Any]) -> Slots:
     return Slots(project_id, row.get("version", 0), row.get("waiting_ms"), held)
 
 
-def take(slot: HeldSlot, project_limit: int, now_ms: int) -> ConditionalUpdate:
+def take(slot: TakenSlot, project_limit: int, now_ms: int) -> ConditionalUpdate:
     """Build the update that takes a slot if project, host and lane have a free one. See `shared_slots`."""
     lane = slot.lane
     limits = {"all": project_limit, "lane": lane.limit, "host": HOST_SLOTS}
@@ -70,7 +70,7 @@ def take(slot: HeldSlot, project_limit: int, now_ms: int) -> ConditionalUpdate:
     )
 
 
-def free(slot: HeldSlot, rest_until_ms: int, now_ms: int) -> ConditionalUpdate:
+def free(slot: TakenSlot, rest_until_ms: int, now_ms: int) -> ConditionalUpdate:
     """Build the update that frees our slot, at `rest_until_ms` if that is later. Repeating it is safe."""
     values: dict[str, Value] = {"zero": 0, "one": 1}
     if rest_until_ms > now_ms:
@@ -112,11 +112,11 @@ def mark(slots: Slots, now_ms: int) -> ConditionalUpdate:
     return ConditionalUpdate(sets, "#version = :version_seen", {"version_seen": slots.version})
 
 
-def _value(slot: HeldSlot, until_ms: int, *, is_resting: bool) -> Mapping[str, Value]:
+def _value(slot: TakenSlot, until_ms: int, *, is_resting: bool) -> Mapping[str, Value]:
     return {"until": until_ms, "lane": slot.lane.name, "host": slot.lane.host, "resting": is_resting}
 
 
-def _names(slot: HeldSlot) -> Mapping[str, str]:
+def _names(slot: TakenSlot) -> Mapping[str, str]:
     return {"slot": _HELD + slot.slot_id, "lane": _of_lane(slot.lane.name), "host": _of_host(slot.lane.host)}
 
 

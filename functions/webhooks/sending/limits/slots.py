@@ -40,8 +40,8 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldSlot:
-    """A send slot that we hold until `until_ms`."""
+class TakenSlot:
+    """A send slot that this sender has until `until_ms`."""
 
     slot_id: str
     until_ms: int
