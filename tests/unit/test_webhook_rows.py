@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -114,7 +115,6 @@ DELIVERY_ROW: Row = {
     "pk": f"EVENT#{EVENT_ID}",
     "sk": "DELIVERY#e1",
     "webhook_id": EVENT_ID,
-    "project_id": "p1",
     "submission_id": EVENT_ID,
     "body_digest": b"sha",
     "correlation_id": "c",
@@ -124,6 +124,7 @@ DELIVERY_ROW: Row = {
     "created_at": AT,
     "created_key": f"{AT}#{EVENT_ID}.e1",
     "endpoint_ref": "p1#e1",
+    "list_shard": f"p1#{crc32(f'{AT}#{EVENT_ID}.e1'.encode()) % 8}",
     "event_type": "submission.completed",
     "due_shard": "DUE#1",
     "due_at_ms": 61_000,
@@ -149,6 +150,7 @@ RUN_ROW: Row = DELIVERY_ROW | {
     "traceparent": "00-a",
     "created_key": f"{AT}#{EVENT_ID}.run",
     "endpoint_ref": "p1#run",
+    "list_shard": f"p1#{crc32(f'{AT}#{EVENT_ID}.run'.encode()) % 8}",
 }
 RUN = replace(DELIVERY, endpoint_id="run", url="https://r.example.com/", secret_box=b"box", traceparent="00-a")
 PAUSED_ROW: Row = {name: value for name, value in DELIVERY_ROW.items() if not name.startswith("due_")} | {
@@ -188,6 +190,12 @@ def test_an_unpublished_change_of_health_is_read() -> None:
 def test_the_row_of_a_delivery_stays_as_it_is(row: Row, delivery: Delivery) -> None:
     assert to_delivery(row) == delivery
     assert stored(delivery_row(delivery, 99)) == row
+
+
+def test_a_row_that_names_its_project_is_read() -> None:
+    """Earlier builds wrote such rows, which only the index `by_project` lists."""
+    earlier = {name: value for name, value in DELIVERY_ROW.items() if name != "list_shard"} | {"project_id": "p1"}
+    assert to_delivery(earlier) == DELIVERY
 
 
 def test_a_claimed_and_a_final_delivery_are_read() -> None:

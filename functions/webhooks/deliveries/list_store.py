@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.items import Value, from_item, to_item
-from functions.aws.dynamodb.page import Page, bounds, cut, query_page
+from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.page import Page, bounds, cut, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.webhooks.deliveries import rows
@@ -25,7 +26,10 @@ _ITEMS_PER_QUERY = 500
 
 
 class DeliveryList(Table):
-    """Reads the indexes `by_project` and `by_endpoint`. They lag behind the table by about a second."""
+    """Reads the indexes `by_project_shard` and `by_endpoint`. They lag behind the table by about a second.
+
+    A list of a project merges its LIST_SHARDS partitions, and that of rows of earlier builds in the index `by_project`.
+    """
 
     def page(
         self, project_id: str, filters: DeliveryFilters, *, limit: int, after: str | None = None
@@ -37,12 +41,13 @@ class DeliveryList(Table):
         if filters.submission_id is not None:
             return self._of_submission(project_id, filters, limit, after)
         since = None if filters.since_ms is None else to_rfc3339(filters.since_ms)
-        request = self._request(project_id, filters.endpoint_id, bounds(after, since, ascending=False))
-        if filters.state is None:
-            request["Limit"] = limit + 1  # nearly every entry matches
-        else:
-            _filter_states(request, "#state IN", (filters.state,))
-        return query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
+        requests = self._requests(project_id, filters.endpoint_id, bounds(after, since, ascending=False))
+        for request in requests:
+            if filters.state is None:
+                request["Limit"] = limit + 1  # nearly every entry matches
+            else:
+                _filter_states(request, "#state IN", (filters.state,))
+        return self._merged(requests, limit)
 
     def undelivered(
         self, project_id: str, *, limit: int, after: str | None, since_ms: int | None, ascending: bool
@@ -56,9 +61,10 @@ class DeliveryList(Table):
         if after is not None and "." not in after.rpartition("#")[2]:  # only the event: its deliveries have one time
             end = after + (".~" if ascending else ".")
         since = None if since_ms is None else to_rfc3339(since_ms)
-        request = self._request(project_id, None, bounds(end, since, ascending=ascending), ascending=ascending)
-        _filter_states(request, "NOT #state IN", (DeliveryState.DELIVERED, DeliveryState.CANCELLED))
-        page = query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
+        requests = self._requests(project_id, None, bounds(end, since, ascending=ascending), ascending=ascending)
+        for request in requests:
+            _filter_states(request, "NOT #state IN", (DeliveryState.DELIVERED, DeliveryState.CANCELLED))
+        page = self._merged(requests, limit, ascending=ascending)
         if page.rows and page.next_created_key == rows.created_key(page.rows[-1]):
             return Page(page.rows, page.next_created_key.rpartition(".")[0])
         return page
@@ -71,7 +77,7 @@ class DeliveryList(Table):
         Pages may be empty. Each comes with the time up to which the index was read; "" for the last page.
         """
         between = bounds(None, to_rfc3339(since_ms), ascending=True)
-        request = self._request(project_id, endpoint_id, between, ascending=True)
+        (request,) = self._requests(project_id, endpoint_id, between, ascending=True)
         _filter_states(request, "#state IN", states)
         while True:
             answer = self._client.query(**request)
@@ -104,7 +110,7 @@ class DeliveryList(Table):
         now_secs = self._clock() // MS_PER_SEC
         answer = self._list(f"EVENT#{filters.submission_id}", "DELIVERY#")
         all_deliveries = [
-            rows.to_delivery(row) for row in answer if row["project_id"] == project_id and row["ttl"] > now_secs
+            rows.to_delivery(row) for row in answer if rows.project_of(row) == project_id and row["ttl"] > now_secs
         ]
         matching = [
             delivery
@@ -115,24 +121,40 @@ class DeliveryList(Table):
         ]
         return cut(matching, limit, rows.created_key, after)
 
-    def _request(
+    def _merged(self, requests: list[dict[str, Any]], limit: int, *, ascending: bool = False) -> Page[Delivery]:
+        def read(request: dict[str, Any]) -> Page[Delivery]:
+            return query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
+
+        if len(requests) == 1:
+            return read(requests[0])
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return merge(list(pool.map(read, requests)), limit, rows.created_key, ascending=ascending)
+
+    def _requests(
         self, project_id: str, endpoint_id: str | None, between: tuple[str, str], *, ascending: bool = False
-    ) -> dict[str, Any]:
-        """Return the query of a project's deliveries, or of an endpoint's, between two sort keys."""
-        partition, owner = "project_id", project_id
+    ) -> list[dict[str, Any]]:
+        """Return the queries of a project's deliveries, or of an endpoint's, between two sort keys."""
         if endpoint_id is not None:
-            partition, owner = "endpoint_ref", rows.endpoint_ref(project_id, endpoint_id)
-        values: dict[str, Value | None] = {":owner": owner, ":now": self._clock() // MS_PER_SEC}
-        return {
-            "TableName": self.table_name,
-            "IndexName": "by_project" if endpoint_id is None else "by_endpoint",
-            "KeyConditionExpression": f"{partition} = :owner AND created_key BETWEEN :first AND :last",
-            "FilterExpression": "#ttl > :now",
-            "ExpressionAttributeNames": {"#ttl": "ttl"},
-            "ExpressionAttributeValues": to_item({**values, ":first": between[0], ":last": between[1]}),
-            "ScanIndexForward": ascending,
-            "Limit": _ITEMS_PER_QUERY,
-        }
+            partitions = [("by_endpoint", "endpoint_ref", rows.endpoint_ref(project_id, endpoint_id))]
+        else:
+            shards = [rows.list_shard(project_id, number) for number in range(rows.LIST_SHARDS)]
+            partitions = [("by_project", "project_id", project_id)]
+            partitions += [("by_project_shard", "list_shard", shard) for shard in shards]
+        return [
+            {
+                "TableName": self.table_name,
+                "IndexName": index,
+                "KeyConditionExpression": f"{attribute} = :owner AND created_key BETWEEN :first AND :last",
+                "FilterExpression": "#ttl > :now",
+                "ExpressionAttributeNames": {"#ttl": "ttl"},
+                "ExpressionAttributeValues": to_item(
+                    {":owner": owner, ":now": self._clock() // MS_PER_SEC, ":first": between[0], ":last": between[1]}
+                ),
+                "ScanIndexForward": ascending,
+                "Limit": _ITEMS_PER_QUERY,
+            }
+            for index, attribute, owner in partitions
+        ]
 
 
 def _filter_states(request: dict[str, Any], condition: str, states: Sequence[str]) -> None:

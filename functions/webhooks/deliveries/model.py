@@ -94,7 +94,7 @@ class Delivery:
 
     event_id: Annotated[str, IN_KEY]
     endpoint_id: Annotated[str, IN_KEY]
-    project_id: str
+    project_id: Annotated[str, IN_KEY]  # see `rows.to_delivery`
     submission_id: str
     state: DeliveryState
     attempt: int  # recorded attempts

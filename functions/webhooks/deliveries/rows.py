@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key
@@ -22,8 +23,22 @@ def ids_of(row: Mapping[str, Any]) -> tuple[str, str]:
     return str(row["pk"]).removeprefix("EVENT#"), str(row["sk"]).removeprefix("DELIVERY#")
 
 
+LIST_SHARDS = 8
+"""Partitions of a project in the index `by_project_shard`. A list reads all of them and merges."""
+
+
+def list_shard(project_id: str, number: int) -> str:
+    """Return one of the partitions of a project in the index `by_project_shard`."""
+    return f"{project_id}#{number}"
+
+
+def project_of(row: Mapping[str, Any]) -> str:
+    """Return the project of a delivery's row. Rows of earlier builds name it, and so are in the index `by_project`."""
+    return str(row.get("project_id") or row["endpoint_ref"].partition("#")[0])
+
+
 def created_key(delivery: Delivery) -> str:
-    """Sort key of the `by_project` and `by_endpoint` indexes: newest is greatest."""
+    """Sort key of the `by_project_shard` and `by_endpoint` indexes: newest is greatest."""
     return f"{delivery.created_at}#{delivery.event_id}.{delivery.endpoint_id}"
 
 
@@ -42,6 +57,7 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "webhook_id": delivery.event_id,  # earlier builds of 0.1 need it after a rollback; it goes with 0.3
         "created_key": created_key(delivery),
         "endpoint_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id),
+        "list_shard": list_shard(delivery.project_id, crc32(created_key(delivery).encode()) % LIST_SHARDS),
         "due_shard": due_shard(delivery.event_id) if is_due else None,
         "due_at_ms": delivery.next_at_ms + FIRST_HINTED_MS if is_due else None,
         "ttl": ttl,
@@ -94,4 +110,4 @@ def to_attempt(row: Mapping[str, Any]) -> RecordedAttempt:
 def to_delivery(row: Mapping[str, Any]) -> Delivery:
     """Convert a row of the table, or of an index, which has no URL and no secret."""
     event_id, endpoint_id = ids_of(row)
-    return read(Delivery, {**row, "event_id": event_id, "endpoint_id": endpoint_id})
+    return read(Delivery, {**row, "event_id": event_id, "endpoint_id": endpoint_id, "project_id": project_of(row)})

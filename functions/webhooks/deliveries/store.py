@@ -33,7 +33,7 @@ _RELEASED = (
     "lane_at_ms",
     "secret_box",
 )
-_PROJECT = ("pk", "sk", "project_id")
+_PROJECT = ("pk", "sk", "project_id", "endpoint_ref")
 _MOST_DELETED = 25
 _LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
@@ -103,7 +103,7 @@ class DeliveryStore(Table):
     def projects_of(self, keys: "list[tuple[str, str]]") -> dict[tuple[str, str], str]:
         """Map event id and endpoint id to the project, for deliveries that still exist."""
         found = read_rows(self._client, self.table_name, [rows.delivery_key(*key) for key in keys], _PROJECT)
-        return {rows.ids_of(row): str(row["project_id"]) for row in found}
+        return {rows.ids_of(row): rows.project_of(row) for row in found}
 
     def cancel_event(self, event_id: str) -> None:
         """Remove the event's bytes and cancel its deliveries that are not final."""
