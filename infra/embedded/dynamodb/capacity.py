@@ -11,6 +11,8 @@ from infra.embedded.dynamodb.values import item_size
 from infra.embedded.errors import unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from infra.embedded.calls import Params
     from infra.embedded.dynamodb.tables import Table
     from infra.embedded.dynamodb.values import Item
@@ -39,16 +41,31 @@ def read_units(size: int, *, consistent: bool) -> float:
 
 def write_units(table: Table, old: Item, new: Item, *, transaction: bool = False) -> float:
     """Units of a write of one item, {} for none, with the indexes that follow it."""
-    units = _units(max(item_size(old), item_size(new))) * (2 if transaction else 1)
+    return float(sum(units for _, _, units in written(table, old, new, transaction=transaction)))
+
+
+def written(table: Table, old: Item, new: Item, *, transaction: bool = False) -> Iterator[tuple[str, str, int]]:
+    """Yield index ("": the table), partition key and units of each entry that a write of one item changes."""
+    yield (
+        "",
+        _text((new or old).get(table.schema.hash)),
+        _units(max(item_size(old), item_size(new))) * (2 if transaction else 1),
+    )
     for index in table.indexes.values():
-        keys = set(index.schema.names)
-        before = index.project(old) if old.keys() >= keys else {}
-        after = index.project(new) if new.keys() >= keys else {}
+        keys = index.schema.names
+        before = index.project(old) if old.keys() >= set(keys) else {}
+        after = index.project(new) if new.keys() >= set(keys) else {}
         if before and after and all(before[name] == after[name] for name in keys):
-            units += _units(max(item_size(before), item_size(after))) if before != after else 0
+            if before != after:
+                yield index.name, _text(after[keys[0]]), _units(max(item_size(before), item_size(after)))
         else:
-            units += sum(_units(item_size(part)) for part in (before, after) if part)
-    return float(units)
+            for part in (before, after):
+                if part:
+                    yield index.name, _text(part[keys[0]]), _units(item_size(part))
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(next(iter(value.values())))
 
 
 def _units(size: int) -> int:
