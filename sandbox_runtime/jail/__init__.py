@@ -15,8 +15,8 @@ template forks each run into new namespaces. Process 1 there is init, a small C 
 Descriptors. The control socket joins supervisor and template: start messages in, `open`, `started` with init's pidfd,
 `reaped` and `failed` out. Each run has a status socket: the request goes in, `ready`, `failed` and the end report come
 out. Input and files are sealed memory files. Output goes through two pipes that the supervisor bounds. A run may get
-pipes of its caller for its input and output instead. A compiled file comes back in a memory file. The guest holds 0, 1
-and 2 and nothing else.
+pipes of its caller for its input and output instead, and a net namespace, which the template enters before it clones. A
+compiled file comes back in a memory file. The guest holds 0, 1 and 2 and nothing else.
 
 A slot is opened once for up to 1,000 runs:
 
