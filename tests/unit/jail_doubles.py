@@ -45,6 +45,9 @@ class Groups(EnforcedByKernel):
     def acknowledge_oom_event(self) -> None:
         """Nothing to take."""
 
+    def prefer(self) -> None:
+        """Nothing to raise."""
+
     def prepare(self, limits: Limits) -> Counters:
         assert limits
         return self.counters

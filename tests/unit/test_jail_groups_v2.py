@@ -7,6 +7,7 @@ in which a process is still dying.
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def opened(slot: Path) -> GroupsV2:
 
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_preferred_slot_has_the_most_weight(slot: Path) -> None:
+    (slot / "cpu.weight").write_text("100\n")
+    groups = opened(slot)
+    groups.prefer()
+    assert (slot / "cpu.weight").read_text() == "10000"
+    with suppress(JailError):
+        groups.close()
 
 
 @pytest.mark.parametrize(

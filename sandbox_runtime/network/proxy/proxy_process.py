@@ -46,6 +46,7 @@ class ProxyProcess:
         stack.callback(_close_groups, groups)
         groups.prepare(_LIMITS)
         groups.bound_sockets(_SOCKET_BYTES)
+        groups.prefer()  # else each byte of a run waits for a CPU behind all busy programs
         entry_fds = [*groups.init_entry_fds, *groups.program_entry_fds]
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:

@@ -6,13 +6,15 @@ import socket
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import pytest
 
+from sandbox_runtime.jail.controls.cgroup import SlotGroups, open_groups
 from sandbox_runtime.jail.controls.identity import guest_uid, init_uid, proxy_uid
 from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, AllowedHost, Failure, NetworkError, Refusal
-from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
+from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, proxy_process
 from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
 from sandbox_runtime.network.proxy.settings import HOST_NAME
 from tests.jail.egress.guest import GuestRun
@@ -103,6 +105,27 @@ def test_the_process_has_a_user_of_its_own_and_no_right(monkeypatch: pytest.Monk
         assert b"secret-of-the-runner" not in Path(f"/proc/{process.pid}/environ").read_bytes()
         assert "rustbox-" in Path(f"/proc/{process.pid}/cgroup").read_text()
         assert proxy_uid() not in {guest_uid(index) for index in range(64)} | {init_uid(guest_uid(0))}
+    finally:
+        process.close()
+
+
+def test_busy_programs_take_no_cpu_from_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Any] = []
+
+    def open_and_keep(name: str) -> SlotGroups:
+        groups = open_groups(name)
+        opened.append(groups)
+        return groups
+
+    monkeypatch.setattr(proxy_process, "open_groups", open_and_keep)
+    process = ProxyProcess(ProxySettings(), CODE)
+    try:
+        (groups,) = opened
+        of_version_1 = groups.backend == "cgroup_v1"
+        raised = groups._share / "cpu.shares" if of_version_1 else groups._slot / "cpu.weight"
+        assert int(raised.read_text()) == (262_144 if of_version_1 else 10_000)
+        own, lines = f"/{raised.parent.name}/", Path(f"/proc/{process.pid}/cgroup").read_text().splitlines()
+        assert any(own in line for line in lines if not of_version_1 or "cpu" in line.split(":")[1].split(","))
     finally:
         process.close()
 

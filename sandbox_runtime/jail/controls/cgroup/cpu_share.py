@@ -11,6 +11,7 @@ from pathlib import Path
 CONTROLLER = "cpu"
 # Half of the default weight of a process, session or sibling group: 1024 and 100.
 _PROGRAMS_SHARES, _PROGRAMS_WEIGHT = 512, 50
+_MOST_SHARES, _MOST_WEIGHT = 262_144, 10_000
 
 
 def make_share_v1(base: Path | None, name: str) -> Path | None:
@@ -41,3 +42,13 @@ def make_share_v2(slot: Path) -> bool:
     except OSError:
         return False
     return (slot / "cpu.weight").exists()
+
+
+def prefer_v1(slot: Path) -> None:
+    """Let the slot's group have the CPUs before all other slots. Raises OSError."""
+    (slot / "cpu.shares").write_text(str(_MOST_SHARES))
+
+
+def prefer_v2(slot: Path) -> None:
+    """Let the slot's group have the CPUs before all other slots. Raises OSError."""
+    (slot / "cpu.weight").write_text(str(_MOST_WEIGHT))

@@ -99,6 +99,9 @@ class SlotGroups(Protocol):
     def bound_sockets(self, most_bytes: int) -> None:
         """Bound the memory of sockets, for a run with network: after `prepare`."""
 
+    def prefer(self) -> None:
+        """Let this slot have the CPUs before all others: for a process of ours that programs wait for."""
+
     def read(self) -> Counters:
         """The counters now."""
 

@@ -46,6 +46,9 @@ class SampledUsage:
         """Refuse it: samples do not see this memory."""
         raise JailError("bound the memory of sockets", str(most_bytes), hint="a run with network needs control groups")
 
+    def prefer(self) -> None:
+        """Do nothing: there are no shares."""
+
     def prepare(self, limits: Limits) -> Counters:
         """Forget the last run."""
         self._release_mounts()

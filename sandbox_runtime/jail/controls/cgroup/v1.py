@@ -46,6 +46,7 @@ class GroupsV1(EnforcedByKernel):
                 directory.mkdir(parents=True, exist_ok=True)
             memory, pids, cpu = (self._slots[controller] for controller in CONTROLLERS)
             share = cpu_share.make_share_v1(bases.get(cpu_share.CONTROLLER), name)
+            self._share = share
             self.shares_cpu = share is not None
             if share is not None:
                 self._slots[cpu_share.CONTROLLER] = share
@@ -123,6 +124,14 @@ class GroupsV1(EnforcedByKernel):
             self._memory_group().bound_sockets(most_bytes)
         except OSError as error:
             raise JailError("bound the memory of sockets", self._name, error.errno or 0) from error
+
+    def prefer(self) -> None:
+        """Raise the shares of the slot's group."""
+        try:
+            if self._share is not None:
+                cpu_share.prefer_v1(self._share)
+        except OSError as error:
+            raise JailError("prefer a cgroup", self._name, error.errno or 0) from error
 
     def _new_memory_group(self, last: MemoryGroupV1) -> MemoryGroupV1:
         await_older_groups(lambda: self._held_bytes() - undroppable(last.stat(), last.usage_bytes), self._name)

@@ -145,6 +145,14 @@ class GroupsV2(EnforcedByKernel):
             raise JailError("set cgroup limits", self._name, error.errno or 0) from error
         return self.read()
 
+    def prefer(self) -> None:
+        """Raise the weight of the slot's group."""
+        try:
+            if self.shares_cpu:
+                cpu_share.prefer_v2(self._slot)
+        except OSError as error:
+            raise JailError("prefer a cgroup", self._name, error.errno or 0) from error
+
     def _usage_bytes(self) -> int:
         return int(os.pread(self._usage, 32, 0))
 
