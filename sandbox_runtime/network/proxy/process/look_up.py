@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +41,14 @@ def system_resolvers(text: str | None = None) -> tuple[Address, ...]:
         with contextlib.suppress(OSError):
             text = Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace")
     lines = (line.split() for line in text.splitlines())
-    found = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    found = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver" and _is_address(words[1])]
     return tuple((address, _DNS_PORT) for address in found[:_MAX_RESOLVERS]) or (("127.0.0.1", _DNS_PORT),)
+
+
+def _is_address(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ip_address(text))
+    return False
 
 
 class LookUp:
