@@ -43,9 +43,12 @@ class SlowSends:
     def _next(self) -> Callable[[], None]:
         with self._changed:
             while True:
-                send, (at, on_slow) = next(iter(self._sends.items()), (None, (monotonic() + 1, None)))
+                if not self._sends:
+                    self._changed.wait()
+                    continue
+                send, (at, on_slow) = next(iter(self._sends.items()))
                 left_secs = at - monotonic()
-                if on_slow is not None and left_secs <= 0:
+                if left_secs <= 0:
                     del self._sends[send]
                     return on_slow
                 self._changed.wait(left_secs)
