@@ -36,14 +36,14 @@ class LaneStore(Table):
 
     def marked(self, project_id: str) -> tuple[list[Lane], bool]:
         """Return the marked lanes of a project, and whether these are all. The read is consistent."""
-        found = self._client.query(
+        answer = self._client.query(
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             FilterExpression="attribute_exists(waiting_ms)",
             ExpressionAttributeValues=to_item({":pk": endpoint_pk(project_id), ":prefix": LANE_PREFIX}),
             ConsistentRead=True,
         )
-        return [to_lane(from_item(item)) for item in found["Items"]], "LastEvaluatedKey" not in found
+        return [to_lane(from_item(item)) for item in answer["Items"]], "LastEvaluatedKey" not in answer
 
     def oldest(self, lane: Lane, limit: int, before_ms: int | None = None) -> list[tuple[str, str]]:
         """Return event id and endpoint id of a lane's oldest parked deliveries, before `before_ms` if given."""
@@ -52,14 +52,14 @@ class LaneStore(Table):
         if before_ms is not None:
             condition += " AND lane_at_ms < :before"
             bound = {":before": before_ms}
-        found = self._client.query(
+        answer = self._client.query(
             TableName=self.table_name,
             IndexName="waiting",
             KeyConditionExpression=condition,
             ExpressionAttributeValues=to_item({**values, **bound}),
             Limit=limit,
         )
-        return [rows.ids_of(from_item(item)) for item in found["Items"]]
+        return [rows.ids_of(from_item(item)) for item in answer["Items"]]
 
     def take_out(self, event_id: str, endpoint_id: str, hinted_for_ms: int) -> Delivery | None:
         """Take a delivery out of its lane, because it gets a hint; None if it is no longer parked."""
@@ -72,7 +72,7 @@ class LaneStore(Table):
     def push_back(self, due: DueLane, due_at_ms: int) -> Lane | None:
         """Move the due key of a lane, which keeps the row; None for a stale entry."""
         sets: dict[str, Value] = {"due_at_ms": due_at_ms, "ttl": self._clock() // MS_PER_SEC + LANE_TTL_SECS}
-        update = ConditionalUpdate(sets, "#due_at_ms = :seen", {"seen": due.due_at_ms})
+        update = ConditionalUpdate(sets, "#due_at_ms = :read", {"read": due.due_at_ms})
         row = self._update(update, lane_key(due.project_id, due.name))
         return to_lane(row) if row is not None else None
 
@@ -91,7 +91,7 @@ class LaneStore(Table):
         """Clear the mark of an empty lane, unless the index may lag behind the mark."""
         if lane.waiting_ms is None or self._clock() - lane.waiting_ms < STALE_MS:
             return
-        update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": lane.waiting_ms}, ("waiting_ms", *_DUE))
+        update = ConditionalUpdate({}, "#waiting_ms = :read", {"read": lane.waiting_ms}, ("waiting_ms", *_DUE))
         self._update_unread(update, lane_key(lane.project_id, lane.name))
 
 
@@ -154,13 +154,13 @@ def note_current(lane: Lane, event_id: str, now_ms: int) -> ConditionalUpdate:
     The lane is marked, so that the sweeper goes on if the sender ends before the next delivery.
     """
     mark = mark_lane(lane, now_ms)
-    seen: dict[str, Value] = {} if lane.current is None else {"seen_current": lane.current}
-    condition = "#current = :seen_current" if seen else "attribute_not_exists(#current)"
+    current: dict[str, Value] = {} if lane.current is None else {"read_current": lane.current}
+    condition = "#current = :read_current" if current else "attribute_not_exists(#current)"
     return replace(
         mark,
         sets={**mark.sets, "current": event_id},
         condition=condition,
-        condition_values={**mark.condition_values, **seen},
+        condition_values={**mark.condition_values, **current},
     )
 
 

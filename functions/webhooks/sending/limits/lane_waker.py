@@ -86,10 +86,10 @@ class LaneWaker:
 
     def _hint(self, lane: Lane, most: int, delay_ms: int) -> int:
         hinted_for_ms = self.clock() + delay_ms
-        found = self.lanes.oldest(lane, most)
-        if not found:
+        oldest = self.lanes.oldest(lane, most)
+        if not oldest:
             self.lanes.clear(lane)
-        taken = [self.lanes.take_out(event_id, endpoint_id, hinted_for_ms) for event_id, endpoint_id in found]
+        taken = [self.lanes.take_out(event_id, endpoint_id, hinted_for_ms) for event_id, endpoint_id in oldest]
         hinted = [delivery for delivery in taken if delivery is not None]
         reach("waking.after_take_out")
         if delay_ms:

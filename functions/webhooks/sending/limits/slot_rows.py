@@ -44,12 +44,12 @@ def slots_key(project_id: str) -> dict[str, Any]:
 
 def to_slots(project_id: str, row: Mapping[str, Any]) -> Slots:
     """Convert a slots row; {} if there is none."""
-    held = {
+    taken = {
         name.removeprefix(_HELD): Slot(slot["until"], slot["lane"], slot["host"], slot["resting"])
         for name, slot in row.items()
         if name.startswith(_HELD)
     }
-    return Slots(project_id, row.get("version", 0), row.get("waiting_ms"), held)
+    return Slots(project_id, row.get("version", 0), row.get("waiting_ms"), taken)
 
 
 def take(slot: TakenSlot, project_limit: int, now_ms: int) -> ConditionalUpdate:
@@ -109,7 +109,7 @@ def mark(slots: Slots, now_ms: int) -> ConditionalUpdate:
     if not slots.version:
         return ConditionalUpdate({"waiting_ms": now_ms, "ttl": _ttl(now_ms)}, "attribute_not_exists(#version)", {})
     sets: dict[str, Value] = {"waiting_ms": now_ms, "ttl": _ttl(now_ms)}
-    return ConditionalUpdate(sets, "#version = :version_seen", {"version_seen": slots.version})
+    return ConditionalUpdate(sets, "#version = :read_version", {"read_version": slots.version})
 
 
 def _value(slot: TakenSlot, until_ms: int, *, is_resting: bool) -> Mapping[str, Value]:

@@ -21,5 +21,5 @@ class SlotStore(Table):
 
     def clear_mark(self, slots: Slots) -> None:
         """Clear the waiting mark of a project without marked lanes."""
-        update = ConditionalUpdate({}, "#waiting_ms = :seen", {"seen": slots.waiting_ms or 0}, ("waiting_ms",))
+        update = ConditionalUpdate({}, "#waiting_ms = :read", {"read": slots.waiting_ms or 0}, ("waiting_ms",))
         self._update_unread(update, slots_key(slots.project_id))
