@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from functions.checks.assertions.json_path import MAX_PATH_CHARS, PATH_PATTERN
 from functions.checks.assertions.kinds import Assertions, Path, to_stored
 from functions.checks.settings.event_data import EventAs
 from functions.checks.settings.quiet_times import TAG, QuietTimes
@@ -145,6 +146,7 @@ class CheckSettings(BaseModel):
         max_length=8,
         description="Values that the JSON of a signed call must have, by their paths. Other calls run nothing.",
         examples=[{"$.ref": "refs/heads/main"}],
+        json_schema_extra={"propertyNames": {"pattern": PATH_PATTERN, "maxLength": MAX_PATH_CHARS}},
     )
     schedule: Text | None = Field(
         default=None,

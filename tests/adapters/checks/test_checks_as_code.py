@@ -39,6 +39,8 @@ FULL = {
     "fail_after": {"of": 3},
     "retries": 2,
     "tags": ["deploy", "b"],
+    "events": ["push", "pull_request.opened"],
+    "match": {"$.ref": "refs/heads/main", "$.forced": False},
     "muted_until": "2027-01-31T12:00:00+01:00",
     "faster_while_failing": "rate(5 minutes)",
 }

@@ -76,6 +76,8 @@ def test_a_check_with_network_has_the_agent_profile_as_in_the_service(folder: Pa
         ),
         ("checks:\n- slug: a\n  file: a.py\n  1: x", "line 4: checks[0].1: there is no such setting\n"),
         ("checks: [{slug: a, file: a.py, on: x}]", "line 1: checks[0].True: there is no such setting\n"),
+        ("checks: [{slug: a, file: a.py, match: {ref: main}}]", "checks[0].match: 'ref' does not match"),
+        ('checks: [{slug: a, file: a.py, events: ["push,pull"]}]', "checks[0].events[0]: 'push,pull' does not match"),
         ("checks: {0: {slug: a}}", "line 1: checks: {0: {'slug': 'a'}} is not of type 'array'"),
         ("checks: [{slug: a, file: a.py, x1: x}]", "checks[0].x1: there is no such setting\n"),
         (
