@@ -260,6 +260,13 @@ def test_a_delivery_that_another_sender_claims_meanwhile_is_recorded_by_that_one
     assert pipeline.attempts(submission) == []
 
 
+def test_a_hint_of_another_project_sends_nothing(pipeline: Pipeline) -> None:
+    submission, (hint,) = owed(pipeline)
+    pipeline.webhook(replace(Hint.parse(hint).without_new, project_id="other").text)
+    assert pipeline.receiver.received == []
+    assert pipeline.state(submission) is DeliveryState.PENDING
+
+
 def change_url(pipeline: Pipeline, endpoint: Endpoint) -> str:
     pipeline.change_endpoint(endpoint, {"url": pipeline.receiver.url_of("/moved")})
     pipeline.secrets["/moved"] = [SECRET]
