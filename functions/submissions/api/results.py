@@ -47,7 +47,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             200: ("Gone.", (Deleted,)),
             400: BAD,
             404: UNKNOWN,
-            409: ("`conflict`: it is running.", (Error,)),
+            409: ("`conflict`: it is running, or has network and is not finished.", (Error,)),
             **KEYED,
         },
         (ID,),

@@ -295,6 +295,17 @@ def test_a_running_submission_is_not_deleted(aws: Aws, store: SubmissionStore, p
     assert objects(aws) == 1
 
 
+def test_a_run_with_network_keeps_its_row_until_its_bytes_are_counted(
+    aws: Aws, store: SubmissionStore, project_key: str
+) -> None:
+    put(store, network=("api.example.com:443",))
+    answer = get(project_key, PATHS[0], method="DELETE")
+    assert (answer.status, answer.json["error"]) == (409, "conflict")
+    assert len(aws.items("SubmissionsTable")) == 1
+    write_final(store, SUBMISSION_ID, completion())
+    assert get(project_key, PATHS[0], method="DELETE").status == 200
+
+
 def test_a_submission_that_starts_during_its_deletion_stays_whole(
     aws: Aws, store: SubmissionStore, project_key: str
 ) -> None:
