@@ -11,7 +11,7 @@ from functions.aws.deployment import preload
 from functions.handlers.batches import handle_batch
 from functions.handlers.chat_cards import CardDeployment
 from functions.settings import load_settings, refuse_insecure_stage
-from functions.telemetry import logger, metrics
+from functions.telemetry import Metric, logger, metrics
 from functions.webhooks.deliveries.attempt_span import keep_attempt
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
@@ -79,17 +79,17 @@ def _report(attempted: Attempted) -> None:
     if otlp.is_on():
         keep_attempt(delivery, reply, SERVICE, wired().clock())
     outcome = attempted.transition.state.value if attempted.recorded else "lease_lost"
+    values = [Metric("DeliveryAttempted", dimensions={"outcome": outcome})]
+    if outcome == DeliveryState.EXHAUSTED:
+        values.append(Metric("DeliveryExhausted"))
     logger(SERVICE).info(
         "Delivery attempted",
+        **metrics(SERVICE).fields(*values),
         **delivery.log_ids,
         delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
         attempt=delivery.attempt + 1,
-        outcome=outcome,
         status_code=reply.status_code,
         error_code=reply.error_code,
         latency_ms=reply.latency_ms,
         host=reply.host,  # never the URL: its path or query may hold a credential
     )
-    metrics(SERVICE).add("DeliveryAttempted", outcome=outcome)
-    if outcome == DeliveryState.EXHAUSTED:
-        metrics(SERVICE).add("DeliveryExhausted")

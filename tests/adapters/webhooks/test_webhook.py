@@ -140,14 +140,15 @@ def test_receiver_may_ask_for_more_time(pipeline: Pipeline, owed: Submission, de
 
 
 def test_gone_ends_a_run_s_own_url_at_once(
-    pipeline: Pipeline, owed: Submission, capsys: pytest.CaptureFixture[str]
+    pipeline: Pipeline, owed: Submission, caplog: pytest.LogCaptureFixture
 ) -> None:
     pipeline.receiver.always(410)
     pipeline.webhook(hint_of(owed))
     assert pipeline.state(owed) is DeliveryState.EXHAUSTED
-    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    assert [line["outcome"] for line in counted if "DeliveryAttempted" in line] == ["exhausted"]
-    assert [line["DeliveryExhausted"] for line in counted if "DeliveryExhausted" in line] == [[1.0]]
+    (line,) = [vars(line) for line in caplog.records if line.message == "Delivery attempted"]
+    assert (line["outcome"], line["DeliveryAttempted"], line["DeliveryExhausted"]) == ("exhausted", [1.0], [1.0])
+    described = [(one["Metrics"][0]["Name"], one["Dimensions"]) for one in line["_aws"]["CloudWatchMetrics"]]
+    assert described == [("DeliveryAttempted", [["service", "outcome"]]), ("DeliveryExhausted", [["service"]])]
 
 
 def test_redirect_is_a_failure_and_is_not_followed(pipeline: Pipeline, owed: Submission) -> None:
@@ -246,7 +247,7 @@ def test_of_many_workers_at_once_exactly_one_sends(pipeline: Pipeline, owed: Sub
 
 
 def test_late_worker_whose_lease_ran_out_cannot_record(
-    pipeline: Pipeline, owed: Submission, capsys: pytest.CaptureFixture[str]
+    pipeline: Pipeline, owed: Submission, caplog: pytest.LogCaptureFixture
 ) -> None:
     prompt = pipeline.deliverer
 
@@ -259,7 +260,7 @@ def test_late_worker_whose_lease_ran_out_cannot_record(
     assert pipeline.webhook(hint_of(owed)) == []
     assert pipeline.state(owed) is DeliveryState.DELIVERED
     assert [attempt.get("error_code") for attempt in pipeline.attempts(owed)] == [None]
-    assert '"outcome":"lease_lost"' in capsys.readouterr().out
+    assert [vars(line)["outcome"] for line in caplog.records if line.message == "Delivery attempted"] == ["lease_lost"]
 
 
 def test_worker_that_stalled_after_its_claim_does_not_send(pipeline: Pipeline, owed: Submission) -> None:
