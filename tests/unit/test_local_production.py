@@ -83,3 +83,10 @@ def test_production_needs_its_public_address(url: str) -> None:
 def test_production_refuses_the_development_stage() -> None:
     with pytest.raises(StartError, match="the stage local is for `make up`"):
         read_settings(PUBLIC | {"RUSTBOX_PARAM_Stage": "local"}, production=True)
+
+
+def test_variables_of_opentelemetry_become_parameters_of_the_template() -> None:
+    endpoint, headers = "http://127.0.0.1:4318", "api-key=x"
+    given = read_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_HEADERS": headers})
+    assert (given.parameters["OtlpEndpoint"], given.parameters["OtlpHeaders"]) == (endpoint, headers)
+    assert not {"OtlpEndpoint", "OtlpHeaders"} & read_settings({}).parameters.keys()
