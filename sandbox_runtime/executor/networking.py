@@ -9,6 +9,7 @@ from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import ConnectionEvidence, ExecutionEvidence, ExecutionRequested, RefusedTarget
 from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence, RunNetwork
+from sandbox_runtime.network.model import WILDCARD, Failure, HostConnections
 
 
 class Networks(Protocol):
@@ -34,7 +35,16 @@ def run_in_network(
     with networks.open(request.execution_id, hosts) as network:
         # A waiting command has its namespaces already.
         outcome, found = step_runs.run(replace(spec, waiting=None, net_namespace=network.namespace), Phase.RUN)
-    return outcome, found, network.evidence
+    return outcome, found, _with_lost(network.evidence, hosts)
+
+
+def _with_lost(used: NetworkEvidence, hosts: Sequence[AllowedHost]) -> NetworkEvidence:
+    """Without evidence, each host has failed: a check must not pass by connections that nobody knows."""
+    if not used.error or used.connections:
+        return used
+    named = dict.fromkeys((host.pattern.removeprefix(WILDCARD), host.port) for host in hosts)
+    lost = (HostConnections(name, port, None, 0, 0, 0, Failure.PROXY_FAILED) for name, port in named)
+    return replace(used, connections=tuple(lost))
 
 
 def with_network(evidence: ExecutionEvidence | None, used: NetworkEvidence | None) -> ExecutionEvidence | None:

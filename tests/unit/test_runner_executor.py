@@ -12,7 +12,8 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError
 from sandbox_runtime.languages.python import INTERPRETER
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, parse_time
+from sandbox_runtime.messages import AllowedHost as RequestedHost
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, Network, parse_time
 from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence
 from sandbox_runtime.network.model import Failure, HostConnections, Refusal, RefusedHost
 from tests.completions import streams
@@ -193,9 +194,9 @@ def test_a_limit_above_the_ceiling_runs_nothing() -> None:
 
 
 def run_in_network(
-    slot: RecordedSlot, networks: RecordedNetworks | None, language: str = "python"
+    slot: RecordedSlot, networks: RecordedNetworks | None, language: str = "python", network: Network = NETWORK
 ) -> ExecutionCompleted:
-    request = requested(language, network=NETWORK, profile="agent")
+    request = requested(language, network=network, profile="agent")
     started_at = parse_time(request.requested_at)
     return execute(slot, request, BY_NAME[language], node_id="node", started_at=started_at, networks=networks)
 
@@ -237,6 +238,18 @@ def test_the_evidence_has_connections_refusals_and_all_bytes() -> None:
     assert (refused.name, refused.times, refused.reason) == ("other.example.com", 3, "not allowed")
     assert evidence.network_bytes == 210
     assert evidence.collection_errors == (used.error,)
+
+
+def test_after_the_death_of_the_proxy_each_host_has_failed() -> None:
+    """So no check passes by connections that nobody knows."""
+    hosts = (("api.example.com", 443), ("*.example.com", 443), ("*.api.example.com", 443))
+    network = Network(tuple(RequestedHost(*host) for host in hosts))
+    lost = RecordedNetworks(NetworkEvidence(error="the egress proxy ended during the run"))
+    evidence = run_in_network(RecordedSlot(), lost, network=network).evidence
+    assert evidence is not None
+    failed = [(one.name, one.port, one.connections, one.first_error) for one in evidence.network or ()]
+    assert failed == [("api.example.com", 443, 0, "proxy failed"), ("example.com", 443, 0, "proxy failed")]
+    assert evidence.collection_errors == ("the egress proxy ended during the run",)
 
 
 def test_a_run_without_network_has_no_evidence_of_one() -> None:
