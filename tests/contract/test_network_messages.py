@@ -1,9 +1,12 @@
 """Functions and runner agree which hosts a run may reach, and what the evidence of its network looks like."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from functions.errors import MessageInvalidError as RefusedByFunctionsError
 from functions.messages import network as rules_of_functions
@@ -34,6 +37,17 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 def test_both_sides_take_and_refuse_the_same_names(name: str) -> None:
     assert (rules_of_functions.name_problem(name) is None) == network.is_host_pattern(name)
+
+
+LABELS = st.text("ab0-_*.AÉ%:", max_size=8) | st.sampled_from(["a" * 63, "a" * 64, "xn--a", "0x7f", "127", "com"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(LABELS, max_size=5).map(".".join) | st.text(max_size=20))
+def test_both_sides_agree_about_any_name(name: str) -> None:
+    assert (rules_of_functions.name_problem(name) is None) == network.is_host_pattern(name)
+    with suppress(ValueError):  # whatever a client sends, nothing else is raised
+        assert network.is_host_pattern(rules_of_functions.allowed_host(name).name)
 
 
 def test_both_sides_have_the_same_bounds() -> None:
