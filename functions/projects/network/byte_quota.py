@@ -1,7 +1,7 @@
 """The bytes that a project's runs with network send and receive in a day (UTC): one item of the quotas table a day.
 
-The runner counts the bytes of a run, so they are known at its end: a run that begins below the quota may exceed it, by
-the limit of a run at most.
+The runner counts the bytes of a run, so they are known at its end: the runs in flight may exceed the quota, each by the
+limit of a run at most.
 """
 
 from __future__ import annotations
