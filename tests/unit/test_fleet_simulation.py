@@ -121,12 +121,15 @@ def test_the_alarms_count_an_age_only_while_more_wait_than_there_are_slots(resou
     (late,) = [item["Expression"] for item in resources["LateAlarm"]["Metrics"] if item.get("Expression")]
     slots = fleet.FLEET.slots
     assert fleet.CHOSEN.is_guarded
-    assert late == (
+    condition, of_both_queues, of_one_queue = late["Fn::If"]  # the fleet of runs with network has no batch queue
+    assert condition == "HasBatch"
+    assert of_both_queues == (
         f"IF(FILL(waiting_interactive, 0) + FILL(waiting_batch, 0) > FILL(hosts, 0) * {slots}, "
         "MAX([FILL(age_interactive, 0), FILL(age_batch, 0)]), 0)"
     )
+    assert of_one_queue == (f"IF(FILL(waiting_interactive, 0) > FILL(hosts, 0) * {slots}, FILL(age_interactive, 0), 0)")
     (busy,) = [item["Expression"] for item in resources["IdleAlarm"]["Metrics"] if item.get("Expression")]
-    assert f"(hosts * {slots})" in busy
+    assert all(f"(hosts * {slots})" in expression for expression in busy["Fn::If"][1:])
     (container,) = resources["Runner"]["ContainerDefinitions"]
     assert {"Name": "SLOTS", "Value": str(slots)} in container["Environment"]
 
