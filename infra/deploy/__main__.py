@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument(
         "--parameters", default=_variable("PARAMETERS"), help="of template.yaml: Name=value, with spaces between"
     )
+    deploy.add_argument("--tags", default=_variable("TAGS"), help="of the stack and its resources: name=value")
     deploy.add_argument("--runner-env", type=Path, default=ROOT / "runner.env", help="file for the runners")
     deploy.add_argument(
         "--runners", choices=("hosts", "fleet"), default=_variable("RUNNERS") or "hosts", help="fleet: on ECS, in AWS"
@@ -101,6 +102,7 @@ def _deploy(asked: argparse.Namespace, progress: Progress) -> None:
         start_runner=target.is_loopback and not asked.no_runner,
         fleet=_pairs(asked.fleet) if asked.runners == "fleet" else None,
         base_image=asked.base_image,
+        tags=_pairs(asked.tags),
     )
     Deployment(target, settings, progress).apply()
 

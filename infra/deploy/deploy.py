@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 class Settings:
     """Settings of a deployment. `parameters`: of template.yaml, by name. `runner_env`: file for the runners.
 
+    `tags`: of the stage's stack, which CloudFormation puts on its resources.
     `fleet`: parameters of network.yaml and runner_fleet.yaml; None: no fleet. `base_image`: of its image.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     start_runner: bool
     fleet: dict[str, str] | None
     base_image: str
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,9 @@ class Deployment:
         parameters = checked.parameters
         if checked.fleet is not None:
             parameters = fleet.deploy_network(target, bucket, checked.fleet, progress) | parameters
-        changed = stack.deploy(artifacts.upload_template(target, bucket, checked.template), parameters)
+        changed = stack.deploy(
+            artifacts.upload_template(target, bucket, checked.template), parameters, self.settings.tags
+        )
         progress.step("stack", f"{target.stack_name} {'is deployed' if changed else 'has no changes'}")
 
     def _parameters(self, found: Preflight, stack: Stack) -> dict[str, str]:

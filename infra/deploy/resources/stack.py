@@ -59,8 +59,8 @@ class Stack:
             if item.get("PhysicalResourceId")
         }
 
-    def deploy(self, template_url: str, parameters: Mapping[str, str]) -> bool:
-        """Create or update the stack. Return whether anything changed."""
+    def deploy(self, template_url: str, parameters: Mapping[str, str], tags: Mapping[str, str] | None = None) -> bool:
+        """Create or update the stack. Return whether anything changed. `tags`: none leave those of before."""
         found = self.describe()
         status = found["StackStatus"] if found else None
         if status in _NEVER_CREATED:
@@ -80,6 +80,7 @@ class Stack:
             TemplateURL=template_url,
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            **({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}),
         )["Id"]
         changes = self._changes(change_set)
         if not changes:
