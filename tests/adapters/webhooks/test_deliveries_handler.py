@@ -14,6 +14,7 @@ from functions.handlers import webhooks as endpoints
 from functions.http.cursor import write_cursor
 from functions.ids import new_id
 from functions.webhooks.deliveries import list_store as delivery_listing
+from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import DueDelivery
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
@@ -143,6 +144,7 @@ def test_a_rare_state_reads_a_bounded_number_and_goes_on(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_listing, "_ITEMS_PER_QUERY", 1)
+    monkeypatch.setattr(rows, "LIST_SHARDS", 1)  # the bound is that of each partition
     made = [put_delivery(aws, "blocked" if number == 0 else "delivered", age_ms=8 - number) for number in range(8)]
     first = send(project_key, "GET", PATH, query={"state": "blocked"}).json
     assert first["items"] == []
