@@ -38,6 +38,7 @@ class HookServer:
         self.told: Callable[[Receipt], None] | None = None
         self.port = 0
         self._open: Counter[str] = Counter()
+        self._server: asyncio.Server
         self._secrets: dict[str, Webhook] = {}
         self._hanging: frozenset[str] = frozenset()
         self._loop = asyncio.new_event_loop()
@@ -47,11 +48,13 @@ class HookServer:
         self._thread.start()
         server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
         self.port = server.sockets[0].getsockname()[1]
+        self._server = server
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
         asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
