@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from threading import Event
 
 from sandbox_runtime import log, settings
@@ -78,7 +79,7 @@ def _work(found: settings.WorkerSettings) -> int:
             _compile_cache(found, runner_facts),
             _listener(found),
             _tls(found),
-            _networks(runner_facts, stack),
+            _networks(runner_facts, found.managed_slots, stack),
         )
         _on_stop_signals(worker.drain)
         if stop.is_set():
@@ -165,12 +166,12 @@ def _offers_network(found: settings.WorkerSettings) -> bool:
     return not problem
 
 
-def _networks(runner_facts: RunnerFacts, stack: ExitStack) -> RunNetworks | None:
+def _networks(runner_facts: RunnerFacts, slots: int, stack: ExitStack) -> RunNetworks | None:
     """Both processes start with the first run that has a network."""
     if not runner_facts.network_support:
         return None
     try:
-        networks = RunNetworks(EgressProxy(proxy_settings()))
+        networks = RunNetworks(EgressProxy(replace(proxy_settings(), runs=slots)))
     except settings.SettingsInvalidError as error:
         raise CommandError(exit_codes.USAGE, str(error)) from error
     stack.callback(networks.close)

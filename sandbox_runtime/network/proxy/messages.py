@@ -62,6 +62,7 @@ def settings_from(message: Message) -> ProxySettings:
         allows_host=found["allows_host"],
         refused_host_ports=tuple(found["refused_host_ports"]),
         limits=RunLimits(**found["limits"]),
+        runs=found["runs"],
     )
 
 

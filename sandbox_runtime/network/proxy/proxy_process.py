@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox_runtime.jail.controls.cgroup import SlotGroups, close_groups, open_groups
@@ -21,8 +22,11 @@ from sandbox_runtime.network.proxy.settings import ProxySettings
 CODE = "from sandbox_runtime.network.proxy.process.main import main; main(CONTROL_FD)"
 _PROJECT_ROOT = Path(__file__).parents[3]
 _NUMBERS = itertools.count()  # a process may die slowly: the next one has groups of its own
-# The sockets of all runs; cgroup v2 counts them as memory. Those of one connection have 1 MiB at most.
-_MEMORY_BYTES, _SOCKET_BYTES = 256 << 20, 128 << 20
+_OWN_BYTES = 64 << 20
+# The four buffers of a connection, and what the process keeps of each direction. All runs share one limit. If it were
+# below the sum of theirs, runs that fill their buffers would take the memory of those that look up a name.
+_SOCKET_BYTES, _PENDING_BYTES = 1 << 20, 128 << 10
+_CONNECTIONS_OF_NAME_SERVICE = 4
 _ERROR_BYTES = 4_096
 
 
@@ -44,8 +48,9 @@ class ProxyProcess:
         """Start. The order on `stack`: first the channel is closed, then the process has ended, then its groups go."""
         groups = open_groups(f"egress-proxy-{next(_NUMBERS)}")
         stack.callback(_close_groups, groups)
-        groups.prepare(_LIMITS)
-        groups.bound_sockets(_SOCKET_BYTES)
+        memory_bytes, socket_bytes = memory_limits(settings)
+        groups.prepare(replace(_LIMITS, memory_bytes=memory_bytes))
+        groups.bound_sockets(socket_bytes)
         groups.prefer()  # else each byte of a run waits for a CPU behind all busy programs
         entry_fds = [*groups.init_entry_fds, *groups.program_entry_fds]
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -89,10 +94,17 @@ class ProxyProcess:
         self._stack.close()
 
 
+def memory_limits(settings: ProxySettings) -> tuple[int, int]:
+    """Return the limits of all memory and of the sockets. cgroup v2 counts these as memory."""
+    connections = settings.runs * (settings.limits.open_connections + _CONNECTIONS_OF_NAME_SERVICE)
+    socket_bytes = connections * _SOCKET_BYTES
+    return _OWN_BYTES + socket_bytes + connections * _PENDING_BYTES, socket_bytes
+
+
 _LIMITS = Limits(
     cpu_time_secs=0,
     wall_time_secs=0,
-    memory_bytes=_MEMORY_BYTES,
+    memory_bytes=0,
     max_processes=1,
     max_open_files=0,
     max_file_bytes=0,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from sandbox_runtime.settings import SettingsInvalidError, boolean, integer
+from sandbox_runtime.settings import MAX_SLOTS, SettingsInvalidError, boolean, integer
 
 HOST_NAME = "host.rustbox.internal"
 """The name of the host's loopback in development."""
@@ -39,12 +39,14 @@ class ProxySettings:
     """`resolvers`: address and port of name servers; empty: those of /etc/resolv.conf.
 
     `allows_host`: HOST_NAME is the host's loopback, except the ports `refused_host_ports`. For development only.
+    `runs`: the most at once. The memory of the process is enough for so many, whatever their programs do.
     """
 
     resolvers: tuple[tuple[str, int], ...] = ()
     allows_host: bool = False
     refused_host_ports: tuple[int, ...] = ()
     limits: RunLimits = field(default_factory=RunLimits)
+    runs: int = MAX_SLOTS
 
 
 def proxy_settings(environment: Mapping[str, str] | None = None) -> ProxySettings:

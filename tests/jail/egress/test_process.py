@@ -3,7 +3,7 @@
 import os
 import signal
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from sandbox_runtime.jail.controls.cgroup import SlotGroups, open_groups
 from sandbox_runtime.jail.controls.identity import guest_uid, init_uid, proxy_uid
 from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, AllowedHost, Failure, NetworkError, Refusal
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, proxy_process
+from sandbox_runtime.network.proxy.process.sockets import BUFFER_BYTES
 from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
-from sandbox_runtime.network.proxy.settings import HOST_NAME
+from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
 from tests.jail.egress.guest import GuestRun
 from tests.jail.egress.tries import HOSTS, NAME, greets
 from tests.jail.egress.weaknesses import Proxies, weakened
-from tests.jail.egress.world import ECHO, GREETING, TARGET, World
+from tests.jail.egress.world import ECHO, ENDLESS, GREETING, RESOLVER, TARGET, World
 from tests.until import until
 
 # After the confinement the process tries all, and its answer tells what worked.
@@ -199,9 +200,7 @@ def test_a_run_that_costs_the_proxy_much_cpu_time_loses_its_network(
 
 
 def test_a_proxy_has_a_bounded_number_of_runs(world: World) -> None:
-    proxy = EgressProxy(
-        weakened()[0], f"from sandbox_runtime.network.proxy.process import main as m; m._MAX_RUNS = 2\n{CODE}"
-    )
+    proxy = EgressProxy(replace(weakened()[0], runs=2))
     try:
         with GuestRun(proxy, world.runner, HOSTS), GuestRun(proxy, world.runner, HOSTS) as second:
             with pytest.raises(NetworkError, match="too many runs"), GuestRun(proxy, world.runner, HOSTS):
@@ -212,6 +211,30 @@ def test_a_proxy_has_a_bounded_number_of_runs(world: World) -> None:
                 assert greets(third, NAME)
     finally:
         proxy.close()
+
+
+def test_runs_that_fill_all_their_buffers_take_no_memory_of_another(world: World) -> None:
+    world.resolver.set(NAME, TARGET)
+    proxy = EgressProxy(ProxySettings((RESOLVER,), runs=8))
+    try:
+        with ExitStack() as floods:
+            for _ in range(7):
+                run = floods.enter_context(GuestRun(proxy, world.runner, HOSTS))
+                for _ in range(RunLimits().open_connections):
+                    with suppress(OSError):
+                        flooding = run.connect(NAME, ENDLESS)  # it sends, and reads nothing, like this program
+                        flooding.setblocking(False)
+                        flooding.send(bytes(1 << 20))
+            with GuestRun(proxy, world.runner, HOSTS) as run:
+                assert greets(run, NAME)
+    finally:
+        proxy.close()
+
+
+def test_the_memory_is_enough_for_the_buffers_of_all_runs() -> None:
+    memory_bytes, socket_bytes = proxy_process.memory_limits(ProxySettings(runs=16))
+    buffers_bytes = 16 * RunLimits().open_connections * 2 * 2 * 2 * BUFFER_BYTES  # the kernel doubles the number
+    assert buffers_bytes < socket_bytes < memory_bytes < 1 << 30
 
 
 def test_the_evidence_names_what_was_refused_and_how_often(world: World, proxies: Proxies) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from sandbox_runtime.jail.controls.cgroup.base import _mounts
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
-from sandbox_runtime.network.proxy import EgressProxy
+from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
+from sandbox_runtime.network.proxy.proxy_process import memory_limits
 from sandbox_runtime.network.proxy.settings import HOST_NAME
 from tests.jail.guest_requests import Run
 from tests.jail.network.targets import Targets
@@ -227,7 +228,7 @@ def test_the_memory_of_the_proxys_sockets_is_bounded(run_with_network: Run, prox
         for limit in limits
         if (base / path / limit).exists()
     ]
-    assert {int(limit.read_text()) for limit in found} <= {128 << 20, 256 << 20}
+    assert {int(limit.read_text()) for limit in found} <= set(memory_limits(ProxySettings()))
     assert found != []
 
 

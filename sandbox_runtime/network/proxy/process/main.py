@@ -14,7 +14,6 @@ from sandbox_runtime.network.proxy.process.look_up import system_resolvers
 from sandbox_runtime.network.proxy.process.run import Outside
 from sandbox_runtime.network.proxy.process.server import Server
 
-_MAX_RUNS = 64
 _FDS_OF_PROCESS, _FDS_BESIDE_CONNECTIONS = 32, messages.MAX_FDS
 
 
@@ -31,7 +30,7 @@ def main(control_fd: int) -> None:
     max_fds = confine(first["uid"], first["entry_fds"])
     # A connection has two sockets, and may have one more of a look-up.
     of_run = 3 * settings.limits.open_connections + _FDS_BESIDE_CONNECTIONS
-    server = Server(control, outside, max_runs=min(_MAX_RUNS, (max_fds - _FDS_OF_PROCESS) // of_run))
+    server = Server(control, outside, max_runs=min(settings.runs, (max_fds - _FDS_OF_PROCESS) // of_run))
     messages.send(control, {"ready": True})
     server.serve()
     os._exit(0)  # nothing is left to do, and the end of an interpreter takes 0.3 s
