@@ -172,6 +172,37 @@ names.NameTable.refusal = lambda self, name: 1 // 0 if "bug" in name else refusa
         proxy.close()
 
 
+@pytest.mark.parametrize(("method", "failing_call"), [("__init__", 1), ("end", 0)])
+def test_an_error_of_ours_in_a_request_of_the_runner_ends_one_run_and_no_other(
+    world: World, method: str, failing_call: int
+) -> None:
+    """The second run has an error that nobody expects, at its begin or its end."""
+    world.resolver.set(NAME, TARGET)
+    bug = f"""
+import itertools
+from sandbox_runtime.network.proxy.process.run import Run
+method, calls = Run.{method}, itertools.count()
+def fail_once(*arguments, **named):
+    if next(calls) == {failing_call}:
+        raise ArithmeticError
+    return method(*arguments, **named)
+Run.{method} = fail_once
+"""
+    proxy = EgressProxy(weakened()[0], f"{bug}\n{CODE}")
+    try:
+        with GuestRun(proxy, world.runner, HOSTS) as first:
+            if method == "end":
+                with GuestRun(proxy, world.runner, HOSTS) as second:
+                    assert second.end().error == Failure.PROXY_FAILED
+            else:
+                with pytest.raises(NetworkError), GuestRun(proxy, world.runner, HOSTS):
+                    pass
+            assert greets(first, NAME)
+            assert first.end().error == ""
+    finally:
+        proxy.close()
+
+
 def is_refused(asking: socket.socket) -> bool:
     try:
         asking.send(bytes(12))

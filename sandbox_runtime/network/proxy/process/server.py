@@ -10,7 +10,7 @@ import time
 import traceback
 from typing import Final
 
-from sandbox_runtime.network.model import AllowedHost
+from sandbox_runtime.network.model import AllowedHost, Failure
 from sandbox_runtime.network.proxy import messages
 from sandbox_runtime.network.proxy.process.run import Outside, Run
 
@@ -84,13 +84,16 @@ class Server:
                 self._abandon(run)
 
     def _abandon(self, run: Run) -> None:
+        self._report_error()
+        self._forget(run)
+        run.abandon()
+
+    def _report_error(self) -> None:
         if self._errors_left:
             self._errors_left -= 1
             with contextlib.suppress(OSError):
                 sys.stderr.write(traceback.format_exc())
                 sys.stderr.flush()
-        self._forget(run)
-        run.abandon()
 
     def _forget(self, run: Run) -> None:
         fd = next((fd for fd, known in self._by_fd.items() if known is run), None)
@@ -134,7 +137,13 @@ class Server:
             return {"error": problem}
         hosts = [AllowedHost(pattern, port) for pattern, port in request["hosts"]]
         sockets = [(kind, socket.socket(fileno=fd)) for (kind, _), fd in zip(listeners, fds, strict=True)]
-        run = Run(hosts, sockets, self._outside)
+        try:
+            run = Run(hosts, sockets, self._outside)
+        except Exception:  # noqa: BLE001 - as above
+            self._report_error()
+            for _, listener in sockets:
+                listener.close()
+            return {"error": Failure.PROXY_FAILED}
         self._runs[request["run"]] = self._by_fd[run.poll.fileno()] = run
         self._epoll.register(run.poll.fileno(), select.EPOLLIN)
         return {}
@@ -146,12 +155,14 @@ class Server:
         if run in self._by_fd.values():
             # Its descriptor is closed with it, and only an open one can be taken out of the loop.
             fd = run.poll.fileno()
-            evidence = run.end(now=now)
-            if evidence is None:
-                return {"pending": True}
-            del self._by_fd[fd]
-            self._paused.discard(fd)
-        else:
-            evidence = run.evidence()
+            try:
+                evidence = run.end(now=now)
+            except Exception:  # noqa: BLE001 - as above
+                self._abandon(run)
+            else:
+                if evidence is None:
+                    return {"pending": True}
+                del self._by_fd[fd]
+                self._paused.discard(fd)
         del self._runs[run_id]
-        return messages.evidence_message(evidence)
+        return messages.evidence_message(run.evidence())
