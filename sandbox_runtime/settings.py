@@ -109,7 +109,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
     network_queue_url = env.get("NETWORK_QUEUE_URL", "")
     other_queues = env.get("INTERACTIVE_QUEUE_URL", "") + env.get("BATCH_QUEUE_URL", "")
     is_for_network_only = bool(network_queue_url) and not other_queues
-    most_slots = MAX_SLOTS - 1  # one for a project without a run, see `worker.slot_share`
+    most_slots = MAX_SLOTS - 1  # one for a project without a run, see `worker.fair_share`
     slots = integer(env, "SLOTS", min(os.cpu_count() or 1, most_slots), 1, most_slots)
     return WorkerSettings(
         interactive_queue_url="" if is_for_network_only else _required(env, "INTERACTIVE_QUEUE_URL"),

@@ -22,7 +22,7 @@ from functions.checks.state import State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
-from functions.submissions.accept.limits import RequestLimits
+from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.requests import NetworkRequest
 
 SHOWN_TIMES = 5

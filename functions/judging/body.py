@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility
 from functions.messages.judging import MAX_CASES, CheckerKind, Protocol, Stop
-from functions.submissions.accept.limits import RequestLimits
+from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
 
 CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024

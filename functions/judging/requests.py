@@ -19,7 +19,7 @@ from functions.judging.model import Plan
 from functions.judging.rules import find_problems
 from functions.messages.judging import Judging
 from functions.messages.languages import Language, default_wall_secs
-from functions.submissions.accept.limits import check_limits
+from functions.submissions.accept.execution_limits import check_limits
 from functions.submissions.accept.requests import RunRequest, checked_program, read_body
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 

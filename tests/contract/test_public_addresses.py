@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.webhooks.target import address as webhooks
+from functions.webhooks.target import webhook_url as webhooks
 from sandbox_runtime.network.proxy.process import addresses as proxy
 
 GOLDEN: dict[str, list[str]] = json.loads((Path(__file__).parent / "public_addresses.json").read_text())

@@ -10,8 +10,8 @@ import pytest
 
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.slots.capacity import MOST_WAITING_MESSAGES, Capacity, Poll
+from sandbox_runtime.worker.slots.fair_share import Priority
 from sandbox_runtime.worker.slots.job import WaitingJob
-from sandbox_runtime.worker.slots.slot_share import Priority
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 

@@ -20,7 +20,7 @@ from functions.http.fields import checked_line, checked_moment
 from functions.http.validation import Text
 from functions.messages.languages import Language, Profile
 from functions.messages.variables import MAX_VARIABLES, Environment
-from functions.submissions.accept.limits import RequestLimits
+from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.requests import (
     CODE_MAX_BYTES,
     STDIN_MAX_BYTES,

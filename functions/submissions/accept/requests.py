@@ -21,7 +21,7 @@ from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
 from functions.messages.network import Network
 from functions.messages.variables import Environment
-from functions.submissions.accept.limits import RequestLimits, check_limits
+from functions.submissions.accept.execution_limits import RequestLimits, check_limits
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 from functions.webhooks.target.signature import InvalidSecretError, parse_secret
 

@@ -17,7 +17,7 @@ from functions.clock import Clock, now_ms
 from functions.errors import UnavailableError
 from functions.failpoint import reach
 from functions.projects.network.byte_quota import network_bytes
-from functions.submissions.complete.final_state import completion_of, platform_failure
+from functions.submissions.complete.completion_of_message import completion_of, platform_failure
 from functions.submissions.model import Claim, Completion, Submission
 from functions.submissions.rows import with_completion
 from functions.telemetry import warn

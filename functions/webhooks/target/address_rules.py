@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from functions.errors import FieldProblem
-from functions.webhooks.target.address import AddressRefusedError, check_url
+from functions.webhooks.target.webhook_url import AddressRefusedError, check_url
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
-from functions.webhooks.target.address import AddressRefusedError, Target, check_url, may_dial
 from functions.webhooks.target.pinned_connection import Deadline, PinnedConnection, PinnedHttpsConnection
 from functions.webhooks.target.slow_sends import SlowSends
+from functions.webhooks.target.webhook_url import AddressRefusedError, Target, check_url, may_dial
 from functions.webhooks.vocabulary.reply import MAX_HEAD_BYTES, Reply
 
 TOTAL_SECS = 15.0

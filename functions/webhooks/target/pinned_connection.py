@@ -14,7 +14,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from functions.webhooks.target.address import Target
+from functions.webhooks.target.webhook_url import Target
 
 CONNECT_SECS = 5.0  # per address, so that one dead address does not use up the deadline
 MAX_INFORMATIONAL = 10

@@ -23,8 +23,8 @@ from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting.queue_health import QueueHealth
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.fair_share import Priority
 from sandbox_runtime.worker.slots.job import WaitingJob
-from sandbox_runtime.worker.slots.slot_share import Priority
 from sandbox_runtime.worker.turns import Turns
 
 # In a burst of short runs a slot is soon free, and a request that falls back to the queue costs twice as much as a

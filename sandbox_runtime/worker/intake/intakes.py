@@ -19,7 +19,7 @@ from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
 from sandbox_runtime.worker.reporting.reports import Reports
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.slots.capacity import Capacity
-from sandbox_runtime.worker.slots.slot_share import Priority
+from sandbox_runtime.worker.slots.fair_share import Priority
 
 
 def polled_queues(settings: WorkerSettings, *, network_support: bool) -> tuple[PolledQueue, ...]:

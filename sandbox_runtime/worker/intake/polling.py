@@ -10,7 +10,7 @@ from sandbox_runtime.retry import Backoff
 from sandbox_runtime.transport import Received, Transport, TransportError
 from sandbox_runtime.worker.reporting.queue_health import QueueHealth
 from sandbox_runtime.worker.slots.capacity import PEEK_PERIOD_SECS, Capacity
-from sandbox_runtime.worker.slots.slot_share import Priority
+from sandbox_runtime.worker.slots.fair_share import Priority
 
 # An interactive run may take the free slot during a batch poll, so that poll is short.
 BATCH_WAIT_SECS = 1

@@ -25,8 +25,8 @@ from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchDeleter
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.slots.capacity import Capacity
+from sandbox_runtime.worker.slots.fair_share import Priority
 from sandbox_runtime.worker.slots.job import WaitingJob
-from sandbox_runtime.worker.slots.slot_share import Priority
 from sandbox_runtime.worker.turns import Turns
 
 RETRY_DELAY_SECS = 2

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from threading import Condition, Lock
 from time import monotonic
 
+from sandbox_runtime.worker.slots.fair_share import Priority, choose, free_slots
 from sandbox_runtime.worker.slots.job import WaitingJob
-from sandbox_runtime.worker.slots.slot_share import Priority, choose, free_slots
 
 # Messages of one queue that may wait here for a slot. Ten fill one receive call, and ten is the default in-flight
 # quota of a project. With more, messages would wait here while another runner has a free slot.

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from sandbox_runtime.prewarm import PrewarmedSlot
-from sandbox_runtime.worker.slots.slot_share import SlotRequest
+from sandbox_runtime.worker.slots.fair_share import SlotRequest
 
 
 @dataclass(eq=False, kw_only=True)

@@ -1,6 +1,6 @@
 """Which addresses the proxy may connect to: global unicast ones that are not the host's own.
 
-The table is that of webhooks (functions/webhooks/target/address.py). tests/contract/public_addresses.json holds both.
+The table is that of webhooks (functions/webhooks/target/webhook_url.py): tests/contract/public_addresses.json has both.
 """
 
 import errno

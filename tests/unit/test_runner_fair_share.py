@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_runtime.worker.slots.slot_share import NEWCOMER_SLOTS, Priority, SlotRequest, choose
+from sandbox_runtime.worker.slots.fair_share import NEWCOMER_SLOTS, Priority, SlotRequest, choose
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 
