@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.network.model import (
+    MAX_ENTRIES,
     AllowedHost,
     Failure,
     HostConnections,
@@ -102,6 +103,16 @@ def test_the_largest_evidence_fits_into_a_message() -> None:
     assert len(data) < messages.MAX_MESSAGE_BYTES
     request = messages.OpenRequest.of("r" * 64, [AllowedHost("a" * 253, 65_535)] * 32, [])
     assert len(json.dumps(request.message())) < messages.MAX_MESSAGE_BYTES
+
+
+def test_a_failed_connection_is_in_the_evidence_however_many_others_are() -> None:
+    record = Record()
+    for number in range(2 * MAX_ENTRIES):
+        record.host(f"{number}.example.org", 443).connections += 1
+    record.host("100.example.org", 443).fail(Failure.TIMED_OUT)
+    shown = record.evidence().connections
+    assert [entry.name for entry in shown[:3]] == ["100.example.org", "0.example.org", "1.example.org"]
+    assert len(shown) == MAX_ENTRIES
 
 
 def test_without_variables_the_settings_are_the_documented_ones() -> None:

@@ -37,17 +37,11 @@ class Record:
         self.bytes_sent = self.bytes_received = 0
         self._hosts: dict[tuple[str, int], HostRecord] = {}
         self._refused: dict[tuple[str | None, str | None, int | None, Refusal], int] = {}
-        self._rest = HostRecord()
         self.error = ""
 
     def host(self, name: str, port: int) -> HostRecord:
-        """Return the record of a name and port. Past the most entries, all others share one that is not shown."""
-        key = name, port
-        if key not in self._hosts:
-            if len(self._hosts) >= MAX_ENTRIES:
-                return self._rest
-            self._hosts[key] = HostRecord()
-        return self._hosts[key]
+        """Return the record of a name and port. A run has no more of them than connections."""
+        return self._hosts.setdefault((name, port), HostRecord())
 
     def refuse(
         self, reason: Refusal, *, name: str | None = None, address: str | None = None, port: int | None = None
@@ -58,7 +52,10 @@ class Record:
             self._refused[key] = self._refused.get(key, 0) + 1
 
     def evidence(self) -> NetworkEvidence:
-        """Return all counts."""
+        """Return all counts. Of too many hosts, those with a failed connection come first and stay."""
+        hosts = list(self._hosts.items())
+        if len(hosts) > MAX_ENTRIES:
+            hosts.sort(key=lambda entry: entry[1].first_error is None)
         return NetworkEvidence(
             connections=tuple(
                 HostConnections(
@@ -70,7 +67,7 @@ class Record:
                     host.bytes_received,
                     host.first_error,
                 )
-                for (name, port), host in self._hosts.items()
+                for (name, port), host in hosts[:MAX_ENTRIES]
             ),
             refused=tuple(
                 RefusedHost(name, address, port, times, reason)
