@@ -42,7 +42,7 @@ class WorkerSettings:
     `python_fork`: fork Python runs from a warm interpreter; false: start each by exec.
     `waiting_commands`: start Java's compiler and JVM in advance; this costs memory.
     `pin_set_up`: set each run up on one CPU, if there is a slot for each CPU.
-    `network`: offer network to runs that ask for it, if this host can give it.
+    `network`: offer network to runs that ask for it, if this host can give it. Only with their queue.
     `allow_permissive`: work although a control is missing. `required_controls`: the floor; below it the worker runs
     nothing even then; None: `default_floor()`.
     `languages`: those to offer, if their toolchains are there; None: all.
@@ -131,7 +131,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         python_fork=boolean(env, "PYTHON_FORK", default="true"),
         waiting_commands=boolean(env, "WAITING_COMMANDS", default="true"),
         pin_set_up=boolean(env, "PIN_SET_UP", default="true"),
-        network=boolean(env, "NETWORK", default="true"),
+        network=boolean(env, "NETWORK", default="true") and bool(network_queue_url),
         allow_permissive=boolean(env, "ALLOW_PERMISSIVE"),
         required_controls=_names(env, "REQUIRED_CONTROLS"),
         languages=_names(env, "LANGUAGES"),

@@ -198,6 +198,18 @@ def test_a_runner_polls_the_queue_of_runs_with_network_only_if_it_takes_them() -
     assert [(one.queue_url, one.priority) for one in polled_queues(settings, network_support=False)] == others
 
 
+@pytest.mark.parametrize(
+    ("variables", "network"),
+    [({"NETWORK_QUEUE_URL": "n"}, True), ({"NETWORK_QUEUE_URL": "n", "NETWORK": "false"}, False), ({}, False)],
+)
+def test_a_runner_offers_network_only_if_it_polls_the_queue_of_these_runs(
+    variables: dict[str, str],
+    network: bool,  # noqa: FBT001
+) -> None:
+    """Else its heartbeat would have runs accepted that nobody takes, as in a stage whose runners have no way out."""
+    assert worker_settings({**NEEDED, **variables}).network is network
+
+
 def test_a_runner_of_that_queue_alone_gives_it_every_slot() -> None:
     needed = {name: text for name, text in NEEDED.items() if not name.startswith(("INTERACTIVE", "BATCH"))}
     (queue,) = polled_queues(worker_settings({**needed, "NETWORK_QUEUE_URL": "n"}), network_support=True)
