@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.store import DeliveryStore
 
 _RUNNING = "The run is under way. Delete it when it is finished."
-_NETWORK = "A run with network is deleted when it is finished: its bytes count at its end."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,6 @@ class Deletion:
             self.store.delete(row)
             self.quotas.release(row.quota_claim)  # usually the final write has already done this
             return
-        if row.network:  # it may be under way unnoticed, and without its row nobody would count its bytes
-            raise ConflictError(_NETWORK)
         # A pending run may start at any time and then needs its input, so we delete the row first.
         if not self.store.delete(row):
             if self.store.get(row.submission_id) is None:

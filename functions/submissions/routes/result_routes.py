@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.errors import ConflictError
 from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.submissions.deployment import SubmissionDeployment
     from functions.submissions.model import Submission
+
+_NOT_FINISHED = "A run with network is deleted when it is finished: its bytes count at its end."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class ResultRoutes:
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete one submission with all its data."""
         row = self._own(app, id_text)
+        if row.network and not row.is_final:  # a runner may have it, and without its row nobody would count its bytes
+            raise ConflictError(_NOT_FINISHED)
         self.deployment.deletion.delete(row)
         return answer(deleted_body(row))
 

@@ -317,6 +317,14 @@ def test_a_running_submission_is_purged_when_it_has_ended(
     assert purge_project(admin_key).json["complete"] is True
 
 
+def test_a_purge_does_not_wait_for_a_run_with_network_that_has_not_begun(
+    admin_key: str, pipeline: Pipeline, disabled: list[str]
+) -> None:
+    waiting = pipeline.submit(project_id=PROJECT_ID, network=("api.example.com:443",))
+    assert purge_project(admin_key).json["submissions_deleted"] == len(disabled) + 1
+    assert pipeline.submissions.get(waiting.submission_id) is None
+
+
 def test_a_purge_whose_time_is_over_continues_with_the_next_call(
     aws: Aws, admin_key: str, disabled: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
