@@ -18,11 +18,13 @@ from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, proxy_proc
 from sandbox_runtime.network.proxy.process.sockets import BUFFER_BYTES
 from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
 from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
-from tests.jail.egress.guest import GuestRun
+from tests.jail.egress.guest import GuestRun, read_all
 from tests.jail.egress.tries import HOSTS, NAME, greets
 from tests.jail.egress.weaknesses import Proxies, weakened
 from tests.jail.egress.world import ECHO, ENDLESS, GREETING, RESOLVER, TARGET, World
 from tests.until import until
+
+_SLOW = 82  # port of a target
 
 # After the confinement the process tries all, and its answer tells what worked.
 _TRY = """
@@ -148,6 +150,60 @@ def test_after_its_death_the_evidence_says_so_and_the_next_run_has_a_new_process
             assert run.end().error == ""
     finally:
         proxy.close()
+
+
+# The control off: connections close in order with the process.
+_WITHOUT_RESET = "from sandbox_runtime.network.proxy.process import run; run.reset_on_close = lambda _: None"
+
+
+@pytest.mark.parametrize("code", [CODE, f"{_WITHOUT_RESET}\n{CODE}"], ids=["reset", "control off"])
+def test_after_its_death_an_idle_connection_is_reset(world: World, code: str) -> None:
+    world.resolver.set(NAME, TARGET)
+    proxy = EgressProxy(weakened()[0], code)
+    try:
+        with GuestRun(proxy, world.runner, [AllowedHost(NAME, ECHO)]) as run:
+            connected = run.connect(NAME, ECHO)
+            connected.send(b"x")
+            assert connected.recv(1) == b"x"
+            assert proxy.pid is not None
+            os.kill(proxy.pid, signal.SIGKILL)
+            if code == CODE:
+                with pytest.raises(ConnectionResetError):
+                    connected.recv(1)
+            else:
+                assert connected.recv(1) == b""
+    finally:
+        proxy.close()
+
+
+def test_an_answer_that_waits_in_the_kernel_arrives_after_the_proxy_has_closed(world: World) -> None:
+    """The program reads only when the proxy has no socket of the connection any more."""
+    answer = os.urandom(BUFFER_BYTES)
+
+    def serve(_: World, connected: socket.socket) -> None:
+        while connected.recv(1):  # until the program has ended its direction
+            pass
+        connected.sendall(answer)
+
+    world.serve(world.outside, _SLOW, serve)
+    world.resolver.set(NAME, TARGET)
+    proxy = EgressProxy(weakened()[0])
+    try:
+        with GuestRun(proxy, world.runner, [AllowedHost(NAME, _SLOW)]) as run:
+            before = count_descriptors(proxy)
+            connected = run.new_socket()
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            connected.connect((run.look_up(NAME), _SLOW))
+            until(lambda: count_descriptors(proxy) > before)
+            connected.shutdown(socket.SHUT_WR)
+            until(lambda: count_descriptors(proxy) == before)
+            assert read_all(connected) == answer
+    finally:
+        proxy.close()
+
+
+def count_descriptors(proxy: EgressProxy) -> int:
+    return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))
 
 
 def test_an_error_of_ours_ends_one_run_and_no_other(world: World) -> None:

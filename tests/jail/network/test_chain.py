@@ -110,7 +110,7 @@ def test_bytes_that_a_program_sent_right_before_its_end_arrive(run_with_network:
     assert sink.received == bytes_sent(completed) == 50_000
 
 
-def test_when_the_proxy_dies_connections_end_and_the_slot_goes_on(
+def test_when_the_proxy_dies_connections_are_reset_and_the_slot_goes_on(
     run_with_network: Run, served: Targets, sink: Sink, proxy: EgressProxy
 ) -> None:
     """The program's first byte at the target tells that it is connected."""
@@ -122,7 +122,7 @@ def test_when_the_proxy_dies_connections_end_and_the_slot_goes_on(
     threading.Thread(target=Killer(sink, proxy).wait, daemon=True).start()
     completed = run_with_network("python", code, allow=[(HOST_NAME, sink.port)])
     assert completed.result.verdict == "AC"
-    assert "reset" in text(completed) or text(completed) == "b''\n"
+    assert "reset" in text(completed)  # an end of file would look like the end of an answer
     assert completed.evidence is not None
     assert completed.evidence.collection_errors != ()
     again = run_with_network("python", GET.format(host=HOST_NAME, port=served.http))

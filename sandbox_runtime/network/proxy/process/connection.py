@@ -10,7 +10,7 @@ from sandbox_runtime.network.model import Failure
 from sandbox_runtime.network.proxy.process.look_up import Outcome
 from sandbox_runtime.network.proxy.process.poll import READ, WRITE, Poll
 from sandbox_runtime.network.proxy.process.record import HostRecord, Record
-from sandbox_runtime.network.proxy.process.sockets import reset
+from sandbox_runtime.network.proxy.process.sockets import close_in_order, reset
 from sandbox_runtime.network.proxy.process.target import Connector, RealAddresses
 from sandbox_runtime.network.proxy.settings import RunLimits
 
@@ -224,7 +224,7 @@ class Connection:
             if with_reset:
                 reset(owned)
             else:
-                owned.close()
+                close_in_order(owned)
         self._on_close(self)
 
 

@@ -14,7 +14,7 @@ from sandbox_runtime.network.proxy.process.name_service import NameService
 from sandbox_runtime.network.proxy.process.names import NameTable
 from sandbox_runtime.network.proxy.process.poll import READ, Poll
 from sandbox_runtime.network.proxy.process.record import Record
-from sandbox_runtime.network.proxy.process.sockets import bound_buffers, reset
+from sandbox_runtime.network.proxy.process.sockets import bound_buffers, reset, reset_on_close
 from sandbox_runtime.network.proxy.process.target import RealAddresses
 from sandbox_runtime.network.proxy.settings import ProxySettings
 
@@ -55,7 +55,9 @@ class Run:
         elif kind == "dns_tcp":
             self._name_service.add_tcp(listener)
         else:
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+            # Its connections inherit both.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            reset_on_close(listener)  # else an answer that the death of this process cuts off looks complete
             self._listeners.append(listener)
             self.poll.watch(listener, READ, partial(self._accept, listener))
 
