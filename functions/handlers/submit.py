@@ -21,7 +21,7 @@ preload(
     "submissions.accept.kind",
     "submissions.accept.quota_admission",
     "submissions.accept.start",
-    "submissions.complete.completer",
+    "submissions.complete.final_state_transaction",
     "submissions.complete.end_report",
     "submissions.complete.run_webhooks",
     "submissions.results.results",

@@ -28,7 +28,7 @@ preload(
     "judging.progress_store",
     "judging.runs",
     "projects.quota_store",
-    "submissions.complete.completer",
+    "submissions.complete.final_state_transaction",
     "submissions.complete.end_report",
     "submissions.complete.run_webhooks",
     "submissions.complete.record",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.accept.kind import SubmissionKind
     from functions.submissions.accept.quota_admission import QuotaAdmission
-    from functions.submissions.complete.completer import Completer
+    from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.complete.record import Recorder
     from functions.submissions.model import Submission
@@ -141,8 +141,8 @@ class SubmissionDeployment(WebhookDeployment):
     @cached_property
     def completer(self) -> Completer:
         """Writes the end of submissions."""
-        from functions.submissions.complete.completer import Completer
         from functions.submissions.complete.end_report import report_end
+        from functions.submissions.complete.final_state_transaction import Completer
         from functions.submissions.complete.run_webhooks import RunWebhooks
 
         table, base_url = self.settings.deliveries_table, self.settings.public_base_url

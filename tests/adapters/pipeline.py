@@ -30,7 +30,7 @@ from functions.projects.quota_store import QuotaStore
 from functions.settings import load_settings
 from functions.submissions.complete.announce import Announcer
 from functions.submissions.complete.completed_event import event_of
-from functions.submissions.complete.completer import do_nothing
+from functions.submissions.complete.final_state_transaction import do_nothing
 from functions.submissions.model import Submission
 from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore

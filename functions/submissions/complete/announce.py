@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.event_log.bus import TOO_LARGE
 from functions.failpoint import reach
-from functions.submissions.complete.completer import OnFinal, do_nothing
+from functions.submissions.complete.final_state_transaction import OnFinal, do_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

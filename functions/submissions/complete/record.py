@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from functions.aws.payloads import Payloads
     from functions.messages.verdict import Cause
-    from functions.submissions.complete.completer import Completer
+    from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.model import Submission
     from functions.submissions.runners.runner_store import RunnerStore

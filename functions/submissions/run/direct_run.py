@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from functions.messages.wire import Completed, Requested
     from functions.settings import Settings
-    from functions.submissions.complete.completer import Completer
+    from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.model import Claim, Submission
     from functions.submissions.run.queues import Queues
     from functions.submissions.run.runner_client import Call

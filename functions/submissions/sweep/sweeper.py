@@ -21,7 +21,7 @@ from functions.failpoint import reach
 from functions.ids import new_id
 from functions.messages.variables import Environment
 from functions.messages.verdict import Cause
-from functions.submissions.complete.completer import Completer
+from functions.submissions.complete.final_state_transaction import Completer
 from functions.submissions.complete.judge_runs import JudgeRuns
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Kind, Status, Submission
 from functions.submissions.rows import run_budget_ms

@@ -25,7 +25,7 @@ from functions.projects.store import ProjectStore
 from functions.submissions.accept import quota_admission
 from functions.submissions.accept import start as start_module
 from functions.submissions.complete import completer
-from functions.submissions.complete.completer import Completer
+from functions.submissions.complete.final_state_transaction import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
 from functions.submissions.run import runner_client as runner
 from functions.submissions.run import runner_connections
