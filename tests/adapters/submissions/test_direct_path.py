@@ -24,7 +24,7 @@ from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.submissions.accept import quota_admission
 from functions.submissions.accept import start as start_module
-from functions.submissions.complete import completer
+from functions.submissions.complete import final_state_transaction
 from functions.submissions.complete.final_state_transaction import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
 from functions.submissions.run import runner_client as runner
@@ -254,7 +254,7 @@ def test_a_conflict_on_the_quota_item_does_not_keep_the_result_from_being_writte
         return real(client, actions, *more) if len(releases) > 1 else Refusal(frozenset(), frozenset({"quota"}))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(completer, "transact", conflicting)
+        patch.setattr(final_state_transaction, "transact", conflicting)
         assert wait_for(project_key).json["verdict"] == "AC"
     assert releases == [1, 0]  # the second time without the release, which is then written alone
     assert only_row(aws).is_final
