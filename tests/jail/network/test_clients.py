@@ -21,7 +21,8 @@ from tests.jail.network.targets import ANSWER, HOST, Targets
 
 CLIENTS = Path(__file__).with_name("clients")
 # What programs see: patterns of the whole text after "case: ". A target that refuses or hangs up looks so.
-RESET, GONE = "[Rr]eset|RESET", "[Rr]eset|RESET|EOF|^$"
+# A program that still writes when the end has come sees a broken pipe.
+RESET, GONE = "[Rr]eset|RESET", "[Rr]eset|RESET|EOF|^$|[Bb]roken ?[Pp]ipe|EPIPE"
 SEEN = {
     "python": {
         "bad_certificate": "CERTIFICATE_VERIFY_FAILED",

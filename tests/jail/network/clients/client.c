@@ -21,8 +21,8 @@ static void get(const char *name, const char *host, const char *port) {
     struct timeval patience = {strcmp(name, "silent") ? 20 : 1, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (connect(fd, found->ai_addr, found->ai_addrlen) == 0) {
-        send(fd, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL);
-        while (have < sizeof text - 1 && (got = read(fd, text + have, sizeof text - 1 - have)) > 0) have += got;
+        ssize_t sent = send(fd, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL);  // the kernel reports a reset once
+        while (sent > 0 && have < sizeof text - 1 && (got = read(fd, text + have, sizeof text - 1 - have)) > 0) have += got;
     }
     if (got < 0) printf("%s: %s\n", name, strerror(errno));
     else printf("%s: %s\n", name, strstr(text, "\r\n\r\n") ? strstr(text, "\r\n\r\n") + 4 : text);

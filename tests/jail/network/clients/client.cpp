@@ -19,11 +19,10 @@ std::string get(const std::string &host, const std::string &port, int secs) {
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (connect(fd, found->ai_addr, found->ai_addrlen)) return std::generic_category().message(errno);
     const std::string request = "GET / HTTP/1.0\r\n\r\n";
-    send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+    ssize_t got = send(fd, request.data(), request.size(), MSG_NOSIGNAL);  // the kernel reports a reset once
     std::string text;
     char part[512];
-    ssize_t got;
-    while ((got = read(fd, part, sizeof part)) > 0) text.append(part, got);
+    while (got > 0 && (got = read(fd, part, sizeof part)) > 0) text.append(part, got);
     if (got < 0) text = std::generic_category().message(errno);
     close(fd);
     auto begin = text.find("\r\n\r\n");
