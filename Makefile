@@ -81,7 +81,8 @@ test: ## Everything a change must pass
 lint types unit contract adapters embedded package vm: setup ## One stage of `make test`
 	@bash infra/setup/check.sh $@
 
-jail: setup ## The sandbox on this kernel, with every hostile program
+jail: ## The sandbox on this kernel, with every hostile program
+	@bash infra/setup/install.sh --jail
 	@bash infra/setup/check.sh jail languages hostile load memory
 
 system: ## The local stack over HTTP

@@ -4,7 +4,8 @@
 #   install.sh          everything that `make check` and `make test` use
 #   install.sh --run     only for running the service: no linters, no test tools
 #   install.sh --deploy  only for deploying it: no toolchains
-#   install.sh --sdk    also what the system tests use: the published client libraries, and a browser
+#   install.sh --jail   also what the jail's tests use: databases
+#   install.sh --sdk    that, and what the system tests use: the published client libraries, and a browser
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
 #
 # RUSTBOX_PYTHON names the interpreter to use, 3.12 to 3.14; without it, the first of the system's that fits.
@@ -58,6 +59,8 @@ read_host
 packages=(ca-certificates git make openssl "${python_packages[@]}") later_packages=()
 [[ $mode == --deploy ]] || packages+=(golang-go)
 [[ $mode == --deploy ]] || later_packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless rustc)
+# Tests start the databases. The package redis-server would add a service, and nothing else.
+[[ $mode != --jail && $mode != --sdk ]] || later_packages+=(postgresql redis-tools)
 [[ $mode != --sdk ]] || later_packages+=(chromium)
 [[ $mode != --peers ]] || later_packages+=(bubblewrap)
 
@@ -77,6 +80,9 @@ install_packages() {
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
   say "system packages: ${missing[*]}"
+  # With this file, the package postgresql makes no database and starts no service.
+  [[ " ${missing[*]} " != *" postgresql "* ]] ||
+    install -D -m 644 /dev/stdin /etc/postgresql-common/createcluster.d/rustbox.conf <<<"create_main_cluster = false"
   apt install -y --no-install-recommends "${missing[@]}" | count_lines "system packages" "Unpacking "
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]} == 0)) || fail "apt-get could not install ${missing[*]}"

@@ -1,9 +1,6 @@
 """Ordinary clients of each language reach their target through the proxy, and a dead target looks dead."""
 
-import importlib
-import io
 import re
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from sandbox_runtime.network import AllowedHost, RunNetworks
 from tests.jail.guest_requests import Run
 from tests.jail.hostile.catalogue import SUFFIXES
+from tests.jail.network.python_packages import zipped
 from tests.jail.network.targets import ANSWER, HOST, Targets
 
 CLIENTS = Path(__file__).with_name("clients")
@@ -129,6 +127,9 @@ def test_the_evidence_has_each_target_with_its_first_error(run_with_network: Run
     assert evidence.collection_errors == ()
 
 
+PACKAGES = ("requests", "urllib3", "charset_normalizer", "idna", "certifi", "httpx", "httpcore", "h11", "anyio")
+
+
 @pytest.mark.parametrize("client", ["requests", "httpx"])
 def test_a_client_of_python_that_is_a_package_reaches_its_target(
     slot: Slot, networks: RunNetworks, served: Targets, client: str
@@ -136,31 +137,9 @@ def test_a_client_of_python_that_is_a_package_reaches_its_target(
     code = f"import sys; sys.path.insert(0, 'packages.zip')\nimport {client}\n"
     code += f"print({client}.get('http://{HOST}:{served.http}/', timeout=20).text)\n"
     code += f"print({client}.get('https://{HOST}:{served.https}/', verify='ca.pem', timeout=20).text)\n"
-    files = (GuestFile("packages.zip", packages()), GuestFile("ca.pem", served.ca_pem.encode()))
+    files = (GuestFile("packages.zip", zipped(*PACKAGES)), GuestFile("ca.pem", served.ca_pem.encode()))
     hosts = [AllowedHost(HOST, served.http), AllowedHost(HOST, served.https)]
     with networks.open(client, hosts) as network:
         spec = run_spec(PYTHON, code.encode(), None, limits=PYTHON.run_limits("agent"), stdin=b"", files=files)
         outcome = slot.run(replace(spec, net_namespace=network.namespace))
     assert (outcome.stdout.decode(), outcome.stderr) == (f"{ANSWER}\n" * 2, b"")
-
-
-def packages() -> bytes:
-    """Both packages with what they import, without native modules."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for name in (
-            "requests",
-            "urllib3",
-            "charset_normalizer",
-            "idna",
-            "certifi",
-            "httpx",
-            "httpcore",
-            "h11",
-            "anyio",
-        ):
-            folder = Path(str(importlib.import_module(name).__file__)).parent
-            for path in folder.rglob("*"):
-                if path.suffix in {".py", ".pem"}:
-                    archive.write(path, path.relative_to(folder.parent))
-    return made.getvalue()
