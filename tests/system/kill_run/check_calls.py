@@ -72,7 +72,7 @@ class CheckCalls:
 
     def _call(self, webhook_id: str) -> bool:
         """Call once; False if the caller must repeat it."""
-        body, now = json.dumps({"call": webhook_id}), datetime.now(UTC)
+        body, now = json.dumps({"call": webhook_id}, separators=(",", ":")), datetime.now(UTC)
         headers = {
             "content-type": "application/json",
             "webhook-id": webhook_id,

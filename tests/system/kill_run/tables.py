@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.aws.dynamodb.items import from_item
 from functions.projects.in_flight import read_entry
+from functions.webhooks.deliveries.rows import project_of
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow
 from tests.system.kill_run.judge import epoch_secs
@@ -42,7 +43,7 @@ def read_tables(stack: LocalStack, project_id: str) -> Tables:
     for row in _rows(stack, "DeliveriesTable"):
         event_id = row["pk"].removeprefix("EVENT#")
         kind, _, rest = row["sk"].partition("#")
-        if kind == "DELIVERY" and row["project_id"] == project_id:
+        if kind == "DELIVERY" and project_of(row) == project_id:
             read.deliveries[event_id, rest] = row["state"]
             if row["event_type"] in ALERT_EVENTS:
                 read.alerts.add(event_id)
