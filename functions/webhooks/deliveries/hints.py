@@ -31,6 +31,9 @@ MAX_CALL_BYTES = 256 * 1024
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 """
 _TRIES = 3
+REPEATED_DELAY_MS = 6_000
+"""Delay of a second first hint. By then, an unguarded send of the first one has ended: it takes 5.1 s after the
+publication at most, and has no lease that a second sender could see (`unguarded_sends`)."""
 _COPIED: Final = ("submission_id", "event_type", "created_at", "correlation_id", "traceparent", "next_at_ms", "url")
 
 
@@ -39,7 +42,7 @@ class Hint:
     """One hint. `host`: host of a run's own URL; "" if unknown.
 
     `new`: the delivery before its first attempt, in the hint that its publication sends. `body`: the event's bytes; b""
-    if unknown.
+    if unknown. `delay_ms`: the message is invisible for so long; it is not in the message.
     """
 
     event_id: str
@@ -48,6 +51,7 @@ class Hint:
     host: str = ""
     new: Delivery | None = None
     body: bytes = field(default=b"", repr=False)
+    delay_ms: int = 0
 
     @property
     def log_ids(self) -> dict[str, Any]:
@@ -119,7 +123,7 @@ class DeliveryHints:
             QueueUrl=self._queue_url,
             MessageBody=hint.text,
             MessageGroupId=hint.project_id,
-            DelaySeconds=-(-delay_ms // MS_PER_SEC),  # rounded up: an early hint is useless
+            DelaySeconds=_secs(delay_ms),
         )
 
     def send_all(self, hints: Sequence[Hint]) -> None:
@@ -128,10 +132,15 @@ class DeliveryHints:
         A batch call may succeed while single messages fail. We send failed messages up to three times in all. After
         that the sweeper finds their rows.
         """
-        for batch in _batches([(hint.text, hint.project_id) for hint in hints]):
+        for batch in _batches([(hint.text, hint) for hint in hints]):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
-                {"Id": str(index), "MessageBody": text, "MessageGroupId": project_id}
-                for index, (text, project_id) in enumerate(batch)
+                {
+                    "Id": str(index),
+                    "MessageBody": text,
+                    "MessageGroupId": hint.project_id,
+                    "DelaySeconds": _secs(hint.delay_ms),
+                }
+                for index, (text, hint) in enumerate(batch)
             ]
             for _ in range(_TRIES):
                 answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
@@ -141,9 +150,13 @@ class DeliveryHints:
                     break
 
 
-def _batches(messages: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+def _secs(delay_ms: int) -> int:
+    return -(-delay_ms // MS_PER_SEC)  # rounded up: an early hint is useless
+
+
+def _batches(messages: Sequence[tuple[str, Hint]]) -> Iterator[list[tuple[str, Hint]]]:
     """Split messages into calls: at most ten, and MAX_CALL_BYTES together."""
-    batch: list[tuple[str, str]] = []
+    batch: list[tuple[str, Hint]] = []
     total_bytes = 0
     for message in messages:
         size = len(message[0])  # the text is ASCII

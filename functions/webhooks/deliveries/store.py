@@ -4,6 +4,7 @@ The rows decide, and queue messages are hints. A lease (`leases`) gives one send
 unfinished deliveries by their due key; a final state removes it.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.batch import read_rows
@@ -16,7 +17,7 @@ from functions.event_log.model import TTL_MS, Event
 from functions.event_log.rows import event_key, list_pk, to_entry, to_event
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import DueDelivery, DueRow, to_due
-from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.hints import REPEATED_DELAY_MS, Hint
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 
 if TYPE_CHECKING:
@@ -53,11 +54,14 @@ class DeliveryStore(Table):
         return [rows.to_delivery(row) for row in self._list(f"EVENT#{event_id}", "DELIVERY#")]
 
     def pending_hints(self, event_id: str) -> list[Hint]:
-        """Return hints of the event's deliveries that wait for their first one; a sender reads them."""
+        """Return hints of the event's deliveries that still wait for their first attempt; a sender reads them.
+
+        They are delayed, because a sender may be sending by the first hint.
+        """
         waiting = [
             row for row in self.deliveries_of(event_id) if row.state is DeliveryState.PENDING and row.lane_at_ms is None
         ]
-        return [Hint.of(row) for row in waiting if row.attempt == 0]
+        return [replace(Hint.of(row), delay_ms=REPEATED_DELAY_MS) for row in waiting if row.attempt == 0]
 
     def get_event(self, event_id: str) -> Event | None:
         """Read an event with its bytes; None if it is cancelled, expired or was never written."""

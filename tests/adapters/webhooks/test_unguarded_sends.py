@@ -13,13 +13,14 @@ import pytest
 from functions import failpoint
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.table import Table
-from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.hints import REPEATED_DELAY_MS, Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.endpoints.rows import endpoint_key
 from functions.webhooks.sending.attempt.unguarded_sends import (
     FRESH_HINT_MS,
     MAX_BODY_BYTES,
     SLOW_SECS,
+    TURN_SECS,
     WAIT_SECS,
     UnguardedSends,
 )
@@ -240,11 +241,27 @@ def test_a_hint_that_sqs_delivers_twice_at_once_sends_twice_and_records_once(pip
 def test_hints_of_a_completion_that_is_recorded_again_are_read(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.finish(submission)
-    pipeline.finish(submission)
-    first, again = pipeline.hints()
-    assert (Hint.parse(first).new is None, Hint.parse(again).new is None) == (False, True)
-    pipeline.webhook(first, again)
+    again = pipeline.deliveries.pending_hints(submission.submission_id)[0]
+    (first,) = pipeline.hints()
+    assert (Hint.parse(first).new is None, Hint.parse(again.text).new is None) == (False, True)
+    pipeline.webhook(first, again.text)
     assert pipeline.sends(submission) == 1
+
+
+def test_hints_of_a_completion_that_is_recorded_again_come_after_the_longest_unguarded_send(pipeline: Pipeline) -> None:
+    submission, delays_secs = pipeline.submit(), list[int]()
+
+    def note(params: Mapping[str, Any], **_: object) -> None:
+        delays_secs.extend(entry["DelaySeconds"] for entry in params["Entries"])
+
+    events = pipeline.aws.client("sqs").meta.events
+    events.register("provide-client-params.sqs.SendMessageBatch", note)
+    pipeline.finish(submission)
+    pipeline.finish(submission)  # its first process died after the write, or while it sent the hints
+    events.unregister("provide-client-params.sqs.SendMessageBatch", note)
+    assert delays_secs == [0, REPEATED_DELAY_MS // 1000]
+    longest_ms = FRESH_HINT_MS + 1000 * (TURN_SECS + WAIT_SECS)
+    assert longest_ms < REPEATED_DELAY_MS
 
 
 def test_a_delivery_that_another_sender_claims_meanwhile_is_recorded_by_that_one(pipeline: Pipeline) -> None:
