@@ -3,6 +3,7 @@
 A guest that got there would find the metadata service, the host's own servers, private and public addresses alike.
 """
 
+import errno
 import os
 import socket
 import threading
@@ -79,8 +80,10 @@ def answer_stream(listener: socket.socket) -> None:
 
 
 def answer_datagram(datagrams: socket.socket) -> None:
-    """Answer one datagram, from the address that it was sent to."""
+    """Answer one datagram, from the address that it was sent to. Raises OSError after `stop`."""
     _, ancillary, _, sender = datagrams.recvmsg(2048, 1024)
+    if sender is None:  # a socket that was shut down reads nothing for ever
+        raise OSError(errno.ESHUTDOWN, "the socket is shut down")
     with suppress(OSError):
         datagrams.sendmsg([ANSWER], ancillary, 0, sender)
 
