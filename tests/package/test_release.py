@@ -51,7 +51,7 @@ def test_the_wheel_holds_the_whole_command_line_and_nothing_else(wheel: Path) ->
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "rustbox_cli").rglob("*.py")}
     assert code == {*modules, "rustbox_cli/checks.schema.json"}
     assert (metadata["Name"], metadata["Version"], metadata["Requires-Python"]) == ("rustbox-cli", VERSION, ">=3.10")
-    needed = ["click>=8.1", "httpx>=0.27", "jsonschema>=4.17", "pyyaml>=6", "rich>=14"]
+    needed = ["click>=8.1", "httpx>=0.27", "jsonschema>=4.17", "pyyaml>=6", "rich>=14", "tzdata"]
     assert metadata.get_all("Requires-Dist") == needed
 
 

@@ -101,7 +101,7 @@ def spread_ms(check_id: str, spread_minutes: int) -> int:
     if spread_minutes == 0:
         return 0
     digest = hashlib.sha256(check_id.encode()).digest()
-    return int.from_bytes(digest[:8]) % (spread_minutes * 60) * MS_PER_SEC
+    return int.from_bytes(digest[:8], "big") % (spread_minutes * 60) * MS_PER_SEC
 
 
 def find_zone(name: str) -> ZoneInfo:
