@@ -35,7 +35,9 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[SqsServer]:
 
 @pytest.fixture
 def system(sqs: SqsServer, tmp_path: Path) -> Iterator[Direct]:
-    names = {name: f"{sqs.url}/0/{name}" for name in ("InteractiveQueue", "BatchQueue", "CompletionsQueue")}
+    names = {
+        name: f"{sqs.url}/0/{name}" for name in ("InteractiveQueue", "BatchQueue", "NetworkQueue", "CompletionsQueue")
+    }
     account: Any = SimpleNamespace(names={**names, "PayloadsBucket": "payloads"})
     made = Direct(account, tmp_path / "alive")
     yield made
