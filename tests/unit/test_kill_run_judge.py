@@ -253,6 +253,18 @@ def test_a_launcher_that_sent_again_was_not_dead() -> None:
     assert [duplicate.reception for duplicate in found.unexplained] == [EARLIER]
 
 
+def test_the_next_process_may_send_again_as_soon_as_it_lives() -> None:
+    again = replace(RECEIVED, received_at=NOW - 8.4, answered_at=NOW - 8.4)
+    recorded = replace(ATTEMPT, at=NOW - 8.3)
+    found = judge(
+        receptions=(EARLIER, again, AT_ENDPOINT),
+        attempts=(recorded, ATTEMPT_AT_ENDPOINT),
+        generations=(KILLED, Generation(NOW - 8.9)),
+    )
+    assert [duplicate.reception for duplicate in found.duplicates] == [EARLIER]
+    assert found.unexplained == []
+
+
 def test_an_in_flight_entry_without_a_row_is_left_to_the_quota() -> None:
     assert judge(held=frozenset({"never written"})).is_good
 

@@ -62,7 +62,12 @@ def _explain(reception: Reception, others: Iterable[Reception], generations: Seq
         return None
     if sender.ended_at > reception.answered_at + SEND_AND_RECORD_SECS:
         return None
-    sent = [other for other in others if _sender(other, generations) is sender]
+    # Without a lease, the next process may send the same delivery as soon as it lives.
+    sent = [
+        other
+        for other in others
+        if other is reception or (_sender(other, generations) is sender and other.received_at <= sender.ended_at)
+    ]
     if reception is not max(sent, key=lambda other: other.received_at):
         return None  # the process sent the same delivery again, so it had finished this send
     delivery_id = f"delivery_id={reception.webhook_id}#{reception.target} "
@@ -76,7 +81,7 @@ def _explain(reception: Reception, others: Iterable[Reception], generations: Seq
 
 
 def _sender(reception: Reception, generations: Sequence[Generation]) -> Generation | None:
-    """Return the process that lived at that time. A new one sends nothing of the old one while the lease lasts."""
+    """Return the process that lived at that time, or that ended shortly before, with its request in transit."""
     started = [
         generation for generation in generations if generation.launched_at + ON_ITS_WAY_SECS <= reception.received_at
     ]
