@@ -148,7 +148,10 @@ def test_completion_of_a_deleted_submission_is_acknowledged(pipeline: Pipeline) 
     assert pipeline.aws.items("DeliveriesTable") == []
 
 
-def test_repeated_message_sends_the_hint_that_a_crash_prevented(pipeline: Pipeline) -> None:
+def test_repeated_message_sends_the_hint_that_a_crash_prevented(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.webhooks.deliveries.store.REPEATED_DELAY_MS", 0)
     submission = pipeline.submit()
     with crash_at("complete.after_write"), pytest.raises(Crash):
         pipeline.record(pipeline.completed(submission))
