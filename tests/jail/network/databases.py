@@ -46,7 +46,7 @@ def _redis_commands(directory: Path, port: int) -> list[list[str]]:
     return [[_REDIS, "--bind", "127.0.0.1", *options]]
 
 
-# The package redis-server adds this name as a link to a program of redis-tools, and a service that nobody wants here.
+# The package redis-server only adds this name, as a link to a program of redis-tools, and a service that would start.
 _REDIS = "redis-server"
 _EXECUTABLES = {_REDIS: "/usr/bin/redis-check-rdb"}
 POSTGRESQL, REDIS = Database("postgresql", _postgresql_commands), Database("redis", _redis_commands)
