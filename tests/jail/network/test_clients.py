@@ -62,7 +62,8 @@ SEEN = {
     "go": {
         "bad_certificate": "certificate signed by unknown authority",
         "refused": RESET,
-        "hung_up": GONE,
+        # The connection can end before net/http writes the request to it.
+        "hung_up": f"{GONE}|server closed idle connection",
         "silent": "Client.Timeout exceeded",
         "not_allowed": "no such host",
         "other_port": "connection refused",
