@@ -150,7 +150,8 @@ class Attacker:
         now, table = now_ms(), self.local.aws("dynamodb")
         for number in range(self.scale.attack_due_rows):
             row = delivery_rows.delivery_row(
-                _due_delivery(f"evt_bench{number}", endpoints[number % len(endpoints)], now), now // 1000 + _DAY_SECS
+                _due_delivery(f"evt_bench{number:08x}", endpoints[number % len(endpoints)], now),
+                now // 1000 + _DAY_SECS,
             )
             table.put_item(TableName=_TABLE, Item=to_item(row))
         yield
