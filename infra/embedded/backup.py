@@ -1,4 +1,7 @@
-"""Backups of the engine's file, taken while processes use it. Master keys are never part of one."""
+"""Backups of the engine's folder, taken while processes use it. Master keys are never part of one.
+
+A backup is one SQLite file: the tables as they are, and one more with the files of large objects, in pieces.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing, suppress
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.kms_keys import MasterKeys
 from infra.embedded.storage.durable import sync
+from infra.embedded.storage.object_files import OBJECTS_FOLDER, PIECE_BYTES, ObjectFiles, find_named
 from infra.embedded.storage.schema import MIGRATIONS
 from infra.embedded.storage.store import FILE_NAME
 
@@ -31,10 +38,12 @@ def back_up(folder: Path, target: Path) -> None:
         _discard(draft)
         try:
             os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            with closing(sqlite3.connect(source, timeout=30)) as connection:
-                # Not a copy of the pages: deleted rows must not be in the backup.
-                connection.execute("VACUUM INTO ?", (str(draft),))
-            _require_whole(draft)
+            with ObjectFiles(folder).kept() as objects:
+                with closing(sqlite3.connect(source, timeout=30)) as connection:
+                    # Not a copy of the pages: deleted rows must not be in the backup.
+                    connection.execute("VACUUM INTO ?", (str(draft),))
+                _require_whole(draft)
+                _take_files(draft, objects)
             sync(draft)
             draft.replace(target)
             sync(target.parent)
@@ -42,6 +51,37 @@ def back_up(folder: Path, target: Path) -> None:
             _discard(draft)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnusableError(f"the backup {target} cannot be written: {error}") from error
+
+
+def _take_files(draft: Path, objects: Path) -> None:
+    """Copy the files that rows of the draft name into it. A file that is lost already is in no backup."""
+    if not objects.exists():  # also in a state of an earlier version
+        return
+    with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE object_file_piece (file TEXT NOT NULL, number INTEGER NOT NULL, body BLOB)")
+        for name in sorted(find_named(connection)):
+            with suppress(FileNotFoundError), (objects / name).open("rb") as file:
+                for number, piece in enumerate(iter(partial(file.read, PIECE_BYTES), b"")):
+                    connection.execute("INSERT INTO object_file_piece VALUES (?, ?, ?)", (name, number, piece))
+
+
+def _put_files(draft: Path, folder: Path) -> None:
+    """Write the files of a draft into the folder, each whole or not at all, and take them out of the draft."""
+    objects = folder / OBJECTS_FOLDER
+    with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'object_file_piece'").fetchone():
+            return
+        objects.mkdir(mode=0o700, exist_ok=True)
+        pieces = connection.execute("SELECT file, body FROM object_file_piece ORDER BY rowid")
+        for name, of_file in groupby(pieces, itemgetter(0)):
+            path = objects / f"{name}.new"
+            with path.open("wb") as file:
+                file.writelines(body for _, body in of_file)
+            sync(path)
+            path.replace(objects / name)
+        sync(objects)
+        connection.execute("DROP TABLE object_file_piece")
+        connection.execute("VACUUM")
 
 
 def _discard(draft: Path) -> None:
@@ -70,12 +110,13 @@ def restore(folder: Path, source: Path) -> Path | None:
         try:
             shutil.copyfile(source, draft)
             _check(draft, source, MasterKeys(folder))
-            sync(draft)
             kept = _keep_earlier(path)
+            _put_files(draft, folder)
+            sync(draft)
             draft.replace(path)
             sync(folder)
         finally:
-            draft.unlink(missing_ok=True)
+            _discard(draft)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnusableError(f"the backup {source} cannot be restored: {error}") from error
     return kept
@@ -112,4 +153,6 @@ def _keep_earlier(path: Path) -> Path | None:
     for log in logs:
         if log.exists():
             log.rename(kept / log.name)
+    if (objects := path.parent / OBJECTS_FOLDER).exists():  # the files never change: links are as good as copies
+        shutil.copytree(objects, kept / OBJECTS_FOLDER, copy_function=os.link)
     return kept

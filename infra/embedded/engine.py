@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.holders import identify_live
 from infra.embedded.kms_keys import WAY_OUT, MasterKeys
+from infra.embedded.storage.object_files import ObjectFiles
 from infra.embedded.storage.store import Store
 from infra.embedded.waking import Waking
 
@@ -38,6 +39,7 @@ class Engine:
     store: Store
     waking: Waking
     keys: MasterKeys
+    files: ObjectFiles
     clock: Callable[[], int] = field(default=_now_ms)
     holder: str | None = None
     dropped_frames: int = 0
@@ -76,7 +78,7 @@ def open_engine(
         except StoreUnusableError:
             store.close()
             raise
-    return Engine(store, Waking(folder / "wake"), keys, clock, dropped_frames=dropped)
+    return Engine(store, Waking(folder / "wake"), keys, ObjectFiles(folder), clock, dropped_frames=dropped)
 
 
 def _require_fitting(keys: MasterKeys, connection: sqlite3.Connection) -> None:

@@ -18,6 +18,7 @@ from infra.embedded.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
     import boto3
 
@@ -31,6 +32,28 @@ type Method = Callable[..., Any]
 
 _EVENT: Final = "creating-client-class"
 _OK: Final = 200
+
+
+class _Content:
+    """An open file that is closed after its last byte was read, as a connection is."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Read up to `amt` bytes, or all."""
+        if self._file.closed:
+            return b""
+        piece = self._file.read(-1 if amt is None else amt)
+        self._left -= len(piece)
+        if self._left <= 0 or (not piece and amt != 0):
+            self._file.close()
+        return piece
+
+    def close(self) -> None:
+        """Read no more."""
+        self._file.close()
 
 
 class Hook:
@@ -72,8 +95,12 @@ class Hook:
         metadata = {"RequestId": str(uuid.uuid4()), "HTTPStatusCode": _OK, "HTTPHeaders": {}, "RetryAttempts": 0}
         try:
             answer = self._caller(client.meta.service_model.service_name, operation, params)
-            if isinstance(answer.get("Body"), bytes):
-                answer["Body"] = StreamingBody(io.BytesIO(answer["Body"]), len(answer["Body"]))
+            if "Body" in answer:  # bytes, or an open file
+                content = answer["Body"]
+                raw: Any = (
+                    io.BytesIO(content) if isinstance(content, bytes) else _Content(content, answer["ContentLength"])
+                )
+                answer["Body"] = StreamingBody(raw, answer["ContentLength"])
             return answer | {"ResponseMetadata": metadata}
         except ServiceError as error:
             more = dict(error.more)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from infra.embedded.dynamodb.streams import expire_records
 from infra.embedded.dynamodb.writes import expire_items
 from infra.embedded.errors import ServiceError
-from infra.embedded.s3 import expire_objects
+from infra.embedded.s3 import expire_objects, remove_unused_files
 from infra.embedded.sqs.receipts import bring_back, expire_messages, release_dead
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def expire(engine: Engine, stop: threading.Event) -> None:
     now_ms = engine.clock()
     for remove in (expire_items, expire_records, expire_messages, expire_objects, bring_back):
         _remove_all(engine, remove, now_ms, stop)
+    remove_unused_files(engine)
 
 
 def _remove_all(

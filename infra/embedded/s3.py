@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.errors import ServiceError, unknown
+from infra.embedded.storage.object_files import PIECE_BYTES, WrittenFile, find_named
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
     from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
@@ -17,6 +23,9 @@ _DAY_MS: Final = 86_400_000
 _LISTED: Final = 1000
 _MOST_NAME_BYTES: Final = 1024
 _NOT_FOUND: Final = 404
+_NO_SUCH_KEY: Final = ("NoSuchKey", "The specified key does not exist.")
+_MOST_BYTES: Final = 5 * 1024**3
+"""Of one PutObject: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html"""
 
 
 def create_bucket(engine: Engine, params: Params) -> Answer:
@@ -43,48 +52,128 @@ def put_bucket_lifecycle_configuration(engine: Engine, params: Params) -> Answer
 
 
 def put_object(engine: Engine, params: Params) -> Answer:
-    """Write an object whole, in place of one that is there."""
-    content, name = params.get("Body", b""), params["Key"]
-    if not isinstance(content, bytes | bytearray):  # a number would become as many zeros
-        raise unknown("an object whose content is not bytes")
+    """Write an object whole, in place of one that is there. `Body`: bytes, or an open file, which is read to its end.
+
+    The content is on the disk before the object names it. Raises BadDigest for a wrong `ChecksumSHA256`.
+    """
+    name, wanted = params["Key"], params.get("ChecksumSHA256")
+    if params.get("ChecksumAlgorithm", "SHA256") != "SHA256":
+        raise unknown(f"the checksum {params['ChecksumAlgorithm']}")
     if not 1 <= len(name.encode()) <= _MOST_NAME_BYTES:
         raise ServiceError("KeyTooLongError", f"Your key is too long; at most {_MOST_NAME_BYTES} bytes")
-    etag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+    pieces = _pieces(params.get("Body", b""))
+    first = next(pieces, b"")
+    if len(first) < PIECE_BYTES:
+        md5, sha256 = hashlib.md5(first, usedforsecurity=False).digest(), hashlib.sha256(first).digest()
+        return _put(engine, params, WrittenFile(None, len(first), md5, sha256), first, wanted)
+    try:
+        with engine.files.written(chain([first], pieces), _MOST_BYTES) as written:
+            return _put(engine, params, written, b"", wanted)
+    except ValueError as error:
+        raise ServiceError("EntityTooLarge", f"Your proposed upload is too large: {error}") from error
+
+
+def _put(engine: Engine, params: Params, written: WrittenFile, content: bytes, wanted: str | None) -> Answer:
+    sha256, etag = base64.b64encode(written.sha256).decode(), f'"{written.md5.hex()}"'
+    if wanted not in {None, sha256}:
+        raise ServiceError("BadDigest", "The SHA256 you specified did not match the calculated checksum.")
+    content_type = params.get("ContentType", "binary/octet-stream")
     with engine.store.write() as connection:
-        values = (_bucket(connection, params), name, params.get("ContentType", "binary/octet-stream"))
+        number = _bucket(connection, params)
+        replaced = connection.execute(
+            "SELECT file FROM object WHERE bucket = ? AND name = ?", (number, params["Key"])
+        ).fetchone()
         connection.execute(
-            "INSERT OR REPLACE INTO object (bucket, name, type, etag, modified_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
-            (*values, etag, engine.clock(), content),
+            "INSERT OR REPLACE INTO object (bucket, name, type, etag, modified_ms, body, file, size, sha256) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(number, params["Key"], content_type, etag, engine.clock(), content),
+                *(written.name, written.size, sha256 if wanted else None),
+            ),
         )
-    return {"ETag": etag}
+    _remove_file(engine, replaced)
+    return {"ETag": etag} | ({"ChecksumSHA256": sha256} if wanted else {})
+
+
+def _pieces(body: Any) -> Iterator[bytes]:
+    """Cut a body into pieces of PIECE_BYTES; the last may be shorter."""
+    if isinstance(body, bytes | bytearray):
+        yield from (bytes(body[start : start + PIECE_BYTES]) for start in range(0, len(body), PIECE_BYTES))
+        return
+    if not hasattr(body, "read"):  # a number would become as many zeros
+        raise unknown("an object whose content is not bytes")
+    while piece := body.read(PIECE_BYTES):
+        while len(piece) < PIECE_BYTES and (more := body.read(PIECE_BYTES - len(piece))):  # such as of a socket
+            piece += more
+        yield piece
 
 
 def get_object(engine: Engine, params: Params) -> Answer:
-    """Read an object whole. Raises NoSuchKey."""
+    """Read an object. `Body`: bytes, or an open file for a large one. Raises NoSuchKey."""
+    earlier = None
+    while True:
+        body, content_type, etag, size, file, _, _ = _find(
+            engine, params, ("NoSuchKey", "The specified key does not exist.")
+        )
+        answer = {"ContentLength": size, "ContentType": content_type, "ETag": etag}
+        if file is None:
+            return answer | {"Body": body}
+        try:
+            return answer | {"Body": engine.files.open(file)}
+        except FileNotFoundError as error:  # the object was replaced or deleted since; else its file is lost
+            if file == earlier:
+                raise ServiceError("InternalError", f"the file {file} of an object is missing", 500) from error
+            earlier = file
+
+
+def head_object(engine: Engine, params: Params) -> Answer:
+    """Describe an object; its checksum only with `ChecksumMode`, and if the writer gave one."""
+    _, content_type, etag, size, _, sha256, modified_ms = _find(engine, params, ("404", "Not Found"))
+    answer = {
+        "ContentLength": size,
+        "ContentType": content_type,
+        "ETag": etag,
+        "LastModified": datetime.fromtimestamp(modified_ms // 1000, UTC),
+    }
+    return answer | ({"ChecksumSHA256": sha256} if sha256 and params.get("ChecksumMode") == "ENABLED" else {})
+
+
+def _find(engine: Engine, params: Params, missing: tuple[str, str]) -> Any:
     with engine.store.read() as connection:
         number = _bucket(connection, params)
         found = connection.execute(
-            "SELECT body, type, etag FROM object WHERE bucket = ? AND name = ?", (number, params["Key"])
+            "SELECT body, type, etag, coalesce(size, length(body)), file, sha256, modified_ms "
+            "FROM object WHERE bucket = ? AND name = ?",
+            (number, params["Key"]),
         ).fetchone()
     if found is None:
-        raise ServiceError("NoSuchKey", "The specified key does not exist.", _NOT_FOUND, more={"Key": params["Key"]})
-    body, content_type, etag = found
-    return {"Body": body, "ContentLength": len(body), "ContentType": content_type, "ETag": etag}
+        raise ServiceError(*missing, _NOT_FOUND, more={"Key": params["Key"]})
+    return found
 
 
 def delete_object(engine: Engine, params: Params) -> Answer:
     """Remove an object; one that is not there is no error."""
     with engine.store.write() as connection:
         number = _bucket(connection, params)
-        connection.execute("DELETE FROM object WHERE bucket = ? AND name = ?", (number, params["Key"]))
+        deleted = connection.execute(
+            "DELETE FROM object WHERE bucket = ? AND name = ? RETURNING file", (number, params["Key"])
+        ).fetchone()
+    _remove_file(engine, deleted)
     return {}
+
+
+def _remove_file(engine: Engine, row: tuple[str | None] | None) -> None:
+    """Remove the file of a row that is gone. Housekeeping does it after a failure."""
+    if row is not None and row[0] is not None:
+        with suppress(OSError):
+            engine.files.remove([row[0]])
 
 
 def list_objects_v2(engine: Engine, params: Params) -> Answer:
     """List up to 1,000 objects. No function lists; tests and tools do."""
     with engine.store.read() as connection:
         found = connection.execute(
-            "SELECT name, length(body), etag FROM object WHERE bucket = ? ORDER BY name LIMIT ?",
+            "SELECT name, coalesce(size, length(body)), etag FROM object WHERE bucket = ? ORDER BY name LIMIT ?",
             (_bucket(connection, params), _LISTED + 1),
         ).fetchall()
     if len(found) > _LISTED:
@@ -95,12 +184,25 @@ def list_objects_v2(engine: Engine, params: Params) -> Answer:
 
 
 def expire_objects(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
-    """Remove up to `most` objects that are older than their bucket's rule says, and return how many."""
+    """Remove up to `most` objects that are older than their bucket's rule says, and return how many.
+
+    Their files go with `remove_unused_files`.
+    """
     return connection.execute(
         "DELETE FROM object WHERE id IN (SELECT object.id FROM bucket CROSS JOIN object "
         "WHERE object.bucket = bucket.id AND modified_ms <= ? - ? * expiration_days LIMIT ?)",
         (now_ms, _DAY_MS, most),
     ).rowcount
+
+
+def remove_unused_files(engine: Engine) -> int:
+    """Remove files that belong to no object, and return how many."""
+
+    def read() -> set[str]:
+        with engine.store.read() as connection:
+            return find_named(connection)
+
+    return engine.files.remove_unused(read)
 
 
 def _bucket(connection: sqlite3.Connection, params: Params) -> int:

@@ -1,5 +1,6 @@
 """Fixtures of the engine, moto and an unpatched ministack."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,3 +40,12 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with emulator(tmp_path_factory.mktemp("ministack")) as server:
         yield server.url
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)  # also where a failed test holds it open

@@ -1,6 +1,9 @@
 """S3, SSM, KMS and EventBridge as this project uses them, on the engine, moto and ministack."""
 
 import json
+import time
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -32,6 +35,20 @@ def test_an_object_is_written_read_and_removed(backend: Backend) -> None:
         s3.get_object(Bucket=bucket, Key="outputs/a b/1")
     assert code_of(refused) == ("NoSuchKey", 404)
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("size", [10, 2 * 1024 * 1024])
+def test_an_object_with_a_checksum_is_checked_and_described(backend: Backend, size: int) -> None:
+    s3, bucket, content = backend.client("s3"), f"bucket-{new_id().lower()}", b"x" * size
+    checksum = b64encode(sha256(content).digest()).decode()
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=content, ChecksumAlgorithm="SHA256", ChecksumSHA256=checksum)
+    described = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert (described["ContentLength"], described["ChecksumSHA256"]) == (size, checksum)
+    assert abs(described["LastModified"].timestamp() - time.time()) < 3600
+    with pytest.raises(ClientError) as refused:
+        s3.head_object(Bucket=bucket, Key="none")
+    assert code_of(refused) == ("404", 404)
 
 
 def test_a_bucket_that_is_not_there_is_an_error(backend: Backend) -> None:

@@ -193,7 +193,7 @@ def test_a_hostile_frame_ends_its_connection_or_is_refused(served: Served, frame
             hostile.connect(address)
         hostile.sendall(frame)
         with contextlib.suppress(EOFError), Connection(hostile.detach()) as connection:
-            assert "error" in runner_protocol.receive(connection)
+            assert "error" in runner_protocol.receive(connection)[0]
     served.runner.client("sqs").send_message(QueueUrl=served.queues["CompletionsQueue"], MessageBody="alive")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import os
 import socket
 import struct
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
@@ -16,12 +18,29 @@ from infra.embedded.errors import ServiceError
 from infra.embedded.socket_folder import SocketFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from infra.embedded.calls import Answer, Params
 
 _TIMEOUT_SECS: Final = 60
 """As long as botocore waits for an answer."""
+_INLINE_BYTES: Final = 1024 * 1024
+"""A larger body goes as a file."""
+
+
+@contextmanager
+def _as_file(body: Any) -> Iterator[BinaryIO | None]:
+    """Yield the file of a body that is large or an open file; None for one that fits into a message."""
+    if isinstance(body, io.FileIO | io.BufferedReader):
+        yield body
+    elif hasattr(body, "read") or (isinstance(body, bytes | bytearray) and len(body) > _INLINE_BYTES):
+        with open(os.memfd_create("body", os.MFD_CLOEXEC), "r+b") as file:  # noqa: PTH123 - it has no path
+            file.write(body.read() if hasattr(body, "read") else body)
+            file.seek(0)
+            yield file
+    else:
+        yield None
 
 
 class SocketCaller:
@@ -36,8 +55,10 @@ class SocketCaller:
         """Call the engine. Raises ServiceError, EndpointConnectionError, ConnectionClosedError."""
         connection = self._connection()
         try:
-            protocol.send(connection, {"service": service, "operation": operation, "params": params})
-            reply = protocol.receive(connection)
+            with _as_file(params.get("Body")) as file:
+                sent = {name: value for name, value in params.items() if file is None or name != "Body"}
+                protocol.send(connection, {"service": service, "operation": operation, "params": sent}, file)
+                reply, content = protocol.receive(connection)
         except (OSError, EOFError, ValueError) as error:
             connection.close()
             self.close()  # the others led to the same process
@@ -47,7 +68,7 @@ class SocketCaller:
             told = reply["error"]
             raise ServiceError(told["code"], told["message"], told["status"], more=told["more"])
         answer: Answer = reply["answer"]
-        return answer
+        return answer if content is None else answer | {"Body": content}
 
     def close(self) -> None:
         """Close the connections that no call uses now."""

@@ -9,10 +9,10 @@ import os
 import socket
 import struct
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from infra.embedded import services
 from infra.embedded.confined import protocol
@@ -80,26 +80,35 @@ class CallSocket:
             engine = replace(self._engine, holder=identify(_CREDENTIALS.unpack(raw)[0]))
             with Connection(accepted.detach()) as connection:
                 while True:
-                    protocol.send(connection, self._answer(engine, protocol.receive(connection)))
+                    request, content = protocol.receive(connection)
+                    with content or nullcontext():
+                        answer, file = self._answer(engine, request, content)
+                    with file or nullcontext():
+                        protocol.send(connection, answer, file)
         except (OSError, EOFError, ValueError):
             return
         finally:
             self._free.release()
 
-    def _answer(self, engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    def _answer(
+        self, engine: Engine, request: dict[str, Any], content: BinaryIO | None
+    ) -> tuple[dict[str, Any], BinaryIO | None]:
         try:
-            return {"answer": self._call(engine, request)}
+            answer = self._call(engine, request, content)
         except Exception as raised:  # noqa: BLE001 - parameters of a process that was taken over may be anything
             broken = ServiceError("InvalidParameterValue", type(raised).__name__)
             error = raised if isinstance(raised, ServiceError) else broken
-            return {"error": {"code": error.code, "message": error.message, "status": error.status, "more": error.more}}
+            described = {"code": error.code, "message": error.message, "status": error.status, "more": error.more}
+            return {"error": described}, None
+        file = answer.pop("Body") if hasattr(answer.get("Body"), "read") else None
+        return {"answer": answer}, file
 
-    def _call(self, engine: Engine, request: dict[str, Any]) -> Answer:
+    def _call(self, engine: Engine, request: dict[str, Any], content: BinaryIO | None) -> Answer:
         match request:
             case {"service": str(service), "operation": str(operation), "params": dict(params)}:
                 if self._policy.allows(service, operation, params):
-                    answer = services.call(engine, service, operation, params)
-                    return {"Body": answer["Body"]} if "Body" in answer else answer  # of an object just the bytes
+                    given = params if content is None else params | {"Body": content}
+                    return services.call(engine, service, operation, given)
                 problem = f"this process is not allowed to call {operation} of {service} for this resource"
                 raise ServiceError("AccessDenied", problem, 403)
         raise ServiceError("InvalidRequest", "a request has service, operation and params")

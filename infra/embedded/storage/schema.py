@@ -58,6 +58,12 @@ MIGRATIONS: Final = (
     CREATE TABLE event_target (bus TEXT, name TEXT, id TEXT, queue TEXT NOT NULL,
                                PRIMARY KEY (bus, name, id)) WITHOUT ROWID
     """,
+    """
+    ALTER TABLE object ADD COLUMN file TEXT;
+    ALTER TABLE object ADD COLUMN size INTEGER;
+    ALTER TABLE object ADD COLUMN sha256 TEXT;
+    CREATE INDEX object_file ON object (file) WHERE file IS NOT NULL
+    """,
 )
 _CHECKED_BYTES: Final = 256 * 1024 * 1024
 """SQLite reads about 500 MB/s here. A larger file is only opened, so that the start stays quick."""
