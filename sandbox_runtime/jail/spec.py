@@ -98,7 +98,8 @@ class JailSpec:
     """One run: `argv[0]` is an absolute path inside the jail's root, the working directory is `/box`.
 
     `artifact`: name of a regular file in `/box` that init copies out when the program exits with 0 (compile steps);
-    at most `artifact_max_bytes`. `environment`: the guest's whole environment.
+    at most `artifact_max_bytes`. `environment`: that of all such runs; `variables`: more of it, for this run alone,
+    with other names. A pre-warmed run gets them with its files.
     `family`: NATIVE, the widest one, fits every program. `waiting`: a command that may replace `argv`.
     `pipes`: in place of `stdin` and of the captured output; their maker bounds the bytes that pass.
     `overtime_secs`: how long the run may go on beyond its wall limit, for the time in which others had the CPUs.
@@ -108,6 +109,7 @@ class JailSpec:
     argv: tuple[str, ...]
     limits: Limits
     environment: tuple[tuple[str, str], ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
     stdin: bytes = b""
     files: tuple[GuestFile, ...] = ()
     artifact: str | None = None

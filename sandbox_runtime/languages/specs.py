@@ -62,9 +62,9 @@ def run_spec(
     """Build the run step: of the compiled `artifact`, or of the source if the language is not compiled.
 
     `variables` come beside those of the language, and never replace one; `args` are arguments of the program, and
-    `files` lie beside it. A run with variables or arguments starts the ordinary way: what waits in advance has others.
+    `files` lie beside it. A run with arguments starts the ordinary way: what waits in advance has none.
     """
-    names = language.source_names(code)
+    names, own = language.source_names(code), dict(language.guest_environment)
     if language.compile is None:
         file = GuestFile(names.file, code)
     else:
@@ -72,7 +72,8 @@ def run_spec(
     return JailSpec(
         argv=(*names.fill(language.run_argv), *args),
         limits=limits,
-        environment=tuple({**variables, **dict(language.guest_environment)}.items()),
+        environment=language.guest_environment,
+        variables=tuple(item for item in variables.items() if item[0] not in own),
         stdin=stdin,
         files=(file, *files),
         family=language.family,

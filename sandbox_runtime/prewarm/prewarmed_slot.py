@@ -41,7 +41,14 @@ class PrewarmedSlot:
             # Without the waiting command: this slot serves the step when the pool has no command ready.
             network = None if spec.net_namespace is None else _WITH_NETWORK
             first_step = replace(
-                spec, files=(), stdin=b"", waiting=None, pipes=None, overtime_secs=0, net_namespace=network
+                spec,
+                files=(),
+                variables=(),
+                stdin=b"",
+                waiting=None,
+                pipes=None,
+                overtime_secs=0,
+                net_namespace=network,
             )
             self._first_steps.append(first_step)
         return self._slot.answer(spec, cancel_fd=cancel_fd)

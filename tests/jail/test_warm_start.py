@@ -162,6 +162,51 @@ def test_a_prewarmed_process_is_used_once(slot: Slot) -> None:
     assert good(slot.run(python("print(2)"))) == b"2\n"
 
 
+GREETING = (("GREETING", "héllo"),)
+SEEN = """
+import ctypes, os, subprocess
+own = ctypes.CDLL(None)
+own.getenv.restype = ctypes.c_char_p
+child = subprocess.run(["/usr/bin/printenv", "GREETING"], stdout=subprocess.PIPE).stdout
+print(os.environ["GREETING"], own.getenv(b"GREETING").decode(), child.decode().strip())
+print("GREETING" in open("/proc/self/environ").read())
+"""
+
+
+@pytest.mark.parametrize("is_prewarmed", [False, True])
+def test_variables_reach_a_fork_and_its_children_and_no_later_run(slot: Slot, *, is_prewarmed: bool) -> None:
+    if is_prewarmed:
+        slot.prewarm(PREWARMED)
+    spec = replace(python(SEEN), variables=GREETING)
+    fork = b"False\n"  # a program that was started by exec has them there
+    assert good(slot.run(spec)) == "héllo héllo héllo\n".encode() + fork
+    if is_prewarmed:
+        slot.prewarm(PREWARMED)
+    assert good(slot.run(python("import os; print(os.environ.get('GREETING'))"))) == b"None\n"
+
+
+@pytest.mark.parametrize("is_prewarmed", [False, True])
+@pytest.mark.parametrize("name", ["TZ", "OPENSSL_CONF"])
+def test_with_a_variable_that_an_interpreter_reads_at_its_start_a_program_starts_by_exec(
+    slot: Slot, name: str, *, is_prewarmed: bool
+) -> None:
+    if is_prewarmed:
+        slot.prewarm(PREWARMED)
+    code = (
+        f"import os, time\nprint({name!r} in open('/proc/self/environ').read(), os.environ[{name!r}], time.tzname[0])"
+    )
+    spec = replace(python(code), variables=((name, "XYZ5"),))
+    zone = "XYZ" if name == "TZ" else "UTC"
+    assert good(slot.run(spec)) == f"True XYZ5 {zone}\n".encode()
+
+
+def test_a_prewarmed_run_gets_all_variables_that_a_message_may_have(slot: Slot) -> None:
+    most = tuple((f"V{number:063}", "é" * 2_048) for number in range(35))
+    slot.prewarm(PREWARMED)
+    code = "import os; print(sum(len(v) for k, v in os.environ.items() if k.startswith('V0')))"
+    assert good(slot.run(replace(python(code), variables=most))) == b"71680\n"
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -26,6 +26,7 @@ CHANGES: dict[str, Any] = {
     "argv": (*STEP.argv, "-g"),
     "limits": replace(STEP.limits, memory_bytes=1),
     "environment": (*STEP.environment, ("A", "b")),
+    "variables": (("A", "b"),),
     "stdin": b"x",
     "files": (GuestFile("solution.c", b"other"),),
     "artifact": "other",

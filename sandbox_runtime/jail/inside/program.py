@@ -30,7 +30,7 @@ from sandbox_runtime.jail.inside.small_init import SmallInit
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import (
     FAILURES,
-    FILES_TABLE_BYTES,
+    REQUEST_BYTES,
     STATUS_AT,
     RunDescriptors,
     RunRequest,
@@ -38,6 +38,8 @@ from sandbox_runtime.jail.protocol.wire import (
     report_failure,
 )
 from sandbox_runtime.jail.python_fork.fork import PythonFork
+
+type Variables = tuple[tuple[str, str], ...]
 
 _FIRST_FD = 3
 _ALL_IN_FORCE = dict.fromkeys(evidence.CONTROLS, True)
@@ -80,19 +82,25 @@ def _take_descriptors(descriptors: RunDescriptors, *, is_prewarmed: bool) -> int
     return end - 1
 
 
-def _await_files(status: int) -> None:
-    """Wait for the table of files, and write the files as the guest's user, with all controls in force."""
-    message = os.read(status, FILES_TABLE_BYTES)
+def _await_files(status: int) -> Variables:
+    """Wait for the table of files, and write the files as the guest's user, with all controls in force.
+
+    Returns the variables of the run, which come with it.
+    """
+    message = os.read(status, REQUEST_BYTES)
     if not message:
         os._exit(0)  # the supervisor has discarded this run
-    placement.place(marshal.loads(message), _FIRST_FD, None)  # noqa: S302 - our own bytes, see `wire`
+    files, variables = marshal.loads(message)  # noqa: S302 - our own bytes, see `wire`
+    placement.place(files, _FIRST_FD, None)
     os.close(_FIRST_FD)
+    own: Variables = variables
+    return own
 
 
-def _execute(request: RunRequest) -> None:
+def _execute(request: RunRequest, variables: Variables) -> None:
     """Never returns. Raises OSError when a program of the host cannot be started."""
     try:
-        os.execve(request.argv[0], request.argv, dict(request.environment))  # noqa: S606 - this is the guest
+        os.execve(request.argv[0], request.argv, dict((*request.environment, *variables)))  # noqa: S606 - this is the guest
     except OSError as error:
         if not request.argv[0].startswith(f"{WORKING_DIRECTORY}/"):
             raise
@@ -107,11 +115,11 @@ def report_ready(status: int, controls: dict[str, bool]) -> None:
     os.write(status, f'{{"kind": "ready", "at_ns": {time.monotonic_ns()}, "controls": {in_force}}}'.encode())
 
 
-def _start(request: RunRequest, fork: PythonFork | None, status: int) -> None:
+def _start(request: RunRequest, variables: Variables, fork: PythonFork | None, status: int) -> None:
     """Never returns."""
     if fork is None:
         inherited.reset_for_exec()
-        _execute(request)
+        _execute(request, variables)
     else:
         os.close(status)  # exec would have done so
         fork.run()
@@ -125,7 +133,7 @@ def become_program(
     fork: PythonFork | None,
 ) -> None:
     """Become the guest. Never returns. Reports a failure on the status socket, and the supervisor raises JailError."""
-    step, status = "enter groups", descriptors.status
+    step, status, variables = "enter groups", descriptors.status, request.variables
     try:
         enter_groups(descriptors.program_entries)
         groups = measure.read_text("/proc/self/cgroup")
@@ -158,14 +166,17 @@ def become_program(
             fork.get_ready(is_prewarmed=request.is_prewarmed)
         if request.is_prewarmed:
             step = "wait for the program"
-            _await_files(status)
+            variables = _await_files(status)
             # Only now: the compiled program may be larger than the guest's file size limit.
             rlimits.apply_file_size(request.limits)
             controls["rlimits"] = rlimits.in_force(request.limits)
             _confirm(controls, terms.required_controls)
+        if fork is not None and variables:
+            step = "set variables"
+            fork = fork.with_variables(variables)
         step = "start " + request.argv[0]
         report_ready(status, controls)
-        _start(request, fork, status)
+        _start(request, variables, fork, status)
     except FAILURES as error:
         report_failure(status, error, step)
     finally:

@@ -24,8 +24,9 @@ from sandbox_runtime.jail.spec import GuestFile, Limits
 
 START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # the second one: init copies out the artifact
 START_NETWORK_RUN = b"run, network"  # the last descriptor is the net namespace of the run
-_MESSAGE_BYTES = FILES_TABLE_BYTES = 1 << 16
-REQUEST_BYTES = 1 << 19  # a program may get 64 arguments of 1,024 characters, each of up to four bytes
+_MESSAGE_BYTES = 1 << 16
+# A program may get 64 arguments of 1,024 characters, each of up to four bytes, and 35 variables of 4,096 bytes.
+REQUEST_BYTES = 1 << 19
 _MAX_FDS = 16
 STATUS_AT, _OWN_FDS = 0, 6  # the status socket and five streams
 INIT_ENTRY_AT = _OWN_FDS  # the first entry descriptor of init's groups
@@ -46,12 +47,13 @@ FilesTable = tuple[tuple[str, int, bool], ...]
 class RunRequest:
     """The request of a run, for init and for the program's process.
 
-    `is_prewarmed`: the process sets everything up, then waits for the table of its files.
+    `is_prewarmed`: the process sets everything up, then waits for the table of its files, and for its variables.
     `is_waiting_command`: the command is started at once and waits itself, see `spec.WaitingCommand`.
     """
 
     argv: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
+    variables: tuple[tuple[str, str], ...]
     files: FilesTable
     artifact: str | None
     artifact_max_bytes: int

@@ -1,11 +1,15 @@
 """The only interface of this package inside the jail. The template makes it, and each run's process uses it."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from sandbox_runtime.jail.python_fork.main_script import MainScript
 from sandbox_runtime.jail.python_fork.shared_pages import keep_shared
 from sandbox_runtime.jail.python_fork.warm_start import WarmStart
 
+# The interpreter and its libraries read these variables once, at their start. OPENSSL: the beginning of a name.
+_READ_AT_START = ("TZ", "OPENSSL")
 # After so many runs the template's own loop allocates no more lasting memory.
 _SETTLED_AFTER = 3
 
@@ -34,6 +38,13 @@ class PythonFork:
     def matches(self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> bool:
         """Whether a run of this command may be a fork of the template."""
         return self._warm.matches(argv, environment)
+
+    def with_variables(self, variables: Sequence[tuple[str, str]]) -> Self | None:
+        """In the run's process: add to its environment. None: it must start by exec, with these variables."""
+        if any(name.startswith(_READ_AT_START) for name, _ in variables):
+            return None
+        os.environ.update(variables)
+        return self
 
     def get_ready(self, *, is_prewarmed: bool) -> None:
         """In the run's process: become a fresh interpreter. `is_prewarmed`: no client waits yet."""

@@ -40,6 +40,7 @@ def request_of(spec: JailSpec, groups: SlotGroups, *, is_prewarmed: bool) -> Run
     return RunRequest(
         argv=spec.argv if waiting is None else waiting.argv,
         environment=spec.environment,
+        variables=() if is_prewarmed else spec.variables,
         files=() if is_prewarmed else files_table(spec.files),
         limits=spec.limits,
         artifact=spec.artifact,
@@ -139,6 +140,8 @@ class Launch:
         limits = spec.limits
         if spec.pipes is not None or spec.net_namespace is not None:  # it has other streams and another namespace
             return False
+        if self._command_socket is not None and spec.variables:  # it was started without them
+            return False
         most_bytes = min(_MOST_PLACED_BYTES, limits.memory_bytes // _MEMORY_SHARE)
         if self._command_socket is not None:
             most_bytes = limits.max_file_bytes
@@ -168,7 +171,7 @@ class Launch:
             send(self._command_socket, _waiting_command_message(spec, spec.waiting.told_words))
             self._command_socket.close()
         else:
-            send(self.status, marshal.dumps(files_table(spec.files)))
+            send(self.status, marshal.dumps((files_table(spec.files), spec.variables)))
 
     @property
     def pidfd(self) -> int:
