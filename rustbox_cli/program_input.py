@@ -10,7 +10,15 @@ from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.languages import language_of
 
 _MAX_BYTES = 1_048_576
-LIMITS = ("cpu_time_secs", "wall_time_secs", "memory_mb", "max_processes", "output_kb")
+LIMITS = (
+    "cpu_time_secs",
+    "wall_time_secs",
+    "memory_mb",
+    "max_processes",
+    "output_kb",
+    "file_size_mb",
+    "open_files",
+)
 
 
 def language_for(file_name: str) -> str:

@@ -71,4 +71,4 @@ def judge_requested(
 ) -> JudgeRequested:
     """Return the message for the row's `execution_id`."""
     values = request_values(row, code, requested_at) | {"judging": judging, "judging_key": judging_key}
-    return JudgeRequested.model_validate(values, strict=False)
+    return JudgeRequested.of(values)

@@ -29,6 +29,9 @@ PLAN_MAX_BYTES = 65_536
 """The names, points and groups of all cases, as a row holds them."""
 CHECKERS_SECS = 120
 """Added to the budget of a judge run with checker programs, for all of them together."""
+# The version of a message depends on these limits, and the cases are not always in it.
+_OF_ALL_CASES = frozenset({"file_size_mb", "open_files"})
+_LIMIT_OF_ALL_CASES = "This limit holds for all cases. Set it in limits of the judge run."
 _NO_NETWORK = "A judge run has no network. Leave it out, or send the program to POST /api/submit with profile agent."
 
 
@@ -69,6 +72,10 @@ def _parse(raw: bytes, offered: tuple[Language, ...], rules: AddressRules) -> Ju
     for index, case in enumerate(request.cases):
         own, wrong = check_limits(case.limits, run.language, run.profile)
         problems += [FieldProblem(f"cases.{index}.{one.field}", one.message) for one in wrong]
+        of_all = [
+            FieldProblem(f"cases.{index}.limits.{name}", _LIMIT_OF_ALL_CASES) for name in _OF_ALL_CASES & own.keys()
+        ]
+        problems += sorted(of_all, key=lambda problem: problem.field)
         limits.append(own)
     problems += find_problems(request, offered)
     plan = to_plan(request)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -51,16 +52,22 @@ def is_none(value: object) -> bool:
 class Message(Shape):
     """Base of all messages. Attributes have the names of the JSON; base64 is decoded."""
 
-    version: Literal[1, 2] = 1
+    version: Literal[1, 2, 3] = 1
 
-    @property
-    def needed_version(self) -> int:
-        """The version that its fields need. A reader of an older version refuses the message."""
+    @classmethod
+    def version_for(cls, fields: Mapping[str, Any]) -> int:
+        """Return the version that fields need. A reader of an older version refuses the message."""
+        del fields
         return 1
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """Build a message of the version that its fields need. Raises pydantic's ValidationError."""
+        return cls.model_validate({**fields, "version": cls.version_for(fields)}, strict=False)
 
     @model_validator(mode="after")
     def _right_version(self) -> Self:
-        if self.version != self.needed_version:
+        if self.version != self.version_for(dict(self)):
             raise ValueError("the version does not fit the fields")
         return self
 
@@ -118,6 +125,8 @@ class RequestedLimits(Shape):
     memory_mb: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
     max_processes: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
     output_kb: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
+    file_size_mb: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
+    open_files: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
 
 
 class ForExecution(Message):

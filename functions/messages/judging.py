@@ -4,13 +4,15 @@
 (`judging_key`).
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from functions.messages.base import Base64, ForExecution, RequestedLimits, is_none
 from functions.messages.evidence import Count, Measure, Shape
+from functions.messages.files import CompileArgs, FileList, needs_files_version
 from functions.messages.languages import Language
 
 MAX_CASES = 200
@@ -108,6 +110,13 @@ class JudgeRequested(ForExecution):
     type: Literal["judge_requested"] = "judge_requested"
     judging: Judging | None
     judging_key: Annotated[str, Field(pattern=r"^judge-inputs/[0-9A-Za-z/_-]{1,200}$")] | None
+    files: FileList | None = Field(default=None, exclude_if=is_none)
+    compile_args: CompileArgs | None = Field(default=None, exclude_if=is_none)
+
+    @classmethod
+    def version_for(cls, fields: Mapping[str, Any]) -> int:
+        """2 with files, compiler options or limits of files: a runner that does not know them must refuse the run."""
+        return 2 if needs_files_version(fields) else 1
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

@@ -47,6 +47,8 @@ class Ceilings:
     memory_mb: int
     max_processes: int
     output_kb: int
+    file_size_mb: int
+    open_files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,12 @@ _ROWS = {
 }
 
 OUTPUT_CEILING_KB = 1024
+LEAST_OPEN_FILES = 16
+"""The sandbox opens some files itself before a program starts."""
 _CPU_CEILING_SECS = 15
 _MEMORY_CEILING_MB = 1024
+_FILE_SIZE_CEILING_MB = 100
+_OPEN_FILES_CEILING = 1024
 _WALL_CEILING_SECS = {Profile.JUDGE: 25, Profile.AGENT: 30}
 
 
@@ -96,6 +102,8 @@ def ceilings(language: Language, profile: Profile) -> Ceilings:
         memory_mb=_MEMORY_CEILING_MB,
         max_processes=row.judge_processes if profile is Profile.JUDGE else row.agent_processes,
         output_kb=OUTPUT_CEILING_KB,
+        file_size_mb=_FILE_SIZE_CEILING_MB,
+        open_files=_OPEN_FILES_CEILING,
     )
 
 

@@ -3,7 +3,8 @@
 `Message.parse(text)` raises MessageInvalidError; `message.serialise()` gives the JSON text of a queue message.
 """
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -35,13 +36,14 @@ from functions.messages.evidence import (
     Shape,
     ShortText,
 )
+from functions.messages.files import Artifacts, CompileArgs, FileList, needs_files_version
 from functions.messages.judged import JudgeCompleted, JudgeProgress
 from functions.messages.judging import JudgeRequested
 from functions.messages.languages import Language
 from functions.messages.network import Network
 from functions.messages.verdict import Integrity
 
-NETWORK_VERSION = 2
+_NETWORK_VERSION, _FILES_VERSION = 2, 3
 
 
 class ExecutionRequested(ForExecution):
@@ -52,11 +54,16 @@ class ExecutionRequested(ForExecution):
     environment: dict[str, str] | None = Field(default=None, repr=False, exclude_if=is_none)
     secret_names: tuple[str, ...] | None = Field(default=None, exclude_if=is_none)
     network: Network | None = Field(default=None, exclude_if=is_none)
+    files: FileList | None = Field(default=None, exclude_if=is_none)
+    compile_args: CompileArgs | None = Field(default=None, exclude_if=is_none)
+    artifacts: Artifacts | None = Field(default=None, exclude_if=is_none)
 
-    @property
-    def needed_version(self) -> int:
-        """2 with network: a runner that does not know the field must refuse the run."""
-        return 1 if self.network is None else NETWORK_VERSION
+    @classmethod
+    def version_for(cls, fields: Mapping[str, Any]) -> int:
+        """2 with network, 3 with files and artifacts: a runner that does not know a field must refuse the run."""
+        if fields.get("artifacts") is not None or needs_files_version(fields):
+            return _FILES_VERSION
+        return 1 if fields.get("network") is None else _NETWORK_VERSION
 
 
 class ExecutionStarted(FromExecution):

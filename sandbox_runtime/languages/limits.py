@@ -8,16 +8,25 @@ from sandbox_runtime.jail.spec import Limits
 
 KIB = 1024
 MIB = 1024 * KIB
-_IN_LARGER_UNITS = {"memory_mb": ("memory_bytes", MIB), "output_kb": ("output_bytes", KIB)}
+LEAST_OPEN_FILES = 16
+"""The sandbox opens some files itself before a program starts."""
+_OTHER_NAMES = {
+    "memory_mb": ("memory_bytes", MIB),
+    "output_kb": ("output_bytes", KIB),
+    "file_size_mb": ("max_file_bytes", MIB),
+    "open_files": ("max_open_files", 1),
+}
+"""Name and unit in `Limits` of the limits that a request names otherwise."""
 
 
 class LimitRefusedError(Exception):
-    """A requested limit is not positive or is above the profile's ceiling."""
+    """A requested limit is too low or is above the profile's ceiling."""
 
     def __init__(self, limit: str, ceiling: float) -> None:
         self.limit = limit
         self.ceiling = ceiling
-        super().__init__(f"limit {limit} must be above 0 and at most {ceiling}")
+        lower = f"at least {LEAST_OPEN_FILES}" if limit == "open_files" else "above 0"
+        super().__init__(f"limit {limit} must be {lower} and at most {ceiling}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +42,10 @@ def choose_limits(profile: Profile, asked: Mapping[str, float | None]) -> Limits
     chosen: dict[str, Any] = {}
     for name, value in asked.items():
         if value is not None:
-            field, unit = _IN_LARGER_UNITS.get(name, (name, 1))
+            field, unit = _OTHER_NAMES.get(name, (name, 1))
             ceiling = getattr(profile.ceiling, field) // unit
-            if not 0 < value <= ceiling:  # NaN fails both comparisons
+            is_enough = value >= LEAST_OPEN_FILES if name == "open_files" else value > 0
+            if not (is_enough and value <= ceiling):  # NaN fails all comparisons
                 raise LimitRefusedError(name, ceiling)
             chosen[field] = value * unit
     return replace(profile.limits, **chosen)

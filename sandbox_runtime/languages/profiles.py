@@ -11,6 +11,8 @@ OUTPUT_BYTES = 1 * MIB
 JUDGE_CEILING_CPU_SECS = 15
 JUDGE_CEILING_WALL_SECS = 25
 CEILING_MEMORY_BYTES = 1024 * MIB
+CEILING_FILE_BYTES = 100 * MIB
+CEILING_OPEN_FILES = 1024
 AGENT_CPU_SECS = 15
 AGENT_WALL_SECS = 30
 COMPILE_IDLE_SECS = 4
@@ -26,7 +28,10 @@ def profiles(
     file_mb: int,
     agent_processes: int,
 ) -> Mapping[str, Profile]:
-    """Return both profiles of one language, from its row of the table. In `agent` the defaults are the ceilings."""
+    """Return both profiles of one language, from its row of the table.
+
+    In `agent` the defaults of time, memory, processes and output are the ceilings.
+    """
     judge = Limits(
         cpu_time_secs=cpu_secs,
         wall_time_secs=wall_secs,
@@ -36,8 +41,10 @@ def profiles(
         max_file_bytes=file_mb * MIB,
         output_bytes=OUTPUT_BYTES,
     )
+    files = {"max_file_bytes": CEILING_FILE_BYTES, "max_open_files": CEILING_OPEN_FILES}
     judge_ceiling = replace(
         judge,
+        **files,
         cpu_time_secs=JUDGE_CEILING_CPU_SECS,
         wall_time_secs=JUDGE_CEILING_WALL_SECS,
         memory_bytes=CEILING_MEMORY_BYTES,
@@ -49,7 +56,7 @@ def profiles(
         memory_bytes=CEILING_MEMORY_BYTES,
         max_processes=agent_processes,
     )
-    return MappingProxyType({"judge": Profile(judge, judge_ceiling), "agent": Profile(agent, agent)})
+    return MappingProxyType({"judge": Profile(judge, judge_ceiling), "agent": Profile(agent, replace(agent, **files))})
 
 
 def compile_limits(*, memory_mb: int = 1024, processes: int = 120) -> Limits:

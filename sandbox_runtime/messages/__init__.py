@@ -22,6 +22,7 @@ from sandbox_runtime.messages.evidence import (
     Teardown,
     TimingEvidence,
 )
+from sandbox_runtime.messages.files import CHANGED, PlacedFile, StoredFile
 from sandbox_runtime.messages.judged import (
     MAX_CHECKER_MESSAGE_CHARACTERS,
     CaseResult,
@@ -49,6 +50,7 @@ from sandbox_runtime.messages.rules import format_time, is_correlation_id, parse
 from sandbox_runtime.messages.started import MAX_PROBLEM_CHARS, ExecutionStarted, RunnerHeartbeat
 
 __all__ = [
+    "CHANGED",
     "MAX_CHECKER_MESSAGE_CHARACTERS",
     "MAX_CODE_BYTES",
     "MAX_JUDGING_BYTES",
@@ -86,11 +88,13 @@ __all__ = [
     "MessageInvalidError",
     "Metrics",
     "Network",
+    "PlacedFile",
     "ProcessLifecycle",
     "RefusedTarget",
     "Request",
     "Result",
     "RunnerHeartbeat",
+    "StoredFile",
     "StoredOutput",
     "Teardown",
     "TimingEvidence",

@@ -119,24 +119,31 @@ def _reader_with_checks(base: Any, *checks: Check) -> _Reader:
 
 
 def _reader_of_union(members: tuple[Any, ...]) -> _Reader:
-    """A union has one member beside None, or dataclasses, which the keys of an object tell apart."""
+    """A union has one member beside None, or members that `_takes` tells apart."""
     is_optional = types.NoneType in members
-    readers = {member: _reader(member) for member in members if member is not types.NoneType}
-    if len(readers) == 1:
-        needed = {member: frozenset[str]() for member in readers}
-    else:
-        needed = {member: frozenset(name for _, name, _, _ in _fields(member)) for member in readers}
+    kinds = [member for member in members if member is not types.NoneType]
+    is_alone = len(kinds) == 1
+    readers = [(_takes(kind), _reader(kind)) for kind in kinds]
 
     def read_member(value: object, path: str) -> object:
         if value is None and is_optional:
             return None
-        names = value.keys() if isinstance(value, dict) else frozenset[str]()
-        found = [member for member in readers if needed[member] <= names]
+        found = [read_kind for takes, read_kind in readers if is_alone or takes(value)]
         if len(found) != 1:
             raise MessageInvalidError(path, "has none of the allowed forms")
-        return readers[found[0]](value, path)
+        return found[0](value, path)
 
     return read_member
+
+
+def _takes(kind: Any) -> Callable[[object], bool]:
+    """Return whether a member of a union is meant by a value: by its keys if it is an object, else by its JSON type."""
+    base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if not dataclasses.is_dataclass(base):
+        json_type = list if get_origin(base) is tuple else base
+        return lambda value: isinstance(value, json_type)
+    needed = frozenset(name for _, name, _, _ in _fields(cast("Hashable", base)))
+    return lambda value: needed <= (value.keys() if isinstance(value, dict) else frozenset())
 
 
 def _reader_of_tuple(read_item: _Reader) -> _Reader:

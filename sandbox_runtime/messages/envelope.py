@@ -13,8 +13,14 @@ from sandbox_runtime.messages.rules import LanguageName, Uuid
 from sandbox_runtime.messages.started import ExecutionStarted, RunnerHeartbeat
 
 VERSION = 1
-NETWORK_VERSION = 2
-"""Of a request with network: a runner that does not know the field refuses the version."""
+_FILE_FIELDS = frozenset({"files", "compile_args", "file_size_mb", "open_files"})
+_NEWER_FIELDS: MappingProxyType[object, tuple[tuple[int, frozenset[str]], ...]] = MappingProxyType(
+    {
+        ExecutionRequested: ((3, _FILE_FIELDS | {"artifacts"}), (2, frozenset({"network"}))),
+        JudgeRequested: ((2, _FILE_FIELDS),),
+    }
+)
+"""Versions above VERSION, and the fields that need them: a runner that does not know a field refuses the version."""
 TYPES = MappingProxyType(
     {
         ExecutionRequested: "execution_requested",
@@ -104,4 +110,7 @@ def _opened(kind: type, fields: dict[str, object]) -> dict[str, object]:
 
 
 def _version(kind: type, fields: dict[str, object]) -> int:
-    return NETWORK_VERSION if kind is ExecutionRequested and "network" in fields else VERSION
+    """Return the version that the fields of a message need."""
+    limits = fields.get("limits")
+    names = {*fields, *(limits if isinstance(limits, dict) else ())}
+    return next((version for version, newer in _NEWER_FIELDS.get(kind, ()) if newer & names), VERSION)

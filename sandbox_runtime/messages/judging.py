@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key, load, read
+from sandbox_runtime.messages.files import CompileArgs, FileList
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, LimitOverrides
 from sandbox_runtime.messages.rules import (
     Amount,
@@ -101,7 +102,10 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class JudgeRequested:
-    """One execution of a judge run. `judging_key`: the object that holds `judging` if it is too large for a message."""
+    """One execution of a judge run. `judging_key`: the object that holds `judging` if it is too large for a message.
+
+    `files` lie in the working directory of the program in each case. `compile_args`: more options of its compiler.
+    """
 
     submission_id: Uuid
     execution_id: Uuid
@@ -114,6 +118,8 @@ class JudgeRequested:
     judging: Judging | None
     judging_key: JudgingKey | None
     code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
+    files: FileList | None = None
+    compile_args: CompileArgs | None = None
 
     def __post_init__(self) -> None:
         if (self.judging is None) == (self.judging_key is None):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sandbox_runtime.messages.codec import key
+from sandbox_runtime.messages.files import Artifacts, CompileArgs, FileList
 from sandbox_runtime.messages.network import Network
 from sandbox_runtime.messages.rules import (
     LanguageName,
@@ -29,6 +30,8 @@ class LimitOverrides:
     memory_mb: PositiveCount | None = None
     max_processes: PositiveCount | None = None
     output_kb: PositiveCount | None = None
+    file_size_mb: PositiveCount | None = None
+    open_files: PositiveCount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class ExecutionRequested:
     """One execution to run.
 
     `environment`: more variables for the program. `secret_names`: those whose values are masked in its output.
-    `network`: the hosts that it may reach; None: it has no network.
+    `network`: the hosts that it may reach; None: it has no network. `files` lie in its working directory.
+    `compile_args`: more options of the compiler. `artifacts`: the files of the program that are kept.
     """
 
     submission_id: Uuid
@@ -52,3 +56,6 @@ class ExecutionRequested:
     environment: Variables | None = field(default=None, repr=False)
     secret_names: tuple[str, ...] | None = None
     network: Network | None = None
+    files: FileList | None = None
+    compile_args: CompileArgs | None = None
+    artifacts: Artifacts | None = None

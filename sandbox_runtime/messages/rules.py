@@ -20,6 +20,8 @@ _OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/(stdout|stderr)")
 _CASE_OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/case-[0-9]{1,3}-stdout")
 _CASES_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/cases")
 _JUDGING_KEY = re.compile(r"judge-inputs/[0-9A-Za-z/_-]{1,200}")
+_STORED_FILE_KEY = re.compile(r"files/[0-9A-Za-z/_-]{1,200}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
@@ -100,6 +102,8 @@ OutputKey = Annotated[str, matching(_OUTPUT_KEY, "outputs/<submission>/<executio
 CaseOutputKey = Annotated[str, matching(_CASE_OUTPUT_KEY, "outputs/<submission>/<execution>/case-<index>-stdout")]
 CasesKey = Annotated[str, matching(_CASES_KEY, "outputs/<submission>/<execution>/cases")]
 JudgingKey = Annotated[str, matching(_JUDGING_KEY, "judge-inputs/<name>")]
+StoredFileKey = Annotated[str, matching(_STORED_FILE_KEY, "files/<name>")]
+Sha256 = Annotated[str, matching(_SHA256, "a SHA-256 in hexadecimal")]
 Variables = Annotated[dict[str, str], Check(are_variables, "variables that a program may get")]
 Count = Annotated[int, at_least(0)]
 Amount = Annotated[float, at_least(0)]

@@ -11,7 +11,7 @@ from sandbox_runtime.messages import Completed, ExecutionRequested
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.large_output import ids_of, store_large_output
-from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure, needs_files
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
@@ -33,7 +33,7 @@ class ExecutionTurn(Turns):
     def take(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun, bool]:
         """Run it. The flag: whether the slot may be used again."""
         with self.watched:
-            return self._execute(slot)
+            return (NotRun.FILES_NOT_OFFERED, True) if needs_files(self.request) else self._execute(slot)
 
     def _execute(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun, bool]:
         parts, request = self.parts, self.request

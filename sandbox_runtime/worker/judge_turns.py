@@ -25,7 +25,7 @@ from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.large_output import store_large_output
-from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure, needs_files
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
@@ -112,6 +112,8 @@ class JudgeTurns(Turns):
             needed = {checker.program.language for checker in judging.checkers if checker.program is not None}
             if not needed | {request.language} <= parts.languages.keys():
                 return NotRun.LANGUAGE_NOT_OFFERED
+            if needs_files(request):
+                return NotRun.FILES_NOT_OFFERED
             setting = Setting(
                 node_id=parts.node_id,
                 languages=parts.languages,

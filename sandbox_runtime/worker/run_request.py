@@ -28,7 +28,7 @@ from sandbox_runtime.messages import (
 from sandbox_runtime.worker.execution_turn import ExecutionTurn
 from sandbox_runtime.worker.judge_turns import JudgeTurns
 from sandbox_runtime.worker.large_output import ids_of, log_not_sent
-from sandbox_runtime.worker.not_run import NotRun
+from sandbox_runtime.worker.not_run import NotRun, needs_files
 from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
@@ -52,6 +52,8 @@ class RequestRunner:
         """Return why this runner never runs the request; None if it does."""
         if request.language not in self.parts.languages:
             return NotRun.LANGUAGE_NOT_OFFERED
+        if needs_files(request):
+            return NotRun.FILES_NOT_OFFERED
         needs_network = isinstance(request, ExecutionRequested) and request.network is not None
         return NotRun.NETWORK_NOT_OFFERED if needs_network and self.parts.networks is None else None
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from functions.messages.languages import Language, Profile, ceilings, default_wall_secs
+from functions.messages.languages import LEAST_OPEN_FILES, Language, Profile, ceilings, default_wall_secs
 from sandbox_runtime.languages import LANGUAGES
+from sandbox_runtime.languages import limits as limits_of_runner
 
 RUNNER = {language.name: language for language in LANGUAGES}
 CASES = [(language, profile) for language in Language for profile in Profile if language.value in RUNNER]
@@ -23,6 +24,12 @@ def test_the_ceiling_is_granted_and_the_default_is_the_same(language: Language, 
         memory_mb=asked.memory_mb,
         max_processes=asked.max_processes,
         output_kb=asked.output_kb,
+        file_size_mb=asked.file_size_mb,
+        open_files=asked.open_files,
     )
     assert granted == RUNNER[language.value].profiles[profile.value].ceiling
     assert RUNNER[language.value].run_limits(profile.value).wall_time_secs == default_wall_secs(language, profile)
+
+
+def test_both_sides_have_the_same_least_number_of_open_files() -> None:
+    assert limits_of_runner.LEAST_OPEN_FILES == LEAST_OPEN_FILES

@@ -202,7 +202,8 @@ def test_a_limit_that_is_no_number_is_refused(value: Any) -> None:
 
 
 def test_whole_limits_refuse_fractions_and_take_whole_floats() -> None:
-    assert "limits.memory_mb" in refused_fields({**MINIMAL, "limits": {"memory_mb": 64.5}})
+    for name in ("memory_mb", "file_size_mb", "open_files"):
+        assert f"limits.{name}" in refused_fields({**MINIMAL, "limits": {name: 64.5}})
     limits = parse({**MINIMAL, "limits": {"memory_mb": 64.0, "cpu_time_secs": 2.0, "wall_time_secs": 2.5}}).limits
     assert json.dumps(limits) == '{"cpu_time_secs": 2, "wall_time_secs": 2.5, "memory_mb": 64}'
 
@@ -213,6 +214,8 @@ def test_whole_limits_refuse_fractions_and_take_whole_floats() -> None:
         ("judge", "python", {"wall_time_secs": 25, "max_processes": 10}),
         ("judge", "c", {"max_processes": 8, "memory_mb": 1024, "output_kb": 1024}),
         ("agent", "java", {"wall_time_secs": 30, "max_processes": 512}),
+        ("judge", "go", {"file_size_mb": 100, "open_files": 1024}),
+        ("agent", "go", {"file_size_mb": 100, "open_files": 1024}),
     ],
 )
 def test_ceilings_are_those_of_profile_and_language(profile: str, language: str, limits: dict[str, int]) -> None:
@@ -220,6 +223,10 @@ def test_ceilings_are_those_of_profile_and_language(profile: str, language: str,
     assert parse({**body, "limits": limits}).limits == limits
     over = {name: value + 1 for name, value in limits.items()}
     assert set(refused_fields({**body, "limits": over})) == {f"limits.{name}" for name in limits}
+
+
+def test_a_program_may_not_have_so_few_open_files_that_it_cannot_start() -> None:
+    assert "from 16 up to 1024" in refused_fields({**MINIMAL, "limits": {"open_files": 15}})["limits.open_files"]
 
 
 def test_wall_budget_is_the_limit_or_the_languages_default() -> None:

@@ -47,6 +47,12 @@ def test_the_request_of_the_published_sdk() -> None:
         ({"cases": [CASE | {"group": "none"}]}, "cases[0].group", "There is no group with this id in groups."),
         ({"cases": [CASE | {"id": "a"}, CASE | {"id": "a"}]}, "cases[1].id", "Another case has the same id."),
         ({"cases": [CASE | {"limits": {"memory_mb": 5000}}]}, "cases[0].limits.memory_mb", "Must be a whole number"),
+        ({"cases": [CASE | {"limits": {"open_files": 64}}]}, "cases[0].limits.open_files", "This limit holds for all"),
+        (
+            {"cases": [CASE | {"limits": {"file_size_mb": 9}}]},
+            "cases[0].limits.file_size_mb",
+            "This limit holds for all",
+        ),
         ({"cases": [CASE | {"args": ["a", "b\0c"]}]}, "cases[0].args[1]", "An argument has no NUL character."),
         ({"checker": PROGRAM | {"args": ["\0"]}}, "checker.args[0]", "An argument has no NUL character."),
         ({"cases": [CASE | {"points": -1}]}, "cases[0].points", "Must be at least 0.0."),

@@ -116,6 +116,9 @@ REFUSED = [
     ("memory_mb", 1025, 1024),
     ("max_processes", 11, 10),
     ("output_kb", 1025, 1024),
+    ("file_size_mb", 101, 100),
+    ("open_files", 1025, 1024),
+    ("open_files", 15, 1024),
 ]
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from functions.errors import FieldProblem
-from functions.messages.languages import Language, Profile, ceilings
+from functions.messages.languages import LEAST_OPEN_FILES, Language, Profile, ceilings
 
-_WHOLE = frozenset({"memory_mb", "max_processes", "output_kb"})
+_WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files"})
 
 
 def _as_float(value: object) -> object:
@@ -29,6 +29,15 @@ Wall = Annotated[
 ]
 Whole = Annotated[float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1024})]
 
+FileSize = Annotated[
+    float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100})
+]
+OpenFiles = Annotated[
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "integer", "minimum": LEAST_OPEN_FILES, "maximum": 1024}),
+]
+
 
 class RequestLimits(BaseModel):
     """Limits of the run step. Missing or null: the language's default. Unknown names are refused.
@@ -44,6 +53,8 @@ class RequestLimits(BaseModel):
     memory_mb: Whole | None = None
     max_processes: Whole | None = None
     output_kb: Whole | None = None
+    file_size_mb: FileSize | None = None
+    open_files: OpenFiles | None = None
 
 
 def check_limits(
@@ -55,8 +66,10 @@ def check_limits(
     top = dataclasses.asdict(ceilings(language, profile))
     for name, value in limits.model_dump(exclude_none=True).items() if limits else ():
         whole = math.isfinite(value) and value == int(value)
-        if not 0 < value <= top[name] or (name in _WHOLE and not whole):  # NaN fails every comparison
-            kind = "a whole number from 1" if name in _WHOLE else "a number above 0 and"
+        least = LEAST_OPEN_FILES if name == "open_files" else 1
+        is_low = value < least if name in _WHOLE else value <= 0
+        if is_low or not value <= top[name] or (name in _WHOLE and not whole):  # NaN fails every comparison
+            kind = f"a whole number from {least}" if name in _WHOLE else "a number above 0 and"
             text = f"Must be {kind} up to {top[name]}, the ceiling for {language} in the {profile} profile."
             problems.append(FieldProblem(f"limits.{name}", text))
         else:

@@ -5,7 +5,7 @@ from typing import Any
 from functions.messages.base import RequestedLimits
 from functions.messages.network import Network
 from functions.messages.variables import Environment
-from functions.messages.wire import NETWORK_VERSION, ExecutionRequested
+from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Submission
 
 
@@ -14,16 +14,14 @@ def execution_requested(
 ) -> ExecutionRequested:
     """Return the message for the row's `execution_id`. Code and stdin are separate: they may come from the bucket."""
     network = Network.of(submission.network) if submission.network else None
-    return ExecutionRequested.model_validate(
+    return ExecutionRequested.of(
         request_values(submission, code, requested_at)
         | {
-            "version": 1 if network is None else NETWORK_VERSION,
             "network": network,
             "stdin": stdin,
             "environment": None if environment is None else environment.variables,
             "secret_names": None if environment is None else environment.secret_names or None,
-        },
-        strict=False,
+        }
     )
 
 

@@ -203,6 +203,8 @@ class QueueIntake:
             self._retry_or_fail(received, request, "ie_not_run", _no_language(request))
         elif answer is NotRun.NETWORK_NOT_OFFERED:  # another runner may offer it
             self._retry_or_fail(received, request, "ie_not_run", "no runner offers network")
+        elif answer is NotRun.FILES_NOT_OFFERED:  # another runner may offer them
+            self._retry_or_fail(received, request, "ie_not_run", "no runner offers files")
         elif answer is NotRun.SANDBOX_FAILED:
             self._retry_or_fail(received, request, "ie_supervisor_failure", "the sandbox could not be set up")
         elif answer is NotRun.CASES_NOT_READ:

@@ -1,0 +1,124 @@
+"""Files of a request, as a runner gets them. The runner has the same rules.
+
+`path_problem` and `places_problem` say what is wrong with the paths of a client.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from functions.messages.base import Base64, is_none
+from functions.messages.evidence import Shape
+
+MAX_FILES = 64
+MAX_PATH_BYTES = 255
+MAX_PATH_PARTS = 8
+MAX_INLINE_BYTES = 262_144
+"""Of the contents in one message, together."""
+MAX_STORED_BYTES = 104_857_600
+"""Of one file that is an object of the bucket."""
+MAX_READ_ONLY_BYTES = 536_870_912
+"""Of the read-only files of a run, together."""
+MAX_WRITABLE_BYTES = 67_108_864
+"""Of its other files, together."""
+MAX_COMPILE_ARGS, MAX_COMPILE_ARG_CHARS = 32, 256
+MAX_ARTIFACT_PATTERNS = 32
+CHANGED = "changed"
+"""In place of patterns: all files that the program made or changed."""
+KEY_PREFIX = "files/"
+
+
+def path_problem(path: str) -> str | None:
+    """Return a sentence about what is wrong with the path of a file or artifact. None: nothing."""
+    try:
+        size_bytes = len(path.encode())
+    except UnicodeEncodeError:
+        return "A path is valid Unicode."
+    parts = path.split("/")
+    if not {"", ".", ".."}.isdisjoint(parts):
+        return "A path is relative to the working directory, such as data/in.csv, and has no empty part, . or .. in it."
+    if any(character < " " or "\x7f" <= character <= "\x9f" for character in path):
+        return "A path has no control characters."
+    if size_bytes > MAX_PATH_BYTES or len(parts) > MAX_PATH_PARTS:
+        return f"A path has at most {MAX_PATH_BYTES} bytes and {MAX_PATH_PARTS} parts."
+    return None
+
+
+def places_problem(paths: Iterable[str]) -> str | None:
+    """Return a sentence about two paths that exclude each other. None: there are none."""
+    seen: set[str] = set()
+    for path in paths:
+        if path in seen:
+            return f"Two files have the path {path}."
+        seen.add(path)
+    for path in seen:
+        folder = next((path[:end] for end, mark in enumerate(path) if mark == "/" and path[:end] in seen), None)
+        if folder is not None:
+            return f"{folder} is a file and the folder of {path}."
+    return None
+
+
+def _checked_path(path: str) -> str:
+    if path_problem(path) is not None:
+        raise ValueError("not a path")
+    return path
+
+
+Path = Annotated[str, AfterValidator(_checked_path)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class StoredFile(Shape):
+    """An object of the bucket with the bytes of a file. A runner checks its size and its SHA-256 (hexadecimal)."""
+
+    key: Annotated[str, Field(pattern=rf"^{KEY_PREFIX}[0-9A-Za-z/_-]{{1,200}}$")]
+    size: Annotated[int, Field(ge=0, le=MAX_STORED_BYTES)]
+    sha256: Sha256
+
+
+class PlacedFile(Shape):
+    """A file for the program. Its bytes are in the message (`content`), or an object of the bucket (`stored`)."""
+
+    path: Path
+    read_only: bool
+    content: Base64 | None = Field(default=None, alias="content_base64", repr=False, exclude_if=is_none)
+    stored: StoredFile | None = Field(default=None, alias="object", exclude_if=is_none)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.content is None) == (self.stored is None):
+            raise ValueError("needs either content_base64 or object")
+        return self
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return self.stored.size if self.stored is not None else len(self.content or b"")
+
+
+def _checked_files(files: tuple[PlacedFile, ...]) -> tuple[PlacedFile, ...]:
+    if places_problem(file.path for file in files) is not None:
+        raise ValueError("two paths exclude each other")
+    if sum(len(file.content) for file in files if file.content is not None) > MAX_INLINE_BYTES:
+        raise ValueError("too many bytes in the message")
+    if sum(file.size_bytes for file in files if file.read_only) > MAX_READ_ONLY_BYTES:
+        raise ValueError("the read-only files are too large")
+    if sum(file.size_bytes for file in files if not file.read_only) > MAX_WRITABLE_BYTES:
+        raise ValueError("the writable files are too large")
+    return files
+
+
+FileList = Annotated[tuple[PlacedFile, ...], Field(min_length=1, max_length=MAX_FILES), AfterValidator(_checked_files)]
+CompileArgs = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=MAX_COMPILE_ARG_CHARS)], ...],
+    Field(min_length=1, max_length=MAX_COMPILE_ARGS),
+]
+Artifacts = Annotated[tuple[Path, ...], Field(min_length=1, max_length=MAX_ARTIFACT_PATTERNS)] | Literal["changed"]
+
+
+def needs_files_version(fields: Mapping[str, Any]) -> bool:
+    """Whether the fields of a request are such that a runner from before files must refuse it."""
+    limits = fields["limits"]
+    newer = (fields.get("files"), fields.get("compile_args"), limits.file_size_mb, limits.open_files)
+    return any(value is not None for value in newer)
