@@ -4,12 +4,14 @@
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from functions.messages.base import Base64, is_none
 from functions.messages.evidence import Shape
+from functions.messages.languages import Language
 
 MAX_FILES = 64
 MAX_PATH_BYTES = 255
@@ -27,6 +29,21 @@ MAX_ARTIFACT_PATTERNS = 32
 CHANGED = "changed"
 """In place of patterns: all files that the program made or changed."""
 KEY_PREFIX = "files/"
+
+
+_OWN_NAMES = MappingProxyType(
+    {
+        Language.PYTHON: frozenset({"solution.py"}),
+        Language.C: frozenset({"solution.c", "solution", ".headers"}),
+        Language.CPP: frozenset({"solution.cpp", "solution", ".headers"}),
+        Language.JAVA: frozenset({"solution.jar"}),
+        Language.JAVASCRIPT: frozenset({"solution.js"}),
+        Language.TYPESCRIPT: frozenset({"solution.ts"}),
+        Language.GO: frozenset({"solution.go", "solution", "main.a"}),
+        Language.RUST: frozenset({"solution.rs", "solution"}),
+    }
+)
+"""Names of the main file and of compiled files. That of Java is named after its class, which only the runner finds."""
 
 
 def path_problem(path: str) -> str | None:
@@ -57,6 +74,14 @@ def places_problem(paths: Iterable[str]) -> str | None:
         if folder is not None:
             return f"{folder} is a file and the folder of {path}."
     return None
+
+
+def name_problem(language: Language, path: str) -> str | None:
+    """Return a sentence about a path whose name the service uses itself. None: it does not."""
+    name = path.partition("/")[0]
+    if name not in _OWN_NAMES[language]:
+        return None
+    return f"The service uses the name {name} itself, for code or the compiled program. Choose another one."
 
 
 def _checked_path(path: str) -> str:
