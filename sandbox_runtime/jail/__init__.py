@@ -70,6 +70,7 @@ is charged to it. Processes, namespaces, private mounts and descriptors are new 
 """
 
 from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
+from sandbox_runtime.jail.controls.inputs_mount import make_inputs_folder
 from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY, BindMount
 from sandbox_runtime.jail.errors import JailError, JailTimeoutError
 from sandbox_runtime.jail.evidence.in_force import (
@@ -90,6 +91,7 @@ from sandbox_runtime.jail.spec import (
     FilterFamily,
     GuestFile,
     GuestPipes,
+    InputFile,
     JailSpec,
     Limits,
     Outcome,
@@ -115,6 +117,7 @@ __all__ = [
     "GuestPipes",
     "HostFacts",
     "HostSupport",
+    "InputFile",
     "JailError",
     "JailSpec",
     "JailTimeoutError",
@@ -130,6 +133,7 @@ __all__ = [
     "core_pattern_problem",
     "default_floor",
     "is_strict",
+    "make_inputs_folder",
     "not_in_force",
     "open_slot",
     "probe_as_ordinary_user",

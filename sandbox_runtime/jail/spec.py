@@ -65,6 +65,26 @@ class GuestFile:
 
 
 @dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that a request places in the working directory. `path`: relative; its folders are made.
+
+    Its bytes are `content`, else the file `sha256` of `JailSpec.inputs_folder`. Such a read-only file is not copied.
+    The guest owns a file that is not read-only, and the folders.
+    """
+
+    path: str
+    size: int
+    read_only: bool = False
+    content: bytes | None = field(default=None, repr=False)
+    sha256: str = ""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the guest sees the file of the folder itself, and no copy."""
+        return self.read_only and self.content is None
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingCommand:
     """A command that is started in advance instead of a run's own one, and waits for its program.
 
@@ -97,6 +117,8 @@ class GuestPipes:
 class JailSpec:
     """One run: `argv[0]` is an absolute path inside the jail's root, the working directory is `/box`.
 
+    `inputs`: files of the request, whose copies count as the guest's memory. `inputs_folder`: a folder of the host with
+    the folders `files`, whose files have their SHA-256 as names, and `empty`; "" if all contents are here.
     `artifact`: name of a regular file in `/box` that init copies out when the program exits with 0 (compile steps);
     at most `artifact_max_bytes`. `environment`: that of all such runs; `variables`: more of it, for this run alone,
     with other names. A pre-warmed run gets them with its files.
@@ -112,6 +134,8 @@ class JailSpec:
     variables: tuple[tuple[str, str], ...] = ()
     stdin: bytes = b""
     files: tuple[GuestFile, ...] = ()
+    inputs: tuple[InputFile, ...] = ()
+    inputs_folder: str = ""
     artifact: str | None = None
     artifact_max_bytes: int = 0
     family: FilterFamily = FilterFamily.NATIVE

@@ -6,6 +6,7 @@ Each wrapper names its manual page, and raises `JailError(step, target, errno)` 
 import ctypes
 import os
 import platform
+from collections.abc import Mapping
 
 from sandbox_runtime.jail.errors import JailError
 
@@ -17,8 +18,17 @@ _libc_with_lock.syscall.restype = ctypes.c_long
 _libc.syscall.restype = ctypes.c_long
 
 _NUMBERS = {
-    "x86_64": {"clone": 56, "pivot_root": 155, "openat2": 437, "mount_setattr": 442},
-    "aarch64": {"clone": 220, "pivot_root": 41, "openat2": 437, "mount_setattr": 442},
+    "x86_64": {"clone": 56, "pivot_root": 155},
+    "aarch64": {"clone": 220, "pivot_root": 41},
+}
+# Newer calls have the same number on both.
+_COMMON_NUMBERS = {
+    "move_mount": 429,
+    "fsopen": 430,
+    "fsconfig": 431,
+    "fsmount": 432,
+    "openat2": 437,
+    "mount_setattr": 442,
 }
 
 CLONE_PIDFD = 0x00001000
@@ -44,7 +54,7 @@ _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x02, 0x04, 0x0
 def _number(name: str) -> int:
     machine = platform.machine()
     try:
-        return _NUMBERS[machine][name]
+        return _COMMON_NUMBERS.get(name) or _NUMBERS[machine][name]
     except KeyError as error:
         raise JailError("find system call", f"{name} on {machine}", hint="x86-64 and arm64 are supported") from error
 
@@ -97,6 +107,32 @@ def restrict_tree(target: str, flags: int) -> None:
         ctypes.c_ulong(ctypes.sizeof(attributes)),
     )
     _check(result, "restrict mounts", target)
+
+
+def make_mount(kind: str, options: Mapping[str, str], flags: int) -> int:
+    """Make a mount that is nowhere attached: fsopen(2), fsconfig(2), fsmount(2). Returns its descriptor.
+
+    `flags`: those of `restrict_tree`. An option has at most 255 characters.
+    """
+    long = ctypes.c_long
+    close_on_exec, set_string, create = long(1), long(1), long(6)
+    made = _libc.syscall(long(_number("fsopen")), kind.encode(), close_on_exec)
+    context = long(_check(made, "open file system", kind))
+    try:
+        for name, value in options.items():
+            done = _libc.syscall(long(_number("fsconfig")), context, set_string, name.encode(), value.encode(), long(0))
+            _check(done, "set mount option", name)
+        _check(_libc.syscall(long(_number("fsconfig")), context, create, None, None, long(0)), "make file system", kind)
+        return _check(_libc.syscall(long(_number("fsmount")), context, close_on_exec, long(flags)), "mount", kind)
+    finally:
+        os.close(context.value)
+
+
+def attach_mount(mount_fd: int, target: str) -> None:
+    """Attach a mount of `make_mount` to a directory, move_mount(2)."""
+    here, of_empty_path = ctypes.c_long(-100), ctypes.c_long(4)  # AT_FDCWD, MOVE_MOUNT_F_EMPTY_PATH
+    number, fd = ctypes.c_long(_number("move_mount")), ctypes.c_long(mount_fd)
+    _check(_libc.syscall(number, fd, b"", here, target.encode(), of_empty_path), "attach mount", target)
 
 
 def unmount_lazily(target: str) -> None:

@@ -3,13 +3,15 @@
 from collections import Counter, deque
 from dataclasses import replace
 
-from sandbox_runtime.jail import JailSpec, Outcome, Slot
+from sandbox_runtime.jail import InputFile, JailSpec, Outcome, Slot
 from sandbox_runtime.prewarm.waiting_pool import WaitingPool
 
 # Requests whose first steps we count. A step that is not pre-warmed takes about three times as long to set up.
 REMEMBERED = 8
 # Stands for the net namespace of any run with network. Such a run cannot be pre-warmed: its namespace is made for it.
 _WITH_NETWORK = -1
+# Stands for the files of any request. Such a run cannot be pre-warmed either: root places them.
+_ANY = (InputFile("", 0),)
 
 
 class PrewarmedSlot:
@@ -43,6 +45,8 @@ class PrewarmedSlot:
             first_step = replace(
                 spec,
                 files=(),
+                inputs=_ANY if spec.inputs else (),
+                inputs_folder="",
                 variables=(),
                 stdin=b"",
                 waiting=None,
@@ -60,12 +64,12 @@ class PrewarmedSlot:
     def prewarm(self, spec: JailSpec) -> None:
         """As `Slot.prewarm`, for the most frequent first step of the last REMEMBERED requests; `spec` before any.
 
-        Does nothing if that is a run with network. Raises JailError.
+        Does nothing if that is a run with network or files. Raises JailError.
         """
         self._is_begun = False
         counts = Counter(self._first_steps)
         chosen = max(reversed(self._first_steps), key=counts.__getitem__, default=spec)
-        if chosen.net_namespace is None:
+        if chosen.net_namespace is None and not chosen.inputs:
             self._slot.prewarm(chosen)
 
     def close(self) -> None:

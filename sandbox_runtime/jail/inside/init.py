@@ -109,6 +109,7 @@ def _close_guest_descriptors(descriptors: RunDescriptors) -> None:
         *descriptors.init_entries,
         *descriptors.program_entries,
         *descriptors.command_socket,
+        *descriptors.inputs_folder,
     ):
         if fd != streams.artifact:
             os.close(fd)

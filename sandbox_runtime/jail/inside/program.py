@@ -125,6 +125,14 @@ def _start(request: RunRequest, variables: Variables, fork: PythonFork | None, s
         fork.run()
 
 
+def _enter_all_groups(descriptors: RunDescriptors) -> str:
+    """Return the groups as /proc shows them before the cgroup namespace hides their paths."""
+    enter_groups(descriptors.program_entries)
+    groups = measure.read_text("/proc/self/cgroup")
+    os.unshare(os.CLONE_NEWCGROUP)
+    return groups
+
+
 def become_program(
     request: RunRequest,
     descriptors: RunDescriptors,
@@ -135,10 +143,10 @@ def become_program(
     """Become the guest. Never returns. Reports a failure on the status socket, and the supervisor raises JailError."""
     step, status, variables = "enter groups", descriptors.status, request.variables
     try:
-        enter_groups(descriptors.program_entries)
-        groups = measure.read_text("/proc/self/cgroup")
-        step = "unshare cgroup namespace"
-        os.unshare(os.CLONE_NEWCGROUP)
+        groups = _enter_all_groups(descriptors)
+        if request.inputs:
+            step = "place the files"
+            placement.place_inputs(request, descriptors, terms.uid, is_mounted=not terms.in_user_namespace)
         step = "set up the process"
         os.setsid()
         status = _take_descriptors(descriptors, is_prewarmed=request.is_prewarmed)
@@ -159,7 +167,7 @@ def become_program(
         controls = evidence.controls(measure.measure(request.limits, groups), terms)
         if not request.is_prewarmed:
             _confirm(controls, terms.required_controls)
-        if fork is not None and not fork.matches(request.argv, request.environment):
+        if fork is not None and not fork.matches(request.argv, request.environment, request.inputs):
             fork = None
         if fork is not None:
             step = "get the interpreter ready"

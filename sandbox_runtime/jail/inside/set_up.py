@@ -26,6 +26,8 @@ def set_up(request: RunRequest, descriptors: RunDescriptors, terms: Terms) -> No
     socket.sethostname(_HOSTNAME)
     # A tmpfs is filled by whole pages.
     placed_bytes = sum(size + mmap.PAGESIZE for _, size, _ in request.files)
+    # The memory limit bounds those of a request, not the size of the file system.
+    placed_bytes += sum(size + mmap.PAGESIZE for _, size, _, _ in request.inputs)
     mounts.mount_private(request.limits.memory_bytes, placed_bytes)
     if terms.in_user_namespace:
         _send_mounts(descriptors.status)

@@ -20,7 +20,7 @@ from operator import attrgetter
 from typing import Any
 
 from sandbox_runtime.jail.errors import JailError, JailTimeoutError
-from sandbox_runtime.jail.spec import GuestFile, Limits
+from sandbox_runtime.jail.spec import GuestFile, InputFile, Limits
 
 START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # the second one: init copies out the artifact
 START_NETWORK_RUN = b"run, network"  # the last descriptor is the net namespace of the run
@@ -41,6 +41,8 @@ FAILURES = (JailError, OSError, ValueError, TypeError, LookupError, EOFError)
 
 FilesTable = tuple[tuple[str, int, bool], ...]
 """(name, size in the files descriptor, executable) of each."""
+InputsTable = tuple[tuple[str, int, bool, str], ...]
+"""(path, size, read-only, SHA-256) of each; without a SHA-256 its bytes follow the files in the files descriptor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class RunRequest:
     environment: tuple[tuple[str, str], ...]
     variables: tuple[tuple[str, str], ...]
     files: FilesTable
+    inputs: InputsTable
+    has_inputs_folder: bool
     artifact: str | None
     artifact_max_bytes: int
     init_entries: int  # number of descriptors, after the run's own, through which init enters its groups
@@ -88,6 +92,14 @@ def files_table(files: Sequence[GuestFile]) -> FilesTable:
     return tuple((file.name, len(file.content), file.executable) for file in files)
 
 
+def inputs_table(inputs: Sequence[InputFile]) -> InputsTable:
+    """Build the table of a request's files. Raises JailError for a path that leaves the working directory."""
+    for file in inputs:
+        if {"", ".", ".."}.intersection(file.path.split("/")) or "\0" in file.path or "/" in file.sha256:
+            raise JailError("place file", ascii(file.path), hint="a path is relative, and has no part . or ..")
+    return tuple((file.path, file.size, file.read_only, file.sha256) for file in inputs)
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
     """Descriptors of a run's input and output. `files` holds all files, one after the other."""
@@ -105,24 +117,37 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class RunDescriptors:
-    """Open descriptors of one run and of its groups. `command_socket`: empty, or the socket of its waiting command."""
+    """Open descriptors of one run and of its groups.
+
+    `command_socket`: empty, or the socket of its waiting command. `inputs_folder`: empty, or the folder with the files
+    of the request: a detached mount, or for an ordinary user the folder itself.
+    """
 
     status: int
     streams: Streams
     init_entries: tuple[int, ...] = ()
     program_entries: tuple[int, ...] = ()
     command_socket: tuple[int, ...] = ()
+    inputs_folder: tuple[int, ...] = ()
 
     @classmethod
     def received(cls, request: RunRequest, fds: list[int]) -> "RunDescriptors":
         """Name the descriptors that came with the start message. Raises JailError when some are missing."""
         entries_end = _OWN_FDS + request.init_entries + request.program_entries
-        is_command = int(request.is_waiting_command)
-        if len(fds) != entries_end + is_command:
-            raise JailError("receive descriptors", hint=f"got {len(fds)}, expected {entries_end + is_command}")
+        command_end = entries_end + request.is_waiting_command
+        expected = command_end + request.has_inputs_folder
+        if len(fds) != expected:
+            raise JailError("receive descriptors", hint=f"got {len(fds)}, expected {expected}")
         (status, *streams), entries = fds[:_OWN_FDS], fds[_OWN_FDS:entries_end]
         init_entries, program_entries = entries[: request.init_entries], entries[request.init_entries :]
-        return cls(status, Streams(*streams), tuple(init_entries), tuple(program_entries), tuple(fds[entries_end:]))
+        return cls(
+            status,
+            Streams(*streams),
+            tuple(init_entries),
+            tuple(program_entries),
+            tuple(fds[entries_end:command_end]),
+            tuple(fds[command_end:]),
+        )
 
 
 def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> None:

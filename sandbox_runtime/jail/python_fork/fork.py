@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Self
 
+from sandbox_runtime.jail.protocol.wire import InputsTable
 from sandbox_runtime.jail.python_fork.main_script import MainScript
 from sandbox_runtime.jail.python_fork.shared_pages import keep_shared
 from sandbox_runtime.jail.python_fork.warm_start import WarmStart
@@ -35,9 +36,16 @@ class PythonFork:
         if number == _SETTLED_AFTER:
             self._collapse()
 
-    def matches(self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> bool:
-        """Whether a run of this command may be a fork of the template."""
-        return self._warm.matches(argv, environment)
+    def matches(
+        self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...], inputs: InputsTable = ()
+    ) -> bool:
+        """Whether a run of this command may be a fork of the template.
+
+        Not with a module of its own whose name the template has loaded, such as queue.py: the script would get ours.
+        """
+        if not self._warm.matches(argv, environment):
+            return False
+        return not any(self._script.has_loaded(path) for path, *_ in inputs)
 
     def with_variables(self, variables: Sequence[tuple[str, str]]) -> Self | None:
         """In the run's process: add to its environment. None: it must start by exec, with these variables."""

@@ -33,6 +33,7 @@ def work(count):
 text = " ".join(str(n) for n in [work(5), math.sqrt(4)]) + f"{3:.2f}"
 """
 _WARMING_ROUNDS = 20
+_MODULE_SUFFIXES = ("py", "pyc", "so")
 _SHORT_SCRIPT = "text = str(len([1, 2])) + f'{3:.2f}'\n"
 
 
@@ -67,6 +68,12 @@ class MainScript:
         # The script's `__main__` must come after all inherited modules: see `script_end`.
         self._main = sys.modules.pop("__main__")
         self._inherited = dict(sys.modules)
+
+    def has_loaded(self, path: str) -> bool:
+        """Whether a file beside the script, or in a folder beside it, hides behind a module that is loaded already."""
+        name, _, rest = path.partition("/")
+        stem, _, suffix = name.partition(".")
+        return (bool(rest) or suffix.endswith(_MODULE_SUFFIXES)) and stem in self._inherited
 
     def get_ready(self, *, is_prewarmed: bool) -> None:
         """Make this process equal to a freshly started interpreter. `is_prewarmed`: no client waits yet.

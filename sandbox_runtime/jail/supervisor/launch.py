@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack, closing, suppress
 
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
+from sandbox_runtime.jail.controls.inputs_mount import open_inputs
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.wire import (
     DONT_WAIT,
@@ -18,6 +19,7 @@ from sandbox_runtime.jail.protocol.wire import (
     START_RUN,
     RunRequest,
     files_table,
+    inputs_table,
     receive,
     send,
 )
@@ -42,6 +44,8 @@ def request_of(spec: JailSpec, groups: SlotGroups, *, is_prewarmed: bool) -> Run
         environment=spec.environment,
         variables=() if is_prewarmed else spec.variables,
         files=() if is_prewarmed else files_table(spec.files),
+        inputs=() if is_prewarmed else inputs_table(spec.inputs),
+        has_inputs_folder=not is_prewarmed and bool(spec.inputs_folder),
         limits=spec.limits,
         artifact=spec.artifact,
         artifact_max_bytes=spec.artifact_max_bytes,
@@ -113,6 +117,9 @@ class Launch:
                 if is_prewarmed and spec.waiting is not None:
                     self._command_socket, command_socket = _socket_pair(ours, theirs)
                     fds.append(command_socket)
+                if spec.inputs_folder and not is_prewarmed:
+                    fds.append(open_inputs(spec.inputs_folder))
+                    theirs.callback(os.close, fds[-1])
             except OSError as error:
                 raise JailError("open descriptors", errno=error.errno or 0) from error
             # The groups keep their own descriptors open; these are not ours to close.
@@ -138,7 +145,8 @@ class Launch:
         A waiting command is under all limits from its start, also the file size limit.
         """
         limits = spec.limits
-        if spec.pipes is not None or spec.net_namespace is not None:  # it has other streams and another namespace
+        # It has other streams, another namespace, and no right to make files that belong to root.
+        if spec.pipes is not None or spec.net_namespace is not None or spec.inputs:
             return False
         if self._command_socket is not None and spec.variables:  # it was started without them
             return False

@@ -87,7 +87,8 @@ class RunIO:
                 for capture in self.captures:
                     capture.forbid_opening()
             _fill(self._stdin, [spec.stdin])
-            _fill(self._files, [file.content for file in spec.files])
+            inputs = [file.content for file in spec.inputs if file.content is not None]
+            _fill(self._files, [*(file.content for file in spec.files), *inputs])
         except OSError as error:
             raise JailError("fill descriptors", errno=error.errno or 0) from error
 
