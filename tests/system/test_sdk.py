@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
+from tests.system.pages import blocks
 
 VERSIONS = sorted(lock.stem for lock in (Path(__file__).parent / "sdk").glob("*.txt"))
 
@@ -28,24 +29,39 @@ def networked_id(stack: LocalStack) -> str:
         return str(client.post("/api/submit", params={"wait": "true"}, json=body).json()["id"])
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_published_sdk_works_unmodified(stack: LocalStack, networked_id: str, version: str) -> None:
-    package = ROOT / ".sdk" / version
-    assert (package / f"rustbox-{version}.dist-info").is_dir(), "run `make system`"
-    finished = subprocess.run(
-        [sys.executable, Path(__file__).parent / "sdk_client.py", stack.url, API_KEY, networked_id],
+def run_with_sdk(version: str, program: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with one version of the SDK, which reaches this machine alone."""
+    return subprocess.run(
+        [sys.executable, program, *args],
         env={
-            "PYTHONPATH": str(package),
+            "PYTHONPATH": str(ROOT / ".sdk" / version),
             "PATH": os.environ["PATH"],
             # On a server error these versions go on to their vendor's service: that shall fail, not answer.
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1",
+            **environment,
         },
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def test_the_program_of_the_api_guide_runs_with_the_newest_version(stack: LocalStack, tmp_path: Path) -> None:
+    (program,) = blocks("docs/api.md", "python")
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    finished = run_with_sdk(VERSIONS[-1], path, RUSTBOX_URL=stack.url, RUSTBOX_API_KEY=API_KEY)
+    assert (finished.stdout, finished.stderr) == ("AC 42\n\n", "")
+    assert f"rustbox=={VERSIONS[-1]}" in (ROOT / "docs/api.md").read_text()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_published_sdk_works_unmodified(stack: LocalStack, networked_id: str, version: str) -> None:
+    package = ROOT / ".sdk" / version
+    assert (package / f"rustbox-{version}.dist-info").is_dir(), "run `make system`"
+    finished = run_with_sdk(version, Path(__file__).parent / "sdk_client.py", stack.url, API_KEY, networked_id)
     assert finished.returncode == 0, finished.stderr
     answers = json.loads(finished.stdout)
     # 0.1 and 0.2 read the flat fields, 0.3 and 0.4 the nested ones.
