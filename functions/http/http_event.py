@@ -22,9 +22,13 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 
 
 class HttpEvent(APIGatewayProxyEventV2):
-    """One request. `rate_limit_headers` returns the RateLimit headers; None without a valid key."""
+    """One request. `rate_limit_headers` returns the RateLimit headers; None without a valid key.
+
+    `known_parameters`: the names of the route's query parameters.
+    """
 
     rate_limit_headers: Callable[[], Mapping[str, str]] | None = None
+    known_parameters: frozenset[str] = frozenset()
 
     @property
     def path(self) -> str:

@@ -1,11 +1,13 @@
 """Check query parameters, path parameters and headers. All functions raise BadRequestError."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Literal
 
 from functions.clock import from_rfc3339
-from functions.errors import BadRequestError
+from functions.errors import MAX_PROBLEMS, BadRequestError
+from functions.http.spelling import intended_name
 
 LONG_POLL_MAX_SECS = 20
 SUBMIT_MAX_SECS = 28
@@ -20,6 +22,13 @@ _NUMBER = re.compile(r"[0-9]{1,3}")
 _LATEST_MS = from_rfc3339("9999-12-31T00:00:00Z")
 
 type Parameters = Mapping[str, str]
+
+
+def refuse_misspelt(parameters: Parameters, known: Collection[str]) -> None:
+    """Refuse a name that misspells a known one, as `wiat` does `wait`. Other unknown names are ignored."""
+    for name in islice(parameters, MAX_PROBLEMS) if known else ():
+        if (intended := intended_name(name, known)) is not None:
+            raise BadRequestError(f"There is no query parameter {name}. Did you mean {intended}?")
 
 
 def uuid(text: str) -> str:

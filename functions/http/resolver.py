@@ -90,8 +90,11 @@ class Resolver(APIGatewayHttpResolver):
         return answer
 
     def _server[Part](self, route: Route[Part], part: Callable[[], Part]) -> Callable[..., Response[Any]]:
+        known = frozenset(each["name"] for each in route.parameters if each["in"] == "query")
+
         def serve(**variables: str) -> Response[Any]:
             self._log.thread_safe_append_keys(route=route.key)  # the gateway's own log has the route of the template
+            self._event.known_parameters = known
             return route.serve(part(), self, *variables.values())
 
         return serve

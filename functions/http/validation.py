@@ -1,17 +1,15 @@
 """Check a JSON body against a model. The fields of a 422 name the problems in our own sentences, never the input."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from functions.errors import MAX_PROBLEMS, BadRequestError, FieldProblem, InvalidFieldsError
+from functions.http.spelling import intended_name
 from functions.http.strict_json import read_json
 
 _SHOWN_NAME_CHARS = 64
-_SIMILARITY = 0.8
-"""difflib's ratio from which a name counts as misspelt: `stdinn`, `std_in` and `codes` do, `lang` does not."""
 _SENTENCES = {
     "missing": "This field is required.",
     "string_type": "Must be a string.",
@@ -99,8 +97,8 @@ def unknown_fields(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[str
 def _misspelt(model: type[BaseModel], body: Mapping[str, Any]) -> Iterable[FieldProblem]:
     known = tuple(model.model_fields)
     for name in unknown_fields(model, body):
-        for meant in get_close_matches(name.lower(), known, 1, _SIMILARITY):
-            yield FieldProblem(name, f"There is no such field. Did you mean {meant}?")
+        if (intended := intended_name(name, known)) is not None:
+            yield FieldProblem(name, f"There is no such field. Did you mean {intended}?")
 
 
 def _sentence(item: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from functions.errors import UnauthorizedError
+from functions.http.parameters import refuse_misspelt
 from functions.projects.rate_limit_headers import rates
 from functions.projects.store import KeyProblem
 
@@ -28,11 +29,13 @@ def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:
     """Return the project of the X-API-Key header.
 
     Raises UnauthorizedError. Only a client with a whole key that was valid once gets the reason why it no longer is.
+    Raises BadRequestError for a misspelt query parameter: its answer has the RateLimit headers of the project too.
     """
     project = projects.find_key(event.headers.get("x-api-key") or "")
     if isinstance(project, KeyProblem):
         raise UnauthorizedError(_REASONS[project])
     event.rate_limit_headers = lambda: rates().headers(project)
+    refuse_misspelt(event.query_string_parameters, event.known_parameters)
     return project
 
 
