@@ -18,6 +18,15 @@ CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
     ),
     Route(
         "GET",
+        "/favicon.ico",
+        ConsoleRoutes.icon,
+        "getIcon",
+        "The icon of the console",
+        {200: ("SVG.", (TYPES[".svg"],)), 429: THROTTLED, 500: FAILED},
+        security=None,
+    ),
+    Route(
+        "GET",
         "/console/{version}/{name}",
         ConsoleRoutes.file,
         "getConsoleFile",

@@ -12,6 +12,7 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent / "static"
 PAGE: Final = "index.html"
+ICON: Final = "icon.svg"
 TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",

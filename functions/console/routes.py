@@ -20,6 +20,7 @@ POLICY = (
 """No inline script or style, no other host, and no HTML from a string."""
 _SAFE = {"content-security-policy": POLICY, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 _PAGE_HEADERS = {**_SAFE, "cache-control": "no-cache", "cross-origin-opener-policy": "same-origin"}
+_ICON_HEADERS = {**_SAFE, "cache-control": "public, max-age=86400"}
 _FILE_HEADERS = {**_SAFE, "cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
 
 
@@ -30,6 +31,11 @@ class ConsoleRoutes:
         """Answer with the page."""
         body = files.page(app.current_event.raw_path).decode()
         return Response(status_code=200, content_type="text/html; charset=utf-8", headers=_PAGE_HEADERS, body=body)
+
+    def icon(self, _app: Resolver) -> Response[str]:
+        """Answer with the icon, for browsers that show another page of this host."""
+        text = (files.FOLDER / files.ICON).read_text("utf-8")
+        return Response(status_code=200, content_type=files.TYPES[".svg"], headers=_ICON_HEADERS, body=text)
 
     def file(self, app: Resolver, version: str, name: str) -> Response[bytes] | Response[str]:
         """Answer with one file, compressed for clients that accept gzip. Raises NotFoundError."""

@@ -1,5 +1,6 @@
 import base64
 import json
+import re
 import zlib
 from typing import Any
 
@@ -537,6 +538,36 @@ def test_the_reference_is_a_page_for_everybody_that_may_run_nothing(aws: Aws) ->
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert b"/api/submit" in answer.raw
+
+
+def test_the_document_is_also_where_tools_look_for_it(aws: Aws) -> None:
+    assert get(None, "/openapi.json").json == get(None, "/api/openapi.json").json
+
+
+def test_the_overview_for_language_models_names_paths_that_exist(aws: Aws) -> None:
+    answer = get(None, "/llms.txt")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    named = re.findall(r"`(?:GET|POST) (/api/[a-z]+(?:/{id})?)", answer.raw.decode())
+    assert len(named) == 5
+    assert set(named) <= get(None, "/openapi.json").json["paths"].keys()
+    linked = [link.partition("?")[0] for link in re.findall(r"\]\((.*?)\)", answer.raw.decode())]
+    assert [get(None, f"/{link}").status for link in linked] == [200, 200, 200]
+
+
+def test_the_icon_is_where_browsers_look_for_it(aws: Aws) -> None:
+    answer = get(None, "/favicon.ico")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert answer.raw.startswith(b"<svg")
+
+
+def test_a_misspelt_query_parameter_is_refused_and_an_unknown_one_is_ignored(
+    store: SubmissionStore, project_key: str
+) -> None:
+    put(store, idempotency_pk=idempotency_pk(PROJECT_ID, "key"))
+    answer = get(project_key, PATHS[0], query={"wiat": "true"})
+    assert (answer.status, answer.json["error"]) == (400, "bad_request")
+    assert answer.json["message"] == "There is no query parameter wiat. Did you mean wait?"
+    assert get(project_key, PATHS[0], query={"utm_source": "x"}).status == 200
 
 
 def test_another_projects_key_sees_nothing_of_ones_own(aws: Aws, store: SubmissionStore, project_key: str) -> None:
