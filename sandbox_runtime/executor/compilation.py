@@ -1,13 +1,13 @@
 """The compile step: the program of the cache, or a new one."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compile_cache import CachedProgram, CompileCache
 from sandbox_runtime.executor.step_runs import StepRuns
-from sandbox_runtime.jail.spec import GuestFile, Outcome
+from sandbox_runtime.jail.spec import GuestFile, InputFile, JailSpec, Outcome
 from sandbox_runtime.languages import Compile, Language, compile_spec, without_paths
 
 WARNINGS_MAX_BYTES = 16_384
@@ -29,6 +29,22 @@ class Compiled:
     usec: int
 
 
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files of a request, the folder of those that are not in the message, and its options of the compiler."""
+
+    files: tuple[InputFile, ...] = ()
+    folder: str = ""
+    options: tuple[str, ...] = ()
+
+    def folder_for(self, spec: JailSpec) -> JailSpec:
+        """Give a step the folder."""
+        return replace(spec, inputs_folder=self.folder) if self.folder else spec
+
+
+NO_INPUTS = Inputs()
+
+
 def compile_program(
     step_runs: StepRuns,
     language: Language,
@@ -38,14 +54,16 @@ def compile_program(
     project_id: str,
     *,
     files: tuple[GuestFile, ...] = (),
+    inputs: Inputs = NO_INPUTS,
 ) -> Compiled:
     """Compile a source, with `files` beside it, or take the program from the cache.
 
     Raises JailError and ExecutionCancelledError.
     """
-    spec = compile_spec(language, step, code, files)
+    spec = compile_spec(language, step, code, files, inputs.files, inputs.options)
     begun_ns = time.monotonic_ns()
     key = cache.key(project_id, language.name, spec)
+    spec = inputs.folder_for(spec)
     cached = cache.find(key)
     if cached is not None:
         return Compiled(cached.artifact, cached.warnings, None, None, (time.monotonic_ns() - begun_ns) // 1000)

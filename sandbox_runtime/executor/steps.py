@@ -9,6 +9,7 @@ from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.masking import masked
 from sandbox_runtime.executor.networking import Networks, run_in_network, with_network
+from sandbox_runtime.executor.request_inputs import checked_inputs
 from sandbox_runtime.executor.step_runs import Jail, StepRuns
 from sandbox_runtime.jail.spec import Limits, Outcome
 from sandbox_runtime.languages import Language, run_spec
@@ -37,12 +38,15 @@ def execute(
     cancel_fd: int | None = None,
     compile_cache: CompileCache = NO_CACHE,
     networks: Networks | None = None,
+    inputs_folder: str = "",
 ) -> ExecutionCompleted:
     """Run a request and classify its outcome. The output is inline. `compile_cache` may replace the compile step.
 
-    Raises LimitRefusedError, ExecutionCancelledError, and JailError or NetworkError (run the request again).
+    `inputs_folder`: with the stored files of the request, see `JailSpec`. Raises RequestRefusedError,
+    ExecutionCancelledError, and JailError or NetworkError (run the request again).
     """
     limits = limits_of(request, language)
+    inputs = checked_inputs(request, language, inputs_folder)
     step_runs = StepRuns(jail, cancel_fd)
     compiled: Outcome | None = None
     artifact: bytes | None = None
@@ -50,7 +54,7 @@ def execute(
     warnings = b""
     if language.compile is not None:
         program = compile_program(
-            step_runs, language, language.compile, request.code, compile_cache, request.project_id
+            step_runs, language, language.compile, request.code, compile_cache, request.project_id, inputs=inputs
         )
         compiled, artifact, compile_usec = program.outcome, program.artifact, program.usec
         if artifact is None and compiled is not None and program.found is not None:
@@ -58,8 +62,16 @@ def execute(
             return _measured(request, node_id, started_at, program.found, streams, (compiled,), compile_usec)
         warnings = program.diagnostics
     variables = request.environment or {}
-    spec = run_spec(language, request.code, artifact, limits=limits, stdin=request.stdin, variables=variables)
-    ran, found, used = run_in_network(step_runs, spec, request, networks)
+    spec = run_spec(
+        language,
+        request.code,
+        artifact,
+        limits=limits,
+        stdin=request.stdin,
+        variables=variables,
+        inputs=inputs.files,
+    )
+    ran, found, used = run_in_network(step_runs, inputs.folder_for(spec), request, networks)
     outcomes = (ran,) if compiled is None else (compiled, ran)
     secrets = [variables[name] for name in request.secret_names or () if name in variables]
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)

@@ -11,6 +11,7 @@ from threading import Lock
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import CompileCache, Jail, report
 from sandbox_runtime.executor.compilation import compile_program
+from sandbox_runtime.executor.request_inputs import checked_inputs
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
@@ -46,6 +47,7 @@ class Setting:
     """The parts of a runner that judge runs need.
 
     `cancel_fd`: becomes readable to stop a run. `interactor_slot`: lends a second slot, for interactors.
+    `inputs_folder`: with the stored files of the request, see `JailSpec`.
     """
 
     node_id: str
@@ -54,6 +56,7 @@ class Setting:
     cancel_fd: int | None
     store: Store
     interactor_slot: LendSlot
+    inputs_folder: str = ""
 
 
 class JudgeRun:
@@ -62,13 +65,14 @@ class JudgeRun:
     A case that met a time limit, or a failure of the judge, beside another case is judged again alone. From then on no
     cases are judged side by side: two busy cores may share their caches, and a verdict must not depend on that.
 
-    Raises LimitRefusedError.
+    Raises RequestRefusedError.
     """
 
     def __init__(self, request: JudgeRequested, judging: Judging, setting: Setting, started_at: datetime) -> None:
         self.request = request
         self._judging, self._setting, self._started_at = judging, setting, started_at
         self._language = language = setting.languages[request.language]
+        self._inputs = checked_inputs(request, language, setting.inputs_folder)
         self._limits = tuple(_limits(request, case, language) for case in judging.cases)
         self._order = CaseOrder(judging)
         self._secs_left = ALL_CASES_SECS
@@ -135,7 +139,13 @@ class JudgeRun:
         if language.compile is None:
             return
         compiled = compile_program(
-            step_runs, language, language.compile, request.code, self._setting.compile_cache, request.project_id
+            step_runs,
+            language,
+            language.compile,
+            request.code,
+            self._setting.compile_cache,
+            request.project_id,
+            inputs=self._inputs,
         )
         self._artifact, self._is_compiled = compiled.artifact, True
         outcome, found = compiled.outcome, compiled.found
@@ -170,7 +180,9 @@ class JudgeRun:
             limits=self._limits[index],
             stdin=case.stdin,
             args=case.args,
+            inputs=self._inputs.files,
         )
+        spec = self._inputs.folder_for(spec)
         if checker is not None and self._judging.checkers[case.checker].kind == "interactor":
             self._interact(step_runs, index, spec, checker)
             return

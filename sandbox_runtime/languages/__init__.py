@@ -2,11 +2,12 @@
 
 from sandbox_runtime.languages.all_languages import LANGUAGES, binds, for_file, present, version
 from sandbox_runtime.languages.diagnostics import without_paths
-from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, Tool
+from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, RequestRefusedError, Tool
 from sandbox_runtime.languages.forking import fork_problem, tried_warm_start
 from sandbox_runtime.languages.init_build import init_program
 from sandbox_runtime.languages.offering import examine, offered
 from sandbox_runtime.languages.preparation import PreparationError, files_so_far, is_prepared, prepare
+from sandbox_runtime.languages.requested.input_files import refuse_unfit
 from sandbox_runtime.languages.specs import (
     DEFAULT_PROFILE,
     compile_spec,
@@ -27,6 +28,7 @@ __all__ = [
     "LimitRefusedError",
     "PreparationError",
     "Profile",
+    "RequestRefusedError",
     "Tool",
     "binds",
     "compile_spec",
@@ -40,6 +42,7 @@ __all__ = [
     "prepare",
     "present",
     "prewarm_spec",
+    "refuse_unfit",
     "run_spec",
     "toolchain_digest",
     "tried_warm_start",

@@ -5,6 +5,7 @@ from pathlib import Path
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.gcc import direct as direct_gcc
 from sandbox_runtime.languages.gcc.linker import MOLD
+from sandbox_runtime.languages.gcc.several_sources import with_options
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
 COMPILER = "/usr/bin/gcc"
@@ -12,6 +13,10 @@ COMPILER = "/usr/bin/gcc"
 _DIRECTORY = "/opt/rustbox/c"
 _SOURCE = "solution.c"
 _COMMAND = (COMPILER, "-std=gnu17", "-O2", "-DONLINE_JUDGE", "-o", "solution", _SOURCE, "-lm")
+
+
+def _with_options(sources: tuple[str, ...], options: tuple[str, ...]) -> tuple[str, ...]:
+    return with_options(_COMMAND, sources, options)
 
 
 def _prepare(directory: Path) -> None:
@@ -28,6 +33,9 @@ C = Language(
         argv=(f"{_DIRECTORY}/{direct_gcc.PROGRAM_NAME}", *_COMMAND),
         limits=compile_limits(memory_mb=512),
         artifact="solution",
+        with_options=_with_options,
+        source_suffixes=(".c",),
+        own_names=(direct_gcc.HEADERS_FILE,),
     ),
     run_argv=("/box/solution",),
     prepared=Prepared(

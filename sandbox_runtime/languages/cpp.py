@@ -7,16 +7,22 @@ from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.gcc import direct as direct_gcc
 from sandbox_runtime.languages.gcc.linker import MOLD, through_compiler
 from sandbox_runtime.languages.gcc.precompiled_headers import DIRECTORY, HEADER_SETS, cpp_names
+from sandbox_runtime.languages.gcc.several_sources import with_options
 from sandbox_runtime.languages.preparation import PreparationError, command
 from sandbox_runtime.languages.profiles import compile_limits, profiles
 
 COMPILER = "/usr/bin/g++"
 
-_SOURCE = "solution.cpp"
+_SUFFIX, _OTHER_SUFFIXES = ".cpp", (".cc", ".cxx")
+_SOURCE = f"solution{_SUFFIX}"
 _OPTIONS = ("-std=c++17", "-O2", "-DONLINE_JUDGE")
 _EARLY_SOURCE = Path(__file__).with_name("gcc") / "early_instantiation.c"
 _EARLY_LIBRARY, _LAST_HEADER = "early_instantiation.so", "instantiate.h"
 _COMMAND = (COMPILER, *_OPTIONS, *through_compiler(), "-o", "solution", _SOURCE)
+
+
+def _with_options(sources: tuple[str, ...], options: tuple[str, ...]) -> tuple[str, ...]:
+    return with_options(_COMMAND, sources, options)
 
 
 def _prepare(directory: Path) -> None:
@@ -60,7 +66,7 @@ def _confirm_usable(saved: Path) -> None:
 CPP = Language(
     name="cpp",
     file_name=_SOURCE,
-    other_suffixes=(".cc", ".cxx"),
+    other_suffixes=_OTHER_SUFFIXES,
     name_source=cpp_names,
     tools=(Tool(COMPILER),),
     # g++ alone cannot link anything without the C library's headers and start files.
@@ -69,6 +75,9 @@ CPP = Language(
         argv=(f"{DIRECTORY}/{direct_gcc.PROGRAM_NAME}", *_COMMAND),
         limits=compile_limits(memory_mb=512),
         artifact="solution",
+        with_options=_with_options,
+        source_suffixes=(_SUFFIX, *_OTHER_SUFFIXES),
+        own_names=(direct_gcc.HEADERS_FILE,),
     ),
     run_argv=("/box/solution",),
     prepared=Prepared(

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox_runtime.jail.spec import FilterFamily, GuestFile, Limits, WaitingCommand
-from sandbox_runtime.languages.limits import KIB, MIB, LimitRefusedError, Profile, choose_limits
+from sandbox_runtime.languages.requested.limits import (
+    KIB,
+    MIB,
+    LimitRefusedError,
+    Profile,
+    RequestRefusedError,
+    choose_limits,
+)
 
 __all__ = [
     "KIB",
@@ -19,6 +26,7 @@ __all__ = [
     "LimitRefusedError",
     "Prepared",
     "Profile",
+    "RequestRefusedError",
     "SourceNames",
     "Tool",
 ]
@@ -86,6 +94,9 @@ class Compile:
     """The compile step. It runs before the program in a jail of its own, and its result is one file, `artifact`.
 
     `waiting`: a command that does the same and can be started before there is a source.
+    `with_options(sources, options)`: the command with other sources and options of the compiler. `source_suffixes`: of
+    the files that are such sources; without `has_folders` only those beside the source. `own_names`: of other files
+    that the command makes.
     """
 
     argv: tuple[str, ...]
@@ -94,6 +105,14 @@ class Compile:
     artifact_max_bytes: int = 64 * MIB
     family: FilterFamily = FilterFamily.COMPILE
     waiting: WaitingCommand | None = None
+    with_options: Callable[[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] | None = None
+    source_suffixes: tuple[str, ...] = ()
+    has_folders: bool = True
+    own_names: tuple[str, ...] = ()
+
+    def is_source(self, path: str) -> bool:
+        """Whether a file of the request is compiled with the source."""
+        return path.endswith(self.source_suffixes) and (self.has_folders or "/" not in path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +154,12 @@ class Language:
     def source_names(self, code: bytes) -> SourceNames:
         """Return the names that this source must have."""
         return SourceNames(self.file_name) if self.name_source is None else self.name_source(code)
+
+    def own_names(self, code: bytes) -> set[str]:
+        """Return the names in the working directory that no file of a request may have."""
+        names = self.source_names(code)
+        made = set() if self.compile is None else {self.compile.artifact, *self.compile.own_names}
+        return {names.file, *(file.name for file in names.beside)} | made
 
     def toolchain_files(self, toolchains_dir: str) -> list[Path]:
         """The tools, and the files that match `warm_files`."""

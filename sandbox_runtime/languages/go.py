@@ -18,6 +18,7 @@ _GO = f"{_ROOT}/bin/go"
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 _TOOLS = f"{_ROOT}/pkg/tool/linux_{_ARCHITECTURE}"
 _LIBRARY = "/opt/rustbox/go"
+_SOURCE = "solution.go"
 # -dwarf=false: nobody reads the debug information, a third of the library.
 _LIST_OPTIONS = (
     "-deps",
@@ -31,12 +32,18 @@ _LIST_OPTIONS = (
 # -complete: the compiler, not the linker, reports a function without a body. -dwarf=false: `-s -w` would drop it.
 _BUILD = (
     f"{_TOOLS}/compile -o main.a -p main -trimpath '/box=>.' -complete -dwarf=false -c=2 -nolocalimports"
-    f" -importcfg {_LIBRARY}/importcfg.compile -pack ./solution.go"
+    f" -importcfg {_LIBRARY}/importcfg.compile -pack ./{_SOURCE}"
     # GOROOT is empty, as with `go build -trimpath`, so that programs contain no path of this host. GOGC=off saves 5 to
     # 10 % of the linker's CPU time; GOMEMLIMIT makes it collect well below the step's memory limit.
     f" && GOROOT= GOGC=off GOMEMLIMIT=600MiB exec {_TOOLS}/link -o solution -importcfg {_LIBRARY}/importcfg.link"
     " -buildmode=exe -s -w main.a"
 )
+
+
+def _with_options(sources: tuple[str, ...], options: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command for more files of package main. Tests are left out, as by `go build`."""
+    files = (f"./{path}" for path in (_SOURCE, *sources) if not path.endswith("_test.go"))
+    return ("/bin/sh", "-c", _BUILD.replace(f"./{_SOURCE}", '"$@"'), "sh", *options, *files)
 
 
 def _is_public(package: str) -> bool:
@@ -80,13 +87,17 @@ def _compile_library(directory: Path) -> None:
 
 GO = Language(
     name="go",
-    file_name="solution.go",
+    file_name=_SOURCE,
     family=FilterFamily.GO,
     tools=(Tool(_GO), Tool(f"{_TOOLS}/compile"), Tool(f"{_TOOLS}/link")),
     compile=Compile(
         argv=("/bin/sh", "-c", _BUILD),
         limits=compile_limits(processes=1024),
         artifact="solution",
+        with_options=_with_options,
+        source_suffixes=(".go",),
+        has_folders=False,
+        own_names=("main.a",),
     ),
     run_argv=("/box/solution",),
     prepared=Prepared(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from sandbox_runtime.jail.spec import Limits
-from sandbox_runtime.languages.limits import MIB, Profile
+from sandbox_runtime.languages.requested.limits import MIB, Profile
 
 OUTPUT_BYTES = 1 * MIB
 JUDGE_CEILING_CPU_SECS = 15

@@ -11,6 +11,29 @@ COMPILER = "/usr/bin/rustc"
 LINK_DRIVER = "/usr/bin/gcc"
 
 DIRECTORY = "/opt/rustbox/rust"
+_REST = (
+    "-C",
+    f"linker={DIRECTORY}/{direct_linker.NAME}",
+    *(part for option in through_compiler() for part in ("-C", f"link-arg={option}")),
+    # One thread of LLVM: splitting a program of this size takes a fifth more CPU time.
+    "-C",
+    "codegen-units=1",
+    # Debian's standard library adds 11 MB of debug information to every program.
+    "-C",
+    "strip=debuginfo",
+    "-o",
+    "solution",
+    "solution.rs",
+)
+
+
+def _with_options(_sources: tuple[str, ...], options: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command with other options. rustc refuses some options that come twice. It finds modules itself."""
+    has_level = any(option.startswith(("-O", "-Copt-level=")) for option in options)
+    has_edition = any(option.startswith("--edition=") for option in options)
+    level = () if has_level else ("-O",)
+    edition = () if has_edition else ("--edition", "2021")
+    return (COMPILER, *level, *edition, *options, *_REST)
 
 
 def _prepare(directory: Path) -> None:
@@ -22,25 +45,9 @@ RUST = Language(
     file_name="solution.rs",
     tools=(Tool(COMPILER), Tool(LINK_DRIVER)),
     compile=Compile(
-        argv=(
-            COMPILER,
-            "-O",
-            "--edition",
-            "2021",
-            "-C",
-            f"linker={DIRECTORY}/{direct_linker.NAME}",
-            *(part for option in through_compiler() for part in ("-C", f"link-arg={option}")),
-            # One thread of LLVM: splitting a program of this size takes a fifth more CPU time.
-            "-C",
-            "codegen-units=1",
-            # Debian's standard library adds 11 MB of debug information to every program.
-            "-C",
-            "strip=debuginfo",
-            "-o",
-            "solution",
-            "solution.rs",
-        ),
+        argv=(COMPILER, "-O", "--edition", "2021", *_REST),
         limits=compile_limits(),
+        with_options=_with_options,
         artifact="solution",
     ),
     run_argv=("/box/solution",),

@@ -1,28 +1,45 @@
 """Build the `JailSpec` of the compile step and of the run step of a program."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from sandbox_runtime.jail import WarmStart
-from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, WaitingCommand
+from sandbox_runtime.jail.spec import GuestFile, InputFile, JailSpec, Limits, WaitingCommand
 from sandbox_runtime.languages.entry import Compile, Language
 from sandbox_runtime.languages.preparation import prepared_path
+from sandbox_runtime.languages.requested.input_files import other_sources
 
 DEFAULT_PROFILE = "judge"
 
 
-def compile_spec(language: Language, step: Compile, code: bytes, files: tuple[GuestFile, ...] = ()) -> JailSpec:
-    """Build the compile step of a source, with `files` beside it."""
+def compile_spec(
+    language: Language,
+    step: Compile,
+    code: bytes,
+    files: tuple[GuestFile, ...] = (),
+    inputs: tuple[InputFile, ...] = (),
+    options: tuple[str, ...] = (),
+) -> JailSpec:
+    """Build the compile step of a source, with `files` and `inputs` beside it, and more options of the compiler.
+
+    Stored inputs are read-only here: the step ends with its result, so nobody needs a copy.
+    """
     names = language.source_names(code)
+    sources = other_sources(step, inputs)
+    argv = step.argv
+    if step.with_options is not None and (sources or options):
+        argv, names = step.with_options(sources, options), replace(names, beside=())
     return JailSpec(
-        argv=names.fill(step.argv),
+        argv=names.fill(argv),
         limits=step.limits,
         environment=language.guest_environment,
         files=(GuestFile(names.file, code), *names.beside, *files),
+        inputs=tuple(file if file.content is not None else replace(file, read_only=True) for file in inputs),
         artifact=step.artifact,
         artifact_max_bytes=step.artifact_max_bytes,
         family=step.family,
-        waiting=step.waiting,
+        waiting=None if inputs or options else step.waiting,
     )
 
 
@@ -58,6 +75,7 @@ def run_spec(
     variables: Mapping[str, str] = MappingProxyType({}),
     args: tuple[str, ...] = (),
     files: tuple[GuestFile, ...] = (),
+    inputs: tuple[InputFile, ...] = (),
 ) -> JailSpec:
     """Build the run step: of the compiled `artifact`, or of the source if the language is not compiled.
 
@@ -76,8 +94,9 @@ def run_spec(
         variables=tuple(item for item in variables.items() if item[0] not in own),
         stdin=stdin,
         files=(file, *files),
+        inputs=inputs,
         family=language.family,
-        waiting=None if args else language.waiting,
+        waiting=None if args or inputs else language.waiting,
     )
 
 

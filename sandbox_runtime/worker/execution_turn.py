@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sandbox_runtime.executor import ExecutionCancelledError, execute, not_run, slot_is_suspect
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.languages import LimitRefusedError
+from sandbox_runtime.languages import RequestRefusedError
 from sandbox_runtime.messages import Completed, ExecutionRequested
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.prewarm import PrewarmedSlot
@@ -53,7 +53,7 @@ class ExecutionTurn(Turns):
                 compile_cache=parts.compile_cache,
                 networks=parts.networks,
             )
-        except LimitRefusedError as error:
+        except RequestRefusedError as error:
             return self._correlated(not_run(request, parts.node_id, "ie_not_run", str(error))), True
         except ExecutionCancelledError:
             return NotRun.CANCELLED, slot.healthy

@@ -9,7 +9,7 @@ from threading import Lock
 from sandbox_runtime.executor import ExecutionCancelledError
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.judging import JudgeRun, Setting, not_judged
-from sandbox_runtime.languages import LimitRefusedError
+from sandbox_runtime.languages import RequestRefusedError
 from sandbox_runtime.messages import (
     CaseResult,
     Completed,
@@ -129,7 +129,7 @@ class JudgeTurns(Turns):
         except MessageInvalidError as error:
             _LOG.error("cases invalid", extra={**self._ids(), "field": error.field, "problem": error.problem})
             return not_judged(request, parts.node_id, "ie_not_run", "the request to run this submission was invalid")
-        except LimitRefusedError as error:
+        except RequestRefusedError as error:
             return not_judged(request, parts.node_id, "ie_not_run", str(error))
 
     def _judging(self) -> Judging:

@@ -4,7 +4,7 @@ import pytest
 
 from functions.messages import compile_args as rules_of_functions
 from functions.messages.languages import Language
-from sandbox_runtime.languages import compile_args
+from sandbox_runtime.languages.requested import compile_args
 
 OFFERED = {
     "c": ("-O0", "-O3", "-Og", "-std=c11", "-std=gnu23", "-DN", "-DN=", '-DN="a, b"', "-Wall", "-Wno-unused", "-lm"),

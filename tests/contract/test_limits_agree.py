@@ -4,7 +4,7 @@ import pytest
 
 from functions.messages.languages import LEAST_OPEN_FILES, Language, Profile, ceilings, default_wall_secs
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.languages import limits as limits_of_runner
+from sandbox_runtime.languages.requested import limits as limits_of_runner
 
 RUNNER = {language.name: language for language in LANGUAGES}
 CASES = [(language, profile) for language in Language for profile in Profile if language.value in RUNNER]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.executor.compile_key import compile_key
-from sandbox_runtime.jail.spec import FilterFamily, GuestFile, GuestPipes, JailSpec, Limits, WaitingCommand
+from sandbox_runtime.jail.spec import FilterFamily, GuestFile, GuestPipes, InputFile, JailSpec, Limits, WaitingCommand
 from sandbox_runtime.languages import LANGUAGES, compile_spec, toolchain_digest
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile, Language, Tool
@@ -29,12 +29,21 @@ CHANGES: dict[str, Any] = {
     "variables": (("A", "b"),),
     "stdin": b"x",
     "files": (GuestFile("solution.c", b"other"),),
+    "inputs": (InputFile("a.h", 1, content=b"x"),),
     "artifact": "other",
     "artifact_max_bytes": 1,
     "family": FilterFamily.NATIVE,
     "waiting": WaitingCommand(("/bin/true",), 0),
     "overtime_secs": 1.0,
 }
+
+INPUTS = (
+    InputFile("a.h", 1, content=b"y"),
+    InputFile("b.h", 1, content=b"x"),
+    InputFile("a.h", 1, read_only=True, content=b"x"),
+    InputFile("a.h", 1, sha256="0" * 64),
+    InputFile("a.h", 1, sha256="1" * 64),
+)
 
 
 def digest(project: str = "p", language: str = "c", toolchain: str = "t", step: JailSpec = STEP) -> bytes:
@@ -46,11 +55,12 @@ def test_the_same_step_of_a_project_has_the_same_key() -> None:
 
 
 def test_every_part_of_a_step_is_part_of_the_key() -> None:
-    # A compile step has neither.
-    assert CHANGES.keys() | {"pipes", "net_namespace"} == {field.name for field in fields(JailSpec)}
+    # A compile step has neither pipes nor a namespace. The names of the files in its folder are digests of their bytes.
+    assert CHANGES.keys() | {"pipes", "net_namespace", "inputs_folder"} == {field.name for field in fields(JailSpec)}
     assert all(compiling.pipes is None and compiling.net_namespace is None for compiling in map(step_of, COMPILED))
     changed = [digest(step=replace(STEP, **{name: value})) for name, value in CHANGES.items()]
     changed += [digest(step=replace(STEP, limits=replace(STEP.limits, **{field.name: 7}))) for field in fields(Limits)]
+    changed += [digest(step=replace(STEP, inputs=(other,))) for other in INPUTS]
     changed += [digest(project="q"), digest(language="cpp"), digest(toolchain="u"), digest()]
     assert len(set(changed)) == len(changed)
 

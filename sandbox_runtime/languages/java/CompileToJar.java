@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -22,8 +23,8 @@ import javax.tools.ToolProvider;
 
 /**
  * Compiles one source file as javac does, and puts its classes, uncompressed, into one jar. All in one process, because
- * each start of a JVM takes longer than the work. Arguments: source, jar. Exits with 1 after errors, which javac has
- * written to stderr. Uses no streams and no lambdas: their first use takes longer than writing the jar.
+ * each start of a JVM takes longer than the work. Arguments: source, jar, then options of javac (with a dash in front)
+ * and other sources. Exits with 1 after errors, which javac has written to stderr. Uses no streams and no lambdas: their first use takes longer than writing the jar.
  *
  * In a JVM that waits for its source, warmUp runs first, see waiting_java.c.
  */
@@ -37,7 +38,16 @@ public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManage
     }
 
     public static void main(String[] arguments) throws IOException {
-        CompileToJar compiled = compile(arguments[0]);
+        List<String> options = new ArrayList<>(List.of("-proc:none"));
+        List<File> sources = new ArrayList<>(List.of(new File(arguments[0])));
+        for (int index = 2; index < arguments.length; index++) {
+            if (arguments[index].startsWith("-")) {
+                options.add(arguments[index]);
+            } else {
+                sources.add(new File(arguments[index]));
+            }
+        }
+        CompileToJar compiled = compile(sources, options);
         if (compiled != null) {
             try (OutputStream file = new FileOutputStream(arguments[1])) {
                 compiled.writeJar(file);
@@ -49,17 +59,18 @@ public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManage
     /** Compiles the training source again and again; leaves nothing behind. */
     public static void warmUp() throws IOException {
         for (int round = 0; round < WARMING_ROUNDS; round++) {
-            compile(System.getProperty("rustbox.training")).writeJar(new ByteArrayOutputStream());
+            List<File> training = List.of(new File(System.getProperty("rustbox.training")));
+            compile(training, List.of("-proc:none")).writeJar(new ByteArrayOutputStream());
         }
     }
 
     /** Null when there were errors. */
-    private static CompileToJar compile(String source) {
+    private static CompileToJar compile(List<File> paths, List<String> options) {
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         StandardJavaFileManager files = compiler.getStandardFileManager(null, null, StandardCharsets.UTF_8);
         CompileToJar output = new CompileToJar(files);
-        Iterable<? extends JavaFileObject> sources = files.getJavaFileObjects(new File(source));
-        boolean succeeded = compiler.getTask(null, output, null, List.of("-proc:none"), null, sources).call();
+        Iterable<? extends JavaFileObject> sources = files.getJavaFileObjectsFromFiles(paths);
+        boolean succeeded = compiler.getTask(null, output, null, options, null, sources).call();
         return succeeded ? output : null;
     }
 

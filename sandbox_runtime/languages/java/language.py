@@ -56,6 +56,22 @@ _STACK_KIB = 16 << 10
 _COMPILERS_STACK_KIB = 1 << 10  # the default of java(1) for its main thread
 
 
+_COMPILE = (
+    _JAVA,
+    *_OPTIONS_OF_COMPILER,
+    f"-XX:SharedArchiveFile={_PREPARED}/compile.jsa",
+    "-cp",
+    f"{_PREPARED}/compile.jar",
+    _COMPILER_CLASS,
+    "{file}",
+    "solution.jar",
+)
+
+
+def _with_options(sources: tuple[str, ...], options: tuple[str, ...]) -> tuple[str, ...]:
+    return (*_COMPILE, *options, *sources)
+
+
 def _waiting(
     warming: str, stack_kib: int, options: tuple[str, ...], class_path: str, told_words: int
 ) -> WaitingCommand:
@@ -105,18 +121,11 @@ JAVA = Language(
     tools=(Tool(_JAVA), Tool(_JAVAC)),
     shown_trees=(_CONFIGURATION,),
     compile=Compile(
-        argv=(
-            _JAVA,
-            *_OPTIONS_OF_COMPILER,
-            f"-XX:SharedArchiveFile={_PREPARED}/compile.jsa",
-            "-cp",
-            f"{_PREPARED}/compile.jar",
-            _COMPILER_CLASS,
-            "{file}",
-            "solution.jar",
-        ),
+        argv=_COMPILE,
         limits=compile_limits(processes=1024),
         artifact="solution.jar",
+        with_options=_with_options,
+        source_suffixes=(".java",),
         waiting=_waiting(
             _COMPILER_CLASS,
             _COMPILERS_STACK_KIB,

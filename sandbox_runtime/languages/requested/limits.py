@@ -19,7 +19,11 @@ _OTHER_NAMES = {
 """Name and unit in `Limits` of the limits that a request names otherwise."""
 
 
-class LimitRefusedError(Exception):
+class RequestRefusedError(Exception):
+    """A request asks for something that is not offered. The text is for the client."""
+
+
+class LimitRefusedError(RequestRefusedError):
     """A requested limit is too low or is above the profile's ceiling."""
 
     def __init__(self, limit: str, ceiling: float) -> None:

@@ -1,0 +1,19 @@
+"""The files and options of a request, as its steps get them."""
+
+from sandbox_runtime.executor.compilation import Inputs
+from sandbox_runtime.jail.spec import InputFile
+from sandbox_runtime.languages import Language, refuse_unfit
+from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, PlacedFile
+
+
+def checked_inputs(request: ExecutionRequested | JudgeRequested, language: Language, folder: str) -> Inputs:
+    """Return the files and options of a request. `folder`: with its stored files. Raises RequestRefusedError."""
+    files = tuple(map(_input_file, request.files or ()))
+    options = request.compile_args or ()
+    refuse_unfit(language, request.code, files, options)
+    return Inputs(files, folder, options)
+
+
+def _input_file(file: PlacedFile) -> InputFile:
+    sha256 = "" if file.stored is None else file.stored.sha256
+    return InputFile(file.path, file.size_bytes, file.read_only, file.content, sha256)

@@ -1,0 +1,173 @@
+"""Programs of several files, and options of the compiler, in each language."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from sandbox_runtime.executor import NO_CACHE, CompileCache, execute
+from sandbox_runtime.jail import Slot
+from sandbox_runtime.languages import Language, RequestRefusedError
+from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, PlacedFile
+from tests.jail.guest_requests import request
+
+PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
+    "python": (
+        "from shapes import area\nfrom pack.deep import one\nprint(area(6, 7 * one))",
+        {"shapes.py": "def area(a, b): return a * b", "pack/__init__.py": "", "pack/deep.py": "one = 1"},
+    ),
+    "c": (
+        '#include <stdio.h>\n#include "util.h"\nint main(void) { printf("%d\\n", twice(21)); }',
+        {
+            "util.h": "int twice(int);",
+            "src/twice.c": '#include "util.h"\nint twice(int a) { return 2 * a; }',
+            "-weird @name.c": "int unused_here = 1;",
+        },
+    ),
+    "cpp": (
+        '#include <iostream>\n#include "util.hpp"\nint main() { std::cout << twice(21) << "\\n"; }',
+        {
+            "util.hpp": "int twice(int); int half(int);",
+            "twice.cc": '#include "util.hpp"\nint twice(int a) { return half(4 * a); }',
+            "lib/half.cpp": '#include "util.hpp"\nint half(int a) { return a / 2; }',
+        },
+    ),
+    "java": (
+        (
+            "import shapes.Area;\npublic class Main { public static void main(String[] a) {"
+            " System.out.println(Area.of(6, Helper.SEVEN)); } }"
+        ),
+        {
+            "Helper.java": "class Helper { static final int SEVEN = 7; }",
+            "shapes/Area.java": "package shapes; public class Area { public static int of(int a, int b) {return a*b;}}",
+        },
+    ),
+    "javascript": (
+        'import { area } from "./lib/area.js";\nconsole.log(area(6, 7));',
+        {"lib/area.js": "export const area = (a, b) => a * b;"},
+    ),
+    "typescript": (
+        'import { area } from "./lib/area";\nconsole.log(area(6, 7));',
+        {"lib/area.ts": "export const area = (a: number, b: number): number => a * b;"},
+    ),
+    "go": (
+        'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println(twice(21)) }\n',
+        {
+            "twice.go": "package main\n\nfunc twice(a int) int { return 2 * a }\n",
+            "twice_test.go": "package main\n\nfunc twice(a int) int { return 0 }\n",
+            "other/not_here.go": "package other\n",
+        },
+    ),
+    "rust": (
+        'mod area;\nfn main() { println!("{}", area::deep::of(6, 7)); }',
+        {"area/mod.rs": "pub mod deep;", "area/deep.rs": "pub fn of(a: i32, b: i32) -> i32 { a * b }"},
+    ),
+}
+OPTIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "c": (
+        '#include <stdio.h>\nint main(void) { printf("%ld %s %d\\n", __STDC_VERSION__, WORD, N); }',
+        ("-std=c11", '-DWORD="a b"', "-DN=3", "-O0", "-Wall", "-lm"),
+        "201112 a b 3",
+    ),
+    "cpp": (
+        '#include <iostream>\nint main() { std::cout << __cplusplus << " " << N << "\\n"; }',
+        ("-std=c++20", "-DN=3", "-O3"),
+        "202002 3",
+    ),
+    "java": (
+        (
+            "public class Main { public static void main(String[] a) throws Exception {"
+            ' System.out.println(Main.class.getResourceAsStream("Main.class").readNBytes(8)[7]); } }'
+        ),
+        ("--release=11", "-Xlint:all"),
+        "55",
+    ),
+    "go": ("package main\n\nfunc main() { println(1); print() }\n", ("-N", "-l"), ""),
+    "rust": (
+        'fn main() { println!("{} {}", cfg!(debug_assertions), cfg!(special)); }',
+        ("-Copt-level=0", "-Cdebug-assertions=on", "--cfg=special", "--edition=2018"),
+        "true true",
+    ),
+}
+
+
+def placed(files: Mapping[str, str]) -> tuple[PlacedFile, ...]:
+    return tuple(PlacedFile(path, read_only=False, content=text.encode()) for path, text in files.items())
+
+
+def run(
+    slot: Slot, language: Language, asked: ExecutionRequested, cache: CompileCache = NO_CACHE
+) -> ExecutionCompleted:
+    completed = execute(slot, asked, language, node_id="tests", started_at=datetime.now(UTC), compile_cache=cache)
+    slot.settle()
+    return completed
+
+
+def stdout(completed: ExecutionCompleted) -> str:
+    assert completed.result.verdict == "AC", completed
+    assert isinstance(completed.stdout, InlineOutput)
+    return completed.stdout.content.decode()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_of_several_files_runs(slot: Slot, languages: Mapping[str, Language], name: str) -> None:
+    code, files = PROGRAMS[name]
+    asked = replace(request(name, code.encode()), files=placed(files))
+    assert stdout(run(slot, languages[name], asked)) == "42\n"
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_reach_the_compiler(slot: Slot, languages: Mapping[str, Language], name: str) -> None:
+    code, options, expected = OPTIONS[name]
+    asked = replace(request(name, code.encode()), compile_args=options)
+    assert stdout(run(slot, languages[name], asked)).strip() == expected
+
+
+@pytest.mark.parametrize(("name", "option"), [("c", "-Wl,-z"), ("c", "@x"), ("python", "-O2"), ("rust", "-Clinker=x")])
+def test_an_option_that_is_not_offered_is_refused(
+    slot: Slot, languages: Mapping[str, Language], name: str, option: str
+) -> None:
+    with pytest.raises(RequestRefusedError, match="is not offered"):
+        run(slot, languages[name], replace(request(name, b""), compile_args=(option,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "path"),
+    [
+        ("python", b"", "solution.py"),
+        ("c", b"", "solution.c"),
+        ("c", b"", "solution/x"),
+        ("cpp", b"", ".headers"),
+        ("java", b"public class A {}", "A.java"),
+        ("java", b"", "solution.jar"),
+        ("go", b"", "main.a"),
+    ],
+)
+def test_a_file_with_a_name_of_ours_is_refused(
+    slot: Slot, languages: Mapping[str, Language], name: str, code: bytes, path: str
+) -> None:
+    with pytest.raises(RequestRefusedError, match="name that the service uses"):
+        run(slot, languages[name], replace(request(name, code), files=placed({path: ""})))
+
+
+def test_a_compiled_program_is_cached_for_the_same_files_and_options_only(
+    slot: Slot, languages: Mapping[str, Language]
+) -> None:
+    cache = CompileCache({"c": "toolchain"}, max_bytes=64 << 20, max_age_secs=600)
+    code = b'#include <stdio.h>\n#include "n.h"\nint main(void) { printf("%d\\n", N); }'
+    answers = []
+    for number, options in (("1", None), ("2", None), ("1", None), ("1", ("-O0",))):
+        asked = replace(request("c", code), files=placed({"n.h": f"#define N {number}\n"}), compile_args=options)
+        completed = run(slot, languages["c"], asked, cache)
+        assert completed.metrics is not None
+        answers.append((stdout(completed), completed.metrics.compile_cached))
+    assert answers == [("1\n", False), ("2\n", False), ("1\n", True), ("1\n", False)]
+
+
+def test_a_compile_error_names_the_file(slot: Slot, languages: Mapping[str, Language]) -> None:
+    asked = replace(request("c", b"int main(void) { return 0; }"), files=placed({"src/bad.c": "int x = ;\n"}))
+    completed = run(slot, languages["c"], asked)
+    assert completed.result.cause == "ce_compile_failed"
+    assert isinstance(completed.stderr, InlineOutput)
+    assert b"src/bad.c:1:9: error" in completed.stderr.content
