@@ -8,8 +8,8 @@ import sys
 import click
 
 from rustbox_cli import VERSION
+from rustbox_cli.commands import check_calls, check_pages, check_states
 from rustbox_cli.commands.administration import keys, projects
-from rustbox_cli.commands.check_states import COMMANDS as CHECK_COMMANDS
 from rustbox_cli.commands.checks import checks
 from rustbox_cli.commands.deliveries import deliveries
 from rustbox_cli.commands.events import events, trigger
@@ -68,7 +68,7 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
 _ABOUT_RUNS = (run, judge, submit, result, results, delete, languages, health)
 for command in (*_ABOUT_RUNS, projects, keys, webhooks, deliveries, events, listen, trigger, checks, admin):
     cli.add_command(command)
-for command in CHECK_COMMANDS:
+for command in (*check_states.COMMANDS, *check_calls.COMMANDS, *check_pages.COMMANDS):
     checks.add_command(command)
 
 

@@ -23,10 +23,10 @@ _FAILED = 1
 _RUNS_SHOWN = 10
 _LEFT_OUT = ("code", "stdin", "statistics", "assertions", "last_run")
 
-_slug = click.argument("slug")
+slug_argument = click.argument("slug")
 
 
-def _check(api: Api, slug: str) -> dict[str, Any]:
+def find_check(api: Api, slug: str) -> dict[str, Any]:
     """Return the check with a slug. Raises CommandError, with the slug that was meant."""
     found: dict[str, Any] | None = next(iter(api.items(("checks",), 1, {"slug": slug})), None)
     if found is not None:
@@ -59,13 +59,13 @@ def list_checks(session: Session, tag: str | None, state: str | None, most: int 
 
 
 @click.command("show")
-@_slug
+@slug_argument
 @as_json
 @pass_session
 def show_check(session: Session, slug: str, as_json: bool) -> None:
     """Show a check and its latest runs."""
     with session.api() as api:
-        check_id = _check(api, slug)["id"]
+        check_id = find_check(api, slug)["id"]
         check = api.call("GET", ("checks", check_id)).body
         runs = list(api.items(("checks", check_id, "runs"), _RUNS_SHOWN, {}))
     if as_json:
@@ -85,7 +85,7 @@ def show_check(session: Session, slug: str, as_json: bool) -> None:
 
 
 @click.command("run")
-@_slug
+@slug_argument
 @click.option("--no-wait", is_flag=True, help="Do not wait for the end of the run.")
 @click.option("--timeout", "timeout_secs", type=Duration(), default="10m", show_default=True)
 @as_json
@@ -94,7 +94,7 @@ def run_check(session: Session, slug: str, no_wait: bool, timeout_secs: int, as_
     """Run a check now; its state follows. Ends with 1 if it fails."""
     end = monotonic() + timeout_secs
     with session.api() as api:
-        check = _check(api, slug)
+        check = find_check(api, slug)
         run = api.call("POST", ("checks", check["id"], "run"), body={"affects_state": True}).body
         while not no_wait and run["status"] in {"queued", "running"}:
             if monotonic() > end:
@@ -115,7 +115,7 @@ def run_check(session: Session, slug: str, no_wait: bool, timeout_secs: int, as_
 
 def _act(session: Session, slug: str, verb: str, done: str, *, as_json: bool) -> None:
     with session.api() as api:
-        body = api.call("POST", ("checks", _check(api, slug)["id"], verb)).body
+        body = api.call("POST", ("checks", find_check(api, slug)["id"], verb)).body
     if as_json:
         show_json(body)
     else:
@@ -123,7 +123,7 @@ def _act(session: Session, slug: str, verb: str, done: str, *, as_json: bool) ->
 
 
 @click.command("pause")
-@_slug
+@slug_argument
 @as_json
 @pass_session
 def pause_check(session: Session, slug: str, as_json: bool) -> None:
@@ -132,7 +132,7 @@ def pause_check(session: Session, slug: str, as_json: bool) -> None:
 
 
 @click.command("resume")
-@_slug
+@slug_argument
 @as_json
 @pass_session
 def resume_check(session: Session, slug: str, as_json: bool) -> None:
@@ -141,7 +141,7 @@ def resume_check(session: Session, slug: str, as_json: bool) -> None:
 
 
 @click.command("mute")
-@_slug
+@slug_argument
 @click.option("--until", type=Moment(1), help="A time, or a duration from now such as 2h.")
 @click.option("--off", is_flag=True, help="Send events again.")
 @as_json
@@ -151,7 +151,7 @@ def mute_check(session: Session, slug: str, until: str | None, off: bool, as_jso
     if off == (until is not None):
         raise CommandError("Say how long.", ExitCode.USAGE, "For example --until 2h, or --off to end it.")
     with session.api() as api:
-        check_id = _check(api, slug)["id"]
+        check_id = find_check(api, slug)["id"]
         body = api.call("PATCH", ("checks", check_id), body={"muted_until": until}).body
     if as_json:
         show_json(body)
@@ -161,14 +161,14 @@ def mute_check(session: Session, slug: str, until: str | None, off: bool, as_jso
 
 
 @click.command("delete")
-@_slug
+@slug_argument
 @yes_option
 @as_json
 @pass_session
 def delete_check(session: Session, slug: str, yes: bool, as_json: bool) -> None:
     """Delete a check and its history."""
     with session.api() as api:
-        check_id = _check(api, slug)["id"]
+        check_id = find_check(api, slug)["id"]
         confirm(f"Delete the check {plain(slug)} with its history?", yes=yes)
         body = api.call("DELETE", ("checks", check_id)).body
     if as_json:
@@ -178,13 +178,13 @@ def delete_check(session: Session, slug: str, yes: bool, as_json: bool) -> None:
 
 
 @click.command("ping-url")
-@_slug
+@slug_argument
 @as_json
 @pass_session
 def make_ping_url(session: Session, slug: str, as_json: bool) -> None:
     """Make the address of a heartbeat's pings. The one before ends at once."""
     with session.api() as api:
-        body = api.call("POST", ("checks", _check(api, slug)["id"], "ping-url")).body
+        body = api.call("POST", ("checks", find_check(api, slug)["id"], "ping-url")).body
     url = session.url.rstrip("/") + body["url"]
     if as_json:
         show_json({"url": url})
@@ -203,7 +203,7 @@ def trigger_checks(session: Session, slugs: tuple[str, ...], tag: str | None, as
         raise CommandError("Name checks, or a tag.", ExitCode.USAGE, "For example --tag deploy.")
     with session.api() as api:
         if tag is None:
-            found = [_check(api, slug) for slug in slugs]
+            found = [find_check(api, slug) for slug in slugs]
         else:
             found = [each for each in api.items(("checks",), None, {"tag": tag}) if each["kind"] == "program"]
         runs = [api.call("POST", ("checks", each["id"], "run"), body={"affects_state": True}).body for each in found]

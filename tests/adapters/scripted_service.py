@@ -69,7 +69,7 @@ def open_service() -> Iterator[Service]:
         def log_message(self, *_: Any) -> None:
             """Be quiet."""
 
-    for method in ("GET", "POST", "PATCH", "DELETE"):
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         setattr(Handler, f"do_{method}", Handler._serve)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
