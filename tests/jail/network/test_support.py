@@ -1,0 +1,37 @@
+"""Whether a runner offers network is tried at its start, with the maker and the egress proxy as runs use them."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.network import network_problem
+from sandbox_runtime.network.proxy.proxy_process import CODE
+
+_TARGET = "import sandbox_runtime.network.proxy.process.target as target"
+_CONFINEMENT = "import sandbox_runtime.network.proxy.process.confinement as confinement"
+_FORBIDDEN = "def forbidden(*_): raise PermissionError(13, 'Permission denied')"
+
+
+def groups() -> set[Path]:
+    return set(Path("/sys/fs/cgroup").rglob("*egress-proxy*"))
+
+
+def test_this_host_gives_runs_a_network_and_the_trial_leaves_nothing() -> None:
+    before = groups()
+    assert network_problem() == ""
+    assert groups() <= before
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        ("raise SystemExit('no such user')", "start the egress proxy: no such user: the runner needs CAP_SETUID"),
+        (f"{_CONFINEMENT}\n{_FORBIDDEN}\nconfinement.become_guest = forbidden", "Permission denied: the runner needs"),
+        (f"{_TARGET}\n{_FORBIDDEN}\ntarget.Connector._begin = forbidden", "no connection through the egress proxy ("),
+    ],
+    ids=["process", "user", "connect"],
+)
+def test_a_host_that_forbids_a_step_of_the_proxy_says_so(refused: str, expected: str) -> None:
+    problem = network_problem(f"{refused}\n{CODE}")
+    assert expected in problem
+    assert "the runner" in problem
