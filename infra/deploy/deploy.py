@@ -198,7 +198,8 @@ class Deployment:
             tell("           of the first project; it is shown only now")
         tell(f"admin key  aws ssm get-parameter --with-decryption --name {target.admin_key_parameter}")
         if self.settings.fleet is None:
-            tell(f"runners    give each host a role with {outputs['RunnerPolicyArn']}, then start the image:")
+            tell(f"runners    give each host a role with {outputs['RunnerPolicyArn']}")
+            tell(f"           (for runs with network: {outputs['NetworkRunnerPolicyArn']}), then start the image:")
             tell("           docs/runner.md#start-a-container")
         if target.endpoint is None:
             tell(f"dashboard  {outputs['DashboardUrl']}")

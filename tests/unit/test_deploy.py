@@ -267,6 +267,7 @@ def test_the_first_key_is_shown_although_the_smoke_test_fails(
 ) -> None:
     """No later deployment shows it. Calls of AWS and of the deployed API have stand-ins here."""
     outputs = {"ApiUrl": "https://api", "RunnerPolicyArn": "arn", "DashboardUrl": "https://dashboard"}
+    outputs |= {"NetworkRunnerPolicyArn": "arn-of-network"}
 
     def fail(*_: object) -> None:
         raise DeployError("smoke test: no result")

@@ -223,7 +223,7 @@ def test_runs_with_network_have_a_fleet_and_a_place_of_their_own(monkeypatch: py
     monkeypatch.setattr(
         resources_fleet, "_deploy", lambda _target, kind, _bucket, values, _progress: deployed.update({kind: values})
     )
-    stage = {name: name.lower() for name in (*resources_fleet._OF_STAGE, "NetworkQueueUrl")}
+    stage = {name: name.lower() for name in (*resources_fleet._OF_STAGE, "NetworkQueueUrl", "NetworkRunnerPolicyArn")}
     given = {
         "Egress": "true",
         "SecondPort": "5432",
@@ -241,6 +241,8 @@ def test_runs_with_network_have_a_fleet_and_a_place_of_their_own(monkeypatch: py
     assert {"SecondPort", "Kind"}.isdisjoint(others)
     assert (networked["SubnetIds"], networked["Kind"], networked["SecondPort"]) == ("egress", "network-runner", "5432")
     assert (networked["InteractiveQueueUrl"], networked["BatchQueueUrl"]) == ("networkqueueurl", "")
+    policies = others["RunnerPolicyArn"], networked["RunnerPolicyArn"]
+    assert policies == ("runnerpolicyarn", "networkrunnerpolicyarn")
     assert (networked["Floor"], networked["Ceiling"]) == ("1", "9")
     assert {"RunnerDomain", "CertificateArn", "RunnerTokenParameter", "Egress"}.isdisjoint(networked)
     declared = read(INFRA / "runner_fleet.yaml")["Parameters"].keys()
@@ -272,10 +274,11 @@ def test_endpoints_that_carry_data_serve_this_account_only(network: dict[str, An
 def test_every_service_that_a_runner_calls_has_an_endpoint(network: dict[str, Any]) -> None:
     names = [item["ServiceName"]["Fn::Sub"] for item in network.values() if "ServiceName" in item]
     services = {name.rpartition("}.")[2] for name in names}
-    policy = read(INFRA.parent / "template.yaml")["Resources"]["RunnerPolicy"]
+    resources = read(INFRA.parent / "template.yaml")["Resources"]
+    policies = {name: resources[name] for name in ("RunnerPolicy", "NetworkRunnerPolicy")}
     called = {
         action.partition(":")[0]
-        for _, statement in statements({"Resources": {"RunnerPolicy": policy}})
+        for _, statement in statements({"Resources": policies})
         for action in statement["Action"]
     }
     assert called == {"sqs", "s3"}
@@ -299,7 +302,8 @@ def test_the_endpoints_allow_the_actions_of_the_runner_and_submit_roles(network:
     needed = {
         action
         for name, statement in statements(stage)
-        if name in {"RunnerPolicy", "SubmitFunctionRole", "JudgeFunctionRole"} and statement["Effect"] == "Allow"
+        if name in {"RunnerPolicy", "NetworkRunnerPolicy", "SubmitFunctionRole", "JudgeFunctionRole"}
+        and statement["Effect"] == "Allow"
         for action in statement["Action"]
     }
     assert {"sqs:ReceiveMessage", "ssm:GetParameter", "kms:Encrypt", "dynamodb:PutItem"} <= needed
@@ -313,4 +317,4 @@ def test_outputs_of_the_network_and_of_the_stage_are_the_parameters_of_the_fleet
     stage = read(INFRA.parent / "template.yaml")["Outputs"].keys()
     needed = {"RunnerPolicyArn", "InteractiveQueueUrl", "BatchQueueUrl", "CompletionsQueueUrl", "PayloadsBucketName"}
     assert needed | {"SubmissionVisibilitySecs"} <= stage & parameters
-    assert "NetworkQueueUrl" in stage
+    assert {"NetworkQueueUrl", "NetworkRunnerPolicyArn"} <= stage

@@ -72,14 +72,22 @@ def test_only_the_senders_of_webhooks_can_open_the_token_of_a_report(deployed: d
     assert may_open == {"WebhookFunctionRole", "EndpointsFunctionRole"}
 
 
-def test_runner_may_use_its_queues_write_outputs_and_read_cases_and_nothing_else(deployed: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("policy", "submissions", "read"),
+    [
+        ("RunnerPolicy", ["BatchQueue", "InteractiveQueue"], ["judge-inputs", "deleted"]),
+        ("NetworkRunnerPolicy", ["NetworkQueue"], ["deleted"]),
+    ],
+)
+def test_runner_may_use_its_queues_write_outputs_and_read_cases_and_nothing_else(
+    deployed: dict[str, Any], policy: str, submissions: list[str], read: list[str]
+) -> None:
+    own = [statement for name, statement in statements(deployed) if name == policy]
     allowed = {
-        action: sorted(set(references(statement["Resource"])))
-        for name, statement in statements(deployed)
-        if name == "RunnerPolicy"
-        for action in statement["Action"]
+        action: sorted(set(references(statement["Resource"]))) for statement in own for action in statement["Action"]
     }
-    submissions = ["BatchQueue", "InteractiveQueue", "NetworkQueue"]
+    (reading,) = [statement["Resource"] for statement in own if statement["Action"] == ["s3:GetObject"]]
+    assert [place["Fn::Sub"] for place in reading] == [f"${{PayloadsBucket.Arn}}/{folder}/*" for folder in read]
     assert allowed == {
         "sqs:ReceiveMessage": submissions,
         "sqs:DeleteMessage": submissions,

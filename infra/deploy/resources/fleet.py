@@ -109,7 +109,11 @@ def deploy_runners(
     _deploy(target, RUNNERS, bucket, parameters, progress)
     if settings.has_egress:
         own = {_SIZES[name]: value for name, value in settings.parameters.items() if name in _SIZES}
-        queues = {"InteractiveQueueUrl": stage_outputs["NetworkQueueUrl"], "BatchQueueUrl": ""}
+        queues = {
+            "InteractiveQueueUrl": stage_outputs["NetworkQueueUrl"],
+            "BatchQueueUrl": "",
+            "RunnerPolicyArn": stage_outputs["NetworkRunnerPolicyArn"],
+        }
         place = {"Kind": "network-runner", "SubnetIds": network["EgressSubnetIds"]}
         _deploy(target, NETWORKED, bucket, shared | _without(given, _DIRECT) | own | queues | place, progress)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from infra.local.declarations.template import Template
 
 FOLDER: Final = "engine"
+_RUNNER_POLICIES: Final = ("RunnerPolicy", "NetworkRunnerPolicy")
 _OLD_STATE: Final = ("ministack.json", "ministack.log", "aws")
 """Files of development stacks that kept their state in ministack."""
 
@@ -53,11 +54,11 @@ class EmbeddedAws:
             self._socket.start()
 
     def open_runner_socket(self, template: Template) -> None:
-        """Bind the runner's socket under the template's RunnerPolicy. Connections wait until `start`."""
+        """Bind the runner's socket under the template's policies of runners. Connections wait until `start`."""
         try:
             policy = Policy(runner_statements(template))
         except ValueError as error:
-            raise StartError(f"RunnerPolicy of template.yaml: {error}") from error
+            raise StartError(f"{' or '.join(_RUNNER_POLICIES)} of template.yaml: {error}") from error
         self._socket = CallSocket(self._socket_path, self.engine, policy)
 
     def stop(self) -> None:
@@ -75,10 +76,9 @@ class EmbeddedAws:
 
 
 def runner_statements(template: Template) -> list[dict[str, Any]]:
-    """Return the resolved statements of RunnerPolicy."""
-    document: dict[str, Any] = template.resolve(template.resources["RunnerPolicy"]["Properties"]["PolicyDocument"])
-    statements: list[dict[str, Any]] = document["Statement"]
-    return statements
+    """Return the resolved statements of the policies of runners: the local one takes all runs."""
+    policies = [template.resources[name]["Properties"]["PolicyDocument"] for name in _RUNNER_POLICIES]
+    return [statement for policy in policies for statement in template.resolve(policy)["Statement"]]
 
 
 def set_aside_old_state(state_dir: Path) -> Path | None:
