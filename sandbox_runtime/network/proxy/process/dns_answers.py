@@ -1,5 +1,6 @@
 """Answer one DNS query of a program. It is hostile: it is bounded, and only its question is parsed."""
 
+import socket
 import struct
 from typing import Final
 
@@ -10,7 +11,6 @@ import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
-import dns.rrset
 
 from sandbox_runtime.network.proxy.process.names import NameTable
 from sandbox_runtime.network.proxy.process.record import Record
@@ -18,6 +18,9 @@ from sandbox_runtime.network.proxy.process.record import Record
 MAX_QUERY_BYTES: Final = 1_232  # the most that fits into one packet everywhere; ordinary queries have fewer than 100
 _TTL_SECS: Final = 5
 _HEADER: Final = struct.Struct("!HHHHHH")
+_TYPE: Final = struct.Struct("!HH")
+_ADDRESS: Final = struct.Struct("!HHHIH")  # a pointer to the name, type, class, TTL, length
+_NAME_OF_QUESTION: Final = 0xC00C
 _RESPONSE_BIT: Final = 0x8000
 # The kept bits of a query's flags: opcode and "recursion desired".
 _KEPT_FLAGS: Final = 0x7900
@@ -51,17 +54,21 @@ def is_query(message: bytes) -> bool:
 
 def _answer_question(parsed: dns.message.Message, names: NameTable, record: Record) -> bytes:
     question = parsed.question[0]
-    response = dns.message.make_response(parsed, recursion_available=True)
     name = question.name.to_text(omit_final_dot=True).lower()
     refusal = names.refusal(name) if question.rdclass == dns.rdataclass.IN else None
+    code, answers = dns.rcode.NOERROR, b""
     if question.rdclass != dns.rdataclass.IN:
-        response.set_rcode(dns.rcode.REFUSED)
+        code = dns.rcode.REFUSED
     elif refusal is not None:
         record.refuse(refusal, name=name)
-        response.set_rcode(dns.rcode.NXDOMAIN)
+        code = dns.rcode.NXDOMAIN
     elif question.rdtype == dns.rdatatype.A:
-        response.answer.append(dns.rrset.from_text(question.name, _TTL_SECS, "IN", "A", names.address_of(name)))
-    return response.to_wire()
+        answers = _ADDRESS.pack(_NAME_OF_QUESTION, question.rdtype, question.rdclass, _TTL_SECS, 4)
+        answers += socket.inet_aton(names.address_of(name))
+    # By hand, in a quarter of the time of dnspython: every connection of a program waits for two answers.
+    flags = _RESPONSE_BIT | (parsed.flags & dns.flags.RD) | dns.flags.RA | code
+    header = _HEADER.pack(parsed.id, flags, 1, bool(answers), 0, 0)
+    return header + (question.name.to_wire() or b"") + _TYPE.pack(question.rdtype, question.rdclass) + answers
 
 
 def error_answer(query: bytes, code: int) -> bytes:
