@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from sandbox_runtime.network.proxy import ProxySettings
+from sandbox_runtime.network.proxy.byte_counts import new_memory
 from sandbox_runtime.network.proxy.process import server
 from sandbox_runtime.network.proxy.process.addresses import Routes
 from sandbox_runtime.network.proxy.process.poll import READ
@@ -27,7 +28,7 @@ class Loop:
         self.steps: list[str] = []
 
     def add(self, name: str, sockets: int, most_events: int) -> Run:
-        self.server._open({"run": name, "hosts": [], "listeners": []}, [])
+        self.server._open({"run": name, "hosts": [], "listeners": []}, [new_memory()])
         run = self.server._runs[name]
         left = most_events
 

@@ -1,11 +1,13 @@
 """The runner's side of the egress proxy: it starts the process, and starts it again after its death."""
 
+import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from sandbox_runtime.network.model import AllowedHost, Listener, NetworkError, NetworkEvidence
-from sandbox_runtime.network.proxy import messages
+from sandbox_runtime.network.proxy import byte_counts, messages
 from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
 from sandbox_runtime.network.proxy.settings import ProxySettings
 
@@ -24,6 +26,7 @@ class EgressProxy:
         self._settings, self._code = settings, code
         self._lock = threading.Lock()
         self._process: ProxyProcess | None = None
+        self._byte_counts: dict[str, int] = {}  # descriptors, by run
 
     @property
     def pid(self) -> int | None:
@@ -34,20 +37,40 @@ class EgressProxy:
     def open_run(self, run_id: str, hosts: Sequence[AllowedHost], listeners: Sequence[Listener]) -> None:
         """Serve the listeners of a run. The caller keeps its descriptors and may close them. Raises NetworkError."""
         request = messages.OpenRequest.of(run_id, hosts, listeners).message()
-        fds = [listener.fd for listener in listeners]
-        with self._lock:
-            if self._process is None or not self._process.is_alive():
-                self._end()
-                self._process = ProxyProcess(self._settings, self._code)
-            answer = self._ask(request, fds)
-        if "error" in answer:
-            raise NetworkError("open the network of a run", str(answer["error"])[:200])
+        try:
+            counts = byte_counts.new_memory()
+        except OSError as error:
+            raise NetworkError("open the network of a run", str(error)) from error
+        with ExitStack() as stack:
+            stack.callback(os.close, counts)
+            with self._lock:
+                if self._process is None or not self._process.is_alive():
+                    self._end()
+                    self._process = ProxyProcess(self._settings, self._code)
+                answer = self._ask(request, [counts, *(listener.fd for listener in listeners)])
+            if "error" in answer:
+                raise NetworkError("open the network of a run", str(answer["error"])[:200])
+            self._byte_counts[run_id] = counts
+            stack.pop_all()
 
     def close_run(self, run_id: str) -> NetworkEvidence:
         """Close all sockets of a run, and tell what happened. Never raises: the evidence then has an error.
 
         A connection that is being made gets a second to succeed or to fail, and data on its way is sent.
         """
+        counts = self._byte_counts.pop(run_id, None)
+        try:
+            evidence = self._closed(run_id)
+            if evidence is None:
+                sent, received = (0, 0) if counts is None else byte_counts.read_counts(counts)
+                evidence = NetworkEvidence(bytes_sent=sent, bytes_received=received, error=_LOST)
+            return evidence
+        finally:
+            if counts is not None:
+                os.close(counts)
+
+    def _closed(self, run_id: str) -> NetworkEvidence | None:
+        """Close a run. None: the process has died, or does not come to an end with it."""
         give_up_at = time.monotonic() + _SETTLE_SECS
         while True:
             is_last = time.monotonic() >= give_up_at
@@ -57,9 +80,9 @@ class EgressProxy:
                 if "pending" not in answer:
                     return messages.evidence_from(answer)
             except NetworkError:
-                return NetworkEvidence(error=_LOST)
+                return None
             if is_last:
-                return NetworkEvidence(error=_LOST)
+                return None
             time.sleep(_SETTLE_POLL_SECS)
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ type Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """Serve these listeners. The descriptors of the listeners come with the message, in their order."""
+    """Serve these listeners. With the message come the descriptor of the run's `byte_counts`, then the listeners."""
 
     run_id: str
     hosts: tuple[AllowedHost, ...]

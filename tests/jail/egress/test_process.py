@@ -21,7 +21,7 @@ from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
 from tests.jail.egress.guest import GuestRun, read_all
 from tests.jail.egress.tries import HOSTS, NAME, greets
 from tests.jail.egress.weaknesses import Proxies, weakened
-from tests.jail.egress.world import ECHO, ENDLESS, GREETING, RESOLVER, TARGET, World
+from tests.jail.egress.world import BANNER, ECHO, ENDLESS, GREETING, RESOLVER, TARGET, World
 from tests.until import until
 
 _SLOW = 82  # port of a target
@@ -145,6 +145,8 @@ def test_after_its_death_the_evidence_says_so_and_the_next_run_has_a_new_process
             assert not greets(run, NAME)  # its listeners are closed with it
             evidence = run.end()
             assert (evidence.connections, evidence.error != "") == ((), True)
+            # The project's quota of bytes counts them all the same.
+            assert (evidence.bytes_sent, evidence.bytes_received) == (0, len(BANNER))
         with GuestRun(proxy, world.runner, HOSTS) as run:
             assert greets(run, NAME)
             assert run.end().error == ""

@@ -149,11 +149,11 @@ class Connection:
     def _count(self, way: _Way, count: int) -> None:
         if way is self._sent:
             self._host.bytes_sent += count
-            self._record.bytes_sent += count
+            self._record.add_bytes(sent=count)
             total = self._record.bytes_sent
         else:
             self._host.bytes_received += count
-            self._record.bytes_received += count
+            self._record.add_bytes(received=count)
             total = self._record.bytes_received
         if total > self._limits.bytes_each_way:
             self.fail(Failure.TOO_MANY_BYTES)

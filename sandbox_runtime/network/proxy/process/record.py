@@ -10,6 +10,7 @@ from sandbox_runtime.network.model import (
     Refusal,
     RefusedHost,
 )
+from sandbox_runtime.network.proxy.byte_counts import ByteCounts
 
 _MAX_NAME_CHARS = 253
 
@@ -31,13 +32,30 @@ class HostRecord:
 
 
 class Record:
-    """Counts of one run. `bytes_sent` and `bytes_received` count all connections, from the program's side."""
+    """Counts of one run. `bytes_sent` and `bytes_received` count all connections, from the program's side.
 
-    def __init__(self) -> None:
+    `byte_counts`: where they outlast this process.
+    """
+
+    def __init__(self, byte_counts: ByteCounts | None = None) -> None:
         self.bytes_sent = self.bytes_received = 0
+        self._byte_counts = byte_counts
         self._hosts: dict[tuple[str, int], HostRecord] = {}
         self._refused: dict[tuple[str | None, str | None, int | None, Refusal], int] = {}
         self.error = ""
+
+    def add_bytes(self, *, sent: int = 0, received: int = 0) -> None:
+        """Count bytes of a connection."""
+        self.bytes_sent += sent
+        self.bytes_received += received
+        if self._byte_counts is not None:
+            self._byte_counts.write(self.bytes_sent, self.bytes_received)
+
+    def close(self) -> None:
+        """Write no more. The counts stay."""
+        if self._byte_counts is not None:
+            self._byte_counts.close()
+            self._byte_counts = None
 
     def host(self, name: str, port: int) -> HostRecord:
         """Return the record of a name and port. A run has no more of them than connections."""

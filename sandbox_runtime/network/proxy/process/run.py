@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sandbox_runtime.network.model import AllowedHost, Failure, NetworkEvidence, Refusal
+from sandbox_runtime.network.proxy.byte_counts import ByteCounts
 from sandbox_runtime.network.proxy.process.addresses import Routes
 from sandbox_runtime.network.proxy.process.connection import Connection
 from sandbox_runtime.network.proxy.process.look_up import Address
@@ -29,13 +30,17 @@ class Outside:
 
 
 class Run:
-    """Owns all sockets of a run. `listeners`: with their kinds, see `model.Listener`."""
+    """Owns all sockets of a run. `listeners`: with their kinds, see `model.Listener`. `byte_counts`: see `Record`."""
 
     def __init__(
-        self, hosts: Sequence[AllowedHost], listeners: Sequence[tuple[str, socket.socket]], outside: Outside
+        self,
+        hosts: Sequence[AllowedHost],
+        listeners: Sequence[tuple[str, socket.socket]],
+        outside: Outside,
+        byte_counts: ByteCounts | None = None,
     ) -> None:
         self._limits = outside.settings.limits
-        self._record = Record()
+        self._record = Record(byte_counts)
         self._names = NameTable(hosts, self._limits)
         self.poll = Poll()
         self._name_service = NameService(self.poll, self._names, self._record, self._limits)
@@ -149,3 +154,4 @@ class Run:
         self._name_service.close()
         self._addresses.close()
         self.poll.close()
+        self._record.close()

@@ -12,6 +12,7 @@ from typing import Final
 
 from sandbox_runtime.network.model import AllowedHost, Failure
 from sandbox_runtime.network.proxy import messages
+from sandbox_runtime.network.proxy.byte_counts import ByteCounts
 from sandbox_runtime.network.proxy.process.run import Outside, Run
 
 _TICK_SECS: Final = 0.1
@@ -125,8 +126,8 @@ class Server:
     def _open(self, request: messages.Message, fds: list[int]) -> messages.Message:
         listeners = request["listeners"]
         problem = ""
-        if len(listeners) != len(fds):
-            problem = f"{len(fds)} descriptors for {len(listeners)} listeners"
+        if len(listeners) + 1 != len(fds):
+            problem = f"{len(fds)} descriptors for {len(listeners)} listeners and the bytes"
         elif request["run"] in self._runs:
             problem = "this run is open"
         elif len(self._runs) >= self._max_runs:
@@ -136,9 +137,14 @@ class Server:
                 os.close(fd)
             return {"error": problem}
         hosts = [AllowedHost(pattern, port) for pattern, port in request["hosts"]]
-        sockets = [(kind, socket.socket(fileno=fd)) for (kind, _), fd in zip(listeners, fds, strict=True)]
+        counts_fd, *listener_fds = fds
+        sockets = [(kind, socket.socket(fileno=fd)) for (kind, _), fd in zip(listeners, listener_fds, strict=True)]
         try:
-            run = Run(hosts, sockets, self._outside)
+            try:
+                counts = ByteCounts(counts_fd)
+            finally:
+                os.close(counts_fd)
+            run = Run(hosts, sockets, self._outside, counts)
         except Exception:  # noqa: BLE001 - as above
             self._report_error()
             for _, listener in sockets:
