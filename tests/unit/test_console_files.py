@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from functions.console import files
+from functions.webhooks.endpoints.filters import SubmissionKind
+from functions.webhooks.endpoints.model import MAX_CONCURRENCY, MAX_OUTPUT_BYTES, MAX_PER_SECOND, BodyFormat
+from functions.webhooks.endpoints.requests import CreateEndpointRequest
+from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS
 
 VENDORED = json.loads((files.FOLDER / "vendored.json").read_text())
 OWN = sorted(
@@ -47,6 +51,17 @@ def test_a_module_of_ours_makes_no_code_or_html_from_text_and_knows_no_other_hos
     for name in imported(path):
         assert name.startswith("./")
         assert name[2:] in files.names()
+
+
+def test_the_form_of_an_endpoint_offers_every_event_format_and_kind() -> None:
+    text = (files.FOLDER / "endpoint_form.js").read_text()
+    offered = set(re.findall(r'^  \["([a-z_.]+)", "', text, re.MULTILINE))
+    assert offered == {*FILTERABLE_EVENTS, *BodyFormat, *SubmissionKind}
+    settings = set(CreateEndpointRequest.model_fields) - {"secret", "enabled", "api_version"}
+    assert settings <= set(re.findall(r"[a-z_]+", text))
+    for name, most in {"max_concurrency": MAX_CONCURRENCY, "max_per_second": MAX_PER_SECOND}.items():
+        assert re.search(rf'"{name}", \d, {most}\)', text)
+    assert f"{MAX_OUTPUT_BYTES:_}" in text
 
 
 def test_every_module_is_used() -> None:

@@ -21,6 +21,7 @@ const NEW = {
   quiet: [],
   events: [],
   match: {},
+  report: null,
 };
 
 /** The next five times of a schedule, or why it has none. */
@@ -93,7 +94,8 @@ const parsed = (name, text) => {
 };
 
 /** The settings of a program alone. Throws Error for assertions or values to match that are no JSON. */
-function program({ language, code, assertions, hosts, events, match }) {
+function program({ language, code, assertions, hosts, events, match, token, context, report }) {
+  const status = { ...report?.github_status, token: token.trim(), context: context.trim() || null };
   const allow = hosts.split(/[\s,]+/).filter(Boolean);
   return {
     language,
@@ -102,6 +104,7 @@ function program({ language, code, assertions, hosts, events, match }) {
     assertions: parsed("Assertions", assertions),
     events: events.split(",").map((each) => each.trim()).filter(Boolean),
     match: parsed("Match", match || "{}"),
+    report: status.token ? { github_status: status } : null,
   };
 }
 
@@ -127,6 +130,8 @@ export class CheckForm extends Component {
       assertions: JSON.stringify(check.assertions, null, 2),
       events: check.events.join(", "),
       match: JSON.stringify(check.match),
+      token: check.report?.github_status.token ?? "",
+      context: check.report?.github_status.context ?? "",
       error: null,
       made: null,
     };
@@ -188,7 +193,10 @@ export class CheckForm extends Component {
           <div class="row"><label class="grow">Signed calls: events that run it <input value=${state.events} onInput=${this.set("events")}
               placeholder="push, pull_request.opened; empty: all" spellcheck=${false} /></label>
             <label class="grow">Values to match, in JSON <input value=${state.match} onInput=${this.set("match")}
-              placeholder='{"$.ref": "refs/heads/main"}' spellcheck=${false} /></label></div>`
+              placeholder='{"$.ref": "refs/heads/main"}' spellcheck=${false} /></label></div>
+          <div class="row"><label class="grow">Status of the commit on GitHub: a token that may write it
+              <input type="password" autocomplete="off" value=${state.token} onInput=${this.set("token")} placeholder="none" /></label>
+            <label>Its label <input maxlength="100" value=${state.context} onInput=${this.set("context")} placeholder="rustbox/ and the slug" /></label></div>`
       }
       <${QuietTimes} times=${quiet} change=${(times) => this.setState({ quiet: times })} />
       ${error && html`<${Problem} error=${error} />`}

@@ -23,4 +23,8 @@ const CONTROLS = {
   rlimits: ["Resource limits", "Open files, file sizes and processes have limits, as getrlimit shows."],
 };
 
-export const describeControl = (name) => CONTROLS[name] ?? [name.replaceAll("_", " "), "A control of this runner."];
+const NAMED = ["Own network", "The program reaches the hosts that its request names, through the runner, and nothing else."];
+
+/** `hasNetwork`: the request of the run names hosts. */
+export const describeControl = (name, hasNetwork) =>
+  (hasNetwork && name === "network_namespace" ? NAMED : CONTROLS[name]) ?? [name.replaceAll("_", " "), "A control of this runner."];

@@ -2,6 +2,7 @@
 import { call, get, post } from "./api.js";
 import { DeliveryPages } from "./delivery_list.js";
 import { Component, html } from "./dom.js";
+import { EndpointForm } from "./endpoint_form.js";
 import { whyFailed } from "./failures.js";
 import { Action, Facts, Foreign, Loaded, Output, Time } from "./parts.js";
 import { duration, plain } from "./words.js";
@@ -82,7 +83,9 @@ export class Endpoint extends Component {
             ${endpoint.enabled ? "Disable" : "Enable"}<//></div>
         ${endpoint.warning && html`<p class="warning">${endpoint.warning}</p>`}
         ${sent && html`<${TestSend} sent=${sent} />`}
-        <${Settings} endpoint=${endpoint} />`} />
+        <${Settings} endpoint=${endpoint} />
+        <details class="sheet"><summary>Change the settings</summary>
+          <${EndpointForm} key=${endpoint.updated_at} endpoint=${endpoint} done=${() => reload()} /></details>`} />
       <h2 class="after">Deliveries</h2>
       <${Recover} id=${id} done=${this.again} />
       <${DeliveryPages} key=${round} endpoint=${id} query=${query} />`;
@@ -105,6 +108,7 @@ function Settings({ endpoint }) {
     ["Format", endpoint.format],
     ["Routing key", endpoint.routing_key && "stored"],
     ["Payload", endpoint.payload],
+    ["Requests", `${endpoint.max_concurrency} at a time${endpoint.max_per_second ? `, ${endpoint.max_per_second} a second` : ""}`],
     ["Output", endpoint.max_output_bytes < 262144 && `at most ${endpoint.max_output_bytes} bytes of each stream`],
     ["Ordered", endpoint.ordered && "yes"],
     ["Public key", endpoint.public_key && html`<code>${endpoint.public_key}</code>`],

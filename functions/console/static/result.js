@@ -37,7 +37,7 @@ function Memory({ metrics, limitBytes }) {
 function Connection({ one }) {
   return html`<li class=${one.first_error ? "warning" : ""}><b><${Foreign} text=${`${one.name}:${one.port}`} /></b>
     <code>${one.address ?? "no address"}</code>
-    <p>${one.connections} ${one.connections === 1 ? "connection" : "connections"}, ${bytes(one.bytes_sent)} sent,
+    <p>${one.connections} ${one.connections === 1 ? "connection" : "connections"}, ${bytes(one.bytes_sent)} sent,${" "}
       ${bytes(one.bytes_received)} received. ${one.first_error && html`<${Foreign} text=${one.first_error} />`}</p></li>`;
 }
 
@@ -62,7 +62,7 @@ export function Evidence({ evidence }) {
     <p class="quiet">Each control was measured on the program's own process, in this run.</p>
     ${missing.length > 0 && html`<p class="warning">Missing on this host: ${missing.map((name) => describeControl(name)[0]).join(", ")}.</p>`}
     <ul class="controls">${applied.map((name) => {
-      const [title, sentence] = describeControl(name);
+      const [title, sentence] = describeControl(name, Boolean(evidence.network));
       return html`<li><b>${title}</b><code>${name}</code><p>${sentence}</p></li>`;
     })}</ul>
     <${Facts} facts=${[

@@ -1,9 +1,10 @@
 // Webhooks: the endpoints with their health, and the deliveries of the project.
-import { get, post } from "./api.js";
+import { get } from "./api.js";
 import { DeliveryPages } from "./delivery_list.js";
 import { Component, html } from "./dom.js";
 import { Endpoint, Health, rate } from "./endpoint.js";
-import { Copy, Empty, Foreign, Loaded, Problem } from "./parts.js";
+import { EndpointForm, Made } from "./endpoint_form.js";
+import { Empty, Foreign, Loaded } from "./parts.js";
 
 function Card(endpoint) {
   const { id, url, description, health, warning, events, stats } = endpoint;
@@ -18,35 +19,16 @@ function Card(endpoint) {
 }
 
 class NewEndpoint extends Component {
-  state = { made: null, error: null };
+  state = { made: null, round: 0 };
 
-  create = async (event) => {
-    event.preventDefault();
-    const form = new FormData(event.target);
-    const kinds = ["run", "judge", ...(form.has("check") ? ["check"] : [])];
-    try {
-      this.setState({ made: await post("api/webhooks", { url: form.get("url").trim(), kinds }), error: null });
-      this.props.done();
-    } catch (error) {
-      this.setState({ error });
-    }
+  done = (made) => {
+    this.setState({ made, round: this.state.round + 1 });
+    this.props.done();
   };
 
-  render(_, { made, error }) {
+  render(_, { made, round }) {
     return html`<details class="sheet"><summary>Add an endpoint</summary>
-      <form class="row" onSubmit=${this.create}>
-        <label class="grow">URL of your receiver
-          <input name="url" type="url" required placeholder="https://…" /></label>
-        <label class="tick"><input name="check" type="checkbox" /> Also the end of every run of a check</label>
-        <button class="primary">Create</button>
-      </form>
-      ${error && html`<${Problem} error=${error} />`}
-      ${
-        made &&
-        html`<div class="notice" role="status"><b>Created.</b> Keep its secret: it is shown this once.
-        <p><code>${made.secret}</code> <${Copy} text=${made.secret} label="Copy the secret" /></p></div>`
-      }
-    </details>`;
+      <${EndpointForm} key=${round} done=${this.done} />${made && html`<${Made} made=${made} />`}</details>`;
   }
 }
 

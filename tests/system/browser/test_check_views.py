@@ -90,11 +90,18 @@ def test_the_calls_of_a_check_show_their_outcomes(own_console: Console, tenant: 
     page.get_by_role("link", name="Change").click()
     page.get_by_label("Signed calls: events").fill("push, pull_request.opened")
     page.get_by_label("Values to match").fill('{"$.ref": "refs/heads/main"}')
+    page.get_by_label("Status of the commit").fill("ghp_" + "a" * 36)
+    page.get_by_label("Its label").fill("rustbox/push")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".facts")).to_contain_text('$.ref is "refs/heads/main"')
     shown_calls = tenant.get(f"/api/checks/{check}/calls").json()
     assert shown_calls["verification"]["verify"] == "github"
-    assert tenant.get(f"/api/checks/{check}").json()["events"] == ["push", "pull_request.opened"]
+    changed = tenant.get(f"/api/checks/{check}").json()
+    assert changed["events"] == ["push", "pull_request.opened"]
+    assert (
+        changed["report"]["github_status"] | {"token": "***", "context": "rustbox/push"}
+        == (changed["report"]["github_status"])
+    )
     tenant.delete(f"/api/checks/{check}")
 
 

@@ -101,13 +101,51 @@ def test_an_endpoint_made_here_shows_its_secret_once(own_console: Console, tenan
     page = own_console.open("webhooks")
     page.get_by_text("Add an endpoint").click()
     page.get_by_label("URL of your receiver").fill("http://127.0.0.1:9/")
-    page.get_by_label("Also the end of every run of a check").check()
+    page.get_by_label("every run of a check", exact=True).check()
+    page.get_by_text("More settings").click()
+    page.get_by_label("In order, one at a time").check()
+    page.get_by_label("Only languages").fill("python go")
+    page.get_by_label("Own headers").fill("x-team: blue\n\nx-place: a: b")
+    page.get_by_label("Requests a second").fill("7")
     assert_sound(own_console)
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("status").filter(has_text="Created.")).to_contain_text("whsec_")
     expect(page.locator(".card")).to_have_count(1)
     (made,) = tenant.get("/api/webhooks").json()["items"]
     assert made["kinds"] == ["run", "judge", "check"]
+    assert (made["ordered"], made["max_per_second"], made["filters"]["languages"]) == (True, 7, ["python", "go"])
+    assert made["headers"] == {"x-team": "***", "x-place": "***"}
+    tenant.delete(f"/api/webhooks/{made['id']}")
+
+
+def test_the_settings_of_an_endpoint_are_changed_here(own_console: Console, tenant: httpx.Client) -> None:
+    settings = {"url": "http://127.0.0.1:9/", "format": "pagerduty", "routing_key": "0" * 32}
+    settings |= {"headers": {"x-team": "blue"}, "filters": {"metadata": {"team": HOSTILE[:40]}}}
+    made = tenant.post("/api/webhooks", json=settings).json()
+    page = own_console.open(f"webhooks/{made['id']}")
+    page.get_by_text("Change the settings").click()
+    page.get_by_text("More settings").click()
+    expect(page.get_by_label("Integration key")).to_have_value("***")
+    expect(page.get_by_label("Only metadata")).to_have_value(f"team={HOSTILE[:40]}")
+    page.get_by_label("Description").fill("of the team")
+    page.get_by_label("the state of a check changed").check()
+    page.get_by_label("Requests at a time").fill("3")
+    assert_sound(own_console)
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".facts").filter(has_text="Description")).to_contain_text("of the team")
+    found = tenant.get(f"/api/webhooks/{made['id']}").json()
+    assert (found["max_concurrency"], found["events"]) == (3, ["check.state.changed"])
+    kept = ("format", "routing_key", "headers", "filters", "kinds", "max_output_bytes")
+    assert {name: found[name] for name in kept} == {name: made[name] for name in kept}
+    page.get_by_label("Sends").select_option("event")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Own headers").fill("x-team blue")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("write name: value")
+    page.get_by_label("Own headers").fill("")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".facts").filter(has_text="Format")).to_contain_text("event")
+    assert tenant.get(f"/api/webhooks/{made['id']}").json()["headers"] == {}
     tenant.delete(f"/api/webhooks/{made['id']}")
 
 
