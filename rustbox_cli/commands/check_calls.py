@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.commands.check_states import find_check, slug_argument
+from rustbox_cli.check_slugs import find_check, slug_argument
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import as_json
 from rustbox_cli.output import plain, show_json, show_list, show_record

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from rustbox_cli.check_slugs import find_check, slug_argument
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.junit import CheckRun
 from rustbox_cli.options import Duration, Moment, as_json, confirm, page_options, yes_option
@@ -15,26 +15,12 @@ from rustbox_cli.output import plain, show_json, show_list, show_record
 from rustbox_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from rustbox_cli.api import Api
     from rustbox_cli.output import Columns
 
 _POLL_SECS = 1.0
 _FAILED = 1
 _RUNS_SHOWN = 10
 _LEFT_OUT = ("code", "stdin", "statistics", "assertions", "last_run")
-
-slug_argument = click.argument("slug")
-
-
-def find_check(api: Api, slug: str) -> dict[str, Any]:
-    """Return the check with a slug. Raises CommandError, with the slug that was meant."""
-    found: dict[str, Any] | None = next(iter(api.items(("checks",), 1, {"slug": slug})), None)
-    if found is not None:
-        return found
-    known = [each["slug"] for each in api.items(("checks",), None, {})]
-    close = get_close_matches(slug, known, 1)
-    hint = f"Did you mean {plain(close[0])}?" if close else "`rustbox checks list` shows all."
-    raise CommandError(f"The project has no check {slug}.", ExitCode.NOT_FOUND, hint)
 
 
 @click.command("list")
