@@ -32,8 +32,10 @@ class _Direction:
     def interest(self) -> list[tuple[int, int]]:
         """Return the descriptors to poll, with their events."""
         found = []
-        if self._reads and not self._pending:
-            found.append((self.source, select.POLLIN))
+        # While a chunk waits for its reader, the source is polled without events: poll still reports that the writer
+        # has gone. After that it would report so again and again.
+        if self._reads and not (self._pending and self.ended_ns):
+            found.append((self.source, 0 if self._pending else select.POLLIN))
         if self._writes:  # without events poll still reports that the reader has gone
             found.append((self.target, select.POLLOUT if self._pending else 0))
         return found
@@ -41,7 +43,10 @@ class _Direction:
     def handle(self, fd: int, events: int) -> None:
         """Copy the bytes that have arrived."""
         if fd == self.source and self._reads:
-            self._read()
+            if events & select.POLLHUP:
+                self._note_end()
+            if not self._pending:
+                self._read()
         elif fd == self.target and self._writes:
             if events & select.POLLERR:
                 self._stop_writing()
@@ -68,12 +73,16 @@ class _Direction:
                 del self.recorded[self._most_bytes :]
                 self.is_cut, chunk = True, b""
             if not chunk:
-                self.ended_ns = time.monotonic_ns()
+                self._note_end()
                 self._stop_reading()
                 self._stop_writing()
             elif self._writes:
                 self._pending = chunk
                 self._write()
+
+    def _note_end(self) -> None:
+        """Note when the writer had gone. Its last bytes may still wait for a slow reader."""
+        self.ended_ns = self.ended_ns or time.monotonic_ns()
 
     def _write(self) -> None:
         try:

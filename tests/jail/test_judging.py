@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,6 +112,17 @@ def test_hostile_interactors_and_programs_end_as_verdicts(judge: Judge, pair: Pa
     assert found.run is not None
     assert (found.outcome in pair.outcomes, found.run.result.verdict in pair.verdicts) == (True, True), found
     assert found.run.stdout.size_bytes <= 64 << 10
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("protocol", ["kattis", "testlib"])
+def test_a_program_that_floods_a_slow_interactor_meets_its_time_limit(judge: Judge, protocol: str) -> None:
+    code = b"for number in range(20_000): print(f'{number:020}')\ninput()\n"
+    checker = program("import time\nwhile input(): time.sleep(0.001)\n", protocol=protocol, kind="interactor")
+    limits = replace(SHORT, output_kb=1024)
+    (found,) = results(judge(judge_requested([case(b"", None)], code=code, checkers=(checker,), limits=limits)))
+    assert found.run is not None
+    assert (found.outcome, found.run.result.verdict) == ("failed", "TLE"), found
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -143,3 +143,27 @@ def test_the_order_of_outputs_tells_which_side_ended_first(ends: str, end: str) 
         process.wait(PATIENCE_SECS)
     assert relay.has_second_ended_first == (ends == "second")
     relay.close()
+
+
+@pytest.mark.usefixtures("open_descriptors")
+def test_the_end_of_a_flood_counts_when_it_comes_not_when_its_slow_reader_has_read_it() -> None:
+    reads_nothing_until_the_flood_has_ended = "import os, sys\nos.read(int(sys.argv[1]), 1)\nsys.exit(0)"
+    relay = Relay(1 << 20, 1 << 20)
+    relay.start()
+    wait, go = os.pipe()
+    code = reads_nothing_until_the_flood_has_ended.replace("int(sys.argv[1])", str(wait))
+    reader = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=relay.second.stdin_fd, stdout=relay.second.stdout_fd, pass_fds=(wait,)
+    )
+    relay.second.close()
+    flood = start("import os\nfor _ in range(200): os.write(1, b'x' * 4096)", relay.first)
+    with pytest.raises(subprocess.TimeoutExpired):  # its output is more than all pipes hold
+        flood.wait(0.5)
+    flood.kill()
+    flood.wait(PATIENCE_SECS)
+    os.write(go, b"x")
+    reader.wait(PATIENCE_SECS)
+    assert not relay.has_second_ended_first
+    relay.close()
+    os.close(wait)
+    os.close(go)
