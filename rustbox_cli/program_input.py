@@ -18,6 +18,7 @@ LIMITS = (
     "output_kb",
     "file_size_mb",
     "open_files",
+    "stack_mb",
 )
 
 

@@ -127,6 +127,7 @@ class RequestedLimits(Shape):
     output_kb: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
     file_size_mb: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
     open_files: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
+    stack_mb: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=is_none)
 
 
 class ForExecution(Message):

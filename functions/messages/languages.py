@@ -49,6 +49,7 @@ class Ceilings:
     output_kb: int
     file_size_mb: int
     open_files: int
+    stack_mb: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ _CPU_CEILING_SECS = 15
 _MEMORY_CEILING_MB = 1024
 _FILE_SIZE_CEILING_MB = 100
 _OPEN_FILES_CEILING = 1024
+_STACK_CEILING_MB = 1024
 _WALL_CEILING_SECS = {Profile.JUDGE: 25, Profile.AGENT: 30}
 
 
@@ -104,6 +106,7 @@ def ceilings(language: Language, profile: Profile) -> Ceilings:
         output_kb=OUTPUT_CEILING_KB,
         file_size_mb=_FILE_SIZE_CEILING_MB,
         open_files=_OPEN_FILES_CEILING,
+        stack_mb=_STACK_CEILING_MB,
     )
 
 

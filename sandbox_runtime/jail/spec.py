@@ -33,11 +33,15 @@ class FilterFamily(StrEnum):
     COMPILE = "compile"
 
 
+DEFAULT_STACK_BYTES = 8 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one step (compile or run). Units are in the names.
 
     `idle_secs`: a step without CPU use for so long is stopped; 0: no such limit.
+    `stack_bytes`: of the first thread, and the default of others. They reserve that much address space, not memory.
     """
 
     cpu_time_secs: float
@@ -48,6 +52,7 @@ class Limits:
     max_file_bytes: int
     output_bytes: int
     idle_secs: float = 0
+    stack_bytes: int = DEFAULT_STACK_BYTES
 
     @property
     def process_bound(self) -> int:

@@ -123,7 +123,8 @@ class Language:
     starts runs it to see whether the toolchain works. `warm_files`: patterns of large files of the toolchain, read once
     at the start so that no guest is charged for their pages. `warm_imports`: modules that a warm interpreter imports.
     `shown_trees`: directories of the host that guests see in addition to the system's. `waiting`: a command that runs
-    the program as `run_argv` does and can be started before there is a program.
+    the program as `run_argv` does and can be started before there is a program. `{stack_kib}` and `{stack_bytes}` in
+    `run_argv`, `waiting` and `environment` stand for the size of the stack.
     """
 
     name: str

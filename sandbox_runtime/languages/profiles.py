@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from types import MappingProxyType
 
 from sandbox_runtime.jail.spec import Limits
-from sandbox_runtime.languages.requested.limits import MIB, Profile
+from sandbox_runtime.languages.requested.limits import MIB, STACK_SHARE, Profile
 
 OUTPUT_BYTES = 1 * MIB
 JUDGE_CEILING_CPU_SECS = 15
@@ -13,6 +14,7 @@ JUDGE_CEILING_WALL_SECS = 25
 CEILING_MEMORY_BYTES = 1024 * MIB
 CEILING_FILE_BYTES = 100 * MIB
 CEILING_OPEN_FILES = 1024
+CEILING_STACK_BYTES = 1024 * MIB
 AGENT_CPU_SECS = 15
 AGENT_WALL_SECS = 30
 COMPILE_IDLE_SECS = 4
@@ -27,10 +29,11 @@ def profiles(
     open_files: int,
     file_mb: int,
     agent_processes: int,
+    stack_share: Fraction = STACK_SHARE,
 ) -> Mapping[str, Profile]:
     """Return both profiles of one language, from its row of the table.
 
-    In `agent` the defaults of time, memory, processes and output are the ceilings.
+    `stack_share`: see `Profile`. In `agent` the defaults of time, memory, processes and output are the ceilings.
     """
     judge = Limits(
         cpu_time_secs=cpu_secs,
@@ -41,10 +44,14 @@ def profiles(
         max_file_bytes=file_mb * MIB,
         output_bytes=OUTPUT_BYTES,
     )
-    files = {"max_file_bytes": CEILING_FILE_BYTES, "max_open_files": CEILING_OPEN_FILES}
+    only_asked_for = {
+        "max_file_bytes": CEILING_FILE_BYTES,
+        "max_open_files": CEILING_OPEN_FILES,
+        "stack_bytes": CEILING_STACK_BYTES,
+    }
     judge_ceiling = replace(
         judge,
-        **files,
+        **only_asked_for,
         cpu_time_secs=JUDGE_CEILING_CPU_SECS,
         wall_time_secs=JUDGE_CEILING_WALL_SECS,
         memory_bytes=CEILING_MEMORY_BYTES,
@@ -56,7 +63,10 @@ def profiles(
         memory_bytes=CEILING_MEMORY_BYTES,
         max_processes=agent_processes,
     )
-    return MappingProxyType({"judge": Profile(judge, judge_ceiling), "agent": Profile(agent, replace(agent, **files))})
+    agent_ceiling = replace(agent, **only_asked_for)
+    return MappingProxyType(
+        {"judge": Profile(judge, judge_ceiling, stack_share), "agent": Profile(agent, agent_ceiling, stack_share)}
+    )
 
 
 def compile_limits(*, memory_mb: int = 1024, processes: int = 120) -> Limits:

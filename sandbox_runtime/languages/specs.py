@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from sandbox_runtime.jail import WarmStart
 from sandbox_runtime.jail.spec import GuestFile, InputFile, JailSpec, Limits, WaitingCommand
-from sandbox_runtime.languages.entry import Compile, Language
+from sandbox_runtime.languages.entry import KIB, Compile, Language
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.requested.input_files import other_sources
 
@@ -82,22 +82,28 @@ def run_spec(
     `variables` come beside those of the language, and never replace one; `args` are arguments of the program, and
     `files` lie beside it. A run with arguments starts the ordinary way: what waits in advance has none.
     """
-    names, own = language.source_names(code), dict(language.guest_environment)
+    names, own, waiting = language.source_names(code), dict(language.guest_environment), language.waiting
     if language.compile is None:
         file = GuestFile(names.file, code)
     else:
         file = GuestFile(language.compile.artifact, artifact or b"", executable=True)
     return JailSpec(
-        argv=(*names.fill(language.run_argv), *args),
+        argv=(*names.fill(_with_stack(language.run_argv, limits)), *args),
         limits=limits,
-        environment=language.guest_environment,
+        environment=tuple(zip(own, _with_stack(own.values(), limits), strict=True)),
         variables=tuple(item for item in variables.items() if item[0] not in own),
         stdin=stdin,
         files=(file, *files),
         inputs=inputs,
         family=language.family,
-        waiting=None if args or inputs else language.waiting,
+        waiting=None if args or inputs or waiting is None else replace(waiting, argv=_with_stack(waiting.argv, limits)),
     )
+
+
+def _with_stack(words: Iterable[str], limits: Limits) -> tuple[str, ...]:
+    """Replace `{stack_kib}` and `{stack_bytes}` by the size of the stack."""
+    kib, size_bytes = str(limits.stack_bytes // KIB), str(limits.stack_bytes)
+    return tuple(word.replace("{stack_kib}", kib).replace("{stack_bytes}", size_bytes) for word in words)
 
 
 def waiting_specs(languages: Iterable[Language], toolchains_dir: str) -> tuple[JailSpec, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sandbox_runtime.languages.javascript import JAVASCRIPT
+from sandbox_runtime.languages.javascript import JAVASCRIPT, STACK_SHARE
 from sandbox_runtime.languages.profiles import profiles
 
 TYPESCRIPT = replace(
@@ -11,7 +11,14 @@ TYPESCRIPT = replace(
     file_name="solution.ts",
     run_argv=(*JAVASCRIPT.run_argv[:-1], "solution.ts"),
     profiles=profiles(
-        memory_mb=512, cpu_secs=8, wall_secs=12, processes=16, open_files=128, file_mb=1, agent_processes=64
+        memory_mb=512,
+        cpu_secs=8,
+        wall_secs=12,
+        processes=16,
+        open_files=128,
+        file_mb=1,
+        agent_processes=64,
+        stack_share=STACK_SHARE,
     ),
     trial="const answer: number = 6 * 7\nconsole.log(answer)\n",
 )

@@ -32,6 +32,7 @@ class LimitOverrides:
     output_kb: PositiveCount | None = None
     file_size_mb: PositiveCount | None = None
     open_files: PositiveCount | None = None
+    stack_mb: PositiveCount | None = None
 
 
 @dataclass(frozen=True, slots=True)

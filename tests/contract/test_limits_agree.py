@@ -26,6 +26,7 @@ def test_the_ceiling_is_granted_and_the_default_is_the_same(language: Language, 
         output_kb=asked.output_kb,
         file_size_mb=asked.file_size_mb,
         open_files=asked.open_files,
+        stack_mb=asked.stack_mb,
     )
     assert granted == RUNNER[language.value].profiles[profile.value].ceiling
     assert RUNNER[language.value].run_limits(profile.value).wall_time_secs == default_wall_secs(language, profile)

@@ -202,7 +202,7 @@ def test_a_limit_that_is_no_number_is_refused(value: Any) -> None:
 
 
 def test_whole_limits_refuse_fractions_and_take_whole_floats() -> None:
-    for name in ("memory_mb", "file_size_mb", "open_files"):
+    for name in ("memory_mb", "file_size_mb", "open_files", "stack_mb"):
         assert f"limits.{name}" in refused_fields({**MINIMAL, "limits": {name: 64.5}})
     limits = parse({**MINIMAL, "limits": {"memory_mb": 64.0, "cpu_time_secs": 2.0, "wall_time_secs": 2.5}}).limits
     assert json.dumps(limits) == '{"cpu_time_secs": 2, "wall_time_secs": 2.5, "memory_mb": 64}'

@@ -21,14 +21,14 @@ BY_NAME = {language.name: language for language in LANGUAGES}
 MIB = 1 << 20
 
 TABLE = {
-    "python": Limits(4, 7, 256 * MIB, 10, 32, 1 * MIB, MIB),
-    "c": Limits(8, 10, 256 * MIB, 8, 32, 1 * MIB, MIB),
-    "cpp": Limits(8, 10, 256 * MIB, 8, 64, 1 * MIB, MIB),
-    "java": Limits(8, 10, 512 * MIB, 1024, 128, 2 * MIB, MIB),
-    "javascript": Limits(8, 12, 512 * MIB, 16, 64, 1 * MIB, MIB),
-    "typescript": Limits(8, 12, 512 * MIB, 16, 128, 1 * MIB, MIB),
-    "go": Limits(8, 10, 256 * MIB, 1024, 64, 1 * MIB, MIB),
-    "rust": Limits(8, 15, 256 * MIB, 64, 64, 1 * MIB, MIB),
+    "python": Limits(4, 7, 256 * MIB, 10, 32, 1 * MIB, MIB, stack_bytes=240 * MIB),
+    "c": Limits(8, 10, 256 * MIB, 8, 32, 1 * MIB, MIB, stack_bytes=240 * MIB),
+    "cpp": Limits(8, 10, 256 * MIB, 8, 64, 1 * MIB, MIB, stack_bytes=240 * MIB),
+    "java": Limits(8, 10, 512 * MIB, 1024, 128, 2 * MIB, MIB, stack_bytes=64 * MIB),
+    "javascript": Limits(8, 12, 512 * MIB, 16, 64, 1 * MIB, MIB, stack_bytes=256 * MIB),
+    "typescript": Limits(8, 12, 512 * MIB, 16, 128, 1 * MIB, MIB, stack_bytes=256 * MIB),
+    "go": Limits(8, 10, 256 * MIB, 1024, 64, 1 * MIB, MIB, stack_bytes=240 * MIB),
+    "rust": Limits(8, 15, 256 * MIB, 64, 64, 1 * MIB, MIB, stack_bytes=240 * MIB),
 }
 
 
@@ -119,6 +119,8 @@ REFUSED = [
     ("file_size_mb", 101, 100),
     ("open_files", 1025, 1024),
     ("open_files", 15, 1024),
+    ("stack_mb", 1025, 1024),
+    ("stack_mb", 0, 1024),
 ]
 
 
@@ -134,11 +136,13 @@ def test_limits_may_be_lowered_and_raised_to_the_ceiling() -> None:
     lowered = python.run_limits(
         "judge", cpu_time_secs=0.5, wall_time_secs=1, memory_mb=16, max_processes=1, output_kb=1
     )
-    assert lowered == Limits(0.5, 1, 16 * MIB, 1, 32, 1 * MIB, 1024)
+    assert lowered == Limits(0.5, 1, 16 * MIB, 1, 32, 1 * MIB, 1024, stack_bytes=15 * MIB)
     raised = python.run_limits(
         "judge", cpu_time_secs=15, wall_time_secs=25, memory_mb=1024, max_processes=10, output_kb=1024
     )
-    assert raised == Limits(15, 25, 1024 * MIB, 10, 32, 1 * MIB, MIB)
+    assert raised == Limits(15, 25, 1024 * MIB, 10, 32, 1 * MIB, MIB, stack_bytes=960 * MIB)
+    stacks = [python.run_limits("judge", memory_mb=64, stack_mb=mb).stack_bytes // MIB for mb in (1, 64, 100)]
+    assert stacks == [1, 64, 64]
 
 
 @pytest.mark.parametrize(

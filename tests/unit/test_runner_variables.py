@@ -45,12 +45,13 @@ def test_ordinary_names_are_taken() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
 def test_no_variable_replaces_one_of_the_language(language: Language) -> None:
-    own = dict(language.guest_environment)
-    stolen = dict.fromkeys(own, "stolen")
     limits = language.run_limits("judge")
+    plain = run_spec(language, b"", b"", limits=limits, stdin=b"")
+    own = dict(plain.environment)
+    stolen = dict.fromkeys(own, "stolen")
     spec = run_spec(language, b"", b"", limits=limits, stdin=b"", variables={**stolen, "TOKEN": "1"})
     assert dict(spec.environment) | dict(spec.variables) == {**own, "TOKEN": "1"}
-    assert spec.environment == language.guest_environment  # a run that was set up in advance fits it
+    assert spec.environment == plain.environment  # a run that was set up in advance fits it
 
 
 @pytest.mark.parametrize(

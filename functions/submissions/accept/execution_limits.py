@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from functions.errors import FieldProblem
 from functions.messages.languages import LEAST_OPEN_FILES, Language, Profile, ceilings
 
-_WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files"})
+_WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files", "stack_mb"})
 
 
 def _as_float(value: object) -> object:
@@ -55,6 +55,7 @@ class RequestLimits(BaseModel):
     output_kb: Whole | None = None
     file_size_mb: FileSize | None = None
     open_files: OpenFiles | None = None
+    stack_mb: Whole | None = None
 
 
 def check_limits(

@@ -1,11 +1,14 @@
 """Resource limits, setrlimit(2), in addition to the cgroup limits."""
 
 import math
+import os
 import resource
 
 from sandbox_runtime.jail.spec import Limits
 
-_STACK_BYTES = 8 << 20
+# The kernel refuses a mapping that is larger than the memory of the host, and with it the stack of a thread. Never
+# RLIM_INFINITY: the kernel would choose another address layout.
+_MOST_STACK_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 _LOCKED_BYTES = 64 << 10
 # Of the guest's user, with POSIX timers. Timers that end together interrupt a CPU one after the other.
 _PENDING_SIGNALS = 1024
@@ -23,7 +26,7 @@ def rlimits(limits: Limits) -> dict[int, Rlimit]:
         resource.RLIMIT_NPROC: limits.process_bound,
         resource.RLIMIT_NOFILE: limits.max_open_files,
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_STACK: _STACK_BYTES,
+        resource.RLIMIT_STACK: min(limits.stack_bytes, _MOST_STACK_BYTES),
         resource.RLIMIT_MEMLOCK: _LOCKED_BYTES,
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_SIGPENDING: _PENDING_SIGNALS,

@@ -5,6 +5,7 @@ import platform
 import shutil
 import tempfile
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 from sandbox_runtime.jail import FilterFamily, WaitingCommand
@@ -51,9 +52,11 @@ _OPTIONS = (
 )
 # javac ends before the JVM's second compiler would save time.
 _OPTIONS_OF_COMPILER = (*_OPTIONS, "-XX:TieredStopAtLevel=1")
-# A recursion of depth 100,000 fits, as in compiled languages. With 64 MB an endless one would take 300 MB.
-_STACK_KIB = 16 << 10
-_COMPILERS_STACK_KIB = 1 << 10  # the default of java(1) for its main thread
+# Of the program's main thread and of its other threads. The JVM takes at most 1 GB.
+_STACK_KIB = "{stack_kib}"
+# An endless recursion takes up to seven times its stack of memory, until its error has reached the caller.
+_STACK_SHARE = Fraction(1, 8)
+_COMPILERS_STACK_KIB = "1024"  # the default of java(1) for its main thread
 
 
 _COMPILE = (
@@ -73,10 +76,10 @@ def _with_options(sources: tuple[str, ...], options: tuple[str, ...]) -> tuple[s
 
 
 def _waiting(
-    warming: str, stack_kib: int, options: tuple[str, ...], class_path: str, told_words: int
+    warming: str, stack_kib: str, options: tuple[str, ...], class_path: str, told_words: int
 ) -> WaitingCommand:
     """Return the waiting form of `java OPTION... -cp CLASS_PATH`, which gets its other words later: waiting_java.c."""
-    launcher = (f"{_PREPARED}/{_LAUNCHER}", f"{_JDK}/lib/server/libjvm.so", warming, str(stack_kib))
+    launcher = (f"{_PREPARED}/{_LAUNCHER}", f"{_JDK}/lib/server/libjvm.so", warming, stack_kib)
     properties = ("-Dsun.java.launcher=SUN_STANDARD", f"-Djava.class.path={class_path}")
     return WaitingCommand((*launcher, *options, *properties), told_words)
 
@@ -156,7 +159,14 @@ JAVA = Language(
         recipe=" ".join(_OPTIONS_OF_COMPILER) + "".join(source.read_text() for source in _SOURCES),
     ),
     profiles=profiles(
-        memory_mb=512, cpu_secs=8, wall_secs=10, processes=1024, open_files=128, file_mb=2, agent_processes=512
+        memory_mb=512,
+        cpu_secs=8,
+        wall_secs=10,
+        processes=1024,
+        open_files=128,
+        file_mb=2,
+        agent_processes=512,
+        stack_share=_STACK_SHARE,
     ),
     version_argv=("{tool}", "--version"),
     trial="public class Main {\n  public static void main(String[] a) {\n    System.out.println(6 * 7);\n  }\n}\n",

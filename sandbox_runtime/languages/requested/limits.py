@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from sandbox_runtime.jail.spec import Limits
@@ -10,11 +11,14 @@ KIB = 1024
 MIB = 1024 * KIB
 LEAST_OPEN_FILES = 16
 """The sandbox opens some files itself before a program starts."""
+STACK_SHARE = Fraction(15, 16)
+"""A little less than the memory limit: an endless recursion ends as a stack overflow, and not as MLE."""
 _OTHER_NAMES = {
     "memory_mb": ("memory_bytes", MIB),
     "output_kb": ("output_bytes", KIB),
     "file_size_mb": ("max_file_bytes", MIB),
     "open_files": ("max_open_files", 1),
+    "stack_mb": ("stack_bytes", MIB),
 }
 """Name and unit in `Limits` of the limits that a request names otherwise."""
 
@@ -35,10 +39,14 @@ class LimitRefusedError(RequestRefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Default limits of the run step and the highest that a request may ask for."""
+    """Default limits of the run step and the highest that a request may ask for.
+
+    `stack_share`: the default size of the stack, as a share of the memory limit.
+    """
 
     limits: Limits
     ceiling: Limits
+    stack_share: Fraction = STACK_SHARE
 
 
 def choose_limits(profile: Profile, asked: Mapping[str, float | None]) -> Limits:
@@ -52,4 +60,6 @@ def choose_limits(profile: Profile, asked: Mapping[str, float | None]) -> Limits
             if not (is_enough and value <= ceiling):  # NaN fails all comparisons
                 raise LimitRefusedError(name, ceiling)
             chosen[field] = value * unit
-    return replace(profile.limits, **chosen)
+    limits = replace(profile.limits, **chosen)
+    stack_bytes = chosen.get("stack_bytes", int(limits.memory_bytes * profile.stack_share))
+    return replace(limits, stack_bytes=min(stack_bytes, limits.memory_bytes))
