@@ -55,6 +55,7 @@ class Classification:
 
 SIGNAL_EXIT_BASE = 128
 _WAITED = "compilation was stopped: the compiler waited without working; do not include pipes or devices"
+OUTPUT_TOO_LONG = "the output is longer than its limit"
 _STOPPED = {
     StopReason.MEMORY_THRASH: (Verdict.MLE, "mle_limit_breach"),
     StopReason.MEMORY_LIMIT: (Verdict.MLE, "mle_limit_breach"),
@@ -74,7 +75,10 @@ def classify(outcome: Outcome, phase: Phase) -> Classification:
         found = _internal(phase, "ie_missing_evidence", "the usage of the run could not be read")
     if found is None:
         found = _compiler_ended(outcome) if phase is Phase.COMPILE else _program_ended(outcome)
-    return replace(found, integrity=_integrity(outcome, found))
+    message = found.error_message
+    if message is None and phase is Phase.RUN and (outcome.stdout_cut or outcome.stderr_cut):
+        message = OUTPUT_TOO_LONG  # also if the program ran on until a time limit
+    return replace(found, error_message=message, integrity=_integrity(outcome, found))
 
 
 def _platform_failure(outcome: Outcome, phase: Phase) -> Classification | None:

@@ -10,12 +10,15 @@ from sandbox_runtime.classify import Classification, Phase, Verdict, classify
 from sandbox_runtime.executor.step_runs import ExecutionCancelledError, Jail, is_cancelled
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.judging.judgement import Judgement, of_run
-from sandbox_runtime.judging.programs import ReadyProgram
+from sandbox_runtime.judging.programs import INPUT, ReadyProgram
 from sandbox_runtime.judging.relay import Relay
 
 # An interactor that waits for its program outlives it, so that a deadlock is the program's time limit.
 EXTRA_WALL_SECS = 5
-INTERACTOR_OUTPUT_BYTES = 4 << 20
+INTERACTOR_OUTPUT_BYTES = 8 << 20
+"""And as many bytes as its input has, because interactors pass parts of it on."""
+
+INTERACTOR_CUT = f"the interactor wrote more than {INTERACTOR_OUTPUT_BYTES:,} bytes and its input"
 
 type LendSlot = Callable[[], AbstractContextManager[Jail]]
 """Lends a second slot. Raises JailError."""
@@ -35,7 +38,8 @@ def interact(
     """Run both. Raises JailError and ExecutionCancelledError."""
     wall_secs = spec.limits.wall_time_secs + spec.overtime_secs + EXTRA_WALL_SECS
     limits = replace(interactor_spec.limits, wall_time_secs=wall_secs)
-    relay = Relay(spec.limits.output_bytes, INTERACTOR_OUTPUT_BYTES)
+    input_bytes = sum(len(file.content) for file in interactor_spec.files if file.name == INPUT)
+    relay = Relay(spec.limits.output_bytes, INTERACTOR_OUTPUT_BYTES + input_bytes)
     try:
         # Waiting commands and pre-warmed runs have their streams already.
         first = replace(spec, pipes=relay.first, stdin=b"", waiting=None)
@@ -76,7 +80,7 @@ def judgement_of_both(interactor: ReadyProgram, ends: BothEnds, found: Classific
     if own is not None and found.verdict is Verdict.IE:
         return own
     if answered.stdout_cut:
-        decided = Judgement("judge_error", f"the interactor wrote more than {INTERACTOR_OUTPUT_BYTES} bytes")
+        decided = Judgement("judge_error", INTERACTOR_CUT)
     else:
         decided = interactor.judgement(answered, classify(answered, Phase.RUN), name="interactor")
     has_accepted = decided.outcome in {"passed", "partial"}

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from sandbox_runtime.classify import Classification, Verdict
+from sandbox_runtime.classify import OUTPUT_TOO_LONG, Classification, Verdict
 from sandbox_runtime.judging.comparison import compare_exact, compare_lines, compare_tokens
 from sandbox_runtime.messages import Checker
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`outcome`: a word of the message. `points`: from a checker, for a partial answer.
+    """`outcome`: a word of the message. `points`: from a checker, for a partial answer or an accepted one.
 
     `team_message`: of a checker for the contestant; `message` is for the judge.
     """
@@ -22,7 +22,7 @@ class Judgement:
 
 PASSED = Judgement("passed")
 SKIPPED = Judgement("skipped")
-CUT = Judgement("wrong_answer", "the output is longer than its limit")
+CUT = Judgement("wrong_answer", OUTPUT_TOO_LONG)
 
 
 def of_run(found: Classification) -> Judgement | None:

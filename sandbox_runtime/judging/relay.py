@@ -1,4 +1,4 @@
-"""Wire two programs by pipes: what one writes, the other one reads. The first bytes are recorded.
+"""Wire two programs by pipes: what one writes, the other one reads. The bytes of the first one are recorded.
 
 Nothing is shared between the two jails: each has pipes of its own, and this process copies between them.
 """

@@ -155,6 +155,8 @@ def expected(facts: Facts) -> tuple[int, Answer]:
     else:
         integrity = "complete" if signal is None else "crash_mid_write"
     message = compile_message if facts.phase == "compile" else run_message
+    if facts.phase == "run" and facts.cut and message is None:
+        message = "the output is longer than its limit"
     return number, (verdict, cause, actor, facts.phase, code, signal, message, integrity)
 
 
