@@ -1,6 +1,7 @@
 """The score of a judge run: points of cases, groups and the whole.
 
-A case that passed earns its points. One that passed in part earns the points of its checker, at most its own.
+A case that passed earns its points, or those of its checker, at most its own. One that passed in part earns those of
+its checker.
 A group weighs the shares that its cases earned of their points. It counts only if all groups that it requires passed.
 """
 
@@ -35,7 +36,7 @@ class GroupOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
-    """The outcome of one case. `checker_points`: from its checker; only for `partial`."""
+    """The outcome of one case. `checker_points`: from its checker, for `passed` and `partial`."""
 
     outcome: Outcome
     checker_points: float | None = None
@@ -113,7 +114,7 @@ def score(plan: Plan, outcomes: Sequence[CaseOutcome]) -> Score:
 
 def _case_points(one: CaseOutcome, max_points: float) -> float:
     if one.outcome is Outcome.PASSED:
-        return max_points
+        return max_points if one.checker_points is None else min(max_points, one.checker_points)
     if one.outcome is Outcome.PARTIAL:
         return min(max_points, one.checker_points or 0)
     return 0

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from rustbox_cli.case_folder import read_case_folder
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.options import Pair, as_json
 from rustbox_cli.output import plain, show_json, show_table
+from rustbox_cli.problems.case_folder import read_case_folder
 from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
 from rustbox_cli.session import Session, pass_session
 from rustbox_cli.verdicts import exit_code
@@ -43,6 +43,7 @@ _MIB = 1024 * 1024
 @click.option("--float-abs", type=float, help="Largest absolute error of a number; for tokens.")
 @click.option("--float-rel", type=float, help="Largest relative error of a number; for tokens.")
 @click.option("--stop", is_flag=True, help="Skip the cases after the first failure.")
+@click.option("--without-groups", is_flag=True, help="One point a case, also if a package has groups and scores.")
 @click.option(
     "--limit", "limits", multiple=True, type=Pair(), metavar="NAME=VALUE", help=f"Any of {', '.join(LIMITS)}."
 )
@@ -66,7 +67,9 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
 
 
 def _body(options: dict[str, Any]) -> dict[str, Any]:
-    folder = read_case_folder(options["cases"], reads_checker=options["checker"] is None)
+    folder = read_case_folder(
+        options["cases"], reads_checker=options["checker"] is None, reads_groups=not options["without_groups"]
+    )
     source = options["file"]
     given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
     checker = {"kind": options["checker"]} if options["checker"] else folder.checker
@@ -77,7 +80,8 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
         "code": read_text(source, "The program"),
         "cases": folder.cases,
         "checker": checker,
-        "stop": "first_failure" if options["stop"] else None,
+        "groups": folder.groups or None,
+        "stop": "first_failure" if options["stop"] else folder.stop,
         "profile": options["profile"],
         "limits": {**folder.limits, **{name: limit_value(name, text) for name, text in options["limits"]}} or None,
     }

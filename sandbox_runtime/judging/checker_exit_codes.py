@@ -1,10 +1,12 @@
 """The meaning of a checker program's exit code. Pure functions.
 
 testlib: 0 right, 1 wrong, 2, 4 (extra tokens) and 8 (ends too early) a wrong format, 7 points, which it prints first.
-Kattis: 42 right, 43 wrong. Everything else is an error of the judge, never of the program.
+Kattis: 42 right, with the points of its score.txt if it writes one, 43 wrong.
+Everything else is an error of the judge, never of the program.
 """
 
 import re
+from dataclasses import replace
 
 from sandbox_runtime.classify import Classification, Verdict
 from sandbox_runtime.jail.spec import Outcome
@@ -22,7 +24,10 @@ _TESTLIB = {
 }
 _KATTIS = {42: "passed", 43: "wrong_answer"}
 _OUTCOMES = {"testlib": _TESTLIB, "kattis": _KATTIS}
-_POINTS = re.compile(r"points\s+([0-9]{1,15}(?:\.[0-9]{1,15})?)(?![0-9.])")
+_NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
+# testlib's quitp and quitpi, whose information must be a number here.
+_POINTS = re.compile(rf"points\s+(?:points_info=)?{_NUMBER}(?![0-9.])")
+_SCORE = re.compile(rf"\s*\+?{_NUMBER}(?:[eE]([+-]?[0-9]{{1,2}}))?\s*")
 _ENDED = frozenset({Verdict.AC, Verdict.RE})
 
 
@@ -42,6 +47,18 @@ def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: st
     if points is None:
         return _error(f"the {name} gave no points", text)
     return Judgement(outcome, text, float(points[1]))
+
+
+def with_score(judgement: Judgement, score: bytes, multiplier: bytes) -> Judgement:
+    """Add the points of `score.txt` to a case that a Kattis validator accepts. Empty: there is no such file."""
+    if judgement.outcome != "passed" or not (score or multiplier):
+        return judgement
+    if multiplier:
+        return _error("the validator wrote score_multiplier.txt; only score.txt gives points", judgement.message or "")
+    found = _SCORE.fullmatch(score.decode(errors="replace"))
+    if found is None:
+        return _error("score.txt needs one number from 0", judgement.message or "")
+    return replace(judgement, points=float(found[0]))
 
 
 def message_of(ran: Outcome) -> str:

@@ -11,7 +11,7 @@ from sandbox_runtime.jail.spec import JailSpec
 
 DIRECTORY = "/tmp/"  # noqa: S108 - of the validator's own jail
 _SHELL = "/bin/sh"
-_FILES, _MOST_BYTES = 3, 16_384
+_FILES, _MOST_BYTES = 5, 16_384
 # The shell lets go of both streams, because they are pipes to a program if the validator is an interactor. Standard
 # input needs the detour: a command in the background gets an empty one.
 _SCRIPT = f"""
@@ -22,7 +22,7 @@ exec 3<&0
 exec <&- >&- 3<&-
 wait $!
 code=$?
-for name in judgemessage judgeerror teammessage; do
+for name in judgemessage judgeerror teammessage score score_multiplier; do
     printf %s "$mark" >&2
     [ -f {DIRECTORY}$name.txt ] && head -c {_MOST_BYTES} {DIRECTORY}$name.txt >&2 2>/dev/null
 done
@@ -40,14 +40,17 @@ def with_feedback(spec: JailSpec, mark: str) -> JailSpec:
 
 
 class Feedback(NamedTuple):
-    """The messages of a validator: `judge` for the judge, `team` for the contestant."""
+    """The files of a validator. `judge`: messages for the judge; `team`: for the contestant. Empty: no such file."""
 
     judge: bytes
     team: bytes
+    score: bytes = b""
+    score_multiplier: bytes = b""
 
 
 def feedback_of(stderr: bytes, mark: str) -> Feedback:
     """Return the messages. The judge's are the files, a line break after each, and then the rest of standard error."""
     own, *files = stderr.split(mark.encode())
-    *files, team = files if len(files) == _FILES else (*files, b"")
-    return Feedback(b"".join(content.rstrip(b"\n") + b"\n" for content in files if content) + own, team)
+    *files, team, score, multiplier = files if len(files) == _FILES else (*files, b"", b"", b"")
+    message = b"".join(content.rstrip(b"\n") + b"\n" for content in files if content) + own
+    return Feedback(message, team, score, multiplier)

@@ -13,7 +13,7 @@ from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Outcome
-from sandbox_runtime.judging.checker_exit_codes import as_text, judgement_of
+from sandbox_runtime.judging.checker_exit_codes import as_text, judgement_of, with_score
 from sandbox_runtime.judging.feedback import DIRECTORY, feedback_of, with_feedback
 from sandbox_runtime.judging.judgement import Judgement
 from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
@@ -55,7 +55,7 @@ class ReadyProgram:
         """Judge by its end. `name`: of its kind, for messages."""
         told = feedback_of(ran.stderr, self.mark)
         decided = judgement_of(self.program.protocol, replace(ran, stderr=told.judge), found, name=name)
-        return replace(decided, team_message=as_text(told.team) or None)
+        return with_score(replace(decided, team_message=as_text(told.team) or None), told.score, told.score_multiplier)
 
 
 class CheckerPrograms:

@@ -51,7 +51,7 @@ FEEDBACK: Final = {
     "a message that quotes the name of the other file": Feedback(
         "open(place, 'w').write('teammessage.txt\\0seen')\n", "teammessage.txt\0seen"
     ),
-    "another file": Feedback("open(sys.argv[3] + 'score.txt', 'w').write('99')\n", None),
+    "another file": Feedback("open(sys.argv[3] + 'diffposition.txt', 'w').write('99')\n", None),
     # Hostile ones.
     "invalid text": Feedback("open(place, 'wb').write(b'\\xff\\xfe\\0' + b'seen')\n", "\ufffd\ufffd\0seen"),
     "half a character at the bound": Feedback(
@@ -134,3 +134,29 @@ def test_a_validator_in_every_language_runs_under_the_shell(judge: Judge, name: 
     """A program that echoes its input: neither 42 nor 43. So what it prints is the message of the error."""
     found = validated(judge, PROGRAMS[name]["echo"], language=name)
     assert (found.outcome, found.checker_message) == ("judge_error", "the checker ended with exit code 0: 1")
+
+
+@pytest.mark.parametrize("kind", ["program", "interactor"])
+@pytest.mark.parametrize(
+    ("code", "outcome", "points"),
+    [
+        ("open(folder + 'score.txt', 'w').write('12.5\\n')", "passed", 12.5),
+        ("open(folder + 'score.txt', 'w').write('many')", "judge_error", None),
+        ("open(folder + 'score.txt', 'w').write('1' * 1_000_000)", "judge_error", None),
+        ("os.symlink('/dev/zero', folder + 'score.txt')", "passed", None),
+        ("open(folder + 'score_multiplier.txt', 'w').write('0.5')", "judge_error", None),
+    ],
+)
+def test_the_score_of_a_validator_is_the_points_of_its_case(
+    judge: Judge, kind: str, code: str, outcome: str, points: float | None
+) -> None:
+    found = validated(judge, f"import os, sys\nfolder = sys.argv[3]\n{code}\nsys.exit(42)\n", kind=kind)
+    assert (found.outcome, found.checker_points) == (outcome, points), found
+
+
+@pytest.mark.parametrize("kind", ["program", "interactor"])
+def test_a_validator_that_writes_200_mb_ends_as_an_error_of_the_judge(judge: Judge, kind: str) -> None:
+    code = "import os, sys\nfor _ in range(3200): os.write(2, b'x' * (1 << 16))\nsys.exit(42)\n"
+    found = validated(judge, code, kind=kind)
+    assert found.outcome == "judge_error"
+    assert len(found.checker_message or "") <= MOST_CHARACTERS

@@ -70,6 +70,10 @@ def test_a_checker_that_did_not_end_by_itself_is_an_error_of_the_judge(protocol:
     ("text", "points"),
     [
         (b"points 7.5 good", 7.5),
+        (b"points points_info=12 good", 12.0),
+        (b"points points_info=2.5", 2.5),
+        (b"points points_info=half", None),
+        (b"points points_info=", None),
         (b"points 0", 0.0),
         (b"points 100\n", 100.0),
         (b"points -1", None),
@@ -159,16 +163,42 @@ def test_the_mark_of_feedback_files_is_another_one_in_each_judge_run() -> None:
     ("stderr", "message"),
     [
         (b"own", b"own"),
-        (b"own<mark><mark><mark>", b"own"),
-        (b"own<mark>judge<mark><mark>", b"judge\nown"),
-        (b"own\n<mark>judge\n<mark>error<mark>team", b"judge\nerror\nown\n"),
+        (b"own<mark><mark><mark><mark><mark>", b"own"),
+        (b"own<mark>judge<mark><mark><mark><mark>", b"judge\nown"),
+        (b"own\n<mark>judge\n<mark>error<mark>team<mark><mark>", b"judge\nerror\nown\n"),
         (b"own<mark>judge<mar", b"judge<mar\nown"),  # cut at the limit of the output
         (b"own<mark>judge<mark>error", b"judge\nerror\nown"),
         (b"", b""),
     ],
 )
 def test_the_files_of_a_validator_precede_its_own_output(stderr: bytes, message: bytes) -> None:
-    assert feedback_of(stderr, "<mark>") == (message, b"team" if b"team" in stderr else b"")
+    assert feedback_of(stderr, "<mark>")[:2] == (message, b"team" if b"team" in stderr else b"")
+
+
+@pytest.mark.parametrize(
+    ("code", "score", "outcome_of_case", "points"),
+    [
+        (42, b"", "passed", None),
+        (42, b"12.5\n", "passed", 12.5),
+        (42, b"+1.5e1", "passed", 15),
+        (42, b"0", "passed", 0),
+        (42, b"-1", "judge_error", None),
+        (42, b"nan", "judge_error", None),
+        (42, b"1 2", "judge_error", None),
+        (42, b"9" * 64, "judge_error", None),
+        (43, b"12.5", "wrong_answer", None),
+        (43, b"nan", "wrong_answer", None),
+        (0, b"12.5", "judge_error", None),
+    ],
+)
+def test_the_score_of_a_validator_gives_the_points_of_a_case_that_it_accepts(
+    code: int, score: bytes, outcome_of_case: str, points: float | None
+) -> None:
+    program = checker(protocol="kattis").program
+    assert program is not None
+    ran = ended(code, stderr=b"<mark>".join([b"", b"", b"", b"", score, b""]))
+    found = ReadyProgram(program, BY_NAME["python"], None, "<mark>").judgement(ran, classify(ran, Phase.RUN))
+    assert (found.outcome, found.points) == (outcome_of_case, points)
 
 
 def test_a_checker_is_compiled_once_with_its_files_and_before_the_first_case() -> None:

@@ -76,6 +76,22 @@ def test_a_group_counts_only_if_the_groups_that_it_requires_passed(outcomes: tup
             assert found[name].outcome is GroupOutcome.SKIPPED
 
 
+@pytest.mark.parametrize(("points", "share"), [(None, 1), (4, 0.4), (0, 0), (99, 1)])
+def test_an_accepted_case_has_the_points_of_its_checker_and_counts_as_passed(
+    points: float | None, share: float
+) -> None:
+    cases = tuple(PlannedCase(group=name, points=10) for name in "abc")
+    groups = (
+        PlannedGroup("a", 60, Aggregate.MIN),
+        PlannedGroup("b", 60, Aggregate.SUM, ("a",)),
+        PlannedGroup("c", 60, Aggregate.PASS_FAIL, ("b",)),
+    )
+    found = score(Plan(cases, groups), [CaseOutcome(Outcome.PASSED, points)] * 3)
+    assert [group.points for group in found.groups] == [60 * share, 60 * share, 60]
+    assert {group.outcome for group in found.groups} == {GroupOutcome.PASSED}
+    assert found.all_passed
+
+
 def test_points_of_a_checker_are_at_most_those_of_the_case() -> None:
     plan = Plan((PlannedCase(points=3), PlannedCase(points=0), PlannedCase(points=2.5)))
     assert score(plan, of(Outcome.PARTIAL, Outcome.PARTIAL, Outcome.PARTIAL)).case_points == (3, 0, 2.5)

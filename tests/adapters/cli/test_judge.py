@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rustbox_cli.case_folder import read_case_folder
 from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.problems.case_folder import read_case_folder
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID
@@ -303,7 +303,6 @@ def test_an_interactive_validator_is_an_interactor_and_its_cases_have_no_answer(
         ({**CUSTOM, "output_validators/a/b.py": "", "output_validators/a/c.cc": ""}, "must have one source file"),
         ({**CUSTOM, "output_validators/a/b.py": "", "output_validators/a/build": ""}, "and no build script"),
         ({"1.in": "", "problem.yaml": "type: [multi-pass]", "output_validator/a.py": ""}, "of the kind multi-pass"),
-        ({**CUSTOM, "problem.yaml": "validation: custom score", "output_validators/a.py": ""}, "of the kind score"),
         ({"1.in": "", "problem.yaml": "limits: {time_limit: soon}"}, "time_limit needs a number"),
         ({"1.in": "", "problem.yaml": "validator_flags: float_tolerance much"}, "float_tolerance needs a number"),
         ({"1.in": "", "problem.yaml": "a: [b"}, "is not valid YAML"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.languages import language_of
+from rustbox_cli.problems.settings import number, read_yaml, refused, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,8 @@ class Package:
     words: Sequence[str] = ()
     program: dict[str, Any] | None = None
     time_limit_secs: float | None = None
+    is_scoring: bool = False
+    is_legacy: bool = True
 
     def checker(self, place: Path, data: Path) -> dict[str, Any]:
         """Return the checker of a case or of a folder below `data`, with the arguments of the nearest group."""
@@ -49,31 +51,21 @@ def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
     path = folder / "problem.yaml"
     if not path.is_file():
         return None
-    problem = _yaml(path)
+    problem = read_yaml(path)
     limits = problem.get("limits")
     secs = limits.get("time_limit") if isinstance(limits, dict) else None
     time_limit_secs = None if secs is None else number(secs, f"{path}: time_limit")
+    is_scoring = bool({"score", "scoring"} & {*words_of(problem.get("validation")), *words_of(problem.get("type"))})
+    is_legacy = str(problem.get("problem_format_version", "legacy")).startswith("legacy")
     if not reads_checker:
-        return Package(time_limit_secs=time_limit_secs)
-    return Package(str(problem.get("validator_flags", "")).split(), _own_validator(folder, problem), time_limit_secs)
+        return Package(time_limit_secs=time_limit_secs, is_scoring=is_scoring, is_legacy=is_legacy)
+    words, program = str(problem.get("validator_flags", "")).split(), _own_validator(folder, problem)
+    return Package(words, program, time_limit_secs, is_scoring, is_legacy)
 
 
 def case_args(path: Path) -> list[str]:
     """Return the arguments of the program in the settings of a case."""
-    return _words(_yaml(path.with_suffix(".yaml")).get("args"))
-
-
-def number(text: object, what: str) -> float:
-    """Return a number of a package. Raises CommandError."""
-    try:
-        return float(str(text))
-    except ValueError:
-        raise refused(f"{what} needs a number.") from None
-
-
-def refused(message: str) -> CommandError:
-    """Return the error for a folder that cannot be judged."""
-    return CommandError(message, ExitCode.REFUSED)
+    return words_of(read_yaml(path.with_suffix(".yaml")).get("args"))
 
 
 def read_utf8(path: Path) -> str:
@@ -86,7 +78,7 @@ def read_utf8(path: Path) -> str:
 
 def _own_validator(folder: Path, problem: dict[str, Any]) -> dict[str, Any] | None:
     """Return the package's validator as a checker program or an interactor; None: it uses the default one."""
-    kinds = {*_words(problem.get("validation")), *_words(problem.get("type"))}
+    kinds = {*words_of(problem.get("validation")), *words_of(problem.get("type"))}
     if "custom" in kinds:
         programs = sorted(path for path in (folder / "output_validators").glob("*") if path.name[0] != ".")
         if len(programs) != 1:
@@ -96,7 +88,7 @@ def _own_validator(folder: Path, problem: dict[str, Any]) -> dict[str, Any] | No
         program = folder / "output_validator"
     else:
         return None
-    if missing := kinds & {"score", "scoring", "multi-pass"}:
+    if missing := kinds & {"multi-pass"}:
         raise refused(
             f"{folder} needs a validator of the kind {min(missing)}, which the service does not have. {_INSTEAD}"
         )
@@ -128,26 +120,8 @@ def _validator_words(place: Path, data: Path) -> list[str]:
     """Return the arguments in the settings of a case, or of the nearest group that has some."""
     groups = [group for group in (place, *place.parents) if group.is_relative_to(data)]
     for path in (place.with_suffix(".yaml"), *(group / name for group in groups for name in _GROUP_FILES)):
-        settings = _yaml(path)
+        settings = read_yaml(path)
         words = settings.get("output_validator_args", settings.get("output_validator_flags"))
         if words is not None:
-            return _words(words)
+            return words_of(words)
     return []
-
-
-def _words(value: object) -> list[str]:
-    """Return the words of a text or a list."""
-    return [str(word) for word in value] if isinstance(value, list) else str(value or "").split()
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    """Read settings; none without the file. Raises CommandError."""
-    if not path.is_file():
-        return {}
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - other commands start faster without it
-
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except yaml.YAMLError:
-        raise refused(f"{path} is not valid YAML.") from None
-    return content if isinstance(content, dict) else {}

@@ -9,33 +9,36 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rustbox_cli.problem_package import case_args, number, read_package, read_utf8, refused
+from rustbox_cli.problems.groups import Scoring, read_scoring
+from rustbox_cli.problems.package import case_args, read_package, read_utf8
+from rustbox_cli.problems.settings import id_of, number, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rustbox_cli.problem_package import Package
+    from rustbox_cli.problems.package import Package
 
 _ANSWERS = (".ans", ".out")
 _PACKAGE_FOLDERS = ("sample", "secret")
 _MAX_CASES = 200
-_ID_CHARS = 64
 _NUMBER = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
 class CaseFolder:
-    """The content of a folder: cases, and for a problem package its checker and its time limit."""
+    """The content of a folder: cases, and for a problem package its checker, its time limit and its scores."""
 
     cases: list[dict[str, Any]]
     checker: dict[str, Any] | None = None
     limits: dict[str, float] = field(default_factory=dict)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    stop: str | None = None
 
 
-def read_case_folder(folder: Path, *, reads_checker: bool = True) -> CaseFolder:
+def read_case_folder(folder: Path, *, reads_checker: bool = True, reads_groups: bool = True) -> CaseFolder:
     """Read the cases below a folder in natural order, samples first. Raises CommandError.
 
-    `reads_checker`: take the checker of a problem package.
+    `reads_checker`: take the checker of a problem package. `reads_groups`: and its groups, if it has scores.
     """
     has_data = (folder / "data").is_dir()
     data = folder / "data" if has_data else folder
@@ -47,15 +50,19 @@ def read_case_folder(folder: Path, *, reads_checker: bool = True) -> CaseFolder:
         raise refused(f"{folder} has {len(inputs)} cases; a judge run has at most {_MAX_CASES}.")
     package = read_package(folder, reads_checker=reads_checker)
     checker = package.checker(data, data) if package is not None and reads_checker else None
-    cases = [_read_case(path, data, package, checker) for path in inputs]
-    return CaseFolder(cases, checker, _limits(folder / ".timelimit", package))
+    scoring = Scoring()
+    if package is not None and package.is_scoring and reads_groups:
+        inputs.sort(key=lambda path: path.relative_to(data).parts)  # on_reject: break counts the first ones
+        scoring = read_scoring(data, inputs, is_legacy=package.is_legacy)
+    cases = [_read_case(path, data, package, checker) | scoring.of_case.get(path, {}) for path in inputs]
+    return CaseFolder(cases, checker, _limits(folder / ".timelimit", package), scoring.groups, scoring.stop)
 
 
 def _read_case(path: Path, data: Path, package: Package | None, checker: dict[str, Any] | None) -> dict[str, Any]:
     """Read one case. It has its own checker if that is not `checker`, and no answer for an interactor."""
     answers = [path.with_suffix(suffix) for suffix in _ANSWERS if path.with_suffix(suffix).is_file()]
     case: dict[str, Any] = {
-        "id": path.relative_to(data).with_suffix("").as_posix()[-_ID_CHARS:],
+        "id": id_of(path.relative_to(data).with_suffix("").as_posix()),
         "stdin": read_utf8(path),
     }
     if answers and (checker is None or checker["kind"] != "interactor"):
