@@ -16,7 +16,8 @@ Descriptors. The control socket joins supervisor and template: start messages in
 `reaped` and `failed` out. Each run has a status socket: the request goes in, `ready`, `failed` and the end report come
 out. Input and files are sealed memory files. Output goes through two pipes that the supervisor bounds. A run may get
 pipes of its caller for its input and output instead, and a net namespace, which the template enters before it clones. A
-compiled file comes back in a memory file. The guest holds 0, 1 and 2 and nothing else.
+descriptor of its working directory comes back where its files are needed. The guest holds 0, 1 and 2 and nothing
+else.
 
 A slot is opened once for up to 1,000 runs:
 
@@ -53,7 +54,8 @@ and the kernel kills the rest of the namespace. When the program ends, init repo
 process lives. The outcome is complete when none does; init and its namespaces end after the answer.
 
 Trust. The kernel, the runner, the template, init and the program before exec are trusted. Toolchains run in the jail.
-Nothing that a guest writes is parsed, and no path that it made is opened or deleted from outside. Python text goes into
+Nothing that a guest writes is parsed, and no path that it made is deleted from outside. Its files are opened in one
+place, `box`, after its death. Python text goes into
 the template once, and `marshal` into a run; JSON and 32 bytes come out, written before guest code runs, or by init.
 
 Failures. The sandbox fails as JailError with step, target and errno; the slot is then unhealthy and must be reopened.
@@ -69,6 +71,7 @@ Reuse. A slot keeps its template, root, user id, pids cgroup and CPU cgroup. It 
 is charged to it. Processes, namespaces, private mounts and descriptors are new in each run.
 """
 
+from sandbox_runtime.jail.box import Box, NotRegularFileError
 from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
 from sandbox_runtime.jail.controls.inputs_mount import make_inputs_folder
 from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY, BindMount
@@ -110,6 +113,7 @@ __all__ = [
     "STRICT_CONTROLS",
     "WORKING_DIRECTORY",
     "BindMount",
+    "Box",
     "CgroupUsage",
     "Evidence",
     "FilterFamily",
@@ -122,6 +126,7 @@ __all__ = [
     "JailSpec",
     "JailTimeoutError",
     "Limits",
+    "NotRegularFileError",
     "Outcome",
     "SetUpCpus",
     "Slot",

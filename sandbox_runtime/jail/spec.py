@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sandbox_runtime.jail.box import Box
+
 
 class StopReason(StrEnum):
     """Why the supervisor killed a run. NONE: it ended by itself."""
@@ -124,9 +126,10 @@ class JailSpec:
 
     `inputs`: files of the request, whose copies count as the guest's memory. `inputs_folder`: a folder of the host with
     the folders `files`, whose files have their SHA-256 as names, and `empty`; "" if all contents are here.
-    `artifact`: name of a regular file in `/box` that init copies out when the program exits with 0 (compile steps);
-    at most `artifact_max_bytes`. `environment`: that of all such runs; `variables`: more of it, for this run alone,
-    with other names. A pre-warmed run gets them with its files.
+    `artifact`: name of a regular file in `/box` that the supervisor reads when the program exits with 0 (compile
+    steps); at most `artifact_max_bytes`. `keeps_box`: `Outcome.box` shows the working directory.
+    `environment`: that of all such runs; `variables`: more of it, for this run alone, with other names. A pre-warmed
+    run gets them with its files.
     `family`: NATIVE, the widest one, fits every program. `waiting`: a command that may replace `argv`.
     `pipes`: in place of `stdin` and of the captured output; their maker bounds the bytes that pass.
     `overtime_secs`: how long the run may go on beyond its wall limit, for the time in which others had the CPUs.
@@ -148,6 +151,12 @@ class JailSpec:
     pipes: GuestPipes | None = None
     overtime_secs: float = 0
     net_namespace: int | None = None
+    keeps_box: bool = False
+
+    @property
+    def needs_box(self) -> bool:
+        """Whether the supervisor reads files of the working directory after the run."""
+        return self.keeps_box or self.artifact is not None
 
 
 # On a calm host the estimate of the time lost to others is wrong by less than this share.
@@ -198,6 +207,8 @@ class Outcome:
     `stdout_cut`/`stderr_cut`: the output exceeded its limit, and the supervisor closed the pipe.
     `cpu_wait_usec`: how long the run waited for a CPU; measured in runs of more than 150 ms.
     `memory_peak_bytes`: of the run's groups; without groups the largest sample.
+    `box`: the working directory of a run with `keeps_box`, when all processes of the run are dead; the slot closes it
+    with its next call.
     """
 
     exit_code: int | None
@@ -214,6 +225,7 @@ class Outcome:
     memory_peak_bytes: int = 0
     cpu_wait_usec: int = 0
     artifact: bytes | None = field(default=None, repr=False)
+    box: Box | None = field(default=None, repr=False)
 
     @property
     def own_wall_usec(self) -> int:

@@ -48,7 +48,7 @@ PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 8, 22, 38
 SECCOMP_MODE_FILTER = 2
 CAP_DAC_READ_SEARCH, CAP_KILL, CAP_LAST = 2, 5, 63
 
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x02, 0x04, 0x08
+_RESOLVE_NO_XDEV, _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x01, 0x02, 0x04, 0x08
 
 
 def _number(name: str) -> int:
@@ -184,18 +184,17 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-def open_beneath(directory_fd: int, name: str) -> int:
-    """Open `name` for reading without following any link out of or inside the directory, openat2(2).
+def open_beneath(directory_fd: int, path: str, flags: int) -> int:
+    """Open a path below a directory, openat2(2). Follows no link, and leaves neither the directory nor its mount.
 
-    The directory's content was written by a guest: O_NONBLOCK keeps a planted FIFO from blocking us.
     Raises OSError.
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-    how = _OpenHow(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
+    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV
+    how = _OpenHow(flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0, resolve)
     size = ctypes.sizeof(how)
     number = ctypes.c_long(_number("openat2"))
     result: int = _libc.syscall(
-        number, ctypes.c_long(directory_fd), name.encode(), ctypes.byref(how), ctypes.c_ulong(size)
+        number, ctypes.c_long(directory_fd), os.fsencode(path), ctypes.byref(how), ctypes.c_ulong(size)
     )
     if result < 0:
         errno = ctypes.get_errno()

@@ -53,6 +53,7 @@ class PrewarmedSlot:
                 pipes=None,
                 overtime_secs=0,
                 net_namespace=network,
+                keeps_box=False,
             )
             self._first_steps.append(first_step)
         return self._slot.answer(spec, cancel_fd=cancel_fd)

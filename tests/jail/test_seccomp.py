@@ -204,8 +204,7 @@ def test_init_is_filtered_and_without_new_privileges_while_a_guest_runs() -> Non
             os.close(read_end)
     assert status["NSpid"].split()[-1] == "1"
     assert (status["NoNewPrivs"], status["Seccomp"], int(status["Seccomp_filters"])) == ("1", "2", own + 1)
-    kept = sum(1 << capability for capability in (2, 5))  # CAP_DAC_READ_SEARCH, CAP_KILL
-    assert {int(status[name], 16) & ~kept for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+    assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
 
 
 CONFINED_AS_INIT = """
@@ -221,17 +220,16 @@ def refused(call, *arguments):
         return error.errno
     return 0
 
-read_only = os.O_RDONLY | os.O_CLOEXEC
 attempts = [
     (os.fork,), (os.posix_spawn, "/bin/true", ["true"], {}), (os.execv, "/bin/true", ["true"]), (socket.socket,),
-    (os.open, "/dev/null", os.O_WRONLY), (os.open, "/dev/null", os.O_RDWR), (os.open, "made", os.O_RDONLY | os.O_CREAT),
+    (os.open, "/dev/null", os.O_RDONLY), (os.kill, os.getpid(), 0), (os.open, "/dev/null", os.O_RDWR),
+    (os.open, "made", os.O_RDONLY | os.O_CREAT),
     (os.unlink, "made"), (os.chmod, "made", 0), (os.mkdir, "made"), (os.setuid, 0), (os.pipe,), (os.dup, 1),
     (mmap.mmap, -1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_EXEC),
     (syscalls.prctl, "name", 15), (syscalls.mount, "x", "/tmp", "tmpfs", 0), (os.chdir, "/"), (os.memfd_create, "x"),
 ]
 ours = [
-    lambda: os.close(os.open("/dev/null", read_only)), lambda: mmap.mmap(-1, 4096).close(), lambda: bytearray(1 << 22),
-    lambda: os.kill(os.getpid(), 0), lambda: os.fstat(1), lambda: os.waitpid(child, 0),
+    lambda: mmap.mmap(-1, 4096).close(), lambda: bytearray(1 << 22), lambda: os.waitpid(child, 0),
 ]
 child = os.posix_spawn("/bin/true", ["true"], {})
 syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)

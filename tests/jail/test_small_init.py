@@ -202,7 +202,8 @@ def test_an_inherited_init_that_is_not_gone_yet_is_waited_for() -> None:
     ending = os.posix_spawn("/bin/sleep", ["sleep", "0.2"], {})
     launch: Any = object.__new__(Launch)
     launch.run_io = launch.status = SimpleNamespace(close=lambda: None)
-    launch._command_socket, launch._pidfd = None, os.pidfd_open(ending)
+    launch.box = launch._command_socket = None
+    launch._pidfd = os.pidfd_open(ending)
     launch.close()
     with pytest.raises(ChildProcessError):
         os.waitpid(ending, os.WNOHANG)
@@ -228,7 +229,7 @@ def test_other_than_one_group_for_init_is_refused_before_there_is_a_guest(count:
             slot.run(python("print(1)"))
 
 
-def test_the_python_init_copies_artifacts_out(slot: Slot) -> None:
+def test_an_artifact_is_read_after_the_python_init_too(slot: Slot) -> None:
     spec = replace(python("open('made', 'w').write('x')"), artifact="made", artifact_max_bytes=10)
     assert slot.run(spec).artifact == b"x"
     assert slot.run(python("print(2)")).stdout == b"2\n"

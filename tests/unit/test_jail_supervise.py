@@ -53,7 +53,12 @@ def test_usage_is_sampled_before_the_remaining_processes_die(
     with ours, theirs:
         theirs.send(_END.pack(os.CLD_EXITED, 0, 0, 5, 7))
         launch = SimpleNamespace(
-            pidfd=pidfd, status=ours, spec=SimpleNamespace(limits=LIMITS), start=NOTHING, begun_ns=0
+            pidfd=pidfd,
+            status=ours,
+            spec=SimpleNamespace(limits=LIMITS),
+            start=NOTHING,
+            begun_ns=0,
+            own_box=lambda _: None,
         )
         deadlines = Deadlines(groups, LIMITS, NOTHING)
         watched = watch(launch, (captures[0], captures[1]), deadlines, groups, None)  # type: ignore[arg-type] # all of one that is looked at
@@ -61,6 +66,6 @@ def test_usage_is_sampled_before_the_remaining_processes_die(
     assert init.wait() == -9
     assert (watched.died, watched.alone, watched.ended) == (
         *(True, False),
-        {"wait_status": 0, "at_ns": 5_000_000_007, "artifact_error": None},
+        {"wait_status": 0, "at_ns": 5_000_000_007},
     )
     assert groups.was_alive == looks

@@ -53,16 +53,15 @@ def proxy_uid() -> int:
 
 
 def become_init(guest: int, *, in_user_namespace: bool) -> None:
-    """Give up all rights except two: to kill the guest, and to read the artifact whatever its mode.
+    """Give up all rights.
 
     Init is neither root nor the guest's user. So the guest cannot signal it, and it owns no file of the host.
     In a user namespace init keeps its user id, because only one is mapped.
     """
     if not in_user_namespace:
         uid = init_uid(guest)
-        syscalls.prctl("keep capabilities", syscalls.PR_SET_KEEPCAPS, 1)
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    syscalls.keep_capabilities((syscalls.CAP_KILL, syscalls.CAP_DAC_READ_SEARCH))
+    syscalls.keep_capabilities(())
     syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)

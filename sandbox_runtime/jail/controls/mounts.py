@@ -2,7 +2,7 @@
 
 Order matters. The template builds the root before any guest exists, pivots into it and unmounts the host's root.
 So no later step can name a host path. Each run adds /proc, /tmp, /dev/shm and /box in its own mount namespace.
-They vanish with the namespace, so the host never opens or deletes a path that a guest made.
+They vanish with the namespace, so the host never deletes a path that a guest made.
 """
 
 import errno

@@ -11,13 +11,12 @@ pid_namespaces(7).
 import os
 import select
 import signal
-import stat
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 
 from sandbox_runtime.jail import syscalls
-from sandbox_runtime.jail.controls import identity, mounts, user_namespace
+from sandbox_runtime.jail.controls import identity, user_namespace
 from sandbox_runtime.jail.controls.seccomp import INIT, Program
 from sandbox_runtime.jail.inside import program
 from sandbox_runtime.jail.inside.set_up import set_up
@@ -25,24 +24,13 @@ from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import (
     FAILURES,
     RunDescriptors,
-    RunRequest,
     read_request,
     report,
     report_failure,
 )
 from sandbox_runtime.jail.python_fork.fork import PythonFork
 
-_COPY_BYTES = 1 << 20
 _ALL_CHILDREN = 0x4000_0000  # __WALL of linux/wait.h
-
-
-def _kill_all_others() -> None:
-    """Kill and reap all other processes of the namespace."""
-    try:
-        os.kill(-1, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    _reap()
 
 
 def _reap() -> None:
@@ -62,29 +50,6 @@ def _is_alone() -> bool:
     return False
 
 
-def _copy_artifact(request: RunRequest, artifact_fd: int) -> str:
-    """Copy the compiled file to the supervisor, after all guests are dead. Returns "" or the reason why not."""
-    directory = os.open(mounts.WORKING_DIRECTORY, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fd = syscalls.open_beneath(directory, request.artifact or "")
-    except OSError as error:
-        return f"open: {error.strerror}"
-    finally:
-        os.close(directory)
-    try:
-        facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode):
-            return "not a regular file"
-        if facts.st_size > request.artifact_max_bytes:
-            return "too large"
-        left = facts.st_size
-        while left > 0 and (sent := os.sendfile(artifact_fd, fd, None, min(left, _COPY_BYTES))):
-            left -= sent
-        return "" if left == 0 else "shrank while it was read"
-    finally:
-        os.close(fd)
-
-
 def _die_with_template() -> None:
     """Ask the kernel to kill this process when the template dies."""
     syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -102,17 +67,15 @@ def _await_hangup(status_fd: int, longest_ms: int | None) -> bool:
 
 
 def _close_guest_descriptors(descriptors: RunDescriptors) -> None:
-    """Close all but the status socket and the artifact: open pipe ends would hide the guest's end of file."""
-    streams = descriptors.streams
+    """Close all but the status socket: open pipe ends would hide the guest's end of file."""
     for fd in (
-        *streams.as_list(),
+        *descriptors.streams.as_list(),
         *descriptors.init_entries,
         *descriptors.program_entries,
         *descriptors.command_socket,
         *descriptors.inputs_folder,
     ):
-        if fd != streams.artifact:
-            os.close(fd)
+        os.close(fd)
 
 
 def _wait_for_program(pid: int) -> tuple[int, int]:
@@ -126,22 +89,11 @@ def _wait_for_program(pid: int) -> tuple[int, int]:
             os.waitpid(ended.si_pid, _ALL_CHILDREN)
 
 
-def _report_end(status_fd: int, pid: int, request: RunRequest, artifact_fd: int) -> None:
+def _report_end(status_fd: int, pid: int) -> None:
     """Wait for the program and report its end. Then stay while other processes live."""
     status, ended_ns = _wait_for_program(pid)
-    artifact_error = None
-    if request.artifact is not None and status == 0:
-        _kill_all_others()
-        artifact_error = _copy_artifact(request, artifact_fd)
     is_alone = _is_alone()
-    report(
-        status_fd,
-        kind="ended",
-        wait_status=status,
-        at_ns=ended_ns,
-        artifact_error=artifact_error,
-        is_alone=is_alone,
-    )
+    report(status_fd, kind="ended", wait_status=status, at_ns=ended_ns, is_alone=is_alone)
     if not is_alone:
         with suppress(OSError):  # the report is sent; an error no longer matters
             _await_hangup(status_fd, None)  # until the supervisor kills init
@@ -170,7 +122,7 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork:
             return
         # From here on init does little more than wait: see [init] in the policy before adding a call below.
         filters[INIT].load()
-        _report_end(status_fd, pid, request, descriptors.streams.artifact)
+        _report_end(status_fd, pid)
     except FAILURES as error:
         report_failure(status_fd, error, "set up the run")
     finally:

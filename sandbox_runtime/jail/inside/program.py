@@ -35,6 +35,7 @@ from sandbox_runtime.jail.protocol.wire import (
     RunDescriptors,
     RunRequest,
     read_request,
+    report_descriptors,
     report_failure,
 )
 from sandbox_runtime.jail.python_fork.fork import PythonFork
@@ -85,16 +86,33 @@ def _take_descriptors(descriptors: RunDescriptors, *, is_prewarmed: bool) -> int
 def _await_files(status: int) -> Variables:
     """Wait for the table of files, and write the files as the guest's user, with all controls in force.
 
-    Returns the variables of the run, which come with it.
+    The message also says whether the supervisor needs the working directory. Returns the variables of the run, which
+    come with it.
     """
     message = os.read(status, REQUEST_BYTES)
     if not message:
         os._exit(0)  # the supervisor has discarded this run
-    files, variables = marshal.loads(message)  # noqa: S302 - our own bytes, see `wire`
+    files, variables, needs_box = marshal.loads(message)  # noqa: S302 - our own bytes, see `wire`
     placement.place(files, _FIRST_FD, None)
     os.close(_FIRST_FD)
+    if needs_box:
+        _send_box(status)
     own: Variables = variables
     return own
+
+
+def _enter_working_directory(status: int, *, needs_box: bool) -> None:
+    os.chdir(WORKING_DIRECTORY)
+    os.umask(0o022)
+    if needs_box:
+        _send_box(status)
+
+
+def _send_box(status: int) -> None:
+    """Send the supervisor a descriptor of the working directory. It can open nothing outside with it."""
+    fd = os.open(WORKING_DIRECTORY, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    report_descriptors(status, "box", [fd])
+    os.close(fd)
 
 
 def _execute(request: RunRequest, variables: Variables) -> None:
@@ -150,8 +168,7 @@ def become_program(
         step = "set up the process"
         os.setsid()
         status = _take_descriptors(descriptors, is_prewarmed=request.is_prewarmed)
-        os.chdir(WORKING_DIRECTORY)
-        os.umask(0o022)
+        _enter_working_directory(status, needs_box=request.needs_box)
         step = "set limits"
         rlimits.apply(request.limits, with_file_size=not request.is_prewarmed)
         step = "become the guest"

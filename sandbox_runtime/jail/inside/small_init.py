@@ -5,7 +5,7 @@ while the template waits. It enters its group, forks the program, gives up root 
 closes its other descriptors, loads its filter, and reaps until the program has ended. The program waits until init is
 confined before it becomes the guest.
 
-`init` is used instead when init must copy a compiled file, in a user namespace, and when the small init is not built.
+`init` is used instead in a user namespace, and when the small init is not built.
 `languages.init_build` builds both C files.
 """
 

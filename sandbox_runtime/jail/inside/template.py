@@ -29,7 +29,6 @@ from sandbox_runtime.jail.inside.small_init import SmallInit
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import (
     INIT_ENTRY_AT,
-    START_COLLECTING_RUN,
     START_NETWORK_RUN,
     START_RUN,
     STATUS_AT,
@@ -38,7 +37,7 @@ from sandbox_runtime.jail.protocol.wire import (
 )
 from sandbox_runtime.jail.python_fork.fork import PythonFork
 
-_START_MESSAGES = frozenset({START_RUN, START_COLLECTING_RUN, START_NETWORK_RUN})
+_START_MESSAGES = frozenset({START_RUN, START_NETWORK_RUN})
 
 
 def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.struct_rusage | None:
@@ -66,7 +65,7 @@ def _serve_run(
 ) -> bool:
     """Serve one run without reading its data. False: the supervisor is gone.
 
-    `small`: the small init, if this run uses it. `namespaces`: flags of clone(2).
+    `small`: the small init, if the slot has it. `namespaces`: flags of clone(2).
     """
     if len(fds) <= INIT_ENTRY_AT:
         small = None  # `init` reports the missing descriptors
@@ -115,9 +114,7 @@ def _serve(
         flags = next_namespaces.flags()
         if message == START_NETWORK_RUN:
             flags = next_namespaces.enter_network(fds.pop(), flags)
-        if not _serve_run(
-            channel, fds, terms, filters, fork, None if message == START_COLLECTING_RUN else small, flags
-        ):
+        if not _serve_run(channel, fds, terms, filters, fork, small, flags):
             return
 
 

@@ -22,13 +22,13 @@ from typing import Any
 from sandbox_runtime.jail.errors import JailError, JailTimeoutError
 from sandbox_runtime.jail.spec import GuestFile, InputFile, Limits
 
-START_RUN, START_COLLECTING_RUN = b"run", b"run, collect"  # the second one: init copies out the artifact
+START_RUN = b"run"
 START_NETWORK_RUN = b"run, network"  # the last descriptor is the net namespace of the run
 _MESSAGE_BYTES = 1 << 16
 # A program may get 64 arguments of 1,024 characters, each of up to four bytes, and 35 variables of 4,096 bytes.
 REQUEST_BYTES = 1 << 19
 _MAX_FDS = 16
-STATUS_AT, _OWN_FDS = 0, 6  # the status socket and five streams
+STATUS_AT, _OWN_FDS = 0, 5  # the status socket and four streams
 INIT_ENTRY_AT = _OWN_FDS  # the first entry descriptor of init's groups
 _FD = struct.Struct("i")
 # As numbers: operators of flag enums cost more than the system call.
@@ -49,6 +49,7 @@ InputsTable = tuple[tuple[str, int, bool, str], ...]
 class RunRequest:
     """The request of a run, for init and for the program's process.
 
+    `needs_box`: the program sends the supervisor a descriptor of its working directory.
     `is_prewarmed`: the process sets everything up, then waits for the table of its files, and for its variables.
     `is_waiting_command`: the command is started at once and waits itself, see `spec.WaitingCommand`.
     """
@@ -59,8 +60,7 @@ class RunRequest:
     files: FilesTable
     inputs: InputsTable
     has_inputs_folder: bool
-    artifact: str | None
-    artifact_max_bytes: int
+    needs_box: bool
     init_entries: int  # number of descriptors, after the run's own, through which init enters its groups
     program_entries: int  # the same for the program, after those of init
     is_prewarmed: bool
@@ -108,11 +108,10 @@ class Streams:
     stdout: int
     stderr: int
     files: int
-    artifact: int
 
     def as_list(self) -> list[int]:
         """In wire order."""
-        return [self.stdin, self.stdout, self.stderr, self.files, self.artifact]
+        return [self.stdin, self.stdout, self.stderr, self.files]
 
 
 @dataclass(frozen=True, slots=True)

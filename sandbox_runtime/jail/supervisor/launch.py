@@ -8,13 +8,13 @@ import socket
 import time
 from contextlib import ExitStack, closing, suppress
 
+from sandbox_runtime.jail.box import Box
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.controls.inputs_mount import open_inputs
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.wire import (
     DONT_WAIT,
     REQUEST_BYTES,
-    START_COLLECTING_RUN,
     START_NETWORK_RUN,
     START_RUN,
     RunRequest,
@@ -33,7 +33,7 @@ _MOST_PLACED_BYTES, _MEMORY_SHARE = 4 << 20, 32
 # A killed init is gone within milliseconds, also with the processes of a guest.
 _INIT_END_MS = 1_000
 # Fields that a pre-warmed run can no longer change.
-_FIXED = ("environment", "limits", "family", "artifact", "artifact_max_bytes")
+_FIXED = ("environment", "limits", "family", "artifact", "artifact_max_bytes")  # `keeps_box`: see `start_program`
 
 
 def request_of(spec: JailSpec, groups: SlotGroups, *, is_prewarmed: bool) -> RunRequest:
@@ -47,8 +47,7 @@ def request_of(spec: JailSpec, groups: SlotGroups, *, is_prewarmed: bool) -> Run
         inputs=() if is_prewarmed else inputs_table(spec.inputs),
         has_inputs_folder=not is_prewarmed and bool(spec.inputs_folder),
         limits=spec.limits,
-        artifact=spec.artifact,
-        artifact_max_bytes=spec.artifact_max_bytes,
+        needs_box=spec.needs_box,
         family=spec.family,
         init_entries=len(groups.init_entry_fds),
         program_entries=len(groups.program_entry_fds),
@@ -75,14 +74,12 @@ def _socket_pair(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, int
 def _start_message(spec: JailSpec, fds: list[int]) -> tuple[bytes, list[int]]:
     """Build the message to the template, with its descriptors. Raises JailError."""
     if spec.net_namespace is None:
-        return START_RUN if spec.artifact is None else START_COLLECTING_RUN, fds
-    if spec.artifact is not None:
-        raise JailError("start the run", hint="a step with an artifact has no network")
+        return START_RUN, fds
     return START_NETWORK_RUN, [*fds, spec.net_namespace]
 
 
 class Launch:
-    """Owns `run_io`, the status socket, init's pidfd and a waiting command's socket. Raises JailError.
+    """Owns `run_io`, the status socket, init's pidfd, a waiting command's socket and the `box`. Raises JailError.
 
     Set the limits of the groups before. The template clones the run at once, and the run waits for `send_request`.
     Close it after `reaped`, or to give the run up. `start`: the groups' counters at the start.
@@ -107,6 +104,7 @@ class Launch:
         self._command_socket: socket.socket | None = None
         self._is_ready = False
         self.begun_ns = 0
+        self.box: Box | None = None
         with ExitStack() as theirs, ExitStack() as ours:
             ours.callback(run_io.close)
             try:
@@ -148,7 +146,8 @@ class Launch:
         # It has other streams, another namespace, and no right to make files that belong to root.
         if spec.pipes is not None or spec.net_namespace is not None or spec.inputs:
             return False
-        if self._command_socket is not None and spec.variables:  # it was started without them
+        # It was started without the variables, and has not sent its working directory.
+        if self._command_socket is not None and (spec.variables or spec.keeps_box):
             return False
         most_bytes = min(_MOST_PLACED_BYTES, limits.memory_bytes // _MEMORY_SHARE)
         if self._command_socket is not None:
@@ -179,7 +178,8 @@ class Launch:
             send(self._command_socket, _waiting_command_message(spec, spec.waiting.told_words))
             self._command_socket.close()
         else:
-            send(self.status, marshal.dumps((files_table(spec.files), spec.variables)))
+            needs_box = spec.keeps_box and not self.spec.needs_box  # else it was sent before
+            send(self.status, marshal.dumps((files_table(spec.files), spec.variables, needs_box)))
 
     @property
     def pidfd(self) -> int:
@@ -194,6 +194,11 @@ class Launch:
             self._used, _ = self._template.expect("reaped")
         return self._used
 
+    def own_box(self, fd: int | None) -> None:
+        """Take the descriptor of the working directory, if the run has sent it."""
+        if fd is not None:
+            self.box = Box(fd, self.run_io.owner)
+
     def discard(self) -> None:
         """Kill a pre-warmed run that does not fit the next request."""
         with closing(self):
@@ -203,6 +208,8 @@ class Launch:
 
     def close(self) -> None:
         """Close the descriptors."""
+        if self.box is not None:
+            self.box.close()
         self.run_io.close()
         self.status.close()
         if self._command_socket is not None:

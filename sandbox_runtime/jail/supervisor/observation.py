@@ -33,6 +33,7 @@ class Observation:
     cannot_be_killed: bool = False
     cpu_wait_usec: int = 0
     mount_fds: list[int] = field(default_factory=list)
+    box_fds: list[int] = field(default_factory=list)
 
     def read_report(self, status: socket.socket) -> bool:
         """Read one report. False: end of file, or no report yet. Raises JailError for a report of failure."""
@@ -42,11 +43,11 @@ class Observation:
             return False
         if not message:
             return False
-        self.mount_fds += fds
         if not message.startswith(b"{"):
             self._read_end(message)
             return True
         report = json.loads(message)
+        (self.box_fds if report["kind"] == "box" else self.mount_fds).extend(fds)
         if report["kind"] == "failed":
             raise JailError(report["step"], report["target"], report["errno"], report["hint"])
         if report["kind"] == "ready":
@@ -62,12 +63,16 @@ class Observation:
         code, number, look, secs, ns = _END.unpack(message)
         self.alone = look == -errno.ECHILD
         wait_status = number << 8 if code == os.CLD_EXITED else number
-        self.ended = {"wait_status": wait_status, "at_ns": secs * 1_000_000_000 + ns, "artifact_error": None}
+        self.ended = {"wait_status": wait_status, "at_ns": secs * 1_000_000_000 + ns}
 
     @property
     def is_over(self) -> bool:
         """Whether all processes of the guest are dead."""
         return self.died or (self.ended is not None and self.alone)
+
+    def take_box_fd(self) -> int | None:
+        """Hand out the descriptor of the working directory, once. The caller owns it."""
+        return self.box_fds.pop() if self.box_fds else None
 
     def take_mount_fds(self) -> list[int]:
         """Hand out the descriptors that came with the reports. The caller owns them."""

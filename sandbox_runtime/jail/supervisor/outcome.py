@@ -7,8 +7,8 @@ from sandbox_runtime.jail.controls.cgroup import Counters
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence import in_force as evidence
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason, own_time
+from sandbox_runtime.jail.supervisor.launch import Launch
 from sandbox_runtime.jail.supervisor.observation import Observation
-from sandbox_runtime.jail.supervisor.run_io import RunIO
 
 _NS_PER_SEC, _USEC_PER_SEC = 1_000_000_000, 1_000_000
 
@@ -39,14 +39,13 @@ def _exit_status(wait_status: int) -> tuple[int | None, int | None]:
 def assemble(
     spec: JailSpec,
     observed: Observation,
-    run_io: RunIO,
-    counters: tuple[Counters, Counters],
+    launch: Launch,
+    end: Counters,
     backend: str | None,
     begun_ns: int,
 ) -> Outcome:
     """Build the outcome. Raises JailError when init died, or the set-up process ended, and we did not kill it."""
-    start, end = counters
-    usage = evidence.usage(spec, start, end)
+    usage = evidence.usage(spec, launch.start, end)
     started_ns = observed.ready["at_ns"] if observed.ready else begun_ns
     ended_ns = observed.ended["at_ns"] if observed.ended else time.monotonic_ns()
     wall_ns = ended_ns - started_ns
@@ -58,10 +57,11 @@ def assemble(
     exit_code = signal = None
     if observed.ended is not None and stop_reason is StopReason.NONE:
         exit_code, signal = _exit_status(observed.ended["wait_status"])
+    box = None if observed.cannot_be_killed else launch.box
     artifact = None
-    if spec.artifact is not None and exit_code == 0 and observed.ended and observed.ended["artifact_error"] == "":
-        artifact = run_io.artifact(spec.artifact_max_bytes)
-    stdout, stderr = run_io.captures
+    if spec.artifact is not None and exit_code == 0 and box is not None:
+        artifact = box.read(spec.artifact, spec.artifact_max_bytes)
+    stdout, stderr = launch.run_io.captures
     errors = tuple(f"{name} still open" for name, pipe in (("stdout", stdout), ("stderr", stderr)) if pipe.open)
     if observed.cannot_be_killed:
         errors += ("a process cannot be killed",)
@@ -80,4 +80,5 @@ def assemble(
         cpu_wait_usec=observed.cpu_wait_usec,
         evidence=evidence.gather(observed.ready["controls"] if observed.ready else None, backend, usage, errors),
         artifact=artifact,
+        box=box if spec.keeps_box else None,
     )

@@ -1,4 +1,4 @@
-"""The input files, output pipes and artifact file of one run. The guest gets one side, the supervisor keeps the other.
+"""The input files and output pipes of one run. The guest gets one side, the supervisor keeps the other.
 
 Input is in sealed memory files: a guest can neither swap a path nor change the content, and nobody has to feed a pipe.
 A pre-warmed run gets the files empty, and waits until the supervisor has filled and sealed them.
@@ -59,21 +59,18 @@ class RunIO:
         self._kept: list[int] = []
         self._given: list[int] = []
         self._opened: list[Capture] = []
-        self._owner, self._pipes = owner, pipes
+        self.owner, self._pipes = owner, pipes
         try:
             self._stdin, stdin = self._open_input("stdin")
             self._files, files = self._open_input("files")
             stdout = self._open_capture()
             stderr = self._open_capture()
-            self._artifact_fd = os.memfd_create("artifact", os.MFD_CLOEXEC)
-            self._kept.append(self._artifact_fd)
-            artifact = self._give(os.dup(self._artifact_fd))
             stdin, stdout_fd = (stdin, stdout[1]) if pipes is None else self._give_pipes(pipes)
         except OSError as error:
             self.close()
             raise JailError("open descriptors", errno=error.errno or 0) from error
         self.captures = (stdout[0], stderr[0])
-        self.streams = Streams(stdin, stdout_fd, stderr[1], files, artifact)
+        self.streams = Streams(stdin, stdout_fd, stderr[1], files)
 
     def fill(self, spec: JailSpec) -> None:
         """Write the input and the files, and set the output limit. Call it once, before guest code runs.
@@ -102,9 +99,9 @@ class RunIO:
         return fd
 
     def _give_pipes(self, pipes: GuestPipes) -> tuple[int, int]:
-        if self._owner is not None:
+        if self.owner is not None:
             for fd in (pipes.stdin_fd, pipes.stdout_fd):
-                os.fchown(fd, self._owner, self._owner)
+                os.fchown(fd, self.owner, self.owner)
         return pipes.stdin_fd, pipes.stdout_fd
 
     def _open_capture(self) -> tuple[Capture, int]:
@@ -112,8 +109,8 @@ class RunIO:
         self._give(write_end)
         capture = Capture(read_end)
         self._opened.append(capture)
-        if self._owner is not None:
-            os.fchown(write_end, self._owner, self._owner)  # a program may open /dev/stdout by its name
+        if self.owner is not None:
+            os.fchown(write_end, self.owner, self.owner)  # a program may open /dev/stdout by its name
         return capture, write_end
 
     def close_guest_side(self) -> None:
@@ -125,12 +122,6 @@ class RunIO:
             os.close(self._given.pop())
         if self._pipes is not None:
             self._pipes.close()
-
-    def artifact(self, max_bytes: int) -> bytes:
-        """Read the artifact that init copied, at most `max_bytes`."""
-        os.lseek(self._artifact_fd, 0, os.SEEK_SET)
-        with os.fdopen(os.dup(self._artifact_fd), "rb") as stream:
-            return stream.read(max_bytes)
 
     def close(self) -> None:
         """Close both sides."""

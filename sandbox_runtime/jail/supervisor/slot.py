@@ -143,7 +143,7 @@ class Slot:
         launch = self._launch(template, spec)
         with _closed_on_error(launch):
             observed, end = self._watch(launch, spec, cancel_fd)
-            outcome = assemble(spec, observed, launch.run_io, (launch.start, end), self._groups.backend, begun_ns)
+            outcome = assemble(spec, observed, launch, end, self._groups.backend, begun_ns)
         self._ending = launch
         self.healthy = outcome.evidence.cleanup_verified
         return outcome

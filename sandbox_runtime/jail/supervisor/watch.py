@@ -144,3 +144,4 @@ def watch(
         kill_run(launch.pidfd)
         for fd in loop.observed.take_mount_fds():
             os.close(fd)
+        launch.own_box(loop.observed.take_box_fd())
