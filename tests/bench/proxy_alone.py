@@ -17,7 +17,7 @@ from tests.jail.egress.guest import GuestRun
 
 _CHUNK_BYTES = 1 << 16
 # Each prints its port. The target sends as many bytes as its line asks for.
-_TARGET = """
+TARGET = """
 import socket, threading
 def serve(connected):
     with connected, connected.makefile("rb") as lines:
@@ -52,7 +52,7 @@ class ProxyAlone:
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
-        self._target = self._start(_TARGET)
+        self._target = self._start(TARGET)
         self._copy = self._start(_PLAIN_COPY, str(self._target[1]))
         self._proxy = EgressProxy(ProxySettings(allows_host=True, limits=replace(RunLimits(), bytes_each_way=1 << 40)))
         self._stack.callback(self._proxy.close)

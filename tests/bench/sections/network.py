@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,9 +16,10 @@ from sandbox_runtime.languages import Language
 from sandbox_runtime.messages import AllowedHost, InlineOutput, Network
 from sandbox_runtime.network import RunNetworks
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
-from sandbox_runtime.network.proxy.settings import HOST_NAME
+from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
 from tests.bench.answers import Tally, WrongAnswerError, check_completed
 from tests.bench.jail_slots import languages, new_slot, request
+from tests.bench.network_neighbours import NetworkNeighbours
 from tests.bench.proxy_alone import ProxyAlone
 from tests.bench.report import Section
 from tests.bench.rounds import FLOOR, Way, interleave, series
@@ -28,6 +29,7 @@ from tests.bench.sources import Program, python_program
 _MIB = 16
 _COPIED_MIB = 64
 _GETS = 20
+_UNBOUNDED = RunLimits(connections=1 << 20, bytes_each_way=1 << 40, cpu_secs=1e6)
 _NOTES = [
     "A run: print, in a fork of a warm interpreter, until the result. It connects to nothing.",
     "With network: also its namespace with listening sockets, and the evidence.",
@@ -35,6 +37,8 @@ _NOTES = [
     f"{_MIB} MiB: one answer of that server, read by the program.",
     "Floors: the same program outside the jail, to the address itself.",
     "Without a jail: a connection, a request of 4 bytes and its answer of 100, without the look-up.",
+    "Beside two runs: they compute without end, or transfer without the limits of a run.",
+    "The target of these transfers is a process of this machine, so it takes CPU time that a host elsewhere does not.",
     "CPU time: of the process that copies between two connections; a plain copy reads 64 KiB and sends them.",
 ]
 # Prints the mean time of each in milliseconds.
@@ -120,12 +124,24 @@ def _told(stdout: str, size: int) -> float:
     return float(elapsed_ms)
 
 
+def _beside(others: AbstractContextManager[None], runs: _Runs) -> float:
+    with others:
+        return runs.gets(100, _GETS)
+
+
 def run(scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
     """Raises JailError when no slot can be opened."""
     python = {"python": languages()["python"]}
     networks = RunNetworks(EgressProxy(ProxySettings(allows_host=True)))
+    unbounded = RunNetworks(EgressProxy(ProxySettings(allows_host=True, limits=_UNBOUNDED)))
     try:
-        with new_slot(0, python) as slot, _target() as port, ProxyAlone() as alone:
+        with (
+            new_slot(0, python) as slot,
+            _target() as port,
+            ProxyAlone() as alone,
+            NetworkNeighbours(python, unbounded) as neighbours,
+        ):
+            beside = _Runs(slot, python["python"], unbounded, port)
             runs = _Runs(slot, python["python"], networks, port)
             groups = {
                 "a run": [
@@ -144,6 +160,11 @@ def run(scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
                     Way(f"{FLOOR}direct", lambda: alone.gets_directly(_GETS)),
                     Way("through the proxy", lambda: alone.gets(_GETS)),
                 ],
+                "a GET beside others": [
+                    Way("alone", lambda: _beside(nullcontext(), beside)),
+                    Way("beside two runs that compute", lambda: _beside(neighbours.computing(), beside)),
+                    Way("beside two runs that flood the proxy", lambda: _beside(neighbours.flooding(), beside)),
+                ],
                 f"CPU time of {_COPIED_MIB} MiB": [
                     Way(f"{FLOOR}a plain copy", lambda: alone.copies(_COPIED_MIB << 20)),
                     Way("the proxy", lambda: alone.proxies(_COPIED_MIB << 20)),
@@ -154,5 +175,6 @@ def run(scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
                 interleave(ways, scale.print_rounds // 5 if group == "a run" else scale.language_rounds, tally)
                 found += series(group, ways)
     finally:
+        unbounded.close()
         networks.close()
     return Section(title="Network by name", missing=None, notes=_NOTES, series=found, figures=[])
