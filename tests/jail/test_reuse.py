@@ -13,7 +13,19 @@ from sandbox_runtime.languages import binds, prepare, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.hostile.host_state import host_state
-from tests.jail.reuse.kinds import FRESH, HONEST, MARKER, MIB, SERVED, Kind, check, followed, play, prewarmed, runs
+from tests.jail.reuse.kinds import (
+    FRESH,
+    HONEST,
+    MARKER,
+    SERVED,
+    Kind,
+    check,
+    followed,
+    most_growth_bytes,
+    play,
+    prewarmed,
+    runs,
+)
 from tests.jail.slots import TOOLCHAINS, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
@@ -55,14 +67,14 @@ def test_many_runs_of_two_tenants_know_nothing_of_each_other_and_leave_nothing(
             slot.prewarm(prewarmed())  # as the service does behind each answer
         check(kind, play(slot, kind, marker), marker)
         resident.append((resident_bytes(os.getpid()), resident_bytes(template)))
-        if number % 100 == 0:
+        if number % 50 == 0:
             assert host_state(slot) == before
     assert host_state(slot) == before
     assert threading.active_count() == threads
     quarter = count // 4
     for name, sizes in zip(("supervisor", "template"), zip(*resident, strict=True), strict=True):
         growth = mean(list(sizes[-quarter:])) - mean(list(sizes[:quarter]))
-        assert growth < MIB, f"{name} grew by {growth} bytes"
+        assert growth < most_growth_bytes(count), f"{name} grew by {growth} bytes"
 
 
 @pytest.mark.parametrize("kind", [HONEST, SERVED[0]], ids=["fresh programs", "as served"])

@@ -196,9 +196,14 @@ def followed(kinds: Sequence[Kind], number: int) -> tuple[Kind, str]:
 
 
 def runs(kinds: Sequence[Kind]) -> int:
-    """As many as of one template for what the service runs, and a sixth for the slower fresh programs.
+    """How many runs: a third for the slower fresh programs, and never so few that the kinds did not follow often.
 
-    Fewer on an emulated machine, and never so few that the kinds of programs did not follow each other often.
+    RUSTBOX_TEST_REUSES=1000 runs as many as one template serves.
     """
-    count = int(os.environ.get("RUSTBOX_TEST_REUSES", str(RUNS_PER_TEMPLATE)))
-    return max(100, count if kinds is SERVED else count // 6)
+    count = int(os.environ.get("RUSTBOX_TEST_REUSES", "300"))
+    return max(100, count if kinds is SERVED else count // 3)
+
+
+def most_growth_bytes(count: int) -> float:
+    """How much a process may grow in `count` runs: 1 MiB in the life of a template."""
+    return MIB * count / RUNS_PER_TEMPLATE
