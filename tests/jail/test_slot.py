@@ -227,6 +227,8 @@ def test_closing_removes_the_groups_and_the_template() -> None:
 RUNNER = f"""
 import sys; sys.path.insert(0, sys.argv[1])
 from sandbox_runtime.jail import *
+from tests.jail.weakened.patience import be_patient
+be_patient()
 limits = Limits(5, 60, 64 << 20, 8, 32, 1 << 20, 1000)
 slot = open_slot(SlotConfig("killed", 4))
 print(slot.uid, flush=True)
