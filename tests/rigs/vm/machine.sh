@@ -2,13 +2,14 @@
 # Make and start virtual machines with cgroup v2 only, as current distributions have it. Sourced by the test scripts.
 #
 # Software emulation: correctness only, no timings. Everything is kept in .state/vm; a system's disk is made once.
+# RUSTBOX_VM_CPU: qemu's name of an x86-64 CPU.
 # ARCHITECTURE: x86_64 (the default) or arm64, whose packages are only unpacked: nothing of them runs on this host.
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 place=$project/.state/vm
 architecture=${ARCHITECTURE:-x86_64}
 case $architecture in
-    x86_64) qemu=(qemu-system-x86_64 -cpu max) console=ttyS0 debian=amd64
+    x86_64) qemu=(qemu-system-x86_64 -cpu "${RUSTBOX_VM_CPU:-max}") console=ttyS0 debian=amd64
         tools=(mmdebstrap mkfs.ext4) packages_of_tools=(mmdebstrap e2fsprogs qemu-system-x86 ipxe-qemu seabios) ;;
     arm64) qemu=(qemu-system-aarch64 -machine virt -cpu cortex-a76) console=ttyAMA0 debian=arm64
         tools=(mmdebstrap mkfs.ext4 depmod cpio) packages_of_tools=(mmdebstrap e2fsprogs qemu-system-arm kmod cpio) ;;
