@@ -18,7 +18,7 @@ from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.guest_requests import request
-from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS
+from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS, REFUSED_PROGRAMS
 from tests.jail.language_programs.direct_calls import C_PROGRAMS, RUST_PROGRAMS, printing
 from tests.jail.language_programs.table import REAL_PROGRAMS
 from tests.jail.slots import TOOLCHAINS
@@ -83,6 +83,15 @@ def test_precompiled_headers_change_no_program_and_no_diagnostic(compare: Compar
     compare("cpp", HEADER_PROGRAMS[name])
 
 
+# Without precompiled headers all have the same command. tests/unit/test_cpp_headers.py shows that they get none.
+_WITHOUT = ("no header at all", "include in a raw string, used", "no end of line", "machine behind")
+
+
+@pytest.mark.parametrize("name", _WITHOUT)
+def test_direct_calls_change_no_program_of_cpp_and_no_diagnostic(compare: Compare, name: str) -> None:
+    compare("cpp", REFUSED_PROGRAMS[name])
+
+
 @pytest.mark.parametrize("name", C_PROGRAMS)
 def test_direct_calls_change_no_program_of_c_and_no_diagnostic(compare: Compare, name: str) -> None:
     compare("c", C_PROGRAMS[name])
@@ -97,7 +106,8 @@ def test_the_direct_linker_changes_no_program_of_rust_and_no_diagnostic(compare:
     ("name", "code"),
     [
         ("c", printing('"%f", sin(n)')),
-        *(("cpp", HEADER_PROGRAMS[name]) for name in ("plain", "everything", "asserts off")),
+        *(("cpp", HEADER_PROGRAMS[name]) for name in ("plain", "everything")),
+        ("cpp", REFUSED_PROGRAMS["asserts off"]),
     ],
 )
 def test_good_programs_do_not_need_the_ordinary_command(

@@ -7,6 +7,7 @@ import pytest
 from sandbox_runtime.jail import GuestFile
 from sandbox_runtime.languages import cpp
 from sandbox_runtime.languages.gcc.precompiled_headers import cpp_names
+from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS, REFUSED_PROGRAMS
 
 _IO = "#include <iostream>\n"
 _SORTING = "#include <vector>\n#include <iostream>\n#include <algorithm>\n"
@@ -79,9 +80,13 @@ def test_a_source_that_begins_with_their_includes_has_them(code: str, header: st
     )
 
 
-@pytest.mark.parametrize("code", REFUSED)
+@pytest.mark.parametrize("code", [*REFUSED, *REFUSED_PROGRAMS.values()])
 def test_a_source_that_headers_could_change_gets_no_precompiled_headers(code: str) -> None:
     assert cpp_names(code.encode()).beside == ()
+
+
+def test_the_programs_that_the_jail_compiles_with_them_get_them() -> None:
+    assert [name for name, code in HEADER_PROGRAMS.items() if not cpp_names(code.encode()).beside] == []
 
 
 def test_bytes_of_no_text_are_no_reason_to_fail() -> None:

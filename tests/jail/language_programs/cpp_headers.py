@@ -12,6 +12,7 @@ _WORDS = (
 )
 _LEVELS = 'std::cout << __FILE__ << __LINE__ << " " << __INCLUDE_LEVEL__ << " " << __COUNTER__ << __COUNTER__;'
 
+# Those that get precompiled headers.
 HEADER_PROGRAMS = {
     "plain": f"#include <iostream>\n{_MAIN}",
     "everything": f"#include <bits/stdc++.h>\nusing namespace std;\n{_SORT}",
@@ -30,45 +31,17 @@ HEADER_PROGRAMS = {
     'shared_ptr<B> p = make_shared<D>(); unique_ptr<B> u(new D); any x = string("a");\n'
     'variant<int, string> v = "q"; optional<string> o("z"); function<string()> f = [p] { return p->f(); };\n'
     "cout << f() << any_cast<string>(x) << get<1>(v) << *o << u->f(); }\n",
-    "unavailable behind": "#include <iostream>\n[[gnu::unavailable]] void *operator new(std::size_t);\nint main() {}\n",
-    "deprecated behind": "#include <iostream>\n#include <string>\n[[deprecated]] void *operator new(std::size_t);\n"
-    "int main(int n, char **a) { std::cout << std::string(n, 'x'); }\n",
     "comments first": f"// a\n/* b */\n\n  #  include <iostream> // c\n{_MAIN}",
     "carriage returns": f"#include <iostream>\r\n#include <vector>\r\n{_MAIN}",
-    "byte order mark": f"\ufeff#include <iostream>\n{_MAIN}",
-    "no end of line": "#include <iostream>",
     "header not included": f"#include <iostream>\n{_SORT}",
-    "no header at all": _MAIN,
-    "include in a comment": f"/*\n#include <iostream>\n*/\n{_MAIN}",
-    "include in a line comment": f"// \\\n#include <iostream>\n{_MAIN}",
-    "trigraph in a comment": f"// ??/\n#include <iostream>\n{_MAIN}",
-    "comment that begins another": f"/* a */ /* b\n#include <iostream>\n*/\n{_MAIN}",
-    "include in a raw string": f'auto s = R"(\n#include <iostream>\n)";\n{_MAIN}',
-    "include in a raw string, used": 'const char *s = R"(\n#include <iostream>\n)";\n#include <cstdio>\n'
-    "int main() { puts(s); }\n",
-    "include behind code": f"int before;\n#include <iostream>\n{_MAIN}",
-    "include that is switched off": f"#if 0\n#include <iostream>\n#endif\n{_MAIN}",
-    "private is public": "#define private public\n#include <iostream>\n#include <sstream>\n"
-    "int main() { std::stringbuf b; std::cout << b._M_mode; }\n",
     "private is private": "#include <iostream>\n#include <sstream>\nint main() { std::stringbuf b; b._M_mode; }\n",
     "private is public between": "#include <iostream>\n#define private public\n#include <queue>\n"
     "class A { int x = 5; };\nint main() { std::cout << A().x; }\n",
-    "asserts off": "#define NDEBUG\n#include <cassert>\n#include <iostream>\n"
-    "int main() { assert(0); std::cout << 1; }\n",
     "asserts on": "#include <cassert>\n#include <iostream>\nint main() { std::cout << 1 << std::endl; assert(0); }\n",
     "asserts off later": "#include <bits/stdc++.h>\n#define NDEBUG\n#include <cassert>\nint main() { assert(0); }\n",
-    "checked library": "#define _GLIBCXX_DEBUG\n#include <iostream>\n#include <vector>\n"
-    "int main() { std::vector<int> v(1); volatile int i = 1; std::cout << v[i]; }\n",
     "unchecked library": "#include <iostream>\n#include <vector>\n#define _GLIBCXX_DEBUG\n"
     "int main() { std::vector<int> v(2); v.resize(1); volatile int i = 1; std::cout << v[i]; }\n",
-    "macro of a name in a header": f"#define cout cerr\n#include <iostream>\n{_MAIN}",
     "macro behind the headers": f"#include <iostream>\n#define cout cerr\n{_MAIN}",
-    "pragma before": '#pragma GCC optimize("Ofast")\n'
-    f"#include <algorithm>\n#include <iostream>\n#include <vector>\n{_SORT}",
-    "pragma behind": f'#include <bits/stdc++.h>\n#pragma GCC optimize("O3")\n#pragma GCC target("sse4.2")\n{_SORT}',
-    "optimisation behind": f'#include <iostream>\n#pragma GCC optimize("Ofast,unroll-loops")\n{_WORDS}',
-    "no optimisation behind": f'#include <iostream>\n#pragma GCC optimize("O0")\n{_WORDS}',
-    "machine behind": f'#include <iostream>\n#include <string>\n#pragma GCC target("avx2,bmi,popcnt")\n{_WORDS}',
     "member of the library anew": "#include <iostream>\n#include <string>\n"
     f"template <> void std::string::_M_assign(const std::string &) {{ }}\n{_WORDS}",
     "template of the library anew": "#include <iostream>\n#include <string>\n"
@@ -76,19 +49,15 @@ HEADER_PROGRAMS = {
     "name that the library looks up": "#include <iostream>\n#include <string>\nnamespace std {\n"
     "bool operator==(const string &, const string &) { return true; }\n"
     "template <class T> T *__addressof(T *p) { return p + 1; }\n}\n" + _WORDS,
-    "pragma once": f"#pragma once\n#include <iostream>\n{_MAIN}",
     "poisoned name": f"#include <iostream>\n#pragma GCC poison vector\n{_SORT}",
     "line directive": '#include <iostream>\n#line 77 "other.cpp"\n'
     "int main() { std::cout << __FILE__ << __LINE__; int x = }\n",
-    "line directive first": f'#line 77 "other.cpp"\n#include <iostream>\nint main() {{ {_LEVELS} }}\n',
     "levels and counters": f"#include <iostream>\nint main() {{ {_LEVELS} }}\n",
-    "counter before": f"int a = __COUNTER__;\n#include <iostream>\nint main() {{ {_LEVELS} }}\n",
     "guards of headers": "#include <iostream>\n#ifdef _GLIBCXX_VECTOR\n#error vector\n"
     "#endif\n#ifdef _GLIBCXX_ALGORITHM\n"
     f"#error algorithm\n#endif\n#ifndef _GLIBCXX_IOSTREAM\n#error iostream\n#endif\n{_MAIN}",
     "own headers": '#include <iostream>\n#include "mine.h"\nint main() { }\n',
     "header of none": "#include <iostream>\n#include <no/such/header>\nint main() { }\n",
-    "words behind the header": f"#include <iostream> and more\n{_MAIN}",
     "includes itself": "#include <iostream>\n#if __INCLUDE_LEVEL__ < 2\n"
     "#include __FILE__\nint x;\n#else\nint y;\n#endif\n"
     "int main() { }\n",
@@ -96,8 +65,6 @@ HEADER_PROGRAMS = {
     "has include": "#include <iostream>\n"
     '#if __has_include(<streams.h>) || __has_include("streams.h")\n#error there\n#endif\n'
     f"{_MAIN}",
-    "macro include": f"#define H <iostream>\n#include H\n{_MAIN}",
-    "import": f"#import <iostream>\n{_MAIN}",
     "static assertion": "#include <iostream>\nstatic_assert(sizeof(int) == 3);\nint main() { }\n",
     "error within a header": "#include <iostream>\n#include <vector>\n#include <algorithm>\n"
     "struct A { };\nint main() { std::vector<A> v(2); std::sort(v.begin(), v.end()); }\n",
@@ -120,4 +87,41 @@ HEADER_PROGRAMS = {
     "names and types": "#include <iostream>\n#include <vector>\n#include <algorithm>\n#include <typeinfo>\n"
     "template <class T> struct X { };\nint main() { std::cout << typeid(X<std::vector<long>>).name()\n"
     "<< __PRETTY_FUNCTION__ << __cplusplus << __OPTIMIZE__ << ONLINE_JUDGE; }\n",
+}
+# Those that get none: they could change the program.
+REFUSED_PROGRAMS = {
+    "unavailable behind": "#include <iostream>\n[[gnu::unavailable]] void *operator new(std::size_t);\nint main() {}\n",
+    "deprecated behind": "#include <iostream>\n#include <string>\n[[deprecated]] void *operator new(std::size_t);\n"
+    "int main(int n, char **a) { std::cout << std::string(n, 'x'); }\n",
+    "byte order mark": f"\ufeff#include <iostream>\n{_MAIN}",
+    "no end of line": "#include <iostream>",
+    "no header at all": _MAIN,
+    "include in a comment": f"/*\n#include <iostream>\n*/\n{_MAIN}",
+    "include in a line comment": f"// \\\n#include <iostream>\n{_MAIN}",
+    "trigraph in a comment": f"// ??/\n#include <iostream>\n{_MAIN}",
+    "comment that begins another": f"/* a */ /* b\n#include <iostream>\n*/\n{_MAIN}",
+    "include in a raw string": f'auto s = R"(\n#include <iostream>\n)";\n{_MAIN}',
+    "include in a raw string, used": 'const char *s = R"(\n#include <iostream>\n)";\n#include <cstdio>\n'
+    "int main() { puts(s); }\n",
+    "include behind code": f"int before;\n#include <iostream>\n{_MAIN}",
+    "include that is switched off": f"#if 0\n#include <iostream>\n#endif\n{_MAIN}",
+    "private is public": "#define private public\n#include <iostream>\n#include <sstream>\n"
+    "int main() { std::stringbuf b; std::cout << b._M_mode; }\n",
+    "asserts off": "#define NDEBUG\n#include <cassert>\n#include <iostream>\n"
+    "int main() { assert(0); std::cout << 1; }\n",
+    "checked library": "#define _GLIBCXX_DEBUG\n#include <iostream>\n#include <vector>\n"
+    "int main() { std::vector<int> v(1); volatile int i = 1; std::cout << v[i]; }\n",
+    "macro of a name in a header": f"#define cout cerr\n#include <iostream>\n{_MAIN}",
+    "pragma before": '#pragma GCC optimize("Ofast")\n'
+    f"#include <algorithm>\n#include <iostream>\n#include <vector>\n{_SORT}",
+    "pragma behind": f'#include <bits/stdc++.h>\n#pragma GCC optimize("O3")\n#pragma GCC target("sse4.2")\n{_SORT}',
+    "optimisation behind": f'#include <iostream>\n#pragma GCC optimize("Ofast,unroll-loops")\n{_WORDS}',
+    "no optimisation behind": f'#include <iostream>\n#pragma GCC optimize("O0")\n{_WORDS}',
+    "machine behind": f'#include <iostream>\n#include <string>\n#pragma GCC target("avx2,bmi,popcnt")\n{_WORDS}',
+    "pragma once": f"#pragma once\n#include <iostream>\n{_MAIN}",
+    "line directive first": f'#line 77 "other.cpp"\n#include <iostream>\nint main() {{ {_LEVELS} }}\n',
+    "counter before": f"int a = __COUNTER__;\n#include <iostream>\nint main() {{ {_LEVELS} }}\n",
+    "words behind the header": f"#include <iostream> and more\n{_MAIN}",
+    "macro include": f"#define H <iostream>\n#include H\n{_MAIN}",
+    "import": f"#import <iostream>\n{_MAIN}",
 }
