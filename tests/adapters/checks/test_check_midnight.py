@@ -1,4 +1,4 @@
-"""A thousand checks of one project are due at midnight."""
+"""Hundreds of checks of one project are due at midnight."""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,7 +8,6 @@ from uuid import UUID, uuid5
 import pytest
 
 from functions.aws.clients import Clients
-from functions.checks.settings.model import MAX_CHECKS
 from functions.clock import from_rfc3339
 from functions.projects.model import Project
 from functions.projects.quota import Quota
@@ -48,8 +47,8 @@ def every_item(world: CheckWorld, table: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("count", "quota", "minutes"),
     [
-        (MAX_CHECKS, Quota(per_minute=150, per_day=2_000, in_flight=110), SPREAD_MINUTES + 1),
-        (200, Quota(per_minute=12, per_day=400, in_flight=12), 20),
+        (400, Quota(per_minute=60, per_day=800, in_flight=44), SPREAD_MINUTES + 1),
+        (100, Quota(per_minute=6, per_day=200, in_flight=6), 20),
     ],
     ids=["a quota for the spread", "too small a quota for the spread"],
 )
