@@ -207,7 +207,7 @@ def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline, *, ordere
     run_state_machine_as_test(
         type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline, "ordered": ordered}),
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=20,
             deadline=None,
             derandomize=True,
