@@ -43,11 +43,12 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Callable[..., LocalStack]]:
-    """Make stacks for one test; none of their processes outlives it. They offer Python only: that starts sooner."""
+    """Make stacks for one test; none of their processes outlives it. Two slots for Python start sooner."""
     made: list[LocalStack] = []
 
     def make(**variables: str) -> LocalStack:
-        local = LocalStack(tmp_path / f"state{len(made)}", **{"RUSTBOX_PARAM_OfferedLanguages": "python", **variables})
+        small = {"RUSTBOX_PARAM_OfferedLanguages": "python", "SLOTS": "2"}
+        local = LocalStack(tmp_path / f"state{len(made)}", **small | variables)
         made.append(local)
         return local
 
