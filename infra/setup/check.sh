@@ -22,7 +22,9 @@ side_by_side=("deployment jail" "system package" "hostile languages" "kills vm a
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
-patience=(--timeout 300 --durations 12 --durations-min 3)
+limits=(--timeout 300 --durations 12 --durations-min 3)
+# Hypothesis' plugin takes a second of CPU time at the end of each session. The stages with these options do not use it.
+patience=("${limits[@]}" -p no:hypothesispytest)
 # Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
@@ -56,7 +58,7 @@ stage_jail() {
   "$bin/pytest" "${patience[@]}" tests/jail "${others[@]}"
 }
 
-stage_two_at_a_time() { "$bin/pytest" -n 2 "${patience[@]}" "tests/$1"; }
+stage_two_at_a_time() { "$bin/pytest" -n 2 "${limits[@]}" "tests/$1"; }
 
 # One at a time: beside it other stages work.
 stage_system() {
@@ -65,7 +67,7 @@ stage_system() {
   "$bin/pytest" "${patience[@]}" tests/system "${others[@]}"
 }
 
-# Without the tests that moto answers, most of which repeat one that the engine answered.
+# Without the tests that moto answers.
 stage_adapters_quick() { "$bin/pytest" -n 2 tests/adapters -k "not moto"; }
 
 run_stage() {
