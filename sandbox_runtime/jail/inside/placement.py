@@ -17,16 +17,16 @@ def place(files: FilesTable, files_fd: int, owner: int | None) -> None:
 
 
 def place_inputs(request: RunRequest, descriptors: RunDescriptors, owner: int, *, is_mounted: bool) -> None:
-    """Write the files of a request, and show the read-only ones of its folder. Raises OSError and JailError.
+    """Write the files of a request, show the read-only ones of its folder, and give the guest the working directory.
 
     Call it as root, in the guest's memory group, before guest code exists. The copies then count as the guest's memory.
-    `is_mounted`: the folder is a detached mount.
+    `is_mounted`: the folder is a detached mount. Raises OSError and JailError.
     """
     offset = sum(size for _, size, _ in request.files)
-    shown = {}
+    shown, folders = {}, [WORKING_DIRECTORY]
     for path, size, read_only, sha256 in request.inputs:
         target = f"{WORKING_DIRECTORY}/{path}"
-        _make_folders(path, owner)
+        folders += _made_folders(path)
         # Root owns a read-only file, so that the guest cannot change its mode.
         mode, file_owner = (0o444, None) if read_only else (0o644, owner)
         if not sha256:
@@ -43,11 +43,14 @@ def place_inputs(request: RunRequest, descriptors: RunDescriptors, owner: int, *
                 os.close(stored)
     if shown:
         show_files(descriptors.inputs_folder[0], shown)
+    # At last: root in a container may have no right to write into folders of others.
+    for folder in folders:
+        os.chown(folder, owner, owner)
 
 
-def _make_folders(path: str, owner: int) -> None:
-    """Make the folders of a relative path. Only we have made folders here, so no link leads elsewhere."""
-    folder = WORKING_DIRECTORY
+def _made_folders(path: str) -> list[str]:
+    """Make the missing folders of a relative path. Only we have made folders here, so no link leads elsewhere."""
+    folder, made = WORKING_DIRECTORY, []
     for part in path.split("/")[:-1]:
         folder = f"{folder}/{part}"
         try:
@@ -55,7 +58,8 @@ def _make_folders(path: str, owner: int) -> None:
         except FileExistsError:
             continue
         os.chmod(folder, 0o755)  # noqa: S103 - whatever the umask is
-        os.chown(folder, owner, owner)
+        made.append(folder)
+    return made
 
 
 def _write(path: str, source: int, offset: int, size: int, mode: int, owner: int | None) -> None:

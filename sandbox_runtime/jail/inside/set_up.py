@@ -32,4 +32,5 @@ def set_up(request: RunRequest, descriptors: RunDescriptors, terms: Terms) -> No
     if terms.in_user_namespace:
         _send_mounts(descriptors.status)
     placement.place(request.files, descriptors.streams.files, terms.uid)
-    os.chown(mounts.WORKING_DIRECTORY, terms.uid, terms.uid)
+    if not request.inputs:  # else `place_inputs` does so
+        os.chown(mounts.WORKING_DIRECTORY, terms.uid, terms.uid)
