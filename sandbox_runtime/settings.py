@@ -5,6 +5,7 @@ An error names the variable and the rule, never the value: the environment holds
 
 import os
 import socket
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -14,6 +15,8 @@ from pathlib import Path
 DEFAULT_MAX_RECEIVES = 5
 DEFAULT_COMPILE_CACHE_MB = 64
 DEFAULT_COMPILE_CACHE_MAX_AGE_SECS = 600
+DEFAULT_FILES_CACHE_MB = 2048
+LEAST_FILES_CACHE_MB = 1152  # a project may use half of it, and one run may have 576 MB
 MAX_SLOTS = 32  # the jail numbers its users by slot, and the `run` command uses the numbers above
 MAX_NODE_ID_CHARS = 128
 # Cleaning up a slot and pre-warming its next run takes about as long as a short program. More spare slots gain nothing.
@@ -47,6 +50,7 @@ class WorkerSettings:
     nothing even then; None: `default_floor()`.
     `languages`: those to offer, if their toolchains are there; None: all.
     `trials_dir`: where it is noted which languages have passed their trial; only the worker's user may write there.
+    `files_dir`, `files_cache_mb`: where the stored files of requests are cached, and how many.
     `listen`: literal address and port of the direct path; None: no direct path. `runner_token`: its bearer token.
     `tls_cert_file` and `tls_key_file`: its certificate chain and key; both empty: plain HTTP.
     """
@@ -75,6 +79,8 @@ class WorkerSettings:
     languages: tuple[str, ...] | None
     log_level: str
     liveness_file: str
+    files_dir: str
+    files_cache_mb: int
     compile_cache_mb: int
     compile_cache_max_age_secs: int
     listen: tuple[str, int] | None
@@ -137,6 +143,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         languages=_names(env, "LANGUAGES"),
         log_level=_log_level(env),
         liveness_file=liveness.liveness_file,
+        files_dir=env.get("FILES_DIR") or tempfile.gettempdir(),
+        files_cache_mb=integer(env, "FILES_CACHE_MB", DEFAULT_FILES_CACHE_MB, LEAST_FILES_CACHE_MB, 1_048_576),
         compile_cache_mb=integer(env, "COMPILE_CACHE_MB", DEFAULT_COMPILE_CACHE_MB, 0, 4096),
         compile_cache_max_age_secs=integer(
             env, "COMPILE_CACHE_MAX_AGE_SECS", DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, 1, 86_400

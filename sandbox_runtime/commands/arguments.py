@@ -34,6 +34,8 @@ environment:
   REQUIRED_CONTROLS   the floor: without these no program runs; names from `doctor`, comma-separated (all but cpu_share)
   LANGUAGES           the languages to offer, comma-separated (all whose toolchains work)
   SETUP_TIMEOUT_SECS  how long the sandbox's own set-up of a slot or a run may take; more for a slow CPU (10)
+  FILES_DIR           where stored files of requests are kept; in a container a volume (the folder for temporary files)
+  FILES_CACHE_MB      disk for them; one project may have half of it (2048)
   COMPILE_CACHE_MB    memory of the compile cache, 0: no cache (64)
   COMPILE_CACHE_MAX_AGE_SECS   the longest time that a compiled program is reused (600)
   PYTHON_FORK         false: start each Python program by exec, not as a fork of a warm interpreter (true)

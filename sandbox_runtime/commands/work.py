@@ -7,7 +7,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from threading import Event
 
@@ -18,13 +18,13 @@ from sandbox_runtime.commands.floor import check_host, required_floor
 from sandbox_runtime.commands.unable import report_unable
 from sandbox_runtime.commands.worker_slots import open_worker_slots
 from sandbox_runtime.executor import NO_CACHE, CompileCache
-from sandbox_runtime.jail import JailError, probe_host, remove_stale_groups
+from sandbox_runtime.jail import JailError, confirm_inputs, probe_host, remove_stale_groups
 from sandbox_runtime.languages import LANGUAGES, offered, toolchain_digest, version
 from sandbox_runtime.network import RunNetworks, network_problem
 from sandbox_runtime.network.proxy import EgressProxy, proxy_settings
 from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
-from sandbox_runtime.worker import RunnerFacts, Worker
+from sandbox_runtime.worker import FileCache, FilesUnavailableError, RunnerFacts, Worker
 
 MIB = 1024 * 1024
 
@@ -80,6 +80,7 @@ def _work(found: settings.WorkerSettings) -> int:
             _listener(found),
             _tls(found),
             _networks(runner_facts, found.managed_slots, stack),
+            _file_cache(found, transport, stack),
         )
         _on_stop_signals(worker.drain)
         if stop.is_set():
@@ -176,6 +177,19 @@ def _networks(runner_facts: RunnerFacts, slots: int, stack: ExitStack) -> RunNet
         raise CommandError(exit_codes.USAGE, str(error)) from error
     stack.callback(networks.close)
     return networks
+
+
+def _file_cache(found: settings.WorkerSettings, transport: Transport, stack: ExitStack) -> FileCache | None:
+    """Make the cache of stored files, if the jail can show files of its folder."""
+    try:
+        cache = FileCache(found.files_dir, found.files_cache_mb * MIB, transport.read_file)
+        stack.callback(cache.close)
+        with closing(cache.open_folder("", (), 0)) as folder:
+            confirm_inputs(folder.path)
+    except (OSError, FilesUnavailableError, JailError) as error:
+        _LOG.warning("no stored files for runs", extra={"directory": found.files_dir, "problem": str(error)})
+        return None
+    return cache
 
 
 def _compile_cache(found: settings.WorkerSettings, runner_facts: RunnerFacts) -> CompileCache:

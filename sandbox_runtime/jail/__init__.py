@@ -73,7 +73,7 @@ is charged to it. Processes, namespaces, private mounts and descriptors are new 
 
 from sandbox_runtime.jail.box import Box, NotRegularFileError
 from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
-from sandbox_runtime.jail.controls.inputs_mount import make_inputs_folder
+from sandbox_runtime.jail.controls.inputs_mount import confirm_inputs, make_inputs_folder
 from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY, BindMount
 from sandbox_runtime.jail.errors import JailError, JailTimeoutError
 from sandbox_runtime.jail.evidence.in_force import (
@@ -135,6 +135,7 @@ __all__ = [
     "WaitingCommand",
     "WarmStart",
     "advice",
+    "confirm_inputs",
     "core_pattern_problem",
     "default_floor",
     "is_strict",

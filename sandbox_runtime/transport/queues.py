@@ -7,6 +7,7 @@ A crash between two steps repeats the execution and never loses it.
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from sandbox_runtime.messages import (
 from sandbox_runtime.transport.failures import TransportError, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
 
@@ -37,6 +38,7 @@ MAX_INLINE_CASES_BYTES = 96 * 1024
 # SQS takes this many messages and this many bytes in one call.
 MOST_PER_CALL = 10
 MAX_BATCH_BYTES = 1_048_576
+_CHUNK_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,13 @@ class Transport:
         with translated("get_object"):
             found = self._clients.s3().get_object(Bucket=self._bucket, Key=object_key)
             return found["Body"].read(MAX_JUDGING_BYTES + 1)
+
+    def read_file(self, object_key: str) -> Iterator[bytes]:
+        """Yield the bytes of a stored file. Raises TransportError, also while it is read."""
+        with translated("get_object"):
+            body = self._clients.s3().get_object(Bucket=self._bucket, Key=object_key)["Body"]
+            with closing(body):
+                yield from body.iter_chunks(_CHUNK_BYTES)
 
     def was_deleted(self, submission_id: str) -> bool:
         """Whether the submission was deleted while it was pending. Raises TransportError."""

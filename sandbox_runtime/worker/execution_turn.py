@@ -10,8 +10,9 @@ from sandbox_runtime.languages import RequestRefusedError
 from sandbox_runtime.messages import Completed, ExecutionRequested
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.prewarm import PrewarmedSlot
+from sandbox_runtime.worker.files.fetching import FetchedFiles
 from sandbox_runtime.worker.large_output import ids_of, store_large_output
-from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure, needs_files
+from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
@@ -29,19 +30,31 @@ class ExecutionTurn(Turns):
     correlation_id: str | None
     store_secs: float
     watched: ExitStack
+    files: FetchedFiles
 
     def take(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun, bool]:
         """Run it. The flag: whether the slot may be used again."""
         with self.watched:
-            return (NotRun.FILES_NOT_OFFERED, True) if needs_files(self.request) else self._execute(slot)
+            obstacle = self._obstacle()
+            return self._execute(slot) if obstacle is None else (obstacle, True)
+
+    def _obstacle(self) -> Completed | NotRun | None:
+        """Return why the request does not run, or not here."""
+        parts, request = self.parts, self.request
+        if request.network is not None and parts.networks is None:
+            return NotRun.NETWORK_NOT_OFFERED
+        if not parts.fetcher.offers(request) or request.artifacts is not None:
+            return NotRun.FILES_NOT_OFFERED
+        if self.files.is_missing:
+            return NotRun.FILES_NOT_FETCHED
+        refusal = self.files.refusal
+        return self._correlated(not_run(request, parts.node_id, "ie_not_run", refusal)) if refusal else None
 
     def _execute(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun, bool]:
         parts, request = self.parts, self.request
         language = parts.languages.get(request.language)
         if language is None:
             return NotRun.LANGUAGE_NOT_OFFERED, True
-        if request.network is not None and parts.networks is None:
-            return NotRun.NETWORK_NOT_OFFERED, True
         try:
             completed = execute(
                 slot,
@@ -52,6 +65,7 @@ class ExecutionTurn(Turns):
                 cancel_fd=parts.cancel_fd,
                 compile_cache=parts.compile_cache,
                 networks=parts.networks,
+                inputs_folder=self.files.path,
             )
         except RequestRefusedError as error:
             return self._correlated(not_run(request, parts.node_id, "ie_not_run", str(error))), True

@@ -24,8 +24,9 @@ from sandbox_runtime.messages import (
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
+from sandbox_runtime.worker.files.fetching import FetchedFiles
 from sandbox_runtime.worker.large_output import store_large_output
-from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure, needs_files
+from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
@@ -46,10 +47,11 @@ class JudgeTurns(Turns):
         correlation_id: str | None,
         store_secs: float,
         watched: ExitStack,
+        files: FetchedFiles,
     ) -> None:
         self._parts, self._request, self._started_at = parts, request, started_at
         self._correlation_id, self._store_secs = correlation_id, store_secs
-        self._watched = watched
+        self._watched, self._files = watched, files
         self._run: JudgeRun | None = None
         self._report_lock = Lock()
         self._has_failed = False
@@ -58,7 +60,7 @@ class JudgeTurns(Turns):
         """Judge at least one case. Without an answer there are more. The flag: whether the slot may be used again."""
         try:
             if self._run is None:
-                begun = self._begin()
+                begun = self._obstacle() or self._begin()
                 if not isinstance(begun, JudgeRun):
                     return self._ended(begun if isinstance(begun, NotRun) else self._correlated(begun)), True
                 self._run = begun
@@ -105,6 +107,15 @@ class JudgeTurns(Turns):
             self._has_failed = True  # the other slot ends after its case
             raise
 
+    def _obstacle(self) -> JudgeCompleted | NotRun | None:
+        """Return why the request does not run, or not here."""
+        if not self._parts.fetcher.offers(self._request):
+            return NotRun.FILES_NOT_OFFERED
+        if self._files.is_missing:
+            return NotRun.FILES_NOT_FETCHED
+        refusal = self._files.refusal
+        return not_judged(self._request, self._parts.node_id, "ie_not_run", refusal) if refusal else None
+
     def _begin(self) -> JudgeRun | JudgeCompleted | NotRun:
         request, parts = self._request, self._parts
         try:
@@ -112,8 +123,6 @@ class JudgeTurns(Turns):
             needed = {checker.program.language for checker in judging.checkers if checker.program is not None}
             if not needed | {request.language} <= parts.languages.keys():
                 return NotRun.LANGUAGE_NOT_OFFERED
-            if needs_files(request):
-                return NotRun.FILES_NOT_OFFERED
             setting = Setting(
                 node_id=parts.node_id,
                 languages=parts.languages,
@@ -121,6 +130,7 @@ class JudgeTurns(Turns):
                 cancel_fd=parts.cancel_fd,
                 store=self._store,
                 interactor_slot=parts.interactor_slots.borrow,
+                inputs_folder=self._files.path,
             )
             return JudgeRun(request, judging, setting, self._started_at)
         except TransportError as error:

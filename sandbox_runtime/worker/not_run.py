@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.messages import ExecutionRequested, Request
 from sandbox_runtime.network import NetworkError
 
 _LOG = logging.getLogger(__name__)
@@ -17,16 +16,11 @@ class NotRun(StrEnum):
     LANGUAGE_NOT_OFFERED = "language_not_offered"
     NETWORK_NOT_OFFERED = "network_not_offered"
     FILES_NOT_OFFERED = "files_not_offered"
+    FILES_NOT_FETCHED = "files_not_fetched"
     CANCELLED = "draining"
     SANDBOX_FAILED = "sandbox_failed"
     OUTPUT_NOT_STORED = "output_not_stored"
     CASES_NOT_READ = "cases_not_read"
-
-
-def needs_files(request: Request) -> bool:
-    """Whether a request has files, compiler options or artifacts, which this runner does not offer yet."""
-    has_artifacts = isinstance(request, ExecutionRequested) and request.artifacts is not None
-    return has_artifacts or request.files is not None or request.compile_args is not None
 
 
 def log_sandbox_failure(ids: Mapping[str, str | None], error: JailError | NetworkError) -> None:

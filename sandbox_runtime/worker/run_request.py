@@ -26,9 +26,10 @@ from sandbox_runtime.messages import (
     serialise,
 )
 from sandbox_runtime.worker.execution_turn import ExecutionTurn
+from sandbox_runtime.worker.files.fetching import NO_FILES, FetchedFiles, Fetcher
 from sandbox_runtime.worker.judge_turns import JudgeTurns
 from sandbox_runtime.worker.large_output import ids_of, log_not_sent
-from sandbox_runtime.worker.not_run import NotRun, needs_files
+from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
@@ -48,11 +49,17 @@ class RequestRunner:
     sender: BatchSender
     unsent: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_UNSENT))
 
+    @property
+    def fetcher(self) -> Fetcher:
+        """Fetches the stored files of requests, before they have a slot."""
+        return self.parts.fetcher
+
     def obstacle(self, request: Request) -> NotRun | None:
         """Return why this runner never runs the request; None if it does."""
         if request.language not in self.parts.languages:
             return NotRun.LANGUAGE_NOT_OFFERED
-        if needs_files(request):
+        has_artifacts = isinstance(request, ExecutionRequested) and request.artifacts is not None
+        if has_artifacts or not self.parts.fetcher.offers(request):
             return NotRun.FILES_NOT_OFFERED
         needs_network = isinstance(request, ExecutionRequested) and request.network is not None
         return NotRun.NETWORK_NOT_OFFERED if needs_network and self.parts.networks is None else None
@@ -64,22 +71,24 @@ class RequestRunner:
         correlation_id: str | None,
         store_secs: float,
         is_watched: bool,
+        files: FetchedFiles = NO_FILES,
     ) -> Turns:
         """Return the turns of a request: one for an execution, at most one for each case of a judge run.
 
         `store_secs`: how long to retry to store large output; 0: try once. `is_watched`: send `execution_started` if
-        the run lasts; false for a client that waits. A judge run always sends it.
+        the run lasts; false for a client that waits. A judge run always sends it. `files`: given back at the end.
         """
         started_at = datetime.now(UTC)
         started = ExecutionStarted(
             request.submission_id, request.execution_id, self.parts.node_id, format_time(started_at), correlation_id
         )
         watched = ExitStack()
+        watched.callback(files.close)
         if is_watched or isinstance(request, JudgeRequested):
             watched.enter_context(self.parts.long_runs.watch(started))
         if isinstance(request, JudgeRequested):
-            return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, watched)
-        return ExecutionTurn(self.parts, request, started_at, correlation_id, store_secs, watched)
+            return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, watched, files)
+        return ExecutionTurn(self.parts, request, started_at, correlation_id, store_secs, watched, files)
 
     def failed(self, request: Request | Addressee, cause: str, message: str) -> Completed:
         """Build the completion of a request that is never run. `message` is for the client."""

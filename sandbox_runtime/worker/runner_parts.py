@@ -8,6 +8,7 @@ from sandbox_runtime.executor import CompileCache, Networks
 from sandbox_runtime.languages import Language
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.transport import Transport
+from sandbox_runtime.worker.files.fetching import Fetcher
 from sandbox_runtime.worker.reporting.long_runs import LongRuns
 from sandbox_runtime.worker.reporting.progress import ProgressReports
 from sandbox_runtime.worker.slots.interactor_slots import InteractorSlots
@@ -32,4 +33,5 @@ class RunnerParts:
     progress: ProgressReports
     interactor_slots: InteractorSlots
     second_slots: SecondSlots
+    fetcher: Fetcher
     networks: Networks | None = None

@@ -18,6 +18,8 @@ from sandbox_runtime.executor import NO_CACHE, CompileCache, Networks
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
+from sandbox_runtime.worker.files.fetching import Fetcher
+from sandbox_runtime.worker.files.file_cache import FileCache
 from sandbox_runtime.worker.intake.intakes import Intakes
 from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
 from sandbox_runtime.worker.reporting.heartbeats import Heartbeats
@@ -43,7 +45,7 @@ class Worker:
     `managed_slots`: at least `settings.slots`; with spare ones, a slot is cleaned up while another one runs.
     `interactor_slots`: slots of interactors, which run beside those.
     `listener`: a listening socket for the direct path; None: no direct path. `tls`: None for plain HTTP on it.
-    `networks`: None: it offers no network.
+    `networks`: None: it offers no network. `file_cache`: None: it refuses requests with stored files.
     """
 
     def __init__(
@@ -57,11 +59,12 @@ class Worker:
         listener: socket.socket | None = None,
         tls: ssl.SSLContext | None = None,
         networks: Networks | None = None,
+        file_cache: FileCache | None = None,
     ) -> None:
         self._settings = settings
         self._managed_slots, self._interactor_slots = managed_slots, interactor_slots
         self._runner_facts = runner_facts
-        self._compile_cache, self._networks = compile_cache, networks
+        self._compile_cache, self._networks, self._fetcher = compile_cache, networks, Fetcher(file_cache)
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._drain_requests = 0
@@ -108,6 +111,7 @@ class Worker:
             metrics=self._metrics,
             long_runs=self._reports.long_runs,
             progress=self._reports.progress,
+            fetcher=self._fetcher,
             interactor_slots=self._interactor_slots,
             second_slots=second_slots,
             networks=self._networks,

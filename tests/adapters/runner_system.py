@@ -18,7 +18,7 @@ from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, Request
 from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.transport import Clients, Transport, connect
-from sandbox_runtime.worker import InteractorSlots, ManagedSlot, RunnerFacts, Worker
+from sandbox_runtime.worker import FileCache, InteractorSlots, ManagedSlot, RunnerFacts, Worker
 from tests.adapters.aws_account import Aws
 from tests.runner_doubles import RecordedNetworks, RecordedSlot, requested
 from tests.until import PATIENCE_SECS, until
@@ -66,6 +66,7 @@ class System:
         self.slots: list[RecordedSlot] = []
         self.sent: list[dict[str, Any]] = []
         self.compile_cache: CompileCache = NO_CACHE
+        self.has_files = False
         self.network_support, self.networks = False, RecordedNetworks()
         self.wrap: Callable[[Clients], Clients] = lambda clients: clients
         self.port = 0
@@ -115,7 +116,16 @@ class System:
         interactors = InteractorSlots(opener)
         networks = self.networks if self.network_support else None
         self.worker = Worker(
-            settings, transport, managed_slots, facts, interactors, self.compile_cache, listener, tls, networks
+            settings,
+            transport,
+            managed_slots,
+            facts,
+            interactors,
+            self.compile_cache,
+            listener,
+            tls,
+            networks,
+            FileCache(str(self.liveness_file.parent), 2 << 30, transport.read_file) if self.has_files else None,
         )
         self._thread = Thread(target=self.worker.run)
         self._thread.start()

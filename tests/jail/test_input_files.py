@@ -266,13 +266,13 @@ def test_a_path_out_of_the_working_directory_is_refused(path: str) -> None:
 
 
 def test_a_missing_file_fails_before_guest_code(folder: Folder) -> None:
-    with open_slot(slot_config("inputs", 1)) as other, pytest.raises(JailError, match="place the files"):
+    with open_slot(slot_config("inputs-failing", 1)) as other, pytest.raises(JailError, match="place the files"):
         other.run(python("print(0)", InputFile("x", 3, sha256="0" * 64), folder=folder))
 
 
 def test_a_file_that_is_shorter_than_announced_fails_before_guest_code(folder: Folder) -> None:
     stored = folder.store("x", b"abc", read_only=False)
-    with open_slot(slot_config("inputs", 1)) as other, pytest.raises(JailError, match="place the files"):
+    with open_slot(slot_config("inputs-failing", 1)) as other, pytest.raises(JailError, match="place the files"):
         other.run(python("print(0)", replace(stored, size=4), folder=folder))
 
 
@@ -287,3 +287,16 @@ def test_a_run_with_files_after_a_pre_warmed_one_does_not_use_it(slot: Slot) -> 
     spec = python("print(open('a').read())", inline("a", b"1"))
     slot.prewarm(replace(spec, inputs=(), files=()))
     assert printed(slot.run(spec)) == 1
+
+
+def test_a_read_only_file_larger_than_the_memory_limit_is_read_from_the_disk(slot: Slot, folder: Folder) -> None:
+    shown = folder.store("large", os.urandom(MIB) * 80, read_only=True)
+    fd = os.open(folder.place(shown.sha256), os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # as after an eviction: the guest is charged for its pages
+    os.close(fd)
+    code = "size = 0\nfile = open('large', 'rb')\nwhile part := file.read(1 << 16): size += len(part)\nprint(size)"
+    for _ in range(2):
+        outcome = slot.run(python(code, shown, folder=folder, memory_mb=32))
+        assert printed(outcome) == 80 * MIB
+        assert outcome.memory_peak_bytes <= 32 * MIB

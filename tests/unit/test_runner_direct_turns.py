@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from sandbox_runtime.messages import serialise
+from sandbox_runtime.worker.files.fetching import Fetcher
 from sandbox_runtime.worker.intake.direct_intake import DirectIntake
 from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
 from sandbox_runtime.worker.not_run import NotRun
@@ -14,6 +15,8 @@ from tests.runner_doubles import requested
 
 class TwoTurns:
     """A runner whose requests need two turns, and then cannot store their output."""
+
+    fetcher = Fetcher(None)
 
     def __init__(self) -> None:
         self.taken = 0

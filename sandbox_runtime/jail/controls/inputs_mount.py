@@ -47,6 +47,11 @@ def open_inputs(folder: str) -> int:
             raise JailError(error.step, folder, error.errno, hint) from error
 
 
+def confirm_inputs(folder: str) -> None:
+    """Check that the jail can show the files of a folder. Raises JailError."""
+    os.close(open_inputs(folder))
+
+
 def show_files(folder_fd: int, targets: dict[str, str]) -> None:
     """Mount single files of an overlay of `open_inputs`. `targets`: SHA-256 by path. The paths exist.
 

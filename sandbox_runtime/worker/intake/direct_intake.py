@@ -18,6 +18,7 @@ from sandbox_runtime.messages import (
 )
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.server import Reply
+from sandbox_runtime.worker.files.fetching import DIRECT_GIVE_UP_SECS, NO_FILES, FetchedFiles
 from sandbox_runtime.worker.intake.running_submissions import Claim, RunningSubmissions
 from sandbox_runtime.worker.not_run import NotRun
 from sandbox_runtime.worker.reporting.queue_health import QueueHealth
@@ -40,6 +41,7 @@ class DirectRun(WaitingJob):
     request: Request
     correlation_id: str | None
     reply: Reply
+    files: FetchedFiles = NO_FILES
     turns: Turns | None = None
 
     def run(self, slot: PrewarmedSlot) -> bool:
@@ -88,6 +90,7 @@ class DirectIntake:
             request=request,
             correlation_id=correlation_id,
             reply=reply,
+            files=self.runner.fetcher.fetch(request, DIRECT_GIVE_UP_SECS),
         )
         self.capacity.enqueue(run)
         if not reply.wait(SLOT_WAIT_SECS) and self.capacity.withdraw(run):
@@ -97,7 +100,7 @@ class DirectIntake:
         """Take a turn on a slot's thread. False: the slot must not be used again."""
         if run.turns is None:
             run.turns = self.runner.begin(
-                run.request, correlation_id=run.correlation_id, store_secs=0, is_watched=False
+                run.request, correlation_id=run.correlation_id, store_secs=0, is_watched=False, files=run.files
             )
         try:
             answer, is_usable = run.turns.take(slot)

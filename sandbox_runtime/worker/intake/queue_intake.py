@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
 from sandbox_runtime.messages import (
     Addressee,
@@ -19,6 +20,7 @@ from sandbox_runtime.messages import (
 )
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.transport import Received, Transport, TransportError
+from sandbox_runtime.worker.files.fetching import NO_FILES, FetchedFiles
 from sandbox_runtime.worker.intake.running_submissions import Claim, Duplicate, RunningSubmissions
 from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
 from sandbox_runtime.worker.not_run import NotRun
@@ -35,6 +37,17 @@ DELETION_AFTER = timedelta(seconds=1)
 # An invalid message may lack its project. All of them share slots as one project.
 _NO_PROJECT = ""
 
+# Cause and message of a run that fails so on its last attempt. Another runner may offer it, or be luckier.
+_FAILURES = MappingProxyType(
+    {
+        NotRun.NETWORK_NOT_OFFERED: ("ie_not_run", "no runner offers network"),
+        NotRun.FILES_NOT_OFFERED: ("ie_not_run", "no runner offers files"),
+        NotRun.FILES_NOT_FETCHED: ("ie_not_run", "the files of the run could not be read"),
+        NotRun.SANDBOX_FAILED: ("ie_supervisor_failure", "the sandbox could not be set up"),
+        NotRun.CASES_NOT_READ: ("ie_not_run", "the cases could not be read"),
+    }
+)
+
 type _Parsed = Request | MessageInvalidError
 
 _LOG = logging.getLogger(__name__)
@@ -47,6 +60,7 @@ class NewMessage(WaitingJob):
     intake: "QueueIntake"
     received: Received
     request: _Parsed
+    files: FetchedFiles = NO_FILES
 
     def run(self, slot: PrewarmedSlot) -> bool:
         """Handle it. False: the slot must not be used again."""
@@ -106,17 +120,30 @@ class QueueIntake:
             project_id = request.project_id
             if self._is_settled(received, request.submission_id, self.running.find):
                 return  # without a slot: the run that it repeats may hold the only one
-        self.capacity.enqueue(
-            NewMessage(
-                project_id=project_id,
-                priority=priority,
-                name=received.message_id,
-                goes_back=slot_was_free and received.receive_count == 1,
-                intake=self,
-                received=received,
-                request=request,
-            )
+        has_files = not isinstance(request, MessageInvalidError) and self.runner.fetcher.needs(request)
+        message = NewMessage(
+            project_id=project_id,
+            priority=priority,
+            name=received.message_id,
+            goes_back=slot_was_free and received.receive_count == 1,
+            is_ready=not has_files,
+            intake=self,
+            received=received,
+            request=request,
         )
+        self.capacity.enqueue(message)
+        if has_files:
+            self._fetch_files(message)
+
+    def _fetch_files(self, message: NewMessage) -> None:
+        """Let a message start when its files are there."""
+
+        def then(files: FetchedFiles) -> None:
+            message.files = files
+            self.capacity.make_ready(message)
+
+        if not isinstance(message.request, MessageInvalidError):
+            self.runner.fetcher.fetch_soon(message.request, then)
 
     def handle(self, message: NewMessage, slot: PrewarmedSlot) -> bool:
         """Handle one message in a slot. False: the slot must not be used again."""
@@ -145,7 +172,11 @@ class QueueIntake:
             received=received,
             request=to,
             turns=self.runner.begin(
-                to, correlation_id=received.correlation_id, store_secs=COMPLETION_GIVE_UP_SECS, is_watched=True
+                to,
+                correlation_id=received.correlation_id,
+                store_secs=COMPLETION_GIVE_UP_SECS,
+                is_watched=True,
+                files=message.files,
             ),
         )
         return self.take_turn(under_way, slot)
@@ -201,14 +232,8 @@ class QueueIntake:
             self._finish(received, answer)
         elif answer is NotRun.LANGUAGE_NOT_OFFERED:  # another runner may offer it
             self._retry_or_fail(received, request, "ie_not_run", _no_language(request))
-        elif answer is NotRun.NETWORK_NOT_OFFERED:  # another runner may offer it
-            self._retry_or_fail(received, request, "ie_not_run", "no runner offers network")
-        elif answer is NotRun.FILES_NOT_OFFERED:  # another runner may offer them
-            self._retry_or_fail(received, request, "ie_not_run", "no runner offers files")
-        elif answer is NotRun.SANDBOX_FAILED:
-            self._retry_or_fail(received, request, "ie_supervisor_failure", "the sandbox could not be set up")
-        elif answer is NotRun.CASES_NOT_READ:
-            self._retry_or_fail(received, request, "ie_not_run", "the cases could not be read")
+        elif answer in _FAILURES:
+            self._retry_or_fail(received, request, *_FAILURES[answer])
         else:
             self.release(received, request.submission_id, 0 if answer is NotRun.CANCELLED else RETRY_DELAY_SECS)
 

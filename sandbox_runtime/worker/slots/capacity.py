@@ -72,6 +72,12 @@ class Capacity:
                 return
         run.give_back()
 
+    def make_ready(self, run: WaitingJob) -> None:
+        """Let a run start that was not ready. It may have been given back meanwhile."""
+        with self._lock:
+            run.is_ready = True
+            self._start_runs()
+
     def withdraw(self, run: WaitingJob) -> bool:
         """Take back a run that still waits. False: it was started or given back."""
         with self._lock:
@@ -105,7 +111,7 @@ class Capacity:
     @property
     def _wants_slots_back(self) -> bool:
         state = self._state
-        return bool(state.waiting) or state.is_closed or state.running.total() > self._slots
+        return any(run.is_ready for run in state.waiting) or state.is_closed or state.running.total() > self._slots
 
     def release(self, project_id: str, *, is_lent: bool = False) -> None:
         """Count a run of the project as finished."""
@@ -189,7 +195,8 @@ class Capacity:
         """Start all runs that may start. The caller holds the lock."""
         state = self._state
         while state.waiting and state.ready:
-            run = choose(state.waiting, state.running - state.lent, self._slots)
+            ready = [run for run in state.waiting if run.is_ready]
+            run = choose(ready, state.running - state.lent, self._slots)
             if run is None:
                 break
             state.waiting.remove(run)

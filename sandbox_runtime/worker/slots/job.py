@@ -25,10 +25,12 @@ class WaitingJob(Job, SlotRequest, ABC):
     """A run that waits for a slot. `is_message`: it came from a queue, and counts among the received messages.
 
     `goes_back`: give it back also when no slot gets free soon, because another runner may have one.
+    `is_ready`: false while its files are fetched; only `Capacity.make_ready` changes it.
     """
 
     is_message: bool = True
     goes_back: bool = False
+    is_ready: bool = True
 
     @abstractmethod
     def give_back(self) -> None:
