@@ -6,7 +6,7 @@ from infra.local.settings import read_settings
 
 
 def test_settings_of_the_runner_pass_through_the_stack() -> None:
-    given = {"SLOTS": "1", "SETUP_TIMEOUT_SECS": "120"}
+    given = {"SLOTS": "1", "SETUP_TIMEOUT_SECS": "120", "FILES_CACHE_MB": "4096"}
     assert passed_on(given | {"SECRET_OF_THE_USER": "secret"}) == given
 
 

@@ -31,6 +31,8 @@ _PASSED_ON: Final = (
     "HEARTBEAT_SECS",
     "DRAIN_SECS",
     "RECEIVE_WAIT_SECS",
+    "FILES_DIR",
+    "FILES_CACHE_MB",
     "COMPILE_CACHE_MB",
     "COMPILE_CACHE_MAX_AGE_SECS",
     "LOG_LEVEL",
@@ -107,6 +109,7 @@ def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
         # A drain as long as the visibility would give running submissions to a second runner.
         "DRAIN_SECS": str(min(_DRAIN_SECS, int(queue["VisibilityTimeout"]) - 1)),
         "RECEIVE_WAIT_SECS": "1",  # a stop waits for the long poll; here a poll costs nothing
+        "FILES_DIR": str(liveness_file.parent),  # /tmp may be memory
         **passed_on(os.environ),
         "INTERACTIVE_QUEUE_URL": values["InteractiveQueue"]["Ref"],
         "BATCH_QUEUE_URL": values["BatchQueue"]["Ref"],
