@@ -100,10 +100,16 @@ def test_java_starts_the_class_that_its_author_means(run: Run, code: str, expect
     assert (ended(completed)[0], streams(completed)) == ("AC", (expected, b""))
 
 
-def test_java_without_a_main_is_a_failed_run(run: Run) -> None:
+def test_java_without_a_main_does_not_compile(run: Run) -> None:
     completed = run("java", "public class Empty { }")
-    assert (ended(completed)[:3], completed.result.phase) == (("RE", "re_nonzero_exit", 1), "run")
-    assert b"Main method not found in class Empty" in streams(completed)[1]
+    assert (ended(completed)[:3], completed.result.phase) == (("RE", "ce_compile_failed", 1), "compile")
+    assert b"no class has a method public static void main(String[])" in streams(completed)[1]
+
+
+def test_java_may_inherit_its_main(run: Run) -> None:
+    code = "class Base { public static void main(String... words) { System.out.println(2); } }\n"
+    completed = run("java", code + "public class Main extends Base { }")
+    assert (ended(completed)[0], streams(completed)) == ("AC", (b"2\n", b""))
 
 
 def test_a_java_class_with_a_name_too_long_for_a_file_is_a_compile_error(run: Run) -> None:

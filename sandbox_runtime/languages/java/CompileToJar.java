@@ -48,6 +48,10 @@ public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManage
             }
         }
         CompileToJar compiled = compile(sources, options);
+        if (compiled != null && !compiled.mayHaveMain()) {
+            System.err.println("error: no class has a method public static void main(String[])");
+            compiled = null;
+        }
         if (compiled != null) {
             try (OutputStream file = new FileOutputStream(arguments[1])) {
                 compiled.writeJar(file);
@@ -86,6 +90,17 @@ public final class CompileToJar extends ForwardingJavaFileManager<JavaFileManage
                 return content;
             }
         };
+    }
+
+    /** Whether a class has the name and the type of main in its constants: without them there is no such method. */
+    private boolean mayHaveMain() {
+        for (ByteArrayOutputStream content : classes.values()) {
+            String text = content.toString(StandardCharsets.ISO_8859_1);
+            if (text.contains("\u0001\0\4main") && text.contains("\u0001\0\26([Ljava/lang/String;)V")) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void writeJar(OutputStream file) throws IOException {
