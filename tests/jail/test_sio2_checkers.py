@@ -1,0 +1,55 @@
+"""The program of docs/coming-from-other-judges.md that makes a checker of sio2 work."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.messages import CheckerFile
+from tests.jail.judging.programs import program
+from tests.jail.judging.runs import Judge, results
+from tests.judge_requests import case, judge_requested
+
+PAGE = Path(__file__).parents[2] / "docs" / "coming-from-other-judges.md"
+ECHO = b"import sys\nsys.stdout.write(sys.stdin.read())\n"
+# As the checkers of sinol packages are: it compares one number, gives half of the points for a near one, and its main
+# ends without return.
+CHECKER = """
+#include <bits/stdc++.h>
+using namespace std;
+int main(int argc, char *argv[]) {
+    ifstream in(argv[1]), out(argv[2]), hint(argv[3]);
+    long long found, wanted;
+    hint >> wanted;
+    if (!(out >> found)) { cout << "WRONG\\nno number\\n0\\n"; exit(0); }
+    if (found == 13) abort();
+    if (found == 14) { cout << "MAYBE\\n"; return 0; }
+    if (found == 15) { cout << "OK" << endl; return 0; }
+    if (found == wanted) cout << "OK\\n\\n100\\n";
+    else if (abs(found - wanted) == 1) cout << "OK\\nnear\\n50\\n";
+    else cout << "WRONG\\nexpected another number\\n0\\n" << string(1 << 17, 'x');
+}
+"""
+CASES = [
+    (b"7", "passed", None, None),
+    (b"8", "partial", 5.0, "points 5.000000 near"),
+    (b"9", "wrong_answer", None, "expected another number"),
+    (b"", "wrong_answer", None, "no number"),
+    (b"13", "judge_error", None, "the checker ended with exit code 3"),
+    (b"14", "judge_error", None, "the checker ended with exit code 3"),
+    (b"15", "passed", None, None),
+]
+
+
+@pytest.mark.parametrize("args", [("10",), ()])
+def test_a_checker_of_sio2_works_behind_the_program_of_the_page(judge: Judge, args: tuple[str, ...]) -> None:
+    (wrapper,) = re.findall(r"```cpp\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    checker = program(wrapper, "cpp", "testlib", args=args, files=(CheckerFile("checker.h", CHECKER.encode()),))
+    cases = [case(output, b"7\n") for output, *_ in CASES]
+    found = results(judge(judge_requested(cases, code=ECHO, checkers=(checker,))))
+    factor = 1 if args else 10
+    assert [(one.outcome, one.checker_points) for one in found] == [
+        (outcome, points and points * factor) for _, outcome, points, _ in CASES
+    ]
+    if args:
+        assert [one.checker_message for one in found] == [message for *_, message in CASES]
