@@ -52,8 +52,15 @@ def test_the_first_step_of_most_requests_is_prewarmed(slots: Slots) -> None:
 
 
 def test_nothing_that_was_run_is_kept_for_the_next(slots: Slots) -> None:
-    prewarmed = slots.request(OTHER)
-    assert (prewarmed.files, prewarmed.stdin) == ((), b"")
+    prewarmed = slots.request(replace(OTHER, variables=(("TOKEN", "secret"),)))
+    assert (prewarmed.files, prewarmed.stdin, prewarmed.variables) == ((), b"", ())
+
+
+def test_requests_with_other_variables_are_the_same_run_to_prepare(slots: Slots) -> None:
+    events = [replace(OTHER, variables=(("RUSTBOX_EVENT_ID", str(number)),)) for number in range(2)]
+    assert slots.request(THIRD) == THIRD
+    assert slots.request(events[0]) == OTHER
+    assert slots.request(events[1]) == OTHER
 
 
 def test_a_step_that_a_command_could_wait_for_is_prewarmed_without_it(slots: Slots) -> None:
