@@ -38,7 +38,7 @@ RunAll = Callable[..., list[Report]]
 
 # Runs every job of its input in one slot and prints what came of each, and what is left of the last one.
 DRIVER = """
-import json, os, sys
+import hashlib, json, os, sys, tempfile
 sys.path.insert(0, sys.argv[1])
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -46,18 +46,37 @@ from sandbox_runtime.commands.display import as_json
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import SlotConfig, open_slot
 from sandbox_runtime.languages import LANGUAGES, binds
-from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, format_time
+from sandbox_runtime.jail import make_inputs_folder
+from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, PlacedFile, StoredFile, format_time
 
 by_name = {language.name: language for language in LANGUAGES}
 
+def stored(content, folder):
+    digest = hashlib.sha256(content).hexdigest()
+    with open(f"{folder}/{digest}", "wb") as file:
+        file.write(content)
+    return StoredFile("files/x", len(content), digest)
+
 def run(slot, job):
+    with tempfile.TemporaryDirectory() as name:
+        target = make_inputs_folder(f"{name}/inputs")
+        files = tuple(
+            PlacedFile(path, read_only=read_only, content=text.encode()) if inline
+            else PlacedFile(path, read_only=read_only, stored=stored(text.encode(), target))
+            for path, text, read_only, inline in job.get("files", ())
+        )
+        return run_with(slot, job, files, f"{name}/inputs" if files else "")
+
+def run_with(slot, job, files, folder):
     now = datetime.now(UTC)
     request = ExecutionRequested(
         submission_id=str(uuid4()), execution_id=str(uuid4()), project_id="tests", language=job["language"],
         profile="judge", priority="interactive", code=job["code"].encode(), stdin=job["stdin"].encode(),
         limits=LimitOverrides(**job["limits"]), requested_at=format_time(now),
+        files=files or None,
     )
-    return as_json(execute(slot, request, by_name[job["language"]], node_id="tests", started_at=now))
+    language = by_name[job["language"]]
+    return as_json(execute(slot, request, language, node_id="tests", started_at=now, inputs_folder=folder))
 
 with open_slot(SlotConfig("user", 0, binds([by_name["c"]], sys.argv[2]))) as slot:
     run(slot, {"language": "python", "code": "", "stdin": "", "limits": {}})
@@ -145,6 +164,15 @@ def test_an_honest_program_runs_and_the_evidence_names_missing_controls(run_all:
     assert evidence["teardown"] == {"reap_status": "clean", "zombie_count": 0, "cleanup_verified": True}
     assert report["metrics"]["memory_peak_bytes"] > 1 << 20
     assert 0 < report["metrics"]["cpu_time_secs"] < 2 * SLOWNESS
+
+
+def test_files_of_a_request_are_copied(run_all: RunAll) -> None:
+    shown = "for path in ('a/inline', 'a/stored', 'kept'): print(open(path).read())\n"
+    code = f"{shown}open('a/stored', 'a')\nopen('kept', 'a')"
+    files = [("a/inline", "1", False, True), ("a/stored", "2", False, False), ("kept", "3", True, False)]
+    (report,) = run_all([{**job(code), "files": files}])
+    assert (verdict(report), report["output"]["stdout"]) == (("RE", "re_nonzero_exit"), "1\n2\n3\n")
+    assert "PermissionError: [Errno 13] Permission denied: 'kept'" in report["output"]["stderr"]
 
 
 def test_c_is_compiled_and_runs(run_all: RunAll) -> None:

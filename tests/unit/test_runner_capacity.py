@@ -313,3 +313,31 @@ def test_a_worker_that_drains_lends_nothing_and_wants_its_slots_back() -> None:
     capacity = ready(2)
     capacity.close()
     assert (capacity.lend("A"), capacity.wants_slots_back) == (False, True)
+
+
+def test_messages_whose_files_are_fetched_take_no_slot_from_others_and_are_bounded() -> None:
+    capacity, events = ready(1), list[str]()
+    fetching = [message(events, f"a{number}", "A", goes_back=True) for number in range(MOST_WAITING_MESSAGES)]
+    for run in fetching:
+        run.is_ready = False
+    for run in fetching[:-1]:
+        capacity.enqueue(run)
+    assert capacity.begin_poll(INTERACTIVE, 0) == Poll(1, may_wait=True)
+    capacity.end_poll()
+    capacity.enqueue(message(events, "b", "B"))
+    assert events == ["b starts"]
+    end(capacity, "B")
+    capacity.enqueue(fetching[-1])
+    assert capacity.begin_poll(INTERACTIVE, 0) is None
+    capacity.make_ready(fetching[3])
+    assert events == ["b starts", "a3 starts"]
+
+
+def test_a_message_that_was_given_back_does_not_start_when_its_files_come() -> None:
+    capacity, events = ready(1), list[str]()
+    run = message(events, "a", "A")
+    run.is_ready = False
+    capacity.enqueue(run)
+    capacity.close()
+    capacity.make_ready(run)
+    assert events == ["a back"]

@@ -107,6 +107,11 @@ def test_a_lie_about_hash_or_size_is_found_and_not_cached(
         cache.open_folder("p", [stored(A, size=7)], 10)
 
 
+def test_two_files_with_one_hash_and_two_sizes_are_a_lie(cache: FileCache) -> None:
+    with pytest.raises(FileMismatchError):
+        cache.open_folder("p", [stored(A), stored(A, size=99)], 10)
+
+
 def test_a_refused_request_gives_its_other_files_back(cache: FileCache) -> None:
     with pytest.raises(FileMismatchError):
         cache.open_folder("p", [stored(A), stored(B, size=1)], 10)

@@ -91,7 +91,7 @@ class FileCache:
         folder = f"{self._directory}/run-{next(self._numbers)}"
         try:
             target = make_inputs_folder(folder)
-            for stored in {file.sha256: file for file in files}.values():
+            for stored in {(file.sha256, file.size): file for file in files}.values():
                 path = self._acquire(project_id, stored, deadline)
                 keys.append((project_id, stored.sha256))
                 os.link(path, f"{target}/{stored.sha256}")

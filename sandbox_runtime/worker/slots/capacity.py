@@ -149,7 +149,7 @@ class Capacity:
 
     def _take_going_back(self, priority: Priority) -> list[WaitingJob]:
         waiting = self._state.waiting
-        found = [run for run in waiting if run.goes_back and run.priority is priority]
+        found = [run for run in waiting if run.goes_back and run.is_ready and run.priority is priority]
         if found:
             self._state.waiting = [run for run in waiting if run not in found]
             self._start_runs()  # perhaps fewer projects: the shares of the others grow
@@ -189,7 +189,10 @@ class Capacity:
         state = self._state
         lent = state.lent.total()
         free = min(free_slots(priority, state.running.total() - lent, self._slots), state.ready + lent)
-        return max(0, free - self._waiting_messages(priority))
+        waiting = self._waiting_messages(priority)
+        fetching = sum(not run.is_ready and run.priority is priority for run in state.waiting)
+        # Those whose files are fetched need no slot yet, but their number is bounded.
+        return max(0, min(free - (waiting - fetching), MOST_WAITING_MESSAGES - waiting))
 
     def _start_runs(self) -> None:
         """Start all runs that may start. The caller holds the lock."""
