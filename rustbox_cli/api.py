@@ -41,6 +41,7 @@ class Answer:
 
     status: int
     raw: bytes = field(repr=False)
+    content_type: str = ""
 
     @property
     def body(self) -> Any:
@@ -94,7 +95,15 @@ class Api:
         response = self._send(request, may_repeat=method != "POST" or idempotency_key is not None or repeatable)
         if response.status_code not in _GOOD:
             raise _error_of(response, self._settings.source(key))
-        return Answer(response.status_code, response.content)
+        return Answer(response.status_code, response.content, response.headers.get("content-type", ""))
+
+    def fetch(self, url: str) -> bytes:
+        """Fetch a link that the service gave, without a key. Raises CommandError."""
+        response = self._send(self._client.build_request("GET", url), may_repeat=True)
+        if response.is_success:
+            return response.content
+        host = plain(response.url.host)
+        raise CommandError(f"{host} answers {response.status_code} to a link of the service.", ExitCode.FAULT)
 
     def items(
         self, path: tuple[str, ...], most: int | None, query: Mapping[str, str], key: KeyHeader = "X-API-Key"

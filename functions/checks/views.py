@@ -22,6 +22,7 @@ from functions.checks.state import State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
+from functions.submissions.accept.artifacts import ArtifactsRequest
 from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.requests import NetworkRequest
 
@@ -48,6 +49,7 @@ class SettingsView(TypedDict):
     profile: Profile
     limits: RequestLimits | None
     network: NetworkRequest | None
+    artifacts: ArtifactsRequest | None
     env: Annotated[dict[str, str], Field(description="Names of its variables. Each value is ***.")]
     event_as: EventAs
     events: list[str]

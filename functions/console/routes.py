@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""No inline script or style, no other host, and no HTML from a string."""
+"""No inline script or style, no other host, and no HTML from a string. Pictures of a run are blobs of this page."""
 _SAFE = {"content-security-policy": POLICY, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 _PAGE_HEADERS = {**_SAFE, "cache-control": "no-cache", "cross-origin-opener-policy": "same-origin"}
 _ICON_HEADERS = {**_SAFE, "cache-control": "public, max-age=86400"}

@@ -12,7 +12,7 @@ def find_route(path: str, templates: Iterable[str]) -> str | None:
 
 @functools.cache
 def _pattern(template: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"{\w+}", "[^/]+", template.replace(".", r"\.")))
+    return re.compile(re.sub(r"{\w+\+}", ".+", re.sub(r"{\w+}", "[^/]+", template.replace(".", r"\."))))
 
 
 def result_path(submission_id: str) -> str:

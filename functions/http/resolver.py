@@ -49,7 +49,7 @@ class Resolver(APIGatewayHttpResolver):
         """Answer these routes by the methods of a part, which `part` returns on the first request."""
         for each in routes:
             self._methods[each.path] = (*self._methods.get(each.path, ()), each.method)
-            rule = re.sub(r"{(\w+)}", r"<\1>", each.path)
+            rule = re.sub(r"{(\w+\+?)}", r"<\1>", each.path)
             self.route(rule, each.method)(self._server(each, part))
 
     @property
@@ -88,6 +88,12 @@ class Resolver(APIGatewayHttpResolver):
             # A 429 answer already has the headers of the exceeded limit: they win.
             answer["headers"] = {**self._event.rate_limit_headers(), **answer["headers"]}
         return answer
+
+    @staticmethod
+    def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:
+        """As in the base class; `<name+>` also takes slashes, as `{name+}` of an HTTP API does."""
+        compiled: re.Pattern[str] = APIGatewayHttpResolver._compile_regex(rule, base_regex)  # noqa: SLF001 - overridden here
+        return re.compile(re.sub(r"<(\w+)\+>", r"(?P<\1>.+)", compiled.pattern))
 
     def _server[Part](self, route: Route[Part], part: Callable[[], Part]) -> Callable[..., Response[Any]]:
         known = frozenset(each["name"] for each in route.parameters if each["in"] == "query")

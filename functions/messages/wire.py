@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from functions.errors import MessageInvalidError
+from functions.messages.artifacts import ArtifactList, SkippedList
 from functions.messages.base import (
     Base64,
     EndOfExecution,
@@ -95,10 +96,15 @@ class ExecutionCompleted(EndOfExecution):
     stderr: Stream
     integrity: Integrity
     compile_stderr: Base64 | None = Field(default=None, alias="compile_stderr_base64", repr=False, exclude_if=is_none)
+    artifacts: ArtifactList | None = Field(default=None, exclude_if=is_none)
+    artifacts_skipped: SkippedList | None = Field(default=None, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _own_objects_only(self) -> Self:
         prefix = f"outputs/{self.submission_id}/{self.execution_id}/"
+        for number, artifact in enumerate(self.artifacts or ()):
+            if artifact.key != f"{prefix}artifact-{number}":
+                raise ValueError("an object key is not this execution's")
         for name, stream in (("stdout", self.stdout), ("stderr", self.stderr)):
             if stream.object_key not in (None, prefix + name):
                 raise ValueError("an object key is not this execution's")

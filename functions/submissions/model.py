@@ -62,7 +62,8 @@ class Submission:
     `traceparent`: of the request that created the row. `quota_shard`: the quota shard that counts the run.
     `redrives`: how often the sweeper sent it again, the last time at `sent_again_at`.
 
-    `network`: the entries `name:port` that the program may reach.
+    `network`: the entries `name:port` that the program may reach. `artifact_patterns`: which of its files are kept, as
+    in the request; None: none. `artifacts`: see `Completion`.
 
     `compilation`: the compiler's warnings of a run, or the whole compile step of a judge run.
 
@@ -112,6 +113,8 @@ class Submission:
     traceparent: str | None = None
     quota_shard: str | None = None
     network: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    artifact_patterns: Annotated[Any | None, JSON] = None
+    artifacts: Annotated[Mapping[str, Any] | None, JSON] = None
     plan: Annotated[Mapping[str, Any] | None, JSON] = None
     judging: bytes | None = field(default=None, repr=False)
     judging_key: str | None = None
@@ -166,7 +169,7 @@ class Submission:
     def object_keys(self) -> tuple[str, ...]:
         """The keys of all objects of this row."""
         keys = (self.input_key, self.judging_key, self.stdout_key, self.stderr_key, self.cases_key, *self.case_keys)
-        return tuple(key for key in keys if key)
+        return (*(key for key in keys if key), *(file["key"] for file in (self.artifacts or {}).get("stored", ())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +178,8 @@ class Completion:
 
     Each stream is either bytes or an object key. `started_at` None keeps the value of the row. In a judge run, `result`
     is empty unless the platform failed, and `judged` holds counts and points. `has_judge_error`: a checker failed, so
-    the status is `error`.
+    the status is `error`. `artifacts`: None if the request asked for none. `stored` has the files that the program
+    left, each as in the result object with its object `key`; `skipped` has others that were asked for.
     """
 
     completed_at: str
@@ -195,6 +199,7 @@ class Completion:
     judged: Mapping[str, Any] | None = None
     has_judge_error: bool = False
     compilation: Mapping[str, Any] | None = None
+    artifacts: Mapping[str, Any] | None = None
     cases: bytes | None = field(default=None, repr=False)
     cases_key: str | None = None
     case_keys: tuple[str, ...] = ()

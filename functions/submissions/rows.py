@@ -94,6 +94,7 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
         asked_directly=False,
         webhook_secret_box=None,
         environment_box=None,
+        artifact_patterns=None,
     )
 
 
@@ -111,7 +112,7 @@ def _ended(completion: Completion) -> dict[str, Any]:
 
 FINAL_REMOVES = (
     *("due_shard", "due_at_ms", "asked_directly", "webhook_secret_box", "environment_box"),
-    *("code", "stdin", "judging", "run_budget_ms", "wall_budget_secs"),
+    *("code", "stdin", "judging", "run_budget_ms", "wall_budget_secs", "artifact_patterns"),
 )
 """Attributes that the final state removes. A final run never runs again: its source would make each read larger."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from rustbox_cli.artifacts import artifact_lines, save_artifacts
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import plain, show_json, show_list, show_record, waiting
@@ -53,6 +55,12 @@ def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--allow", multiple=True, metavar="NAME[:PORT]", help="A host that the program may reach. Port: 443."
             ),
             click.option(
+                "--artifacts",
+                multiple=True,
+                metavar="PATTERN",
+                help="Keep these files of the program, such as 'out/*' or '**/*.csv'; changed keeps all that it makes.",
+            ),
+            click.option(
                 "--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Returned with the result."
             ),
             click.option(
@@ -64,11 +72,17 @@ def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_save_option = click.option(
+    "--save", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save the files of the run here."
+)
+
+
 @click.command(epilog=EXIT_CODES)
 @program_options
+@_save_option
 @as_json
 @pass_session
-def run(session: Session, /, as_json: bool, **options: Any) -> None:
+def run(session: Session, /, save: Path | None, as_json: bool, **options: Any) -> None:
     """Run FILE (- is standard input) and wait. Prints the program's output and exits with its exit code.
 
     \b
@@ -78,7 +92,10 @@ def run(session: Session, /, as_json: bool, **options: Any) -> None:
       echo 'print(input())' | rustbox run - --language python
       rustbox run solution.py --json | jq .metrics
       rustbox run client.py --allow api.example.com --allow '*.example.org:8443'
+      rustbox run plot.py --artifacts 'out/*' --save results
     """
+    if save is not None and not options["artifacts"]:
+        options["artifacts"] = ("changed",)
     with session.api() as api:
         result = _finish(api, options)
         if as_json:
@@ -88,8 +105,9 @@ def run(session: Session, /, as_json: bool, **options: Any) -> None:
                 _write(stream, stream_bytes(api, result, stream))
             if (text := verdict_message(result)) is not None:
                 click.echo(f"rustbox: {text}", err=True)
-            for line in network_lines(result):
+            for line in (*network_lines(result), *artifact_lines(result)):
                 click.echo(f"rustbox: {plain(line)}", err=True)
+        _save(api, result, save)
     click.get_current_context().exit(exit_code(result))
 
 
@@ -114,9 +132,12 @@ def submit(session: Session, /, as_json: bool, **options: Any) -> None:
 @click.argument("submission_id", metavar="ID")
 @click.option("--watch", is_flag=True, help="Wait until it is finished.")
 @click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Print only this stream, byte for byte.")
+@_save_option
 @as_json
 @pass_session
-def result(session: Session, submission_id: str, watch: bool, stream: str | None, as_json: bool) -> None:
+def result(
+    session: Session, submission_id: str, watch: bool, stream: str | None, save: Path | None, as_json: bool
+) -> None:
     """Show a submission, finished or not. The exit code does not depend on its verdict.
 
     \b
@@ -130,6 +151,7 @@ def result(session: Session, submission_id: str, watch: bool, stream: str | None
                 found = wait_until_final(api, submission_id)
         else:
             found = api.call("GET", ("result", submission_id)).body
+        _save(api, found, save)
         if stream is not None:
             _write("stdout", api.call("GET", ("result", submission_id, stream)).raw)
         elif as_json:
@@ -202,6 +224,7 @@ def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
         "stdin": read_text(options["stdin_file"], "The input") if options["stdin_file"] else None,
         "profile": options["profile"] or ("agent" if options["allow"] else None),
         "network": {"allow": list(options["allow"])} if options["allow"] else None,
+        "artifacts": "changed" if options["artifacts"] == ("changed",) else list(options["artifacts"]) or None,
         "limits": {name: limit_value(name, text) for name, text in options["limits"]} or None,
         "metadata": dict(options["metadata"]) or None,
     }
@@ -214,6 +237,12 @@ def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
             idempotency_key=options["idempotency_key"] or str(uuid.uuid4()),
         ).body
     )
+
+
+def _save(api: Api, result: Result, folder: Path | None) -> None:
+    if folder is not None:
+        for saved in save_artifacts(api, result, folder):
+            click.echo(f"rustbox: saved {plain(str(saved))}", err=True)
 
 
 def _write(stream: str, content: bytes) -> None:
@@ -239,7 +268,7 @@ def _show(found: Result) -> None:
     record |= {"metadata": found["metadata"] or None}
     show_record(record)
     if is_final(found):
-        for line in network_lines(found):
+        for line in (*network_lines(found), *artifact_lines(found)):
             click.echo(plain(line))
     for stream in ("stdout", "stderr"):
         if is_final(found) and (text := found["output"][stream]):

@@ -7,6 +7,7 @@ from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
+from sandbox_runtime.executor.kept_artifacts import StoreArtifact, keep_artifacts, refuse_to_store
 from sandbox_runtime.executor.masking import masked
 from sandbox_runtime.executor.networking import Networks, run_in_network, with_network
 from sandbox_runtime.executor.request_inputs import checked_inputs
@@ -39,10 +40,12 @@ def execute(
     compile_cache: CompileCache = NO_CACHE,
     networks: Networks | None = None,
     inputs_folder: str = "",
+    store_artifact: StoreArtifact = refuse_to_store,
 ) -> ExecutionCompleted:
     """Run a request and classify its outcome. The output is inline. `compile_cache` may replace the compile step.
 
-    `inputs_folder`: with the stored files of the request, see `JailSpec`. Raises RequestRefusedError,
+    `inputs_folder`: with the stored files of the request, see `JailSpec`. `store_artifact` keeps the files of the
+    program that the request asks for. Raises its errors, RequestRefusedError,
     ExecutionCancelledError, and JailError or NetworkError (run the request again).
     """
     limits = limits_of(request, language)
@@ -71,12 +74,18 @@ def execute(
         variables=variables,
         inputs=inputs.files,
     )
+    if request.artifacts is not None:
+        spec = replace(spec, waiting=None, keeps_box=True)  # a waiting command has not sent its working directory
     ran, found, used = run_in_network(step_runs, inputs.folder_for(spec), request, networks)
     outcomes = (ran,) if compiled is None else (compiled, ran)
     secrets = [variables[name] for name in request.secret_names or () if name in variables]
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
     completed = _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
-    return replace(completed, evidence=with_network(completed.evidence, used), compile_stderr=warnings or None)
+    completed = replace(completed, evidence=with_network(completed.evidence, used), compile_stderr=warnings or None)
+    if request.artifacts is None:
+        return completed
+    artifacts, skipped = keep_artifacts(request.artifacts, spec, ran, store_artifact)
+    return replace(completed, artifacts=artifacts, artifacts_skipped=skipped or None)
 
 
 def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:

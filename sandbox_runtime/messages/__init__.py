@@ -1,5 +1,6 @@
 """Messages between the service and its runners. Their schemas and golden files are in `events/`."""
 
+from sandbox_runtime.messages.artifacts import SkippedArtifact, StoredArtifact
 from sandbox_runtime.messages.codec import MAX_MESSAGE_BYTES, MessageInvalidError
 from sandbox_runtime.messages.codec import write as as_fields
 from sandbox_runtime.messages.completed import ExecutionCompleted, InlineOutput, Metrics, Result, StoredOutput
@@ -94,6 +95,8 @@ __all__ = [
     "Request",
     "Result",
     "RunnerHeartbeat",
+    "SkippedArtifact",
+    "StoredArtifact",
     "StoredFile",
     "StoredOutput",
     "Teardown",

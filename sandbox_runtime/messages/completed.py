@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Self
 
+from sandbox_runtime.messages.artifacts import ArtifactList, SkippedList
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key
 from sandbox_runtime.messages.evidence import ACTOR, CAUSE, DIVERGENCE, ExecutionEvidence
 from sandbox_runtime.messages.rules import (
@@ -88,6 +89,8 @@ class ExecutionCompleted:
     """One finished execution. `metrics` and `evidence` are None when nothing was measured.
 
     `compile_stderr`: the compiler's messages about a program that compiled; None without any.
+    `artifacts`: the stored files of the program; None if the request asked for none. `artifacts_skipped`: others that
+    it asked for.
     """
 
     submission_id: Uuid
@@ -104,3 +107,5 @@ class ExecutionCompleted:
     evidence: ExecutionEvidence | None
     correlation_id: CorrelationId | None = None
     compile_stderr: bytes | None = key("compile_stderr_base64", shown=False, default=None)
+    artifacts: ArtifactList | None = None
+    artifacts_skipped: SkippedList | None = None

@@ -15,6 +15,7 @@ from sandbox_runtime.messages import (
     MAX_JUDGING_BYTES,
     CaseResults,
     ExecutionCompleted,
+    ExecutionRequested,
     InlineOutput,
     JudgeCompleted,
     JudgeRequested,
@@ -152,6 +153,15 @@ class Transport:
         """Put the whole output of a case into the bucket, and return its key. Raises TransportError."""
         object_key = f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
         self._put(object_key, output, "application/octet-stream")
+        return object_key
+
+    def store_artifact(self, request: ExecutionRequested, number: int, content: bytes) -> str:
+        """Put a file that a program left into the bucket, and return its key. Raises TransportError.
+
+        Its media type stays out of the bucket: whoever opens the object gets bytes, never a page.
+        """
+        object_key = f"outputs/{request.submission_id}/{request.execution_id}/artifact-{number}"
+        self._put(object_key, content, "application/octet-stream")
         return object_key
 
     def read_cases(self, object_key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The only turn of an execution: run it, and store its large output."""
+"""The only turn of an execution: run it, and store its artifacts and its large output."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,8 +10,10 @@ from sandbox_runtime.languages import RequestRefusedError
 from sandbox_runtime.messages import Completed, ExecutionRequested
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.prewarm import PrewarmedSlot
+from sandbox_runtime.retry import persist
+from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.files.fetching import FetchedFiles
-from sandbox_runtime.worker.large_output import ids_of, store_large_output
+from sandbox_runtime.worker.large_output import ids_of, log_not_sent, store_large_output
 from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
@@ -36,14 +38,20 @@ class ExecutionTurn(Turns):
         """Run it. The flag: whether the slot may be used again."""
         with self.watched:
             obstacle = self._obstacle()
-            return self._execute(slot) if obstacle is None else (obstacle, True)
+            if obstacle is not None:
+                return obstacle, True
+            try:
+                return self._execute(slot)
+            except TransportError as error:
+                log_not_sent(self.request, error.operation, error.code)
+                return NotRun.OUTPUT_NOT_STORED, slot.healthy
 
     def _obstacle(self) -> Completed | NotRun | None:
         """Return why the request does not run, or not here."""
         parts, request = self.parts, self.request
         if request.network is not None and parts.networks is None:
             return NotRun.NETWORK_NOT_OFFERED
-        if not parts.fetcher.offers(request) or request.artifacts is not None:
+        if not parts.fetcher.offers(request):
             return NotRun.FILES_NOT_OFFERED
         if self.files.is_missing:
             return NotRun.FILES_NOT_FETCHED
@@ -66,6 +74,7 @@ class ExecutionTurn(Turns):
                 compile_cache=parts.compile_cache,
                 networks=parts.networks,
                 inputs_folder=self.files.path,
+                store_artifact=self._store_artifact,
             )
         except RequestRefusedError as error:
             return self._correlated(not_run(request, parts.node_id, "ie_not_run", str(error))), True
@@ -76,6 +85,14 @@ class ExecutionTurn(Turns):
             return NotRun.SANDBOX_FAILED, slot.healthy and isinstance(error, NetworkError)
         is_usable = slot.healthy and not slot_is_suspect(completed.result)
         return store_large_output(self._correlated(completed), parts, self.store_secs), is_usable
+
+    def _store_artifact(self, number: int, content: bytes) -> str:
+        return persist(
+            lambda: self.parts.transport.store_artifact(self.request, number, content),
+            error=TransportError,
+            stop=self.parts.quit_now,
+            give_up_secs=self.store_secs,
+        )
 
     def _correlated[C: Completed](self, completed: C) -> C:
         return replace(completed, correlation_id=self.correlation_id)

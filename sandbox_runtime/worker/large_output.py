@@ -25,7 +25,7 @@ def store_large_output(completed: Completed, parts: RunnerParts, store_secs: flo
         return NotRun.OUTPUT_NOT_STORED
 
 
-def log_not_sent(completed: Completed, step: str, code: str) -> None:
+def log_not_sent(completed: ExecutionRequested | Completed, step: str, code: str) -> None:
     """Log that a completion did not reach the completions queue."""
     _LOG.error("completion not sent", extra={**ids_of(completed), "step": step, "code": code})
 

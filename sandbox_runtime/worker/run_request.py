@@ -58,8 +58,7 @@ class RequestRunner:
         """Return why this runner never runs the request; None if it does."""
         if request.language not in self.parts.languages:
             return NotRun.LANGUAGE_NOT_OFFERED
-        has_artifacts = isinstance(request, ExecutionRequested) and request.artifacts is not None
-        if has_artifacts or not self.parts.fetcher.offers(request):
+        if not self.parts.fetcher.offers(request):
             return NotRun.FILES_NOT_OFFERED
         needs_network = isinstance(request, ExecutionRequested) and request.network is not None
         return NotRun.NETWORK_NOT_OFFERED if needs_network and self.parts.networks is None else None

@@ -173,6 +173,16 @@ def test_requests_to_a_runner_fit_the_schema(limits: dict[str, float]) -> None:
     assert sent["code_base64"] == "AP8="
 
 
+def _artifacts(message: ExecutionCompleted) -> dict[str, Any] | None:
+    if message.artifacts is None:
+        return None
+    skipped = message.artifacts_skipped or ()
+    return {
+        "stored": [each.model_dump() for each in message.artifacts],
+        "skipped": [each.model_dump() for each in skipped],
+    }
+
+
 def _finished(path: Path) -> tuple[Submission, bytes, bytes]:
     message = ExecutionCompleted.parse(path.read_text())
     document = json.loads(message.serialise())
@@ -182,6 +192,7 @@ def _finished(path: Path) -> tuple[Submission, bytes, bytes]:
         metrics=document["metrics"],
         evidence=document["evidence"],
         integrity=message.integrity.value,
+        artifacts=_artifacts(message),
     )
     row = final_submission(
         status=done.status,
@@ -190,6 +201,7 @@ def _finished(path: Path) -> tuple[Submission, bytes, bytes]:
         summary={"result": done.result, "metrics": done.metrics},
         evidence=done.evidence,
         integrity=done.integrity,
+        artifacts=done.artifacts,
         metadata={"build": "1042"},
     )
     return row, message.stdout.content or b"", message.stderr.content or b""
@@ -203,7 +215,11 @@ def test_every_completion_makes_a_body_that_fits_the_webhook_schema(path: Path) 
 
 @pytest.mark.parametrize(
     ("message", "webhook"),
-    [("v1.accepted", "v1.completed"), ("v1.platform_failure", "v1.platform_failure")],
+    [
+        ("v1.accepted", "v1.completed"),
+        ("v1.artifacts", "v1.artifacts"),
+        ("v1.platform_failure", "v1.platform_failure"),
+    ],
 )
 def test_a_golden_completion_makes_the_golden_webhook(message: str, webhook: str) -> None:
     expected = golden(f"webhook/{webhook}")

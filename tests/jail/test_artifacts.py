@@ -3,17 +3,21 @@
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sandbox_runtime.artifacts import ANY_FILE, Artifact, Collected, Skipped, collect, content_of
 from sandbox_runtime.artifacts.collection import MOST_DEPTH, MOST_FILE_BYTES, MOST_FILES, MOST_SKIPPED
+from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Box, GuestFile, JailSpec, Limits, NotRegularFileError, Outcome, Slot, open_slot
-from sandbox_runtime.languages import warm_start
+from sandbox_runtime.languages import Language, warm_start
 from sandbox_runtime.languages.python import PYTHON as PYTHON_LANGUAGE
+from sandbox_runtime.messages import ExecutionCompleted, PlacedFile, parse, serialise
+from tests.jail.guest_requests import request
 from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -311,3 +315,42 @@ def test_files_of_the_last_run_cost_the_next_one_no_memory(own_slot: Slot) -> No
     assert outcome.exit_code == 0
     outcome = own_slot.answer(python("print(1)", keeps_box=False))
     assert outcome.box is None
+
+
+@pytest.mark.parametrize("language", ["python", "c", "java"])
+def test_a_request_gets_what_its_program_made_and_changed(
+    slot: Slot, languages: Mapping[str, Language], language: str
+) -> None:
+    sources = {
+        "python": "open('made.txt', 'w').write('x'); open('changed.txt', 'a').write('y')",
+        "c": '#include <stdio.h>\nint main(void) { fputs("x", fopen("made.txt", "w"));'
+        ' fputs("y", fopen("changed.txt", "a")); return 0; }',
+        "java": "import java.nio.file.*; class Main { public static void main(String[] a) throws Exception {"
+        ' Files.writeString(Path.of("made.txt"), "x");'
+        ' Files.writeString(Path.of("changed.txt"), "y", StandardOpenOption.APPEND); } }',
+    }
+    files = (
+        PlacedFile("same.txt", read_only=False, content=b"same"),
+        PlacedFile("changed.txt", read_only=False, content=b"old"),
+        PlacedFile("fixed.txt", read_only=True, content=b"fixed"),
+    )
+    stored: dict[str, bytes] = {}
+
+    def store(number: int, content: bytes) -> str:
+        key = f"outputs/{asked.submission_id}/{asked.execution_id}/artifact-{number}"
+        stored[key] = content
+        return key
+
+    asked = replace(request(language, sources[language].encode()), artifacts="changed", files=files)
+    completed = execute(
+        slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC), store_artifact=store
+    )
+    slot.settle()
+    assert completed.result.verdict == "AC", completed
+    assert completed.artifacts is not None
+    assert [(file.path, stored[file.key]) for file in completed.artifacts] == [
+        ("changed.txt", b"oldy"),
+        ("made.txt", b"x"),
+    ]
+    assert completed.artifacts_skipped is None
+    assert parse(ExecutionCompleted, serialise(completed)).artifacts == completed.artifacts

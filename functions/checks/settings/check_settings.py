@@ -20,6 +20,7 @@ from functions.http.fields import checked_line, checked_moment
 from functions.http.validation import Text
 from functions.messages.languages import Language, Profile
 from functions.messages.variables import MAX_VARIABLES, Environment
+from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest
 from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.requests import (
     CODE_MAX_BYTES,
@@ -38,12 +39,12 @@ _EVENT = r"^[!-+\--~]([ -+\--~]{0,126}[!-+\--~])?$"
 ONLY_OF_PROGRAMS = (
     *("language", "code", "stdin", "profile", "limits", "network", "env", "event_as", "spread_minutes", "trigger"),
     *("overlap", "missed", "faster_while_failing", "assertions", "retries", "report", "should_fail"),
-    *("events", "match"),
+    *("events", "match", "artifacts"),
 )
 """Settings that a heartbeat does not have."""
 HIDDEN = "***"
 """Shown in place of a variable's value."""
-_PROGRAM = ("language", "code", "stdin", "profile", "limits", "network")
+_PROGRAM = ("language", "code", "stdin", "profile", "limits", "network", "artifacts")
 
 
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
@@ -122,6 +123,7 @@ class CheckSettings(BaseModel):
         description="The hosts that the program may reach. A check with network has the agent profile. A program can "
         "send the values of env to these hosts.",
     )
+    artifacts: ArtifactsRequest | None = Field(default=None, description=f"{ARTIFACTS} Results of its runs list them.")
     env: dict[Text, Text] = Field(
         default={},
         repr=False,

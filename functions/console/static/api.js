@@ -87,6 +87,16 @@ export async function call(method, path, options = {}) {
 export const get = async (path, query, signal) => (await call("GET", path, { query, signal })).body;
 export const post = async (path, body, options = {}) => (await call("POST", path, { body, ...options })).body;
 
+/** Return `{ content }` of a run's file, or `{ url }` if it is in a bucket. Throws ApiError. */
+export async function getArtifact(id, path, signal) {
+  const names = path.split("/").map(encodeURIComponent).join("/");
+  const response = await send("GET", `api/result/${id}/artifacts/${names}`, { signal });
+  if (!response.ok) throw await failure(response);
+  // The service never gives a file another type than that of bytes.
+  const isLink = response.headers.get("content-type")?.startsWith("application/json");
+  return isLink ? { url: (await response.json()).url } : { content: await response.arrayBuffer() };
+}
+
 /** Return the text of an answer. Throws ApiError. */
 export async function getText(path, signal) {
   const response = await send("GET", path, { signal });

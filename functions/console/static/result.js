@@ -1,4 +1,5 @@
 // One result: the verdict first, then times, memory, output and evidence.
+import { Artifacts } from "./artifacts.js";
 import { html } from "./dom.js";
 import { describeControl } from "./controls.js";
 import { Facts, Foreign, Output } from "./parts.js";
@@ -115,6 +116,7 @@ export function Result({ body }) {
     <h3>Standard output</h3>
     <${Output} text=${output.stdout} label="Standard output" empty="The program wrote nothing." />
     ${output.stderr && html`<h3>Standard error</h3><${Output} text=${output.stderr} label="Standard error" />`}
+    ${body.artifacts && html`<${Artifacts} body=${body} />`}
     ${body.compile?.stderr && html`<h3>Compiler warnings</h3><${Output} text=${body.compile.stderr} label="Compiler warnings" />`}
     ${evidence?.network && html`<${Network} network=${evidence.network} refused=${evidence.refused} />`}
     ${evidence?.isolation && html`<${Evidence} evidence=${evidence} />`}

@@ -18,7 +18,7 @@ const LIMITS = [
 ];
 
 function draft() {
-  const fresh = { language: "python", code: SAMPLES.python, stdin: "", profile: "judge", limits: {}, hosts: "" };
+  const fresh = { language: "python", code: SAMPLES.python, stdin: "", profile: "judge", limits: {}, hosts: "", artifacts: "" };
   try {
     return { ...fresh, ...JSON.parse(sessionStorage.getItem(DRAFT)) };
   } catch {
@@ -64,8 +64,8 @@ export default class Run extends Component {
 
   change = (changes) => {
     this.setState(changes, () => {
-      const { language, code, stdin, profile, limits, hosts } = this.state;
-      sessionStorage.setItem(DRAFT, JSON.stringify({ language, code, stdin, profile, limits, hosts }));
+      const { language, code, stdin, profile, limits, hosts, artifacts } = this.state;
+      sessionStorage.setItem(DRAFT, JSON.stringify({ language, code, stdin, profile, limits, hosts, artifacts }));
     });
   };
 
@@ -76,7 +76,8 @@ export default class Run extends Component {
 
   /** The body of the request. Defaults are left out, so that copied requests stay short. */
   request() {
-    const { language, code, stdin, profile, limits, hosts } = this.state;
+    const { language, code, stdin, profile, limits, hosts, artifacts } = this.state;
+    const patterns = artifacts.split(/[\s,]+/).filter(Boolean);
     const allow = hosts.split(/[\s,]+/).filter(Boolean);
     const given = Object.fromEntries(
       Object.entries(limits)
@@ -89,6 +90,7 @@ export default class Run extends Component {
       ...(stdin && { stdin }),
       ...(profile !== "judge" && { profile }),
       ...(allow.length > 0 && { profile: "agent", network: { allow } }),
+      ...(patterns.length > 0 && { artifacts: patterns.length === 1 && patterns[0] === "changed" ? "changed" : patterns }),
       ...(Object.keys(given).length > 0 && { limits: given }),
     };
   }
@@ -139,7 +141,7 @@ export default class Run extends Component {
     this.setState({ started: null });
   };
 
-  render(_, { language, languages, code, stdin, profile, limits, hosts, started }) {
+  render(_, { language, languages, code, stdin, profile, limits, hosts, artifacts, started }) {
     return html`<div class="run">
       <section class="workbench" aria-label="Program">
         <h1 tabindex="-1">Run a program</h1>
@@ -163,6 +165,9 @@ export default class Run extends Component {
           <label class="stdin">Hosts that the program may reach, in the agent profile
             <input type="text" spellcheck=${false} autocomplete="off" placeholder="none; api.example.com, *.example.org:8443"
               value=${hosts} onInput=${(event) => this.change({ hosts: event.target.value })} /></label>
+          <label class="stdin">Files of the program to keep
+            <input type="text" spellcheck=${false} autocomplete="off" placeholder="none; out/*.png, **/*.csv, or changed"
+              value=${artifacts} onInput=${(event) => this.change({ artifacts: event.target.value })} /></label>
         </div>
         <${Snippets} body=${this.request()} />
       </section>

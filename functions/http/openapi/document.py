@@ -86,7 +86,9 @@ class Document:
         """Build the OpenAPI document."""
         paths: dict[str, dict[str, Any]] = {}
         for operation in self.operations:
-            paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(operation)
+            paths.setdefault(operation.path.replace("+}", "}"), {})[operation.method.lower()] = self._operation(
+                operation
+            )
         return {
             "openapi": "3.1.0",
             "info": {

@@ -195,6 +195,7 @@ class Acceptance:
             due_at_ms=now + due_secs * MS_PER_SEC,
             correlation_id=new.correlation_id,
             network=run.network,
+            artifact_patterns=run.artifacts,
             traceparent=new.traceparent,
             **self.kind.new_values(run),
         )

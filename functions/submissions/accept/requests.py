@@ -21,6 +21,7 @@ from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.languages import Language, Profile, canonical, default_wall_secs
 from functions.messages.network import Network
 from functions.messages.variables import Environment
+from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest, artifact_problems, chosen_artifacts
 from functions.submissions.accept.execution_limits import RequestLimits, check_limits
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 from functions.webhooks.target.signature import InvalidSecretError, parse_secret
@@ -79,6 +80,7 @@ class SubmitRequest(ProgramRequest):
         default=None, repr=False, description="At most 262,144 bytes. Empty: the program reads end of file immediately."
     )
     network: NetworkRequest | None = Field(default=None, description="Only in the agent profile. null: no network.")
+    artifacts: ArtifactsRequest | None = Field(default=None, description=ARTIFACTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class RunRequest:
     """A valid request. `limits` has only the values that the client set. `environment`: of runs of checks only.
 
     `network`: the entries `name:port` that the program may reach, each once, in order.
+    `artifacts`: patterns of the files that are kept, or `changed`.
     `warnings`: sentences for the answer.
     """
 
@@ -99,6 +102,7 @@ class RunRequest:
     webhook_secret: str | None = field(repr=False)
     environment: Environment | None = None
     network: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] | str | None = None
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -113,8 +117,10 @@ class RunRequest:
 
     def _meaning(self) -> dict[str, Any]:
         network = {"network": self.network} if self.network else {}
+        artifacts = {} if self.artifacts is None else {"artifacts": self.artifacts}
         return {
             **network,
+            **artifacts,
             "language": self.language,
             "profile": self.profile,
             "code": self.code.decode(),
@@ -134,10 +140,11 @@ def parse_submission(raw: bytes, *, offered: Iterable[Language], rules: AddressR
     stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
     if request.network is not None and run.profile is not Profile.AGENT:
         problems.append(FieldProblem("network", NETWORK_NEEDS_AGENT))
+    problems += artifact_problems(request.artifacts)
     if problems:
         raise InvalidFieldsError(tuple(problems))
     network = () if request.network is None else Network.of(request.network.allow).entries
-    return replace(run, stdin=stdin, network=network)
+    return replace(run, stdin=stdin, network=network, artifacts=chosen_artifacts(request.artifacts))
 
 
 def read_body(raw: bytes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from functions.clock import to_rfc3339
 from functions.errors import MessageInvalidError
@@ -36,6 +36,7 @@ def completion_of(judge_runs: JudgeRuns, payloads: Payloads, message: Completed,
         result=message.result.model_dump(mode="json"),
         integrity=message.integrity.value,
         compilation=_compilation(message.compile_stderr),
+        artifacts=None if row.artifact_patterns is None else _artifacts(message),
         stdout=stdout,
         stdout_key=stdout_key,
         stdout_size_bytes=message.stdout.size_bytes if stdout is None else len(stdout),
@@ -75,6 +76,14 @@ def _store_stream(
     if together <= INLINE_OUTPUT_MAX_BYTES or len(stream.content) <= INLINE_OUTPUT_MAX_BYTES // 2:
         return stream.content, None
     return None, payloads.put_output(message.submission_id, message.execution_id, name, stream.content)
+
+
+def _artifacts(message: ExecutionCompleted) -> dict[str, Any]:
+    """Return the artifacts in the form of the row."""
+    return {
+        "stored": [file.model_dump() for file in message.artifacts or ()],
+        "skipped": [file.model_dump() for file in message.artifacts_skipped or ()],
+    }
 
 
 def _compilation(stderr: bytes | None) -> dict[str, str] | None:

@@ -86,4 +86,5 @@ class Recorder:
     def _objects_of(self, message: Completed) -> tuple[str | None, ...]:
         if isinstance(message, JudgeCompleted):
             return self.judge_runs.object_keys(message)
-        return (message.stdout.object_key, message.stderr.object_key)
+        artifacts = (file.key for file in message.artifacts or ())
+        return (message.stdout.object_key, message.stderr.object_key, *artifacts)

@@ -39,7 +39,7 @@ EvidenceBody = Annotated[Mapping[str, Any], SchemaOf(Evidence)]
 Warnings = Annotated[list[str], Field(description="Only if the request had unknown fields: each is named.")]
 
 _STREAMS = ("stdout", "stderr")
-_COMPACT = ("id", "status", "language", "result", "output", "metrics", "metadata")
+_COMPACT = ("id", "status", "language", "result", "output", "artifacts", "artifacts_skipped", "metrics", "metadata")
 _COMPACT_METRICS = ("cpu_time_secs", "wall_time_secs", "memory_peak_bytes")
 _EMPTY_BYTES = len('"\\"\\""')
 
@@ -150,9 +150,46 @@ class _Final(Head, _Flat):
     output_integrity: IntegrityName
 
 
+class ArtifactBody(TypedDict):
+    """A file that the program left. GET /api/result/{id}/artifacts/{path} has its content."""
+
+    path: str
+    size: Count
+    sha256: str
+    media_type: Annotated[str, Field(description="By the end of its name; nobody looks into it.")]
+
+
+class ArtifactLink(ArtifactBody):
+    """Where to get an artifact: send this request as it is, without an API key."""
+
+    url: str
+    method: Literal["GET"]
+    expires_at: Time
+
+
+class SkippedArtifactBody(TypedDict):
+    """A file that was asked for and is not kept."""
+
+    path: Annotated[str, Field(description="With escapes if it is no ordinary text. Empty: all others, see `time`.")]
+    reason: Annotated[
+        str,
+        Field(
+            description="not_a_regular_file, unreadable (for the program's user), name (no UTF-8, characters that "
+            "cannot be printed, or over 255 bytes), too_deep (over 8 parts), file_too_large (25 MiB), total_too_large "
+            "(100 MiB), too_many_files (100), time (reading took over 2 s)."
+        ),
+    ]
+
+
+Artifacts = Annotated[list[ArtifactBody], Field(description="Only if the request asked for artifacts.")]
+SkippedArtifacts = Annotated[list[SkippedArtifactBody], Field(description="Only if there are such; the first 20.")]
+
+
 class FinalResult(_Final):
     """A finished submission: the nested form (schema 2.0), and flat aliases (schema 1.0)."""
 
+    artifacts: NotRequired[Artifacts]
+    artifacts_skipped: NotRequired[SkippedArtifacts]
     compile: NotRequired[Annotated[CompilerWarnings, Field(description="Only if the compiler had warnings.")]]
     warnings: NotRequired[Warnings]
 
@@ -207,6 +244,8 @@ class CompactFinal(_Compact):
     status: FinalStatus
     result: CompactResult
     output: Output
+    artifacts: NotRequired[Artifacts]
+    artifacts_skipped: NotRequired[SkippedArtifacts]
     metrics: NotRequired[Annotated[CompactMetrics, Field(description="Left out without measurements.")]]
     warnings: NotRequired[Warnings]
 
@@ -420,9 +459,28 @@ def result_body(
     body = cast("FinalResult", final)
     if submission.compilation is not None:
         body["compile"] = {"stderr": submission.compilation["stderr"]}
+    if submission.artifacts is not None:
+        body["artifacts"] = [artifact_body(file) for file in submission.artifacts["stored"]]
+        if submission.artifacts["skipped"]:
+            body["artifacts_skipped"] = submission.artifacts["skipped"]
     if warnings:
         body["warnings"] = list(warnings)
     return body
+
+
+def artifact_body(file: Mapping[str, Any]) -> ArtifactBody:
+    """Return an artifact of a row without the key of its object."""
+    return {
+        "path": file["path"],
+        "size": file["size"],
+        "sha256": file["sha256"],
+        "media_type": file["media_type"],
+    }
+
+
+def artifact_link(file: Mapping[str, Any], url: str, expires_at: str) -> ArtifactLink:
+    """Return where to get an artifact."""
+    return {**artifact_body(file), "url": url, "method": "GET", "expires_at": expires_at}
 
 
 def compact(body: FinalResult | OpenResult) -> CompactFinal | CompactOpen:

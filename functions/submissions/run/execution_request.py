@@ -18,6 +18,7 @@ def execution_requested(
         request_values(submission, code, requested_at)
         | {
             "network": network,
+            "artifacts": submission.artifact_patterns,
             "stdin": stdin,
             "environment": None if environment is None else environment.variables,
             "secret_names": None if environment is None else environment.secret_names or None,

@@ -1,6 +1,7 @@
 """The command line against a real HTTP server that answers by script."""
 
 import base64
+import hashlib
 import json
 import re
 import tomllib
@@ -112,6 +113,66 @@ def test_run_prints_only_the_program_output(service: Service, rustbox: Rustbox, 
     assert asked.headers["x-api-key"] == "rb_live_local_development_only"
     assert asked.headers.get("x-admin-key") is None
     assert re.fullmatch(r"[0-9a-f-]{36}", asked.headers["idempotency-key"])
+
+
+def kept(path: str, content: bytes) -> dict[str, Any]:
+    return {
+        "path": path,
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "media_type": "text/plain",
+    }
+
+
+def test_run_saves_files_from_the_service_and_from_a_bucket(
+    service: Service, rustbox: Rustbox, program: str, tmp_path: Path
+) -> None:
+    files = [kept("a b.txt", b"one"), kept("out/two.json", b"{}")]
+    skipped = [{"path": "\x1b[2J", "reason": "name"}]
+    link = Reply(200, {"url": f"{service.url}/bucket?signature=x"}, {"content-type": "application/json"})
+    as_bytes = Reply(200, b"one", {"content-type": "application/octet-stream"})
+    service.will(Reply(200, final(artifacts=files, artifacts_skipped=skipped)), as_bytes, link, Reply(200, b"{}"))
+    ended = rustbox("run", program, "--artifacts", "*.txt", "--artifacts", "out/*", "--save", str(tmp_path / "saved"))
+    assert (ended.exit_code, ended.stdout) == (0, "42\n"), ended.stderr
+    assert "rustbox: not kept: \\x1b[2J (name)" in ended.stderr
+    assert (tmp_path / "saved/a b.txt").read_bytes() == b"one"
+    assert (tmp_path / "saved/out/two.json").read_bytes() == b"{}"
+    submitted, first, _, bucket = service.asked
+    assert submitted.body["artifacts"] == ["*.txt", "out/*"]
+    assert first.path == f"/api/result/{ID}/artifacts/a%20b.txt"
+    assert (bucket.path, bucket.headers.get("x-api-key")) == ("/bucket", None)
+
+
+def test_save_alone_keeps_all_that_the_program_makes(
+    service: Service, rustbox: Rustbox, program: str, tmp_path: Path
+) -> None:
+    service.will(Reply(200, final(artifacts=[])))
+    assert rustbox("run", program, "--save", str(tmp_path / "saved")).exit_code == 0
+    assert service.asked[0].body["artifacts"] == "changed"
+
+
+@pytest.mark.parametrize("path", ["../up", "/tmp/absolute", "a/../../up", "link/inside", "link/new/inside", ""])
+def test_a_hostile_service_writes_nothing_outside(
+    service: Service, rustbox: Rustbox, program: str, tmp_path: Path, path: str
+) -> None:
+    saved, outside = tmp_path / "saved", tmp_path / "outside"
+    saved.mkdir()
+    outside.mkdir()
+    (saved / "link").symlink_to(outside)
+    service.will(Reply(200, final(artifacts=[kept(path, b"x")])), Reply(200, b"x"))
+    ended = rustbox("run", program, "--save", str(saved))
+    assert ended.exit_code not in (0, 1), ended.stderr
+    assert not (tmp_path / "up").exists()
+    assert list(outside.iterdir()) == []
+
+
+def test_a_file_with_another_hash_is_not_saved(
+    service: Service, rustbox: Rustbox, program: str, tmp_path: Path
+) -> None:
+    service.will(Reply(200, final(artifacts=[kept("a", b"x")])), Reply(200, b"y"))
+    ended = rustbox("run", program, "--save", str(tmp_path / "saved"))
+    assert "another SHA-256" in ended.stderr
+    assert not (tmp_path / "saved" / "a").exists()
 
 
 def test_run_names_hosts_and_prints_each_connection_on_standard_error(

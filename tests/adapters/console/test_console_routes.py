@@ -24,7 +24,8 @@ def test_the_page_is_for_everybody_and_allows_nothing_but_its_own_files(aws: Aws
     policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
     assert policy == {
         "default-src": "'none'",
-        **dict.fromkeys(("script-src", "style-src", "connect-src", "img-src"), "'self'"),
+        **dict.fromkeys(("script-src", "style-src", "connect-src"), "'self'"),
+        "img-src": "'self' blob:",
         **dict.fromkeys(("base-uri", "form-action", "frame-ancestors"), "'none'"),
         "require-trusted-types-for": "'script'",
         "trusted-types": "'none'",

@@ -74,5 +74,6 @@ class Bodies:
                 "api_version": endpoint.api_version,
                 "submission_id": submission_id or None,
                 "url": self.public_base_url + event_path(event_id) if is_stored else None,
+                **({"artifacts": len(values["artifacts"])} if "artifacts" in values else {}),
             }
         )
