@@ -11,9 +11,10 @@ import pytest
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.judging import Setting, interaction, programs
+from sandbox_runtime.judging import run as judge_run
 from sandbox_runtime.languages import Language
 from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, JudgeCompleted, LimitOverrides
-from tests.jail.judging.pairs import CHECKERS, INTERACTORS, Pair
+from tests.jail.judging.pairs import CHECKERS, INTERACTORS, SLEEP, Pair
 from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, program, with_testlib
 from tests.jail.judging.runs import Judge, begun, results
 from tests.jail.judging.spies import SPY
@@ -105,7 +106,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("pair", [pytest.param(pair, id=name) for name, pair in INTERACTORS.items()])
-def test_hostile_interactors_and_programs_end_as_verdicts(judge: Judge, pair: Pair) -> None:
+def test_hostile_interactors_and_programs_end_as_verdicts(
+    judge: Judge, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if SLEEP in pair.judge:  # it sleeps until the program could have had all of its overtime
+        monkeypatch.setattr(judge_run, "MOST_OVERTIME_SECS", 8.0)
     checker = program(pair.judge, protocol=pair.protocol, kind="interactor")
     request = judge_requested([case(b"637\n", None)], code=pair.program.encode(), checkers=(checker,), limits=SHORT)
     (found,) = results(judge(request, tries=1 if "IE" in pair.verdicts else 3))
