@@ -7,7 +7,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
 
 from tests.system.local_stack import API_KEY, LocalStack
 
@@ -22,6 +22,23 @@ HOSTILE = (
 )
 """Breaks out of a page that shows it as anything but text."""
 PATIENCE_MS = 30_000
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A size of the window, and the colours that its user prefers."""
+
+    width: int
+    height: int
+    scheme: Literal["light", "dark"]
+
+    @property
+    def viewport(self) -> ViewportSize:
+        """The size, as Playwright wants it."""
+        return {"width": self.width, "height": self.height}
+
+
+DESKTOP, PHONE = Screen(1360, 900, "light"), Screen(390, 844, "dark")
 _SERIOUS = ("serious", "critical")
 
 
@@ -37,6 +54,7 @@ class Console:
 
     page: Page
     url: str
+    screen: Screen
     problems: list[str] = field(default_factory=list)
 
     def open(self, place: str = "") -> Page:
@@ -65,15 +83,23 @@ class Console:
             for node in each["nodes"]
         ]
 
+    def show_on(self, screen: Screen) -> None:
+        """Show the page on another screen."""
+        self.page.set_viewport_size(screen.viewport)
+        self.page.emulate_media(color_scheme=screen.scheme)
+
     def is_too_wide(self) -> bool:
         """Tell whether a reader must scroll sideways."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 
 
 def assert_sound(console: Console) -> None:
-    """Nobody is shut out, and nobody scrolls sideways."""
-    assert console.accessibility_problems() == []
-    assert not console.is_too_wide()
+    """On a desktop and on a phone, nobody is shut out, and nobody scrolls sideways."""
+    for screen in (DESKTOP, PHONE):
+        console.show_on(screen)
+        assert console.accessibility_problems() == [], screen
+        assert not console.is_too_wide(), screen
+    console.show_on(console.screen)
 
 
 @contextmanager
@@ -82,12 +108,10 @@ def open_console(
     stack: LocalStack,
     *,
     api_key: str | None = API_KEY,
-    width: int = 1360,
-    height: int = 900,
-    scheme: Literal["light", "dark"] = "light",
+    screen: Screen = DESKTOP,
 ) -> Iterator[Console]:
     """Open a page of a signed-in user, or with `api_key` None of one who is not. Fails at the end on any problem."""
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB")
+    context = browser.new_context(viewport=screen.viewport, color_scheme=screen.scheme, locale="en-GB")
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(_WATCH)
     if api_key is not None:
@@ -95,7 +119,7 @@ def open_console(
             f"sessionStorage.getItem('rustbox.key') ?? sessionStorage.setItem('rustbox.key', '{api_key}')"
         )
     page = context.new_page()
-    console = Console(page, f"{stack.url}/")
+    console = Console(page, f"{stack.url}/", screen)
     page.on("console", console.note_message)
     page.on("pageerror", lambda error: console.problems.append(str(error)))
     page.on("request", console.note_request)

@@ -1,4 +1,4 @@
-"""Runs, webhooks, checks and judge runs: what each view shows, on a desktop and on a phone, and that links work."""
+"""Runs, webhooks, checks and judge runs: what each view shows on a phone, sound on a desktop too; links work."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
