@@ -119,7 +119,7 @@ def test_an_endpoint_made_here_shows_its_secret_once(own_console: Console, tenan
 
 
 def test_the_settings_of_an_endpoint_are_changed_here(own_console: Console, tenant: httpx.Client) -> None:
-    settings = {"url": "http://127.0.0.1:9/", "format": "pagerduty", "routing_key": "0" * 32}
+    settings: dict[str, Any] = {"url": "http://127.0.0.1:9/", "format": "pagerduty", "routing_key": "0" * 32}
     settings |= {"headers": {"x-team": "blue"}, "filters": {"metadata": {"team": HOSTILE[:40]}}}
     made = tenant.post("/api/webhooks", json=settings).json()
     page = own_console.open(f"webhooks/{made['id']}")
