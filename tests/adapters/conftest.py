@@ -33,19 +33,11 @@ _one_private_key = functools.cache(generate_private_key)
 __all__ = ["pipeline", "receiver"]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--every-backend", action="store_true", help="tests marked answered_by: on all of their backends")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test marked `answered_by` on the first of these, with `--every-backend` on all; the others on the engine.
-
-    tests/embedded holds the engine's answers against moto's and another emulator's, operation by operation.
-    """
+    """Run a test marked `answered_by` on these; the others run on the engine."""
     marker = metafunc.definition.get_closest_marker("answered_by")
     if marker is not None and "aws" in metafunc.fixturenames:
-        backends = marker.args if metafunc.config.getoption("every_backend", default=False) else marker.args[:1]
-        metafunc.parametrize("aws", backends, indirect=True)
+        metafunc.parametrize("aws", marker.args, indirect=True)
 
 
 @pytest.fixture(scope="session")
