@@ -37,6 +37,12 @@ class Cause(StrEnum):
     IE_MISSING_EVIDENCE = "ie_missing_evidence"
     IE_NOT_RUN = "ie_not_run"
     IE_HOST_OVERLOADED = "ie_host_overloaded"
+    CANCELLED = "cancelled"
+    CANCELLED_BEFORE_START = "cancelled_before_start"
+
+
+CANCELLATIONS = (Cause.CANCELLED, Cause.CANCELLED_BEFORE_START)
+"""Causes of runs that their project cancelled. They say nothing about the program, nor about the platform."""
 
 
 class Actor(StrEnum):

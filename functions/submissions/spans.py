@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from functions import otlp
 from functions.clock import from_rfc3339
+from functions.messages.verdict import Cause
 
 if TYPE_CHECKING:
     from functions.submissions.model import Submission
@@ -51,7 +52,7 @@ def keep_ended(row: Submission, service: str, now_ms: float) -> None:
         "rustbox.kind": row.kind.value,
         "rustbox.verdict": row.verdict or "",
     }
-    is_error = row.verdict == "IE"
+    is_error = row.verdict == "IE" and row.result.get("cause") != Cause.CANCELLED_BEFORE_START
     spans = [
         otlp.Span(
             trace.trace_id, root, trace.parent_id, "submission", service, created_ms, now_ms, attributes, is_error

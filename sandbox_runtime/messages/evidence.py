@@ -25,6 +25,8 @@ CAUSE = one_of(
     "ie_missing_evidence",
     "ie_not_run",
     "ie_host_overloaded",
+    "cancelled",
+    "cancelled_before_start",
 )
 ACTOR = one_of("runtime", "kernel", "judge")
 DIVERGENCE = one_of("cpu_bound", "sleep_or_block_bound", "mixed")

@@ -14,7 +14,7 @@ from functions.checks.runs.reports import is_reported
 from functions.checks.state import Finished, Rules, Standing, State, Step, settle, settle_missed, tell
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
-from functions.messages.verdict import Verdict
+from functions.messages.verdict import CANCELLATIONS, Verdict
 from functions.submissions.results.output import output_if_kept
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class RunCompleter:
         """End a run whose submission is final, or None if that was deleted. None if another process was faster."""
         if submission is None:
             return self.refuse(check, run, "the submission was deleted before its end")
+        if submission.result.get("cause") in CANCELLATIONS:
+            return self.refuse(check, run, "the run was cancelled")
         last_good = self.runs.last_good(check)
         stdout = output_if_kept(self.payloads, submission, "stdout")
         outcome = Outcome(

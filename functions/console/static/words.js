@@ -30,9 +30,12 @@ const CAUSES = {
   ie_missing_evidence: "The sandbox could not read its measurements. Run the program again.",
   ie_not_run: "The program did not run. Run it again.",
   ie_host_overloaded: "The host was overloaded. Run the program again.",
+  cancelled: "It was cancelled while it ran.",
+  cancelled_before_start: "It was cancelled before it began.",
 };
 
 export function verdictTitle(result) {
+  if (["cancelled", "cancelled_before_start"].includes(result?.cause)) return "Cancelled";
   if (result?.cause === "ce_compile_failed") return "Compilation failed";
   if (result?.cause === "ole_output_limit") return "Output limit exceeded";
   return VERDICTS[result?.verdict] ?? "Finished";

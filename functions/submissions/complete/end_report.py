@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from functions import otlp
 from functions.clock import from_rfc3339
+from functions.messages.verdict import Cause
 from functions.submissions.spans import keep_ended
 from functions.telemetry import Metric, metrics
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 def report_end(final: Submission, service: str, now_ms: int) -> None:
     """Count it, and keep its spans if there is a collector. `service`: the entry point that recorded it."""
-    dimensions = {"verdict": final.verdict or final.kind, "language": final.language}
+    was_cancelled = final.result.get("cause") == Cause.CANCELLED_BEFORE_START  # its IE is no fault of the platform
+    verdict = Cause.CANCELLED_BEFORE_START.value if was_cancelled else final.verdict or final.kind
+    dimensions = {"verdict": verdict, "language": final.language}
     values = [Metric("ExecutionCompleted", dimensions=dimensions)]
     if final.started_at is not None:
         waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)

@@ -23,7 +23,7 @@ from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import MINUTE, CheckWorld, breaks, passes, prints
 from tests.adapters.http_calls import post, send
 from tests.adapters.pipeline import Context, Crash, crash_at
-from tests.submission_factory import final_submission
+from tests.submission_factory import final_submission, golden
 
 HOUR = 3600
 SCHEMA = json.loads((Path(__file__).parents[3] / "events/webhook/check_state_changed.v1.schema.json").read_text())
@@ -433,6 +433,19 @@ def test_the_runs_of_a_disabled_project_wait_and_are_missed(world: CheckWorld) -
     assert world.rows(check)[-1].status.value == "missed"
     assert "disabled" in world.rows(check)[-1].reason
     assert world.submissions_of_runs() == {}
+
+
+@pytest.mark.parametrize(("verdict", "cause"), [("SIG", "cancelled"), ("IE", "cancelled_before_start")])
+def test_a_cancelled_run_is_not_repeated_and_says_nothing_about_the_program(
+    world: CheckWorld, verdict: str, cause: str
+) -> None:
+    result = golden("execution_completed/v1.accepted")["result"]
+    world.answer = lambda _program: {"result": result | {"verdict": verdict, "cause": cause, "actor": "judge"}}
+    check = five_minutely(world, retries=2)
+    world.settle(11 * MINUTE)
+    runs = world.runs(check)
+    assert {(run["status"], run["reason"]) for run in runs} == {("error", "the run was cancelled")}
+    assert len(world.submissions_of_runs()) == len(runs) == sum(world.submissions_of_runs().values())
 
 
 def test_the_run_of_a_deleted_check_ends(world: CheckWorld) -> None:

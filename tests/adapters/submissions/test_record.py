@@ -111,6 +111,22 @@ def test_platform_failure_ends_as_error(pipeline: Pipeline) -> None:
     assert json.loads(event.body)["status"] == "error"
 
 
+def test_a_cancelled_run_has_a_verdict_and_is_no_failure_of_the_platform(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped, unstarted = pipeline.submit(), pipeline.submit()
+    killed = {"verdict": "SIG", "cause": "cancelled", "exit_code": None, "signal": 9, "actor": "judge"}
+    result = golden("execution_completed/v1.accepted")["result"]
+    assert pipeline.record(pipeline.completed(stopped, result=result | killed)) == []
+    never = golden("execution_completed/v1.platform_failure")["result"] | {"cause": "cancelled_before_start"}
+    assert pipeline.record(pipeline.completed(unstarted, "platform_failure", result=never)) == []
+    assert (pipeline.row(stopped).status, pipeline.row(stopped).verdict) == (Status.COMPLETED, "SIG")
+    assert (pipeline.row(unstarted).status, pipeline.row(unstarted).verdict) == (Status.ERROR, "IE")
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counted = [line["verdict"] for line in logged if "ExecutionCompleted" in line]
+    assert counted == ["SIG", "cancelled_before_start"]
+
+
 def test_second_completion_changes_nothing(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.finish(submission)
