@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _DAY_MS: Final = 86_400_000
 _LISTED: Final = 1000
 _MOST_NAME_BYTES: Final = 1024
+_NOT_MODIFIED: Final = 304
 _NOT_FOUND: Final = 404
+_PRECONDITION_FAILED: Final = 412
 _NO_SUCH_KEY: Final = ("NoSuchKey", "The specified key does not exist.")
 _MOST_BYTES: Final = 5 * 1024**3
 """Of one PutObject: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html"""
@@ -54,7 +56,8 @@ def put_bucket_lifecycle_configuration(engine: Engine, params: Params) -> Answer
 def put_object(engine: Engine, params: Params) -> Answer:
     """Write an object whole, in place of one that is there. `Body`: bytes, or an open file, which is read to its end.
 
-    The content is on the disk before the object names it. Raises BadDigest for a wrong `ChecksumSHA256`.
+    The content is on the disk before the object names it. Raises BadDigest for a wrong `ChecksumSHA256`, and
+    PreconditionFailed where `IfMatch` or `IfNoneMatch` does not hold.
     """
     name, wanted = params["Key"], params.get("ChecksumSHA256")
     if params.get("ChecksumAlgorithm", "SHA256") != "SHA256":
@@ -80,6 +83,7 @@ def _put(engine: Engine, params: Params, written: WrittenFile, content: bytes, w
     content_type = params.get("ContentType", "binary/octet-stream")
     with engine.store.write() as connection:
         number = _bucket(connection, params)
+        _check_preconditions(connection, params, number)
         replaced = connection.execute(
             "SELECT file FROM object WHERE bucket = ? AND name = ?", (number, params["Key"])
         ).fetchone()
@@ -109,12 +113,17 @@ def _pieces(body: Any) -> Iterator[bytes]:
 
 
 def get_object(engine: Engine, params: Params) -> Answer:
-    """Read an object. `Body`: bytes, or an open file for a large one. Raises NoSuchKey."""
+    """Read an object. `Body`: bytes, or an open file for a large one.
+
+    Raises NoSuchKey, and 304 if its ETag is that of `IfNoneMatch`.
+    """
     earlier = None
     while True:
         body, content_type, etag, size, file, _, _ = _find(
             engine, params, ("NoSuchKey", "The specified key does not exist.")
         )
+        if params.get("IfNoneMatch") == etag:
+            raise ServiceError("304", "Not Modified", _NOT_MODIFIED)
         answer = {"ContentLength": size, "ContentType": content_type, "ETag": etag}
         if file is None:
             return answer | {"Body": body}
@@ -203,6 +212,24 @@ def remove_unused_files(engine: Engine) -> int:
             return find_named(connection)
 
     return engine.files.remove_unused(read)
+
+
+def _check_preconditions(connection: sqlite3.Connection, params: Params, bucket: int) -> None:
+    """Compare the ETag of the object that a write would replace. Raises PreconditionFailed, NoSuchKey."""
+    if not params.keys() & {"IfMatch", "IfNoneMatch"}:
+        return
+    if params.get("IfNoneMatch", "*") != "*":
+        raise unknown("a write with IfNoneMatch other than *")
+    row = connection.execute(
+        "SELECT etag FROM object WHERE bucket = ? AND name = ?", (bucket, params["Key"])
+    ).fetchone()
+    if "IfMatch" in params and row is None:
+        raise ServiceError("NoSuchKey", "The specified key does not exist.", _NOT_FOUND, more={"Key": params["Key"]})
+    failed = "If-Match" if "IfMatch" in params and params["IfMatch"] != row[0] else None
+    failed = "If-None-Match" if "IfNoneMatch" in params and row is not None else failed
+    if failed is not None:
+        problem = "At least one of the pre-conditions you specified did not hold"
+        raise ServiceError("PreconditionFailed", problem, _PRECONDITION_FAILED, more={"Condition": failed})
 
 
 def _bucket(connection: sqlite3.Connection, params: Params) -> int:

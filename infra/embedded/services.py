@@ -86,8 +86,11 @@ _DECLARED: Final[dict[str, dict[str, tuple[Operation, str]]]] = {
     "s3": {
         "CreateBucket": (s3.create_bucket, "Bucket"),
         "PutBucketLifecycleConfiguration": (s3.put_bucket_lifecycle_configuration, "Bucket LifecycleConfiguration"),
-        "PutObject": (s3.put_object, "Bucket Key Body ContentType ChecksumAlgorithm ChecksumSHA256"),
-        "GetObject": (s3.get_object, "Bucket Key"),
+        "PutObject": (
+            s3.put_object,
+            "Bucket Key Body ContentType ChecksumAlgorithm ChecksumSHA256 IfMatch IfNoneMatch",
+        ),
+        "GetObject": (s3.get_object, "Bucket Key IfNoneMatch"),
         "HeadObject": (s3.head_object, "Bucket Key ChecksumMode"),
         "DeleteObject": (s3.delete_object, "Bucket Key"),
         "ListObjectsV2": (s3.list_objects_v2, "Bucket"),

@@ -51,6 +51,24 @@ def test_an_object_with_a_checksum_is_checked_and_described(backend: Backend, si
     assert code_of(refused) == ("404", 404)
 
 
+def test_an_object_is_written_and_read_on_conditions(backend: Backend) -> None:
+    s3, bucket = backend.client("s3"), f"bucket-{new_id().lower()}"
+    s3.create_bucket(Bucket=bucket)
+    first = s3.put_object(Bucket=bucket, Key="control/a", Body=b"1", IfNoneMatch="*")["ETag"]
+    for condition in ({"IfNoneMatch": "*"}, {"IfMatch": '"0123456789abcdef0123456789abcdef"'}):
+        with pytest.raises(ClientError) as refused:
+            s3.put_object(Bucket=bucket, Key="control/a", Body=b"no", **condition)
+        assert code_of(refused) == ("PreconditionFailed", 412)
+    with pytest.raises(ClientError) as refused:
+        s3.put_object(Bucket=bucket, Key="control/none", Body=b"no", IfMatch=first)
+    assert code_of(refused) == ("NoSuchKey", 404)
+    second = s3.put_object(Bucket=bucket, Key="control/a", Body=b"2", IfMatch=first)["ETag"]
+    with pytest.raises(ClientError) as refused:
+        s3.get_object(Bucket=bucket, Key="control/a", IfNoneMatch=second)
+    assert code_of(refused) == ("304", 304)
+    assert s3.get_object(Bucket=bucket, Key="control/a", IfNoneMatch=first)["Body"].read() == b"2"
+
+
 def test_a_bucket_that_is_not_there_is_an_error(backend: Backend) -> None:
     s3 = backend.client("s3")
     with pytest.raises(s3.exceptions.NoSuchBucket) as refused:
