@@ -63,6 +63,8 @@ _STOPPED = {
     StopReason.WALL_LIMIT: (Verdict.TLE, "tle_wall_judge"),
     StopReason.IDLE: (Verdict.TLE, "tle_wall_judge"),
 }
+CANCELLED = "cancelled"
+"""Cause of a run that its project stopped. A runner that drains stops runs too, but those have no result."""
 OVERLOADED = "ie_host_overloaded"
 """Cause of a run whose overtime ended while others had the CPUs. It says nothing about the program."""
 
@@ -85,8 +87,6 @@ def _platform_failure(outcome: Outcome, phase: Phase) -> Classification | None:
     evidence = outcome.evidence
     if evidence.leftover_processes > 0 or not evidence.cleanup_verified:
         return _internal(phase, "ie_cleanup_failure", "the sandbox could not be cleaned up")
-    if outcome.stop_reason is StopReason.CANCELLED:
-        return _internal(phase, "ie_supervisor_failure", "the run was cancelled")
     return None
 
 
@@ -95,6 +95,9 @@ def _killed(outcome: Outcome, phase: Phase) -> Classification | None:
     oom_kills = 0 if cgroup is None else cgroup.oom_kill_events
     if oom_kills > 0 or outcome.stop_reason is StopReason.OOM_KILL:
         return _stopped(phase, Verdict.MLE, "mle_kernel_oom", Actor.KERNEL)
+    if outcome.stop_reason is StopReason.CANCELLED:
+        killed = int(signal.SIGKILL)
+        return Classification(Verdict.SIG, CANCELLED, Actor.JUDGE, phase, None, killed, "the run was cancelled")
     if outcome.stop_reason is StopReason.HOST_OVERLOADED:
         return _internal(phase, OVERLOADED, "the host was too busy: the program lost its time to others")
     if outcome.stop_reason in _STOPPED:

@@ -28,7 +28,7 @@ environment:
   HEARTBEAT_SECS      time between two heartbeats (20)
   LIVENESS_FILE       touched after each sent heartbeat, for `healthy` (/run/rustbox-worker.alive)
   RECEIVE_WAIT_SECS   long poll of the interactive queue (5)
-  DRAIN_SECS          time for running programs after SIGTERM (50); a second SIGTERM cancels them at once
+  DRAIN_SECS          time for running programs after SIGTERM (50); a second SIGTERM stops them at once
   MAX_RECEIVES        receives after which a message that cannot be run ends as IE (5)
   ALLOW_PERMISSIVE    true: work although a control is missing, for example as an ordinary user (false)
   REQUIRED_CONTROLS   the floor: without these no program runs; names from `doctor`, comma-separated (all but cpu_share)

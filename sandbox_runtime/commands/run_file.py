@@ -13,7 +13,8 @@ from sandbox_runtime import settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.display import as_json, summary
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.executor import ExecutionCancelledError, execute, limits_of
+from sandbox_runtime.executor import ExecutionDrainedError, execute, limits_of
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail import JailError, SlotConfig, open_slot
 from sandbox_runtime.languages import (
     LANGUAGES,
@@ -71,22 +72,24 @@ def run_file(arguments: argparse.Namespace) -> int:
 
 
 def _run(request: ExecutionRequested, language: Language, toolchains_dir: str) -> ExecutionCompleted:
-    cancel_fd = os.eventfd(0, os.EFD_CLOEXEC)
+    stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
     received: list[int] = []
 
-    def cancel(number: int, _frame: object) -> None:
+    def stop(number: int, _frame: object) -> None:
         received.append(number)
-        os.eventfd_write(cancel_fd, 1)
+        os.eventfd_write(stop_fd, 1)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, cancel)
+        signal.signal(number, stop)
     index = FIRST_INDEX + os.getpid() % INDEXES
     mounts, init = binds((language,), toolchains_dir), init_program(toolchains_dir)
     config = SlotConfig(name=f"run-{os.getpid()}", index=index, binds=mounts, small_init=init)
     with open_slot(config) as slot:
         try:
-            return execute(slot, request, language, node_id="local", started_at=datetime.now(UTC), cancel_fd=cancel_fd)
-        except ExecutionCancelledError as error:
+            return execute(
+                slot, request, language, node_id="local", started_at=datetime.now(UTC), stop=RunStop(stop_fd)
+            )
+        except ExecutionDrainedError as error:
             raise CommandError(exit_codes.SIGNAL_BASE + received[0], "interrupted") from error
 
 

@@ -3,13 +3,13 @@
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.networking import Networks
 from sandbox_runtime.executor.report import slot_is_suspect
-from sandbox_runtime.executor.step_runs import ExecutionCancelledError, Jail
+from sandbox_runtime.executor.step_runs import ExecutionDrainedError, Jail
 from sandbox_runtime.executor.steps import execute, limits_of, not_run
 
 __all__ = [
     "NO_CACHE",
     "CompileCache",
-    "ExecutionCancelledError",
+    "ExecutionDrainedError",
     "Jail",
     "Networks",
     "execute",

@@ -58,7 +58,7 @@ def compile_program(
 ) -> Compiled:
     """Compile a source, with `files` beside it, or take the program from the cache.
 
-    Raises JailError and ExecutionCancelledError.
+    Raises JailError and ExecutionDrainedError.
     """
     spec = compile_spec(language, step, code, files, inputs.files, inputs.options)
     begun_ns = time.monotonic_ns()

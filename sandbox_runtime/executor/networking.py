@@ -25,7 +25,7 @@ def run_in_network(
 ) -> tuple[Outcome, Classification, NetworkEvidence | None]:
     """Run a step in the network of its request, if it asks for one, and close all its connections.
 
-    Raises NetworkError, JailError and ExecutionCancelledError.
+    Raises NetworkError, JailError and ExecutionDrainedError.
     """
     if request.network is None:
         return *step_runs.run(spec, Phase.RUN), None

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sandbox_runtime.classify import Classification, Phase, classify
 from sandbox_runtime.executor.report import slot_is_suspect
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 
 MOST_OVERTIME_SECS = 30.0
@@ -16,13 +17,14 @@ MOST_OVERTIME_SECS = 30.0
 _LOG = logging.getLogger(__name__)
 
 
-class ExecutionCancelledError(Exception):
-    """The run was cancelled. It has no result, and the request must be run again."""
+class ExecutionDrainedError(Exception):
+    """The runner drains, so it stopped the run. It has no result, and the request must be run again."""
 
 
-def is_cancelled(outcome: Outcome) -> bool:
-    """Whether the run was cancelled, and so must run again. A guest that cannot be killed must not run again."""
-    return outcome.stop_reason is StopReason.CANCELLED and outcome.evidence.cleanup_verified
+def was_drained(outcome: Outcome, stop: RunStop | None) -> bool:
+    """Whether the run was stopped and must run again. A guest that cannot be killed must not run again."""
+    is_stopped = outcome.stop_reason is StopReason.CANCELLED and outcome.evidence.cleanup_verified
+    return is_stopped and (stop is None or not stop.is_cancelled)
 
 
 class Jail(Protocol):
@@ -34,21 +36,21 @@ class Jail(Protocol):
 
 
 class StepRuns:
-    """The steps of one request. `cancel_fd`: becomes readable to stop it. `overtime_secs`: what is left for all steps.
+    """The steps of one request. `stop`: stops it. `overtime_secs`: what is left for all steps.
 
     `is_slot_suspect`: the platform failed in a step, perhaps because of the slot.
     """
 
-    def __init__(self, jail: Jail, cancel_fd: int | None, overtime_secs: float = MOST_OVERTIME_SECS) -> None:
-        self.jail, self.cancel_fd = jail, cancel_fd
+    def __init__(self, jail: Jail, stop: RunStop | None, overtime_secs: float = MOST_OVERTIME_SECS) -> None:
+        self.jail, self.stop = jail, stop
         self.overtime_secs = overtime_secs
         self.is_slot_suspect = False
 
     def run(self, spec: JailSpec, phase: Phase) -> tuple[Outcome, Classification]:
-        """Run a step. Raises JailError and ExecutionCancelledError."""
-        outcome = self.jail.answer(self.with_overtime(spec), cancel_fd=self.cancel_fd)
-        if is_cancelled(outcome):
-            raise ExecutionCancelledError
+        """Run a step. Raises JailError and ExecutionDrainedError."""
+        outcome = self.jail.answer(self.with_overtime(spec), cancel_fd=None if self.stop is None else self.stop.fd)
+        if was_drained(outcome, self.stop):
+            raise ExecutionDrainedError
         return outcome, self.classified(spec, outcome, phase)
 
     def with_overtime(self, spec: JailSpec) -> JailSpec:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
+from sandbox_runtime.classify import CANCELLED, Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
@@ -11,6 +11,7 @@ from sandbox_runtime.executor.kept_artifacts import StoreArtifact, keep_artifact
 from sandbox_runtime.executor.masking import masked
 from sandbox_runtime.executor.networking import Networks, run_in_network, with_network
 from sandbox_runtime.executor.request_inputs import checked_inputs
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import Jail, StepRuns
 from sandbox_runtime.jail.spec import Limits, Outcome
 from sandbox_runtime.languages import Language, run_spec
@@ -36,7 +37,7 @@ def execute(
     *,
     node_id: str,
     started_at: datetime,
-    cancel_fd: int | None = None,
+    stop: RunStop | None = None,
     compile_cache: CompileCache = NO_CACHE,
     networks: Networks | None = None,
     inputs_folder: str = "",
@@ -46,11 +47,11 @@ def execute(
 
     `inputs_folder`: with the stored files of the request, see `JailSpec`. `store_artifact` keeps the files of the
     program that the request asks for. Raises its errors, RequestRefusedError,
-    ExecutionCancelledError, and JailError or NetworkError (run the request again).
+    ExecutionDrainedError, and JailError or NetworkError (run the request again).
     """
     limits = limits_of(request, language)
     inputs = checked_inputs(request, language, inputs_folder)
-    step_runs = StepRuns(jail, cancel_fd)
+    step_runs = StepRuns(jail, stop)
     compiled: Outcome | None = None
     artifact: bytes | None = None
     compile_usec: int | None = None
@@ -107,6 +108,8 @@ def _measured(
     # The two clocks belong to two machines: a negative difference is clock skew.
     queue_ms = max(0.0, (started_at - parse_time(request.requested_at)).total_seconds() * 1000)
     completed = _completed(request, node_id, started_at, found, streams)
+    if found.cause == CANCELLED and not outcomes[-1].evidence.controls_applied:
+        return completed  # it was stopped during the set-up, before its controls were measured
     metrics = report.metrics(outcomes, found.phase, queue_ms, compile_usec)
     return replace(completed, metrics=metrics, evidence=report.evidence(outcomes[-1], found))
 

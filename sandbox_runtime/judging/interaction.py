@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sandbox_runtime.classify import Classification, Phase, Verdict, classify
-from sandbox_runtime.executor.step_runs import ExecutionCancelledError, Jail, is_cancelled
+from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.executor.step_runs import ExecutionDrainedError, Jail, was_drained
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.judging.judgement import Judgement, of_run
 from sandbox_runtime.judging.programs import INPUT, ReadyProgram
@@ -33,9 +34,9 @@ class BothEnds(NamedTuple):
 
 
 def interact(
-    program: Jail, interactor_slot: LendSlot, spec: JailSpec, interactor_spec: JailSpec, cancel_fd: int | None
+    program: Jail, interactor_slot: LendSlot, spec: JailSpec, interactor_spec: JailSpec, stop: RunStop | None
 ) -> BothEnds:
-    """Run both. Raises JailError and ExecutionCancelledError."""
+    """Run both. Raises JailError and ExecutionDrainedError."""
     wall_secs = spec.limits.wall_time_secs + spec.overtime_secs + EXTRA_WALL_SECS
     limits = replace(interactor_spec.limits, wall_time_secs=wall_secs)
     input_bytes = sum(len(file.content) for file in interactor_spec.files if file.name == INPUT)
@@ -46,15 +47,15 @@ def interact(
         second = replace(interactor_spec, pipes=relay.second, limits=limits, waiting=None)
         with interactor_slot() as other, ThreadPoolExecutor(1) as threads:
             relay.start()
-            answering = threads.submit(_answer, other, second, cancel_fd, relay.second.close)
-            ran = _answer(program, first, cancel_fd, relay.first.close)
+            answering = threads.submit(_answer, other, second, stop, relay.second.close)
+            ran = _answer(program, first, stop, relay.first.close)
             answered = answering.result()
         is_interactor_first = relay.has_second_ended_first
     finally:
         written, told = relay.close()
     for outcome in (ran, answered):
-        if is_cancelled(outcome):
-            raise ExecutionCancelledError
+        if was_drained(outcome, stop):
+            raise ExecutionDrainedError
     return BothEnds(
         replace(ran, stdout=written[0], stdout_cut=written[1]),
         # Its output was for the program, and is no message of the judge.
@@ -63,9 +64,9 @@ def interact(
     )
 
 
-def _answer(jail: Jail, spec: JailSpec, cancel_fd: int | None, close_pipes: Callable[[], None]) -> Outcome:
+def _answer(jail: Jail, spec: JailSpec, stop: RunStop | None, close_pipes: Callable[[], None]) -> Outcome:
     try:
-        return jail.answer(spec, cancel_fd=cancel_fd)
+        return jail.answer(spec, cancel_fd=None if stop is None else stop.fd)
     finally:
         close_pipes()  # if the run never started, the other one must not wait for it
 

@@ -72,7 +72,7 @@ class CheckerPrograms:
     def ready(self, step_runs: StepRuns, index: int) -> ReadyProgram | Judgement | None:
         """Compile a checker, once. A judgement: it cannot be compiled. None: it is no program.
 
-        Raises JailError and ExecutionCancelledError.
+        Raises JailError and ExecutionDrainedError.
         """
         program = self._judging.checkers[index].program
         if program is None:
@@ -83,7 +83,7 @@ class CheckerPrograms:
             return self._ready[index]
 
     def check(self, step_runs: StepRuns, ready: ReadyProgram, case: Case, output: bytes) -> Judgement:
-        """Check an output. Raises JailError and ExecutionCancelledError."""
+        """Check an output. Raises JailError and ExecutionDrainedError."""
         if self._secs_left <= 0:
             return _OUT_OF_TIME
         files = (GuestFile(INPUT, case.stdin), GuestFile(ANSWER, case.expected or b""))

@@ -12,6 +12,7 @@ from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import CompileCache, Jail, report
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.request_inputs import checked_inputs
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
@@ -39,21 +40,22 @@ from sandbox_runtime.messages import (
 # takes it for lost.
 # The sum of the wall times of all cases. The functions count on it: they take a longer judge run for lost.
 ALL_CASES_SECS = 300.0
+_CANCELLED = "the judge run was cancelled"
 _OUT_OF_TIME = f"the cases of this judge run took more than {ALL_CASES_SECS:g} s together"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The parts of a runner that judge runs need.
+    """The parts of a runner that a judge run needs.
 
-    `cancel_fd`: becomes readable to stop a run. `interactor_slot`: lends a second slot, for interactors.
+    `stop`: of this judge run. `interactor_slot`: lends a second slot, for interactors.
     `inputs_folder`: with the stored files of the request, see `JailSpec`.
     """
 
     node_id: str
     languages: Mapping[str, Language]
     compile_cache: CompileCache
-    cancel_fd: int | None
+    stop: RunStop | None
     store: Store
     interactor_slot: LendSlot
     inputs_folder: str = ""
@@ -101,16 +103,25 @@ class JudgeRun:
     def turn(self, jail: Jail, *, is_shared: bool = False) -> bool:
         """Compile if that is still to do, then judge the next case. False: the slot must not be used again.
 
-        `is_shared`: another slot judges cases meanwhile. Raises JailError and ExecutionCancelledError.
+        `is_shared`: another slot judges cases meanwhile. Raises JailError and ExecutionDrainedError.
         """
-        step_runs = StepRuns(jail, self._setting.cancel_fd, self._overtime_secs)
+        if self._is_cancelled:
+            self._order.skip_all(_CANCELLED)
+            return True
+        step_runs = StepRuns(jail, self._setting.stop, self._overtime_secs)
         if not self._is_compiled:
             self._compile(step_runs)
         if self._failure is None and (index := self._order.take()) is not None:
             self._judge(step_runs, index, is_shared=is_shared)
+        if self._is_cancelled:
+            self._order.skip_all(_CANCELLED)
         if not is_shared:
             self._overtime_secs = step_runs.overtime_secs
         return not step_runs.is_slot_suspect
+
+    @property
+    def _is_cancelled(self) -> bool:
+        return self._setting.stop is not None and self._setting.stop.is_cancelled
 
     def new_results(self) -> list[CaseResult]:
         """Return the results since the last call, in the order of the cases, skipped cases included."""
@@ -191,7 +202,8 @@ class JudgeRun:
             step_runs.overtime_secs = 0
         ran, found = step_runs.run(spec, Phase.RUN)
         judgement = of_run(found) or self._check(step_runs, case, checker, ran)
-        if is_shared and (found.verdict is Verdict.TLE or judgement.outcome == "judge_error"):
+        is_doubtful = found.verdict is Verdict.TLE or judgement.outcome == "judge_error"
+        if is_shared and is_doubtful and not self._is_cancelled:
             self._is_shareable = False
             self._order.put_back(index)
             return
@@ -203,7 +215,7 @@ class JudgeRun:
             self._put(index, other, None)
             return
         spec = step_runs.with_overtime(spec)
-        ends = interact(step_runs.jail, self._setting.interactor_slot, spec, other, step_runs.cancel_fd)
+        ends = interact(step_runs.jail, self._setting.interactor_slot, spec, other, step_runs.stop)
         self._programs.count_interaction(ends.program, ends.interactor)
         found = step_runs.classified(spec, ends.program)
         step_runs.note(ends.interactor)
@@ -237,6 +249,8 @@ class JudgeRun:
         )
 
     def _put(self, index: int, judgement: Judgement, run: CaseRun | None) -> None:
+        if judgement.outcome == "judge_error" and self._is_cancelled:  # its checker was stopped
+            judgement, run = Judgement("skipped", _CANCELLED), None
         result = CaseResult(index, judgement.outcome, judgement.message, judgement.points, run, judgement.team_message)
         self._order.put(result)
 

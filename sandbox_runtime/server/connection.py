@@ -6,6 +6,7 @@ Another thread may send the answer (`Reply`). So a slot's thread can answer befo
 import hmac
 import json
 import logging
+import re
 import select
 import socket
 from collections.abc import Callable
@@ -24,6 +25,8 @@ KEPT_IDLE_SECS = 75.0  # between requests of an authenticated client
 SEND_SECS = 10.0
 _READ_BYTES = 65_536
 _SCHEME = b"Bearer "
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MAX_ID_BYTES = 64
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,11 +37,13 @@ class Routes:
 
     `execute`: gets the body and the X-Request-Id (or "") of an authorised POST, and must make sure that the reply is
     sent once.
+    `cancel`: stops a submission; returns whether it ran here.
     `obstacle`: why no work is taken now, as status and problem; None: work is taken. `metrics` returns the page of
     /metrics. `hold` stops the intake for good.
     """
 
     execute: Callable[[bytes, str, "Reply"], None]
+    cancel: Callable[[str], bool]
     obstacle: Callable[[], tuple[str, str] | None]
     metrics: Callable[[], str]
     hold: Callable[[], None]
@@ -161,16 +166,26 @@ class Connection:
             self._routes.hold()
             reply.send(202, b'{"status":"draining"}')
             return
-        if request.target != b"/v1/execute":
+        if request.target not in {b"/v1/execute", b"/v1/cancel"}:
             raise _RefusedError(404, "not_found")
         if request.method != b"POST":
             raise _RefusedError(405, "method_not_allowed")
+        if request.target == b"/v1/cancel":
+            self._cancel(self._body(request, deadline, _MAX_ID_BYTES), reply)
+            return
         body = self._body(request, deadline, self._routes.max_body_bytes)
         try:
             self._routes.execute(body, _header(request, b"x-request-id"), reply)
         except Exception:  # noqa: BLE001 - the entry point of a request
             _LOG.exception("request failed")
             reply.refuse(500, "internal")
+
+    def _cancel(self, body: bytes, reply: Reply) -> None:
+        """Answer whether the submission ran here. If it did not, it will not begin here."""
+        submission_id = body.decode(errors="replace")
+        if not _UUID.fullmatch(submission_id):
+            raise _RefusedError(400, "bad_request")
+        reply.send(200, json.dumps({"ran": self._routes.cancel(submission_id)}).encode())
 
     def _check_token(self, request: h11.Request) -> None:
         given = [value for name, value in request.headers if name == b"authorization"]

@@ -6,6 +6,7 @@ A crash between two steps repeats the execution and never loses it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -23,11 +24,13 @@ from sandbox_runtime.messages import (
     as_fields,
     is_correlation_id,
 )
+from sandbox_runtime.messages.control import MAX_CONTROL_BYTES
 from sandbox_runtime.transport.failures import TransportError, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
     from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
 
     from sandbox_runtime.transport.clients import Clients
@@ -40,6 +43,8 @@ MAX_INLINE_CASES_BYTES = 96 * 1024
 MOST_PER_CALL = 10
 MAX_BATCH_BYTES = 1_048_576
 _CHUNK_BYTES = 1_048_576
+# AWS says the second to a role without ListBucket.
+_MISSING_CODES = {"NoSuchKey", "AccessDenied"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +188,28 @@ class Transport:
             with translated("get_object"):
                 self._clients.s3().get_object(Bucket=self._bucket, Key=f"deleted/{submission_id}")["Body"].close()
         except TransportError as error:
-            if error.code in {"NoSuchKey", "AccessDenied"}:  # AWS says the second to a role without ListBucket
+            if error.code in _MISSING_CODES:
                 return False
             raise
         return True
+
+    def read_control(self, node_id: str, seen_etag: str) -> tuple[str, bytes] | None:
+        """Read the control object of a runner: ETag and content. None: there is none, or `seen_etag` is still that.
+
+        Raises TransportError.
+        """
+        key = f"control/{hashlib.sha256(node_id.encode()).hexdigest()[:32]}"
+        unless_seen: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}
+        if seen_etag:
+            unless_seen["IfNoneMatch"] = seen_etag
+        try:
+            with translated("get_object"):
+                found = self._clients.s3().get_object(**unless_seen)
+                return found["ETag"], found["Body"].read(MAX_CONTROL_BYTES)
+        except TransportError as error:
+            if error.code in {"304", *_MISSING_CODES}:
+                return None
+            raise
 
     def _put(self, object_key: str, content: bytes, content_type: str) -> None:
         with translated("put_object"):

@@ -4,7 +4,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sandbox_runtime.executor import ExecutionCancelledError, execute, not_run, slot_is_suspect
+from sandbox_runtime.executor import ExecutionDrainedError, execute, not_run, slot_is_suspect
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import RequestRefusedError
 from sandbox_runtime.messages import Completed, ExecutionRequested
@@ -14,7 +15,7 @@ from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.files.fetching import FetchedFiles
 from sandbox_runtime.worker.large_output import ids_of, log_not_sent, store_large_output
-from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+from sandbox_runtime.worker.not_run import CANCELLED_BEFORE_START, NOT_BEGUN, NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
@@ -23,7 +24,7 @@ from sandbox_runtime.worker.turns import Turns
 class ExecutionTurn(Turns):
     """`store_secs`: how long to retry to store large output; 0: try once.
 
-    `watched`: closed at the end; until then `execution_started` may be sent.
+    `watched`: closed at the end; until then it may be stopped, and `execution_started` may be sent.
     """
 
     parts: RunnerParts
@@ -31,6 +32,7 @@ class ExecutionTurn(Turns):
     started_at: datetime
     correlation_id: str | None
     store_secs: float
+    stop: RunStop
     watched: ExitStack
     files: FetchedFiles
 
@@ -49,6 +51,8 @@ class ExecutionTurn(Turns):
     def _obstacle(self) -> Completed | NotRun | None:
         """Return why the request does not run, or not here."""
         parts, request = self.parts, self.request
+        if self.stop.is_cancelled:
+            return self._correlated(not_run(request, parts.node_id, CANCELLED_BEFORE_START, NOT_BEGUN))
         if request.network is not None and parts.networks is None:
             return NotRun.NETWORK_NOT_OFFERED
         if not parts.fetcher.offers(request):
@@ -70,7 +74,7 @@ class ExecutionTurn(Turns):
                 language,
                 node_id=parts.node_id,
                 started_at=self.started_at,
-                cancel_fd=parts.cancel_fd,
+                stop=self.stop,
                 compile_cache=parts.compile_cache,
                 networks=parts.networks,
                 inputs_folder=self.files.path,
@@ -78,8 +82,8 @@ class ExecutionTurn(Turns):
             )
         except RequestRefusedError as error:
             return self._correlated(not_run(request, parts.node_id, "ie_not_run", str(error))), True
-        except ExecutionCancelledError:
-            return NotRun.CANCELLED, slot.healthy
+        except ExecutionDrainedError:
+            return NotRun.DRAINING, slot.healthy
         except (JailError, NetworkError) as error:
             log_sandbox_failure({**ids_of(request), "correlation_id": self.correlation_id}, error)
             return NotRun.SANDBOX_FAILED, slot.healthy and isinstance(error, NetworkError)

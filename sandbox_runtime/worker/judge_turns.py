@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
-from sandbox_runtime.executor import ExecutionCancelledError
+from sandbox_runtime.executor import ExecutionDrainedError
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.judging import JudgeRun, Setting, not_judged
 from sandbox_runtime.languages import RequestRefusedError
@@ -26,7 +27,7 @@ from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.files.fetching import FetchedFiles
 from sandbox_runtime.worker.large_output import store_large_output
-from sandbox_runtime.worker.not_run import NotRun, log_sandbox_failure
+from sandbox_runtime.worker.not_run import CANCELLED_BEFORE_START, NOT_BEGUN, NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
@@ -36,7 +37,7 @@ _LOG = logging.getLogger(__name__)
 class JudgeTurns(Turns):
     """The turns of one judge request. `store_secs`: how long to retry to store an output; 0: try once.
 
-    `watched`: closed at the end; until then `execution_started` may be sent.
+    `watched`: closed at the end; until then it may be stopped, and `execution_started` may be sent.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class JudgeTurns(Turns):
         started_at: datetime,
         correlation_id: str | None,
         store_secs: float,
+        stop: RunStop,
         watched: ExitStack,
         files: FetchedFiles,
     ) -> None:
         self._parts, self._request, self._started_at = parts, request, started_at
         self._correlation_id, self._store_secs = correlation_id, store_secs
-        self._watched, self._files = watched, files
+        self._stop, self._watched, self._files = stop, watched, files
         self._run: JudgeRun | None = None
         self._report_lock = Lock()
         self._has_failed = False
@@ -65,14 +67,17 @@ class JudgeTurns(Turns):
                     return self._ended(begun if isinstance(begun, NotRun) else self._correlated(begun)), True
                 self._run = begun
             is_usable = self._judge(self._run, slot)
-        except ExecutionCancelledError:
-            return self._ended(NotRun.CANCELLED), slot.healthy
+        except ExecutionDrainedError:
+            return self._ended(NotRun.DRAINING), slot.healthy
         except TransportError as error:
             self._log_failed_call("output of a case not stored", error)
             return self._ended(NotRun.OUTPUT_NOT_STORED), slot.healthy
         except JailError as error:
             log_sandbox_failure(self._ids(), error)
             return self._ended(NotRun.SANDBOX_FAILED), False
+        except BaseException:
+            self._watched.close()
+            raise
         if not self._run.is_over:
             return None, is_usable
         return self._ended(self._stored(self._run)), is_usable
@@ -109,6 +114,8 @@ class JudgeTurns(Turns):
 
     def _obstacle(self) -> JudgeCompleted | NotRun | None:
         """Return why the request does not run, or not here."""
+        if self._stop.is_cancelled:
+            return not_judged(self._request, self._parts.node_id, CANCELLED_BEFORE_START, NOT_BEGUN)
         if not self._parts.fetcher.offers(self._request):
             return NotRun.FILES_NOT_OFFERED
         if self._files.is_missing:
@@ -127,7 +134,7 @@ class JudgeTurns(Turns):
                 node_id=parts.node_id,
                 languages=parts.languages,
                 compile_cache=parts.compile_cache,
-                cancel_fd=parts.cancel_fd,
+                stop=self._stop,
                 store=self._store,
                 interactor_slot=parts.interactor_slots.borrow,
                 inputs_folder=self._files.path,

@@ -10,6 +10,10 @@ from sandbox_runtime.network import NetworkError
 _LOG = logging.getLogger(__name__)
 
 
+CANCELLED_BEFORE_START = "cancelled_before_start"
+NOT_BEGUN = "the run was cancelled before it began"
+
+
 class NotRun(StrEnum):
     """Why a request has no completion. It must run again, here or on another runner."""
 
@@ -17,7 +21,7 @@ class NotRun(StrEnum):
     NETWORK_NOT_OFFERED = "network_not_offered"
     FILES_NOT_OFFERED = "files_not_offered"
     FILES_NOT_FETCHED = "files_not_fetched"
-    CANCELLED = "draining"
+    DRAINING = "draining"
     SANDBOX_FAILED = "sandbox_failed"
     OUTPUT_NOT_STORED = "output_not_stored"
     CASES_NOT_READ = "cases_not_read"

@@ -83,11 +83,12 @@ class RequestRunner:
         )
         watched = ExitStack()
         watched.callback(files.close)
+        stop = watched.enter_context(self.parts.stops.open(request.submission_id))
         if is_watched or isinstance(request, JudgeRequested):
             watched.enter_context(self.parts.long_runs.watch(started))
         if isinstance(request, JudgeRequested):
-            return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, watched, files)
-        return ExecutionTurn(self.parts, request, started_at, correlation_id, store_secs, watched, files)
+            return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, stop, watched, files)
+        return ExecutionTurn(self.parts, request, started_at, correlation_id, store_secs, stop, watched, files)
 
     def failed(self, request: Request | Addressee, cause: str, message: str) -> Completed:
         """Build the completion of a request that is never run. `message` is for the client."""

@@ -11,13 +11,14 @@ from sandbox_runtime.transport import Transport
 from sandbox_runtime.worker.files.fetching import Fetcher
 from sandbox_runtime.worker.reporting.long_runs import LongRuns
 from sandbox_runtime.worker.reporting.progress import ProgressReports
+from sandbox_runtime.worker.run_stops import RunStops
 from sandbox_runtime.worker.slots.interactor_slots import InteractorSlots
 from sandbox_runtime.worker.slots.second_slot import SecondSlots
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerParts:
-    """`cancel_fd`: becomes readable to stop all runs. `quit_now`: when set, stop every retry.
+    """`stops`: of the requests under way. `quit_now`: when set, stop every retry.
 
     `networks`: None: this host cannot give a run the network that it asks for.
     """
@@ -25,7 +26,7 @@ class RunnerParts:
     transport: Transport
     languages: Mapping[str, Language]
     node_id: str
-    cancel_fd: int
+    stops: RunStops
     quit_now: Event
     compile_cache: CompileCache
     metrics: Metrics

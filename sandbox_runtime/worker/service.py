@@ -1,7 +1,7 @@
 """One runner process: make and start its slots, intakes and reports; drain them.
 
 Start: the caller opens the slots before it makes any AWS client. So no template process inherits credentials.
-Drain: stop receiving. Wait up to `drain_secs` for running executions. Then cancel them and return their messages.
+Drain: stop receiving. Wait up to `drain_secs` for running executions. Then stop them and return their messages.
 """
 
 import logging
@@ -26,6 +26,7 @@ from sandbox_runtime.worker.reporting.heartbeats import Heartbeats
 from sandbox_runtime.worker.reporting.reports import Reports
 from sandbox_runtime.worker.reporting.runner_facts import RunnerFacts
 from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.run_stops import RunStops
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.slots.capacity import Capacity
 from sandbox_runtime.worker.slots.interactor_slots import InteractorSlots
@@ -33,8 +34,8 @@ from sandbox_runtime.worker.slots.managed_slot import ManagedSlot
 from sandbox_runtime.worker.slots.second_slot import SecondSlots
 from sandbox_runtime.worker.slots.slot_threads import SlotThreads, Work
 
-# The time after a cancellation in which killed runs are reaped and their messages returned to the queue.
-CANCEL_SECS = 10
+# The time in which stopped runs are reaped and their messages returned to the queue.
+STOP_SECS = 10
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Worker:
         self._runner_facts = runner_facts
         self._compile_cache, self._networks, self._fetcher = compile_cache, networks, Fetcher(file_cache)
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._stops = RunStops()
         self._drain_requests = 0
         self._is_held = False
         self._metrics = Metrics()
@@ -105,7 +106,7 @@ class Worker:
             transport=transport,
             languages=self._runner_facts.languages,
             node_id=self._settings.node_id,
-            cancel_fd=self._cancel_fd,
+            stops=self._stops,
             quit_now=self._quit_now,
             compile_cache=self._compile_cache,
             metrics=self._metrics,
@@ -138,7 +139,7 @@ class Worker:
         self._wake()
 
     def drain(self) -> None:
-        """Start the drain; a second call cancels all runs at once. Takes no lock: safe in a signal handler."""
+        """Start the drain; a second call stops all runs at once. Takes no lock: safe in a signal handler."""
         self._drain_requests += 1
         self._wake()
 
@@ -151,14 +152,14 @@ class Worker:
             _LOG.info("worker started", extra={"slots": self._slots, "node_id": self._settings.node_id})
             self._wait_until(lambda: self._drain_requests > 0 or self._is_held, None)
             self._finish_running()
-            self._slot_threads.finish(CANCEL_SECS)
+            self._slot_threads.finish(STOP_SECS)
             self._wait_until(lambda: self._drain_requests > 0, None)
         finally:
             self._stopping.set()
             self._quit()
             self._intakes.stop_server()
             self._reports.close_reports_of_runs()
-            self._heartbeats.join(CANCEL_SECS)  # the last heartbeat: this runner has no slots any more
+            self._heartbeats.join(STOP_SECS)  # the last heartbeat: this runner has no slots any more
             self._reports.close()
             for managed_slot in self._managed_slots:
                 managed_slot.close()
@@ -173,11 +174,10 @@ class Worker:
             lambda: (self._capacity.is_idle and not self._running) or self._drain_requests > 1,
             monotonic() + self._settings.drain_secs,
         )
-        # From here on every run is cancelled, also one that starts later: the descriptor stays readable.
-        os.eventfd_write(self._cancel_fd, 1)
+        self._stops.drain()
         if self._drain_requests > 1:
             self._quit()
-        self._wait_until(lambda: not self._running, monotonic() + CANCEL_SECS)
+        self._wait_until(lambda: not self._running, monotonic() + STOP_SECS)
         self._quit()
 
     def _quit(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
 
-from sandbox_runtime.executor import ExecutionCancelledError, execute
+from sandbox_runtime.executor import ExecutionDrainedError, execute
 from sandbox_runtime.languages import Language
 from sandbox_runtime.messages import AllowedHost, Network
 from sandbox_runtime.network import RunNetworks
@@ -83,7 +83,7 @@ class NetworkNeighbours:
 
         def run(number: int) -> None:
             mine = replace(asked, execution_id=asked.execution_id[:-1] + str(number))
-            with suppress(ExecutionCancelledError):
+            with suppress(ExecutionDrainedError):
                 execute(
                     self._slots[number],
                     mine,

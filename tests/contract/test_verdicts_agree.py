@@ -27,6 +27,6 @@ def test_both_sides_have_the_same_words(runners: type[StrEnum], functions: type[
 
 
 def test_both_sides_have_the_same_causes() -> None:
-    source = "".join(path.read_text() for path in [RUNNER / "classify.py", *(RUNNER / "worker").glob("*.py")])
-    named = set(re.findall(rf'"((?:{"|".join(FAMILIES)})_[a-z_]+|normal_exit|seccomp_violation)"', source))
+    source = "".join(path.read_text() for path in [RUNNER / "classify.py", *(RUNNER / "worker").rglob("*.py")])
+    named = set(re.findall(rf'"((?:{"|".join(FAMILIES)})_[a-z_]+|normal_exit|seccomp_violation|cancelled)"', source))
     assert named == {cause.value for cause in verdict.Cause}

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.classify import Phase
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
 from sandbox_runtime.jail.protocol.wire import START_RUN, receive, send
@@ -319,7 +320,7 @@ def test_a_guest_that_cannot_be_killed_has_a_final_answer(
     cancel_fd = os.eventfd(reason is StopReason.CANCELLED)
     try:
         spec = replace(SLEEP, limits=replace(LIMITS, wall_time_secs=0.5))
-        outcome, found = StepRuns(opened, cancel_fd).run(spec, Phase.RUN)
+        outcome, found = StepRuns(opened, RunStop(cancel_fd)).run(spec, Phase.RUN)
     finally:
         os.close(cancel_fd)
     assert outcome.stop_reason is reason

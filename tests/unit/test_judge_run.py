@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
-from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionCancelledError
+from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionDrainedError
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.judging import JudgeRun, Setting, not_judged
@@ -292,7 +292,7 @@ def test_all_cases_of_a_judge_run_share_one_overtime() -> None:
 
 
 def test_a_failure_of_the_sandbox_or_a_cancelled_run_has_no_result() -> None:
-    for answer, error in ((BROKEN, JailError), (CANCELLED, ExecutionCancelledError)):
+    for answer, error in ((BROKEN, JailError), (CANCELLED, ExecutionDrainedError)):
         run = begin(judge_requested([case()]))
         with pytest.raises(error):
             run.turn(RecordedSlot(answer))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionCancelledError, execute
+from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionDrainedError, execute
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language
@@ -117,7 +117,7 @@ def test_failed_or_weakly_isolated_compilations_are_not_kept(cache: CompileCache
 
 @pytest.mark.parametrize("answer", [CANCELLED, outcome(artifact=ELF, stop_reason=StopReason.CANCELLED)])
 def test_a_cancelled_compile_step_is_not_kept(cache: CompileCache, answer: Outcome) -> None:
-    with pytest.raises(ExecutionCancelledError):
+    with pytest.raises(ExecutionDrainedError):
         run(cache, RecordedSlot(answer))
     assert cache.size_bytes == 0
 
@@ -130,7 +130,7 @@ def test_a_failed_sandbox_keeps_nothing(cache: CompileCache) -> None:
 
 def test_a_run_of_a_kept_program_can_be_cancelled(cache: CompileCache) -> None:
     run(cache, RecordedSlot(COMPILED, outcome()))
-    with pytest.raises(ExecutionCancelledError):
+    with pytest.raises(ExecutionDrainedError):
         run(cache, RecordedSlot(CANCELLED))
 
 

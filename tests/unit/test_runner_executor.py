@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionCancelledError, execute
+from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionDrainedError, execute
 from sandbox_runtime.executor.compilation import WARNINGS_MAX_BYTES
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
@@ -177,7 +177,7 @@ def test_actions_of_the_supervisor_are_listed(given: Outcome, actions: tuple[str
 
 @pytest.mark.parametrize("answers", [[CANCELLED], [outcome(artifact=b"x"), CANCELLED]])
 def test_a_cancelled_step_has_no_result(answers: list[Outcome]) -> None:
-    with pytest.raises(ExecutionCancelledError):
+    with pytest.raises(ExecutionDrainedError):
         run(RecordedSlot(*answers), requested("c"))
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from sandbox_runtime.classify import Phase
-from sandbox_runtime.executor import ExecutionCancelledError, slot_is_suspect
+from sandbox_runtime.executor import ExecutionDrainedError, slot_is_suspect
 from sandbox_runtime.executor.report import result
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
 from tests.runner_doubles import CANCELLED, CLEAN, RecordedSlot, outcome
@@ -29,11 +30,16 @@ def test_all_steps_of_a_request_share_one_overtime() -> None:
 
 
 def test_a_cancelled_guest_that_cannot_be_killed_is_not_run_again() -> None:
-    with pytest.raises(ExecutionCancelledError):
+    with pytest.raises(ExecutionDrainedError):
         StepRuns(RecordedSlot(CANCELLED), None).run(SPEC, Phase.RUN)
     left = {"cleanup_verified": False, "leftover_processes": 2}
     slot = RecordedSlot(outcome(exit_code=None, stop_reason=StopReason.CANCELLED, evidence=left))
     assert StepRuns(slot, None).run(SPEC, Phase.RUN)[1].cause == "ie_cleanup_failure"
+
+
+def test_a_run_that_its_project_stopped_has_a_result() -> None:
+    found = StepRuns(RecordedSlot(CANCELLED), RunStop(0, is_cancelled=True)).run(SPEC, Phase.RUN)[1]
+    assert (found.verdict, found.cause, found.signal, found.exit_code) == ("SIG", "cancelled", 9, None)
 
 
 def test_a_late_kill_on_a_calm_host_uses_no_overtime() -> None:

@@ -50,7 +50,7 @@ class DirectRun(WaitingJob):
 
     def give_back(self) -> None:
         """Refuse it: the worker drains."""
-        self.intake.refuse(self, 503, NotRun.CANCELLED)
+        self.intake.refuse(self, 503, NotRun.DRAINING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class DirectIntake:
         try:
             answer, is_usable = run.turns.take(slot)
             if isinstance(answer, NotRun):
-                self.refuse(run, 503 if answer is NotRun.CANCELLED else 502, answer)
+                self.refuse(run, 503 if answer is NotRun.DRAINING else 502, answer)
             elif answer is not None:
                 self._deliver(answer, run.reply)
         except Exception:

@@ -11,6 +11,7 @@ from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
+from sandbox_runtime.worker.control_polls import ControlPolls
 from sandbox_runtime.worker.intake.direct_intake import DirectIntake
 from sandbox_runtime.worker.intake.polling import BATCH_WAIT_SECS, PolledQueue, Poller
 from sandbox_runtime.worker.intake.queue_intake import QueueIntake
@@ -78,6 +79,7 @@ class Intakes:
         direct = DirectIntake(self._runner, self._running, self._capacity, self._reports.health)
         routes = Routes(
             execute=direct.accept,
+            cancel=self._runner.parts.stops.cancel,
             obstacle=self._obstacle,
             metrics=metrics_page,
             hold=hold,
@@ -102,6 +104,8 @@ class Intakes:
         if self._server is not None:
             self._server.start()
         start_background(self._keeper.run, quit_now, stop=quit_now)
+        parts = self._runner.parts
+        start_background(ControlPolls(self._transport, parts.node_id, parts.stops).run, quit_now, stop=quit_now)
 
     def stop_server(self) -> None:
         """Close the connections of the direct path."""

@@ -235,7 +235,7 @@ class QueueIntake:
         elif answer in _FAILURES:
             self._retry_or_fail(received, request, *_FAILURES[answer])
         else:
-            self.release(received, request.submission_id, 0 if answer is NotRun.CANCELLED else RETRY_DELAY_SECS)
+            self.release(received, request.submission_id, 0 if answer is NotRun.DRAINING else RETRY_DELAY_SECS)
 
     def _retry_or_fail(self, received: Received, request: Request, cause: str, message: str) -> None:
         if received.receive_count < self.max_receives:

@@ -26,6 +26,7 @@ class Site:
 
     port: int = 0
     bodies: list[bytes] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
     obstacle: tuple[str, str] | None = None
     clients: list[http.client.HTTPConnection] = field(default_factory=list)
     held: Event = field(default_factory=Event)
@@ -34,12 +35,17 @@ class Site:
     def routes(self) -> Routes:
         return Routes(
             self.execute,
+            self.cancel,
             lambda: self.obstacle,
             lambda: "a_metric 1\n",
             self.held.set,
             TOKEN.encode(),
             max_body_bytes=1000,
         )
+
+    def cancel(self, submission_id: str) -> bool:
+        self.cancelled.append(submission_id)
+        return True
 
     def execute(self, body: bytes, _request_id: str, reply: Reply) -> None:
         self.bodies.append(body)
@@ -128,6 +134,20 @@ def test_health_needs_no_token_and_says_when_the_worker_drains(site: Site) -> No
 def test_anything_else_is_refused(site: Site, path: str, method: str, status: int) -> None:
     assert ask(site.client(), path=path, method=method)[0] == status
     assert site.bodies == []
+
+
+RUN_ID = b"7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
+
+
+@pytest.mark.parametrize(
+    ("token", "body", "status"),
+    [("", RUN_ID, 401), (TOKEN, b"{}", 400), (TOKEN, RUN_ID * 2, 413), (TOKEN, RUN_ID, 200)],
+)
+def test_a_run_is_cancelled_by_its_id_and_with_the_token(site: Site, token: str, body: bytes, status: int) -> None:
+    answered, text = ask(site.client(), body, token=f"Bearer {token}", path="/v1/cancel")
+    assert answered == status
+    assert site.cancelled == ([RUN_ID.decode()] if status == 200 else [])
+    assert (status == 200) == (text == b'{"ran": true}')
 
 
 AUTHORISED = f"POST /v1/execute HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"

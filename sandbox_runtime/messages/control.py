@@ -1,0 +1,18 @@
+"""The control object of a runner, which the functions write: the submissions that it must stop."""
+
+import json
+import re
+
+MAX_CONTROL_BYTES = 65_536
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def cancelled_in(text: bytes) -> list[str]:
+    """Return the ids of cancelled submissions. An object that cannot be read names none."""
+    try:
+        document = json.loads(text)
+        ids = list(document["cancelled"])
+    except (ValueError, TypeError, KeyError):
+        return []
+    return [each for each in ids if isinstance(each, str) and _UUID.fullmatch(each)]
