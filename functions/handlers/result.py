@@ -3,43 +3,63 @@
 import functools
 
 from functions.aws.deployment import preload
+from functions.checks.deployment import CheckDeployment
 from functions.console.api import CONSOLE_ROUTES
 from functions.console.routes import ConsoleRoutes
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES, DocumentRoutes
 from functions.http.resolver import PerThread, Resolver
+from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
 from functions.submissions.api.health import HEALTH_ROUTES
 from functions.submissions.api.results import RESULT_ROUTES
-from functions.submissions.deployment import SubmissionDeployment
 from functions.submissions.routes.health_routes import HealthRoutes
 from functions.submissions.routes.result_routes import ResultRoutes
 from functions.telemetry import logger
 
 preload(
     "aws.payloads",
+    "aws.secrets",
+    "checks.runs.hints",
     "http.long_poll",
+    "judging.progress_store",
+    "judging.runs",
     "projects.quota_store",
     "projects.store",
+    "submissions.cancel.cancellation",
+    "submissions.complete.end_report",
+    "submissions.complete.final_state_transaction",
+    "submissions.complete.run_webhooks",
     "submissions.results.delete",
     "submissions.results.list_store",
     "submissions.results.results",
+    "submissions.run.direct_runners",
     "submissions.run.queues",
+    "submissions.runners.control_objects",
     "submissions.runners.fleet",
     "submissions.runners.runner_store",
     "submissions.store",
+    "webhooks.deliveries.hints",
     "webhooks.deliveries.store",
+    "webhooks.endpoints.store",
+    "webhooks.endpoints.subscriber_cache",
 )
 
 SETTINGS = (
     *("projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url", "offered_languages", "longest_wait_secs"),
+    *("deliveries_queue_url", "checks_queue_url", "public_base_url"),
+    *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
 )
 
 
+class ResultDeployment(CheckDeployment, JudgeDeployment):
+    """Submissions, and the checks that wait for the end of cancelled ones."""
+
+
 @functools.cache
-def deployment() -> SubmissionDeployment:
+def deployment() -> ResultDeployment:
     """Return the deployment, created on the first call."""
-    return SubmissionDeployment(load_settings(SETTINGS), logger("result"))
+    return ResultDeployment(load_settings(SETTINGS), logger("result"))
 
 
 def build_resolver() -> Resolver:

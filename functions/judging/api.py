@@ -11,7 +11,7 @@ from functions.judging.routes import JudgeRoutes
 from functions.judging.views import FinalJudgeRun, JudgeAccepted, JudgeWaitOver, OpenJudgeRun
 from functions.messages.judging import MAX_CASES
 from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
-from functions.submissions.results.views import Deleted
+from functions.submissions.results.views import Cancelling, Deleted
 
 _EXAMPLES: dict[str, Any] = {
     "minimal": {
@@ -84,16 +84,31 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         ),
     ),
     Route(
+        "POST",
+        "/api/judge/{id}/cancel",
+        JudgeRoutes.cancel,
+        "cancelJudgeRun",
+        "Stop a judge run",
+        {
+            200: ("It is finished, perhaps by this request.", (FinalJudgeRun,)),
+            202: ("It is being stopped. Poll it for its result.", (Cancelling,)),
+            400: BAD,
+            404: UNKNOWN,
+            **KEYED,
+        },
+        (ID,),
+    ),
+    Route(
         "DELETE",
         "/api/judge/{id}",
         JudgeRoutes.delete,
         "deleteJudgeRun",
-        "Delete code, cases and outputs at once",
+        "Stop a judge run if it goes on, and delete its code, cases and outputs",
         {
             200: ("Gone.", (Deleted,)),
             400: BAD,
             404: UNKNOWN,
-            409: ("`conflict`: it is running.", (Error,)),
+            409: ("`conflict`: it is being stopped. Repeat the request.", (Error,)),
             **KEYED,
         },
         (ID,),

@@ -20,7 +20,7 @@ from functions.judging.views import accepted_body, open_body, text_within, timeo
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.results.results import NO_SUCH_RESULT
-from functions.submissions.results.views import deleted_body
+from functions.submissions.results.views import cancelling_body, deleted_body
 from functions.submissions.routes.submit_routes import report_accepted
 from functions.webhooks.target.address_rules import AddressRules
 
@@ -127,11 +127,16 @@ class JudgeRoutes:
             body=content,
         )
 
+    def cancel(self, app: Resolver, id_text: str) -> Response[str]:
+        """Stop one judge run; answer with its result if it is final."""
+        row = self.deployment.cancellation.cancel(self._own(app, id_text))
+        return self._final(row) if row.is_final else answer(cancelling_body(row), 202)
+
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Delete one judge run with all its data."""
-        row = self._own(app, id_text)
-        self.deployment.deletion.delete(row)
-        self.deployment.progress.delete(row.submission_id)
+        """Stop one judge run, and delete it with all its data."""
+        deployment, row = self.deployment, self._own(app, id_text)
+        deployment.cancellation.delete(row, deployment.deletion, deployment.long_poll.within(app.secs_left))
+        deployment.progress.delete(row.submission_id)
         return answer(deleted_body(row))
 
     def _polled(self, row: Submission, after: int | None) -> _Polled:

@@ -85,7 +85,7 @@ class FinalJudgeRun(Head, JudgeCounts):
     """A finished judge run. `error`: the platform, or a checker, failed."""
 
     status: FinalStatus
-    error_message: Annotated[str | None, Field(description="Of a failure of the platform.")]
+    error_message: Annotated[str | None, Field(description="Of a failure of the platform, and of a cancelled run.")]
     compile: Annotated[JudgedCompile | None, Field(description="null for languages without a compile step.")]
     groups: list[JudgedGroup]
     results: list[JudgedCase]
@@ -141,7 +141,7 @@ def final_body(
         "score": counted["score"],
         "max_score": counted["max_score"],
         "first_failed": counted["first_failed"],
-        "error_message": row.result.get("error_message"),
+        "error_message": row.result.get("error_message") or _cancellation(row, counted["skipped"]),
         "compile": _compile_body(row, max_bytes),
         "groups": [
             {"id": group.id, "points": group.points, "max_points": group.max_points, "outcome": group.outcome}
@@ -159,6 +159,10 @@ def final_body(
     if warnings:
         body["warnings"] = list(warnings)
     return body
+
+
+def _cancellation(row: Submission, skipped: int) -> str | None:
+    return "the judge run was cancelled" if row.cancelled_at is not None and skipped else None
 
 
 def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -> OpenJudgeRun:

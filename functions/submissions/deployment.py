@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.webhooks.deployment import WebhookDeployment
+from functions.submissions.runner_deployment import RunnerDeployment
 
 if TYPE_CHECKING:
     from functions.http.long_poll import LongPoll
     from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.accept.kind import SubmissionKind
     from functions.submissions.accept.quota_admission import QuotaAdmission
+    from functions.submissions.cancel.cancellation import Cancellation
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.complete.record import Recorder
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
     from functions.submissions.results.list_store import SubmissionList
     from functions.submissions.results.results import Results
     from functions.submissions.run.direct_run import DirectRun
-    from functions.submissions.run.queues import Queues
-    from functions.submissions.runners.fleet import Fleet
-    from functions.submissions.runners.runner_store import RunnerStore
     from functions.submissions.store import SubmissionStore
 
 
-class SubmissionDeployment(WebhookDeployment):
+class SubmissionDeployment(RunnerDeployment):
     """The stores and use cases of submissions."""
 
     @property
@@ -73,38 +71,29 @@ class SubmissionDeployment(WebhookDeployment):
         return LongPoll()
 
     @cached_property
-    def runners(self) -> RunnerStore:
-        """Heartbeats of runners."""
-        from functions.submissions.runners.runner_store import RunnerStore
-
-        return RunnerStore(self.settings.runners_table, self.dynamodb, self.clock)
-
-    @cached_property
-    def fleet(self) -> Fleet:
-        """The runners of the whole service."""
-        from functions.submissions.runners.fleet import Fleet
-
-        return Fleet(self.runners, self.settings.offered_languages)
-
-    @cached_property
-    def queues(self) -> Queues:
-        """The queues of submissions."""
-        from functions.submissions.run.queues import Queues
-
-        return Queues(
-            self.sqs,
-            self.settings.interactive_queue_url,
-            self.settings.batch_queue_url,
-            self.settings.network_queue_url,
-            self.clock,
-        )
-
-    @cached_property
     def direct_run(self) -> DirectRun | None:
         """Runs submissions over HTTP; None where no runner is called directly."""
         from functions.submissions.run.direct_run import direct_run_of
 
-        return direct_run_of(self.settings, self.completer, self.queues, self.log)
+        url = self.settings.completions_queue_url
+        return direct_run_of(self.direct_runners, url, self.completer, self.queues, self.log)
+
+    @cached_property
+    def cancellation(self) -> Cancellation:
+        """Cancels submissions."""
+        from functions.submissions.cancel.cancellation import Cancellation
+
+        return Cancellation(
+            self.submissions,
+            self.completer,
+            self.payloads,
+            self.quotas,
+            self.direct_runners,
+            self.control,
+            self.runners,
+            self.clock,
+            self.log,
+        )
 
     @cached_property
     def admission(self) -> QuotaAdmission:
@@ -167,4 +156,4 @@ class SubmissionDeployment(WebhookDeployment):
         """Applies the messages of runners."""
         from functions.submissions.complete.record import Recorder
 
-        return Recorder(self.completer, self.submissions, self.payloads, self.runners, self.judge_runs)
+        return Recorder(self.completer, self.submissions, self.payloads, self.runners, self.judge_runs, self.control)

@@ -62,6 +62,8 @@ class Submission:
     `traceparent`: of the request that created the row. `quota_shard`: the quota shard that counts the run.
     `redrives`: how often the sweeper sent it again, the last time at `sent_again_at`.
 
+    `cancelled_at`: when its project cancelled it. A final row with it may have been finished before all the same.
+
     `network`: the entries `name:port` that the program may reach. `artifact_patterns`: which of its files are kept, as
     in the request; None: none. `artifacts`: see `Completion`.
 
@@ -92,6 +94,7 @@ class Submission:
     environment_box: bytes | None = field(default=None, repr=False)
     idempotency_pk: str | None = None
     redrives: int = 0
+    cancelled_at: str | None = None
     sent_again_at: str | None = None
     due_at_ms: int | None = None
     asked_directly: Annotated[bool, OMIT_DEFAULT] = False

@@ -68,12 +68,16 @@ class SubmissionStore(Table):
             return [put_row]
         return [put_row, new_claim(self.table_name, final.submission_id, claim, self._clock() // MS_PER_SEC)]
 
-    def final_update(self, final: Submission, completion: Completion) -> Any:
-        """Return the action that writes the final state into an existing row, unless that is final."""
-        values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
-        update = ConditionalUpdate(
-            final_values(final, completion), "#status IN (:pending, :running)", values, FINAL_REMOVES
-        )
+    def final_update(self, final: Submission, completion: Completion, *, only_pending: bool = False) -> Any:
+        """Return the action that writes the final state into an existing row, unless that is final.
+
+        `only_pending`: nor unless a run of it has begun.
+        """
+        values: dict[str, Value] = {"pending": Status.PENDING.value}
+        condition = "#status = :pending"
+        if not only_pending:
+            condition, values = "#status IN (:pending, :running)", values | {"running": Status.RUNNING.value}
+        update = ConditionalUpdate(final_values(final, completion), condition, values, FINAL_REMOVES)
         return update.action(self.table_name, submission_key(final.submission_id))
 
     def check_claim(self, claim: Claim, *, except_for: str | None = None) -> None:
@@ -105,6 +109,17 @@ class SubmissionStore(Table):
         values: dict[str, Value] = {"was": Status.PENDING.value, "now": self._clock()}
         due = ("#due_at_ms = #run_budget_ms + :now",)
         return self._change(submission_id, ConditionalUpdate(sets, "#status = :was", values, computed=due))
+
+    def mark_cancelled(self, submission_id: str, due_at_ms: int) -> None:
+        """Mark a row that is not final as cancelled, and due. A repeat changes nothing."""
+        sets: dict[str, Value] = {
+            "cancelled_at": to_rfc3339(self._clock()),
+            "due_at_ms": due_at_ms,
+            "due_shard": due_shard(submission_id),
+        }
+        values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
+        condition = "#status IN (:pending, :running) AND attribute_not_exists(#cancelled_at)"
+        self._change(submission_id, ConditionalUpdate(sets, condition, values))
 
     def note_queued(self, submission_id: str, due_at_ms: int) -> None:
         """Clear the flag of a direct run and set the due time, after a message was queued."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from sandbox_runtime.executor import ExecutionDrainedError, execute
+from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.languages import Language
 from sandbox_runtime.messages import AllowedHost, Network
 from sandbox_runtime.network import RunNetworks
@@ -90,7 +91,7 @@ class NetworkNeighbours:
                     self._offered["python"],
                     node_id="bench",
                     started_at=datetime.now(UTC),
-                    cancel_fd=cancelled,
+                    stop=RunStop(cancelled),
                     networks=self._networks,
                 )
             self._slots[number].settle()

@@ -47,9 +47,11 @@ PARTS = {
     ("submit", "JudgeDeployment"): ("projects", "fleet", "acceptance", "results", "long_poll"),
     ("judge", "JudgeDeployment"): (
         *("projects", "fleet", "judge_acceptance", "judge_results", "judge_runs", "progress", "deletion", "long_poll"),
+        "cancellation",
     ),
-    ("result", "SubmissionDeployment"): (
+    ("result", "ResultDeployment"): (
         *("projects", "results", "submission_list", "deletion", "long_poll", "fleet", "queues"),
+        *("cancellation", "check_hints"),
     ),
     ("record", "RecordDeployment"): ("recorder", "check_hints"),
     ("sweep", "EveryDeployment"): (*("recorder", "check_hints", "queues", "secret_boxes", "due_webhooks"),),

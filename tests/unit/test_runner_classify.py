@@ -87,8 +87,9 @@ def test_a_survivor_of_the_teardown_is_a_platform_failure_before_anything_else(
     assert found(given, phase) == ("IE", "ie_cleanup_failure", "judge", None, None)
 
 
-def test_a_cancelled_run_has_no_verdict_of_its_own() -> None:
-    assert found(stopped(StopReason.CANCELLED, usage={"oom_kill_events": 1}))[:2] == ("IE", "ie_supervisor_failure")
+def test_a_kill_by_the_kernel_precedes_a_cancel() -> None:
+    assert found(stopped(StopReason.CANCELLED))[:2] == ("SIG", "cancelled")
+    assert found(stopped(StopReason.CANCELLED, usage={"oom_kill_events": 1}))[:2] == ("MLE", "mle_kernel_oom")
 
 
 @pytest.mark.parametrize("phase", list(Phase))

@@ -75,8 +75,8 @@ def test_only_the_senders_of_webhooks_can_open_the_token_of_a_report(deployed: d
 @pytest.mark.parametrize(
     ("policy", "submissions", "read"),
     [
-        ("RunnerPolicy", ["BatchQueue", "InteractiveQueue"], ["judge-inputs", "deleted"]),
-        ("NetworkRunnerPolicy", ["NetworkQueue"], ["deleted"]),
+        ("RunnerPolicy", ["BatchQueue", "InteractiveQueue"], ["judge-inputs", "files", "deleted", "control"]),
+        ("NetworkRunnerPolicy", ["NetworkQueue"], ["files", "deleted", "control"]),
     ],
 )
 def test_runner_may_use_its_queues_write_outputs_and_read_cases_and_nothing_else(
@@ -324,6 +324,7 @@ def test_callers_of_others_run_in_a_network_only_when_asked_and_their_code_never
     callers = {
         "SubmitFunction": runners,
         "JudgeFunction": runners,
+        "ResultFunction": runners,
         "WebhookFunction": receivers,
         "EndpointsFunction": receivers,
     }

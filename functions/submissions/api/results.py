@@ -9,6 +9,7 @@ from functions.messages.verdict import Verdict
 from functions.submissions.api.answers import SHAPE, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.model import Kind, Status
 from functions.submissions.results.views import (
+    Cancelling,
     CompactFinal,
     CompactOpen,
     Deleted,
@@ -42,15 +43,30 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "/api/result/{id}",
         ResultRoutes.delete,
         "deleteResult",
-        "Delete code, input and output at once",
+        "Stop a submission if it runs, and delete its code, input and output",
         {
             200: ("Gone.", (Deleted,)),
             400: BAD,
             404: UNKNOWN,
-            409: ("`conflict`: it is running, or has network and is not finished.", (Error,)),
+            409: ("`conflict`: its run is being stopped. Repeat the request.", (Error,)),
             **KEYED,
         },
         (ID,),
+    ),
+    Route(
+        "POST",
+        "/api/result/{id}/cancel",
+        ResultRoutes.cancel,
+        "cancelRun",
+        "Stop a submission",
+        {
+            200: ("It is finished, perhaps by this request.", (FinalResult, CompactFinal)),
+            202: ("It is being stopped. Poll it for its result.", (Cancelling,)),
+            400: BAD,
+            404: UNKNOWN,
+            **KEYED,
+        },
+        (ID, *SHAPE),
     ),
     Route(
         "GET",

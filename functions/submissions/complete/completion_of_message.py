@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any, Literal
 
 from functions.clock import to_rfc3339
 from functions.errors import MessageInvalidError
 from functions.messages.judged import JudgeCompleted
 from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
-from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion, Kind
+from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion, Kind, Status
 
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.model import Submission
 
+NOT_BEGUN = "the run was cancelled before it began"
 WARNINGS_MAX_BYTES = 16_384
 """Of a compiler. A runner sends no more; an attacked one might."""
 
@@ -48,15 +50,28 @@ def completion_of(judge_runs: JudgeRuns, payloads: Payloads, message: Completed,
 
 def platform_failure(cause: Cause, error_message: str, at_ms: int) -> Completion:
     """Return the final state of a submission that the platform could not run."""
+    return _without_run(Verdict.IE, cause, error_message, at_ms)
+
+
+def cancelled(row: Submission, at_ms: int) -> Completion:
+    """Return the final state of a cancelled submission whose runner, if it has one, has not sent its end."""
+    if row.status is Status.PENDING:
+        return _without_run(Verdict.IE, Cause.CANCELLED_BEFORE_START, NOT_BEGUN, at_ms)
+    return _without_run(Verdict.SIG, Cause.CANCELLED, "the run was cancelled", at_ms, int(signal.SIGKILL))
+
+
+def _without_run(
+    verdict: Verdict, cause: Cause, error_message: str, at_ms: int, signal_number: int | None = None
+) -> Completion:
     return Completion(
         completed_at=to_rfc3339(at_ms),
         result={
-            "verdict": Verdict.IE.value,
+            "verdict": verdict.value,
             "cause": cause.value,
             "actor": Actor.JUDGE.value,
             "phase": Phase.RUN.value,
             "exit_code": None,
-            "signal": None,
+            "signal": signal_number,
             "error_message": error_message,
         },
         integrity=Integrity.WRITE_ERROR.value,

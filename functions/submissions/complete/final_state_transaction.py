@@ -17,7 +17,7 @@ from functions.clock import Clock, now_ms
 from functions.errors import UnavailableError
 from functions.failpoint import reach
 from functions.projects.network.byte_quota import network_bytes
-from functions.submissions.complete.completion_of_message import completion_of, platform_failure
+from functions.submissions.complete.completion_of_message import cancelled, completion_of, platform_failure
 from functions.submissions.model import Claim, Completion, Submission
 from functions.submissions.rows import with_completion
 from functions.telemetry import warn
@@ -77,13 +77,15 @@ class Completer:
     sleep: Callable[[float], None] = time.sleep
     on_final: OnFinal = do_nothing
 
-    def complete(self, row: Submission, completion: Completion) -> Ended | None:
+    def complete(self, row: Submission, completion: Completion, *, only_pending: bool = False) -> Ended | None:
         """Write the final state of an existing row. None if it is final already, or gone. Then `send` the hints.
 
-        Raises UnavailableError and the errors of the tables. The row is then as before.
+        `only_pending`: None also if a run of it has begun. Raises UnavailableError and the errors of the tables. The
+        row is then as before.
         """
         final = with_completion(row, completion)
-        published = self._write([self.submissions.final_update(final, completion)], row, final)
+        update = self.submissions.final_update(final, completion, only_pending=only_pending)
+        published = self._write([update], row, final)
         return None if published is None else self._end(final, published)
 
     def complete_new(self, row: Submission, completion: Completion, claim: Claim | None) -> Ended:
@@ -118,10 +120,22 @@ class Completer:
         self.send(ended.hints)
         return ended.submission
 
+    def end_cancelled(self, row: Submission) -> None:
+        """End a cancelled submission that nobody has ended. Does nothing if it is final or gone."""
+        ended = self.complete(row, cancelled(row, self.clock()))
+        if ended is not None:
+            self.send(ended.hints)
+
     def end_again(self, row: Submission) -> Ended:
         """Repeat the steps after the write of a final row, because the process that wrote it may have died."""
         self.quotas.release(row.quota_claim)
         return Ended(row, tuple(self.deliveries.pending_hints(row.submission_id)))
+
+    def count_late_bytes(self, final: Submission, message: Completed) -> None:
+        """Count the bytes of a run with network that was ended as not begun. A repeated message counts again."""
+        evidence = None if message.evidence is None else message.evidence.model_dump(mode="json")
+        if used_bytes := network_bytes(evidence):
+            self.quotas.network.count(final.project_id, used_bytes)
 
     def send(self, hints: Sequence[Hint]) -> None:
         """Send the hints of runs that have ended, ten a call. The sweeper sends those that fail."""

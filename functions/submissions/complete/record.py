@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.messages.judged import JudgeCompleted, JudgeProgress
+from functions.messages.verdict import Cause
 from functions.messages.wire import (
     Completed,
     CompletionsMessage,
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from functions.aws.payloads import Payloads
-    from functions.messages.verdict import Cause
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.model import Submission
+    from functions.submissions.runners.control_objects import ControlObjects
     from functions.submissions.runners.runner_store import RunnerStore
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.deliveries.hints import Hint
@@ -36,6 +37,7 @@ class Recorder:
     payloads: Payloads
     runners: RunnerStore
     judge_runs: JudgeRuns
+    control: ControlObjects
 
     def rows_of(self, messages: Iterable[CompletionsMessage]) -> dict[str, Submission]:
         """Read the rows that the completions among these messages need, by submission id."""
@@ -51,9 +53,7 @@ class Recorder:
         if isinstance(message, RunnerHeartbeat):
             self.runners.put_heartbeat(message)
         elif isinstance(message, ExecutionStarted):
-            self.submissions.mark_started(
-                message.submission_id, message.execution_id, message.node_id, message.started_at
-            )
+            self._start(message)
         elif isinstance(message, JudgeProgress):
             self.judge_runs.add_progress(message)
         else:
@@ -68,6 +68,15 @@ class Recorder:
         """Give a submission the verdict IE. None if it is final or gone."""
         return self.completer.fail(submission_id, cause, error_message)
 
+    def _start(self, message: ExecutionStarted) -> None:
+        """Note the start of a run; stop it if its submission was deleted or cancelled before this message."""
+        submission_id, node_id = message.submission_id, message.node_id
+        if self.submissions.mark_started(submission_id, message.execution_id, node_id, message.started_at):
+            return
+        row = self.submissions.get(submission_id)
+        if row is None or row.cancelled_at is not None:
+            self.control.cancel(node_id, submission_id)
+
     def _complete(self, message: Completed, row: Submission | None) -> tuple[Hint, ...]:
         outputs: tuple[str | None, ...] = ()
         if row is not None and not row.is_final:
@@ -79,6 +88,8 @@ class Recorder:
             row = self.submissions.get(message.submission_id)
         if row is None:  # deleted during the run: its late output goes too
             self.payloads.delete_outputs(message.submission_id, (*outputs, *self._objects_of(message)))
+        elif row.network and row.result.get("cause") == Cause.CANCELLED_BEFORE_START:  # it had just begun
+            self.completer.count_late_bytes(row, message)
         elif row.execution_id == message.execution_id:
             return self.completer.end_again(row).hints
         return ()

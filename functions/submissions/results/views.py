@@ -312,6 +312,14 @@ class ResultPage(TypedDict):
     next_cursor: str | None
 
 
+class Cancelling(TypedDict):
+    """The submission is being stopped."""
+
+    id: Uuid
+    status: OpenStatus
+    job_status: OpenStatus
+
+
 class Deleted(TypedDict):
     """Code, input and output are deleted."""
 
@@ -345,6 +353,12 @@ def pending_body(submission: Submission) -> OpenResult:
         "metadata": dict(submission.metadata),
         "expires_at": expires_at(submission),
     }
+
+
+def cancelling_body(submission: Submission) -> Cancelling:
+    """Return the body of 202 after a cancel. It must not have the key `verdict`."""
+    status = open_status(submission)
+    return {"id": submission.submission_id, "status": status, "job_status": status}
 
 
 def accepted_body(submission: Submission, queue_depth: int, warnings: Sequence[str] = ()) -> Accepted:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import ConflictError
 from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
 from functions.submissions.results.list_store import list_position
 from functions.submissions.results.parameters import list_filters, list_kind, result_shape
-from functions.submissions.results.views import deleted_body, summary_body
+from functions.submissions.results.views import cancelling_body, deleted_body, summary_body
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.submissions.deployment import SubmissionDeployment
     from functions.submissions.model import Submission
-
-_NOT_FINISHED = "A run with network is deleted when it is finished: its bytes count at its end."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,18 @@ class ResultRoutes:
         """Answer with the bytes of stderr."""
         return self.deployment.results.raw(self._own(app, id_text), "stderr")
 
+    def cancel(self, app: Resolver, id_text: str) -> Response[str]:
+        """Stop one submission; answer with its result if it is final."""
+        shape = result_shape(app.current_event.query_string_parameters)
+        row = self.deployment.cancellation.cancel(self._own(app, id_text))
+        if row.is_final:
+            return self.deployment.results.show(row, app.prefix, shape)
+        return answer(cancelling_body(row), 202)
+
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Delete one submission with all its data."""
-        row = self._own(app, id_text)
-        if row.network and not row.is_final:  # a runner may have it, and without its row nobody would count its bytes
-            raise ConflictError(_NOT_FINISHED)
-        self.deployment.deletion.delete(row)
+        """Stop one submission, and delete it with all its data."""
+        deployment, row = self.deployment, self._own(app, id_text)
+        deployment.cancellation.delete(row, deployment.deletion, deployment.long_poll.within(app.secs_left))
         return answer(deleted_body(row))
 
     def page(self, app: Resolver) -> Response[str]:

@@ -6,16 +6,14 @@ If a step fails, the same execution goes to the queue. The first recorded result
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.aws.secrets import secret
 from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Kind
-from functions.submissions.run.runner_client import NEVER_SLOW, RunnerClient, RunnerSlowError
+from functions.submissions.run.runner_client import NEVER_SLOW, RunnerSlowError
 from functions.submissions.run.runner_connections import RunnerUnavailableError
 from functions.telemetry import warn
 
@@ -25,11 +23,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.messages.wire import Completed, Requested
-    from functions.settings import Settings
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.model import Claim, Submission
+    from functions.submissions.run.direct_runners import DirectRunners
     from functions.submissions.run.queues import Queues
-    from functions.submissions.run.runner_client import Call
+    from functions.submissions.run.runner_client import Call, RunnerClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +112,10 @@ class DirectRun:
         warn(self.log, phrase, submission.log_ids, error, problem)
 
 
-def direct_run_of(settings: Settings, completer: Completer, queues: Queues, log: Logger) -> DirectRun | None:
-    """Return the part that runs submissions directly; None if the settings name no runner."""
-    if not settings.runner_url:
+def direct_run_of(
+    runners: DirectRunners, url: str, completer: Completer, queues: Queues, log: Logger
+) -> DirectRun | None:
+    """Return the part that runs submissions directly; None without a runner. `url`: of the completions queue."""
+    if runners.runner is None:
         return None
-    authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
-    token = partial(secret, settings.runner_token_parameter)
-    runner = RunnerClient(settings.runner_url, token, authority)
-    network_url = settings.network_runner_url
-    network_runner = runner if network_url == settings.runner_url else None
-    if network_url and network_runner is None:
-        network_runner = RunnerClient(network_url, token, authority)
-    return DirectRun(runner, network_runner, completer, queues, settings.completions_queue_url, log)
+    return DirectRun(runners.runner, runners.network_runner, completer, queues, url, log)

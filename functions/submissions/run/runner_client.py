@@ -7,6 +7,7 @@ hostile code: its answer is limited in bytes and time, and must name this execut
 from __future__ import annotations
 
 import http.client
+import json
 import math
 import ssl
 import time
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 ANSWER_SECS = 26.0
 """Leaves time to queue the submission within the client's wait of 28 s."""
 MAX_ANSWER_BYTES = 1_048_576
+CANCEL_SECS = 2.0
+"""For the answer about a cancelled run, which comes at once."""
+_MAX_CANCEL_BYTES = 1_024
 NEVER_SLOW = math.inf
 _OK = 200
 _IDS = ("submission_id", "execution_id", "language")
@@ -127,7 +131,7 @@ class RunnerClient:
     """`url`, `authority`: see `RunnerConnections`. `token` is called for each request."""
 
     def __init__(self, url: str, token: Callable[[], str], authority: Callable[[], str] | None = None) -> None:
-        self._path = urlsplit(url).path.rstrip("/") + "/v1/execute"
+        self._path = urlsplit(url).path.rstrip("/") + "/v1"
         self._token = token
         self._connections = RunnerConnections(url, authority)
 
@@ -146,26 +150,58 @@ class RunnerClient:
     ) -> http.client.HTTPConnection:
         """Send on the idle connection, or on a new one. Raises OSError, HTTPException."""
         body = message.serialise().encode()
-        try:
-            headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
-        except SecretUnavailableError:
-            raise RunnerUnavailableError("the token of the runners cannot be read") from None
+        headers = self._headers() | {"Content-Type": "application/json"}
         if correlation_id is not None:
             headers["X-Request-Id"] = correlation_id
         if kept is not None:
             try:
-                kept.request("POST", self._path, body, headers)
+                kept.request("POST", f"{self._path}/execute", body, headers)
             except OSError:
                 kept.close()
             else:
                 return kept
         connection = self._connections.connect()
         try:
-            connection.request("POST", self._path, body, headers)
+            connection.request("POST", f"{self._path}/execute", body, headers)
         except OSError:
             connection.close()
             raise
         return connection
+
+    def cancel(self, submission_id: str) -> bool:
+        """Stop a submission there. False: it does not run there, and will not begin. Raises RunnerUnavailableError."""
+        try:
+            kept = self._connections.take()
+            if kept is not None:
+                try:
+                    return self._cancel_on(kept, submission_id)
+                except ConnectionError:  # the runner closed the idle connection
+                    kept.close()
+            return self._cancel_on(self._connections.connect(), submission_id)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise RunnerUnavailableError(_reason(error)) from None
+
+    def _cancel_on(self, connection: http.client.HTTPConnection, submission_id: str) -> bool:
+        connection.sock.settimeout(CANCEL_SECS)
+        try:
+            connection.request("POST", f"{self._path}/cancel", submission_id.encode(), self._headers())
+            response = connection.getresponse()
+            content = response.read(_MAX_CANCEL_BYTES)
+            response.close()
+        except OSError:
+            connection.close()
+            raise
+        if response.status != _OK:
+            connection.close()
+            raise RunnerUnavailableError(f"the status is {response.status}")
+        self.keep(connection)
+        return bool(json.loads(content) == {"ran": True})
+
+    def _headers(self) -> dict[str, str]:
+        try:
+            return {"Authorization": f"Bearer {self._token()}"}
+        except SecretUnavailableError:
+            raise RunnerUnavailableError("the token of the runners cannot be read") from None
 
     def keep(self, connection: http.client.HTTPConnection) -> None:
         """Keep a connection for reuse after its answer was read."""

@@ -90,7 +90,9 @@ class Sweep:
             return
         self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
-        if row.status is Status.PENDING:
+        if row.cancelled_at is not None:
+            self.completer.end_cancelled(row)
+        elif row.status is Status.PENDING:
             self._handle_pending(row, now, taken_until_ms)
         else:
             self._handle_running(row, now, taken_until_ms)

@@ -7,22 +7,23 @@ from typing import Any
 
 from functions.aws import secrets
 from functions.aws.clients import Clients
-from functions.handlers import submit
+from functions.handlers import judge, result, submit
 from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import TOKEN
 
 PARAMETER = "/rustbox/runner-token"
 
 
-DEPLOYMENT = submit.deployment  # a test may put something else in its place
+DEPLOYMENT: Any = submit.deployment  # a test may put something else in its place
 
 
 def forget_wiring() -> None:
-    """End what submit keeps, as the end of its process would."""
-    direct = DEPLOYMENT().direct_run
-    while direct is not None and direct.runner._connections._kept:
-        direct.runner._connections._kept.pop()[1].close()
-    DEPLOYMENT.cache_clear()
+    """End what the functions keep that call a runner, as the end of their processes would."""
+    for deployment in (DEPLOYMENT, result.deployment, judge.deployment):
+        runner = deployment().direct_runners.runner
+        while runner is not None and runner._connections._kept:
+            runner._connections._kept.pop()[1].close()
+        deployment.cache_clear()
 
 
 def use(aws: Aws, port: int, token: str = TOKEN, *, network_port: int | None = None) -> None:
