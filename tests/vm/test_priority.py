@@ -30,6 +30,8 @@ sys.path.insert(0, sys.argv[1])
 resource.setrlimit(resource.RLIMIT_RTPRIO, (1, 1))
 resource.setrlimit(resource.RLIMIT_NICE, (40, 40))
 from sandbox_runtime.jail import FilterFamily, JailSpec, Limits, SlotConfig, open_slot
+from tests.jail.weakened.patience import be_patient
+be_patient()
 secs = float(sys.argv[3])
 limits = Limits(5 * secs, 20 * secs, 64 << 20, 4, 32, 1 << 20, 4000)
 with open_slot(SlotConfig("priority", 57)) as slot:
