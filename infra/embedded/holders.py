@@ -1,4 +1,7 @@
-"""Processes that hold messages, as `pid:start`: a pid alone may belong to another process by now."""
+"""Processes that hold messages, as `pid:start`: a pid alone may belong to another process by now.
+
+A process that calls for clients of its own names each of them behind a slash: `pid:start/client`.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ def identify_live(pid: int) -> str:
 
 
 def is_alive(identity: str) -> bool:
-    """Tell whether this very process still runs."""
-    pid, _, started = identity.partition(":")
-    return started != "" and identify(int(pid)) == identity
+    """Tell whether this very process still runs. Of a client: the process that calls for it."""
+    process = identity.partition("/")[0]
+    pid, _, started = process.partition(":")
+    return started != "" and identify(int(pid)) == process

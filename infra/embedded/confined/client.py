@@ -43,11 +43,24 @@ def _as_file(body: Any) -> Iterator[BinaryIO | None]:
         yield None
 
 
-class SocketCaller:
-    """Connections are kept and used by one call at a time. Fails with botocore's own errors of connections."""
+def open_connection(folder: SocketFolder, name: str, timeout_secs: int = _TIMEOUT_SECS) -> Connection:
+    """Connect to a socket of a folder. Raises OSError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as opened:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            opened.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", timeout_secs, 0))
+        opened.connect(folder.address(name))
+        return Connection(opened.detach())
 
-    def __init__(self, path: Path) -> None:
+
+class SocketCaller:
+    """Connections are kept and used by one call at a time. Fails with botocore's own errors of connections.
+
+    `timeout_secs`: of an answer; None: as long as botocore waits.
+    """
+
+    def __init__(self, path: Path, timeout_secs: int | None = None) -> None:
         self._path = path
+        self._timeout_secs = timeout_secs
         self._directory = SocketFolder(path.parent)
         self._idle: deque[Connection] = deque()
 
@@ -80,10 +93,6 @@ class SocketCaller:
         with suppress(IndexError):
             return self._idle.pop()
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as opened:
-                for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                    opened.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", _TIMEOUT_SECS, 0))
-                opened.connect(self._directory.address(self._path.name))
-                return Connection(opened.detach())
+            return open_connection(self._directory, self._path.name, self._timeout_secs or _TIMEOUT_SECS)
         except OSError as error:
             raise EndpointConnectionError(endpoint_url=str(self._path), error=error) from error

@@ -42,4 +42,6 @@ def _resource(service: str, params: Params) -> str | None:
             return f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name_of(url)}"
         case "s3", {"Bucket": str(bucket), "Key": str(key)}:
             return f"arn:aws:s3:::{bucket}/{key}"
+        case "dynamodb", {"TableName": str(table)}:
+            return f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{table}"
     return None

@@ -1,8 +1,9 @@
 """`python -m infra.embedded.confined.process SOCKET MODULE ARGUMENT...`: run a module whose AWS calls go to the socket.
 
-The module itself knows nothing of it.
+The module itself knows nothing of it. CONFINED_TIMEOUT_SECS: how long an answer may take.
 """
 
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from infra.embedded.hook import Hook
 def main() -> None:
     """Attach the hook to every session that the module makes, then become the module."""
     path, module = Path(sys.argv.pop(1)), sys.argv.pop(1)
-    Hook(SocketCaller(path)).attach_everywhere()
+    timeout = os.environ.get("CONFINED_TIMEOUT_SECS", "")
+    Hook(SocketCaller(path, int(timeout) if timeout.isdecimal() else None)).attach_everywhere()
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

@@ -20,15 +20,31 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from typing import BinaryIO
 
-_MOST_BYTES: Final = 24 * 1024 * 1024
+MOST_BYTES: Final = 24 * 1024 * 1024
 """Ten messages of 1 MiB together are smaller, and so is an object that is no file."""
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Return the bytes of a message."""
+    return json.dumps(message, separators=(",", ":"), default=_encode).encode()
+
+
+def decode(content: bytes) -> dict[str, Any]:
+    """Return the message of these bytes. Raises ValueError."""
+    try:
+        message = json.loads(content, object_hook=_decode)
+    except (TypeError, RecursionError) as error:  # base64 that is no text, or a value nested too deeply
+        raise ValueError("no message") from error
+    if not isinstance(message, dict):
+        raise ValueError("a message must be an object")  # noqa: TRY004 - as for other wrong messages
+    return message
 
 
 def send(connection: Connection, message: dict[str, Any], file: BinaryIO | None = None) -> None:
     """Send one message, with a file that the receiver may read."""
     if file is not None:
         message = message | {"has_file": True}
-    connection.send_bytes(json.dumps(message, separators=(",", ":"), default=_encode).encode())
+    connection.send_bytes(encode(message))
     if file is not None:
         with closing(socket.socket(fileno=os.dup(connection.fileno()))) as sender:
             socket.send_fds(sender, [b"\0"], [file.fileno()])
@@ -39,12 +55,7 @@ def receive(connection: Connection) -> tuple[dict[str, Any], BinaryIO | None]:
 
     OSError for a message that is too large.
     """
-    try:
-        message = json.loads(connection.recv_bytes(_MOST_BYTES), object_hook=_decode)
-    except (TypeError, RecursionError) as error:  # base64 that is no text, or a value nested too deeply
-        raise ValueError("no message") from error
-    if not isinstance(message, dict):
-        raise ValueError("a message must be an object")  # noqa: TRY004 - as for other wrong messages
+    message = decode(connection.recv_bytes(MOST_BYTES))
     return message, _receive_file(connection) if message.pop("has_file", False) else None
 
 

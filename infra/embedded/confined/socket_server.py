@@ -1,11 +1,13 @@
 """Serves a confined process the calls of its policy on a Unix socket. That process has neither the file nor the keys.
 
-Messages that it receives belong to its process: they return at once when that dies.
+Messages that it receives belong to its process: they return at once when that dies. A process that calls for clients of
+its own names the client in each request. It releases the messages of a client that is gone.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 import threading
@@ -19,6 +21,7 @@ from infra.embedded.confined import protocol
 from infra.embedded.errors import ServiceError
 from infra.embedded.holders import identify
 from infra.embedded.socket_folder import SocketFolder
+from infra.embedded.sqs.receipts import release_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,24 +32,30 @@ if TYPE_CHECKING:
 
 _MOST_CONNECTIONS: Final = 128
 _PAUSE_SECS: Final = 0.1
+_CLIENT: Final = re.compile(r"[0-9a-f]{1,64}")
 _CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
 
 
 class CallSocket:
-    """`path`: of the socket, in a folder that exists. Each connection has a thread and one call at a time."""
+    """`path`: of the socket, in a folder that exists. Each connection has a thread and one call at a time.
 
-    def __init__(self, path: Path, engine: Engine, policy: Policy) -> None:
+    Connections over `most_connections` wait.
+    """
+
+    def __init__(
+        self, path: Path, engine: Engine, policy: Policy, *, most_connections: int = _MOST_CONNECTIONS
+    ) -> None:
         self._path = path
         self._engine = engine
         self._policy = policy
-        self._free = threading.Semaphore(_MOST_CONNECTIONS)
+        self._free = threading.Semaphore(most_connections)
         self._stopping = threading.Event()
         path.unlink(missing_ok=True)
         self._directory = SocketFolder(path.parent)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self._directory.address(path.name))
         os.chmod(path, 0o600)  # noqa: PTH101 - like the other calls on the socket
-        self._listener.listen(_MOST_CONNECTIONS)
+        self._listener.listen(most_connections)
 
     def start(self) -> None:
         """Accept connections from now on."""
@@ -104,7 +113,14 @@ class CallSocket:
         return {"answer": answer}, file
 
     def _call(self, engine: Engine, request: dict[str, Any], content: BinaryIO | None) -> Answer:
+        if "client" in request:
+            client = request["client"]
+            if not isinstance(client, str) or not _CLIENT.fullmatch(client):
+                raise ServiceError("InvalidRequest", "a client has a name of up to 64 hexadecimal digits")
+            engine = replace(engine, holder=f"{engine.holder}/{client}")
         match request:
+            case {"client": _, "release": True} if engine.holder is not None:
+                return {"Released": release_all(engine, engine.holder)}
             case {"service": str(service), "operation": str(operation), "params": dict(params)}:
                 if self._policy.allows(service, operation, params):
                     given = params if content is None else params | {"Body": content}

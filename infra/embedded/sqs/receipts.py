@@ -73,6 +73,19 @@ def release_dead(engine: Engine) -> int:
     return len(released)
 
 
+def release_all(engine: Engine, holder: str) -> int:
+    """Make the messages of a holder visible at once, and return how many."""
+    with engine.store.write() as connection:
+        released = connection.execute(
+            "UPDATE message SET visible_ms = min(visible_ms, ?), holder = NULL "
+            "WHERE receipt IS NOT NULL AND holder = ? RETURNING queue",
+            (engine.clock(), holder),
+        ).fetchall()
+    for (queue,) in set(released):
+        engine.waking.wake(queue)
+    return len(released)
+
+
 def expire_messages(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
     """Remove up to `most` messages that are older than their queue's retention, and return how many."""
     # INDEXED BY: SQLite would read the whole queue, in place of its oldest messages.

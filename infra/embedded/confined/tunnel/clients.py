@@ -1,0 +1,141 @@
+"""The clients that are connected now: their connections, and whether they are still there.
+
+A client is gone when all its connections are closed, when it sends nothing for 30 s, or when its token is revoked.
+"""
+
+from __future__ import annotations
+
+import secrets
+import select
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from infra.embedded.confined.tunnel.connections import end
+from infra.embedded.confined.tunnel.greeting import RefusedError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+SILENT_SECS: Final = 30.0
+"""A worker extends its messages more often, and usually polls once a second."""
+UNCONNECTED_SECS: Final = 2.0
+MOST_CLIENTS: Final = 64
+MOST_CONNECTIONS_EACH: Final = 64
+
+
+class Known(NamedTuple):
+    """A valid token: its name, and what tells it from another one of this name."""
+
+    name: str
+    digest: str
+
+
+@dataclass(eq=False, slots=True)
+class Client:
+    """`known`: its token. `instance`: of its process. `holder`: how the engine calls it.
+
+    `connections`: duplicates of its sockets.
+    """
+
+    known: Known
+    instance: str
+    host: str
+    holder: str = field(default_factory=lambda: secrets.token_hex(16))
+    seen_at: float = field(default_factory=monotonic)
+    connections: set[socket.socket] = field(default_factory=set)
+    has_ended: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its token."""
+        return self.known.name
+
+    def touch(self) -> None:
+        """Note that it is there."""
+        self.seen_at = monotonic()
+
+
+class Clients:
+    """All clients, by name. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Client] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def connected(
+        self, known: Known, instance: str, host: str, duplicate: socket.socket
+    ) -> Iterator[tuple[Client, bool]]:
+        """Count a connection within the block. Yields its client, and whether it is new. Raises RefusedError."""
+        with self._lock:
+            client, is_new = self._find(known, instance, host)
+            client.connections.add(duplicate)
+            client.touch()
+        try:
+            yield client, is_new
+        finally:
+            with self._lock:
+                client.connections.discard(duplicate)
+
+    def _find(self, known: Known, instance: str, host: str) -> tuple[Client, bool]:
+        client = self._clients.get(known.name)
+        if client is None:
+            if len(self._clients) >= MOST_CLIENTS:
+                raise RefusedError("full", f"the server has {MOST_CLIENTS} clients already")
+            self._clients[known.name] = client = Client(known, instance, host)
+            return client, True
+        if client.instance != instance:
+            problem = f"another process uses the token {known.name}, from {client.host}: make one for each"
+            raise RefusedError("busy", problem)
+        if len(client.connections) >= MOST_CONNECTIONS_EACH:
+            raise RefusedError("full", f"this client has {MOST_CONNECTIONS_EACH} connections already")
+        return client, False
+
+    def all(self) -> list[Client]:
+        """Return the clients."""
+        with self._lock:
+            return list(self._clients.values())
+
+    def take_gone(self) -> list[tuple[Client, str]]:
+        """End the clients that are gone. Returns them with the reason."""
+        with self._lock:
+            self._end_closed()
+            now = monotonic()
+            gone = []
+            for client in self._clients.values():
+                silent_secs = now - client.seen_at
+                if silent_secs > SILENT_SECS:
+                    gone.append((client, f"it sent nothing for {SILENT_SECS:.0f} s"))
+                elif not client.connections and silent_secs > UNCONNECTED_SECS:
+                    gone.append((client, "its connections are closed"))
+            for client, _ in gone:
+                self._end(client)
+        return gone
+
+    def end(self, client: Client) -> None:
+        """End a client: its connections close."""
+        with self._lock:
+            self._end(client)
+
+    def _end(self, client: Client) -> None:
+        client.has_ended = True
+        if self._clients.get(client.name) is client:
+            del self._clients[client.name]
+        for duplicate in client.connections:
+            end(duplicate)
+
+    def _end_closed(self) -> None:
+        """Forget connections that the peer has closed: their threads may wait for an answer of the engine."""
+        poller, by_descriptor = select.poll(), {}
+        for client in self._clients.values():
+            for duplicate in client.connections:
+                poller.register(duplicate, select.POLLRDHUP)
+                by_descriptor[duplicate.fileno()] = client, duplicate
+        for descriptor, _ in poller.poll(0):
+            client, duplicate = by_descriptor[descriptor]
+            client.connections.discard(duplicate)
+            end(duplicate)
