@@ -62,6 +62,8 @@ class Settings:
     runner_ca_parameter: str  # certificate authorities of runners; empty: those of the system
     admin_key_parameter: str  # empty: no administrator's key is valid
     allow_runner_http: bool  # `runner_url` may be plain HTTP
+    runner_listener: str  # where one machine takes runners of other hosts; empty: it takes none
+    runner_fingerprint: str  # of its certificate; empty: an authority issued that
     log_group_prefix: str  # start of the names of all log groups
 
     def __init__(self, values: typing.Mapping[str, typing.Any]) -> None:

@@ -14,7 +14,7 @@ from functions.http.openapi.document import Document
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES
 from functions.http.openapi.page import render
 from functions.judging.api import JUDGE_ROUTES
-from functions.operations.api import OPERATION_ROUTES
+from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.submissions.api.health import HEALTH_ROUTES
 from functions.submissions.api.results import RESULT_ROUTES
@@ -59,6 +59,7 @@ def _built() -> dict[str, Any]:
             *PROJECT_ROUTES,
             *KEY_ROUTES,
             *OPERATION_ROUTES,
+            *RUNNER_ROUTES,
         ),
         webhooks=WEBHOOKS,
         event_headers=HEADERS,

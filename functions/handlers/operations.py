@@ -1,13 +1,14 @@
-"""Lambda entry point of /api/admin: trace, redrive and purge, for the administrator's key."""
+"""Lambda entry point of /api/admin: trace, redrive, purge and runners, for the administrator's key."""
 
 import functools
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
 from functions.http.resolver import PerThread, Resolver
-from functions.operations.api import OPERATION_ROUTES
+from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
 from functions.operations.redrive import QUEUE_NAMES
 from functions.operations.routes import OperationRoutes
+from functions.operations.runner_routes import RunnerRoutes
 from functions.settings import load_settings
 from functions.telemetry import logger
 
@@ -23,6 +24,7 @@ preload(
     "projects.registry",
     "submissions.results.delete",
     "submissions.results.list_store",
+    "submissions.runners.runner_store",
     "submissions.store",
     "webhooks.deliveries.list_store",
     "webhooks.deliveries.store",
@@ -32,8 +34,8 @@ preload(
 )
 
 SETTINGS = (
-    *("stage", "admin_key_parameter", "log_group_prefix", "payloads_bucket"),
-    *("projects_table", "submissions_table", "deliveries_table", "checks_table", "quotas_table"),
+    *("stage", "admin_key_parameter", "log_group_prefix", "payloads_bucket", "runner_listener", "runner_fingerprint"),
+    *("runners_table", "projects_table", "submissions_table", "deliveries_table", "checks_table", "quotas_table"),
     *(f"{queue}_{url}" for queue in QUEUE_NAMES for url in ("queue_url", "dead_letters_url")),
 )
 
@@ -48,6 +50,7 @@ def build_resolver() -> Resolver:
     """Return a resolver with the routes."""
     app = Resolver(logger("operations"))
     app.serve(OPERATION_ROUTES, lambda: OperationRoutes(deployment()))
+    app.serve(RUNNER_ROUTES, lambda: RunnerRoutes(deployment()))
     return app
 
 

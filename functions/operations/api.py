@@ -1,14 +1,19 @@
 """The routes of /api/admin. They need the administrator's key."""
 
-from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import BAD, ID, KEYED, NO_ADMIN_KEY, PROJECT_ID, Answer, path
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.operation import BAD, ID, KEYED, NO_ADMIN_KEY, NOT_JSON, PROJECT_ID, Answer, path
 from functions.http.route import Route
 from functions.operations.redrive import QUEUE_NAMES
+from functions.operations.requests import CreateRunnerTokenRequest
 from functions.operations.routes import OperationRoutes
+from functions.operations.runner_routes import RunnerRoutes
+from functions.operations.runner_views import CreatedRunnerTokenBody, RunnerList, RunnerTokenBody, RunnerTokenList
 from functions.operations.views import PurgedBody, RedrivenBody, TraceBody
 
 _ADMIN: dict[int, Answer] = {400: BAD, **KEYED, 401: NO_ADMIN_KEY}
 _QUEUE = path("queue", {"type": "string", "enum": list(QUEUE_NAMES)}, "The queue that the dead letters came from.")
+
+_TOKEN_NAME = path("name", {"type": "string", "maxLength": 63}, "The token's name.")
 
 OPERATION_ROUTES: tuple[Route[OperationRoutes], ...] = (
     Route(
@@ -52,6 +57,59 @@ OPERATION_ROUTES: tuple[Route[OperationRoutes], ...] = (
             **_ADMIN,
         },
         (PROJECT_ID,),
+        security="AdminKey",
+    ),
+)
+RUNNER_ROUTES: tuple[Route[RunnerRoutes], ...] = (
+    Route(
+        "GET",
+        "/api/admin/runners",
+        RunnerRoutes.runners,
+        "listRunners",
+        "The runners of the last 24 h, by name",
+        {200: ("All runners.", (RunnerList,)), **_ADMIN},
+        security="AdminKey",
+    ),
+    Route(
+        "POST",
+        "/api/admin/runner-tokens",
+        RunnerRoutes.create_token,
+        "createRunnerToken",
+        "Create a token with which a runner of another host joins this machine",
+        {
+            200: ("The token. It is shown only here.", (CreatedRunnerTokenBody,)),
+            409: ("`conflict`: this deployment takes no runners by token, or there is one of this name.", (Error,)),
+            413: ("`too_large`: the body is over 1 MiB.", (Error, GatewayError)),
+            415: NOT_JSON,
+            422: ("`invalid`: the name is missing or not allowed.", (InvalidError,)),
+            **_ADMIN,
+        },
+        (),
+        CreateRunnerTokenRequest,
+        examples={"typical": {"value": {"name": "host-b"}}},
+        security="AdminKey",
+    ),
+    Route(
+        "GET",
+        "/api/admin/runner-tokens",
+        RunnerRoutes.tokens,
+        "listRunnerTokens",
+        "All tokens of runners, with the runner that uses each",
+        {200: ("All tokens.", (RunnerTokenList,)), **_ADMIN},
+        security="AdminKey",
+    ),
+    Route(
+        "DELETE",
+        "/api/admin/runner-tokens/{name}",
+        RunnerRoutes.revoke_token,
+        "revokeRunnerToken",
+        "Revoke a token for good: its runner is disconnected within seconds; repeating the call is safe",
+        {
+            200: ("The token as it is now.", (RunnerTokenBody,)),
+            404: ("`not_found`: no token of this name.", (Error,)),
+            **_ADMIN,
+        },
+        (_TOKEN_NAME,),
         security="AdminKey",
     ),
 )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import as_json, confirm, yes_option
-from rustbox_cli.output import plain, show, show_json, show_record, show_table, waiting
+from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table, waiting
 from rustbox_cli.runner_api import stop_intake
 from rustbox_cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rustbox_cli.output import Columns
 
 _QUEUES = ("interactive", "batch", "network", "completions", "deliveries", "checks")
 
@@ -25,6 +30,10 @@ def _call(session: Session, method: str, path: tuple[str, ...]) -> Any:
         return api.call(method, ("admin", *path), key="X-Admin-Key", repeatable=True).body
 
 
+def _of_runner(name: str) -> Callable[[Any], Any]:
+    return lambda token: token["runner"] and token["runner"][name]
+
+
 @click.group()
 def admin() -> None:
     """Operate a stage. Needs the administrator's key.
@@ -35,6 +44,8 @@ def admin() -> None:
       rustbox admin redrive completions
       rustbox admin drain https://10.0.0.5:8443 --token-file runner.token --ca-file ca.crt
       rustbox admin purge PROJECT_ID
+      rustbox admin runners
+      rustbox admin runner-tokens create host-b
     """
 
 
@@ -150,3 +161,81 @@ def drain(session: Session, runner_url: str, token_file: Path, ca_file: Path | N
         show_json({"runner": runner_url, "status": "draining"})
         return
     click.echo("The runner ends its runs and takes no more.")
+
+
+@admin.command("runners")
+@as_json
+@pass_session
+def list_runners(session: Session, as_json: bool) -> None:
+    """List the runners that reported in the last 24 h."""
+    columns = {
+        "NAME": "node_id",
+        "STATE": "state",
+        "SLOTS": "slots",
+        "BUSY": "slots_busy",
+        "VERSION": "version",
+        "REPORTED": "reported_at",
+        "PROBLEM": "problem",
+    }
+    found = _call(session, "GET", ("runners",))["items"]
+    show_list(found, columns, "No runner has reported in the last 24 h.", as_json=as_json)
+
+
+@admin.group("runner-tokens")
+def runner_tokens() -> None:
+    """Let runners of other hosts join a service on one machine: a token for each.
+
+    \b
+    Examples:
+      rustbox admin runner-tokens create host-b
+      rustbox admin runner-tokens list
+      rustbox admin runner-tokens revoke host-b
+    """
+
+
+@runner_tokens.command("create")
+@click.argument("name")
+@as_json
+@pass_session
+def create_runner_token(session: Session, name: str, as_json: bool) -> None:
+    """Create a token for the runner NAME, and show the commands for its host. The token is shown only now."""
+    body = session.call("POST", ("admin", "runner-tokens"), {"name": name}, "X-Admin-Key")
+    if as_json:
+        show_json(body)
+        return
+    host, _, port = body["listener"].rpartition(":")
+    server = f"ADDRESS_OF_THIS_MACHINE:{port}" if host in {"0.0.0.0", "[::]"} else body["listener"]  # noqa: S104
+    pin = f" RUSTBOX_FINGERPRINT={plain(body['fingerprint'])}" if body["fingerprint"] else ""
+    click.echo(plain(body["token"]))  # on one line of its own, however narrow the terminal is
+    click.echo("\nOn the runner's host, put the token into a file that only root reads. Then, in a checkout:")
+    click.echo(f"  sudo make runner RUSTBOX_SERVER={plain(server)}{pin} RUSTBOX_RUNNER_TOKEN_FILE=FILE")
+
+
+@runner_tokens.command("list")
+@as_json
+@pass_session
+def list_runner_tokens(session: Session, as_json: bool) -> None:
+    """List the tokens by name, without the tokens themselves, and the runner that uses each."""
+    columns: Columns = {
+        "NAME": "name",
+        "CREATED": "created_at",
+        "REVOKED": "revoked_at",
+        "RUNNER": _of_runner("state"),
+        "SLOTS": _of_runner("slots"),
+        "VERSION": _of_runner("version"),
+        "REPORTED": _of_runner("reported_at"),
+    }
+    found = _call(session, "GET", ("runner-tokens",))["items"]
+    show_list(found, columns, "There are no tokens.", as_json=as_json)
+
+
+@runner_tokens.command("revoke")
+@click.argument("name")
+@yes_option
+@as_json
+@pass_session
+def revoke_runner_token(session: Session, name: str, yes: bool, as_json: bool) -> None:
+    """Revoke a token permanently. Its runner is disconnected within seconds, and its runs start again elsewhere."""
+    confirm(f"Revoke the token {name} permanently?", yes=yes)
+    body = _call(session, "DELETE", ("runner-tokens", name))
+    show({field: body[field] for field in ("name", "created_at", "revoked_at")}, as_json=as_json)

@@ -47,7 +47,12 @@ class SeenRunner:
     @property
     def is_live(self) -> bool:
         """True if the heartbeat is younger than a minute. A draining runner has no slots and is not live."""
-        return self.age_ms < LIVE_MS and self.heartbeat.slots > 0
+        return self.is_recent and self.heartbeat.slots > 0
+
+    @property
+    def is_recent(self) -> bool:
+        """True if the heartbeat is younger than a minute."""
+        return self.age_ms < LIVE_MS
 
     @property
     def is_unable(self) -> bool:

@@ -145,3 +145,44 @@ def test_a_purge_says_that_submissions_still_run(service: Service, rustbox: Rust
     ended = rustbox("admin", "purge", "dev", "--yes")
     assert ended.exit_code == 75
     assert "2 submissions still run" in ended.stderr
+
+
+# --- runners ------------------------------------------------------------------------------------------------------
+
+PIN = "sha256:" + "ab" * 32
+RUNNER = {"node_id": "host-b", "state": "live", "slots": 4, "slots_busy": 1, "version": "0.1.0"} | dict.fromkeys(
+    ("reported_at", "problem")
+)
+TOKEN = {"name": "host-b", "created_at": "2026-11-30T08:00:00.000Z", "revoked_at": None, "runner": RUNNER}
+
+
+@pytest.mark.parametrize(
+    ("listener", "fingerprint", "command"),
+    [
+        (
+            "10.0.0.5:7443",
+            PIN,
+            f"RUSTBOX_SERVER=10.0.0.5:7443 RUSTBOX_FINGERPRINT={PIN} RUSTBOX_RUNNER_TOKEN_FILE=FILE",
+        ),
+        ("0.0.0.0:7443", None, "RUSTBOX_SERVER=ADDRESS_OF_THIS_MACHINE:7443 RUSTBOX_RUNNER_TOKEN_FILE=FILE"),
+    ],
+)
+def test_a_new_token_is_shown_on_a_line_with_the_command_for_its_host(
+    service: Service, rustbox: Rustbox, listener: str, fingerprint: str | None, command: str
+) -> None:
+    token = f"rbrunner_host-b_{'0' * 64}"
+    service.will(Reply(200, {**TOKEN, "token": token, "listener": listener, "fingerprint": fingerprint}))
+    ended = rustbox("admin", "runner-tokens", "create", "host-b")
+    assert ended.stdout.splitlines()[0] == token
+    assert f"sudo make runner {command}" in ended.stdout
+    assert service.asked[-1].path == "/api/admin/runner-tokens"
+
+
+def test_runners_and_tokens_are_tables(service: Service, rustbox: Rustbox) -> None:
+    service.will(Reply(200, {"items": [TOKEN, {**TOKEN, "name": "unused", "runner": None}]}))
+    listed = rustbox("admin", "runner-tokens", "list").stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["host-b", "unused"]
+    service.will(Reply(200, {"items": [RUNNER]}))
+    assert "host-b" in rustbox("admin", "runners").stdout
+    service.will(Reply(200, {**TOKEN, "revoked_at": "2026-11-30T09:00:00.000Z"}))
+    assert "2026-11-30T09" in rustbox("admin", "runner-tokens", "revoke", "host-b", "--yes").stdout

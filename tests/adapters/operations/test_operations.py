@@ -32,6 +32,9 @@ PATHS = {
     "/api/admin/submissions/{id}": f"/api/admin/submissions/{SUBMISSION_ID}",
     "/api/admin/dead-letters/{queue}/redrive": "/api/admin/dead-letters/batch/redrive",
     "/api/admin/projects/{id}/purge": f"/api/admin/projects/{PROJECT_ID}/purge",
+    "/api/admin/runners": "/api/admin/runners",
+    "/api/admin/runner-tokens": "/api/admin/runner-tokens",
+    "/api/admin/runner-tokens/{name}": "/api/admin/runner-tokens/host-b",
 }
 
 
@@ -40,9 +43,9 @@ PATHS = {
 def test_only_the_administrators_key_is_let_in(
     aws: Aws, project_key: str, admin_key: str, template: str, headers: dict[str, str]
 ) -> None:
-    (method,) = ROUTES[template]
-    answer = call(event(method, PATHS[template], headers=headers))
-    assert (answer.status, answer.json["error"]) == (401, "unauthorized")
+    for method in ROUTES[template]:
+        answer = call(event(method, PATHS[template], headers=headers))
+        assert (answer.status, answer.json["error"]) == (401, "unauthorized")
 
 
 # --- trace ------------------------------------------------------------------------------------------------------------
