@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup up serve admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-hosts test-image
+.PHONY: help preflight setup up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-hosts test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -23,6 +23,10 @@ up: ## The whole service on this machine (PORT=4096), in a container where it mu
 serve: ## The whole service in production on this machine: RUSTBOX_PUBLIC_URL=https://… (docs/one-machine.md)
 	@bash infra/setup/install.sh --run
 	@exec .venv/bin/python -m infra.local serve
+
+runner: ## A runner on another host for `make serve` (RUSTBOX_SERVER=… RUSTBOX_FINGERPRINT=… RUSTBOX_RUNNER_TOKEN_FILE=…)
+	@bash infra/setup/install.sh --run
+	@exec .venv/bin/python -m infra.local runner
 
 admin-key: ## Make a new administrator's key for `make serve`, and show it
 	@.venv/bin/python -m infra.local admin-key

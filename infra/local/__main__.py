@@ -2,6 +2,7 @@
 
 up             the development stage
 serve          one machine in production
+runner         on another host: a runner of a machine in production
 admin-key      make a new administrator's key for `serve`
 backup FILE    write the state of a stack, which may run
 restore FILE   put a backup in place of the state of a stopped stack
@@ -14,7 +15,7 @@ import sys
 from infra.embedded.errors import StoreUnusableError
 from infra.local.errors import StartError
 
-_USAGE = "usage: python -m infra.local up | serve | admin-key | backup FILE | restore FILE | export FILE"
+_USAGE = "usage: python -m infra.local up | serve | runner | admin-key | backup FILE | restore FILE | export FILE"
 
 
 def main(arguments: list[str]) -> int:
@@ -26,6 +27,10 @@ def main(arguments: list[str]) -> int:
                 from infra.local.processes import launcher  # noqa: PLC0415
 
                 return launcher.run(production=command == "serve")
+            case ["runner"]:
+                from infra.local.runners import remote_runner  # noqa: PLC0415
+
+                return remote_runner.run()
             case ["admin-key"]:
                 from infra.local.state import admin_key  # noqa: PLC0415
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.embedded import services
 from infra.embedded.confined.policy import Policy
 from infra.embedded.confined.socket_server import CallSocket
-from infra.embedded.engine import open_engine
+from infra.embedded.confined.tunnel.server import most_engine_connections
+from infra.embedded.engine import ACCOUNT_ID, REGION, open_engine
 from infra.embedded.housekeeping import Housekeeping
 from infra.local.aws.aws_environment import prepare_for_engine
 from infra.local.errors import StartError
@@ -34,7 +35,9 @@ class EmbeddedAws:
         self.engine = open_engine(state_dir / FOLDER, synchronous=synchronous, prepare=prepare)
         self._housekeeping = Housekeeping(self.engine)
         self._socket_path = state_dir / "runner.sock"
-        self._socket: CallSocket | None = None
+        self.remote_socket_path = state_dir / "remote-runners.sock"
+        self.tokens_socket_path = state_dir / "runner-tokens.sock"
+        self._sockets: list[CallSocket] = []
 
     def answer_clients(self) -> None:
         """Answer every AWS client that this process, and those forked from it, make from now on."""
@@ -48,31 +51,42 @@ class EmbeddedAws:
         return ["infra.embedded.confined.process", str(self._socket_path), "sandbox_runtime"]
 
     def start(self) -> None:
-        """Serve the runner, and begin the housekeeping, in one process of the stack."""
+        """Serve the runners, and begin the housekeeping, in one process of the stack."""
         self._housekeeping.start()
-        if self._socket is not None:
-            self._socket.start()
+        for opened in self._sockets:
+            opened.start()
 
     def open_runner_socket(self, template: Template) -> None:
         """Bind the runner's socket under the template's policies of runners. Connections wait until `start`."""
-        try:
-            policy = Policy(runner_statements(template))
-        except ValueError as error:
-            raise StartError(f"{' or '.join(_RUNNER_POLICIES)} of template.yaml: {error}") from error
-        self._socket = CallSocket(self._socket_path, self.engine, policy)
+        self._sockets.append(CallSocket(self._socket_path, self.engine, _runner_policy(template)))
+
+    def open_remote_sockets(self, template: Template) -> None:
+        """Bind the sockets of the process that serves runners of other hosts: for their calls, and for their tokens."""
+        policy, most = _runner_policy(template), most_engine_connections()
+        self._sockets.append(CallSocket(self.remote_socket_path, self.engine, policy, most_connections=most))
+        table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{template.values['RunnersTable']['Ref']}"
+        reading = Policy([{"Effect": "Allow", "Action": ["dynamodb:GetItem"], "Resource": [table]}])
+        self._sockets.append(CallSocket(self.tokens_socket_path, self.engine, reading))
 
     def stop(self) -> None:
-        """Stop serving the runner, and stop the housekeeping.
+        """Stop serving the runners, and stop the housekeeping.
 
         The file stays open: handlers may still write until the process ends.
         """
-        if self._socket is not None:
-            self._socket.stop()
+        for opened in self._sockets:
+            opened.stop()
         self._housekeeping.stop()
 
     def close(self) -> None:
         """Put the log into the file, as the last process that uses the folder."""
         self.engine.close()
+
+
+def _runner_policy(template: Template) -> Policy:
+    try:
+        return Policy(runner_statements(template))
+    except ValueError as error:
+        raise StartError(f"{' or '.join(_RUNNER_POLICIES)} of template.yaml: {error}") from error
 
 
 def runner_statements(template: Template) -> list[dict[str, Any]]:

@@ -3,4 +3,5 @@
 1. `launcher` starts everything. `preparation` is quick and has what the runner needs, `loading` is the slow part.
 2. `child_processes` forks the processes, replaces those that die, and stops them.
 3. `runner_process`, `functions_process` and `background_process` are the processes. `metrics_server` runs in the last.
+   `runner_listener_process` is one more, if runners of other hosts may join.
 """

@@ -32,6 +32,7 @@ def run(*, production: bool) -> int:
 def _run(prepared: Prepared, listener: socket.socket) -> int:
     runner = runner_process.make_child(prepared)
     runner.start()
+    remote = _remote(prepared)
     from infra.local.processes import (  # noqa: PLC0415
         background_process,
         functions_process,
@@ -53,6 +54,20 @@ def _run(prepared: Prepared, listener: socket.socket) -> int:
         listener.close()
         os.close(prepared.log_writer)
 
-    code = ChildProcesses(functions, [runner, background], release, prepared.console).run()
+    code = ChildProcesses(functions, [runner, *remote, background], release, prepared.console).run()
     prepared.embedded.close()
     return code
+
+
+def _remote(prepared: Prepared) -> list[Child]:
+    """Listen for runners of other hosts, if the settings say so."""
+    chosen = prepared.runner_listener
+    if chosen is None:
+        return []
+    from infra.local.processes import runner_listener_process  # noqa: PLC0415 - few stacks have it
+
+    remote = runner_listener_process.make_child(prepared, chosen, chosen.listen())
+    where = chosen.template_parameters["RunnerListener"]
+    pin = f", certificate {chosen.fingerprint}" if chosen.fingerprint else ""
+    prepared.console.line("stack", f"runners of other hosts join at {where}{pin}")
+    return [remote]

@@ -11,12 +11,14 @@ from infra.local.aws.embedded_aws import EmbeddedAws, set_aside_old_state
 from infra.local.declarations.stack import refuse_unknown_types
 from infra.local.declarations.translation import translate
 from infra.local.direct_path import LocalDirectPath, choose
+from infra.local.runners import listener
 from infra.local.settings import ROOT, LocalSettings
 from infra.local.start_checks import check_stage, check_toolchains
 
 if TYPE_CHECKING:
     from infra.local.console import Console
     from infra.local.declarations.template import Template
+    from infra.local.runners.listener import RunnerListener
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Prepared:
     template: Template
     embedded: EmbeddedAws
     direct: LocalDirectPath | None
+    runner_listener: RunnerListener | None
     log_reader: int
     log_writer: int
     began_ms: int
@@ -48,15 +51,20 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
     Raises StartError, StoreUnusableError.
     """
     direct = choose(settings.parameters)
-    parameters = settings.parameters if direct is None else settings.parameters | direct.template_parameters
+    runner_listener = listener.choose(os.environ, settings.state_dir) if settings.production else None
+    parameters = settings.parameters
+    for part in (direct, runner_listener):
+        parameters = parameters if part is None else parameters | part.template_parameters
     template = translate(ROOT / "template.yaml", parameters)
     refuse_unknown_types(template)
     check_stage(template.parameters)
     check_toolchains(template.parameters["OfferedLanguages"])
     embedded = _start_aws(settings, console)
     embedded.open_runner_socket(template)
+    if runner_listener is not None:
+        embedded.open_remote_sockets(template)
     began_ms = time.time_ns() // 1_000_000
-    return Prepared(settings, console, template, embedded, direct, *os.pipe(), began_ms)
+    return Prepared(settings, console, template, embedded, direct, runner_listener, *os.pipe(), began_ms)
 
 
 def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from infra.local.declarations.template import Template
     from infra.local.direct_path import LocalDirectPath
     from infra.local.processes.preparation import Prepared
     from infra.local.settings import LocalSettings
@@ -103,33 +104,41 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
     """Return the runner's whole environment. Visibility and receives are those of the template's queues."""
-    values = prepared.template.values
-    queue: dict[str, Any] = prepared.template.resolve(prepared.template.resources["InteractiveQueue"]["Properties"])
+    shared = work_variables(prepared.template)
     return {
         # A drain as long as the visibility would give running submissions to a second runner.
-        "DRAIN_SECS": str(min(_DRAIN_SECS, int(queue["VisibilityTimeout"]) - 1)),
+        "DRAIN_SECS": str(min(_DRAIN_SECS, int(shared["VISIBILITY_SECS"]) - 1)),
         "RECEIVE_WAIT_SECS": "1",  # a stop waits for the long poll; here a poll costs nothing
         "FILES_DIR": str(liveness_file.parent),  # /tmp may be memory
         **passed_on(os.environ),
+        **shared,
+        "NODE_ID": NODE_ID,
+        "TRIALS_DIR": str(liveness_file.parent),
+        "LIVENESS_FILE": str(liveness_file),
+        "TOOLCHAINS_DIR": TOOLCHAINS_DIR,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        **(prepared.direct.runner_variables if prepared.direct else {}),
+        **host_variables(prepared.settings, prepared.direct),
+    }
+
+
+def work_variables(template: Template) -> dict[str, str]:
+    """Return the variables by which every runner of this stack, here or on another host, finds its work."""
+    values = template.values
+    queue: dict[str, Any] = template.resolve(template.resources["InteractiveQueue"]["Properties"])
+    return {
         "INTERACTIVE_QUEUE_URL": values["InteractiveQueue"]["Ref"],
         "BATCH_QUEUE_URL": values["BatchQueue"]["Ref"],
         "NETWORK_QUEUE_URL": values["NetworkQueue"]["Ref"],
         "COMPLETIONS_QUEUE_URL": values["CompletionsQueue"]["Ref"],
         "VISIBILITY_SECS": str(queue["VisibilityTimeout"]),
         "MAX_RECEIVES": str(queue["RedrivePolicy"]["maxReceiveCount"]),
-        "LANGUAGES": prepared.template.parameters["OfferedLanguages"],
+        "LANGUAGES": template.parameters["OfferedLanguages"],
         "PAYLOADS_BUCKET": values["PayloadsBucket"]["Ref"],
-        "NODE_ID": NODE_ID,
-        "TRIALS_DIR": str(liveness_file.parent),
-        "LIVENESS_FILE": str(liveness_file),
-        "TOOLCHAINS_DIR": TOOLCHAINS_DIR,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
-        **(prepared.direct.runner_variables if prepared.direct else {}),
-        **host_variables(prepared.settings, prepared.direct),
     }
 
 
