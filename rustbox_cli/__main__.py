@@ -16,7 +16,7 @@ from rustbox_cli.commands.events import events, trigger
 from rustbox_cli.commands.judge import judge
 from rustbox_cli.commands.listen import listen
 from rustbox_cli.commands.operations import admin
-from rustbox_cli.commands.programs import delete, result, results, run, submit
+from rustbox_cli.commands.programs import cancel, delete, result, results, run, submit
 from rustbox_cli.commands.service import health, languages
 from rustbox_cli.commands.webhooks import webhooks
 from rustbox_cli.errors import EXIT_CODES, ExitCode
@@ -65,7 +65,7 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
     ctx.obj = Session(url, api_key, admin_key, allow_http)
 
 
-_ABOUT_RUNS = (run, judge, submit, result, results, delete, languages, health)
+_ABOUT_RUNS = (run, judge, submit, result, results, cancel, delete, languages, health)
 for command in (*_ABOUT_RUNS, projects, keys, webhooks, deliveries, events, listen, trigger, checks, admin):
     cli.add_command(command)
 for command in (*check_states.COMMANDS, *check_calls.COMMANDS, *check_pages.COMMANDS):

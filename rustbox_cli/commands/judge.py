@@ -89,7 +89,7 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
-    """Judge and poll. An interrupt leaves the judge run to the service."""
+    """Judge and poll. An interrupt cancels the judge run."""
     total = len(body["cases"])
     accepted = api.call("POST", ("judge",), query={"wait": "false"}, body=body, idempotency_key=str(uuid.uuid4())).body
     path, after = ("judge", accepted["id"]), 0
@@ -103,7 +103,8 @@ def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
                 after = max([after, *(case["index"] + 1 for case in found["results"])])
                 tell(found["finished"])
         except KeyboardInterrupt:
-            hint = f"The judge run goes on. GET /api/judge/{accepted['id']} has its result."
+            api.call("POST", ("judge", accepted["id"], "cancel"))
+            hint = f"The judge run was stopped. GET /api/judge/{accepted['id']} has its finished cases."
             raise CommandError("Interrupted.", ExitCode.INTERRUPTED, hint) from None
 
 

@@ -188,6 +188,21 @@ def results(session: Session, /, most: int | None, as_json: bool, **filters: str
 
 @click.command()
 @click.argument("submission_id", metavar="ID")
+@as_json
+@pass_session
+def cancel(session: Session, submission_id: str, as_json: bool) -> None:
+    """Stop a submission. Its output so far is kept.
+
+    \b
+    Examples:
+      rustbox cancel 7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11
+    """
+    answered = session.call("POST", ("result", submission_id, "cancel"))
+    show_json(answered) if as_json else click.echo(f"{plain(answered['id'])} {plain(answered['status'])}")
+
+
+@click.command()
+@click.argument("submission_id", metavar="ID")
 @yes_option
 @as_json
 @pass_session
@@ -204,17 +219,25 @@ def delete(session: Session, submission_id: str, yes: bool, as_json: bool) -> No
 
 
 def _finish(api: Api, options: dict[str, Any]) -> Result:
-    """Submit and wait. An interrupt prints the command that shows the result later."""
+    """Submit and wait. An interrupt cancels the run."""
+    body, key = _body(options), options["idempotency_key"] or str(uuid.uuid4())
     with waiting("running"):
-        answered = _submit(api, options, wait=True)
         try:
+            answered = _send(api, body, key, wait=True)
             return answered if is_final(answered) else wait_until_final(api, answered["id"])
         except KeyboardInterrupt:
-            hint = f"The run goes on: rustbox result {answered['id']} --watch"
-            raise CommandError("Interrupted.", ExitCode.INTERRUPTED, hint) from None
+            raise _cancelled(api, body, key) from None
 
 
-def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
+def _cancelled(api: Api, body: dict[str, Any], key: str) -> CommandError:
+    """Cancel a run whose id may not be known yet: a repeat with its key is answered with it."""
+    submission_id = _send(api, body, key, wait=False)["id"]
+    api.call("POST", ("result", submission_id, "cancel"))
+    hint = f"The run was stopped. Its output so far: rustbox result {submission_id}"
+    return CommandError("Interrupted.", ExitCode.INTERRUPTED, hint)
+
+
+def _body(options: dict[str, Any]) -> dict[str, Any]:
     source: BinaryIO = options["file"]
     if options["stdin_file"] is source:
         raise click.UsageError("Standard input cannot be both the program and its input.")
@@ -228,15 +251,16 @@ def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
         "limits": {name: limit_value(name, text) for name, text in options["limits"]} or None,
         "metadata": dict(options["metadata"]) or None,
     }
-    return dict(
-        api.call(
-            "POST",
-            ("submit",),
-            query={"wait": "true"} if wait else None,
-            body={name: value for name, value in body.items() if value is not None},
-            idempotency_key=options["idempotency_key"] or str(uuid.uuid4()),
-        ).body
-    )
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
+    return _send(api, _body(options), options["idempotency_key"] or str(uuid.uuid4()), wait=wait)
+
+
+def _send(api: Api, body: dict[str, Any], key: str, *, wait: bool) -> Result:
+    query = {"wait": "true"} if wait else None
+    return dict(api.call("POST", ("submit",), query=query, body=body, idempotency_key=key).body)
 
 
 def _save(api: Api, result: Result, folder: Path | None) -> None:

@@ -9,6 +9,7 @@ import { Snippets } from "./snippets.js";
 import { duration } from "./words.js";
 
 const DRAFT = "rustbox.draft";
+const TITLES = { running: "Running", stopping: "Stopping" };
 const FIRST_WAIT_SECS = 20;
 const POLL_WAIT_SECS = 10;
 const LIMITS = [
@@ -112,7 +113,8 @@ export default class Run extends Component {
         body.result ? { body } : { error: new ApiError(0, "", `Run ${body.id} takes long. Find it under Runs.`) },
       );
     } catch (error) {
-      if (error.name !== "AbortError") this.setState({ error });
+      if (error.name === "AbortError") return; // `cancel` shows the end
+      this.setState({ error });
     }
     this.stopWaiting();
     this.setState({ started: null });
@@ -120,13 +122,8 @@ export default class Run extends Component {
 
   /** Submit, and poll until the run is final. The idempotency key makes a repeat after a lost answer safe. */
   async result(signal) {
-    const options = {
-      body: this.request(),
-      query: { wait: FIRST_WAIT_SECS },
-      signal,
-      headers: { "idempotency-key": newId() },
-    };
-    const { body, headers } = await call("POST", "api/submit", options);
+    this.sent = { body: this.request(), headers: { "idempotency-key": newId() } };
+    const { body, headers } = await call("POST", "api/submit", { ...this.sent, query: { wait: FIRST_WAIT_SECS }, signal });
     this.setState({ left: headers.get("ratelimit-remaining") });
     if (body.result) return body;
     const ask = () => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }, signal);
@@ -136,7 +133,18 @@ export default class Run extends Component {
     });
   }
 
-  cancel = () => {
+  /** Stop the program. A repeat with its idempotency key gives its id, also while the first request waits. */
+  cancel = async () => {
+    this.stop?.abort();
+    this.setState({ status: "stopping" });
+    try {
+      const { body } = await call("POST", "api/submit", this.sent);
+      await call("POST", `api/result/${body.id}/cancel`);
+      const final = await poll(() => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }), (answer) => answer.result !== null, {});
+      this.setState({ body: final });
+    } catch (error) {
+      this.setState({ error });
+    }
     this.stopWaiting();
     this.setState({ started: null });
   };
@@ -179,9 +187,9 @@ export default class Run extends Component {
     const { body, error, started, waited, left, status } = this.state;
     if (started) {
       return html`<div class="hero verdict-open" role="status"><span class="code" aria-hidden="true">···</span>
-        <div><h2>${status === "running" ? "Running" : "Waiting for the result"}</h2>
+        <div><h2>${TITLES[status] ?? "Waiting for the result"}</h2>
           <p aria-hidden="true">${duration(Math.max(waited, 1))}</p></div></div>
-        <button onClick=${this.cancel}>Stop waiting</button>`;
+        <button onClick=${this.cancel} disabled=${status === "stopping"}>Stop</button>`;
     }
     if (error) return html`<${Problem} error=${error} again=${this.run} />`;
     if (!body) {

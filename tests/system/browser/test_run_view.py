@@ -85,6 +85,36 @@ def test_the_keyboard_alone_runs_a_program(console: Console) -> None:
     assert page.locator(".hero").get_attribute("role") == "status"
 
 
+def test_stop_stops_the_program_and_shows_its_output_so_far(console: Console) -> None:
+    page = console.open("run")
+    page.locator("#code").fill("import time\nprint('so far', flush=True)\ntime.sleep(20)")
+    page.keyboard.press("Control+Enter")
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_visible()
+    page.wait_for_timeout(1500)  # until the program has printed
+    stop.click()
+    expect(page.locator(".hero")).to_contain_text("Cancelled")
+    expect(page.get_by_role("region", name="Standard output")).to_have_text("so far\n")
+    assert console.accessibility_problems() == []
+
+
+def test_tab_indents_in_the_editor_and_leaves_it_after_escape(console: Console) -> None:
+    page = console.open("run")
+    code = page.locator("#code")
+    code.fill("")
+    code.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.type("x")
+    assert code.input_value() == "    x"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(code).not_to_be_focused()
+    assert code.input_value() == "    x"
+    code.focus()
+    page.keyboard.press("Shift+Tab")
+    expect(code).not_to_be_focused()
+
+
 @pytest.mark.parametrize(
     ("code", "language", "title"),
     [

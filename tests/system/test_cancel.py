@@ -1,0 +1,115 @@
+"""Runs are cancelled at random moments while others run: each is final once, dead soon, and nothing of it is left."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+from tests.system.local_stack import API_KEY, ROOT, LocalStack, wait_until
+from tests.system.webhook_inbox import Inbox
+
+FORKS = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("so far", flush=True)
+for _ in range(2):
+    if os.fork() == 0: os.setsid()
+time.sleep(60)
+"""
+CALM_SECS = 60
+CANCELS = 40
+CLIENTS = 4
+READY = 6
+"""Processes of pre-warmed runs in three slots. A run that was left has three processes."""
+
+
+def descendants(pid: int) -> int:
+    """Count the processes below one, all of whose children are known to the kernel by their parent."""
+    found = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += 1 + descendants(int(child))
+    return found
+
+
+def cancel_many(local: LocalStack, count: int, *, webhook_url: str | None = None) -> tuple[Counter[str], list[float]]:
+    """Cancel runs at random moments; return how often each cause came, and after how many ms a stopped run was dead."""
+    moments = random.Random(36)  # noqa: S311 - moments of a test
+    hook = {} if webhook_url is None else {"webhook_url": webhook_url, "webhook_secret": "a secret of a test"}
+
+    def cancel_one(secs: float) -> tuple[str, float | None]:
+        with local.client() as client:
+            body = {"language": "python", "code": FORKS, **hook}
+            submission_id = client.post("/api/submit", json=body).json()["id"]
+            time.sleep(secs)
+            asked_at = time.time()
+            answers = [client.post(f"/api/result/{submission_id}/cancel") for _ in range(2)]
+            assert all(answer.status_code in {200, 202} for answer in answers), [answer.text for answer in answers]
+            while True:
+                result = client.get(f"/api/result/{submission_id}?wait=20").json()
+                if result["result"] is not None:
+                    break
+            assert client.post(f"/api/result/{submission_id}/cancel").json() == result
+            cause = result["result"]["cause"]
+            if cause != "cancelled":
+                return cause, None
+            dead_at = datetime.fromisoformat(result["timestamps"]["completed_at"]).timestamp()
+            return cause, (dead_at - asked_at) * 1000
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        ends = list(
+            clients.map(cancel_one, [moments.choice([0.0, 0.05, 0.3, 0.6]) * moments.random() for _ in range(count)])
+        )
+    return Counter(cause for cause, _ in ends), [ms for _, ms in ends if ms is not None]
+
+
+def test_cancelled_runs_end_once_and_leave_nothing(own_stack: Callable[..., LocalStack], inbox: Inbox) -> None:
+    local = own_stack()
+    local.start()
+    before = descendants(local.runner_pid())
+    causes, dead_ms = cancel_many(local, CANCELS, webhook_url=inbox.url)
+    assert causes.total() == CANCELS
+    assert causes.keys() <= {"cancelled", "cancelled_before_start"}
+    assert dead_ms
+    wait_until(lambda: len(inbox.ids()) == CANCELS, CALM_SECS, "one event for each", local.log)
+    wait_until(
+        lambda: descendants(local.runner_pid()) <= before + READY, CALM_SECS, "no process of a run is left", local.log
+    )
+    with local.client() as client:
+        answer = client.post("/api/submit?wait=20", json={"language": "python", "code": "print(42)"}).json()
+    assert answer["stdout"] == "42\n"
+
+
+def test_an_interrupt_of_the_command_line_stops_the_program(stack: LocalStack, tmp_path: Path) -> None:
+    program = tmp_path / "long.py"
+    program.write_text("import time\nprint('so far', flush=True)\ntime.sleep(20)\n")
+    variables = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "RUSTBOX_URL": stack.url,
+        "RUSTBOX_API_KEY": API_KEY,
+    }
+    command = [sys.executable, "-m", "rustbox_cli", "run", str(program)]
+    with (
+        subprocess.Popen(command, env=variables, cwd=tmp_path, stderr=subprocess.PIPE) as rustbox,
+        stack.client() as client,
+    ):
+
+        def is_running() -> bool:
+            (newest,) = client.get("/api/results?limit=1").json()["items"] or [{"status": None}]
+            return bool(newest["status"] in {"pending", "running"})
+
+        wait_until(is_running, CALM_SECS, "the run has begun", stack.log)
+        rustbox.send_signal(signal.SIGINT)
+        _, errors = rustbox.communicate(timeout=CALM_SECS)
+        assert rustbox.returncode == 130, errors
+        submission_id = errors.decode().rpartition("rustbox result ")[2].split()[0]
+        result = client.get(f"/api/result/{submission_id}?wait=20").json()
+    assert result["result"]["cause"] in {"cancelled", "cancelled_before_start"}
