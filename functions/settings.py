@@ -61,6 +61,7 @@ class Settings:
     runner_token_parameter: str  # name of an SSM parameter, as the next two
     runner_ca_parameter: str  # certificate authorities of runners; empty: those of the system
     admin_key_parameter: str  # empty: no administrator's key is valid
+    serves_files: bool  # one machine: links to files lead to this service, not to the bucket
     allow_runner_http: bool  # `runner_url` may be plain HTTP
     runner_listener: str  # where one machine takes runners of other hosts; empty: it takes none
     runner_fingerprint: str  # of its certificate; empty: an authority issued that

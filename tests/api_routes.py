@@ -15,9 +15,16 @@ ROUTES: dict[str, tuple[str, ...]] = {
 }
 
 
+_WITH_SLASHES = {path.replace("{path}", "{path+}"): path for path in ROUTES if path.endswith("/{path}")}
+"""A variable of this name takes slashes; OpenAPI has no word for that."""
+
+
 def template_of(path: str) -> str | None:
     """Return the path of the document that matches, for any method."""
-    return find_route(path, ROUTES)
+    found = find_route(path, ROUTES)
+    if found is None and (longer := find_route(path, _WITH_SLASHES)) is not None:
+        return _WITH_SLASHES[longer]
+    return found
 
 
 def function_of(template: dict[str, Any], method: str, path: str) -> str:

@@ -13,6 +13,7 @@ from infra.local.console import Console
 from infra.local.declarations.stack import Function, Route
 from infra.local.http.gateway import Gateway
 from infra.local.http.key_owners import KeyOwners
+from infra.local.http.stored_content import StoredContent
 from infra.local.invoker import Invoker, LambdaContext
 from infra.local.metrics import Counters, duration_name, request_name
 from infra.local.processes.functions_process import Server, http_config
@@ -44,12 +45,24 @@ def is_administrator(admin_key: str) -> bool:
     return admin_key == "admin"
 
 
+def front(handler: Handler, bucket: str, *routes: tuple[str, str]) -> Gateway:
+    """The gateway of one machine with these routes, which store and send objects of a bucket."""
+    return _gateway(handler, 1000, None, [Route(*route, "F") for route in routes], bucket)
+
+
 def gateway(handler: Handler, most_requests: int = 1000, out: io.StringIO | None = None) -> Gateway:
+    return _gateway(handler, most_requests, out, ROUTES, "bucket")
+
+
+def _gateway(
+    handler: Handler, most_requests: int, out: io.StringIO | None, routes: list[Route], bucket: str
+) -> Gateway:
     names = [request_name(name, status) for name in ("", "F") for status in (200, 300, 400, 500)]
     counters = Counters([*names, duration_name(""), duration_name("F")], 1)
     invoker = Invoker({"F": Function("F", "m.handler", 3600, 128, {})}, {"F": handler})
     console = Console(io.StringIO() if out is None else out)
-    return Gateway(ROUTES, invoker, console, counters, KeyOwners(project_of, is_administrator), most_requests)
+    content = StoredContent(bucket)
+    return Gateway(routes, invoker, console, counters, KeyOwners(project_of, is_administrator), most_requests, content)
 
 
 @contextmanager

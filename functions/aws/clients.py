@@ -54,14 +54,19 @@ class Clients:
         return typing.cast("S3Client", _shared("s3"))
 
     @staticmethod
+    def s3_signing() -> S3Client:
+        """Return a client that only signs URLs, with version 4: older ones cannot sign a checksum."""
+        return typing.cast("S3Client", _shared("s3", "s3v4"))
+
+    @staticmethod
     def ssm() -> Any:
         """Return the client of the parameters with secrets. We have no types for it."""
         return _shared("ssm")
 
 
-def _shared(service: str) -> Any:
+def _shared(service: str, signature: str | None = None) -> Any:
     with _CREATING:
-        return _client(service)
+        return _client(service, signature)
 
 
 @functools.cache
@@ -72,13 +77,14 @@ def _session() -> Session:
 
 
 @functools.cache
-def _client(service: str) -> Any:
+def _client(service: str, signature: str | None = None) -> Any:
     from botocore.config import Config  # noqa: PLC0415 - same
 
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_SECS,
         read_timeout=READ_TIMEOUT_SECS,
         retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        signature_version=signature,
         user_agent="rustbox",  # botocore builds its own for each call: an eighth of the call's CPU time
         parameter_validation=False,  # a twelfth of a call's CPU time; the types are checked by mypy, the rest by AWS
         max_pool_connections=64,  # the local stack runs handlers on many threads of one process

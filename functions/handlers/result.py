@@ -29,6 +29,7 @@ preload(
     "submissions.complete.end_report",
     "submissions.complete.final_state_transaction",
     "submissions.complete.run_webhooks",
+    "submissions.results.artifacts",
     "submissions.results.delete",
     "submissions.results.list_store",
     "submissions.results.results",
@@ -47,7 +48,7 @@ preload(
 SETTINGS = (
     *("projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url", "offered_languages", "longest_wait_secs"),
-    *("deliveries_queue_url", "checks_queue_url", "public_base_url"),
+    *("deliveries_queue_url", "checks_queue_url", "public_base_url", "serves_files"),
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
 )
 

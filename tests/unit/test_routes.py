@@ -31,7 +31,7 @@ def served(function: str) -> set[str]:
     handler = TEMPLATE["Resources"][function]["Properties"]["Handler"]
     resolver = importlib.import_module(handler.removesuffix(".handler")).build_resolver()
     routes = [*resolver._static_routes, *resolver._dynamic_routes]
-    return {f"{route.method} {re.sub(r'<\w+>', '{}', route.path)}" for route in routes}
+    return {f"{route.method} {re.sub(r'<\w+\+?>', '{}', route.path)}" for route in routes}
 
 
 def documented(function: str) -> set[str]:

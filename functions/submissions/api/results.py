@@ -1,7 +1,7 @@
 """The routes of results: read, list and delete submissions."""
 
 from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, query
+from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS
 from functions.http.route import Route
 from functions.messages.languages import Language
@@ -9,6 +9,7 @@ from functions.messages.verdict import Verdict
 from functions.submissions.api.answers import SHAPE, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.model import Kind, Status
 from functions.submissions.results.views import (
+    ArtifactLink,
     Cancelling,
     CompactFinal,
     CompactOpen,
@@ -100,5 +101,23 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "The raw bytes of stderr",
         _RAW,
         (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/result/{id}/artifacts/{path+}",
+        ResultRoutes.artifact,
+        "getArtifact",
+        "A file that the program left",
+        {
+            200: (
+                "On AWS, a link to the bucket that works for five minutes. On one machine the bytes, as a download.",
+                (ArtifactLink, "application/octet-stream"),
+            ),
+            400: BAD,
+            404: ("`not_found`: the project has no such submission, or the run left no such artifact.", (Error,)),
+            409: ("`conflict`: the run is not finished.", (Error,)),
+            **KEYED,
+        },
+        (ID, path("path", {"type": "string"}, "As in the result. Slashes may stand as they are.")),
     ),
 )

@@ -9,6 +9,7 @@ from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
+from functions.submissions.results.artifacts import artifact_answer
 from functions.submissions.results.list_store import list_position
 from functions.submissions.results.parameters import list_filters, list_kind, result_shape
 from functions.submissions.results.views import cancelling_body, deleted_body, summary_body
@@ -52,6 +53,11 @@ class ResultRoutes:
         if row.is_final:
             return self.deployment.results.show(row, app.prefix, shape)
         return answer(cancelling_body(row), 202)
+
+    def artifact(self, app: Resolver, id_text: str, path: str) -> Response[str]:
+        """Answer with a link to an artifact, or with its bytes."""
+        deployment = self.deployment
+        return artifact_answer(deployment.settings, deployment.clock(), self._own(app, id_text), path)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one submission, and delete it with all its data."""

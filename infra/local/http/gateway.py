@@ -13,6 +13,7 @@ from infra.local.http.fair_shares import FairShares, NoShareError
 from infra.local.http.http_event import HttpAnswer, from_result, gateway_answer, to_event
 from infra.local.http.key_owners import NOBODY
 from infra.local.http.request_threads import OVERLOADED, ClientGoneError, RequestThreads, is_health
+from infra.local.http.stored_content import StoredContent, is_upload, send_whole, stay_silent
 from infra.local.metrics import duration_name, request_name
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _SMALL_BODY_CHARS: Final = 256 * 1024  # twelve bytes of JSON at most for each, 
 _MAX_BODY_BYTES_IN_FLIGHT: Final = 128 * 1024 * 1024
 CALL_MAX_BYTES: Final = 256 * 1024
 _CALL_PATH: Final = re.compile(r"/api/checks/[^/]+/events")
-_SOON_SENT_BYTES: Final = 64 * 1024
 _SECRET_PATH: Final = re.compile(r"^(/api/pings/|/status/)[^/]+")
 """The token after it is a secret, and logs hold none."""
 
@@ -91,6 +91,7 @@ class Gateway:
         counters: Counters,
         owners: KeyOwners,
         most_requests: int,
+        content: StoredContent,
     ) -> None:
         self._router = Router(routes)
         self._counters = counters
@@ -100,6 +101,7 @@ class Gateway:
         self._requests = FairShares(most_requests)
         self._body_bytes = FairShares(_MAX_BODY_BYTES_IN_FLIGHT)
         self._threads = RequestThreads()
+        self._content = content
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -109,7 +111,8 @@ class Gateway:
                 function, answer = await self._answer(scope, receive, shares)
             except ClientGoneError:
                 return  # no function sees a part of a request, nor does one on AWS
-            await _send(scope, answer, send)
+            if not await self._content.send(answer, send):
+                await send_whole(answer, send, is_head=scope["method"] == "HEAD")
         elapsed_ms = (time.perf_counter() - started) * 1000
         self._counters.add(request_name(function, answer.status))
         self._counters.add(duration_name(function), int(elapsed_ms * 1000))
@@ -133,14 +136,16 @@ class Gateway:
         body_bytes = shares.enter_context(self._body_bytes.holding(owner))
         try:
             requests.take(1)
-            body = b"" if _is_large_call(scope) else await _read_body(scope, receive, body_bytes)
+            is_unread = is_upload(scope) or _is_large_call(scope)
+            body = b"" if is_unread else await _read_body(scope, receive, body_bytes)
         except NoShareError as error:
             return route.function, _TOO_MANY if error.is_own_fault else OVERLOADED
         if body is None:
             return "", gateway_answer(413, "Request Entity Too Large")
         context = self._invoker.context(route.function)
         call = partial(self._invoke, route, path_parameters, scope, body, context)
-        answer = await self._threads.run(owner, scope, context, call, receive)
+        answer = await self._threads.run(owner, scope, context, call, stay_silent if is_upload(scope) else receive)
+        answer = await self._content.take(answer, receive)
         body_bytes.add(len(answer.body))
         return route.function, answer
 
@@ -158,18 +163,6 @@ class Gateway:
         except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
             self._console.failure("http", route.function)
             return gateway_answer(500, "Internal Server Error")
-
-
-async def _send(scope: Scope, answer: HttpAnswer, send: Send) -> None:
-    """Send an answer, and wait until the client has taken all but the end of it."""
-    head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    head.append((b"content-length", str(len(answer.body)).encode()))
-    body = b"" if scope["method"] == "HEAD" else answer.body
-    await send({"type": "http.response.start", "status": answer.status, "headers": head})
-    if len(body) > _SOON_SENT_BYTES:
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-        body = b""
-    await send({"type": "http.response.body", "body": body})  # waits while much of the earlier parts is not sent
 
 
 def _is_too_large(payload: Any) -> bool:

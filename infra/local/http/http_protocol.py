@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from infra.local.http.stored_content import is_upload
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -19,6 +21,7 @@ MAX_HEAD_LINES: Final = 100
 MAX_ADDRESS_BYTES: Final = 10 * 1024  # 64 KiB of parameters would hold up the event loop for 60 ms
 HEAD_SECS: Final = 10.0
 BODY_SECS: Final = 30.0
+UPLOAD_BYTES_PER_SEC: Final = 32 * 1024
 ANSWER_SECS: Final = 30.0
 """A client that takes nothing of its answer for so long is disconnected."""
 _MAX_PIPELINED: Final = 8
@@ -74,6 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._silent_bytes = 0  # received since the last begin, end or piece of a message
         self._has_progress = False
         self._discarded_bytes = 0
+        self._body_bytes = 0  # of the body that is being received
         self._refusal = HTTPStatus.BAD_REQUEST
         self._is_refused = False
         self._running: RequestResponseCycle | None = None
@@ -145,6 +149,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("too many requests without waiting for answers")
         super().on_headers_complete()  # raises for an address that is none
         self._is_in_body = True
+        self._body_bytes = 0
         self.flow.resume_reading()  # the base class pauses behind a request under way: the end would go unnoticed
         self._under_way += 1
         self._bounded.remove(self)
@@ -152,6 +157,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, for a while also after the answer."""
         self._has_progress = True
+        self._body_bytes += len(body)
         if self.cycle.response_complete:
             self._discard(len(body), _MAX_DISCARDED_BODY)
         super().on_body(body)
@@ -245,9 +251,17 @@ class BoundedProtocol(HttpToolsProtocol):
     def _set_timer(self) -> None:
         """Bound the time of the head or body that this connection is about to send."""
         if self._is_in_body:
-            self._timer = self.loop.call_later(BODY_SECS, self._refuse, HTTPStatus.REQUEST_TIMEOUT)
+            self._timer = self.loop.call_later(BODY_SECS, self._end_body, self._body_bytes)
         elif not self._under_way:
             self._timer = self.loop.call_later(HEAD_SECS, self._end_head)
+
+    def _end_body(self, earlier_bytes: int) -> None:
+        """Refuse a body that is not received in time. An upload has more time while it is fast enough."""
+        is_fast = self._body_bytes - earlier_bytes >= BODY_SECS * UPLOAD_BYTES_PER_SEC
+        if is_fast and is_upload(dict(self.scope)):
+            self._set_timer()
+        else:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def _end_head(self) -> None:
         if self._is_in_head:

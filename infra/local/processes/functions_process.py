@@ -19,6 +19,7 @@ from infra.local.http.gateway import Gateway
 from infra.local.http.http_protocol import BoundedProtocol, Connections
 from infra.local.http.key_owners import KeyOwners
 from infra.local.http.state_watch import StateInvoker
+from infra.local.http.stored_content import StoredContent
 from infra.local.processes.child_processes import DRAIN_SIGNAL, unblock_signals
 from infra.local.triggers.mappings import MappingPollers
 
@@ -73,9 +74,11 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
         _administrator_check(prepared.template.parameters["AdminKeyParameter"]),
     )
     invoker = StateInvoker(loaded.invoker.functions, loaded.invoker.handlers, prepared.embedded.engine.store)
-    app = Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most)
+    content = StoredContent(prepared.template.values["PayloadsBucket"]["Ref"])
+    app = Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most, content)
     server = Server(http_config(app, most, _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    os.environ["SERVES_FILES"] = "true"
     # On Lambda a process has one sender.
     os.environ["WEBHOOK_SENDERS_OF_PROCESS"] = str(share.of(int(os.environ["WEBHOOK_SENDERS"])))
     pollers = MappingPollers(loaded.invoker, prepared.console, loaded.counters)

@@ -23,7 +23,7 @@ from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, send
 from tests.api_routes import ROUTES
 from tests.judge_factory import completed, judge_row, judged_runs, plan_for
-from tests.submission_factory import SUBMISSION_ID, completion, new_submission
+from tests.submission_factory import SUBMISSION_ID, completion, golden, new_submission
 
 OPEN = {
     *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json", "/docs"),
@@ -73,6 +73,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/result/{id}"): Row(200, "result"),
     ("GET", "/api/result/{id}/stdout"): Row(200, "result"),
     ("GET", "/api/result/{id}/stderr"): Row(200, "result"),
+    ("GET", "/api/result/{id}/artifacts/{path}"): Row(200, "result"),
     ("DELETE", "/api/result/{id}"): Row(200, "result"),
     ("GET", "/api/checks"): Row(200),
     ("POST", "/api/checks"): Row(200, body=lambda: {"name": "mine", "language": "python", "code": "print(42)"}),
@@ -155,7 +156,8 @@ def world(aws: Aws, project_key: str) -> World:
             dynamodb.put_item(TableName=aws.names["ProjectsTable"], Item=item)
     store = SubmissionStore(aws.names["SubmissionsTable"], dynamodb)
     store.create(new_submission(project_id=PROJECT_ID, created_at=to_rfc3339(now), ttl=now // 1_000 + 3_600), None)
-    write_final(store, SUBMISSION_ID, completion())
+    artifact = golden("execution_completed/v1.artifacts")["artifacts"][0]
+    write_final(store, SUBMISSION_ID, completion(artifacts={"stored": [artifact], "skipped": []}))
     webhook = send(project_key, "POST", "/api/webhooks", {"url": URL}).json["id"]
     delivery = put_delivery(aws, endpoint_id=webhook, submission_id=SUBMISSION_ID)
     body = {**ROWS["POST", "/api/checks"].body(), "slug": "first"}
@@ -205,7 +207,8 @@ def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None =
 
 def at(path: str, the_id: str) -> str:
     """Fill in the parameters of a path."""
-    return path.replace("{id}", the_id).replace("{name}", the_id).replace("{index}", "0").replace("{number}", "1")
+    path = path.replace("{id}", the_id).replace("{name}", the_id).replace("{path}", "report.csv")
+    return path.replace("{index}", "0").replace("{number}", "1")
 
 
 def everything(aws: Aws) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 from functions.aws.clients import Clients
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Submission
+from functions.webhooks.endpoints.model import Payload
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import post, send
 from tests.adapters.pipeline import Pipeline
@@ -95,6 +97,47 @@ def test_result_and_events_list_the_files(pipeline: Pipeline) -> None:
     (body,) = [json.loads(request.body) for request in pipeline.receiver.received]
     assert body["artifacts"] == shown(files)
     assert body["artifacts_skipped"] == [{"path": "out/link", "reason": "not_a_regular_file"}]
+
+
+@pytest.mark.parametrize("serves_files", ["false", "true"])
+def test_a_file_is_a_download_wherever_its_bytes_are(
+    pipeline: Pipeline, project_key: str, monkeypatch: pytest.MonkeyPatch, serves_files: str
+) -> None:
+    monkeypatch.setenv("SERVES_FILES", serves_files)
+    submission = pipeline.submit(artifact_patterns=["*"], project_id=PROJECT_ID)
+    path = f"/api/result/{submission.submission_id}/artifacts"
+    assert send(project_key, "GET", f"{path}/report.csv").status == 409
+    files = stored_by_runner(pipeline, submission)
+    assert pipeline.record(pipeline.completed(submission, "artifacts", artifacts=files)) == []
+    for file in files:
+        answer = send(project_key, "GET", f"{path}/{file['path']}")
+        assert answer.status == 200
+        if serves_files == "true":  # the gateway replaces the body
+            assert answer.headers["x-stored-object-key"] == file["key"]
+            assert answer.headers["Content-Type"] == "application/octet-stream"
+            assert answer.headers["content-disposition"] == "attachment"
+            continue
+        link = answer.json
+        assert {**file, "method": "GET", "url": link["url"], "expires_at": link["expires_at"]} == link | {
+            "key": file["key"]
+        }
+        query = parse_qs(urlsplit(link["url"]).query)
+        assert file["key"] in link["url"]
+        assert query["response-content-disposition"] == ["attachment"]
+        assert query["response-content-type"] == ["application/octet-stream"]
+        assert query["X-Amz-Expires"] == ["300"]
+    for other in ("out/link", "out", "report.csv/x", "%2e%2e/report.csv"):
+        assert send(project_key, "GET", f"{path}/{other}").status == 404
+
+
+def test_a_thin_event_counts_the_files(pipeline: Pipeline) -> None:
+    pipeline.endpoint(payload=Payload.THIN)
+    submission = pipeline.submit(artifact_patterns=["*"])
+    files = stored_by_runner(pipeline, submission)
+    assert pipeline.record(pipeline.completed(submission, "artifacts", artifacts=files)) == []
+    assert pipeline.webhook(*pipeline.hints()) == []
+    bodies = [json.loads(request.body) for request in pipeline.receiver.received]
+    assert [body["artifacts"] for body in bodies if "result" not in body] == [2]
 
 
 def test_a_runner_cannot_add_files_to_a_run_that_keeps_none(pipeline: Pipeline) -> None:

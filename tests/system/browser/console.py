@@ -69,8 +69,8 @@ class Console:
             self.problems.append(message.text)
 
     def note_request(self, request: Request) -> None:
-        """Keep requests to other hosts."""
-        if urlsplit(request.url).netloc != urlsplit(self.url).netloc:
+        """Keep requests to other hosts. A blob is made by the page itself."""
+        if urlsplit(request.url.removeprefix("blob:")).netloc != urlsplit(self.url).netloc:
             self.problems.append(request.url)
 
     def accessibility_problems(self) -> list[str]:
