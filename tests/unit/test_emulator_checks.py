@@ -1,9 +1,13 @@
 """Checks of an emulator before a deployment creates anything: its Python, its calls, the addresses of its services."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +18,7 @@ from infra.deploy.resources.emulator import check_python
 from infra.deploy.smoke import runner
 from infra.deploy.target import Target, endpoint_variable, read_target
 from infra.local.errors import StartError
-from infra.local.settings import read_settings
+from infra.local.settings import ROOT, read_settings
 
 OUTPUTS = dict.fromkeys(
     ("InteractiveQueueUrl", "BatchQueueUrl", "NetworkQueueUrl", "CompletionsQueueUrl", "PayloadsBucketName"), "x"
@@ -45,7 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path.endswith("/invocations"):
             self._send(200, json.dumps(self.server.answer))
         else:
-            self._send(201, json.dumps({"FunctionName": "x", "State": "Active", "Configuration": {"State": "Active"}}))
+            function = {"FunctionName": "x", "State": "Active", "Configuration": {"State": "Active"}}
+            account = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}}
+            self._send(201, json.dumps(function | account))
 
     do_GET = do_DELETE = do_POST  # noqa: N815 - names of the standard library
 
@@ -125,3 +131,23 @@ def test_the_sdks_variable_counts_as_the_endpoint_of_a_deployment(monkeypatch: p
 def test_the_local_stack_refuses_an_address_of_any_service(name: str) -> None:
     with pytest.raises(StartError, match=f"unset {name}, or deploy to that server"):
         read_settings({name: "http://127.0.0.1:4566"})
+
+
+def test_make_deploy_creates_nothing_on_an_emulator_with_another_python(server: _Server, tmp_path: Path) -> None:
+    server.answer = [3, 11]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+        "STAGE": "local",
+        "REGION": "us-east-1",
+        "HOME": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "infra.deploy", "deploy"]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "start the emulator with CPython 3.13" in ended.stdout + ended.stderr
+    asked = [call.partition("?")[0] for call in server.calls]
+    probe = [call for call in asked if "/functions" in call]
+    assert probe[-1].startswith("DELETE ")
+    rest = [call for call in asked if call not in probe and not call.startswith("GET ")]
+    assert set(rest) == {"POST /"}  # STS, which only reads
