@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -269,15 +269,24 @@ class SlowLink:
         self._target, self._rate, self._delay_secs = target, bytes_per_sec, delay_secs
         self._listener = socket.create_server((SERVER, 0))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._sockets = [self._listener]
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def _start(self, run: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=run, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                self._sockets.append(near)
                 far = socket.create_connection(self._target)
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                self._sockets.append(far)
+                self._start(self._pass_on, near, far)
+                self._start(self._pass_on, far, near)
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -287,14 +296,19 @@ class SlowLink:
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        self._listener.close()
+        for opened in (self._listener, *self._sockets):
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(30)
+        for opened in self._sockets:
+            opened.close()
 
 
 def test_a_slow_link_delays_results_and_loses_none(machine: Machine) -> None:
-    slow = SlowLink((SERVER, machine.port), bytes_per_sec=100_000, delay_secs=0.1)
-    machine.joined("far", RUSTBOX_SERVER=f"{SERVER}:{slow.port}")
-    machine.freeze_own_runner()
-    ids = [machine.submit(f"print('{number}' * 250_000, end='')") for number in range(2)]
-    assert [machine.result(each)["verdict"] for each in ids] == ["AC", "AC"]
-    assert {machine.node_of(each) for each in ids} == {"far"}
-    slow.close()
+    with closing(SlowLink((SERVER, machine.port), bytes_per_sec=100_000, delay_secs=0.1)) as slow:
+        machine.joined("far", RUSTBOX_SERVER=f"{SERVER}:{slow.port}")
+        machine.freeze_own_runner()
+        ids = [machine.submit(f"print('{number}' * 250_000, end='')") for number in range(2)]
+        assert [machine.result(each)["verdict"] for each in ids] == ["AC", "AC"]
+        assert {machine.node_of(each) for each in ids} == {"far"}
