@@ -80,8 +80,10 @@ def run_with(slot, job, files, folder):
 
 with open_slot(SlotConfig("user", 0, binds([by_name["c"]], sys.argv[2]))) as slot:
     run(slot, {"language": "python", "code": "", "stdin": "", "limits": {}})
+    slot.settle()  # until then a run has its descriptors
     descriptors = len(os.listdir("/proc/self/fd"))
     done = [run(slot, job) for job in json.load(sys.stdin)]
+    slot.settle()
     left = {"descriptors": len(os.listdir("/proc/self/fd")) - descriptors, "healthy": slot.healthy}
 json.dump([*done, left], sys.stdout)
 """
