@@ -1,5 +1,6 @@
 """Cancel a submission at each moment of its life: real handlers and a real worker, recorded outcomes for the jail."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ from functions.ids import new_id
 from functions.submissions.accept import start as start_module
 from functions.submissions.cancel.cancellation import DUE_SECS
 from functions.submissions.model import MARK_OF_CHECK, Status, Submission
-from functions.submissions.runners.control_objects import MOST_ENTRIES, ControlObjects, control_key
+from functions.submissions.runners import control_objects
+from functions.submissions.runners.control_objects import ControlObjects, control_key
 from functions.submissions.store import SubmissionStore
 from sandbox_runtime.worker import control_polls
 from sandbox_runtime.worker.intake import queue_intake
@@ -27,6 +29,7 @@ from tests.adapters.quota_usage import whole_usage
 from tests.adapters.runner_system import Direct
 from tests.adapters.submissions.direct_wiring import use
 from tests.runner_doubles import EndlessSlot
+from tests.submission_factory import golden
 from tests.until import PATIENCE_SECS, until
 
 PROGRAM = {"language": "python", "code": "print(42)"}
@@ -303,6 +306,7 @@ def test_the_check_that_waits_for_a_cancelled_run_is_told(world: World) -> None:
     assert len(world.aws.messages("ChecksQueue")) == 1
 
 
+@pytest.mark.answered_by("engine", "moto")
 def test_a_control_object_names_recent_cancels_only_and_loses_none(aws: Aws) -> None:
     now = [0]
     control = ControlObjects(aws.names["PayloadsBucket"], lambda: aws.client("s3"), lambda: now[0])
@@ -317,8 +321,22 @@ def test_a_control_object_names_recent_cancels_only_and_loses_none(aws: Aws) -> 
     now[0] = 60_001
     control.cancel("a node", "later")
     assert set(entries()) == {"later"}
-    for number in range(MOST_ENTRIES):
+    aws.monkeypatch.setattr(control_objects, "MOST_ENTRIES", 10)
+    for number in range(10):
         now[0] += 1
         control.cancel("a node", str(number))
-    assert len(entries()) == MOST_ENTRIES
+    assert len(entries()) == 10
     assert "later" not in entries()
+
+
+def test_bytes_of_a_run_with_network_that_had_just_begun_count_after_its_cancel(world: World) -> None:
+    submission_id = world.submit()
+    row = world.row(submission_id)
+    world.store.delete(row)
+    world.store.create(dataclasses.replace(row, network=("api.example.com:443",)), None)
+    assert world.cancel(submission_id).status == 200
+    late = golden("execution_completed/v1.network") | {"submission_id": submission_id}
+    assert call(record.handler, (json.dumps(late),)) == []
+    counted = [item for item in world.aws.items("QuotasTable") if "bytes" in str(item)]
+    assert str(late["evidence"]["network_bytes"]) in str(counted)
+    assert world.ended(submission_id) == ("IE", "cancelled_before_start")
