@@ -55,6 +55,7 @@ class Settings:
     egress_addresses: tuple[Network, ...]  # networks that webhooks come from
 
     offered_languages: tuple[str, ...]
+    limit_ceilings: tuple[str, ...]  # raised ones, such as judge.memory_mb=4096
     longest_wait_secs: int  # the most that a request waits for a queued run, or a poll for an event
     runner_url: str  # empty: no direct runs
     network_runner_url: str  # the same for runs with network

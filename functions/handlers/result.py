@@ -48,7 +48,7 @@ preload(
 SETTINGS = (
     *("projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url", "offered_languages", "longest_wait_secs"),
-    *("deliveries_queue_url", "checks_queue_url", "public_base_url", "serves_files"),
+    *("limit_ceilings", "deliveries_queue_url", "checks_queue_url", "public_base_url", "serves_files"),
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
 )
 

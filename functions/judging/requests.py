@@ -18,7 +18,7 @@ from functions.judging.conversion import to_judging, to_plan
 from functions.judging.model import Plan
 from functions.judging.rules import find_problems
 from functions.messages.judging import Judging
-from functions.messages.languages import Language, default_wall_secs
+from functions.messages.languages import Language, RaisedCeilings, default_wall_secs
 from functions.submissions.accept.execution_limits import check_limits
 from functions.submissions.accept.requests import RunRequest, checked_program, read_body
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
@@ -53,24 +53,32 @@ class JudgeRequest(RunRequest):
         return RunRequest._meaning(self) | more  # noqa: SLF001 - super() does not work in a dataclass with slots
 
 
-def parse_judge_request(raw: bytes, *, offered: Iterable[Language], rules: AddressRules = PUBLIC_ONLY) -> JudgeRequest:
-    """Check a request body. Raises ServiceError."""
+def parse_judge_request(
+    raw: bytes,
+    *,
+    offered: Iterable[Language],
+    rules: AddressRules = PUBLIC_ONLY,
+    raised: RaisedCeilings | None = None,
+) -> JudgeRequest:
+    """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
     try:
-        return _parse(raw, tuple(offered), rules)
+        return _parse(raw, tuple(offered), rules, raised)
     except InvalidFieldsError as invalid:
         places = (FieldProblem(_bracketed(problem.field), problem.message) for problem in invalid.fields)
         raise InvalidFieldsError(tuple(places)) from None
 
 
-def _parse(raw: bytes, offered: tuple[Language, ...], rules: AddressRules) -> JudgeRequest:
+def _parse(
+    raw: bytes, offered: tuple[Language, ...], rules: AddressRules, raised: RaisedCeilings | None
+) -> JudgeRequest:
     body = read_body(raw)
     request = checked(JudgeBody, body)
-    run, problems = checked_program(request, body, offered, rules)
+    run, problems = checked_program(request, body, offered, rules, raised)
     if body.get("network") is not None:
         problems.append(FieldProblem("network", _NO_NETWORK))
     limits = []
     for index, case in enumerate(request.cases):
-        own, wrong = check_limits(case.limits, run.language, run.profile)
+        own, wrong = check_limits(case.limits, run.language, run.profile, raised)
         problems += [FieldProblem(f"cases.{index}.{one.field}", one.message) for one in wrong]
         of_all = [
             FieldProblem(f"cases.{index}.limits.{name}", _LIMIT_OF_ALL_CASES) for name in _OF_ALL_CASES & own.keys()

@@ -66,7 +66,9 @@ class JudgeRoutes:
         insecure = deployment.settings.allow_insecure_webhook_targets
         rules = AddressRules(insecure, (event.request_context.domain_name or "",))
         body = json_body(event, BODY_MAX_BYTES)
-        request = parse_judge_request(body, offered=deployment.fleet.languages(), rules=rules)
+        request = parse_judge_request(
+            body, offered=deployment.fleet.languages(), rules=rules, raised=deployment.raised_ceilings
+        )
         accepted = deployment.judge_acceptance.accept(
             NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)
         )

@@ -3,7 +3,8 @@
 The numbers come from docs/contract.md. The runner has its own copy, because both are deployed at different times.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -95,8 +96,36 @@ def canonical(name: str) -> Language | None:
         return None
 
 
-def ceilings(language: Language, profile: Profile) -> Ceilings:
-    """Return the ceilings of `limits`."""
+HIGHEST_CEILINGS = {"cpu_time_secs": 60, "wall_time_secs": 120, "memory_mb": 4096, "max_processes": 1024}
+"""The highest values to which an operator may raise ceilings. A runner grants them."""
+
+type RaisedCeilings = Mapping[Profile, Mapping[str, int]]
+"""The ceilings that an operator has raised."""
+
+
+def raised_ceilings(entries: Iterable[str]) -> RaisedCeilings:
+    """Read entries such as `judge.memory_mb=4096`. Raises ValueError, with a sentence."""
+    found: dict[Profile, dict[str, int]] = {profile: {} for profile in Profile}
+    for entry in entries:
+        place, _, text = entry.partition("=")
+        profile, _, name = place.partition(".")
+        if profile not in Profile or name not in HIGHEST_CEILINGS:
+            names = ", ".join(HIGHEST_CEILINGS)
+            raise ValueError(f"{entry!r} must be PROFILE.NAME=VALUE: judge or agent, and one of {names}")
+        if not (text.isascii() and text.isdecimal() and int(text) <= HIGHEST_CEILINGS[name]):
+            raise ValueError(f"{entry!r} must have a whole number up to {HIGHEST_CEILINGS[name]}")
+        found[Profile(profile)][name] = int(text)
+    return found
+
+
+def ceilings(language: Language, profile: Profile, raised: RaisedCeilings | None = None) -> Ceilings:
+    """Return the ceilings of `limits`. A ceiling is never below its standard value."""
+    standard = _standard_ceilings(language, profile)
+    more = (raised or {}).get(profile, {})
+    return replace(standard, **{name: max(value, getattr(standard, name)) for name, value in more.items()})
+
+
+def _standard_ceilings(language: Language, profile: Profile) -> Ceilings:
     row = _ROWS[language]
     return Ceilings(
         cpu_time_secs=_CPU_CEILING_SECS,

@@ -9,12 +9,15 @@ from sandbox_runtime.jail.spec import Limits
 from sandbox_runtime.languages.requested.limits import MIB, STACK_SHARE, Profile
 
 OUTPUT_BYTES = 1 * MIB
-JUDGE_CEILING_CPU_SECS = 15
-JUDGE_CEILING_WALL_SECS = 25
-CEILING_MEMORY_BYTES = 1024 * MIB
+# The highest ceilings that an operator of the service may choose. The service checks requests against the chosen ones.
+CEILING_CPU_SECS = 60
+CEILING_WALL_SECS = 120
+CEILING_MEMORY_BYTES = 4096 * MIB
+CEILING_PROCESSES = 1024
 CEILING_FILE_BYTES = 100 * MIB
 CEILING_OPEN_FILES = 1024
 CEILING_STACK_BYTES = 1024 * MIB
+AGENT_MEMORY_BYTES = 1024 * MIB
 AGENT_CPU_SECS = 15
 AGENT_WALL_SECS = 30
 COMPILE_IDLE_SECS = 4
@@ -33,7 +36,7 @@ def profiles(
 ) -> Mapping[str, Profile]:
     """Return both profiles of one language, from its row of the table.
 
-    `stack_share`: see `Profile`. In `agent` the defaults of time, memory, processes and output are the ceilings.
+    `stack_share`: see `Profile`. In `agent` the defaults of time, memory, processes and output are higher.
     """
     judge = Limits(
         cpu_time_secs=cpu_secs,
@@ -44,26 +47,24 @@ def profiles(
         max_file_bytes=file_mb * MIB,
         output_bytes=OUTPUT_BYTES,
     )
-    only_asked_for = {
+    ceilings = {
+        "cpu_time_secs": CEILING_CPU_SECS,
+        "wall_time_secs": CEILING_WALL_SECS,
+        "memory_bytes": CEILING_MEMORY_BYTES,
+        "max_processes": CEILING_PROCESSES,
         "max_file_bytes": CEILING_FILE_BYTES,
         "max_open_files": CEILING_OPEN_FILES,
         "stack_bytes": CEILING_STACK_BYTES,
     }
-    judge_ceiling = replace(
-        judge,
-        **only_asked_for,
-        cpu_time_secs=JUDGE_CEILING_CPU_SECS,
-        wall_time_secs=JUDGE_CEILING_WALL_SECS,
-        memory_bytes=CEILING_MEMORY_BYTES,
-    )
+    judge_ceiling = replace(judge, **ceilings)
     agent = replace(
         judge,
         cpu_time_secs=AGENT_CPU_SECS,
         wall_time_secs=AGENT_WALL_SECS,
-        memory_bytes=CEILING_MEMORY_BYTES,
+        memory_bytes=AGENT_MEMORY_BYTES,
         max_processes=agent_processes,
     )
-    agent_ceiling = replace(agent, **only_asked_for)
+    agent_ceiling = replace(agent, **ceilings)
     return MappingProxyType(
         {"judge": Profile(judge, judge_ceiling, stack_share), "agent": Profile(agent, agent_ceiling, stack_share)}
     )

@@ -2,7 +2,15 @@
 
 import pytest
 
-from functions.messages.languages import LEAST_OPEN_FILES, Language, Profile, ceilings, default_wall_secs
+from functions.messages.languages import (
+    HIGHEST_CEILINGS,
+    LEAST_OPEN_FILES,
+    Language,
+    Profile,
+    ceilings,
+    default_wall_secs,
+    raised_ceilings,
+)
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.languages.requested import limits as limits_of_runner
 
@@ -16,7 +24,8 @@ def test_the_runner_knows_no_language_that_the_api_does_not() -> None:
 
 @pytest.mark.parametrize(("language", "profile"), CASES)
 def test_the_ceiling_is_granted_and_the_default_is_the_same(language: Language, profile: Profile) -> None:
-    asked = ceilings(language, profile)
+    highest = [f"{place.value}.{name}={value}" for place in Profile for name, value in HIGHEST_CEILINGS.items()]
+    asked = ceilings(language, profile, raised_ceilings(highest))
     granted = RUNNER[language.value].run_limits(
         profile.value,
         cpu_time_secs=asked.cpu_time_secs,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
-from functions.messages.languages import Language
+from functions.messages.languages import Language, raised_ceilings
 from functions.submissions.accept.requests import RunRequest, parse_submission
 from functions.webhooks.target.address_rules import AddressRules
 
@@ -223,6 +223,42 @@ def test_ceilings_are_those_of_profile_and_language(profile: str, language: str,
     assert parse({**body, "limits": limits}).limits == limits
     over = {name: value + 1 for name, value in limits.items()}
     assert set(refused_fields({**body, "limits": over})) == {f"limits.{name}" for name in limits}
+
+
+RAISED = ("judge.memory_mb=4096", "judge.cpu_time_secs=60", "agent.wall_time_secs=120", "judge.max_processes=64")
+
+
+@pytest.mark.parametrize(
+    ("profile", "language", "limits", "accepted"),
+    [
+        ("judge", "c", {"memory_mb": 4096, "cpu_time_secs": 60, "max_processes": 64}, True),
+        ("judge", "java", {"max_processes": 1024}, True),  # never below the standard ceiling
+        ("judge", "c", {"wall_time_secs": 26}, False),
+        ("agent", "c", {"wall_time_secs": 120}, True),
+        ("agent", "c", {"memory_mb": 1025}, False),
+        ("judge", "c", {"memory_mb": 4097}, False),
+    ],
+)
+def test_the_operator_may_raise_ceilings(profile: str, language: str, limits: dict[str, int], accepted: bool) -> None:  # noqa: FBT001 - a case
+    body = json.dumps({**MINIMAL, "profile": profile, "language": language, "limits": limits}).encode()
+    raised = raised_ceilings(RAISED)
+    if accepted:
+        assert parse_submission(body, offered=Language, raised=raised).limits == limits
+    else:
+        with pytest.raises(InvalidFieldsError):
+            parse_submission(body, offered=Language, raised=raised)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("memory_mb=4096", "judge.memory_mb", "judge.memory_mb=", "judge.memory_mb=4097", "judge.memory_mb=-1"),
+        *("other.memory_mb=1", "judge.output_kb=2048", "judge.memory_mb=1.5", "judge.memory_mb=٣", "judge.x=1"),
+    ],
+)
+def test_a_wrong_ceiling_is_named(entry: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        raised_ceilings(["judge.cpu_time_secs=20", entry])
 
 
 def test_a_program_may_not_have_so_few_open_files_that_it_cannot_start() -> None:

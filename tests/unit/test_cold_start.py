@@ -16,7 +16,7 @@ handler, name, *parts = sys.argv[1:]
 kind = getattr(importlib.import_module(f"functions.handlers.{handler}"), name)
 for client in ("dynamodb", "sqs", "events", "kms", "s3"):
     setattr(Clients, client, staticmethod(lambda: SimpleNamespace(meta=SimpleNamespace(partition="aws"))))
-numbers = {"webhook_senders": 4, "webhook_senders_of_process": 1, "webhook_retry_secs": (0,)}
+numbers = {"webhook_senders": 4, "webhook_senders_of_process": 1, "webhook_retry_secs": (0,), "limit_ceilings": ()}
 settings = dict.fromkeys(Settings.__annotations__, "x") | numbers
 deployment = kind(Settings(settings), logger("test"))
 before = set(sys.modules)

@@ -8,7 +8,14 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from functions.errors import FieldProblem
-from functions.messages.languages import LEAST_OPEN_FILES, Language, Profile, ceilings
+from functions.messages.languages import (
+    HIGHEST_CEILINGS,
+    LEAST_OPEN_FILES,
+    Language,
+    Profile,
+    RaisedCeilings,
+    ceilings,
+)
 
 _WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files", "stack_mb"})
 
@@ -22,13 +29,22 @@ def _as_float(value: object) -> object:
 
 # The model accepts every number: the message of `check_limits` names the ceiling. The schema shows the bounds.
 Cpu = Annotated[
-    float, BeforeValidator(_as_float), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 15})
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_CEILINGS["cpu_time_secs"]}),
 ]
 Wall = Annotated[
-    float, BeforeValidator(_as_float), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 30})
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_CEILINGS["wall_time_secs"]}),
 ]
 Whole = Annotated[float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1024})]
 
+Memory = Annotated[
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["memory_mb"]}),
+]
 FileSize = Annotated[
     float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100})
 ]
@@ -42,15 +58,14 @@ OpenFiles = Annotated[
 class RequestLimits(BaseModel):
     """Limits of the run step. Missing or null: the language's default. Unknown names are refused.
 
-    The ceiling of the wall time is 25 s in the judge profile and 30 s in the agent profile. The ceiling of processes
-    depends on the language.
+    `GET /api/languages?detail=true` has the ceilings of this deployment, by language and profile.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     cpu_time_secs: Cpu | None = None
     wall_time_secs: Wall | None = None
-    memory_mb: Whole | None = None
+    memory_mb: Memory | None = None
     max_processes: Whole | None = None
     output_kb: Whole | None = None
     file_size_mb: FileSize | None = None
@@ -59,12 +74,12 @@ class RequestLimits(BaseModel):
 
 
 def check_limits(
-    limits: RequestLimits | None, language: Language, profile: Profile
+    limits: RequestLimits | None, language: Language, profile: Profile, raised: RaisedCeilings | None = None
 ) -> tuple[dict[str, int | float], list[FieldProblem]]:
     """Return the valid limits, whole numbers as int, and the problems."""
     accepted: dict[str, int | float] = {}
     problems = []
-    top = dataclasses.asdict(ceilings(language, profile))
+    top = dataclasses.asdict(ceilings(language, profile, raised))
     for name, value in limits.model_dump(exclude_none=True).items() if limits else ():
         whole = math.isfinite(value) and value == int(value)
         least = LEAST_OPEN_FILES if name == "open_files" else 1

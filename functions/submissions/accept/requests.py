@@ -18,7 +18,7 @@ from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.fields import AllowList, metadata_problems
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object, unknown_fields
-from functions.messages.languages import Language, Profile, canonical, default_wall_secs
+from functions.messages.languages import Language, Profile, RaisedCeilings, canonical, default_wall_secs
 from functions.messages.network import Network
 from functions.messages.variables import Environment
 from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest, artifact_problems, chosen_artifacts
@@ -132,11 +132,17 @@ class RunRequest:
         }
 
 
-def parse_submission(raw: bytes, *, offered: Iterable[Language], rules: AddressRules = PUBLIC_ONLY) -> RunRequest:
-    """Check a request body. Raises ServiceError."""
+def parse_submission(
+    raw: bytes,
+    *,
+    offered: Iterable[Language],
+    rules: AddressRules = PUBLIC_ONLY,
+    raised: RaisedCeilings | None = None,
+) -> RunRequest:
+    """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
     body = read_body(raw)
     request = checked(SubmitRequest, body)
-    run, problems = checked_program(request, body, offered, rules)
+    run, problems = checked_program(request, body, offered, rules, raised)
     stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
     if request.network is not None and run.profile is not Profile.AGENT:
         problems.append(FieldProblem("network", NETWORK_NEEDS_AGENT))
@@ -155,13 +161,17 @@ def read_body(raw: bytes) -> dict[str, Any]:
 
 
 def checked_program(
-    request: ProgramRequest, body: Mapping[str, Any], offered: Iterable[Language], rules: AddressRules
+    request: ProgramRequest,
+    body: Mapping[str, Any],
+    offered: Iterable[Language],
+    rules: AddressRules,
+    raised: RaisedCeilings | None,
 ) -> tuple[RunRequest, list[FieldProblem]]:
     """Return the program of a request, without input, and the problems of its fields. Raises BadRequestError."""
     language = _language(request.language, tuple(offered))
     code = _bounded("code", request.code, CODE_MAX_BYTES)
     profile = request.profile or Profile.JUDGE
-    limits, problems = check_limits(request.limits, language, profile)
+    limits, problems = check_limits(request.limits, language, profile, raised)
     problems += _webhook_problems(request.webhook_url, request.webhook_secret, rules)
     problems += metadata_problems("metadata", request.metadata or {})
     unknown = unknown_fields(type(request), body)

@@ -14,11 +14,17 @@ HEALTH_ROUTES: tuple[Route[HealthRoutes], ...] = (
         "getLanguages",
         "Languages that this deployment offers",
         {
-            200: ("Canonical names; with `detail=true` the toolchains too.", (Languages, LanguageDetails)),
+            200: ("Canonical names; with `detail=true` toolchains and ceilings too.", (Languages, LanguageDetails)),
             400: BAD,
             **OPEN,
         },
-        parameters=(query("detail", {"type": "boolean", "default": False}, "Include the toolchain versions."),),
+        parameters=(
+            query(
+                "detail",
+                {"type": "boolean", "default": False},
+                "Include toolchain versions and the ceilings of limits.",
+            ),
+        ),
         security=None,
     ),
     Route(

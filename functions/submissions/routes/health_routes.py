@@ -30,7 +30,7 @@ class HealthRoutes:
     def languages(self, app: Resolver) -> Response[str]:
         """Answer with an array of names; with `detail=true`, of objects."""
         fleet, has_detail = self.deployment.fleet, detail_flag(app.current_event.query_string_parameters)
-        return answer(fleet.toolchains() if has_detail else list(fleet.languages()))
+        return answer(fleet.toolchains(self.deployment.raised_ceilings) if has_detail else list(fleet.languages()))
 
     def health(self, _app: Resolver) -> Response[str]:
         """Answer with 200 in any case; `degraded` if the figures cannot be read."""

@@ -56,7 +56,7 @@ class SubmitRoutes:
         offered = deployment.fleet.languages()
         insecure = deployment.settings.allow_insecure_webhook_targets
         rules = AddressRules(insecure, (event.request_context.domain_name or "",))
-        run = parse_submission(json_body(event), offered=offered, rules=rules)
+        run = parse_submission(json_body(event), offered=offered, rules=rules, raised=deployment.raised_ceilings)
         if run.network and not deployment.fleet.takes_network:
             raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
         new = NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, cast
 
 from functions import VERSION
-from functions.messages.languages import Language, canonical
+from functions.messages.languages import Language, Profile, canonical, ceilings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from functions.messages.languages import RaisedCeilings
     from functions.messages.wire import RunnerHeartbeat
     from functions.submissions.runners.runner_store import RunnerStore
-    from functions.submissions.runners.views import Figures, LanguageDetail
+    from functions.submissions.runners.views import CeilingsOfLimits, Figures, LanguageDetail
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Fleet:
         recent = self._recent()
         return not recent or any(heartbeat.network_support for heartbeat in recent)
 
-    def toolchains(self) -> list[LanguageDetail]:
-        """Return the offered languages with their toolchain versions, as of a few seconds ago."""
-        return toolchain_details(self.languages(), self._recent())
+    def toolchains(self, raised: RaisedCeilings) -> list[LanguageDetail]:
+        """Return the offered languages with toolchain versions, as of a few seconds ago, and ceilings."""
+        return toolchain_details(self.languages(), self._recent(), raised)
 
     def figures(self, queue_depth: int) -> Figures:
         """Return the figures of health from the runners' current reports."""
@@ -57,12 +58,18 @@ def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]
     return tuple(language for language in Language if language in names)
 
 
-def toolchain_details(offered: Sequence[Language], recent: Sequence[RunnerHeartbeat]) -> list[LanguageDetail]:
+def toolchain_details(
+    offered: Sequence[Language], recent: Sequence[RunnerHeartbeat], raised: RaisedCeilings
+) -> list[LanguageDetail]:
     """Return each offered language with its toolchain versions; several during an upgrade of the fleet."""
     return [
         {
             "name": language,
             "toolchains": sorted({one.toolchains[language] for one in recent if one.toolchains.get(language)}),
+            "ceilings": {
+                "judge": cast("CeilingsOfLimits", asdict(ceilings(language, Profile.JUDGE, raised))),
+                "agent": cast("CeilingsOfLimits", asdict(ceilings(language, Profile.AGENT, raised))),
+            },
         }
         for language in offered
     ]

@@ -57,11 +57,32 @@ class NotReady(TypedDict):
     error: str
 
 
+class CeilingsOfLimits(TypedDict):
+    """The highest values of `limits`."""
+
+    cpu_time_secs: Count
+    wall_time_secs: Count
+    memory_mb: Count
+    max_processes: Count
+    output_kb: Count
+    file_size_mb: Count
+    open_files: Count
+    stack_mb: Count
+
+
+class CeilingsOfProfiles(TypedDict):
+    """The ceilings of `limits` in each profile, as the operator has set them."""
+
+    judge: CeilingsOfLimits
+    agent: CeilingsOfLimits
+
+
 class LanguageDetail(TypedDict):
-    """A language and its toolchains on the runners of the last 24 h."""
+    """A language, its toolchains on the runners of the last 24 h, and the ceilings of `limits`."""
 
     name: Language
     toolchains: Annotated[list[str], Field(description="Toolchain versions; several during an upgrade of the fleet.")]
+    ceilings: CeilingsOfProfiles
 
 
 type Languages = Annotated[list[Language], Field(description="A bare array.")]

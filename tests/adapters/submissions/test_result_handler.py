@@ -488,11 +488,11 @@ def test_languages_are_a_bare_array(aws: Aws) -> None:
 
 def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> None:
     unheard = get(None, "/api/languages", query={"detail": "true"}).json
-    assert unheard[0] == {"name": "python", "toolchains": []}
+    assert (unheard[0]["name"], unheard[0]["toolchains"]) == ("python", [])
     heartbeat(aws)
     result.deployment.cache_clear()
     told = get(None, "/api/languages", query={"detail": "true"}).json
-    assert told == [
+    assert [{"name": one["name"], "toolchains": one["toolchains"]} for one in told] == [
         {"name": "python", "toolchains": ["Python 3.13.5"]},
         {"name": "c", "toolchains": ["gcc 14.2.0"]},
         {"name": "javascript", "toolchains": ["Bun 1.4.2"]},
@@ -500,6 +500,20 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
     assert get(None, "/api/languages", query={"detail": "false"}).json == ["python", "c", "javascript"]
     refused = get(None, "/api/languages", query={"detail": "yes"})
     assert (refused.status, refused.json["error"]) == (400, "bad_request")
+
+
+def test_languages_in_detail_show_the_ceilings_that_the_operator_has_raised(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat(aws)
+    monkeypatch.setenv("LIMIT_CEILINGS", "judge.memory_mb=4096,agent.wall_time_secs=120")
+    result.deployment.cache_clear()
+    told = get(None, "/api/languages", query={"detail": "true"}).json
+    result.deployment.cache_clear()
+    ceilings = {one["name"]: one["ceilings"] for one in told}
+    assert {language: one["judge"]["memory_mb"] for language, one in ceilings.items()} == dict.fromkeys(ceilings, 4096)
+    assert (ceilings["c"]["judge"]["wall_time_secs"], ceilings["c"]["agent"]["wall_time_secs"]) == (25, 120)
+    assert (ceilings["c"]["judge"]["max_processes"], ceilings["python"]["agent"]["max_processes"]) == (8, 64)
 
 
 # --- whatever no route matches ----------------------------------------------------------------------------------------
