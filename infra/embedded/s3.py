@@ -41,15 +41,19 @@ def create_bucket(engine: Engine, params: Params) -> Answer:
 
 
 def put_bucket_lifecycle_configuration(engine: Engine, params: Params) -> Answer:
-    """Set after how many days objects go; one rule over all of them."""
-    (rule,) = params["LifecycleConfiguration"]["Rules"]
-    plain = {"ID": rule.get("ID"), "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": rule["Expiration"]}
-    if rule != plain or rule["Expiration"].keys() != {"Days"}:
-        raise unknown("a lifecycle rule other than days for all objects")
+    """Set after how many days objects go, by the start of their keys; in place of all earlier rules."""
+    rules = params["LifecycleConfiguration"]["Rules"]
+    for rule in rules:
+        known = {"ID": rule.get("ID"), "Status": "Enabled", "Filter": rule["Filter"], "Expiration": rule["Expiration"]}
+        if rule != known or rule["Filter"].keys() != {"Prefix"} or rule["Expiration"].keys() != {"Days"}:
+            raise unknown("a lifecycle rule other than days for a prefix")
     with engine.store.write() as connection:
         number = _bucket(connection, params)
-        days = rule["Expiration"]["Days"]
-        connection.execute("UPDATE bucket SET expiration_days = ? WHERE id = ?", (days, number))
+        connection.execute("DELETE FROM lifecycle_rule WHERE bucket = ?", (number,))
+        connection.executemany(
+            "INSERT INTO lifecycle_rule VALUES (?, ?, ?)",
+            [(number, rule["Filter"]["Prefix"], rule["Expiration"]["Days"]) for rule in rules],
+        )
     return {}
 
 
@@ -193,13 +197,14 @@ def list_objects_v2(engine: Engine, params: Params) -> Answer:
 
 
 def expire_objects(connection: sqlite3.Connection, now_ms: int, most: int) -> int:
-    """Remove up to `most` objects that are older than their bucket's rule says, and return how many.
+    """Remove up to `most` objects that are older than a rule of their bucket says, and return how many.
 
     Their files go with `remove_unused_files`.
     """
     return connection.execute(
-        "DELETE FROM object WHERE id IN (SELECT object.id FROM bucket CROSS JOIN object "
-        "WHERE object.bucket = bucket.id AND modified_ms <= ? - ? * expiration_days LIMIT ?)",
+        "DELETE FROM object WHERE id IN (SELECT object.id FROM lifecycle_rule AS rule CROSS JOIN object "
+        "WHERE object.bucket = rule.bucket AND modified_ms <= ? - ? * rule.days "
+        "AND substr(name, 1, length(prefix)) = prefix LIMIT ?)",
         (now_ms, _DAY_MS, most),
     ).rowcount
 

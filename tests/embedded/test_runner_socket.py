@@ -116,6 +116,7 @@ def every_call(queues: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any
                     "outputs/s",
                     "judge-inputs/s",
                     "deleted/s",
+                    "files/s",
                     "judge-inputs",
                     "other",
                     "outputs",
@@ -140,6 +141,7 @@ def test_every_other_call_is_denied(served: Served) -> None:
         ("s3", "PutObject", "outputs/s"),
         ("s3", "GetObject", "judge-inputs/s"),
         ("s3", "GetObject", "deleted/s"),
+        ("s3", "GetObject", "files/s"),
     }
     call, denied = served.call, 0
     for service, operation, params in every_call(queues):

@@ -64,6 +64,11 @@ MIGRATIONS: Final = (
     ALTER TABLE object ADD COLUMN sha256 TEXT;
     CREATE INDEX object_file ON object (file) WHERE file IS NOT NULL
     """,
+    """
+    CREATE TABLE lifecycle_rule (bucket INTEGER NOT NULL, prefix TEXT NOT NULL, days INTEGER NOT NULL,
+                                 PRIMARY KEY (bucket, prefix)) WITHOUT ROWID;
+    INSERT INTO lifecycle_rule SELECT id, '', expiration_days FROM bucket WHERE expiration_days IS NOT NULL
+    """,
 )
 _CHECKED_BYTES: Final = 256 * 1024 * 1024
 """SQLite reads about 500 MB/s here. A larger file is only opened, so that the start stays quick."""
