@@ -9,6 +9,7 @@
     │   ├── MethodNotAllowedError     405 method_not_allowed, with Allow
     │   ├── IdempotencyConflictError  409 idempotency_conflict
     │   ├── ConflictError             409 conflict
+    │   ├── FilesMissingError         409 files_missing, with the hashes
     │   ├── TooLargeError             413 too_large
     │   ├── UnsupportedMediaTypeError 415 unsupported_media_type
     │   ├── InvalidFieldsError        422 invalid, with fields
@@ -34,11 +35,15 @@ class FieldProblem:
 
 
 class ServiceError(Exception):
-    """An error that the caller gets as an answer. `headers`: those that belong to it. `fields`: the wrong ones."""
+    """An error that the caller gets as an answer. `headers`: those that belong to it. `fields`: the wrong ones.
+
+    `missing`: hashes of files that the project does not store.
+    """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     fields: tuple[FieldProblem, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -100,6 +105,18 @@ class ConflictError(ServiceError):
 
     code = "conflict"
     status = 409
+
+
+class FilesMissingError(ServiceError):
+    """A request names files that its project does not store: `missing`, their SHA-256."""
+
+    code = "files_missing"
+    status = 409
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        way_out = "Send them (POST /api/files says how), then repeat the request."
+        super().__init__(f"This project does not store {len(missing)} of the files of this request. {way_out}")
+        self.missing = missing
 
 
 class TooLargeError(ServiceError):

@@ -1,6 +1,6 @@
 """The payload bucket: content that is too large for a table item or a message (the claim-check pattern).
 
-Keys: `inputs/<submission_id>` (JSON with base64 code and stdin), `judge-inputs/<submission_id>/<random>` (JSON, read by
+Keys: `inputs/<submission_id>` (JSON with code, stdin and files), `judge-inputs/<submission_id>/<random>` (JSON, read by
 a runner) and `outputs/<submission_id>/<execution_id>/…` (mostly written by a runner): `stdout` and `stderr` of a run;
 `cases` (JSON) and `case-<index>-stdout` of a judge run. `events/<run_id>`: the body of the call that started the run
 of a check. `deleted/<submission_id>` is empty: the submission was deleted
@@ -39,19 +39,22 @@ class Payloads:
         self._bucket = bucket
         self._client = client
 
-    def put_input(self, submission_id: str, code: bytes, stdin: bytes) -> str:
-        """Store code and stdin; return the object's key."""
+    def put_input(self, submission_id: str, code: bytes, stdin: bytes, files: bytes | None = None) -> str:
+        """Store code, stdin and files, in JSON; return the object's key."""
         key = f"inputs/{submission_id}"
         document = {"code": base64.b64encode(code).decode(), "stdin": base64.b64encode(stdin).decode()}
+        if files is not None:
+            document["files"] = files.decode()
         self._client().put_object(
             Bucket=self._bucket, Key=key, Body=json.dumps(document).encode(), ContentType="application/json"
         )
         return key
 
-    def get_input(self, submission_id: str) -> tuple[bytes, bytes]:
-        """Return (code, stdin). Raises PayloadMissingError."""
+    def get_input(self, submission_id: str) -> tuple[bytes, bytes, bytes | None]:
+        """Return code, stdin and files, as they were stored. Raises PayloadMissingError."""
         document = json.loads(self._read(f"inputs/{submission_id}"))
-        return base64.b64decode(document["code"]), base64.b64decode(document["stdin"])
+        files = document["files"].encode() if "files" in document else None
+        return base64.b64decode(document["code"]), base64.b64decode(document["stdin"]), files
 
     def put_event(self, run_id: str, body: bytes) -> str:
         """Store the body of the call that starts a run of a check; return the object's key."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from functions.checks.runs.hints import CheckHints
     from functions.checks.runs.outages import OutageStore
     from functions.checks.runs.store import RunStore
+    from functions.checks.settings.file_holds import CheckFiles
     from functions.checks.settings.quiet_store import QuietStore
     from functions.checks.settings.report_tokens import ReportTokens
     from functions.checks.settings.store import CheckStore
@@ -42,6 +43,17 @@ class CheckDeployment(SubmissionDeployment):
             self.check_hints.send_ended(final)
         except (ClientError, BotoCoreError) as error:
             warn(self.log, "Hint for a check not sent; its schedule will find the end", final.log_ids, error)
+
+    def is_file_held(self, project_id: str, sha256: str, holder: str) -> bool:
+        """Tell whether the check that holds a file still names it."""
+        return self.check_files.is_named(project_id, sha256, holder)
+
+    @cached_property
+    def check_files(self) -> CheckFiles:
+        """Holds the stored files of checks."""
+        from functions.checks.settings.file_holds import CheckFiles
+
+        return CheckFiles(self.checks, self.files, self.file_use)
 
     @cached_property
     def checks(self) -> CheckStore:

@@ -24,6 +24,7 @@ from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
 from functions.submissions.accept.artifacts import ArtifactsRequest
 from functions.submissions.accept.execution_limits import RequestLimits
+from functions.submissions.accept.file_fields import Files
 from functions.submissions.accept.requests import NetworkRequest
 
 SHOWN_TIMES = 5
@@ -50,6 +51,7 @@ class SettingsView(TypedDict):
     limits: RequestLimits | None
     network: NetworkRequest | None
     artifacts: ArtifactsRequest | None
+    compile_args: list[str]
     env: Annotated[dict[str, str], Field(description="Names of its variables. Each value is ***.")]
     event_as: EventAs
     events: list[str]
@@ -105,6 +107,7 @@ class CheckView(ListedCheck):
 
     code: str
     stdin: str
+    files: Files
 
 
 class CheckDetail(CheckView):
@@ -248,6 +251,7 @@ def listed_check(check: Check, now_ms: int) -> ListedCheck:
     standing = check.standing
     return {
         **cast("SettingsView", settings),
+        "compile_args": check.settings.compile_args,
         "id": check.check_id,
         "state": standing.state,
         "state_since": to_rfc3339(standing.since_ms) if standing.since_ms else None,
@@ -261,7 +265,9 @@ def listed_check(check: Check, now_ms: int) -> ListedCheck:
 
 def check_view(check: Check, now_ms: int) -> CheckView:
     """Return the body of a check with its program."""
-    return {**listed_check(check, now_ms), "code": check.settings.code, "stdin": check.settings.stdin}
+    settings = check.settings
+    files = cast("Files", [file.model_dump(mode="json", exclude_defaults=True) for file in settings.files])
+    return {**listed_check(check, now_ms), "code": settings.code, "stdin": settings.stdin, "files": files}
 
 
 def check_detail(check: Check, runs: Iterable[Run], now_ms: int) -> CheckDetail:

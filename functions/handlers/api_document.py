@@ -9,6 +9,7 @@ from functions.checks.status_api import STATUS_ROUTES
 from functions.console.api import CONSOLE_ROUTES
 from functions.events.api import EVENT_ROUTES
 from functions.events.catalogue import WEBHOOKS
+from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES
 from functions.http.json_body import body_text
 from functions.http.openapi.document import Document
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES
@@ -41,6 +42,8 @@ def _built() -> dict[str, Any]:
         operations=(
             *SUBMIT_ROUTES,
             *RESULT_ROUTES,
+            *FILE_ROUTES,
+            *FILE_CONTENT_ROUTES,
             *HEALTH_ROUTES,
             *DOCUMENT_ROUTES,
             *CONSOLE_ROUTES,

@@ -25,6 +25,10 @@ RESERVE_MS = 20_000
 
 preload(
     "aws.payloads",
+    "files.lookup",
+    "files.objects",
+    "files.store",
+    "files.use",
     "checks.events.event_store",
     "checks.events.follow",
     "checks.events.request_limit",

@@ -21,6 +21,11 @@ from functions.telemetry import logger
 refuse_insecure_stage()
 preload(
     "aws.payloads",
+    "checks.settings.file_holds",
+    "files.lookup",
+    "files.objects",
+    "files.store",
+    "files.use",
     "checks.events.call_log",
     "checks.events.event_store",
     "checks.events.inbound",
@@ -44,7 +49,8 @@ preload(
 )
 
 SETTINGS = (
-    *("projects_table", "checks_table", "payloads_bucket", "checks_queue_url", "endpoint_secrets_key_id"),
+    *("projects_table", "checks_table", "submissions_table", "payloads_bucket", "checks_queue_url"),
+    *("endpoint_secrets_key_id",),
     *("event_bus_name", "public_base_url", "allow_insecure_webhook_targets"),
 )
 

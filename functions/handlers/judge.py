@@ -14,6 +14,10 @@ refuse_insecure_stage()
 preload(
     "aws.payloads",
     "aws.secrets",
+    "files.lookup",
+    "files.objects",
+    "files.store",
+    "files.use",
     "judging.kind",
     "judging.progress_store",
     "judging.runs",

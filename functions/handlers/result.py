@@ -6,6 +6,9 @@ from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
 from functions.console.api import CONSOLE_ROUTES
 from functions.console.routes import ConsoleRoutes
+from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES
+from functions.files.content_routes import FileContentRoutes
+from functions.files.routes import FileRoutes
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES, DocumentRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.deployment import JudgeDeployment
@@ -20,6 +23,11 @@ preload(
     "aws.payloads",
     "aws.secrets",
     "checks.runs.hints",
+    "files.lookup",
+    "files.objects",
+    "files.removal",
+    "files.store",
+    "files.upload",
     "http.long_poll",
     "judging.progress_store",
     "judging.runs",
@@ -50,11 +58,16 @@ SETTINGS = (
     *("interactive_queue_url", "batch_queue_url", "network_queue_url", "offered_languages", "longest_wait_secs"),
     *("limit_ceilings", "deliveries_queue_url", "checks_queue_url", "public_base_url", "serves_files"),
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
+    "serves_files",
 )
 
 
 class ResultDeployment(CheckDeployment, JudgeDeployment):
-    """Submissions, and the checks that wait for the end of cancelled ones."""
+    """Submissions and files, and the checks that wait for the end of cancelled ones."""
+
+    def is_file_held(self, project_id: str, sha256: str, holder: str) -> bool:  # noqa: ARG002 - the signature of all
+        """Believe each hold: this function reads no checks. The sweeper removes those of checks that are gone."""
+        return True
 
 
 @functools.cache
@@ -67,6 +80,8 @@ def build_resolver() -> Resolver:
     """Return a resolver with the routes."""
     app = Resolver(logger("result"))
     app.serve(RESULT_ROUTES, lambda: ResultRoutes(deployment()))
+    app.serve(FILE_ROUTES, lambda: FileRoutes(deployment()))
+    app.serve(FILE_CONTENT_ROUTES, lambda: FileContentRoutes(deployment()))
     app.serve(HEALTH_ROUTES, lambda: HealthRoutes(deployment()))
     app.serve(DOCUMENT_ROUTES, lambda: DocumentRoutes(_openapi_text, _reference_page))
     app.serve(CONSOLE_ROUTES, ConsoleRoutes)

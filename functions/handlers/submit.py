@@ -14,6 +14,10 @@ refuse_insecure_stage()
 preload(
     "aws.payloads",
     "aws.secrets",
+    "files.lookup",
+    "files.objects",
+    "files.store",
+    "files.use",
     "judging.progress_store",
     "judging.runs",
     "projects.quota_store",

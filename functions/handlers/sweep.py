@@ -14,17 +14,24 @@ from functions.handlers.batches import handle_batch
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
 from functions.submissions.sweep.dead_letters import settle, submission_of
-from functions.submissions.sweep.shared_sweep import SharedSweep
+from functions.submissions.sweep.shared_sweep import RESERVE_MS, SharedSweep
 from functions.submissions.sweep_deployment import SweepDeployment
 from functions.telemetry import logger, metrics
 
 SERVICE = "sweep"
+_MOST_FILES = 500
+"""Of one sweep."""
 
 
 preload(
     "aws.payloads",
     "checks.runs.hints",
     "event_log.bus",
+    "checks.settings.file_holds",
+    "files.lookup",
+    "files.objects",
+    "files.removal",
+    "files.store",
     "judging.progress_store",
     "judging.runs",
     "projects.quota_store",
@@ -78,9 +85,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     sweep = deployment().new_sweep()
     shared = SharedSweep(sweep, context.get_remaining_time_in_millis, logger(SERVICE))
     shared.run()
+    _sweep_files(context)
     metrics(SERVICE).add("OldestDueAge", sweep.oldest_due_age_ms / MS_PER_SEC, "Seconds")
     otlp.flush(logger(SERVICE))
     return {"handled": shared.handled, "failed": shared.failed}
+
+
+def _sweep_files(context: LambdaContext) -> None:
+    """Delete files that nothing used for a day, and objects of files that are gone."""
+    sweeping = deployment()
+    for entry in sweeping.files.due(sweeping.clock(), _MOST_FILES):
+        if context.get_remaining_time_in_millis() < RESERVE_MS:
+            return
+        try:
+            sweeping.file_removal.sweep(entry, sweeping.is_file_held)
+        except Exception:  # noqa: BLE001 - as for other rows: it is due again in the next sweep
+            logger(SERVICE).exception("File not deleted; the next sweep deletes it", project_id=entry.project_id)
 
 
 def _settle(record: SQSRecord) -> None:

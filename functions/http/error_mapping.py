@@ -52,6 +52,8 @@ def answer_failure(error: Exception, log: Logger, request_id: str) -> Response[s
     described: dict[str, Any] = {"error": known.code, "message": known.message}
     if known.fields:
         described["fields"] = [{"field": problem.field, "message": problem.message} for problem in known.fields]
+    if known.missing:
+        described["missing"] = list(known.missing)
     return Response(
         status_code=known.status, content_type=JSON_TYPE, headers=dict(known.headers), body=json.dumps(described)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from functions.messages.files import read_files, write_files
 from functions.messages.judging import JudgeRequested, Judging
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES, Kind
 from functions.submissions.run.execution_request import request_values
@@ -12,6 +13,7 @@ from functions.submissions.run.execution_request import request_values
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
     from functions.judging.requests import JudgeRequest
+    from functions.messages.files import PlacedFile
     from functions.submissions.model import Submission
 
 QUEUED_MAX_BYTES = 190_000
@@ -41,34 +43,41 @@ class JudgeKind:
         }
 
     def store_input(self, row: Submission, request: JudgeRequest) -> Submission:
-        """Move the cases into the bucket if they are too large for the row, and code that is too large itself."""
+        """Move the cases into the bucket if they are too large for the row, and a program that is too large itself."""
         judging = row.judging or b""
-        if len(request.code) + len(judging) <= INLINE_INPUT_MAX_BYTES:
-            return row
+        files = write_files(request.placed_files) if request.placed_files else None
+        program_bytes = len(request.code) + len(files or b"")
+        if program_bytes + len(judging) <= INLINE_INPUT_MAX_BYTES:
+            return replace(row, files=files)
         row = replace(row, judging=None, judging_key=self.payloads.put_judging(row.submission_id, judging.decode()))
-        if len(request.code) > INLINE_INPUT_MAX_BYTES:
-            key = self.payloads.put_input(row.submission_id, request.code, b"")
-            row = replace(row, code=None, input_key=key)
-        return row
+        if program_bytes <= INLINE_INPUT_MAX_BYTES:
+            return replace(row, files=files)
+        return replace(row, code=None, input_key=self.payloads.put_input(row.submission_id, request.code, b"", files))
 
     def requested(self, row: Submission, request: JudgeRequest, *, is_direct: bool) -> JudgeRequested:
         """Return the message for a runner, with its cases inside if they are small."""
-        message = judge_requested(row, request.code, row.created_at, request.judging, None)
+        files = request.placed_files
+        message = judge_requested(row, request.code, row.created_at, request.judging, None, files)
         most = DIRECT_MAX_BYTES if is_direct else QUEUED_MAX_BYTES
         if row.judging_key is None or len(message.serialise()) <= most:
             return message
-        return judge_requested(row, request.code, row.created_at, None, row.judging_key)
+        return judge_requested(row, request.code, row.created_at, None, row.judging_key, files)
 
 
-def requested_again(row: Submission, code: bytes, requested_at: str) -> JudgeRequested:
+def requested_again(row: Submission, code: bytes, requested_at: str, files: bytes | None = None) -> JudgeRequested:
     """Return the message for another execution of a row."""
     judging = Judging.model_validate_json(row.judging) if row.judging is not None else None
-    return judge_requested(row, code, requested_at, judging, row.judging_key)
+    return judge_requested(row, code, requested_at, judging, row.judging_key, read_files(files))
 
 
 def judge_requested(
-    row: Submission, code: bytes, requested_at: str, judging: Judging | None, judging_key: str | None
+    row: Submission,
+    code: bytes,
+    requested_at: str,
+    judging: Judging | None,
+    judging_key: str | None,
+    files: tuple[PlacedFile, ...] = (),
 ) -> JudgeRequested:
     """Return the message for the row's `execution_id`."""
-    values = request_values(row, code, requested_at) | {"judging": judging, "judging_key": judging_key}
+    values = request_values(row, code, requested_at, files) | {"judging": judging, "judging_key": judging_key}
     return JudgeRequested.of(values)

@@ -75,9 +75,9 @@ class JudgedRuns:
         """Keep finished cases for polls, unless the judge run is final."""
         self.progress.add(message)
 
-    def requested_again(self, row: Submission, code: bytes, requested_at: str) -> JudgeRequested:
+    def requested_again(self, row: Submission, code: bytes, requested_at: str, files: bytes | None) -> JudgeRequested:
         """Return the message for another execution."""
-        return requested_again(row, code, requested_at)
+        return requested_again(row, code, requested_at, files)
 
     def event(self, final: Submission) -> Event:
         """Return the event of a final judge run."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from functions.messages.base import Base64, is_none
 from functions.messages.evidence import Shape
@@ -140,6 +140,19 @@ CompileArgs = Annotated[
     Field(min_length=1, max_length=MAX_COMPILE_ARGS),
 ]
 Artifacts = Annotated[tuple[Path, ...], Field(min_length=1, max_length=MAX_ARTIFACT_PATTERNS)] | Literal["changed"]
+
+
+_FILES = TypeAdapter(FileList)
+
+
+def write_files(files: tuple[PlacedFile, ...]) -> bytes:
+    """Return files as JSON, as a message has them."""
+    return _FILES.dump_json(files, by_alias=True)
+
+
+def read_files(text: bytes | None) -> tuple[PlacedFile, ...]:
+    """Return files of JSON; none of None or an empty text."""
+    return _FILES.validate_json(text, strict=False) if text else ()
 
 
 def needs_files_version(fields: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ class Purged:
     endpoints: int = 0
     checks: int = 0
     check_runs: int = 0
+    files: int = 0
     events: int = 0
     running: int = 0
     changed: int = 0

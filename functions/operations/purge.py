@@ -36,6 +36,7 @@ class Purge:
         self._delete_checks(project_id, purged, until)  # first, so that no further run is submitted
         while self.monotonic() < until and (deleted := self.deployment.deliveries.delete_others(project_id)):
             purged.events += deleted
+        self._delete_files(project_id, purged, until)
         self._delete_submissions(project_id, purged, until)
         return purged
 
@@ -54,6 +55,18 @@ class Purge:
             else:
                 purged.changed += 1
 
+    def _delete_files(self, project_id: str, purged: Purged, until: float) -> None:
+        """Delete stored files, whatever holds them: the checks are gone, and runs still have their bytes."""
+        while self.monotonic() < until and (rows := self.deployment.files.page(project_id, _PAGE, None).rows):
+            for file in rows:
+                if self.monotonic() >= until:
+                    return
+                self.deployment.file_removal.holders(file, lambda *_: False)  # removes all holds
+                if self.deployment.file_removal.retire(file):
+                    purged.files += 1
+                else:
+                    purged.changed += 1
+
     def _delete_submissions(self, project_id: str, purged: Purged, until: float) -> None:
         after: str | None = None
         while self.monotonic() < until:
@@ -68,7 +81,7 @@ class Purge:
             after = page.next_created_key
             if after is None:
                 # The index follows the table by about a second: an empty read is the proof that nothing is left.
-                purged.complete = not (purged.submissions or purged.running or purged.changed)
+                purged.complete = not (purged.submissions or purged.running or purged.changed or purged.files)
                 return
 
     def _delete_endpoint(self, project_id: str, endpoint: Endpoint) -> bool:

@@ -104,6 +104,7 @@ class PurgedBody(TypedDict):
     endpoints_deleted: int
     checks_deleted: int
     check_runs_deleted: int
+    files_deleted: int
     events_deleted: Annotated[int, Field(description="Events without a submission, such as those of checks.")]
     submissions_running: Annotated[int, Field(description="They can be deleted when they have ended.")]
     complete: Annotated[bool, Field(description="Nothing was left. Else repeat the call.")]
@@ -122,6 +123,7 @@ def purged_body(project_id: str, purged: Purged) -> PurgedBody:
         "endpoints_deleted": purged.endpoints,
         "checks_deleted": purged.checks,
         "check_runs_deleted": purged.check_runs,
+        "files_deleted": purged.files,
         "events_deleted": purged.events,
         "submissions_running": purged.running,
         "complete": purged.complete,

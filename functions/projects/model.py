@@ -9,12 +9,14 @@ from functions.messages.languages import Profile
 from functions.projects.network.access import NO_NETWORK, ProjectNetwork
 from functions.projects.quota import DEFAULT_QUOTAS, Quota
 
+DEFAULT_FILES_MB = 1_024
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """`profiles`: the allowed profiles. `quotas`: by profile, only those that differ from the default.
 
-    `network`: what its requests may reach.
+    `network`: what its requests may reach. `files_mb`: MiB of all its stored files together.
     """
 
     project_id: Annotated[str, IN_KEY]
@@ -22,6 +24,7 @@ class Project:
     profiles: tuple[str, ...] = (Profile.JUDGE.value, Profile.AGENT.value)
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     network: Annotated[ProjectNetwork, OMIT_DEFAULT] = NO_NETWORK
+    files_mb: Annotated[int, OMIT_DEFAULT] = DEFAULT_FILES_MB
 
     def quota(self, profile: str) -> Quota:
         """Return the quota of one profile."""

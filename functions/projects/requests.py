@@ -24,6 +24,7 @@ NAME_MAX_CHARS = 100
 PER_MINUTE_MAX = 100_000
 PER_DAY_MAX = 10_000_000
 MB_PER_DAY_MAX = 10_000_000
+FILES_MB_MAX = 1_048_576
 PATTERNS_MAX = 256
 
 _PROJECT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -35,6 +36,8 @@ Profiles = Annotated[
     Field(min_length=1, description="Allowed profiles."),
 ]
 Moment = Annotated[Text, AfterValidator(checked_moment), Field(json_schema_extra={"format": "date-time"})]
+
+FilesMb = Annotated[int, Field(ge=0, le=FILES_MB_MAX)]
 
 
 class QuotaChange(BaseModel):
@@ -107,6 +110,7 @@ class CreateProjectRequest(BaseModel):
     profiles: Profiles | None = Field(default=None, description="Allowed profiles. Default: all.")
     quotas: QuotaChanges | None = None
     network: NetworkChange | None = Field(default=None, description="Default: access none.")
+    files_mb: FilesMb | None = Field(default=None, description="MiB of all its stored files. Default: 1,024.")
 
     def project(self, project_id: str) -> Project:
         """Return the requested project. Raises InvalidFieldsError."""
@@ -123,6 +127,7 @@ class ChangeProjectRequest(BaseModel):
     profiles: Profiles | None = None
     quotas: QuotaChanges | None = None
     network: NetworkChange | None = None
+    files_mb: FilesMb | None = Field(default=None, description="MiB of all its stored files.")
 
     def applied_to(self, project: Project) -> Project:
         """Return the project after the change. Raises InvalidFieldsError."""
@@ -138,6 +143,7 @@ def changed(project: Project, request: CreateProjectRequest | ChangeProjectReque
         profiles=tuple(profile.value for profile in Profile if profile in profiles) if profiles else project.profiles,
         quotas=request.quotas.applied_to(project) if request.quotas else project.quotas,
         network=request.network.applied_to(project.network) if request.network else project.network,
+        files_mb=project.files_mb if request.files_mb is None else request.files_mb,
     )
 
 

@@ -45,6 +45,7 @@ class ProjectBody(TypedDict):
     profiles: list[Profile]
     quotas: QuotasBody
     network: ProjectNetworkBody
+    files_mb: Annotated[int, Field(description="MiB of all its stored files together.")]
     created_at: Time
     disabled_at: Time | None
 
@@ -98,6 +99,7 @@ def project_body(record: ProjectRecord) -> ProjectBody:
             "allow": list(project.network.allow),
             "mb_per_day": project.network.mb_per_day,
         },
+        "files_mb": project.files_mb,
         "created_at": record.created_at,
         "disabled_at": record.disabled_at,
     }

@@ -136,7 +136,9 @@ class SubmissionDeployment(RunnerDeployment):
             self.log,
             direct,
         )
-        return Acceptance(self.settings, self.submissions, self.admission, kind, self.queues, starter, self.clock)
+        return Acceptance(
+            self.settings, self.submissions, self.admission, kind, self.queues, self.file_use, starter, self.clock
+        )
 
     @cached_property
     def completer(self) -> Completer:

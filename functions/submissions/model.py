@@ -67,6 +67,8 @@ class Submission:
     `network`: the entries `name:port` that the program may reach. `artifact_patterns`: which of its files are kept, as
     in the request; None: none. `artifacts`: see `Completion`.
 
+    `files`: those of the program, as in the message for a runner, in JSON; or they are in the object `input_key`.
+
     `compilation`: the compiler's warnings of a run, or the whole compile step of a judge run.
 
     Of a judge run: `plan` is what scores and views need of its cases; `judging`, or the object `judging_key`, is what
@@ -118,6 +120,8 @@ class Submission:
     network: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     artifact_patterns: Annotated[Any | None, JSON] = None
     artifacts: Annotated[Mapping[str, Any] | None, JSON] = None
+    files: bytes | None = field(default=None, repr=False)
+    compile_args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     plan: Annotated[Mapping[str, Any] | None, JSON] = None
     judging: bytes | None = field(default=None, repr=False)
     judging_key: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.projects.deployment import ProjectDeployment
+from functions.files.deployment import FileDeployment
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.deletions import Deletions
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from functions.webhooks.target.secret_box import SecretBoxes
 
 
-class EndpointDeployment(ProjectDeployment):
+class EndpointDeployment(FileDeployment):
     """The stores of endpoints."""
 
     @cached_property

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 _QUEUES = ("interactive", "batch", "network", "completions", "deliveries", "checks")
 
-_DELETED = ("submissions_deleted", "endpoints_deleted", "checks_deleted", "check_runs_deleted", "events_deleted")
+_DELETED = (
+    "submissions_deleted",
+    "endpoints_deleted",
+    "checks_deleted",
+    "check_runs_deleted",
+    "files_deleted",
+    "events_deleted",
+)
 
 
 def _call(session: Session, method: str, path: tuple[str, ...]) -> Any:

@@ -14,7 +14,7 @@ from functions.telemetry import logger
 
 handler, name, *parts = sys.argv[1:]
 kind = getattr(importlib.import_module(f"functions.handlers.{handler}"), name)
-for client in ("dynamodb", "sqs", "events", "kms", "s3"):
+for client in ("dynamodb", "sqs", "events", "kms", "s3", "s3_signing"):
     setattr(Clients, client, staticmethod(lambda: SimpleNamespace(meta=SimpleNamespace(partition="aws"))))
 numbers = {"webhook_senders": 4, "webhook_senders_of_process": 1, "webhook_retry_secs": (0,), "limit_ceilings": ()}
 settings = dict.fromkeys(Settings.__annotations__, "x") | numbers
@@ -52,9 +52,12 @@ PARTS = {
     ("result", "ResultDeployment"): (
         *("projects", "results", "submission_list", "deletion", "long_poll", "fleet", "queues"),
         *("cancellation", "check_hints"),
+        *("files", "file_objects", "file_links", "file_lookup", "file_upload", "file_removal"),
     ),
     ("record", "RecordDeployment"): ("recorder", "check_hints"),
-    ("sweep", "EveryDeployment"): (*("recorder", "check_hints", "queues", "secret_boxes", "due_webhooks"),),
+    ("sweep", "EveryDeployment"): (
+        *("recorder", "check_hints", "queues", "secret_boxes", "due_webhooks", "file_removal"),
+    ),
     ("announce", "AnnounceDeployment"): (
         *("triggers", "check_hints", "judge_runs", "payloads", "submissions", "event_bus"),
     ),

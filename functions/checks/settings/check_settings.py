@@ -22,6 +22,7 @@ from functions.messages.languages import Language, Profile
 from functions.messages.variables import MAX_VARIABLES, Environment
 from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest
 from functions.submissions.accept.execution_limits import RequestLimits
+from functions.submissions.accept.file_fields import CompileArgs, Files
 from functions.submissions.accept.requests import (
     CODE_MAX_BYTES,
     STDIN_MAX_BYTES,
@@ -38,13 +39,14 @@ _EVENT = r"^[!-+\--~]([ -+\--~]{0,126}[!-+\--~])?$"
 """Printable ASCII without commas: a header that came twice has a comma."""
 ONLY_OF_PROGRAMS = (
     *("language", "code", "stdin", "profile", "limits", "network", "env", "event_as", "spread_minutes", "trigger"),
+    *("files", "compile_args"),
     *("overlap", "missed", "faster_while_failing", "assertions", "retries", "report", "should_fail"),
     *("events", "match", "artifacts"),
 )
 """Settings that a heartbeat does not have."""
 HIDDEN = "***"
 """Shown in place of a variable's value."""
-_PROGRAM = ("language", "code", "stdin", "profile", "limits", "network", "artifacts")
+_PROGRAM = ("language", "code", "stdin", "profile", "limits", "network", "artifacts", "files", "compile_args")
 
 
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
@@ -56,8 +58,8 @@ NotifiedId = Annotated[str, Field(pattern=_UUID)]
 
 
 def without_program(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return stored settings without code and stdin."""
-    return {name: value for name, value in stored.items() if name not in {"code", "stdin"}}
+    """Return stored settings without code, stdin and files."""
+    return {name: value for name, value in stored.items() if name not in {"code", "stdin", "files"}}
 
 
 class CheckKind(StrEnum):
@@ -124,6 +126,13 @@ class CheckSettings(BaseModel):
         "send the values of env to these hosts.",
     )
     artifacts: ArtifactsRequest | None = Field(default=None, description=f"{ARTIFACTS} Results of its runs list them.")
+    files: Files = Field(
+        default=[],
+        repr=False,
+        description="Files for the program, as in POST /api/submit; their contents have at most 32,768 bytes together. "
+        "Stored files (sha256) stay while the check names them.",
+    )
+    compile_args: CompileArgs = Field(default=[], description="Options of the compiler, one each.")
     env: dict[Text, Text] = Field(
         default={},
         repr=False,
@@ -239,6 +248,11 @@ class CheckSettings(BaseModel):
         )
 
     @property
+    def stored_files(self) -> tuple[str, ...]:
+        """The hashes of the stored files that it names."""
+        return tuple(dict.fromkeys(entry.sha256 for entry in self.files if entry.sha256 is not None))
+
+    @property
     def allowed_hosts(self) -> tuple[str, ...]:
         """The hosts that the program may reach."""
         return () if self.network is None else tuple(self.network.allow)
@@ -252,8 +266,9 @@ class CheckSettings(BaseModel):
         """Return them as JSON values, as a client sends them, with the defaults of a check's own fields."""
         as_given = ("trigger", "report")
         values = self.model_dump(mode="json", exclude={"assertions", *as_given}, exclude_none=True)
-        if not self.code:
-            del values["code"]
+        for name in ("code", "files", "compile_args"):
+            if not values[name]:
+                del values[name]
         for name in as_given:
             if (value := getattr(self, name)) is not None:
                 values[name] = value.model_dump(mode="json", exclude_unset=True)

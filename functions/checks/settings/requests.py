@@ -19,6 +19,8 @@ ENV_MAX_BYTES = 2_560
 """As it is sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
 SETTINGS_MAX_BYTES = 32_768
 """As a row holds them, without the program. So a page of 100 checks fits into an answer."""
+FILES_MAX_BYTES = 32_768
+"""An item of the table has at most 400 KB, with code and stdin."""
 
 
 ChangedSettings = create_model(
@@ -88,6 +90,7 @@ def _settings(body: dict[str, Any], now_ms: int) -> CheckSettings:
         *_env_problems(settings.env),
         *quiet_problems("quiet", settings.quiet),
         *_size_problems(settings),
+        *_file_problems(settings),
     ]
     if settings.fail_after.needed > settings.fail_after.of:
         problems.append(FieldProblem("fail_after.needed", "Must be at most fail_after.of."))
@@ -125,6 +128,13 @@ def _size_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
     if size > SETTINGS_MAX_BYTES:
         text = f"All settings but the program have {size:,} bytes in JSON, the limit is {SETTINGS_MAX_BYTES:,}."
         yield FieldProblem("assertions", f"{text} Shorten the texts.")
+
+
+def _file_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
+    size = sum(len(file.content_base64 or (file.content or "").encode()) for file in settings.files)
+    if size > FILES_MAX_BYTES:
+        text = f"The contents of a check's files have at most {FILES_MAX_BYTES:,} bytes together."
+        yield FieldProblem("files", f"{text} Send larger files to /api/files, and name them by sha256.")
 
 
 def _kind_problems(settings: CheckSettings) -> list[FieldProblem]:

@@ -33,11 +33,13 @@ def check_row(check: Check) -> dict[str, Value | None]:
 
 def source_row(check: Check) -> dict[str, Value | None]:
     """Return the row with the program of a check, and the version of the settings that it belongs to."""
+    files = [file.model_dump(mode="json", exclude_defaults=True) for file in check.settings.files]
     return {
         "pk": checks_pk(check.project_id),
         "sk": f"SOURCE#{check.check_id}",
         "code": (check.settings.code or "-").encode(),
         "stdin": check.settings.stdin.encode(),
+        "files": to_json(files).encode() if files else None,
         "env_boxes": dict(check.env_boxes),
         "report_box": check.report_box or None,
         "version": check.version,
@@ -45,13 +47,14 @@ def source_row(check: Check) -> dict[str, Value | None]:
 
 
 def to_check(row: Mapping[str, Any], source: Mapping[str, Any] | None = None) -> Check:
-    """Return the check of a row. Without its source, its code is "-" and its stdin empty."""
+    """Return the check of a row. Without its source, its code is "-", its stdin empty, and it has no files."""
     settings = json.loads(row["settings"])
     if settings.get("kind") == CheckKind.HEARTBEAT:
         del settings["language"]
     else:
         settings["code"] = "-" if source is None else source["code"].decode()
     settings["stdin"] = "" if source is None else source["stdin"].decode()
+    settings["files"] = [] if source is None or "files" not in source else json.loads(source["files"])
     others = {
         "settings": CheckSettings.model_validate(settings, extra="ignore"),  # the next minor version may know more
         "env_boxes": {} if source is None else source["env_boxes"],

@@ -2,6 +2,7 @@
 
 _TAGS = {
     "Runs": ("Run a program; wait for its result, poll it, list results.", ("submit", "result", "results")),
+    "Files": ("Files for runs, kept by their SHA-256.", ("files",)),
     "Judging": ("One program against many cases.", ("judge",)),
     "Checks": (
         "Programs that run on a schedule or on an event.",

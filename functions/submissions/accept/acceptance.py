@@ -13,6 +13,7 @@ from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
 from functions.errors import ForbiddenError, IdempotencyConflictError, RateLimitedError, UnavailableError
 from functions.ids import new_id
 from functions.projects.quota_store import KeyInFlightError
+from functions.submissions.accept.file_fields import placed
 from functions.submissions.model import (
     DIRECT_DUE_SECS,
     Claim,
@@ -25,6 +26,7 @@ from functions.submissions.store import KEY_CONTENDED, ClaimTakenError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from functions.files.use import FileUse
     from functions.projects.model import Project
     from functions.projects.quota import Usage
     from functions.settings import Settings
@@ -100,6 +102,7 @@ class Acceptance:
     admission: QuotaAdmission
     kind: SubmissionKind
     queues: Queues
+    files: FileUse
     starter: SubmissionStarter
     clock: Clock
     sleep: Callable[[float], None] = time.sleep
@@ -107,7 +110,7 @@ class Acceptance:
     def accept(self, new: NewSubmission) -> Accepted:
         """Run a submission, or queue it.
 
-        Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError.
+        Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError, FilesMissingError.
         """
         # The quota is charged after every other check, so that repeats are free, and before anything runs.
         if new.run.profile not in new.project.profiles:
@@ -139,6 +142,7 @@ class Acceptance:
 
     def _charge_and_start(self, new: NewSubmission, claim: Claim | None) -> tuple[Submission, Usage]:
         """Charge the quota and start the submission. Refund it if it was not started."""
+        new = replace(new, run=self._with_held_files(new))
         row = self._new_row(new, claim)
         charge = self.admission.charge(new.project, row)
         row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
@@ -150,6 +154,14 @@ class Acceptance:
         except (ClientError, BotoCoreError, UnavailableError):
             self.admission.refund_unwritten(row, charge)
             raise
+
+    def _with_held_files(self, new: NewSubmission) -> RunRequest:
+        """Hold the stored files of a run for as long as it may wait. Raises FilesMissingError, InvalidFieldsError."""
+        if not new.run.files:
+            return new.run
+        hashes = [file.sha256 for file in new.run.files if file.sha256 is not None]
+        stored = self.files.hold(new.project.project_id, hashes)
+        return replace(new.run, placed_files=placed(new.run.files, stored))
 
     def _is_replaceable(self, earlier: Submission) -> bool:
         """Whether an identical body starts a new submission, and does not get the earlier one."""
@@ -196,6 +208,7 @@ class Acceptance:
             correlation_id=new.correlation_id,
             network=run.network,
             artifact_patterns=run.artifacts,
+            compile_args=run.compile_args,
             traceparent=new.traceparent,
             **self.kind.new_values(run),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from functions.messages.files import write_files
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
 from functions.submissions.run.execution_request import execution_requested
 
@@ -52,12 +53,14 @@ class RunKind:
         return {}
 
     def store_input(self, row: Submission, request: RunRequest) -> Submission:
-        """Move code and stdin into the bucket if they are too large for the row."""
-        if len(request.code) + len(request.stdin) <= INLINE_INPUT_MAX_BYTES:
-            return row
-        key = self.payloads.put_input(row.submission_id, request.code, request.stdin)
+        """Move code, stdin and files into the bucket if they are too large for the row."""
+        files = write_files(request.placed_files) if request.placed_files else None
+        if len(request.code) + len(request.stdin) + len(files or b"") <= INLINE_INPUT_MAX_BYTES:
+            return replace(row, files=files)
+        key = self.payloads.put_input(row.submission_id, request.code, request.stdin, files)
         return replace(row, code=None, stdin=None, input_key=key)
 
     def requested(self, row: Submission, request: RunRequest, *, is_direct: bool) -> Requested:  # noqa: ARG002 - same
         """Return the message, the same over HTTP and over a queue."""
-        return execution_requested(row, request.code, request.stdin, row.created_at, request.environment)
+        environment, files = request.environment, request.placed_files
+        return execution_requested(row, request.code, request.stdin, row.created_at, environment, files)

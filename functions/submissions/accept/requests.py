@@ -18,11 +18,13 @@ from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.fields import AllowList, metadata_problems
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object, unknown_fields
+from functions.messages.files import PlacedFile
 from functions.messages.languages import Language, Profile, RaisedCeilings, canonical, default_wall_secs
 from functions.messages.network import Network
 from functions.messages.variables import Environment
 from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest, artifact_problems, chosen_artifacts
 from functions.submissions.accept.execution_limits import RequestLimits, check_limits
+from functions.submissions.accept.file_fields import CompileArgs, Files, RunFile, checked_files
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 from functions.webhooks.target.signature import InvalidSecretError, parse_secret
 
@@ -55,6 +57,14 @@ class ProgramRequest(BaseModel):
         repr=False,
         description="Required with webhook_url, 1 to 256 bytes. whsec_<base64> signs as in Standard Webhooks; "
         "any other text signs with its own bytes.",
+    )
+    files: Files | None = Field(
+        default=None,
+        repr=False,
+        description="Files for the program, in its working directory; sources among them are compiled with code.",
+    )
+    compile_args: CompileArgs | None = Field(
+        default=None, description="Options of the compiler, one each.", examples=[["-O2", "-std=c++20", "-Wall"]]
     )
     metadata: dict[MetadataName, Text] | None = Field(
         default=None, description="Echoed in results and webhooks. At most 16 keys and 2,048 bytes in all."
@@ -89,6 +99,7 @@ class RunRequest:
 
     `network`: the entries `name:port` that the program may reach, each once, in order.
     `artifacts`: patterns of the files that are kept, or `changed`.
+    `files`: in the order of their paths. `placed_files`: the same for a runner, once the stored ones are held.
     `warnings`: sentences for the answer.
     """
 
@@ -103,6 +114,9 @@ class RunRequest:
     environment: Environment | None = None
     network: tuple[str, ...] = ()
     artifacts: tuple[str, ...] | str | None = None
+    files: tuple[RunFile, ...] = ()
+    compile_args: tuple[str, ...] = ()
+    placed_files: tuple[PlacedFile, ...] = field(default=(), repr=False, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -118,9 +132,13 @@ class RunRequest:
     def _meaning(self) -> dict[str, Any]:
         network = {"network": self.network} if self.network else {}
         artifacts = {} if self.artifacts is None else {"artifacts": self.artifacts}
+        files = {"files": [file.meaning for file in self.files]} if self.files else {}
+        options = {"compile_args": list(self.compile_args)} if self.compile_args else {}
         return {
             **network,
             **artifacts,
+            **files,
+            **options,
             "language": self.language,
             "profile": self.profile,
             "code": self.code.decode(),
@@ -174,6 +192,9 @@ def checked_program(
     limits, problems = check_limits(request.limits, language, profile, raised)
     problems += _webhook_problems(request.webhook_url, request.webhook_secret, rules)
     problems += metadata_problems("metadata", request.metadata or {})
+    compile_args = tuple(request.compile_args or ())
+    files, wrong = checked_files(request.files or (), compile_args, language)
+    problems += wrong
     unknown = unknown_fields(type(request), body)
     run = RunRequest(
         language,
@@ -184,6 +205,8 @@ def checked_program(
         request.metadata or {},
         request.webhook_url,
         request.webhook_secret,
+        files=files,
+        compile_args=compile_args,
         warnings=tuple(f"The field {name} is unknown and was ignored." for name in unknown),
     )
     return run, problems

@@ -26,7 +26,7 @@ class JudgeRuns(Protocol):
         """Keep finished cases for polls, unless the judge run is final."""
         ...
 
-    def requested_again(self, row: Submission, code: bytes, requested_at: str) -> JudgeRequested:
+    def requested_again(self, row: Submission, code: bytes, requested_at: str, files: bytes | None) -> JudgeRequested:
         """Return the message for another execution."""
         ...
 

@@ -25,7 +25,7 @@ from functions.submissions.complete.final_state_transaction import Completer
 from functions.submissions.complete.judge_runs import JudgeRuns
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Kind, Status, Submission
 from functions.submissions.rows import run_budget_ms
-from functions.submissions.run.execution_request import execution_requested
+from functions.submissions.run.execution_request import requested_again
 from functions.submissions.run.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweep.backlog import Backlog, DueSubmission, Entry
@@ -118,8 +118,8 @@ class Sweep:
 
     def _send_again(self, row: Submission, execution_id: str, due_at_ms: int, taken_until_ms: int) -> None:
         try:
-            code, stdin = (
-                (row.code or b"", row.stdin or b"")
+            code, stdin, files = (
+                (row.code or b"", row.stdin or b"", row.files)
                 if row.input_key is None
                 else self.payloads.get_input(row.submission_id)
             )
@@ -133,9 +133,9 @@ class Sweep:
         repeated, at = replace(row, execution_id=execution_id), to_rfc3339(self.clock())
         message: Requested
         if row.kind is Kind.JUDGE:
-            message = self.judge_runs.requested_again(repeated, code, at)
+            message = self.judge_runs.requested_again(repeated, code, at, files)
         else:
-            message = execution_requested(repeated, code, stdin, at, environment)
+            message = requested_again(repeated, code, stdin, at, environment, files)
         self.queues.send_execution(message, row.correlation_id)
 
     def _environment(self, row: Submission) -> Environment | None:

@@ -130,10 +130,11 @@ def _create_bucket(s3: S3Client, name: str, properties: dict[str, Any]) -> None:
         {
             "ID": rule["Id"],
             "Status": rule["Status"],
-            "Filter": {"Prefix": ""},
+            "Filter": {"Prefix": rule.get("Prefix", "")},
             "Expiration": {"Days": int(rule["ExpirationInDays"])},
         }
         for rule in properties.get("LifecycleConfiguration", {}).get("Rules", [])
+        if "ExpirationInDays" in rule
     ]
     if rules:
         s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})  # type: ignore[typeddict-item]

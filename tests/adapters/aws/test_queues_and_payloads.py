@@ -77,7 +77,7 @@ def payloads(aws: Aws) -> Payloads:
 
 def test_an_input_comes_back_byte_for_byte(payloads: Payloads) -> None:
     assert payloads.put_input(SUBMISSION_ID, b"\0\xff", b"\x80") == f"inputs/{SUBMISSION_ID}"
-    assert payloads.get_input(SUBMISSION_ID) == (b"\0\xff", b"\x80")
+    assert payloads.get_input(SUBMISSION_ID) == (b"\0\xff", b"\x80", None)
 
 
 def test_an_output_comes_back_byte_for_byte(payloads: Payloads) -> None:

@@ -16,6 +16,7 @@ from functions.projects.registry import ProjectRegistry
 from functions.webhooks.deliveries.hints import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.checks.check_world import CheckWorld, prints
+from tests.adapters.files.file_factory import ask, some, stored
 from tests.adapters.http_calls import Answer, admin, call, event, get, post, send
 from tests.adapters.pipeline import SECRET, Pipeline
 from tests.api_routes import ROUTES
@@ -204,6 +205,7 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
         "endpoints_deleted": 1,
         "checks_deleted": 1,
         "check_runs_deleted": 0,
+        "files_deleted": 0,
         "events_deleted": 0,
         "submissions_running": 0,
         "complete": False,
@@ -237,6 +239,18 @@ def test_a_purge_leaves_no_output_of_checks(aws: Aws, project_key: str, admin_ke
     assert not [item for item in aws.items("DeliveriesTable") if "body_zlib" in item]
     world.settle(120)
     assert world.rows(check) == []
+
+
+def test_a_purge_deletes_files_also_those_of_checks(aws: Aws, project_key: str, admin_key: str) -> None:
+    content = stored(aws, PROJECT_ID, some())
+    body = {"name": "x", "language": "python", "code": "1", "files": [{"path": "a", "sha256": content.sha256}]}
+    assert send(project_key, "POST", "/api/checks", body).status == 200
+    ask(some())
+    assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
+    assert purge_project(admin_key).json["files_deleted"] == 2
+    assert purge_project(admin_key).json["complete"] is True
+    left = [item["sk"]["S"] for item in aws.items("SubmissionsTable") if item["pk"]["S"].startswith("FILES#")]
+    assert {sk.partition("#")[0] for sk in left} == {"USAGE", "REMOVED"}
 
 
 def test_a_purge_leaves_nothing_of_heartbeats_quiet_times_and_the_status_page(

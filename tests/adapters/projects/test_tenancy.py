@@ -19,6 +19,7 @@ from functions.submissions.store import SubmissionStore
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
+from tests.adapters.files.file_factory import some, stored
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, send
 from tests.api_routes import ROUTES
@@ -30,6 +31,7 @@ OPEN = {
     *("/", "/console/{version}/{name}"),
     "/api/egress-addresses",
     *("/api/pings/{token}", "/api/pings/{token}/{word}", "/status/{token}"),
+    "/api/files/{sha256}/content",
     *("/api/badges/{name}", "/api/badges/{token}/shields", "/api/checks/{id}/events", "/api/schemas/checks.json"),
 }
 """Nobody's: they tell nothing of a project. For tokens (badges, pings, pages) and signatures: adapters/checks."""
@@ -50,6 +52,7 @@ class World:
     heartbeat: str
     event: str
     judge_run: str
+    file: str
     consumer: str = "mine"
 
 
@@ -110,6 +113,11 @@ ROWS: dict[tuple[str, str], Row] = {
     ("DELETE", "/api/event-consumers/{name}"): Row(200, "consumer"),
     ("POST", "/api/event-samples"): Row(200, body=lambda: {"type": "submission.completed"}),
     ("GET", "/api/deliveries"): Row(200),
+    ("POST", "/api/files"): Row(200, body=lambda: {"sha256": "0" * 64, "size": 3}),
+    ("GET", "/api/files"): Row(200),
+    ("GET", "/api/files/{sha256}"): Row(200, "file"),
+    ("HEAD", "/api/files/{sha256}"): Row(200, "file"),
+    ("DELETE", "/api/files/{sha256}"): Row(200, "file"),
     ("GET", "/api/deliveries/{id}"): Row(200, "delivery"),
     ("POST", "/api/deliveries/{id}/replay"): Row(202, "delivery"),
 }
@@ -173,7 +181,8 @@ def world(aws: Aws, project_key: str) -> World:
         poll = {"consumer": "mine" if key == "right key" else "theirs"}
         assert send(keys[key], "GET", "/api/events/poll", query=poll).status == 200
     judge_run = put_judge_run(store, now)
-    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, heartbeat, SUBMISSION_ID, judge_run)
+    file = stored(aws, PROJECT_ID, some()).sha256
+    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, heartbeat, SUBMISSION_ID, judge_run, file)
 
 
 def put_judge_run(store: SubmissionStore, now: int) -> str:
@@ -207,7 +216,8 @@ def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None =
 
 def at(path: str, the_id: str) -> str:
     """Fill in the parameters of a path."""
-    path = path.replace("{id}", the_id).replace("{name}", the_id).replace("{path}", "report.csv")
+    path = path.replace("{sha256}", the_id).replace("{path}", "report.csv")
+    path = path.replace("{id}", the_id).replace("{name}", the_id)
     return path.replace("{index}", "0").replace("{number}", "1")
 
 
@@ -241,7 +251,7 @@ def test_another_projects_id_is_as_unknown_as_one_that_never_was(
 ) -> None:
     before = everything(aws)
     foreign = ask(world, "other project's key", operation)
-    never = f"{new_id()}.{new_id()}" if ROWS[operation].of == "delivery" else new_id()
+    never = {"delivery": f"{new_id()}.{new_id()}", "file": "0" * 64}.get(ROWS[operation].of or "", new_id())
     unknown = ask(world, "other project's key", operation, never)
     assert (foreign.status, foreign.json["error"]) == (404, "not_found")
     # The seconds to the next window may pass from one number to the next between the two.

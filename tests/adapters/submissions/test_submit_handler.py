@@ -177,7 +177,7 @@ def test_a_large_input_goes_to_the_bucket_and_whole_to_the_runner(aws: Aws, proj
     assert "stdin" not in row
     (message,) = aws.messages("BatchQueue")
     assert len(message["stdin_base64"]) > 262_144
-    assert submit.deployment().payloads.get_input(answer.json["id"]) == (b"print(42)", b"x" * 262_144)
+    assert submit.deployment().payloads.get_input(answer.json["id"]) == (b"print(42)", b"x" * 262_144, None)
 
 
 def test_a_repeated_large_input_leaves_no_object_behind(aws: Aws, project_key: str) -> None:

@@ -1,0 +1,64 @@
+"""A file of a project."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from functions.aws.dynamodb.row_codec import IN_KEY
+
+MIB = 1_048_576
+FILE_MAX_BYTES = 100 * MIB
+FILES_MAX = 10_000
+"""Files of one project."""
+KEPT_MS = 24 * 3_600_000
+"""A file stays for so long after its last use."""
+USE_NOTED_MS = 3_600_000
+"""The uses of a file are noted once in this time: most of them only read its row."""
+RUN_MAX_MS = 7 * 3_600_000
+"""A run needs its files for so long at most: six hours of waiting, and its repetitions."""
+UPLOAD_SECS = 900
+"""An upload must begin within this time."""
+UPLOADING_MS = 2 * 3_600_000
+"""The row of a file without bytes stays for so long."""
+DOWNLOAD_SECS = 300
+DEFAULT_MEDIA_TYPE = "application/octet-stream"
+
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
+
+
+class FileState(StrEnum):
+    """`uploading`: nobody has seen its bytes in the bucket yet."""
+
+    UPLOADING = "uploading"
+    STORED = "stored"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of one project. `object_key` is random: the same bytes in two projects are two objects.
+
+    `due_at_ms`: the sweeper deletes the file then. `used_at_ms`: when a run used it, to USE_NOTED_MS; None: none did.
+    """
+
+    project_id: Annotated[str, IN_KEY]
+    sha256: Annotated[str, IN_KEY]
+    size: int
+    media_type: str
+    object_key: str
+    created_at: str
+    due_at_ms: int
+    state: FileState = FileState.UPLOADING
+    used_at_ms: int | None = None
+
+    def removable_at_ms(self, now_ms: int) -> int:
+        """Return when no accepted run needs its bytes any more, and no upload is under way."""
+        if self.state is FileState.UPLOADING:
+            return max(now_ms, self.due_at_ms)
+        return now_ms if self.used_at_ms is None else max(now_ms, self.used_at_ms + USE_NOTED_MS + RUN_MAX_MS)
+
+
+def read_sha256(text: str) -> str | None:
+    """Return the hash of an id, with or without `sha256:`; None for any other text."""
+    found = _ID.fullmatch(text)
+    return found.group(1) if found else None

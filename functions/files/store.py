@@ -1,0 +1,215 @@
+"""The files of projects in the submissions table, and the count of what each project stores.
+
+A row and the count change in one transaction, so the count is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
+from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.page import Page
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact_or_raise
+from functions.files.model import FILES_MAX, KEPT_MS, USE_NOTED_MS, File, FileState
+from functions.files.rows import (
+    DUE_SHARD,
+    FILE,
+    HOLD,
+    REMOVED,
+    file_key,
+    file_row,
+    files_pk,
+    hold_key,
+    project_of,
+    removed_key,
+    to_file,
+    usage_key,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from functions.aws.dynamodb.items import Value
+
+
+class StoreFullError(Exception):
+    """The project stores too many files or bytes. `used_bytes`, `used_files`: what it stores now."""
+
+    def __init__(self, used_bytes: int, used_files: int) -> None:
+        super().__init__("the files of the project use up its quota")
+        self.used_bytes = used_bytes
+        self.used_files = used_files
+
+
+@dataclass(frozen=True, slots=True)
+class DueFile:
+    """An entry of the due index: of a file, or with `object_key` of an object whose file is gone."""
+
+    project_id: str
+    sha256: str | None
+    object_key: str | None
+    due_at_ms: int
+
+
+class FileStore(Table):
+    """The files of all projects."""
+
+    def get(self, project_id: str, sha256: str) -> File | None:
+        """Return a file, also one whose bytes nobody has seen yet."""
+        row = self._get(file_key(project_id, sha256))
+        return None if row is None else to_file(row)
+
+    def create(self, file: File, most_bytes: int) -> bool:
+        """Write a new file and count it. False if the row exists. Raises StoreFullError, RowsContendedError."""
+        room = most_bytes - file.size
+        if room < 0:
+            raise StoreFullError(*self.usage(file.project_id))
+        counted = ConditionalUpdate(
+            sets={},
+            condition="(attribute_not_exists(#bytes) OR (#bytes <= :room AND #files < :most))",
+            condition_values={
+                "room": room,
+                "most": FILES_MAX,
+                "zero": 0,
+                "one": 1,
+                "size": file.size,
+            },
+            computed=(
+                "#bytes = if_not_exists(#bytes, :zero) + :size",
+                "#files = if_not_exists(#files, :zero) + :one",
+            ),
+        )
+        refusal = transact_or_raise(
+            self._client,
+            {
+                "file": put(self.table_name, to_item(file_row(file)), ABSENT),
+                "count": counted.action(self.table_name, usage_key(file.project_id)),
+            },
+        )
+        if refusal is None:
+            return True
+        if "file" in refusal.failed:
+            return False
+        raise StoreFullError(*self.usage(file.project_id))
+
+    def usage(self, project_id: str) -> tuple[int, int]:
+        """Return how many bytes and files a project stores."""
+        row = self._get(usage_key(project_id)) or {}
+        return row.get("bytes", 0), row.get("files", 0)
+
+    def change_upload(self, file: File, size: int, media_type: str, due_at_ms: int) -> bool:
+        """Correct what a client said of a file that is not stored yet. False if its row has changed."""
+        update = ConditionalUpdate(
+            {"media_type": media_type, "due_at_ms": due_at_ms},
+            "#state = :uploading AND #object_key = :object_key AND #size = :size",
+            {"uploading": FileState.UPLOADING.value, "object_key": file.object_key, "size": size},
+        )
+        return self._update_unread(update, file_key(file.project_id, file.sha256))
+
+    def confirm(self, file: File) -> File | None:
+        """Note that the bytes are in the bucket. None if the row has changed."""
+        sets: dict[str, Value] = {"state": FileState.STORED.value, "due_at_ms": self._clock() + KEPT_MS}
+        update = ConditionalUpdate(sets, "#object_key = :object_key", {"object_key": file.object_key})
+        row = self._update(update, file_key(file.project_id, file.sha256))
+        return None if row is None else to_file(row)
+
+    def extend(self, file: File, *, is_use: bool) -> bool:
+        """Keep a file for KEPT_MS from now on, to USE_NOTED_MS. `is_use`: a run needs it. False if it is gone.
+
+        It is written only if the last time is older than USE_NOTED_MS.
+        """
+        now = self._clock()
+        noted_at = file.used_at_ms if is_use else file.due_at_ms - KEPT_MS - USE_NOTED_MS
+        if noted_at is not None and now - noted_at < USE_NOTED_MS:
+            return True
+        sets: dict[str, Value] = {"due_at_ms": now + KEPT_MS + USE_NOTED_MS}
+        if is_use:
+            sets["used_at_ms"] = now
+        update = ConditionalUpdate(sets, "#object_key = :object_key", {"object_key": file.object_key})
+        return self._update_unread(update, file_key(file.project_id, file.sha256))
+
+    def retire(self, file: File, removable_at_ms: int) -> bool:
+        """Take a file away from its project; its object is due later. False if somebody used or replaced it meanwhile.
+
+        The project pays for the bytes until `forget`.
+        """
+        removed: dict[str, Value] = {
+            "pk": files_pk(file.project_id),
+            "sk": REMOVED + file.object_key,
+            "size": file.size,
+            "due_shard": DUE_SHARD,
+            "due_at_ms": removable_at_ms,
+        }
+        values: dict[str, Value] = {"object_key": file.object_key, "due": file.due_at_ms}
+        condition = "#object_key = :object_key AND #due_at_ms = :due"
+        refusal = transact_or_raise(
+            self._client,
+            {
+                "file": delete(self.table_name, file_key(file.project_id, file.sha256), condition, values),
+                "removed": put(self.table_name, to_item(removed)),
+            },
+        )
+        return refusal is None
+
+    def forget(self, project_id: str, object_key: str) -> None:
+        """Forget an object that is deleted, and count it no more. Repeating the call is safe."""
+        removed = removed_key(project_id, object_key)
+        row = self._get(removed)
+        if row is None:
+            return
+        values: dict[str, Value] = {"size": row["size"], "one": 1}
+        counted = ConditionalUpdate({}, "", values, computed=("#bytes = #bytes - :size", "#files = #files - :one"))
+        transact_or_raise(
+            self._client,
+            {
+                "removed": delete(self.table_name, removed, "attribute_exists(pk)"),
+                "count": counted.action(self.table_name, usage_key(project_id)),
+            },
+        )
+
+    def is_removable(self, project_id: str, object_key: str, now_ms: int) -> bool:
+        """Tell whether the object of a retired file is due."""
+        row = self._get(removed_key(project_id, object_key))
+        return row is not None and row["due_at_ms"] <= now_ms
+
+    def page(self, project_id: str, limit: int, after: str | None) -> Page[File]:
+        """Return files in the order of their hashes. `after`: the last hash of the page before."""
+        values = {":pk": files_pk(project_id), ":first": f"{FILE}{after}!" if after else FILE, ":last": f"{FILE}~"}
+        answer = self._client.query(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=to_item(values),
+            ConsistentRead=True,
+            Limit=limit + 1,
+        )
+        files = [to_file(from_item(item)) for item in answer["Items"]]
+        has_more = len(files) > limit
+        return Page(tuple(files[:limit]), files[limit - 1].sha256 if has_more else None)
+
+    def due(self, now_ms: int, limit: int) -> list[DueFile]:
+        """Return due files and objects, oldest first."""
+        return [_to_due(row) for row in self._due(DUE_SHARD, now_ms, limit)]
+
+    def hold(self, project_id: str, sha256s: Iterable[str], holder: str) -> None:
+        """Keep files while `holder` names them; the sweeper asks it. Repeating the call is safe."""
+        for sha256 in sha256s:
+            self._client.put_item(TableName=self.table_name, Item=hold_key(project_id, sha256, holder))
+
+    def release(self, project_id: str, sha256: str, holder: str) -> None:
+        """Remove a hold whose holder no longer names the file."""
+        self._client.delete_item(TableName=self.table_name, Key=hold_key(project_id, sha256, holder))
+
+    def holders(self, project_id: str, sha256: str) -> list[str]:
+        """Return all that may keep a file."""
+        prefix = f"{HOLD}{sha256}#"
+        return [str(row["sk"]).removeprefix(prefix) for row in self._list(files_pk(project_id), prefix)]
+
+
+def _to_due(row: dict[str, Any]) -> DueFile:
+    sk = str(row["sk"])
+    sha256 = sk.removeprefix(FILE) if sk.startswith(FILE) else None
+    object_key = sk.removeprefix(REMOVED) if sk.startswith(REMOVED) else None
+    return DueFile(project_of(row["pk"]), sha256, object_key, row["due_at_ms"])

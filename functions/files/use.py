@@ -1,0 +1,39 @@
+"""Hold the files that a run names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.errors import FilesMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from functions.files.lookup import FileLookup
+    from functions.files.model import File
+
+
+@dataclass(frozen=True, slots=True)
+class FileUse:
+    """Finds files for runs, which keeps them for another day."""
+
+    lookup: FileLookup
+
+    def hold(self, project_id: str, sha256s: Iterable[str]) -> dict[str, File]:
+        """Return the files by their hashes. Each stays until the run is over. Raises FilesMissingError."""
+        held: dict[str, File] = {}
+        missing = []
+        for sha256 in dict.fromkeys(sha256s):
+            file = self._held(project_id, sha256)
+            if file is None:
+                missing.append(sha256)
+            else:
+                held[sha256] = file
+        if missing:
+            raise FilesMissingError(tuple(missing))
+        return held
+
+    def _held(self, project_id: str, sha256: str) -> File | None:
+        file = self.lookup.find(project_id, sha256)
+        return file if file is not None and self.lookup.store.extend(file, is_use=True) else None

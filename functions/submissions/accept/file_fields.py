@@ -1,0 +1,146 @@
+"""Check the files and the compiler options of a request."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from functions.errors import FieldProblem, InvalidFieldsError
+from functions.files.model import File
+from functions.http.validation import Text
+from functions.messages.compile_args import compile_arg_problem
+from functions.messages.files import (
+    MAX_COMPILE_ARG_CHARS,
+    MAX_COMPILE_ARGS,
+    MAX_FILES,
+    MAX_INLINE_BYTES,
+    MAX_READ_ONLY_BYTES,
+    MAX_WRITABLE_BYTES,
+    PlacedFile,
+    StoredFile,
+    name_problem,
+    path_problem,
+    places_problem,
+)
+from functions.messages.languages import Language
+
+_MIB = 1_048_576
+_ONE_CONTENT = "A file has content, content_base64 or sha256: exactly one of them."
+_INLINE = (
+    f"The contents have at most {MAX_INLINE_BYTES:,} bytes together. Send larger files to /api/files, and name them by "
+    "sha256."
+)
+
+
+def _sha256(text: str) -> str:
+    digits = text.removeprefix("sha256:")
+    if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):  # noqa: PLR2004 - digits of a SHA-256
+        raise ValueError("the text must be a SHA-256: 64 hexadecimal digits in lower case")
+    return digits
+
+
+class FileEntry(BaseModel):
+    """A file of a request: its bytes, or the hash of one that the project stores (POST /api/files)."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    path: Text = Field(
+        min_length=1, description="Below the working directory, such as data/in.csv: at most 255 bytes and 8 parts."
+    )
+    content: Text | None = Field(default=None, repr=False, description="As text.")
+    content_base64: Text | None = Field(default=None, repr=False, description="As bytes.")
+    sha256: Annotated[Text, AfterValidator(_sha256)] | None = Field(
+        default=None,
+        description="Of a file that the project stores.",
+        json_schema_extra={"pattern": "^(sha256:)?[0-9a-f]{64}$"},
+    )
+    read_only: bool = Field(default=False, description="true: the program cannot write it; large files need no copy.")
+
+
+Files = Annotated[list[FileEntry], Field(max_length=MAX_FILES)]
+CompileArgs = Annotated[
+    list[Annotated[Text, Field(min_length=1, max_length=MAX_COMPILE_ARG_CHARS)]], Field(max_length=MAX_COMPILE_ARGS)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """A valid file of a request: its bytes, or the hash of a stored file."""
+
+    path: str
+    read_only: bool
+    content: bytes | None = field(default=None, repr=False)
+    sha256: str | None = None
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """What of it a repeat of the request must have too."""
+        digest = self.sha256 if self.content is None else sha256(self.content).hexdigest()
+        return {"path": self.path, "read_only": self.read_only, "sha256": digest}
+
+
+def checked_files(
+    entries: Sequence[FileEntry], compile_args: Sequence[str], language: Language
+) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
+    """Return the files in the order of their paths, and the problems of files and options."""
+    files, problems = [], []
+    for index, entry in enumerate(entries):
+        found = _checked(entry, language)
+        if isinstance(found, RunFile):
+            files.append(found)
+        else:
+            name, message = found
+            problems.append(FieldProblem(f"files.{index}.{name}", message))
+    if not problems and (excluded := places_problem(file.path for file in files)) is not None:
+        problems.append(FieldProblem("files", excluded))
+    if sum(len(file.content or b"") for file in files) > MAX_INLINE_BYTES:
+        problems.append(FieldProblem("files", _INLINE))
+    problems += _option_problems(compile_args, language)
+    return tuple(sorted(files, key=lambda file: file.path)), problems
+
+
+def _checked(entry: FileEntry, language: Language) -> RunFile | tuple[str, str]:
+    problem = path_problem(entry.path) or name_problem(language, entry.path)
+    if problem is not None:
+        return "path", problem
+    given = [value for value in (entry.content, entry.content_base64, entry.sha256) if value is not None]
+    if len(given) != 1:
+        return "content", _ONE_CONTENT
+    if entry.content_base64 is None:
+        content = None if entry.content is None else entry.content.encode()
+        return RunFile(entry.path, entry.read_only, content, entry.sha256)
+    try:
+        return RunFile(entry.path, entry.read_only, base64.b64decode(entry.content_base64, validate=True))
+    except (binascii.Error, ValueError):
+        return "content_base64", "The text is not base64."
+
+
+def _option_problems(options: Sequence[str], language: Language) -> Iterator[FieldProblem]:
+    for index, option in enumerate(options):
+        if (problem := compile_arg_problem(language, option)) is not None:
+            yield FieldProblem(f"compile_args.{index}", problem)
+
+
+def placed(files: Sequence[RunFile], stored: Mapping[str, File]) -> tuple[PlacedFile, ...]:
+    """Return the files as a runner gets them. Raises InvalidFieldsError if they are too large together."""
+    made = tuple(_placed(file, stored) for file in files)
+    for is_read_only, most, kind in ((True, MAX_READ_ONLY_BYTES, "read-only"), (False, MAX_WRITABLE_BYTES, "writable")):
+        size = sum(file.size_bytes for file in made if file.read_only is is_read_only)
+        if size > most:
+            way_out = "Send fewer or smaller files" + ("." if is_read_only else ", or mark them read_only.")
+            message = f"The {kind} files have {size:,} bytes together, the limit is {most // _MIB} MiB. {way_out}"
+            raise InvalidFieldsError((FieldProblem("files", message),))
+    return made
+
+
+def _placed(file: RunFile, stored: Mapping[str, File]) -> PlacedFile:
+    if file.sha256 is None:
+        values: dict[str, Any] = {"content_base64": file.content}
+    else:
+        found = stored[file.sha256]
+        values = {"object": StoredFile(key=found.object_key, size=found.size, sha256=found.sha256)}
+    return PlacedFile.model_validate({"path": file.path, "read_only": file.read_only, **values}, strict=False)

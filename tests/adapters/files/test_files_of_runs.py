@@ -1,0 +1,214 @@
+"""Files in submissions, judge runs and checks: checked, held, and in the message for a runner."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from functions.handlers import checks, result, submit, sweep
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
+from tests.adapters.files.file_factory import some, stored
+from tests.adapters.http_calls import Answer, send
+
+KB = 1024
+PROGRAM: dict[str, Any] = {"language": "python", "code": "print(1)"}
+
+
+def post(files: list[dict[str, Any]], **more: Any) -> Answer:
+    return send(API_KEY, "POST", "/api/submit", PROGRAM | {"files": files} | more)
+
+
+def problems(answer: Answer) -> list[str]:
+    assert answer.status == 422, answer.raw
+    return [problem["field"] for problem in answer.json["fields"]]
+
+
+def message_of(aws: Aws) -> dict[str, Any]:
+    (message,) = aws.messages("BatchQueue")
+    return message
+
+
+def test_files_are_in_the_message_as_a_runner_reads_them(aws: Aws, project_key: str) -> None:
+    del project_key
+    content = stored(aws, PROJECT_ID, some(3 * KB))
+    files: list[dict[str, Any]] = [
+        {"path": "z.txt", "content": "ü\n"},
+        {"path": "data/a.bin", "content_base64": base64.b64encode(b"\0\xff").decode(), "read_only": True},
+        {"path": "data/b.csv", "sha256": f"sha256:{content.sha256}", "read_only": True},
+    ]
+    assert post(files).status == 202
+    message = message_of(aws)
+    file = result.deployment().files.get(PROJECT_ID, content.sha256)
+    assert file is not None
+    assert message["version"] == 3
+    assert message["files"] == [
+        {"path": "data/a.bin", "read_only": True, "content_base64": base64.b64encode(b"\0\xff").decode()},
+        {
+            "path": "data/b.csv",
+            "read_only": True,
+            "object": {"key": file.object_key, "size": 3 * KB, "sha256": content.sha256},
+        },
+        {"path": "z.txt", "read_only": False, "content_base64": base64.b64encode("ü\n".encode()).decode()},
+    ]
+    assert file.used_at_ms is not None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "../x",
+            "/etc/passwd",
+            "a/../b",
+            "a//b",
+            ".",
+            "a/.",
+            "a/",
+            "",
+            "a\nb",
+            "a\0b",
+            "\x7f",
+            "a/" * 8 + "b",
+            "x" * 256,
+        ),
+        "solution.py",
+        "\ud800",
+    ],
+)
+def test_no_path_leaves_the_working_directory_or_has_a_name_of_the_service(
+    aws: Aws, project_key: str, path: str
+) -> None:
+    del project_key
+    assert problems(post([{"path": path, "content": "x"}])) == ["files.0.path"]
+    assert aws.messages("BatchQueue") == []
+
+
+@pytest.mark.parametrize("paths", [("a", "a"), ("a", "a/b"), ("a/b/c", "a/b")])
+def test_two_files_do_not_exclude_each_other(aws: Aws, project_key: str, paths: tuple[str, str]) -> None:
+    del aws, project_key
+    assert problems(post([{"path": path, "content": "x"} for path in paths])) == ["files"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ({}, "files.0.content"),
+        ({"content": "x", "sha256": "0" * 64}, "files.0.content"),
+        ({"content": "x", "content_base64": "eA=="}, "files.0.content"),
+        ({"content_base64": "!"}, "files.0.content_base64"),
+        ({"sha256": "0" * 63}, "files.0.sha256"),
+        ({"content": "x", "mode": 511}, "files.0.mode"),
+    ],
+)
+def test_a_file_has_one_content(aws: Aws, project_key: str, entry: dict[str, Any], field: str) -> None:
+    del aws, project_key
+    assert problems(post([{"path": "a", **entry}])) == [field]
+
+
+def test_the_contents_of_a_request_are_bounded(aws: Aws, project_key: str) -> None:
+    del project_key
+    half = "x" * (128 * KB)
+    assert post([{"path": "a", "content": half}, {"path": "b", "content": half}]).status == 202
+    assert len(message_of(aws)["files"]) == 2
+    assert problems(post([{"path": "a", "content": half}, {"path": "b", "content": half + "x"}])) == ["files"]
+    assert problems(post([{"path": str(number), "content": ""} for number in range(65)])) == ["files"]
+
+
+def test_writable_files_are_bounded_by_their_stored_sizes(aws: Aws, project_key: str) -> None:
+    del project_key
+    content = stored(aws, PROJECT_ID, some(33 * KB * KB))
+    twice = [{"path": name, "sha256": content.sha256} for name in ("a", "b")]
+    assert problems(post(twice)) == ["files"]
+    assert post([file | {"read_only": True} for file in twice]).status == 202
+
+
+def test_unknown_files_are_named_and_nothing_is_charged(aws: Aws, project_key: str) -> None:
+    del project_key
+    known, missing = stored(aws, PROJECT_ID, some()), ["1" * 64, "2" * 64]
+    files = [{"path": str(number), "sha256": sha256} for number, sha256 in enumerate([*missing, known.sha256])]
+    answer = post(files)
+    assert (answer.status, answer.json["error"], answer.json["missing"]) == (409, "files_missing", missing)
+    assert aws.messages("BatchQueue") == []
+    assert result.deployment().quotas.usage(PROJECT_ID, "judge", submit_quota()).in_flight == 0
+
+
+def submit_quota() -> Any:
+    project = submit.deployment().projects.find_key(API_KEY)
+    return project.quota("judge")  # type: ignore[union-attr]
+
+
+def test_files_and_options_are_part_of_the_body_of_a_key(aws: Aws, project_key: str) -> None:
+    del project_key
+
+    def once(**more: Any) -> int:
+        from tests.adapters.http_calls import post as post_keyed  # noqa: PLC0415 - beside its only use
+
+        body = {"language": "c", "code": "int main(void){}"} | more
+        return post_keyed(API_KEY, body, idempotency_key="k").status
+
+    first: dict[str, Any] = {
+        "files": [{"path": "a", "content": "x"}, {"path": "b", "content": "y"}],
+        "compile_args": ["-O2"],
+    }
+    assert once(**first) == 202
+    assert once(**first | {"files": [*reversed(first["files"])]}) == 202
+    assert once(**first | {"compile_args": ["-O3"]}) == 409
+    assert once(**first | {"files": [{"path": "a", "content": "x"}]}) == 409
+    message = message_of(aws)
+    assert message["compile_args"] == ["-O2"]
+
+
+@pytest.mark.parametrize("option", ["-Wl,-z", "-Wa,x", "-Wp,x", "@file", "-o", "x.c", "-fplugin=x", "-O2 -O3"])
+def test_no_option_reaches_another_program(aws: Aws, project_key: str, option: str) -> None:
+    del aws, project_key
+    body = {"language": "c", "code": "int main(void){}", "compile_args": ["-O2", option]}
+    assert problems(send(API_KEY, "POST", "/api/submit", body)) == ["compile_args.1"]
+
+
+@pytest.mark.parametrize("size", [10, 100 * KB])
+def test_a_lost_message_is_sent_again_with_its_files(aws: Aws, project_key: str, size: int) -> None:
+    del project_key
+    aws.environment("SweepFunction")
+    content = stored(aws, PROJECT_ID, some())
+    files = [{"path": "a", "content": "x" * size}, {"path": "b", "sha256": content.sha256}]
+    the_id = post(files).json["id"]
+    first = message_of(aws)
+    row = submit.deployment().submissions.get(the_id)
+    assert row is not None
+    sweep.deployment().new_sweep()._send_again(row, first["execution_id"], row.due_at_ms or 0, row.due_at_ms or 0)
+    again = message_of(aws)
+    assert again["files"] == first["files"]
+
+
+def test_a_judge_run_has_files_for_all_cases(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    del project_key
+    monkeypatch.setenv("LONGEST_WAIT_SECS", "0")
+    body = PROGRAM | {"files": [{"path": "a", "content": "x"}], "cases": [{}]}
+    answer = send(API_KEY, "POST", "/api/judge", body, query={"wait": "false"})
+    assert answer.status == 202, answer.raw
+    (message,) = aws.messages("BatchQueue")
+    assert [file["path"] for file in message["files"]] == ["a"]
+    assert message["version"] == 2
+
+
+def test_a_check_holds_its_files_until_it_names_them_no_more(aws: Aws, project_key: str) -> None:
+    del project_key
+    content = stored(aws, PROJECT_ID, some())
+    body = PROGRAM | {
+        "name": "totals",
+        "files": [{"path": "a", "sha256": content.sha256}, {"path": "b", "content": "y"}],
+    }
+    created = send(API_KEY, "POST", "/api/checks", body)
+    assert created.status == 200, created.raw
+    path = f"/api/checks/{created.json['id']}"
+    assert [file["path"] for file in send(API_KEY, "GET", path).json["files"]] == ["a", "b"]
+    refused = send(API_KEY, "DELETE", f"/api/files/{content.sha256}")
+    assert (refused.status, created.json["id"] in refused.json["message"]) == (409, True)
+    deployment = checks.deployment()
+    holder = f"check {created.json['id']}"
+    assert deployment.is_file_held(PROJECT_ID, content.sha256, holder) is True
+    assert send(API_KEY, "PATCH", path, {"files": [{"path": "b", "content": "y"}]}).status == 200
+    assert deployment.is_file_held(PROJECT_ID, content.sha256, holder) is False
+    unknown = send(API_KEY, "PATCH", path, {"files": [{"path": "a", "sha256": "1" * 64}]})
+    assert (unknown.status, unknown.json["error"]) == (409, "files_missing")
+    assert send(API_KEY, "POST", f"{path}/run").status == 202
