@@ -13,6 +13,7 @@ from rustbox_cli.commands.administration import keys, projects
 from rustbox_cli.commands.checks import checks
 from rustbox_cli.commands.deliveries import deliveries
 from rustbox_cli.commands.events import events, trigger
+from rustbox_cli.commands.files import files
 from rustbox_cli.commands.judge import judge
 from rustbox_cli.commands.listen import listen
 from rustbox_cli.commands.operations import admin
@@ -65,7 +66,7 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
     ctx.obj = Session(url, api_key, admin_key, allow_http)
 
 
-_ABOUT_RUNS = (run, judge, submit, result, results, cancel, delete, languages, health)
+_ABOUT_RUNS = (run, judge, submit, result, results, cancel, delete, files, languages, health)
 for command in (*_ABOUT_RUNS, projects, keys, webhooks, deliveries, events, listen, trigger, checks, admin):
     cli.add_command(command)
 for command in (*check_states.COMMANDS, *check_calls.COMMANDS, *check_pages.COMMANDS):

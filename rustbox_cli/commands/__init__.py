@@ -1,4 +1,6 @@
-"""The commands, a module each: programs, judge, checks, webhooks, deliveries, events, listen, service, administration.
+"""The commands, a module each.
+
+Programs, judge, files, checks, webhooks, deliveries, events, listen, service, administration.
 
 No command imports another. Each talks to the service through `session.Session`.
 """

@@ -12,7 +12,17 @@ from rustbox_cli.artifacts import artifact_lines, save_artifacts
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import plain, show_json, show_list, show_record, waiting
-from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
+from rustbox_cli.program_input import (
+    LIMITS,
+    LocalFile,
+    entries,
+    files_of_folder,
+    language_for,
+    limit_value,
+    parse_file,
+    piped_input,
+    read_text,
+)
 from rustbox_cli.session import Session, pass_session
 from rustbox_cli.verdicts import (
     Result,
@@ -31,11 +41,32 @@ if TYPE_CHECKING:
     from rustbox_cli.output import Columns
 
 
+class Program(click.ParamType):
+    """A program: an open file, or the path of a folder."""
+
+    name = "program"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Open a file; - is standard input."""
+        if isinstance(value, str) and value != "-" and Path(value).is_dir():
+            return Path(value)
+        return click.File("rb").convert(value, param, ctx)
+
+
 def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument FILE and the options of a run."""
     for option in reversed(
         [
-            click.argument("file", type=click.File("rb")),
+            click.argument("file", metavar="FILE|FOLDER", type=Program()),
+            click.option("--main", help="With FOLDER: its main file; the others go with it."),
+            click.option(
+                "--file",
+                "files",
+                multiple=True,
+                metavar="[PATH=]FILE[:ro]",
+                help="A file for the program, at PATH in its working directory. :ro is read-only, for large files.",
+            ),
+            click.option("--compile-arg", "compile_args", multiple=True, help="An option of the compiler: -O2."),
             click.option("-l", "--language", help="Default: from the file name."),
             click.option(
                 "--stdin", "stdin_file", type=click.File("rb"), help="The program's input; - is standard input."
@@ -85,17 +116,24 @@ _save_option = click.option(
 def run(session: Session, /, save: Path | None, as_json: bool, **options: Any) -> None:
     """Run FILE (- is standard input) and wait. Prints the program's output and exits with its exit code.
 
+    A pipe into this command is the program's standard input.
+
     \b
     Examples:
       rustbox run solution.py
       rustbox run main.cpp --stdin input.txt --limit cpu_time_secs=1 --limit memory_mb=64
       echo 'print(input())' | rustbox run - --language python
+      cat input.txt | rustbox run solution.py
+      rustbox run main.py --file data.csv --file models/a.bin=a.bin:ro
+      rustbox run project/ --main main.cpp --compile-arg=-O2
       rustbox run solution.py --json | jq .metrics
       rustbox run client.py --allow api.example.com --allow '*.example.org:8443'
       rustbox run plot.py --artifacts 'out/*' --save results
     """
     if save is not None and not options["artifacts"]:
         options["artifacts"] = ("changed",)
+    if options["stdin_file"] is None and getattr(options["file"], "name", "") != "<stdin>":
+        options["stdin_file"] = piped_input()
     with session.api() as api:
         result = _finish(api, options)
         if as_json:
@@ -220,7 +258,7 @@ def delete(session: Session, submission_id: str, yes: bool, as_json: bool) -> No
 
 def _finish(api: Api, options: dict[str, Any]) -> Result:
     """Submit and wait. An interrupt cancels the run."""
-    body, key = _body(options), options["idempotency_key"] or str(uuid.uuid4())
+    body, key = _body(api, options), options["idempotency_key"] or str(uuid.uuid4())
     with waiting("running"):
         try:
             answered = _send(api, body, key, wait=True)
@@ -237,8 +275,8 @@ def _cancelled(api: Api, body: dict[str, Any], key: str) -> CommandError:
     return CommandError("Interrupted.", ExitCode.INTERRUPTED, hint)
 
 
-def _body(options: dict[str, Any]) -> dict[str, Any]:
-    source: BinaryIO = options["file"]
+def _body(api: Api, options: dict[str, Any]) -> dict[str, Any]:
+    source, files = _program(options)
     if options["stdin_file"] is source:
         raise click.UsageError("Standard input cannot be both the program and its input.")
     body: dict[str, Any] = {
@@ -250,12 +288,14 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
         "artifacts": "changed" if options["artifacts"] == ("changed",) else list(options["artifacts"]) or None,
         "limits": {name: limit_value(name, text) for name, text in options["limits"]} or None,
         "metadata": dict(options["metadata"]) or None,
+        "files": entries(api, files) or None,
+        "compile_args": list(options["compile_args"]) or None,
     }
     return {name: value for name, value in body.items() if value is not None}
 
 
 def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
-    return _send(api, _body(options), options["idempotency_key"] or str(uuid.uuid4()), wait=wait)
+    return _send(api, _body(api, options), options["idempotency_key"] or str(uuid.uuid4()), wait=wait)
 
 
 def _send(api: Api, body: dict[str, Any], key: str, *, wait: bool) -> Result:
@@ -267,6 +307,21 @@ def _save(api: Api, result: Result, folder: Path | None) -> None:
     if folder is not None:
         for saved in save_artifacts(api, result, folder):
             click.echo(f"rustbox: saved {plain(str(saved))}", err=True)
+
+
+def _program(options: dict[str, Any]) -> tuple[BinaryIO, list[LocalFile]]:
+    """Return the main file, open, and the files that go with it. Raises UsageError, CommandError."""
+    program, files = options["file"], [parse_file(text) for text in options["files"]]
+    if not isinstance(program, Path):
+        if options["main"] is not None:
+            raise click.UsageError("--main is for a folder.")
+        return program, files
+    if options["main"] is None:
+        raise click.UsageError("Name the main file of the folder: --main main.py")
+    main = program / options["main"]
+    if not main.is_file():
+        raise click.UsageError(f"There is no file {options['main']!r} in {program}.")
+    return main.open("rb"), files_of_folder(program, main) + files
 
 
 def _write(stream: str, content: bytes) -> None:
