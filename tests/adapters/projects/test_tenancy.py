@@ -32,6 +32,7 @@ OPEN = {
     "/api/egress-addresses",
     *("/api/pings/{token}", "/api/pings/{token}/{word}", "/status/{token}"),
     "/api/files/{sha256}/content",
+    *("/openapi.json", "/llms.txt", "/favicon.ico"),
     *("/api/badges/{name}", "/api/badges/{token}/shields", "/api/checks/{id}/events", "/api/schemas/checks.json"),
 }
 """Nobody's: they tell nothing of a project. For tokens (badges, pings, pages) and signatures: adapters/checks."""
@@ -78,6 +79,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/result/{id}/stderr"): Row(200, "result"),
     ("GET", "/api/result/{id}/artifacts/{path}"): Row(200, "result"),
     ("DELETE", "/api/result/{id}"): Row(200, "result"),
+    ("POST", "/api/result/{id}/cancel"): Row(200, "result"),
+    ("POST", "/api/judge/{id}/cancel"): Row(200, "judge_run"),
     ("GET", "/api/checks"): Row(200),
     ("POST", "/api/checks"): Row(200, body=lambda: {"name": "mine", "language": "python", "code": "print(42)"}),
     ("GET", "/api/checks/{id}"): Row(200, "check"),
