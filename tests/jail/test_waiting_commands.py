@@ -172,7 +172,6 @@ SAME = {
     "uncaught beside a thread": statements(
         "new Thread(() -> { System.out.println(1); }).start(); throw new Exception();"
     ),
-    "no main": main("int x;"),
     "main of another class": "class Other { public static void main(String[] a) { System.out.println(2); } }",
     "failing initialiser": main("static int x = 1 / 0; public static void main(String[] a) {}"),
     "missing class": statements('Class.forName("Missing");'),
