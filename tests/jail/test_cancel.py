@@ -2,9 +2,10 @@
 
 import os
 import random
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from threading import Timer
+from threading import Thread
 
 import pytest
 
@@ -16,6 +17,7 @@ from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested
 from tests.completions import streams
 from tests.jail.guest_requests import request
 from tests.jail.processes import processes_of
+from tests.until import until
 
 PRINTS_AND_FORKS = b"""
 import os, signal, time
@@ -26,6 +28,8 @@ for _ in range(3):
     if os.fork() == 0: os.setsid()
 while True: time.sleep(1)
 """
+FORKS = 8
+"""Processes of that program. It prints before it forks."""
 SPINS = b"while True: pass\n"
 COMPILES_LONG = b"""
 #include <array>
@@ -47,26 +51,40 @@ def stop() -> Iterator[RunStop]:
     os.close(made.fd)
 
 
-def cancelled_after(
-    secs: float, stop: RunStop, slot: Slot, languages: Mapping[str, Language], requested: ExecutionRequested
+def cancelled_when(
+    is_time: Callable[[], bool],
+    stop: RunStop,
+    slot: Slot,
+    languages: Mapping[str, Language],
+    requested: ExecutionRequested,
 ) -> ExecutionCompleted:
+    """Run a program, and cancel it as soon as a condition holds."""
+
     def cancel() -> None:
+        until(is_time)
         stop.is_cancelled = True
         os.eventfd_write(stop.fd, 1)
 
-    timer = Timer(secs, cancel)
-    timer.start()
+    canceller = Thread(target=cancel)
+    canceller.start()
     try:
         language = languages[requested.language]
         return execute(slot, requested, language, node_id="test", started_at=datetime.now(UTC), stop=stop)
     finally:
-        timer.join()
+        canceller.join()
+
+
+def after(secs: float) -> Callable[[], bool]:
+    end = time.monotonic() + secs
+    return lambda: time.monotonic() >= end
 
 
 def test_a_program_that_ignores_signals_and_forks_is_dead_and_its_output_is_kept(
     slot: Slot, languages: Mapping[str, Language], stop: RunStop
 ) -> None:
-    completed = cancelled_after(0.5, stop, slot, languages, request("python", PRINTS_AND_FORKS))
+    completed = cancelled_when(
+        lambda: len(processes_of(slot.uid)) >= FORKS, stop, slot, languages, request("python", PRINTS_AND_FORKS)
+    )
     result = completed.result
     assert (result.verdict, result.cause, result.signal, result.phase) == ("SIG", "cancelled", 9, "run")
     assert streams(completed)[0] == b"so far\n"
@@ -78,7 +96,7 @@ def test_a_program_that_ignores_signals_and_forks_is_dead_and_its_output_is_kept
 
 
 def test_a_compiler_is_stopped(slot: Slot, languages: Mapping[str, Language], stop: RunStop) -> None:
-    completed = cancelled_after(0.2, stop, slot, languages, request("cpp", COMPILES_LONG))
+    completed = cancelled_when(after(0.2), stop, slot, languages, request("cpp", COMPILES_LONG))
     result = completed.result
     assert (result.verdict, result.cause, result.phase) == ("SIG", "cancelled", "compile")
     assert streams(completed)[0] == b""
@@ -94,7 +112,7 @@ def test_a_run_may_be_cancelled_at_any_moment_and_the_slot_serves_the_next(
     for number in range(40):
         stop = RunStop(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
         secs = 0 if number % 4 == 0 else moments.random() * 0.02  # set-up takes a few milliseconds
-        completed = cancelled_after(secs, stop, slot, languages, request("python", SPINS))
+        completed = cancelled_when(after(secs), stop, slot, languages, request("python", SPINS))
         os.close(stop.fd)
         causes.add(completed.result.cause)
         assert (completed.evidence is None) == (completed.metrics is None)
