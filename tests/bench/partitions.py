@@ -61,6 +61,7 @@ PARTITIONS = (
     Partition("ChecksTable", "OUTAGES#", 2, "change of a state", "check"),
     Partition("ChecksTable", "STATUS#", 2, "change of a status page", "status page"),
     Partition("RunnersTable", "RUNNER", 1, "heartbeat", "stage"),
+    Partition("RunnersTable", "RUNNER_TOKENS", 1, "change of a runner's token", "stage"),
     Partition("ProjectsTable", "PROJECT#", 2, "change of a project", "project"),
     Partition("ProjectsTable", "PROJECTS", 2, "new project", "stage"),
     Partition("ProjectsTable", "KEY#", 2, "change of a key", "API key"),

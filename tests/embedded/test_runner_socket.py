@@ -24,20 +24,11 @@ from infra.embedded.confined.socket_server import CallSocket
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
-from infra.embedded.services import OPERATIONS
 from infra.embedded.sqs.receipts import release_dead
-from infra.local.aws.embedded_aws import runner_statements
-from infra.local.declarations.translation import translate
 from infra.local.settings import ROOT
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend, make_session
-
-BUCKET = "rustbox-local-payloadsbucket"
-
-
-def local_statements() -> list[dict[str, Any]]:
-    """The statements of the template's RunnerPolicy, with the names that resources have locally."""
-    return runner_statements(translate(ROOT / "template.yaml", {"Stage": "local"}))
+from tests.embedded.runner_calls import BUCKET, every_call, local_statements
 
 
 @dataclass
@@ -101,31 +92,6 @@ def short_address(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
-
-
-def every_call(queues: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every operation of the engine, on every resource that there is."""
-    for service, operations in OPERATIONS.items():
-        for operation in operations:
-            if service == "sqs":
-                for url in queues.values():
-                    yield service, operation, {"QueueUrl": url, "QueueName": "x", "ReceiptHandle": "1.x"}
-            elif service == "s3":
-                for key in (
-                    "inputs/s",
-                    "outputs/s",
-                    "judge-inputs/s",
-                    "deleted/s",
-                    "files/s",
-                    "judge-inputs",
-                    "other",
-                    "outputs",
-                    "xoutputs/s",
-                ):
-                    yield service, operation, {"Bucket": BUCKET, "Key": key}
-                yield service, operation, {"Bucket": "another", "Key": "outputs/s"}
-            else:
-                yield service, operation, {"TableName": "rustbox-local-ProjectsTable", "Name": "/x", "KeyId": "x"}
 
 
 def test_every_other_call_is_denied(served: Served) -> None:

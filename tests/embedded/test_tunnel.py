@@ -35,7 +35,7 @@ from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
 from tests.certificates import Authority
 from tests.embedded.backend import Backend, make_session
-from tests.embedded.test_runner_socket import BUCKET, every_call, local_statements
+from tests.embedded.runner_calls import BUCKET, every_call, local_statements
 from tests.until import until
 
 VERSION = "1.4.2"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.local.http import gateway as gateway_module
-from infra.local.http import http_protocol
+from infra.local.http import http_protocol, stored_content
 from infra.local.invoker import LambdaContext
 from tests.local_front import answers, connect, gateway, ok, read_all, read_answer, request, serving
 from tests.until import until
@@ -205,7 +205,7 @@ def test_client_that_does_not_take_its_answer_is_disconnected(
 
 
 def test_idle_connection_whose_answer_was_not_taken_makes_room_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module, "_SOON_SENT_BYTES", 1 << 30)  # else the request would still be under way
+    monkeypatch.setattr(stored_content, "_SOON_SENT_BYTES", 1 << 30)  # else the request would still be under way
     monkeypatch.setattr(http_protocol, "_LINGER_SECS", 0)
     large = _Large()
     app = gateway(large)

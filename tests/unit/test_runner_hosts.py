@@ -72,10 +72,10 @@ def test_container_has_no_more_than_the_runner_needs(service: dict[str, Any]) ->
         "TLS_KEY_FILE": "/etc/rustbox/tls.key",
     }
     mounted = [f"${{{name}:-/dev/null}}:{path}:ro" for name, path in files.items()]
-    assert service["volumes"] == ["/sys/fs/cgroup:/sys/fs/cgroup:rw", *mounted]
+    assert service["volumes"] == ["files:/var/cache/rustbox", "/sys/fs/cgroup:/sys/fs/cgroup:rw", *mounted]
     # Plain HTTP is possible: without a certificate of the host these two are empty.
     only_where_given = {name: f"${{{name}:+{path}}}" for name, path in files.items() if name.startswith("TLS")}
-    assert service["environment"] == files | only_where_given
+    assert service["environment"] == files | only_where_given | {"FILES_DIR": "/var/cache/rustbox"}
     assert not {"privileged", "network_mode", "pid", "devices", "ports"} & service.keys()
 
 

@@ -12,7 +12,7 @@ from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.runners.tokens import RunnerTokenStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import admin
-from tests.adapters.submissions.test_store_runners import heartbeat
+from tests.adapters.submissions.heartbeats import heartbeat
 from tests.submission_factory import FakeTime
 
 LISTENER, PIN = "10.0.0.5:7443", "sha256:" + "ab" * 32

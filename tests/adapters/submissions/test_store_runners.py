@@ -2,20 +2,15 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import key
-from functions.clock import now_ms, to_rfc3339
-from functions.messages.wire import RunnerHeartbeat
+from functions.clock import now_ms
 from functions.submissions.runners import runner_store
 from functions.submissions.runners.runner_store import RunnerStore, SeenRunner
 from infra.local.processes.runner_process import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws
-from tests.submission_factory import START_MS, FakeTime, golden
+from tests.adapters.submissions.heartbeats import heartbeat
+from tests.submission_factory import START_MS, FakeTime
 
 pytestmark = pytest.mark.answered_by("engine", "moto")
-
-
-def heartbeat(node_id: str = "runner-1", sent_ms: int = START_MS, slots: int = 4) -> RunnerHeartbeat:
-    message = RunnerHeartbeat.model_validate(golden("runner_heartbeat/v1.strict"), strict=False)
-    return message.model_copy(update={"node_id": node_id, "sent_at": to_rfc3339(sent_ms), "slots": slots})
 
 
 @pytest.fixture
