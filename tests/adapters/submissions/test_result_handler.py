@@ -297,7 +297,7 @@ def test_a_running_submission_that_does_not_end_is_not_deleted(
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     answer = get(project_key, PATHS[0], method="DELETE")
     assert (answer.status, answer.json["error"]) == (409, "conflict")
-    assert payloads.get_input(SUBMISSION_ID) == (b"code", b"stdin")
+    assert payloads.get_input(SUBMISSION_ID) == (b"code", b"stdin", None)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sandbox_runtime.languages import Language, binds
+from sandbox_runtime.languages import Language, binds, run_spec
+from sandbox_runtime.languages.specs import DEFAULT_PROFILE
 from tests.bench.answers import check_text
 from tests.bench.floors.bare_commands import WORK
 from tests.bench.floors.child import Child
@@ -62,13 +63,15 @@ def _steps_ms(child: Child, language: Language) -> list[float]:
     program = adding_program(language.name, new_number())
     names = language.source_names(program.code.encode())
     steps = [] if language.compile is None else [names.fill(language.compile.argv)]
-    executable, *arguments = names.fill(language.run_argv)
+    # The step of the jail, because its command and its variables have the size of the stack.
+    run = run_spec(language, program.code.encode(), None, limits=language.run_limits(DEFAULT_PROFILE), stdin=b"")
+    executable, *arguments = run.argv
     if executable.startswith(_GUEST_WORK):
         executable = f"{WORK}/{executable.removeprefix(_GUEST_WORK)}"
     answer = child.ask(
         files={names.file: program.code} | {file.name: file.content.decode() for file in names.beside},
         steps=[*steps, (executable, *arguments)],
-        environment=dict(language.guest_environment) | {"HOME": str(WORK)},
+        environment=dict(run.environment) | {"HOME": str(WORK)},
         stdin=program.stdin,
     )
     check_text(answer["stdout"].encode(), program.expected.stdout or "")
