@@ -167,7 +167,7 @@ def test_a_case_has_its_own_checker_arguments_and_limits() -> None:
 
 def test_a_limit_above_the_ceiling_refuses_the_whole_run() -> None:
     with pytest.raises(LimitRefusedError):
-        begin(judge_requested([case(), case(limits=LimitOverrides(memory_mb=4096))]))
+        begin(judge_requested([case(), case(limits=LimitOverrides(memory_mb=4097))]))
 
 
 GROUPS = (Group("a", ()), Group("b", ("a",)), Group("c", ("b",)), Group("d", ()))

@@ -189,7 +189,7 @@ def test_a_failed_sandbox_is_no_result() -> None:
 def test_a_limit_above_the_ceiling_runs_nothing() -> None:
     slot = RecordedSlot()
     with pytest.raises(LimitRefusedError):
-        run(slot, replace(requested("c"), limits=LimitOverrides(memory_mb=4096)))
+        run(slot, replace(requested("c"), limits=LimitOverrides(memory_mb=4097)))
     assert slot.specs == []
 
 
