@@ -1,6 +1,7 @@
 """Check a JSON body against a model. The fields of a 422 name the problems in our own sentences, never the input."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ValidationError
@@ -73,9 +74,15 @@ def parse_body[Model: BaseModel](model: type[Model], raw: bytes) -> Model:
     return checked(model, body)
 
 
-def checked[Model: BaseModel](model: type[Model], body: Mapping[str, Any]) -> Model:
-    """Return the model of a body. A field that looks like a misspelt one is refused. Raises InvalidFieldsError."""
-    problems = list(_misspelt(model, body))
+def checked[Model: BaseModel](
+    model: type[Model], body: Mapping[str, Any], refused: Mapping[str, str] = MappingProxyType({})
+) -> Model:
+    """Return the model of a body. A field that looks like a misspelt one is refused. Raises InvalidFieldsError.
+
+    `refused`: sentences for fields of other services that stand for one of the model.
+    """
+    problems = [FieldProblem(name, f"There is no such field. {text}") for name, text in refused.items() if name in body]
+    problems += _misspelt(model, body)
     try:
         valid = model.model_validate(body)
     except ValidationError as error:

@@ -20,7 +20,7 @@ from functions.judging.rules import find_problems
 from functions.messages.judging import Judging
 from functions.messages.languages import Language, RaisedCeilings, default_wall_secs
 from functions.submissions.accept.execution_limits import check_limits
-from functions.submissions.accept.requests import RunRequest, checked_program, read_body
+from functions.submissions.accept.requests import REFUSED_FIELDS, RunRequest, checked_program, read_body
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 
 MAX_SECS = 300
@@ -72,7 +72,7 @@ def _parse(
     raw: bytes, offered: tuple[Language, ...], rules: AddressRules, raised: RaisedCeilings | None
 ) -> JudgeRequest:
     body = read_body(raw)
-    request = checked(JudgeBody, body)
+    request = checked(JudgeBody, body, REFUSED_FIELDS)
     run, problems = checked_program(request, body, offered, rules, raised)
     if body.get("network") is not None:
         problems.append(FieldProblem("network", _NO_NETWORK))

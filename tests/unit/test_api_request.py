@@ -138,6 +138,21 @@ def test_a_field_that_looks_misspelt_is_refused_with_a_suggestion(name: str, mea
     assert refused_fields({**MINIMAL, name: "1"})[name] == f"There is no such field. Did you mean {meant}?"
 
 
+@pytest.mark.parametrize(("name", "named"), [("source_code", "code"), ("language_id", "language")])
+def test_a_field_of_another_service_is_refused_with_the_name_it_has_here(name: str, named: str) -> None:
+    body = {key: value for key, value in MINIMAL.items() if key != named} | {name: "1"}
+    fields = refused_fields(body)
+    assert fields.keys() == {name, named}
+    assert f" {named}" in fields[name]
+
+
+@pytest.mark.parametrize(("name", "instead"), [("env", "stdin"), ("packages", "files"), ("memory_limit", "memory_mb")])
+def test_a_field_of_another_service_that_is_ignored_says_what_there_is_instead(name: str, instead: str) -> None:
+    (warning,) = parse({**MINIMAL, name: "1"}).warnings
+    assert warning.startswith(f"The field {name} is unknown and was ignored. ")
+    assert instead in warning
+
+
 def test_a_misspelt_field_is_named_beside_the_one_that_is_missing() -> None:
     fields = refused_fields({"language": "python", "codee": "print(42)"})
     assert fields == {"codee": "There is no such field. Did you mean code?", "code": "This field is required."}

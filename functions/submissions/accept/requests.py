@@ -10,7 +10,8 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +31,24 @@ from functions.webhooks.target.signature import InvalidSecretError, parse_secret
 
 CODE_MAX_BYTES = 65_536
 STDIN_MAX_BYTES = 262_144
+REFUSED_FIELDS: Final = MappingProxyType(
+    {
+        "source_code": "Send the program as code.",
+        "language_id": "Send the name of the language as language: GET /api/languages lists them.",
+        "callback_url": "Send webhook_url and webhook_secret: the webhook is signed.",
+    }
+)
+"""Fields of other services that stand for a field of this one."""
+_IGNORED_FIELDS: Final = MappingProxyType(
+    {
+        "env": "Only runs of checks have variables. Give the program stdin or files.",
+        "packages": "Nothing is installed for a run: send the modules as files.",
+        "expected_output": "POST /api/judge compares outputs.",
+        "cpu_time_limit": "Send limits.cpu_time_secs.",
+        "memory_limit": "Send limits.memory_mb.",
+    }
+)
+"""Fields of other services that are ignored here, each with what to send instead."""
 NETWORK_NEEDS_AGENT = 'Only the agent profile has network. Send "profile": "agent", or leave network out.'
 
 
@@ -159,7 +178,7 @@ def parse_submission(
 ) -> RunRequest:
     """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
     body = read_body(raw)
-    request = checked(SubmitRequest, body)
+    request = checked(SubmitRequest, body, REFUSED_FIELDS)
     run, problems = checked_program(request, body, offered, rules, raised)
     stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
     if request.network is not None and run.profile is not Profile.AGENT:
@@ -207,7 +226,9 @@ def checked_program(
         request.webhook_secret,
         files=files,
         compile_args=compile_args,
-        warnings=tuple(f"The field {name} is unknown and was ignored." for name in unknown),
+        warnings=tuple(
+            f"The field {name} is unknown and was ignored. {_IGNORED_FIELDS.get(name, '')}".rstrip() for name in unknown
+        ),
     )
     return run, problems
 
