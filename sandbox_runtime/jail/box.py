@@ -79,6 +79,7 @@ def _rights_of(owner: int | None) -> Iterator[None]:
     if owner is None:
         yield
         return
+    parent, signal_number = os.getppid(), syscalls.parent_death_signal()
     _libc.setfsgid(ctypes.c_uint(owner))
     _libc.setfsuid(ctypes.c_uint(owner))
     try:
@@ -86,3 +87,8 @@ def _rights_of(owner: int | None) -> Iterator[None]:
     finally:
         _libc.setfsuid(ctypes.c_uint(0))
         _libc.setfsgid(ctypes.c_uint(0))
+        # Each change above cleared it, prctl(2): the main thread's has a runner end with the process that started it.
+        if signal_number:
+            syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal_number)
+            if os.getppid() != parent:  # it ended meanwhile
+                os.kill(os.getpid(), signal_number)

@@ -43,7 +43,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 32, 4096, 8192, 16384, 1 << 18
 MNT_DETACH = 2
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
+PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 2, 4, 24
 PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 8, 22, 38
 SECCOMP_MODE_FILTER = 2
 CAP_DAC_READ_SEARCH, CAP_KILL, CAP_LAST = 2, 5, 63
@@ -150,6 +150,13 @@ def prctl(step: str, option: int, argument: int = 0, pointer: int = 0) -> None:
     """Change an attribute of this process; the manual page is prctl, section 2."""
     unsigned = ctypes.c_ulong
     _check(_libc.prctl(ctypes.c_int(option), unsigned(argument), unsigned(pointer), unsigned(0), unsigned(0)), step)
+
+
+def parent_death_signal() -> int:
+    """Return the signal that this thread's process gets when its parent ends; 0: none."""
+    number = ctypes.c_int()
+    _check(_libc.prctl(ctypes.c_int(PR_GET_PDEATHSIG), ctypes.byref(number), 0, 0, 0), "get parent death signal")
+    return number.value
 
 
 class _CapHeader(ctypes.Structure):

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,6 +23,7 @@ from tests.jail.guest_requests import request
 from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
+ROOT = Path(__file__).parents[2]
 LIMITS = Limits(
     cpu_time_secs=10 * SLOWNESS,
     wall_time_secs=20 * SLOWNESS,
@@ -54,6 +57,24 @@ def collected(slot: Slot, code: str, patterns: tuple[str, ...] = ANY_FILE) -> tu
 
 def paths(result: Collected) -> list[str]:
     return [artifact.path for artifact in result.artifacts]
+
+
+READS_AS_A_USER = """
+import os, sys
+from sandbox_runtime.jail import Box, syscalls
+syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, 15)
+box = Box(os.open(sys.argv[1], os.O_PATH | os.O_DIRECTORY), 4242)
+print(box.read("file", 100), box.read("file of root", 100), syscalls.parent_death_signal())
+"""
+
+
+def test_a_runner_that_read_files_of_a_guest_still_ends_with_its_parent(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "file of root").touch(mode=0o600)
+    command = [sys.executable, "-c", READS_AS_A_USER, str(tmp_path)]
+    read = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+    assert read.stdout == "b'content' None 15\n"
 
 
 def test_files_come_out_with_their_sizes_hashes_and_types(own_slot: Slot) -> None:
