@@ -94,7 +94,7 @@ def try_out(slot: Slot, language: Language) -> str:
             artifact = compiled.artifact
             if artifact is None:
                 return f"the trial program does not compile: {_end_of(compiled)}"
-        ran = slot.run(run_spec(language, code, artifact, limits=language.profiles["judge"].limits, stdin=b""))
+        ran = slot.run(run_spec(language, code, artifact, limits=language.run_limits("judge"), stdin=b""))
     except JailError as error:
         return str(error)
     if ran.exit_code != 0 or ran.stdout != _EXPECTED:
