@@ -54,8 +54,7 @@ _OPTIONS = (
 _OPTIONS_OF_COMPILER = (*_OPTIONS, "-XX:TieredStopAtLevel=1")
 # Of the program's main thread and of its other threads. The JVM takes at most 1 GB.
 _STACK_KIB = "{stack_kib}"
-# An endless recursion is a StackOverflowError. While the error passes a million small frames of compiled code, the JVM
-# may take all memory: then it is MLE. A larger share makes that the rule.
+# An endless recursion takes up to ten times its stack of memory, until its error has reached the caller.
 _STACK_SHARE = Fraction(1, 16)
 _COMPILERS_STACK_KIB = "1024"  # the default of java(1) for its main thread
 

@@ -46,7 +46,7 @@ class Profile:
 
     limits: Limits
     ceiling: Limits
-    stack_share: Fraction = STACK_SHARE
+    stack_share: Fraction
 
 
 def choose_limits(profile: Profile, asked: Mapping[str, float | None]) -> Limits:

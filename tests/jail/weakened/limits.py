@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 
 from sandbox_runtime.jail.spec import Limits
-from sandbox_runtime.languages import Language, Profile
+from sandbox_runtime.languages import Language
 
 # An emulated machine needs more time for the same work; what a program does on purpose takes the same there.
 SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
@@ -29,7 +29,7 @@ def _more_time(limits: Limits) -> Limits:
 def patient(language: Language) -> Language:
     """The language with the time that this machine needs for what others do within the limits."""
     profiles = {
-        name: Profile(_more_time(profile.limits), _more_time(profile.ceiling))
+        name: replace(profile, limits=_more_time(profile.limits), ceiling=_more_time(profile.ceiling))
         for name, profile in language.profiles.items()
     }
     step = None if language.compile is None else replace(language.compile, limits=_more_time(language.compile.limits))
@@ -69,7 +69,8 @@ def _lifted(limits: Limits, control: str) -> Limits:
 
 def _with_limits(language: Language, run: Limits, compilation: Limits | None) -> Language:
     step = None if language.compile is None or compilation is None else replace(language.compile, limits=compilation)
-    return replace(language, profiles={"judge": Profile(run, run)}, compile=step)
+    profile = replace(language.profiles["judge"], limits=run, ceiling=run)
+    return replace(language, profiles={"judge": profile}, compile=step)
 
 
 def tight(language: Language, control: str | None, *, is_compile_attack: bool, is_compiler_bomb: bool) -> Language:
