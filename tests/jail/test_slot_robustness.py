@@ -161,7 +161,7 @@ def test_closing_twice_is_harmless(opened: Slot) -> None:
         opened.run(python("print(1)"))
 
 
-@pytest.mark.parametrize("successes", range(6))
+@pytest.mark.parametrize("successes", range(5))
 def test_when_descriptors_run_out_the_run_fails_and_none_is_lost(
     opened: Slot, monkeypatch: pytest.MonkeyPatch, successes: int
 ) -> None:

@@ -5,12 +5,16 @@
 #include <memory>
 struct Node {
     std::unique_ptr<Node> next;
-    long values[4] = {};
-    ~Node() { values[0] = next != nullptr; }
+    ~Node() {
+        volatile char frame[4096];
+        frame[0] = next != nullptr;
+        next.reset();
+        frame[1] = frame[0];
+    }
 };
 int main() {
     auto head = std::make_unique<Node>();
-    for (int i = 0; i < 1'000'000; i++) {
+    for (int i = 0; i < 300'000; i++) {
         auto node = std::make_unique<Node>();
         node->next = std::move(head);
         head = std::move(node);

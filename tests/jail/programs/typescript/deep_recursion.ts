@@ -1,7 +1,9 @@
 // expect: RE
-// attack: T20 deep_recursion: a structure that contains itself a million times
+// attack: T20 deep_recursion: a structure in which each part makes the next when it is written
 // alone: it meets the stack's own end, in a jail or not
-type Nested = { inner: Nested | null };
-let value: Nested = { inner: null };
-for (let i = 0; i < 1_000_000; i++) value = { inner: value };
-console.log(JSON.stringify(value).length);
+class Nested {
+  toJSON(): { inner: Nested } {
+    return { inner: new Nested() };
+  }
+}
+console.log(JSON.stringify(new Nested()).length);
