@@ -18,15 +18,6 @@ CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
     ),
     Route(
         "GET",
-        "/favicon.ico",
-        ConsoleRoutes.icon,
-        "getIcon",
-        "The icon of the console",
-        {200: ("SVG.", (TYPES[".svg"],)), 429: THROTTLED, 500: FAILED},
-        security=None,
-    ),
-    Route(
-        "GET",
         "/console/{version}/{name}",
         ConsoleRoutes.file,
         "getConsoleFile",
@@ -41,3 +32,15 @@ CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
         security=None,
     ),
 )
+ICON_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
+    Route(
+        "GET",
+        "/favicon.ico",
+        ConsoleRoutes.icon,
+        "getIcon",
+        "The icon of the console",
+        {200: ("SVG.", (TYPES[".svg"],)), 429: THROTTLED, 500: FAILED},
+        security=None,
+    ),
+)
+"""Not in the document: generators of clients warn of an answer that is a picture."""

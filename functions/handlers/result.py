@@ -4,7 +4,7 @@ import functools
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
-from functions.console.api import CONSOLE_ROUTES
+from functions.console.api import CONSOLE_ROUTES, ICON_ROUTES
 from functions.console.routes import ConsoleRoutes
 from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES
 from functions.files.content_routes import FileContentRoutes
@@ -84,7 +84,7 @@ def build_resolver() -> Resolver:
     app.serve(FILE_CONTENT_ROUTES, lambda: FileContentRoutes(deployment()))
     app.serve(HEALTH_ROUTES, lambda: HealthRoutes(deployment()))
     app.serve(DOCUMENT_ROUTES, lambda: DocumentRoutes(_openapi_text, _reference_page))
-    app.serve(CONSOLE_ROUTES, ConsoleRoutes)
+    app.serve((*CONSOLE_ROUTES, *ICON_ROUTES), ConsoleRoutes)
     return app
 
 

@@ -20,7 +20,7 @@ _TAGS = {
     "Operations": ("For the administrator: trace, redrive, purge.", ("admin",)),
     "Service": (
         "Languages, health, this document, and the console.",
-        ("languages", "health", "openapi.json", "llms.txt", "docs", "", "favicon.ico", "console"),
+        ("languages", "health", "openapi.json", "llms.txt", "docs", "", "console"),
     ),
 }
 
