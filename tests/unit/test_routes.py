@@ -10,6 +10,7 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
+from functions.console.api import ICON_ROUTES
 from functions.errors import ConflictError
 from functions.http.answers import answer
 from functions.http.resolver import Resolver
@@ -46,7 +47,9 @@ def documented(function: str) -> set[str]:
 
 @pytest.mark.parametrize("function", API_FUNCTIONS)
 def test_a_function_serves_exactly_the_documented_routes_that_lead_to_it(function: str) -> None:
-    assert served(function) == documented(function)
+    # The document leaves out the icon, because generators of clients warn of a picture.
+    icon = {route.key for route in ICON_ROUTES} if function == "ResultFunction" else set()
+    assert served(function) == documented(function) | icon
     assert served(function)
 
 
