@@ -22,10 +22,22 @@ BODIES: dict[tuple[str, str], Any] = {
     ("GET", "/api/admin/submissions/{id}"): None,
     ("POST", "/api/admin/dead-letters/{queue}/redrive"): None,
     ("POST", "/api/admin/projects/{id}/purge"): None,
+    ("GET", "/api/admin/runners"): None,
+    ("GET", "/api/admin/runner-tokens"): None,
+    ("POST", "/api/admin/runner-tokens"): {"name": "other-host"},
+    ("DELETE", "/api/admin/runner-tokens/{name}"): None,
 }
 """A request that is right in everything but perhaps the key, for each route."""
-REFUSED = {("GET", "/api/admin/submissions/{id}"): 400, ("POST", "/api/admin/projects/{id}/purge"): 409}
-"""Answers to the right key: a project's id names no submission, and an enabled project is not purged; else 200."""
+REFUSED = {
+    ("GET", "/api/admin/submissions/{id}"): 400,
+    ("POST", "/api/admin/projects/{id}/purge"): 409,
+    ("POST", "/api/admin/runner-tokens"): 409,
+    ("DELETE", "/api/admin/runner-tokens/{name}"): 404,
+}
+"""Answers to the right key; else 200.
+
+A project's id names no submission, an enabled project is not purged, and no runner of another host may join.
+"""
 OPERATIONS = [
     (method, path)
     for path, methods in ROUTES.items()
@@ -52,7 +64,12 @@ def key_id(aws: Aws) -> str:
 
 
 def fill(path: str, project_id: str, key_id: str) -> str:
-    return path.replace("{id}", project_id).replace("{key_id}", key_id).replace("{queue}", "deliveries")
+    return (
+        path.replace("{id}", project_id)
+        .replace("{key_id}", key_id)
+        .replace("{queue}", "deliveries")
+        .replace("{name}", "x")
+    )
 
 
 def send(aws: Aws, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:

@@ -220,7 +220,7 @@ def test_a_runner_without_network_refuses_a_run_with_network_without_a_slot(syst
 
 def test_a_limit_above_the_ceiling_ends_as_on_the_queue(system: Direct) -> None:
     system.start(RecordedSlot)
-    status, answered = system.ask(requested(limits=LimitOverrides(memory_mb=4096)))
+    status, answered = system.ask(requested(limits=LimitOverrides(memory_mb=4097)))
     assert (status, answered["result"]["cause"]) == (200, "ie_not_run")
 
 

@@ -276,7 +276,7 @@ def test_a_language_or_a_limit_that_there_is_not_is_a_failure_of_the_whole_run(s
     system.start(RecordedSlot, MAX_RECEIVES="1")
     no_language = system.completion(system.judge(judge_requested(language="rust")))
     assert no_language["failure"]["error_message"] == "no runner offers rust and the languages of its checkers"
-    above = judge_requested([case(limits=LimitOverrides(memory_mb=4096))])
+    above = judge_requested([case(limits=LimitOverrides(memory_mb=4097))])
     assert "memory_mb" in system.completion(system.judge(above))["failure"]["error_message"]
 
 

@@ -197,7 +197,7 @@ def test_an_invalid_request_with_a_readable_id_ends_as_ie(system: System) -> Non
 
 def test_a_limit_above_the_ceiling_ends_as_ie_without_a_run(system: System) -> None:
     system.start(RecordedSlot)
-    completed = system.completion(system.request(limits=LimitOverrides(memory_mb=4096)))
+    completed = system.completion(system.request(limits=LimitOverrides(memory_mb=4097)))
     assert completed["result"]["cause"] == "ie_not_run"
     assert "memory_mb" in completed["result"]["error_message"]
     assert system.slots[0].specs == []

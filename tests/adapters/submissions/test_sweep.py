@@ -573,10 +573,10 @@ def test_dead_letter_that_cannot_be_settled_now_comes_again(
     pipeline.record(started(first), started(second))
     update = pipeline.submissions.final_update
 
-    def failing(row: Submission, done: Completion) -> Any:
+    def failing(row: Submission, done: Completion, *, only_pending: bool = False) -> Any:
         if row.submission_id == first.submission_id:
             raise ConnectionError
-        return update(row, done)
+        return update(row, done, only_pending=only_pending)
 
     monkeypatch.setattr(pipeline.submissions, "final_update", failing)
     assert pipeline.dead_letters(requested(first), requested(second)) == [0]
