@@ -128,7 +128,8 @@ def test_cases_are_judged_in_both_slots_until_another_run_wants_one(system: Dire
     for _ in range(2):
         permissions.release()
     until(lambda: b"single" in begun)
-    assert begun.index(b"single") == 6
+    # The other slot keeps judging: its next case may begin while the single run is prepared.
+    assert begun.index(b"single") in {6, 7}
     for _ in range(20):
         permissions.release()
     completed = system.completion(judged)
