@@ -141,7 +141,8 @@ def test_zip_holds_our_code_as_a_package_and_no_tests_or_runner(importable: Path
 
 def test_zip_describes_exactly_the_aws_services_that_the_functions_call(importable: Path) -> None:
     described = {path.name for path in (importable / "botocore" / "data").iterdir() if path.is_dir()}
-    clients = {name for name, member in vars(Clients).items() if isinstance(member, staticmethod)}
+    # One service may have a second client, as s3_signing.
+    clients = {name.partition("_")[0] for name, member in vars(Clients).items() if isinstance(member, staticmethod)}
     assert described == set(AWS_SERVICES) == clients
 
 
