@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.files.model import File
+from functions.files.requests import Sha256
 from functions.http.validation import Text
 from functions.messages.compile_args import compile_arg_problem
 from functions.messages.files import (
@@ -36,13 +37,6 @@ _INLINE = (
 )
 
 
-def _sha256(text: str) -> str:
-    digits = text.removeprefix("sha256:")
-    if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):  # noqa: PLR2004 - digits of a SHA-256
-        raise ValueError("the text must be a SHA-256: 64 hexadecimal digits in lower case")
-    return digits
-
-
 class FileEntry(BaseModel):
     """A file of a request: its bytes, or the hash of one that the project stores (POST /api/files)."""
 
@@ -53,11 +47,7 @@ class FileEntry(BaseModel):
     )
     content: Text | None = Field(default=None, repr=False, description="As text.")
     content_base64: Text | None = Field(default=None, repr=False, description="As bytes.")
-    sha256: Annotated[Text, AfterValidator(_sha256)] | None = Field(
-        default=None,
-        description="Of a file that the project stores.",
-        json_schema_extra={"pattern": "^(sha256:)?[0-9a-f]{64}$"},
-    )
+    sha256: Sha256 | None = Field(default=None, description="Of a file that the project stores.")
     read_only: bool = Field(default=False, description="true: the program cannot write it; large files need no copy.")
 
 
