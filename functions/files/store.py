@@ -100,12 +100,12 @@ class FileStore(Table):
         row = self._get(usage_key(project_id)) or {}
         return row.get("bytes", 0), row.get("files", 0)
 
-    def change_upload(self, file: File, size: int, media_type: str, due_at_ms: int) -> bool:
-        """Correct what a client said of a file that is not stored yet. False if its row has changed."""
+    def change_upload(self, file: File, media_type: str, due_at_ms: int) -> bool:
+        """Change the type of a file that is not stored yet, and wait longer for it. False if its row has changed."""
         update = ConditionalUpdate(
             {"media_type": media_type, "due_at_ms": due_at_ms},
             "#state = :uploading AND #object_key = :object_key AND #size = :size",
-            {"uploading": FileState.UPLOADING.value, "object_key": file.object_key, "size": size},
+            {"uploading": FileState.UPLOADING.value, "object_key": file.object_key, "size": file.size},
         )
         return self._update_unread(update, file_key(file.project_id, file.sha256))
 

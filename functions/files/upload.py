@@ -54,7 +54,7 @@ class FileUpload:
                     return stored, None
             elif file.size != request.size:  # one of the two sizes is wrong, and only the right one can be sent
                 self.removal.retire(file)
-            elif self.store.change_upload(file, request.size, request.media_type, self.clock() + UPLOADING_MS):
+            elif self.store.change_upload(file, request.media_type, self.clock() + UPLOADING_MS):
                 changed = replace(file, media_type=request.media_type)
                 return changed, self.links.upload(changed)
         raise UnavailableError("Other requests keep changing this file. Repeat the request.", 1)
