@@ -15,6 +15,7 @@ from functions.errors import BadRequestError, ForbiddenError, NotFoundError
 from functions.files.model import FileState
 from functions.files.objects import checksum, sign
 from functions.files.requests import file_hash
+from functions.files.views import stored_answer
 from functions.http.answers import answer
 from functions.http.stored_content import download_headers, upload_headers
 
@@ -37,10 +38,12 @@ class FileContentRoutes:
         file = self._linked(app, sha256, "PUT")
         if (length := app.current_event.headers.get("content-length")) != str(file.size):
             raise BadRequestError(f"The file has {file.size:,} bytes; content-length is {length or 'missing'}.")
-        if file.state is FileState.STORED:
-            return answer({"id": f"sha256:{file.sha256}", "exists": True})
-        headers = upload_headers(file.object_key, file.size, checksum(file), file.media_type, file.project_id)
-        return Response(200, "application/json", f'{{"id":"sha256:{file.sha256}","exists":true}}', headers=headers)
+        stored = answer(stored_answer(file, None))
+        if file.state is not FileState.STORED:
+            stored.headers |= upload_headers(
+                file.object_key, file.size, checksum(file), file.media_type, file.project_id
+            )
+        return stored
 
     def get(self, app: Resolver, sha256: str) -> Response[str]:
         """Let the gateway send the bytes of the file. Raises ServiceError."""

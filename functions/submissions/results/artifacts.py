@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -11,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import ConflictError, NotFoundError
-from functions.http.answers import JSON_TYPE
+from functions.http.answers import answer
 from functions.http.stored_content import download_headers
 from functions.submissions.results.views import artifact_link
 
@@ -46,7 +45,7 @@ def artifact_answer(settings: Settings, now_ms: int, row: Submission, path: str)
         ExpiresIn=LINK_SECS,
     )
     expires_at = to_rfc3339(now_ms + LINK_SECS * MS_PER_SEC)
-    return Response(200, JSON_TYPE, json.dumps(artifact_link(artifact, url, expires_at)))
+    return answer(artifact_link(artifact, url, expires_at))
 
 
 def _find(row: Submission, path: str) -> Mapping[str, Any]:
