@@ -28,7 +28,7 @@ _ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 
 
 class FileState(StrEnum):
-    """`uploading`: nobody has seen its bytes in the bucket yet."""
+    """`uploading`: the service has not found its bytes in the bucket yet."""
 
     UPLOADING = "uploading"
     STORED = "stored"

@@ -10,10 +10,10 @@ from functions.http.validation import Text
 
 
 def _sha256(text: str) -> str:
-    found = read_sha256(text)
-    if found is None:
+    digits = read_sha256(text)
+    if digits is None:
         raise ValueError("the text must be a SHA-256: 64 hexadecimal digits in lower case")
-    return found
+    return digits
 
 
 Sha256 = Annotated[Text, AfterValidator(_sha256), Field(json_schema_extra={"pattern": "^(sha256:)?[0-9a-f]{64}$"})]
@@ -35,7 +35,7 @@ class FileRequest(BaseModel):
 
 def file_hash(text: str) -> str:
     """Check the hash in a path. Raises BadRequestError."""
-    found = read_sha256(text)
-    if found is None:
+    digits = read_sha256(text)
+    if digits is None:
         raise BadRequestError("A file is named by its SHA-256: 64 hexadecimal digits in lower case.")
-    return found
+    return digits

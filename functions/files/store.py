@@ -58,7 +58,7 @@ class FileStore(Table):
     """The files of all projects."""
 
     def get(self, project_id: str, sha256: str) -> File | None:
-        """Return a file, also one whose bytes nobody has seen yet."""
+        """Return a file, stored or still uploading."""
         row = self._get(file_key(project_id, sha256))
         return None if row is None else to_file(row)
 

@@ -22,18 +22,18 @@ class FileUse:
 
     def hold(self, project_id: str, sha256s: Iterable[str]) -> dict[str, File]:
         """Return the files by their hashes. Each stays until the run is over. Raises FilesMissingError."""
-        held: dict[str, File] = {}
+        files: dict[str, File] = {}
         missing = []
         for sha256 in dict.fromkeys(sha256s):
-            file = self._held(project_id, sha256)
+            file = self._kept(project_id, sha256)
             if file is None:
                 missing.append(sha256)
             else:
-                held[sha256] = file
+                files[sha256] = file
         if missing:
             raise FilesMissingError(tuple(missing))
-        return held
+        return files
 
-    def _held(self, project_id: str, sha256: str) -> File | None:
+    def _kept(self, project_id: str, sha256: str) -> File | None:
         file = self.lookup.find(project_id, sha256)
         return file if file is not None and self.lookup.store.extend(file, is_use=True) else None

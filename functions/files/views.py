@@ -35,7 +35,7 @@ class FileBody(TypedDict):
     id: FileId
     size: int
     media_type: str
-    state: Annotated[FileState, Field(description="uploading: its bytes were not seen yet.")]
+    state: Annotated[FileState, Field(description="uploading: its bytes have not arrived yet.")]
     created_at: Time
     expires_at: Annotated[Time, Field(description="It is deleted then, unless something uses it before.")]
     download: NotRequired[Annotated[LinkBody, Field(description="How to fetch the bytes.")]]

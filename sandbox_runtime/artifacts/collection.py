@@ -71,18 +71,18 @@ class _EnoughError(Exception):
 def collect(
     box: Box | None,
     patterns: tuple[str, ...],
-    given: Mapping[str, str | None],
+    input_hashes: Mapping[str, str | None],
     *,
     clock: Callable[[], float] = time.thread_time,
 ) -> Collected:
-    """Collect the regular files whose paths match, but not the unchanged files that the run was given.
+    """Collect the regular files whose paths match, but not unchanged files of the request.
 
-    `box`: None if a process of the run may live, or the run has not started. `given`: the SHA-256 of each such file by
-    path; None: it is read-only.
+    `box`: None if a process of the run may live, or the run has not started. `input_hashes`: the SHA-256 of each file
+    of the request, by path; None: it is read-only.
     """
     if box is None:
         return Collected((), (), None)
-    walk = _Walk(box, Patterns(patterns), given, clock, clock() + MOST_SECS)
+    walk = _Walk(box, Patterns(patterns), input_hashes, clock, clock() + MOST_SECS)
     try:
         walk.folder("", 1, walk.patterns.start)
     except _TooLateError:
@@ -104,7 +104,7 @@ def content_of(box: Box, artifact: Artifact) -> bytes:
 class _Walk:
     box: Box
     patterns: Patterns
-    given: Mapping[str, str | None]
+    input_hashes: Mapping[str, str | None]
     clock: Callable[[], float]
     ends_at: float
     artifacts: list[Artifact] = field(default_factory=list)
@@ -140,8 +140,8 @@ class _Walk:
 
     def file(self, path: str, kind: _Kind) -> None:
         """Add a file, or note why not."""
-        given = self.given.get(path, "")
-        if given is None:
+        input_hash = self.input_hashes.get(path, "")
+        if input_hash is None:
             return
         reason = "not_a_regular_file" if kind is _Kind.OTHER else "name"
         if kind is _Kind.OTHER or not _is_allowed(path, path.rpartition("/")[2]):
@@ -153,7 +153,7 @@ class _Walk:
                 if size > MOST_FILE_BYTES:
                     self.skip(path, "file_too_large")
                     return
-                if self.total_bytes + size > MOST_BYTES and path not in self.given:
+                if self.total_bytes + size > MOST_BYTES and path not in self.input_hashes:
                     self.skip(path, "total_too_large")
                     return
                 digest = self.digest(fd, size)
@@ -162,7 +162,7 @@ class _Walk:
         except OSError:
             self.skip(path, "unreadable")
         else:
-            if digest == given:
+            if digest == input_hash:
                 return
             if len(self.artifacts) == MOST_FILES:
                 self.skip(path, "too_many_files")
@@ -172,7 +172,7 @@ class _Walk:
 
     def digest(self, fd: int, size: int) -> str:
         """Hash a whole file. Raises OSError if it is shorter than it was."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         left = size
         while left > 0:
             if self.clock() > self.ends_at:
@@ -180,9 +180,9 @@ class _Walk:
             chunk = os.read(fd, min(left, _CHUNK_BYTES))
             if not chunk:
                 raise OSError("shorter than it was")
-            found.update(chunk)
+            digest.update(chunk)
             left -= len(chunk)
-        return found.hexdigest()
+        return digest.hexdigest()
 
     def skip(self, path: str, reason: str) -> None:
         """Note a file that is no artifact."""

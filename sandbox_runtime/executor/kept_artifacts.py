@@ -20,12 +20,12 @@ def refuse_to_store(number: int, content: bytes) -> str:
 def keep_artifacts(
     patterns: tuple[str, ...] | str, spec: JailSpec, outcome: Outcome, store: StoreArtifact
 ) -> tuple[tuple[StoredArtifact, ...], tuple[SkippedArtifact, ...]]:
-    """Store the artifacts of a run. Files that it was given count only if it changed them. Raises JailError.
+    """Store the artifacts of a run. Files of the request count only if the run changed them. Raises JailError.
 
     The files must be read before the slot's next call.
     """
     chosen = ANY_FILE if patterns == CHANGED else tuple(patterns)
-    found = collect(outcome.box, chosen, _given(spec))
+    found = collect(outcome.box, chosen, _input_hashes(spec))
     skipped = tuple(SkippedArtifact(file.path, file.reason) for file in found.skipped)
     if found.box is None:
         return (), skipped
@@ -39,8 +39,8 @@ def keep_artifacts(
     return tuple(stored), skipped
 
 
-def _given(spec: JailSpec) -> Mapping[str, str | None]:
-    """Return the SHA-256 of each file that a run was given, by path; None for a read-only one.
+def _input_hashes(spec: JailSpec) -> Mapping[str, str | None]:
+    """Return the SHA-256 of each file of the request, by path; None for a read-only one.
 
     A read-only file that is shown without a copy leaves an empty file in its place when its mount is gone.
     """

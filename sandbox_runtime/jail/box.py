@@ -61,7 +61,7 @@ class Box:
             os.close(fd)
 
     def close(self) -> None:
-        """Close the descriptor, once. The kernel frees the files when nobody else has them."""
+        """Close the descriptor; a second call does nothing. The kernel frees the files with the last descriptor."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -68,7 +68,7 @@ class RunFile:
 
     @property
     def meaning(self) -> dict[str, Any]:
-        """What of it a repeat of the request must have too."""
+        """What a request with the same Idempotency-Key must repeat: the path, the mode and the bytes."""
         digest = self.sha256 if self.content is None else sha256(self.content).hexdigest()
         return {"path": self.path, "read_only": self.read_only, "sha256": digest}
 
@@ -79,11 +79,11 @@ def checked_files(
     """Return the files in the order of their paths, and the problems of files and options."""
     files, problems = [], []
     for index, entry in enumerate(entries):
-        found = _checked(entry, language)
-        if isinstance(found, RunFile):
-            files.append(found)
+        checked = _checked(entry, language)
+        if isinstance(checked, RunFile):
+            files.append(checked)
         else:
-            name, message = found
+            name, message = checked
             problems.append(FieldProblem(f"files.{index}.{name}", message))
     if not problems and (excluded := places_problem(file.path for file in files)) is not None:
         problems.append(FieldProblem("files", excluded))
@@ -97,8 +97,8 @@ def _checked(entry: FileEntry, language: Language) -> RunFile | tuple[str, str]:
     problem = path_problem(entry.path) or name_problem(language, entry.path)
     if problem is not None:
         return "path", problem
-    given = [value for value in (entry.content, entry.content_base64, entry.sha256) if value is not None]
-    if len(given) != 1:
+    contents = [value for value in (entry.content, entry.content_base64, entry.sha256) if value is not None]
+    if len(contents) != 1:
         return "content", _ONE_CONTENT
     if entry.content_base64 is None:
         content = None if entry.content is None else entry.content.encode()
@@ -131,6 +131,6 @@ def _placed(file: RunFile, stored: Mapping[str, File]) -> PlacedFile:
     if file.sha256 is None:
         values: dict[str, Any] = {"content_base64": file.content}
     else:
-        found = stored[file.sha256]
-        values = {"object": StoredFile(key=found.object_key, size=found.size, sha256=found.sha256)}
+        source = stored[file.sha256]
+        values = {"object": StoredFile(key=source.object_key, size=source.size, sha256=source.sha256)}
     return PlacedFile.model_validate({"path": file.path, "read_only": file.read_only, **values}, strict=False)

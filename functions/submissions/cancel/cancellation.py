@@ -1,6 +1,6 @@
 """Cancel submissions, in an order that a crash may cut anywhere.
 
-1. The row is marked, and due soon: the sweeper ends a marked row that nobody has ended.
+1. The row is marked, and due soon: the sweeper ends the row if nothing else does.
 2. An object tells runners not to start its message.
 3. Its runner is told, directly or by its control object. A run that has begun ends with the runner's completion.
 4. A row that no runner has begun gets its final state here.

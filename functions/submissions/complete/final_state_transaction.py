@@ -121,7 +121,7 @@ class Completer:
         return ended.submission
 
     def end_cancelled(self, row: Submission) -> None:
-        """End a cancelled submission that nobody has ended. Does nothing if it is final or gone."""
+        """End a cancelled submission. Does nothing if it is final or gone."""
         ended = self.complete(row, cancelled(row, self.clock()))
         if ended is not None:
             self.send(ended.hints)

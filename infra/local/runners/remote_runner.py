@@ -122,11 +122,11 @@ def _greet(client: TunnelClient, server: tls.Server) -> dict[str, Any]:
         time.sleep(pause_secs)
 
 
-def _environment(environ: Mapping[str, str], told: Mapping[str, Any]) -> dict[str, str]:
-    """Return the runner's whole environment. What this host sets goes first."""
+def _environment(environ: Mapping[str, str], server_variables: Mapping[str, Any]) -> dict[str, str]:
+    """Return the runner's whole environment. Variables of this host win over those from the server."""
     from_server = {
         name: value
-        for name, value in told.items()
+        for name, value in server_variables.items()
         if name in _FROM_SERVER and isinstance(value, str) and _VALUE.fullmatch(value)
     }
     return {
