@@ -306,27 +306,35 @@ def test_the_check_that_waits_for_a_cancelled_run_is_told(world: World) -> None:
     assert len(world.aws.messages("ChecksQueue")) == 1
 
 
-@pytest.mark.answered_by("engine", "moto")
-def test_a_control_object_names_recent_cancels_only_and_loses_none(aws: Aws) -> None:
-    now = [0]
-    control = ControlObjects(aws.names["PayloadsBucket"], lambda: aws.client("s3"), lambda: now[0])
+def control_entries(aws: Aws, bucket: str) -> dict[str, int]:
+    body = aws.client("s3").get_object(Bucket=bucket, Key=control_key("a node"))["Body"].read()
+    return dict(json.loads(body)["cancelled"])
 
-    def entries() -> dict[str, int]:
-        body = aws.client("s3").get_object(Bucket=control.bucket, Key=control_key("a node"))["Body"].read()
-        return dict(json.loads(body)["cancelled"])
 
+# On the engine alone: moto compares the ETag and writes the object in two steps, so parallel writers meet there.
+def test_a_control_object_loses_no_cancel_of_parallel_writers(aws: Aws) -> None:
+    control = ControlObjects(aws.names["PayloadsBucket"], lambda: aws.client("s3"), lambda: 0)
     with ThreadPoolExecutor(4) as writers:
         list(writers.map(lambda number: control.cancel("a node", str(number)), range(12)))
-    assert set(entries()) == set(map(str, range(12)))
+    assert set(control_entries(aws, control.bucket)) == set(map(str, range(12)))
+
+
+@pytest.mark.answered_by("engine", "moto")
+def test_a_control_object_names_recent_cancels_only(aws: Aws) -> None:
+    now = [0]
+    control = ControlObjects(aws.names["PayloadsBucket"], lambda: aws.client("s3"), lambda: now[0])
+    for number in range(12):
+        control.cancel("a node", str(number))
+    assert set(control_entries(aws, control.bucket)) == set(map(str, range(12)))
     now[0] = 60_001
     control.cancel("a node", "later")
-    assert set(entries()) == {"later"}
+    assert set(control_entries(aws, control.bucket)) == {"later"}
     aws.monkeypatch.setattr(control_objects, "MOST_ENTRIES", 10)
     for number in range(10):
         now[0] += 1
         control.cancel("a node", str(number))
-    assert len(entries()) == 10
-    assert "later" not in entries()
+    assert len(control_entries(aws, control.bucket)) == 10
+    assert "later" not in control_entries(aws, control.bucket)
 
 
 def test_bytes_of_a_run_with_network_that_had_just_begun_count_after_its_cancel(world: World) -> None:
