@@ -64,7 +64,8 @@ def test_without_the_filter_they_would(stack: ExitStack) -> None:
     assert "neighbour" in seen[0]
 
 
-# Both map the same file. The server waits on its first word, and the client wakes all that wait there.
+# Both map the same file. The server waits on its first word, and the client wakes all that wait there. The kernel tells
+# the client how many those were: the server may be killed before it could say so itself.
 FUTEX = """
 import ctypes, mmap, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -78,11 +79,8 @@ WAITS = (
     + """
 libc.prctl(15, b"neighbour")
 value = ctypes.c_int.from_address(word).value
-while libc.syscall(FUTEX, ctypes.c_void_p(word), WAIT, value, None, None, 0) != 0:
-    pass
-print("woken", flush=True)
-import signal
-signal.pause()
+while True:
+    libc.syscall(FUTEX, ctypes.c_void_p(word), WAIT, value, None, None, 0)
 """
 )
 WAKES = (
@@ -90,8 +88,8 @@ WAKES = (
     + """
 import time
 for _ in range(100):
-    if libc.syscall(FUTEX, ctypes.c_void_p(word), WAKE, 1000, None, None, 0):
-        print("woke")
+    if woken := libc.syscall(FUTEX, ctypes.c_void_p(word), WAKE, 1000, None, None, 0):
+        print(woken)
         break
     time.sleep(0.02)
 """
@@ -100,8 +98,8 @@ for _ in range(100):
 
 def test_a_futex_on_a_page_of_a_shared_file_wakes_another_guest(stack: ExitStack) -> None:
     """Not defended: docs/threat-model.md says so, and must change with this."""
-    waiter, waker = run_client_beside_server(stack, open_slot, WAITS, WAKES)
-    assert (waker.stdout, waiter.stdout) == (b"woke\n", b"woken\n")
+    _, waker = run_client_beside_server(stack, open_slot, WAITS, WAKES)
+    assert waker.stdout == b"1\n"
 
 
 # Each prints "ok" at its end.
