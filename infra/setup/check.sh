@@ -4,6 +4,9 @@
 #   check.sh              everything: the quick stages, then jobs side by side, then the stages that need
 #                         the machine to themselves
 #   check.sh STAGE...     these stages in this order; stops at the first failure
+#
+# When everything runs, up to three failed tests of a stage run once more at the end, with the machine to themselves.
+# A test that passes then is named in the last lines: it depends on time or on its neighbours, and needs to be mended.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -25,6 +28,7 @@ alone=(load)
 limits=(--timeout 300 --durations 12 --durations-min 3)
 # Hypothesis' plugin takes a second of CPU time at the end of each session. The stages with these options do not use it.
 patience=("${limits[@]}" -p no:hypothesispytest)
+most_run_again=3
 # Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
@@ -50,44 +54,53 @@ stage_types() { "$bin/mypy" "${python_paths[@]}"; }
 # A part of the jail's suite on cgroup v2, in an emulated machine; `make test-vm` runs the whole suite there.
 stage_vm() { bash tests/rigs/vm/test.sh part; }
 
+# Each stage has a cache of its own, which has the tests that failed.
+run_pytest() { "$bin/pytest" -o "cache_dir=$(cache_of "$stage")" "$@"; }
+
+cache_of() { echo ".pytest_cache/$1"; }
+
+# How many tests failed in the stage's last run; nothing if it ended in another way.
+count_failed() { grep -c ': true' "$(cache_of "$1")/v/cache/lastfailed" 2>/dev/null || true; }
+
 stage_jail() {
   local path others=()
   for path in "${hostile_tests[@]}" "${languages_tests[@]}" "${load_tests[@]}" "${memory_tests[@]}"; do
     others+=(--ignore "$path")
   done
-  "$bin/pytest" "${patience[@]}" tests/jail "${others[@]}"
+  run_pytest "${patience[@]}" tests/jail "${others[@]}"
 }
 
-stage_two_at_a_time() { "$bin/pytest" -n 2 "${limits[@]}" "tests/$1"; }
+stage_two_at_a_time() { run_pytest -n 2 "${limits[@]}" "tests/$1"; }
 
 # One at a time: beside it other stages work.
 stage_system() {
   local path others=()
   for path in "${kills_tests[@]}" "${deployment_tests[@]}"; do others+=(--ignore "$path"); done
-  "$bin/pytest" "${patience[@]}" tests/system "${others[@]}"
+  run_pytest "${patience[@]}" tests/system "${others[@]}"
 }
 
 # Without the tests that moto answers.
-stage_adapters_quick() { "$bin/pytest" -n 2 tests/adapters -k "not moto"; }
+stage_adapters_quick() { run_pytest -n 2 tests/adapters -k "not moto"; }
 
 run_stage() {
   case $1 in
     lint | types | vm | jail | system) "stage_$1" ;;
-    hostile) "$bin/pytest" "${patience[@]}" "${hostile_tests[@]}" ;;
-    languages) "$bin/pytest" "${patience[@]}" "${languages_tests[@]}" ;;
-    load) "$bin/pytest" "${patience[@]}" "${load_tests[@]}" ;;
-    memory) "$bin/pytest" "${patience[@]}" "${memory_tests[@]}" --deselect "${memory_tests[0]}::$counter_test" ;;
-    kills) "$bin/pytest" "${patience[@]}" "${kills_tests[@]}" ;;
-    deployment) "$bin/pytest" "${patience[@]}" "${deployment_tests[@]}" ;;
+    hostile) run_pytest "${patience[@]}" "${hostile_tests[@]}" ;;
+    languages) run_pytest "${patience[@]}" "${languages_tests[@]}" ;;
+    load) run_pytest "${patience[@]}" "${load_tests[@]}" ;;
+    memory) run_pytest "${patience[@]}" "${memory_tests[@]}" --deselect "${memory_tests[0]}::$counter_test" ;;
+    kills) run_pytest "${patience[@]}" "${kills_tests[@]}" ;;
+    deployment) run_pytest "${patience[@]}" "${deployment_tests[@]}" ;;
     adapters-quick) stage_adapters_quick ;;
     unit | adapters | embedded) stage_two_at_a_time "$1" ;;
-    contract) "$bin/pytest" tests/contract ;;
-    package) "$bin/pytest" "${patience[@]}" tests/package ;;
+    contract) run_pytest tests/contract ;;
+    package) run_pytest "${patience[@]}" tests/package ;;
     *) echo "unknown stage $1" >&2; exit 2 ;;
   esac
 }
 
 durations=()
+to_run_again=()
 stage=""
 started_all=$SECONDS
 report() {
@@ -111,19 +124,39 @@ run_in_order() {
   stage=""
 }
 
-# One job: each stage is a process of its own, with a log of its own. Stops at its first failure.
+# One job: each stage is a process of its own, with a log of its own. A failed stage does not stop the ones after it.
 run_job() {
-  local one started
+  local one started failed code=0
   for one in "$@"; do
     started=$SECONDS
+    rm -rf "$(cache_of "$one")"
     touch "$logs/$one.log"
     # A shell's background job ignores SIGINT, and so would all below it.
     if env --default-signal=INT bash infra/setup/check.sh "$one" >"$logs/$one.log" 2>&1 </dev/null; then
       echo "$one $((SECONDS - started)) s" >"$logs/$one.done"
+      continue
+    fi
+    failed=$(count_failed "$one")
+    if ((${failed:-0} >= 1 && failed <= most_run_again)); then
+      echo "$one $((SECONDS - started)) s with $failed to run again" >"$logs/$one.done"
     else
       echo "$one FAILED" >"$logs/$one.done"
-      return 1
+      code=1
     fi
+  done
+  return "$code"
+}
+
+# Run the failed tests of these stages once more. Nothing runs beside them.
+run_failed_again() {
+  local one names
+  for one in "$@"; do
+    printf '\n=== %s: its failed tests again\n' "$one"
+    names=$(grep -o '".*"' "$(cache_of "$one")/v/cache/lastfailed" | tr '\n' ' ')
+    stage=$one
+    PYTEST_ADDOPTS="--last-failed --last-failed-no-failures none" run_stage "$one"
+    stage=""
+    durations+=("$one depends on time or neighbours, passed alone: $names")
   done
 }
 
@@ -141,7 +174,7 @@ tell_progress() {
 tell_end() {
   local one=$1
   printf '\n=== %s\n' "$(cat "$logs/$one.done")"
-  if grep -q FAILED "$logs/$one.done"; then cat "$logs/$one.log"; else tail -n 40 "$logs/$one.log" | sed -n '/^===/,$p'; fi
+  if grep -qE 'FAILED|again' "$logs/$one.done"; then cat "$logs/$one.log"; else tail -n 40 "$logs/$one.log" | sed -n '/^===/,$p'; fi
 }
 
 run_side_by_side() {
@@ -167,7 +200,10 @@ run_side_by_side() {
       [[ $one == "*" || $told == *" $one "* ]] || { tell_end "$one"; told+=" $one "; }
     done
   done
-  for one in "$logs"/*.done; do durations+=("$(cat "$one")"); done
+  for one in "$logs"/*.done; do
+    durations+=("$(cat "$one")")
+    ! grep -q again "$one" || to_run_again+=("$(basename "$one" .done)")
+  done
   for pid in "${pids[@]}"; do wait "$pid" || code=1; done
   trap - INT TERM
   rm -rf "$logs"
@@ -187,5 +223,6 @@ if (($#)); then
 else
   run_side_by_side "${first[@]}"
   run_side_by_side "${side_by_side[@]}"
-  run_in_order "${alone[@]}"
+  run_side_by_side "${alone[*]}"
+  run_failed_again "${to_run_again[@]}"
 fi
