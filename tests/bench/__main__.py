@@ -15,7 +15,7 @@ from tests.bench import page
 from tests.bench.answers import Tally
 from tests.bench.machine import ROOT, machine_facts, versions
 from tests.bench.peers import peers
-from tests.bench.report import LAYOUT, Report, Section
+from tests.bench.report import LAYOUT, Report, Section, read
 from tests.bench.rounds import Way
 from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.sections import (
@@ -62,6 +62,7 @@ def main(arguments: list[str]) -> int:
     """Measure, print, write."""
     asked = _arguments(arguments)
     if asked.render:
+        print(page.tables(read(page.newest())))  # noqa: T201 - the command's output
         return _publish()
     # An ordinary end, so that everything that was started is ended; Ctrl-C does so by itself.
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -119,7 +120,9 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds, to see that it works")
     parser.add_argument("--soak-runs", type=int, help="runs of the section soak, which ends after an hour at most")
     parser.add_argument("--out", type=Path, help="JSON file; default docs/benchmarks/<date>.json for a whole run")
-    parser.add_argument("--render", action="store_true", help="measure nothing, render docs/benchmarks.md again")
+    parser.add_argument(
+        "--render", action="store_true", help="measure nothing, print the newest results and render docs/benchmarks.md"
+    )
     return parser.parse_args(arguments)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.bench import target_table
-from tests.bench.report import Figure, Report, Section, explained, read
+from tests.bench.report import Figure, Report, Section, read
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = DOCS / "benchmarks"
@@ -12,14 +12,15 @@ PAGE = DOCS / "benchmarks.md"
 
 _HEAD = """# Benchmarks
 
-Written by `make bench` from `benchmarks/{name}`; do not edit it. `make bench` measures this machine, writes
-`benchmarks/<date>.json` and this page. `make bench ARGS="--quick --sections jail,stack"` measures less and leaves both
-alone.
+Written by `make bench` from [{name}](benchmarks/{name}); do not edit it.
+That file has every number: medians, p95, floors, memory, soak.
+`make bench ARGS=--render` prints them as tables; `tests/bench/report.py` explains its fields.
+`make bench ARGS="--quick --sections jail,stack"` measures less and publishes nothing.
+[Performance](performance.md) says what users feel, beside peers.
 
-Every timed request carries a source that was never seen before, and no result is used twice. Every answer is checked:
-the output, the verdict, and that all controls were in force; one wrong answer fails the command. Peers run the same
-program on the same interpreter, in turn with ours, in the same rounds. The layout of the JSON file is explained at the
-end of this page.
+Each timed request has a new source, and no result is used twice.
+Each answer is checked: output, verdict and controls; one wrong answer fails the command.
+Peers run the same program on the same interpreter, in turn with ours.
 """
 _NOTHING = "-"
 _BUSY = "**The machine was busy with something else before the first section: see its load.**\n"
@@ -32,22 +33,22 @@ def newest() -> Path:
 
 
 def page(path: Path) -> str:
-    """The whole page for a JSON file."""
-    layout = [("in", "field", "meaning"), *explained()]
-    return "\n".join([_HEAD.format(name=path.name), tables(read(path)), "## The JSON file\n", *_table(layout)])
+    """The whole page for a JSON file: its conditions and targets."""
+    report = read(path)
+    machine = report.machine
+    conditions = (
+        f"{machine['cores']} cores ({machine['cpu_model']}), {machine['memory_mib']} MiB, Linux {machine['kernel']},"
+        f" {machine['cgroup_backend']}, revision {report.versions['git revision']}; load before: {_load(report)}.\n"
+    )
+    return (
+        "\n".join([_HEAD.format(name=path.name), *_summary(report), conditions, *_targets(report)]).rstrip("\n") + "\n"
+    )
 
 
 def tables(report: Report) -> str:
     """All numbers of a report."""
-    answers = report.answers
-    lines = [_QUICK] if report.quick else []
-    lines += [_BUSY] if report.machine["load_before"][0] > report.machine["cores"] / 2 else []
-    lines += [
-        f"{report.started_at} to {report.finished_at}. Answers checked: {answers.checked}, wrong: {answers.wrong}.",
-        "",
-    ]
-    lines += [f"* wrong: {example}" for example in answers.examples]
-    machine = {**report.machine, "load_before": ", ".join(map(str, report.machine["load_before"]))}
+    machine = {**report.machine, "load_before": _load(report)}
+    lines = _summary(report)
     lines += [
         "## Machine\n",
         *_table([("", ""), *((name.replace("_", " "), str(fact)) for name, fact in machine.items())]),
@@ -55,13 +56,32 @@ def tables(report: Report) -> str:
     lines += ["## Versions\n", *_table([("", ""), *report.versions.items()])]
     peers = [(name, peer.version or f"absent: {peer.reason}") for name, peer in report.peers.items()]
     lines += ["## Peers\n", *_table([("", ""), *peers])]
-    if len(aimed := target_table.rows(report)) > 1:
-        lines += ["## Targets\n", "Why one is missed: [performance.md](performance.md).\n"]
-        lines += [f"{said}\n" for said in (target_table.speed(report), target_table.floors(report)) if said]
-        lines += _table(aimed)
+    lines += _targets(report)
     for section in report.sections.values():
         lines += [f"## {section.title}\n", *_section(section)]
     return "\n".join(lines)
+
+
+def _summary(report: Report) -> list[str]:
+    answers = report.answers
+    lines = [_QUICK] if report.quick else []
+    lines += [_BUSY] if report.machine["load_before"][0] > report.machine["cores"] / 2 else []
+    lines += [
+        f"{report.started_at} to {report.finished_at}. Answers checked: {answers.checked}, wrong: {answers.wrong}.",
+        "",
+    ]
+    return lines + [f"* wrong: {example}" for example in answers.examples]
+
+
+def _load(report: Report) -> str:
+    return ", ".join(map(str, report.machine["load_before"]))
+
+
+def _targets(report: Report) -> list[str]:
+    if len(aimed := target_table.rows(report)) == 1:
+        return []
+    said = [f"{text}\n" for text in (target_table.speed(report), target_table.floors(report)) if text]
+    return ["## Targets\n", *said, *_table(aimed)]
 
 
 def _section(section: Section) -> list[str]:

@@ -6,7 +6,7 @@ Reading is strict: a file with another layout cannot be rendered, instead of bei
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 LAYOUT = 1
 
@@ -104,12 +104,3 @@ def read(path: Path) -> Report:
         section["figures"] = [Figure(**figure) for figure in section["figures"]]
         found["sections"][name] = Section(**section)
     return Report(**found)
-
-
-def explained() -> list[tuple[str, str, str]]:
-    """(class, field, meaning) of the whole layout, outermost first."""
-    return [
-        (kind.__name__, name, hint.__metadata__[0])
-        for kind in (Report, Peer, Answers, Section, Series, Figure)
-        for name, hint in get_type_hints(kind, include_extras=True).items()
-    ]

@@ -1,7 +1,7 @@
 """The targets on a machine with two cores, beside the numbers of a report. A missed target fails nothing.
 
 Beside that stands, where there is one, what the same work takes without anything that this project adds: its floor, or
-for a rate its ceiling. Why a target is missed, where its time goes and what was tried is in `docs/performance.md`.
+for a rate its ceiling.
 """
 
 from collections.abc import Mapping
