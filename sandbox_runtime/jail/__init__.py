@@ -1,6 +1,6 @@
 """Run one untrusted program, contained: `open_slot(config).run(spec) -> Outcome`.
 
-Standard library only; knows nothing of languages, verdicts or queues. docs/jail.md explains the same at length.
+Standard library only; knows nothing of languages, verdicts or queues. docs/jail.md has controls and limits as tables.
 
 Theory of operation
 ===================
