@@ -1,14 +1,22 @@
-"""The compile step: the program of the cache, or a new one."""
+"""The compile step: the program of the cache, or a new one. An interpreter that refuses a source is one that failed."""
 
 import time
 from dataclasses import dataclass, replace
 
-from sandbox_runtime.classify import Classification, Phase, Verdict
+from sandbox_runtime.classify import Classification, Phase, Verdict, classify
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compile_cache import CachedProgram, CompileCache
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import GuestFile, InputFile, JailSpec, Outcome
-from sandbox_runtime.languages import Compile, Language, compile_spec, without_paths
+from sandbox_runtime.languages import (
+    DEFAULT_PROFILE,
+    Compile,
+    Language,
+    compile_spec,
+    run_spec,
+    without_paths,
+    without_python_paths,
+)
 
 WARNINGS_MAX_BYTES = 16_384
 """Limit of the warnings of a program that compiled."""
@@ -77,6 +85,27 @@ def compile_program(
     return Compiled(outcome.artifact, warnings, outcome, found, outcome.wall_usec)
 
 
+def refused_source(
+    step_runs: StepRuns, language: Language, code: bytes, ran: Outcome, found: Classification
+) -> Compiled | None:
+    """Return the failed compilation of a source that its interpreter refused to run. None: the program began.
+
+    `ran`, `found`: the run. A program can print anything, so a check of the source in a jail of its own decides.
+    It follows only runs that look like a refusal; so programs that work have no cost. Raises JailError and
+    ExecutionDrainedError.
+    """
+    is_like_one = found.cause == "re_nonzero_exit" and ran.exit_code == 1 and not ran.stdout
+    if language.source_check is None or not is_like_one or ran.stderr.startswith(b"Traceback"):
+        return None
+    limits = language.run_limits(DEFAULT_PROFILE)
+    check = run_spec(language, language.source_check.encode(), None, limits=limits, stdin=code)
+    checked, _ = step_runs.run(check, Phase.RUN)
+    if checked.exit_code != 1:
+        return None
+    failed = classify(ran, Phase.COMPILE)
+    return Compiled(None, _header(language) + without_python_paths(ran.stderr), ran, failed, ran.wall_usec)
+
+
 def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
     """Return the compiler's messages, for the client."""
     text = without_paths(compiled.stderr + compiled.stdout)
@@ -84,4 +113,8 @@ def _diagnostics(language: Language, compiled: Outcome, found: Classification) -
         return text
     if compiled.exit_code == 0:
         text += b"the compiler left no program, or one that is too large\n"
-    return f"{language.name} Compilation Error:\n".encode() + text
+    return _header(language) + text
+
+
+def _header(language: Language) -> bytes:
+    return f"{language.name} Compilation Error:\n".encode()

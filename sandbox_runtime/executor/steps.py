@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sandbox_runtime.classify import CANCELLED, Actor, Classification, Phase, Verdict
 from sandbox_runtime.executor import report
-from sandbox_runtime.executor.compilation import compile_program
+from sandbox_runtime.executor.compilation import compile_program, refused_source
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.kept_artifacts import StoreArtifact, keep_artifacts, refuse_to_store
 from sandbox_runtime.executor.masking import masked
@@ -83,10 +83,15 @@ def execute(
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
     completed = _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
     completed = replace(completed, evidence=with_network(completed.evidence, used), compile_stderr=warnings or None)
-    if request.artifacts is None:
-        return completed
-    artifacts, skipped = keep_artifacts(request.artifacts, spec, ran, store_artifact)
-    return replace(completed, artifacts=artifacts, artifacts_skipped=skipped or None)
+    if request.artifacts is not None:
+        artifacts, skipped = keep_artifacts(request.artifacts, spec, ran, store_artifact)
+        completed = replace(completed, artifacts=artifacts, artifacts_skipped=skipped or None)
+    # After the artifacts, because the check is the slot's next call. A refused source left none.
+    refused = refused_source(step_runs, language, request.code, ran, found)
+    if refused is not None and refused.found is not None:
+        streams = b"", refused.diagnostics
+        return _measured(request, node_id, started_at, refused.found, streams, (ran,), refused.usec)
+    return completed
 
 
 def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:

@@ -10,7 +10,7 @@ from threading import Lock
 
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import CompileCache, Jail, report
-from sandbox_runtime.executor.compilation import compile_program
+from sandbox_runtime.executor.compilation import Compiled, compile_program, refused_source
 from sandbox_runtime.executor.request_inputs import checked_inputs
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, StepRuns
@@ -18,7 +18,7 @@ from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
 from sandbox_runtime.judging.completion import CACHED_COMPILATION
 from sandbox_runtime.judging.interaction import LendSlot, interact, judgement_of_both
-from sandbox_runtime.judging.judgement import CUT, Judgement, of_output, of_run
+from sandbox_runtime.judging.judgement import CUT, SKIPPED, Judgement, of_output, of_run
 from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
 from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
 from sandbox_runtime.judging.totals import Totals
@@ -86,6 +86,7 @@ class JudgeRun:
         self._artifact: bytes | None = None
         self._compilation: Compilation | None = None
         self._is_compiled = language.compile is None
+        self._has_begun = not self._is_compiled  # a case has shown that the source can be run
         self._failure: Result | None = None
         # An interaction needs two slots itself, and with `stop` a result decides whether the next case is judged.
         self._is_shareable = judging.stop == "never" and all(one.kind != "interactor" for one in judging.checkers)
@@ -159,6 +160,9 @@ class JudgeRun:
             inputs=self._inputs,
         )
         self._artifact, self._is_compiled = compiled.artifact, True
+        self._note_compilation(compiled)
+
+    def _note_compilation(self, compiled: Compiled) -> None:
         outcome, found = compiled.outcome, compiled.found
         self._totals.add_compilation(outcome, found, compiled.usec)
         stderr = self._kept.compiler_output(compiled.diagnostics)
@@ -201,6 +205,8 @@ class JudgeRun:
             # If the host is too busy, the case is judged again alone, and has the overtime then.
             step_runs.overtime_secs = 0
         ran, found = step_runs.run(spec, Phase.RUN)
+        if self._is_source_refused(step_runs, index, ran, found):
+            return
         judgement = of_run(found) or self._check(step_runs, case, checker, ran)
         is_doubtful = found.verdict is Verdict.TLE or judgement.outcome == "judge_error"
         if is_shared and is_doubtful and not self._is_cancelled:
@@ -219,7 +225,22 @@ class JudgeRun:
         self._programs.count_interaction(ends.program, ends.interactor)
         found = step_runs.classified(spec, ends.program)
         step_runs.note(ends.interactor)
-        self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
+        if not self._is_source_refused(step_runs, index, ends.program, found):
+            self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
+
+    def _is_source_refused(self, step_runs: StepRuns, index: int, ran: Outcome, found: Classification) -> bool:
+        """Whether the interpreter refused the source. Then the compilation has failed, and every case is skipped."""
+        if self._has_begun:
+            return False
+        refused = refused_source(step_runs, self._language, self.request.code, ran, found)
+        if refused is None:
+            self._has_begun |= found.verdict in {Verdict.AC, Verdict.RE}
+            return False
+        with self._lock:
+            if self._compilation is None:
+                self._note_compilation(refused)
+        self._put(index, SKIPPED, None)
+        return True
 
     def _end(self, index: int, ran: Outcome, found: Classification, judgement: Judgement) -> None:
         with self._lock:

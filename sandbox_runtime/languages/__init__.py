@@ -1,7 +1,7 @@
 """The languages that a runner can offer."""
 
 from sandbox_runtime.languages.all_languages import LANGUAGES, binds, for_file, present, version
-from sandbox_runtime.languages.diagnostics import without_paths
+from sandbox_runtime.languages.diagnostics import without_paths, without_python_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, RequestRefusedError, Tool
 from sandbox_runtime.languages.forking import fork_problem, tried_warm_start
 from sandbox_runtime.languages.init_build import init_program
@@ -52,4 +52,5 @@ __all__ = [
     "warm_language",
     "warm_start",
     "without_paths",
+    "without_python_paths",
 ]

@@ -124,7 +124,8 @@ class Language:
     at the start so that no guest is charged for their pages. `warm_imports`: modules that a warm interpreter imports.
     `shown_trees`: directories of the host that guests see in addition to the system's. `waiting`: a command that runs
     the program as `run_argv` does and can be started before there is a program. `{stack_kib}` and `{stack_bytes}` in
-    `run_argv`, `waiting` and `environment` stand for the size of the stack.
+    `run_argv`, `waiting` and `environment` stand for the size of the stack. `source_check`: a program that reads a
+    source from its input and ends with 1 if the interpreter refuses it; for a language without a compile step.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Language:
     waiting: WaitingCommand | None = None
     other_suffixes: tuple[str, ...] = ()
     name_source: Callable[[bytes], SourceNames] | None = None
+    source_check: str | None = None
 
     @property
     def guest_environment(self) -> tuple[tuple[str, str], ...]:

@@ -24,6 +24,15 @@ WARM_IMPORTS = (
 )
 # fmt: on
 
+# It catches all errors: a source that is nested too deeply raises MemoryError or RecursionError.
+_SOURCE_CHECK = """\
+import sys
+try:
+    compile(sys.stdin.buffer.read(), "solution.py", "exec", dont_inherit=True)
+except Exception:
+    sys.exit(1)
+"""
+
 PYTHON = Language(
     name="python",
     file_name="solution.py",
@@ -36,4 +45,5 @@ PYTHON = Language(
     version_argv=("{tool}", "--version"),
     warm_imports=WARM_IMPORTS,
     trial="print(6 * 7)\n",
+    source_check=_SOURCE_CHECK,
 )

@@ -105,6 +105,27 @@ def test_a_program_that_does_not_compile_skips_every_case() -> None:
     assert completed.failure is None
 
 
+def test_a_source_that_python_refuses_skips_every_case() -> None:
+    refused = outcome(exit_code=1, stderr=b"SyntaxError: invalid syntax\n", stdout=b"")
+    slot = RecordedSlot(refused, outcome(exit_code=1))
+    completed = judge(judge_requested([case()] * 3), slot)
+    assert outcomes(completed) == ["skipped"] * 3
+    assert completed.compile is not None
+    assert (completed.compile.result.cause, completed.compile.result.phase) == ("ce_compile_failed", "compile")
+    assert completed.compile.stderr.head == b"python Compilation Error:\nSyntaxError: invalid syntax\n"
+    assert completed.metrics is not None
+    assert (completed.metrics.compile_ms, completed.metrics.run_ms) == (11, None)
+    assert (len(slot.specs), completed.failure) == (2, None)
+
+
+def test_a_source_is_checked_once_in_a_judge_run() -> None:
+    silent = outcome(exit_code=1, stderr=b"", stdout=b"")
+    slot = RecordedSlot(silent, outcome(), silent)
+    completed = judge(judge_requested([case()] * 3), slot)
+    assert outcomes(completed) == ["failed"] * 3
+    assert (len(slot.specs), completed.compile) == (4, None)
+
+
 def test_a_compiler_that_the_platform_stopped_is_a_failure_of_the_platform() -> None:
     slot = RecordedSlot(outcome(evidence={"leftover_processes": 1}))
     completed = judge(judge_requested([case()], language="c"), slot)

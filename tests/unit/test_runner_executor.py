@@ -83,6 +83,61 @@ def test_a_compile_error_shows_diagnostics_without_paths_and_runs_nothing() -> N
     assert (completed.metrics.compile_ms, completed.metrics.run_ms) == (11, None)
 
 
+SYNTAX_ERROR = b'  File "/box/solution.py", line 2\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n'
+LIKE_A_REFUSAL = outcome(exit_code=1, stdout=b"", stderr=SYNTAX_ERROR)
+
+
+def test_a_source_that_python_refuses_is_a_compile_error() -> None:
+    slot = RecordedSlot(LIKE_A_REFUSAL, outcome(exit_code=1, stdout=b""))
+    request = requested(code=b"print()\nx = = 1\n", artifacts=("*",))
+    completed = run(slot, request)
+    _, check = slot.specs
+    assert (check.stdin, check.inputs, check.pipes) == (request.code, (), None)
+    assert (completed.result.verdict, completed.result.cause, completed.result.phase) == (
+        "RE",
+        "ce_compile_failed",
+        "compile",
+    )
+    assert (completed.result.exit_code, completed.result.error_message) == (1, "compilation failed")
+    expected = b"python Compilation Error:\n" + SYNTAX_ERROR.replace(b"/box/", b"")
+    assert streams(completed) == (b"", expected)
+    assert completed.metrics is not None
+    assert (completed.metrics.compile_ms, completed.metrics.run_ms) == (11, None)
+    assert completed.artifacts is None
+
+
+@pytest.mark.parametrize(
+    "checked",
+    [
+        outcome(),
+        outcome(exit_code=None, stop_reason=StopReason.CPU_LIMIT),
+        outcome(exit_code=None, signal=11),
+        outcome(exit_code=120),
+    ],
+)
+def test_a_source_that_the_check_does_not_refuse_has_a_runtime_error(checked: Outcome) -> None:
+    completed = run(RecordedSlot(LIKE_A_REFUSAL, checked), requested())
+    assert (completed.result.cause, completed.result.phase) == ("re_nonzero_exit", "run")
+    assert streams(completed) == (b"", SYNTAX_ERROR)
+
+
+@pytest.mark.parametrize(
+    "ran",
+    [
+        outcome(),
+        outcome(exit_code=1, stdout=b"1"),
+        outcome(exit_code=2, stdout=b"", stderr=SYNTAX_ERROR),
+        outcome(exit_code=1, stdout=b"", stderr=b"Traceback (most recent call last):\n" + SYNTAX_ERROR),
+        outcome(exit_code=None, signal=11, stdout=b""),
+        outcome(exit_code=None, stop_reason=StopReason.CPU_LIMIT, stdout=b"", stderr=SYNTAX_ERROR),
+    ],
+)
+def test_a_run_that_shows_that_it_began_has_no_check(ran: Outcome) -> None:
+    slot = RecordedSlot(ran)
+    assert run(slot, requested()).result.phase == "run"
+    assert len(slot.specs) == 1
+
+
 def test_a_compiler_out_of_time_keeps_its_output() -> None:
     stopped = outcome(exit_code=None, stop_reason=StopReason.WALL_LIMIT, stdout=b"", stderr=b"so far")
     completed = run(RecordedSlot(stopped), requested("c"))
