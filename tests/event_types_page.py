@@ -1,6 +1,5 @@
 """Write docs/event-types.md from the catalogue: `python -m tests.event_types_page > docs/event-types.md`."""
 
-import json
 from typing import Any
 
 from functions.events.catalogue import catalogue
@@ -8,9 +7,9 @@ from functions.events.catalogue import catalogue
 _HEAD = """\
 # Event types
 
-`GET /api/event-types` answers this page as JSON.
-`python -m tests.event_types_page` wrote it: change the models instead.
+`GET /api/event-types` answers this page as JSON, with a schema and an example of each.
 [Webhooks](webhooks.md) and [events](events.md) say how to get events.
+Each event has `type` and `timestamp`. `python -m tests.event_types_page` wrote this page: change the models instead.
 """
 
 
@@ -21,10 +20,14 @@ def page() -> str:
 
 def _section(item: dict[str, Any]) -> str:
     schema = item["schema"]
-    rows = [f"| `{name}` | {_type(field, schema)} | {_text(field)} |" for name, field in schema["properties"].items()]
-    example = json.dumps(item["example"], ensure_ascii=False, indent=1)
-    parts = [f"## {item['type']}", "", f"{item['description']}.", "", "| field | type | |", "|---|---|---|", *rows]
-    return "\n".join([*parts, "", "```json", example, "```", ""])
+    fields = {name: field for name, field in schema["properties"].items() if name not in {"type", "timestamp"}}
+    plain = ", ".join(f"`{name}` ({_type(field, schema)})" for name, field in fields.items() if not _text(field))
+    explained = [
+        f"* `{name}` ({_type(field, schema)}): {_text(field)}" for name, field in fields.items() if _text(field)
+    ]
+    return "\n".join(
+        [f"## {item['type']}", "", f"{item['description']}.", *(["", f"{plain}."] if plain else []), "", *explained, ""]
+    )
 
 
 def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -40,11 +43,11 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
     kind = str(field.get("type", "any"))
     if kind == "array":
         return f"array of {_type(field.get('items', {}), schema)}"
-    return f"{kind} ({field['format']})" if "format" in field else kind
+    return str(field.get("format", kind))
 
 
 def _text(field: dict[str, Any]) -> str:
-    return str(field.get("description", "")).replace("\n", " ").replace("|", "\\|")
+    return str(field.get("description", "")).replace("\n", " ").replace("<", "&lt;")
 
 
 if __name__ == "__main__":
