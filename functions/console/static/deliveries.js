@@ -1,7 +1,7 @@
 // One delivery: its attempts, the answers, why it failed, what was signed, and replay.
 import { get, poll, post } from "./api.js";
 import { Component, html } from "./dom.js";
-import { OPEN, tone } from "./delivery_list.js";
+import { canBeSent, OPEN, tone } from "./delivery_list.js";
 import { whyFailed } from "./failures.js";
 import { Action, Facts, Foreign, Loaded, Output, Time } from "./parts.js";
 import { duration, localTime } from "./words.js";
@@ -9,7 +9,7 @@ import { duration, localTime } from "./words.js";
 const STATES = {
   pending: "It is due, or waits for a rate limit.",
   sending: "An attempt is under way.",
-  retrying: "The last attempt failed. The next one follows by itself.",
+  retrying: "The last attempt failed. The next one follows by itself; to have it now, send it again.",
   delivered: "The receiver accepted it.",
   exhausted: "The last attempt failed. Repair the receiver, then send it again.",
   paused: "Its endpoint is disabled. Enable the endpoint, then send it again.",
@@ -90,7 +90,7 @@ export default class Delivery extends Component {
           ["Run", delivery.submission_id && html`<a href=${`#/runs/${delivery.submission_id}`}>open</a>`],
           ["webhook-id", html`<code>${delivery.webhook_id}</code>`],
         ]} />
-        ${!OPEN.includes(delivery.state) && delivery.state !== "cancelled" && html`<${Replay} delivery=${delivery} done=${reload} />`}
+        ${canBeSent(delivery) && html`<${Replay} delivery=${delivery} done=${reload} />`}
         <h2 class="after">Attempts</h2>
         ${
           delivery.attempts.length === 0

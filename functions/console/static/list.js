@@ -2,6 +2,7 @@
 import { get } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Empty, Loading, Problem, Table } from "./parts.js";
+import { plain } from "./words.js";
 
 const MOST_REFRESHES = 60;
 
@@ -14,14 +15,15 @@ function setQuery(query, name, value) {
   location.replace(`${path}${next.size > 0 ? `?${next}` : ""}`);
 }
 
-/** A filter: a select with "all" and these values. */
+/** A filter: a select with "all" and these values, or with these pairs of a value and its title. */
 export function Filter({ name, title, values, query }) {
+  const pairs = values.map((each) => (Array.isArray(each) ? each : [each, plain(each)]));
   return html`<label>${title} <select value=${query.get(name) ?? ""} onChange=${(event) => setQuery(query, name, event.target.value)}>
-    <option value="">all</option>${values.map((value) => html`<option value=${value}>${value.replaceAll("_", " ")}</option>`)}</select></label>`;
+    <option value="">all</option>${pairs.map(([value, words]) => html`<option value=${value}>${words}</option>`)}</select></label>`;
 }
 
 /**
- * Rows of `path` with `filters`. `row(item)` draws one. While `isMoving(item)` is true of one of the first page,
+ * Rows of `path` with `filters`. `row(item, change)` draws one, and `change(item)` shows its new state. While `isMoving(item)` is true of one of the first page,
  * the first page is read again, less and less often, and only in a tab that is seen.
  */
 export class Pages extends Component {
@@ -56,6 +58,12 @@ export class Pages extends Component {
     }
   };
 
+  change = (changed) => {
+    const items = this.state.items.map((item) => (item.id === changed.id ? { ...item, ...changed } : item));
+    this.setState({ items });
+    this.refreshLater(items);
+  };
+
   refreshLater(items) {
     if (!this.props.isMoving || !items.some(this.props.isMoving) || this.refreshes >= MOST_REFRESHES) return;
     this.refreshes += 1;
@@ -70,7 +78,7 @@ export class Pages extends Component {
       return error ? html`<${Problem} error=${error} again=${() => this.load()} />` : html`<${Loading} what=${what} />`;
     return html`
       ${error && html`<${Problem} error=${error} again=${() => this.load()} />`}
-      ${items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${items} row=${row} />`}
+      ${items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${items} row=${(item) => row(item, this.change)} />`}
       <div class="row after-list">
         <button class="small" onClick=${() => this.load()}>Refresh</button>
         ${cursor && html`<button class="small" onClick=${() => this.load(cursor)}>Show more</button>`}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.page import Page, bounds, cut, merge, query_page
 from functions.aws.dynamodb.table import Table
@@ -102,6 +103,16 @@ class DeliveryList(Table):
         attempts = [rows.to_attempt(from_item(item)) for item in reversed(answer["Items"])]
         first = [] if delivery.only_attempt is None else [delivery.only_attempt]
         return [*first, *attempts][-ATTEMPTS_SHOWN:]
+
+    def newest_attempts(self, deliveries: Sequence[Delivery]) -> dict[tuple[str, str], RecordedAttempt]:
+        """Map event id and endpoint id to the last attempt of deliveries that have one."""
+        # The first attempt lies in the delivery's row if it was the last one then.
+        first = [delivery for delivery in deliveries if delivery.attempt == 1]
+        keys = [rows.delivery_key(delivery.event_id, delivery.endpoint_id) for delivery in first]
+        keys += [rows.attempt_key(delivery, delivery.attempt) for delivery in deliveries if delivery.attempt > 0]
+        found = read_rows(self._client, self.table_name, keys)
+        attempts = [(row, row.get("only_attempt", row)) for row in found]
+        return {rows.ids_of_attempt(row): rows.to_attempt(attempt) for row, attempt in attempts if "n" in attempt}
 
     def _of_submission(
         self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None

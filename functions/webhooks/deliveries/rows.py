@@ -92,14 +92,28 @@ def new_attempt(delivery: Delivery, reply: Reply, at_ms: int) -> RecordedAttempt
     )
 
 
+def attempt_key(delivery: Delivery, n: int) -> dict[str, Any]:
+    """Return the key of the row of an attempt."""
+    return key(f"EVENT#{delivery.event_id}", _attempt_sk(delivery, n))
+
+
+def ids_of_attempt(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return event id and endpoint id from the key of the row of an attempt or a delivery."""
+    return str(row["pk"]).removeprefix("EVENT#"), str(row["sk"]).split("#")[1]
+
+
 def attempt_row(delivery: Delivery, attempt: RecordedAttempt, now_ms: int) -> dict[str, Value | None]:
     """Build the row of an attempt."""
     return {
         **write(attempt),
         "pk": f"EVENT#{delivery.event_id}",
-        "sk": f"ATTEMPT#{delivery.endpoint_id}#{attempt.n:04d}",
+        "sk": _attempt_sk(delivery, attempt.n),
         "ttl": (now_ms + TTL_MS) // MS_PER_SEC,
     }
+
+
+def _attempt_sk(delivery: Delivery, n: int) -> str:
+    return f"ATTEMPT#{delivery.endpoint_id}#{n:04d}"
 
 
 def to_attempt(row: Mapping[str, Any]) -> RecordedAttempt:

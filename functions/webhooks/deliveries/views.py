@@ -50,6 +50,21 @@ class DeliveryItem(TypedDict):
     created_at: Time
 
 
+class LastAttempt(TypedDict):
+    """The end of the last attempt."""
+
+    at: Time
+    status_code: int | None
+    error_code: str | None
+    latency_ms: Count
+
+
+class ListedDelivery(DeliveryItem):
+    """A delivery with the end of its last attempt."""
+
+    last_attempt: Annotated[LastAttempt | None, Field(description="null: none was recorded yet.")]
+
+
 class Attempt(Answered):
     """One attempt. Numbers continue after a replay."""
 
@@ -66,7 +81,7 @@ class DeliveryDetail(DeliveryItem):
 class DeliveryPage(TypedDict):
     """One page, newest first. With a filter, a short page may have a next page."""
 
-    items: list[DeliveryItem]
+    items: list[ListedDelivery]
     next_cursor: str | None
 
 
@@ -129,7 +144,7 @@ def delivery_id(text: str) -> tuple[str, str]:
 
 
 def delivery_body(delivery: Delivery) -> DeliveryItem:
-    """Return one item of the list."""
+    """Return what every answer about a delivery has."""
     return {
         "id": f"{delivery.event_id}.{delivery.endpoint_id}",
         "webhook_id": delivery.event_id,
@@ -141,6 +156,11 @@ def delivery_body(delivery: Delivery) -> DeliveryItem:
         "next_attempt_at": to_rfc3339(delivery.next_at_ms) if delivery.state in _WAITING else None,
         "created_at": delivery.created_at,
     }
+
+
+def listed_body(delivery: Delivery, last: RecordedAttempt | None) -> ListedDelivery:
+    """Return one item of the list."""
+    return {**delivery_body(delivery), "last_attempt": None if last is None else _last_attempt_body(last)}
 
 
 def delivery_detail_body(delivery: Delivery, attempts: Iterable[RecordedAttempt]) -> DeliveryDetail:
@@ -161,6 +181,15 @@ def reply_body(reply: Reply | RecordedAttempt) -> Answered:
         "address": reply.address,
         "head": text,
         "head_base64": exact,
+    }
+
+
+def _last_attempt_body(attempt: RecordedAttempt) -> LastAttempt:
+    return {
+        "at": attempt.at,
+        "status_code": attempt.status_code,
+        "error_code": attempt.error_code,
+        "latency_ms": attempt.latency_ms,
     }
 
 

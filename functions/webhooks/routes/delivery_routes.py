@@ -21,10 +21,10 @@ from functions.webhooks.deliveries.report import TOKEN, Report
 from functions.webhooks.deliveries.rows import created_key
 from functions.webhooks.deliveries.views import (
     DELIVERY_KEY,
-    delivery_body,
     delivery_detail_body,
     delivery_filters,
     delivery_id,
+    listed_body,
 )
 from functions.webhooks.endpoints.requests import REPLAY_WINDOW_SECS, parse_replay
 from functions.webhooks.vocabulary.event_types import EVENT_REPORT
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from functions.http.resolver import Resolver
     from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.deliveries.views import ListedDelivery
     from functions.webhooks.deployment import WebhookDeployment
 
 NO_SUCH_DELIVERY = "There is no such delivery."
@@ -62,7 +63,12 @@ class DeliveryRoutes:
         after = start_after(query, project_id, DELIVERY_KEY)
         page = self.deployment.delivery_list.page(project_id, filters, limit=limit, after=after)
         shown = [one for one in self._with_deletions(page.rows) if filters.state in {None, one.state}]
-        return page_answer(project_id, replace(page, rows=tuple(shown)), delivery_body, created_key)
+        attempts = self.deployment.delivery_list.newest_attempts(shown)
+
+        def body(delivery: Delivery) -> ListedDelivery:
+            return listed_body(delivery, attempts.get((delivery.event_id, delivery.endpoint_id)))
+
+        return page_answer(project_id, replace(page, rows=tuple(shown)), body, created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one delivery with its attempts."""

@@ -17,7 +17,7 @@ from functions.webhooks.deliveries import list_store as delivery_listing
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.due import DueDelivery
 from functions.webhooks.deliveries.hints import DeliveryHints
-from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState
+from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.deliveries.replay import REPLAYABLE
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.vocabulary.reply import Reply
@@ -91,8 +91,24 @@ def test_each_item_names_its_event_and_its_target(aws: Aws, project_key: str) ->
         "attempts_made": 3,
         "next_attempt_at": START,
         "created_at": START,
+        "last_attempt": None,
     }
     assert (newest["id"], newest["type"], newest["submission_id"]) == (name_of(notice), "endpoint.disabled", None)
+
+
+def test_each_item_has_the_end_of_its_last_attempt(aws: Aws, project_key: str) -> None:
+    first = RecordedAttempt(1, START, 7, 204)
+    at_once = put_delivery(aws, "delivered", attempt=1, only_attempt=first)
+    retrying, exhausted = (put_delivery(aws, state, attempt=n) for state, n in (("retrying", 1), ("exhausted", 2)))
+    put_attempt(aws, retrying, Reply(5, 500, head=b"secret text"))
+    put_attempt(aws, exhausted, Reply(5, 500))
+    put_attempt(aws, exhausted, Reply(9, error_code="timeout"), number=2)
+    answer = send(project_key, "GET", PATH)
+    last = {item["id"]: item["last_attempt"] for item in answer.json["items"]}
+    assert last[name_of(at_once)] == {"at": START, "status_code": 204, "error_code": None, "latency_ms": 7}
+    assert [last[name_of(retrying)][name] for name in ("status_code", "latency_ms")] == [500, 5]
+    assert [last[name_of(exhausted)][name] for name in ("error_code", "latency_ms")] == ["timeout", 9]
+    assert b"secret" not in answer.raw
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 6])

@@ -97,6 +97,28 @@ def test_a_failed_delivery_says_why_and_is_sent_again(
     tenant.delete(f"/api/webhooks/{endpoint}")
 
 
+def test_a_delivery_that_waits_for_its_retry_is_sent_now_from_the_list(
+    own_console: Console, tenant: httpx.Client
+) -> None:
+    answers = [Answer(503, headers={"retry-after": "3600"})]
+    with open_receiver(lambda _: answers.pop() if answers else Answer(200)) as url:
+        endpoint = tenant.post("/api/webhooks", json={"url": url}).json()["id"]
+        delivery = f"{run(tenant, 'print(1)')['id']}.{endpoint}"
+        path = f"/api/deliveries/{delivery}"
+        wait_until(partial(has_state, tenant, path, "retrying"), 100, "the first attempt failed")
+        page = own_console.open(f"webhooks?endpoint={endpoint}")
+        row = page.locator(".list tbody tr")
+        expect(row).to_have_count(1)
+        expect(row).to_contain_text(url.removeprefix("http://"))
+        expect(row).to_contain_text("503")
+        assert_sound(own_console)
+        row.get_by_role("button", name="Send again").click()
+        expect(row).to_contain_text("delivered")
+        expect(row).to_contain_text("200")
+        expect(row.get_by_role("button")).to_have_count(0)
+    tenant.delete(f"/api/webhooks/{endpoint}")
+
+
 def test_an_endpoint_made_here_shows_its_secret_once(own_console: Console, tenant: httpx.Client) -> None:
     page = own_console.open("webhooks")
     page.get_by_text("Add an endpoint").click()
