@@ -67,7 +67,7 @@ class CheckRoutes:
         )
         self.deployment.trigger_rules.check_trigger(check.check_id, project_id, settings)
         check = self._sealed(app, replace(check, next_slot_ms=check.next_time_after(now)), None)
-        self.deployment.check_files.hold(check)
+        self.deployment.check_files.hold(check, project)
         try:
             self.deployment.checks.create(check)
         except SlugTakenError:
@@ -105,7 +105,7 @@ class CheckRoutes:
             if (settings.slug, settings.trigger) != (before.settings.slug, before.settings.trigger):
                 self.deployment.trigger_rules.check_trigger(before.check_id, before.project_id, settings)
             after = self._sealed(app, replace(before, settings=settings, updated_at=to_rfc3339(now)), before)
-            self.deployment.check_files.hold(after)
+            self.deployment.check_files.hold(after, project)
             timing = ("schedule", "timezone", "spread_minutes")
             if all(getattr(settings, name) == getattr(before.settings, name) for name in timing):
                 return after

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from functions.projects.deployment import ProjectDeployment
 
 if TYPE_CHECKING:
+    from functions.files.artifact_copies import ArtifactCopies
+    from functions.files.artifact_store import ArtifactStore
+    from functions.files.creation import FileCreation
     from functions.files.lookup import FileLookup
     from functions.files.objects import FileObjects, Links
     from functions.files.removal import FileRemoval
@@ -56,11 +59,34 @@ class FileDeployment(ProjectDeployment):
         return FileLookup(self.files, self.file_objects)
 
     @cached_property
+    def file_creation(self) -> FileCreation:
+        """Writes rows of new files."""
+        from functions.files.creation import FileCreation
+
+        return FileCreation(self.files, self.clock)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """Where artifacts are, by their hashes."""
+        from functions.files.artifact_store import ArtifactStore
+
+        return ArtifactStore(self.settings.submissions_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def artifact_copies(self) -> ArtifactCopies:
+        """Makes files of artifacts."""
+        from functions.files.artifact_copies import ArtifactCopies
+
+        return ArtifactCopies(self.artifacts, self.file_creation, self.file_lookup)
+
+    @cached_property
     def file_upload(self) -> FileUpload:
         """Prepares uploads."""
         from functions.files.upload import FileUpload
 
-        return FileUpload(self.files, self.file_lookup, self.file_links, self.file_removal, self.clock)
+        return FileUpload(
+            self.files, self.artifact_copies, self.file_creation, self.file_links, self.file_removal, self.clock
+        )
 
     @cached_property
     def file_removal(self) -> FileRemoval:
@@ -74,4 +100,4 @@ class FileDeployment(ProjectDeployment):
         """Holds files of runs."""
         from functions.files.use import FileUse
 
-        return FileUse(self.file_lookup)
+        return FileUse(self.artifact_copies, self.files)

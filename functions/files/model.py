@@ -27,6 +27,16 @@ DEFAULT_MEDIA_TYPE = "application/octet-stream"
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True)
+class ArtifactObject:
+    """An artifact of a run: where its bytes are, and what the runner says of them."""
+
+    sha256: str
+    size: int
+    media_type: str
+    object_key: str
+
+
 class FileState(StrEnum):
     """`uploading`: the service has not found its bytes in the bucket yet."""
 

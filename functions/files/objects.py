@@ -70,6 +70,21 @@ class FileObjects:
             raise
         return found["ContentLength"] == file.size and found.get("ChecksumSHA256") == checksum(file)
 
+    def copy(self, source_key: str, file: File) -> bool:
+        """Copy an object to that of a file; the bucket hashes the bytes. False if there is no such object."""
+        try:
+            self._client().copy_object(
+                Bucket=self._bucket,
+                Key=file.object_key,
+                CopySource=f"{self._bucket}/{source_key}",
+                ChecksumAlgorithm="SHA256",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return False
+            raise
+        return True
+
     def delete(self, object_key: str) -> None:
         """Delete an object. A missing one is no error."""
         self._client().delete_object(Bucket=self._bucket, Key=object_key)

@@ -4,6 +4,8 @@ FILES#<project>     FILE#<sha256>               a file
 FILES#<project>     USAGE                       how many files and bytes the project stores
 FILES#<project>     REMOVED#<object key>        an object whose file is gone; runs may need it until it is due
 FILES#<project>     HOLD#<sha256>#<holder>      something that keeps a file, such as a check
+
+FILES#<project>#<sha256>    ARTIFACT#<submission>   an artifact with this hash, until its result is gone
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ DUE_SHARD: Final = "FILES"
 FILE: Final = "FILE#"
 REMOVED: Final = "REMOVED#"
 HOLD: Final = "HOLD#"
+ARTIFACT: Final = "ARTIFACT#"
 _PK: Final = "FILES#"
 
 
@@ -53,6 +56,11 @@ def removed_key(project_id: str, object_key: str) -> Key:
 def hold_key(project_id: str, sha256: str, holder: str) -> Key:
     """Return the primary key of a hold."""
     return key(files_pk(project_id), f"{HOLD}{sha256}#{holder}")
+
+
+def artifacts_pk(project_id: str, sha256: str) -> str:
+    """Return the partition key of the artifacts with a hash."""
+    return f"{_PK}{project_id}#{sha256}"
 
 
 def file_row(file: File) -> dict[str, Any]:

@@ -19,6 +19,7 @@ preload(
     "checks.settings.quiet_store",
     "checks.settings.store",
     "checks.status_pages.store",
+    "files.artifact_store",
     "files.objects",
     "files.removal",
     "files.store",

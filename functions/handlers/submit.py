@@ -14,6 +14,9 @@ refuse_insecure_stage()
 preload(
     "aws.payloads",
     "aws.secrets",
+    "files.artifact_copies",
+    "files.artifact_store",
+    "files.creation",
     "files.lookup",
     "files.objects",
     "files.store",

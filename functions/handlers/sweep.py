@@ -26,8 +26,9 @@ _MOST_FILES = 500
 preload(
     "aws.payloads",
     "checks.runs.hints",
-    "event_log.bus",
     "checks.settings.file_holds",
+    "event_log.bus",
+    "files.artifact_store",
     "files.lookup",
     "files.objects",
     "files.removal",

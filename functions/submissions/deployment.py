@@ -57,7 +57,7 @@ class SubmissionDeployment(RunnerDeployment):
         """Deletes a submission with all that belongs to it."""
         from functions.submissions.results.delete import Deletion
 
-        return Deletion(self.submissions, self.deliveries, self.quotas, self.payloads)
+        return Deletion(self.submissions, self.deliveries, self.quotas, self.payloads, self.artifacts)
 
     @cached_property
     def results(self) -> Results:
@@ -160,6 +160,9 @@ class SubmissionDeployment(RunnerDeployment):
             judge_runs=self.judge_runs,
             log=self.log,
             report_end=lambda final: report_end(final, self.log.service, self.clock()),
+            know_artifacts=lambda final: self.artifacts.add(
+                final.project_id, final.submission_id, final.stored_artifacts, final.ttl
+            ),
             clock=self.clock,
             on_final=self.on_final,
         )

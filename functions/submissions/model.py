@@ -1,7 +1,7 @@
 """Submissions, their completions and idempotency claims."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
@@ -176,7 +176,13 @@ class Submission:
     def object_keys(self) -> tuple[str, ...]:
         """The keys of all objects of this row."""
         keys = (self.input_key, self.judging_key, self.stdout_key, self.stderr_key, self.cases_key, *self.case_keys)
-        return (*(key for key in keys if key), *(file["key"] for file in (self.artifacts or {}).get("stored", ())))
+        return (*(key for key in keys if key), *(artifact["key"] for artifact in self.stored_artifacts))
+
+    @property
+    def stored_artifacts(self) -> Sequence[Mapping[str, Any]]:
+        """The files that the program left, with the keys of their objects."""
+        stored: Sequence[Mapping[str, Any]] = (self.artifacts or {}).get("stored", ())
+        return stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

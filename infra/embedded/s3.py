@@ -80,10 +80,27 @@ def put_object(engine: Engine, params: Params) -> Answer:
         raise ServiceError("EntityTooLarge", f"Your proposed upload is too large: {error}") from error
 
 
+def copy_object(engine: Engine, params: Params) -> Answer:
+    """Write an object with the content and the type of another one. Raises NoSuchKey."""
+    bucket, _, name = params["CopySource"].partition("/")
+    source = get_object(engine, {"Bucket": bucket, "Key": name})
+    copied = {name: params[name] for name in ("Bucket", "Key", "ChecksumAlgorithm") if name in params}
+    try:
+        return {
+            "CopyObjectResult": put_object(
+                engine, copied | {"Body": source["Body"], "ContentType": source["ContentType"]}
+            )
+        }
+    finally:
+        if hasattr(source["Body"], "close"):
+            source["Body"].close()
+
+
 def _put(engine: Engine, params: Params, written: WrittenFile, content: bytes, wanted: str | None) -> Answer:
     sha256, etag = base64.b64encode(written.sha256).decode(), f'"{written.md5.hex()}"'
     if wanted not in {None, sha256}:
         raise ServiceError("BadDigest", "The SHA256 you specified did not match the calculated checksum.")
+    kept_sha256 = sha256 if wanted or "ChecksumAlgorithm" in params else None
     content_type = params.get("ContentType", "binary/octet-stream")
     with engine.store.write() as connection:
         number = _bucket(connection, params)
@@ -96,11 +113,11 @@ def _put(engine: Engine, params: Params, written: WrittenFile, content: bytes, w
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(number, params["Key"], content_type, etag, engine.clock(), content),
-                *(written.name, written.size, sha256 if wanted else None),
+                *(written.name, written.size, kept_sha256),
             ),
         )
     _remove_file(engine, replaced)
-    return {"ETag": etag} | ({"ChecksumSHA256": sha256} if wanted else {})
+    return {"ETag": etag} | ({"ChecksumSHA256": kept_sha256} if kept_sha256 else {})
 
 
 def _pieces(body: Any) -> Iterator[bytes]:

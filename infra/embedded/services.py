@@ -90,6 +90,7 @@ _DECLARED: Final[dict[str, dict[str, tuple[Operation, str]]]] = {
             s3.put_object,
             "Bucket Key Body ContentType ChecksumAlgorithm ChecksumSHA256 IfMatch IfNoneMatch",
         ),
+        "CopyObject": (s3.copy_object, "Bucket Key CopySource ChecksumAlgorithm"),
         "GetObject": (s3.get_object, "Bucket Key IfNoneMatch"),
         "HeadObject": (s3.head_object, "Bucket Key ChecksumMode"),
         "DeleteObject": (s3.delete_object, "Bucket Key"),

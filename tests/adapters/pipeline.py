@@ -18,6 +18,7 @@ from functions.aws.dynamodb.row_codec import write
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.event_log.bus import Bus
+from functions.files.artifact_store import ArtifactStore
 from functions.handlers import announce, record, sweep
 from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import CARDS
@@ -135,6 +136,7 @@ class Pipeline:
         self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
         self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
         self.payloads = Payloads(aws.names["PayloadsBucket"], lambda: aws.client("s3"))
+        self.artifacts = ArtifactStore(aws.names["SubmissionsTable"], dynamodb, time)
         progress = ProgressStore(aws.names["SubmissionsTable"], dynamodb, time)
         self.judged = JudgedRuns(self.payloads, progress, BASE_URL)
         self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)

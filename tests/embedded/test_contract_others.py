@@ -51,6 +51,24 @@ def test_an_object_with_a_checksum_is_checked_and_described(backend: Backend, si
     assert code_of(refused) == ("404", 404)
 
 
+@only("engine", "moto")
+@pytest.mark.parametrize("size", [10, 3 * 1024 * 1024])
+def test_a_copy_has_the_bytes_the_type_and_a_checksum_of_its_own(backend: Backend, size: int) -> None:
+    s3, bucket, content = backend.client("s3"), f"bucket-{new_id().lower()}", b"x" * size
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="outputs/a b/1", Body=content, ContentType="text/x-test")
+    source = f"{bucket}/outputs/a b/1"
+    s3.copy_object(Bucket=bucket, Key="files/1", CopySource=source, ChecksumAlgorithm="SHA256")
+    s3.delete_object(Bucket=bucket, Key="outputs/a b/1")
+    copied = s3.get_object(Bucket=bucket, Key="files/1")
+    assert (copied["Body"].read(), copied["ContentType"]) == (content, "text/x-test")
+    described = s3.head_object(Bucket=bucket, Key="files/1", ChecksumMode="ENABLED")
+    assert described["ChecksumSHA256"] == b64encode(sha256(content).digest()).decode()
+    with pytest.raises(ClientError) as refused:
+        s3.copy_object(Bucket=bucket, Key="files/2", CopySource=source, ChecksumAlgorithm="SHA256")
+    assert refused.value.response["Error"]["Code"] == "NoSuchKey"
+
+
 def test_an_object_is_written_and_read_on_conditions(backend: Backend) -> None:
     s3, bucket = backend.client("s3"), f"bucket-{new_id().lower()}"
     s3.create_bucket(Bucket=bucket)

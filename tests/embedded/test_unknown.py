@@ -22,7 +22,7 @@ KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
         ),
         ("sqs", "create_queue", {"QueueName": "x.fifo", "Attributes": {"FifoQueue": "true"}}, "FifoQueue"),
         ("dynamodb", "query", {"TableName": "x", "KeyConditions": {}}, "KeyConditions"),
-        ("s3", "copy_object", {"Bucket": "b", "Key": "k", "CopySource": "b/x"}, "CopyObject"),
+        ("s3", "get_object_acl", {"Bucket": "b", "Key": "k"}, "GetObjectAcl"),
         ("s3", "put_object", {"Bucket": "b", "Key": "k", "ACL": "private"}, "ACL"),
         ("events", "list_rules", {"EventBusName": "x"}, "ListRules"),
         ("events", "put_rule", {"Name": "x", "EventBusName": "x", "ScheduleExpression": "rate(1 hour)"}, "ScheduleExp"),

@@ -51,6 +51,22 @@ def test_files_are_listed_sent_as_downloads_and_deleted_with_their_result(
     assert client.get(path).status_code == 404
 
 
+def test_an_artifact_is_a_file_of_a_later_run(client: httpx.Client, other_client: httpx.Client) -> None:
+    body = run(client, PROGRAM, artifacts=["out/large.bin"])
+    (file,) = body["artifacts"]
+    request = {
+        "language": "python",
+        "code": "import hashlib; print(hashlib.sha256(open('in.bin', 'rb').read()).hexdigest())",
+        "files": [{"path": "in.bin", "sha256": file["sha256"], "read_only": True}],
+    }
+    assert other_client.post("/api/submit", json=request).status_code == 409
+    waiting = client.post("/api/submit", json=request, params={"wait": "false"}).json()
+    assert client.delete(f"/api/result/{body['id']}").status_code == 200
+    while not waiting.get("result"):
+        waiting = client.get(f"/api/result/{waiting['id']}", params={"wait": "20"}).json()
+    assert waiting["output"]["stdout"] == file["sha256"] + "\n", waiting
+
+
 @pytest.mark.parametrize("wait", ["true", "0"])
 def test_a_file_of_25_mib_comes_out_whole(client: httpx.Client, wait: str) -> None:
     code = "import os\nwith open('large', 'wb') as file:\n    for n in range(25): file.write(os.urandom(1 << 20))"

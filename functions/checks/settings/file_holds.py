@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from functions.checks.settings.store import CheckStore
     from functions.files.store import FileStore
     from functions.files.use import FileUse
+    from functions.projects.model import Project
 
 _PREFIX = "check "
 
@@ -22,11 +23,14 @@ class CheckFiles:
     files: FileStore
     use: FileUse
 
-    def hold(self, check: Check) -> None:
-        """Keep the stored files of a check, before it is written. Raises FilesMissingError."""
+    def hold(self, check: Check, project: Project) -> None:
+        """Keep the stored files of a check of this project, before it is written.
+
+        Raises FilesMissingError, RateLimitedError.
+        """
         hashes = check.settings.stored_files
         if hashes:
-            self.use.hold(check.project_id, hashes)
+            self.use.hold(project, hashes)
             self.files.hold(check.project_id, hashes, f"{_PREFIX}{check.check_id}")
 
     def is_named(self, project_id: str, sha256: str, holder: str) -> bool:

@@ -156,11 +156,14 @@ class Acceptance:
             raise
 
     def _with_held_files(self, new: NewSubmission) -> RunRequest:
-        """Hold the stored files of a run for as long as it may wait. Raises FilesMissingError, InvalidFieldsError."""
+        """Hold the stored files of a run for as long as it may wait.
+
+        Raises FilesMissingError, RateLimitedError, InvalidFieldsError.
+        """
         if not new.run.files:
             return new.run
         hashes = [file.sha256 for file in new.run.files if file.sha256 is not None]
-        stored = self.files.hold(new.project.project_id, hashes)
+        stored = self.files.hold(new.project, hashes)
         return replace(new.run, placed_files=placed(new.run.files, stored))
 
     def _is_replaceable(self, earlier: Submission) -> bool:

@@ -61,7 +61,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Completer:
-    """Completes submissions."""
+    """Completes submissions. `know_artifacts` makes those of a final row known by their hashes."""
 
     client: DynamoDBClient
     submissions: SubmissionStore
@@ -73,6 +73,7 @@ class Completer:
     judge_runs: JudgeRuns
     log: Logger
     report_end: OnFinal
+    know_artifacts: Callable[[Submission], None]
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
     on_final: OnFinal = do_nothing
@@ -83,7 +84,7 @@ class Completer:
         `only_pending`: None also if a run of it has begun. Raises UnavailableError and the errors of the tables. The
         row is then as before.
         """
-        final = with_completion(row, completion)
+        final = self._final(row, completion)
         update = self.submissions.final_update(final, completion, only_pending=only_pending)
         published = self._write([update], row, final)
         return None if published is None else self._end(final, published)
@@ -93,7 +94,7 @@ class Completer:
 
         Raises ClaimTakenError, UnavailableError and the errors of the tables.
         """
-        final = with_completion(row, completion)
+        final = self._final(row, completion)
         for _ in range(_TRIES):
             published = self._write(self.submissions.new_final(final, claim), row, final)
             if published is not None:
@@ -148,6 +149,12 @@ class Completer:
     def completion(self, message: Completed, row: Submission) -> Completion:
         """Convert a runner's message: see `completion_of`."""
         return completion_of(self.judge_runs, self.payloads, message, row)
+
+    def _final(self, row: Submission, completion: Completion) -> Submission:
+        """Return the final row, whose artifacts later runs may name as soon as a client sees them."""
+        final = with_completion(row, completion)
+        self.know_artifacts(final)
+        return final
 
     def _write(self, of_row: list[Any], row: Submission, final: Submission) -> Publication | None:
         """Write the final row, its webhooks and the release of its quota. None if a condition of the row failed."""

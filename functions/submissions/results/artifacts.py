@@ -50,8 +50,7 @@ def artifact_answer(settings: Settings, now_ms: int, row: Submission, path: str)
 
 def _find(row: Submission, path: str) -> Mapping[str, Any]:
     """Return the artifact with this path, as the gateway gave it, or with escapes that it left in it."""
-    stored: list[Mapping[str, Any]] = (row.artifacts or {}).get("stored", [])
-    by_path = {artifact["path"]: artifact for artifact in stored}
+    by_path = {artifact["path"]: artifact for artifact in row.stored_artifacts}
     for name in (path, unquote(path)):
         if name in by_path and row.submission_id in by_path[name]["key"]:
             return by_path[name]

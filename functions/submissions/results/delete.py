@@ -10,6 +10,7 @@ from functions.submissions.model import Status
 
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
+    from functions.files.artifact_store import ArtifactStore
     from functions.projects.quota_store import QuotaStore
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
@@ -26,14 +27,17 @@ class Deletion:
     deliveries: DeliveryStore
     quotas: QuotaStore
     payloads: Payloads
+    artifacts: ArtifactStore
 
     def delete(self, row: Submission) -> None:
-        """Delete a submission with all its data. Raises ConflictError, NotFoundError."""
+        """Delete a submission with all its data. Raises ConflictError, NotFoundError, UnavailableError."""
         if row.status is Status.RUNNING:
             raise ConflictError(_RUNNING)
         if row.is_final:
             # A final row never changes. We delete it last, so that a repeat after a crash still finds it.
             self.deliveries.cancel_event(row.submission_id)
+            hashes = [artifact["sha256"] for artifact in row.stored_artifacts]
+            self.artifacts.remove(row.project_id, row.submission_id, hashes)
             self.payloads.delete_all(row.object_keys)
             self.store.delete(row)
             self.quotas.release(row.quota_claim)  # usually the final write has already done this

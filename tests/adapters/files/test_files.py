@@ -19,6 +19,7 @@ from tests.adapters.files.file_factory import ask, put_directly, some, stored
 from tests.adapters.http_calls import send
 
 HOUR_MS = 3_600_000
+PROJECT = Project(PROJECT_ID, "tests")
 OTHER_KEY = "rb_live_of_another_project"
 KB = 1024
 
@@ -96,7 +97,7 @@ def test_no_project_learns_what_another_has(aws: Aws, other: str) -> None:
     assert theirs is not None
     assert mine.object_key != theirs.object_key
     with pytest.raises(FilesMissingError):
-        result.deployment().file_use.hold("other", [content.sha256])
+        result.deployment().file_use.hold(Project("other", "another"), [content.sha256])
     put_directly(aws, "other", content)
     assert send(other, "DELETE", path).status == 200
     assert send(API_KEY, "GET", path).status == 200
@@ -184,7 +185,7 @@ def test_a_file_is_kept_for_a_day_after_its_last_use(aws: Aws, files: FileDeploy
     sha256 = prepared(files, aws)
     clock.now_ms += 23 * HOUR_MS
     assert sweep(files) == 0
-    files.file_use.hold(PROJECT_ID, [sha256])
+    files.file_use.hold(PROJECT, [sha256])
     clock.now_ms += 24 * HOUR_MS
     assert sweep(files) == 0
     assert files.file_lookup.find(PROJECT_ID, sha256) is not None
@@ -196,24 +197,24 @@ def test_a_file_is_kept_for_a_day_after_its_last_use(aws: Aws, files: FileDeploy
 
 def test_most_uses_write_nothing(aws: Aws, files: FileDeployment, clock: Clock) -> None:
     sha256 = prepared(files, aws)
-    files.file_use.hold(PROJECT_ID, [sha256])
+    files.file_use.hold(PROJECT, [sha256])
     used = files.files.get(PROJECT_ID, sha256)
     clock.now_ms += HOUR_MS - 1
-    files.file_use.hold(PROJECT_ID, [sha256])
+    files.file_use.hold(PROJECT, [sha256])
     assert files.files.get(PROJECT_ID, sha256) == used
     clock.now_ms += 1
-    files.file_use.hold(PROJECT_ID, [sha256])
+    files.file_use.hold(PROJECT, [sha256])
     assert files.files.get(PROJECT_ID, sha256) != used
 
 
 @both
 def test_a_waiting_run_keeps_the_bytes_of_a_deleted_file(aws: Aws, files: FileDeployment, clock: Clock) -> None:
     sha256 = prepared(files, aws)
-    key = files.file_use.hold(PROJECT_ID, [sha256])[sha256].object_key
+    key = files.file_use.hold(PROJECT, [sha256])[sha256].object_key
     assert files.file_removal.retire(files.files.get(PROJECT_ID, sha256))  # type: ignore[arg-type]
     assert files.file_lookup.find(PROJECT_ID, sha256) is None
     with pytest.raises(FilesMissingError):
-        files.file_use.hold(PROJECT_ID, [sha256])
+        files.file_use.hold(PROJECT, [sha256])
     clock.now_ms += 7 * HOUR_MS  # a run waits for six hours at most
     sweep(files)
     assert aws.client("s3").get_object(Bucket=aws.names["PayloadsBucket"], Key=key)["ContentLength"] == 1000
