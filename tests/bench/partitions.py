@@ -1,4 +1,4 @@
-"""Keys of the tables and their indexes, and how much each of them carries. `docs/scaling.md` has the table.
+"""Keys of the tables and their indexes, and how much each carries. `python -m tests.bench.partitions` prints them.
 
 Units are those of a small row: a transaction bills a row twice, and each index of a row that changes is one more.
 tests/embedded/test_hot_keys.py counts them for a thousand webhooks.
@@ -76,3 +76,7 @@ def table() -> str:
         most = f"{each.most_a_sec:,.0f} {each.owner}" + (f", {each.shards} partitions" if each.shards > 1 else "")
         lines.append(f"{name:<13}{each.key:<19}{each.units:>5g}  {each.unit_of:<28}{most}".rstrip())
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201 - the output of a command

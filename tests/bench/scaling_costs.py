@@ -32,7 +32,7 @@ _TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 def cost_tables(run_secs: float, host_dollars: float) -> str:
-    """Return the tables of docs/scaling.md. `host_dollars`: an hour of a runner's host."""
+    """Return the tables of costs. `host_dollars`: an hour of a runner's host."""
     hosts = 1e6 * run_secs / SLOTS / BUSY / 3600 * host_dollars
     tables = (
         f"prices of {PRICES_OF}; runs of {run_secs:g} s",

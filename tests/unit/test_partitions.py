@@ -1,11 +1,11 @@
-"""The list of partition keys in docs/scaling.md has every key of the code and every index of the template."""
+"""The list of partition keys has every key of the code and every index of the template."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 from infra.sam_template import read
-from tests.bench.partitions import PARTITIONS, table
+from tests.bench.partitions import PARTITIONS
 
 ROOT = Path(__file__).parents[2]
 OWNERS = (
@@ -69,7 +69,3 @@ def indexes_of_template() -> set[tuple[str, str]]:
 def test_every_key_and_every_index_is_in_the_list() -> None:
     assert {(each.table, each.key) for each in PARTITIONS} == keys_of_code() | indexes_of_template()
     assert len({(each.table, each.key) for each in PARTITIONS}) == len(PARTITIONS)
-
-
-def test_the_page_has_the_list() -> None:
-    assert table() in (ROOT / "docs" / "scaling.md").read_text()
