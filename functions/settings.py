@@ -56,6 +56,7 @@ class Settings:
 
     offered_languages: tuple[str, ...]
     limit_ceilings: tuple[str, ...]  # raised ones, such as judge.memory_mb=4096
+    dialects: tuple[str, ...]  # protocols of other services that this deployment serves, such as piston
     longest_wait_secs: int  # the most that a request waits for a queued run, or a poll for an event
     runner_url: str  # empty: no direct runs
     network_runner_url: str  # the same for runs with network

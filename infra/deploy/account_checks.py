@@ -24,7 +24,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 _NO_SUCH_CALL = frozenset({404, 501})
 WAITING_MINIMUM = 25
-"""A smaller limit for `submit`, `judge`, `result` and `events` would refuse clients without need."""
+"""A smaller limit for `submit`, `judge`, `dialects`, `result` and `events` would refuse clients without need."""
 _DUE_SHARDS = "16"
 """The default of template.yaml."""
 LONGEST_WAIT_SECS = 28
@@ -44,9 +44,9 @@ class Preflight:
 
 
 def concurrency_parameters(unreserved: int) -> dict[str, str]:
-    """Return the parameters that divide the free concurrency: a fifth each for submit, judge, result and events."""
+    """Return the parameters that divide the free concurrency: a sixth each for those that wait, and for all others."""
     free = unreserved - UNRESERVED_MINIMUM - SWEEPER
-    waiting = free // 5
+    waiting = free // 6
     return {
         "ReserveConcurrency": "true" if free >= 0 else "false",
         "WaitingConcurrency": str(waiting if waiting >= WAITING_MINIMUM else 0),
@@ -63,7 +63,7 @@ def describe_concurrency(quota: int, parameters: Mapping[str, str]) -> str:
     reserved = f"{SWEEPER} reserved for the sweeper" if parameters["ReserveConcurrency"] == "true" else "none reserved"
     text = f"{quota} concurrent invocations, {reserved}"
     if parameters["WaitingConcurrency"] != "0":
-        return f"{text}, at most {parameters['WaitingConcurrency']} each for submit, judge, result and events"
+        return f"{text}, at most {parameters['WaitingConcurrency']} each for submit, judge, dialects, result and events"
     return (
         f"{text}; waiting clients can use all others and delay results and webhooks, so requests wait "
         f"at most {parameters['LongestWaitSecs']} s: request a higher quota at "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FULL_CPU_MB = 1_769
 """Memory that comes with one vCPU. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
-MEMORY_MB = dict.fromkeys(("Submit", "Judge", "Result", "Events", "Webhook"), 384)
+MEMORY_MB = dict.fromkeys(("Submit", "Judge", "Dialects", "Result", "Events", "Webhook"), 384)
 """Functions that wait for runs, events or receivers. A wait costs memory; they use 90 MB, and some ms of CPU time."""
 DEFAULT_MEMORY_MB = 1_024
 RECEIVER_SECS = 0.2

@@ -116,7 +116,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
             lines.extend(json.loads(line) for line in text.splitlines())
             return len(text)
 
-    names = ("submit", "judge", "result", "manage", "endpoints", "keys", "checks", "events")
+    names = ("submit", "judge", "dialects", "result", "manage", "endpoints", "keys", "checks", "events")
     handlers = [cast("logging.StreamHandler[Any]", logger(name).registered_handler) for name in names]
     before = [handler.setStream(Lines()) for handler in handlers]
     yield lines

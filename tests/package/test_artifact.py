@@ -20,6 +20,7 @@ from infra.sam_template import read
 FUNCTIONS = (
     "SubmitFunction",
     "JudgeFunction",
+    "DialectsFunction",
     "ResultFunction",
     "ManageFunction",
     "OperateFunction",

@@ -18,6 +18,7 @@ HANDLERS = {
     "ScheduleFunction": "check_schedule",
     "SubmitFunction": "submit",
     "JudgeFunction": "judge",
+    "DialectsFunction": "dialects",
     "ResultFunction": "result",
     "RecordFunction": "record",
     "SweepFunction": "sweep",

@@ -48,5 +48,5 @@ def test_last_row_of_a_sweep_and_last_send_of_a_sender_begin_early_enough_for_on
 
 def test_a_wait_leaves_time_to_answer() -> None:
     longest = TEMPLATE["Parameters"]["LongestWaitSecs"]["MaxValue"]
-    for name in ("SubmitFunction", "ResultFunction"):
+    for name in ("SubmitFunction", "DialectsFunction", "ResultFunction"):
         assert longest + ANSWER_SECS <= _functions()[name]["Timeout"]

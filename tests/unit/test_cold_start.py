@@ -45,6 +45,7 @@ PARTS = {
         *("checks", "check_runs", "firing", "clock_repair", "starter", "following", "requested_runs", "run_steps"),
     ),
     ("submit", "JudgeDeployment"): ("projects", "fleet", "acceptance", "results", "long_poll"),
+    ("dialects", "JudgeDeployment"): ("projects", "fleet", "acceptance", "results", "long_poll"),
     ("judge", "JudgeDeployment"): (
         *("projects", "fleet", "judge_acceptance", "judge_results", "judge_runs", "progress", "deletion", "long_poll"),
         "cancellation",

@@ -64,14 +64,14 @@ OUTPUTS = {
 }
 
 
-@pytest.mark.parametrize("unreserved", [10, 99, 109, 110, 234, 235, 400, 1000])
+@pytest.mark.parametrize("unreserved", [10, 99, 109, 110, 259, 260, 400, 1000])
 def test_reservations_leave_the_unreserved_minimum_and_enough_for_the_pipeline(unreserved: int) -> None:
     parameters = concurrency_parameters(unreserved)
     waiting = int(parameters["WaitingConcurrency"])
     reserved = 4 * waiting + (SWEEPER if parameters["ReserveConcurrency"] == "true" else 0)
     assert reserved == 0 or unreserved - reserved >= UNRESERVED_MINIMUM
     assert (parameters["ReserveConcurrency"] == "true") == (unreserved >= 110)
-    assert (waiting > 0) == (unreserved >= 235)
+    assert (waiting > 0) == (unreserved >= 260)
 
 
 def test_waiting_clients_of_an_account_with_the_usual_quota_leave_the_pipeline_its_invocations() -> None:
@@ -80,16 +80,16 @@ def test_waiting_clients_of_an_account_with_the_usual_quota_leave_the_pipeline_i
     senders = template["Parameters"]["WebhookSenders"]["Default"]
     hints = template["Resources"]["ScheduleFunction"]["Properties"]["Events"]["Hints"]["Properties"]
     checks = hints["ScalingConfig"]["MaximumConcurrency"]
-    left = 1000 - 4 * int(parameters["WaitingConcurrency"]) - SWEEPER
+    left = 1000 - 5 * int(parameters["WaitingConcurrency"]) - SWEEPER
     # `deliver` and `schedule` at their maximum, and as many again for `record` and others
     assert left >= senders + checks + UNRESERVED_MINIMUM
     sweeper = template["Resources"]["SweepFunction"]["Properties"]["ReservedConcurrentExecutions"]
     assert sweeper["Fn::If"][1] == SWEEPER
     assert longest_wait_secs(parameters) == LONGEST_WAIT_SECS == template["Parameters"]["LongestWaitSecs"]["Default"]
-    assert "at most 178 each for submit, judge, result and events" in describe_concurrency(1000, parameters)
+    assert "at most 148 each for submit, judge, dialects, result and events" in describe_concurrency(1000, parameters)
 
 
-@pytest.mark.parametrize(("quota", "reserved"), [(10, "none reserved"), (110, "10 reserved"), (234, "10 reserved")])
+@pytest.mark.parametrize(("quota", "reserved"), [(10, "none reserved"), (110, "10 reserved"), (259, "10 reserved")])
 def test_preflight_of_a_low_quota_shortens_waits_and_says_why(quota: int, reserved: str) -> None:
     parameters = concurrency_parameters(quota)
     parameters["LongestWaitSecs"] = str(longest_wait_secs(parameters))
@@ -113,7 +113,8 @@ def test_reservations_are_left_out_by_default() -> None:
         for name, item in resources.items()
         if "ReservedConcurrentExecutions" in item.get("Properties", {})
     }
-    assert reserved.keys() == {"SubmitFunction", "JudgeFunction", "ResultFunction", "EventsFunction", "SweepFunction"}
+    waiting = {f"{name}Function" for name in ("Submit", "Judge", "Dialects", "Result", "Events")}
+    assert reserved.keys() == waiting | {"SweepFunction"}
     assert all(value == {"Ref": "AWS::NoValue"} for value in reserved.values())
 
 

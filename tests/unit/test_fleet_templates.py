@@ -302,7 +302,8 @@ def test_the_endpoints_allow_the_actions_of_the_runner_and_submit_roles(network:
     needed = {
         action
         for name, statement in statements(stage)
-        if name in {"RunnerPolicy", "NetworkRunnerPolicy", "SubmitFunctionRole", "JudgeFunctionRole"}
+        if name
+        in {"RunnerPolicy", "NetworkRunnerPolicy", "SubmitFunctionRole", "JudgeFunctionRole", "DialectsFunctionRole"}
         and statement["Effect"] == "Allow"
         for action in statement["Action"]
     }

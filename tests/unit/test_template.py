@@ -150,14 +150,14 @@ def test_an_e_mail_address_without_the_bus_is_refused(deployed: dict[str, Any]) 
 
 def test_only_the_api_may_call_the_functions_of_its_routes(deployed: dict[str, Any]) -> None:
     permissions = [item["Properties"] for item in deployed["Resources"].values() if item["Type"].endswith("Permission")]
-    assert len(permissions) == 8
+    assert len(permissions) == 9
     assert {permission["Principal"] for permission in permissions} == {"apigateway.amazonaws.com"}
     assert {permission["SourceArn"]["Fn::Sub"].rpartition(":")[2] for permission in permissions} == {"${Api}/*"}
 
 
 def test_functions_that_write_events_are_updated_after_the_one_that_reads_them(deployed: dict[str, Any]) -> None:
     """A sender takes an event without readable bytes for one that was deleted."""
-    for writer in ("SubmitFunction", "RecordFunction", "EndpointsFunction", "SweepFunction"):
+    for writer in ("SubmitFunction", "DialectsFunction", "RecordFunction", "EndpointsFunction", "SweepFunction"):
         assert deployed["Resources"][writer]["DependsOn"] == "WebhookFunction"
     assert set(deployed["Resources"]["JudgeFunction"]["DependsOn"]) >= {
         "EventsFunction",
@@ -281,7 +281,7 @@ def test_the_alarm_of_throttles_has_the_functions_that_no_limit_of_ours_throttle
         for name, item in functions.items()
         if item.get("ReservedConcurrentExecutions", {}).get("Fn::If", [""])[0] == "LimitsWaiting"
     }
-    assert limited == {"SubmitFunction", "JudgeFunction", "ResultFunction", "EventsFunction"}
+    assert limited == {f"{name}Function" for name in ("Submit", "Judge", "Dialects", "Result", "Events")}
     metrics = _metrics_of(deployed, "ThrottlesAlarm")
     assert {(metric["Namespace"], metric["MetricName"]) for metric in metrics} == {("AWS/Lambda", "Throttles")}
     assert {name for metric in metrics for name in references(metric)} == functions.keys() - limited
@@ -324,6 +324,7 @@ def test_callers_of_others_run_in_a_network_only_when_asked_and_their_code_never
     callers = {
         "SubmitFunction": runners,
         "JudgeFunction": runners,
+        "DialectsFunction": runners,
         "ResultFunction": runners,
         "WebhookFunction": receivers,
         "EndpointsFunction": receivers,

@@ -177,7 +177,17 @@ def parse_submission(
     raised: RaisedCeilings | None = None,
 ) -> RunRequest:
     """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
-    body = read_body(raw)
+    return check_submission(read_body(raw), offered=offered, rules=rules, raised=raised)
+
+
+def check_submission(
+    body: Mapping[str, Any],
+    *,
+    offered: Iterable[Language],
+    rules: AddressRules = PUBLIC_ONLY,
+    raised: RaisedCeilings | None = None,
+) -> RunRequest:
+    """Check a parsed body. Raises ServiceError."""
     request = checked(SubmitRequest, body, REFUSED_FIELDS)
     run, problems = checked_program(request, body, offered, rules, raised)
     stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypedDict
 
 from functions import otlp
 from functions.clock import from_rfc3339
@@ -28,9 +28,19 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.http.http_event import HttpEvent
     from functions.http.resolver import Resolver
+    from functions.messages.languages import Language, RaisedCeilings
     from functions.submissions.accept.acceptance import Accepted
     from functions.submissions.deployment import SubmissionDeployment
+
+
+class ProgramRules(TypedDict):
+    """What the check of a program needs beside its body."""
+
+    offered: tuple[Language, ...]
+    rules: AddressRules
+    raised: RaisedCeilings
 
 
 _NO_NETWORK = "No runner takes runs with network at the moment. Ask the administrator, or leave network out."
@@ -53,27 +63,45 @@ class SubmitRoutes:
         asked_secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
-        offered = deployment.fleet.languages()
-        insecure = deployment.settings.allow_insecure_webhook_targets
-        rules = AddressRules(insecure, (event.request_context.domain_name or "",))
-        run = parse_submission(json_body(event), offered=offered, rules=rules, raised=deployment.raised_ceilings)
-        if run.network and not deployment.fleet.takes_network:
-            raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
+        run = parse_submission(json_body(event), **program_rules(deployment, event))
         new = NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)
-        accepted = deployment.acceptance.accept(new)
-        if accepted.usage is not None:
-            note_usage(event, accepted.usage, project.quota(run.profile))
-            report_accepted(deployment.log, "Submission accepted", accepted, app)
+        accepted = accept_and_wait(deployment, app, new, begun)
         row = accepted.submission
-        if secs:
-            # A direct run may have used up most of the time.
-            left_secs = min(secs, deployment.settings.longest_wait_secs) - (deployment.long_poll.monotonic() - begun)
-            row = deployment.results.wait(row, left_secs, deployment.long_poll.within(app.secs_left))
         if row.is_final:
             return deployment.results.show(row, app.prefix, shape, warnings=run.warnings)
         if secs:
             return answer(timeout_body(row, app.prefix + result_path(row.submission_id), run.warnings), 408)
         return answer(accepted_body(row, accepted.queue_depth, run.warnings), 202)
+
+
+def program_rules(deployment: SubmissionDeployment, event: HttpEvent) -> ProgramRules:
+    """Return what the check of a program needs: offered languages, rules of webhook addresses, raised ceilings."""
+    insecure = deployment.settings.allow_insecure_webhook_targets
+    return {
+        "offered": deployment.fleet.languages(),
+        "rules": AddressRules(insecure, (event.request_context.domain_name or "",)),
+        "raised": deployment.raised_ceilings,
+    }
+
+
+def accept_and_wait(deployment: SubmissionDeployment, app: Resolver, new: NewSubmission, begun: float) -> Accepted:
+    """Accept a submission, and wait for its end if its client waits. The answer has the submission as it is then.
+
+    `begun`: when the request came, on the clock of `long_poll`. Raises ServiceError.
+    """
+    if new.run.network and not deployment.fleet.takes_network:
+        raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
+    accepted = deployment.acceptance.accept(new)
+    if accepted.usage is not None:
+        note_usage(app.current_event, accepted.usage, new.project.quota(new.run.profile))
+        report_accepted(deployment.log, "Submission accepted", accepted, app)
+    if not new.wait_secs:
+        return accepted
+    # A direct run may have used up most of the time.
+    longest_secs = min(new.wait_secs, deployment.settings.longest_wait_secs)
+    left_secs = longest_secs - (deployment.long_poll.monotonic() - begun)
+    row = deployment.results.wait(accepted.submission, left_secs, deployment.long_poll.within(app.secs_left))
+    return replace(accepted, submission=row)
 
 
 def report_accepted(log: Logger, phrase: str, accepted: Accepted, app: Resolver, cases: int | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -18,11 +19,13 @@ _ADMINISTRATOR: Final = "X-Admin-Key"
 _MOST_KEYS: Final = 10_000
 FRESH_SECS: Final = 60.0
 
+_BEARER: Final = re.compile(rb"^bearer +", re.IGNORECASE)
+
 type Find = Callable[[str], str | None]
 
 
 class KeyOwners:
-    """Finds the project of a request's X-API-Key. `find`: returns the project of a key, None for an invalid one.
+    """Finds the project of a request's API key. `find`: returns the project of a key, None for an invalid one.
 
     This decides about shares only: the functions authenticate. So a key that was valid once is believed while it is
     looked up again, every minute. A revoked one takes nothing from its project then.
@@ -32,6 +35,8 @@ class KeyOwners:
         self._finders: dict[bytes, Find] = {
             b"x-admin-key": lambda key: _ADMINISTRATOR if is_administrator(key) else None,
             b"x-api-key": find,
+            b"x-auth-token": find,  # the last two: clients of other services (functions/dialects)
+            b"authorization": find,
         }
         self._known: dict[bytes, tuple[str, float]] = {}  # by digest: the owner, and when to look again
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="key-owners")
@@ -40,7 +45,7 @@ class KeyOwners:
     async def owner(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
         """Return the owner of a request with these headers: its project, the administrator or NOBODY."""
         for name, find in self._finders.items():
-            keys = [value for field, value in headers if field == name]
+            keys = [_BEARER.sub(b"", value) for field, value in headers if field == name]
             if len(keys) == 1 and (owner := await self._owner_of(name, keys[0], find)) is not None:
                 return owner
         return NOBODY

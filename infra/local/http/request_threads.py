@@ -116,6 +116,10 @@ class RequestThreads:
         return pool if await pool.acquire(owner, _PATIENCE_SECS, client.gone) else None
 
 
+_WAITING_PATHS = frozenset({"/api/judge", "/piston/api/v2/execute"})
+"""Requests to these wait unless their query says otherwise."""
+
+
 def is_health(scope: Scope) -> bool:
     """Whether a request asks for the service's health."""
     path: str = scope["path"]
@@ -124,7 +128,7 @@ def is_health(scope: Scope) -> bool:
 
 def _asked_wait_secs(scope: Scope) -> float:
     """Return how long a request wants to wait at most, 0 for a short call."""
-    default = "true" if (scope["method"], scope["path"]) == ("POST", "/api/judge") else "false"
+    default = "true" if scope["method"] == "POST" and scope["path"] in _WAITING_PATHS else "false"
     text = read_query(scope).get("wait", default)
     most: float = LONG_POLL_MAX_SECS if scope["method"] == "GET" else SUBMIT_MAX_SECS
     if text == "true":

@@ -1,0 +1,5 @@
+"""Judge0 CE at /judge0.
+
+api.py        the routes
+routes.py     parse, run, answer
+"""

@@ -1,0 +1,33 @@
+"""Find the project of a request's API key, which clients of other services send in headers of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.errors import UnauthorizedError
+from functions.projects.authentication import authenticate_key
+
+if TYPE_CHECKING:
+    from functions.http.http_event import HttpEvent
+    from functions.projects.model import Project
+    from functions.projects.store import ProjectStore
+
+_BEARER = "bearer "
+
+
+def project_of(event: HttpEvent, projects: ProjectStore, key_header: str) -> Project:
+    """Return the project of the only key in the headers of a request. Raises UnauthorizedError."""
+    keys = _sent_keys(event, key_header)
+    if not keys:
+        raise UnauthorizedError(f"Send your API key in the header {key_header}, X-API-Key or Authorization: Bearer.")
+    if len(keys) > 1:
+        raise UnauthorizedError("The headers have two different API keys. Send one.")
+    return authenticate_key(event, projects, keys.pop())
+
+
+def _sent_keys(event: HttpEvent, key_header: str) -> set[str]:
+    keys = {event.headers.get("x-api-key") or "", event.headers.get(key_header) or ""}
+    authorization = event.headers.get("authorization") or ""
+    if authorization[: len(_BEARER)].lower() == _BEARER:
+        keys = (keys - {authorization}) | {authorization[len(_BEARER) :].strip()}
+    return keys - {""}

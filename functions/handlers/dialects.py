@@ -1,0 +1,84 @@
+"""Lambda entry point of /judge0 and /piston: protocols of other services, off until `Dialects` names them."""
+
+import functools
+
+from functions.aws.deployment import preload
+from functions.dialects.judge0.api import JUDGE0_ROUTES
+from functions.dialects.judge0.routes import JUDGE0, Judge0Routes
+from functions.dialects.piston.api import PISTON_ROUTES
+from functions.dialects.piston.routes import PISTON, PistonRoutes
+from functions.dialects.resolver import DialectResolver
+from functions.http.resolver import PerThread
+from functions.judging.deployment import JudgeDeployment
+from functions.settings import load_settings, refuse_insecure_stage
+from functions.telemetry import logger
+
+refuse_insecure_stage()
+preload(
+    "aws.payloads",
+    "aws.secrets",
+    "dialects.run",
+    "files.artifact_copies",
+    "files.artifact_store",
+    "files.creation",
+    "files.lookup",
+    "files.objects",
+    "files.store",
+    "files.use",
+    "judging.progress_store",
+    "judging.runs",
+    "projects.quota_store",
+    "projects.store",
+    "submissions.accept.kind",
+    "submissions.accept.quota_admission",
+    "submissions.accept.start",
+    "submissions.complete.end_report",
+    "submissions.complete.final_state_transaction",
+    "submissions.complete.run_webhooks",
+    "submissions.results.results",
+    "submissions.run.direct_run",
+    "submissions.run.direct_runners",
+    "submissions.run.queues",
+    "submissions.runners.fleet",
+    "submissions.runners.runner_store",
+    "submissions.store",
+    "webhooks.deliveries.hints",
+    "webhooks.deliveries.store",
+    "webhooks.endpoints.store",
+    "webhooks.endpoints.subscriber_cache",
+    "webhooks.target.secret_box",
+)
+
+SETTINGS = (
+    *("stage", "dialects", "projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
+    *("payloads_bucket", "interactive_queue_url", "batch_queue_url", "network_queue_url"),
+    *("completions_queue_url", "deliveries_queue_url"),
+    *(
+        "offered_languages",
+        "limit_ceilings",
+        "longest_wait_secs",
+        "retention_days",
+        "max_queue_depth",
+        "pending_redrive_secs",
+    ),
+    *("allow_insecure_webhook_targets", "endpoint_secrets_key_id", "public_base_url"),
+    *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
+)
+
+
+@functools.cache
+def deployment() -> JudgeDeployment:
+    """Return the deployment, created on the first call."""
+    return JudgeDeployment(load_settings(SETTINGS), logger("dialects"))
+
+
+def build_resolver() -> DialectResolver:
+    """Return a resolver with the routes of all dialects."""
+    app = DialectResolver(logger("dialects"))
+    app.serve_dialect(JUDGE0, JUDGE0_ROUTES, Judge0Routes, deployment)
+    app.serve_dialect(PISTON, PISTON_ROUTES, PistonRoutes, deployment)
+    return app
+
+
+handler = PerThread(build_resolver).resolve
+"""Lambda entry point, for events of an HTTP API."""

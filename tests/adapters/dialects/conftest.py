@@ -1,0 +1,13 @@
+"""Fixtures of the dialects' tests."""
+
+import pytest
+
+from functions.handlers import dialects
+from tests.adapters.aws_account import Aws
+
+
+@pytest.fixture(autouse=True)
+def all_dialects(aws: Aws) -> None:
+    """Switch all dialects on."""
+    aws.monkeypatch.setenv("DIALECTS", "judge0,piston")
+    dialects.deployment.cache_clear()

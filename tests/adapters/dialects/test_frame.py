@@ -1,0 +1,85 @@
+"""All dialects alike: off until they are named, a key in one of several headers, errors in the protocol's own shape."""
+
+import pytest
+
+from functions.handlers import dialects
+from functions.messages.languages import Language
+from tests.adapters.aws_account import API_KEY, Aws
+from tests.adapters.http_calls import Answer, call, event
+
+PATHS = {"judge0": "/judge0/about", "piston": "/piston/api/v2/runtimes"}
+NAMES = sorted(PATHS)
+MESSAGE = {"judge0": "error", "piston": "message"}
+
+
+def ask(path: str, headers: dict[str, str], method: str = "GET") -> Answer:
+    return call(event(method, path, headers=headers))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("project_key")
+def test_a_dialect_that_the_deployment_does_not_name_does_not_exist(aws: Aws, name: str) -> None:
+    aws.monkeypatch.setenv("DIALECTS", ",".join(other for other in NAMES if other != name))
+    dialects.deployment.cache_clear()
+    answer = ask(PATHS[name], {"X-API-Key": API_KEY})
+    assert (answer.status, list(answer.json)) == (404, [MESSAGE[name]])
+    assert "Dialects" in answer.json[MESSAGE[name]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-API-Key": API_KEY},
+        {"Authorization": f"Bearer {API_KEY}"},
+        {"authorization": f"bearer {API_KEY}", "x-api-key": API_KEY},
+    ],
+)
+@pytest.mark.usefixtures("project_key")
+def test_the_key_comes_in_any_header_of_two(name: str, headers: dict[str, str]) -> None:
+    assert ask(PATHS[name], headers).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("judge0", "X-Auth-Token"), ("piston", "Authorization")], ids=["judge0", "piston"]
+)
+@pytest.mark.usefixtures("project_key")
+def test_the_key_comes_in_the_own_header_of_the_dialect(name: str, header: str) -> None:
+    answer = ask(PATHS[name], {header: API_KEY})
+    assert answer.status == 200
+    assert "ratelimit-remaining" in {header.lower() for header in answer.headers}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-API-Key": API_KEY + "x"},
+        {"X-API-Key": API_KEY, "Authorization": "Bearer other"},
+        {"X-API-Key": "other", "Authorization": f"Bearer {API_KEY}"},
+        {"Authorization": "Bearer "},
+    ],
+)
+@pytest.mark.usefixtures("project_key")
+def test_no_key_a_wrong_one_and_two_different_ones_are_refused(name: str, headers: dict[str, str]) -> None:
+    answer = ask(PATHS[name], headers)
+    assert (answer.status, list(answer.json)) == (401, [MESSAGE[name]])
+
+
+@pytest.mark.usefixtures("project_key")
+def test_the_header_of_one_dialect_is_none_of_another() -> None:
+    assert ask(PATHS["piston"], {"X-Auth-Token": API_KEY}).status == 401
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("path", "method", "status"), [("/nothing", "GET", 404), ("", "GET", 404)])
+def test_unknown_paths_have_the_errors_of_the_dialect(name: str, path: str, method: str, status: int) -> None:
+    answer = ask(f"/{name}{path}", {}, method)
+    assert (answer.status, list(answer.json)) == (status, [MESSAGE[name]])
+
+
+@pytest.mark.usefixtures("project_key")
+def test_the_runtimes_of_piston_are_the_languages_of_the_service() -> None:
+    found = {one["language"] for one in ask(PATHS["piston"], {"X-API-Key": API_KEY}).json}
+    assert found == {"c++" if language is Language.CPP else language.value for language in Language}
