@@ -6,14 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sandbox_runtime.messages import Case, Checker, JudgeRequested, Judging, LimitOverrides, format_time
+from sandbox_runtime.messages import Case, Checker, JudgeRequested, Judging, LimitOverrides, StoredFile, format_time
+
+
+def no_object(stored: StoredFile) -> bytes:
+    """Stand for the cache of files where every case has its input in it."""
+    raise AssertionError(stored)
+
 
 LINES = Checker("lines")
 
 
-def case(stdin: bytes = b"", expected: bytes | None = b"42\n", **fields: Any) -> Case:
-    made = Case(args=(), limits=LimitOverrides(), checker=0, stdin=stdin, expected=expected)
-    return replace(made, **fields)
+def case(stdin: bytes | None = b"", expected: bytes | None = b"42\n", **fields: Any) -> Case:
+    defaults: dict[str, Any] = {"args": (), "limits": LimitOverrides(), "checker": 0}
+    return Case(stdin=stdin, expected=expected, **(defaults | fields))
 
 
 def judging(cases: Sequence[Case], **fields: Any) -> Judging:

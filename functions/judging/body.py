@@ -6,12 +6,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility
-from functions.messages.judging import MAX_CASES, CheckerKind, Protocol, Stop
+from functions.messages.judging import CheckerKind, Protocol, Stop
 from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
 
 CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
 """Inputs and expected outputs of all cases. A request must fit into a Lambda call, which has at most 6 MB."""
+REQUEST_MAX_CASES = 200
+"""With their contents in one request. A stored problem has up to MAX_CASES."""
 MAX_FILES = 16
 MAX_GROUPS = 50
 
@@ -84,7 +86,7 @@ class GroupRequest(_Part):
 class JudgeBody(ProgramRequest):
     """Body of POST /api/judge. null means the default of an optional field."""
 
-    cases: Annotated[list[CaseRequest], Field(min_length=1, max_length=MAX_CASES)] = Field(
+    cases: Annotated[list[CaseRequest], Field(min_length=1, max_length=REQUEST_MAX_CASES)] = Field(
         description=f"Inputs and expected outputs together have at most {CASES_TOTAL_MAX_BYTES:,} bytes."
     )
     checker: CheckerRequest | None = Field(default=None, description="lines by default; a case may have its own.")

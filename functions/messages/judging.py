@@ -1,21 +1,26 @@
 """Requests of judge runs: one program, many cases. `events/judge_requested` has the schema and golden messages.
 
 `submission_id` is the id of the judge run. A `Judging` that is too large for a message is an object of the bucket
-(`judging_key`).
+(`judging_key`). That of a stored problem is an object that all its judge runs share (`judging_object`).
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from functions.messages.base import Base64, ForExecution, RequestedLimits, is_none
 from functions.messages.evidence import Count, Measure, Shape
-from functions.messages.files import CompileArgs, FileList, needs_files_version
+from functions.messages.files import CompileArgs, FileList, StoredFile, needs_files_version
 from functions.messages.languages import Language
 
-MAX_CASES = 200
+MAX_CASES = 1_000
+MAX_CASE_BYTES = 67_108_864
+"""Of one input or expected output that is an object of the bucket."""
+_PROBLEM_VERSION = 3
+_FORMS = 3
+"""Of the cases in a message."""
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Arguments = Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=64)]
@@ -73,15 +78,37 @@ class Checker(Shape):
     program: CheckerProgram | None = Field(default=None, exclude_if=is_none)
 
 
-class Case(Shape):
-    """One case. `checker`: the place of its checker in `Judging.checkers`. `limits`: in place of those of the run."""
+def _checked_size(file: StoredFile) -> StoredFile:
+    if file.size > MAX_CASE_BYTES:
+        raise ValueError("too large for a case")
+    return file
 
-    stdin: Annotated[Base64, Field(alias="stdin_base64", repr=False)]
+
+CaseObject = Annotated[StoredFile, AfterValidator(_checked_size)]
+
+
+class Case(Shape):
+    """One case. `checker`: the place of its checker in `Judging.checkers`. `limits`: in place of those of the run.
+
+    Its input has one of the two forms, and its expected output, if it has one.
+    """
+
+    stdin: Base64 | None = Field(default=None, alias="stdin_base64", repr=False, exclude_if=is_none)
     args: Arguments
     limits: RequestedLimits
     checker: Count
     expected: Base64 | None = Field(default=None, alias="expected_base64", repr=False, exclude_if=is_none)
     group: Name | None = Field(default=None, exclude_if=is_none)
+    stdin_object: CaseObject | None = Field(default=None, exclude_if=is_none)
+    expected_object: CaseObject | None = Field(default=None, exclude_if=is_none)
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.stdin is None) == (self.stdin_object is None):
+            raise ValueError("needs either stdin_base64 or stdin_object")
+        if self.expected is not None and self.expected_object is not None:
+            raise ValueError("has expected_base64 and expected_object")
+        return self
 
 
 class Group(Shape):
@@ -100,26 +127,32 @@ class Judging(Shape):
     stop: Stop
 
     def serialise(self) -> str:
-        """Return the text of the object under `judging_key`."""
+        """Return the text of an object of the bucket."""
         return self.model_dump_json(by_alias=True)
 
 
 class JudgeRequested(ForExecution):
-    """Request one execution of a judge run. Either `judging` or `judging_key` is null."""
+    """Request one execution of a judge run. Two of `judging`, `judging_key` and `judging_object` are null or absent."""
 
     type: Literal["judge_requested"] = "judge_requested"
     judging: Judging | None
     judging_key: Annotated[str, Field(pattern=r"^judge-inputs/[0-9A-Za-z/_-]{1,200}$")] | None
     files: FileList | None = Field(default=None, exclude_if=is_none)
     compile_args: CompileArgs | None = Field(default=None, exclude_if=is_none)
+    judging_object: StoredFile | None = Field(default=None, exclude_if=is_none)
 
     @classmethod
     def version_for(cls, fields: Mapping[str, Any]) -> int:
-        """2 with files, compiler options or limits of files: a runner that does not know them must refuse the run."""
+        """A runner that does not know a field must refuse the run.
+
+        3 with the cases of a stored problem, 2 with files, compiler options or limits of files.
+        """
+        if fields.get("judging_object") is not None:
+            return _PROBLEM_VERSION
         return 2 if needs_files_version(fields) else 1
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.judging is None) == (self.judging_key is None):
-            raise ValueError("needs either judging or judging_key")
+        if [self.judging, self.judging_key, self.judging_object].count(None) != _FORMS - 1:
+            raise ValueError("needs one of judging, judging_key and judging_object")
         return self

@@ -1,5 +1,6 @@
 """Keep the outputs of a judge run's cases within bounds: their first bytes here, whole ones in the bucket."""
 
+import json
 from collections.abc import Callable
 from threading import Lock
 
@@ -9,6 +10,8 @@ MAX_STDOUT_HEAD_BYTES = 65_536
 MAX_STDERR_HEAD_BYTES = 16_384
 MAX_HEADS_BYTES = 3_145_728
 """Of all cases together: an answer of the API has at most 6 MB."""
+MAX_MESSAGES_BYTES = 10_485_760
+"""Messages of checkers in JSON, of all cases together: the functions read at most 16 MiB of results."""
 
 type Store = Callable[[int, bytes], str]
 """Put the whole output of a case into the bucket, and return its key."""
@@ -20,6 +23,7 @@ class KeptOutputs:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._left_bytes = MAX_HEADS_BYTES
+        self._left_message_bytes = MAX_MESSAGES_BYTES
         self._lock = Lock()
 
     def stdout(self, index: int, output: bytes) -> CaseStream:
@@ -35,6 +39,17 @@ class KeptOutputs:
     def compiler_output(self, output: bytes) -> CaseStream:
         """Keep the first bytes of the compiler's output."""
         return CaseStream(len(output), self._head(output, MAX_STDOUT_HEAD_BYTES))
+
+    def message(self, text: str | None) -> str | None:
+        """Keep a message. None: there is none, or those before it take up all of the space."""
+        if text is None:
+            return None
+        size = len(json.dumps(text, ensure_ascii=False).encode())
+        with self._lock:
+            if size > self._left_message_bytes:
+                return None
+            self._left_message_bytes -= size
+        return text
 
     def _head(self, output: bytes, most_bytes: int) -> bytes:
         with self._lock:

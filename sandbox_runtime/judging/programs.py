@@ -86,7 +86,7 @@ class CheckerPrograms:
         """Check an output. Raises JailError and ExecutionDrainedError."""
         if self._secs_left <= 0:
             return _OUT_OF_TIME
-        files = (GuestFile(INPUT, case.stdin), GuestFile(ANSWER, case.expected or b""))
+        files = _files_of(case)
         if ready.program.protocol == "testlib":
             args: tuple[str, ...] = (INPUT, OUTPUT, ANSWER)
             spec = ready.spec(b"", args, (*files, GuestFile(OUTPUT, output)))
@@ -105,7 +105,7 @@ class CheckerPrograms:
         """
         if self._secs_left <= 0:
             return _OUT_OF_TIME
-        files = (GuestFile(INPUT, case.stdin), GuestFile(ANSWER, case.expected or b""))
+        files = _files_of(case)
         # testlib: input, a file for the interactor's own output, answer. Kattis: as a validator.
         second = (OUTPUT, ANSWER) if ready.program.protocol == "testlib" else (ANSWER, DIRECTORY)
         return ready.spec(b"", (INPUT, *second), files)
@@ -134,6 +134,10 @@ class CheckerPrograms:
                 message = f"the checker did not compile: {text or compiled.found.error_message}"
                 return Judgement("judge_error", message[:MAX_CHECKER_MESSAGE_CHARACTERS])
         return ReadyProgram(program, language, compiled.artifact)
+
+
+def _files_of(case: Case) -> tuple[GuestFile, ...]:
+    return GuestFile(INPUT, case.stdin or b""), GuestFile(ANSWER, case.expected or b"")
 
 
 def _own_files(program: CheckerProgram) -> tuple[GuestFile, ...]:

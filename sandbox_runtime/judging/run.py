@@ -3,7 +3,7 @@
 `JudgeRun.turn` judges one case in the slot that it gets. Two turns may run at the same time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -32,6 +32,7 @@ from sandbox_runtime.messages import (
     JudgeRequested,
     Judging,
     Result,
+    StoredFile,
     format_time,
     parse_time,
 )
@@ -49,7 +50,8 @@ class Setting:
     """The parts of a runner that a judge run needs.
 
     `stop`: of this judge run. `interactor_slot`: lends a second slot, for interactors.
-    `inputs_folder`: with the stored files of the request, see `JailSpec`.
+    `inputs_folder`: with the stored files of the request, see `JailSpec`. `read`: returns the bytes of an object that a
+    case names; its errors end the judge run.
     """
 
     node_id: str
@@ -58,6 +60,7 @@ class Setting:
     stop: RunStop | None
     store: Store
     interactor_slot: LendSlot
+    read: Callable[[StoredFile], bytes]
     inputs_folder: str = ""
 
 
@@ -183,7 +186,7 @@ class JudgeRun:
         )
 
     def _judge(self, step_runs: StepRuns, index: int, *, is_shared: bool) -> None:
-        case = self._judging.cases[index]
+        case = self._whole_case(index)
         checker = self._programs.ready(step_runs, case.checker)
         if isinstance(checker, Judgement):
             self._put(index, checker, None)
@@ -193,13 +196,13 @@ class JudgeRun:
             self.request.code,
             self._artifact,
             limits=self._limits[index],
-            stdin=case.stdin,
+            stdin=case.stdin or b"",
             args=case.args,
             inputs=self._inputs.files,
         )
         spec = self._inputs.folder_for(spec)
         if checker is not None and self._judging.checkers[case.checker].kind == "interactor":
-            self._interact(step_runs, index, spec, checker)
+            self._interact(step_runs, index, case, spec, checker)
             return
         if is_shared:
             # If the host is too busy, the case is judged again alone, and has the overtime then.
@@ -215,8 +218,17 @@ class JudgeRun:
             return
         self._end(index, ran, found, judgement)
 
-    def _interact(self, step_runs: StepRuns, index: int, spec: JailSpec, interactor: ReadyProgram) -> None:
-        other = self._programs.interactor_spec(interactor, self._judging.cases[index])
+    def _whole_case(self, index: int) -> Case:
+        """Return a case with its input and its expected output, which are kept for no longer than its turn."""
+        case, read = self._judging.cases[index], self._setting.read
+        if case.stdin_object is not None:
+            case = replace(case, stdin=read(case.stdin_object), stdin_object=None)
+        if case.expected_object is not None:
+            case = replace(case, expected=read(case.expected_object), expected_object=None)
+        return case
+
+    def _interact(self, step_runs: StepRuns, index: int, case: Case, spec: JailSpec, interactor: ReadyProgram) -> None:
+        other = self._programs.interactor_spec(interactor, case)
         if isinstance(other, Judgement):
             self._put(index, other, None)
             return
@@ -272,8 +284,8 @@ class JudgeRun:
     def _put(self, index: int, judgement: Judgement, run: CaseRun | None) -> None:
         if judgement.outcome == "judge_error" and self._is_cancelled:  # its checker was stopped
             judgement, run = Judgement("skipped", _CANCELLED), None
-        result = CaseResult(index, judgement.outcome, judgement.message, judgement.points, run, judgement.team_message)
-        self._order.put(result)
+        message, team_message = self._kept.message(judgement.message), self._kept.message(judgement.team_message)
+        self._order.put(CaseResult(index, judgement.outcome, message, judgement.points, run, team_message))
 
 
 def _limits(request: JudgeRequested, case: Case, language: Language) -> Limits:

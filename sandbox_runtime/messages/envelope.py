@@ -17,7 +17,7 @@ _FILE_FIELDS = frozenset({"files", "compile_args", "file_size_mb", "open_files"}
 _NEWER_FIELDS: MappingProxyType[object, tuple[tuple[int, frozenset[str]], ...]] = MappingProxyType(
     {
         ExecutionRequested: ((3, _FILE_FIELDS | {"artifacts"}), (2, frozenset({"network"}))),
-        JudgeRequested: ((2, _FILE_FIELDS),),
+        JudgeRequested: ((3, frozenset({"judging_object"})), (2, _FILE_FIELDS)),
     }
 )
 """Versions above VERSION, and the fields that need them: a runner that does not know a field refuses the version."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key, load, read
-from sandbox_runtime.messages.files import CompileArgs, FileList
+from sandbox_runtime.messages.files import CompileArgs, FileList, StoredFile
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, LimitOverrides
 from sandbox_runtime.messages.rules import (
     Amount,
@@ -18,10 +18,12 @@ from sandbox_runtime.messages.rules import (
     one_of,
 )
 
-MAX_CASES = 200
+MAX_CASES = 1_000
+MAX_CASE_BYTES = 67_108_864
+"""Of one input or expected output that is an object of the bucket."""
 MAX_CHECKER_FILE_BYTES = 524_288
 MAX_JUDGING_BYTES = 16_777_216
-"""Of the object under `judging_key`."""
+"""Of the object that holds a `Judging`."""
 
 PROGRAM_KINDS = frozenset({"program", "interactor"})
 
@@ -66,16 +68,32 @@ class Checker:
             raise MessageInvalidError("judging.checkers", "needs a program for these kinds only: program, interactor")
 
 
+CaseObject = Annotated[
+    StoredFile, Check(lambda stored: stored.size <= MAX_CASE_BYTES, f"at most {MAX_CASE_BYTES} bytes")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `checker`: its place in `Judging.checkers`. `limits`: in place of those of the run."""
+    """One case. `checker`: its place in `Judging.checkers`. `limits`: in place of those of the run.
+
+    Its input has one of the two forms, and its expected output, if it has one.
+    """
 
     args: Arguments
     limits: LimitOverrides
     checker: Count
-    stdin: bytes = key("stdin_base64", shown=False)
+    stdin: bytes | None = field(default=None, repr=False, metadata={"key": "stdin_base64"})
     expected: bytes | None = field(default=None, repr=False, metadata={"key": "expected_base64"})
     group: Name | None = None
+    stdin_object: CaseObject | None = None
+    expected_object: CaseObject | None = None
+
+    def __post_init__(self) -> None:
+        if (self.stdin is None) == (self.stdin_object is None):
+            raise MessageInvalidError("judging.cases", "must have either stdin_base64 or stdin_object")
+        if self.expected is not None and self.expected_object is not None:
+            raise MessageInvalidError("judging.cases", "must not have expected_base64 and expected_object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +122,7 @@ class Judging:
 class JudgeRequested:
     """One execution of a judge run. `judging_key`: the object that holds `judging` if it is too large for a message.
 
+    `judging_object`: the object of a stored problem, which all its judge runs share.
     `files` lie in the working directory of the program in each case. `compile_args`: more options of its compiler.
     """
 
@@ -120,12 +139,13 @@ class JudgeRequested:
     code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
     files: FileList | None = None
     compile_args: CompileArgs | None = None
+    judging_object: StoredFile | None = None
 
     def __post_init__(self) -> None:
-        if (self.judging is None) == (self.judging_key is None):
-            raise MessageInvalidError("judging", "must be given, or judging_key")
+        if sum(form is not None for form in (self.judging, self.judging_key, self.judging_object)) != 1:
+            raise MessageInvalidError("judging", "must be given, or judging_key or judging_object")
 
 
 def read_judging(text: str | bytes) -> Judging:
-    """Read the object under `judging_key`. Raises MessageInvalidError."""
+    """Read an object that holds a `Judging`. Raises MessageInvalidError."""
     return read(Judging, load(text, MAX_JUDGING_BYTES), "judging")

@@ -19,6 +19,7 @@ from sandbox_runtime.messages import (
     JudgeRequested,
     Judging,
     MessageInvalidError,
+    StoredFile,
     format_time,
     read_judging,
 )
@@ -26,6 +27,7 @@ from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.files.fetching import FetchedFiles
+from sandbox_runtime.worker.files.file_cache import FileMismatchError, FilesUnavailableError
 from sandbox_runtime.worker.large_output import store_large_output
 from sandbox_runtime.worker.not_run import CANCELLED_BEFORE_START, NOT_BEGUN, NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
@@ -67,11 +69,8 @@ class JudgeTurns(Turns):
                     return self._ended(begun if isinstance(begun, NotRun) else self._correlated(begun)), True
                 self._run = begun
             is_usable = self._judge(self._run, slot)
-        except ExecutionDrainedError:
-            return self._ended(NotRun.DRAINING), slot.healthy
-        except TransportError as error:
-            self._log_failed_call("output of a case not stored", error)
-            return self._ended(NotRun.OUTPUT_NOT_STORED), slot.healthy
+        except (ExecutionDrainedError, TransportError, FileMismatchError, FilesUnavailableError) as error:
+            return self._ended(self._stopped_by(error)), slot.healthy
         except JailError as error:
             log_sandbox_failure(self._ids(), error)
             return self._ended(NotRun.SANDBOX_FAILED), False
@@ -137,12 +136,15 @@ class JudgeTurns(Turns):
                 stop=self._stop,
                 store=self._store,
                 interactor_slot=parts.interactor_slots.borrow,
+                read=self._read,
                 inputs_folder=self._files.path,
             )
             return JudgeRun(request, judging, setting, self._started_at)
         except TransportError as error:
             self._log_failed_call("cases not read", error)
             return NotRun.CASES_NOT_READ
+        except (FileMismatchError, FilesUnavailableError) as error:
+            return self._unread(error)
         except MessageInvalidError as error:
             _LOG.error("cases invalid", extra={**self._ids(), "field": error.field, "problem": error.problem})
             return not_judged(request, parts.node_id, "ie_not_run", "the request to run this submission was invalid")
@@ -153,7 +155,30 @@ class JudgeTurns(Turns):
         request = self._request
         if request.judging is not None:
             return request.judging
+        if request.judging_object is not None:
+            return read_judging(self._read(request.judging_object))
         return read_judging(self._parts.transport.read_cases(request.judging_key or ""))
+
+    def _read(self, stored: StoredFile) -> bytes:
+        return self._parts.fetcher.read(self._request.project_id, stored)
+
+    def _stopped_by(
+        self, error: ExecutionDrainedError | TransportError | FileMismatchError | FilesUnavailableError
+    ) -> JudgeCompleted | NotRun:
+        if isinstance(error, ExecutionDrainedError):
+            return NotRun.DRAINING
+        if isinstance(error, TransportError):
+            self._log_failed_call("output of a case not stored", error)
+            return NotRun.OUTPUT_NOT_STORED
+        return self._unread(error)
+
+    def _unread(self, error: FileMismatchError | FilesUnavailableError) -> JudgeCompleted | NotRun:
+        """Return the end of a judge run whose cases are not there."""
+        _LOG.error("cases not read", extra={**self._ids(), "problem": str(error)})
+        if isinstance(error, FilesUnavailableError):
+            return NotRun.CASES_NOT_READ
+        text = "a stored file of this problem is not the one that it names"
+        return self._correlated(not_judged(self._request, self._parts.node_id, "ie_not_run", text))
 
     def _store(self, index: int, output: bytes) -> str:
         return persist(

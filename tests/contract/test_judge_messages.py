@@ -4,11 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from functions.errors import MessageInvalidError
 from functions.messages import judged, judging
 from sandbox_runtime import messages as runner
-from tests.submission_factory import golden
+from sandbox_runtime.messages import judging as runner_judging
+from tests.submission_factory import EVENTS, golden
+
+REQUEST_SCHEMA = json.loads((EVENTS / "judge_requested" / "v3.schema.json").read_text())
+JUDGING_SCHEMA = {"$defs": REQUEST_SCHEMA["$defs"], "$ref": "#/$defs/Judging"}
 
 OWN = "outputs/7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11/0d4b6a34-58a1-4d4c-b1c5-7b0f5e1f9c02/"
 OTHER = "outputs/7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11/00000000-0000-4000-8000-000000000000/"
@@ -109,3 +115,66 @@ def test_a_file_of_a_checker_has_a_plain_name(name: str) -> None:
         runner.parse(runner.JudgeRequested, json.dumps(document))
     with pytest.raises(MessageInvalidError):
         judging.JudgeRequested.parse(json.dumps(document))
+
+
+STORED: dict[str, Any] = {
+    "key": "files/5d1f0c5b3e6a4f0a8d2b7c9e1f3a5b7d",
+    "size": judging.MAX_CASE_BYTES,
+    "sha256": "dd56de4137951d9c92681b03416ec15f886b4482a27e3a517d32f085244cbe5d",
+}
+SMALL_CASE: dict[str, Any] = {"args": [], "limits": {}, "checker": 0}
+
+
+def stored_problem(*cases: dict[str, Any]) -> str:
+    """The object that all judge runs of a problem share."""
+    return json.dumps({"checkers": [{"kind": "lines"}], "cases": cases, "groups": [], "stop": "never"})
+
+
+def test_a_case_has_its_input_and_its_expected_output_here_or_in_objects() -> None:
+    text = stored_problem(
+        SMALL_CASE | {"stdin_base64": "", "expected_base64": "Mwo="},
+        SMALL_CASE | {"stdin_object": STORED},
+        SMALL_CASE | {"stdin_object": STORED, "expected_object": STORED | {"size": 0}},
+        SMALL_CASE | {"stdin_object": STORED, "expected_base64": ""},
+    )
+    written = judging.Judging.model_validate_json(text).serialise()
+    assert json.loads(written) == json.loads(text)
+    validator = Draft202012Validator(JUDGING_SCHEMA)
+    validator.validate(json.loads(text))
+    assert runner.as_fields(runner.read_judging(written)) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {},
+        {"stdin_base64": "", "stdin_object": STORED},
+        {"stdin_base64": "", "expected_base64": "", "expected_object": STORED},
+        {"stdin_object": STORED | {"size": judging.MAX_CASE_BYTES + 1}},
+        {"stdin_base64": "", "expected_object": STORED | {"size": judging.MAX_CASE_BYTES + 1}},
+        {"stdin_object": STORED | {"key": "judge-inputs/x"}},
+        {"stdin_object": STORED | {"key": "files/../outputs/x"}},
+        {"stdin_object": STORED | {"sha256": "x"}},
+    ],
+    ids=str,
+)
+def test_both_sides_refuse_a_case_in_two_forms_and_an_object_that_is_no_file(case: dict[str, Any]) -> None:
+    text = stored_problem(SMALL_CASE | case)
+    with pytest.raises(ValidationError):
+        judging.Judging.model_validate_json(text)
+    with pytest.raises(runner.MessageInvalidError):
+        runner.read_judging(text)
+    assert not Draft202012Validator(JUDGING_SCHEMA).is_valid(json.loads(text))
+
+
+def test_both_sides_have_the_same_bounds_of_cases() -> None:
+    assert (judging.MAX_CASES, judging.MAX_CASE_BYTES) == (runner_judging.MAX_CASES, runner_judging.MAX_CASE_BYTES)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_runner_that_knows_no_stored_problems_refuses_them_by_their_version(version: int) -> None:
+    text = json.dumps(golden("judge_requested/v3.problem") | {"version": version})
+    with pytest.raises(runner.MessageInvalidError):
+        runner.parse_request(text)
+    with pytest.raises(MessageInvalidError):
+        judging.JudgeRequested.parse(text)

@@ -24,6 +24,7 @@ from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.judging.runs import BUSY, Judge, begun
 from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
+from tests.judge_requests import no_object
 
 collect_ignore = [] if slots.PYTHON_FORK else ["test_python_fork.py", "test_fork_trial.py"]
 
@@ -104,7 +105,9 @@ def judge(slot: Slot, second: Slot, languages: Mapping[str, Language], compiled:
         return completed
 
     def decided_once(request: JudgeRequested, store: Store) -> JudgeCompleted:
-        setting = Setting("tests", languages, compiled, None, store, interactor_slot=lambda: nullcontext(second))
+        setting = Setting(
+            "tests", languages, compiled, None, store, interactor_slot=lambda: nullcontext(second), read=no_object
+        )
         run = begun(request, setting)
         while not run.is_over:
             run.turn(slot)

@@ -19,7 +19,7 @@ from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, program, with
 from tests.jail.judging.runs import Judge, begun, results
 from tests.jail.judging.spies import SPY
 from tests.jail.language_programs.table import NAMES, PROGRAMS, cpu_secs
-from tests.judge_requests import case, judge_requested
+from tests.judge_requests import case, judge_requested, no_object
 
 ECHO = b"import sys\nsys.stdout.write(sys.stdin.read())\n"
 
@@ -186,7 +186,9 @@ def test_two_slots_share_the_cases_of_a_judge_run(
     slot: Slot, second: Slot, languages: Mapping[str, Language], compiled: CompileCache
 ) -> None:
     setting = Setting(
-        "tests", languages, compiled, None, lambda _index, _output: "", interactor_slot=lambda: nullcontext(second)
+        *("tests", languages, compiled, None, lambda _index, _output: ""),
+        interactor_slot=lambda: nullcontext(second),
+        read=no_object,
     )
     cases = [case(b"%d\n" % number, b"%d\n" % number) for number in range(40)]
     run = begun(judge_requested(cases, code=ECHO, checkers=(with_testlib("--testset", "words"),)), setting)

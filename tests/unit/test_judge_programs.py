@@ -18,7 +18,7 @@ from sandbox_runtime.judging.programs import ReadyProgram
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, CheckerProgram
 from sandbox_runtime.worker.slots.interactor_slots import IDLE_SECS, InteractorSlots
-from tests.judge_requests import case, judge_requested
+from tests.judge_requests import case, judge_requested, no_object
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 
 BY_NAME = {language.name: language for language in LANGUAGES}
@@ -103,7 +103,7 @@ def begin(checker: Checker, cases: Any = None, second: RecordedSlot | None = Non
     request = judge_requested(cases or [case(b"in", b"out")], checkers=(checker,), **fields)
     assert request.judging is not None
     lend = InteractorSlots(lambda _index: second or RecordedSlot()).borrow  # type: ignore[arg-type, return-value]
-    setting = Setting("node", BY_NAME, NO_CACHE, None, lambda _index, _output: "", interactor_slot=lend)
+    setting = Setting("node", BY_NAME, NO_CACHE, None, lambda _index, _output: "", interactor_slot=lend, read=no_object)
     return JudgeRun(request, request.judging, setting, datetime.now(UTC))
 
 

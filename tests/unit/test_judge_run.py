@@ -1,6 +1,6 @@
 """A judge run over recorded outcomes in place of the jail: outcomes, skipped cases, outputs, totals."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,17 +25,23 @@ from sandbox_runtime.messages import (
     JudgeCompleted,
     JudgeRequested,
     LimitOverrides,
+    StoredFile,
     parse,
     serialise,
 )
-from tests.judge_requests import case, judge_requested, judging
+from tests.judge_requests import case, judge_requested, judging, no_object
 from tests.runner_doubles import BROKEN, CANCELLED, RecordedSlot, outcome
 
 BY_NAME = {language.name: language for language in LANGUAGES}
 OUTCOMES = ("passed", "wrong_answer", "presentation_error", "partial", "failed", "skipped", "judge_error")
 
 
-def begin(request: JudgeRequested, stored: dict[int, bytes] | None = None, cache: CompileCache = NO_CACHE) -> JudgeRun:
+def begin(
+    request: JudgeRequested,
+    stored: dict[int, bytes] | None = None,
+    cache: CompileCache = NO_CACHE,
+    read: Callable[[StoredFile], bytes] = no_object,
+) -> JudgeRun:
     kept = {} if stored is None else stored
 
     def store(index: int, output: bytes) -> str:
@@ -43,7 +49,9 @@ def begin(request: JudgeRequested, stored: dict[int, bytes] | None = None, cache
         return f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
 
     assert request.judging is not None
-    setting = Setting("node", BY_NAME, cache, None, store, interactor_slot=lambda: nullcontext(RecordedSlot()))
+    setting = Setting(
+        "node", BY_NAME, cache, None, store, interactor_slot=lambda: nullcontext(RecordedSlot()), read=read
+    )
     return JudgeRun(request, request.judging, setting, datetime.now(UTC))
 
 

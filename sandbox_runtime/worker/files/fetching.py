@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Thread
 
-from sandbox_runtime.messages import Request, StoredFile
+from sandbox_runtime.messages import JudgeRequested, Request, StoredFile
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.files.file_cache import FileCache, FileMismatchError, FilesUnavailableError, RunFolder
 
@@ -50,7 +50,8 @@ class Fetcher:
 
     def offers(self, request: Request) -> bool:
         """Whether this runner can have the files of a request."""
-        return self._cache is not None or not _stored(request)
+        has_problem = isinstance(request, JudgeRequested) and request.judging_object is not None
+        return self._cache is not None or not (has_problem or _stored(request))
 
     def needs(self, request: Request) -> bool:
         """Whether a request has files to fetch."""
@@ -72,6 +73,15 @@ class Fetcher:
         except Exception:  # noqa: BLE001 - a request must not wait for ever because of a bug
             _LOG.exception("files not fetched", extra=ids)
         return FetchedFiles(is_missing=True)
+
+    def read(self, project_id: str, stored: StoredFile) -> bytes:
+        """Return the bytes of one object of a stored problem. Raises FileMismatchError and FilesUnavailableError."""
+        if self._cache is None:
+            raise FilesUnavailableError("this runner has no cache of files")
+        try:
+            return self._cache.read(project_id, stored, GIVE_UP_SECS)
+        except TransportError as error:
+            raise FilesUnavailableError(f"{error.operation}: {error.code}") from error
 
     def fetch_soon(self, request: Request, then: Callable[[FetchedFiles], None]) -> None:
         """Fetch the files on another thread, and call `then` with them there."""

@@ -102,6 +102,20 @@ class FileCache:
             raise
         return RunFolder(folder, lambda: self._release(keys, folder))
 
+    def read(self, project_id: str, stored: StoredFile, give_up_secs: float) -> bytes:
+        """Return the bytes of a file, downloaded if it is missing.
+
+        Raises FileMismatchError, FilesUnavailableError and the errors of the download.
+        """
+        try:
+            path = self._acquire(project_id, stored, monotonic() + give_up_secs)
+            try:
+                return Path(path).read_bytes()
+            finally:
+                self._give_back([(project_id, stored.sha256)])
+        except OSError as error:
+            raise FilesUnavailableError(error.strerror or type(error).__name__) from error
+
     def _acquire(self, project_id: str, stored: StoredFile, deadline: float) -> str:
         """Return the path of a file that stays until `_release`."""
         key = project_id, stored.sha256
@@ -190,6 +204,9 @@ class FileCache:
 
     def _release(self, keys: Iterable[_Key], folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
+        self._give_back(keys)
+
+    def _give_back(self, keys: Iterable[_Key]) -> None:
         with self._changed:
             for key in keys:
                 self._entries[key].users -= 1

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import batched
 from threading import Event, Lock
 
 from sandbox_runtime.background import start_background
 from sandbox_runtime.messages import CaseResult, JudgeProgress, format_time
 
 PERIOD_SECS = 0.5
+MOST_CASES = 200
+"""Of one message."""
 
 
 class ProgressReports:
@@ -49,12 +52,12 @@ class ProgressReports:
             with self._lock:
                 unsent, self._unsent = self._unsent, {}
             for progress in unsent.values():
-                cases = tuple(map(_without_texts, progress.cases))
-                self._send(replace(progress, cases=cases, sent_at=format_time(datetime.now(UTC))))
+                for cases in batched(map(_without_texts, progress.cases), MOST_CASES):
+                    self._send(replace(progress, cases=cases, sent_at=format_time(datetime.now(UTC))))
 
 
 def _without_texts(case: CaseResult) -> CaseResult:
-    """Return a case whose size no program decides: 200 of them fit into a message."""
+    """Return a case whose size no program decides: MOST_CASES of them fit into a message, and into a row."""
     case = replace(case, checker_message=None, team_message=None)
     if case.run is None:
         return case

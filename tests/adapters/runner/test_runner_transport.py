@@ -19,7 +19,7 @@ from sandbox_runtime.classify import Phase, classify
 from sandbox_runtime.executor import execute
 from sandbox_runtime.executor.report import result
 from sandbox_runtime.judging import not_judged
-from sandbox_runtime.judging.kept_outputs import MAX_HEADS_BYTES
+from sandbox_runtime.judging.kept_outputs import MAX_HEADS_BYTES, KeptOutputs
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.messages import (
     MAX_CHECKER_MESSAGE_CHARACTERS,
@@ -193,8 +193,10 @@ def test_the_functions_and_the_local_stack_take_the_largest_results(
     def judged(index: int) -> CaseResult:
         key = f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
         stdout = CaseStream(1 << 20, b"x" * (MAX_HEADS_BYTES // MAX_CASES), key)
-        return CaseResult(index, "judge_error", message, None, replace(ran, stdout=stdout), message)
+        told = kept.message(message)
+        return CaseResult(index, "judge_error", told, None, replace(ran, stdout=stdout), kept.message(message))
 
+    kept = KeptOutputs(lambda index, _: f"case-{index}")
     cases = tuple(map(judged, range(MAX_CASES)))
     ended = replace(not_judged(request, "n", "ie_not_run", ""), failure=None, cases=cases)
     stored = transport.without_large_cases(ended)
