@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OUTPUT_MAX_BYTES = OUTPUT_CEILING_KB * 1024
 CASES_MAX_BYTES = 16 * 1024 * 1024
-"""The results of a judge run: at most 3 MiB of output in base64, 10 MiB of messages, and 1,000 times the rest of a case."""
+"""The results of a judge run: at most 3 MiB of output in base64, 10 MiB of messages, and the rest of 1,000 cases."""
 
 
 class PayloadMissingError(Exception):
