@@ -1,13 +1,17 @@
 """Compare an output with the expected one. Pure functions on bytes, because neither needs to be text.
 
 Each returns None when they agree, else where they differ. It never quotes the expected output, which may be secret.
+They split the outputs part by part: 64 MiB of short words at once would take gigabytes.
 """
 
 import math
 import re
-from itertools import zip_longest
+from collections.abc import Iterator
+from itertools import chain, zip_longest
 
 BLANKS = b" \t\r\v\f"
+_PART_BYTES = 65_536
+_REST_OF_WORD = re.compile(rb"[^ \t\n\r\v\f]+")
 _NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INFINITY = re.compile(rb"\+?inf(inity)?|(-inf(inity)?)", re.IGNORECASE)
 _NAN = re.compile(rb"[+-]?nan", re.IGNORECASE)
@@ -50,18 +54,39 @@ def compare_tokens(
         return None
     if not case_sensitive:
         expected, output = expected.lower(), output.lower()  # of ASCII only
-    wanted, found = expected.split(), output.split()
     has_tolerance = float_abs is not None or float_rel is not None
-    for number, (word, other) in enumerate(zip(wanted, found, strict=False), 1):
+    for number, (word, other) in enumerate(zip(_words(expected), _words(output), strict=False), 1):
         if word != other and not (has_tolerance and _are_close(word, other, float_abs or 0.0, float_rel or 0.0)):
             return f"token {number} differs"
-    if len(wanted) == len(found):
-        return None
-    return f"{len(wanted)} tokens expected, {len(found)} found"
+    wanted, found = _count(expected), _count(output)
+    return None if wanted == found else f"{wanted} tokens expected, {found} found"
 
 
-def _lines(content: bytes) -> list[bytes]:
-    return [line.rstrip(BLANKS) for line in content.rstrip(BLANKS + b"\n").split(b"\n")]
+def _lines(content: bytes) -> Iterator[bytes]:
+    content, begin = content.rstrip(BLANKS + b"\n"), 0
+    while begin >= 0:
+        end = content.find(b"\n", begin + _PART_BYTES)
+        for line in content[begin : None if end < 0 else end].split(b"\n"):
+            yield line.rstrip(BLANKS)
+        begin = end + 1 if end >= 0 else -1
+
+
+def _words(content: bytes) -> Iterator[bytes]:
+    return chain.from_iterable(part.split() for part in _parts(content))
+
+
+def _count(content: bytes) -> int:
+    return sum(len(part.split()) for part in _parts(content))
+
+
+def _parts(content: bytes) -> Iterator[bytes]:
+    """Yield parts that end after a whole word."""
+    begin = 0
+    while begin < len(content):
+        rest = _REST_OF_WORD.match(content, begin + _PART_BYTES)
+        end = begin + _PART_BYTES if rest is None else rest.end()
+        yield content[begin:end]
+        begin = end
 
 
 def _are_close(expected: bytes, found: bytes, float_abs: float, float_rel: float) -> bool:

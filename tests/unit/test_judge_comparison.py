@@ -2,12 +2,15 @@
 
 import math
 import re
+import tracemalloc
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sandbox_runtime.judging import comparison
 from sandbox_runtime.judging.comparison import compare_exact, compare_lines, compare_tokens
 
 # Few letters, many separators: so that equal and nearly equal texts are frequent.
@@ -160,3 +163,27 @@ def test_outputs_of_a_mebibyte_are_compared_whole(compare: object) -> None:
     assert compare(content, content[:-2] + b"8\n") is not None
     ends_with_cr = compare(b"x\n" * 524_288, b"x\r\n" * 524_288)
     assert ends_with_cr == ("byte 2 differs" if compare is compare_exact else None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, TEXTS, st.integers(1, 6))
+def test_the_size_of_the_parts_that_are_split_at_a_time_changes_nothing(
+    expected: bytes, output: bytes, part_bytes: int
+) -> None:
+    compares = (compare_lines, compare_tokens)
+    whole = [compare(expected, output) for compare in compares]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison, "_PART_BYTES", part_bytes)
+        assert [compare(expected, output) for compare in compares] == whole
+
+
+@pytest.mark.parametrize("compare", [compare_lines, compare_tokens])
+def test_many_short_words_need_no_more_memory_than_their_bytes(compare: Callable[[bytes, bytes], str | None]) -> None:
+    expected = b"1\n" * 1_000_000
+    output = expected + b"\n2"
+    tracemalloc.start()
+    try:
+        assert compare(expected, output) is not None
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(expected)
+    finally:
+        tracemalloc.stop()
