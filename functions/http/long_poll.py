@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FIRST_STEP_SECS = 0.010
 LONGEST_STEP_SECS = 0.250
-_GROWTH = 1.5
+GROWTH = 1.5
 ANSWER_SECS = 1.0
 """The time that a function keeps for its answer: a wait ends so long before its timeout."""
 SHORTEST_WAIT_SECS = 0.001
@@ -42,11 +42,12 @@ class LongPoll:
         """Read until `is_over(row)`, until the row is gone (None), or for `secs`. Returns the last row read."""
         deadline, step = self.monotonic() + secs, FIRST_STEP_SECS
         seen: Row | None = row
-        while seen is not None and not is_over(seen) and (left := self._left(deadline)) > 0:
+        while seen is not None and not is_over(seen) and (left := self.left_secs(deadline)) > 0:
             self.sleep(min(step, left))
-            step = min(step * _GROWTH, LONGEST_STEP_SECS)
+            step = min(step * GROWTH, LONGEST_STEP_SECS)
             seen = read()
         return seen
 
-    def _left(self, deadline: float) -> float:
+    def left_secs(self, deadline: float) -> float:
+        """Return how long it may wait until a time of its clock."""
         return min(deadline - self.monotonic(), self.secs_left())

@@ -8,6 +8,7 @@ from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compilation import compile_program, refused_source
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
 from sandbox_runtime.executor.kept_artifacts import StoreArtifact, keep_artifacts, refuse_to_store
+from sandbox_runtime.executor.live_output import LiveOutput
 from sandbox_runtime.executor.masking import masked
 from sandbox_runtime.executor.networking import Networks, run_in_network, with_network
 from sandbox_runtime.executor.request_inputs import checked_inputs
@@ -42,12 +43,13 @@ def execute(
     networks: Networks | None = None,
     inputs_folder: str = "",
     store_artifact: StoreArtifact = refuse_to_store,
+    live_output: LiveOutput | None = None,
 ) -> ExecutionCompleted:
     """Run a request and classify its outcome. The output is inline. `compile_cache` may replace the compile step.
 
     `inputs_folder`: with the stored files of the request, see `JailSpec`. `store_artifact` keeps the files of the
-    program that the request asks for. Raises its errors, RequestRefusedError,
-    ExecutionDrainedError, and JailError or NetworkError (run the request again).
+    program that the request asks for. `live_output` shows the output of the program while it runs. Raises the errors of
+    `store_artifact`, RequestRefusedError, ExecutionDrainedError, and JailError or NetworkError (run the request again).
     """
     limits = limits_of(request, language)
     inputs = checked_inputs(request, language, inputs_folder)
@@ -77,9 +79,12 @@ def execute(
     )
     if request.artifacts is not None:
         spec = replace(spec, waiting=None, keeps_box=True)  # a waiting command has not sent its working directory
+    secrets = [variables[name] for name in request.secret_names or () if name in variables]
+    if live_output is not None:
+        live_output.mask(secrets)
+        spec = replace(spec, output_watch=live_output)
     ran, found, used = run_in_network(step_runs, inputs.folder_for(spec), request, networks)
     outcomes = (ran,) if compiled is None else (compiled, ran)
-    secrets = [variables[name] for name in request.secret_names or () if name in variables]
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
     completed = _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
     completed = replace(completed, evidence=with_network(completed.evidence, used), compile_stderr=warnings or None)

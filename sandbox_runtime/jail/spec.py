@@ -4,8 +4,10 @@ An outcome holds raw facts and no verdict: `sandbox_runtime.classify` derives th
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from sandbox_runtime.jail.box import Box
 
@@ -120,6 +122,28 @@ class GuestPipes:
             os.close(self.stdout_fd)
 
 
+class CapturedOutput(Protocol):
+    """One output stream of a run, which grows until its end. `limit_bytes`: it has no more."""
+
+    limit_bytes: int
+
+    def part(self, start: int, most: int) -> bytes:
+        """Return at most `most` bytes from an offset."""
+        ...
+
+
+class OutputWatch(Protocol):
+    """Somebody may read the output of a run while it goes on. The slot's thread calls both, so they return at once."""
+
+    def begin(self, captured: Sequence[CapturedOutput]) -> None:
+        """Take stdout and stderr, to read them from any thread."""
+        ...
+
+    def notify(self) -> None:
+        """Note that there is more output."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class JailSpec:
     """One run: `argv[0]` is an absolute path inside the jail's root, the working directory is `/box`.
@@ -133,6 +157,7 @@ class JailSpec:
     `family`: NATIVE, the widest one, fits every program. `waiting`: a command that may replace `argv`.
     `pipes`: in place of `stdin` and of the captured output; their maker bounds the bytes that pass.
     `overtime_secs`: how long the run may go on beyond its wall limit, for the time in which others had the CPUs.
+    `output_watch`: is told of the captured output while the run goes on.
     `net_namespace`: descriptor of a net namespace for this run alone; its maker closes it. None: an empty one.
     """
 
@@ -152,6 +177,7 @@ class JailSpec:
     overtime_secs: float = 0
     net_namespace: int | None = None
     keeps_box: bool = False
+    output_watch: OutputWatch | None = None
 
     @property
     def needs_box(self) -> bool:

@@ -15,4 +15,9 @@ def cancelled_in(text: bytes) -> list[str]:
         ids = list(document["cancelled"])
     except (ValueError, TypeError, KeyError):
         return []
-    return [each for each in ids if isinstance(each, str) and _UUID.fullmatch(each)]
+    return [each for each in ids if is_submission_id(each)]
+
+
+def is_submission_id(text: object) -> bool:
+    """Whether this may be the id of a submission."""
+    return isinstance(text, str) and _UUID.fullmatch(text) is not None

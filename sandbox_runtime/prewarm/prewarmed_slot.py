@@ -54,6 +54,7 @@ class PrewarmedSlot:
                 overtime_secs=0,
                 net_namespace=network,
                 keeps_box=False,
+                output_watch=None,
             )
             self._first_steps.append(first_step)
         return self._slot.answer(spec, cancel_fd=cancel_fd)

@@ -27,6 +27,7 @@ _READ_BYTES = 65_536
 _SCHEME = b"Bearer "
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_ID_BYTES = 64
+_MAX_READ_BYTES = 512
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,12 +39,14 @@ class Routes:
     `execute`: gets the body and the X-Request-Id (or "") of an authorised POST, and must make sure that the reply is
     sent once.
     `cancel`: stops a submission; returns whether it ran here.
+    `output`: answers a read of a run's live output, and may wait for it. Raises ValueError for a wrong body.
     `obstacle`: why no work is taken now, as status and problem; None: work is taken. `metrics` returns the page of
     /metrics. `hold` stops the intake for good.
     """
 
     execute: Callable[[bytes, str, "Reply"], None]
     cancel: Callable[[str], bool]
+    output: Callable[[bytes], bytes]
     obstacle: Callable[[], tuple[str, str] | None]
     metrics: Callable[[], str]
     hold: Callable[[], None]
@@ -166,12 +169,15 @@ class Connection:
             self._routes.hold()
             reply.send(202, b'{"status":"draining"}')
             return
-        if request.target not in {b"/v1/execute", b"/v1/cancel"}:
+        if request.target not in {b"/v1/execute", b"/v1/cancel", b"/v1/output"}:
             raise _RefusedError(404, "not_found")
         if request.method != b"POST":
             raise _RefusedError(405, "method_not_allowed")
         if request.target == b"/v1/cancel":
             self._cancel(self._body(request, deadline, _MAX_ID_BYTES), reply)
+            return
+        if request.target == b"/v1/output":
+            self._send_output(self._body(request, deadline, _MAX_READ_BYTES), reply)
             return
         body = self._body(request, deadline, self._routes.max_body_bytes)
         try:
@@ -186,6 +192,13 @@ class Connection:
         if not _UUID.fullmatch(submission_id):
             raise _RefusedError(400, "bad_request")
         reply.send(200, json.dumps({"ran": self._routes.cancel(submission_id)}).encode())
+
+    def _send_output(self, body: bytes, reply: Reply) -> None:
+        try:
+            content = self._routes.output(body)
+        except ValueError:
+            raise _RefusedError(400, "bad_request") from None
+        reply.send(200, content)
 
     def _check_token(self, request: h11.Request) -> None:
         given = [value for name, value in request.headers if name == b"authorization"]

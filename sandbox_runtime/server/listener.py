@@ -14,7 +14,7 @@ from sandbox_runtime.background import start_background
 from sandbox_runtime.server.connection import Connection, Routes
 from sandbox_runtime.server.tls import encrypt
 
-MAX_CONNECTIONS = 256
+MAX_CONNECTIONS = 512  # half of them may wait for the output of runs
 _BACKLOG = 128
 _PAUSE_SECS = 0.1
 _REPLACE_SECS = 1.0  # for the thread of a closed connection to end

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sandbox_runtime.executor import ExecutionDrainedError, execute, not_run, slot_is_suspect
+from sandbox_runtime.executor.live_output import LiveOutput
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import RequestRefusedError
@@ -33,6 +34,7 @@ class ExecutionTurn(Turns):
     correlation_id: str | None
     store_secs: float
     stop: RunStop
+    live_output: LiveOutput
     watched: ExitStack
     files: FetchedFiles
 
@@ -79,6 +81,7 @@ class ExecutionTurn(Turns):
                 networks=parts.networks,
                 inputs_folder=self.files.path,
                 store_artifact=self._store_artifact,
+                live_output=self.live_output,
             )
         except RequestRefusedError as error:
             return self._correlated(not_run(request, parts.node_id, "ie_not_run", str(error))), True

@@ -88,7 +88,10 @@ class RequestRunner:
             watched.enter_context(self.parts.long_runs.watch(started))
         if isinstance(request, JudgeRequested):
             return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, stop, watched, files)
-        return ExecutionTurn(self.parts, request, started_at, correlation_id, store_secs, stop, watched, files)
+        live_output = watched.enter_context(self.parts.live_outputs.open(request.submission_id))
+        return ExecutionTurn(
+            self.parts, request, started_at, correlation_id, store_secs, stop, live_output, watched, files
+        )
 
     def failed(self, request: Request | Addressee, cause: str, message: str) -> Completed:
         """Build the completion of a request that is never run. `message` is for the client."""

@@ -9,6 +9,7 @@ from sandbox_runtime.languages import Language
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.transport import Transport
 from sandbox_runtime.worker.files.fetching import Fetcher
+from sandbox_runtime.worker.live_outputs import LiveOutputs
 from sandbox_runtime.worker.reporting.long_runs import LongRuns
 from sandbox_runtime.worker.reporting.progress import ProgressReports
 from sandbox_runtime.worker.run_stops import RunStops
@@ -18,7 +19,7 @@ from sandbox_runtime.worker.slots.second_slot import SecondSlots
 
 @dataclass(frozen=True, slots=True)
 class RunnerParts:
-    """`stops`: of the requests under way. `quit_now`: when set, stop every retry.
+    """`stops` and `live_outputs`: of the requests under way. `quit_now`: when set, stop every retry.
 
     `networks`: None: this host cannot give a run the network that it asks for.
     """
@@ -27,6 +28,7 @@ class RunnerParts:
     languages: Mapping[str, Language]
     node_id: str
     stops: RunStops
+    live_outputs: LiveOutputs
     quit_now: Event
     compile_cache: CompileCache
     metrics: Metrics

@@ -22,6 +22,7 @@ from sandbox_runtime.worker.files.fetching import Fetcher
 from sandbox_runtime.worker.files.file_cache import FileCache
 from sandbox_runtime.worker.intake.intakes import Intakes
 from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
+from sandbox_runtime.worker.live_outputs import LiveOutputs
 from sandbox_runtime.worker.reporting.heartbeats import Heartbeats
 from sandbox_runtime.worker.reporting.reports import Reports
 from sandbox_runtime.worker.reporting.runner_facts import RunnerFacts
@@ -107,6 +108,7 @@ class Worker:
             languages=self._runner_facts.languages,
             node_id=self._settings.node_id,
             stops=self._stops,
+            live_outputs=LiveOutputs(),
             quit_now=self._quit_now,
             compile_cache=self._compile_cache,
             metrics=self._metrics,

@@ -27,6 +27,7 @@ Send `X-API-Key: rb_live_…` with each request. Bodies are JSON.
 - Run and wait: `POST /api/submit?wait=true` with `{"language": "python", "code": "print(6 * 7)"}` answers the result.
   Read `verdict` (`AC`: it ended with exit code 0), `stdout` and `stderr`; `?view=compact` has only what one needs.
 - Run and poll: `POST /api/submit` answers 202 with `id`; `GET /api/result/{id}?wait=20` waits for the result.
+- Follow the output while it runs: `GET /api/result/{id}/output?stream=stdout&after=0&wait=20`; then `after` is `next`.
 - Run and be called: add `webhook_url` and `webhook_secret`; the webhook is signed as in Standard Webhooks.
 - Judge one program against many cases: `POST /api/judge`.
 - Run a program by a schedule or an event: `POST /api/checks`.

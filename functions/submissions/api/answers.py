@@ -29,13 +29,13 @@ SHAPE = (
 )
 
 
-def wait_parameter(most_secs: int, *, default: bool = False) -> dict[str, Any]:
+def wait_parameter(most_secs: int, *, default: bool = False, until: str = "the run is finished") -> dict[str, Any]:
     """Describe `wait`."""
     number = {"type": "number", "minimum": 0, "maximum": most_secs, "multipleOf": 0.001}
     return query(
         "wait",
         {"anyOf": [{"type": "boolean"}, number], "default": default},
-        f"Hold the request until the run is finished, at most this many seconds. true: {most_secs}.",
+        f"Hold the request until {until}, at most this many seconds. true: {most_secs}.",
     )
 
 

@@ -16,6 +16,7 @@ from functions.submissions.results.views import (
     Deleted,
     FinalResult,
     OpenResult,
+    OutputPart,
     ResultPage,
 )
 from functions.submissions.routes.result_routes import ResultRoutes
@@ -68,6 +69,25 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             **KEYED,
         },
         (ID, *SHAPE),
+    ),
+    Route(
+        "GET",
+        "/api/result/{id}/output",
+        ResultRoutes.output,
+        "getOutput",
+        "The output of a run from an offset, also while it goes on",
+        {200: ("A part of it, perhaps empty.", (OutputPart,)), 400: BAD, 404: UNKNOWN, 504: SLOW, **KEYED},
+        (
+            ID,
+            query("stream", {"enum": ["stdout", "stderr"]}, "Which output.") | {"required": True},
+            query(
+                "after",
+                {"type": "integer", "minimum": 0, "maximum": 9_999_999_999, "default": 0},
+                "The offset in bytes: 0, then `next` of the answer before.",
+            ),
+            wait_parameter(LONG_POLL_MAX_SECS, until="there is output after the offset"),
+            SHAPE[0],
+        ),
     ),
     Route(
         "GET",

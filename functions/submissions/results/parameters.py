@@ -1,11 +1,15 @@
 """Query parameters of results and their list. All functions raise BadRequestError."""
 
+import re
+
 from functions.errors import BadRequestError
 from functions.http.parameters import Parameters
 from functions.messages.languages import canonical
 from functions.messages.verdict import Verdict
 from functions.submissions.model import Kind, Status
-from functions.submissions.results.views import Shape
+from functions.submissions.results.views import Shape, StreamName
+
+_OFFSET = re.compile(r"[0-9]{1,10}")
 
 
 def result_shape(parameters: Parameters) -> Shape:
@@ -16,6 +20,24 @@ def result_shape(parameters: Parameters) -> Shape:
     if view not in {None, "compact"}:
         raise BadRequestError("view must be compact, or be left out.")
     return Shape(None if encoding is None else "base64", view is not None)
+
+
+def output_stream(parameters: Parameters) -> StreamName:
+    """Read `stream` of a part of the output."""
+    stream = parameters.get("stream")
+    if stream == "stdout":
+        return "stdout"
+    if stream == "stderr":
+        return "stderr"
+    raise BadRequestError("stream must be stdout or stderr.")
+
+
+def output_offset(parameters: Parameters) -> int:
+    """Read `after` of a part of the output."""
+    text = parameters.get("after", "0")
+    if not _OFFSET.fullmatch(text):
+        raise BadRequestError("after must be a whole number of bytes: 0, or `next` of the answer before.")
+    return int(text)
 
 
 def list_filters(parameters: Parameters) -> dict[str, str]:

@@ -71,7 +71,7 @@ class Results:
         if not row.is_final:
             pending = pending_body(row)
             return answer(compact(pending) if shape.is_compact else pending)
-        stdout, stderr = self._read(row, "stdout"), self._read(row, "stderr")
+        stdout, stderr = self.output(row, "stdout"), self.output(row, "stderr")
         body = result_body(row, stdout, stderr, encoding=shape.encoding, warnings=warnings)
         text = serialise_within(
             compact(body) if shape.is_compact else body, url=prefix + result_path(row.submission_id)
@@ -86,10 +86,11 @@ class Results:
             status_code=200,
             content_type="application/octet-stream",
             headers={"x-content-type-options": "nosniff"},  # the content comes from an untrusted program
-            body=self._read(row, stream),
+            body=self.output(row, stream),
         )
 
-    def _read(self, row: Submission, stream: Stream) -> bytes:
+    def output(self, row: Submission, stream: Stream) -> bytes:
+        """Return one stream of a final submission. Raises NotFoundError."""
         try:
             return read_output(self.payloads, row, stream)
         except PayloadMissingError:  # deleted since the row was read

@@ -28,6 +28,7 @@ LAMBDA_MAX_BYTES = 6 * 1024 * 1024 - 128 * 1024
 """Lambda's limit is 6 MB, with our body as a JSON string in it: see `escaped_bytes`."""
 
 type Encoding = Literal["base64"]
+StreamName = Literal["stdout", "stderr"]
 FinalStatus = Literal["completed", "error"]
 OpenStatus = Literal["pending", "running"]
 # The row has these values as text and JSON: a newer version may have written others.
@@ -91,6 +92,21 @@ class Output(TypedDict):
     stderr_url: NotRequired[
         Annotated[str, Field(description="Path of the whole stderr, only with truncated_in_response.")]
     ]
+
+
+class OutputPart(TypedDict):
+    """A part of one output stream, from the offset `after`. Ask again with `after` = `next` until `final`."""
+
+    id: Uuid
+    status: Status
+    stream: StreamName
+    after: Count
+    output: Annotated[str, Field(description="Text; base64 with `encoding`. Empty: there was none in time.")]
+    encoding: NotRequired[
+        Annotated[Literal["base64"], Field(description="If it is not UTF-8, or ?encoding=base64 asks for it.")]
+    ]
+    next: Annotated[Count, Field(description="The offset of the next byte.")]
+    final: Annotated[bool, Field(description="The run is finished, and this is the end of its output.")]
 
 
 class _Start(TypedDict):
@@ -382,6 +398,38 @@ def timeout_body(submission: Submission, path: str, warnings: Sequence[str] = ()
     if warnings:
         body["warnings"] = list(warnings)
     return body
+
+
+def output_part(
+    submission: Submission, stream: StreamName, after: int, content: bytes, *, is_end: bool, encoding: Encoding | None
+) -> OutputPart:
+    """Return a part of the output. `is_end`: of a final submission, with nothing after it."""
+    shown, text = content, None
+    if encoding is None:
+        shown, text = _whole_text(content, is_end=is_end)
+    part: OutputPart = {
+        "id": submission.submission_id,
+        "status": submission.status,
+        "stream": stream,
+        "after": after,
+        "output": base64.b64encode(shown).decode() if text is None else text,
+        "next": after + len(shown),
+        "final": is_end,
+    }
+    if text is None:
+        part["encoding"] = "base64"
+    return part
+
+
+def _whole_text(content: bytes, *, is_end: bool) -> tuple[bytes, str | None]:
+    """Return bytes and their text; None: they are not UTF-8. The beginning of a character waits for its rest."""
+    try:
+        return content, content.decode()
+    except UnicodeDecodeError as error:
+        is_unfinished = error.reason == "unexpected end of data" and not is_end
+        if is_unfinished and error.start > 0:
+            return content[: error.start], content[: error.start].decode()
+        return content, None
 
 
 def deleted_body(submission: Submission) -> Deleted:

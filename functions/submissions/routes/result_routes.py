@@ -9,10 +9,17 @@ from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
+from functions.submissions.live_output import LiveOutput
 from functions.submissions.results.artifacts import artifact_answer
 from functions.submissions.results.list_store import list_position
-from functions.submissions.results.parameters import list_filters, list_kind, result_shape
-from functions.submissions.results.views import cancelling_body, deleted_body, summary_body
+from functions.submissions.results.parameters import (
+    list_filters,
+    list_kind,
+    output_offset,
+    output_stream,
+    result_shape,
+)
+from functions.submissions.results.views import cancelling_body, deleted_body, output_part, summary_body
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -45,6 +52,17 @@ class ResultRoutes:
     def stderr(self, app: Resolver, id_text: str) -> Response[bytes]:
         """Answer with the bytes of stderr."""
         return self.deployment.results.raw(self._own(app, id_text), "stderr")
+
+    def output(self, app: Resolver, id_text: str) -> Response[str]:
+        """Answer with a part of the output, also while the run goes on; with `wait`, hold the request for it."""
+        deployment, query = self.deployment, app.current_event.query_string_parameters
+        row = self._own(app, id_text)
+        stream, after, shape = output_stream(query), output_offset(query), result_shape(query)
+        secs = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS)
+        secs = min(secs, deployment.settings.longest_wait_secs)
+        live_output = LiveOutput(deployment.results, deployment.direct_runners, deployment.log)
+        part = live_output.read(row, stream, after, secs, deployment.long_poll.within(app.secs_left))
+        return answer(output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding))
 
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one submission; answer with its result if it is final."""

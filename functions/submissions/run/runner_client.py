@@ -6,13 +6,14 @@ hostile code: its answer is limited in bytes and time, and must name this execut
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import math
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from functions.aws.secrets import SecretUnavailableError
@@ -33,6 +34,7 @@ MAX_ANSWER_BYTES = 1_048_576
 CANCEL_SECS = 2.0
 """For the answer about a cancelled run, which comes at once."""
 _MAX_CANCEL_BYTES = 1_024
+_MAX_PART_BYTES = 262_144
 NEVER_SLOW = math.inf
 _OK = 200
 _IDS = ("submission_id", "execution_id", "language")
@@ -170,23 +172,41 @@ class RunnerClient:
 
     def cancel(self, submission_id: str) -> bool:
         """Stop a submission there. False: it does not run there, and will not begin. Raises RunnerUnavailableError."""
+        return bool(self._post("cancel", submission_id.encode(), CANCEL_SECS, _MAX_CANCEL_BYTES) == {"ran": True})
+
+    def read_output(self, submission_id: str, stream: str, after: int, wait_secs: float) -> bytes:
+        """Return output of a program that runs there, from the offset `after`, once there is any.
+
+        Empty: there is none yet, or it does not run there. Raises RunnerUnavailableError.
+        """
+        asked = {"submission_id": submission_id, "stream": stream, "after": after, "wait_secs": wait_secs}
+        answer = self._post("output", json.dumps(asked).encode(), wait_secs + CANCEL_SECS, _MAX_PART_BYTES)
+        try:
+            return base64.b64decode(answer["base64"], validate=True)
+        except (KeyError, TypeError, ValueError):
+            raise RunnerUnavailableError("the answer has no output") from None
+
+    def _post(self, name: str, body: bytes, secs: float, most_bytes: int) -> Any:
+        """Send a small request, and return the JSON of its answer. Raises RunnerUnavailableError."""
         try:
             kept = self._connections.take()
             if kept is not None:
                 try:
-                    return self._cancel_on(kept, submission_id)
+                    return self._post_on(kept, name, body, secs, most_bytes)
                 except ConnectionError:  # the runner closed the idle connection
                     kept.close()
-            return self._cancel_on(self._connections.connect(), submission_id)
+            return self._post_on(self._connections.connect(), name, body, secs, most_bytes)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RunnerUnavailableError(_reason(error)) from None
 
-    def _cancel_on(self, connection: http.client.HTTPConnection, submission_id: str) -> bool:
-        connection.sock.settimeout(CANCEL_SECS)
+    def _post_on(
+        self, connection: http.client.HTTPConnection, name: str, body: bytes, secs: float, most_bytes: int
+    ) -> Any:
+        connection.sock.settimeout(secs)
         try:
-            connection.request("POST", f"{self._path}/cancel", submission_id.encode(), self._headers())
+            connection.request("POST", f"{self._path}/{name}", body, self._headers())
             response = connection.getresponse()
-            content = response.read(_MAX_CANCEL_BYTES)
+            content = response.read(most_bytes)
             response.close()
         except OSError:
             connection.close()
@@ -195,7 +215,7 @@ class RunnerClient:
             connection.close()
             raise RunnerUnavailableError(f"the status is {response.status}")
         self.keep(connection)
-        return bool(json.loads(content) == {"ran": True})
+        return json.loads(content)
 
     def _headers(self) -> dict[str, str]:
         try:

@@ -151,6 +151,10 @@ class Slot:
     def _watch(self, launch: Launch, spec: JailSpec, cancel_fd: int | None) -> tuple[Observation, Counters]:
         """Watch the run to its end. Returns the observations and the groups' final counters."""
         deadlines = Deadlines(self._groups, spec.limits, launch.start, spec.overtime_secs)
+        if spec.output_watch is not None:
+            spec.output_watch.begin(launch.run_io.captures)
+            for capture in launch.run_io.captures:
+                capture.on_read = spec.output_watch.notify
         observed = watch(launch, launch.run_io.captures, deadlines, self._groups, cancel_fd)
         if observed.cannot_be_killed:
             return observed, self._groups.read()

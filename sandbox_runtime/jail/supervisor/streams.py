@@ -3,7 +3,7 @@
 import os
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _READ_BYTES = 1 << 16
 # A guest may write one byte at a time, and each read costs the supervisor about 50 us. So we limit the reads: the first
@@ -17,7 +17,7 @@ _PAUSE_NS = 10_000_000
 class Capture:
     """One output pipe. At the limit the read end is closed, so that the guest gets SIGPIPE or EPIPE.
 
-    `limit_bytes`: set it before the guest can write; until then it is 0.
+    `limit_bytes`: set it before the guest can write; until then it is 0. `on_read`: called after each read.
     """
 
     def __init__(self, read_fd: int, limit_bytes: int = 0) -> None:
@@ -28,6 +28,7 @@ class Capture:
         self.limit_bytes = limit_bytes
         self._data = bytearray()
         self.reads = 0
+        self.on_read: Callable[[], None] | None = None
 
     @property
     def has_read_too_often(self) -> bool:
@@ -54,6 +55,8 @@ class Capture:
             self.close()
         elif not chunk:
             self.close()
+        if self.on_read is not None:
+            self.on_read()
 
     def drain(self) -> None:
         """Read up to end of file. Call only when no writer is left."""
@@ -72,6 +75,10 @@ class Capture:
     def take(self) -> bytes:
         """Return the captured bytes."""
         return bytes(self._data)
+
+    def part(self, start: int, most: int) -> bytes:
+        """Return at most `most` captured bytes from an offset. Any thread may call it while the run goes on."""
+        return bytes(self._data[start : min(start + most, self.limit_bytes)])  # a read may just be above the limit
 
 
 class PacedReading:

@@ -80,6 +80,7 @@ class Intakes:
         routes = Routes(
             execute=direct.accept,
             cancel=self._runner.parts.stops.cancel,
+            output=self._runner.parts.live_outputs.answer,
             obstacle=self._obstacle,
             metrics=metrics_page,
             hold=hold,

@@ -75,6 +75,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/judge/{id}/cases/{index}/stdout"): Row(200, "judge_run"),
     ("GET", "/api/results"): Row(200),
     ("GET", "/api/result/{id}"): Row(200, "result"),
+    ("GET", "/api/result/{id}/output"): Row(200, "result", query={"stream": "stdout"}),
     ("GET", "/api/result/{id}/stdout"): Row(200, "result"),
     ("GET", "/api/result/{id}/stderr"): Row(200, "result"),
     ("GET", "/api/result/{id}/artifacts/{path}"): Row(200, "result"),

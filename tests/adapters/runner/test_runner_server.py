@@ -36,6 +36,7 @@ class Site:
         return Routes(
             self.execute,
             self.cancel,
+            self.output,
             lambda: self.obstacle,
             lambda: "a_metric 1\n",
             self.held.set,
@@ -46,6 +47,12 @@ class Site:
     def cancel(self, submission_id: str) -> bool:
         self.cancelled.append(submission_id)
         return True
+
+    def output(self, body: bytes) -> bytes:
+        self.bodies.append(body)
+        if body == b"wrong":
+            raise ValueError
+        return body
 
     def execute(self, body: bytes, _request_id: str, reply: Reply) -> None:
         self.bodies.append(body)
@@ -148,6 +155,17 @@ def test_a_run_is_cancelled_by_its_id_and_with_the_token(site: Site, token: str,
     assert answered == status
     assert site.cancelled == ([RUN_ID.decode()] if status == 200 else [])
     assert (status == 200) == (text == b'{"ran": true}')
+
+
+@pytest.mark.parametrize(
+    ("token", "body", "status"),
+    [("", b"{}", 401), (TOKEN, b"wrong", 400), (TOKEN, b" " * 513, 413), (TOKEN, b"{}", 200)],
+)
+def test_output_is_read_with_the_token(site: Site, token: str, body: bytes, status: int) -> None:
+    answered, text = ask(site.client(), body, token=f"Bearer {token}", path="/v1/output")
+    assert answered == status
+    assert (text == body) == (status == 200)
+    assert site.bodies == ([body] if status in {200, 400} else [])
 
 
 AUTHORISED = f"POST /v1/execute HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"

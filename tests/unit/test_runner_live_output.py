@@ -1,0 +1,178 @@
+"""What clients see of the output of a run that goes on, and the registry of such outputs."""
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sandbox_runtime.executor.live_output import CHUNK_BYTES, LiveOutput, RunState
+from sandbox_runtime.jail.supervisor.streams import Capture
+from sandbox_runtime.worker import live_outputs
+from sandbox_runtime.worker.live_outputs import LiveOutputs, ReadInvalidError
+from tests.until import PATIENCE_SECS, until
+
+RUN = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
+LIMIT = 100_000
+LONG_SECS = 20.0
+
+
+@dataclass
+class Program:
+    """The two output streams of a program, as the supervisor captures them."""
+
+    captures: tuple[Capture, Capture]
+    writers: tuple[int, int]
+
+    def begin(self, output: LiveOutput) -> None:
+        output.begin(self.captures)
+        for capture in self.captures:
+            capture.on_read = output.notify
+
+    def print(self, text: bytes, stream: int = 0) -> None:
+        os.write(self.writers[stream], text)
+        self.captures[stream].read()
+
+
+@pytest.fixture
+def program() -> Iterator[Program]:
+    ends = [os.pipe() for _ in range(2)]
+    made = Program((Capture(ends[0][0], LIMIT), Capture(ends[1][0], LIMIT)), (ends[0][1], ends[1][1]))
+    yield made
+    for capture, writer in zip(made.captures, made.writers, strict=True):
+        capture.close()
+        os.close(writer)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def reading(
+    threads: ThreadPoolExecutor, outputs: LiveOutputs, after: int = 0, stream: str = "stdout"
+) -> Future[tuple[RunState, bytes]]:
+    """Begin a read, and return when it waits."""
+    count = outputs._count
+    future = threads.submit(outputs.read, RUN, stream, after, LONG_SECS)
+    until(lambda: future.done() or outputs._count > count)
+    return future
+
+
+def test_a_read_waits_for_output_of_its_stream(program: Program, threads: ThreadPoolExecutor) -> None:
+    outputs = LiveOutputs()
+    with outputs.open(RUN) as output:
+        program.begin(output)
+        first = reading(threads, outputs)
+        program.print(b"to stderr", stream=1)
+        program.print(b"one\n")
+        assert first.result(PATIENCE_SECS) == (RunState.RUNNING, b"one\n")
+        second = reading(threads, outputs, after=4)
+        program.print(b"two\n")
+        assert second.result(PATIENCE_SECS) == (RunState.RUNNING, b"two\n")
+        assert outputs.read(RUN, "stderr", 3, 0) == (RunState.RUNNING, b"stderr")
+        assert outputs.read(RUN, "stdout", 99, 0) == (RunState.RUNNING, b"")
+
+
+def test_a_reader_may_come_before_its_run(program: Program, threads: ThreadPoolExecutor) -> None:
+    outputs = LiveOutputs()
+    early = reading(threads, outputs)
+    with outputs.open(RUN) as output:
+        program.begin(output)
+        program.print(b"one\n")
+        state, content = early.result(PATIENCE_SECS)
+        assert (state, content) in {(RunState.RUNNING, b"one\n"), (RunState.ABSENT, b"")}  # the host may be slow
+    assert (outputs._outputs, outputs._readers, outputs._count) == ({}, {}, 0)
+
+
+def test_the_end_of_a_request_ends_its_reads_and_is_remembered(program: Program, threads: ThreadPoolExecutor) -> None:
+    outputs = LiveOutputs()
+    with outputs.open(RUN) as output:
+        program.begin(output)
+        last = reading(threads, outputs)
+    assert last.result(PATIENCE_SECS) == (RunState.ENDED, b"")
+    assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.ENDED, b"")
+    with outputs.open(RUN):  # its message came again
+        assert outputs.read(RUN, "stdout", 0, 0) == (RunState.RUNNING, b"")
+
+
+def test_a_run_that_is_not_here_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_outputs, "ABSENT_SECS", 0.01)
+    outputs = LiveOutputs()
+    assert outputs.read(RUN, "stdout", 0, 0) == (RunState.ABSENT, b"")
+    assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.ABSENT, b"")
+    assert outputs._outputs == {}
+
+
+def test_too_many_readers_do_not_wait(monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor) -> None:
+    monkeypatch.setattr(live_outputs, "MOST_READERS", 2)
+    outputs = LiveOutputs()
+    with outputs.open(RUN):
+        waiting = [reading(threads, outputs) for _ in range(2)]
+        assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.RUNNING, b"")
+        assert not any(future.done() for future in waiting)
+
+
+def test_the_memory_of_ended_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_outputs, "_MOST_ENDED", 10)
+    outputs = LiveOutputs()
+    for number in range(20):
+        with outputs.open(str(number)):
+            pass
+    assert [*outputs._ended] == [str(number) for number in range(10, 20)]
+
+
+def test_a_secret_is_masked_across_parts(program: Program) -> None:
+    outputs = LiveOutputs()
+    with outputs.open(RUN) as output:
+        output.mask(["hunter22"])
+        program.begin(output)
+        shown = b""
+        for part in (b"token ", b"hun", b"ter", b"22", b" and hunt", b"ing\n"):
+            program.print(part)
+            shown += outputs.read(RUN, "stdout", len(shown), 0)[1]
+            assert b"hun" not in shown.replace(b"hunting", b"")
+        assert shown == b"token **** and hunting\n"
+
+
+def test_no_byte_beyond_the_limit_is_shown(program: Program) -> None:
+    outputs = LiveOutputs()
+    with outputs.open(RUN) as output:
+        program.begin(output)
+        program.captures[0].limit_bytes = 4
+        program.print(b"123456")
+        assert outputs.read(RUN, "stdout", 0, 0) == (RunState.RUNNING, b"1234")
+
+
+def test_much_output_is_read_at_once_and_in_bounded_parts(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_outputs, "MOST_BYTES", CHUNK_BYTES + 1)
+    outputs = LiveOutputs()
+    with outputs.open(RUN) as output:
+        program.begin(output)
+        program.print(b"x" * (CHUNK_BYTES + 9))
+        assert len(outputs.read(RUN, "stdout", 0, LONG_SECS)[1]) == CHUNK_BYTES + 1
+        assert len(outputs.read(RUN, "stdout", CHUNK_BYTES + 1, 0)[1]) == 8
+
+
+GOOD = {"submission_id": RUN, "stream": "stdout", "after": 0, "wait_secs": 0}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"submission_id": wrong} for wrong in ("", "../x", 7, None, RUN + "\n")),
+        *({"stream": stream} for stream in ("stdin", "", None, 0)),
+        *({"after": after} for after in (-1, 0.5, True, "0", None)),
+        *({"wait_secs": secs} for secs in (-1, 20.5, "x", None, 1e999, float("nan"))),
+    ],
+)
+def test_a_read_with_a_wrong_field_is_refused(changes: dict[str, Any]) -> None:
+    outputs = LiveOutputs()
+    assert json.loads(outputs.answer(json.dumps(GOOD).encode())) == {"state": "absent", "base64": ""}
+    for body in (json.dumps(GOOD | changes), "[]", "{", "{}"):
+        with pytest.raises(ReadInvalidError):
+            outputs.answer(body.encode())
