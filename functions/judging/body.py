@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility
 from functions.messages.judging import CheckerKind, Protocol, Stop
 from functions.submissions.accept.execution_limits import RequestLimits
+from functions.submissions.accept.file_fields import Arguments
 from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
 
 CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
@@ -20,17 +21,6 @@ MAX_GROUPS = 50
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Points = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _without_nul(text: str) -> str:
-    """Refuse NUL: arguments of a process end there."""
-    if "\0" in text:
-        raise ValueError("An argument has no NUL character.")
-    return text
-
-
-Argument = Annotated[Text, Field(max_length=1024), AfterValidator(_without_nul)]
-Arguments = Annotated[list[Argument], Field(max_length=64)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
 
 

@@ -39,7 +39,7 @@ from functions.messages.evidence import (
 )
 from functions.messages.files import Artifacts, CompileArgs, FileList, needs_files_version
 from functions.messages.judged import JudgeCompleted, JudgeProgress
-from functions.messages.judging import JudgeRequested
+from functions.messages.judging import Arguments, JudgeRequested
 from functions.messages.languages import Language
 from functions.messages.network import Network
 from functions.messages.verdict import Integrity
@@ -57,12 +57,14 @@ class ExecutionRequested(ForExecution):
     network: Network | None = Field(default=None, exclude_if=is_none)
     files: FileList | None = Field(default=None, exclude_if=is_none)
     compile_args: CompileArgs | None = Field(default=None, exclude_if=is_none)
+    args: Arguments | None = Field(default=None, exclude_if=is_none)
     artifacts: Artifacts | None = Field(default=None, exclude_if=is_none)
 
     @classmethod
     def version_for(cls, fields: Mapping[str, Any]) -> int:
-        """2 with network, 3 with files and artifacts: a runner that does not know a field must refuse the run."""
-        if fields.get("artifacts") is not None or needs_files_version(fields):
+        """2 with network, 3 with files, arguments or artifacts: a runner that does not know one must refuse."""
+        newer = fields.get("artifacts"), fields.get("args")
+        if newer != (None, None) or needs_files_version(fields):
             return _FILES_VERSION
         return 1 if fields.get("network") is None else _NETWORK_VERSION
 

@@ -122,6 +122,7 @@ class Submission:
     artifacts: Annotated[Mapping[str, Any] | None, JSON] = None
     files: bytes | None = field(default=None, repr=False)
     compile_args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     plan: Annotated[Mapping[str, Any] | None, JSON] = None
     judging: bytes | None = field(default=None, repr=False)
     judging_key: str | None = None

@@ -75,6 +75,7 @@ def execute(
         limits=limits,
         stdin=request.stdin,
         variables=variables,
+        args=request.args or (),
         inputs=inputs.files,
     )
     if request.artifacts is not None:

@@ -16,7 +16,7 @@ VERSION = 1
 _FILE_FIELDS = frozenset({"files", "compile_args", "file_size_mb", "open_files"})
 _NEWER_FIELDS: MappingProxyType[object, tuple[tuple[int, frozenset[str]], ...]] = MappingProxyType(
     {
-        ExecutionRequested: ((3, _FILE_FIELDS | {"artifacts"}), (2, frozenset({"network"}))),
+        ExecutionRequested: ((3, _FILE_FIELDS | {"args", "artifacts"}), (2, frozenset({"network"}))),
         JudgeRequested: ((3, frozenset({"judging_object"})), (2, _FILE_FIELDS)),
     }
 )

@@ -8,6 +8,7 @@ from sandbox_runtime.messages.files import CompileArgs, FileList, StoredFile
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, LimitOverrides
 from sandbox_runtime.messages.rules import (
     Amount,
+    Arguments,
     Count,
     JudgingKey,
     LanguageName,
@@ -27,10 +28,6 @@ MAX_JUDGING_BYTES = 16_777_216
 
 PROGRAM_KINDS = frozenset({"program", "interactor"})
 
-Arguments = Annotated[
-    tuple[Annotated[str, length(0, 1024), Check(lambda text: "\0" not in text, "without NUL")], ...],
-    length(0, 64),
-]
 Name = Annotated[str, length(1, 64)]
 
 

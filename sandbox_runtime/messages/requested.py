@@ -7,6 +7,7 @@ from sandbox_runtime.messages.codec import key
 from sandbox_runtime.messages.files import Artifacts, CompileArgs, FileList
 from sandbox_runtime.messages.network import Network
 from sandbox_runtime.messages.rules import (
+    Arguments,
     LanguageName,
     Positive,
     PositiveCount,
@@ -41,7 +42,8 @@ class ExecutionRequested:
 
     `environment`: more variables for the program. `secret_names`: those whose values are masked in its output.
     `network`: the hosts that it may reach; None: it has no network. `files` lie in its working directory.
-    `compile_args`: more options of the compiler. `artifacts`: the files of the program that are kept.
+    `compile_args`: more options of the compiler. `args`: arguments of the program. `artifacts`: the files of the
+    program that are kept.
     """
 
     submission_id: Uuid
@@ -59,4 +61,5 @@ class ExecutionRequested:
     network: Network | None = None
     files: FileList | None = None
     compile_args: CompileArgs | None = None
+    args: Arguments | None = None
     artifacts: Artifacts | None = None

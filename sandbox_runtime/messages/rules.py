@@ -109,3 +109,7 @@ Count = Annotated[int, at_least(0)]
 Amount = Annotated[float, at_least(0)]
 Positive = Annotated[float, Check(lambda value: value > 0, "above 0")]
 PositiveCount = Annotated[int, at_least(1)]
+Arguments = Annotated[
+    tuple[Annotated[str, length(0, 1024), Check(lambda text: "\0" not in text, "without NUL")], ...],
+    length(0, 64),
+]

@@ -139,6 +139,11 @@ def test_both_sides_refuse_what_is_outside_the_bounds(message: dict[str, Any], c
     _refused_by_both(message | changes)
 
 
+@pytest.mark.parametrize("args", ["-x", [1], ["a"] * 65, ["a" * 1025]], ids=lambda args: str(args)[:20])
+def test_both_sides_refuse_other_arguments(args: object) -> None:
+    _refused_by_both(FULL | {"args": args})
+
+
 @pytest.mark.parametrize("artifacts", [[], "", "all", ["/a"], ["../a"], ["a"] * 33, [1], {"a": 1}, 1], ids=str)
 def test_both_sides_refuse_other_artifacts(artifacts: object) -> None:
     _refused_by_both(FULL | {"artifacts": artifacts})

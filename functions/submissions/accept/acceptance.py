@@ -212,6 +212,7 @@ class Acceptance:
             network=run.network,
             artifact_patterns=run.artifacts,
             compile_args=run.compile_args,
+            args=run.args,
             traceparent=new.traceparent,
             **self.kind.new_values(run),
         )

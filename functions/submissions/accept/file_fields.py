@@ -1,4 +1,4 @@
-"""Check the files and the compiler options of a request."""
+"""Check the files, the arguments and the compiler options of a request."""
 
 import base64
 import binascii
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.files.model import File
@@ -51,6 +51,15 @@ class FileEntry(BaseModel):
     read_only: bool = Field(default=False, description="true: the program cannot write it; large files need no copy.")
 
 
+def _without_nul(text: str) -> str:
+    """Refuse NUL: arguments of a process end there."""
+    if "\0" in text:
+        raise ValueError("An argument has no NUL character.")
+    return text
+
+
+Argument = Annotated[Text, Field(max_length=1024), AfterValidator(_without_nul)]
+Arguments = Annotated[list[Argument], Field(max_length=64)]
 Files = Annotated[list[FileEntry], Field(max_length=MAX_FILES)]
 CompileArgs = Annotated[
     list[Annotated[Text, Field(min_length=1, max_length=MAX_COMPILE_ARG_CHARS)]], Field(max_length=MAX_COMPILE_ARGS)

@@ -25,7 +25,7 @@ from functions.messages.network import Network
 from functions.messages.variables import Environment
 from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest, artifact_problems, chosen_artifacts
 from functions.submissions.accept.execution_limits import RequestLimits, check_limits
-from functions.submissions.accept.file_fields import CompileArgs, Files, RunFile, checked_files
+from functions.submissions.accept.file_fields import Arguments, CompileArgs, Files, RunFile, checked_files
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 from functions.webhooks.target.signature import InvalidSecretError, parse_secret
 
@@ -108,6 +108,7 @@ class SubmitRequest(ProgramRequest):
     stdin: Text | None = Field(
         default=None, repr=False, description="At most 262,144 bytes. Empty: the program reads end of file immediately."
     )
+    args: Arguments | None = Field(default=None, description="Arguments of the program.", examples=[["--size", "3"]])
     network: NetworkRequest | None = Field(default=None, description="Only in the agent profile. null: no network.")
     artifacts: ArtifactsRequest | None = Field(default=None, description=ARTIFACTS)
 
@@ -135,6 +136,7 @@ class RunRequest:
     artifacts: tuple[str, ...] | str | None = None
     files: tuple[RunFile, ...] = ()
     compile_args: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
     placed_files: tuple[PlacedFile, ...] = field(default=(), repr=False, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
@@ -153,11 +155,13 @@ class RunRequest:
         artifacts = {} if self.artifacts is None else {"artifacts": self.artifacts}
         files = {"files": [file.meaning for file in self.files]} if self.files else {}
         options = {"compile_args": list(self.compile_args)} if self.compile_args else {}
+        args = {"args": list(self.args)} if self.args else {}
         return {
             **network,
             **artifacts,
             **files,
             **options,
+            **args,
             "language": self.language,
             "profile": self.profile,
             "code": self.code.decode(),
@@ -197,7 +201,8 @@ def check_submission(
     if problems:
         raise InvalidFieldsError(tuple(problems))
     network = () if request.network is None else Network.of(request.network.allow).entries
-    return replace(run, stdin=stdin, network=network, artifacts=chosen_artifacts(request.artifacts))
+    args, artifacts = tuple(request.args or ()), chosen_artifacts(request.artifacts)
+    return replace(run, stdin=stdin, args=args, network=network, artifacts=artifacts)
 
 
 def read_body(raw: bytes) -> dict[str, Any]:

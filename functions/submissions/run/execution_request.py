@@ -25,6 +25,7 @@ def execution_requested(
         | {
             "network": network,
             "artifacts": submission.artifact_patterns,
+            "args": submission.args or None,
             "stdin": stdin,
             "environment": None if environment is None else environment.variables,
             "secret_names": None if environment is None else environment.secret_names or None,

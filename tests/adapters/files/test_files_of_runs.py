@@ -1,11 +1,14 @@
 """Files in submissions, judge runs and checks: checked, held, and in the message for a runner."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
 from functions.handlers import checks, result, submit, sweep
+from functions.messages.languages import Language
+from functions.submissions.accept.requests import parse_submission
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import some, stored
 from tests.adapters.http_calls import Answer, send
@@ -51,6 +54,24 @@ def test_files_are_in_the_message_as_a_runner_reads_them(aws: Aws, project_key: 
         {"path": "z.txt", "read_only": False, "content_base64": base64.b64encode("ü\n".encode()).decode()},
     ]
     assert file.used_at_ms is not None
+
+
+def test_arguments_are_in_the_message_and_belong_to_the_meaning_of_a_request(aws: Aws, project_key: str) -> None:
+    del project_key
+    body = PROGRAM | {"args": ["--size", "", "é"]}
+    assert send(API_KEY, "POST", "/api/submit", body).status == 202
+    message = message_of(aws)
+    assert (message["version"], message["args"]) == (3, ["--size", "", "é"])
+    assert parse_submission(json.dumps(body).encode(), offered=Language).body_sha256 != (
+        parse_submission(json.dumps(PROGRAM).encode(), offered=Language).body_sha256
+    )
+
+
+@pytest.mark.parametrize("args", ["-x", [1], ["a"] * 65, ["a" * 1025], ["a\0b"], ["\ud800"]])
+@pytest.mark.usefixtures("project_key")
+def test_other_arguments_are_refused(args: object) -> None:
+    answer = send(API_KEY, "POST", "/api/submit", PROGRAM | {"args": args})
+    assert {problem.partition(".")[0] for problem in problems(answer)} == {"args"}
 
 
 @pytest.mark.parametrize(
