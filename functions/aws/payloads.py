@@ -1,6 +1,7 @@
 """The payload bucket: content that is too large for a table item or a message (the claim-check pattern).
 
-Keys: `inputs/<submission_id>` (JSON with code, stdin and files), `judge-inputs/<submission_id>/<random>` (JSON, read by
+Keys: `inputs/<submission_id>` (JSON with code, stdin and files), `programs/<submission_id>` (the request of a run whose
+client wants it kept; no runner may read it), `judge-inputs/<submission_id>/<random>` (JSON, read by
 a runner) and `outputs/<submission_id>/<execution_id>/…` (mostly written by a runner): `stdout` and `stderr` of a run;
 `cases` (JSON) and `case-<index>-stdout` of a judge run. `events/<run_id>`: the body of the call that started the run
 of a check. `deleted/<submission_id>` is empty: the submission was deleted
@@ -12,7 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
@@ -55,6 +56,17 @@ class Payloads:
         document = json.loads(self._read(f"inputs/{submission_id}"))
         files = document["files"].encode() if "files" in document else None
         return base64.b64decode(document["code"]), base64.b64decode(document["stdin"]), files
+
+    def put_program(self, submission_id: str, text: str) -> str:
+        """Store the request of a run, in JSON; return the object's key."""
+        key = f"programs/{submission_id}"
+        self._client().put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json")
+        return key
+
+    def get_program(self, submission_id: str) -> dict[str, Any]:
+        """Return the request of a run. Raises PayloadMissingError."""
+        request: dict[str, Any] = json.loads(self._read(f"programs/{submission_id}"))
+        return request
 
     def put_event(self, run_id: str, body: bytes) -> str:
         """Store the body of the call that starts a run of a check; return the object's key."""

@@ -130,6 +130,7 @@ class SubmissionDeployment(RunnerDeployment):
             self.admission,
             kind,
             self.secret_boxes,
+            self.payloads,
             self.queues,
             self.settings.pending_redrive_secs,
             self.clock,

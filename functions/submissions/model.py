@@ -69,6 +69,8 @@ class Submission:
 
     `files`: those of the program, as in the message for a runner, in JSON; or they are in the object `input_key`.
 
+    `program_key`: the object with the request, which its client wanted to be kept for a day.
+
     `compilation`: the compiler's warnings of a run, or the whole compile step of a judge run.
 
     Of a judge run: `plan` is what scores and views need of its cases; `judging`, or the object `judging_key`, is what
@@ -123,6 +125,7 @@ class Submission:
     files: bytes | None = field(default=None, repr=False)
     compile_args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    program_key: str | None = None
     plan: Annotated[Mapping[str, Any] | None, JSON] = None
     judging: bytes | None = field(default=None, repr=False)
     judging_key: str | None = None
@@ -176,7 +179,8 @@ class Submission:
     @property
     def object_keys(self) -> tuple[str, ...]:
         """The keys of all objects of this row."""
-        keys = (self.input_key, self.judging_key, self.stdout_key, self.stderr_key, self.cases_key, *self.case_keys)
+        inputs = (self.input_key, self.program_key, self.judging_key)
+        keys = (*inputs, self.stdout_key, self.stderr_key, self.cases_key, *self.case_keys)
         return (*(key for key in keys if key), *(artifact["key"] for artifact in self.stored_artifacts))
 
     @property

@@ -111,6 +111,13 @@ class SubmitRequest(ProgramRequest):
     args: Arguments | None = Field(default=None, description="Arguments of the program.", examples=[["--size", "3"]])
     network: NetworkRequest | None = Field(default=None, description="Only in the agent profile. null: no network.")
     artifacts: ArtifactsRequest | None = Field(default=None, description=ARTIFACTS)
+    keep_code: bool | None = Field(
+        default=None, description="Keep the program for 24 h, for GET /api/result/{id}/program."
+    )
+
+
+_NOT_KEPT: Final = {"keep_code", "metadata", "webhook_url", "webhook_secret"}
+"""Fields of a request that are not part of its program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ class RunRequest:
 
     `network`: the entries `name:port` that the program may reach, each once, in order.
     `artifacts`: patterns of the files that are kept, or `changed`.
+    `kept_program`: the request to keep, in JSON; None: it is not kept.
     `files`: in the order of their paths. `placed_files`: the same for a runner, once the stored ones are held.
     `warnings`: sentences for the answer.
     """
@@ -134,6 +142,7 @@ class RunRequest:
     environment: Environment | None = None
     network: tuple[str, ...] = ()
     artifacts: tuple[str, ...] | str | None = None
+    kept_program: str | None = field(default=None, repr=False)
     files: tuple[RunFile, ...] = ()
     compile_args: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
@@ -154,6 +163,7 @@ class RunRequest:
         network = {"network": self.network} if self.network else {}
         artifacts = {} if self.artifacts is None else {"artifacts": self.artifacts}
         files = {"files": [file.meaning for file in self.files]} if self.files else {}
+        kept = {} if self.kept_program is None else {"keep_code": True}
         options = {"compile_args": list(self.compile_args)} if self.compile_args else {}
         args = {"args": list(self.args)} if self.args else {}
         return {
@@ -162,6 +172,7 @@ class RunRequest:
             **files,
             **options,
             **args,
+            **kept,
             "language": self.language,
             "profile": self.profile,
             "code": self.code.decode(),
@@ -202,7 +213,8 @@ def check_submission(
         raise InvalidFieldsError(tuple(problems))
     network = () if request.network is None else Network.of(request.network.allow).entries
     args, artifacts = tuple(request.args or ()), chosen_artifacts(request.artifacts)
-    return replace(run, stdin=stdin, args=args, network=network, artifacts=artifacts)
+    kept = request.model_dump_json(exclude=_NOT_KEPT, exclude_defaults=True) if request.keep_code else None
+    return replace(run, stdin=stdin, args=args, network=network, artifacts=artifacts, kept_program=kept)
 
 
 def read_body(raw: bytes) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from functions.aws.payloads import Payloads
     from functions.submissions.accept.kind import SubmissionKind
     from functions.submissions.accept.quota_admission import QuotaAdmission
     from functions.submissions.accept.requests import RunRequest
@@ -46,6 +47,7 @@ class SubmissionStarter:
     admission: QuotaAdmission
     kind: SubmissionKind
     boxes: SecretBoxes
+    payloads: Payloads
     queues: Queues
     pending_redrive_secs: int
     clock: Clock
@@ -115,12 +117,17 @@ class SubmissionStarter:
         return row
 
     def _prepare(self, row: Submission, run: RunRequest) -> Submission:
-        """Seal the row's secrets with KMS, and read the quotas table if needed. A direct run is under way meanwhile."""
+        """Seal the row's secrets with KMS, keep its program, and read the quotas table if needed.
+
+        A direct run is under way meanwhile.
+        """
         if row.quota_shard is not None and row.endpoints_version is None:
             row = replace(row, endpoints_version=self.admission.endpoints_version(row))
         if run.webhook_secret is not None and row.webhook_secret_box is None:
             box = self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
             row = replace(row, webhook_secret_box=box)
+        if run.kept_program is not None and row.program_key is None:
+            row = replace(row, program_key=self.payloads.put_program(row.submission_id, run.kept_program))
         if run.environment is not None:
             box = self.boxes.seal(run.environment.text, row.project_id, RUN_ENDPOINT_ID, "environment")
             row = replace(row, environment_box=box)

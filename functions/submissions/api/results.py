@@ -15,6 +15,7 @@ from functions.submissions.results.views import (
     CompactOpen,
     Deleted,
     FinalResult,
+    KeptProgram,
     OpenResult,
     OutputPart,
     ResultPage,
@@ -120,6 +121,20 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "getStderr",
         "The raw bytes of stderr",
         _RAW,
+        (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/result/{id}/program",
+        ResultRoutes.program,
+        "getProgram",
+        "The program of a run, for 24 hours if its request had keep_code",
+        {
+            200: ("Send `request` to POST /api/submit to run it again.", (KeptProgram,)),
+            400: BAD,
+            404: ("`not_found`: no such submission in this project, or its program is not kept.", (Error,)),
+            **KEYED,
+        },
         (ID,),
     ),
     Route(

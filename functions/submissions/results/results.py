@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.payloads import PayloadMissingError, Payloads
-from functions.clock import MS_PER_SEC, Clock
+from functions.clock import MS_PER_SEC, Clock, from_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
 from functions.submissions.model import Kind
 from functions.submissions.results.output import read_output
-from functions.submissions.results.views import WHOLE, Shape, compact, pending_body, result_body, serialise_within
+from functions.submissions.results.views import (
+    WHOLE,
+    Shape,
+    compact,
+    pending_body,
+    program_body,
+    result_body,
+    serialise_within,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
     from functions.submissions.store import SubmissionStore
 
 NO_SUCH_RESULT = "There is no such submission."
+NO_SUCH_PROGRAM = "The program is not kept: its request had no keep_code, or is older than 24 hours."
+PROGRAM_KEPT_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,17 @@ class Results:
             compact(body) if shape.is_compact else body, url=prefix + result_path(row.submission_id)
         )
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
+
+    def program(self, row: Submission) -> Response[str]:
+        """Answer with the kept request of a run. Raises NotFoundError."""
+        expires_ms = from_rfc3339(row.created_at) + PROGRAM_KEPT_MS
+        if row.program_key is None or self.clock() >= expires_ms:
+            raise NotFoundError(NO_SUCH_PROGRAM)
+        try:
+            request = self.payloads.get_program(row.submission_id)
+        except PayloadMissingError:  # its bucket deletes it a day later, or its project deleted the result
+            raise NotFoundError(NO_SUCH_PROGRAM) from None
+        return answer(program_body(row, request, expires_ms))
 
     def raw(self, row: Submission, stream: Stream) -> Response[bytes]:
         """Answer with the exact bytes of one stream. Raises ConflictError before the run is final."""

@@ -336,6 +336,17 @@ class Cancelling(TypedDict):
     job_status: OpenStatus
 
 
+class KeptProgram(TypedDict):
+    """The program of a run, for 24 hours."""
+
+    id: Uuid
+    request: Annotated[
+        dict[str, Any],
+        Field(description="The body of POST /api/submit, without metadata, webhook_url, webhook_secret and keep_code."),
+    ]
+    expires_at: Time
+
+
 class Deleted(TypedDict):
     """Code, input and output are deleted."""
 
@@ -430,6 +441,11 @@ def _whole_text(content: bytes, *, is_end: bool) -> tuple[bytes, str | None]:
         if is_unfinished and error.start > 0:
             return content[: error.start], content[: error.start].decode()
         return content, None
+
+
+def program_body(submission: Submission, request: dict[str, Any], expires_ms: int) -> KeptProgram:
+    """Return a kept program."""
+    return {"id": submission.submission_id, "request": request, "expires_at": to_rfc3339(expires_ms)}
 
 
 def deleted_body(submission: Submission) -> Deleted:

@@ -64,6 +64,10 @@ class ResultRoutes:
         part = live_output.read(row, stream, after, secs, deployment.long_poll.within(app.secs_left))
         return answer(output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding))
 
+    def program(self, app: Resolver, id_text: str) -> Response[str]:
+        """Answer with the kept program."""
+        return self.deployment.results.program(self._own(app, id_text))
+
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one submission; answer with its result if it is final."""
         shape = result_shape(app.current_event.query_string_parameters)

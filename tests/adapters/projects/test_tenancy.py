@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
+from functions.aws.payloads import Payloads
 from functions.clock import now_ms, to_rfc3339
 from functions.ids import new_id
 from functions.projects.model import Project
@@ -79,6 +80,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/result/{id}/stdout"): Row(200, "result"),
     ("GET", "/api/result/{id}/stderr"): Row(200, "result"),
     ("GET", "/api/result/{id}/artifacts/{path}"): Row(200, "result"),
+    ("GET", "/api/result/{id}/program"): Row(200, "result"),
     ("DELETE", "/api/result/{id}"): Row(200, "result"),
     ("POST", "/api/result/{id}/cancel"): Row(200, "result"),
     ("POST", "/api/judge/{id}/cancel"): Row(200, "judge_run"),
@@ -167,7 +169,9 @@ def world(aws: Aws, project_key: str) -> World:
             item[name] = {"S": to_rfc3339(now)}
             dynamodb.put_item(TableName=aws.names["ProjectsTable"], Item=item)
     store = SubmissionStore(aws.names["SubmissionsTable"], dynamodb)
-    store.create(new_submission(project_id=PROJECT_ID, created_at=to_rfc3339(now), ttl=now // 1_000 + 3_600), None)
+    program = Payloads(aws.names["PayloadsBucket"], Clients.s3).put_program(SUBMISSION_ID, "{}")
+    kept = {"created_at": to_rfc3339(now), "ttl": now // 1_000 + 3_600, "program_key": program}
+    store.create(new_submission(project_id=PROJECT_ID, **kept), None)
     artifact = golden("execution_completed/v1.artifacts")["artifacts"][0]
     write_final(store, SUBMISSION_ID, completion(artifacts={"stored": [artifact], "skipped": []}))
     webhook = send(project_key, "POST", "/api/webhooks", {"url": URL}).json["id"]
