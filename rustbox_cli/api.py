@@ -29,6 +29,7 @@ _MAX_WAIT_SECS = 60
 _LIMITED = 429
 _UNAUTHORIZED = 401
 _BUSY = frozenset({_LIMITED, 503})
+_JSON = "application/json"
 _GOOD = frozenset({200, 202, 408})
 _EXITS = {401: ExitCode.NO_PERMISSION, 403: ExitCode.NO_PERMISSION, 404: ExitCode.NOT_FOUND}
 _SERVER_ERROR = 500
@@ -96,6 +97,13 @@ class Api:
         if response.status_code not in _GOOD:
             raise _error_of(response, self._settings.source(key))
         return Answer(response.status_code, response.content, response.headers.get("content-type", ""))
+
+    def stored_bytes(self, path: tuple[str, ...]) -> bytes:
+        """Get a file or an output, also if the service answers with a link to it. Raises CommandError."""
+        answer = self.call("GET", path)
+        if answer.content_type.split(";")[0] == _JSON:
+            return self.fetch(answer.body["url"])
+        return answer.raw
 
     def fetch(self, url: str) -> bytes:
         """Fetch a link that the service gave, without a key. Raises CommandError."""

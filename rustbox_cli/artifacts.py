@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from rustbox_cli.api import Api
 
-_JSON = "application/json"
 _FROM_DEVICES = frozenset("\\:") if os.name == "nt" else frozenset[str]()
 
 
@@ -31,7 +30,7 @@ def save_artifacts(api: Api, result: dict[str, Any], folder: Path) -> Iterator[P
     """Write all files of a result below a folder, and yield their paths. Raises CommandError."""
     for file in result.get("artifacts", ()):
         target = _target(folder, file["path"])
-        content = _content(api, result["id"], file["path"])
+        content = api.stored_bytes(("result", result["id"], "artifacts", *file["path"].split("/")))
         if hashlib.sha256(content).hexdigest() != file["sha256"]:
             raise CommandError(f"{plain(file['path'])} has another SHA-256 than its result says.", ExitCode.FAULT)
         try:
@@ -51,10 +50,3 @@ def _target(folder: Path, path: str) -> Path:
     if path.startswith("/") or not parts or ".." in parts or not _FROM_DEVICES.isdisjoint(path):
         raise CommandError(f"{plain(path)!r} is no path below a folder.", ExitCode.FAULT)
     return folder.joinpath(*parts)
-
-
-def _content(api: Api, submission_id: str, path: str) -> bytes:
-    answer = api.call("GET", ("result", submission_id, "artifacts", *path.split("/")))
-    if answer.content_type.split(";")[0] == _JSON:  # a link to the bucket
-        return api.fetch(answer.body["url"])
-    return answer.raw

@@ -87,5 +87,5 @@ def stream_bytes(api: Api, result: Result, stream: str) -> bytes:
     output = result["output"]
     # In JSON, invalid UTF-8 is replaced and large output is truncated.
     if "\ufffd" in output[stream] or output.get("truncated_in_response"):
-        return api.call("GET", ("result", result["id"], stream)).raw
+        return api.stored_bytes(("result", result["id"], stream))
     return str(output[stream]).encode()

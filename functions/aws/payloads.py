@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from functions.messages.languages import OUTPUT_CEILING_KB
+from functions.messages.languages import HIGHEST_CEILINGS, OUTPUT_CEILING_KB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OUTPUT_MAX_BYTES = OUTPUT_CEILING_KB * 1024
+"""Of a stream in answers and events. An operator may allow more."""
+WHOLE_OUTPUT_MAX_BYTES = HIGHEST_CEILINGS["output_kb"] * 1024
+RAW_OUTPUT_MAX_BYTES = 4 * 1024 * 1024
+"""Lambda answers with at most 6 MB, and bytes in base64 are a third larger. Of more output clients get a link."""
 CASES_MAX_BYTES = 16 * 1024 * 1024
 """The results of a judge run: at most 3 MiB of output in base64, 10 MiB of messages, and the rest of 1,000 cases."""
 
@@ -90,7 +94,7 @@ class Payloads:
 
     def get_cases(self, submission_id: str, key: str) -> bytes:
         """Return the results of a judge run. Raises PayloadMissingError."""
-        return self._get_output(submission_id, key, CASES_MAX_BYTES)
+        return self.get_output(submission_id, key, CASES_MAX_BYTES)
 
     def put_output(
         self, submission_id: str, execution_id: str, name: Literal["stdout", "stderr", "cases"], content: bytes
@@ -100,14 +104,16 @@ class Payloads:
         self._client().put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="application/octet-stream")
         return key
 
-    def get_output(self, submission_id: str, key: str) -> bytes:
-        """Return at most 1 MiB, a runner's limit for one stream. Raises PayloadMissingError."""
-        return self._get_output(submission_id, key, OUTPUT_MAX_BYTES)
+    def get_output(self, submission_id: str, key: str, max_bytes: int = OUTPUT_MAX_BYTES) -> bytes:
+        """Return the beginning of an output. Raises PayloadMissingError."""
+        self.confirm_output(submission_id, key)
+        return self._read(key, max_bytes)
 
-    def _get_output(self, submission_id: str, key: str, max_bytes: int) -> bytes:
+    @staticmethod
+    def confirm_output(submission_id: str, key: str) -> None:
+        """Raise PayloadMissingError if the key is not that of an output of the submission."""
         if not key.startswith(f"outputs/{submission_id}/"):
             raise PayloadMissingError("the key is another submission's")
-        return self._read(key, max_bytes)
 
     def delete_outputs(self, submission_id: str, keys: Iterable[str | None]) -> None:
         """Delete those of these objects that are output of the submission. None stands for no object."""

@@ -35,6 +35,7 @@ preload(
     "submissions.complete.run_webhooks",
     "submissions.results.delete",
     "submissions.results.results",
+    "submissions.results.stored_object",
     "submissions.run.direct_run",
     "submissions.run.direct_runners",
     "submissions.run.queues",
@@ -56,6 +57,7 @@ SETTINGS = (
     *(
         "offered_languages",
         "limit_ceilings",
+        "serves_files",
         "longest_wait_secs",
         "retention_days",
         "max_queue_depth",

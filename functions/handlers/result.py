@@ -44,6 +44,7 @@ preload(
     "submissions.results.delete",
     "submissions.results.list_store",
     "submissions.results.results",
+    "submissions.results.stored_object",
     "submissions.run.direct_runners",
     "submissions.run.queues",
     "submissions.runners.control_objects",
@@ -59,7 +60,7 @@ preload(
 SETTINGS = (
     *("projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url", "offered_languages", "longest_wait_secs"),
-    *("limit_ceilings", "deliveries_queue_url", "checks_queue_url", "public_base_url", "serves_files"),
+    *("limit_ceilings", "deliveries_queue_url", "checks_queue_url", "public_base_url"),
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
     "serves_files",
 )

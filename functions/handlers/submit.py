@@ -52,6 +52,7 @@ SETTINGS = (
     *(
         "offered_languages",
         "limit_ceilings",
+        "serves_files",
         "longest_wait_secs",
         "retention_days",
         "max_queue_depth",

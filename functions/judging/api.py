@@ -11,7 +11,7 @@ from functions.judging.routes import JudgeRoutes
 from functions.judging.views import FinalJudgeRun, JudgeAccepted, JudgeWaitOver, OpenJudgeRun
 from functions.messages.judging import MAX_CASES
 from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
-from functions.submissions.results.views import Cancelling, Deleted
+from functions.submissions.results.views import Cancelling, Deleted, OutputLink
 
 _EXAMPLES: dict[str, Any] = {
     "minimal": {
@@ -120,7 +120,10 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         "getCaseStdout",
         "The raw output of one case",
         {
-            200: ("The stored bytes.", ("application/octet-stream",)),
+            200: (
+                "The stored bytes. On AWS, of more than 4 MiB a link for five minutes.",
+                ("application/octet-stream", OutputLink),
+            ),
             400: BAD,
             404: (
                 "`not_found`: no such judge run or case, its visibility hides the output, or the program did not run.",

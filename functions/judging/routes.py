@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
+from functions.aws.payloads import PayloadMissingError
 from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer
@@ -20,6 +21,7 @@ from functions.judging.views import accepted_body, open_body, text_within, timeo
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.results.results import NO_SUCH_RESULT
+from functions.submissions.results.stored_object import RawOutput, output_answer
 from functions.submissions.results.views import cancelling_body, deleted_body
 from functions.submissions.routes.submit_routes import report_accepted
 from functions.webhooks.target.address_rules import AddressRules
@@ -108,8 +110,8 @@ class JudgeRoutes:
             return self._final(polled.row, after=after or 0)
         return answer(open_body(polled.row, deployment.progress.cases(polled.row), after=after or 0))
 
-    def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[bytes]:
-        """Answer with the exact output of one case."""
+    def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[Any]:
+        """Answer with the exact output of one case, or a link to it."""
         row, index = self._own(app, id_text), parameters.case_index(index_text)
         plan = Plan.of_json(row.plan or {})
         if index >= len(plan.cases) or not shows_output(plan.cases[index]):
@@ -119,15 +121,12 @@ class JudgeRoutes:
         run = next((case.run for case in self.deployment.judge_runs.results(row) if case.index == index), None)
         if run is None:
             raise NotFoundError("The program did not run on this case.")
-        content = self.deployment.judge_runs.output(row, run.stdout)
-        if content is None:
-            raise NotFoundError(NO_SUCH_RESULT)
-        return Response(
-            status_code=200,
-            content_type="application/octet-stream",
-            headers={"x-content-type-options": "nosniff"},  # the content comes from an untrusted program
-            body=content,
-        )
+        output = RawOutput(row.submission_id, run.stdout.head, run.stdout.object_key, run.stdout.size_bytes)
+        deployment = self.deployment
+        try:
+            return output_answer(deployment.settings, deployment.clock(), deployment.payloads, output)
+        except PayloadMissingError:  # deleted since the row was read
+            raise NotFoundError(NO_SUCH_RESULT) from None
 
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one judge run; answer with its result if it is final."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
     from functions.event_log.model import Event
     from functions.judging.progress_store import ProgressStore
-    from functions.messages.judged import CaseResult, CaseStream, Compilation, JudgeCompleted, JudgeProgress
+    from functions.messages.judged import CaseResult, Compilation, JudgeCompleted, JudgeProgress
     from functions.messages.judging import JudgeRequested
     from functions.submissions.model import Submission
 
@@ -92,15 +92,6 @@ class JudgedRuns:
             except PayloadMissingError:
                 text = None
         return () if text is None else CaseResults.model_validate_json(text).cases
-
-    def output(self, final: Submission, stream: CaseStream) -> bytes | None:
-        """Return the whole output of one case. None if it was deleted since the row was read."""
-        if stream.object_key is None:
-            return stream.head
-        try:
-            return self.payloads.get_output(final.submission_id, stream.object_key)
-        except PayloadMissingError:
-            return None
 
     def _cases_of(self, message: JudgeCompleted) -> tuple[CaseResult, ...]:
         if message.cases_key is None:

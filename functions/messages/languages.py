@@ -96,7 +96,13 @@ def canonical(name: str) -> Language | None:
         return None
 
 
-HIGHEST_CEILINGS = {"cpu_time_secs": 60, "wall_time_secs": 120, "memory_mb": 4096, "max_processes": 1024}
+HIGHEST_CEILINGS = {
+    "cpu_time_secs": 60,
+    "wall_time_secs": 120,
+    "memory_mb": 4096,
+    "max_processes": 1024,
+    "output_kb": 8192,
+}
 """The highest values to which an operator may raise ceilings. A runner grants them."""
 
 type RaisedCeilings = Mapping[Profile, Mapping[str, int]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.aws.payloads import WHOLE_OUTPUT_MAX_BYTES
 from functions.errors import NotFoundError
 from functions.http.long_poll import FIRST_STEP_SECS, GROWTH, LONGEST_STEP_SECS
 from functions.submissions.results.results import NO_SUCH_RESULT
@@ -67,7 +68,7 @@ class LiveOutput:
             if latest is None:
                 raise NotFoundError(NO_SUCH_RESULT)
             row = latest
-        whole = self.results.output(row, stream)
+        whole = self.results.output(row, stream, min(after + PART_MAX_BYTES + 1, WHOLE_OUTPUT_MAX_BYTES))
         content = whole[after : after + PART_MAX_BYTES]
         return Part(row, content, is_end=after + len(content) >= len(whole))
 

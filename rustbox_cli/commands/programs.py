@@ -191,7 +191,7 @@ def result(
             found = api.call("GET", ("result", submission_id)).body
         _save(api, found, save)
         if stream is not None:
-            _write("stdout", api.call("GET", ("result", submission_id, stream)).raw)
+            _write("stdout", api.stored_bytes(("result", submission_id, stream)))
         elif as_json:
             show_json(found)
         else:

@@ -14,6 +14,7 @@ CEILING_CPU_SECS = 60
 CEILING_WALL_SECS = 120
 CEILING_MEMORY_BYTES = 4096 * MIB
 CEILING_PROCESSES = 1024
+CEILING_OUTPUT_BYTES = 8 * MIB
 CEILING_FILE_BYTES = 100 * MIB
 CEILING_OPEN_FILES = 1024
 CEILING_STACK_BYTES = 1024 * MIB
@@ -52,6 +53,7 @@ def profiles(
         "wall_time_secs": CEILING_WALL_SECS,
         "memory_bytes": CEILING_MEMORY_BYTES,
         "max_processes": CEILING_PROCESSES,
+        "output_bytes": CEILING_OUTPUT_BYTES,
         "max_file_bytes": CEILING_FILE_BYTES,
         "max_open_files": CEILING_OPEN_FILES,
         "stack_bytes": CEILING_STACK_BYTES,

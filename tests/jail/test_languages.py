@@ -64,6 +64,18 @@ def test_one_mib_of_output_is_complete(run: Run, name: str) -> None:
     assert completed.integrity == "complete"
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_largest_output_that_an_operator_may_allow_is_complete(run: Run, more: int) -> None:
+    code = f"import sys\nsys.stdout.write('x' * ({8 * MIB} + {more}))\n"
+    completed = run("python", code, limits=LimitOverrides(output_kb=8192))
+    assert streams(completed)[0] == b"x" * (8 * MIB)
+    cause = completed.result.cause, completed.result.error_message, completed.integrity
+    if more:
+        assert cause == ("ole_output_limit", "the output is longer than its limit", "truncated_by_judge_limit")
+    else:
+        assert cause == ("normal_exit", None, "complete")
+
+
 @every_language
 def test_output_over_the_limit_is_cut_and_marked(run: Run, name: str) -> None:
     completed = run(name, PROGRAMS[name]["flood"], limits=LimitOverrides(output_kb=64))

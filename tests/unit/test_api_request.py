@@ -240,7 +240,13 @@ def test_ceilings_are_those_of_profile_and_language(profile: str, language: str,
     assert set(refused_fields({**body, "limits": over})) == {f"limits.{name}" for name in limits}
 
 
-RAISED = ("judge.memory_mb=4096", "judge.cpu_time_secs=60", "agent.wall_time_secs=120", "judge.max_processes=64")
+RAISED = (
+    "judge.output_kb=8192",
+    "judge.memory_mb=4096",
+    "judge.cpu_time_secs=60",
+    "agent.wall_time_secs=120",
+    "judge.max_processes=64",
+)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +258,9 @@ RAISED = ("judge.memory_mb=4096", "judge.cpu_time_secs=60", "agent.wall_time_sec
         ("agent", "c", {"wall_time_secs": 120}, True),
         ("agent", "c", {"memory_mb": 1025}, False),
         ("judge", "c", {"memory_mb": 4097}, False),
+        ("judge", "c", {"output_kb": 8192}, True),
+        ("judge", "c", {"output_kb": 8193}, False),
+        ("agent", "c", {"output_kb": 1025}, False),
     ],
 )
 def test_the_operator_may_raise_ceilings(profile: str, language: str, limits: dict[str, int], accepted: bool) -> None:  # noqa: FBT001 - a case
@@ -268,7 +277,14 @@ def test_the_operator_may_raise_ceilings(profile: str, language: str, limits: di
     "entry",
     [
         *("memory_mb=4096", "judge.memory_mb", "judge.memory_mb=", "judge.memory_mb=4097", "judge.memory_mb=-1"),
-        *("other.memory_mb=1", "judge.output_kb=2048", "judge.memory_mb=1.5", "judge.memory_mb=٣", "judge.x=1"),
+        *(
+            "other.memory_mb=1",
+            "judge.output_kb=8193",
+            "judge.file_size_mb=200",
+            "judge.memory_mb=1.5",
+            "judge.memory_mb=٣",
+            "judge.x=1",
+        ),
     ],
 )
 def test_a_wrong_ceiling_is_named(entry: str) -> None:

@@ -94,6 +94,7 @@ def test_values_have_their_types(environment: pytest.MonkeyPatch) -> None:
         environment.setenv(name.upper(), "7")
     environment.setenv("OFFERED_LANGUAGES", " python, c ,")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
+    environment.setenv("SERVES_FILES", "false")
     environment.setenv("ALLOW_RUNNER_HTTP", "true")
     settings = load_settings(submit.SETTINGS)
     assert settings.offered_languages == ("python", "c")
@@ -104,6 +105,7 @@ def test_a_runner_without_a_token_is_refused(environment: pytest.MonkeyPatch) ->
     for name in submit.SETTINGS:
         environment.setenv(name.upper(), "7")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
+    environment.setenv("SERVES_FILES", "false")
     environment.setenv("ALLOW_RUNNER_HTTP", "true")
     environment.setenv("RUNNER_TOKEN_PARAMETER", "")
     with pytest.raises(SettingsInvalidError, match="RUNNER_TOKEN_PARAMETER"):
@@ -121,6 +123,7 @@ def test_a_runner_without_tls_is_refused_unless_the_operator_allows_it(
     for name in submit.SETTINGS:
         environment.setenv(name.upper(), "7")
     environment.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
+    environment.setenv("SERVES_FILES", "false")
     environment.setenv("ALLOW_RUNNER_HTTP", "false")
     environment.setenv("RUNNER_URL", "")
     environment.setenv("NETWORK_RUNNER_URL", "")

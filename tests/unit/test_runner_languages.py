@@ -115,7 +115,7 @@ REFUSED = [
     ("memory_mb", 0, 4096),
     ("memory_mb", 4097, 4096),
     ("max_processes", 1025, 1024),
-    ("output_kb", 1025, 1024),
+    ("output_kb", 8193, 8192),
     ("file_size_mb", 101, 100),
     ("open_files", 1025, 1024),
     ("open_files", 15, 1024),

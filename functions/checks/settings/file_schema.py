@@ -41,7 +41,7 @@ def file_schema() -> dict[str, Any]:
         for most in range(1, MAX_OF_RUNS)
     ]
     standard = ceilings(Language.PYTHON, Profile.AGENT)  # checks keep the standard ceilings
-    for name in ("cpu_time_secs", "wall_time_secs", "memory_mb"):
+    for name in ("cpu_time_secs", "wall_time_secs", "memory_mb", "output_kb"):
         number = next(kind for kind in models["RequestLimits"]["properties"][name]["anyOf"] if "maximum" in kind)
         number["maximum"] = getattr(standard, name)
     models["JsonAssertion"]["properties"]["path"]["pattern"] = PATH_PATTERN

@@ -45,6 +45,11 @@ Memory = Annotated[
     BeforeValidator(_as_float),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["memory_mb"]}),
 ]
+Output = Annotated[
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["output_kb"]}),
+]
 FileSize = Annotated[
     float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100})
 ]
@@ -67,7 +72,7 @@ class RequestLimits(BaseModel):
     wall_time_secs: Wall | None = None
     memory_mb: Memory | None = None
     max_processes: Whole | None = None
-    output_kb: Whole | None = None
+    output_kb: Output | None = None
     file_size_mb: FileSize | None = None
     open_files: OpenFiles | None = None
     stack_mb: Whole | None = None

@@ -17,6 +17,7 @@ from functions.submissions.results.views import (
     FinalResult,
     KeptProgram,
     OpenResult,
+    OutputLink,
     OutputPart,
     ResultPage,
 )
@@ -24,7 +25,10 @@ from functions.submissions.routes.result_routes import ResultRoutes
 
 _RESULT = (FinalResult, OpenResult, CompactFinal, CompactOpen)
 _RAW: dict[int, Answer] = {
-    200: ("The stored bytes.", ("application/octet-stream",)),
+    200: (
+        "The stored bytes. On AWS, of more than 4 MiB a link for five minutes.",
+        ("application/octet-stream", OutputLink),
+    ),
     400: BAD,
     404: UNKNOWN,
     409: ("`conflict`: the run is not finished.", (Error,)),

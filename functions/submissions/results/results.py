@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.aws.payloads import PayloadMissingError, Payloads
+from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
 from functions.submissions.model import Kind
-from functions.submissions.results.output import read_output
+from functions.submissions.results.output import raw_output, read_output
+from functions.submissions.results.stored_object import output_answer
 from functions.submissions.results.views import (
     WHOLE,
     Shape,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.http.long_poll import LongPoll
+    from functions.settings import Settings
     from functions.submissions.model import Submission
     from functions.submissions.results.output import Stream
     from functions.submissions.store import SubmissionStore
@@ -84,7 +86,9 @@ class Results:
         stdout, stderr = self.output(row, "stdout"), self.output(row, "stderr")
         body = result_body(row, stdout, stderr, encoding=shape.encoding, warnings=warnings)
         text = serialise_within(
-            compact(body) if shape.is_compact else body, url=prefix + result_path(row.submission_id)
+            compact(body) if shape.is_compact else body,
+            url=prefix + result_path(row.submission_id),
+            is_cut=max(row.stdout_size_bytes, row.stderr_size_bytes) > OUTPUT_MAX_BYTES,
         )
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 
@@ -99,20 +103,18 @@ class Results:
             raise NotFoundError(NO_SUCH_PROGRAM) from None
         return answer(program_body(row, request, expires_ms))
 
-    def raw(self, row: Submission, stream: Stream) -> Response[bytes]:
+    def raw(self, row: Submission, stream: Stream, settings: Settings) -> Response[Any]:
         """Answer with the exact bytes of one stream. Raises ConflictError before the run is final."""
         if not row.is_final:
             raise ConflictError("The run is not finished, so its output is not complete yet.")
-        return Response(
-            status_code=200,
-            content_type="application/octet-stream",
-            headers={"x-content-type-options": "nosniff"},  # the content comes from an untrusted program
-            body=self.output(row, stream),
-        )
-
-    def output(self, row: Submission, stream: Stream) -> bytes:
-        """Return one stream of a final submission. Raises NotFoundError."""
         try:
-            return read_output(self.payloads, row, stream)
+            return output_answer(settings, self.clock(), self.payloads, raw_output(row, stream))
+        except PayloadMissingError:  # deleted since the row was read
+            raise NotFoundError(NO_SUCH_RESULT) from None
+
+    def output(self, row: Submission, stream: Stream, max_bytes: int = OUTPUT_MAX_BYTES) -> bytes:
+        """Return the beginning of one stream of a final submission. Raises NotFoundError."""
+        try:
+            return read_output(self.payloads, row, stream, max_bytes)
         except PayloadMissingError:  # deleted since the row was read
             raise NotFoundError(NO_SUCH_RESULT) from None

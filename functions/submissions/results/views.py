@@ -183,6 +183,15 @@ class ArtifactLink(ArtifactBody):
     expires_at: Time
 
 
+class OutputLink(TypedDict):
+    """Where to get an output of more than 4 MiB: send this request as it is, without an API key."""
+
+    size: Annotated[int, Field(description="In bytes.")]
+    url: str
+    method: Literal["GET"]
+    expires_at: Time
+
+
 class SkippedArtifactBody(TypedDict):
     """A file that was asked for and is not kept."""
 
@@ -561,6 +570,11 @@ def artifact_link(file: Mapping[str, Any], url: str, expires_at: str) -> Artifac
     return {**artifact_body(file), "url": url, "method": "GET", "expires_at": expires_at}
 
 
+def output_link(size: int, url: str, expires_at: str) -> OutputLink:
+    """Return where to get a large output."""
+    return {"size": size, "url": url, "method": "GET", "expires_at": expires_at}
+
+
 def compact(body: FinalResult | OpenResult) -> CompactFinal | CompactOpen:
     """Return what most clients of a result use: no aliases, no evidence, no null and no empty metadata."""
     whole: Mapping[str, Any] = body
@@ -575,14 +589,16 @@ def compact(body: FinalResult | OpenResult) -> CompactFinal | CompactOpen:
     return cast("CompactFinal | CompactOpen", kept)
 
 
-def serialise_within(body: Mapping[str, Any], *, url: str, max_bytes: int = RESPONSE_MAX_BYTES) -> str:
-    """Return a final body as JSON that fits into a response.
+def serialise_within(
+    body: Mapping[str, Any], *, url: str, max_bytes: int = RESPONSE_MAX_BYTES, is_cut: bool = False
+) -> str:
+    """Return a final body as JSON that fits into a response. `is_cut`: it has only the beginning of an output.
 
     A larger body first loses the flat copies of the output, then its streams are cut. It then has
     `truncated_in_response` and the URLs of the whole streams, `<url>/stdout` and `<url>/stderr`.
     """
     text = body_text(body)
-    if fits_response(text, max_bytes):
+    if not is_cut and fits_response(text, max_bytes):
         return text
     output = body["output"] | {"truncated_in_response": True}
     output |= {f"{stream}_url": f"{url}/{stream}" for stream in _STREAMS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.http import parameters
 from functions.http.answers import answer, page_answer
@@ -45,13 +45,13 @@ class ResultRoutes:
         row = deployment.results.wait(row, secs, deployment.long_poll.within(app.secs_left))
         return deployment.results.show(row, app.prefix, shape)
 
-    def stdout(self, app: Resolver, id_text: str) -> Response[bytes]:
-        """Answer with the bytes of stdout."""
-        return self.deployment.results.raw(self._own(app, id_text), "stdout")
+    def stdout(self, app: Resolver, id_text: str) -> Response[Any]:
+        """Answer with the bytes of stdout, or a link to them."""
+        return self.deployment.results.raw(self._own(app, id_text), "stdout", self.deployment.settings)
 
-    def stderr(self, app: Resolver, id_text: str) -> Response[bytes]:
-        """Answer with the bytes of stderr."""
-        return self.deployment.results.raw(self._own(app, id_text), "stderr")
+    def stderr(self, app: Resolver, id_text: str) -> Response[Any]:
+        """Answer with the bytes of stderr, or a link to them."""
+        return self.deployment.results.raw(self._own(app, id_text), "stderr", self.deployment.settings)
 
     def output(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with a part of the output, also while the run goes on; with `wait`, hold the request for it."""

@@ -255,6 +255,15 @@ def test_run_fetches_output_that_json_cannot_hold(
     assert service.asked[1].path == f"/api/result/{ID}/stdout"
 
 
+def test_output_that_the_service_keeps_in_its_bucket_is_fetched_there(
+    service: Service, rustbox: Rustbox, program: str
+) -> None:
+    link = Reply(200, {"url": f"{service.url}/bucket?signature=x"}, {"content-type": "application/json"})
+    service.will(Reply(200, final(output={"truncated_in_response": True})), link, Reply(200, b"whole"), link)
+    assert rustbox("run", program).stdout_bytes == b"whole"
+    assert (service.asked[2].path, "X-API-Key" in service.asked[2].headers) == ("/bucket", False)
+
+
 def test_program_and_input_come_from_standard_input_or_files(
     service: Service, rustbox: Rustbox, program: str, tmp_path: Path
 ) -> None:

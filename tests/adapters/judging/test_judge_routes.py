@@ -413,6 +413,24 @@ def test_the_whole_output_of_a_case_is_read_where_it_is_shown(aws: Aws, project_
     assert "Contents" not in Clients.s3().list_objects_v2(Bucket=aws.names["PayloadsBucket"])
 
 
+@pytest.mark.parametrize("serves_files", ["false", "true"])
+def test_output_of_a_case_that_no_answer_can_hold_comes_from_the_bucket(
+    aws: Aws, project_key: str, pipeline: Pipeline, serves_files: str
+) -> None:
+    aws.monkeypatch.setenv("SERVES_FILES", serves_files)
+    run = judge(project_key, cases=CASES[:1]).json["id"]
+    execution = requested(aws).execution_id
+    key = f"outputs/{run}/{execution}/case-0-stdout"
+    first = result(0)
+    first["run"]["stdout"] |= {"size_bytes": 8 << 20, "object_key": key}
+    assert pipeline.record(completed(run, [first], execution_id=execution)) == []
+    answer = get(project_key, f"/api/judge/{run}/cases/0/stdout")
+    if serves_files == "true":
+        assert answer.headers["x-stored-object-key"] == key
+    else:
+        assert (answer.status, answer.json["size"], key in answer.json["url"]) == (200, 8 << 20, True)
+
+
 def test_late_output_of_a_deleted_judge_run_goes_too(aws: Aws, project_key: str, pipeline: Pipeline) -> None:
     run = judge(project_key).json["id"]
     execution = requested(aws).execution_id

@@ -3,6 +3,7 @@ import json
 import re
 import zlib
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -222,6 +223,59 @@ def test_a_response_that_is_too_large_says_where_the_whole_is(
     assert output["stdout_url"] == f"/beta{PATHS[1]}"
     whole = call(event("GET", PATHS[1], headers={"X-API-Key": project_key}, stage="beta"))
     assert whole.raw == b"\0" * MIB
+
+
+@pytest.mark.parametrize("view", [{}, {"view": "compact"}, {"encoding": "base64"}])
+def test_an_answer_has_the_first_mebibyte_of_more_output(
+    aws: Aws, store: SubmissionStore, project_key: str, view: dict[str, str]
+) -> None:
+    put(store)
+    finish_large(aws, store, b"y\n" * (MIB // 2) + b"z")
+    answered = get(project_key, PATHS[0], query=view).json
+    shown = answered["output"]["stdout"]
+    assert "stdout" not in answered
+    assert (base64.b64decode(shown) if "encoding" in view else shown.encode()) == b"y\n" * (MIB // 2)
+    assert answered["output"]["truncated_in_response"] is True
+    assert get(project_key, answered["output"]["stdout_url"]).raw[MIB:] == b"z"
+
+
+@pytest.mark.parametrize("serves_files", ["false", "true"])
+def test_output_that_no_answer_can_hold_comes_from_the_bucket(
+    aws: Aws, store: SubmissionStore, project_key: str, serves_files: str
+) -> None:
+    aws.monkeypatch.setenv("SERVES_FILES", serves_files)
+    put(store)
+    finish_large(aws, store, b"x" * (8 * MIB))
+    (stored,) = aws.client("s3").list_objects_v2(Bucket=aws.names["PayloadsBucket"])["Contents"]
+    answer = get(project_key, PATHS[1])
+    assert answer.status == 200
+    if serves_files == "true":  # the gateway replaces the body
+        assert answer.headers["x-stored-object-key"] == stored["Key"]
+        return
+    assert answer.json == {"size": 8 * MIB, "method": "GET"} | {
+        name: answer.json[name] for name in ("url", "expires_at")
+    }
+    query = parse_qs(urlsplit(answer.json["url"]).query)
+    assert stored["Key"] in answer.json["url"]
+    assert query["response-content-disposition"] == ["attachment"]
+    assert query["response-content-type"] == ["application/octet-stream"]
+
+
+def test_output_of_four_mebibytes_fits_into_an_answer_of_lambda(
+    aws: Aws, store: SubmissionStore, project_key: str
+) -> None:
+    put(store)
+    finish_large(aws, store, b"\xff" * (4 * MIB))
+    raw = get(project_key, PATHS[1]).raw
+    assert raw == b"\xff" * (4 * MIB)
+    assert len(base64.b64encode(raw)) < 6_000_000
+
+
+def test_a_link_never_leads_to_the_output_of_another_submission(store: SubmissionStore, project_key: str) -> None:
+    put(store)
+    key = f"outputs/{EXECUTION_ID}/{EXECUTION_ID}/stdout"
+    write_final(store, SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=8 * MIB))
+    assert get(project_key, PATHS[1]).status == 404
 
 
 def test_raw_output_is_exact_and_may_be_empty(store: SubmissionStore, project_key: str) -> None:
@@ -506,13 +560,14 @@ def test_languages_in_detail_show_the_ceilings_that_the_operator_has_raised(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heartbeat(aws)
-    monkeypatch.setenv("LIMIT_CEILINGS", "judge.memory_mb=4096,agent.wall_time_secs=120")
+    monkeypatch.setenv("LIMIT_CEILINGS", "judge.memory_mb=4096,agent.wall_time_secs=120,judge.output_kb=8192")
     result.deployment.cache_clear()
     told = get(None, "/api/languages", query={"detail": "true"}).json
     result.deployment.cache_clear()
     ceilings = {one["name"]: one["ceilings"] for one in told}
     assert {language: one["judge"]["memory_mb"] for language, one in ceilings.items()} == dict.fromkeys(ceilings, 4096)
     assert (ceilings["c"]["judge"]["wall_time_secs"], ceilings["c"]["agent"]["wall_time_secs"]) == (25, 120)
+    assert (ceilings["c"]["judge"]["output_kb"], ceilings["c"]["agent"]["output_kb"]) == (8192, 1024)
     assert (ceilings["c"]["judge"]["max_processes"], ceilings["python"]["agent"]["max_processes"]) == (8, 64)
 
 
