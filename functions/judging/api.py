@@ -9,7 +9,7 @@ from functions.http.route import Route
 from functions.judging.body import JudgeBody
 from functions.judging.routes import JudgeRoutes
 from functions.judging.views import FinalJudgeRun, JudgeAccepted, JudgeWaitOver, OpenJudgeRun
-from functions.messages.judging import MAX_CASES
+from functions.messages.files import MAX_CASES
 from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.results.views import Cancelling, Deleted, OutputLink
 

@@ -8,7 +8,7 @@ from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility
 from functions.messages.judging import CheckerKind, Protocol, Stop
 from functions.submissions.accept.execution_limits import RequestLimits
-from functions.submissions.accept.file_fields import Arguments
+from functions.submissions.accept.file_fields import Arguments, Files
 from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
 
 CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
@@ -59,6 +59,9 @@ class CaseRequest(_Part):
     args: Arguments | None = Field(default=None, description="Arguments of the program.")
     limits: RequestLimits | None = Field(default=None, description="In place of those of the request, one by one.")
     checker: CheckerRequest | None = None
+    files: Files | None = Field(
+        default=None, repr=False, description="Files of this case beside those of all cases. They are not compiled."
+    )
     visibility: Visibility | None = Field(default=None, strict=False, description="full by default.")
 
 

@@ -20,6 +20,7 @@ from functions.judging.rules import find_problems
 from functions.messages.judging import Judging
 from functions.messages.languages import Language, RaisedCeilings, default_wall_secs
 from functions.submissions.accept.execution_limits import check_limits
+from functions.submissions.accept.file_fields import with_case_files
 from functions.submissions.accept.requests import REFUSED_FIELDS, RunRequest, checked_program, read_body
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 
@@ -85,6 +86,8 @@ def _parse(
         ]
         problems += sorted(of_all, key=lambda problem: problem.field)
         limits.append(own)
+    files, wrong = with_case_files(run.files, [case.files or () for case in request.cases], run.language)
+    problems += wrong
     problems += find_problems(request, offered)
     plan = to_plan(request)
     size = len(json.dumps(plan.to_json(), separators=(",", ":")))
@@ -99,7 +102,7 @@ def _parse(
     if any(judging.checkers[case.checker].program is not None for case in judging.cases):
         secs += CHECKERS_SECS
     return JudgeRequest(
-        **{part.name: getattr(run, part.name) for part in fields(RunRequest)},
+        **{part.name: getattr(run, part.name) for part in fields(RunRequest)} | {"files": files},
         plan=plan,
         judging=judging,
         budget_secs=math.ceil(secs),

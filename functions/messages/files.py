@@ -14,6 +14,9 @@ from functions.messages.evidence import Shape
 from functions.messages.languages import Language
 
 MAX_FILES = 64
+"""Of one run of a program."""
+MAX_CASE_FILES = 512
+"""Of the cases of a judge run, together."""
 MAX_PATH_BYTES = 255
 MAX_PATH_PARTS = 8
 MAX_INLINE_BYTES = 262_144
@@ -26,6 +29,8 @@ MAX_WRITABLE_BYTES = 67_108_864
 """Of its other files, together."""
 MAX_COMPILE_ARGS, MAX_COMPILE_ARG_CHARS = 32, 256
 MAX_ARTIFACT_PATTERNS = 32
+MAX_CASES = 1_000
+"""Of a judge run."""
 CHANGED = "changed"
 """In place of patterns: all files that the program made or changed."""
 KEY_PREFIX = "files/"
@@ -103,10 +108,14 @@ class StoredFile(Shape):
 
 
 class PlacedFile(Shape):
-    """A file for the program. Its bytes are in the message (`content`), or an object of the bucket (`stored`)."""
+    """A file for the program. Its bytes are in the message (`content`), or an object of the bucket (`stored`).
+
+    `case`: the place of the only case of a judge run that has it; None: all have it.
+    """
 
     path: Path
     read_only: bool
+    case: Annotated[int, Field(ge=0, lt=MAX_CASES)] | None = Field(default=None, exclude_if=is_none)
     content: Base64 | None = Field(default=None, alias="content_base64", repr=False, exclude_if=is_none)
     stored: StoredFile | None = Field(default=None, alias="object", exclude_if=is_none)
 
@@ -122,19 +131,48 @@ class PlacedFile(Shape):
         return self.stored.size if self.stored is not None else len(self.content or b"")
 
 
+def files_by_case(files: Iterable[PlacedFile]) -> dict[int | None, tuple[PlacedFile, ...]]:
+    """Return the files of each case with files of its own, those of all cases included. None: only the latter."""
+    by_case: dict[int | None, list[PlacedFile]] = {None: []}
+    for file in files:
+        by_case.setdefault(file.case, []).append(file)
+    return {case: (*by_case[None], *(own if case is not None else ())) for case, own in by_case.items()}
+
+
 def _checked_files(files: tuple[PlacedFile, ...]) -> tuple[PlacedFile, ...]:
-    if places_problem(file.path for file in files) is not None:
-        raise ValueError("two paths exclude each other")
+    if any(file.case is not None for file in files):
+        raise ValueError("only judge runs have cases")
+    return _checked_case_files(files)
+
+
+def _checked_case_files(files: tuple[PlacedFile, ...]) -> tuple[PlacedFile, ...]:
     if sum(len(file.content) for file in files if file.content is not None) > MAX_INLINE_BYTES:
         raise ValueError("too many bytes in the message")
-    if sum(file.size_bytes for file in files if file.read_only) > MAX_READ_ONLY_BYTES:
-        raise ValueError("the read-only files are too large")
-    if sum(file.size_bytes for file in files if not file.read_only) > MAX_WRITABLE_BYTES:
-        raise ValueError("the writable files are too large")
+    if stored_bytes(files) > MAX_READ_ONLY_BYTES + MAX_WRITABLE_BYTES:
+        raise ValueError("the stored files are too large")
+    for placed in files_by_case(files).values():
+        if len(placed) > MAX_FILES:
+            raise ValueError("too many files of one run")
+        if places_problem(file.path for file in placed) is not None:
+            raise ValueError("two paths exclude each other")
+        if sum(file.size_bytes for file in placed if file.read_only) > MAX_READ_ONLY_BYTES:
+            raise ValueError("the read-only files are too large")
+        if sum(file.size_bytes for file in placed if not file.read_only) > MAX_WRITABLE_BYTES:
+            raise ValueError("the writable files are too large")
     return files
 
 
+def stored_bytes(files: Iterable[PlacedFile]) -> int:
+    """Return how many bytes a runner fetches for these files: it fetches each stored one once."""
+    return sum({file.stored.sha256: file.stored.size for file in files if file.stored is not None}.values())
+
+
 FileList = Annotated[tuple[PlacedFile, ...], Field(min_length=1, max_length=MAX_FILES), AfterValidator(_checked_files)]
+CaseFileList = Annotated[
+    tuple[PlacedFile, ...],
+    Field(min_length=1, max_length=MAX_FILES + MAX_CASE_FILES),
+    AfterValidator(_checked_case_files),
+]
 CompileArgs = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=MAX_COMPILE_ARG_CHARS)], ...],
     Field(min_length=1, max_length=MAX_COMPILE_ARGS),
@@ -142,7 +180,7 @@ CompileArgs = Annotated[
 Artifacts = Annotated[tuple[Path, ...], Field(min_length=1, max_length=MAX_ARTIFACT_PATTERNS)] | Literal["changed"]
 
 
-_FILES = TypeAdapter(FileList)
+_FILES = TypeAdapter(CaseFileList)
 
 
 def write_files(files: tuple[PlacedFile, ...]) -> bytes:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from functions.errors import MessageInvalidError
 from functions.messages.base import Base64, EndOfExecution, FromExecution, Result, Time, is_none, problem_places
 from functions.messages.evidence import Count, Measure, Shape
-from functions.messages.judging import MAX_CASES
+from functions.messages.files import MAX_CASES
 from functions.messages.verdict import Integrity
 
 Index = Annotated[int, Field(ge=0, lt=MAX_CASES)]

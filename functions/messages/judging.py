@@ -12,10 +12,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from functions.messages.base import Base64, ForExecution, RequestedLimits, is_none
 from functions.messages.evidence import Count, Measure, Shape
-from functions.messages.files import CompileArgs, FileList, StoredFile, needs_files_version
+from functions.messages.files import MAX_CASES, CaseFileList, CompileArgs, StoredFile, needs_files_version
 from functions.messages.languages import Language
 
-MAX_CASES = 1_000
 MAX_CASE_BYTES = 67_108_864
 """Of one input or expected output that is an object of the bucket."""
 _PROBLEM_VERSION = 3
@@ -137,7 +136,7 @@ class JudgeRequested(ForExecution):
     type: Literal["judge_requested"] = "judge_requested"
     judging: Judging | None
     judging_key: Annotated[str, Field(pattern=r"^judge-inputs/[0-9A-Za-z/_-]{1,200}$")] | None
-    files: FileList | None = Field(default=None, exclude_if=is_none)
+    files: CaseFileList | None = Field(default=None, exclude_if=is_none)
     compile_args: CompileArgs | None = Field(default=None, exclude_if=is_none)
     judging_object: StoredFile | None = Field(default=None, exclude_if=is_none)
 

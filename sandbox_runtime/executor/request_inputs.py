@@ -3,12 +3,17 @@
 from sandbox_runtime.executor.compilation import Inputs
 from sandbox_runtime.jail.spec import InputFile
 from sandbox_runtime.languages import Language, refuse_unfit
-from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, PlacedFile
+from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, PlacedFile, files_of
 
 
-def checked_inputs(request: ExecutionRequested | JudgeRequested, language: Language, folder: str) -> Inputs:
-    """Return the files and options of a request. `folder`: with its stored files. Raises RequestRefusedError."""
-    files = tuple(map(_input_file, request.files or ()))
+def checked_inputs(
+    request: ExecutionRequested | JudgeRequested, language: Language, folder: str, case: int | None = None
+) -> Inputs:
+    """Return the files and options of a request. `folder`: with its stored files. Raises RequestRefusedError.
+
+    `case`: the place of a case, whose own files are there too.
+    """
+    files = tuple(map(_input_file, files_of(request.files or (), case)))
     options = request.compile_args or ()
     refuse_unfit(language, request.code, files, options)
     return Inputs(files, folder, options)

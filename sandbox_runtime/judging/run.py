@@ -78,6 +78,8 @@ class JudgeRun:
         self._judging, self._setting, self._started_at = judging, setting, started_at
         self._language = language = setting.languages[request.language]
         self._inputs = checked_inputs(request, language, setting.inputs_folder)
+        cases = {file.case for file in request.files or () if file.case is not None}
+        self._own_inputs = {case: checked_inputs(request, language, setting.inputs_folder, case) for case in cases}
         self._limits = tuple(_limits(request, case, language) for case in judging.cases)
         self._order = CaseOrder(judging)
         self._secs_left = ALL_CASES_SECS
@@ -191,6 +193,7 @@ class JudgeRun:
         if isinstance(checker, Judgement):
             self._put(index, checker, None)
             return
+        inputs = self._own_inputs.get(index, self._inputs)
         spec = run_spec(
             self._language,
             self.request.code,
@@ -198,9 +201,9 @@ class JudgeRun:
             limits=self._limits[index],
             stdin=case.stdin or b"",
             args=case.args,
-            inputs=self._inputs.files,
+            inputs=inputs.files,
         )
-        spec = self._inputs.folder_for(spec)
+        spec = inputs.folder_for(spec)
         if checker is not None and self._judging.checkers[case.checker].kind == "interactor":
             self._interact(step_runs, index, case, spec, checker)
             return

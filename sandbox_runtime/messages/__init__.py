@@ -23,7 +23,7 @@ from sandbox_runtime.messages.evidence import (
     Teardown,
     TimingEvidence,
 )
-from sandbox_runtime.messages.files import CHANGED, PlacedFile, StoredFile
+from sandbox_runtime.messages.files import CHANGED, PlacedFile, StoredFile, files_of
 from sandbox_runtime.messages.judged import (
     MAX_CHECKER_MESSAGE_CHARACTERS,
     CaseResult,
@@ -103,6 +103,7 @@ __all__ = [
     "TimingEvidence",
     "addressee",
     "as_fields",
+    "files_of",
     "format_time",
     "is_correlation_id",
     "parse",

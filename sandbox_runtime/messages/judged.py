@@ -6,7 +6,7 @@ from typing import Annotated
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key
 from sandbox_runtime.messages.completed import Integrity, Metrics, Result
 from sandbox_runtime.messages.evidence import ExecutionEvidence
-from sandbox_runtime.messages.judging import MAX_CASES
+from sandbox_runtime.messages.files import MAX_CASES
 from sandbox_runtime.messages.rules import (
     Amount,
     CaseOutputKey,

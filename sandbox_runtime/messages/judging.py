@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key, load, read
-from sandbox_runtime.messages.files import CompileArgs, FileList, StoredFile
+from sandbox_runtime.messages.files import MAX_CASES, CaseFileList, CompileArgs, StoredFile
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, LimitOverrides
 from sandbox_runtime.messages.rules import (
     Amount,
@@ -19,7 +19,6 @@ from sandbox_runtime.messages.rules import (
     one_of,
 )
 
-MAX_CASES = 1_000
 MAX_CASE_BYTES = 67_108_864
 """Of one input or expected output that is an object of the bucket."""
 MAX_CHECKER_FILE_BYTES = 524_288
@@ -120,7 +119,8 @@ class JudgeRequested:
     """One execution of a judge run. `judging_key`: the object that holds `judging` if it is too large for a message.
 
     `judging_object`: the object of a stored problem, which all its judge runs share.
-    `files` lie in the working directory of the program in each case. `compile_args`: more options of its compiler.
+    `files` lie in the working directory of the program, in each case or in one.
+    `compile_args`: more options of its compiler.
     """
 
     submission_id: Uuid
@@ -134,7 +134,7 @@ class JudgeRequested:
     judging: Judging | None
     judging_key: JudgingKey | None
     code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
-    files: FileList | None = None
+    files: CaseFileList | None = None
     compile_args: CompileArgs | None = None
     judging_object: StoredFile | None = None
 

@@ -58,7 +58,7 @@ def test_both_sides_agree_which_paths_exclude_each_other(paths: list[str]) -> No
 
 def test_both_sides_have_the_same_bounds() -> None:
     names = [name for name in dir(files) if name.startswith("MAX_")]
-    assert len(names) == 10
+    assert len(names) == 12
     for name in [*names, "CHANGED"]:
         assert getattr(files, name) == getattr(rules_of_functions, name)
 
@@ -142,6 +142,50 @@ def test_both_sides_refuse_what_is_outside_the_bounds(message: dict[str, Any], c
 @pytest.mark.parametrize("args", ["-x", [1], ["a"] * 65, ["a" * 1025]], ids=lambda args: str(args)[:20])
 def test_both_sides_refuse_other_arguments(args: object) -> None:
     _refused_by_both(FULL | {"args": args})
+
+
+def _of_cases(count: int, **changes: Any) -> list[dict[str, Any]]:
+    return [_file(**{"path": f"{number}", "case": number % 1000, **changes}) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [_file(case=1000)],
+        [_file(case=-1)],
+        [_file(case="0")],
+        [_file(), _file(case=3)],
+        [_file(), _file(path="a/b", case=3)],
+        [_file(case=3), _file(case=3)],
+        [_file(path=str(number)) for number in range(60)] + [_file(path=f"x{n}", case=3) for n in range(5)],
+        [_file(**STORED | {"object": LARGEST}, case=3)],
+        [_file(**STORED | {"object": LARGEST | {"sha256": f"{n:064x}"}}, read_only=True, case=n) for n in range(6)],
+        [_file(content_base64="A" * 174_768, case=number) for number in range(2)],
+        _of_cases(577),
+    ],
+    ids=lambda files: f"{len(files)}: {str(files[-1])[:70]}",
+)
+def test_both_sides_refuse_files_of_cases_outside_the_bounds(wrong: list[dict[str, Any]]) -> None:
+    _refused_by_both(JUDGE | {"files": wrong})
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        [_file(case=number) for number in range(488, 1000)],
+        _of_cases(512),
+        [_file(**STORED | {"object": LARGEST}, read_only=True, case=number) for number in range(200)],
+        [_file(**STORED | {"object": LARGEST | {"sha256": f"{n:064x}"}}, read_only=True, case=n) for n in range(5)],
+    ],
+    ids=["one path in each case", "most", "one blob in each case", "most bytes"],
+)
+def test_both_sides_take_files_of_cases(good: list[dict[str, Any]]) -> None:
+    text = json.dumps(JUDGE | {"files": good})
+    assert len(parse_request(text).files or ()) == len(JudgeRequestedOfFunctions.parse(text).files or ()) == len(good)
+
+
+def test_a_run_has_no_files_of_cases() -> None:
+    _refused_by_both(FULL | {"files": [_file(case=0)]})
 
 
 @pytest.mark.parametrize("artifacts", [[], "", "all", ["/a"], ["../a"], ["a"] * 33, [1], {"a": 1}, 1], ids=str)

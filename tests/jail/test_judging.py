@@ -12,8 +12,8 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.judging import Setting, interaction, programs
 from sandbox_runtime.judging import run as judge_run
-from sandbox_runtime.languages import Language
-from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, JudgeCompleted, LimitOverrides
+from sandbox_runtime.languages import Language, RequestRefusedError
+from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, JudgeCompleted, LimitOverrides, PlacedFile
 from tests.jail.judging.pairs import CHECKERS, INTERACTORS, SLEEP, Pair
 from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, program, with_testlib
 from tests.jail.judging.runs import Judge, begun, results
@@ -55,6 +55,39 @@ def test_numbers_and_real_numbers_are_compared_by_testlib_checkers(judge: Judge)
     real = with_testlib("--testset", "real")
     found = checked(judge, real, (b"1.005", b"1"), (b"1.02", b"1"), (b"nan", b"1"))
     assert [one.outcome for one in found] == ["passed", "wrong_answer", "presentation_error"]
+
+
+TREE = b"""
+import os
+for folder, _, names in sorted(os.walk(".")):
+    for name in sorted(names):
+        if name != "solution.py": print(os.path.join(folder, name), open(os.path.join(folder, name)).read())
+open("left", "w")
+"""
+
+
+def test_a_case_has_its_own_files_and_those_of_all_cases(judge: Judge) -> None:
+    files = (
+        PlacedFile("all.txt", read_only=False, content=b"a"),
+        PlacedFile("data/in", read_only=True, case=0, content=b"0"),
+        PlacedFile("data/in", read_only=False, case=2, content=b"2"),
+    )
+    expected = (b"./all.txt a\n./data/in 0\n", b"./all.txt a\n", b"./all.txt a\n./data/in 2\n")
+    found = results(judge(judge_requested([case(b"", text) for text in expected], code=TREE, files=files)))
+    assert [(one.outcome, one.run and one.run.stdout.head) for one in found] == [("passed", text) for text in expected]
+
+
+def test_the_files_of_a_case_are_not_compiled(judge: Judge) -> None:
+    code = b'#include <stdio.h>\nint main(void) { putchar(fgetc(fopen("bad.c", "r"))); }'
+    files = (PlacedFile("bad.c", read_only=True, case=1, content=b"x"),)
+    found = results(judge(judge_requested([case(b"", None)] * 2, code=code, language="c", files=files)))
+    assert [one.run and one.run.stdout.head for one in found] == [b"", b"x"]
+
+
+def test_a_case_file_with_a_name_of_ours_is_refused(judge: Judge) -> None:
+    files = (PlacedFile("solution.py", read_only=True, case=1, content=b"x"),)
+    with pytest.raises(RequestRefusedError, match="name that the service uses"):
+        judge(judge_requested([case(), case()], files=files))
 
 
 def test_points_of_a_checker_are_a_partial_answer(judge: Judge) -> None:

@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from functions.files.requests import Sha256
 from functions.http.validation import Text
 from functions.messages.compile_args import compile_arg_problem
 from functions.messages.files import (
+    MAX_CASE_FILES,
     MAX_COMPILE_ARG_CHARS,
     MAX_COMPILE_ARGS,
     MAX_FILES,
@@ -23,9 +24,11 @@ from functions.messages.files import (
     MAX_WRITABLE_BYTES,
     PlacedFile,
     StoredFile,
+    files_by_case,
     name_problem,
     path_problem,
     places_problem,
+    stored_bytes,
 )
 from functions.messages.languages import Language
 
@@ -68,24 +71,60 @@ CompileArgs = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """A valid file of a request: its bytes, or the hash of a stored file."""
+    """A valid file of a request: its bytes, or the hash of a stored file. `case`: the only one that has it."""
 
     path: str
     read_only: bool
     content: bytes | None = field(default=None, repr=False)
     sha256: str | None = None
+    case: int | None = None
 
     @property
     def meaning(self) -> dict[str, Any]:
         """What a request with the same Idempotency-Key must repeat: the path, the mode and the bytes."""
         digest = self.sha256 if self.content is None else sha256(self.content).hexdigest()
-        return {"path": self.path, "read_only": self.read_only, "sha256": digest}
+        of_case = {} if self.case is None else {"case": self.case}
+        return {"path": self.path, "read_only": self.read_only, "sha256": digest} | of_case
 
 
 def checked_files(
     entries: Sequence[FileEntry], compile_args: Sequence[str], language: Language
 ) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
     """Return the files in the order of their paths, and the problems of files and options."""
+    files, problems = _checked_all(entries, language, "files")
+    if not problems and (excluded := places_problem(file.path for file in files)) is not None:
+        problems.append(FieldProblem("files", excluded))
+    if _inline_bytes(files) > MAX_INLINE_BYTES:
+        problems.append(FieldProblem("files", _INLINE))
+    problems += _option_problems(compile_args, language)
+    return tuple(sorted(files, key=lambda file: file.path)), problems
+
+
+def with_case_files(
+    common: tuple[RunFile, ...], cases: Iterable[Sequence[FileEntry]], language: Language
+) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
+    """Return the files of a judge run, those of each case last, and the problems of the latter."""
+    files, problems = list(common), []
+    for index, entries in enumerate(cases):
+        place = f"cases.{index}.files"
+        own, wrong = _checked_all(entries, language, place)
+        together = [*common, *own]
+        if not wrong and len(together) > MAX_FILES:
+            wrong.append(FieldProblem(place, f"A case has at most {MAX_FILES} files, those of all cases included."))
+        if not wrong and own and (excluded := places_problem(file.path for file in together)) is not None:
+            wrong.append(FieldProblem(place, excluded))
+        problems += wrong
+        files += [replace(file, case=index) for file in sorted(own, key=lambda file: file.path)]
+    if len(files) - len(common) > MAX_CASE_FILES:
+        problems.append(FieldProblem("cases", f"The cases have at most {MAX_CASE_FILES} files of their own together."))
+    if len(files) > len(common) and _inline_bytes(files) > MAX_INLINE_BYTES:
+        problems.append(FieldProblem("cases", _INLINE))
+    return tuple(files), problems
+
+
+def _checked_all(
+    entries: Sequence[FileEntry], language: Language, place: str
+) -> tuple[list[RunFile], list[FieldProblem]]:
     files, problems = [], []
     for index, entry in enumerate(entries):
         checked = _checked(entry, language)
@@ -93,13 +132,12 @@ def checked_files(
             files.append(checked)
         else:
             name, message = checked
-            problems.append(FieldProblem(f"files.{index}.{name}", message))
-    if not problems and (excluded := places_problem(file.path for file in files)) is not None:
-        problems.append(FieldProblem("files", excluded))
-    if sum(len(file.content or b"") for file in files) > MAX_INLINE_BYTES:
-        problems.append(FieldProblem("files", _INLINE))
-    problems += _option_problems(compile_args, language)
-    return tuple(sorted(files, key=lambda file: file.path)), problems
+            problems.append(FieldProblem(f"{place}.{index}.{name}", message))
+    return files, problems
+
+
+def _inline_bytes(files: Iterable[RunFile]) -> int:
+    return sum(len(file.content or b"") for file in files)
 
 
 def _checked(entry: FileEntry, language: Language) -> RunFile | tuple[str, str]:
@@ -127,13 +165,21 @@ def _option_problems(options: Sequence[str], language: Language) -> Iterator[Fie
 def placed(files: Sequence[RunFile], stored: Mapping[str, File]) -> tuple[PlacedFile, ...]:
     """Return the files as a runner gets them. Raises InvalidFieldsError if they are too large together."""
     made = tuple(_placed(file, stored) for file in files)
-    for is_read_only, most, kind in ((True, MAX_READ_ONLY_BYTES, "read-only"), (False, MAX_WRITABLE_BYTES, "writable")):
-        size = sum(file.size_bytes for file in made if file.read_only is is_read_only)
-        if size > most:
-            way_out = "Send fewer or smaller files" + ("." if is_read_only else ", or mark them read_only.")
-            message = f"The {kind} files have {size:,} bytes together, the limit is {most // _MIB} MiB. {way_out}"
-            raise InvalidFieldsError((FieldProblem("files", message),))
+    for case, files_of_run in files_by_case(made).items():
+        place = "files" if case is None else f"cases[{case}].files"
+        read_only = sum(file.size_bytes for file in files_of_run if file.read_only)
+        writable = sum(file.size_bytes for file in files_of_run if not file.read_only)
+        _refuse_over(MAX_READ_ONLY_BYTES, read_only, place, "read-only files", ".")
+        _refuse_over(MAX_WRITABLE_BYTES, writable, place, "writable files", ", or mark them read_only.")
+    most = MAX_READ_ONLY_BYTES + MAX_WRITABLE_BYTES
+    _refuse_over(most, stored_bytes(made), "cases", "stored files of all cases", ".")
     return made
+
+
+def _refuse_over(most: int, size: int, place: str, files: str, way_out: str) -> None:
+    if size > most:
+        message = f"The {files} have {size:,} bytes together, the limit is {most // _MIB} MiB."
+        raise InvalidFieldsError((FieldProblem(place, f"{message} Send fewer or smaller files{way_out}"),))
 
 
 def _placed(file: RunFile, stored: Mapping[str, File]) -> PlacedFile:
@@ -142,4 +188,5 @@ def _placed(file: RunFile, stored: Mapping[str, File]) -> PlacedFile:
     else:
         source = stored[file.sha256]
         values = {"object": StoredFile(key=source.object_key, size=source.size, sha256=source.sha256)}
-    return PlacedFile.model_validate({"path": file.path, "read_only": file.read_only, **values}, strict=False)
+    values |= {"path": file.path, "read_only": file.read_only, "case": file.case}
+    return PlacedFile.model_validate(values, strict=False)

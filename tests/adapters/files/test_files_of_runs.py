@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.handlers import checks, result, submit, sweep
+from functions.judging.requests import parse_judge_request
 from functions.messages.languages import Language
 from functions.submissions.accept.requests import parse_submission
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
@@ -210,6 +211,73 @@ def test_a_judge_run_has_files_for_all_cases(aws: Aws, project_key: str, monkeyp
     (message,) = aws.messages("BatchQueue")
     assert [file["path"] for file in message["files"]] == ["a"]
     assert message["version"] == 2
+
+
+def judge(cases: list[dict[str, Any]], **more: Any) -> Answer:
+    body = PROGRAM | {"cases": cases} | more
+    return send(API_KEY, "POST", "/api/judge", body, query={"wait": "false"})
+
+
+def test_a_case_has_files_of_its_own(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    del project_key
+    monkeypatch.setenv("LONGEST_WAIT_SECS", "0")
+    content = stored(aws, PROJECT_ID, some())
+    own = {"path": "in", "sha256": content.sha256, "read_only": True}
+    cases: list[dict[str, Any]] = [{"files": [own]}, {}, {"files": [{"path": "in", "content": "2"}]}]
+    answer = judge(cases, files=[{"path": "all", "content": "x"}])
+    assert answer.status == 202, answer.raw
+    (message,) = aws.messages("BatchQueue")
+    assert [(file["path"], file.get("case")) for file in message["files"]] == [("all", None), ("in", 0), ("in", 2)]
+    file = result.deployment().files.get(PROJECT_ID, content.sha256)
+    assert file is not None
+    assert message["files"][1]["object"]["key"] == file.object_key
+    assert file.used_at_ms is not None, "it is held as long as the run waits"
+    missing = judge([{"files": [own | {"sha256": "1" * 64}]}])
+    assert (missing.status, missing.json["missing"]) == (409, ["1" * 64])
+
+
+@pytest.mark.parametrize(
+    ("cases", "field"),
+    [
+        ([{}, {"files": [{"path": "../x", "content": ""}]}], "cases[1].files[0].path"),
+        ([{"files": [{"path": "solution.py", "content": ""}]}], "cases[0].files[0].path"),
+        ([{"files": [{"path": "a"}]}], "cases[0].files[0].content"),
+        ([{"files": [{"path": "all", "content": ""}]}], "cases[0].files"),
+        ([{"files": [{"path": "all/b", "content": ""}]}], "cases[0].files"),
+        ([{"files": [{"path": "b", "content": ""}] * 2}], "cases[0].files"),
+        ([{"files": [{"path": str(number), "content": ""} for number in range(64)]}], "cases[0].files"),
+        ([{"files": [{"path": str(number), "content": ""} for number in range(60)]}] * 9, "cases"),
+        ([{"files": [{"path": "b", "content": "x" * (128 * KB)}]}] * 2, "cases"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_files_of_cases_are_bounded(aws: Aws, project_key: str, cases: list[dict[str, Any]], field: str) -> None:
+    del project_key
+    assert problems(judge(cases, files=[{"path": "all", "content": "x"}])) == [field]
+    assert aws.messages("BatchQueue") == []
+
+
+def test_stored_files_of_a_case_are_bounded_by_their_sizes(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del project_key
+    monkeypatch.setenv("LONGEST_WAIT_SECS", "0")
+    content = stored(aws, PROJECT_ID, some(33 * KB * KB))
+    twice = [{"path": name, "sha256": content.sha256} for name in ("a", "b")]
+    assert problems(judge([{}, {"files": twice}])) == ["cases[1].files"]
+    assert judge([{"files": twice[:1]}, {"files": twice[1:]}]).status == 202
+
+
+def test_files_of_cases_are_part_of_the_body_of_a_key(aws: Aws, project_key: str) -> None:
+    del aws, project_key
+
+    def meaning(*cases: dict[str, Any]) -> str:
+        raw = json.dumps(PROGRAM | {"cases": list(cases)}).encode()
+        return parse_judge_request(raw, offered=(Language.PYTHON,)).body_sha256
+
+    file = {"path": "a", "content": "x"}
+    assert len({meaning({"files": [file]}, {}), meaning({}, {"files": [file]}), meaning({}, {})}) == 3
+    assert meaning({"files": []}, {}) == meaning({}, {})
 
 
 def test_a_check_holds_its_files_until_it_names_them_no_more(aws: Aws, project_key: str) -> None:

@@ -137,6 +137,16 @@ def test_every_case_of_a_judge_run_gets_the_files(system: System) -> None:
     until(lambda: folders(system) == [])
 
 
+def test_a_case_gets_its_own_stored_file(system: System) -> None:
+    slot, files = started(system), [replace(put(system, bytes([number])), case=number) for number in range(2)]
+    golden = parse(JudgeRequested, (EVENTS / "judge_requested/v1.minimal.json").read_text())
+    request = replace(golden, files=tuple(files))
+    system.judge(request)
+    assert system.completion(request)["failure"] is None
+    hashes = [[file.sha256 for file in spec.inputs] for spec in slot.specs]
+    assert hashes == [[file.stored.sha256] for file in files if file.stored is not None]
+
+
 def test_a_direct_run_gets_its_files(direct: Direct) -> None:
     slot, file = started(direct), put(direct)
     status, completed = direct.ask(requested(files=(file,)))
