@@ -10,6 +10,7 @@ import click
 
 from rustbox_cli.artifacts import artifact_lines, save_artifacts
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
+from rustbox_cli.live_output import LiveStream, follow
 from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import plain, show_json, show_list, show_record, waiting
 from rustbox_cli.program_input import (
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 
     from rustbox_cli.api import Api
     from rustbox_cli.output import Columns
+
+
+_FIRST_WAIT_SECS = "0.1"
+"""A program that ends so soon needs one request. The service shows the output of others meanwhile."""
 
 
 class Program(click.ParamType):
@@ -111,10 +116,13 @@ _save_option = click.option(
 @click.command(epilog=EXIT_CODES)
 @program_options
 @_save_option
+@click.option("--no-stream", is_flag=True, help="Print the output when the run has ended, with one request.")
 @as_json
 @pass_session
-def run(session: Session, /, save: Path | None, as_json: bool, **options: Any) -> None:
+def run(session: Session, /, save: Path | None, no_stream: bool, as_json: bool, **options: Any) -> None:
     """Run FILE (- is standard input) and wait. Prints the program's output and exits with its exit code.
+
+    The output is printed while the program runs. Ctrl-C stops it.
 
     A pipe into this command is the program's standard input.
 
@@ -135,12 +143,17 @@ def run(session: Session, /, save: Path | None, as_json: bool, **options: Any) -
     if options["stdin_file"] is None and getattr(options["file"], "name", "") != "<stdin>":
         options["stdin_file"] = piped_input()
     with session.api() as api:
-        result = _finish(api, options)
+        streams = LiveStream("stdout"), LiveStream("stderr")
+        if as_json or no_stream:
+            result = _finish(api, options)
+        else:
+            result, streams = _follow(api, options)
         if as_json:
             show_json(result)
         else:
-            for stream in ("stdout", "stderr"):
-                _write(stream, stream_bytes(api, result, stream))
+            for stream in streams:
+                if not stream.is_complete:
+                    stream.print(stream_bytes(api, result, stream.name)[stream.printed_bytes :])
             if (text := verdict_message(result)) is not None:
                 click.echo(f"rustbox: {text}", err=True)
             for line in (*network_lines(result), *artifact_lines(result)):
@@ -162,7 +175,7 @@ def submit(session: Session, /, as_json: bool, **options: Any) -> None:
       rustbox result $(rustbox submit main.c) --watch
     """
     with session.api() as api:
-        accepted = _submit(api, options, wait=False)
+        accepted = _send(api, _body(api, options), _key(options))
     show_json(accepted) if as_json else click.echo(accepted["id"])
 
 
@@ -191,7 +204,7 @@ def result(
             found = api.call("GET", ("result", submission_id)).body
         _save(api, found, save)
         if stream is not None:
-            _write("stdout", api.stored_bytes(("result", submission_id, stream)))
+            LiveStream("stdout").print(api.stored_bytes(("result", submission_id, stream)))
         elif as_json:
             show_json(found)
         else:
@@ -258,18 +271,31 @@ def delete(session: Session, submission_id: str, yes: bool, as_json: bool) -> No
 
 def _finish(api: Api, options: dict[str, Any]) -> Result:
     """Submit and wait. An interrupt cancels the run."""
-    body, key = _body(api, options), options["idempotency_key"] or str(uuid.uuid4())
+    body, key = _body(api, options), _key(options)
     with waiting("running"):
         try:
-            answered = _send(api, body, key, wait=True)
+            answered = _send(api, body, key, wait="true")
             return answered if is_final(answered) else wait_until_final(api, answered["id"])
         except KeyboardInterrupt:
             raise _cancelled(api, body, key) from None
 
 
+def _follow(api: Api, options: dict[str, Any]) -> tuple[Result, tuple[LiveStream, LiveStream]]:
+    """Submit, and print the output until the run has ended. An interrupt cancels the run."""
+    body, key = _body(api, options), _key(options)
+    try:
+        answered = _send(api, body, key, wait=_FIRST_WAIT_SECS)
+        if is_final(answered):
+            return answered, (LiveStream("stdout"), LiveStream("stderr"))
+        streams = follow(api, answered["id"])
+        return wait_until_final(api, answered["id"]), streams
+    except KeyboardInterrupt:
+        raise _cancelled(api, body, key) from None
+
+
 def _cancelled(api: Api, body: dict[str, Any], key: str) -> CommandError:
     """Cancel a run whose id may not be known yet: a repeat with its key is answered with it."""
-    submission_id = _send(api, body, key, wait=False)["id"]
+    submission_id = _send(api, body, key)["id"]
     api.call("POST", ("result", submission_id, "cancel"))
     hint = f"The run was stopped. Its output so far: rustbox result {submission_id}"
     return CommandError("Interrupted.", ExitCode.INTERRUPTED, hint)
@@ -294,12 +320,12 @@ def _body(api: Api, options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def _submit(api: Api, options: dict[str, Any], *, wait: bool) -> Result:
-    return _send(api, _body(api, options), options["idempotency_key"] or str(uuid.uuid4()), wait=wait)
+def _key(options: dict[str, Any]) -> str:
+    return options["idempotency_key"] or str(uuid.uuid4())
 
 
-def _send(api: Api, body: dict[str, Any], key: str, *, wait: bool) -> Result:
-    query = {"wait": "true"} if wait else None
+def _send(api: Api, body: dict[str, Any], key: str, *, wait: str | None = None) -> Result:
+    query = {"wait": wait} if wait is not None else None
     return dict(api.call("POST", ("submit",), query=query, body=body, idempotency_key=key).body)
 
 
@@ -322,12 +348,6 @@ def _program(options: dict[str, Any]) -> tuple[BinaryIO, list[LocalFile]]:
     if not main.is_file():
         raise click.UsageError(f"There is no file {options['main']!r} in {program}.")
     return main.open("rb"), files_of_folder(program, main) + files
-
-
-def _write(stream: str, content: bytes) -> None:
-    target = click.get_binary_stream("stdout" if stream == "stdout" else "stderr")
-    target.write(content)
-    target.flush()
 
 
 def _show(found: Result) -> None:

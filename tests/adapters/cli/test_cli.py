@@ -19,7 +19,7 @@ from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
 from rustbox_cli.settings import read_settings
 from tests.adapters.cli.invocation import Rustbox
-from tests.adapters.scripted_service import Reply, Service, open_service
+from tests.adapters.scripted_service import Asked, Reply, Service, open_service
 from tests.submission_factory import SUBMISSION_ID as ID
 from tests.submission_factory import golden
 
@@ -103,7 +103,7 @@ def test_run_prints_only_the_program_output(service: Service, rustbox: Rustbox, 
     ended = rustbox("run", program, "--limit", "memory_mb=64", "--limit", "cpu_time_secs=0.5", "--metadata", "a=b=c")
     assert (ended.exit_code, ended.stdout_bytes, ended.stderr_bytes) == (0, b"42\n\x1b[1m", b"a warning\n")
     (asked,) = service.asked
-    assert (asked.method, asked.path, asked.query) == ("POST", "/api/submit", {"wait": "true"})
+    assert (asked.method, asked.path, asked.query) == ("POST", "/api/submit", {"wait": "0.1"})
     assert asked.body == {
         "language": "python",
         "code": "print(42)\n",
@@ -240,9 +240,57 @@ def test_run_polls_after_the_service_stops_waiting(
 ) -> None:
     open_result = {"id": ID, "status": "running"}
     service.will(Reply(first, {"id": ID}), Reply(200, open_result), Reply(200, open_result), Reply(200, final()))
-    assert rustbox("run", program).exit_code == 0
+    assert rustbox("run", program, "--no-stream").exit_code == 0
+    assert service.asked[0].query == {"wait": "true"}
     assert [asked.path for asked in service.asked[1:]] == [f"/api/result/{ID}"] * 3
     assert service.asked[1].query == {"wait": "20"}
+
+
+def part(output: str, after: int, size: int, *, final: bool = False, **more: str) -> Reply:
+    return Reply(200, {"id": ID, "output": output, "next": after + size, "final": final, **more})
+
+
+def by_stream(service: Service, parts: dict[str, list[Reply]], *others: Reply) -> None:
+    """Answer requests for output by their stream: both are asked for at once."""
+    service.will(*others)
+
+    def answer(asked: Asked) -> Reply:
+        if not asked.path.endswith("/output"):
+            return Service.answer(service, asked)
+        service.asked.append(asked)
+        return parts[asked.query["stream"]].pop(0)
+
+    service.answer = answer  # type: ignore[method-assign]
+
+
+def test_run_prints_the_output_of_a_program_that_goes_on(service: Service, rustbox: Rustbox, program: str) -> None:
+    parts = {
+        "stdout": [
+            part("one\n", 0, 4),
+            part("", 4, 0),
+            part(base64.b64encode(b"\xff\x00").decode(), 4, 2, encoding="base64"),
+            part("zwölf", 6, 6, final=True),
+        ],
+        "stderr": [part("a warning\n", 0, 10, final=True)],
+    }
+    whole = final(stdout="one\n\ufffd\x00zwölf", stderr="a warning\n")
+    by_stream(service, parts, Reply(408, {"id": ID, "error": "timeout"}), Reply(200, whole))
+    ended = rustbox("run", program)
+    assert (ended.exit_code, ended.stdout_bytes) == (0, b"one\n\xff\x00" + "zwölf".encode())
+    assert ended.stderr == "a warning\n"
+    asked = [one.query for one in service.asked if one.query.get("stream") == "stdout"]
+    assert asked == [{"stream": "stdout", "after": after, "wait": "20"} for after in ("0", "4", "4", "6")]
+
+
+def test_run_prints_the_rest_of_an_output_that_could_not_be_followed(
+    service: Service, rustbox: Rustbox, program: str
+) -> None:
+    unknown = Reply(404, {"error": "not_found", "message": "An older service has no such path."})
+    parts = {"stdout": [part("one\n", 0, 4), unknown], "stderr": [unknown]}
+    whole = final("RE", stdout="one\ntwo\n", stderr="a warning\n", exit_code=3)
+    by_stream(service, parts, Reply(202, {"id": ID}), Reply(200, {"id": ID}), Reply(200, whole))
+    ended = rustbox("run", program)
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (3, "one\ntwo\n", "a warning\n")
 
 
 @pytest.mark.parametrize("output", [{"stdout": "a\ufffd"}, {"truncated_in_response": True}])
