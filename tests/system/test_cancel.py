@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tests.system.local_stack import API_KEY, ROOT, LocalStack, wait_until
 from tests.system.webhook_inbox import Inbox
@@ -87,29 +88,68 @@ def test_cancelled_runs_end_once_and_leave_nothing(own_stack: Callable[..., Loca
     assert answer["stdout"] == "42\n"
 
 
-def test_an_interrupt_of_the_command_line_stops_the_program(stack: LocalStack, tmp_path: Path) -> None:
+def test_a_run_whose_runner_is_killed_during_its_cancel_ends_once(
+    own_stack: Callable[..., LocalStack], inbox: Inbox
+) -> None:
+    local = own_stack()
+    local.start()
+    body = {"language": "python", "code": FORKS, "profile": "agent", "limits": {"wall_time_secs": 30}}
+    hook = {"webhook_url": inbox.url, "webhook_secret": "a secret of a test"}
+    with local.client() as client, ThreadPoolExecutor(1) as clients:
+        submission_id = client.post("/api/submit", json=body | hook).json()["id"]
+        path = f"/api/result/{submission_id}"
+
+        def row() -> dict[str, Any]:
+            key = {"pk": {"S": f"SUBMISSION#{submission_id}"}, "sk": {"S": "SUBMISSION"}}
+            return dict(local.aws("dynamodb").get_item(TableName="rustbox-local-SubmissionsTable", Key=key)["Item"])
+
+        wait_until(lambda: row()["status"]["S"] == "running", CALM_SECS, "the run has begun", local.log)
+        runner = local.runner_pid()
+        os.kill(runner, signal.SIGSTOP)  # it hears of the cancel, and does not answer
+        cancelled = clients.submit(client.post, f"{path}/cancel")
+        wait_until(lambda: "cancelled_at" in row(), CALM_SECS, "the row is marked", local.log)
+        os.kill(runner, signal.SIGKILL)
+        assert cancelled.result().status_code == 202
+        final: dict[str, Any] = {}
+
+        def is_final() -> bool:
+            final.update(client.get(f"{path}?wait=20").json())
+            return final["result"] is not None
+
+        wait_until(is_final, CALM_SECS, "the run has ended", local.log)
+        assert (final["verdict"], final["result"]["cause"]) == ("SIG", "cancelled")
+        wait_until(lambda: len(inbox.ids()) == 1, CALM_SECS, "its event", local.log)
+        wait_until(local.is_ready, CALM_SECS, "another runner", local.log)
+        after = client.post("/api/submit?wait=20", json={"language": "python", "code": "print(42)"}).json()
+        assert after["stdout"] == "42\n"
+        assert client.get(path).json() == final
+        assert len(inbox.ids()) == 1
+
+
+def test_the_command_line_prints_while_the_program_runs_and_an_interrupt_stops_it(
+    stack: LocalStack, tmp_path: Path
+) -> None:
     program = tmp_path / "long.py"
-    program.write_text("import time\nprint('so far', flush=True)\ntime.sleep(20)\n")
+    program.write_text("import time\nprint('so far', flush=True)\ntime.sleep(600)\n")
     variables = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
         "RUSTBOX_URL": stack.url,
         "RUSTBOX_API_KEY": API_KEY,
     }
-    command = [sys.executable, "-m", "rustbox_cli", "run", str(program)]
+    options = ["--profile", "agent", "--limit", "wall_time_secs=30"]
+    command = [sys.executable, "-m", "rustbox_cli", "run", str(program), *options]
     with (
-        subprocess.Popen(command, env=variables, cwd=tmp_path, stderr=subprocess.PIPE) as rustbox,
+        subprocess.Popen(
+            command, env=variables, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as rustbox,
         stack.client() as client,
     ):
-
-        def is_running() -> bool:
-            (newest,) = client.get("/api/results?limit=1").json()["items"] or [{"status": None}]
-            return bool(newest["status"] in {"pending", "running"})
-
-        wait_until(is_running, CALM_SECS, "the run has begun", stack.log)
+        assert rustbox.stdout is not None
+        assert rustbox.stdout.readline() == b"so far\n"  # while the program sleeps
         rustbox.send_signal(signal.SIGINT)
         _, errors = rustbox.communicate(timeout=CALM_SECS)
         assert rustbox.returncode == 130, errors
         submission_id = errors.decode().rpartition("rustbox result ")[2].split()[0]
         result = client.get(f"/api/result/{submission_id}?wait=20").json()
-    assert result["result"]["cause"] in {"cancelled", "cancelled_before_start"}
+    assert (result["result"]["cause"], result["stdout"]) == ("cancelled", "so far\n")
