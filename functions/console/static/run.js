@@ -1,14 +1,17 @@
 // Run: write a program, run it, read the result.
 import { ApiError, call, get, newId, poll } from "./api.js";
 import { Component, html } from "./dom.js";
+import { draftOf, loadDraft, requestOf, saveDraft } from "./draft.js";
 import { Editor } from "./editor.js";
 import { Problem } from "./parts.js";
+import { OtherFields } from "./program.js";
 import { Result } from "./result.js";
 import { SAMPLES } from "./samples.js";
+import { Share, unpack } from "./share.js";
 import { Snippets } from "./snippets.js";
+import { parts } from "./visible.js";
 import { duration } from "./words.js";
 
-const DRAFT = "rustbox.draft";
 const TITLES = { running: "Running", stopping: "Stopping" };
 const FIRST_WAIT_SECS = 20;
 const POLL_WAIT_SECS = 10;
@@ -18,24 +21,23 @@ const LIMITS = [
   ["memory_mb", "Memory, MB", "1"],
 ];
 
-function draft() {
-  const fresh = { language: "python", code: SAMPLES.python, stdin: "", profile: "judge", limits: {}, hosts: "", artifacts: "" };
-  try {
-    return { ...fresh, ...JSON.parse(sessionStorage.getItem(DRAFT)) };
-  } catch {
-    return fresh;
-  }
-}
-
 /** On a narrow screen the result lies below the program. */
 function showOutcome() {
   const outcome = document.querySelector(".outcome");
   if (outcome.getBoundingClientRect().top > window.innerHeight * 0.7) outcome.scrollIntoView({ block: "start" });
 }
 
+/** Names of the characters in a program that change how it looks, and that the editor does not show. */
+function hiddenNames(code) {
+  const names = new Set(parts(code).flatMap(({ text, isHidden }) => (isHidden ? [text] : [])));
+  return names.size > 0 && html` <b>It has characters that the editor does not show: ${[...names].slice(0, 10).join(", ")}.</b>`;
+}
+
 export default class Run extends Component {
   state = {
-    ...draft(),
+    ...loadDraft(),
+    before: null,
+    linkError: null,
     languages: Object.keys(SAMPLES),
     body: null,
     error: null,
@@ -46,10 +48,15 @@ export default class Run extends Component {
 
   componentDidMount() {
     document.addEventListener("keydown", this.shortcut);
+    this.openLink();
     get("api/languages").then(
       (languages) => this.setState({ languages }),
       () => {},
     );
+  }
+
+  componentDidUpdate(before) {
+    if (before.query !== this.props.query) this.openLink();
   }
 
   componentWillUnmount() {
@@ -63,38 +70,30 @@ export default class Run extends Component {
     this.run();
   };
 
-  change = (changes) => {
-    this.setState(changes, () => {
-      const { language, code, stdin, profile, limits, hosts, artifacts } = this.state;
-      sessionStorage.setItem(DRAFT, JSON.stringify({ language, code, stdin, profile, limits, hosts, artifacts }));
-    });
-  };
+  change = (changes) => this.setState(changes, () => saveDraft(this.state));
 
   choose = (language) => {
     const isSample = Object.values(SAMPLES).includes(this.state.code) || this.state.code.trim() === "";
     this.change({ language, ...(isSample && { code: SAMPLES[language] ?? "" }) });
   };
 
-  /** The body of the request. Defaults are left out, so that copied requests stay short. */
-  request() {
-    const { language, code, stdin, profile, limits, hosts, artifacts } = this.state;
-    const patterns = artifacts.split(/[\s,]+/).filter(Boolean);
-    const allow = hosts.split(/[\s,]+/).filter(Boolean);
-    const given = Object.fromEntries(
-      Object.entries(limits)
-        .filter(([, value]) => value)
-        .map(([name, value]) => [name, Number(value)]),
-    );
-    return {
-      language,
-      code,
-      ...(stdin && { stdin }),
-      ...(profile !== "judge" && { profile }),
-      ...(allow.length > 0 && { profile: "agent", network: { allow } }),
-      ...(patterns.length > 0 && { artifacts: patterns.length === 1 && patterns[0] === "changed" ? "changed" : patterns }),
-      ...(Object.keys(given).length > 0 && { limits: given }),
-    };
+  /** Show the program of a link. It never runs by itself. */
+  async openLink() {
+    const packed = this.props.query.get("share");
+    if (!packed) return;
+    history.replaceState(null, "", "#/run"); // a reload shows what its reader has made of it
+    const before = loadDraft();
+    try {
+      const draft = draftOf(await unpack(packed));
+      if (!this.state.languages.includes(draft.language)) throw new TypeError("the language is unknown");
+      this.change({ ...draft, before, linkError: null, body: null, error: null });
+    } catch (error) {
+      const isOurs = error.status !== undefined;
+      this.setState({ linkError: isOurs ? error : new ApiError(422, "", "This link holds no program that can run here.") });
+    }
   }
+
+  back = () => this.change({ ...this.state.before, before: null });
 
   stopWaiting() {
     this.stop?.abort();
@@ -122,7 +121,7 @@ export default class Run extends Component {
 
   /** Submit, and poll until the run is final. The idempotency key makes a repeat after a lost answer safe. */
   async result(signal) {
-    this.sent = { body: this.request(), headers: { "idempotency-key": newId() } };
+    this.sent = { body: { ...requestOf(this.state), keep_code: true }, headers: { "idempotency-key": newId() } };
     const { body, headers } = await call("POST", "api/submit", { ...this.sent, query: { wait: FIRST_WAIT_SECS }, signal });
     this.setState({ left: headers.get("ratelimit-remaining") });
     if (body.result) return body;
@@ -149,10 +148,17 @@ export default class Run extends Component {
     this.setState({ started: null });
   };
 
-  render(_, { language, languages, code, stdin, profile, limits, hosts, artifacts, started }) {
+  render(_, { language, languages, code, stdin, profile, limits, hosts, artifacts, more, started, before, linkError }) {
+    const request = requestOf(this.state);
     return html`<div class="run">
       <section class="workbench" aria-label="Program">
         <h1 tabindex="-1">Run a program</h1>
+        ${linkError && html`<${Problem} error=${linkError} />`}
+        ${
+          before &&
+          html`<p class="notice" role="status">This program came with a link. Read it, then run it.${hiddenNames(code)}${" "}
+          <button class="link" onClick=${this.back}>Back to my program</button></p>`
+        }
         <div class="row controls-row">
           <label>Language <select value=${language} onChange=${(event) => this.choose(event.target.value)}>
             ${languages.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
@@ -177,7 +183,13 @@ export default class Run extends Component {
             <input type="text" spellcheck=${false} autocomplete="off" placeholder="none; out/*.png, **/*.csv, or changed"
               value=${artifacts} onInput=${(event) => this.change({ artifacts: event.target.value })} /></label>
         </div>
-        <${Snippets} body=${this.request()} />
+        ${
+          Object.keys(more).length > 0 &&
+          html`<div class="row"><${OtherFields} more=${more} />
+          <button class="small" onClick=${() => this.change({ more: {} })}>Leave them out</button></div>`
+        }
+        <div class="row"><${Share} request=${request} /></div>
+        <${Snippets} body=${request} />
       </section>
       <section class="outcome" aria-label="Result" aria-busy=${started !== null}>${this.outcome()}</section>
     </div>`;
@@ -197,6 +209,7 @@ export default class Run extends Component {
         <p>Press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. Every run has a sandbox of its own, without network unless you name hosts.</p></div>`;
     }
     return html`<${Result} body=${body} />
+      <p><a href=${`#/runs/${body.id}`}>Timeline and details of this run</a></p>
       <p class="quiet">${left !== null && `${Number(left).toLocaleString()} runs left in this window of your quota. `}</p>`;
   }
 }

@@ -4,6 +4,7 @@ import { Component, html } from "./dom.js";
 import { Timeline } from "./timeline.js";
 import { Filter, Pages } from "./list.js";
 import { Copy, Facts, Loaded, metadataFacts, Time } from "./parts.js";
+import { Program } from "./program.js";
 import { Badge, Result } from "./result.js";
 import { SAMPLES } from "./samples.js";
 import { bytes, seconds, shortId, VERDICTS } from "./words.js";
@@ -59,9 +60,9 @@ class One extends Component {
             ? html`<${Result} body=${run} />`
             : html`<div class="hero verdict-open" role="status">
               <span class="code" aria-hidden="true">···</span><div><h2>${run.status}</h2></div></div>`
-        }</div>
+        }<${Program} id=${id} /></div>
         <div><h2>Timeline</h2><${Timeline} run=${run} key=${run.status} />
-          <h2>Details</h2><${Details} run=${run} /></div>
+          <h2 class="after">Details</h2><${Details} run=${run} /></div>
       </div>`} />`;
   }
 }

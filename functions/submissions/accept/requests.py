@@ -213,8 +213,14 @@ def check_submission(
         raise InvalidFieldsError(tuple(problems))
     network = () if request.network is None else Network.of(request.network.allow).entries
     args, artifacts = tuple(request.args or ()), chosen_artifacts(request.artifacts)
-    kept = request.model_dump_json(exclude=_NOT_KEPT, exclude_defaults=True) if request.keep_code else None
+    kept = _program(request, run.language) if request.keep_code else None
     return replace(run, stdin=stdin, args=args, network=network, artifacts=artifacts, kept_program=kept)
+
+
+def _program(request: SubmitRequest, language: Language) -> str:
+    """Return a request as it is kept: with the name of the language, not an alias."""
+    named = request.model_copy(update={"language": language.value})
+    return named.model_dump_json(exclude=_NOT_KEPT, exclude_defaults=True)
 
 
 def read_body(raw: bytes) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def is_kept(aws: Aws, submission: str) -> bool:
 
 
 def test_a_kept_program_is_answered_as_it_was_sent_without_secrets(aws: Aws, project_key: str) -> None:
-    submission = submitted(project_key)
+    submission = submitted(project_key, language="PY")
     found = send(project_key, "GET", path(submission))
     assert found.status == 200, found.raw
     assert found.json["request"] == PROGRAM
