@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-hosts test-image
+.PHONY: help preflight setup up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files site check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-hosts test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ image-scan: setup ## Ask Debian for known vulnerabilities of the image (or PACKA
 
 image-files: setup ## Check the files of the image for another CPU (ARCHITECTURE=arm64)
 	@bash infra/image/files.sh
+
+site: setup ## Build the site of docs/ into .build/site; `make up` then serves it at /docs/
+	@bash infra/setup/site.sh
 
 check: setup ## The quick loop: lint, types, unit tests, contracts, functions over the engine
 	@bash infra/setup/check.sh lint types unit contract adapters-quick

@@ -20,6 +20,7 @@ compile --group functions -c requirements/dev.txt -o requirements.txt
 compile --group runner -c requirements/dev.txt -o sandbox_runtime/requirements.txt
 compile --group toolchains -o sandbox_runtime/toolchains.txt
 compile --group audit -o requirements/audit.txt
+compile --group site -o requirements/site.txt
 compile --group emulator -o requirements/emulator.txt
 compile --group testlib --no-deps -o requirements/testlib.txt
 compile --group lock -o requirements/tools.txt

@@ -3,5 +3,6 @@
 1. `http_protocol` bounds uvicorn's heads, times and connections. `gateway` matches the route.
 2. `key_owners` tells the project, `fair_shares` what it may hold.
 3. `request_threads` run the call, in `thread_pool`s. `http_event` makes the event of it, and the answer of its result.
+   `site` answers for the documentation of `make up`.
 4. `state_watch` lets the answer leave when its data are on the disk.
 """

@@ -18,9 +18,11 @@ from infra.embedded.sqs.receipts import release_dead
 from infra.local.http.gateway import Gateway
 from infra.local.http.http_protocol import BoundedProtocol, Connections
 from infra.local.http.key_owners import KeyOwners
+from infra.local.http.site import Site
 from infra.local.http.state_watch import StateInvoker
 from infra.local.http.stored_content import StoredContent
 from infra.local.processes.child_processes import DRAIN_SIGNAL, unblock_signals
+from infra.local.settings import ROOT
 from infra.local.triggers.mappings import MappingPollers
 
 if TYPE_CHECKING:
@@ -75,7 +77,11 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
     )
     invoker = StateInvoker(loaded.invoker.functions, loaded.invoker.handlers, prepared.embedded.engine.store)
     content = StoredContent(prepared.template.values["PayloadsBucket"]["Ref"])
-    app = Gateway(loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most, content)
+    app: Gateway | Site = Gateway(
+        loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most, content
+    )
+    if not prepared.settings.production:
+        app = Site(ROOT / ".build" / "site", app)
     server = Server(http_config(app, most, _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     os.environ["SERVES_FILES"] = "true"
@@ -119,7 +125,7 @@ def _administrator_check(parameter: str) -> Callable[[str], bool]:
     return lambda key: bool(parameter) and hmac.compare_digest(key.encode(), secret(parameter).encode())
 
 
-def http_config(app: Gateway, most_connections: int, finish_secs: int) -> uvicorn.Config:
+def http_config(app: Gateway | Site, most_connections: int, finish_secs: int) -> uvicorn.Config:
     """Return the configuration of the HTTP server. `finish_secs`: for requests under way at a stop."""
     return uvicorn.Config(
         app,
