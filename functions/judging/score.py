@@ -1,7 +1,7 @@
 """The score of a judge run: points of cases, groups and the whole.
 
-A case that passed earns its points, or those of its checker, at most its own. One that passed in part earns those of
-its checker.
+A case that passed earns its points, or those of its checker, at most its own, or a share of its own. One that passed in
+part earns those of its checker.
 A group weighs the shares that its cases earned of their points. It counts only if all groups that it requires passed.
 """
 
@@ -36,10 +36,11 @@ class GroupOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
-    """The outcome of one case. `checker_points`: from its checker, for `passed` and `partial`."""
+    """The outcome of one case. Its checker may give points (`passed`, `partial`), or a share of them (`passed`)."""
 
     outcome: Outcome
     checker_points: float | None = None
+    checker_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ def score(plan: Plan, outcomes: Sequence[CaseOutcome]) -> Score:
 
 
 def _case_points(one: CaseOutcome, max_points: float) -> float:
+    if one.outcome is Outcome.PASSED and one.checker_share is not None:
+        return max_points * one.checker_share
     if one.outcome is Outcome.PASSED:
         return max_points if one.checker_points is None else min(max_points, one.checker_points)
     if one.outcome is Outcome.PARTIAL:

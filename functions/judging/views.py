@@ -226,7 +226,7 @@ def outcomes_of(plan: Plan, cases: Iterable[CaseResult]) -> list[CaseOutcome]:
     """Return the outcome of each case of the plan; `skipped` where there is no result."""
     outcomes = [CaseOutcome(Outcome.SKIPPED)] * len(plan.cases)
     for case in cases:
-        outcomes[case.index] = CaseOutcome(case.outcome, case.checker_points)
+        outcomes[case.index] = CaseOutcome(case.outcome, case.checker_points, case.checker_share)
     return outcomes
 
 

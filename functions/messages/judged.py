@@ -54,7 +54,7 @@ class CaseRun(Shape):
 class CaseResult(Shape):
     """The result of one case. `run` is null when the program did not run on it.
 
-    `team_message`: of the checker for the contestant.
+    `team_message`: of the checker for the contestant. `checker_share`: of the points of a case that passed.
     """
 
     index: Index
@@ -63,6 +63,7 @@ class CaseResult(Shape):
     checker_points: Measure | None
     run: CaseRun | None
     team_message: MessageText | None = Field(default=None, exclude_if=is_none)
+    checker_share: Annotated[float, Field(ge=0, le=1)] | None = Field(default=None, exclude_if=is_none)
 
 
 class CaseResults(Shape):

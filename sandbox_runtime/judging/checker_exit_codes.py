@@ -1,7 +1,7 @@
 """The meaning of a checker program's exit code. Pure functions.
 
 testlib: 0 right, 1 wrong, 2, 4 (extra tokens) and 8 (ends too early) a wrong format, 7 points, which it prints first.
-Kattis: 42 right, with the points of its score.txt if it writes one, 43 wrong.
+Kattis: 42 right, with the points of its score.txt or the share of its score_multiplier.txt if it writes one, 43 wrong.
 Everything else is an error of the judge, never of the program.
 """
 
@@ -50,15 +50,23 @@ def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: st
 
 
 def with_score(judgement: Judgement, score: bytes, multiplier: bytes) -> Judgement:
-    """Add the points of `score.txt` to a case that a Kattis validator accepts. Empty: there is no such file."""
+    """Add the points of `score.txt`, or the share of `score_multiplier.txt`, to a case that a Kattis validator accepts.
+
+    Empty: there is no such file.
+    """
     if judgement.outcome != "passed" or not (score or multiplier):
         return judgement
-    if multiplier:
-        return _error("the validator wrote score_multiplier.txt; only score.txt gives points", judgement.message or "")
-    found = _SCORE.fullmatch(score.decode(errors="replace"))
+    text = judgement.message or ""
+    if score and multiplier:
+        return _error("the validator wrote score.txt and score_multiplier.txt; one of them gives points", text)
+    found = _SCORE.fullmatch((score or multiplier).decode(errors="replace"))
     if found is None:
-        return _error("score.txt needs one number from 0", judgement.message or "")
-    return replace(judgement, points=float(found[0]))
+        return _error(f"{'score' if score else 'score_multiplier'}.txt needs one number from 0", text)
+    if score:
+        return replace(judgement, points=float(found[0]))
+    if float(found[0]) > 1:
+        return _error("score_multiplier.txt needs a number from 0 to 1", text)
+    return replace(judgement, share=float(found[0]))
 
 
 def message_of(ran: Outcome) -> str:

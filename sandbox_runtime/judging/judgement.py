@@ -11,6 +11,8 @@ from sandbox_runtime.messages import Checker
 class Judgement:
     """`outcome`: a word of the message. `points`: from a checker, for a partial answer or an accepted one.
 
+    `share`: from a checker, of the points of an accepted case, in place of `points`.
+
     `team_message`: of a checker for the contestant; `message` is for the judge.
     """
 
@@ -18,6 +20,7 @@ class Judgement:
     message: str | None = None
     points: float | None = None
     team_message: str | None = None
+    share: float | None = None
 
 
 PASSED = Judgement("passed")

@@ -288,7 +288,8 @@ class JudgeRun:
         if judgement.outcome == "judge_error" and self._is_cancelled:  # its checker was stopped
             judgement, run = Judgement("skipped", _CANCELLED), None
         message, team_message = self._kept.message(judgement.message), self._kept.message(judgement.team_message)
-        self._order.put(CaseResult(index, judgement.outcome, message, judgement.points, run, team_message))
+        outcome, points, share = judgement.outcome, judgement.points, judgement.share
+        self._order.put(CaseResult(index, outcome, message, points, run, team_message, share))
 
 
 def _limits(request: JudgeRequested, case: Case, language: Language) -> Limits:

@@ -24,6 +24,7 @@ from sandbox_runtime.messages.rules import (
 MAX_CHECKER_MESSAGE_CHARACTERS = 4096
 
 MessageText = Annotated[str, length(0, MAX_CHECKER_MESSAGE_CHARACTERS)]
+Share = Annotated[float, Check(lambda value: 0 <= value <= 1, "from 0 to 1")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class CaseRun:
 class CaseResult:
     """The result of one case. `run`: None when the program did not run on it.
 
-    `team_message`: of the checker for the contestant.
+    `team_message`: of the checker for the contestant. `checker_share`: of the points of a case that passed.
     """
 
     index: Annotated[int, Check(range(MAX_CASES).__contains__, "a place in the cases")]
@@ -68,6 +69,7 @@ class CaseResult:
     checker_points: Amount | None
     run: CaseRun | None
     team_message: MessageText | None = None
+    checker_share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,20 +138,28 @@ def test_a_validator_in_every_language_runs_under_the_shell(judge: Judge, name: 
 
 @pytest.mark.parametrize("kind", ["program", "interactor"])
 @pytest.mark.parametrize(
-    ("code", "outcome", "points"),
+    ("code", "outcome", "earned"),
     [
-        ("open(folder + 'score.txt', 'w').write('12.5\\n')", "passed", 12.5),
-        ("open(folder + 'score.txt', 'w').write('many')", "judge_error", None),
-        ("open(folder + 'score.txt', 'w').write('1' * 1_000_000)", "judge_error", None),
-        ("os.symlink('/dev/zero', folder + 'score.txt')", "passed", None),
-        ("open(folder + 'score_multiplier.txt', 'w').write('0.5')", "judge_error", None),
+        ("open(folder + 'score.txt', 'w').write('12.5\\n')", "passed", (12.5, None)),
+        ("open(folder + 'score.txt', 'w').write('many')", "judge_error", (None, None)),
+        ("open(folder + 'score.txt', 'w').write('1' * 1_000_000)", "judge_error", (None, None)),
+        ("os.symlink('/dev/zero', folder + 'score.txt')", "passed", (None, None)),
+        ("open(folder + 'score_multiplier.txt', 'w').write('0.25\\n')", "passed", (None, 0.25)),
+        ("open(folder + 'score_multiplier.txt', 'w').write('1.01')", "judge_error", (None, None)),
+        ("open(folder + 'score_multiplier.txt', 'w').write('-0.5')", "judge_error", (None, None)),
+        ("open(folder + 'score_multiplier.txt', 'w').write('nan')", "judge_error", (None, None)),
+        (
+            "for n in ('score', 'score_multiplier'): open(folder + n + '.txt', 'w').write('1')",
+            "judge_error",
+            (None, None),
+        ),
     ],
 )
 def test_the_score_of_a_validator_is_the_points_of_its_case(
-    judge: Judge, kind: str, code: str, outcome: str, points: float | None
+    judge: Judge, kind: str, code: str, outcome: str, earned: tuple[float | None, float | None]
 ) -> None:
     found = validated(judge, f"import os, sys\nfolder = sys.argv[3]\n{code}\nsys.exit(42)\n", kind=kind)
-    assert (found.outcome, found.checker_points) == (outcome, points), found
+    assert (found.outcome, (found.checker_points, found.checker_share)) == (outcome, earned), found
 
 
 @pytest.mark.parametrize("kind", ["program", "interactor"])

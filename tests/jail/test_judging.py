@@ -95,6 +95,12 @@ def test_points_of_a_checker_are_a_partial_answer(judge: Judge) -> None:
     assert (found.outcome, found.checker_points, found.checker_message) == ("partial", 7.5, "points 7.5 half of it")
 
 
+def test_information_about_points_is_the_points(judge: Judge) -> None:
+    checker = with_testlib("--testset", "information")
+    found = checked(judge, checker, (b"7.5", None), (b"all", None))
+    assert [(one.outcome, one.checker_points) for one in found] == [("partial", 7.5), ("judge_error", None)]
+
+
 def test_a_kattis_validator_decides(judge: Judge) -> None:
     code = b"words = input().split()\nprint(sum(map(int, words)) if len(words) == 2 else -1)\n"
     cases, checker = [case(b"1 2\n", None), case(b"1 2 3\n", None)], program(KATTIS_SUM, protocol="kattis")

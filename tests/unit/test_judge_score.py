@@ -92,6 +92,15 @@ def test_an_accepted_case_has_the_points_of_its_checker_and_counts_as_passed(
     assert found.all_passed
 
 
+def test_a_checker_may_say_a_share_of_the_points() -> None:
+    cases = tuple(PlannedCase(group=name, points=points) for name, points in (("a", 10), ("a", 30), ("b", 20)))
+    groups = (PlannedGroup("a", 40, Aggregate.SUM), PlannedGroup("b", 20, Aggregate.MIN, ("a",)))
+    found = score(Plan(cases, groups), [CaseOutcome(Outcome.PASSED, checker_share=share) for share in (0.5, 1, 0.25)])
+    assert (found.case_points, found.score) == ((5, 30, 5), 40)
+    assert found.all_passed
+    assert score(Plan(cases[:1], groups[:1]), [CaseOutcome(Outcome.WRONG_ANSWER, checker_share=1)]).score == 0
+
+
 def test_points_of_a_checker_are_at_most_those_of_the_case() -> None:
     plan = Plan((PlannedCase(points=3), PlannedCase(points=0), PlannedCase(points=2.5)))
     assert score(plan, of(Outcome.PARTIAL, Outcome.PARTIAL, Outcome.PARTIAL)).case_points == (3, 0, 2.5)

@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
     if (checker.testset() == "words") words();
     if (checker.testset() == "numbers") numbers();
     if (checker.testset() == "real") real();
+    if (checker.testset() == "information") quitpi(ouf.readWord(), "as printed");
     quitp(ouf.readDouble() / 2, "half of it");
 }
 """
