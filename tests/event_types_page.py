@@ -9,7 +9,8 @@ _HEAD = """\
 
 `GET /api/event-types` answers this page as JSON, with a schema and an example of each.
 [Webhooks](webhooks.md) and [events](events.md) say how to get events.
-Each event has `type` and `timestamp`. `python -m tests.event_types_page` wrote this page: change the models instead.
+Each event has `type` and `timestamp`. The types of fields are in the schema.
+`python -m tests.event_types_page` wrote this page: change the models instead.
 """
 
 
@@ -21,29 +22,11 @@ def page() -> str:
 def _section(item: dict[str, Any]) -> str:
     schema = item["schema"]
     fields = {name: field for name, field in schema["properties"].items() if name not in {"type", "timestamp"}}
-    plain = ", ".join(f"`{name}` ({_type(field, schema)})" for name, field in fields.items() if not _text(field))
-    explained = [
-        f"* `{name}` ({_type(field, schema)}): {_text(field)}" for name, field in fields.items() if _text(field)
-    ]
+    plain = ", ".join(f"`{name}`" for name, field in fields.items() if not _text(field))
+    explained = [f"* `{name}`: {_text(field)}" for name, field in fields.items() if _text(field)]
     return "\n".join(
         [f"## {item['type']}", "", f"{item['description']}.", *(["", f"{plain}."] if plain else []), "", *explained, ""]
     )
-
-
-def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
-    if "$ref" in field:
-        return _type(schema["$defs"][field["$ref"].rpartition("/")[2]], schema)
-    for options in ("anyOf", "oneOf"):
-        if options in field:
-            return " or ".join(dict.fromkeys(_type(option, schema) for option in field[options]))
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
-    kind = str(field.get("type", "any"))
-    if kind == "array":
-        return f"array of {_type(field.get('items', {}), schema)}"
-    return str(field.get("format", kind))
 
 
 def _text(field: dict[str, Any]) -> str:

@@ -41,7 +41,10 @@ def page(path: Path) -> str:
         f" {machine['cgroup_backend']}, revision {report.versions['git revision']}; load before: {_load(report)}.\n"
     )
     return (
-        "\n".join([_HEAD.format(name=path.name), *_summary(report), conditions, *_targets(report)]).rstrip("\n") + "\n"
+        "\n".join(
+            [_HEAD.format(name=path.name), *_summary(report), conditions, *_targets(report, has_floors=False)]
+        ).rstrip("\n")
+        + "\n"
     )
 
 
@@ -77,9 +80,11 @@ def _load(report: Report) -> str:
     return ", ".join(map(str, report.machine["load_before"]))
 
 
-def _targets(report: Report) -> list[str]:
+def _targets(report: Report, *, has_floors: bool = True) -> list[str]:
     if len(aimed := target_table.rows(report)) == 1:
         return []
+    if not has_floors:
+        return ["## Targets\n", f"{target_table.speed(report)}\n", *_table(row[:4] for row in aimed)]
     said = [f"{text}\n" for text in (target_table.speed(report), target_table.floors(report)) if text]
     return ["## Targets\n", *said, *_table(aimed)]
 
