@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.errors import UnauthorizedError
+from functions.http.authorization import key_of
 from functions.projects.authentication import authenticate_key
 
 if TYPE_CHECKING:
     from functions.http.http_event import HttpEvent
     from functions.projects.model import Project
     from functions.projects.store import ProjectStore
-
-_BEARER = "bearer "
 
 
 def project_of(event: HttpEvent, projects: ProjectStore, key_header: str) -> Project:
@@ -26,8 +25,8 @@ def project_of(event: HttpEvent, projects: ProjectStore, key_header: str) -> Pro
 
 
 def _sent_keys(event: HttpEvent, key_header: str) -> set[str]:
-    keys = {event.headers.get("x-api-key") or "", event.headers.get(key_header) or ""}
     authorization = event.headers.get("authorization") or ""
-    if authorization[: len(_BEARER)].lower() == _BEARER:
-        keys = (keys - {authorization}) | {authorization[len(_BEARER) :].strip()}
+    keys = {event.headers.get("x-api-key") or "", key_of(authorization)}
+    if key_header != "authorization" or " " not in authorization:  # there a key stands alone
+        keys.add(event.headers.get(key_header) or "")
     return keys - {""}

@@ -13,11 +13,16 @@ from functions.http.json_body import body_text
 from functions.http.resolver import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 
     from functions.dialects.dialect import Dialect
     from functions.http.route import Route
     from functions.judging.deployment import JudgeDeployment
+
+
+NOT_FOUND = "Not Found"
 
 
 class DialectResolver(Resolver):
@@ -41,6 +46,16 @@ class DialectResolver(Resolver):
             return part(deployment())
 
         self.serve(routes, switched_on)
+
+    def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Answer one event. A slash at the end of a path means nothing to these services."""
+        request = event["requestContext"]
+        http = {**request["http"], "path": request["http"]["path"].rstrip("/")}
+        path = event["rawPath"].rstrip("/")
+        return super().resolve({**event, "rawPath": path, "requestContext": {**request, "http": http}}, context)
+
+    def _answer_unmatched(self, _: NoRouteError) -> Response[str]:
+        raise NotFoundError(NOT_FOUND)
 
     def _answer_failure(self, error: Exception) -> Response[str]:
         answered = super()._answer_failure(error)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.event_handler import Response
+
+from functions.errors import TooLargeError
+from functions.http.answers import JSON_TYPE
+from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.long_poll import SHORTEST_WAIT_SECS
+from functions.messages.verdict import Phase
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import check_submission
+from functions.submissions.results.output import output_if_kept
 from functions.submissions.routes.submit_routes import accept_and_wait, program_rules
 
 if TYPE_CHECKING:
@@ -33,3 +40,20 @@ def run_program(
     event = app.current_event
     new = NewSubmission(project, run, None, secs, event.correlation_id, event.traceparent)
     return accept_and_wait(deployment, app, new, begun).submission
+
+
+def outputs(deployment: SubmissionDeployment, row: Submission) -> tuple[bytes, bytes]:
+    """Return stdout and stderr of a final submission; of a program that did not compile, the compiler's text."""
+    payloads = deployment.payloads
+    stdout, stderr = output_if_kept(payloads, row, "stdout"), output_if_kept(payloads, row, "stderr")
+    if row.result["phase"] == Phase.COMPILE:  # the heading is ours
+        stderr = stderr.removeprefix(f"{row.language} Compilation Error:\n".encode())
+    return stdout, stderr
+
+
+def json_answer(body: Any, status: int = 200) -> Response[str]:
+    """Build an answer. Raises TooLargeError if it is too large for a function's response."""
+    text = body_text(body)
+    if escaped_bytes(text) > LIST_MAX_BYTES:
+        raise TooLargeError(f"The output is too large for one answer, which has at most {LIST_MAX_BYTES:,} bytes.")
+    return Response(status_code=status, content_type=JSON_TYPE, body=text)

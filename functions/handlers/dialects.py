@@ -17,7 +17,6 @@ refuse_insecure_stage()
 preload(
     "aws.payloads",
     "aws.secrets",
-    "dialects.run",
     "files.artifact_copies",
     "files.artifact_store",
     "files.creation",

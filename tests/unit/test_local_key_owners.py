@@ -38,7 +38,13 @@ def test_all_keys_of_a_project_have_one_owner_and_are_looked_up_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [(b"x-auth-token", b"a.1"), (b"authorization", b"Bearer a.1"), (b"authorization", b"a.1")]
+    "header",
+    [
+        (b"x-auth-token", b"a.1"),
+        (b"authorization", b"Bearer a.1"),
+        (b"authorization", b"a.1"),
+        (b"authorization", b"Basic eDphLjE="),
+    ],
 )
 def test_clients_of_other_services_belong_to_the_project_of_their_key(header: tuple[bytes, bytes]) -> None:
     assert owners(_Projects(), [header]) == ["a"]

@@ -2,5 +2,8 @@
 
 api.py        the routes
 runtimes.py   its languages, with versions from the runners' toolchains
+versions.py   ranges of versions
+requests.py   what a client sends, checked as there, as the body of POST /api/submit
+views.py      a final submission as its answer
 routes.py     parse, run, answer
 """

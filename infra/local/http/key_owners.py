@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Final
+
+from functions.http.authorization import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +19,6 @@ _ADMINISTRATOR: Final = "X-Admin-Key"
 """The owner of the administrator's requests, so that no flood keeps them out."""
 _MOST_KEYS: Final = 10_000
 FRESH_SECS: Final = 60.0
-
-_BEARER: Final = re.compile(rb"^bearer +", re.IGNORECASE)
 
 type Find = Callable[[str], str | None]
 
@@ -36,7 +35,7 @@ class KeyOwners:
             b"x-admin-key": lambda key: _ADMINISTRATOR if is_administrator(key) else None,
             b"x-api-key": find,
             b"x-auth-token": find,  # the last two: clients of other services (functions/dialects)
-            b"authorization": find,
+            b"authorization": lambda sent: find(key_of(sent) or sent),
         }
         self._known: dict[bytes, tuple[str, float]] = {}  # by digest: the owner, and when to look again
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="key-owners")
@@ -45,7 +44,7 @@ class KeyOwners:
     async def owner(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
         """Return the owner of a request with these headers: its project, the administrator or NOBODY."""
         for name, find in self._finders.items():
-            keys = [_BEARER.sub(b"", value) for field, value in headers if field == name]
+            keys = [value for field, value in headers if field == name]
             if len(keys) == 1 and (owner := await self._owner_of(name, keys[0], find)) is not None:
                 return owner
         return NOBODY
