@@ -14,6 +14,7 @@ from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.options import Pair, as_json
 from rustbox_cli.output import plain, show_json, show_table
 from rustbox_cli.problems.case_folder import read_case_folder
+from rustbox_cli.problems.groups import MOST_POINTS
 from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
 from rustbox_cli.session import Session, pass_session
 from rustbox_cli.verdicts import exit_code
@@ -59,14 +60,17 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
       rustbox judge solution.py --cases tests/ --checker tokens --float-abs 1e-6
       rustbox judge main.c --cases ~/problems/hello --stop --limit cpu_time_secs=1
     """
-    body = _body(options)
+    body, has_score_files = _body(options)
     with session.api() as api:
         found = _finish(api, body)
-    show_json(found) if as_json else _show(found)
+    show_json(found) if as_json else _show(found, has_score_files=has_score_files)
+    if has_score_files:
+        _check_scores(found)
     click.get_current_context().exit(_exit_code(found))
 
 
-def _body(options: dict[str, Any]) -> dict[str, Any]:
+def _body(options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return the request, and whether the validator must give the score of some cases."""
     folder = read_case_folder(
         options["cases"], reads_checker=options["checker"] is None, reads_groups=not options["without_groups"]
     )
@@ -85,7 +89,15 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
         "profile": options["profile"],
         "limits": {**folder.limits, **{name: limit_value(name, text) for name, text in options["limits"]}} or None,
     }
-    return {name: value for name, value in body.items() if value is not None}
+    return {name: value for name, value in body.items() if value is not None}, folder.has_score_files
+
+
+def _check_scores(found: dict[str, Any]) -> None:
+    """Raise CommandError for an accepted case whose validator gave no score."""
+    for case in found["results"]:
+        if case["points"] == MOST_POINTS:
+            message = f"The validator accepts {plain(case['id'])} without a score.txt. The score is not the package's."
+            raise CommandError(message, ExitCode.PLATFORM_FAILURE)
 
 
 def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +131,7 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda finished: status.update(f"judging: {finished} of {total} cases")
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], *, has_score_files: bool) -> None:
     rows = [
         (
             case["id"] or str(case["index"]),
@@ -132,7 +144,8 @@ def _show(found: dict[str, Any]) -> None:
         for case in found["results"]
     ]
     show_table(("CASE", "OUTCOME", "VERDICT", "CPU S", "MEMORY MIB", "MESSAGE"), rows, "There are no cases.")
-    click.echo(f"{found['passed']} of {len(rows)} cases passed; score {found['score']} of {found['max_score']}")
+    most = "" if has_score_files else f" of {found['max_score']}"
+    click.echo(f"{found['passed']} of {len(rows)} cases passed; score {found['score']}{most}")
     compiled = found["compile"]
     if compiled is not None and compiled["stderr"]:
         click.echo(plain(compiled["stderr"]).rstrip("\n"), err=True)

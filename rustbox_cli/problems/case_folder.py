@@ -26,13 +26,17 @@ _NUMBER = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class CaseFolder:
-    """The content of a folder: cases, and for a problem package its checker, its time limit and its scores."""
+    """The content of a folder: cases, and for a problem package its checker, its time limit and its scores.
+
+    `has_score_files`: the validator must give the score of some cases.
+    """
 
     cases: list[dict[str, Any]]
     checker: dict[str, Any] | None = None
     limits: dict[str, float] = field(default_factory=dict)
     groups: list[dict[str, Any]] = field(default_factory=list)
     stop: str | None = None
+    has_score_files: bool = False
 
 
 def read_case_folder(folder: Path, *, reads_checker: bool = True, reads_groups: bool = True) -> CaseFolder:
@@ -53,9 +57,10 @@ def read_case_folder(folder: Path, *, reads_checker: bool = True, reads_groups: 
     scoring = Scoring()
     if package is not None and package.is_scoring and reads_groups:
         inputs.sort(key=lambda path: path.relative_to(data).parts)  # on_reject: break counts the first ones
-        scoring = read_scoring(data, inputs, is_legacy=package.is_legacy)
+        scoring = read_scoring(data, inputs, package)
     cases = [_read_case(path, data, package, checker) | scoring.of_case.get(path, {}) for path in inputs]
-    return CaseFolder(cases, checker, _limits(folder / ".timelimit", package), scoring.groups, scoring.stop)
+    limits = _limits(folder / ".timelimit", package)
+    return CaseFolder(cases, checker, limits, scoring.groups, scoring.stop, has_score_files=scoring.has_score_files)
 
 
 def _read_case(path: Path, data: Path, package: Package | None, checker: dict[str, Any] | None) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def _read_case(path: Path, data: Path, package: Package | None, checker: dict[st
     }
     if answers and (checker is None or checker["kind"] != "interactor"):
         case["expected"] = read_utf8(answers[0])
-    if package is not None and (args := case_args(path)):
+    if package is not None and (args := case_args(path, data)):
         case["args"] = args
     if package is not None and checker is not None and (own := package.checker(path, data)) != checker:
         case["checker"] = own

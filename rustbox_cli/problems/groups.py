@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-_MOST_POINTS = 1_000_000
+    from rustbox_cli.problems.package import Package
+
+MOST_POINTS = 1_000_000
+"""Of a case without a bound: the service has no higher one."""
 _AGGREGATES = {"pass-fail": "pass_fail", "sum": "sum", "min": "min"}
 _INSTEAD = "Give --without-groups to get one point a case."
 
@@ -28,6 +31,11 @@ class Scoring:
     groups: list[dict[str, Any]] = field(default_factory=list)
     of_case: dict[Path, dict[str, Any]] = field(default_factory=dict)
     stop: str | None = None
+
+    @property
+    def has_score_files(self) -> bool:
+        """Whether the score of a case is that of the validator's file alone."""
+        return any(case["points"] == MOST_POINTS for case in self.of_case.values())
 
     def add(
         self,
@@ -45,9 +53,11 @@ class Scoring:
         self.of_case |= {case: {"group": name, "points": each} for case in cases}
 
 
-def read_scoring(data: Path, inputs: Sequence[Path], *, is_legacy: bool) -> Scoring:
+def read_scoring(data: Path, inputs: Sequence[Path], package: Package) -> Scoring:
     """Read the groups of a scoring package. Raises CommandError for a score that a judge run does not have."""
-    return _LegacyReader(data, inputs).scoring() if is_legacy else _read_test_groups(data, inputs)
+    if package.is_legacy:
+        return _LegacyReader(data, inputs, has_score_files=package.has_score_files).scoring()
+    return _read_test_groups(data, inputs)
 
 
 def _read_test_groups(data: Path, inputs: Sequence[Path]) -> Scoring:
@@ -72,8 +82,8 @@ def _read_test_groups(data: Path, inputs: Sequence[Path]) -> Scoring:
         requires = dict.fromkeys([*words_of(top.values.get("require_pass")), *words_of(own.values.get("require_pass"))])
         ids = [names.get(required, required) for required in requires]
         if most is None:
-            points = None if aggregate == "sum" else _MOST_POINTS
-            scoring.add(names[name], cases, aggregate, points=points, each=_MOST_POINTS, requires=ids)
+            points = None if aggregate == "sum" else MOST_POINTS
+            scoring.add(names[name], cases, aggregate, points=points, each=MOST_POINTS, requires=ids)
         else:
             each = most / len(cases) if aggregate == "sum" else most
             scoring.add(names[name], cases, aggregate, points=most, each=each, requires=ids)
@@ -147,8 +157,8 @@ class _Folder:
 
 
 class _LegacyReader:
-    def __init__(self, data: Path, inputs: Sequence[Path]) -> None:
-        self._data, self._inputs = data, inputs
+    def __init__(self, data: Path, inputs: Sequence[Path], *, has_score_files: bool) -> None:
+        self._data, self._inputs, self._has_score_files = data, inputs, has_score_files
         self._scoring = Scoring()
         self._breaks: set[bool] = set()  # of the groups whose score depends on it
 
@@ -160,6 +170,7 @@ class _LegacyReader:
         ignores_sample = "ignore_sample" in root.flags
         share = len(others if ignores_sample else root.folders) if root.mode == "avg" else 1
         requires: list[str] = []
+        self._check_order(root, [*samples, *others])
         for folder in [*samples, *others]:
             scale = 0 if folder in samples and ignores_sample else 1 / share
             rejecting = self._add(folder, scale, requires)
@@ -168,6 +179,12 @@ class _LegacyReader:
             raise refused(f"{self._data}: on_reject is break in some groups and continue in others. {_INSTEAD}")
         self._scoring.stop = "group" if self._breaks == {True} else None
         return self._scoring
+
+    def _check_order(self, parent: _Folder, folders: list[_Folder]) -> None:
+        """Raise CommandError if a group that counts by any accepted case decides whether others are judged."""
+        if parent.breaks and any("accept_if_any_accepted" in folder.flags for folder in folders[:-1]):
+            text = "on_reject: break after accept_if_any_accepted is none that a judge run has"
+            raise refused(f"{parent.path}: {text}. {_INSTEAD}")
 
     def _folder(self, path: Path, inherited: dict[str, Any]) -> _Folder:
         settings = read_yaml(path / "testdata.yaml") or inherited
@@ -179,10 +196,11 @@ class _LegacyReader:
     def _add(self, folder: _Folder, scale: float, requires: list[str]) -> list[str]:
         """Add the groups of a folder. Returns the ids of those that may reject a program."""
         folder.check()
-        name, each = id_of(folder.path.relative_to(self._data).as_posix()), folder.accept_score
+        name = id_of(folder.path.relative_to(self._data).as_posix())
+        each = MOST_POINTS if self._has_score_files else folder.accept_score
         if folder.mode == "min":
             inner = folder.all_folders()
-            if any(one.mode != "min" or one.accept_score != each for one in inner if one.cases):
+            if any(one.mode != "min" or one.accept_score != folder.accept_score for one in inner if one.cases):
                 raise refused(f"{folder.path}: the smallest of several scores is none that a judge run has. {_INSTEAD}")
             self._scoring.add(name, folder.all_cases(), "min", points=scale * each, each=each, requires=requires)
             return [name] if folder.may_reject else []
@@ -193,8 +211,11 @@ class _LegacyReader:
             count = len(folder.cases)
             if count > 1:
                 self._breaks.add(folder.breaks)
-            self._scoring.add(name, folder.cases, "sum", points=scale * each * count, each=each, requires=requires)
+            # The service adds the points of cases itself. It takes no group with more than MOST_POINTS.
+            points = None if scale == 1 else scale * each * count
+            self._scoring.add(name, folder.cases, "sum", points=points, each=each, requires=requires)
             rejecting.append(name)
+        self._check_order(folder, folder.folders)
         for inside in folder.folders:
             before = [*requires, *rejecting] if folder.breaks else requires
             rejecting += self._add(inside, scale, before)

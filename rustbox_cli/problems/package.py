@@ -6,8 +6,7 @@ https://www.kattis.com/problem-package-format/ describes them. `legacy` packages
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rustbox_cli.languages import language_of
@@ -24,18 +23,23 @@ _TOLERANCES = {
 }
 _GROUP_FILES = ("test_group.yaml", "testdata.yaml")
 _SCRIPTS = {"build", "run"}
+_FLAGS = {"case_sensitive", "space_change_sensitive"}
 _INSTEAD = "Give --checker to compare with a built-in one."
 
 
 @dataclass(frozen=True)
 class Package:
-    """`words`: arguments of the validator. `program`: the package's own validator; None: it uses the default one."""
+    """`words`: arguments of the validator. `program`: the package's own validator; None: it uses the default one.
+
+    `has_score_files`: of a legacy package whose validator gives the score of each case that it accepts.
+    """
 
     words: Sequence[str] = ()
     program: dict[str, Any] | None = None
     time_limit_secs: float | None = None
     is_scoring: bool = False
     is_legacy: bool = True
+    has_score_files: bool = False
 
     def checker(self, place: Path, data: Path) -> dict[str, Any]:
         """Return the checker of a case or of a folder below `data`, with the arguments of the nearest group."""
@@ -55,17 +59,24 @@ def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
     limits = problem.get("limits")
     secs = limits.get("time_limit") if isinstance(limits, dict) else None
     time_limit_secs = None if secs is None else number(secs, f"{path}: time_limit")
-    is_scoring = bool({"score", "scoring"} & {*words_of(problem.get("validation")), *words_of(problem.get("type"))})
+    validation = words_of(problem.get("validation"))
+    is_scoring = bool({"score", "scoring"} & {*validation, *words_of(problem.get("type"))})
     is_legacy = str(problem.get("problem_format_version", "legacy")).startswith("legacy")
+    package = Package((), None, time_limit_secs, is_scoring, is_legacy, is_legacy and "score" in validation)
     if not reads_checker:
-        return Package(time_limit_secs=time_limit_secs, is_scoring=is_scoring, is_legacy=is_legacy)
-    words, program = str(problem.get("validator_flags", "")).split(), _own_validator(folder, problem)
-    return Package(words, program, time_limit_secs, is_scoring, is_legacy)
+        return package
+    words, program = words_of(problem.get("validator_flags")), _own_validator(folder, problem)
+    return replace(package, words=words, program=program)
 
 
-def case_args(path: Path) -> list[str]:
-    """Return the arguments of the program in the settings of a case."""
-    return words_of(read_yaml(path.with_suffix(".yaml")).get("args"))
+def case_args(path: Path, data: Path) -> list[str]:
+    """Return the arguments of the program in the settings of a case below `data`, or of the nearest group."""
+    groups = [group for group in path.parents if group.is_relative_to(data)]
+    for place in (path.with_suffix(".yaml"), *(group / "test_group.yaml" for group in groups)):
+        args = read_yaml(place).get("args")
+        if args is not None:
+            return words_of(args)
+    return []
 
 
 def read_utf8(path: Path) -> str:
@@ -108,12 +119,24 @@ def _program(path: Path) -> dict[str, Any]:
 
 
 def _default_checker(words: Sequence[str], place: Path) -> dict[str, Any]:
-    """Return the checker for the arguments of the default one, which ignores case unless they say otherwise."""
+    """Return the checker for the arguments of the default one, which ignores case unless they say otherwise.
+
+    Raises CommandError for arguments that no built-in checker has.
+    """
     checker: dict[str, Any] = {"kind": "tokens", "case_sensitive": "case_sensitive" in words}
-    for name, value in pairwise([*words, ""]):
+    left = list(words)
+    while left:
+        name = left.pop(0)
         if name in _TOLERANCES:
-            checker |= dict.fromkeys(_TOLERANCES[name], number(value, f"{place}: {name}"))
-    return checker
+            value = number(left.pop(0) if left else None, f"{place}: {name}")
+            checker |= dict.fromkeys(_TOLERANCES[name], value)
+        elif name not in _FLAGS:
+            raise refused(f"{place}: the default validator has no argument {name!r}. {_INSTEAD}")
+    if "space_change_sensitive" not in words:
+        return checker
+    if checker != {"kind": "tokens", "case_sensitive": True}:
+        raise refused(f"{place}: space_change_sensitive needs case_sensitive here, and no tolerance. {_INSTEAD}")
+    return {"kind": "exact"}
 
 
 def _validator_words(place: Path, data: Path) -> list[str]:
@@ -122,6 +145,6 @@ def _validator_words(place: Path, data: Path) -> list[str]:
     for path in (place.with_suffix(".yaml"), *(group / name for group in groups for name in _GROUP_FILES)):
         settings = read_yaml(path)
         words = settings.get("output_validator_args", settings.get("output_validator_flags"))
-        if words is not None:
-            return words_of(words)
+        if words is not None:  # a legacy package may name the validator too
+            return words_of(words.get("flags") if isinstance(words, dict) else words)
     return []

@@ -32,7 +32,12 @@ def read(folder: Path, problem: str, cases: str, settings: dict[str, str], **opt
     return read_case_folder(folder, **options)
 
 
-def scored(found: CaseFolder, failed: str = "", points: dict[str, float] | None = None) -> float:
+def scored(
+    found: CaseFolder,
+    failed: str = "",
+    points: dict[str, float] | None = None,
+    shares: dict[str, float] | None = None,
+) -> float:
     """The score of a program that fails these cases, as the service computes it; `stop` skips cases as in a runner."""
     body = JudgeBody.model_validate_json(
         json.dumps({"language": "python", "code": "x", "cases": found.cases, "groups": found.groups or None})
@@ -46,7 +51,8 @@ def scored(found: CaseFolder, failed: str = "", points: dict[str, float] | None 
             lost.add(case["group"])
             outcomes.append(CaseOutcome(Outcome.WRONG_ANSWER))
         else:
-            outcomes.append(CaseOutcome(Outcome.PASSED, (points or {}).get(case["id"])))
+            name = case["id"]
+            outcomes.append(CaseOutcome(Outcome.PASSED, (points or {}).get(name), (shares or {}).get(name)))
     return score(to_plan(body), outcomes).score
 
 
@@ -134,9 +140,104 @@ def test_a_legacy_package_is_scored_as_by_the_default_grader(
     assert scored(read(tmp_path, LEGACY, THREE, settings), failed) == expected
 
 
+# As a widely used generator of test data writes them, and the examples of the reference tools have them.
+GENERATED = {
+    "testdata.yaml": "range: 0 100\non_reject: continue\ngrader_flags: ignore_sample\n",
+    "sample/testdata.yaml": "on_reject: continue\nrange: 0 0\naccept_score: 0\ngrader_flags: first_error\n",
+    "secret/testdata.yaml": "on_reject: continue\nrange: 0 100\ngrader_flags: first_error accept_if_any_accepted\n",
+    "secret/a/testdata.yaml": "on_reject: break\naccept_score: 30\nrange: 0 30\ngrader_flags: min\n",
+    "secret/b/testdata.yaml": "on_reject: break\naccept_score: 70\nrange: 0 70\ngrader_flags: min\n",
+}
+NESTED = "sample/1 secret/1-small/1 secret/2-large/x/1 secret/2-large/x/2 secret/2-large/y/1"
+NESTED_SUMS = {
+    "testdata.yaml": "on_reject: continue\ngrader_flags: ignore_sample\n",
+    "secret/1-small/testdata.yaml": "on_reject: continue\naccept_score: 10\n",
+    "secret/2-large/testdata.yaml": "on_reject: continue\naccept_score: 20\n",
+    "secret/2-large/y/testdata.yaml": "on_reject: continue\naccept_score: 50\ngrader_flags: worst_error sum\n",
+}
+BREAKING_INSIDE = {
+    "testdata.yaml": "on_reject: continue\ngrader_flags: ignore_sample\n",
+    "secret/2-large/testdata.yaml": "on_reject: break\naccept_score: 20\n",
+    "secret/1-small/testdata.yaml": "accept_score: 10\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("cases", "settings", "failed", "expected"),
+    [
+        (THREE, GENERATED, "", 100),
+        (THREE, GENERATED, "sample/1", 100),
+        (THREE, GENERATED, "secret/a/1", 70),
+        (THREE, GENERATED, "secret/b/2", 30),
+        (THREE, GENERATED, "secret/a/1 secret/b/1", 0),
+        # Modes that conflict: the last one counts.
+        (THREE, GENERATED | {"secret/b/testdata.yaml": "accept_score: 70\ngrader_flags: sum min\n"}, "secret/b/2", 30),
+        # A range changes no score.
+        (THREE, {"testdata.yaml": "on_reject: continue\nrange: 0 1\n"}, "", 5),
+        (NESTED, NESTED_SUMS, "", 100),
+        (NESTED, NESTED_SUMS, "secret/2-large/x/1", 80),
+        (NESTED, NESTED_SUMS, "secret/2-large/y/1", 50),
+        # A group inside of a group that breaks: the rest of both is not judged.
+        (NESTED, BREAKING_INSIDE, "secret/2-large/x/1", 10),
+        (NESTED, BREAKING_INSIDE, "secret/2-large/x/2", 30),
+        (NESTED, BREAKING_INSIDE, "secret/2-large/y/1", 50),
+        (NESTED, BREAKING_INSIDE, "secret/1-small/1", 60),
+        # A group that is accepted whatever happens stops nothing.
+        (THREE, {"secret/testdata.yaml": "grader_flags: always_accept\n"}, "secret/a/1", 3),
+        (THREE, {"sample/testdata.yaml": "grader_flags: always_accept\naccept_score: 0\n"}, "sample/1", 4),
+    ],
+)
+def test_groups_of_legacy_packages_inside_of_groups_have_the_score_of_the_default_grader(
+    tmp_path: Path, cases: str, settings: dict[str, str], failed: str, expected: float
+) -> None:
+    assert scored(read(tmp_path, LEGACY, cases, settings), failed) == expected
+
+
+CUSTOM_SCORE = "type: scoring\nvalidation: custom score\n"
+VALIDATOR = "print(1)\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "failed", "expected"),
+    [
+        ({"testdata.yaml": "on_reject: continue\n"}, "", 100 + 7.5 + 3 + 2 + 9),
+        ({"testdata.yaml": "on_reject: continue\naccept_score: 4\n"}, "secret/a/1", 100 + 3 + 2 + 9),
+        ({"testdata.yaml": IGNORE}, "secret/b/2", 12.5),
+        (GENERATED, "", 3 + 2),
+        (GENERATED, "secret/a/1", 2),
+        (LEGACY_GROUPS | {"secret/b/testdata.yaml": "grader_flags: avg\non_reject: continue\n"}, "", 3 + 5.5),
+    ],
+)
+def test_a_validator_gives_the_score_of_a_legacy_package(
+    tmp_path: Path, settings: dict[str, str], failed: str, expected: float
+) -> None:
+    points = {"sample/1": 100.0, "secret/a/1": 7.5, "secret/a/2": 3, "secret/b/1": 2, "secret/b/2": 9}
+    (tmp_path / "output_validators").mkdir()
+    (tmp_path / "output_validators" / "check.py").write_text(VALIDATOR)
+    found = read(tmp_path, CUSTOM_SCORE, THREE, settings)
+    assert found.has_score_files
+    assert scored(found, failed, points) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "shares", "expected"),
+    [
+        (A | B, {"secret/b/1": 0.5}, 30 + 17.5 + 35),
+        (A | MIN, {"secret/b/1": 0.5, "secret/b/2": 0.25}, 30 + 17.5),
+        (A | NEEDS, {"secret/b/1": 0.5}, 100),  # a group that passes or fails has no such score
+        (A | B, {"sample/1": 0.5}, 100),
+    ],
+)
+def test_a_validator_may_multiply_the_score_of_a_case(
+    tmp_path: Path, settings: dict[str, str], shares: dict[str, float], expected: float
+) -> None:
+    assert scored(read(tmp_path, NEW, THREE, settings), shares=shares) == expected
+
+
 @pytest.mark.parametrize(
     ("problem", "settings", "message"),
     [
+        (LEGACY, {"secret/a/testdata.yaml": "grader_flags: accept_if_any_accepted\n"}, "break after accept_if_any"),
         (LEGACY, {"testdata.yaml": "grader_flags: max\n"}, "a largest score"),
         (LEGACY, {"secret/testdata.yaml": "grading: custom\n"}, "a grader of its own"),
         (LEGACY, {"secret/testdata.yaml": "reject_score: 1\n"}, "a score of rejected cases"),
