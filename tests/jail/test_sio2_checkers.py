@@ -25,6 +25,7 @@ int main(int argc, char *argv[]) {
     if (found == 13) abort();
     if (found == 14) { cout << "MAYBE\\n"; return 0; }
     if (found == 15) { cout << "OK" << endl; return 0; }
+    if (found == 16) { cout << "OK\\nthird\\n100/3\\n"; return 0; }
     if (found == wanted) cout << "OK\\n\\n100\\n";
     else if (abs(found - wanted) == 1) cout << "OK\\nnear\\n50\\n";
     else cout << "WRONG\\nexpected another number\\n0\\n" << string(1 << 17, 'x');
@@ -38,6 +39,7 @@ CASES = [
     (b"13", "judge_error", None, "the checker ended with exit code 3"),
     (b"14", "judge_error", None, "the checker ended with exit code 3"),
     (b"15", "passed", None, None),
+    (b"16", "partial", 3.333333, "points 3.333333 third"),
 ]
 
 
@@ -49,7 +51,7 @@ def test_a_checker_of_sio2_works_behind_the_program_of_the_page(judge: Judge, ar
     found = results(judge(judge_requested(cases, code=ECHO, checkers=(checker,))))
     factor = 1 if args else 10
     assert [(one.outcome, one.checker_points) for one in found] == [
-        (outcome, points and points * factor) for _, outcome, points, _ in CASES
+        (outcome, points and pytest.approx(points * factor, abs=1e-5)) for _, outcome, points, _ in CASES
     ]
     if args:
         assert [one.checker_message for one in found] == [message for *_, message in CASES]
