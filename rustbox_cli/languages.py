@@ -16,6 +16,7 @@ _SUFFIXES = {
     ".ts": "typescript",
     ".go": "go",
     ".rs": "rust",
+    ".sh": "bash",
 }
 
 

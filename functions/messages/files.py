@@ -46,6 +46,7 @@ _OWN_NAMES = MappingProxyType(
         Language.TYPESCRIPT: frozenset({"solution.ts"}),
         Language.GO: frozenset({"solution.go", "solution", "main.a"}),
         Language.RUST: frozenset({"solution.rs", "solution"}),
+        Language.BASH: frozenset({"solution.sh"}),
     }
 )
 """Names of the main file and of compiled files. That of Java is named after its class, which only the runner finds."""

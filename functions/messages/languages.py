@@ -19,6 +19,7 @@ class Language(StrEnum):
     TYPESCRIPT = "typescript"
     GO = "go"
     RUST = "rust"
+    BASH = "bash"
 
 
 class Profile(StrEnum):
@@ -36,6 +37,7 @@ ALIASES = {
     "js": Language.JAVASCRIPT,
     "ts": Language.TYPESCRIPT,
     "rs": Language.RUST,
+    "sh": Language.BASH,
 }
 
 
@@ -71,6 +73,7 @@ _ROWS = {
     Language.TYPESCRIPT: _Row(judge_wall_secs=12, judge_processes=16, agent_processes=64),
     Language.GO: _Row(judge_wall_secs=10, judge_processes=1024, agent_processes=512),
     Language.RUST: _Row(judge_wall_secs=15, judge_processes=64, agent_processes=64),
+    Language.BASH: _Row(judge_wall_secs=10, judge_processes=32, agent_processes=64),
 }
 
 OUTPUT_CEILING_KB = 1024

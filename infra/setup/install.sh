@@ -58,7 +58,7 @@ read_host
 # Go's library takes longest to build, so Go comes first, and its library is built while the others are installed.
 packages=(ca-certificates git make openssl "${python_packages[@]}") later_packages=()
 [[ $mode == --deploy ]] || packages+=(golang-go)
-[[ $mode == --deploy ]] || later_packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless rustc)
+[[ $mode == --deploy ]] || later_packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless rustc jq)
 # Tests start the databases. The package redis-server would add a service, and nothing else.
 [[ $mode != --jail && $mode != --sdk ]] || later_packages+=(postgresql redis-tools)
 [[ $mode != --sdk ]] || later_packages+=(chromium)

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 
 from sandbox_runtime.jail import BindMount
+from sandbox_runtime.languages.bash import BASH
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.cpp import CPP
 from sandbox_runtime.languages.entry import Language
@@ -17,7 +18,7 @@ from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.languages.rust import RUST
 from sandbox_runtime.languages.typescript import TYPESCRIPT
 
-LANGUAGES = (PYTHON, C, CPP, JAVA, JAVASCRIPT, TYPESCRIPT, GO, RUST)
+LANGUAGES = (PYTHON, C, CPP, JAVA, JAVASCRIPT, TYPESCRIPT, GO, RUST, BASH)
 VERSION_TIMEOUT_SECS = 10
 
 

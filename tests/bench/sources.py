@@ -54,6 +54,7 @@ fn main() {
     println!("{}", value + NUMBER);
 }
 """,
+    "bash": "read -r value\necho $((value + NUMBER))\n",
 }
 ADDING_LANGUAGES = tuple(_ADDING)
 

@@ -120,6 +120,7 @@ fn main() {
     println!("{:p}", Box::leak(Box::new(1)));
 }
 """,
+    "bash": 'echo "$RANDOM$RANDOM$RANDOM$RANDOM"\necho "$SRANDOM"\n',
 }
 
 

@@ -30,6 +30,7 @@ RUN_BY_HAND = {
     "java": [f"{JDK}/java", "{class}"],
     "javascript": [BUN, "{file}"],
     "typescript": [BUN, "{file}"],
+    "bash": ["/usr/bin/bash", "{file}"],
 }
 # The programs end by exit code, by signal and well; Go's endless recursion takes 1 GB where nothing limits it.
 CASES = ["throw", "recursion", "real"]

@@ -244,3 +244,26 @@ def test_a_program_too_large_to_bring_out_is_a_compile_error(run: Run) -> None:
     completed = run("c", "char big[100 << 20] = {1};\nint main(void) { return 0; }\n")
     assert ended(completed) == ("RE", "ce_compile_failed", 0, None)
     assert b"too large" in streams(completed)[1]
+
+
+# --- bash ---
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("no-such-command", ("RE", "re_nonzero_exit", 127, None)),
+        ("./solution.sh", ("RE", "re_nonzero_exit", 126, None)),
+        ("sleep 1000 & kill -SEGV $!; wait $!", ("RE", "re_nonzero_exit", 139, None)),
+        ("kill -TERM $$", ("SIG", "re_fatal_signal", 143, 15)),
+        ("set -o pipefail; false | cat", ("RE", "re_nonzero_exit", 1, None)),
+        ("false; true", ("AC", "normal_exit", 0, None)),
+    ],
+)
+def test_a_script_ends_as_its_last_command_does(run: Run, code: str, expected: tuple[object, ...]) -> None:
+    assert ended(run("bash", code)) == expected
+
+
+def test_a_script_has_arguments_and_reads_no_file_of_a_shell_at_its_start(run: Run) -> None:
+    completed = run("bash", 'echo "$0 $# $-"; shopt -q login_shell; echo $?')
+    assert streams(completed) == (b"solution.sh 0 hB\n1\n", b"")

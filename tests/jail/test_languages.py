@@ -109,6 +109,7 @@ UNCAUGHT = {
     "typescript": (("RE", "re_nonzero_exit", 1, None), b"solution.ts:3"),
     "go": (("RE", "re_nonzero_exit", 2, None), b"./solution.go:5 "),
     "rust": (("RE", "re_nonzero_exit", 101, None), b"panicked at solution.rs:4:33:\nbroken\n"),
+    "bash": (("RE", "re_nonzero_exit", 1, None), b"solution.sh: line 4: missing: unbound variable"),
 }
 
 
@@ -131,6 +132,7 @@ ENDLESS_RECURSION = {
     # Its stack may grow to 1 GB: the memory limit comes first.
     "go": ("MLE", None, 9, b""),
     "rust": ("SIG", 134, 6, b"has overflowed its stack"),
+    "bash": ("SIG", 139, 11, b""),
 }
 
 
@@ -147,7 +149,7 @@ def test_an_endless_recursion_ends_as_it_does_outside(run: Run, name: str) -> No
     assert (stdout, message in stderr) == (b"before\n", True)
 
 
-DEPTHS = {"python": b"900\n", "javascript": b"5000\n", "typescript": b"5000\n"}
+DEPTHS = {"python": b"900\n", "bash": b"3000\n", "javascript": b"5000\n", "typescript": b"5000\n"}
 
 
 @every_language
@@ -178,13 +180,17 @@ REFUSED_THREAD: Mapping[str, tuple[int, bytes]] = {
     "typescript": (1, b"EAGAIN"),
     "go": (2, b"failed to create new OS thread"),
     "rust": (101, b"failed to spawn thread"),
+    "bash": (254, b"fork: Resource temporarily unavailable"),
 }
 _ORDINARY_END = (1, b"")
 
 
 @every_language
 def test_a_thread_too_many_is_ple_by_the_groups_count(run: Run, name: str) -> None:
-    limits = LimitOverrides(max_processes=FEW_PROCESSES.get(name))
+    # Bash tries a refused fork again for 15 seconds.
+    limits = LimitOverrides(
+        max_processes=FEW_PROCESSES.get(name), wall_time_secs=wall_secs(25) if name == "bash" else None
+    )
     completed = run(name, PROGRAMS[name]["thread_bomb"], limits=limits)
     exit_code, words = REFUSED_THREAD.get(name, _ORDINARY_END)
     assert ended(completed) == ("PLE", "ple_cgroup_pids", exit_code, None)
@@ -272,8 +278,9 @@ BROKEN = {
     "typescript": b"solution.ts:3:19",
     "go": b"./solution.go:4:2: declared and not used: x",
     "rust": b" --> solution.rs:2:18",
+    "bash": b"solution.sh: line 3: syntax error near unexpected token",
 }
-EXIT_CODES = {"go": 2}
+EXIT_CODES = {"go": 2, "bash": 2}
 
 
 @every_language
@@ -281,8 +288,9 @@ def test_the_error_of_a_broken_source_names_its_line(run: Run, name: str) -> Non
     completed = run(name, PROGRAMS[name]["broken"])
     stdout, stderr = streams(completed)
     assert (stdout, BROKEN[name] in stderr) == (b"", True), stderr
-    if name in {"javascript", "typescript"}:
-        assert (ended(completed), completed.result.phase) == (("RE", "re_nonzero_exit", 1, None), "run")
+    if name in {"javascript", "typescript", "bash"}:
+        exit_code = EXIT_CODES.get(name, 1)
+        assert (ended(completed), completed.result.phase) == (("RE", "re_nonzero_exit", exit_code, None), "run")
         return
     assert ended(completed) == ("RE", "ce_compile_failed", EXIT_CODES.get(name, 1), None)
     assert (completed.result.phase, completed.result.error_message) == ("compile", "compilation failed")

@@ -33,6 +33,7 @@ func main() { g, ok := os.LookupEnv("GREETING"); if !ok { g = "none" }; fmt.Prin
     "rust": b"""use std::env::var;
 fn main() { println!("{} {}", var("GREETING").unwrap_or("none".into()), var("PATH").unwrap()); }
 """,
+    "bash": b'echo "${GREETING-none} $PATH"\n',
 }
 
 

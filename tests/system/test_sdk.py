@@ -74,7 +74,7 @@ def test_published_sdk_works_unmodified(stack: LocalStack, networked_id: str, ve
     (connection,) = answers["networked"]["evidence"]["network"]
     assert (connection["name"], connection["port"]) == ("host.rustbox.internal", 1)
     assert answers["networked"]["verdict"] == "AC"
-    assert answers["languages"] == ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
+    assert answers["languages"] == ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust", "bash"]
     assert answers["health"]["status"] == "ok"
     assert answers["ready"]["status"] == "ready"
     judged = answers["judged"]

@@ -12,8 +12,8 @@ from tests.system.local_stack import LocalStack, find_runner, run, wait_until
 
 
 def test_languages_is_a_bare_array(client: httpx.Client) -> None:
-    eight = ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
-    assert client.get("/api/languages").json() == eight
+    names = ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust", "bash"]
+    assert client.get("/api/languages").json() == names
 
 
 def test_languages_in_detail_tell_the_version_of_every_toolchain(client: httpx.Client) -> None:

@@ -193,7 +193,15 @@ def test_nul_characters_are_code_like_any_other() -> None:
 
 @pytest.mark.parametrize(
     ("name", "canonical"),
-    [("PY", "python"), ("c++", "cpp"), ("Cxx", "cpp"), ("CC", "cpp"), ("js", "javascript"), ("TS", "typescript")],
+    [
+        ("PY", "python"),
+        ("c++", "cpp"),
+        ("Cxx", "cpp"),
+        ("CC", "cpp"),
+        ("js", "javascript"),
+        ("TS", "typescript"),
+        ("sh", "bash"),
+    ],
 )
 def test_aliases_in_any_case_become_the_canonical_name(name: str, canonical: str) -> None:
     assert parse({"language": name, "code": "x"}).language == canonical

@@ -15,6 +15,8 @@ const PYTHON_STRING = String.raw`[rbfuRBFU]{0,2}(?:"""[\s\S]*?(?:"""|$)|'''[\s\S
 // A quote alone begins a lifetime, such as 'a.
 const RUST_STRING = String.raw`"(?:\\[\s\S]|[^"\\])*"?|'(?:\\[^']+|[^'\\])'`;
 
+const BASH_STRING = String.raw`"(?:\\[\s\S]|[^"\\])*"?|'[^']*'?`;
+
 const C_WORDS =
   "auto break case char const continue default do double else enum extern float for goto if inline int long register " +
   "return short signed sizeof static struct switch typedef union unsigned void volatile while";
@@ -66,6 +68,14 @@ const LANGUAGES = {
     words(
       "as async await break const continue crate dyn else enum extern false fn for if impl " +
         "in let loop match mod move mut pub ref return self Self static struct super trait true type unsafe use where while",
+    ),
+  ],
+  bash: [
+    // A # inside a word, such as ${#array}, begins no comment.
+    family("(?<![^\\s;])#[^\\n]*", BASH_STRING),
+    words(
+      "break case continue coproc declare do done elif else esac exit export fi for function if in local read readonly " +
+        "return select set shift source then trap unset until while",
     ),
   ],
 };

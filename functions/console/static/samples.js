@@ -9,4 +9,5 @@ export const SAMPLES = {
   typescript: 'const name: string = "world";\nconsole.log(`Hello, ${name}!`);\n',
   go: 'package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Println("Hello, world!")\n}\n',
   rust: 'fn main() {\n    println!("Hello, world!");\n}\n',
+  bash: 'for number in {1..5}; do\n  echo "$number squared is $((number * number))"\ndone\n',
 };

@@ -533,7 +533,17 @@ def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypat
 
 
 def test_languages_are_a_bare_array(aws: Aws) -> None:
-    assert get(None, "/api/languages").json == ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust"]
+    assert get(None, "/api/languages").json == [
+        "python",
+        "c",
+        "cpp",
+        "java",
+        "javascript",
+        "typescript",
+        "go",
+        "rust",
+        "bash",
+    ]
     heartbeat(aws, age_secs=3_600)
     result.deployment.cache_clear()
     told = json.loads((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())["languages"]

@@ -25,6 +25,7 @@ SUFFIXES = {
     "typescript": ".ts",
     "go": ".go",
     "rust": ".rs",
+    "bash": ".sh",
 }
 # Where only some toolchains are installed, as in the virtual machine, the tests are told which.
 CHOSEN_LANGUAGES = tuple(os.environ.get("RUSTBOX_TEST_LANGUAGES", " ".join(SUFFIXES)).split())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sandbox_runtime.languages import LANGUAGES
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
-from tests.jail.language_programs import c, cpp, go, java, javascript, python, rust, typescript
+from tests.jail.language_programs import bash, c, cpp, go, java, javascript, python, rust, typescript
 from tests.jail.weakened.limits import SLOWNESS
 
 PROGRAMS: Mapping[str, Mapping[str, str]] = {
@@ -17,6 +17,7 @@ PROGRAMS: Mapping[str, Mapping[str, str]] = {
     "typescript": typescript.PROGRAMS,
     "go": go.PROGRAMS,
     "rust": rust.PROGRAMS,
+    "bash": bash.PROGRAMS,
 }
 # Where only some toolchains are installed, as in the virtual machine, the tests are told which.
 NAMES = [language.name for language in LANGUAGES if language.name in CHOSEN_LANGUAGES]
