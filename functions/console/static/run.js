@@ -3,6 +3,7 @@ import { ApiError, call, get, newId, poll } from "./api.js";
 import { Component, html } from "./dom.js";
 import { draftOf, loadDraft, requestOf, saveDraft } from "./draft.js";
 import { Editor } from "./editor.js";
+import { LiveOutput } from "./live_output.js";
 import { Problem } from "./parts.js";
 import { OtherFields } from "./program.js";
 import { Result } from "./result.js";
@@ -13,7 +14,7 @@ import { parts } from "./visible.js";
 import { duration } from "./words.js";
 
 const TITLES = { running: "Running", stopping: "Stopping" };
-const FIRST_WAIT_SECS = 20;
+const FIRST_WAIT_SECS = 0.1; // a program that ends so soon needs one request; the output of others is shown meanwhile
 const POLL_WAIT_SECS = 10;
 const LIMITS = [
   ["cpu_time_secs", "CPU time, s", "0.1"],
@@ -104,7 +105,7 @@ export default class Run extends Component {
     if (this.state.started) return;
     this.stop = new AbortController();
     const started = Date.now();
-    this.setState({ body: null, error: null, started, waited: 0, status: "sent" }, showOutcome);
+    this.setState({ body: null, error: null, started, waited: 0, status: "sent", id: null }, showOutcome);
     this.clock = setInterval(() => this.setState({ waited: Date.now() - started }), 100);
     try {
       const body = await this.result(this.stop.signal);
@@ -125,6 +126,7 @@ export default class Run extends Component {
     const { body, headers } = await call("POST", "api/submit", { ...this.sent, query: { wait: FIRST_WAIT_SECS }, signal });
     this.setState({ left: headers.get("ratelimit-remaining") });
     if (body.result) return body;
+    this.setState({ id: body.id });
     const ask = () => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }, signal);
     return poll(ask, (answer) => answer.result !== null, {
       signal,
@@ -196,12 +198,13 @@ export default class Run extends Component {
   }
 
   outcome() {
-    const { body, error, started, waited, left, status } = this.state;
+    const { body, error, started, waited, left, status, id } = this.state;
     if (started) {
       return html`<div class="hero verdict-open" role="status"><span class="code" aria-hidden="true">···</span>
         <div><h2>${TITLES[status] ?? "Waiting for the result"}</h2>
           <p aria-hidden="true">${duration(Math.max(waited, 1))}</p></div></div>
-        <button onClick=${this.cancel} disabled=${status === "stopping"}>Stop</button>`;
+        <button onClick=${this.cancel} disabled=${status === "stopping"}>Stop</button>
+        ${id && html`<${LiveOutput} key=${id} id=${id} />`}`;
     }
     if (error) return html`<${Problem} error=${error} again=${this.run} />`;
     if (!body) {

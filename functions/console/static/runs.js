@@ -1,9 +1,10 @@
 // Runs: the list with filters, and one run with its timeline.
-import { get, poll } from "./api.js";
+import { get, poll, post } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Timeline } from "./timeline.js";
 import { Filter, Pages } from "./list.js";
-import { Copy, Facts, Loaded, metadataFacts, Time } from "./parts.js";
+import { LiveOutput } from "./live_output.js";
+import { Action, Copy, Facts, Loaded, metadataFacts, Time } from "./parts.js";
 import { Program } from "./program.js";
 import { Badge, Result } from "./result.js";
 import { SAMPLES } from "./samples.js";
@@ -59,7 +60,9 @@ class One extends Component {
           run.result
             ? html`<${Result} body=${run} />`
             : html`<div class="hero verdict-open" role="status">
-              <span class="code" aria-hidden="true">···</span><div><h2>${run.status}</h2></div></div>`
+              <span class="code" aria-hidden="true">···</span><div><h2>${run.status}</h2></div></div>
+              <${Action} does=${() => post(`api/result/${id}/cancel`)}>Stop<//>
+              <${LiveOutput} id=${id} />`
         }<${Program} id=${id} /></div>
         <div><h2>Timeline</h2><${Timeline} run=${run} key=${run.status} />
           <h2 class="after">Details</h2><${Details} run=${run} /></div>

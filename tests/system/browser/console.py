@@ -111,7 +111,12 @@ def open_console(
     screen: Screen = DESKTOP,
 ) -> Iterator[Console]:
     """Open a page of a signed-in user, or with `api_key` None of one who is not. Fails at the end on any problem."""
-    context = browser.new_context(viewport=screen.viewport, color_scheme=screen.scheme, locale="en-GB")
+    context = browser.new_context(
+        viewport=screen.viewport,
+        color_scheme=screen.scheme,
+        reduced_motion="reduce",  # axe measures contrasts of one moment
+        locale="en-GB",
+    )
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(_WATCH)
     if api_key is not None:

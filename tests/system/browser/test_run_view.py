@@ -7,6 +7,7 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
@@ -85,17 +86,61 @@ def test_the_keyboard_alone_runs_a_program(console: Console) -> None:
     assert page.locator(".hero").get_attribute("role") == "status"
 
 
-def test_stop_stops_the_program_and_shows_its_output_so_far(console: Console) -> None:
+WAITS = f"""
+import sys, time
+print("so far", flush=True)
+sys.stderr.write({HOSTILE!a})
+sys.stderr.flush()
+time.sleep(600)
+"""
+
+
+def start_waiting_program(console: Console) -> None:
+    """Run a program that prints and goes on, and wait until the page shows what it has printed."""
     page = console.open("run")
-    page.locator("#code").fill("import time\nprint('so far', flush=True)\ntime.sleep(20)")
+    page.get_by_role("combobox", name="Profile").select_option("agent")
+    page.get_by_label("Wall time, s").fill("30")
+    page.locator("#code").fill(WAITS)
     page.keyboard.press("Control+Enter")
-    stop = page.get_by_role("button", name="Stop", exact=True)
-    expect(stop).to_be_visible()
-    page.wait_for_timeout(1500)  # until the program has printed
-    stop.click()
+    expect(page.get_by_role("region", name="Standard output")).to_have_text("so far\n")
+    expect(page.get_by_role("region", name="Standard error")).to_have_text(shown(HOSTILE))
+
+
+def test_output_grows_while_the_program_runs_and_stop_stops_it(console: Console) -> None:
+    start_waiting_program(console)
+    page = console.page
+    assert page.locator(".live").count() == 1  # it goes on
+    assert console.accessibility_problems() == []
+    page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.locator(".hero")).to_contain_text("Cancelled")
+    expect(page.locator(".live")).to_have_count(0)
     expect(page.get_by_role("region", name="Standard output")).to_have_text("so far\n")
     assert console.accessibility_problems() == []
+
+
+def test_a_run_that_goes_on_is_followed_and_stopped_from_the_list(console: Console, client: httpx.Client) -> None:
+    body = {"language": "python", "code": WAITS, "profile": "agent", "limits": {"wall_time_secs": 30}}
+    submission_id = client.post("/api/submit", json=body).json()["id"]
+    page = console.open(f"runs/{submission_id}")
+    expect(page.locator(".live").get_by_role("region", name="Standard output")).to_have_text("so far\n")
+    assert console.accessibility_problems() == []
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator(".hero")).to_contain_text("Cancelled")
+
+
+def test_a_hidden_tab_asks_for_no_output(console: Console, client: httpx.Client) -> None:
+    body = {"language": "python", "code": WAITS, "profile": "agent", "limits": {"wall_time_secs": 30}}
+    submission_id = client.post("/api/submit", json=body).json()["id"]
+    asked: list[str] = []
+    console.page.on("request", lambda request: asked.append(request.url))
+    console.page.add_init_script("Object.defineProperty(document, 'hidden', {get: () => window.isHidden ?? true})")
+    page = console.open(f"runs/{submission_id}")
+    page.locator(".live").wait_for(state="attached")
+    page.wait_for_timeout(1200)
+    assert [url for url in asked if "/output" in url] == []
+    page.evaluate("window.isHidden = false")
+    expect(page.locator(".live").get_by_role("region", name="Standard output")).to_have_text("so far\n")
+    client.post(f"/api/result/{submission_id}/cancel")
 
 
 def test_tab_indents_in_the_editor_and_leaves_it_after_escape(console: Console) -> None:
