@@ -134,7 +134,7 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 def _show(found: dict[str, Any], *, has_score_files: bool) -> None:
     rows = [
         (
-            case["id"] or str(case["index"]),
+            (case["id"] or str(case["index"])).replace("\n", "\\n"),  # so that no name looks like another row
             case["outcome"],
             case["verdict"],
             None if case["cpu_time_secs"] is None else f"{case['cpu_time_secs']:.3f}",

@@ -47,7 +47,8 @@ def read_case_folder(folder: Path, *, reads_checker: bool = True, reads_groups: 
     has_data = (folder / "data").is_dir()
     data = folder / "data" if has_data else folder
     places = [data / name for name in _PACKAGE_FOLDERS if has_data and (data / name).is_dir()] or [data]
-    inputs = sorted((path for place in places for path in place.rglob("*.in")), key=lambda path: _order(path, data))
+    found = (path for place in places for path in place.rglob("[!.]*.in") if path.is_file())
+    inputs = sorted(found, key=lambda path: _order(path, data))
     if not inputs:
         raise refused(f"There is no case (*.in) in {folder}.")
     if len(inputs) > _MAX_CASES:

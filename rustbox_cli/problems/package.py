@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rustbox_cli.languages import language_of
-from rustbox_cli.problems.settings import number, read_yaml, refused, words_of
+from rustbox_cli.problems.settings import number, read_yaml, refuse_links_out, refused, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +55,14 @@ def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
     path = folder / "problem.yaml"
     if not path.is_file():
         return None
+    refuse_links_out(folder)
     problem = read_yaml(path)
     limits = problem.get("limits")
     secs = limits.get("time_limit") if isinstance(limits, dict) else None
     time_limit_secs = None if secs is None else number(secs, f"{path}: time_limit")
     validation = words_of(problem.get("validation"))
     is_scoring = bool({"score", "scoring"} & {*validation, *words_of(problem.get("type"))})
-    is_legacy = str(problem.get("problem_format_version", "legacy")).startswith("legacy")
+    is_legacy = " ".join(words_of(problem.get("problem_format_version", "legacy"))).startswith("legacy")
     package = Package((), None, time_limit_secs, is_scoring, is_legacy, is_legacy and "score" in validation)
     if not reads_checker:
         return package

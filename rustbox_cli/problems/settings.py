@@ -22,7 +22,7 @@ def refused(message: str) -> CommandError:
 def number(text: object, what: str) -> float:
     """Return a number of a package. Raises CommandError."""
     try:
-        found = float(str(text))
+        found = float(_scalar(text))
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
@@ -31,8 +31,23 @@ def number(text: object, what: str) -> float:
 
 
 def words_of(value: object) -> list[str]:
-    """Return the words of a text or a list."""
-    return [str(word) for word in value] if isinstance(value, list) else str(value or "").split()
+    """Return the words of a text or a list. Raises CommandError for lists inside of it."""
+    return [_scalar(word) for word in value] if isinstance(value, list) else _scalar(value or "").split()
+
+
+def _scalar(value: object) -> str:
+    """Return a value as text. Lists that name one another, a few lines of YAML, would be terabytes as text."""
+    if isinstance(value, list | dict):
+        raise refused("A setting of the package is a list or a map where a text or a number belongs.")
+    return str(value)
+
+
+def refuse_links_out(folder: Path) -> None:
+    """Raise CommandError if a link of a package leads to a file elsewhere: its author could read your files by it."""
+    root = folder.resolve()
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise refused(f"{path} is a link to a file outside of {folder}. Replace it by the file.")
 
 
 def id_of(name: str) -> str:

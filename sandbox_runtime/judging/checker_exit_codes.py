@@ -39,8 +39,11 @@ def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: st
     if found.verdict not in _ENDED or ran.exit_code is None:
         return _error(f"the {name} was stopped: {found.verdict}, {found.cause}", text)
     outcome = _OUTCOMES[protocol].get(ran.exit_code)
-    if outcome is None:
-        return _error(f"the {name} ended with exit code {ran.exit_code}", text)
+    # Python ends with 1, the exit code for a wrong answer, when nobody reads the rest of its output.
+    is_cut = ran.stdout_cut or ran.stderr_cut
+    if is_cut or outcome is None:
+        problem = "wrote more than its limit" if is_cut else f"ended with exit code {ran.exit_code}"
+        return _error(f"the {name} {problem}", text)
     if outcome != "partial":
         return Judgement(outcome, text or None)
     points = _POINTS.match(text)

@@ -162,6 +162,16 @@ def test_the_score_of_a_validator_is_the_points_of_its_case(
     assert (found.outcome, (found.checker_points, found.checker_share)) == (outcome, earned), found
 
 
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_checker_of_testlib_that_writes_200_mb_is_no_wrong_answer(judge: Judge, stream: int) -> None:
+    code = f"import os\nfor _ in range(3200): os.write({stream}, b'x' * (1 << 16))\n"
+    checkers = (program(code, "python", "testlib"),)
+    (found,) = results(judge(judge_requested([case(b"1\n", None)], code=b"print(1)", checkers=checkers)))
+    assert found.outcome == "judge_error"
+    assert (found.checker_message or "").startswith("the checker wrote more than its limit: ")
+    assert len(found.checker_message or "") == MOST_CHARACTERS
+
+
 @pytest.mark.parametrize("kind", ["program", "interactor"])
 def test_a_validator_that_writes_200_mb_ends_as_an_error_of_the_judge(judge: Judge, kind: str) -> None:
     code = "import os, sys\nfor _ in range(3200): os.write(2, b'x' * (1 << 16))\nsys.exit(42)\n"

@@ -134,6 +134,23 @@ def test_a_source_is_checked_once_in_a_judge_run() -> None:
     assert (len(slot.specs), completed.compile) == (4, None)
 
 
+@pytest.mark.parametrize("stop", ["never", "group"])
+def test_a_thousand_empty_cases_each_get_their_result(stop: str) -> None:
+    groups = tuple(Group(f"g{number}", () if not number else (f"g{number - 1}",)) for number in range(50))
+    cases = [case(b"", b"", group=f"g{number // 20}") for number in range(1_000)]
+    completed = judge(judge_requested(cases, groups=groups, stop=stop), RecordedSlot(outcome(stdout=b"")))
+    assert outcomes(completed) == ["passed"] * 1_000
+    failing = judge(judge_requested(cases, groups=groups, stop=stop), RecordedSlot(outcome(stdout=b"x")))
+    assert outcomes(failing).count("wrong_answer") == (1_000 if stop == "never" else 1)
+
+
+def test_groups_in_a_circle_end_all_the_same() -> None:
+    groups = (Group("a", ("b",)), Group("b", ("a",)))  # the service refuses them
+    cases = [case(group="a"), case(group="b")]
+    completed = judge(judge_requested(cases, groups=groups, stop="group"), RecordedSlot(outcome(stdout=b"x")))
+    assert outcomes(completed) == ["wrong_answer", "skipped"]
+
+
 def test_a_compiler_that_the_platform_stopped_is_a_failure_of_the_platform() -> None:
     slot = RecordedSlot(outcome(evidence={"leftover_processes": 1}))
     completed = judge(judge_requested([case()], language="c"), slot)

@@ -320,3 +320,14 @@ def test_a_case_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "1.in").write_bytes(b"\xff")
     with pytest.raises(CommandError, match="not UTF-8"):
         read_case_folder(tmp_path)
+
+
+def test_no_name_of_a_case_looks_like_another_row(
+    service: Service, rustbox: Rustbox, solution: tuple[str, str]
+) -> None:
+    wrong = case(0, "wrong_answer", id="1\n2     passed        AC\x1b[2J")
+    service.will(ACCEPTED, final(wrong))
+    ended = rustbox("judge", solution[0], "--cases", solution[1])
+    (row,) = [line for line in ended.stdout.splitlines() if "passed  " in line]
+    assert "1\\n2 " in row
+    assert "\x1b" not in ended.stdout

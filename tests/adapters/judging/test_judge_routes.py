@@ -413,6 +413,38 @@ def test_the_whole_output_of_a_case_is_read_where_it_is_shown(aws: Aws, project_
     assert "Contents" not in Clients.s3().list_objects_v2(Bucket=aws.names["PayloadsBucket"])
 
 
+NAMES = ["../../../etc/passwd", "a\nb\r\n", "\0", "\x1b[2J", "\u202e", "%2e%2e/", "{}", "__proto__", "é" * 64]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_a_case_is_shown_as_it_is_and_names_no_object(
+    aws: Aws, project_key: str, pipeline: Pipeline, name: str
+) -> None:
+    groups = [{"id": name, "points": 1}]
+    run = judge(project_key, cases=[CASES[0] | {"id": name, "group": name}], groups=groups).json["id"]
+    assert pipeline.record(completed(run, [result(0)], execution_id=requested(aws).execution_id)) == []
+    shown = get(project_key, f"/api/judge/{run}").json
+    assert (shown["results"][0]["id"], shown["groups"][0]["id"], shown["score"]) == (name, name, 1)
+    keys = [
+        each["Key"] for each in Clients.s3().list_objects_v2(Bucket=aws.names["PayloadsBucket"]).get("Contents", [])
+    ]
+    assert not any(name in key for key in keys)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, 7, None, "\ud800"])
+def test_another_name_of_a_case_is_refused_or_none(project_key: str, name: object) -> None:
+    answer = judge(project_key, cases=[CASES[0] | {"id": name}])
+    assert answer.status == (202 if name is None else 422)
+
+
+def test_a_thousand_cases_in_one_request_are_refused_with_the_limit(project_key: str) -> None:
+    answer = judge(project_key, cases=[{}] * 1_000)
+    assert (answer.status, answer.json["fields"]) == (
+        422,
+        [{"field": "cases", "message": "Must have at most 200 items."}],
+    )
+
+
 @pytest.mark.parametrize("serves_files", ["false", "true"])
 def test_output_of_a_case_that_no_answer_can_hold_comes_from_the_bucket(
     aws: Aws, project_key: str, pipeline: Pipeline, serves_files: str
