@@ -139,8 +139,8 @@ def test_the_page_about_scale_shows_nothing_that_its_commands_do_not_print() -> 
     page = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text(encoding="utf-8")
     assert json.dumps(fleet.CHOSEN.steps) in page
     _, *shown = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert len(shown) == 3
-    printed = [fleet.table(fleet.CHOSEN), scaling.table(POLLED, 0.5, 100), cost_tables(0.5, HOST_DOLLARS)]
+    assert len(shown) == 2
+    printed = [fleet.table(fleet.CHOSEN), cost_tables(0.5, HOST_DOLLARS)]
     assert [block for block in shown if not any(block.rstrip("\n") in text for text in printed)] == []
 
 
