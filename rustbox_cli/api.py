@@ -105,6 +105,15 @@ class Api:
             return self.fetch(answer.body["url"])
         return answer.raw
 
+    def relay(self, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Send a message of another protocol as it is; return the body of the answer, also of an error.
+
+        Raises CommandError when nothing answers.
+        """
+        headers = {**headers, "content-type": "application/json", "X-API-Key": self._settings.key("X-API-Key")}
+        request = self._client.build_request("POST", f"{self._settings.url}{path}", content=body, headers=headers)
+        return self._send(request, may_repeat=False).content
+
     def fetch(self, url: str) -> bytes:
         """Fetch a link that the service gave, without a key. Raises CommandError."""
         response = self._send(self._client.build_request("GET", url), may_repeat=True)

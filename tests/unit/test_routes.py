@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.console.api import ICON_ROUTES
 from functions.dialects.judge0.api import JUDGE0_ROUTES
+from functions.dialects.mcp.api import MCP_ROUTES
 from functions.dialects.piston.api import PISTON_ROUTES
 from functions.errors import ConflictError
 from functions.http.answers import answer
@@ -33,7 +34,7 @@ API_FUNCTIONS = sorted(set(template_routes(TEMPLATE).values()))
 UNDOCUMENTED = {
     "ResultFunction": {route.key for route in ICON_ROUTES},
     "DialectsFunction": {
-        re.sub(r"{\w+}", "{}", route.key) for routes in (JUDGE0_ROUTES, PISTON_ROUTES) for route in routes
+        re.sub(r"{\w+}", "{}", route.key) for routes in (JUDGE0_ROUTES, MCP_ROUTES, PISTON_ROUTES) for route in routes
     },
 }
 

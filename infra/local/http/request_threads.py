@@ -116,7 +116,7 @@ class RequestThreads:
         return pool if await pool.acquire(owner, _PATIENCE_SECS, client.gone) else None
 
 
-_WAITING_PATHS = frozenset({"/api/judge", "/piston/api/v2/execute"})
+_WAITING_PATHS = frozenset({"/api/judge", "/mcp", "/piston/api/v2/execute"})
 """Requests to these wait unless their query says otherwise."""
 
 

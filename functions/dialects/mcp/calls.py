@@ -1,0 +1,178 @@
+"""The tools. What a model did wrong is a result with `isError`, so that it reads the reason; never a protocol error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.payloads import PayloadMissingError
+from functions.dialects.mcp import artifacts
+from functions.dialects.mcp.arguments import WAIT_SECS, CancelRun, ReadArtifact, ReadOutput, RunCode
+from functions.dialects.mcp.message import INVALID_PARAMS, RpcError
+from functions.dialects.mcp.shown_run import open_data, open_text, run_data, run_text, stored_artifacts
+from functions.dialects.mcp.tools import TOOLS
+from functions.dialects.run import checked_run, run_program
+from functions.errors import NotFoundError, ServiceError
+from functions.http.parameters import uuid
+from functions.http.validation import checked
+from functions.messages.files import CHANGED
+from functions.messages.languages import Profile
+from functions.messages.verdict import Verdict
+from functions.submissions.results.output import output_if_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.http.resolver import Resolver
+    from functions.judging.deployment import JudgeDeployment
+    from functions.projects.model import Project
+    from functions.submissions.model import Submission
+
+_CANCEL_WAIT_SECS = 2.0
+_PICTURES_MAX_BYTES = 1_048_576
+_ARTIFACT_TEXT_MAX_BYTES = 16_384
+_TOOLS = {tool.name: tool for tool in TOOLS}
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of one request."""
+
+    deployment: JudgeDeployment
+    app: Resolver
+    project: Project
+
+    def call(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Call any tool but run_code. Raises RpcError for an unknown one."""
+        try:
+            match _arguments(name, given):
+                case ReadOutput() as read:
+                    return self._read_output(read)
+                case ReadArtifact() as read:
+                    return self._read_artifact(read)
+                case CancelRun() as cancel:
+                    row = self.deployment.cancellation.cancel(self.run_of(cancel.id))
+                    return self.show(self.waited(row, _CANCEL_WAIT_SECS))
+                case _:
+                    return self._languages()
+        except ServiceError as error:
+            return failed(error)
+
+    def run_code(self, given: Mapping[str, Any], most_secs: float) -> Submission:
+        """Start a program, and wait for its end as long as the arguments say, but at most so. Raises ServiceError."""
+        asked = checked(RunCode, given)
+        body: dict[str, Any] = {
+            "language": asked.language,
+            "code": asked.code,
+            "profile": Profile.AGENT,
+            "artifacts": asked.artifacts or CHANGED,
+        }
+        if asked.stdin is not None:
+            body["stdin"] = asked.stdin
+        if asked.files:
+            body["files"] = [file.model_dump(exclude_none=True) for file in asked.files]
+        if asked.network:
+            body["network"] = {"allow": asked.network}
+        run = checked_run(self.deployment, self.app, body)
+        return run_program(self.deployment, self.app, self.project, run, min(asked.wait_secs, most_secs))
+
+    def run_of(self, id_text: str) -> Submission:
+        """Return a run of the project. Raises NotFoundError, BadRequestError."""
+        return self.deployment.results.get(uuid(id_text), self.project.project_id)
+
+    def waited(self, row: Submission, most_secs: float) -> Submission:
+        """Wait for the end of a run, and return its row as it is then. Raises NotFoundError."""
+        secs = min(most_secs, self.deployment.settings.longest_wait_secs)
+        return self.deployment.results.wait(row, secs, self.deployment.long_poll.within(self.app.secs_left))
+
+    def show(self, row: Submission) -> dict[str, Any]:
+        """Return a run in any state as the result of a tool."""
+        if not row.is_final:
+            return {"content": [_text(open_text(row))], "structuredContent": open_data(row)}
+        stdout, stderr = (output_if_kept(self.deployment.payloads, row, name) for name in ("stdout", "stderr"))
+        return {
+            "content": [_text(run_text(row, stdout, stderr)), *self._files(row)],
+            "structuredContent": run_data(row, stdout, stderr),
+            "isError": row.verdict != Verdict.AC,
+        }
+
+    def resource(self, uri: str) -> dict[str, Any] | None:
+        """Return the content of an artifact by its URI; None if there is no such one. Raises ServiceError."""
+        found = artifacts.parse_artifact_uri(uri)
+        if found is None:
+            return None
+        try:
+            row = self.run_of(found[0])
+            file = artifacts.find_artifact(row, found[1])
+            if file is None:
+                return None
+            return artifacts.resource(uri, file, artifacts.read_artifact(self.deployment.payloads, row, file))
+        except (NotFoundError, PayloadMissingError):
+            return None
+
+    def _files(self, row: Submission) -> list[dict[str, Any]]:
+        """Return the artifacts: small pictures as such, up to a bound in all, and links to the others."""
+        shown, left_bytes = [], _PICTURES_MAX_BYTES
+        for file in stored_artifacts(row):
+            if artifacts.is_picture(file) and file["size"] <= left_bytes:
+                left_bytes -= file["size"]
+                try:
+                    content = artifacts.read_artifact(self.deployment.payloads, row, file)
+                except PayloadMissingError:  # deleted since the row was read
+                    continue
+                shown.append(artifacts.picture(file, content))
+            else:
+                shown.append(artifacts.link(row.submission_id, file))
+        return shown
+
+    def _read_output(self, read: ReadOutput) -> dict[str, Any]:
+        row = self.run_of(read.id)
+        row = self.waited(row, WAIT_SECS)
+        if not row.is_final or read.stream is None:
+            return self.show(row)
+        content = output_if_kept(self.deployment.payloads, row, read.stream)
+        end = min(read.offset + read.length, len(content))
+        more = f" More: offset={end}." if end < len(content) else ""
+        heading = f"{read.stream}, bytes {read.offset} to {end} of {len(content):,}.{more}"
+        return {"content": [_text(heading), _text(content[read.offset : end].decode(errors="replace"))]}
+
+    def _read_artifact(self, read: ReadArtifact) -> dict[str, Any]:
+        row = self.run_of(read.id)
+        file = artifacts.find_artifact(row, read.path)
+        if file is None:
+            known = ", ".join(each["path"] for each in stored_artifacts(row)[:8])
+            raise NotFoundError(f"The run has no artifact {read.path!r}. It has: {known or 'none'}."[:1_000])
+        if not artifacts.is_picture(file) and file["size"] > _ARTIFACT_TEXT_MAX_BYTES:
+            said = f"The file is too large to show: {file['size']:,} bytes. Let a program read the part that you need."
+            return {"content": [_text(said), artifacts.link(row.submission_id, file)]}
+        try:
+            content = artifacts.read_artifact(self.deployment.payloads, row, file)
+        except PayloadMissingError:
+            raise NotFoundError("The artifact was deleted.") from None
+        if artifacts.is_picture(file):
+            return {"content": [artifacts.picture(file, content)]}
+        shown = artifacts.resource(artifacts.artifact_uri(row.submission_id, file["path"]), file, content)
+        return {"content": [_text(shown["text"]) if "text" in shown else {"type": "resource", "resource": shown}]}
+
+    def _languages(self) -> dict[str, Any]:
+        details = self.deployment.fleet.toolchains(self.deployment.raised_ceilings)
+        languages = [{"name": one["name"], "toolchains": one["toolchains"]} for one in details]
+        lines = (f"{one['name']}: {', '.join(one['toolchains']) or 'version not known yet'}" for one in languages)
+        return {"content": [_text("\n".join(lines))], "structuredContent": {"languages": languages}}
+
+
+def failed(error: ServiceError) -> dict[str, Any]:
+    """Return the refusal of a call as its result."""
+    lines = [f"{problem.field}: {problem.message}" for problem in error.fields] or [error.message]
+    return {"content": [_text("\n".join(lines))], "isError": True}
+
+
+def _arguments(name: str, given: Mapping[str, Any]) -> object:
+    tool = _TOOLS.get(name)
+    if tool is None:
+        raise RpcError(INVALID_PARAMS, f"There is no such tool. The tools are {', '.join(_TOOLS)}.")
+    return checked(tool.arguments, given)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}

@@ -1,0 +1,85 @@
+"""The revision of the protocol that a request uses.
+
+Up to 2025-11-25 a client says it once, in `initialize`, and then in a header. From 2026-07-28 on each request says it
+in `_meta` and in headers, which must agree: https://modelcontextprotocol.io/specification/ (basic, transports).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.dialects.mcp.message import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, RpcError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.dialects.mcp.message import Message
+
+HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+STATELESS_VERSIONS = ("2026-07-28",)
+TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
+_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
+_NAMED_BY = {
+    "tools/call": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""The parameter that the header Mcp-Name repeats."""
+_ENCODED = re.compile(r"=\?base64\?(.*)\?=")
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The revision of one request. `has_tasks`: the client says that it knows the extension of tasks."""
+
+    is_stateless: bool
+    has_tasks: bool = False
+
+
+def revision_of(message: Message, headers: Mapping[str, str]) -> Revision:
+    """Return the revision of a request. Raises RpcError."""
+    named = headers.get("mcp-protocol-version")
+    if _VERSION_KEY not in message.meta and (named is None or named in HANDSHAKE_VERSIONS):
+        return Revision(is_stateless=False)
+    if message.is_notification:
+        return Revision(is_stateless=True)
+    missing = [key for key in (_VERSION_KEY, _CAPABILITIES_KEY) if key not in message.meta]
+    if missing:
+        raise RpcError(INVALID_PARAMS, f"params._meta must have {' and '.join(missing)}.")
+    version, capabilities = message.meta[_VERSION_KEY], message.meta[_CAPABILITIES_KEY]
+    _check_headers(message, headers, version)
+    if not isinstance(version, str) or not isinstance(capabilities, dict):
+        raise RpcError(INVALID_PARAMS, "The version in params._meta must be a string, the capabilities an object.")
+    if version not in STATELESS_VERSIONS:
+        data = {"supported": list(STATELESS_VERSIONS), "requested": version}
+        raise RpcError(UNSUPPORTED_VERSION, "This protocol version is not supported.", data)
+    extensions = capabilities.get("extensions")
+    return Revision(is_stateless=True, has_tasks=isinstance(extensions, dict) and TASKS_EXTENSION in extensions)
+
+
+def _check_headers(message: Message, headers: Mapping[str, str], version: object) -> None:
+    """Refuse headers that say something else than the body: a proxy may have gone by them."""
+    expected = {"mcp-protocol-version": version, "mcp-method": message.method}
+    name = message.params.get(_NAMED_BY.get(message.method, ""))
+    if name is not None:
+        expected["mcp-name"] = name
+    for header, value in expected.items():
+        if _decoded(headers.get(header, "").strip()) != value:
+            raise RpcError(HEADER_MISMATCH, f"The header {header} does not match the body.")
+
+
+def _decoded(value: str) -> str | None:
+    encoded = _ENCODED.fullmatch(value)
+    if encoded is None:
+        return value
+    try:
+        return base64.b64decode(encoded[1], validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None

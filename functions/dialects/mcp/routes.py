@@ -1,0 +1,245 @@
+"""POST /mcp: one message of JSON-RPC, and one answer. Nothing is kept between two requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions import VERSION
+from functions.dialects.dialect import Dialect
+from functions.dialects.mcp.arguments import WAIT_SECS
+from functions.dialects.mcp.artifacts import URI_TEMPLATE
+from functions.dialects.mcp.calls import Calls, failed
+from functions.dialects.mcp.message import (
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    MISSING_CAPABILITY,
+    RESOURCE_NOT_FOUND,
+    SERVICE_ERROR,
+    RpcError,
+    error_body,
+    read_message,
+    result_body,
+)
+from functions.dialects.mcp.revision import (
+    HANDSHAKE_VERSIONS,
+    STATELESS_VERSIONS,
+    TASKS_EXTENSION,
+    revision_of,
+)
+from functions.dialects.mcp.tasks import (
+    RELATED_TASK,
+    TASK_AFTER_SECS,
+    handshake_task,
+    stateless_detail,
+    stateless_task,
+    task_status,
+)
+from functions.dialects.mcp.tools import Sandbox, tool_list
+from functions.dialects.project_key import project_of
+from functions.errors import BadRequestError, ForbiddenError, MethodNotAllowedError, NotFoundError, ServiceError
+from functions.http.answers import answer
+from functions.http.http_event import json_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from functions.dialects.mcp.message import Message
+    from functions.dialects.mcp.revision import Revision
+    from functions.http.resolver import Resolver
+    from functions.judging.deployment import JudgeDeployment
+    from functions.submissions.model import Submission
+
+_INFO = {"name": "rustbox", "title": "Rustbox, serverless", "version": VERSION}
+_INSTRUCTIONS = "Runs programs in isolated sandboxes. run_code runs one; its description has the limits."
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_CACHE_MS = 60_000
+_OK = 200
+_CACHEABLE = frozenset(
+    {"server/discover", "tools/list", "resources/list", "resources/templates/list", "resources/read"}
+)
+
+
+def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    return status, error_body(None, RpcError(SERVICE_ERROR, said["message"], {"error": said["error"]}))
+
+
+MCP = Dialect("mcp", "authorization", _error)
+
+
+@dataclass(frozen=True, slots=True)
+class McpRoutes:
+    """The routes. All raise ServiceError."""
+
+    deployment: JudgeDeployment
+
+    def message(self, app: Resolver) -> Response[str]:
+        """Answer one message."""
+        self._check_origin(app)
+        project = project_of(app.current_event, self.deployment.projects, MCP.key_header)
+        try:
+            message = read_message(json_body(app.current_event))
+        except RpcError as error:
+            return answer(error_body(None, error), error.status)
+        try:
+            revision = revision_of(message, app.current_event.headers)
+        except RpcError as error:
+            return answer(error_body(message.id, error), error.status)
+        if message.is_notification:
+            return Response(status_code=202, body="")
+        try:
+            result = _Request(Calls(self.deployment, app, project), message, revision).answer()
+        except RpcError as error:
+            # Clients of earlier revisions expect the errors of methods in an answer with 200.
+            return answer(error_body(message.id, error), error.status if revision.is_stateless else _OK)
+        return answer(result_body(message.id, result))
+
+    def refuse(self, _: Resolver) -> Response[str]:
+        """Refuse a stream and the end of a session: there are none."""
+        raise MethodNotAllowedError(("POST",))
+
+    def _check_origin(self, app: Resolver) -> None:
+        """Refuse a page of another site: https://modelcontextprotocol.io/specification/ (transports, security)."""
+        origin = app.current_event.headers.get("origin")
+        if origin is None:
+            return
+        own = urlsplit(self.deployment.settings.public_base_url).hostname
+        try:
+            host = urlsplit(origin).hostname
+        except ValueError:
+            host = None
+        if host is None or (host != own and host not in _LOOPBACK):
+            raise ForbiddenError("Requests from pages of other sites are refused. Call /mcp without an Origin header.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request with its calls. Methods return the result of JSON-RPC. Raise RpcError and ServiceError."""
+
+    calls: Calls
+    message: Message
+    revision: Revision
+
+    def answer(self) -> dict[str, Any]:
+        """Call the method that the message names."""
+        methods = _STATELESS if self.revision.is_stateless else _HANDSHAKE
+        if self.message.method not in methods:
+            raise RpcError(METHOD_NOT_FOUND, f"There is no method {self.message.method[:100]}.", status=404)
+        result = methods[self.message.method](self)
+        return _stateless_result(self.message.method, result) if self.revision.is_stateless else result
+
+    def initialize(self) -> dict[str, Any]:
+        asked = self.message.params.get("protocolVersion")
+        return {
+            "protocolVersion": asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1],
+            "capabilities": {
+                "tools": {},
+                "resources": {},
+                "tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}},
+            },
+            "serverInfo": _INFO,
+            "instructions": _INSTRUCTIONS,
+        }
+
+    def discover(self) -> dict[str, Any]:
+        return {
+            "supportedVersions": list(STATELESS_VERSIONS),
+            "capabilities": {"tools": {}, "resources": {}, "extensions": {TASKS_EXTENSION: {}}},
+            "instructions": _INSTRUCTIONS,
+        }
+
+    def ping(self) -> dict[str, Any]:
+        return {}
+
+    def tools(self) -> dict[str, Any]:
+        return {"tools": tool_list(Sandbox(self.calls.deployment.fleet.languages(), self.calls.project.network))}
+
+    def resources(self) -> dict[str, Any]:
+        return {"resources": []}
+
+    def templates(self) -> dict[str, Any]:
+        described = "A file that a run has left in its working directory."
+        template = {"uriTemplate": URI_TEMPLATE, "name": "artifact", "title": "Artifact", "description": described}
+        return {"resourceTemplates": [template]}
+
+    def read_resource(self) -> dict[str, Any]:
+        uri = self.message.text("uri")
+        content = self.calls.resource(uri)
+        if content is None:
+            code = INVALID_PARAMS if self.revision.is_stateless else RESOURCE_NOT_FOUND
+            raise RpcError(code, "There is no such resource.", {"uri": uri})
+        return {"contents": [content]}
+
+    def call_tool(self) -> dict[str, Any]:
+        name, given = self.message.text("name"), self.message.params.get("arguments") or {}
+        if not isinstance(given, dict):
+            raise RpcError(INVALID_PARAMS, "params.arguments must be an object.")
+        if name != "run_code":
+            return self.calls.call(name, given)
+        is_asked_task = not self.revision.is_stateless and isinstance(self.message.params.get("task"), dict)
+        secs = 0.0 if is_asked_task else TASK_AFTER_SECS if self.revision.has_tasks else WAIT_SECS
+        try:
+            row = self.calls.run_code(given, secs)
+        except ServiceError as error:
+            return failed(error)
+        if is_asked_task:
+            return {"task": handshake_task(row)}
+        if self.revision.has_tasks and not row.is_final:
+            return {"resultType": "task", **stateless_task(row)}
+        return self.calls.show(row)
+
+    def get_task(self) -> dict[str, Any]:
+        row = self._task_row()
+        if not self.revision.is_stateless:
+            return handshake_task(row)
+        return stateless_detail(row, self.calls.show(row) if task_status(row) == "completed" else None)
+
+    def task_result(self) -> dict[str, Any]:
+        row = self.calls.waited(self._task_row(), WAIT_SECS)
+        if not row.is_final:
+            raise RpcError(SERVICE_ERROR, "The run goes on. Ask again.")
+        return {**self.calls.show(row), "_meta": {RELATED_TASK: {"taskId": row.submission_id}}}
+
+    def cancel_task(self) -> dict[str, Any]:
+        row = self.calls.deployment.cancellation.cancel(self._task_row())
+        return {} if self.revision.is_stateless else handshake_task(row)
+
+    def update_task(self) -> dict[str, Any]:
+        self._task_row()  # a run never asks for input
+        return {}
+
+    def _task_row(self) -> Submission:
+        if self.revision.is_stateless and not self.revision.has_tasks:
+            required: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS_EXTENSION: {}}}}
+            raise RpcError(MISSING_CAPABILITY, f"Declare the extension {TASKS_EXTENSION}.", required)
+        try:
+            return self.calls.run_of(self.message.text("taskId"))
+        except (BadRequestError, NotFoundError):
+            raise RpcError(INVALID_PARAMS, "There is no such task.") from None
+
+
+def _stateless_result(method: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    hints = {"ttlMs": _CACHE_MS, "cacheScope": "private"} if method in _CACHEABLE else {}
+    return {"resultType": "complete", "_meta": {"io.modelcontextprotocol/serverInfo": _INFO}, **hints, **result}
+
+
+type _Methods = Mapping[str, Callable[[_Request], dict[str, Any]]]
+_SHARED: _Methods = {
+    "tools/list": _Request.tools,
+    "tools/call": _Request.call_tool,
+    "resources/list": _Request.resources,
+    "resources/templates/list": _Request.templates,
+    "resources/read": _Request.read_resource,
+    "tasks/get": _Request.get_task,
+    "tasks/cancel": _Request.cancel_task,
+}
+_HANDSHAKE: _Methods = {
+    **_SHARED,
+    "initialize": _Request.initialize,
+    "ping": _Request.ping,
+    "tasks/result": _Request.task_result,
+}
+_STATELESS: _Methods = {**_SHARED, "server/discover": _Request.discover, "tasks/update": _Request.update_task}

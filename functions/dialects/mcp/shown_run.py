@@ -1,0 +1,146 @@
+"""A run as a model sees it: a sentence, short output, and the way to read the rest; and the same as data."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from functions.dialects.mcp.artifacts import artifact_uri
+from functions.messages.verdict import Cause, Phase, Verdict
+from functions.submissions.results.views import artifact_body, final_status, open_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.submissions.model import Submission
+
+TEXT_MAX_BYTES = 2_048
+STRUCTURED_MAX_BYTES = 8_192
+"""Of each stream."""
+_MOST_ARTIFACTS_NAMED = 8
+_PATH_MAX_CHARS = 60
+_ERROR_MAX_CHARS = 200
+_SENTENCES = {
+    Verdict.TLE: "The program was stopped: it took too much time.",
+    Verdict.MLE: "The program was stopped: it took too much memory.",
+    Verdict.PLE: "The program was stopped: it started too many processes.",
+    Verdict.FSE: "The program was stopped: it wrote a file that is too large.",
+    Verdict.IE: "The service could not run the program.",
+}
+_LINES = (re.compile(r'File "[^"\n]*", line (\d+)'), re.compile(r"^[^\s:]+:(\d+):", re.MULTILINE))
+"""Line numbers in messages of Python, and of compilers and other interpreters."""
+
+
+def run_text(row: Submission, stdout: bytes, stderr: bytes) -> str:
+    """Return a final run as text of at most TEXT_MAX_BYTES."""
+    parts = [_verdict_sentence(row, stderr), *_artifact_lines(row)]
+    left = TEXT_MAX_BYTES - len("\n".join(parts).encode())
+    streams = [(name, content) for name, content in (("stdout", stdout), ("stderr", stderr)) if content]
+    # The shorter one first: the longer one gets what it leaves.
+    sizes = dict.fromkeys((name for name, _ in streams), 0)
+    for number, (name, content) in enumerate(sorted(streams, key=lambda each: len(each[1]))):
+        sizes[name] = min(len(content), max(left // (len(streams) - number) - _HEADING_BYTES, 0))
+        left -= sizes[name] + _HEADING_BYTES
+    shown = (f"{name}:\n{_middle_out(content, sizes[name], row.submission_id, name)}" for name, content in streams)
+    return "\n".join([*parts, *shown])
+
+
+def run_data(row: Submission, stdout: bytes, stderr: bytes) -> dict[str, Any]:
+    """Return a final run as the structured content of RUN_SCHEMA."""
+    result, metrics = row.result, row.metrics or {}
+    body = {
+        "id": row.submission_id,
+        "status": final_status(row),
+        "verdict": row.verdict,
+        "cause": result.get("cause"),
+        "exit_code": result.get("exit_code"),
+        "signal": result.get("signal"),
+        "error_message": result.get("error_message"),
+        "stdout": _middle_out(stdout, STRUCTURED_MAX_BYTES, row.submission_id, "stdout"),
+        "stderr": _middle_out(stderr, STRUCTURED_MAX_BYTES, row.submission_id, "stderr"),
+        "stdout_bytes": len(stdout),
+        "stderr_bytes": len(stderr),
+        "artifacts": [
+            {**artifact_body(file), "uri": artifact_uri(row.submission_id, file["path"])}
+            for file in stored_artifacts(row)
+        ],
+        "cpu_time_secs": metrics.get("cpu_time_secs"),
+        "wall_time_secs": metrics.get("wall_time_secs"),
+        "memory_peak_bytes": metrics.get("memory_peak_bytes"),
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def open_data(row: Submission) -> dict[str, Any]:
+    """Return a run that goes on as structured content."""
+    return {"id": row.submission_id, "status": open_status(row)}
+
+
+def open_text(row: Submission) -> str:
+    """Return a run that goes on as text."""
+    return (
+        f"The run {row.submission_id} goes on. Call read_output with this id for its result, or cancel_run to stop it."
+    )
+
+
+def stored_artifacts(row: Submission) -> list[Mapping[str, Any]]:
+    """Return the artifacts of a run."""
+    return list((row.artifacts or {}).get("stored", ()))
+
+
+def _verdict_sentence(row: Submission, stderr: bytes) -> str:
+    result, metrics = row.result, row.metrics or {}
+    cause, exit_code, signal = result.get("cause"), result.get("exit_code"), result.get("signal")
+    if row.verdict == Verdict.AC:
+        secs = metrics.get("wall_time_secs")
+        return "The program ended normally" + (f" after {secs:.2f} s." if secs is not None else ".")
+    place = _line_of_error(stderr)
+    if cause in {Cause.CANCELLED, Cause.CANCELLED_BEFORE_START}:
+        return "The run was cancelled."
+    if result.get("phase") == Phase.COMPILE:
+        sentence = f"The program does not compile{place}."
+    elif row.verdict in _SENTENCES:
+        sentence = _SENTENCES[Verdict(row.verdict)]
+    elif signal is not None:
+        sentence = f"The program was ended by signal {signal}{place}."
+    else:
+        sentence = f"The program failed with exit code {exit_code}{place}."
+    message = result.get("error_message")
+    return f"{sentence} {message[:_ERROR_MAX_CHARS]}" if message else sentence
+
+
+def _line_of_error(stderr: bytes) -> str:
+    """Return ` at line N`, of the last place that Python names, or of the first that a compiler names."""
+    text = stderr.decode(errors="replace")
+    for pattern, index in zip(_LINES, (-1, 0), strict=True):
+        if lines := pattern.findall(text):
+            return f" at line {lines[index]}"
+    return ""
+
+
+def _artifact_lines(row: Submission) -> list[str]:
+    files = stored_artifacts(row)
+    if not files:
+        return []
+    named = [f"{file['path'][:_PATH_MAX_CHARS]} ({file['size']:,} bytes)" for file in files[:_MOST_ARTIFACTS_NAMED]]
+    more = f" and {len(files) - len(named)} more" if len(files) > len(named) else ""
+    return [f"Files (read_artifact, id {row.submission_id}): {', '.join(named)}{more}"]
+
+
+def _middle_out(content: bytes, most: int, submission_id: str, stream: str) -> str:
+    """Return a stream as text, with the middle left out if it has more than `most` bytes."""
+    if len(content) <= most:
+        return _text(content)
+    head = most // 2
+    tail = most - head
+    note = f"\n[{len(content) - most:,} bytes left out: read_output id={submission_id} stream={stream} offset={head}]\n"
+    return _text(content[:head]) + note + _text(content[len(content) - tail :])
+
+
+def _text(content: bytes) -> str:
+    """Return text that is not longer than the bytes: U+FFFD would have three for one."""
+    return content.decode(errors="replace").replace("\ufffd", "?")
+
+
+_HEADING_BYTES = 140
+"""Of a heading and of the note about what is left out."""

