@@ -97,6 +97,24 @@ export async function getArtifact(id, path, signal) {
   return isLink ? { url: (await response.json()).url } : { content: await response.arrayBuffer() };
 }
 
+/** Send the bytes of a stored file as the service says. Throws ApiError. */
+export async function sendFile({ url, headers }, sha256, path, data, signal) {
+  const { pathname, search } = new URL(url);
+  const own = `api/files/${sha256}/content`;
+  if (!pathname.endsWith(`/${own}`)) {
+    throw new ApiError(400, "", `This page calls no other host, so it cannot send ${path} to the bucket. "rustbox files put" does; then run again.`);
+  }
+  let response;
+  try {
+    // By the address of this page: that of the link may have another name for the same host.
+    response = await fetch(address(own + search), { method: "PUT", headers, body: data, signal, cache: "no-store", credentials: "omit", redirect: "error" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "offline", `${path} was not stored: the connection ended.`);
+  }
+  if (!response.ok) throw await failure(response);
+}
+
 /** Return the text of an answer. Throws ApiError. */
 export async function getText(path, signal) {
   const response = await send("GET", path, { signal });

@@ -1,10 +1,11 @@
 // The program in the form: kept in this tab, made from a request, and made into one.
+import { formFile, requested } from "./run_files.js";
 import { SAMPLES } from "./samples.js";
 
 const KEY = "rustbox.draft";
 const LIMITS = ["cpu_time_secs", "wall_time_secs", "memory_mb"];
 /** Fields that the form keeps without showing them. A link with others, such as a webhook, loses them. */
-const OTHERS = ["args", "compile_args", "files"];
+const OTHERS = ["args", "compile_args"];
 const PROFILES = ["judge", "agent"];
 
 const fresh = () => ({
@@ -15,6 +16,7 @@ const fresh = () => ({
   limits: {},
   hosts: "",
   artifacts: "",
+  files: [],
   more: {}, // fields of a request that the form does not edit, such as `args`
 });
 
@@ -28,13 +30,18 @@ export function loadDraft() {
 
 export function saveDraft(state) {
   const draft = Object.fromEntries(Object.keys(fresh()).map((name) => [name, state[name]]));
-  sessionStorage.setItem(KEY, JSON.stringify(draft));
+  draft.files = draft.files.map(({ data, ...file }) => file); // large data stays on the disk of its user
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(draft));
+  } catch {
+    sessionStorage.removeItem(KEY); // too large for the browser: a reload begins anew
+  }
 }
 
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 /** The body of the request. Defaults are left out, so that copied requests stay short. */
-export function requestOf({ language, code, stdin, profile, limits, hosts, artifacts, more }) {
+export function requestOf({ language, code, stdin, profile, limits, hosts, artifacts, files, more }) {
   const patterns = words(artifacts);
   const allow = words(hosts);
   const given = Object.fromEntries(
@@ -51,6 +58,7 @@ export function requestOf({ language, code, stdin, profile, limits, hosts, artif
     ...(profile !== "judge" && { profile }),
     ...(allow.length > 0 && { profile: "agent", network: { allow } }),
     ...(patterns.length > 0 && { artifacts: patterns.length === 1 && patterns[0] === "changed" ? "changed" : patterns }),
+    ...(files.length > 0 && { files: files.map(requested) }),
     ...(Object.keys(allLimits).length > 0 && { limits: allLimits }),
     ...others,
   };
@@ -64,7 +72,7 @@ const text = (value) => {
 const list = (value) => (Array.isArray(value) ? value.map(text).join(", ") : text(value));
 
 /** The form of a request, which may come from a stranger. Throws TypeError if it is none. */
-export function draftOf({ language, code, stdin = "", profile = "judge", limits = {}, network, artifacts = "", ...others }) {
+export function draftOf({ language, code, stdin = "", profile = "judge", limits = {}, network, artifacts = "", files = [], ...others }) {
   if (!PROFILES.includes(profile)) throw new TypeError("the profile is unknown");
   const more = Object.fromEntries(Object.entries(others).filter(([name]) => OTHERS.includes(name)));
   const limitsOfForm = Object.fromEntries(LIMITS.filter((name) => name in limits).map((name) => [name, Number(limits[name])]));
@@ -78,6 +86,7 @@ export function draftOf({ language, code, stdin = "", profile = "judge", limits 
     limits: limitsOfForm,
     hosts: list(network?.allow ?? ""),
     artifacts: list(artifacts),
+    files: files.map(formFile),
     more,
   };
 }

@@ -7,13 +7,14 @@ import { LiveOutput } from "./live_output.js";
 import { Problem } from "./parts.js";
 import { OtherFields } from "./program.js";
 import { Result } from "./result.js";
+import { Files, storeFiles, Tabs, withSource } from "./run_files.js";
 import { SAMPLES } from "./samples.js";
 import { Share, unpack } from "./share.js";
 import { Snippets } from "./snippets.js";
 import { parts } from "./visible.js";
 import { duration } from "./words.js";
 
-const TITLES = { running: "Running", stopping: "Stopping" };
+const TITLES = { running: "Running", stopping: "Stopping", storing: "Storing the files" };
 const FIRST_WAIT_SECS = 0.1; // a program that ends so soon needs one request; the output of others is shown meanwhile
 const POLL_WAIT_SECS = 10;
 const LIMITS = [
@@ -40,6 +41,7 @@ export default class Run extends Component {
     before: null,
     linkError: null,
     languages: Object.keys(SAMPLES),
+    tab: null, // the path of the source in the editor; null: the main program
     body: null,
     error: null,
     started: null,
@@ -73,6 +75,19 @@ export default class Run extends Component {
 
   change = (changes) => this.setState(changes, () => saveDraft(this.state));
 
+  newSource = () => {
+    const files = withSource(this.state.files, this.state.language);
+    this.change({ files, tab: files.at(-1).path });
+  };
+
+  /** Take the files of the form. A source that got another path stays in the editor. */
+  changeFiles = (files, old, one) => this.change({ files, ...(old?.path === this.state.tab && { tab: one?.path ?? null }) });
+
+  edit(source, text) {
+    if (source) this.change({ files: this.state.files.map((file) => (file === source ? { ...file, text } : file)) });
+    else this.change({ code: text });
+  }
+
   choose = (language) => {
     const isSample = Object.values(SAMPLES).includes(this.state.code) || this.state.code.trim() === "";
     this.change({ language, ...(isSample && { code: SAMPLES[language] ?? "" }) });
@@ -87,14 +102,14 @@ export default class Run extends Component {
     try {
       const draft = draftOf(await unpack(packed));
       if (!this.state.languages.includes(draft.language)) throw new TypeError("the language is unknown");
-      this.change({ ...draft, before, linkError: null, body: null, error: null });
+      this.change({ ...draft, tab: null, before, linkError: null, body: null, error: null });
     } catch (error) {
       const isOurs = error.status !== undefined;
       this.setState({ linkError: isOurs ? error : new ApiError(422, "", "This link holds no program that can run here.") });
     }
   }
 
-  back = () => this.change({ ...this.state.before, before: null });
+  back = () => this.change({ ...this.state.before, tab: null, before: null });
 
   stopWaiting() {
     this.stop?.abort();
@@ -122,6 +137,10 @@ export default class Run extends Component {
 
   /** Submit, and poll until the run is final. The idempotency key makes a repeat after a lost answer safe. */
   async result(signal) {
+    this.sent = null;
+    this.setState({ status: "storing" });
+    await storeFiles(this.state.files, signal);
+    this.setState({ status: "sent" });
     this.sent = { body: { ...requestOf(this.state), keep_code: true }, headers: { "idempotency-key": newId() } };
     const { body, headers } = await call("POST", "api/submit", { ...this.sent, query: { wait: FIRST_WAIT_SECS }, signal });
     this.setState({ left: headers.get("ratelimit-remaining") });
@@ -139,6 +158,7 @@ export default class Run extends Component {
     this.stop?.abort();
     this.setState({ status: "stopping" });
     try {
+      if (!this.sent) throw new ApiError(400, "", "It was stopped before its files were stored.");
       const { body } = await call("POST", "api/submit", this.sent);
       await call("POST", `api/result/${body.id}/cancel`);
       const final = await poll(() => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }), (answer) => answer.result !== null, {});
@@ -150,15 +170,16 @@ export default class Run extends Component {
     this.setState({ started: null });
   };
 
-  render(_, { language, languages, code, stdin, profile, limits, hosts, artifacts, more, started, before, linkError }) {
+  render(_, { language, languages, code, stdin, profile, limits, hosts, artifacts, files, tab, more, started, before, linkError }) {
     const request = requestOf(this.state);
+    const source = files.find(({ path, text }) => path === tab && text !== undefined);
     return html`<div class="run">
       <section class="workbench" aria-label="Program">
         <h1 tabindex="-1">Run a program</h1>
         ${linkError && html`<${Problem} error=${linkError} />`}
         ${
           before &&
-          html`<p class="notice" role="status">This program came with a link. Read it, then run it.${hiddenNames(code)}${" "}
+          html`<p class="notice" role="status">This program came with a link. Read it, then run it.${hiddenNames([code, ...files.map(({ text }) => text ?? "")].join("\n"))}${" "}
           <button class="link" onClick=${this.back}>Back to my program</button></p>`
         }
         <div class="row controls-row">
@@ -169,7 +190,10 @@ export default class Run extends Component {
           <button class="primary" onClick=${this.run} disabled=${started !== null} aria-keyshortcuts="Control+Enter">
             Run <kbd>Ctrl</kbd> <kbd>Enter</kbd></button>
         </div>
-        <${Editor} id="code" label="Program" code=${code} language=${language} onChange=${(value) => this.change({ code: value })} />
+        <${Tabs} files=${files} chosen=${source?.path ?? null} onChoose=${(path) => this.setState({ tab: path })} onNew=${this.newSource} />
+        <${Editor} id="code" label=${source ? `Source ${source.path}` : "Program"} code=${source?.text ?? code} language=${language}
+          onChange=${(text) => this.edit(source, text)} />
+        <${Files} files=${files} onChange=${this.changeFiles} />
         <div class="inputs">
           <label class="stdin">Standard input
             <textarea rows="3" spellcheck=${false} value=${stdin} onInput=${(event) => this.change({ stdin: event.target.value })}></textarea></label>
