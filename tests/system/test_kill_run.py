@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from tests.bench.processes import descendants
+from tests.system.kill_run.file_runs import file_runs
 from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, REQUIRED_SECS, VARIABLES, kill_run
 from tests.system.kill_run.signed_calls import signed_calls_run
 from tests.system.local_stack import ROOT, LocalStack, find_runner, traces, wait_for
 
 SEED = 259
+FILES_SEED = 24
+"""Kills a runner, then a process with functions. `tests/system/test_files.py` kills everything during uploads."""
 SECS = 50
 FAILPOINTS = ("webhook.after_send", "announce.after_bus", "complete.after_write", "webhook.after_record")
 
@@ -41,6 +44,13 @@ def test_each_signed_call_sent_three_times_has_one_run_and_one_delivery(own_stac
     report = signed_calls_run(own_stack(**VARIABLES), events=200, kills=5, seed=SEED)
     assert report.problems == [], report.summary
     assert (report.calls, report.kills.total()) == (600, 5), report.summary
+
+
+@pytest.mark.timeout(QUIET_SECS + 300)
+def test_no_file_or_artifact_is_lost_or_half(own_stack: Callable[..., LocalStack]) -> None:
+    report = file_runs(own_stack(**VARIABLES), rounds=4, kills=2, seed=FILES_SEED)
+    assert report.problems == [], report.summary
+    assert (report.rounds, report.kills["runner"]) == (4, 1), report.summary
 
 
 def working_runner(kill_run: int, folder: Path) -> int | None:

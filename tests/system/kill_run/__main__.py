@@ -7,8 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.system.kill_run.file_runs import FilesReport, file_runs
 from tests.system.kill_run.plan import make_plan
 from tests.system.kill_run.run import VARIABLES, kill_run
+from tests.system.kill_run.signed_calls import Report as SignedCallsReport
 from tests.system.kill_run.signed_calls import signed_calls_run
 from tests.system.local_stack import LocalStack
 
@@ -29,7 +31,13 @@ def main() -> int:
         "--signed-calls", type=int, metavar="N", help="instead: so many events of a check, each sent 3 times"
     )
     parser.add_argument(
-        "--kills", type=int, default=10, help="processes to kill meanwhile, with --signed-calls (default 10)"
+        "--files",
+        type=int,
+        metavar="N",
+        help="instead: so many uploads, runs with them, and runs with an artifact of these",
+    )
+    parser.add_argument(
+        "--kills", type=int, default=10, help="processes to kill meanwhile, with --signed-calls or --files (default 10)"
     )
     parser.add_argument("--log", type=Path, help="keep the stack's log here")
     arguments = parser.parse_args()
@@ -41,7 +49,9 @@ def main() -> int:
         stack = LocalStack(Path(folder) / "state", **VARIABLES)
         try:
             if arguments.signed_calls is not None:
-                return _signed_calls(stack, arguments.signed_calls, arguments.kills, seed)
+                return _told(signed_calls_run(stack, arguments.signed_calls, arguments.kills, seed))
+            if arguments.files is not None:
+                return _told(file_runs(stack, arguments.files, arguments.kills, seed))
             report = kill_run(stack, make_plan(seed, arguments.secs, arguments.submissions), seed, _tell)
         finally:
             if arguments.log is not None and stack.log_path.exists():
@@ -56,8 +66,7 @@ def main() -> int:
     return 0 if report.is_good else 1
 
 
-def _signed_calls(stack: LocalStack, events: int, kills: int, seed: int) -> int:
-    report = signed_calls_run(stack, events, kills, seed)
+def _told(report: SignedCallsReport | FilesReport) -> int:
     for problem in report.problems[:_MOST_SHOWN]:
         _tell(problem)
     _tell(report.summary)

@@ -8,22 +8,19 @@ import hashlib
 import hmac
 import itertools
 import json
-import random
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.bench.hook_server import HookServer
-from tests.bench.processes import descendants, is_child
-from tests.system.kill_run.killer import kill_child, kill_tree
-from tests.system.local_stack import LocalStack, find_runner
+from tests.system.kill_run.kills_in_turn import KillsInTurn
+from tests.system.local_stack import LocalStack
 
 PROJECT_ID = "signed-calls"
 TIMES = 3
@@ -72,7 +69,7 @@ def signed_calls_run(stack: LocalStack, events: int, kills: int, seed: int) -> R
         hooks = opened.enter_context(HookServer())
         client = opened.enter_context(stack.client(stack.add_project(PROJECT_ID), timeout_secs=35))
         calls = _Calls(client, hooks, events)
-        killer = _Killer(stack, calls, kills, seed)
+        killer = KillsInTurn(stack, lambda: calls.arrived / calls.events, kills, seed)
         opened.callback(calls.end)
         opened.callback(killer.end)
         calls.start()
@@ -199,75 +196,3 @@ class _Calls:
             if page["next_cursor"] is None:
                 return
             query["cursor"] = page["next_cursor"]
-
-
-class _Killer:
-    """Kills processes while webhooks come, each kind in turn, and starts a killed launcher again."""
-
-    def __init__(self, stack: LocalStack, calls: _Calls, kills: int, seed: int) -> None:
-        self._stack, self._calls, self._planned = stack, calls, kills
-        self._chance = random.Random(seed)  # noqa: S311 - no secret comes of it
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._kill_all, daemon=True)
-        self.kills: Counter[str] = Counter()
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def end(self) -> None:
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _kill_all(self) -> None:
-        rounds = self._planned // len(_VICTIMS) + 1
-        planned = [kind for _ in range(rounds) for kind in self._chance.sample(list(_VICTIMS), len(_VICTIMS))]
-        for number, kind in enumerate(planned[: self._planned]):
-            while self._calls.arrived < self._calls.events * (number + 1) // (self._planned + 1):
-                if self._over.wait(_POLL_SECS):
-                    return
-            while not self._kill(kind):
-                if self._over.wait(_POLL_SECS):
-                    return
-            self.kills[kind] += 1
-
-    def _kill(self, kind: str) -> bool:
-        process = self._stack.process
-        if process is None:
-            return False
-        if kind == "everything":
-            kill_tree(process)
-            self._stack.launch()
-            return True
-        victims = list(_VICTIMS[kind](process.pid))
-        return bool(victims) and kill_child(*self._chance.choice(victims))
-
-
-def _named(name: str) -> Callable[[int], Iterator[tuple[int, int]]]:
-    def victims(launcher: int) -> Iterator[tuple[int, int]]:
-        for pid in descendants(launcher)[1:]:
-            with suppress(OSError):
-                if Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == name and is_child(pid, launcher):
-                    yield pid, launcher
-
-    return victims
-
-
-def _runners(launcher: int) -> Iterator[tuple[int, int]]:
-    if (runner := find_runner(launcher)) is not None:
-        yield runner, launcher
-
-
-def _templates(launcher: int) -> Iterator[tuple[int, int]]:
-    for runner, _ in _runners(launcher):
-        yield from ((pid, runner) for pid in descendants(runner)[1:] if is_child(pid, runner))
-
-
-_VICTIMS: dict[str, Callable[[int], Iterator[tuple[int, int]]]] = {
-    "everything": lambda _: iter(()),
-    "functions": _named("rb-functions"),
-    "background": _named("rb-background"),
-    "runner": _runners,
-    "template": _templates,
-}
-"""By kind: pids with their parents. `everything`: the launcher and all below it, at once."""
