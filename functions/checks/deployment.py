@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from functions.checks.settings.file_holds import HOLDER
 from functions.submissions.deployment import SubmissionDeployment
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
@@ -46,6 +47,8 @@ class CheckDeployment(SubmissionDeployment):
 
     def is_file_held(self, project_id: str, sha256: str, holder: str) -> bool:
         """Tell whether the check that holds a file still names it."""
+        if not holder.startswith(HOLDER):
+            return super().is_file_held(project_id, sha256, holder)
         return self.check_files.is_named(project_id, sha256, holder)
 
     @cached_property

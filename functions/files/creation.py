@@ -35,6 +35,15 @@ class FileCreation:
         except StoreFullError as full:
             raise _refusal(project, full, most_bytes) from None
 
+    def reserve(self, project: Project, size: int) -> str:
+        """Count an object that is no file, and return its key. `FileStore.keep` keeps it. Raises RateLimitedError."""
+        object_key, most_bytes = new_object_key(), project.files_mb * MIB
+        try:
+            self.store.reserve(project.project_id, object_key, size, self.clock() + UPLOADING_MS, most_bytes)
+        except StoreFullError as full:
+            raise _refusal(project, full, most_bytes) from None
+        return object_key
+
 
 def _refusal(project: Project, full: StoreFullError, most_bytes: int) -> RateLimitedError:
     rate = Rate(most_bytes, max(0, most_bytes - full.used_bytes), _FULL_RETRY_SECS)

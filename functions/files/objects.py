@@ -85,6 +85,10 @@ class FileObjects:
             raise
         return True
 
+    def put(self, object_key: str, content: bytes, media_type: str) -> None:
+        """Store an object that the service has made."""
+        self._client().put_object(Bucket=self._bucket, Key=object_key, Body=content, ContentType=media_type)
+
     def delete(self, object_key: str) -> None:
         """Delete an object. A missing one is no error."""
         self._client().delete_object(Bucket=self._bucket, Key=object_key)

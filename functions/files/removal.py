@@ -35,6 +35,8 @@ class FileRemoval:
         removable_at_ms = file.removable_at_ms(self.clock())
         if not self.store.retire(file, removable_at_ms):
             return False
+        for holder in self.store.holders(file.project_id, file.sha256):
+            self.store.release(file.project_id, file.sha256, holder)
         reach("files.after_retire")
         if removable_at_ms <= self.clock():
             self._delete_object(file.project_id, file.object_key)
@@ -55,14 +57,9 @@ class FileRemoval:
             self.retire(file)
 
     def holders(self, file: File, is_held: IsHeld) -> list[str]:
-        """Return what keeps a file. Holds of holders that no longer name it are removed."""
-        holders = []
-        for holder in self.store.holders(file.project_id, file.sha256):
-            if is_held(file.project_id, file.sha256, holder):
-                holders.append(holder)
-            else:
-                self.store.release(file.project_id, file.sha256, holder)
-        return holders
+        """Return what keeps a file. A holder may be about to write that it names the file, so no hold is removed."""
+        holders = self.store.holders(file.project_id, file.sha256)
+        return [holder for holder in holders if is_held(file.project_id, file.sha256, holder)]
 
     def _delete_object(self, project_id: str, object_key: str) -> None:
         self.objects.delete(object_key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
+from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.page import Page
 from functions.aws.dynamodb.table import Table
@@ -64,9 +64,37 @@ class FileStore(Table):
 
     def create(self, file: File, most_bytes: int) -> bool:
         """Write a new file and count it. False if the row exists. Raises StoreFullError, RowsContendedError."""
-        room = most_bytes - file.size
+        return self._write_counted(
+            file.project_id, file.size, most_bytes, put(self.table_name, to_item(file_row(file)), ABSENT)
+        )
+
+    def reserve(self, project_id: str, object_key: str, size: int, due_at_ms: int, most_bytes: int) -> None:
+        """Count an object that is no file. It is deleted when it is due, unless `keep` is written before.
+
+        Raises StoreFullError, RowsContendedError.
+        """
+        self._write_counted(project_id, size, most_bytes, self.drop(project_id, object_key, size, due_at_ms))
+
+    def keep(self, project_id: str, object_key: str) -> Any:
+        """Return the action that keeps a reserved object."""
+        return delete(self.table_name, removed_key(project_id, object_key), EXISTS)
+
+    def drop(self, project_id: str, object_key: str, size: int, due_at_ms: int) -> Any:
+        """Return the action that has an object deleted when it is due. The project pays for its bytes until then."""
+        removed: dict[str, Value] = {
+            "pk": files_pk(project_id),
+            "sk": REMOVED + object_key,
+            "size": size,
+            "due_shard": DUE_SHARD,
+            "due_at_ms": due_at_ms,
+        }
+        return put(self.table_name, to_item(removed))
+
+    def _write_counted(self, project_id: str, size: int, most_bytes: int, action: Any) -> bool:
+        """Write a row and count its bytes. False if its condition failed. Raises StoreFullError."""
+        room = most_bytes - size
         if room < 0:
-            raise StoreFullError(*self.usage(file.project_id))
+            raise StoreFullError(*self.usage(project_id))
         counted = ConditionalUpdate(
             sets={},
             condition="(attribute_not_exists(#bytes) OR (#bytes <= :room AND #files < :most))",
@@ -75,7 +103,7 @@ class FileStore(Table):
                 "most": FILES_MAX,
                 "zero": 0,
                 "one": 1,
-                "size": file.size,
+                "size": size,
             },
             computed=(
                 "#bytes = if_not_exists(#bytes, :zero) + :size",
@@ -83,17 +111,13 @@ class FileStore(Table):
             ),
         )
         refusal = transact_or_raise(
-            self._client,
-            {
-                "file": put(self.table_name, to_item(file_row(file)), ABSENT),
-                "count": counted.action(self.table_name, usage_key(file.project_id)),
-            },
+            self._client, {"row": action, "count": counted.action(self.table_name, usage_key(project_id))}
         )
         if refusal is None:
             return True
-        if "file" in refusal.failed:
+        if "row" in refusal.failed:
             return False
-        raise StoreFullError(*self.usage(file.project_id))
+        raise StoreFullError(*self.usage(project_id))
 
     def usage(self, project_id: str) -> tuple[int, int]:
         """Return how many bytes and files a project stores."""
@@ -136,20 +160,13 @@ class FileStore(Table):
 
         The project pays for the bytes until `forget`.
         """
-        removed: dict[str, Value] = {
-            "pk": files_pk(file.project_id),
-            "sk": REMOVED + file.object_key,
-            "size": file.size,
-            "due_shard": DUE_SHARD,
-            "due_at_ms": removable_at_ms,
-        }
         values: dict[str, Value] = {"object_key": file.object_key, "due": file.due_at_ms}
         condition = "#object_key = :object_key AND #due_at_ms = :due"
         refusal = transact_or_raise(
             self._client,
             {
                 "file": delete(self.table_name, file_key(file.project_id, file.sha256), condition, values),
-                "removed": put(self.table_name, to_item(removed)),
+                "removed": self.drop(file.project_id, file.object_key, file.size, removable_at_ms),
             },
         )
         return refusal is None

@@ -14,7 +14,7 @@ from functions.http.json_body import body_text
 from functions.http.openapi.document import Document
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES
 from functions.http.openapi.page import render
-from functions.judging.api import JUDGE_ROUTES
+from functions.judging.all_routes import ALL_JUDGING_ROUTES
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.submissions.api.health import HEALTH_ROUTES
@@ -47,7 +47,7 @@ def _built() -> dict[str, Any]:
             *HEALTH_ROUTES,
             *DOCUMENT_ROUTES,
             *CONSOLE_ROUTES,
-            *JUDGE_ROUTES,
+            *ALL_JUDGING_ROUTES,
             *CHECK_ROUTES,
             *RUN_ROUTES,
             *INBOUND_ROUTES,

@@ -1,4 +1,4 @@
-"""Lambda entry point of /api/judge: judge runs, their results and their deletion."""
+"""Lambda entry point of /api/judge and /api/problems: judge runs, their results, and the problems that they name."""
 
 import functools
 
@@ -6,6 +6,8 @@ from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.api import JUDGE_ROUTES
 from functions.judging.deployment import JudgeDeployment
+from functions.judging.problems.api import PROBLEM_ROUTES
+from functions.judging.problems.routes import ProblemRoutes
 from functions.judging.routes import JudgeRoutes
 from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger
@@ -17,11 +19,16 @@ preload(
     "files.artifact_copies",
     "files.artifact_store",
     "files.creation",
+    "files.creation",
     "files.lookup",
     "files.objects",
     "files.store",
     "files.use",
     "judging.kind",
+    "judging.problems.lookup",
+    "judging.problems.push",
+    "judging.problems.removal",
+    "judging.problems.store",
     "judging.progress_store",
     "judging.runs",
     "projects.quota_store",
@@ -78,6 +85,7 @@ def build_resolver() -> Resolver:
     """Return a resolver with the routes."""
     app = Resolver(logger("judge"))
     app.serve(JUDGE_ROUTES, lambda: JudgeRoutes(deployment()))
+    app.serve(PROBLEM_ROUTES, lambda: ProblemRoutes(deployment()))
     return app
 
 

@@ -3,9 +3,9 @@
 import functools
 
 from functions.aws.deployment import preload
-from functions.checks.deployment import CheckDeployment
 from functions.http.resolver import PerThread, Resolver
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
+from functions.operations.deployment import OperationDeployment
 from functions.operations.redrive import QUEUE_NAMES
 from functions.operations.routes import OperationRoutes
 from functions.operations.runner_routes import RunnerRoutes
@@ -23,6 +23,8 @@ preload(
     "files.objects",
     "files.removal",
     "files.store",
+    "judging.problems.removal",
+    "judging.problems.store",
     "projects.admin_key",
     "projects.quota_store",
     "projects.registry",
@@ -45,9 +47,9 @@ SETTINGS = (
 
 
 @functools.cache
-def deployment() -> CheckDeployment:
+def deployment() -> OperationDeployment:
     """Return the deployment, created on the first call."""
-    return CheckDeployment(load_settings(SETTINGS), logger("operations"))
+    return OperationDeployment(load_settings(SETTINGS), logger("operations"))
 
 
 def build_resolver() -> Resolver:

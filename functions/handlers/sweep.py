@@ -33,6 +33,8 @@ preload(
     "files.objects",
     "files.removal",
     "files.store",
+    "judging.problems.lookup",
+    "judging.problems.store",
     "judging.progress_store",
     "judging.runs",
     "projects.quota_store",

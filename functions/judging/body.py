@@ -1,12 +1,14 @@
 """The body of POST /api/judge, field by field. `rules` checks several fields together, `requests` the whole."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility
-from functions.messages.judging import CheckerKind, Protocol, Stop
+from functions.messages.judging import CheckerKind, Stop
+from functions.messages.judging import Protocol as CheckerProtocol
 from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.file_fields import Arguments, Files
 from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
@@ -24,11 +26,13 @@ Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
 
 
-class _Part(BaseModel):
+class RequestPart(BaseModel):
+    """A part of a body, without unknown fields."""
+
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class CheckerRequest(_Part):
+class CheckerRequest(RequestPart):
     """How outputs are compared. `tokens` has options; `program` and `interactor` need language, code and protocol."""
 
     kind: CheckerKind = Field(strict=False)
@@ -39,14 +43,14 @@ class CheckerRequest(_Part):
     code: Text | None = Field(
         default=None, repr=False, description="At most 65,536 bytes.", json_schema_extra={"maxLength": CODE_MAX_BYTES}
     )
-    protocol: Protocol | None = Field(default=None, strict=False)
+    protocol: CheckerProtocol | None = Field(default=None, strict=False)
     args: Arguments | None = Field(default=None, description="More arguments of the checker program.")
     files: Annotated[dict[FileName, Text], Field(max_length=MAX_FILES)] | None = Field(
         default=None, repr=False, description="Files beside the source of the checker program, by name: testlib.h."
     )
 
 
-class CaseRequest(_Part):
+class CaseRequest(RequestPart):
     """One test case."""
 
     id: Name | None = Field(default=None, description="Your name for it, unique in the request.")
@@ -65,7 +69,7 @@ class CaseRequest(_Part):
     visibility: Visibility | None = Field(default=None, strict=False, description="full by default.")
 
 
-class GroupRequest(_Part):
+class GroupRequest(RequestPart):
     """One group of cases."""
 
     id: Name
@@ -76,11 +80,42 @@ class GroupRequest(_Part):
     )
 
 
-class JudgeBody(ProgramRequest):
-    """Body of POST /api/judge. null means the default of an optional field."""
+class CasesRequest(Protocol):
+    """The fields that judge runs and problems have in common."""
 
-    cases: Annotated[list[CaseRequest], Field(min_length=1, max_length=REQUEST_MAX_CASES)] = Field(
-        description=f"Inputs and expected outputs together have at most {CASES_TOTAL_MAX_BYTES:,} bytes."
+    @property
+    def cases(self) -> Sequence[CaseRequest]:
+        """The cases."""
+        ...
+
+    @property
+    def checker(self) -> CheckerRequest | None:
+        """The checker of all cases without their own."""
+        ...
+
+    @property
+    def groups(self) -> Sequence[GroupRequest] | None:
+        """The groups."""
+        ...
+
+    @property
+    def stop(self) -> Stop | None:
+        """Which cases are skipped after a failure."""
+        ...
+
+
+class JudgeBody(ProgramRequest):
+    """Body of POST /api/judge: cases, or a problem that has them. null means the default of an optional field."""
+
+    problem: Text | None = Field(
+        default=None,
+        description="A stored problem, as id or id@version. Without a version: the one that was pushed last. It has "
+        "cases, checker, groups and stop, and the limits that the request leaves out.",
+        examples=["hello", "hello@0123456789abcdef"],
+    )
+    cases: Annotated[list[CaseRequest], Field(max_length=REQUEST_MAX_CASES)] = Field(
+        default=[],
+        description=f"Inputs and expected outputs together have at most {CASES_TOTAL_MAX_BYTES:,} bytes.",
     )
     checker: CheckerRequest | None = Field(default=None, description="lines by default; a case may have its own.")
     groups: Annotated[list[GroupRequest], Field(max_length=MAX_GROUPS)] | None = None

@@ -25,8 +25,8 @@ def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base
     """Return the body as JSON in UTF-8. The same judge run always gives the same bytes.
 
     A body over 255 KiB keeps at most 8 KiB of the outputs of all cases together, then loses the messages of its
-    checkers, and keeps 1 KiB if that is still too much. It then has `truncated_in_event` and the URL of the whole
-    answer.
+    checkers, and keeps 1 KiB if that is still too much, and at last has no results. It then has `truncated_in_event`
+    and the URL of the whole answer.
     """
     body = event_bytes(_event_of(final_body(final, cases, max_bytes=OUTPUT_MAX_BYTES)))
     if len(body) <= MAX_BODY_BYTES:
@@ -40,8 +40,9 @@ def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base
             drop_messages(short)
             body = event_bytes({**_event_of(short), **cut})
         if len(body) <= MAX_BODY_BYTES:
-            break
-    return body
+            return body
+    short["results"] = []  # of 1,000 cases
+    return event_bytes({**_event_of(short), **cut})
 
 
 def _event_of(answer: FinalJudgeRun) -> JudgeCompletedEvent:

@@ -10,10 +10,10 @@ from functions.messages.judging import Case, Checker, CheckerFile, CheckerKind, 
 from functions.messages.languages import canonical
 
 if TYPE_CHECKING:
-    from functions.judging.body import CheckerRequest, JudgeBody
+    from functions.judging.body import CasesRequest, CheckerRequest
 
 
-def to_plan(request: JudgeBody) -> Plan:
+def to_plan(request: CasesRequest) -> Plan:
     """Return what scores and answers need."""
     return Plan(
         tuple(
@@ -32,7 +32,7 @@ def to_plan(request: JudgeBody) -> Plan:
     )
 
 
-def to_judging(request: JudgeBody, limits: list[dict[str, int | float]]) -> Judging:
+def to_judging(request: CasesRequest, limits: list[dict[str, int | float]]) -> Judging:
     """Return the data for the runner. Equal checkers are sent once."""
     checkers = [Checker(kind=CheckerKind.LINES) if request.checker is None else _to_checker(request.checker)]
     places = {checkers[0].model_dump_json(): 0}

@@ -5,9 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from functions.judging.problems.model import HOLDER
 from functions.submissions.deployment import SubmissionDeployment
 
 if TYPE_CHECKING:
+    from functions.judging.problems.lookup import ProblemLookup
+    from functions.judging.problems.push import ProblemPush
+    from functions.judging.problems.removal import ProblemRemoval
+    from functions.judging.problems.store import ProblemStore
     from functions.judging.progress_store import ProgressStore
     from functions.judging.runs import JudgedRuns
     from functions.submissions.accept.acceptance import Acceptance
@@ -16,6 +21,40 @@ if TYPE_CHECKING:
 
 class JudgeDeployment(SubmissionDeployment):
     """The stores and use cases of judge runs."""
+
+    def is_file_held(self, project_id: str, sha256: str, holder: str) -> bool:
+        """Tell whether the problem that holds a file still needs it."""
+        if holder.startswith(HOLDER):
+            return self.problem_lookup.is_holding(project_id, holder)
+        return super().is_file_held(project_id, sha256, holder)
+
+    @cached_property
+    def problems(self) -> ProblemStore:
+        """Problems of projects."""
+        from functions.judging.problems.store import ProblemStore
+
+        return ProblemStore(self.settings.submissions_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def problem_lookup(self) -> ProblemLookup:
+        """Finds problems."""
+        from functions.judging.problems.lookup import ProblemLookup
+
+        return ProblemLookup(self.problems, self.clock)
+
+    @cached_property
+    def problem_push(self) -> ProblemPush:
+        """Stores problems."""
+        from functions.judging.problems.push import ProblemPush
+
+        return ProblemPush(self.problems, self.files, self.file_use, self.file_creation, self.file_objects, self.clock)
+
+    @cached_property
+    def problem_removal(self) -> ProblemRemoval:
+        """Deletes problems."""
+        from functions.judging.problems.removal import ProblemRemoval
+
+        return ProblemRemoval(self.problems, self.files, self.clock)
 
     @cached_property
     def progress(self) -> ProgressStore:

@@ -35,12 +35,15 @@ class JudgeKind:
 
     def new_values(self, request: JudgeRequest) -> dict[str, Any]:
         """Return the plan, and what lists show from the start."""
-        plan = request.plan
-        return {
+        plan, version = request.plan, request.problem
+        values: dict[str, Any] = {
             "plan": plan.to_json(),
-            "judging": request.judging.serialise().encode(),
             "summary": {"kind": Kind.JUDGE.value, "cases": len(plan.cases)},
         }
+        if version is not None:
+            stored = {"key": version.object_key, "size": version.object_size, "sha256": version.object_sha256}
+            return values | {"problem": version.name, "judging_object": stored}
+        return values | {"judging": None if request.judging is None else request.judging.serialise().encode()}
 
     def store_input(self, row: Submission, request: JudgeRequest) -> Submission:
         """Move the cases into the bucket if they are too large for the row, and a program that is too large itself."""
@@ -49,7 +52,9 @@ class JudgeKind:
         program_bytes = len(request.code) + len(files or b"")
         if program_bytes + len(judging) <= INLINE_INPUT_MAX_BYTES:
             return replace(row, files=files)
-        row = replace(row, judging=None, judging_key=self.payloads.put_judging(row.submission_id, judging.decode()))
+        if judging:
+            key = self.payloads.put_judging(row.submission_id, judging.decode())
+            row = replace(row, judging=None, judging_key=key)
         if program_bytes <= INLINE_INPUT_MAX_BYTES:
             return replace(row, files=files)
         return replace(row, code=None, input_key=self.payloads.put_input(row.submission_id, request.code, b"", files))
@@ -79,5 +84,9 @@ def judge_requested(
     files: tuple[PlacedFile, ...] = (),
 ) -> JudgeRequested:
     """Return the message for the row's `execution_id`."""
-    values = request_values(row, code, requested_at, files) | {"judging": judging, "judging_key": judging_key}
+    values = request_values(row, code, requested_at, files) | {
+        "judging": judging,
+        "judging_key": judging_key,
+        "judging_object": row.judging_object,
+    }
     return JudgeRequested.of(values)

@@ -7,19 +7,21 @@ whose fields name the place: `cases[3].checker.code`.
 import json
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from functions.errors import FieldProblem, InvalidFieldsError
+from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.validation import checked
 from functions.judging.body import JudgeBody
 from functions.judging.conversion import to_judging, to_plan
 from functions.judging.model import Plan
+from functions.judging.problems.model import ProblemVersion
 from functions.judging.rules import find_problems
+from functions.messages.files import read_files
 from functions.messages.judging import Judging
 from functions.messages.languages import Language, RaisedCeilings, default_wall_secs
-from functions.submissions.accept.execution_limits import check_limits
+from functions.submissions.accept.execution_limits import RequestLimits, check_limits
 from functions.submissions.accept.file_fields import with_case_files
 from functions.submissions.accept.requests import REFUSED_FIELDS, RunRequest, checked_program, read_body
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
@@ -33,15 +35,17 @@ CHECKERS_SECS = 120
 # The version of a message depends on these limits, and the cases are not always in it.
 _OF_ALL_CASES = frozenset({"file_size_mb", "open_files"})
 _LIMIT_OF_ALL_CASES = "This limit holds for all cases. Set it in limits of the judge run."
+_OF_PROBLEM = ("cases", "checker", "groups", "stop")
 _NO_NETWORK = "A judge run has no network. Leave it out, or send the program to POST /api/submit with profile agent."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeRequest(RunRequest):
-    """A valid judge run. `plan`: for scoring and views. `judging`: for the runner."""
+    """A valid judge run. `plan`: for scoring and views. `judging`: for the runner, or `problem` has it."""
 
     plan: Plan
-    judging: Judging = field(repr=False)
+    judging: Judging | None = field(default=None, repr=False)
+    problem: ProblemVersion | None = field(default=None, repr=False)
     budget_secs: int
 
     @property
@@ -50,8 +54,20 @@ class JudgeRequest(RunRequest):
         return self.budget_secs
 
     def _meaning(self) -> dict[str, Any]:
-        more = {"kind": "judge", "plan": self.plan.to_json(), "judging": self.judging.model_dump(mode="json")}
+        more: dict[str, Any] = {"kind": "judge", "plan": self.plan.to_json()}
+        if self.judging is not None:
+            more["judging"] = self.judging.model_dump(mode="json")
+        if self.problem is not None:
+            more["problem"] = self.problem.name
         return RunRequest._meaning(self) | more  # noqa: SLF001 - super() does not work in a dataclass with slots
+
+
+type FindProblem = Callable[[str], ProblemVersion]
+"""Returns the version that `id` or `id@version` names. Raises NotFoundError."""
+
+
+def _no_problem(text: str) -> ProblemVersion:
+    raise NotFoundError(f"There is no problem {text}.")
 
 
 def parse_judge_request(
@@ -60,31 +76,39 @@ def parse_judge_request(
     offered: Iterable[Language],
     rules: AddressRules = PUBLIC_ONLY,
     raised: RaisedCeilings | None = None,
+    find_problem: FindProblem = _no_problem,
 ) -> JudgeRequest:
     """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
     try:
-        return _parse(raw, tuple(offered), rules, raised)
+        return _parse(raw, tuple(offered), rules, raised, find_problem)
     except InvalidFieldsError as invalid:
-        places = (FieldProblem(_bracketed(problem.field), problem.message) for problem in invalid.fields)
-        raise InvalidFieldsError(tuple(places)) from None
+        raise InvalidFieldsError(bracketed(invalid.fields)) from None
 
 
 def _parse(
-    raw: bytes, offered: tuple[Language, ...], rules: AddressRules, raised: RaisedCeilings | None
+    raw: bytes,
+    offered: tuple[Language, ...],
+    rules: AddressRules,
+    raised: RaisedCeilings | None,
+    find_problem: FindProblem,
 ) -> JudgeRequest:
     body = read_body(raw)
     request = checked(JudgeBody, body, REFUSED_FIELDS)
     run, problems = checked_program(request, body, offered, rules, raised)
     if body.get("network") is not None:
         problems.append(FieldProblem("network", _NO_NETWORK))
+    if request.problem is not None:
+        text = "The problem has it. Leave it out."
+        problems += [FieldProblem(name, text) for name in _OF_PROBLEM if getattr(request, name)]
+        if problems:
+            raise InvalidFieldsError(tuple(problems))
+        return _of_problem(run, find_problem(request.problem), offered, raised)
+    if not request.cases:
+        problems.append(FieldProblem("cases", "This field is required, or problem. It must not be empty."))
     limits = []
     for index, case in enumerate(request.cases):
         own, wrong = check_limits(case.limits, run.language, run.profile, raised)
-        problems += [FieldProblem(f"cases.{index}.{one.field}", one.message) for one in wrong]
-        of_all = [
-            FieldProblem(f"cases.{index}.limits.{name}", _LIMIT_OF_ALL_CASES) for name in _OF_ALL_CASES & own.keys()
-        ]
-        problems += sorted(of_all, key=lambda problem: problem.field)
+        problems += case_limit_problems(index, own, wrong)
         limits.append(own)
     files, wrong = with_case_files(run.files, [case.files or () for case in request.cases], run.language)
     problems += wrong
@@ -97,18 +121,57 @@ def _parse(
     if problems:
         raise InvalidFieldsError(tuple(problems))
     judging = to_judging(request, limits)
-    default_secs = run.limits.get("wall_time_secs", default_wall_secs(run.language, run.profile))
-    secs = min(MAX_SECS, sum(own.get("wall_time_secs", default_secs) for own in limits))
-    if any(judging.checkers[case.checker].program is not None for case in judging.cases):
-        secs += CHECKERS_SECS
+    has_programs = any(judging.checkers[case.checker].program is not None for case in judging.cases)
     return JudgeRequest(
         **{part.name: getattr(run, part.name) for part in fields(RunRequest)} | {"files": files},
         plan=plan,
         judging=judging,
-        budget_secs=math.ceil(secs),
+        budget_secs=_budget_secs(run, limits, has_programs=has_programs),
     )
 
 
-def _bracketed(place: str) -> str:
-    """Return `cases[3].stdin` for `cases.3.stdin`."""
-    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", place)
+def _of_problem(
+    run: RunRequest, version: ProblemVersion, offered: tuple[Language, ...], raised: RaisedCeilings | None
+) -> JudgeRequest:
+    """Return a judge run of a stored problem, whose limits must fit the language. Raises InvalidFieldsError."""
+    texts = []
+    for place, limits in (("", version.limits), *((f"cases[{at}].", own) for at, own in version.case_limits.items())):
+        wrong = check_limits(RequestLimits.model_validate(limits), run.language, run.profile, raised)[1]
+        texts += [f"{place}{one.field}: {one.message}" for one in wrong]
+    if missing := set(version.checker_languages) - set(offered):
+        texts.append(f"No checker can be written in {min(missing)} at the moment.")
+    problems = [FieldProblem("problem", f"{version.name} does not fit this judge run. {text}") for text in texts]
+    if version.files is not None and run.files:
+        problems.append(FieldProblem("files", "The problem has files for the program. Leave them out."))
+    if problems:
+        raise InvalidFieldsError(tuple(problems))
+    run = replace(run, limits={**version.limits, **run.limits}, placed_files=read_files(version.files))
+    plan = Plan.of_json(version.plan)
+    limits_of_cases = [version.case_limits.get(str(index), {}) for index in range(len(plan.cases))]
+    return JudgeRequest(
+        **{part.name: getattr(run, part.name) for part in fields(RunRequest)},
+        plan=plan,
+        problem=version,
+        budget_secs=_budget_secs(run, limits_of_cases, has_programs=bool(version.checker_languages)),
+    )
+
+
+def _budget_secs(run: RunRequest, limits: Sequence[Mapping[str, int | float]], *, has_programs: bool) -> int:
+    default_secs = run.limits.get("wall_time_secs", default_wall_secs(run.language, run.profile))
+    secs = min(MAX_SECS, sum(own.get("wall_time_secs", default_secs) for own in limits))
+    return math.ceil(secs + (CHECKERS_SECS if has_programs else 0))
+
+
+def case_limit_problems(index: int, own: Mapping[str, Any], wrong: Iterable[FieldProblem]) -> Iterator[FieldProblem]:
+    """Yield the problems of the limits of a case. `wrong`: those of its values."""
+    for problem in wrong:
+        yield FieldProblem(f"cases.{index}.{problem.field}", problem.message)
+    for name in sorted(_OF_ALL_CASES & own.keys()):
+        yield FieldProblem(f"cases.{index}.limits.{name}", _LIMIT_OF_ALL_CASES)
+
+
+def bracketed(problems: Iterable[FieldProblem]) -> tuple[FieldProblem, ...]:
+    """Return problems with places such as `cases[3].stdin` for `cases.3.stdin`."""
+    return tuple(
+        FieldProblem(re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", problem.field), problem.message) for problem in problems
+    )

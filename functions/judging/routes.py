@@ -69,7 +69,11 @@ class JudgeRoutes:
         rules = AddressRules(insecure, (event.request_context.domain_name or "",))
         body = json_body(event, BODY_MAX_BYTES)
         request = parse_judge_request(
-            body, offered=deployment.fleet.languages(), rules=rules, raised=deployment.raised_ceilings
+            body,
+            offered=deployment.fleet.languages(),
+            rules=rules,
+            raised=deployment.raised_ceilings,
+            find_problem=lambda text: deployment.problem_lookup.use(project.project_id, text),
         )
         accepted = deployment.judge_acceptance.accept(
             NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)

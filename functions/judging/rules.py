@@ -12,9 +12,9 @@ from functions.messages.languages import canonical
 from functions.submissions.accept.requests import CODE_MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from functions.judging.body import CheckerRequest, GroupRequest, JudgeBody
+    from functions.judging.body import CasesRequest, CheckerRequest, GroupRequest
     from functions.messages.languages import Language
 
 CASE_PART_MAX_BYTES = 1024 * 1024
@@ -28,7 +28,7 @@ _PROGRAM_OPTIONS = ("language", "code", "protocol", "args", "files")
 _NEEDED = ("language", "code", "protocol")
 
 
-def find_problems(request: JudgeBody, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
+def find_problems(request: CasesRequest, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
     """Yield the problems of cases, checkers and groups. Places are dotted: `cases.3.checker.code`."""
     if request.checker is not None:
         yield from _checker_problems("checker", request.checker, offered)
@@ -36,7 +36,7 @@ def find_problems(request: JudgeBody, offered: tuple[Language, ...]) -> Iterator
     yield from _group_problems(request.groups or [], {case.group for case in request.cases})
 
 
-def _case_problems(request: JudgeBody, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
+def _case_problems(request: CasesRequest, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
     groups = {group.id for group in request.groups or ()}
     doubles = repeated([case.id for case in request.cases if case.id is not None])
     total_bytes = 0
@@ -92,7 +92,7 @@ def _program_problems(place: str, checker: CheckerRequest, offered: tuple[Langua
         yield FieldProblem(f"{place}.files", text)
 
 
-def _group_problems(groups: list[GroupRequest], used: Iterable[str | None]) -> Iterator[FieldProblem]:
+def _group_problems(groups: Sequence[GroupRequest], used: Iterable[str | None]) -> Iterator[FieldProblem]:
     ids = [group.id for group in groups]
     doubles = repeated(ids)
     known = set(ids)

@@ -64,7 +64,11 @@ class JudgedCompile(TypedDict):
     cached: bool
 
 
-class OpenJudgeRun(Head):
+class _OfProblem(TypedDict):
+    problem: NotRequired[Annotated[str, Field(description="Only of a stored problem: its id and version.")]]
+
+
+class OpenJudgeRun(Head, _OfProblem):
     """A judge run that is not finished: the cases that are, as far as they are known."""
 
     status: OpenStatus
@@ -81,7 +85,7 @@ class JudgeWaitOver(OpenJudgeRun):
     warnings: NotRequired[Warnings]
 
 
-class FinalJudgeRun(Head, JudgeCounts):
+class FinalJudgeRun(Head, JudgeCounts, _OfProblem):
     """A finished judge run. `error`: the platform, or a checker, failed."""
 
     status: FinalStatus
@@ -156,6 +160,8 @@ def final_body(
         "metrics": row.metrics,
         "evidence": row.evidence,
     }
+    if row.problem is not None:
+        body["problem"] = row.problem
     if warnings:
         body["warnings"] = list(warnings)
     return body
@@ -170,7 +176,7 @@ def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -
     plan = Plan.of_json(row.plan or {"cases": [], "groups": []})
     known = {case.index: case for case in cases if case.index < len(plan.cases)}
     points = score(plan, outcomes_of(plan, known.values())).case_points
-    return {
+    body: OpenJudgeRun = {
         "id": row.submission_id,
         "schema_version": SCHEMA_VERSION,
         "status": open_status(row),
@@ -187,6 +193,9 @@ def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -
             if index >= after
         ],
     }
+    if row.problem is not None:
+        body["problem"] = row.problem
+    return body
 
 
 def timeout_body(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Purged:
     """The result of one call. `complete`: nothing was left. `running`: submissions that cannot be deleted yet.
 
-    `changed`: checks that are still there, because another process changed them meanwhile.
+    `changed`: checks, problems and files that are still there, because another process changed them meanwhile.
     `events`: those without a submission, which may show the output of a check.
     """
 
@@ -15,6 +15,7 @@ class Purged:
     endpoints: int = 0
     checks: int = 0
     check_runs: int = 0
+    problems: int = 0
     files: int = 0
     events: int = 0
     running: int = 0

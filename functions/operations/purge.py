@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.errors import ConflictError, NotFoundError
@@ -13,7 +13,7 @@ from functions.operations.model import Purged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from functions.checks.deployment import CheckDeployment
+    from functions.operations.deployment import OperationDeployment
     from functions.webhooks.endpoints.model import Endpoint
 
 WORK_SECS = 10.0
@@ -24,7 +24,7 @@ _PAGE = 100
 class Purge:
     """Deletes with the same use cases as the project's own requests, and also the history of checks."""
 
-    deployment: CheckDeployment
+    deployment: OperationDeployment
     monotonic: Callable[[], float] = time.monotonic
 
     def purge(self, project_id: str) -> Purged:
@@ -36,6 +36,7 @@ class Purge:
         self._delete_checks(project_id, purged, until)  # first, so that no further run is submitted
         while self.monotonic() < until and (deleted := self.deployment.deliveries.delete_others(project_id)):
             purged.events += deleted
+        self._delete_problems(project_id, purged, until)
         self._delete_files(project_id, purged, until)
         self._delete_submissions(project_id, purged, until)
         return purged
@@ -55,13 +56,25 @@ class Purge:
             else:
                 purged.changed += 1
 
+    def _delete_problems(self, project_id: str, purged: Purged, until: float) -> None:
+        while self.monotonic() < until and (rows := self.deployment.problems.page(project_id, _PAGE, None).rows):
+            for problem in rows:
+                if self.monotonic() >= until:
+                    return
+                try:
+                    self.deployment.problem_removal.delete(problem)
+                    purged.problems += 1
+                except ConflictError:
+                    purged.changed += 1
+
     def _delete_files(self, project_id: str, purged: Purged, until: float) -> None:
-        """Delete stored files, whatever holds them: the checks are gone, and runs still have their bytes."""
+        """Delete stored files, whatever holds them: checks and problems are gone, and runs still have their bytes."""
         while self.monotonic() < until and (rows := self.deployment.files.page(project_id, _PAGE, None).rows):
             for file in rows:
                 if self.monotonic() >= until:
                     return
-                self.deployment.file_removal.holders(file, lambda *_: False)  # removes all holds
+                if self.deployment.files.holders(project_id, file.sha256):  # runs of a problem note no use of its files
+                    file = replace(file, used_at_ms=self.deployment.clock())  # noqa: PLW2901 - the same file
                 if self.deployment.file_removal.retire(file):
                     purged.files += 1
                 else:
@@ -81,7 +94,9 @@ class Purge:
             after = page.next_created_key
             if after is None:
                 # The index follows the table by about a second: an empty read is the proof that nothing is left.
-                purged.complete = not (purged.submissions or purged.running or purged.changed or purged.files)
+                purged.complete = not (
+                    purged.submissions or purged.running or purged.changed or purged.files or purged.problems
+                )
                 return
 
     def _delete_endpoint(self, project_id: str, endpoint: Endpoint) -> bool:

@@ -19,15 +19,15 @@ from functions.submissions.results.results import NO_SUCH_RESULT
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.checks.deployment import CheckDeployment
     from functions.http.resolver import Resolver
+    from functions.operations.deployment import OperationDeployment
 
 
 @dataclass(frozen=True, slots=True)
 class OperationRoutes:
     """Handlers. All of them raise ServiceError."""
 
-    deployment: CheckDeployment
+    deployment: OperationDeployment
 
     def trace(self, app: Resolver, id_text: str) -> Response[str]:
         """Show the life of one submission of any project."""

@@ -104,6 +104,7 @@ class PurgedBody(TypedDict):
     endpoints_deleted: int
     checks_deleted: int
     check_runs_deleted: int
+    problems_deleted: int
     files_deleted: int
     events_deleted: Annotated[int, Field(description="Events without a submission, such as those of checks.")]
     submissions_running: Annotated[int, Field(description="They can be deleted when they have ended.")]
@@ -123,6 +124,7 @@ def purged_body(project_id: str, purged: Purged) -> PurgedBody:
         "endpoints_deleted": purged.endpoints,
         "checks_deleted": purged.checks,
         "check_runs_deleted": purged.check_runs,
+        "problems_deleted": purged.problems,
         "files_deleted": purged.files,
         "events_deleted": purged.events,
         "submissions_running": purged.running,

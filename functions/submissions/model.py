@@ -74,8 +74,9 @@ class Submission:
     `compilation`: the compiler's warnings of a run, or the whole compile step of a judge run.
 
     Of a judge run: `plan` is what scores and views need of its cases; `judging`, or the object `judging_key`, is what
-    the runner needs. In the end `cases`, or the object `cases_key`, holds its results, and `case_keys` names the
-    objects with whole outputs. `summary` has its kind and its number of cases from the start.
+    the runner needs; that of a stored problem is `judging_object` (key, size, sha256), which is not the row's own, and
+    `problem` is its id and version. In the end `cases`, or the object `cases_key`, holds its results, and `case_keys`
+    names the objects with whole outputs. `summary` has its kind and its number of cases from the start.
     """
 
     submission_id: str
@@ -129,6 +130,8 @@ class Submission:
     plan: Annotated[Mapping[str, Any] | None, JSON] = None
     judging: bytes | None = field(default=None, repr=False)
     judging_key: str | None = None
+    judging_object: Annotated[Mapping[str, Any] | None, JSON] = None
+    problem: str | None = None
     compilation: Annotated[Mapping[str, Any] | None, JSON] = None
     cases: bytes | None = field(default=None, repr=False)
     cases_key: str | None = None

@@ -89,6 +89,7 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
         code=None,
         stdin=None,
         judging=None,
+        judging_object=None,
         files=None,
         compile_args=(),
         wall_budget_secs=0,
@@ -114,7 +115,8 @@ def _ended(completion: Completion) -> dict[str, Any]:
 
 FINAL_REMOVES = (
     *("due_shard", "due_at_ms", "asked_directly", "webhook_secret_box", "environment_box"),
-    *("code", "stdin", "judging", "files", "compile_args", "run_budget_ms", "wall_budget_secs", "artifact_patterns"),
+    *("code", "stdin", "judging", "judging_object", "files", "compile_args"),
+    *("run_budget_ms", "wall_budget_secs", "artifact_patterns"),
 )
 """Attributes that the final state removes. A final run never runs again: its source would make each read larger."""
 

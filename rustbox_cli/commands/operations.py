@@ -26,6 +26,7 @@ _DELETED = (
     "endpoints_deleted",
     "checks_deleted",
     "check_runs_deleted",
+    "problems_deleted",
     "files_deleted",
     "events_deleted",
 )

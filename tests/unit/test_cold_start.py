@@ -26,9 +26,10 @@ print(*sorted(module for module in sys.modules.keys() - before if module.startsw
 """
 PARTS = {
     ("projects", "ProjectDeployment"): ("admin_gate", "projects", "registry", "keys"),
-    ("operations", "CheckDeployment"): (
+    ("operations", "OperationDeployment"): (
         *("admin_gate", "registry", "submissions", "deliveries", "delivery_list", "endpoints", "checks", "check_runs"),
         *("submission_list", "endpoint_changes", "deletion", "status_pages", "quiet_times"),
+        *("problems", "problem_removal"),
     ),
     ("events", "EventDeployment"): ("projects", "event_listing", "polls", "event_log", "consumers", "log_writer"),
     ("webhooks", "CardDeployment"): (
@@ -48,7 +49,7 @@ PARTS = {
     ("dialects", "JudgeDeployment"): ("projects", "fleet", "acceptance", "results", "long_poll"),
     ("judge", "JudgeDeployment"): (
         *("projects", "fleet", "judge_acceptance", "judge_results", "judge_runs", "progress", "deletion", "long_poll"),
-        "cancellation",
+        *("cancellation", "problems", "problem_lookup", "problem_push", "problem_removal"),
     ),
     ("result", "ResultDeployment"): (
         *("projects", "results", "submission_list", "deletion", "long_poll", "fleet", "queues"),

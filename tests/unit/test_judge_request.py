@@ -40,7 +40,7 @@ def test_the_request_of_the_published_sdk() -> None:
 @pytest.mark.parametrize(
     ("body", "field", "sentence"),
     [
-        ({"cases": []}, "cases", "Must not be empty."),
+        ({"cases": []}, "cases", "This field is required, or problem."),
         ({"cases": [CASE] * 201}, "cases", "Must have at most 200 items."),
         ({"cases": [CASE, {"stdin": 1}]}, "cases[1].stdin", "Must be a string."),
         ({"cases": [CASE | {"stdinn": ""}]}, "cases[0].stdinn", "There is no such field."),

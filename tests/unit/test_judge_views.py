@@ -120,6 +120,18 @@ def test_an_event_with_much_output_has_8_kib_of_it_and_the_url() -> None:
     assert body["results"][199]["stdout_truncated"]
 
 
+def test_an_event_of_1000_cases_has_no_results_if_they_are_too_large() -> None:
+    plan = Plan((PlannedCase("i" * 64, visibility=Visibility.NO_EXPECTED),) * 1_000)
+    cases = [result(Outcome.PASSED, Verdict.AC, index=index) for index in range(1_000)]
+    row = judge_row(plan, status=Status.COMPLETED, completed_at="2026-11-24T12:00:01.000Z")
+    made = judge_event_body(row, cases, BASE_URL)
+    assert len(made) <= MAX_BODY_BYTES
+    body = json.loads(made)
+    assert (body["results"], body["passed"], body["truncated_in_event"]) == ([], 1_000, True)
+    assert body["result_url"] == f"{BASE_URL}/api/judge/{row.submission_id}"
+    assert len(json.loads(text_within(row, cases))["results"]) == 1_000
+
+
 def messages_in(text: str | bytes) -> set[str | None]:
     return {case[name] for case in json.loads(text)["results"] for name in ("checker_message", "team_message")}
 

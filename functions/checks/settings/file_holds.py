@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from functions.files.use import FileUse
     from functions.projects.model import Project
 
-_PREFIX = "check "
+HOLDER = "check "
+"""Start of the name by which a check holds its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ class CheckFiles:
         hashes = check.settings.stored_files
         if hashes:
             self.use.hold(project, hashes)
-            self.files.hold(check.project_id, hashes, f"{_PREFIX}{check.check_id}")
+            self.files.hold(check.project_id, hashes, f"{HOLDER}{check.check_id}")
 
     def is_named(self, project_id: str, sha256: str, holder: str) -> bool:
         """Tell whether the check of a hold still names a file."""
-        check = self.checks.get(project_id, holder.removeprefix(_PREFIX), with_source=True)
+        check = self.checks.get(project_id, holder.removeprefix(HOLDER), with_source=True)
         return check is not None and sha256 in check.settings.stored_files

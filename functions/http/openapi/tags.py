@@ -3,7 +3,7 @@
 _TAGS = {
     "Runs": ("Run a program; wait for its result, poll it, list results.", ("submit", "result", "results")),
     "Files": ("Files for runs, kept by their SHA-256.", ("files",)),
-    "Judging": ("One program against many cases.", ("judge",)),
+    "Judging": ("One program against many cases, and problems that keep their cases here.", ("judge", "problems")),
     "Checks": (
         "Programs that run on a schedule or on an event.",
         ("checks", "pings", "quiet-times", "status-page", "status", "badges", "schedules", "schemas"),

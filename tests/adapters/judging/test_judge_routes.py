@@ -99,7 +99,7 @@ def test_large_cases_go_through_the_bucket_and_are_deleted_with_the_run(
     assert asked.judging_key.startswith(f"judge-inputs/{answer.json['id']}/")
     bucket = aws.names["PayloadsBucket"]
     text = Clients.s3().get_object(Bucket=bucket, Key=asked.judging_key)["Body"].read()
-    assert [len(case.stdin) for case in Judging.model_validate_json(text).cases] == [300_000] * 2
+    assert [len(case.stdin or b"") for case in Judging.model_validate_json(text).cases] == [300_000] * 2
     (row,) = rows(aws)
     assert {"code", "judging"}.isdisjoint(row)
 

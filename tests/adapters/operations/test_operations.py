@@ -205,6 +205,7 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
         "endpoints_deleted": 1,
         "checks_deleted": 1,
         "check_runs_deleted": 0,
+        "problems_deleted": 0,
         "files_deleted": 0,
         "events_deleted": 0,
         "submissions_running": 0,
@@ -251,6 +252,22 @@ def test_a_purge_deletes_files_also_those_of_checks(aws: Aws, project_key: str, 
     assert purge_project(admin_key).json["complete"] is True
     left = [item["sk"]["S"] for item in aws.items("SubmissionsTable") if item["pk"]["S"].startswith("FILES#")]
     assert {sk.partition("#")[0] for sk in left} == {"USAGE", "REMOVED"}
+
+
+def test_a_purge_deletes_problems_and_their_files(aws: Aws, project_key: str, admin_key: str) -> None:
+    content = stored(aws, PROJECT_ID, some())
+    problem = {"id": "sum", "cases": [{"stdin_sha256": content.sha256}]}
+    for more in ({}, {"stop": "group"}):
+        assert send(project_key, "POST", "/api/problems", problem | more).status == 200
+    assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
+    purged = purge_project(admin_key).json
+    assert (purged["problems_deleted"], purged["files_deleted"]) == (1, 1)
+    assert purge_project(admin_key).json["complete"] is True
+    left = [item for item in aws.items("SubmissionsTable") if item["pk"]["S"].startswith(("FILES#", "PROBLEMS#"))]
+    assert {item["sk"]["S"].partition("#")[0] for item in left} == {"USAGE", "REMOVED", "VERSION"}
+    assert all("ttl" in item and "plan" not in item for item in left if item["sk"]["S"].startswith("VERSION#"))
+    due = [int(item["due_at_ms"]["N"]) for item in left if item["sk"]["S"].startswith("REMOVED#")]
+    assert min(due) > now_ms() + 7 * 3_600_000, "judge runs that began still have their cases"
 
 
 def test_a_purge_leaves_nothing_of_heartbeats_quiet_times_and_the_status_page(

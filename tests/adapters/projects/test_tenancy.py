@@ -56,6 +56,7 @@ class World:
     judge_run: str
     file: str
     consumer: str = "mine"
+    problem: str = "mine"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/judge/{id}"): Row(200, "judge_run"),
     ("DELETE", "/api/judge/{id}"): Row(200, "judge_run"),
     ("GET", "/api/judge/{id}/cases/{index}/stdout"): Row(200, "judge_run"),
+    ("POST", "/api/problems"): Row(200, body=lambda: {"id": "another", "cases": [{}]}),
+    ("GET", "/api/problems"): Row(200),
+    ("GET", "/api/problems/{name}"): Row(200, "problem"),
+    ("DELETE", "/api/problems/{name}"): Row(200, "problem"),
     ("GET", "/api/results"): Row(200),
     ("GET", "/api/result/{id}"): Row(200, "result"),
     ("GET", "/api/result/{id}/output"): Row(200, "result", query={"stream": "stdout"}),
@@ -190,6 +195,7 @@ def world(aws: Aws, project_key: str) -> World:
         assert send(keys[key], "GET", "/api/events/poll", query=poll).status == 200
     judge_run = put_judge_run(store, now)
     file = stored(aws, PROJECT_ID, some()).sha256
+    assert send(project_key, "POST", "/api/problems", {"id": "mine", "cases": [{}]}).status == 200
     return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, heartbeat, SUBMISSION_ID, judge_run, file)
 
 

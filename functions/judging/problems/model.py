@@ -1,0 +1,83 @@
+"""A problem of a project, and its versions."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+VERSION_CHARS = 16
+HOLDER = "problem "
+"""Start of the name by which a version holds its files."""
+
+_REFERENCE = re.compile(rf"([A-Za-z0-9][A-Za-z0-9._-]{{0,63}})(?:@([0-9a-f]{{{VERSION_CHARS}}}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A problem as a client names it. `version` None: the one that was pushed last."""
+
+    problem_id: str
+    version: str | None
+
+
+def read_reference(text: str) -> Reference | None:
+    """Read `id` or `id@version`; None for any other text."""
+    found = _REFERENCE.fullmatch(text)
+    return None if found is None else Reference(found.group(1), found.group(2))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem. `version`, `cases` and `size_bytes`: of the version that was pushed last, at `pushed_at`."""
+
+    project_id: Annotated[str, IN_KEY]
+    problem_id: Annotated[str, IN_KEY]
+    version: str
+    cases: int
+    size_bytes: int
+    created_at: str
+    pushed_at: str
+    versions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemVersion:
+    """One version, which never changes. `version`: of the hash of its content.
+
+    `plan`: see `functions.judging.model.Plan`. `limits` hold for all cases, `case_limits` for those of an index (as
+    text). `files`: those of the program, as a message has them. `checker_languages`: of its checker programs.
+    `object_key`, `object_size`, `object_sha256`: the object that runners read.
+
+    `used_at_ms`: when a run used it, to an hour. `removable_at_ms`: it is deleted, and no accepted run needs its files
+    from then on.
+    """
+
+    project_id: Annotated[str, IN_KEY]
+    problem_id: Annotated[str, IN_KEY]
+    version: Annotated[str, IN_KEY]
+    cases: int
+    size_bytes: int
+    created_at: str
+    object_key: str
+    object_size: int
+    object_sha256: str
+    plan: Annotated[Mapping[str, Any], JSON] = field(default_factory=dict)
+    limits: Annotated[Mapping[str, int | float], JSON] = field(default_factory=dict)
+    case_limits: Annotated[Mapping[str, Mapping[str, int | float]], JSON] = field(default_factory=dict)
+    files: bytes | None = field(default=None, repr=False)
+    checker_languages: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    used_at_ms: int | None = None
+    removable_at_ms: int | None = None
+
+    @property
+    def name(self) -> str:
+        """`id@version`."""
+        return f"{self.problem_id}@{self.version}"
+
+    @property
+    def holder(self) -> str:
+        """The name by which it holds its files."""
+        return f"{HOLDER}{self.name}"

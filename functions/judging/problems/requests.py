@@ -1,0 +1,123 @@
+"""Check the body of POST /api/problems. Wrong fields raise InvalidFieldsError (422), which names their places."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from functions.errors import FieldProblem, InvalidFieldsError
+from functions.http.validation import parse_body
+from functions.judging.conversion import to_judging, to_plan
+from functions.judging.model import Plan
+from functions.judging.problems.body import ProblemBody
+from functions.judging.requests import bracketed, case_limit_problems
+from functions.judging.rules import find_problems
+from functions.messages.judging import CheckerKind, Judging
+from functions.messages.languages import Language, Profile, RaisedCeilings
+from functions.submissions.accept.execution_limits import RequestLimits, check_limits
+from functions.submissions.accept.file_fields import RunFile, checked_files, with_case_files
+
+PLAN_MAX_BYTES = 163_840
+"""The names, points, groups and limits of all cases, as the row of a version and those of its judge runs hold them."""
+FILES_INLINE_MAX_BYTES = 65_536
+"""Contents of files for the program, as the row of a version holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRequest:
+    """A valid problem. `judging`: with empty inputs for those cases whose contents are files.
+
+    `stdin_files`, `expected_files`: the hashes of these files, by the index of their case.
+    """
+
+    problem_id: str
+    plan: Plan
+    judging: Judging = field(repr=False)
+    limits: Mapping[str, int | float]
+    case_limits: Mapping[int, Mapping[str, int | float]]
+    files: tuple[RunFile, ...]
+    stdin_files: Mapping[int, str]
+    expected_files: Mapping[int, str]
+
+    @property
+    def stored_files(self) -> tuple[str, ...]:
+        """The hashes of all files of the project that it names, each once."""
+        of_program = (file.sha256 for file in self.files if file.sha256 is not None)
+        return tuple(dict.fromkeys((*self.stdin_files.values(), *self.expected_files.values(), *of_program)))
+
+
+def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeilings | None = None) -> ProblemRequest:
+    """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
+    try:
+        return _parse(raw, tuple(offered), raised)
+    except InvalidFieldsError as invalid:
+        raise InvalidFieldsError(bracketed(invalid.fields)) from None
+
+
+def _parse(raw: bytes, offered: tuple[Language, ...], raised: RaisedCeilings | None) -> ProblemRequest:
+    body = parse_body(ProblemBody, raw)
+    limits, problems = _limits_for_any(body.limits, offered, raised)
+    of_cases = []
+    for index, case in enumerate(body.cases):
+        own, wrong = _limits_for_any(case.limits, offered, raised)
+        problems += case_limit_problems(index, own, wrong)
+        of_cases.append(own)
+    problems += find_problems(body, offered)
+    problems += _content_problems(body)
+    files, wrong = _files(body, offered)
+    problems += wrong
+    plan, case_limits = to_plan(body), {index: own for index, own in enumerate(of_cases) if own}
+    size = len(json.dumps([plan.to_json(), case_limits], separators=(",", ":")))
+    if size > PLAN_MAX_BYTES:
+        text = f"Names, groups and limits of all cases have {size:,} bytes in JSON, the limit is {PLAN_MAX_BYTES:,}."
+        problems.append(FieldProblem("cases", f"{text} Send shorter names."))
+    if problems:
+        raise InvalidFieldsError(tuple(problems))
+    return ProblemRequest(
+        body.id,
+        plan,
+        to_judging(body, of_cases),
+        limits,
+        case_limits,
+        files,
+        {index: case.stdin_sha256 for index, case in enumerate(body.cases) if case.stdin_sha256 is not None},
+        {index: case.expected_sha256 for index, case in enumerate(body.cases) if case.expected_sha256 is not None},
+    )
+
+
+def _limits_for_any(
+    limits: RequestLimits | None, offered: tuple[Language, ...], raised: RaisedCeilings | None
+) -> tuple[dict[str, Any], list[FieldProblem]]:
+    """Check limits that must be valid for one language and profile at least. A judge run checks them for its own."""
+    answers = [check_limits(limits, language, profile, raised) for language in offered for profile in Profile]
+    return min(answers, key=lambda answer: len(answer[1]), default=({}, []))
+
+
+def _content_problems(body: ProblemBody) -> Iterator[FieldProblem]:
+    for index, case in enumerate(body.cases):
+        for name, text, sha256 in (
+            ("stdin", case.stdin, case.stdin_sha256),
+            ("expected", case.expected, case.expected_sha256),
+        ):
+            if text is not None and sha256 is not None:
+                yield FieldProblem(f"cases.{index}.{name}", f"Send {name} or {name}_sha256, not both.")
+        checker = case.checker or body.checker
+        if checker is not None and checker.kind is CheckerKind.INTERACTOR and case.expected_sha256 is not None:
+            text = "An interactor judges the conversation: leave it out."
+            yield FieldProblem(f"cases.{index}.expected_sha256", text)
+
+
+def _files(body: ProblemBody, offered: tuple[Language, ...]) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
+    """Check the files of the program for every language: their names must fit the program of any judge run."""
+    files: tuple[RunFile, ...] = ()
+    problems: dict[str, FieldProblem] = {}
+    for language in offered:
+        common, wrong = checked_files(body.files or (), (), language)
+        files, of_cases = with_case_files(common, [case.files or () for case in body.cases], language)
+        wrong += of_cases
+        problems |= {problem.field: problem for problem in wrong}
+    size = sum(len(file.content or b"") for file in files)
+    if size > FILES_INLINE_MAX_BYTES and not problems:
+        text = f"The contents of the files of a problem have at most {FILES_INLINE_MAX_BYTES:,} bytes together."
+        problems["files"] = FieldProblem("files", f"{text} Send larger files to /api/files, and name them by sha256.")
+    return files, list(problems.values())
