@@ -12,7 +12,7 @@ const VIEWS = {
   webhooks: { title: "Webhooks", load: () => import("./webhooks.js") },
   deliveries: { title: "Delivery", load: () => import("./deliveries.js"), under: "webhooks" },
   checks: { title: "Checks", load: () => import("./checks.js") },
-  judge: { title: "Judge run", load: () => import("./judge.js"), under: "checks" },
+  judge: { title: "Judge run", load: () => import("./judge.js"), under: "runs" },
 };
 const NAVIGATION = ["run", "runs", "webhooks", "checks"];
 

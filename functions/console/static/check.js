@@ -4,7 +4,7 @@ import { Calls } from "./calls.js";
 import { CheckForm } from "./check_form.js";
 import { difference } from "./difference.js";
 import { Component, html } from "./dom.js";
-import { Action, Facts, Foreign, Loaded, Output, Table, Time } from "./parts.js";
+import { Action, Facts, Foreign, Loaded, Output, Table, Time, Title } from "./parts.js";
 import { PingUrl } from "./ping_url.js";
 import { Badge } from "./result.js";
 import { Sparkline } from "./sparkline.js";
@@ -67,7 +67,7 @@ export class Check extends Component {
 
   render({ id }, { url }) {
     return html`<p class="crumbs"><a href="#/checks">Checks</a></p><h1 tabindex="-1">Check</h1>
-      <${Loaded} what="the check" load=${(signal) => detail(id, signal)} show=${(data, reload) => html`
+      <${Loaded} what="the check" load=${(signal) => detail(id, signal)} show=${(data, reload) => html`<${Title} text=${`${data.check.name}: ${data.check.state}`} />
         <${Standing} check=${data.check} />
         <div class="row after">${
           data.check.kind === "heartbeat"

@@ -3,9 +3,8 @@ import { call, get, post } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Editor } from "./editor.js";
 import { PingUrl } from "./ping_url.js";
-import { Foreign, Problem } from "./parts.js";
+import { Foreign, LocalTime, Problem } from "./parts.js";
 import { SAMPLES } from "./samples.js";
-import { localTime } from "./words.js";
 
 const PAUSE_MS = 300;
 const NEW = {
@@ -65,7 +64,7 @@ class NextTimes extends Component {
       message
         ? html`<p class="warning"><${Foreign} text=${message} /></p>`
         : html`<p class="quiet">${times.length > 0 ? `${what}, in your time zone:` : "It runs on request only."}</p>
-          <ol>${times.map((time) => html`<li><time datetime=${time}>${localTime(time)}</time></li>`)}</ol>`
+          <ol>${times.map((time) => html`<li><${LocalTime} at=${time} /></li>`)}</ol>`
     }</div>`;
   }
 }

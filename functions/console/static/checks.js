@@ -1,9 +1,8 @@
-// The board of checks, with states and histories, and the newest judge runs.
+// The board of checks, with states and histories.
 import { get } from "./api.js";
 import { Check, EditedCheck, State } from "./check.js";
 import { CheckForm } from "./check_form.js";
 import { html } from "./dom.js";
-import { JudgeRuns } from "./judge_list.js";
 import { Empty, Foreign, Loaded } from "./parts.js";
 import { Sparkline } from "./sparkline.js";
 import { ago } from "./words.js";
@@ -57,8 +56,7 @@ function Board() {
           <p>A check is a program that runs by itself, on a schedule or an event; or a heartbeat, to which a job elsewhere reports.</p><//>`
         : html`<${Tally} checks=${checks} reload=${reload} /><ul class="cards">${checks.map(
             (check) => html`<${Card} key=${check.id} check=${check} runs=${histories[check.id]} />`,
-          )}</ul>`} />
-    <h2 class="after">Judge runs</h2><${JudgeRuns} />`;
+          )}</ul>`} />`;
 }
 
 function Tally({ checks, reload }) {

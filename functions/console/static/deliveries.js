@@ -3,8 +3,8 @@ import { get, poll, post } from "./api.js";
 import { Component, html } from "./dom.js";
 import { canBeSent, OPEN, tone } from "./delivery_list.js";
 import { whyFailed } from "./failures.js";
-import { Action, Facts, Foreign, Loaded, Output, Time } from "./parts.js";
-import { duration, localTime } from "./words.js";
+import { Action, Facts, Foreign, Loaded, LocalTime, Output, Time, Title } from "./parts.js";
+import { duration, shortId } from "./words.js";
 
 const STATES = {
   pending: "It is due, or waits for a rate limit.",
@@ -23,7 +23,7 @@ function Attempt({ attempt }) {
     <b>Attempt ${attempt.n}: ${attempt.status_code ?? attempt.error_code}</b>${" "}
     <span class="quiet">after ${duration(attempt.latency_ms)}</span>
     ${why && html`<p>${why}</p>`}
-    <time class="quiet" datetime=${attempt.at}>${localTime(attempt.at)}${attempt.address && ` · ${attempt.address}`}</time>
+    <p class="quiet"><${LocalTime} at=${attempt.at} />${attempt.address && ` · ${attempt.address}`}</p>
     ${
       attempt.head &&
       html`<details><summary>Beginning of the answer</summary>
@@ -75,7 +75,7 @@ export default class Delivery extends Component {
 
   render({ id }) {
     return html`<p class="crumbs"><a href="#/webhooks">Webhooks</a></p><h1 tabindex="-1">Delivery</h1>
-      <${Loaded} load=${this.load} what="the delivery" show=${(delivery, reload) => html`
+      <${Loaded} load=${this.load} what="the delivery" show=${(delivery, reload) => html`<${Title} text=${`${delivery.type} ${delivery.state}, delivery ${shortId(id)}`} />
         <div class=${`hero verdict-${tone(delivery.state)}`} role="status">
           <span class="code" aria-hidden="true">${lastAnswer(delivery)}</span><div><h2>${delivery.type}: ${delivery.state}</h2>
           <p>${STATES[delivery.state]}</p><${Why} delivery=${delivery} /></div></div>

@@ -4,7 +4,7 @@ import { DeliveryPages } from "./delivery_list.js";
 import { Component, html } from "./dom.js";
 import { EndpointForm } from "./endpoint_form.js";
 import { whyFailed } from "./failures.js";
-import { Action, Facts, Foreign, Loaded, Output, Time } from "./parts.js";
+import { Action, Facts, Foreign, Loaded, Output, Time, Title } from "./parts.js";
 import { duration, plain } from "./words.js";
 
 const SPANS = [
@@ -76,7 +76,7 @@ export class Endpoint extends Component {
   render({ id, query }, { sent, round }) {
     const path = `api/webhooks/${id}`;
     return html`<p class="crumbs"><a href="#/webhooks">Webhooks</a></p><h1 tabindex="-1">Endpoint</h1>
-      <${Loaded} what="the endpoint" load=${(signal) => get(path, {}, signal)} show=${(endpoint, reload) => html`
+      <${Loaded} what="the endpoint" load=${(signal) => get(path, {}, signal)} show=${(endpoint, reload) => html`<${Title} text=${endpoint.url} />
         <p class="lead"><${Foreign} text=${endpoint.url} /></p>
         <div class="row"><${Health} health=${endpoint.health} /><${Action} does=${this.test} kind="primary">Send a test<//>
           <${Action} does=${() => call("PATCH", path, { body: { enabled: !endpoint.enabled } }).then(reload)}>

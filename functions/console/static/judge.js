@@ -1,7 +1,7 @@
 // One judge run: its score, its cases as they end, and each case.
 import { get, poll } from "./api.js";
 import { Component, html } from "./dom.js";
-import { Facts, Foreign, Loaded, metadataFacts, Output, Time } from "./parts.js";
+import { Facts, Foreign, Loaded, metadataFacts, Output, Time, Title } from "./parts.js";
 import { Badge, Evidence } from "./result.js";
 import { bytes, plain, seconds, shortId } from "./words.js";
 
@@ -17,9 +17,9 @@ export default class Judge extends Component {
     poll(() => get(`api/judge/${this.props.id}`, { wait: 5 }, signal), isFinal, { signal, onAnswer: show });
 
   render({ id }) {
-    return html`<p class="crumbs"><a href="#/checks">Checks and judge runs</a></p>
+    return html`<p class="crumbs"><a href="#/runs">Runs</a></p>
       <h1 tabindex="-1">Judge run <code>${shortId(id)}</code></h1>
-      <${Loaded} load=${this.load} what="the judge run" show=${(run) => html`
+      <${Loaded} load=${this.load} what="the judge run" show=${(run) => html`<${Title} text=${`Judge run ${shortId(id)}: ${isFinal(run) ? `${run.passed} passed` : run.status}`} />
         <${Score} run=${run} />
         ${run.error_message && html`<p class="warning"><${Foreign} text=${run.error_message} /></p>`}
         ${run.compile?.stderr && html`<h3>Compiler</h3><${Output} text=${run.compile.stderr} label="Compiler" />`}

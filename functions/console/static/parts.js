@@ -1,7 +1,7 @@
 // Small elements that all views share.
 import { Component, html } from "./dom.js";
 import { parts } from "./visible.js";
-import { ago, bytes, localTime } from "./words.js";
+import { ago, bytes, localTime, utcTime } from "./words.js";
 
 const SHOWN_CHARS = 20_000;
 
@@ -30,8 +30,32 @@ export class Output extends Component {
   }
 }
 
+/** How long ago, or how soon. The time itself shows on hover. */
 export function Time({ at }) {
-  return at ? html`<time datetime=${at} title=${localTime(at)}>${ago(at)}</time>` : "–";
+  return at ? html`<time datetime=${at} title=${`${localTime(at)}, ${utcTime(at)}`}>${ago(at)}</time>` : "–";
+}
+
+/** A time in the reader's zone, in UTC on hover. */
+export function LocalTime({ at, kind = "" }) {
+  return html`<time class=${kind} datetime=${at} title=${utcTime(at)}>${localTime(at)}</time>`;
+}
+
+const TITLE_CHARS = 80;
+
+/** The title of the page: the thing that it shows. */
+export class Title extends Component {
+  componentDidMount() {
+    const shown = parts(this.props.text).map(({ text }) => text);
+    document.title = `${shown.join("").slice(0, TITLE_CHARS)} · Rustbox console`;
+  }
+
+  componentDidUpdate() {
+    this.componentDidMount();
+  }
+
+  render() {
+    return null;
+  }
 }
 
 export function Loading({ what }) {

@@ -16,6 +16,7 @@ import { duration } from "./words.js";
 
 const TITLES = { running: "Running", stopping: "Stopping", storing: "Storing the files" };
 const FIRST_WAIT_SECS = 0.1; // a program that ends so soon needs one request; the output of others is shown meanwhile
+const SCARCE = 0.2; // of a quota: only less is worth a line
 const POLL_WAIT_SECS = 10;
 const LIMITS = [
   ["cpu_time_secs", "CPU time, s", "0.1"],
@@ -46,7 +47,7 @@ export default class Run extends Component {
     error: null,
     started: null,
     waited: 0,
-    left: null,
+    quota: {},
   };
 
   componentDidMount() {
@@ -143,7 +144,7 @@ export default class Run extends Component {
     this.setState({ status: "sent" });
     this.sent = { body: { ...requestOf(this.state), keep_code: true }, headers: { "idempotency-key": newId() } };
     const { body, headers } = await call("POST", "api/submit", { ...this.sent, query: { wait: FIRST_WAIT_SECS }, signal });
-    this.setState({ left: headers.get("ratelimit-remaining") });
+    this.setState({ quota: { left: headers.get("ratelimit-remaining"), limit: headers.get("ratelimit-limit") } });
     if (body.result) return body;
     this.setState({ id: body.id });
     const ask = () => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }, signal);
@@ -222,7 +223,7 @@ export default class Run extends Component {
   }
 
   outcome() {
-    const { body, error, started, waited, left, status, id } = this.state;
+    const { body, error, started, waited, quota, status, id } = this.state;
     if (started) {
       return html`<div class="hero verdict-open" role="status"><span class="code" aria-hidden="true">···</span>
         <div><h2>${TITLES[status] ?? "Waiting for the result"}</h2>
@@ -237,6 +238,6 @@ export default class Run extends Component {
     }
     return html`<${Result} body=${body} />
       <p><a href=${`#/runs/${body.id}`}>Timeline and details of this run</a></p>
-      <p class="quiet">${left !== null && `${Number(left).toLocaleString()} runs left in this window of your quota. `}</p>`;
+      ${quota.left / quota.limit < SCARCE && html`<p class="warning">${Number(quota.left).toLocaleString()} of ${Number(quota.limit).toLocaleString()} runs are left in this window of your quota.</p>`}`;
   }
 }

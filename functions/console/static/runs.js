@@ -1,29 +1,39 @@
 // Runs: the list with filters, and one run with its timeline.
 import { get, poll, post } from "./api.js";
 import { Component, html } from "./dom.js";
+import { Find } from "./find.js";
 import { Timeline } from "./timeline.js";
 import { Filter, Pages } from "./list.js";
 import { LiveOutput } from "./live_output.js";
-import { Action, Copy, Facts, Loaded, metadataFacts, Time } from "./parts.js";
+import { Action, Copy, Facts, Loaded, metadataFacts, Time, Title } from "./parts.js";
 import { Program } from "./program.js";
 import { Badge, Result } from "./result.js";
 import { SAMPLES } from "./samples.js";
-import { bytes, seconds, shortId, VERDICTS } from "./words.js";
+import { bytes, seconds, shortId, VERDICTS, verdictTitle } from "./words.js";
 
 const STATUSES = ["pending", "running", "completed", "error"];
 
-function Row(run) {
-  const isJudge = run.kind === "judge";
-  const outcome =
-    isJudge && run.passed !== undefined ? `${run.passed} of ${run.cases} cases` : seconds(run.wall_time_secs);
+function JudgeRow(run) {
+  const tone = run.passed === undefined ? "open" : run.passed === run.cases ? "AC" : "bad";
+  const points = run.score === undefined ? null : `${run.score} of ${run.max_score} points`;
   return html`<tr key=${run.id}>
-    <td>${
-      isJudge ? html`<span class="badge">judge</span>` : html`<${Badge} verdict=${run.verdict} status=${run.status} />`
-    }</td>
-    <td><a href=${`#/${isJudge ? "judge" : "runs"}/${run.id}`}>
+    <td><span class=${`badge verdict-${tone}`}>${run.passed ?? "…"}/${run.cases}</span></td>
+    <td><a href=${`#/judge/${run.id}`}><code>${shortId(run.id)}</code><span class="sr">, ${run.status}</span></a> judge run</td>
+    <td>${run.language}</td>
+    <td>${points}</td>
+    <td></td>
+    <td class="end"><${Time} at=${run.timestamps.created_at} /></td>
+  </tr>`;
+}
+
+function Row(run) {
+  if (run.kind === "judge") return JudgeRow(run);
+  return html`<tr key=${run.id}>
+    <td><${Badge} verdict=${run.verdict} status=${run.status} /></td>
+    <td><a href=${`#/runs/${run.id}`}>
       <code>${shortId(run.id)}</code><span class="sr">, ${run.status}</span></a></td>
     <td>${run.language}</td>
-    <td data-name="time">${outcome}</td>
+    <td data-name="time">${seconds(run.wall_time_secs)}</td>
     <td data-name="memory">${bytes(run.memory_peak_bytes)}</td>
     <td class="end"><${Time} at=${run.timestamps.created_at} /></td>
   </tr>`;
@@ -31,7 +41,7 @@ function Row(run) {
 
 function List({ query }) {
   const filters = Object.fromEntries(["status", "verdict", "language", "kind"].map((name) => [name, query.get(name)]));
-  return html`<h1 tabindex="-1">Runs</h1>
+  return html`<h1 tabindex="-1">Runs</h1><${Find} />
     <div class="row filters" role="group" aria-label="Filters">
       <${Filter} name="verdict" title="Verdict" values=${Object.keys(VERDICTS)} query=${query} />
       <${Filter} name="status" title="Status" values=${STATUSES} query=${query} />
@@ -55,7 +65,7 @@ class One extends Component {
   render({ id }) {
     return html`<p class="crumbs"><a href="#/runs">Runs</a></p>
       <h1 tabindex="-1">Run <code>${shortId(id)}</code></h1>
-      <${Loaded} load=${this.load} what="the run" show=${(run) => html`<div class="two">
+      <${Loaded} load=${this.load} what="the run" show=${(run) => html`<${Title} text=${titleOf(run)} /><div class="two">
         <div>${
           run.result
             ? html`<${Result} body=${run} />`
@@ -69,6 +79,8 @@ class One extends Component {
       </div>`} />`;
   }
 }
+
+const titleOf = ({ id, result, status }) => `Run ${shortId(id)}: ${result ? verdictTitle(result) : status}`;
 
 function Details({ run }) {
   return html`<${Facts} facts=${[

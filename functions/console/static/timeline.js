@@ -2,7 +2,7 @@
 import { get, poll } from "./api.js";
 import { OPEN, tone } from "./delivery_list.js";
 import { html } from "./dom.js";
-import { Foreign, Loaded } from "./parts.js";
+import { Foreign, Loaded, LocalTime } from "./parts.js";
 import { duration, localTime, plain, verdictTitle } from "./words.js";
 import { whyFailed } from "./failures.js";
 
@@ -79,7 +79,7 @@ export function Timeline({ run }) {
     return html`<ol class="timeline">${steps.map(
       ({ at, title, text, tone: kind, isPart }) => html`<li class=${`verdict-${kind}${isPart ? " part" : ""}`}>
         <b>${title}</b>${text && html`<p><${Foreign} text=${text} /></p>`}
-        ${at && html`<time class="quiet" datetime=${at}>${localTime(at)}</time>`}</li>`,
+        ${at && html`<${LocalTime} at=${at} kind="quiet" />`}</li>`,
     )}</ol>
       ${all.length === 0 && html`<p class="quiet">No webhook was due: the project has no endpoint for this run, and the run no URL of its own.</p>`}`;
   }} />`;

@@ -85,6 +85,8 @@ export function localTime(time) {
   return time ? new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "–";
 }
 
+export const utcTime = (time) => `${new Date(time).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+
 /** `submission.completed` and `no_new_privileges` as people write them. */
 export const plain = (code) => String(code ?? "").replaceAll("_", " ");
 

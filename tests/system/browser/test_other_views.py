@@ -1,5 +1,6 @@
 """Runs, webhooks, checks and judge runs: what each view shows on a phone, sound on a desktop too; links work."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -43,6 +44,8 @@ def test_runs_are_filtered_and_one_run_has_a_timeline(own_console: Console, tena
     assert_sound(own_console)
     page.locator(f"a[href='#/runs/{found['id']}']").click()
     expect(page.get_by_role("heading", level=1)).to_be_focused()
+    expect(page).to_have_title(f"Run {found['id'][:8]}: Accepted · Rustbox console")
+    expect(page.locator(".timeline time").first).to_have_attribute("title", re.compile(r"^\d{4}-\d\d-\d\d .* UTC$"))
     timeline = page.locator(".timeline")
     for step in ("Request accepted", "Started", "AC: Accepted"):
         expect(timeline).to_contain_text(step)
@@ -51,6 +54,36 @@ def test_runs_are_filtered_and_one_run_has_a_timeline(own_console: Console, tena
     assert_sound(own_console)
     page.go_back()
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+
+
+def test_a_thing_is_found_by_its_id(own_console: Console, tenant: httpx.Client) -> None:
+    check = tenant.post("/api/checks", json={"name": HOSTILE[:80], "language": "python", "code": "1"}).json()["id"]
+    endpoint = tenant.post("/api/webhooks", json={"url": "http://127.0.0.1:9/"}).json()["id"]
+    submission = run(tenant, "print(1)")["id"]
+    delivery = f"/api/deliveries/{submission}.{endpoint}"
+    wait_until(lambda: tenant.get(delivery).status_code == httpx.codes.OK, 60, "the delivery exists")
+    for wrong in (
+        f"{submission[:-1]}{(int(submission[-1], 16) + 1) % 16:x}",
+        HOSTILE,
+        "../results",
+        "a/b",
+        submission[:8],
+    ):
+        page = own_console.open("runs")
+        page.get_by_label("Find by id").fill(wrong)
+        page.get_by_role("button", name="Find").click()
+        expect(page.get_by_role("alert")).to_contain_text("Nothing of this project has this id.")
+    assert_sound(own_console)
+    places = {submission: "runs", endpoint: "webhooks", check: "checks", f"{submission}.{endpoint}": "deliveries"}
+    for the_id, view in places.items():
+        page = own_console.open("runs")
+        page.get_by_label("Find by id").fill(f" {the_id} ")
+        page.get_by_label("Find by id").press("Enter")
+        page.wait_for_url(f"**/#/{view}/{the_id}")
+        if view == "checks":
+            expect(page).to_have_title(f"{shown(HOSTILE)[:80]} · Rustbox console")
+    tenant.delete(f"/api/checks/{check}")
+    tenant.delete(f"/api/webhooks/{endpoint}")
 
 
 def test_a_run_of_another_project_is_not_found(own_console: Console, client: httpx.Client) -> None:
@@ -221,9 +254,13 @@ def test_a_judge_run_shows_its_score_and_cases(own_console: Console, tenant: htt
         "cases": cases,
     }
     judged = tenant.post("/api/judge", params={"wait": "true"}, json=body).json()
-    page = own_console.open("checks")
-    page.locator(f"a[href='#/judge/{judged['id']}']").click()
+    page = own_console.open("runs?kind=judge")
+    row = page.locator(f"tr:has(a[href='#/judge/{judged['id']}'])")
+    expect(row).to_contain_text("2/3")
+    expect(row).to_contain_text("of 3 points")
+    row.locator("a").click()
     expect(page.locator(".hero")).to_contain_text("2 of 3 cases passed")
+    expect(page).to_have_title(f"Judge run {judged['id'][:8]}: 2 passed · Rustbox console")
     assert_sound(own_console)
     page.get_by_role("link", name="Case 2: wrong answer").click()
     expect(page.get_by_role("region", name="Output of case 2")).to_have_text("1\n")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
+from functions.projects.quota import Quota
 from tests.submission_factory import golden
 from tests.system.browser.console import HOSTILE, Console, open_console, shown
 from tests.system.local_stack import API_KEY, LocalStack
@@ -217,6 +218,18 @@ def test_refused_limits_are_shown_with_their_field(console: Console) -> None:
     page.get_by_label("Memory, MB").fill("999999")
     page.get_by_role("button", name="Run Ctrl Enter").click()
     expect(page.get_by_role("alert")).to_contain_text("limits.memory_mb")
+
+
+def test_the_quota_is_shown_once_it_is_scarce(browser: Browser, stack: LocalStack) -> None:
+    key = stack.add_project("scarce", quotas={"judge": Quota(per_minute=1_000, per_day=6, in_flight=10)})
+    with open_console(browser, stack, api_key=key) as console:
+        page = console.open("run")
+        for left in (5, 4, 3, 2):
+            run(console, f"print({left})")
+            expect(page.get_by_role("region", name="Standard output")).to_have_text(f"{left}\n")
+            expect(page.get_by_text("of your quota")).to_have_count(0)
+        run(console, "print('scarce')")
+        expect(page.get_by_text("1 of 6 runs are left in this window of your quota.")).to_be_visible()
 
 
 def test_hosts_are_sent_and_each_connection_is_shown(console: Console) -> None:
