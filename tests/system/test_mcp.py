@@ -119,12 +119,13 @@ def test_an_agent_mends_its_program_gets_a_picture_and_stops_an_endless_one(
         command.chmod(0o755)
         seen = run_python(SOURCES / "agent.py", "--", str(command))
     assert seen["tools"] == ["run_code", "read_output", "read_artifact", "cancel_run", "list_languages"]
-    languages, wrong, mended, picture, endless, _, cancelled = seen["history"]
+    languages, wrong, mended, picture, endless, so_far, _, cancelled = seen["history"]
     assert "python: Python 3." in languages["text"]
     assert (wrong["is_error"], wrong["data"]["verdict"]) == (True, "RE")
     assert mended["text"].endswith("stdout:\n45\n")
     assert picture["images"] == ["89504e470d0a1a0a"]
     assert endless["data"]["status"] == "running"
+    assert so_far["text"] == "stdout, bytes 8999 to 9001. More: offset=9001.\nx\n"
     assert (cancelled["data"]["cause"], cancelled["data"]["stdout_bytes"]) == ("cancelled", 9001)
     assert all(len(each["text"].encode()) <= 2_048 for each in seen["history"])
 

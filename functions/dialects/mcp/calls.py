@@ -18,6 +18,7 @@ from functions.http.validation import checked
 from functions.messages.files import CHANGED
 from functions.messages.languages import Profile
 from functions.messages.verdict import Verdict
+from functions.submissions.live_output import LiveOutput
 from functions.submissions.results.output import output_if_kept
 
 if TYPE_CHECKING:
@@ -127,14 +128,17 @@ class Calls:
 
     def _read_output(self, read: ReadOutput) -> dict[str, Any]:
         row = self.run_of(read.id)
-        row = self.waited(row, WAIT_SECS)
-        if not row.is_final or read.stream is None:
-            return self.show(row)
-        content = output_if_kept(self.deployment.payloads, row, read.stream)
-        end = min(read.offset + read.length, len(content))
-        more = f" More: offset={end}." if end < len(content) else ""
-        heading = f"{read.stream}, bytes {read.offset} to {end} of {len(content):,}.{more}"
-        return {"content": [_text(heading), _text(content[read.offset : end].decode(errors="replace"))]}
+        if read.stream is None:
+            return self.show(self.waited(row, WAIT_SECS))
+        live_output = LiveOutput(self.deployment.results, self.deployment.direct_runners, self.deployment.log)
+        secs = min(float(WAIT_SECS), self.deployment.settings.longest_wait_secs)
+        long_poll = self.deployment.long_poll.within(self.app.secs_left)
+        part = live_output.read(row, read.stream, read.offset, secs, long_poll)
+        content = part.content[: read.length]
+        end = read.offset + len(content)
+        is_end = part.is_end and len(content) == len(part.content)
+        heading = f"{read.stream}, bytes {read.offset} to {end}. " + ("The end." if is_end else f"More: offset={end}.")
+        return {"content": [_text(heading), _text(content.decode(errors="replace"))]}
 
     def _read_artifact(self, read: ReadArtifact) -> dict[str, Any]:
         row = self.run_of(read.id)

@@ -70,8 +70,8 @@ class Tool(NamedTuple):
 
 
 _READ_OUTPUT = (
-    "Read more of the output of a run: without stream its whole result, after a wait of up to 25 s if it goes on; "
-    "with stream, bytes of stdout or stderr from an offset."
+    "Read more of a run: without stream its result, after a wait of up to 25 s if it goes on; "
+    "with stream, bytes of stdout or stderr from an offset, also while it goes on."
 )
 TOOLS = (
     Tool("run_code", "Run a program", "", RunCode, RUN_SCHEMA, is_read_only=False),

@@ -40,6 +40,7 @@ def model(history: Sequence[Any]) -> tuple[str, dict[str, Any]] | None:
         ("run_code", {"language": "python", "code": "total = sum(range(10))\nprint(total)"}),
         ("run_code", {"language": "python", "code": PICTURE, "files": [{"path": "points.csv", "content": POINTS}]}),
         ("run_code", {"language": "python", "code": "print('x' * 9000)\nwhile True: pass", "wait_secs": 1}),
+        ("read_output", {**endless_id, "stream": "stdout", "offset": 8_999}),
         ("cancel_run", endless_id),
         ("read_output", endless_id),
     ]
