@@ -11,7 +11,7 @@ from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.messages import ExecutionCompleted, PlacedFile
 from tests.completions import streams
 from tests.jail.guest_requests import Run, request
-from tests.jail.judging.programs import with_testlib
+from tests.jail.judging.programs import GUESS, program
 from tests.jail.judging.runs import Judge, results
 from tests.judge_requests import case, judge_requested
 
@@ -84,7 +84,7 @@ def by_exec(slot: Slot, code: str, name: str) -> ExecutionCompleted:
     """Run a program that has to start by exec: with a variable, or with a module that hides a loaded one."""
     asked = request("python", code.encode(), environment={"TZ": "UTC"} if name == "variable" else None)
     if name == "module":
-        asked = replace(asked, files=(PlacedFile("queue.py", False, b"answer = 42\n"),))
+        asked = replace(asked, files=(PlacedFile("queue.py", False, content=b"answer = 42\n"),))
     return execute(slot, asked, PYTHON, node_id="tests", started_at=datetime.now(UTC))
 
 
@@ -99,7 +99,9 @@ def test_a_program_that_starts_by_exec_has_the_same_results(slot: Slot, name: st
 
 
 def test_a_module_of_the_request_that_cannot_be_compiled_is_a_runtime_error(slot: Slot) -> None:
-    asked = replace(request("python", b"import helper\n"), files=(PlacedFile("helper.py", False, b"x = = 1\n"),))
+    asked = replace(
+        request("python", b"import helper\n"), files=(PlacedFile("helper.py", False, content=b"x = = 1\n"),)
+    )
     completed = execute(slot, asked, PYTHON, node_id="tests", started_at=datetime.now(UTC))
     assert not is_compile_error(completed)
     assert b'File "/box/helper.py", line 1' in streams(completed)[1]
@@ -114,7 +116,7 @@ def test_a_compile_error_of_python_skips_every_case(judge: Judge) -> None:
 
 
 def test_a_compile_error_of_python_precedes_its_interactor(judge: Judge) -> None:
-    checkers = (with_testlib("interact", kind="interactor"),)
+    checkers = (program(GUESS, kind="interactor"),)
     for code, is_refused in (("x = = 1", True), (FORGES + "sys.exit(1)", False)):
         asked = judge_requested([case(b"42\n", None)], code=code.encode(), checkers=checkers)
         completed = judge(asked)
