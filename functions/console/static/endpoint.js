@@ -2,9 +2,9 @@
 import { call, get, post } from "./api.js";
 import { DeliveryPages } from "./delivery_list.js";
 import { Component, html } from "./dom.js";
-import { EndpointForm } from "./endpoint_form.js";
+import { EndpointForm, Made } from "./endpoint_form.js";
 import { whyFailed } from "./failures.js";
-import { Action, Facts, Foreign, Loaded, Output, Time, Title } from "./parts.js";
+import { Action, Confirmed, Facts, Foreign, Loaded, Output, Time, Title } from "./parts.js";
 import { duration, plain } from "./words.js";
 
 const SPANS = [
@@ -40,6 +40,33 @@ function TestSend({ sent }) {
   </div>`;
 }
 
+const OVERLAPS = [
+  ["86400", "24 hours"],
+  ["604800", "7 days"],
+  ["0", "no time: at once"],
+];
+
+/** A secret of the client, so that a repeat after a lost answer replaces no secret twice. */
+const newSecret = () => `whsec_${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))}`;
+
+class Rotation extends Component {
+  state = { overlap: OVERLAPS[0][0] };
+  secret = newSecret();
+
+  rotate = async () => {
+    const { id } = this.props.endpoint;
+    const body = { overlap_secs: Number(this.state.overlap), secret: this.secret };
+    this.props.done(await post(`api/webhooks/${id}/rotate`, body));
+  };
+
+  render(_, { overlap }) {
+    return html`<${Confirmed} label="Replace the secret" does=${this.rotate}>
+      <p>Deliveries are signed with a new secret, which is shown once.</p>
+      <label>The old one also signs for <select value=${overlap} onChange=${(event) => this.setState({ overlap: event.target.value })}>
+        ${OVERLAPS.map(([value, title]) => html`<option value=${value}>${title}</option>`)}</select></label><//>`;
+  }
+}
+
 class Recover extends Component {
   state = { hours: "24", said: "" };
 
@@ -65,15 +92,20 @@ class Recover extends Component {
 }
 
 export class Endpoint extends Component {
-  state = { sent: null, round: 0 };
+  state = { sent: null, round: 0, rotated: null };
 
   test = async () => {
     this.setState({ sent: await post(`api/webhooks/${this.props.id}/test`, {}) });
   };
 
+  remove = async () => {
+    await call("DELETE", `api/webhooks/${this.props.id}`);
+    location.assign("#/webhooks");
+  };
+
   again = () => this.setState({ round: this.state.round + 1 });
 
-  render({ id, query }, { sent, round }) {
+  render({ id, query }, { sent, round, rotated }) {
     const path = `api/webhooks/${id}`;
     return html`<p class="crumbs"><a href="#/webhooks">Webhooks</a></p><h1 tabindex="-1">Endpoint</h1>
       <${Loaded} what="the endpoint" load=${(signal) => get(path, {}, signal)} show=${(endpoint, reload) => html`<${Title} text=${endpoint.url} />
@@ -85,7 +117,14 @@ export class Endpoint extends Component {
         ${sent && html`<${TestSend} sent=${sent} />`}
         <${Settings} endpoint=${endpoint} />
         <details class="sheet"><summary>Change the settings</summary>
-          <${EndpointForm} key=${endpoint.updated_at} endpoint=${endpoint} done=${() => reload()} /></details>`} />
+          <${EndpointForm} key=${endpoint.updated_at} endpoint=${endpoint} done=${() => reload()} /></details>
+        ${rotated && html`<${Made} made=${rotated}>Replaced.<//>`}
+        <div class="row"><${Rotation} key=${rotated?.secret} endpoint=${endpoint} done=${(made) => {
+          this.setState({ rotated: made });
+          reload();
+        }} />
+          <${Confirmed} label="Delete the endpoint" does=${this.remove}>
+            <p>Its waiting deliveries are cancelled, and nothing is sent to it any more. This cannot be undone.</p><//></div>`} />
       <h2 class="after">Deliveries</h2>
       <${Recover} id=${id} done=${this.again} />
       <${DeliveryPages} key=${round} endpoint=${id} query=${query} />`;

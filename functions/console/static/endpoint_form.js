@@ -92,7 +92,7 @@ function Ticks({ legend, all, chosen, change }) {
   )}</fieldset>`;
 }
 
-export const Made = ({ made }) => html`<div class="notice" role="status"><b>Created.</b> Keep its secret: it is shown this once.
+export const Made = ({ made, children = "Created." }) => html`<div class="notice" role="status"><b>${children}</b> Keep its secret: it is shown this once.
   <p><code>${made.secret}</code> <${Copy} text=${made.secret} label="Copy the secret" /></p></div>`;
 
 /** `endpoint`: the one to change; none: make one. `done(endpoint)` gets what came of it. */

@@ -103,6 +103,21 @@ export class Action extends Component {
   }
 }
 
+/** An action that a second button confirms. `children`: what it does, and what is lost. */
+export class Confirmed extends Component {
+  state = { isAsked: false };
+
+  ask = (isAsked) => () => this.setState({ isAsked });
+
+  render({ label, does, children }, { isAsked }) {
+    return isAsked
+      ? html`<div class="sheet confirm" role="group" aria-label=${label}>${children}
+          <div class="row"><${Action} does=${does} kind="primary">${label}<//>
+            <button onClick=${this.ask(false)}>Keep it as it is</button></div></div>`
+      : html`<button onClick=${this.ask(true)}>${label}…</button>`;
+  }
+}
+
 export class Copy extends Component {
   state = { said: "" };
 

@@ -173,6 +173,31 @@ def test_an_endpoint_made_here_shows_its_secret_once(own_console: Console, tenan
     tenant.delete(f"/api/webhooks/{made['id']}")
 
 
+def test_a_secret_is_replaced_and_an_endpoint_deleted_after_a_second_click(
+    own_console: Console, tenant: httpx.Client
+) -> None:
+    made = tenant.post("/api/webhooks", json={"url": "http://127.0.0.1:9/", "description": HOSTILE[:40]}).json()
+    path = f"/api/webhooks/{made['id']}"
+    page = own_console.open(f"webhooks/{made['id']}")
+    page.get_by_role("button", name="Replace the secret…").click()
+    assert_sound(own_console)
+    page.get_by_role("button", name="Keep it as it is").click()
+    assert tenant.get(path).json()["previous_secret_until"] is None
+    page.get_by_role("button", name="Replace the secret…").click()
+    page.get_by_label("The old one also signs for").select_option("7 days")
+    page.get_by_role("button", name="Replace the secret").click()
+    notice = page.get_by_role("status").filter(has_text="Replaced.")
+    expect(notice).to_contain_text("whsec_")
+    expect(notice).not_to_contain_text(made["secret"])
+    expect(page.locator(".facts")).to_contain_text("Old secret signs until")
+    page.get_by_role("button", name="Delete the endpoint…").click()
+    assert_sound(own_console)
+    assert tenant.get(path).status_code == httpx.codes.OK
+    page.get_by_role("button", name="Delete the endpoint").click()
+    expect(page.get_by_role("heading", name="Webhooks")).to_be_visible()
+    assert tenant.get(path).status_code == httpx.codes.NOT_FOUND
+
+
 def test_the_settings_of_an_endpoint_are_changed_here(own_console: Console, tenant: httpx.Client) -> None:
     settings: dict[str, Any] = {"url": "http://127.0.0.1:9/", "format": "pagerduty", "routing_key": "0" * 32}
     settings |= {"headers": {"x-team": "blue"}, "filters": {"metadata": {"team": HOSTILE[:40]}}}
