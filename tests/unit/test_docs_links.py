@@ -44,3 +44,9 @@ def test_no_link_of_a_page_is_broken(page: Path) -> None:
 def test_a_broken_link_is_found() -> None:
     text = "[a](none.md) [b](api.md#none) [c](#none) [d](api.md#use-an-sdk) `[e](none.md)` [f](https://example.com)"
     assert broken(ROOT / "docs" / "index.md", text) == ["none.md", "api.md#none", "#none"]
+
+
+def test_every_page_is_in_the_index_of_the_site() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").splitlines()
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert pages - set(index) == set(), "add them to a toctree of docs/index.md"
