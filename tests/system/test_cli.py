@@ -57,6 +57,7 @@ def test_programs_end_as_they_end(rustbox: Rustbox, tmp_path: Path) -> None:
         "killed.py": ("import os; print('x', flush=True); os.kill(os.getpid(), 15)", 143, b"x\n", b"SIG"),
         "spins.py": ("while True: pass", 124, b"", b"TLE (tle_"),
         "broken.c": ("int main(void) {", 120, b"", b"Compilation Error"),
+        "broken.py": ("print(1)\nx = = 1", 120, b"", b'File "solution.py", line 2'),
     }
     for name, (code, exit_code, stdout, stderr) in programs.items():
         (tmp_path / name).write_text(code)
@@ -160,3 +161,50 @@ def test_a_reader_that_has_seen_enough_is_no_error(stack: LocalStack, tmp_path: 
         check=False,
     )
     assert (ended.stdout, ended.stderr) == (b"0\n", b"")
+
+
+VALIDATOR = """
+import sys
+number = float(sys.stdin.read())
+if number < 0:
+    sys.exit(43)
+open(sys.argv[3] + {file!r}, "w").write(str(number / {divisor}))
+sys.exit(42)
+"""
+# A package whose validator gives points, and one of the newest format, whose validator gives shares of them.
+PACKAGES = {
+    "score 5\n": {
+        "problem.yaml": "type: scoring\nvalidation: custom score\n",
+        "output_validators/check.py": VALIDATOR.format(file="score.txt", divisor=1),
+        "data/testdata.yaml": "on_reject: continue\ngrader_flags: ignore_sample\n",
+        "data/secret/a/testdata.yaml": "on_reject: continue\ngrader_flags: min\n",
+        "data/secret/b/testdata.yaml": "on_reject: continue\n",
+        "data/sample/1.in": "100",
+        "data/secret/a/1.in": "7.5",
+        "data/secret/a/2.in": "3",
+        "data/secret/b/1.in": "2",
+        "data/secret/b/2.in": "-1",
+    },
+    "score 36.5 of 100\n": {
+        "problem.yaml": "problem_format_version: 2025-09\ntype: scoring\n",
+        "output_validator/check.py": VALIDATOR.format(file="score_multiplier.txt", divisor=10),
+        "data/secret/a/test_group.yaml": "max_score: 30\nscore_aggregation: sum\n",
+        "data/secret/b/test_group.yaml": "max_score: 70\nscore_aggregation: min\nrequire_pass: sample\n",
+        "data/sample/1.in": "10",
+        "data/secret/a/1.in": "10",
+        "data/secret/a/2.in": "5",
+        "data/secret/b/1.in": "10",
+        "data/secret/b/2.in": "2",
+    },
+}
+
+
+@pytest.mark.parametrize("score", PACKAGES)
+def test_a_scoring_package_has_the_score_that_its_format_says(rustbox: Rustbox, tmp_path: Path, score: str) -> None:
+    for name, text in PACKAGES[score].items():
+        place = tmp_path / "package" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    (tmp_path / "echo.py").write_text("print(input())\n")
+    ended = rustbox("judge", "echo.py", "--cases", "package")
+    assert ended.stdout.decode().endswith(score), (ended.stdout, ended.stderr)
