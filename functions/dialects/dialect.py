@@ -27,3 +27,8 @@ class Dialect(NamedTuple):
 def row[Part](method: Method, path: str, serve: Callable[..., Any]) -> Route[Part]:
     """Return one route of a dialect. Our OpenAPI document leaves it out: the protocol has documents of its own."""
     return Route(method, path, serve, "", "", {})
+
+
+def without_heading(language: str, stderr: bytes) -> bytes:
+    """Return a compiler's text without our heading."""
+    return stderr.removeprefix(f"{language} Compilation Error:\n".encode())

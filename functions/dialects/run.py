@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.errors import TooLargeError
+from functions.dialects.dialect import without_heading
+from functions.errors import InvalidFieldsError, TooLargeError
 from functions.http.answers import JSON_TYPE
 from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.long_poll import SHORTEST_WAIT_SECS
-from functions.messages.verdict import Phase
 from functions.submissions.accept.acceptance import NewSubmission
-from functions.submissions.accept.requests import check_submission
+from functions.submissions.accept.requests import STDIN_MAX_BYTES, bounded, check_submission
 from functions.submissions.results.output import output_if_kept
 from functions.submissions.routes.submit_routes import accept_and_wait, program_rules
 
@@ -26,9 +27,19 @@ if TYPE_CHECKING:
     from functions.submissions.model import Submission
 
 
-def checked_run(deployment: SubmissionDeployment, app: Resolver, body: Mapping[str, Any]) -> RunRequest:
-    """Check a translated request, which has the fields of POST /api/submit. Raises ServiceError."""
-    return check_submission(body, **program_rules(deployment, app.current_event))
+def checked_run(
+    deployment: SubmissionDeployment, app: Resolver, body: Mapping[str, Any], stdin: bytes | None = None
+) -> RunRequest:
+    """Check a translated request, which has the fields of POST /api/submit. Raises ServiceError.
+
+    `stdin`: in place of its text, where it need not be UTF-8. A `webhook_url` without a secret is for a callback.
+    """
+    rules = program_rules(deployment, app.current_event)
+    url = body.get("webhook_url")
+    if url is not None and (refused := rules["rules"].problem(url, "webhook_url")) is not None:
+        raise InvalidFieldsError((refused,))
+    run = check_submission({name: value for name, value in body.items() if name != "webhook_url"}, **rules)
+    return replace(run, webhook_url=url, stdin=run.stdin if stdin is None else bounded("stdin", stdin, STDIN_MAX_BYTES))
 
 
 def run_program(
@@ -46,9 +57,7 @@ def outputs(deployment: SubmissionDeployment, row: Submission) -> tuple[bytes, b
     """Return stdout and stderr of a final submission; of a program that did not compile, the compiler's text."""
     payloads = deployment.payloads
     stdout, stderr = output_if_kept(payloads, row, "stdout"), output_if_kept(payloads, row, "stderr")
-    if row.result["phase"] == Phase.COMPILE:  # the heading is ours
-        stderr = stderr.removeprefix(f"{row.language} Compilation Error:\n".encode())
-    return stdout, stderr
+    return stdout, without_heading(row.language, stderr)
 
 
 def json_answer(body: Any, status: int = 200) -> Response[str]:

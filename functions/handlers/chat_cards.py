@@ -1,13 +1,14 @@
 """Cards of all events, for endpoints with the format of a chat service."""
 
 from functions.checks.cards import CHECK_CARDS
+from functions.dialects.judge0.callback import callback_body
 from functions.judging.completed_card import judged_card
 from functions.submissions.complete.completed_card import completed_card
 from functions.webhooks.cards.rendering import Cards
 from functions.webhooks.sender_deployment import SenderDeployment
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_JUDGED
 
-CARDS = Cards({EVENT_COMPLETED: completed_card, EVENT_JUDGED: judged_card, **CHECK_CARDS})
+CARDS = Cards({EVENT_COMPLETED: completed_card, EVENT_JUDGED: judged_card, **CHECK_CARDS}, callback_body)
 
 
 class CardDeployment(SenderDeployment):

@@ -205,7 +205,7 @@ def check_submission(
     """Check a parsed body. Raises ServiceError."""
     request = checked(SubmitRequest, body, REFUSED_FIELDS)
     run, problems = checked_program(request, body, offered, rules, raised)
-    stdin = _bounded("stdin", request.stdin or "", STDIN_MAX_BYTES)
+    stdin = bounded("stdin", (request.stdin or "").encode(), STDIN_MAX_BYTES)
     if request.network is not None and run.profile is not Profile.AGENT:
         problems.append(FieldProblem("network", NETWORK_NEEDS_AGENT))
     problems += artifact_problems(request.artifacts)
@@ -239,7 +239,7 @@ def checked_program(
 ) -> tuple[RunRequest, list[FieldProblem]]:
     """Return the program of a request, without input, and the problems of its fields. Raises BadRequestError."""
     language = _language(request.language, tuple(offered))
-    code = _bounded("code", request.code, CODE_MAX_BYTES)
+    code = bounded("code", request.code.encode(), CODE_MAX_BYTES)
     profile = request.profile or Profile.JUDGE
     limits, problems = check_limits(request.limits, language, profile, raised)
     problems += _webhook_problems(request.webhook_url, request.webhook_secret, rules)
@@ -280,8 +280,8 @@ def _language(name: str, offered: tuple[Language, ...]) -> Language:
     return language
 
 
-def _bounded(name: str, text: str, max_bytes: int) -> bytes:
-    raw = text.encode()
+def bounded(name: str, raw: bytes, max_bytes: int) -> bytes:
+    """Return bytes that are within their limit. Raises BadRequestError."""
     if len(raw) > max_bytes:
         raise BadRequestError(f"{name} is too large: {len(raw):,} bytes, the limit is {max_bytes:,} bytes.")
     return raw

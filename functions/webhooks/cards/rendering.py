@@ -31,9 +31,17 @@ _BODIES: Final[Mapping[BodyFormat, Callable[[Card], dict[str, Any]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """Makes bodies. `makers`: cards of the events that higher slices own, by event type."""
+    """Makes bodies. `makers`: cards of the events that higher slices own, by event type.
+
+    `callback_maker`: makes the body for the own URL of a run that came in another protocol.
+    """
 
     makers: Mapping[str, CardMaker] = field(default_factory=dict)
+    callback_maker: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+
+    def callback(self, event: bytes) -> bytes:
+        """Return the body for the own URL of a run without a secret."""
+        return event_bytes(self.callback_maker(json.loads(event)))
 
     def body(self, body_format: BodyFormat, event: bytes, more: Mapping[str, str] | None = None) -> bytes:
         """Return the body for a format: always the same for the same event. `more`: members for a card."""

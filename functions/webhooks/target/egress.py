@@ -1,4 +1,4 @@
-"""Guarded outbound HTTP for webhooks: one POST to a checked address, within one deadline.
+"""Guarded outbound HTTP for webhooks: one POST, or PUT of a callback, to a checked address, within one deadline.
 
 Order: check the URL, resolve once, refuse unless every address is allowed, connect to a checked address, then do TLS
 with the host name. We never follow redirects, use proxies from the environment, or decompress.
@@ -70,12 +70,19 @@ class Egress:
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:
         """Send once. Failures return a Reply with an error code; nothing raises."""
-        if wait.on_slow is None:
-            return self._post(url, headers, body, Deadline(min(self.total_secs, wait.total_secs)))
-        with _slow_sends.watch(wait.slow_secs, wait.on_slow):
-            return self._post(url, headers, body, Deadline(min(self.total_secs, wait.total_secs)))
+        return self._send_watched("POST", url, headers, body, wait)
 
-    def _post(self, url: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> Reply:
+    def put(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:
+        """Like `post`, with PUT."""
+        return self._send_watched("PUT", url, headers, body, wait)
+
+    def _send_watched(self, method: str, url: str, headers: Mapping[str, str], body: bytes, wait: Wait) -> Reply:
+        if wait.on_slow is None:
+            return self._send(method, url, headers, body, Deadline(min(self.total_secs, wait.total_secs)))
+        with _slow_sends.watch(wait.slow_secs, wait.on_slow):
+            return self._send(method, url, headers, body, Deadline(min(self.total_secs, wait.total_secs)))
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> Reply:
         try:
             target = check_url(url, allow_insecure=self.allow_insecure, own_host=self.own_host)
         except AddressRefusedError as refusal:
@@ -89,7 +96,7 @@ class Egress:
         else:
             connection = PinnedConnection(target, addresses, deadline)
         try:
-            return _exchange(connection, target.path, headers, body)
+            return _exchange(connection, method, target.path, headers, body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             code = _code_of(error)
             return Reply(deadline.elapsed_ms(), error_code=code, address=connection.address, host=target.host)
@@ -115,9 +122,9 @@ class Egress:
         return addresses[:MAX_ADDRESSES]
 
 
-def _exchange(connection: PinnedConnection, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+def _exchange(connection: PinnedConnection, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
     with suppress(BrokenPipeError):  # a receiver may respond before it has read the whole body
-        connection.request("POST", path, body, {"accept-encoding": "identity", "connection": "close", **headers})
+        connection.request(method, path, body, {"accept-encoding": "identity", "connection": "close", **headers})
     # Use http.client's reader. urllib3's would log the URL of a malformed response, and could decompress.
     with http.client.HTTPConnection.getresponse(connection) as response:
         head = response.read(MAX_READ_BYTES)[:MAX_HEAD_BYTES]

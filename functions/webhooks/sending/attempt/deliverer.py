@@ -105,7 +105,8 @@ class Deliverer:
             return None
         reply = Reply(0, error_code=BAD_SIGNING_KEY)
         if request is not None:
-            reply = self.egress.post(request.url, request.headers, request.body)
+            send = self.egress.put if request.is_callback else self.egress.post
+            reply = send(request.url, request.headers, request.body)
         short_rest_ms = rest_until_ms - self.clock()
         if 0 < short_rest_ms <= SHORT_REST_MS:
             # A resting slot would count until a sender that finds no free slot removes it.

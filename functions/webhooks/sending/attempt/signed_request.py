@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A request, ready to be sent."""
+    """A request, ready to be sent: with POST, or with PUT for a callback."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    is_callback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class RequestSigner:
         """
         if delivery.event_type == EVENT_REPORT:
             return self._report(delivery, event)
+        if endpoint is None and not delivery.secret_box:
+            # A callback, as another service sends it. The API takes no `webhook_url` without a secret.
+            headers = {"content-type": "application/json", "user-agent": USER_AGENT}
+            return SignedRequest(delivery.url, headers, self.bodies.cards.callback(event), is_callback=True)
         api_version = CURRENT_VERSION if endpoint is None else endpoint.api_version
         try:
             keys, custom = self._keys(delivery, endpoint, now_ms)

@@ -74,7 +74,8 @@ class UnguardedSends:
             if request is None:
                 return None
             wait = Wait(WAIT_SECS, SLOW_SECS, lambda: self._guard(target))
-            reply = egress.post(request.url, request.headers, request.body, wait)
+            send = egress.put if request.is_callback else egress.post
+            reply = send(request.url, request.headers, request.body, wait)
         return SentDelivery(delivery, target.endpoint, target.lane, reply, now)
 
     def note(self, sent: SentDelivery, endpoint: Endpoint | None) -> None:
