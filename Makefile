@@ -31,7 +31,7 @@ runner: ## A runner on another host for `make serve` (RUSTBOX_SERVER=… RUSTBOX
 admin-key: ## Make a new administrator's key for `make serve`, and show it
 	@.venv/bin/python -m infra.local admin-key
 
-export: ## Write projects, keys, quotas, endpoints, consumers and checks into a file (FILE=rustbox.json)
+export: ## Write projects, keys, quotas, endpoints, consumers, checks and their files into a file (FILE=rustbox.json)
 	@.venv/bin/python -m infra.local export "$(FILE)"
 
 import: ## Write an export into a deployment (FILE=rustbox.json STAGE=prod REGION=…)

@@ -7,8 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from infra.deploy.errors import DeployError
+from infra.deploy.importing_files import import_files
 from infra.deploy.resources.stack import Stack
-from infra.local.state.export import SECTIONS, VERSION
+from infra.local.state.export import FILES, SECTIONS, VERSION
+from infra.local.state.moved_files import folder_of
 from infra.local.state.sealed_rows import sealed
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ def import_file(target: Target, path: Path, progress: Progress) -> None:
         raise DeployError(f"there is no stack {target.stack_name}: run `make deploy STAGE={target.stage}` first")
     resources = stack.resources()
     dynamodb, kms = target.client("dynamodb"), target.client("kms")
+    # Before the checks that name them, which may be due at once.
+    new, old = import_files(target, resources, document[FILES], folder_of(path))
+    if new or old:
+        progress.step("import", f"{new} stored files written, {old} were there already")
     new = 0
     # Projects last: one is usable when its row is there.
     for section, table in (("endpoints", "DeliveriesTable"), ("checks", "ChecksTable")):

@@ -1,5 +1,6 @@
 """Projects, keys, quotas, endpoints, consumers and checks move from one machine to tables with another KMS key."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -15,8 +16,12 @@ from functions.checks.settings.model import Check
 from functions.checks.settings.store import CheckStore
 from functions.checks.state import Standing, State
 from functions.checks.views import check_view
+from functions.clock import now_ms
 from functions.event_log.consumer_store import ConsumerStore
 from functions.event_log.rows import count_key
+from functions.files.model import File, FileState
+from functions.files.objects import FileObjects
+from functions.files.store import FileStore
 from functions.projects.model import Project
 from functions.projects.network.access import NetworkAccess, ProjectNetwork
 from functions.projects.quota import Quota
@@ -35,6 +40,7 @@ from infra.deploy.target import Target
 from infra.embedded.engine import Engine, open_engine
 from infra.local.settings import API_KEY
 from infra.local.state.export import _write, document_of
+from infra.local.state.moved_files import folder_of, write_contents
 from infra.local.state.sealed_rows import CHECK_BOXES, ENDPOINT_BOXES
 from tests.embedded.backend import Backend, session_of
 
@@ -50,7 +56,10 @@ class Side:
     def __init__(self, engine: Engine) -> None:
         backend = Backend("engine", session_of(engine))
         self.dynamodb, self.kms = backend.client("dynamodb"), backend.client("kms")
-        self.projects, self.deliveries, self.checks = (backend.create_table() for _ in range(3))
+        self.projects, self.deliveries, self.checks, self.submissions = (backend.create_table() for _ in range(4))
+        self.s3, self.bucket = backend.client("s3"), "payloads"
+        self.s3.create_bucket(Bucket=self.bucket)
+        self.files = FileStore(self.submissions, self.dynamodb)
         self.key_id = self.kms.create_key(Description="x")["KeyMetadata"]["KeyId"]
         self.boxes = SecretBoxes(self.key_id, lambda: self.kms)
         self.project_store = ProjectStore(self.projects, self.dynamodb)
@@ -59,7 +68,8 @@ class Side:
         self.consumers = ConsumerStore(self.deliveries, self.projects, self.dynamodb, lambda: NOW_MS)
 
     def document(self) -> dict[str, Any]:
-        return document_of(self.dynamodb, self.kms, self.projects, self.deliveries, self.checks)
+        tables = (self.projects, self.deliveries, self.checks, self.submissions)
+        return document_of(self.dynamodb, self.kms, *tables)
 
 
 @pytest.fixture
@@ -119,11 +129,14 @@ def do_import(monkeypatch: pytest.MonkeyPatch, side: Side, path: Path) -> None:
                 "ProjectsTable": side.projects,
                 "DeliveriesTable": side.deliveries,
                 "ChecksTable": side.checks,
+                "SubmissionsTable": side.submissions,
+                "PayloadsBucket": side.bucket,
                 "EndpointSecretsKey": side.key_id,
             }
 
+    clients = {"dynamodb": side.dynamodb, "kms": side.kms, "s3": side.s3}
     monkeypatch.setattr(importing, "Stack", FoundStack)
-    monkeypatch.setattr(Target, "client", lambda _, service: {"dynamodb": side.dynamodb, "kms": side.kms}[service])
+    monkeypatch.setattr(Target, "client", lambda _, service: clients[service])
     importing.import_file(Target("prod", "us-east-1", None), path, Progress())
 
 
@@ -240,6 +253,52 @@ def test_checks_and_consumers_move_whole(
     stay = {("CLOCK", "CLOCK"), (f"RUNS#p1#{CHECK_ID}", "r"), ("PROJECT#p1", "REQUESTS#judge#1")}
     assert names_of(before) - names_of(after) == stay
     assert names_of(after) <= names_of(before)
+
+
+def store_file(side: Side, raw: bytes, holder: str | None = None) -> File:
+    key = f"files/{hashlib.md5(raw, usedforsecurity=False).hexdigest()}"
+    file = File("p1", hashlib.sha256(raw).hexdigest(), len(raw), "text/csv", key, "2026-01-01T00:00:00.000Z", NOW_MS)
+    stored = replace(file, state=FileState.STORED)
+    assert side.files.create(stored, 1 << 30)
+    side.s3.put_object(Bucket=side.bucket, Key=key, Body=raw, ContentType="text/csv")
+    if holder is not None:
+        side.files.hold("p1", [file.sha256], holder)
+    return stored
+
+
+def test_the_files_of_checks_move_with_them_and_others_stay(
+    sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = sides
+    fill(before)
+    held, loose = store_file(before, b"x" * 2_000_000, f"check {CHECK_ID}"), store_file(before, b"loose", "problem p")
+    path, document = tmp_path / "export.json", before.document()
+    write_contents(before.s3, before.bucket, document["files"], folder_of(path))
+    _write(path, document)
+    assert folder_of(path).stat().st_mode & 0o777 == 0o700
+    for written in (1, 0):
+        do_import(monkeypatch, after, path)
+        assert f"{written} stored files written" in capsys.readouterr().out
+    moved = after.files.get("p1", held.sha256)
+    assert moved is not None
+    assert replace(moved, due_at_ms=held.due_at_ms) == held
+    assert moved.due_at_ms > now_ms(), "it stays for a day, and then as long as the check names it"
+    assert FileObjects(after.bucket, lambda: after.s3).is_stored(moved)
+    assert after.files.holders("p1", held.sha256) == [f"check {CHECK_ID}"]
+    assert after.files.get("p1", loose.sha256) is None
+    assert after.files.usage("p1") == (2_000_000, 1)
+
+
+def test_an_export_without_its_folder_says_what_is_missing(
+    sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(sides[0])
+    store_file(sides[0], b"x", f"check {CHECK_ID}")
+    path = tmp_path / "export.json"
+    _write(path, sides[0].document())
+    with pytest.raises(DeployError, match=r"the folder export.json.files belongs beside"):
+        do_import(monkeypatch, sides[1], path)
+    assert sides[1].project_store.find_key(API_KEY) is KeyProblem.UNKNOWN
 
 
 def names_of(side: Side) -> set[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """A backup of a busy stack, and a restore from it."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -67,12 +68,24 @@ def test_a_backup_under_load_restores_everything_accepted_before_it(
 def test_an_export_of_a_running_service_has_its_checks_with_their_secrets(
     stack: LocalStack, client: httpx.Client, tmp_path: Path
 ) -> None:
-    body = {"name": "exported", "language": "python", "code": "print(1)", "env": {"TOKEN": "t0p-secret"}}
+    asked = client.post("/api/files", json={"sha256": hashlib.sha256(b"data").hexdigest(), "size": 4}).json()
+    if not asked["exists"]:
+        link = asked["upload"]
+        assert httpx.put(link["url"], headers=link["headers"], content=b"data").status_code == httpx.codes.OK
+    files = [{"path": "in", "sha256": asked["id"]}]
+    body = {
+        "name": "exported",
+        "language": "python",
+        "code": "print(1)",
+        "env": {"TOKEN": "t0p-secret"},
+        "files": files,
+    }
     check = client.post("/api/checks", json=body).json()["id"]
     file = tmp_path / "rustbox.json"
     done = _command(stack, "export", file)
     client.delete(f"/api/checks/{check}")
     assert done.returncode == 0, done.stderr
-    assert "of checks; with secrets in clear" in done.stdout
+    assert "of files; with secrets in clear" in done.stdout
+    assert b"data" in [path.read_bytes() for path in (tmp_path / "rustbox.json.files").iterdir()]
     (source,) = [row for row in json.loads(file.read_text())["checks"] if row["row"]["sk"]["S"] == f"SOURCE#{check}"]
     assert source["secrets"] == {"env_boxes/TOKEN": "t0p-secret"}

@@ -1,4 +1,7 @@
-"""`export`: projects, hashed API keys, quotas, endpoints, consumers and checks, with their secrets, for an import."""
+"""`export`: projects, hashed API keys, quotas, endpoints, consumers and checks, with their secrets, for an import.
+
+The stored files of checks are in a folder beside it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from infra.local.aws.embedded_aws import FOLDER, EmbeddedAws
 from infra.local.aws.resources import session
 from infra.local.errors import StartError
 from infra.local.settings import API_KEY, read_state_dir
+from infra.local.state.moved_files import folder_of, held_files, write_contents
 from infra.local.state.moved_rows import MovedRows
 from infra.local.state.sealed_rows import opened
 
@@ -20,10 +24,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
 
-VERSION: Final = 2
-_TABLES: Final = tuple(f"rustbox-local-{name}Table" for name in ("Projects", "Deliveries", "Checks"))
+VERSION: Final = 3
+_TABLES: Final = tuple(f"rustbox-local-{name}Table" for name in ("Projects", "Deliveries", "Checks", "Submissions"))
+_BUCKET: Final = "rustbox-local-payloadsbucket"
 SECTIONS: Final = ("projects", "endpoints", "checks")
 """Rows of the projects table, of the deliveries table (also consumers), and of the checks table."""
+FILES: Final = "files"
+"""The section of stored files."""
 
 type Item = dict[str, Any]
 
@@ -37,18 +44,26 @@ def run(file: str) -> None:
     aws = session()
     document = document_of(aws.client("dynamodb"), aws.client("kms"), *_TABLES)
     try:
+        write_contents(aws.client("s3"), _BUCKET, document[FILES], folder_of(target))
         _write(target, document)
     except OSError as error:
         raise StartError(str(error)) from error
-    counts = ", ".join(f"{len(document[name])} of {name}" for name in SECTIONS)
-    sys.stdout.write(f"{target}: rows: {counts}; with secrets in clear. Delete it after the import.\n")
+    counts = ", ".join(f"{len(document[name])} of {name}" for name in (*SECTIONS, FILES))
+    sys.stdout.write(f"{target}: rows: {counts}; with secrets in clear, and {folder_of(target).name} with the files. ")
+    sys.stdout.write("Delete both after the import.\n")
 
 
 def document_of(
-    dynamodb: DynamoDBClient, kms: KMSClient, projects_table: str, deliveries_table: str, checks_table: str
+    dynamodb: DynamoDBClient,
+    kms: KMSClient,
+    projects_table: str,
+    deliveries_table: str,
+    checks_table: str,
+    submissions_table: str,
 ) -> Item:
     """Return the whole document."""
     # Imported late: a missing folder is told at once, without the imports of the functions.
+    from functions.files.store import FileStore  # noqa: PLC0415
     from functions.projects.rows import digest  # noqa: PLC0415
 
     public = {f"KEY#{digest(API_KEY)}"}  # of `make up`; it must open nothing elsewhere
@@ -63,7 +78,9 @@ def document_of(
     moved = MovedRows(dynamodb, deliveries_table, checks_table)
     endpoints = [opened(kms, item) for project in projects for item in moved.of_deliveries(project)]
     checks = [opened(kms, item) for project in projects for item in moved.of_checks(project)]
-    return {"version": VERSION, "projects": rows, "endpoints": endpoints, "checks": checks}
+    project_ids = [project.removeprefix("PROJECT#") for project in projects]
+    files = held_files(FileStore(submissions_table, dynamodb), project_ids)
+    return {"version": VERSION, "projects": rows, "endpoints": endpoints, "checks": checks, FILES: files}
 
 
 def _write(target: Path, document: Item) -> None:
