@@ -41,6 +41,7 @@ def projects() -> None:
     Examples:
       rustbox projects create "Spring course" --profile judge
       rustbox projects quota PROJECT_ID --profile judge --per-minute 600 --in-flight 50
+      rustbox projects quota PROJECT_ID --files-mb 4096
       rustbox projects network PROJECT_ID listed --allow api.example.com --allow '*.example.org'
       rustbox projects disable PROJECT_ID
     """
@@ -120,6 +121,7 @@ def enable_project(session: Session, project_id: str, as_json: bool) -> None:
 @click.option("--per-minute", type=int, help="Submissions per minute.")
 @click.option("--per-day", type=int, help="Submissions per day (UTC).")
 @click.option("--in-flight", type=int, help="Submissions in flight.")
+@click.option("--files-mb", type=int, help="MiB of all stored files, of both profiles together.")
 @click.option("--default", "to_default", is_flag=True, help="Reset to the default of the profile.")
 @as_json
 @pass_session
@@ -130,15 +132,19 @@ def change_quota(
     per_minute: int | None,
     per_day: int | None,
     in_flight: int | None,
+    files_mb: int | None,
     to_default: bool,
     as_json: bool,
 ) -> None:
-    """Change a project's quota for one profile. Omitted limits stay."""
+    """Change a project's quota: of runs for one profile, and of stored files. Omitted limits stay."""
     given = {"per_minute": per_minute, "per_day": per_day, "in_flight": in_flight}
     change = {name: number for name, number in given.items() if number is not None}
-    if bool(change) == to_default:
-        raise click.UsageError("Give --per-minute, --per-day or --in-flight, or --default alone.")
-    _show(_call(session, "PATCH", (project_id,), {"quotas": {profile: change or None}}), as_json=as_json)
+    body: dict[str, Any] = {} if files_mb is None else {"files_mb": files_mb}
+    if bool(change or body) == to_default:
+        raise click.UsageError("Give --per-minute, --per-day, --in-flight or --files-mb, or --default alone.")
+    if change or to_default:
+        body["quotas"] = {profile: change or None}
+    _show(_call(session, "PATCH", (project_id,), body), as_json=as_json)
 
 
 @projects.command("network")
