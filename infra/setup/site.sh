@@ -12,7 +12,7 @@ if ! cmp --silent requirements/site.txt "$tools/installed.txt"; then
   cp requirements/site.txt "$tools/installed.txt"
 fi
 
-mkdir -p .build/site-extra
+mkdir -p .build/site-extra/api
 .venv/bin/python - <<'PY'
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from functions.handlers.api_document import openapi_text, reference_page
 
 extra = Path(".build/site-extra")
 (extra / "reference.html").write_text(reference_page(), encoding="utf-8")
-(extra / "openapi.json").write_text(openapi_text(), encoding="utf-8")
+(extra / "api" / "openapi.json").write_text(openapi_text(), encoding="utf-8")
 PY
 rm -rf .build/site.new
 "$tools/bin/sphinx-build" --quiet --fail-on-warning --keep-going --fresh-env --builder html docs .build/site.new

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from typing import Any
 
@@ -59,6 +61,30 @@ def test_the_reference_page_shows_every_operation_event_and_model() -> None:
         assert path in page.words
     for tag in DOCUMENT["tags"]:
         assert tag["description"] in page.words
+
+
+def commands(page: str) -> dict[str, list[str]]:
+    """Words of the curl command of each operation, as a shell reads them."""
+    found = re.findall(r'<div id="([^"]+)">(?:(?!<div id=).)*?<pre>(curl .*?)</pre>', page, re.DOTALL)
+    return {operation: shlex.split(html.unescape(command)) for operation, command in found}
+
+
+def test_every_operation_has_a_command_that_a_shell_reads() -> None:
+    found = commands(reference_page())
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            words = found[operation["operationId"]]
+            address = next(word for word in words if word.startswith("$RUSTBOX_URL"))
+            assert address.startswith("$RUSTBOX_URL" + path.partition("{")[0])
+            assert not set("{}") & set(address)
+            assert ("-X" in words) == (method not in {"get", "head"})
+            if "-d" in words:
+                (content,) = operation["requestBody"]["content"].values()
+                values = [example["value"] for example in content["examples"].values()]
+                assert json.loads(words[words.index("-d") + 1]) in values
+    assert "X-API-Key: $RUSTBOX_API_KEY" in found["submit"]
+    assert "X-Admin-Key: $RUSTBOX_ADMIN_KEY" in found["createProject"]
+    assert not [word for word in found["getLanguages"] if "KEY" in word]
 
 
 def test_every_link_leads_to_a_part_of_the_page_or_to_the_document() -> None:

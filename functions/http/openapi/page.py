@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
@@ -35,6 +36,8 @@ HEADERS = {
     "x-content-type-options": "nosniff",
 }
 _CODE = re.compile(r"`([^`]+)`")
+_VARIABLE = re.compile(r"\{(\w+)\+?\}")
+_KEYS = {"ApiKey": "$RUSTBOX_API_KEY", "AdminKey": "$RUSTBOX_ADMIN_KEY"}
 _LIMITS = (
     *("minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems", "maxItems"),
     *("minProperties", "maxProperties", "multipleOf", "pattern", "format"),
@@ -98,11 +101,33 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], headers: Ma
     summary = f"<b>{method.upper()}</b> <code>{escape(path)}</code> {_text(operation['summary'])}"
     content = (
         f"<p>{'Needs the header ' + ', '.join(keys) if keys else 'Needs no key'}.</p>"
+        f"<pre>{escape(_curl(path, method, operation, headers))}</pre>"
         + _table(("parameter", "where", "type", "description"), rows)
         + ("" if body is None else "".join(map(_request, body["content"].values())))
         + _table(("status", "answer", "body"), _answers(operation["responses"]))
     )
     return _folded(operation["operationId"], summary, content)
+
+
+def _curl(path: str, method: str, operation: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+    """Return a command for a shell. What the reader replaces is in capitals."""
+    query = "&".join(
+        f"{each['name']}={each['name'].upper()}"
+        for each in operation["parameters"]
+        if each["in"] == "query" and each.get("required")
+    )
+    address = _VARIABLE.sub(lambda found: found[1].upper(), path) + (f"?{query}" if query else "")
+    options = {"get": "", "head": " --head"}.get(method, f" -X {method.upper()}")
+    lines = [f'curl -s{options} "$RUSTBOX_URL{address}"']
+    lines += [
+        f'-H "{headers[name]}: {_KEYS.get(name, name.upper())}"' for each in operation["security"] for name in each
+    ]
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        example = next(iter(content["examples"].values()), None)
+        lines += [f"-H 'Content-Type: {media_type}'"]
+        lines += ["--data-binary @FILE" if example is None else f"-d {shlex.quote(json.dumps(example['value']))}"]
+        break
+    return " \\\n  ".join(lines)
 
 
 def _folded(identity: str, summary: str, content: str) -> str:
