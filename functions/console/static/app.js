@@ -1,6 +1,7 @@
 // The shell: sign-in, navigation, and the view that the address names.
 import { ApiError, call, key, refusal, ROOT } from "./api.js";
 import { Component, html, render } from "./dom.js";
+import { Keys } from "./keys.js";
 import { Loading, Problem } from "./parts.js";
 
 const LOCAL_KEY = "rb_live_local_development_only"; // of `make up`: public, and on this machine only
@@ -105,7 +106,7 @@ class Shell extends Component {
 
   focusHeading() {
     window.scrollTo(0, 0);
-    document.querySelector("main h1")?.focus();
+    (document.querySelector("main [autofocus]") ?? document.querySelector("main h1"))?.focus();
   }
 
   signOut = () => {
@@ -131,6 +132,7 @@ class Shell extends Component {
             html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`,
         )}</nav>
         <a class="aside" href=${new URL("docs", ROOT)}>API reference</a>
+        <${Keys} views=${NAVIGATION.map((name) => [name, VIEWS[name].title])} />
         <button class="small" onClick=${this.signOut}>Sign out</button>
       </header>
       <main id="main">

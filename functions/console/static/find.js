@@ -42,9 +42,9 @@ export class Find extends Component {
     }
   };
 
-  render(_, { error, isBusy }) {
+  render({ isFirst }, { error, isBusy }) {
     return html`<form class="row find" role="search" onSubmit=${this.find}>
-        <label>Find by id <input name="id" type="search" required autocomplete="off" spellcheck=${false} /></label>
+        <label>Find by id <input name="id" type="search" autofocus=${isFirst} required autocomplete="off" spellcheck=${false} /></label>
         <button disabled=${isBusy}>Find</button></form>
       ${error && html`<${Problem} error=${error} />`}`;
   }

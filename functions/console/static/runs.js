@@ -41,7 +41,7 @@ function Row(run) {
 
 function List({ query }) {
   const filters = Object.fromEntries(["status", "verdict", "language", "kind"].map((name) => [name, query.get(name)]));
-  return html`<h1 tabindex="-1">Runs</h1><${Find} />
+  return html`<h1 tabindex="-1">Runs</h1><${Find} isFirst=${query.has("find")} />
     <div class="row filters" role="group" aria-label="Filters">
       <${Filter} name="verdict" title="Verdict" values=${Object.keys(VERDICTS)} query=${query} />
       <${Filter} name="status" title="Status" values=${STATUSES} query=${query} />

@@ -296,6 +296,41 @@ def test_a_judge_run_shows_its_score_and_cases(own_console: Console, tenant: htt
     expect(page.get_by_text("This case is hidden")).to_be_visible()
 
 
+def test_keys_open_views_and_leave_typing_alone(own_console: Console) -> None:
+    page = own_console.open("runs")
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    expect(dialog).to_contain_text("Find by id")
+    assert_sound(own_console)
+    page.keyboard.press("2")  # nothing acts below the list
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("3")
+    expect(page.get_by_role("heading", name="Webhooks")).to_be_focused()
+    page.keyboard.press("/")
+    field = page.get_by_label("Find by id")
+    expect(field).to_be_focused()
+    page.keyboard.type("?/1")
+    expect(field).to_have_value("?/1")
+    own_console.open("run")
+    page.locator("#code").fill("")
+    page.locator("#code").press_sequentially("?/2")
+    expect(page.locator("#code")).to_have_value("?/2")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Single keys act").uncheck()
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("2")
+    page.keyboard.press("?")
+    expect(dialog).to_be_hidden()
+    assert page.url.endswith("#/run")
+    own_console.open("checks")
+    page.reload()
+    expect(page.get_by_role("heading", name="Checks", exact=True)).to_be_visible()
+    page.keyboard.press("?")
+    expect(dialog).to_be_hidden()
+
+
 def test_links_from_outside_open_their_view_and_nonsense_opens_run(own_console: Console) -> None:
     page = own_console.open("runs?verdict=TLE&status=completed")
     expect(page.get_by_label("Verdict")).to_have_value("TLE")
