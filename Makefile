@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files site check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-hosts test-image
+.PHONY: help preflight setup data-packages up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files site check test lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-hosts test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -13,6 +13,9 @@ preflight: ## Check that this host can run the service; changes nothing
 
 setup: ## Install what is missing: system packages, .venv, toolchains
 	@bash infra/setup/install.sh
+
+data-packages: ## Install numpy, pandas and 14 others for Python programs; `make up DATA=1` does it and starts the service
+	@DATA=1 bash infra/setup/install.sh --run
 
 # Some hosts have no bash, such as Alpine.
 up: SHELL := /bin/sh

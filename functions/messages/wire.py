@@ -124,7 +124,8 @@ def _known_languages(names: object) -> object:
 class RunnerHeartbeat(Message):
     """A runner is alive; its capacity, languages and controls. Or it is not: `problem` says why it cannot work.
 
-    `network_support`: whether it takes runs with network; an older runner does not say.
+    `network_support`: whether it takes runs with network; an older runner does not say. `packages`: versions of the
+    packages that Python programs may import.
     """
 
     type: Literal["runner_heartbeat"] = "runner_heartbeat"
@@ -141,6 +142,9 @@ class RunnerHeartbeat(Message):
     controls: Names
     problem: Annotated[str, Field(min_length=1, max_length=2_000)] | None = Field(default=None, exclude_if=is_none)
     network_support: bool | None = Field(default=None, exclude_if=is_none)
+    packages: Annotated[dict[ShortText, ShortText], Field(max_length=64)] | None = Field(
+        default=None, exclude_if=is_none
+    )
 
 
 type Requested = ExecutionRequested | JudgeRequested

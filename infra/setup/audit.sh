@@ -43,16 +43,18 @@ case "${1:-}" in
     list .build/functions.cdx.json requirements.txt
     say "the zip: .build/functions.cdx.json"
     list .build/runner.cdx.json sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt
+    list .build/runner-data.cdx.json sandbox_runtime/{requirements,toolchains,data_packages}.txt
     if status_file .build/dpkg-status; then
       .venv/bin/python -m infra.deploy.building.debian_bom .build/dpkg-status .build/runner.cdx.json
-      say "the image: .build/runner.cdx.json"
+      .venv/bin/python -m infra.deploy.building.debian_bom .build/dpkg-status .build/runner-data.cdx.json
+      say "the images: .build/runner.cdx.json, with data packages .build/runner-data.cdx.json"
     else
       say "the image: .build/runner.cdx.json without Debian's packages, as there is no image $image: build it, or set PACKAGES"
     fi
     ;;
   audit)
     install_tools
-    for lock in requirements.txt sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt requirements/*.txt; do
+    for lock in requirements.txt sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt sandbox_runtime/data_packages.txt requirements/*.txt; do
       say "$lock"
       # --strict: a package that PyPI does not answer for is a failure, and never a pass.
       "$tools/bin/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off --requirement "$lock"

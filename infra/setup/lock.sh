@@ -19,6 +19,7 @@ compile pyproject.toml --group run -c requirements/dev.txt -o requirements/run.t
 compile --group functions -c requirements/dev.txt -o requirements.txt
 compile --group runner -c requirements/dev.txt -o sandbox_runtime/requirements.txt
 compile --group toolchains -o sandbox_runtime/toolchains.txt
+compile --group data --only-binary :all: -o sandbox_runtime/data_packages.txt
 compile --group audit -o requirements/audit.txt
 compile --group site -o requirements/site.txt
 compile --group emulator -o requirements/emulator.txt

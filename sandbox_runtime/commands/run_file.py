@@ -26,6 +26,7 @@ from sandbox_runtime.languages import (
     init_program,
     prepare,
     warm,
+    with_packages,
 )
 from sandbox_runtime.messages import (
     MAX_CODE_BYTES,
@@ -53,6 +54,7 @@ def run_file(arguments: argparse.Namespace) -> int:
         option = "--" + error.limit.replace("_", "-")
         raise CommandError(exit_codes.USAGE, f"{option} must be above 0 and at most {error.ceiling:g}") from error
     toolchains_dir = settings.toolchains_dir(os.environ)
+    language = with_packages(language, toolchains_dir)
     if not language.is_present(toolchains_dir):
         raise CommandError(
             exit_codes.PLATFORM_FAILURE,

@@ -19,7 +19,7 @@ from sandbox_runtime.commands.unable import report_unable
 from sandbox_runtime.commands.worker_slots import open_worker_slots
 from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import JailError, confirm_inputs, probe_host, remove_stale_groups
-from sandbox_runtime.languages import LANGUAGES, offered, toolchain_digest, version
+from sandbox_runtime.languages import LANGUAGES, offered, package_versions, toolchain_digest, version
 from sandbox_runtime.network import RunNetworks, network_problem
 from sandbox_runtime.network.proxy import EgressProxy, proxy_settings
 from sandbox_runtime.server import bind, server_context
@@ -155,7 +155,8 @@ def _runner_facts(found: settings.WorkerSettings, floor: tuple[str, ...]) -> Run
             exit_codes.PLATFORM_FAILURE, "no toolchain works here: `languages` says why, and LANGUAGES chooses others"
         )
     versions = {name: version(language, toolchains_dir) for name, language in languages.items()}
-    return RunnerFacts(languages, versions, support, _offers_network(found))
+    packages = package_versions(toolchains_dir) if "python" in languages else {}
+    return RunnerFacts(languages, versions, support, _offers_network(found), packages)
 
 
 def _offers_network(found: settings.WorkerSettings) -> bool:

@@ -1,6 +1,8 @@
 """The languages that a runner can offer."""
 
 from sandbox_runtime.languages.all_languages import LANGUAGES, binds, for_file, present, version
+from sandbox_runtime.languages.data.packages import versions as package_versions
+from sandbox_runtime.languages.data.packages import with_packages
 from sandbox_runtime.languages.diagnostics import without_paths, without_python_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, RequestRefusedError, Tool
 from sandbox_runtime.languages.forking import fork_problem, tried_warm_start
@@ -39,6 +41,7 @@ __all__ = [
     "init_program",
     "is_prepared",
     "offered",
+    "package_versions",
     "prepare",
     "present",
     "prewarm_spec",
@@ -51,6 +54,7 @@ __all__ = [
     "warm",
     "warm_language",
     "warm_start",
+    "with_packages",
     "without_paths",
     "without_python_paths",
 ]

@@ -9,6 +9,7 @@ from sandbox_runtime.jail import BindMount
 from sandbox_runtime.languages.bash import BASH
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.cpp import CPP
+from sandbox_runtime.languages.data.packages import with_packages
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.go import GO
 from sandbox_runtime.languages.java.language import JAVA
@@ -24,8 +25,8 @@ VERSION_TIMEOUT_SECS = 10
 
 def present(toolchains_dir: str) -> Mapping[str, Language]:
     """Return the languages whose toolchain is installed on this host, by name. `offered` also runs them."""
-    found = {language.name: language for language in LANGUAGES if language.is_present(toolchains_dir)}
-    return MappingProxyType(found)
+    found = (with_packages(language, toolchains_dir) for language in LANGUAGES if language.is_present(toolchains_dir))
+    return MappingProxyType({language.name: language for language in found})
 
 
 def for_file(path: str) -> Language | None:
@@ -52,6 +53,7 @@ def _binds_of(language: Language, toolchains_dir: str) -> list[BindMount]:
         if tool.bundled_path is not None
     ]
     mounts += [BindMount(source=tree, target=tree) for tree in language.shown_trees]
+    mounts += [BindMount(source=source, target=target) for source, target in language.shown_folders]
     if language.prepared is not None:
         source = str(prepared_path(language.name, language.prepared, toolchains_dir))
         mounts.append(BindMount(source=source, target=language.prepared.guest_path))

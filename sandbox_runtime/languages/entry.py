@@ -122,10 +122,11 @@ class Language:
     `version_argv`: runs on the host; `{tool}` stands for `tools[0]`. `trial`: a program that prints 42; a runner that
     starts runs it to see whether the toolchain works. `warm_files`: patterns of large files of the toolchain, read once
     at the start so that no guest is charged for their pages. `warm_imports`: modules that a warm interpreter imports.
-    `shown_trees`: directories of the host that guests see in addition to the system's. `waiting`: a command that runs
-    the program as `run_argv` does and can be started before there is a program. `{stack_kib}` and `{stack_bytes}` in
-    `run_argv`, `waiting` and `environment` stand for the size of the stack. `source_check`: a program that reads a
-    source from its input and ends with 1 if the interpreter refuses it; for a language without a compile step.
+    `shown_trees`: directories of the host that guests see in addition to the system's. `shown_folders`: pairs of such a
+    directory and its path for guests. `waiting`: a command that runs the program as `run_argv` does and can be started
+    before there is a program. `{stack_kib}` and `{stack_bytes}` in `run_argv`, `waiting` and `environment` stand for
+    the size of the stack. `source_check`: a program that reads a source from its input and ends with 1 if the
+    interpreter refuses it; for a language without a compile step.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Language:
     environment: tuple[tuple[str, str], ...] = ()
     needed_files: tuple[str, ...] = ()
     shown_trees: tuple[str, ...] = ()
+    shown_folders: tuple[tuple[str, str], ...] = ()
     warm_files: tuple[str, ...] = ()
     warm_imports: tuple[str, ...] = ()
     prepared: Prepared | None = None

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from sandbox_runtime.languages.data.packages import libraries
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.preparation import prepared_path
 
@@ -24,5 +25,6 @@ def warm(language: Language, toolchains_dir: str) -> None:
 
 def _files(language: Language, toolchains_dir: str) -> Iterator[Path]:
     yield from language.toolchain_files(toolchains_dir)
+    yield from libraries(language)
     if language.prepared is not None:
         yield from prepared_path(language.name, language.prepared, toolchains_dir).glob("*")

@@ -37,7 +37,8 @@ class RunnerHeartbeat:
 
     `toolchains`: version text by language name. `problem`: why it cannot work.
 
-    `network_support`: whether it takes runs with network.
+    `network_support`: whether it takes runs with network. `packages`: versions of the packages that Python programs may
+    import, by name.
     """
 
     node_id: NodeId
@@ -53,3 +54,4 @@ class RunnerHeartbeat:
     controls: tuple[str, ...]
     problem: Annotated[str, _PROBLEM] | None = None
     network_support: bool | None = None
+    packages: dict[str, str] | None = None

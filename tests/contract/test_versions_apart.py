@@ -32,7 +32,7 @@ JUDGED: dict[str, type[JudgeProgress | JudgeCompleted]] = {
     "judge_progress": JudgeProgress,
     "judge_completed": JudgeCompleted,
 }
-MAPS = {"toolchains", "environment"}  # their keys are data
+MAPS = {"toolchains", "environment", "packages"}  # their keys are data
 
 
 def _golden(root: Path) -> list[Any]:

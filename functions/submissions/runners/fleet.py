@@ -70,9 +70,17 @@ def toolchain_details(
                 "judge": cast("CeilingsOfLimits", asdict(ceilings(language, Profile.JUDGE, raised))),
                 "agent": cast("CeilingsOfLimits", asdict(ceilings(language, Profile.AGENT, raised))),
             },
+            "packages": package_versions(recent) if language is Language.PYTHON else {},
         }
         for language in offered
     ]
+
+
+def package_versions(recent: Sequence[RunnerHeartbeat]) -> dict[str, list[str]]:
+    """Return the versions of the packages that all runners have, by name."""
+    reported = [one.packages or {} for one in recent]
+    names = set.intersection(*map(set, reported)) if reported else set()
+    return {name: sorted({packages[name] for packages in reported}) for name in sorted(names)}
 
 
 def health_figures(

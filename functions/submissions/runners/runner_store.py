@@ -162,8 +162,9 @@ def group(runners: Iterable[SeenRunner]) -> list[SeenRunner]:
     for runner in runners:
         one = runner.heartbeat
         toolchains = tuple(sorted(one.toolchains.items()))
+        packages = tuple(sorted((one.packages or {}).items()))
         isolation = (one.isolation_mode, one.cgroup_backend, one.namespace_support)
-        same = (one.languages, toolchains, isolation, one.problem, one.network_support)
+        same = (one.languages, toolchains, packages, isolation, one.problem, one.network_support)
         slots = one.slots if runner.is_live else 0
         first = groups.get((runner.is_live, same), SeenRunner(one.model_copy(update={"slots": 0}), runner.age_ms))
         merged = first.heartbeat.model_copy(update={"slots": first.heartbeat.slots + slots})

@@ -83,6 +83,10 @@ class LanguageDetail(TypedDict):
     name: Language
     toolchains: Annotated[list[str], Field(description="Toolchain versions; several during an upgrade of the fleet.")]
     ceilings: CeilingsOfProfiles
+    packages: Annotated[
+        dict[str, list[str]],
+        Field(description="Versions of the packages that a program may import without installing them, by name."),
+    ]
 
 
 type Languages = Annotated[list[Language], Field(description="A bare array.")]

@@ -56,6 +56,9 @@ class MainScript:
             *(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int),
             *(ctypes.py_object, ctypes.py_object, ctypes.c_int, ctypes.c_void_p),
         ]
+        for entry in guests_path:
+            if sys.path_importer_cache.get(entry, entry) is None and os.path.isdir(entry):
+                del sys.path_importer_cache[entry]  # the host has no such folder, but guests have
         for name in imports:
             with suppress(ImportError):  # not installed here; a script that needs it gets the error
                 importlib.import_module(name)

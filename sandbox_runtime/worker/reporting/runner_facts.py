@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from sandbox_runtime import RUNNER_VERSION
 from sandbox_runtime.jail import HostSupport
@@ -14,13 +15,14 @@ from sandbox_runtime.messages import RunnerHeartbeat, format_time
 class RunnerFacts:
     """Offered languages, their toolchain versions by name, and the host's controls as probed at the start.
 
-    `network_support`: whether it takes runs with network.
+    `network_support`: whether it takes runs with network. `packages`: data packages, by name.
     """
 
     languages: Mapping[str, Language]
     toolchains: Mapping[str, str]
     support: HostSupport
     network_support: bool = False
+    packages: Mapping[str, str] = MappingProxyType({})
 
     @property
     def versions(self) -> dict[str, str]:
@@ -46,4 +48,5 @@ class RunnerFacts:
             namespace_support=self.support.namespace_support,
             controls=self.support.controls,
             network_support=self.network_support,
+            packages=dict(self.packages) or None,
         )

@@ -566,6 +566,19 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
     assert (refused.status, refused.json["error"]) == (400, "bad_request")
 
 
+def test_languages_in_detail_name_the_data_packages_that_all_runners_have(aws: Aws) -> None:
+    heartbeat(aws, packages={"numpy": "2.5.5", "scipy": "1.18.1"}, node_id="first")
+    heartbeat(aws, packages={"numpy": "2.6.0"}, node_id="second")
+    result.deployment.cache_clear()
+    told = get(None, "/api/languages", query={"detail": "true"}).json
+    result.deployment.cache_clear()
+    assert {one["name"]: one["packages"] for one in told} == {
+        "python": {"numpy": ["2.5.5", "2.6.0"]},
+        "c": {},
+        "javascript": {},
+    }
+
+
 def test_languages_in_detail_show_the_ceilings_that_the_operator_has_raised(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,135 @@
+"""Programs that import data packages, and what guests see of their folder. `install.sh --jail` installs them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sandbox_runtime.executor import execute
+from sandbox_runtime.jail import Slot, open_slot
+from sandbox_runtime.languages import Language, binds, package_versions, present, warm, warm_start
+from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
+from tests.jail.guest_requests import request
+from tests.jail.slots import TOOLCHAINS, slot_config
+from tests.jail.weakened.limits import patient
+
+INSTALLED = os.environ.get("RUSTBOX_TEST_DATA_PACKAGES", str(Path(__file__).parents[2] / ".sdk" / "data"))
+# fmt: off
+MODULES = (
+    "numpy", "pandas", "scipy.stats", "matplotlib.pyplot", "seaborn", "sklearn.linear_model", "sympy", "networkx",
+    "PIL.Image", "openpyxl", "lxml.etree", "bs4", "requests", "dateutil.parser", "yaml", "tabulate",
+)
+# fmt: on
+# The default limits of CPU time are for programs that import little.
+PATIENT = LimitOverrides(cpu_time_secs=15, wall_time_secs=25, memory_mb=1024, file_size_mb=10)
+
+
+@pytest.fixture(scope="module")
+def toolchains(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The toolchains of the tests, with data packages."""
+    assert Path(INSTALLED, "numpy").is_dir(), "run: bash infra/setup/install.sh --jail"
+    folder = tmp_path_factory.mktemp("toolchains")
+    for entry in Path(TOOLCHAINS).iterdir():
+        if entry.name != "data":
+            (folder / entry.name).symlink_to(entry)
+    (folder / "data").symlink_to(INSTALLED)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def languages(toolchains: str) -> Mapping[str, Language]:
+    found = {name: patient(language) for name, language in present(toolchains).items() if name == "python"}
+    warm(found["python"], toolchains)
+    return found
+
+
+@pytest.fixture(scope="module", params=["fork", "exec"])
+def slot(request: pytest.FixtureRequest, languages: Mapping[str, Language], toolchains: str) -> Iterator[Slot]:
+    warm = warm_start(languages.values()) if request.param == "fork" else None
+    with open_slot(slot_config("data", 0, binds(tuple(languages.values()), toolchains), warm=warm)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(slot: Slot, languages: Mapping[str, Language]) -> Callable[[str], str]:
+    def run_program(code: str) -> str:
+        asked = request("python", code.encode(), limits=PATIENT)
+        completed = execute(slot, asked, languages["python"], node_id="tests", started_at=datetime.now(UTC))
+        slot.settle()
+        return _stdout(completed)
+
+    return run_program
+
+
+def _stdout(completed: ExecutionCompleted) -> str:
+    assert isinstance(completed.stdout, InlineOutput)
+    assert isinstance(completed.stderr, InlineOutput)
+    assert (completed.result.verdict, completed.stderr.content) == ("AC", b""), completed
+    return completed.stdout.content.decode()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_package_is_imported_without_a_warning(run: Callable[[str], str], module: str) -> None:
+    assert run(f"import {module}\nprint({module}.__name__)") == f"{module}\n"
+
+
+def test_the_packages_that_are_reported_are_those_of_the_list(toolchains: str) -> None:
+    assert len(package_versions(toolchains)) == len(MODULES) == 16
+
+
+def test_a_table_is_computed_and_a_plot_is_drawn(run: Callable[[str], str]) -> None:
+    code = """
+import numpy, pandas
+import matplotlib.pyplot as plt
+table = pandas.DataFrame({"group": ["a", "b", "a"], "value": numpy.arange(3)})
+print(table.groupby("group").value.sum().to_dict())
+print(numpy.linalg.inv(numpy.eye(50) * 2).sum())
+table.plot(x="group", y="value")
+plt.savefig("plot.png")
+print(open("plot.png", "rb").read(4))
+"""
+    assert run(code) == "{'a': 2, 'b': 1}\n25.0\nb'\\x89PNG'\n"
+
+
+def test_one_thread_is_enough_for_each_import(run: Callable[[str], str]) -> None:
+    imports = "".join(f"import {module}\n" for module in MODULES)
+    assert run(f"{imports}import os\nprint(os.listdir('/proc/self/task') == [str(os.getpid())])") == "True\n"
+
+
+def test_modules_of_the_standard_library_come_from_the_standard_library(run: Callable[[str], str]) -> None:
+    code = "import sys, importlib.util as u\nnames = sorted(sys.stdlib_module_names)\n"
+    code += (
+        "print([n for n in names if (s := u.find_spec(n) if n not in sys.modules else None) and s.origin"
+        " and 'rustbox' in s.origin])"
+    )
+    assert run(code) == "[]\n"
+
+
+def test_nobody_can_write_to_the_packages(run: Callable[[str], str]) -> None:
+    code = """
+import os, numpy
+folder = os.path.dirname(os.path.dirname(numpy.__file__))
+for path in (f"{folder}/planted.py", numpy.__file__):
+    for attempt in (lambda: open(path, "a"), lambda: os.unlink(path), lambda: os.chmod(path, 0o777)):
+        try:
+            attempt()
+            print("changed", path)
+        except OSError:
+            pass
+print(folder)
+"""
+    assert run(code) == "/opt/rustbox/data\n"
+
+
+def test_memory_policies_and_cpus_are_asked_without_a_kill(run: Callable[[str], str]) -> None:
+    code = """
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = {"x86_64": (237, 239), "aarch64": (235, 236)}[os.uname().machine]  # mbind, get_mempolicy
+for number in numbers:
+    print(libc.syscall(number, 0, 0, 0, 0, 0, 0), errno.errorcode[ctypes.get_errno()])
+print(len(os.sched_getaffinity(0)) > 0)
+"""
+    assert run(code) == "-1 EPERM\n-1 EPERM\nTrue\n"
