@@ -18,6 +18,7 @@ from rustbox_cli.commands.judge import judge
 from rustbox_cli.commands.listen import listen
 from rustbox_cli.commands.mcp import mcp
 from rustbox_cli.commands.operations import admin
+from rustbox_cli.commands.problems import problems
 from rustbox_cli.commands.programs import cancel, delete, result, results, run, submit
 from rustbox_cli.commands.service import health, languages
 from rustbox_cli.commands.webhooks import webhooks
@@ -67,7 +68,7 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
     ctx.obj = Session(url, api_key, admin_key, allow_http)
 
 
-_ABOUT_RUNS = (run, judge, submit, result, results, cancel, delete, files, languages, health)
+_ABOUT_RUNS = (run, judge, problems, submit, result, results, cancel, delete, files, languages, health)
 for command in (*_ABOUT_RUNS, projects, keys, webhooks, deliveries, events, listen, trigger, checks, mcp, admin):
     cli.add_command(command)
 for command in (*check_states.COMMANDS, *check_calls.COMMANDS, *check_pages.COMMANDS):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _POLL_SECS = 20  # the longest poll that the service allows
 _WRONG = 1
+_OF_CASES = ("checker", "float_abs", "float_rel", "stop", "without_groups")
+"""Options that --problem excludes."""
 _MIB = 1024 * 1024
 
 
@@ -33,10 +35,10 @@ _MIB = 1024 * 1024
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--cases",
-    required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder with 1.in and 1.ans (or 1.out), or a problem package of Kattis or ICPC.",
 )
+@click.option("--problem", metavar="ID[@VERSION]", help="A problem that the service keeps, in place of --cases.")
 @click.option("-l", "--language", help="Default: from the file name.")
 @click.option(
     "--checker", type=click.Choice(["lines", "exact", "tokens"]), help="Default: that of a package, or lines."
@@ -52,17 +54,22 @@ _MIB = 1024 * 1024
 @as_json
 @pass_session
 def judge(session: Session, /, as_json: bool, **options: Any) -> None:
-    """Judge FILE on all cases of a folder. Prints a line a case; the exit code is that of the first failed case.
+    """Judge FILE on all cases of a folder, or of a problem that the service keeps.
+
+    Prints a line a case; the exit code is that of the first failed case.
 
     \b
     Examples:
       rustbox judge solution.cpp --cases tests/
       rustbox judge solution.py --cases tests/ --checker tokens --float-abs 1e-6
       rustbox judge main.c --cases ~/problems/hello --stop --limit cpu_time_secs=1
+      rustbox judge main.c --problem hello
     """
     body, has_score_files = _body(options)
     with session.api() as api:
         found = _finish(api, body)
+    if options["problem"] is not None:
+        has_score_files = any(case["max_points"] == MOST_POINTS for case in found["results"])
     show_json(found) if as_json else _show(found, has_score_files=has_score_files)
     if has_score_files:
         _check_scores(found)
@@ -71,25 +78,39 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
 
 def _body(options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return the request, and whether the validator must give the score of some cases."""
+    if (options["cases"] is None) == (options["problem"] is None):
+        raise click.UsageError("Give --cases or --problem.")
+    if options["problem"] is not None:
+        foreign = [name for name in _OF_CASES if options[name] is not None and options[name] is not False]
+        if foreign:
+            raise click.UsageError(f"--{foreign[0].replace('_', '-')} belongs to the problem: leave it out.")
+        return {**_program(options, {}), "problem": options["problem"]}, False
     folder = read_case_folder(
         options["cases"], reads_checker=options["checker"] is None, reads_groups=not options["without_groups"]
     )
-    source = options["file"]
     given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
     checker = {"kind": options["checker"]} if options["checker"] else folder.checker
     if given:
         checker = {**(checker or {"kind": "tokens"}), **given}
     body: dict[str, Any] = {
-        "language": options["language"] or language_for(str(getattr(source, "name", ""))),
-        "code": read_text(source, "The program"),
+        **_program(options, folder.limits),
         "cases": folder.cases,
         "checker": checker,
         "groups": folder.groups or None,
         "stop": "first_failure" if options["stop"] else folder.stop,
-        "profile": options["profile"],
-        "limits": {**folder.limits, **{name: limit_value(name, text) for name, text in options["limits"]}} or None,
     }
     return {name: value for name, value in body.items() if value is not None}, folder.has_score_files
+
+
+def _program(options: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
+    source = options["file"]
+    body: dict[str, Any] = {
+        "language": options["language"] or language_for(str(getattr(source, "name", ""))),
+        "code": read_text(source, "The program"),
+        "profile": options["profile"],
+        "limits": {**limits, **{name: limit_value(name, text) for name, text in options["limits"]}} or None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def _check_scores(found: dict[str, Any]) -> None:
@@ -102,10 +123,9 @@ def _check_scores(found: dict[str, Any]) -> None:
 
 def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
     """Judge and poll. An interrupt cancels the judge run."""
-    total = len(body["cases"])
     accepted = api.call("POST", ("judge",), query={"wait": "false"}, body=body, idempotency_key=str(uuid.uuid4())).body
     path, after = ("judge", accepted["id"]), 0
-    with _progress(total) as tell:
+    with _progress() as tell:
         try:
             while True:
                 query = {"wait": str(_POLL_SECS), "after": str(after)}
@@ -113,7 +133,7 @@ def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
                 if "all_passed" in found:
                     return found if not after else dict(api.call("GET", path).body)
                 after = max([after, *(case["index"] + 1 for case in found["results"])])
-                tell(found["finished"])
+                tell(found["finished"], found["total"])
         except KeyboardInterrupt:
             api.call("POST", ("judge", accepted["id"], "cancel"))
             hint = f"The judge run was stopped. GET /api/judge/{accepted['id']} has its finished cases."
@@ -121,14 +141,14 @@ def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
+def _progress() -> Iterator[Callable[[int, int], None]]:
     """Yield a function that shows how many cases are finished, if standard error is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _: None
+        yield lambda _finished, _total: None
         return
-    with console.status(f"judging: 0 of {total} cases") as status:
-        yield lambda finished: status.update(f"judging: {finished} of {total} cases")
+    with console.status("judging") as status:
+        yield lambda finished, total: status.update(f"judging: {finished} of {total} cases")
 
 
 def _show(found: dict[str, Any], *, has_score_files: bool) -> None:

@@ -14,13 +14,17 @@ from rustbox_cli.problems.package import case_args, read_package, read_utf8
 from rustbox_cli.problems.settings import id_of, number, refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rustbox_cli.problems.package import Package
 
 _ANSWERS = (".ans", ".out")
 _PACKAGE_FOLDERS = ("sample", "secret")
-_MAX_CASES = 200
+MAX_CASES = 200
+"""Of a judge run that has its cases in the request."""
+MAX_STORED_CASES = 1_000
+"""Of a stored problem."""
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -39,10 +43,18 @@ class CaseFolder:
     has_score_files: bool = False
 
 
-def read_case_folder(folder: Path, *, reads_checker: bool = True, reads_groups: bool = True) -> CaseFolder:
+def read_case_folder(
+    folder: Path,
+    *,
+    reads_checker: bool = True,
+    reads_groups: bool = True,
+    read: Callable[[Path], Any] = read_utf8,
+    most_cases: int = MAX_CASES,
+) -> CaseFolder:
     """Read the cases below a folder in natural order, samples first. Raises CommandError.
 
     `reads_checker`: take the checker of a problem package. `reads_groups`: and its groups, if it has scores.
+    `read`: gives `stdin` and `expected` of a case from their paths.
     """
     has_data = (folder / "data").is_dir()
     data = folder / "data" if has_data else folder
@@ -51,28 +63,35 @@ def read_case_folder(folder: Path, *, reads_checker: bool = True, reads_groups: 
     inputs = sorted(found, key=lambda path: _order(path, data))
     if not inputs:
         raise refused(f"There is no case (*.in) in {folder}.")
-    if len(inputs) > _MAX_CASES:
-        raise refused(f"{folder} has {len(inputs)} cases; a judge run has at most {_MAX_CASES}.")
+    if len(inputs) > most_cases:
+        most = (
+            f"a judge run has at most {MAX_CASES} in its request. `rustbox problems push` stores {MAX_STORED_CASES:,}."
+        )
+        if most_cases == MAX_STORED_CASES:
+            most = f"a problem has at most {MAX_STORED_CASES:,}."
+        raise refused(f"{folder} has {len(inputs)} cases; {most}")
     package = read_package(folder, reads_checker=reads_checker)
     checker = package.checker(data, data) if package is not None and reads_checker else None
     scoring = Scoring()
     if package is not None and package.is_scoring and reads_groups:
         inputs.sort(key=lambda path: path.relative_to(data).parts)  # on_reject: break counts the first ones
         scoring = read_scoring(data, inputs, package)
-    cases = [_read_case(path, data, package, checker) | scoring.of_case.get(path, {}) for path in inputs]
+    cases = [_read_case(path, data, package, checker, read) | scoring.of_case.get(path, {}) for path in inputs]
     limits = _limits(folder / ".timelimit", package)
     return CaseFolder(cases, checker, limits, scoring.groups, scoring.stop, has_score_files=scoring.has_score_files)
 
 
-def _read_case(path: Path, data: Path, package: Package | None, checker: dict[str, Any] | None) -> dict[str, Any]:
+def _read_case(
+    path: Path, data: Path, package: Package | None, checker: dict[str, Any] | None, read: Callable[[Path], Any]
+) -> dict[str, Any]:
     """Read one case. It has its own checker if that is not `checker`, and no answer for an interactor."""
     answers = [path.with_suffix(suffix) for suffix in _ANSWERS if path.with_suffix(suffix).is_file()]
     case: dict[str, Any] = {
         "id": id_of(path.relative_to(data).with_suffix("").as_posix()),
-        "stdin": read_utf8(path),
+        "stdin": read(path),
     }
     if answers and (checker is None or checker["kind"] != "interactor"):
-        case["expected"] = read_utf8(answers[0])
+        case["expected"] = read(answers[0])
     if package is not None and (args := case_args(path, data)):
         case["args"] = args
     if package is not None and checker is not None and (own := package.checker(path, data)) != checker:

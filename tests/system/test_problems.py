@@ -1,0 +1,110 @@
+"""Problems over the whole stack: a package is pushed once and judged as if its cases went with the request."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.system.local_stack import ROOT, LocalStack
+
+COMMAND = ROOT / ".venv" / "bin" / "rustbox"
+CHECK = """\
+import sys
+wanted = open(sys.argv[2]).read().split()
+found = sys.stdin.read().split()
+open(sys.argv[3] + "judgemessage.txt", "w").write(f"{len(open(sys.argv[1], 'rb').read())} bytes of input")
+sys.exit(42 if wanted == found else 43)
+"""
+COUNT = """\
+import sys
+content = sys.stdin.buffer.read()
+print(content.count(b"\\n"))
+"""
+MEASURED = ("cpu_time_secs", "wall_time_secs", "memory_peak_bytes")
+
+type Rustbox = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def rustbox(stack: LocalStack, tmp_path: Path) -> Rustbox:
+    def call(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "RUSTBOX_URL": stack.url}
+        return subprocess.run(
+            [COMMAND, *arguments],
+            cwd=tmp_path,
+            env=variables,
+            capture_output=True,
+            timeout=300,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    return call
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package with a validator of its own, and cases of 2 bytes to 3 MB; the last answer is wrong."""
+    folder = tmp_path / "lines"
+    for name in ("data/sample", "data/secret", "output_validators"):
+        (folder / name).mkdir(parents=True)
+    (folder / "problem.yaml").write_text("validation: custom\nlimits: {time_limit: 5}\n")
+    (folder / "output_validators" / "check.py").write_text(CHECK)
+    for number, size in enumerate((1, 100, 40_000, 1_500_000)):
+        place = folder / "data" / ("secret" if number else "sample")
+        (place / f"{number}.in").write_bytes(b"x\n" * size)
+        (place / f"{number}.ans").write_text(f"{size if number < 3 else 0}\n")
+    (tmp_path / "count.py").write_text(COUNT)
+    return folder
+
+
+def judged(rustbox: Rustbox, *arguments: str) -> dict[str, Any]:
+    ended = rustbox("judge", "count.py", *arguments, "--json")
+    answer: dict[str, Any] = json.loads(ended.stdout)
+    return answer
+
+
+def comparable(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in case.items() if name not in MEASURED} for case in answer["results"]]
+
+
+def test_a_package_gives_equal_answers_with_its_cases_in_the_request_and_kept_on_the_service(
+    rustbox: Rustbox, package: Path, client: httpx.Client
+) -> None:
+    (package / "data" / "secret" / "3.in").write_bytes(b"x\n" * 200_000)  # a request takes 1 MiB
+    with_cases = judged(rustbox, "--cases", "lines")
+    pushed = rustbox("problems", "push", "lines")
+    assert pushed.returncode == 0, pushed.stderr
+    assert b"4 cases, 0.5 MiB, 2 files sent" in pushed.stdout
+    of_problem = judged(rustbox, "--problem", "lines")
+    assert comparable(of_problem) == comparable(with_cases)
+    assert [case["outcome"] for case in of_problem["results"]] == ["passed"] * 3 + ["wrong_answer"]
+    assert [case["checker_message"] for case in of_problem["results"]][3] == "400000 bytes of input"
+    for name in ("all_passed", "passed", "failed", "score", "max_score", "first_failed", "groups", "limits"):
+        assert of_problem[name] == with_cases[name]
+    name, _, _ = pushed.stdout.decode().partition(":")
+    assert of_problem["problem"] == name
+
+
+def test_large_and_binary_inputs_are_pushed_once_and_judged_for_many_submissions(
+    rustbox: Rustbox, package: Path, client: httpx.Client
+) -> None:
+    (package / "data" / "secret" / "0.in").write_bytes(b"\xff\0\n" * 3)
+    (package / "data" / "secret" / "0.ans").write_text("3\n")
+    first, again = (json.loads(rustbox("problems", "push", "lines", "--json").stdout) for _ in range(2))
+    assert (first["files_sent"] > 0, again["files_sent"]) == (True, 0)
+    assert {**first, "files_sent": 0} == again
+    for number in range(3):
+        body = {"problem": "lines", "language": "python", "code": COUNT + f"# {number}\n"}
+        answer = client.post("/api/judge", json=body, timeout=60).json()
+        assert [case["outcome"] for case in answer["results"]] == ["passed"] * 4 + ["wrong_answer"], answer
+    deleted = rustbox("problems", "delete", "lines", "--yes")
+    assert deleted.returncode == 0, deleted.stderr
+    gone = client.post("/api/judge", json=body)
+    assert (gone.status_code, gone.json()["error"]) == (404, "not_found")
+    assert b"There are no problems." in rustbox("problems", "list").stderr
