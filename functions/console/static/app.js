@@ -14,6 +14,7 @@ const VIEWS = {
   deliveries: { title: "Delivery", load: () => import("./deliveries.js"), under: "webhooks" },
   checks: { title: "Checks", load: () => import("./checks.js") },
   judge: { title: "Judge run", load: () => import("./judge.js"), under: "runs" },
+  problems: { title: "Problems", load: () => import("./problems.js"), under: "runs" },
 };
 const NAVIGATION = ["run", "runs", "webhooks", "checks"];
 

@@ -29,6 +29,7 @@ export default class Judge extends Component {
         <ul class="cases">${run.results.map((each) => html`<${Case} key=${each.index} each=${each} />`)}</ul>
         <${Facts} facts=${[
           ["Language", run.language],
+          ["Problem", run.problem],
           ["Started", html`<${Time} at=${run.timestamps.created_at} />`],
           ["Kept until", html`<${Time} at=${run.expires_at} />`],
           ...metadataFacts(run.metadata),

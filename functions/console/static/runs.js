@@ -51,7 +51,8 @@ function List({ query }) {
     <${Pages} path="api/results" filters=${filters} what="runs" row=${Row}
       heads=${["Verdict", "Run", "Language", "Time", "Memory", "Started"]}
       isMoving=${(run) => run.status === "pending" || run.status === "running"}
-      empty=${{ title: "No such runs", hint: html`<p>Change the filters, or <a href="#/run">run a program</a>.</p>` }} />`;
+      empty=${{ title: "No such runs", hint: html`<p>Change the filters, or <a href="#/run">run a program</a>.</p>` }} />
+    <p class="after"><a href="#/problems">Problems that this project keeps</a></p>`;
 }
 
 class One extends Component {

@@ -296,6 +296,24 @@ def test_a_judge_run_shows_its_score_and_cases(own_console: Console, tenant: htt
     expect(page.get_by_text("This case is hidden")).to_be_visible()
 
 
+def test_problems_are_listed_without_their_cases(own_console: Console, tenant: httpx.Client) -> None:
+    cases = [{"stdin": "x" * 1_000_000, "expected": "secret answer"}]
+    pushed = tenant.post("/api/problems", json={"id": "console-1", "cases": cases}).json()
+    page = own_console.open("runs")
+    page.get_by_role("link", name="Problems that this project keeps").click()
+    row = page.get_by_role("row").filter(has_text="console-1")
+    expect(row).to_contain_text(pushed["version"])
+    expect(row).to_contain_text("977 KB")
+    expect(page).to_have_title("Problems · Rustbox console")
+    expect(page.get_by_text("secret answer")).to_have_count(0)
+    assert_sound(own_console)
+    body = {"problem": "console-1", "language": "python", "code": "print(len(input()))"}
+    judged = tenant.post("/api/judge", params={"wait": "true"}, json=body).json()
+    page = own_console.open(f"judge/{judged['id']}")
+    expect(page.locator(".facts")).to_contain_text(f"console-1@{pushed['version']}")
+    assert tenant.delete("/api/problems/console-1").status_code == httpx.codes.OK
+
+
 def test_keys_open_views_and_leave_typing_alone(own_console: Console) -> None:
     page = own_console.open("runs")
     page.keyboard.press("?")
