@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.aws.payloads import PayloadMissingError
-from functions.errors import ConflictError, NotFoundError
+from functions.errors import NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
 from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.paths import judge_path
-from functions.judging.case_view import shows_output
-from functions.judging.model import Plan
+from functions.judging.case_output import case_output
 from functions.judging.requests import parse_judge_request
 from functions.judging.views import accepted_body, open_body, text_within, timeout_body
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.results.results import NO_SUCH_RESULT
-from functions.submissions.results.stored_object import RawOutput, output_answer
 from functions.submissions.results.views import cancelling_body, deleted_body
 from functions.submissions.routes.submit_routes import report_accepted
 from functions.webhooks.target.address_rules import AddressRules
@@ -116,21 +113,7 @@ class JudgeRoutes:
 
     def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[Any]:
         """Answer with the exact output of one case, or a link to it."""
-        row, index = self._own(app, id_text), parameters.case_index(index_text)
-        plan = Plan.of_json(row.plan or {})
-        if index >= len(plan.cases) or not shows_output(plan.cases[index]):
-            raise NotFoundError("There is no such case, or its visibility does not show its output.")
-        if not row.is_final:
-            raise ConflictError("The judge run is not finished, so its outputs are not complete yet.")
-        run = next((case.run for case in self.deployment.judge_runs.results(row) if case.index == index), None)
-        if run is None:
-            raise NotFoundError("The program did not run on this case.")
-        output = RawOutput(row.submission_id, run.stdout.head, run.stdout.object_key, run.stdout.size_bytes)
-        deployment = self.deployment
-        try:
-            return output_answer(deployment.settings, deployment.clock(), deployment.payloads, output)
-        except PayloadMissingError:  # deleted since the row was read
-            raise NotFoundError(NO_SUCH_RESULT) from None
+        return case_output(self.deployment, self._own(app, id_text), parameters.case_index(index_text))
 
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one judge run; answer with its result if it is final."""
