@@ -244,6 +244,10 @@ if [[ $mode == --sdk ]]; then
     install_node_tools tests/system/mcp_clients .sdk/mcp
   stamped .sdk/mcp-python/.stamp "Python clients of MCP (.sdk)" tests/system/mcp_clients/python.txt -- \
     install_target tests/system/mcp_clients/python.txt .sdk/mcp-python
+  stamped .sdk/dialects/.stamp "client of Piston (.sdk)" tests/system/dialect_clients/bun.lock -- \
+    install_node_tools tests/system/dialect_clients .sdk/dialects
+  stamped .sdk/dialects-python/.stamp "clients of Judge0 and Piston (.sdk)" tests/system/dialect_clients/python.txt -- \
+    install_target tests/system/dialect_clients/python.txt .sdk/dialects-python
 fi
 [[ $mode != --run ]] || installation >.venv/.checked
 if ((steps_done)); then

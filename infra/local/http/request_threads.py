@@ -128,7 +128,7 @@ def is_health(scope: Scope) -> bool:
 
 def _asked_wait_secs(scope: Scope) -> float:
     """Return how long a request wants to wait at most, 0 for a short call."""
-    default = "true" if scope["method"] == "POST" and scope["path"] in _WAITING_PATHS else "false"
+    default = "true" if scope["method"] == "POST" and scope["path"].rstrip("/") in _WAITING_PATHS else "false"
     text = read_query(scope).get("wait", default)
     most: float = LONG_POLL_MAX_SECS if scope["method"] == "GET" else SUBMIT_MAX_SECS
     if text == "true":
