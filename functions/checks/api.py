@@ -18,6 +18,7 @@ from functions.checks.state import State
 from functions.checks.views import (
     CheckDeleted,
     CheckDetail,
+    CheckOutages,
     CheckPage,
     CheckRunPage,
     CheckRunView,
@@ -213,6 +214,15 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         "List the runs of a check of the last 90 days, newest first",
         {200: ("One page.", (CheckRunPage,)), **_ONE},
         (ID, *PAGE),
+    ),
+    Route(
+        "GET",
+        "/api/checks/{id}/outages",
+        CheckRunRoutes.outages,
+        "listCheckOutages",
+        "List the outages of a check of the last 90 days, newest first",
+        {200: ("The latest 100, and the one that lasts.", (CheckOutages,)), **_ONE},
+        (ID,),
     ),
 )
 INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (

@@ -1,4 +1,4 @@
-"""Routes of the runs of a check: run it now, and its history."""
+"""Routes of the runs of a check: run it now, its history and its outages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functions.checks.routes import NO_PROGRAM, own_check
 from functions.checks.runs.model import RunKind, new_run
 from functions.checks.settings.event_data import checked_text
 from functions.checks.settings.requests import RunNowRequest
-from functions.checks.views import run_view
+from functions.checks.views import outages_view, run_view
 from functions.errors import ConflictError
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CheckRunRoutes:
-    """Handlers of /api/checks/{id}/run and /runs. All of them raise ServiceError."""
+    """Handlers of /api/checks/{id}/run, /runs and /outages. All of them raise ServiceError."""
 
     deployment: CheckDeployment
 
@@ -48,6 +48,11 @@ class CheckRunRoutes:
         self.deployment.check_hints.try_send(run, self.deployment.log)
         self.deployment.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
         return answer(run_view(run), 202)
+
+    def outages(self, app: Resolver, id_text: str) -> Response[str]:
+        """List the outages of a check, newest first."""
+        check, now = own_check(self.deployment, app, id_text), self.deployment.clock()
+        return answer(outages_view(check, self.deployment.outages.of(check, now), now))
 
     def history(self, app: Resolver, id_text: str) -> Response[str]:
         """List the runs of a check, newest first."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.event_handler import Response
 
 from functions.checks.keys import runs_pk
-from functions.checks.state import DOWN, Outage, State
+from functions.checks.state import DOWN, State
 from functions.checks.status_pages import page as html
 from functions.checks.status_pages.model import DAY_MS, DAYS, ShownCheck, StatusPage, StatusPageSettings
 from functions.clock import from_rfc3339
@@ -114,9 +114,7 @@ class StatusRoutes:
 
     def _shown(self, check: Check, page: StatusPage, now: int) -> ShownCheck:
         standing, first = check.standing, now - DAYS * DAY_MS
-        outages = [each for each in self.deployment.outages.latest(check) if each.until_ms >= first]
-        if standing.bad_since_ms is not None:
-            outages = [Outage(since_ms=standing.bad_since_ms, until_ms=now, state=standing.state), *outages]
+        outages = [each for each in self.deployment.outages.of(check, now) if each.until_ms >= first]
         shown = ShownCheck(
             name=check.settings.name,
             state=standing.state,

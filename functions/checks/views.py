@@ -1,6 +1,6 @@
 """What a client sees of checks and their runs. Each `TypedDict` is a schema of the OpenAPI document."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Literal, NotRequired, TypedDict, cast
 
@@ -10,7 +10,7 @@ from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.assertions.kinds import Assertions
 from functions.checks.events.logged_call import CallOutcome, LoggedCall
 from functions.checks.events.signatures import Encoding, Scheme, Verification
-from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
+from functions.checks.runs.model import FINAL_STATUSES, HISTORY_DAYS, MOST_OUTAGES, Run, RunKind, RunStatus
 from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
 from functions.checks.settings.check_settings import CheckKind, FailAfter, MissedRule, Overlap, without_program
 from functions.checks.settings.event_data import EventAs
@@ -18,8 +18,8 @@ from functions.checks.settings.model import Check
 from functions.checks.settings.quiet_times import QuietTimes
 from functions.checks.settings.report import Report
 from functions.checks.settings.triggers import Trigger
-from functions.checks.state import State
-from functions.clock import to_rfc3339
+from functions.checks.state import Outage, State
+from functions.clock import from_rfc3339, to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
 from functions.submissions.accept.artifacts import ArtifactsRequest
@@ -28,6 +28,7 @@ from functions.submissions.accept.file_fields import Files
 from functions.submissions.accept.requests import NetworkRequest
 
 SHOWN_TIMES = 5
+_DAY_MS = 86_400_000
 
 
 class LastRun(TypedDict):
@@ -159,6 +160,21 @@ class CheckRunPage(TypedDict):
     next_cursor: str | None
 
 
+class OutageView(TypedDict):
+    """A stretch of time in which a check was down."""
+
+    since: Time
+    until: Annotated[Time | None, Field(description="null: it lasts.")]
+    state: Annotated[State, Field(description="The last one of it: failing, late or error.")]
+
+
+class CheckOutages(TypedDict):
+    """The latest outages of a check, newest first."""
+
+    items: list[OutageView]
+    complete_since: Annotated[Time, Field(description="Outages that ended before this time are not listed.")]
+
+
 class VerificationView(TypedDict):
     """How the calls of a check are signed. The fields behind `verify` are those of `hmac`."""
 
@@ -282,6 +298,24 @@ def next_runs(check: Check, now_ms: int) -> list[str]:
         return []
     times = [first, *islice(check.times_after(max(first, now_ms - check.delay_ms)), SHOWN_TIMES - 1)]
     return [check.in_zone(time + check.delay_ms) for time in times]
+
+
+def outages_view(check: Check, outages: Sequence[Outage], now_ms: int) -> CheckOutages:
+    """Return the outages of a check. `outages`: newest first, perhaps with the one that lasts."""
+    complete_since = max(from_rfc3339(check.created_at), now_ms - HISTORY_DAYS * _DAY_MS)
+    if len(outages) >= MOST_OUTAGES:
+        complete_since = max(complete_since, outages[-1].since_ms)
+    return {
+        "items": [
+            {
+                "since": to_rfc3339(each.since_ms),
+                "until": None if each.since_ms == check.standing.bad_since_ms else to_rfc3339(each.until_ms),
+                "state": each.state,
+            }
+            for each in outages
+        ],
+        "complete_since": to_rfc3339(complete_since),
+    }
 
 
 def run_view(run: Run) -> CheckRunView:

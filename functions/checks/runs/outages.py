@@ -1,4 +1,4 @@
-"""Outages that are over, as rows: for the public status page."""
+"""Outages that are over, as rows: for the status page and the history of a check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functions.aws.dynamodb.conditional import put
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.runs.model import HISTORY_DAYS
+from functions.checks.runs.model import HISTORY_DAYS, MOST_OUTAGES
 from functions.checks.state import Outage, State, ended_outage
 from functions.clock import MS_PER_SEC, to_rfc3339
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from functions.checks.settings.model import Check
 
 _TTL_SECS = HISTORY_DAYS * 86_400
-_MOST = 100
 
 
 def outage_actions(table_name: str, before: Check, after: Check) -> list[Any]:
@@ -37,6 +36,13 @@ def outage_actions(table_name: str, before: Check, after: Check) -> list[Any]:
 class OutageStore(Table):
     """Reads outages."""
 
+    def of(self, check: Check, now_ms: int) -> list[Outage]:
+        """Return the outage that lasts, with `now_ms` as its end, and before it the latest ones that are over."""
+        latest, standing = self.latest(check), check.standing
+        if standing.bad_since_ms is None:
+            return latest
+        return [Outage(since_ms=standing.bad_since_ms, until_ms=now_ms, state=standing.state), *latest]
+
     def latest(self, check: Check) -> list[Outage]:
         """Return the latest outages of a check that are over, newest first, at most 100."""
         items = self._client.query(
@@ -44,7 +50,7 @@ class OutageStore(Table):
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=to_item({":pk": keys.outages_pk(check.project_id, check.check_id)}),
             ScanIndexForward=False,
-            Limit=_MOST,
+            Limit=MOST_OUTAGES,
         )["Items"]
         rows = [from_item(item) for item in items]
         return [

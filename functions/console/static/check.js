@@ -8,6 +8,7 @@ import { Action, Facts, Foreign, Loaded, Output, Table, Time, Title } from "./pa
 import { PingUrl } from "./ping_url.js";
 import { Badge } from "./result.js";
 import { Sparkline } from "./sparkline.js";
+import { Uptime } from "./uptime.js";
 import { Verification } from "./verification.js";
 import { plain, seconds, shortId } from "./words.js";
 
@@ -18,10 +19,11 @@ export const State = ({ state }) => html`<span class=${`badge verdict-${TONES[st
 
 /** One check, its runs, and the outputs of the newest failing and the newest good run. */
 async function detail(id, signal) {
-  const [check, { items: runs }, calls] = await Promise.all([
+  const [check, { items: runs }, calls, outages] = await Promise.all([
     get(`api/checks/${id}`, {}, signal),
     get(`api/checks/${id}/runs`, { limit: 50 }, signal),
     get(`api/checks/${id}/calls`, {}, signal),
+    get(`api/checks/${id}/outages`, {}, signal),
   ]);
   const newest = runs.find(({ status }) => status in RUN_TONES);
   const good = runs.find(({ status, submission_id: submission }) => status === "passed" && submission);
@@ -39,6 +41,7 @@ async function detail(id, signal) {
     check,
     runs,
     calls,
+    outages,
     newest,
     good,
     goodOutput: await output(good),
@@ -83,6 +86,7 @@ export class Check extends Component {
           <${Sparkline} runs=${data.runs} /></div>
         ${url && html`<${PingUrl} url=${url} />`}
         <${Figures} check=${data.check} />
+        <${Uptime} outages=${data.outages} />
         <${Outputs} ...${data} />
         <h2 class="after">${data.check.kind === "heartbeat" ? "Pings" : "Runs"}</h2>
         <${History} check=${data.check} runs=${data.runs} />
@@ -118,8 +122,8 @@ function Figures({ check }) {
     ["Runbook", check.runbook_url && html`<a href=${check.runbook_url} rel="noreferrer"><${Foreign} text=${check.runbook_url} /></a>`],
     ["Language", check.language],
     ["May reach", check.network && html`<${Foreign} text=${check.network.allow.join(", ")} />`],
-    ["Uptime, 7 days", share(statistics?.uptime_7d)],
-    ["Uptime, 30 days", share(statistics?.uptime_30d)],
+    ["Runs that passed, 7 days", share(statistics?.uptime_7d)],
+    ["Runs that passed, 30 days", share(statistics?.uptime_30d)],
     ["Wall time p50", statistics?.p50_wall_secs && seconds(statistics.p50_wall_secs)],
     ["Wall time p95", statistics?.p95_wall_secs && seconds(statistics.p95_wall_secs)],
   ]} />`;

@@ -12,7 +12,10 @@ from jsonschema import Draft202012Validator
 
 from functions import failpoint
 from functions.aws.clients import Clients
-from functions.checks.keys import runs_pk
+from functions.aws.dynamodb.items import to_item
+from functions.checks.keys import outage_key, runs_pk
+from functions.checks.runs.model import MOST_OUTAGES
+from functions.clock import from_rfc3339, to_rfc3339
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id
 from functions.projects.model import Project
@@ -550,3 +553,29 @@ def test_a_run_whose_check_changes_meanwhile_has_settings_and_program_of_one_tim
     (message,) = world.aws.messages("BatchQueue")
     program = base64.b64decode(message["code_base64"]).decode()
     assert (message["language"], program) == ("c", "int main() { return 0; }")
+
+
+def test_outages_are_listed_newest_first_with_the_one_that_lasts(world: CheckWorld) -> None:
+    check = world.create(schedule="rate(5 minutes)", assertions=[{"type": "stdout", "equals": "42"}])
+    path = f"/api/checks/{check['id']}/outages"
+    made_at = world.show(check)["created_at"]
+    assert world.call("GET", path).json == {"items": [], "complete_since": made_at}
+    for text in ("43", "42", "44"):
+        world.answer = prints(text)
+        world.settle(6 * MINUTE)
+    lasting, ended = world.call("GET", path).json["items"]
+    assert (lasting["state"], lasting["until"], ended["state"]) == ("failing", None, "failing")
+    assert made_at < ended["since"] < ended["until"] < lasting["since"]
+
+
+def test_the_list_says_since_when_it_is_complete(world: CheckWorld) -> None:
+    check = world.create(schedule="rate(5 minutes)")
+    own = world.show(check)
+    for minute in range(MOST_OUTAGES + 5):
+        since_ms = from_rfc3339(own["created_at"]) + minute * 60_000
+        values: dict[str, Any] = {"since_ms": since_ms, "until_ms": since_ms + 1, "state": "failing", "ttl": 1 << 33}
+        key = outage_key(PROJECT_ID, check["id"], to_rfc3339(since_ms))
+        Clients.dynamodb().put_item(TableName=world.aws.names["ChecksTable"], Item={**key, **to_item(values)})
+    listed = world.call("GET", f"/api/checks/{check['id']}/outages").json
+    assert len(listed["items"]) == MOST_OUTAGES
+    assert listed["complete_since"] == listed["items"][-1]["since"] > own["created_at"]

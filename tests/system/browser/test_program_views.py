@@ -71,13 +71,14 @@ def test_a_hostile_link_changes_nothing_but_the_form(own_console: Console) -> No
     page = own_console.open("run")
     code = page.locator("#code")
     code.fill("mine")
-    good = {"language": "python", "code": "print(1)"}
+    good: dict[str, Any] = {"language": "python", "code": "print(1)"}
+    strangers: list[Any] = [None, 7, [], {}, good | {"code": 7}, good | {"language": "<b>"}]
+    strangers += [good | {"profile": "root"}, good | {"limits": "x"}, good | {"artifacts": [[]]}]
     wrong: list[str] = [
         "%3Cscript%3Ealert(1)%3C/script%3E",
         packed(b"\xff\xfe"),
         packed(b"{"),
-        *(packed(each) for each in (None, 7, [], {}, good | {"code": 7}, good | {"language": "<b>"})),
-        *(packed(good | each) for each in ({"profile": "root"}, {"limits": "x"}, {"artifacts": [[]]})),
+        *map(packed, strangers),
         packed(good)[:-6],
     ]
     for each in wrong:

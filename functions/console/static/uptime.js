@@ -1,0 +1,75 @@
+// The history of a check as a picture: for 7 or 30 days, how much of each part the check was down.
+import { Component, html } from "./dom.js";
+import { LocalTime, Table } from "./parts.js";
+import { duration, localTime } from "./words.js";
+
+const HOUR_MS = 3_600_000;
+/** Days, and the hours of each bar. */
+const SPANS = [
+  [7, 6],
+  [30, 24],
+];
+const [WIDTH, HEIGHT, LOWEST] = [10, 48, 5];
+const MOST_ROWS = 20;
+
+const overlap = (one, from, to) => Math.max(0, Math.min(one.until, to) - Math.max(one.since, from));
+
+/** The bars of a span that ends now: `downMs`, and `knownMs`, the time that the list of outages covers. */
+export function barsOf(outages, completeSince, now, [days, hours]) {
+  const step = hours * HOUR_MS;
+  return Array.from({ length: (days * 24) / hours }, (_, index) => {
+    const from = now - days * 24 * HOUR_MS + index * step;
+    const knownMs = overlap({ since: completeSince, until: now }, from, from + step);
+    const downMs = outages.reduce((sum, one) => sum + overlap(one, Math.max(from, completeSince), from + step), 0);
+    return { from, to: from + step, knownMs, downMs };
+  });
+}
+
+const wordsOf = ({ knownMs, downMs }) =>
+  knownMs === 0 ? "not known" : downMs === 0 ? "up" : `down for ${duration(downMs)}`;
+
+function Bar({ bar, index }) {
+  const share = bar.knownMs > 0 ? bar.downMs / bar.knownMs : 0;
+  const down = share > 0 ? Math.max(LOWEST, HEIGHT * share) : 0;
+  return html`<g><title>${localTime(bar.from)}: ${wordsOf(bar)}</title>
+    <rect class=${bar.knownMs > 0 ? "bar-good" : "bar-none"} x=${index * WIDTH} y="0" width=${WIDTH - 2} height=${HEIGHT} rx="1" />
+    ${down > 0 && html`<rect class="bar-bad" x=${index * WIDTH} y=${HEIGHT - down} width=${WIDTH - 2} height=${down} rx="1" />`}</g>`;
+}
+
+function Row(outage) {
+  return html`<tr key=${outage.since}><td><${LocalTime} at=${outage.since} /></td>
+    <td>${outage.state}</td><td class="end">${outage.lasts ? "it lasts" : duration(outage.until - outage.since)}</td></tr>`;
+}
+
+/** `outages`: the answer of the API. */
+export class Uptime extends Component {
+  state = { span: SPANS[0], now: Date.now() };
+
+  render({ outages: { items, complete_since: complete } }, { span, now }) {
+    const [days] = span;
+    const outages = items.map(({ since, until, state }) => ({
+      since: Date.parse(since),
+      until: until === null ? now : Date.parse(until),
+      lasts: until === null,
+      state,
+    }));
+    const bars = barsOf(outages, Date.parse(complete), now, span);
+    const sum = (name) => bars.reduce((total, bar) => total + bar[name], 0);
+    const [known, down] = [sum("knownMs"), sum("downMs")];
+    const shown = outages.filter(({ until }) => until >= bars[0].from);
+    const share = known > 0 ? `up for ${(100 * (1 - down / known)).toFixed(2)} %` : "nothing is known";
+    const text = `The last ${days} days: ${share}, ${shown.length} ${shown.length === 1 ? "outage" : "outages"}${down > 0 ? `, down for ${duration(down)}` : ""}.`;
+    return html`<h2 class="after">History</h2>
+      <div class="row" role="group" aria-label="Span">${SPANS.map(
+        (each) => html`<button class="small" aria-pressed=${each === span} onClick=${() => this.setState({ span: each, now: Date.now() })}>${each[0]} days</button>`,
+      )}</div>
+      <svg class="uptime" role="img" aria-label=${text} viewBox=${`0 0 ${bars.length * WIDTH - 2} ${HEIGHT}`} preserveAspectRatio="none">
+        ${bars.map((bar, index) => html`<${Bar} bar=${bar} index=${index} />`)}</svg>
+      <p class="quiet">${text}${bars[0].knownMs === 0 && html` Known since <${LocalTime} at=${complete} />.`}</p>
+      ${
+        shown.length > 0 &&
+        html`<details><summary>Outages</summary>
+        <${Table} heads=${["Since", "State", "Down for"]} items=${shown.slice(0, MOST_ROWS)} row=${Row} /></details>`
+      }`;
+  }
+}
