@@ -319,7 +319,7 @@ def test_problems_are_listed_without_their_cases(own_console: Console, tenant: h
     body = {"problem": "console-1", "language": "python", "code": "print(len(input()))"}
     judged = tenant.post("/api/judge", params={"wait": "true"}, json=body).json()
     page = own_console.open(f"judge/{judged['id']}")
-    expect(page.locator(".facts")).to_contain_text(f"console-1@{pushed['version']}")
+    expect(page.locator(".facts").first).to_contain_text(f"console-1@{pushed['version']}")
     assert tenant.delete("/api/problems/console-1").status_code == httpx.codes.OK
 
 
