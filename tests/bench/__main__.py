@@ -21,6 +21,7 @@ from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.sections import (
     calls,
     cold_start,
+    dialects,
     inbound,
     jail,
     judge,
@@ -49,6 +50,7 @@ SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "soak": soak.run,
     "webhooks": webhooks.run,
     "inbound": inbound.run,
+    "dialects": dialects.run,
     "neighbours": neighbours.run,
     "network": network.run,
     "calls": calls.run,
