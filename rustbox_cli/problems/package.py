@@ -56,6 +56,7 @@ def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
     if not path.is_file():
         return None
     refuse_links_out(folder)
+    _refuse_unknown_parts(folder)
     problem = read_yaml(path)
     limits = problem.get("limits")
     secs = limits.get("time_limit") if isinstance(limits, dict) else None
@@ -68,6 +69,14 @@ def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
         return package
     words, program = words_of(problem.get("validator_flags")), _own_validator(folder, problem)
     return replace(package, words=words, program=program)
+
+
+def _refuse_unknown_parts(folder: Path) -> None:
+    """Raise CommandError for parts of a package without which its verdicts would be wrong."""
+    if (folder / "static_validator").is_dir():
+        raise refused(f"{folder} has a static validator, which the service does not have.")
+    if files := next((folder / "data").glob("s*/**/*.files"), None):
+        raise refused(f"{files}: cases of a package cannot have files here. Send them as cases[].files of the API.")
 
 
 def case_args(path: Path, data: Path) -> list[str]:

@@ -22,7 +22,7 @@ def refused(message: str) -> CommandError:
 def number(text: object, what: str) -> float:
     """Return a number of a package. Raises CommandError."""
     try:
-        found = float(_scalar(text))
+        found = math.nan if isinstance(text, list | dict) else float(str(text))
     except ValueError:
         found = math.nan
     if not math.isfinite(found):

@@ -55,6 +55,19 @@ def test_arguments_that_no_built_in_checker_has_are_refused(tmp_path: Path, word
         read(tmp_path, {"problem.yaml": f"validator_flags: {words}\n"})
 
 
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("static_validator/check.py", "has a static validator"),
+        ("data/secret/1.files/input.txt", "cases of a package cannot have files"),
+        ("data/sample/a.files/input.txt", "cases of a package cannot have files"),
+    ],
+)
+def test_parts_without_which_verdicts_would_be_wrong_are_refused(tmp_path: Path, part: str, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        read(tmp_path, {part: "x"})
+
+
 def test_a_group_of_a_legacy_package_may_name_the_validator_beside_its_arguments(tmp_path: Path) -> None:
     settings = "output_validator_flags:\n  name: default\n  flags: case_sensitive\n"
     (case,) = read(tmp_path, {"data/secret/testdata.yaml": settings}).cases
