@@ -1,6 +1,6 @@
 // The history of a check as a picture: for 7 or 30 days, how much of each part the check was down.
 import { Component, html } from "./dom.js";
-import { LocalTime, Table } from "./parts.js";
+import { LocalTime } from "./parts.js";
 import { duration, localTime } from "./words.js";
 
 const HOUR_MS = 3_600_000;
@@ -10,7 +10,7 @@ const SPANS = [
   [30, 24],
 ];
 const [WIDTH, HEIGHT, LOWEST] = [10, 48, 5];
-const MOST_ROWS = 20;
+const MOST_SHOWN = 20;
 
 const overlap = (one, from, to) => Math.max(0, Math.min(one.until, to) - Math.max(one.since, from));
 
@@ -36,9 +36,9 @@ function Bar({ bar, index }) {
     ${down > 0 && html`<rect class="bar-bad" x=${index * WIDTH} y=${HEIGHT - down} width=${WIDTH - 2} height=${down} rx="1" />`}</g>`;
 }
 
-function Row(outage) {
-  return html`<tr key=${outage.since}><td><${LocalTime} at=${outage.since} /></td>
-    <td>${outage.state}</td><td class="end">${outage.lasts ? "it lasts" : duration(outage.until - outage.since)}</td></tr>`;
+function Outage(outage) {
+  const length = outage.lasts ? "it lasts" : duration(outage.until - outage.since);
+  return html`<li key=${outage.since}><${LocalTime} at=${outage.since} />: ${outage.state}, ${length}</li>`;
 }
 
 /** `outages`: the answer of the API. */
@@ -69,7 +69,7 @@ export class Uptime extends Component {
       ${
         shown.length > 0 &&
         html`<details><summary>Outages</summary>
-        <${Table} heads=${["Since", "State", "Down for"]} items=${shown.slice(0, MOST_ROWS)} row=${Row} /></details>`
+        <ul>${shown.slice(0, MOST_SHOWN).map(Outage)}</ul></details>`
       }`;
   }
 }
