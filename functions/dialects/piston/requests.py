@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from functions.dialects.piston.runtimes import Runtime, find
 from functions.errors import BadRequestError
 from functions.messages.files import path_problem
+from functions.messages.languages import ceilings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from functions.submissions.runners.views import CeilingsOfLimits
+    from functions.messages.languages import Ceilings, Profile, RaisedCeilings
+    from functions.submissions.runners.fleet import Fleet
 
 _MS_PER_SEC = 1000
 _BYTES_PER_MIB = 1_048_576
@@ -23,7 +25,7 @@ COMPILE_MS, COMPILE_CPU_MS = 30_000, 15_000
 _UTF8 = frozenset({None, "", "utf8"})
 
 
-def chosen_runtime(body: Mapping[str, Any], known: Sequence[Runtime]) -> Runtime:
+def chosen_runtime(body: Mapping[str, Any], fleet: Fleet) -> Runtime:
     """Check the shape of a request; return the runtime that it names. Raises BadRequestError."""
     for name in ("language", "version"):
         if not isinstance(body.get(name), str) or not body[name]:
@@ -34,13 +36,13 @@ def chosen_runtime(body: Mapping[str, Any], known: Sequence[Runtime]) -> Runtime
     for index, file in enumerate(files):
         if not isinstance(file, dict) or not isinstance(file.get("content"), str):
             raise BadRequestError(f"files[{index}].content is required as a string")
-    runtime = find(known, body["language"], body["version"])
+    runtime = find(fleet, body["language"], body["version"])
     if runtime is None:
         raise BadRequestError(f"{body['language']}-{body['version']} runtime is unknown")
     return runtime
 
 
-def translated(body: Mapping[str, Any], runtime: Runtime, profile: str) -> dict[str, Any]:
+def translated(body: Mapping[str, Any], runtime: Runtime, profile: Profile, raised: RaisedCeilings) -> dict[str, Any]:
     """Return the body of POST /api/submit for a request whose shape is right. Raises BadRequestError."""
     files = [_file(index, file) for index, file in enumerate(body["files"])]
     main = next((index for index, file in enumerate(files) if "content" in file), None)
@@ -53,13 +55,13 @@ def translated(body: Mapping[str, Any], runtime: Runtime, profile: str) -> dict[
     if not isinstance(args, list) or not all(isinstance(arg, str) for arg in args):
         raise BadRequestError("args must be an array of strings")
     return {
-        "language": runtime.detail["name"],
+        "language": runtime.language,
         "profile": profile,
         "code": program["content"] or "\n",
         "files": files,
         "stdin": stdin if stdin.endswith("\n") else stdin + "\n",
         "args": args,
-        "limits": _limits(body, runtime.detail["ceilings"]["judge" if profile == "judge" else "agent"]),
+        "limits": _limits(body, ceilings(runtime.language, profile, raised)),
     }
 
 
@@ -82,22 +84,22 @@ def _file(index: int, file: Mapping[str, Any]) -> dict[str, str]:
     return {"path": path, "content_base64": base64.b64encode(raw).decode()}
 
 
-def _limits(body: Mapping[str, Any], ceilings: CeilingsOfLimits) -> dict[str, float]:
-    most = {
+def _limits(body: Mapping[str, Any], most: Ceilings) -> dict[str, float]:
+    highest = {
         "compile_memory_limit": -1,
         "run_memory_limit": -1,
         "compile_timeout": COMPILE_MS,
-        "run_timeout": ceilings["wall_time_secs"] * _MS_PER_SEC,
+        "run_timeout": most.wall_time_secs * _MS_PER_SEC,
         "compile_cpu_time": COMPILE_CPU_MS,
-        "run_cpu_time": ceilings["cpu_time_secs"] * _MS_PER_SEC,
+        "run_cpu_time": most.cpu_time_secs * _MS_PER_SEC,
     }
-    asked = {name: _number(body, name, limit) for name, limit in most.items()}
+    asked = {name: _number(body, name, limit) for name, limit in highest.items()}
     limits: dict[str, float] = {
         "wall_time_secs": (asked["run_timeout"] or _DEFAULT_RUN_MS) / _MS_PER_SEC,
         "cpu_time_secs": (asked["run_cpu_time"] or _DEFAULT_RUN_MS) / _MS_PER_SEC,
     }
     if asked["run_memory_limit"] > 0:
-        limits["memory_mb"] = min(-(-int(asked["run_memory_limit"]) // _BYTES_PER_MIB), ceilings["memory_mb"])
+        limits["memory_mb"] = min(-(-int(asked["run_memory_limit"]) // _BYTES_PER_MIB), most.memory_mb)
     return limits
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.dialects.dialect import Dialect
 from functions.dialects.piston.requests import chosen_runtime, translated
-from functions.dialects.piston.runtimes import Runtime, runtimes
+from functions.dialects.piston.runtimes import runtimes
 from functions.dialects.piston.views import executed
 from functions.dialects.project_key import project_of
 from functions.dialects.run import checked_run, json_answer, outputs, run_program
@@ -57,17 +57,15 @@ class PistonRoutes:
     def runtimes(self, app: Resolver) -> Response[str]:
         """Answer with the languages and their versions."""
         self._project(app)
-        known = self._runtimes()
-        return json_answer(
-            [{"language": one.language, "version": one.version, "aliases": one.aliases} for one in known]
-        )
+        known = runtimes(self.deployment.fleet)
+        return json_answer([{"language": one.name, "version": one.version, "aliases": one.aliases} for one in known])
 
     def packages(self, app: Resolver) -> Response[str]:
         """Answer with the same: every language is installed."""
         self._project(app)
-        known = self._runtimes()
+        known = runtimes(self.deployment.fleet)
         return json_answer(
-            [{"language": one.language, "language_version": one.version, "installed": True} for one in known]
+            [{"language": one.name, "language_version": one.version, "installed": True} for one in known]
         )
 
     def change_packages(self, app: Resolver) -> Response[str]:
@@ -80,18 +78,15 @@ class PistonRoutes:
         project = self._project(app)
         body, _ = read_json(json_body(app.current_event))
         sent = body if isinstance(body, dict) else {}
-        runtime = chosen_runtime(sent, self._runtimes())
+        runtime = chosen_runtime(sent, self.deployment.fleet)
         profile = Profile.JUDGE if Profile.JUDGE in project.profiles else Profile.AGENT
-        run = checked_run(self.deployment, app, translated(sent, runtime, profile))
+        run = checked_run(self.deployment, app, translated(sent, runtime, profile, self.deployment.raised_ceilings))
         row = run_program(self.deployment, app, project, run, SUBMIT_MAX_SECS)
         if not row.is_final:
             raise UnavailableError(f"The run is not finished in time and continues as {row.submission_id}.")
         if row.verdict == Verdict.IE:
             raise UnavailableError(f"The run failed on our side: {row.result.get('error_message')}.")
         return json_answer(executed(row, runtime, *outputs(self.deployment, row)))
-
-    def _runtimes(self) -> list[Runtime]:
-        return runtimes(self.deployment.fleet.toolchains(self.deployment.raised_ceilings))
 
     def _project(self, app: Resolver) -> Project:
         return project_of(app.current_event, self.deployment.projects, PISTON.key_header)

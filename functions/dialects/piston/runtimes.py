@@ -9,50 +9,58 @@ from functions.dialects.piston.versions import is_in_range, version_of
 from functions.messages.languages import ALIASES, Language
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from functions.submissions.runners.views import LanguageDetail
+    from functions.submissions.runners.fleet import Fleet
 
 _NAMES = {Language.CPP: "c++"}
 """Piston's name of a language, where it differs from ours."""
+_ALIASES = {
+    language: [
+        name
+        for name in (language.value, *(alias for alias, other in ALIASES.items() if other is language))
+        if name != _NAMES.get(language, language.value)
+    ]
+    for language in Language
+}
+_BY_NAME = {name: language for language in Language for name in (_NAMES.get(language, language), *_ALIASES[language])}
 _VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
 _UNKNOWN_VERSION = "0.0.0"
 """Until a runner has reported its toolchains."""
 
 
 class Runtime(NamedTuple):
-    """One version of a language. `detail`: the language as GET /api/languages shows it."""
+    """One version of a language."""
 
-    language: str
+    language: Language
     version: str
-    aliases: list[str]
-    detail: LanguageDetail
+
+    @property
+    def name(self) -> str:
+        """Piston's name of the language."""
+        return _NAMES.get(self.language, self.language.value)
+
+    @property
+    def aliases(self) -> list[str]:
+        """Its other names."""
+        return _ALIASES[self.language]
 
 
-def runtimes(details: Iterable[LanguageDetail]) -> list[Runtime]:
+def runtimes(fleet: Fleet) -> list[Runtime]:
     """Return one runtime for each toolchain version; several during an upgrade of the fleet."""
-    return [
-        Runtime(_name(one["name"]), version, _aliases(one["name"]), one)
-        for one in details
-        for version in sorted({_version(text) for text in one["toolchains"]}) or [_UNKNOWN_VERSION]
-    ]
+    return [one for language in fleet.languages() for one in _runtimes_of(fleet, language)]
 
 
-def find(known: Sequence[Runtime], name: str, versions: str) -> Runtime | None:
+def find(fleet: Fleet, name: str, versions: str) -> Runtime | None:
     """Return the latest runtime of a language, by any of its names, in a range of versions."""
-    fitting = [
-        one for one in known if name in {one.language, *one.aliases} and is_in_range(version_of(one.version), versions)
-    ]
+    language = _BY_NAME.get(name)
+    if language is None or language not in fleet.languages():
+        return None
+    fitting = [one for one in _runtimes_of(fleet, language) if is_in_range(version_of(one.version), versions)]
     return max(fitting, key=lambda one: version_of(one.version), default=None)
 
 
-def _name(language: str) -> str:
-    return _NAMES.get(Language(language), language)
-
-
-def _aliases(language: str) -> list[str]:
-    names = [language, *(alias for alias, other in ALIASES.items() if other == language)]
-    return [alias for alias in names if alias != _name(language)]
+def _runtimes_of(fleet: Fleet, language: Language) -> list[Runtime]:
+    versions = sorted({_version(text) for text in fleet.toolchain_versions(language)})
+    return [Runtime(language, version) for version in versions or [_UNKNOWN_VERSION]]
 
 
 def _version(toolchain: str) -> str:

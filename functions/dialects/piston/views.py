@@ -37,7 +37,7 @@ class Stage(TypedDict):
 def executed(row: Submission, runtime: Runtime, stdout: bytes, stderr: bytes) -> dict[str, Any]:
     """Return the answer of `execute`."""
     out, err = stdout.decode(errors="replace"), stderr.decode(errors="replace")
-    body: dict[str, Any] = {"language": runtime.language, "version": runtime.version}
+    body: dict[str, Any] = {"language": runtime.name, "version": runtime.version}
     if row.result["phase"] == Phase.COMPILE:
         stage = _stage(row, out, err)
         return {"compile": stage, "run": stage} | body

@@ -34,6 +34,10 @@ class Fleet:
         recent = self._recent()
         return not recent or any(heartbeat.network_support for heartbeat in recent)
 
+    def toolchain_versions(self, language: Language) -> list[str]:
+        """Return the toolchain versions of a language, as of a few seconds ago."""
+        return _versions(self._recent(), language)
+
     def toolchains(self, raised: RaisedCeilings) -> list[LanguageDetail]:
         """Return the offered languages with toolchain versions, as of a few seconds ago, and ceilings."""
         return toolchain_details(self.languages(), self._recent(), raised)
@@ -65,7 +69,7 @@ def toolchain_details(
     return [
         {
             "name": language,
-            "toolchains": sorted({one.toolchains[language] for one in recent if one.toolchains.get(language)}),
+            "toolchains": _versions(recent, language),
             "ceilings": {
                 "judge": cast("CeilingsOfLimits", asdict(ceilings(language, Profile.JUDGE, raised))),
                 "agent": cast("CeilingsOfLimits", asdict(ceilings(language, Profile.AGENT, raised))),
@@ -81,6 +85,10 @@ def package_versions(recent: Sequence[RunnerHeartbeat]) -> dict[str, list[str]]:
     reported = [one.packages or {} for one in recent]
     names = set.intersection(*map(set, reported)) if reported else set()
     return {name: sorted({packages[name] for packages in reported}) for name in sorted(names)}
+
+
+def _versions(recent: Sequence[RunnerHeartbeat], language: Language) -> list[str]:
+    return sorted({one.toolchains[language] for one in recent if one.toolchains.get(language)})
 
 
 def health_figures(
