@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.failpoint import reach
+from functions.files.model import FileState
 
 if TYPE_CHECKING:
     from functions.files.artifact_store import ArtifactStore
@@ -37,6 +38,8 @@ class ArtifactCopies:
             # Else a client has declared the file, and sent no bytes yet, or another request copies it too.
             file = created or store.get(project.project_id, sha256)
             reach("files.after_row")
+            if file is not None and file.state is FileState.STORED:
+                return file
             if file is None or file.size != artifact.size or not objects.copy(artifact.object_key, file):
                 continue
             reach("files.after_copy")

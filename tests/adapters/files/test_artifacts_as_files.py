@@ -1,6 +1,8 @@
 """An artifact's hash is a file of its project: a later run names it, and no client sends its bytes."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +20,7 @@ from tests.adapters.http_calls import Answer, send
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 
 OTHER_KEY = "rb_live_of_another_project"
-pytestmark = pytest.mark.answered_by("engine", "moto")
+both = pytest.mark.answered_by("engine", "moto")
 
 
 @pytest.fixture(autouse=True)
@@ -49,30 +51,34 @@ def name(*contents: Content, key: str = API_KEY) -> Answer:
     return send(key, "POST", "/api/submit", {"language": "python", "code": "1", "files": files})
 
 
-def bytes_of_message(pipeline: Pipeline, the_id: str) -> list[bytes]:
-    """Return the bytes that a runner gets for a run."""
-    (message,) = [one for one in pipeline.aws.messages("BatchQueue") if one["submission_id"] == the_id]
-    bucket = pipeline.aws.names["PayloadsBucket"]
-    keys = [file["object"]["key"] for file in message["files"]]
-    return [Clients.s3().get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
+def bytes_of_messages(pipeline: Pipeline) -> list[list[bytes]]:
+    """Return the bytes that a runner gets for each run with files."""
+    bucket, s3 = pipeline.aws.names["PayloadsBucket"], Clients.s3()
+    return [
+        [s3.get_object(Bucket=bucket, Key=file["object"]["key"])["Body"].read() for file in message["files"]]
+        for message in pipeline.aws.messages("BatchQueue")
+        if "files" in message
+    ]
 
 
 def delete(submission: Submission) -> None:
     assert send(API_KEY, "DELETE", f"/api/result/{submission.submission_id}").status == 200
 
 
+@both
 def test_a_run_that_waits_keeps_its_file_when_the_result_is_deleted(pipeline: Pipeline) -> None:
     contents = (some(), some(0), some(2 * MIB))
     submission = ran(pipeline, *contents)
     accepted = name(*contents)
     assert accepted.status == 202, accepted.raw
     delete(submission)
-    assert bytes_of_message(pipeline, accepted.json["id"]) == [content.raw for content in contents]
+    assert bytes_of_messages(pipeline) == [[content.raw for content in contents]]
     assert send(API_KEY, "GET", "/api/files").json["used_bytes"] == sum(len(content.raw) for content in contents)
     file = send(API_KEY, "GET", f"/api/files/{contents[0].sha256}").json
     assert (file["state"], file["media_type"]) == ("stored", "image/png")
 
 
+@both
 def test_a_deleted_result_leaves_no_hash_behind(pipeline: Pipeline) -> None:
     content = some()
     delete(ran(pipeline, content))
@@ -80,6 +86,7 @@ def test_a_deleted_result_leaves_no_hash_behind(pipeline: Pipeline) -> None:
     assert pipeline.artifacts.find(PROJECT_ID, content.sha256) == []
 
 
+@both
 def test_of_two_results_with_the_same_artifact_one_may_go(pipeline: Pipeline) -> None:
     content = some()
     first, _second = ran(pipeline, content, content), ran(pipeline, content)
@@ -87,6 +94,7 @@ def test_of_two_results_with_the_same_artifact_one_may_go(pipeline: Pipeline) ->
     assert name(content).status == 202
 
 
+@both
 def test_another_projects_artifact_is_unknown(pipeline: Pipeline) -> None:
     projects = ProjectStore(pipeline.aws.names["ProjectsTable"], pipeline.aws.client("dynamodb"))
     projects.create_project(Project("other", "another"))
@@ -98,6 +106,7 @@ def test_another_projects_artifact_is_unknown(pipeline: Pipeline) -> None:
     assert send(OTHER_KEY, "GET", "/api/files").json["used_bytes"] == len(content.raw), "what it declared itself"
 
 
+@both
 def test_a_client_that_asks_to_store_an_artifact_sends_no_bytes(pipeline: Pipeline) -> None:
     content = some()
     ran(pipeline, content)
@@ -109,13 +118,18 @@ def test_a_client_that_asks_to_store_an_artifact_sends_no_bytes(pipeline: Pipeli
     assert ask(other, size=7).status == 409
 
 
-def test_a_runner_that_lies_about_a_hash_makes_no_file(pipeline: Pipeline) -> None:
+@both
+@pytest.mark.parametrize("lie", [lambda raw: raw[::-1], lambda raw: raw + b"x", lambda raw: raw[:-1]])
+def test_a_runner_that_lies_about_a_hash_or_a_size_makes_no_file(
+    pipeline: Pipeline, lie: Callable[[bytes], bytes]
+) -> None:
     content = some()
-    ran(pipeline, content, raw=content.raw[::-1])
+    ran(pipeline, content, raw=lie(content.raw))
     assert name(content).json["missing"] == [content.sha256]
     assert ask(content).json["exists"] is False
 
 
+@both
 def test_a_copy_counts_in_the_quota(pipeline: Pipeline) -> None:
     projects = ProjectStore(pipeline.aws.names["ProjectsTable"], pipeline.aws.client("dynamodb"))
     projects.create_project(replace(Project(PROJECT_ID, "tests"), files_mb=1))
@@ -126,6 +140,17 @@ def test_a_copy_counts_in_the_quota(pipeline: Pipeline) -> None:
     assert result.deployment().files.usage(PROJECT_ID) == (0, 0)
 
 
+def test_many_runs_at_once_make_one_copy(pipeline: Pipeline) -> None:
+    contents = (some(), some())
+    ran(pipeline, *contents)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: name(*contents), range(8)))
+    assert {answer.status for answer in answers} == {202}, [answer.raw for answer in answers]
+    assert result.deployment().files.usage(PROJECT_ID) == (6000, 2)
+    assert bytes_of_messages(pipeline) == [[content.raw for content in contents]] * 8
+
+
+@both
 @pytest.mark.parametrize("place", ["files.after_row", "files.after_copy"])
 def test_a_copy_that_dies_is_finished_by_the_next_run(pipeline: Pipeline, place: str) -> None:
     content = some()
