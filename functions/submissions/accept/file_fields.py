@@ -50,7 +50,9 @@ class FileEntry(BaseModel):
     )
     content: Text | None = Field(default=None, repr=False, description="As text.")
     content_base64: Text | None = Field(default=None, repr=False, description="As bytes.")
-    sha256: Sha256 | None = Field(default=None, description="Of a file that the project stores.")
+    sha256: Sha256 | None = Field(
+        default=None, description="Of a file that the project stores, or of an artifact of its runs."
+    )
     read_only: bool = Field(default=False, description="true: the program cannot write it; large files need no copy.")
 
 
