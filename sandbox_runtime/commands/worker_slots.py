@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 
 from sandbox_runtime.commands import exit_codes
@@ -19,8 +20,17 @@ from sandbox_runtime.jail import (
     WarmStart,
     open_slot,
 )
-from sandbox_runtime.languages import Language, binds, init_program, prewarm_spec, tried_warm_start, waiting_specs
-from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
+from sandbox_runtime.languages import (
+    Language,
+    binds,
+    data_start,
+    imports_packages,
+    init_program,
+    prewarm_spec,
+    tried_warm_start,
+    waiting_specs,
+)
+from sandbox_runtime.prewarm import DataSlot, PrewarmedSlot, WaitingPool
 from sandbox_runtime.settings import MAX_SLOTS, WorkerSettings
 from sandbox_runtime.worker import MOST_INTERACTORS, InteractorSlots, ManagedSlot
 
@@ -42,6 +52,10 @@ class _Opener:
     def waiting(self, index: int) -> Slot:
         """Open the slot of a waiting command: the numbers after those of the worker's own slots."""
         return self._open(f"waiting-{index}", MAX_SLOTS + index)
+
+    def data(self, warm: WarmStart) -> Slot:
+        """Open the data slot: the number before those of interactors."""
+        return self._open("data", MAX_SLOTS * 2 - MOST_INTERACTORS - 1, warm)
 
     def interactor(self, index: int) -> Slot:
         """Open the slot of an interactor: the last numbers."""
@@ -71,17 +85,23 @@ def open_worker_slots(
     waiting = waiting_specs(offered, toolchains_dir) if found.waiting_commands else ()
     pool, prewarmed = WaitingPool(waiting, opener.waiting), prewarm_spec(offered)
     stack.callback(pool.close)
+    data = None
+    if warm is not None and (start := data_start(offered)) is not None:
+        data = DataSlot(partial(opener.data, start), partial(imports_packages, start))
+        stack.callback(data.close)
 
     def open_managed(index: int) -> ManagedSlot | None:
         if stop.is_set():
             return None
-        managed_slot = ManagedSlot(index, lambda number: PrewarmedSlot(opener.own(number), pool), prewarmed)
+        managed_slot = ManagedSlot(index, lambda number: PrewarmedSlot(opener.own(number), pool, data), prewarmed)
         stack.callback(managed_slot.close)
         return managed_slot
 
     managed_slots = _opened(open_managed, found.managed_slots)
     if not stop.is_set():
         pool.start()
+        if data is not None:
+            data.start()
     return managed_slots, InteractorSlots(lambda index: PrewarmedSlot(opener.interactor(index), pool))
 
 

@@ -3,6 +3,7 @@
 from sandbox_runtime.languages.all_languages import LANGUAGES, binds, for_file, present, version
 from sandbox_runtime.languages.data.packages import versions as package_versions
 from sandbox_runtime.languages.data.packages import with_packages
+from sandbox_runtime.languages.data.template import data_start, imports_packages
 from sandbox_runtime.languages.diagnostics import without_paths, without_python_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, RequestRefusedError, Tool
 from sandbox_runtime.languages.forking import fork_problem, tried_warm_start
@@ -34,10 +35,12 @@ __all__ = [
     "Tool",
     "binds",
     "compile_spec",
+    "data_start",
     "examine",
     "files_so_far",
     "for_file",
     "fork_problem",
+    "imports_packages",
     "init_program",
     "is_prepared",
     "offered",

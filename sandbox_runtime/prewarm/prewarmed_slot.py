@@ -1,25 +1,27 @@
 """A slot that pre-warms the most frequent step, and uses the pool's waiting commands for steps that fit them."""
 
+import logging
 from collections import Counter, deque
-from dataclasses import replace
 
-from sandbox_runtime.jail import InputFile, JailSpec, Outcome, Slot
+from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot
+from sandbox_runtime.prewarm.data_slot import DataSlot
+from sandbox_runtime.prewarm.run_shape import can_be_prewarmed, shape_of
 from sandbox_runtime.prewarm.waiting_pool import WaitingPool
 
 # Requests whose first steps we count. A step that is not pre-warmed takes about three times as long to set up.
 REMEMBERED = 8
-# Stands for the net namespace of any run with network. Such a run cannot be pre-warmed: its namespace is made for it.
-_WITH_NETWORK = -1
-# Stands for the files of any request. Such a run cannot be pre-warmed either: root places them.
-_ANY = (InputFile("", 0),)
+
+_LOG = logging.getLogger(__name__)
 
 
 class PrewarmedSlot:
-    """Owns `slot`. `pool`: shared with other slots."""
+    """Owns `slot`. `pool` and `data`: shared with other slots."""
 
-    def __init__(self, slot: Slot, pool: WaitingPool) -> None:
+    def __init__(self, slot: Slot, pool: WaitingPool, data: DataSlot | None = None) -> None:
         self._slot = slot
         self._pool = pool
+        self._data = data
+        self._has_borrowed = False
         self._is_begun = False
         self._first_steps: deque[JailSpec] = deque(maxlen=REMEMBERED)
 
@@ -36,31 +38,39 @@ class PrewarmedSlot:
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         """As `Slot.answer`. Raises JailError."""
         outcome = self._pool.answer(spec, cancel_fd=cancel_fd) if spec.waiting is not None else None
+        if outcome is None:
+            outcome = self._answer_in_data_slot(spec, cancel_fd)
         if outcome is not None:
             return outcome
         if not self._is_begun:
             self._is_begun = True
-            # Without the waiting command: this slot serves the step when the pool has no command ready.
-            network = None if spec.net_namespace is None else _WITH_NETWORK
-            first_step = replace(
-                spec,
-                files=(),
-                inputs=_ANY if spec.inputs else (),
-                inputs_folder="",
-                variables=(),
-                stdin=b"",
-                waiting=None,
-                pipes=None,
-                overtime_secs=0,
-                net_namespace=network,
-                keeps_box=False,
-                output_watch=None,
-            )
-            self._first_steps.append(first_step)
+            # This slot serves the step when the pool has no command ready.
+            self._first_steps.append(shape_of(spec))
         return self._slot.answer(spec, cancel_fd=cancel_fd)
+
+    def _answer_in_data_slot(self, spec: JailSpec, cancel_fd: int | None) -> Outcome | None:
+        """Run this step in the data slot. None: it is not for this run, or not free, or it failed."""
+        self._give_back()
+        slot = None if self._data is None else self._data.borrow(spec)
+        if slot is None:
+            return None
+        self._has_borrowed = True  # until its files were read, see `settle`
+        try:
+            return slot.answer(spec, cancel_fd=cancel_fd)
+        except JailError as error:
+            # A failed run has no effect outside its slot, so the program can run again in the own one.
+            _LOG.error("data slot failed", extra={"step": error.step, "target": error.target, "errno": error.errno})
+            self._give_back()
+            return None
+
+    def _give_back(self) -> None:
+        if self._data is not None and self._has_borrowed:
+            self._has_borrowed = False
+            self._data.give_back()
 
     def settle(self) -> None:
         """As `Slot.settle`. Raises JailError."""
+        self._give_back()
         self._slot.settle()
 
     def prewarm(self, spec: JailSpec) -> None:
@@ -68,12 +78,14 @@ class PrewarmedSlot:
 
         Does nothing if that is a run with network or files. Raises JailError.
         """
+        self._give_back()
         self._is_begun = False
         counts = Counter(self._first_steps)
         chosen = max(reversed(self._first_steps), key=counts.__getitem__, default=spec)
-        if chosen.net_namespace is None and not chosen.inputs:
+        if can_be_prewarmed(chosen):
             self._slot.prewarm(chosen)
 
     def close(self) -> None:
         """As `Slot.close`."""
+        self._give_back()
         self._slot.close()

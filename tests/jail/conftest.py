@@ -27,9 +27,9 @@ from tests.jail.weakened.limits import patient
 from tests.jail.weakened.patience import be_patient
 from tests.judge_requests import no_object
 
-collect_ignore = [] if slots.PYTHON_FORK else ["test_python_fork.py", "test_fork_trial.py"]
+collect_ignore = [] if slots.PYTHON_FORK else ["test_python_fork.py", "test_fork_trial.py", "test_data_slot.py"]
 if "RUSTBOX_TEST_LANGUAGES" in os.environ or "RUSTBOX_TEST_UNPROVABLE" in os.environ:
-    collect_ignore.append("test_data_packages.py")  # virtual machines and containers have no data packages
+    collect_ignore += ["test_data_packages.py", "test_data_slot.py"]  # virtual machines and containers have no packages
 
 be_patient()
 

@@ -1,9 +1,7 @@
 """Programs that import data packages, and what guests see of their folder. `install.sh --jail` installs them."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +10,10 @@ from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.languages import Language, binds, package_versions, present, warm, warm_start
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
 from tests.jail.guest_requests import request
-from tests.jail.slots import TOOLCHAINS, slot_config
+from tests.jail.installed_data_packages import toolchains_with_packages
+from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import patient
 
-INSTALLED = os.environ.get("RUSTBOX_TEST_DATA_PACKAGES", str(Path(__file__).parents[2] / ".sdk" / "data"))
 # fmt: off
 MODULES = (
     "numpy", "pandas", "scipy.stats", "matplotlib.pyplot", "seaborn", "sklearn.linear_model", "sympy", "networkx",
@@ -28,14 +26,7 @@ PATIENT = LimitOverrides(cpu_time_secs=15, wall_time_secs=25, memory_mb=1024, fi
 
 @pytest.fixture(scope="module")
 def toolchains(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The toolchains of the tests, with data packages."""
-    assert Path(INSTALLED, "numpy").is_dir(), "run: bash infra/setup/install.sh --jail"
-    folder = tmp_path_factory.mktemp("toolchains")
-    for entry in Path(TOOLCHAINS).iterdir():
-        if entry.name != "data":
-            (folder / entry.name).symlink_to(entry)
-    (folder / "data").symlink_to(INSTALLED)
-    return str(folder)
+    return toolchains_with_packages(tmp_path_factory.mktemp("toolchains"))
 
 
 @pytest.fixture(scope="module")

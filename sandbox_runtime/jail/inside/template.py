@@ -185,10 +185,12 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
             # An interpreter leaves out missing directories, here those outside the guest root, such as /usr/local.
             seen = [entry for entry in guests_path if entry not in directories_of_host or os.path.isdir(entry)]
             fork = PythonFork(terms.warm, mounts.WORKING_DIRECTORY, seen, collapse)
+            if terms.warm.setup:
+                fork.share_memory()  # takes long: before anybody waits for a run
         send(channel, b'{"kind":"open"}', proc_fds)
         for fd in proc_fds:
             os.close(fd)
-        if fork is not None:
+        if fork is not None and terms.warm is not None and not terms.warm.setup:
             fork.share_memory()
         _serve(channel, terms, filters, fork, small)
     except JailError as error:

@@ -24,7 +24,7 @@ class PythonFork:
 
     def __init__(self, warm: WarmStart, directory: str, guests_path: list[str], collapse: Callable[[], object]) -> None:
         self._warm, self._collapse = warm, collapse
-        self._script = MainScript(warm.imports, f"{directory}/{warm.argv[-1]}", guests_path)
+        self._script = MainScript(warm.imports, f"{directory}/{warm.argv[-1]}", guests_path, warm.setup)
 
     def share_memory(self) -> None:
         """In the template: let forks share its memory. After this the template must only fork."""

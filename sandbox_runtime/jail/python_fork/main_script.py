@@ -12,7 +12,7 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import ModuleType
 
@@ -41,10 +41,10 @@ class MainScript:
     """Make it in the template, so that its preparation costs the runs nothing. Raises JailError.
 
     In a forked process call `get_ready`, which needs no script yet, then `run`. `path`: absolute path of the script.
-    `guests_path`: `sys.path` of a script, without its own directory.
+    `guests_path`: `sys.path` of a script, without its own directory. `setup`: of `WarmStart`.
     """
 
-    def __init__(self, imports: Iterable[str], path: str, guests_path: list[str]) -> None:
+    def __init__(self, imports: Iterable[str], path: str, guests_path: list[str], setup: str = "") -> None:
         self._path = path
         self._namespace: dict[str, object] = {}
         self._stack = CallStack()
@@ -62,6 +62,10 @@ class MainScript:
         for name in imports:
             with suppress(ImportError):  # not installed here; a script that needs it gets the error
                 importlib.import_module(name)
+        own_text: dict[str, Callable[[], None]] = {}
+        if setup:
+            exec(compile(setup, "<setup>", "exec"), own_text)  # noqa: S102 - of the supervisor
+        self._after_fork = own_text.get("after_fork")
         for _ in range(_WARMING_ROUNDS):
             exec(compile(_WARMING, "<warm>", "exec"), {"__name__": "warm"})  # noqa: S102 - our own text above
         self._reseed = random.seed
@@ -85,6 +89,8 @@ class MainScript:
         need that. A test checks that no other hooks exist.
         """
         self._reseed()
+        if self._after_fork is not None:
+            self._after_fork()
         self._main_thread._set_native_id()  # type: ignore[attr-defined] # noqa: SLF001 - its own fork hook calls this
         # The change of identity cleared it, and a program may read its own /proc files.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 1)

@@ -26,12 +26,14 @@ execute_from_overlay(sys.argv[2:])
 class WarmStart:
     """`argv`: an interpreter of the host, its options, and last the name of a script in the working directory.
 
-    `environment`: the whole environment. `imports`: modules to import before any run.
+    `environment`: the whole environment. `imports`: modules to import before any run. `setup`: Python text that the
+    template executes after that. Each run calls its function `after_fork`, which renews random numbers.
     """
 
     argv: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
     imports: tuple[str, ...]
+    setup: str = ""
 
     @property
     def is_possible(self) -> bool:

@@ -20,6 +20,8 @@ from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 
 _PROJECT_ROOT = Path(__file__).parents[3]
 _ERROR_BYTES = 4096
+# A `WarmStart.setup` imports for seconds, and on a busy host for minutes. No client waits for it.
+_IMPORT_SECS = 300.0
 
 
 class TemplateProcess:
@@ -68,7 +70,10 @@ class TemplateProcess:
                 start_new_session=True,
             )
             theirs.close()  # only the template holds this end now: if it dies, we see the end of file
+            if terms.warm is not None and terms.warm.setup:
+                self.channel.settimeout(max(SETUP_TIMEOUT.secs, _IMPORT_SECS))
             self._proc_fds = self.expect_open(terms)
+            self.channel.settimeout(SETUP_TIMEOUT.secs)
 
     def expect_open(self, terms: Terms) -> list[int]:
         """Wait until the template has entered its root. Returns the descriptors that it sends."""
