@@ -10,7 +10,6 @@ import click
 
 from rustbox_cli.artifacts import artifact_lines, save_artifacts
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
-from rustbox_cli.live_output import LiveStream, follow
 from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
 from rustbox_cli.output import plain, show_json, show_list, show_record, waiting
 from rustbox_cli.program_input import (
@@ -26,8 +25,10 @@ from rustbox_cli.program_input import (
 )
 from rustbox_cli.session import Session, pass_session
 from rustbox_cli.verdicts import (
+    LiveStream,
     Result,
     exit_code,
+    follow,
     is_final,
     network_lines,
     stream_bytes,
