@@ -5,7 +5,8 @@ client wants it kept; no runner may read it), `judge-inputs/<submission_id>/<ran
 a runner) and `outputs/<submission_id>/<execution_id>/…` (mostly written by a runner): `stdout` and `stderr` of a run;
 `cases` (JSON) and `case-<index>-stdout` of a judge run. `events/<run_id>`: the body of the call that started the run
 of a check. `deleted/<submission_id>` is empty: the submission was deleted
-while it was pending, so a runner does not start it.
+while it was pending, so a runner does not start it. `live/<submission_id>/stdout` and `stderr`: output of a run that
+goes on, put by its runner while a client watches it, and empty after its end.
 """
 
 from __future__ import annotations
@@ -108,6 +109,13 @@ class Payloads:
         """Return the beginning of an output. Raises PayloadMissingError."""
         self.confirm_output(submission_id, key)
         return self._read(key, max_bytes)
+
+    def get_live_output(self, submission_id: str, stream: Literal["stdout", "stderr"], max_bytes: int) -> bytes:
+        """Return the beginning of an output that grows; empty if there is none."""
+        try:
+            return self._read(f"live/{submission_id}/{stream}", max_bytes)
+        except PayloadMissingError:
+            return b""
 
     @staticmethod
     def confirm_output(submission_id: str, key: str) -> None:

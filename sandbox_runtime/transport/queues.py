@@ -211,6 +211,10 @@ class Transport:
                 return None
             raise
 
+    def put_live_output(self, submission_id: str, stream: str, content: bytes) -> None:
+        """Put the beginning of an output that still grows, in place of the one before. Raises TransportError."""
+        self._put(f"live/{submission_id}/{stream}", content, "application/octet-stream")
+
     def _put(self, object_key: str, content: bytes, content_type: str) -> None:
         with translated("put_object"):
             self._clients.s3().put_object(Bucket=self._bucket, Key=object_key, Body=content, ContentType=content_type)

@@ -65,25 +65,36 @@ class LiveOutputs:
             is_valid = False
         if not is_valid:
             raise ReadInvalidError
-        state, content = self.read(submission_id, stream, after, wait_secs)
+        absent_secs = 0.0 if asked.get("has_begun") else ABSENT_SECS
+        state, content = self.read(submission_id, stream, after, wait_secs, absent_secs=absent_secs)
         return json.dumps({"state": state, "base64": base64.b64encode(content).decode()}).encode()
 
-    def read(self, submission_id: str, stream: str, after: int, wait_secs: float) -> tuple[RunState, bytes]:
-        """Read on from an offset, and wait for output."""
+    def read(
+        self,
+        submission_id: str,
+        stream: str,
+        after: int,
+        wait_secs: float,
+        *,
+        most: int = MOST_BYTES,
+        absent_secs: float | None = None,
+    ) -> tuple[RunState, bytes]:
+        """Read on from an offset, and wait for output; for the start of an absent run for `absent_secs`."""
+        absent_secs = min(wait_secs, ABSENT_SECS if absent_secs is None else absent_secs)
         with self._lock:
             if submission_id in self._ended:
                 return RunState.ENDED, b""
             output = self._outputs.get(submission_id)
             if self._count >= MOST_READERS:
-                wait_secs = 0
+                wait_secs = absent_secs = 0
             if output is None:
-                if not wait_secs:
+                if not absent_secs:
                     return RunState.ABSENT, b""
                 output = self._outputs[submission_id] = LiveOutput()
             self._count += 1
             self._readers[submission_id] = self._readers.get(submission_id, 0) + 1
         try:
-            return output.read(stream, after, wait_secs, min(wait_secs, ABSENT_SECS), MOST_BYTES)
+            return output.read(stream, after, wait_secs, absent_secs, most)
         finally:
             with self._lock:
                 self._leave(submission_id, output)

@@ -1,9 +1,12 @@
 """The output of a program is read while it runs, over the whole stack."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+
+from tests.system.local_stack import LocalStack
 
 PRINTS = "import sys, time\nprint('first', flush=True)\nprint('wrong', file=sys.stderr, flush=True)\ntime.sleep(600)\n"
 LIMITS = {"wall_time_secs": 30}
@@ -20,6 +23,17 @@ def parts_until(client: httpx.Client, submission_id: str, stream: str, text: str
             return part
         assert text.startswith(whole), whole
         assert not part["final"], whole
+
+
+def test_without_a_direct_path_output_comes_through_the_bucket(own_stack: Callable[..., LocalStack]) -> None:
+    local = own_stack(RUSTBOX_PARAM_RunnerUrl="")
+    local.start()
+    with local.client() as client:
+        body = {"language": "python", "code": PRINTS, "profile": "agent", "limits": LIMITS}
+        submission_id = client.post("/api/submit", json=body).json()["id"]
+        for stream, text in {"stdout": "first\n", "stderr": "wrong\n"}.items():
+            assert not parts_until(client, submission_id, stream, text)["final"]
+        assert client.post(f"/api/result/{submission_id}/cancel").status_code in {200, 202}
 
 
 def test_output_is_read_while_the_program_runs_and_a_cancel_ends_it(client: httpx.Client) -> None:

@@ -11,11 +11,15 @@ import pytest
 
 from sandbox_runtime.executor.live_output import CHUNK_BYTES, LiveOutput, RunState
 from sandbox_runtime.jail.supervisor.streams import Capture
+from sandbox_runtime.messages.control import watched_in
+from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker import live_outputs
+from sandbox_runtime.worker.live_objects import LiveObjects
 from sandbox_runtime.worker.live_outputs import LiveOutputs, ReadInvalidError
 from tests.until import PATIENCE_SECS, until
 
 RUN = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
+OTHER = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a12"
 LIMIT = 100_000
 LONG_SECS = 20.0
 
@@ -108,6 +112,61 @@ def test_a_run_that_is_not_here_is_absent(monkeypatch: pytest.MonkeyPatch) -> No
     assert outputs._outputs == {}
 
 
+def test_nobody_waits_for_the_start_of_a_run_that_has_begun_elsewhere() -> None:
+    assert LiveOutputs().read(RUN, "stdout", 0, LONG_SECS, absent_secs=0) == (RunState.ABSENT, b"")
+
+
+class Bucket:
+    """What was put into the bucket."""
+
+    def __init__(self) -> None:
+        self.puts: list[tuple[str, bytes]] = []
+        self.fails = False
+
+    def put_live_output(self, submission_id: str, stream: str, content: bytes) -> None:
+        assert submission_id == RUN
+        if self.fails:
+            raise TransportError("put_object", "SlowDown")
+        self.puts.append((stream, content))
+
+
+def test_output_is_put_into_the_bucket_only_while_it_is_watched_and_grows(program: Program) -> None:
+    outputs, bucket, now = LiveOutputs(), Bucket(), [0.0]
+    objects = LiveObjects(bucket, outputs, lambda: now[0])  # type: ignore[arg-type]
+    with outputs.open(RUN) as output:
+        program.begin(output)
+        program.print(b"one\n")
+        objects.put()
+        assert bucket.puts == []
+        objects.watch({RUN: 30_000, OTHER: 30_000})
+        for _ in range(2):
+            objects.put()
+        program.print(b"two\n")
+        bucket.fails = True
+        objects.put()
+        bucket.fails = False
+        objects.put()
+        now[0] = 31
+        program.print(b"three\n")
+        objects.put()
+    assert bucket.puts == [("stdout", b"one\n"), ("stdout", b"one\ntwo\n")]
+    for _ in range(2):
+        objects.put()
+    assert bucket.puts[2:] == [("stdout", b"")]  # its result has all of it
+
+
+@pytest.mark.parametrize(
+    ("text", "watched"),
+    [
+        (f'{{"cancelled": {{}}, "watched": {{"{RUN}": 7}}}}', {RUN: 7}),
+        (f'{{"watched": {{"{RUN}": "7", "{OTHER}": true, "../x": 7}}}}', {}),
+        *((text, {}) for text in ("", "{", "[]", "7", '{"watched": 7}', '{"watched": []}', "[" * 60_000)),
+    ],
+)
+def test_a_control_object_is_read_with_suspicion(text: str, watched: dict[str, int]) -> None:
+    assert watched_in(text.encode()) == watched
+
+
 def test_too_many_readers_do_not_wait(monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor) -> None:
     monkeypatch.setattr(live_outputs, "MOST_READERS", 2)
     outputs = LiveOutputs()
@@ -148,13 +207,12 @@ def test_no_byte_beyond_the_limit_is_shown(program: Program) -> None:
         assert outputs.read(RUN, "stdout", 0, 0) == (RunState.RUNNING, b"1234")
 
 
-def test_much_output_is_read_at_once_and_in_bounded_parts(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_outputs, "MOST_BYTES", CHUNK_BYTES + 1)
+def test_much_output_is_read_at_once_and_in_bounded_parts(program: Program) -> None:
     outputs = LiveOutputs()
     with outputs.open(RUN) as output:
         program.begin(output)
         program.print(b"x" * (CHUNK_BYTES + 9))
-        assert len(outputs.read(RUN, "stdout", 0, LONG_SECS)[1]) == CHUNK_BYTES + 1
+        assert len(outputs.read(RUN, "stdout", 0, LONG_SECS, most=CHUNK_BYTES + 1)[1]) == CHUNK_BYTES + 1
         assert len(outputs.read(RUN, "stdout", CHUNK_BYTES + 1, 0)[1]) == 8
 
 

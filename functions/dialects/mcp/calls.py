@@ -130,7 +130,9 @@ class Calls:
         row = self.run_of(read.id)
         if read.stream is None:
             return self.show(self.waited(row, WAIT_SECS))
-        live_output = LiveOutput(self.deployment.results, self.deployment.direct_runners, self.deployment.log)
+        live_output = LiveOutput(
+            self.deployment.results, self.deployment.direct_runners, self.deployment.control, self.deployment.log
+        )
         secs = min(float(WAIT_SECS), self.deployment.settings.longest_wait_secs)
         long_poll = self.deployment.long_poll.within(self.app.secs_left)
         part = live_output.read(row, read.stream, read.offset, secs, long_poll)

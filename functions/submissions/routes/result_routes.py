@@ -60,7 +60,7 @@ class ResultRoutes:
         stream, after, shape = output_stream(query), output_offset(query), result_shape(query)
         secs = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS)
         secs = min(secs, deployment.settings.longest_wait_secs)
-        live_output = LiveOutput(deployment.results, deployment.direct_runners, deployment.log)
+        live_output = LiveOutput(deployment.results, deployment.direct_runners, deployment.control, deployment.log)
         part = live_output.read(row, stream, after, secs, deployment.long_poll.within(app.secs_left))
         return answer(output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding))
 

@@ -174,15 +174,19 @@ class RunnerClient:
         """Stop a submission there. False: it does not run there, and will not begin. Raises RunnerUnavailableError."""
         return bool(self._post("cancel", submission_id.encode(), CANCEL_SECS, _MAX_CANCEL_BYTES) == {"ran": True})
 
-    def read_output(self, submission_id: str, stream: str, after: int, wait_secs: float) -> bytes:
+    def read_output(
+        self, submission_id: str, stream: str, after: int, wait_secs: float, *, has_begun: bool
+    ) -> tuple[bytes, bool]:
         """Return output of a program that runs there, from the offset `after`, once there is any.
 
-        Empty: there is none yet, or it does not run there. Raises RunnerUnavailableError.
+        `has_begun`: do not wait for its start. The flag: whether its run is there, or has ended there. Raises
+        RunnerUnavailableError.
         """
         asked = {"submission_id": submission_id, "stream": stream, "after": after, "wait_secs": wait_secs}
+        asked |= {"has_begun": has_begun}
         answer = self._post("output", json.dumps(asked).encode(), wait_secs + CANCEL_SECS, _MAX_PART_BYTES)
         try:
-            return base64.b64decode(answer["base64"], validate=True)
+            return base64.b64decode(answer["base64"], validate=True), answer["state"] != "absent"
         except (KeyError, TypeError, ValueError):
             raise RunnerUnavailableError("the answer has no output") from None
 
@@ -196,7 +200,7 @@ class RunnerClient:
                 except ConnectionError:  # the runner closed the idle connection
                     kept.close()
             return self._post_on(self._connections.connect(), name, body, secs, most_bytes)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             raise RunnerUnavailableError(_reason(error)) from None
 
     def _post_on(

@@ -17,6 +17,7 @@ from sandbox_runtime.worker.intake.polling import BATCH_WAIT_SECS, PolledQueue, 
 from sandbox_runtime.worker.intake.queue_intake import QueueIntake
 from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
 from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
+from sandbox_runtime.worker.live_objects import LiveObjects
 from sandbox_runtime.worker.reporting.reports import Reports
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.slots.capacity import Capacity
@@ -106,7 +107,9 @@ class Intakes:
             self._server.start()
         start_background(self._keeper.run, quit_now, stop=quit_now)
         parts = self._runner.parts
-        start_background(ControlPolls(self._transport, parts.node_id, parts.stops).run, quit_now, stop=quit_now)
+        live_objects = LiveObjects(self._transport, parts.live_outputs)
+        polls = ControlPolls(self._transport, parts.node_id, parts.stops, live_objects)
+        start_background(polls.run, quit_now, stop=quit_now)
 
     def stop_server(self) -> None:
         """Close the connections of the direct path."""

@@ -12,8 +12,15 @@ import pytest
 from functions.handlers import record, result
 from functions.ids import new_id
 from functions.submissions import live_output
+from functions.submissions.runners.control_objects import (
+    KEPT_MS,
+    MOST_WATCHED,
+    WATCHED_MS,
+    ControlObjects,
+    control_key,
+)
 from functions.submissions.store import SubmissionStore
-from sandbox_runtime.worker import live_outputs
+from sandbox_runtime.worker import control_polls, live_outputs
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, get, post
@@ -139,36 +146,93 @@ def test_bytes_that_are_no_text_come_in_base64_and_a_character_is_never_cut(worl
     assert (base64.b64decode(exact["output"]), exact["next"]) == ("a€b".encode() + b"\xff", 6)
 
 
-def test_an_unwatched_runner_and_one_without_a_direct_path_show_the_end_only(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def live_objects(aws: Aws) -> dict[str, bytes]:
+    """Return the outputs in the bucket, by submission and stream."""
+    s3, bucket = aws.client("s3"), aws.names["PayloadsBucket"]
+    found = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
+    keys = [key for key in found if key.startswith("live/")]
+    return {key.removeprefix("live/"): s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_a_runner_that_cannot_be_asked_puts_watched_output_into_the_bucket(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_direct: bool
 ) -> None:
-    monkeypatch.setattr(live_output, "LONGEST_STEP_SECS", 0.02)
-    world.system.start(lambda: PrintingSlot(world.script), DRAIN_SECS="0")
+    monkeypatch.setattr(control_polls, "PERIOD_SECS", 0.05)
+    if is_direct:  # the load balancer leads to another runner
+        monkeypatch.setattr(live_outputs.LiveOutputs, "answer", lambda _self, _: b'{"state": "absent", "base64": ""}')
+        world.start()
+    else:
+        world.system.start(lambda: PrintingSlot(world.script), DRAIN_SECS="0")
     submission_id = world.submit()
     world.print(b"one\n")
-    part = world.output(submission_id, wait=0.1).json
-    assert (part["output"], part["final"]) == ("", False)
-    waiting = world.clients.submit(world.output, submission_id, wait=20)
+    assert world.output(submission_id).json["output"] == ""  # no runner is known to have it
+
+    def is_running() -> bool:
+        world.record()
+        return bool(get(world.key, f"/api/result/{submission_id}").json["status"] == "running")
+
+    until(is_running)
+    assert live_objects(world.aws) == {}  # nobody watches
+    first = world.output(submission_id, wait=20).json
+    assert (first["output"], first["next"], first["final"]) == ("one\n", 4, False)
+    second = world.clients.submit(world.output, submission_id, after=4, wait=20)
+    world.print(b"two\n")
+    assert second.result(PATIENCE_SECS).json["output"] == "two\n"
+    assert live_objects(world.aws) == {f"{submission_id}/stdout": b"one\ntwo\n"}
     world.end(submission_id)
-    ended = waiting.result(PATIENCE_SECS).json
-    assert (ended["output"], ended["final"]) == ("one\n", True)
+    until(lambda: live_objects(world.aws) == {f"{submission_id}/stdout": b""})
+    ended = world.output(submission_id, after=4).json
+    assert (ended["output"], ended["final"]) == ("two\n", True)
 
 
-def test_a_runner_that_does_not_answer_costs_the_live_output_only(
+@pytest.mark.answered_by("engine", "moto")
+def test_a_watch_keeps_cancels_and_is_renewed_after_half_of_its_time(aws: Aws) -> None:
+    now = [0]
+    control = ControlObjects(aws.names["PayloadsBucket"], lambda: aws.client("s3"), lambda: now[0])
+
+    def document() -> dict[str, dict[str, int]]:
+        body = aws.client("s3").get_object(Bucket=control.bucket, Key=control_key("a node"))["Body"].read()
+        return dict(json.loads(body))
+
+    control.cancel("a node", "first")
+    control.watch("a node", "second")
+    assert document() == {"cancelled": {"first": KEPT_MS}, "watched": {"second": WATCHED_MS}}
+    now[0] = WATCHED_MS // 2 - 1
+    control.watch("a node", "second")
+    assert document()["watched"] == {"second": WATCHED_MS}
+    now[0] = WATCHED_MS // 2
+    control.watch("a node", "second")
+    assert document() == {"cancelled": {"first": KEPT_MS}, "watched": {"second": now[0] + WATCHED_MS}}
+    for number in range(MOST_WATCHED):
+        control.watch("a node", str(number))
+    assert len(document()["watched"]) == MOST_WATCHED
+    assert document()["cancelled"] == {"first": KEPT_MS}
+
+
+def test_a_runner_that_gives_no_valid_answer_costs_the_live_output_only(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    answers = [b'{"state": "running", "base64": "%"}', b'{"state": "running"}', b"[]", b"[" * 300_000]
+    asked: list[bytes] = []
+
+    def answer(_: live_outputs.LiveOutputs, body: bytes) -> bytes:
+        asked.append(body)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(live_outputs.LiveOutputs, "answer", answer)
     world.start()
     submission_id = world.submit()
+    world.print(b"one\n")
+    for _ in answers:
+        assert world.output(submission_id).json["output"] == ""
+    assert len(asked) == len(answers)
     use(world.aws, world.system.port, token="x" * 40)
-    part = world.output(submission_id, wait=0.1)
-    assert (part.status, part.json["output"]) == (200, "")
-    use(world.aws, world.system.port)
-    monkeypatch.setattr(live_outputs.LiveOutputs, "answer", lambda _self, _body: b'{"base64": "%"}')
     assert world.output(submission_id).json["output"] == ""
-    monkeypatch.setattr(live_outputs.LiveOutputs, "answer", lambda _self, _body: b"[" * 300_000)
-    assert world.output(submission_id).json["output"] == ""
+    assert len(asked) == len(answers)
     world.end(submission_id)
-    assert world.output(submission_id).json["final"]
+    part = world.output(submission_id).json
+    assert (part["output"], part["final"]) == ("one\n", True)
 
 
 def test_a_long_final_output_comes_in_parts(aws: Aws, project_key: str) -> None:
