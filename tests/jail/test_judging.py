@@ -137,7 +137,11 @@ SHORT = LimitOverrides(cpu_time_secs=0.3, wall_time_secs=1, memory_mb=128, outpu
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give programs of the judge less time, because hostile ones use all of it."""
+    """Give programs of the judge less time, because hostile ones use all of it.
+
+    An interactor may write less too: on a busy host 8 MiB take longer than its program may wait.
+    """
+    monkeypatch.setattr(interaction, "INTERACTOR_OUTPUT_BYTES", 1 << 20)
     monkeypatch.setattr(programs, "CHECK_CPU_SECS", 0.5)
     monkeypatch.setattr(programs, "CHECK_WALL_SECS", 2)
     monkeypatch.setattr(interaction, "EXTRA_WALL_SECS", 1)
