@@ -102,6 +102,15 @@ def test_the_answer_is_final_and_nothing_is_due(system: Direct, aws: Aws, projec
     assert get(project_key, f"/api/result/{answer.json['id']}").json == answer.json
 
 
+@pytest.mark.usefixtures("no_pending_rows")
+def test_a_direct_run_keeps_its_program_if_the_request_says_so(system: Direct, project_key: str) -> None:
+    start(system)
+    kept = wait_for(project_key, {**PROGRAM, "keep_code": True}).json["id"]
+    other = wait_for(project_key).json["id"]
+    assert get(project_key, f"/api/result/{kept}/program").json["request"] == PROGRAM
+    assert get(project_key, f"/api/result/{other}/program").status == 404
+
+
 def allow_network(aws: Aws) -> dict[str, Any]:
     """Let the project name any host. Return a program with network."""
     network = ProjectNetwork(NetworkAccess.PUBLIC)
