@@ -49,7 +49,7 @@ function List({ query }) {
       <${Filter} name="kind" title="Kind" values=${["run", "judge"]} query=${query} />
     </div>
     <${Pages} path="api/results" filters=${filters} what="runs" row=${Row}
-      heads=${["Verdict", "Run", "Language", "Time", "Memory", "Started"]}
+      heads=${["Verdict", "Run", "Language", "Time or points", "Memory", "Started"]}
       isMoving=${(run) => run.status === "pending" || run.status === "running"}
       empty=${{ title: "No such runs", hint: html`<p>Change the filters, or <a href="#/run">run a program</a>.</p>` }} />
     <p class="after"><a href="#/problems">Problems that this project keeps</a></p>`;
