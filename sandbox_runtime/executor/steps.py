@@ -15,7 +15,7 @@ from sandbox_runtime.executor.request_inputs import checked_inputs
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import Jail, StepRuns
 from sandbox_runtime.jail.spec import Limits, Outcome
-from sandbox_runtime.languages import Language, run_spec
+from sandbox_runtime.languages import FIGURES_VARIABLE, Language, run_spec
 from sandbox_runtime.messages import (
     Addressee,
     ExecutionCompleted,
@@ -68,6 +68,8 @@ def execute(
             return _measured(request, node_id, started_at, program.found, streams, (compiled,), compile_usec)
         warnings = program.diagnostics
     variables = request.environment or {}
+    if request.artifacts is not None and language.shown_folders:
+        variables = {**variables, FIGURES_VARIABLE: "1"}
     spec = run_spec(
         language,
         request.code,

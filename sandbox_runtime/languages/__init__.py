@@ -1,8 +1,8 @@
 """The languages that a runner can offer."""
 
 from sandbox_runtime.languages.all_languages import LANGUAGES, binds, for_file, present, version
+from sandbox_runtime.languages.data.packages import FIGURES_VARIABLE, with_packages
 from sandbox_runtime.languages.data.packages import versions as package_versions
-from sandbox_runtime.languages.data.packages import with_packages
 from sandbox_runtime.languages.data.template import data_start, imports_packages
 from sandbox_runtime.languages.diagnostics import without_paths, without_python_paths
 from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, RequestRefusedError, Tool
@@ -25,6 +25,7 @@ from sandbox_runtime.languages.warming import warm
 
 __all__ = [
     "DEFAULT_PROFILE",
+    "FIGURES_VARIABLE",
     "LANGUAGES",
     "Compile",
     "Language",

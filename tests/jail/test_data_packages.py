@@ -1,6 +1,7 @@
 """Programs that import data packages, and what guests see of their folder. `install.sh --jail` installs them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -124,3 +125,34 @@ for number in numbers:
 print(len(os.sched_getaffinity(0)) > 0)
 """
     assert run(code) == "-1 EPERM\n-1 EPERM\nTrue\n"
+
+
+SHOWS = """
+import matplotlib.pyplot as plt
+plt.plot([1, 2])
+plt.figure()
+plt.show()
+plt.plot([2, 1])
+plt.show()
+"""
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "expected"), [(("*.png",), ["figure-1.png", "figure-2.png", "figure-3.png"]), (None, None)]
+)
+def test_shown_figures_are_files_if_the_request_has_artifacts(
+    slot: Slot, languages: Mapping[str, Language], artifacts: tuple[str, ...] | None, expected: list[str] | None
+) -> None:
+    asked = replace(request("python", SHOWS.encode(), limits=PATIENT), artifacts=artifacts)
+    completed = execute(
+        slot,
+        asked,
+        languages["python"],
+        node_id="tests",
+        started_at=datetime.now(UTC),
+        store_artifact=lambda number, _: f"artifacts/{asked.submission_id}/{asked.execution_id}/{number}",
+    )
+    slot.settle()
+    assert _stdout(completed) == ""
+    found = completed.artifacts
+    assert (None if found is None else [artifact.path for artifact in found]) == expected

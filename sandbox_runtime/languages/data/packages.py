@@ -13,6 +13,8 @@ from types import MappingProxyType
 from sandbox_runtime.languages.entry import Language
 
 GUEST_PATH = "/opt/rustbox/data"
+FIGURES_VARIABLE = "RUSTBOX_FIGURES"
+"""With it `pyplot.show()` writes files: see `adapt_matplotlib`."""
 PACKAGES = frozenset(
     {
         "beautifulsoup4",
