@@ -202,7 +202,7 @@ def test_every_command_of_the_page_about_judging_works(stack: LocalStack, tmp_pa
     opened, _ = shell(stack, tmp_path)
     with opened as bash:
         printed = [bash.run(block) for block in blocks("docs/judging.md")]
-    first, folder, package, numbers, program, feedback, interactor, groups, progress = printed
+    first, folder, package, numbers, program, feedback, interactor, groups, problem, pushed, progress = printed
     assert '"passed": 1' in first
     assert "2 of 2 cases passed; score 2 of 2" in folder
     assert "2 and 1 do not make 1\n1 of 2 cases passed; score 1 of 2\nexit code 1\n" in package
@@ -211,4 +211,9 @@ def test_every_command_of_the_page_about_judging_works(stack: LocalStack, tmp_pa
     assert "expected 8, found 7 | too small\nNone | too small\n" in feedback
     assert "True" in interactor
     assert "30 of 100 ['passed', 'wrong_answer', 'skipped']" in groups
+    assert problem.startswith('{"id":"sum","version":"')
+    assert problem.rstrip().endswith("}2")
+    assert "2 cases, 0.0 MiB, 0 files sent\n" in pushed
+    assert "2 and 1 do not make 1\n1 of 2 cases passed; score 1 of 2\nexit code 1\n" in pushed
+    assert "pairs deleted\n" in pushed
     assert '"outcome":"passed"' in progress
