@@ -21,6 +21,7 @@ from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.sections import (
     calls,
     cold_start,
+    data,
     dialects,
     inbound,
     jail,
@@ -53,6 +54,7 @@ SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "dialects": dialects.run,
     "neighbours": neighbours.run,
     "network": network.run,
+    "data": data.run,
     "calls": calls.run,
     "cold-start": cold_start.run,
     "rows": rows.run,

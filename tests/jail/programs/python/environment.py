@@ -4,7 +4,9 @@
 import os
 
 for key, value in os.environ.items():
-    if key not in {"PATH", "HOME", "LANG", "LC_CTYPE"}:
+    # The last five come with data packages.
+    packages = ("PYTHONPATH", "MPLBACKEND", "MPLCONFIGDIR", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    if key not in {"PATH", "HOME", "LANG", "LC_CTYPE", *packages}:
         print("ESCAPED found", key, value)
 with open("/proc/self/environ", "rb") as stream:
     if any(word in stream.read() for word in (b"AWS", b"TOKEN", b"SECRET", b"KEY")):
