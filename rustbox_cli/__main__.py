@@ -8,20 +8,7 @@ import sys
 import click
 
 from rustbox_cli import VERSION
-from rustbox_cli.commands import check_calls, check_pages, check_states
-from rustbox_cli.commands.administration import keys, projects
-from rustbox_cli.commands.checks import checks
-from rustbox_cli.commands.deliveries import deliveries
-from rustbox_cli.commands.events import events, trigger
-from rustbox_cli.commands.files import files
-from rustbox_cli.commands.judge import judge
-from rustbox_cli.commands.listen import listen
-from rustbox_cli.commands.mcp import mcp
-from rustbox_cli.commands.operations import admin
-from rustbox_cli.commands.problems import problems
-from rustbox_cli.commands.programs import cancel, delete, result, results, run, submit
-from rustbox_cli.commands.service import health, languages
-from rustbox_cli.commands.webhooks import webhooks
+from rustbox_cli.commands.all_commands import COMMANDS
 from rustbox_cli.errors import EXIT_CODES, ExitCode
 from rustbox_cli.session import Session
 from rustbox_cli.settings import default_url
@@ -68,11 +55,8 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
     ctx.obj = Session(url, api_key, admin_key, allow_http)
 
 
-_ABOUT_RUNS = (run, judge, problems, submit, result, results, cancel, delete, files, languages, health)
-for command in (*_ABOUT_RUNS, projects, keys, webhooks, deliveries, events, listen, trigger, checks, mcp, admin):
+for command in COMMANDS:
     cli.add_command(command)
-for command in (*check_states.COMMANDS, *check_calls.COMMANDS, *check_pages.COMMANDS):
-    checks.add_command(command)
 
 
 def main() -> None:

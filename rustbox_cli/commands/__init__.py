@@ -2,5 +2,5 @@
 
 Programs, judge, problems, files, checks, webhooks, deliveries, events, listen, service, administration.
 
-No command imports another. Each talks to the service through `session.Session`.
+`all_commands` names all of them. No command imports another. Each talks to the service through `session.Session`.
 """
