@@ -2,17 +2,20 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
 
 import pytest
 
+from sandbox_runtime.commands.worker_slots import open_worker_slots
 from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, WarmStart, open_slot
 from sandbox_runtime.languages import Language, binds, data_start, imports_packages, present, run_spec, warm
 from sandbox_runtime.prewarm import DataSlot, PrewarmedSlot, WaitingPool, data_slot
+from sandbox_runtime.settings import worker_settings
 from tests.jail.installed_data_packages import toolchains_with_packages
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import patient
@@ -57,6 +60,7 @@ class Rig:
     """The language with packages, and ways to run it."""
 
     def __init__(self, toolchains: str) -> None:
+        self.toolchains = toolchains
         self.python: Language = patient(present(toolchains)["python"])
         warm(self.python, toolchains)
         self._binds = binds((self.python,), toolchains)
@@ -218,3 +222,21 @@ def test_the_guess_reads_lines_of_imports(rig: Rig, code: str, expected: int) ->
 
 def test_the_guess_is_made_in_linear_time(rig: Rig) -> None:
     assert not imports_packages(rig.start, rig.spec("import " * 40_000 + "\n" + " \t" * 200_000 + "numpy"))
+
+
+def test_the_slots_of_a_worker_share_a_data_slot(rig: Rig, tmp_path: Path) -> None:
+    needed = ("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET")
+    variables = {"SLOTS": "1", "TOOLCHAINS_DIR": rig.toolchains, "TRIALS_DIR": str(tmp_path)}
+    found = worker_settings(dict.fromkeys(needed, "https://x/y") | variables)
+    stop = Event()
+    with ExitStack() as stack:
+        managed, _ = open_worker_slots(found, (), {"python": rig.python}, stack, stop)
+
+        def answer() -> bytes:
+            try:
+                return managed[0].slot.answer(rig.spec(WHERE)).stdout
+            finally:
+                assert managed[0].get_ready(stop)
+
+        assert answer() == b"False\n"
+        until(lambda: answer() == b"True\n")
