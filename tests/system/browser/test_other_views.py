@@ -80,6 +80,7 @@ def test_a_thing_is_found_by_its_id(own_console: Console, tenant: httpx.Client) 
         page.get_by_label("Find by id").fill(f" {the_id} ")
         page.get_by_label("Find by id").press("Enter")
         page.wait_for_url(f"**/#/{view}/{the_id}")
+        expect(page.get_by_label("Find by id")).to_have_count(0)  # the address changes before the view does
         if view == "checks":
             expect(page).to_have_title(f"{shown(HOSTILE)[:80]} · Rustbox console")
     tenant.delete(f"/api/checks/{check}")
