@@ -806,6 +806,7 @@ def test_every_command_has_help_and_every_one_that_shows_something_has_json(
     if not isinstance(command, click.Group) and path not in {
         ("checks", "schema"),
         ("listen",),
+        ("mcp",),
     }:  # they print JSON only, or it by --print-only
         assert "--json" in shown.stdout
 

@@ -6,54 +6,17 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.problems.case_folder import read_case_folder
 from tests.adapters.cli.invocation import Rustbox
+from tests.adapters.cli.judge_replies import ACCEPTED, case, final
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID
 
-ACCEPTED = Reply(202, {"id": ID, "status": "pending", "queue_depth": 0})
 OPEN = {"id": ID, "status": "running", "finished": 1, "total": 2}
-
-
-def case(index: int, outcome: str = "passed", verdict: str | None = "AC", **more: Any) -> dict[str, Any]:
-    """A case of an answer."""
-    return {
-        "index": index,
-        "id": f"{index + 1}",
-        "outcome": outcome,
-        "verdict": verdict,
-        "cpu_time_secs": 0.01,
-        "memory_peak_bytes": 3_670_016,
-        "checker_message": None,
-        "error_message": None,
-        "signal": None,
-        "exit_code": 0,
-        **more,
-    }
-
-
-def final(*cases: dict[str, Any], **more: Any) -> Reply:
-    """A finished judge run."""
-    failed = [one["index"] for one in cases if one["outcome"] not in {"passed", "skipped", "judge_error"}]
-    passed = sum(one["outcome"] == "passed" for one in cases)
-    body = {
-        "id": ID,
-        "status": "completed",
-        "all_passed": passed == len(cases),
-        "passed": passed,
-        "score": passed,
-        "max_score": len(cases),
-        "first_failed": failed[0] if failed else None,
-        "compile": None,
-        "error_message": None,
-        "results": list(cases),
-    }
-    return Reply(200, body | more)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from rustbox_cli.problems import stored
 from tests.adapters.cli.invocation import Rustbox
-from tests.adapters.cli.test_judge import ACCEPTED, case, final
+from tests.adapters.cli.judge_replies import ACCEPTED, case, final
 from tests.adapters.scripted_service import Reply, Service
 
 PUSHED = {"id": "sum", "version": "0123456789abcdef", "cases": 2, "size_bytes": 2_097_152}

@@ -653,8 +653,8 @@ def test_the_document_is_also_where_tools_look_for_it(aws: Aws) -> None:
 def test_the_overview_for_language_models_names_paths_that_exist(aws: Aws) -> None:
     answer = get(None, "/llms.txt")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
-    named = re.findall(r"`(?:GET|POST) (/api/[a-z]+(?:/{id})?)", answer.raw.decode())
-    assert len(named) == 5
+    named = re.findall(r"`(?:GET|POST) (/api/[a-z]+(?:/{id}(?:/[a-z]+)?)?)", answer.raw.decode())
+    assert len(named) == 6
     assert set(named) <= get(None, "/openapi.json").json["paths"].keys()
     linked = [link.partition("?")[0] for link in re.findall(r"\]\((.*?)\)", answer.raw.decode())]
     assert [get(None, f"/{link}").status for link in linked] == [200, 200, 200]
