@@ -56,8 +56,8 @@ def test_only_a_platform_failure_ends_as_error() -> None:
 
 
 def test_neither_program_nor_secret_shows_in_a_repr() -> None:
-    row = final_submission(code=b"program", stdin=b"input", stdout=b"output", webhook_secret_box=b"hidden")
-    assert not [word for word in ("program", "input'", "output", "hidden") if word in repr(row)]
+    row = final_submission(code=b"source", stdin=b"input", stdout=b"output", webhook_secret_box=b"hidden")
+    assert not [word for word in ("source", "input'", "output", "hidden") if word in repr(row)]
 
 
 def test_without_a_runner_nothing_is_claimed() -> None:

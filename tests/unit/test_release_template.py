@@ -36,7 +36,7 @@ def test_it_is_plain_cloudformation_without_findings(template: dict[str, Any]) -
 def test_functions_take_the_zip_of_their_cpu_from_the_users_bucket(template: dict[str, Any]) -> None:
     codes = [i["Properties"]["Code"] for i in template["Resources"].values() if i["Type"] == "AWS::Lambda::Function"]
     key = f"${{CodePrefix}}rustbox-functions-{VERSION}-${{Architecture}}.zip"
-    assert codes == [{"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Fn::Sub": key}}] * 13
+    assert codes == [{"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Fn::Sub": key}}] * 14
     assert template["Parameters"]["Architecture"]["AllowedValues"] == list(ARCHITECTURES)
 
 
@@ -48,7 +48,7 @@ def test_its_parameters_are_those_of_the_checkout_with_their_defaults(template: 
 
 def test_every_role_has_the_boundary(template: dict[str, Any]) -> None:
     roles = [item["Properties"] for item in template["Resources"].values() if item["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 15
+    assert len(roles) == 16
     boundary = {"Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
     assert [role.get("PermissionsBoundary") for role in roles] == [boundary] * len(roles)
 

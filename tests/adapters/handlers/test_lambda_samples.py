@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.handlers import announce
+from functions.handlers import announce, dialects
 from functions.handlers import check_schedule as schedule
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -57,6 +57,13 @@ def test_the_result_sample_gets_its_result(store: SubmissionStore) -> None:
     write_final(store, SUBMISSION_ID, completion())
     answer = call(sample("result"))
     assert (answer.status, answer.json["verdict"]) == (200, "AC")
+
+
+def test_the_sample_of_the_dialects_lists_runtimes(aws: Aws, store: SubmissionStore) -> None:
+    aws.monkeypatch.setenv("DIALECTS", "piston")
+    dialects.deployment.cache_clear()
+    answer = call(sample("dialects"))
+    assert (answer.status, answer.json[0]["language"]) == (200, "python")
 
 
 def test_the_endpoints_sample_lists_deliveries(store: SubmissionStore) -> None:
