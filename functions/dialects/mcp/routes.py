@@ -155,7 +155,8 @@ class _Request:
         return {}
 
     def tools(self) -> dict[str, Any]:
-        return {"tools": tool_list(Sandbox(self.calls.deployment.fleet.languages(), self.calls.project.network))}
+        fleet = self.calls.deployment.fleet
+        return {"tools": tool_list(Sandbox(fleet.languages(), self.calls.project.network, fleet.packages))}
 
     def resources(self) -> dict[str, Any]:
         return {"resources": []}

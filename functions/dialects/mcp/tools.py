@@ -94,7 +94,7 @@ class Sandbox(NamedTuple):
 
     languages: Sequence[Language]
     network: ProjectNetwork
-    packages: Sequence[str] = ()
+    packages: Sequence[str]
 
 
 def tool_list(sandbox: Sandbox) -> list[dict[str, Any]]:

@@ -42,6 +42,11 @@ class Fleet:
         """Return the offered languages with toolchain versions, as of a few seconds ago, and ceilings."""
         return toolchain_details(self.languages(), self._recent(), raised)
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Names of the Python packages that all runners have, as of a few seconds ago."""
+        return tuple(package_versions(self._recent()))
+
     def figures(self, queue_depth: int) -> Figures:
         """Return the figures of health from the runners' current reports."""
         groups = self.runners.list_groups()

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from functions.clock import now_ms
 from functions.handlers import dialects
 from functions.projects.model import Project
+from functions.submissions.runners.runner_store import RunnerStore
 from tests.adapters.aws_account import API_KEY, Aws
 from tests.adapters.http_calls import Answer, call, event
+from tests.adapters.submissions.heartbeats import heartbeat
 
 OTHER_KEY = "rb_live_of_another_project"
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -163,6 +166,13 @@ class TestTools:
         assert "There is no network." in says
         assert "15 s of CPU time, 30 s in all, 1,024 MiB of memory" in says
         assert "python" in first[0]["inputSchema"]["properties"]["language"]["enum"]
+
+    def test_the_description_names_the_packages_that_the_runners_have(self, aws: Aws) -> None:
+        packages = {"numpy": "2.5.5", "pandas": "3.0.1"}
+        store = RunnerStore(aws.names["RunnersTable"], aws.client("dynamodb"))
+        store.put_heartbeat(heartbeat(sent_ms=now_ms()).model_copy(update={"packages": packages}))
+        says = ask("tools/list").json["result"]["tools"][0]["description"]
+        assert "numpy, pandas." in says
 
     @pytest.mark.parametrize(
         ("arguments", "said"),
