@@ -23,6 +23,7 @@ def callback_body(event: Mapping[str, Any]) -> dict[str, Any]:
         result=event["result"],
         metrics=event["metrics"] or {},
         metadata=event["metadata"],
+        is_output_cut=output.get("truncated_in_event", False),
         stdout=output["stdout"].encode(),
         stderr=without_heading(language, output["stderr"].encode()),
         compiler_text=event.get("compile", {}).get("stderr", "").encode(),

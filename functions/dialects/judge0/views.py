@@ -67,8 +67,12 @@ class Finished:
     stdout: bytes = field(default=b"", repr=False)
     stderr: bytes = field(default=b"", repr=False)
     compiler_text: bytes = field(default=b"", repr=False)
+    is_output_cut: bool = False
     source: bytes | None = field(default=None, repr=False)
     stdin: bytes | None = field(default=None, repr=False)
+
+
+_OUTPUT_IS_CUT = "The output is too long for a callback, so it was not compared. Read the submission."
 
 
 def requested_fields(text: str | None) -> tuple[str, ...]:
@@ -118,7 +122,7 @@ def _end(one: Finished, kept: KeptRequest) -> dict[str, Any]:
         status = 2 if one.is_running else 1
         empty = dict.fromkeys((*_TEXTS, "time", "wall_time", "memory", "exit_code", "exit_signal"))
         return {**empty, "status_id": status, "status": {"id": status, "description": STATUSES[status]}}
-    status = _status(result, kept, one.stdout)
+    status = _status(result, kept, one)
     is_compiled = result["phase"] != Phase.COMPILE
     metrics = one.metrics if is_compiled else {}
     memory = metrics.get("memory_peak_bytes")
@@ -137,7 +141,7 @@ def _end(one: Finished, kept: KeptRequest) -> dict[str, Any]:
     }
 
 
-def _status(result: Mapping[str, Any], kept: KeptRequest, stdout: bytes) -> int:
+def _status(result: Mapping[str, Any], kept: KeptRequest, one: Finished) -> int:
     verdict, number = result["verdict"], result.get("signal")
     if result["phase"] == Phase.COMPILE and verdict != Verdict.IE:
         return 6
@@ -146,7 +150,7 @@ def _status(result: Mapping[str, Any], kept: KeptRequest, stdout: bytes) -> int:
     if verdict in _OF_VERDICT:
         return _OF_VERDICT[verdict]
     if verdict == Verdict.AC:
-        return 3 if kept.accepts(stdout) else 4
+        return 3 if kept.accepts(one.stdout) else 13 if one.is_output_cut else 4
     if number is not None:
         return _SIGNALS.get(number, 12)
     return 11 if result.get("exit_code") else 12
@@ -154,7 +158,7 @@ def _status(result: Mapping[str, Any], kept: KeptRequest, stdout: bytes) -> int:
 
 def _message(result: Mapping[str, Any], status: int) -> str:
     if status == 13:  # noqa: PLR2004 - see STATUSES
-        return str(result.get("error_message") or "")
+        return str(result.get("error_message") or _OUTPUT_IS_CUT)
     if result["phase"] == Phase.COMPILE or result["verdict"] == Verdict.AC:
         return ""
     if result["verdict"] == Verdict.TLE:
