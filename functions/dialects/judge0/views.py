@@ -150,10 +150,17 @@ def _status(result: Mapping[str, Any], kept: KeptRequest, one: Finished) -> int:
     if verdict in _OF_VERDICT:
         return _OF_VERDICT[verdict]
     if verdict == Verdict.AC:
-        return 3 if kept.accepts(one.stdout) else 13 if one.is_output_cut else 4
+        return _compared(kept, one)
     if number is not None:
         return _SIGNALS.get(number, 12)
     return 11 if result.get("exit_code") else 12
+
+
+def _compared(kept: KeptRequest, one: Finished) -> int:
+    """Return the status of a program that has ended well. An output that is cut is neither right nor wrong."""
+    if one.is_output_cut and kept.expected_sha256 is not None:
+        return 13
+    return 3 if kept.accepts(one.stdout) else 4
 
 
 def _message(result: Mapping[str, Any], status: int) -> str:
