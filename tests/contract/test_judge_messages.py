@@ -9,8 +9,10 @@ from pydantic import ValidationError
 
 from functions.errors import MessageInvalidError
 from functions.messages import judged, judging
+from functions.messages.files import MAX_CASES
 from sandbox_runtime import messages as runner
 from sandbox_runtime.messages import judging as runner_judging
+from sandbox_runtime.messages.files import MAX_CASES as RUNNER_MAX_CASES
 from tests.submission_factory import EVENTS, golden
 
 REQUEST_SCHEMA = json.loads((EVENTS / "judge_requested" / "v3.schema.json").read_text())
@@ -168,7 +170,7 @@ def test_both_sides_refuse_a_case_in_two_forms_and_an_object_that_is_no_file(cas
 
 
 def test_both_sides_have_the_same_bounds_of_cases() -> None:
-    assert (judging.MAX_CASES, judging.MAX_CASE_BYTES) == (runner_judging.MAX_CASES, runner_judging.MAX_CASE_BYTES)
+    assert (MAX_CASES, judging.MAX_CASE_BYTES) == (RUNNER_MAX_CASES, runner_judging.MAX_CASE_BYTES)
 
 
 @pytest.mark.parametrize("version", [1, 2])

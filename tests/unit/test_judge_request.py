@@ -22,6 +22,13 @@ def parse(**body: Any) -> JudgeRequest:
     return parse_judge_request(json.dumps(whole).encode(), offered=[Language.PYTHON, Language.CPP])
 
 
+def judging_of(**body: Any) -> Judging:
+    """What a request with its own cases says of them."""
+    judging = parse(**body).judging
+    assert judging is not None
+    return judging
+
+
 def problems(**body: Any) -> dict[str, str]:
     with pytest.raises(InvalidFieldsError) as refused:
         parse(**body)
@@ -30,11 +37,13 @@ def problems(**body: Any) -> dict[str, str]:
 
 def test_the_request_of_the_published_sdk() -> None:
     request = parse(cases=[CASE, {"stdin": "", "expected": ""}], profile="agent")
-    assert [case.stdin for case in request.judging.cases] == [b"1\n", b""]
-    assert [checker.kind for checker in request.judging.checkers] == [CheckerKind.LINES]
-    assert request.judging.stop is Stop.NEVER
+    judging = request.judging
+    assert judging is not None
+    assert [case.stdin for case in judging.cases] == [b"1\n", b""]
+    assert [checker.kind for checker in judging.checkers] == [CheckerKind.LINES]
+    assert judging.stop is Stop.NEVER
     assert request.profile == "agent"
-    assert Judging.model_validate_json(request.judging.serialise()) == request.judging
+    assert Judging.model_validate_json(judging.serialise()) == judging
 
 
 @pytest.mark.parametrize(
@@ -111,10 +120,10 @@ def test_no_problem_repeats_values_of_the_client() -> None:
 
 def test_equal_checkers_are_sent_once() -> None:
     cases = [CASE, CASE | {"checker": PROGRAM}, CASE | {"checker": {"kind": "exact"}}, CASE | {"checker": PROGRAM}]
-    judging = parse(cases=cases).judging
+    judging = judging_of(cases=cases)
     assert [checker.kind for checker in judging.checkers] == ["lines", "program", "exact"]
     assert [case.checker for case in judging.cases] == [0, 1, 2, 1]
-    judging = parse(cases=[CASE, CASE | {"checker": PROGRAM}], checker=PROGRAM).judging
+    judging = judging_of(cases=[CASE, CASE | {"checker": PROGRAM}], checker=PROGRAM)
     assert ([checker.kind for checker in judging.checkers], judging.cases[1].checker) == (["program"], 0)
 
 

@@ -18,7 +18,7 @@ from sandbox_runtime.messages import (
     JudgeProgress,
     serialise,
 )
-from sandbox_runtime.messages.judging import MAX_CASES
+from sandbox_runtime.messages.files import MAX_CASES
 from sandbox_runtime.transport import MAX_BATCH_BYTES, Received, Transport, TransportError
 from sandbox_runtime.worker.reporting import long_runs, progress
 from sandbox_runtime.worker.reporting.long_runs import LongRuns

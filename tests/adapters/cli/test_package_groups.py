@@ -20,7 +20,7 @@ LEGACY = "type: scoring\n"
 IGNORE = "grader_flags: ignore_sample\non_reject: continue\n"
 
 
-def read(folder: Path, problem: str, cases: str, settings: dict[str, str], **options: bool) -> CaseFolder:
+def read(folder: Path, problem: str, cases: str, settings: dict[str, str], **options: Any) -> CaseFolder:
     """Read a package with these cases, below `data`."""
     files = {"problem.yaml": problem, **{f"data/{name}": text for name, text in settings.items()}}
     for case in cases.split():

@@ -33,7 +33,7 @@ from sandbox_runtime.messages import (
     parse_time,
     serialise,
 )
-from sandbox_runtime.messages.judging import MAX_CASES
+from sandbox_runtime.messages.files import MAX_CASES
 from sandbox_runtime.transport import Transport, TransportError, connect
 from sandbox_runtime.transport.failures import translated
 from sandbox_runtime.worker.reporting.queue_health import advice

@@ -4,11 +4,11 @@ import asyncio
 import json
 import sys
 
-import judge0
-from judge0_api_wrapper import CreateSubmission
-from judge0_api_wrapper.judge0 import Judge0
-from judge0_client.client import Judge0Client
-from judge0_client.models.single_file_submission import SingleFileSubmission
+import judge0  # type: ignore[import-not-found]  # the clients have an environment of their own
+from judge0_api_wrapper import CreateSubmission  # type: ignore[import-not-found]
+from judge0_api_wrapper.judge0 import Judge0  # type: ignore[import-not-found]
+from judge0_client.client import Judge0Client  # type: ignore[import-not-found]
+from judge0_client.models.single_file_submission import SingleFileSubmission  # type: ignore[import-not-found]
 
 URL, KEY = sys.argv[1:]
 PYTHON = 71

@@ -4,9 +4,9 @@ import asyncio
 import json
 import sys
 
-from pyston import File as PystonFile
+from pyston import File as PystonFile  # type: ignore[import-not-found]  # the clients have an environment of their own
 from pyston import PystonClient
-from ultra_piston import File, PistonClient
+from ultra_piston import File, PistonClient  # type: ignore[import-not-found]
 
 URL, KEY = sys.argv[1:]
 
