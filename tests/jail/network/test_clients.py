@@ -75,6 +75,13 @@ SEEN = {
         "not_allowed": "Name or service not known",
         "other_port": "^ConnectionRefused",
     },
+    "bash": {
+        "refused": f"{RESET}|Broken pipe",  # it connects before it writes
+        "hung_up": GONE,
+        "silent": "timed out",
+        "not_allowed": "Name or service not known",
+        "other_port": "Connection refused",
+    },
 }
 SEEN["cpp"], SEEN["typescript"] = SEEN["c"], SEEN["javascript"]
 
