@@ -107,5 +107,4 @@ def test_large_and_binary_inputs_are_pushed_once_and_judged_for_many_submissions
     assert deleted.returncode == 0, deleted.stderr
     gone = client.post("/api/judge", json=body)
     assert (gone.status_code, gone.json()["error"]) == (404, "not_found")
-    listed = json.loads(rustbox("problems", "list", "--json").stdout)
-    assert "lines" not in [problem["id"] for problem in listed], "others are of other tests"
+    assert b"\nlines " not in rustbox("problems", "list").stdout
