@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from functions.clock import now_ms, to_rfc3339
+from functions.submissions.model import Status, Submission
+from functions.submissions.store import SubmissionStore
 from sandbox_runtime.messages import (
     Completed,
     ExecutionCompleted,
@@ -40,9 +43,13 @@ def requests_path() -> Iterator[Callable[[Request], Completed]]:
     """Give what asks the runner for runs and judge runs. It raises as that of `direct_path`."""
     with running_stack() as stack:
         address, headers = runner_access(stack)
+        # A run that lasts reports its start. The functions stop it if they do not know its row.
+        rows = SubmissionStore("rustbox-local-SubmissionsTable", stack.local.aws("dynamodb"))
         with closing(http.client.HTTPConnection(address, timeout=_TIMEOUT_SECS)) as connection:
 
             def ask(request: Request) -> Completed:
+                if isinstance(request, JudgeRequested):
+                    rows.create(_row(request), None)
                 connection.request("POST", "/v1/execute", serialise(request).encode(), headers)
                 response = connection.getresponse()
                 content = response.read()
@@ -53,6 +60,23 @@ def requests_path() -> Iterator[Callable[[Request], Completed]]:
                 return parse(ExecutionCompleted, content)
 
             yield ask
+
+
+def _row(request: Request) -> Submission:
+    now = now_ms()
+    return Submission(
+        submission_id=request.submission_id,
+        project_id=request.project_id,
+        status=Status.PENDING,
+        language=request.language,
+        profile=request.profile,
+        priority=request.priority,
+        created_at=to_rfc3339(now),
+        ttl=now // 1000 + 3_600,
+        execution_id=request.execution_id,
+        wall_budget_secs=25,
+        due_at_ms=now + 3_600_000,
+    )
 
 
 def runner_access(stack: RunningStack) -> tuple[str, dict[str, str]]:
