@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _CANCEL_WAIT_SECS = 2.0
 _PICTURES_MAX_BYTES = 1_048_576
 _ARTIFACT_TEXT_MAX_BYTES = 16_384
+_TOO_LARGE = "The artifact has {:,} bytes, a resource at most 2 MiB. GET /api/result/{{id}}/artifacts/{{path}} has it."
 _TOOLS = {tool.name: tool for tool in TOOLS}
 
 
@@ -98,7 +99,10 @@ class Calls:
         }
 
     def resource(self, uri: str) -> dict[str, Any] | None:
-        """Return the content of an artifact by its URI; None if there is no such one. Raises ServiceError."""
+        """Return the content of an artifact by its URI; None if there is no such one.
+
+        Raises RpcError for one that is too large, and ServiceError.
+        """
         found = artifacts.parse_artifact_uri(uri)
         if found is None:
             return None
@@ -107,6 +111,8 @@ class Calls:
             file = artifacts.find_artifact(row, found[1])
             if file is None:
                 return None
+            if file["size"] > artifacts.RESOURCE_MAX_BYTES:
+                raise RpcError(INVALID_PARAMS, _TOO_LARGE.format(file["size"]), {"uri": uri})
             return artifacts.resource(uri, file, artifacts.read_artifact(self.deployment.payloads, row, file))
         except (NotFoundError, PayloadMissingError):
             return None

@@ -10,9 +10,11 @@ from functions.clock import now_ms
 from functions.handlers import dialects
 from functions.projects.model import Project
 from functions.submissions.runners.runner_store import RunnerStore
-from tests.adapters.aws_account import API_KEY, Aws
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
+from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, call, event
 from tests.adapters.submissions.heartbeats import heartbeat
+from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, completion, new_submission
 
 OTHER_KEY = "rb_live_of_another_project"
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -270,3 +272,18 @@ class TestRuns:
             error = ask("resources/read", {"uri": uri}).json["error"]
             assert (error["code"], error["data"]) == (-32002, {"uri": uri})
             assert ask_statelessly("resources/read", {"uri": uri}).json["error"]["code"] == -32602
+
+    @pytest.mark.parametrize(("size", "is_whole"), [(2_097_152, True), (2_097_153, False)])
+    def test_a_resource_that_is_too_large_is_refused_not_cut(self, aws: Aws, *, size: int, is_whole: bool) -> None:
+        parts = dialects.deployment()
+        key = f"outputs/{SUBMISSION_ID}/{EXECUTION_ID}/artifact-0"
+        bucket = aws.names["PayloadsBucket"]
+        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"a" * size)
+        file = {"path": "a.txt", "size": size, "sha256": "0" * 64, "media_type": "text/plain", "key": key}
+        parts.submissions.create(new_submission(project_id=PROJECT_ID, ttl=now_ms() // 1000 + 3_600), None)
+        write_final(parts.submissions, SUBMISSION_ID, completion(artifacts={"stored": [file], "skipped": []}))
+        answer = ask("resources/read", {"uri": f"rustbox://results/{SUBMISSION_ID}/artifacts/a.txt"}).json
+        if is_whole:
+            assert len(answer["result"]["contents"][0]["text"]) == size
+        else:
+            assert f"has {size:,} bytes" in answer["error"]["message"]
