@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -80,6 +80,3 @@ class CancelRun(Arguments):
 
 class ListLanguages(Arguments):
     """list_languages has no arguments."""
-
-
-type ToolName = Literal["run_code", "read_output", "read_artifact", "cancel_run", "list_languages"]

@@ -33,8 +33,7 @@ def parse_artifact_uri(uri: str) -> tuple[str, str] | None:
 
 def find_artifact(row: Submission, path: str) -> Mapping[str, Any] | None:
     """Return the artifact with this path, as the row has it."""
-    stored: list[Mapping[str, Any]] = (row.artifacts or {}).get("stored", [])
-    return next((file for file in stored if file["path"] == path), None)
+    return next((file for file in row.stored_artifacts if file["path"] == path), None)
 
 
 def is_picture(file: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from functions.aws.payloads import PayloadMissingError
 from functions.dialects.mcp import artifacts
 from functions.dialects.mcp.arguments import WAIT_SECS, CancelRun, ReadArtifact, ReadOutput, RunCode
 from functions.dialects.mcp.message import INVALID_PARAMS, RpcError
-from functions.dialects.mcp.shown_run import open_data, open_text, run_data, run_text, stored_artifacts
+from functions.dialects.mcp.shown_run import open_data, open_text, run_data, run_text
 from functions.dialects.mcp.tools import TOOLS
 from functions.dialects.run import checked_run, run_program
 from functions.errors import NotFoundError, ServiceError
@@ -120,7 +120,7 @@ class Calls:
     def _files(self, row: Submission) -> list[dict[str, Any]]:
         """Return the artifacts: small pictures as such, up to a bound in all, and links to the others."""
         shown, left_bytes = [], _PICTURES_MAX_BYTES
-        for file in stored_artifacts(row):
+        for file in row.stored_artifacts:
             if artifacts.is_picture(file) and file["size"] <= left_bytes:
                 left_bytes -= file["size"]
                 try:
@@ -152,7 +152,7 @@ class Calls:
         row = self.run_of(read.id)
         file = artifacts.find_artifact(row, read.path)
         if file is None:
-            known = ", ".join(each["path"] for each in stored_artifacts(row)[:8])
+            known = ", ".join(each["path"] for each in row.stored_artifacts[:8])
             raise NotFoundError(f"The run has no artifact {read.path!r}. It has: {known or 'none'}."[:1_000])
         if not artifacts.is_picture(file) and file["size"] > _ARTIFACT_TEXT_MAX_BYTES:
             said = f"The file is too large to show: {file['size']:,} bytes. Let a program read the part that you need."

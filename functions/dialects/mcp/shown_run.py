@@ -10,8 +10,6 @@ from functions.messages.verdict import Cause, Phase, Verdict
 from functions.submissions.results.views import artifact_body, final_status, open_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from functions.submissions.model import Submission
 
 TEXT_MAX_BYTES = 2_048
@@ -62,7 +60,7 @@ def run_data(row: Submission, stdout: bytes, stderr: bytes) -> dict[str, Any]:
         "stderr_bytes": len(stderr),
         "artifacts": [
             {**artifact_body(file), "uri": artifact_uri(row.submission_id, file["path"])}
-            for file in stored_artifacts(row)
+            for file in row.stored_artifacts
         ],
         "cpu_time_secs": metrics.get("cpu_time_secs"),
         "wall_time_secs": metrics.get("wall_time_secs"),
@@ -81,11 +79,6 @@ def open_text(row: Submission) -> str:
     return (
         f"The run {row.submission_id} goes on. Call read_output with this id for its result, or cancel_run to stop it."
     )
-
-
-def stored_artifacts(row: Submission) -> list[Mapping[str, Any]]:
-    """Return the artifacts of a run."""
-    return list((row.artifacts or {}).get("stored", ()))
 
 
 def _verdict_sentence(row: Submission, stderr: bytes) -> str:
@@ -119,7 +112,7 @@ def _line_of_error(stderr: bytes) -> str:
 
 
 def _artifact_lines(row: Submission) -> list[str]:
-    files = stored_artifacts(row)
+    files = row.stored_artifacts
     if not files:
         return []
     named = [f"{file['path'][:_PATH_MAX_CHARS]} ({file['size']:,} bytes)" for file in files[:_MOST_ARTIFACTS_NAMED]]
