@@ -117,7 +117,7 @@ def test_nobody_waits_for_the_start_of_a_run_that_has_begun_elsewhere() -> None:
 
 
 class Bucket:
-    """What was put into the bucket."""
+    """The objects that were put into the bucket."""
 
     def __init__(self) -> None:
         self.puts: list[tuple[str, bytes]] = []

@@ -1,4 +1,4 @@
-"""What of a request its answers repeat: one entry in the metadata of its submission."""
+"""The part of a request that its answers repeat. It is one entry in the metadata of the submission."""
 
 from __future__ import annotations
 
