@@ -15,17 +15,17 @@ from functions.messages.evidence import Count, Evidence, Measure
 from functions.messages.judged import CaseResult, Outcome
 from functions.messages.verdict import Verdict
 from functions.submissions.model import Status, Submission
+from functions.submissions.results.item_views import JudgeCounts
+from functions.submissions.results.response_size import fits_response
 from functions.submissions.results.views import (
     SCHEMA_VERSION,
     FinalStatus,
     Head,
-    JudgeCounts,
     MetricsBody,
     OpenStatus,
     Warnings,
     expires_at,
     final_status,
-    fits_response,
     open_status,
     timestamps,
 )

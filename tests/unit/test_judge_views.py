@@ -14,7 +14,8 @@ from functions.judging.views import OUTPUT_MAX_BYTES, final_body, open_body, tex
 from functions.messages.judged import CaseResult, Outcome
 from functions.messages.verdict import Verdict
 from functions.submissions.model import Status
-from functions.submissions.results.views import RESPONSE_MAX_BYTES, fits_response, summary_body
+from functions.submissions.results.item_views import summary_body
+from functions.submissions.results.response_size import RESPONSE_MAX_BYTES, fits_response
 from tests.judge_factory import BASE_URL, completed, final_row, judge_row, judged_runs, plan_for, with_visibility
 from tests.submission_factory import golden
 

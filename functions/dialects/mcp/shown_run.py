@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from functions.dialects.mcp.artifacts import artifact_uri
 from functions.messages.verdict import Cause, Phase, Verdict
-from functions.submissions.results.views import artifact_body, final_status, open_status
+from functions.submissions.results.artifact_views import artifact_body
+from functions.submissions.results.views import final_status, open_status
 
 if TYPE_CHECKING:
     from functions.submissions.model import Submission

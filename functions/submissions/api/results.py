@@ -8,19 +8,11 @@ from functions.messages.languages import Language
 from functions.messages.verdict import Verdict
 from functions.submissions.api.answers import SHAPE, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.model import Kind, Status
-from functions.submissions.results.views import (
-    ArtifactLink,
-    Cancelling,
-    CompactFinal,
-    CompactOpen,
-    Deleted,
-    FinalResult,
-    KeptProgram,
-    OpenResult,
-    OutputLink,
-    OutputPart,
-    ResultPage,
-)
+from functions.submissions.results.artifact_views import ArtifactLink
+from functions.submissions.results.compact_views import CompactFinal, CompactOpen
+from functions.submissions.results.item_views import ResultPage
+from functions.submissions.results.output_views import OutputLink, OutputPart
+from functions.submissions.results.views import Cancelling, Deleted, FinalResult, KeptProgram, OpenResult
 from functions.submissions.routes.result_routes import ResultRoutes
 
 _RESULT = (FinalResult, OpenResult, CompactFinal, CompactOpen)

@@ -8,7 +8,8 @@ from functions.http.parameters import SUBMIT_MAX_SECS
 from functions.http.route import Route
 from functions.submissions.accept.requests import SubmitRequest
 from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SHAPE, wait_parameter
-from functions.submissions.results.views import Accepted, CompactFinal, FinalResult, WaitOver
+from functions.submissions.results.compact_views import CompactFinal
+from functions.submissions.results.views import Accepted, FinalResult, WaitOver
 from functions.submissions.routes.submit_routes import SubmitRoutes
 
 _EXAMPLES: dict[str, Any] = {

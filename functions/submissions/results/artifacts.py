@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from functions.errors import ConflictError, NotFoundError
+from functions.submissions.results.artifact_views import artifact_link
 from functions.submissions.results.stored_object import object_answer
-from functions.submissions.results.views import artifact_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

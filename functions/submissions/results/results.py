@@ -13,17 +13,11 @@ from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
 from functions.submissions.model import Kind
+from functions.submissions.results.compact_views import compact
 from functions.submissions.results.output import raw_output, read_output
+from functions.submissions.results.response_size import serialise_within
 from functions.submissions.results.stored_object import output_answer
-from functions.submissions.results.views import (
-    WHOLE,
-    Shape,
-    compact,
-    pending_body,
-    program_body,
-    result_body,
-    serialise_within,
-)
+from functions.submissions.results.views import WHOLE, Shape, pending_body, program_body, result_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

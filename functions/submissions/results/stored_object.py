@@ -11,7 +11,7 @@ from functions.aws.payloads import RAW_OUTPUT_MAX_BYTES, Payloads
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.http.answers import answer
 from functions.http.stored_content import download_headers
-from functions.submissions.results.views import output_link
+from functions.submissions.results.output_views import output_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

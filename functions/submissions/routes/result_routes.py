@@ -11,7 +11,9 @@ from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
 from functions.submissions.live_output import LiveOutput
 from functions.submissions.results.artifacts import artifact_answer
+from functions.submissions.results.item_views import summary_body
 from functions.submissions.results.list_store import list_position
+from functions.submissions.results.output_views import output_part
 from functions.submissions.results.parameters import (
     list_filters,
     list_kind,
@@ -19,7 +21,7 @@ from functions.submissions.results.parameters import (
     output_stream,
     result_shape,
 )
-from functions.submissions.results.views import cancelling_body, deleted_body, output_part, summary_body
+from functions.submissions.results.views import cancelling_body, deleted_body
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
