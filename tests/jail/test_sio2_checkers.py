@@ -1,6 +1,5 @@
-"""The program of docs/coming-from-other-judges.md that makes a checker of sio2 work."""
+"""The program of examples/sio2-checker/ that makes a checker of sio2 work."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from tests.jail.judging.programs import program
 from tests.jail.judging.runs import Judge, results
 from tests.judge_requests import case, judge_requested
 
-PAGE = Path(__file__).parents[2] / "docs" / "coming-from-other-judges.md"
+WRAPPER = Path(__file__).parents[2] / "examples" / "sio2-checker" / "wrapper.cpp"
 ECHO = b"import sys\nsys.stdout.write(sys.stdin.read())\n"
 # As the checkers of sinol packages are: it compares one number, gives half of the points for a near one, and its main
 # ends without return.
@@ -44,9 +43,10 @@ CASES = [
 
 
 @pytest.mark.parametrize("args", [("10",), ()])
-def test_a_checker_of_sio2_works_behind_the_program_of_the_page(judge: Judge, args: tuple[str, ...]) -> None:
-    (wrapper,) = re.findall(r"```cpp\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    checker = program(wrapper, "cpp", "testlib", args=args, files=(CheckerFile("checker.h", CHECKER.encode()),))
+def test_a_checker_of_sio2_works_behind_the_wrapper(judge: Judge, args: tuple[str, ...]) -> None:
+    checker = program(
+        WRAPPER.read_text(), "cpp", "testlib", args=args, files=(CheckerFile("checker.h", CHECKER.encode()),)
+    )
     cases = [case(output, b"7\n") for output, *_ in CASES]
     found = results(judge(judge_requested(cases, code=ECHO, checkers=(checker,))))
     factor = 1 if args else 10
