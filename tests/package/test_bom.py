@@ -12,7 +12,9 @@ import pytest
 
 from infra.deploy.building.debian_bom import add, components
 from infra.deploy.building.package import BUILD_DIR, ROOT, Package
+from infra.deploy.building.wheel_bom import add as add_licences
 
+BOMS = ("functions", "runner", "runner-data")
 STATUS = """Package: libc6
 Status: install ok installed
 Architecture: arm64
@@ -45,7 +47,7 @@ def bom(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
-    return {name: json.loads((BUILD_DIR / f"{name}.cdx.json").read_text()) for name in ("functions", "runner")}
+    return {name: json.loads((BUILD_DIR / f"{name}.cdx.json").read_text()) for name in BOMS}
 
 
 def _locked(*files: str) -> dict[str, str]:
@@ -78,6 +80,63 @@ def test_the_list_of_the_image_has_its_python_and_debian_packages(bom: dict[str,
     locked = _locked("sandbox_runtime/requirements.txt", "sandbox_runtime/toolchains.txt")
     assert found.keys() == {*locked, "libc6", "g++"}
     assert found["g++"]["purl"] == "pkg:deb/debian/g%2B%2B@4%3A14.2.0-1?arch=arm64&distro=debian-13"
+
+
+def test_the_list_of_the_image_with_data_packages_has_those_too(bom: dict[str, dict[str, Any]]) -> None:
+    locked = _locked(*(f"sandbox_runtime/{name}.txt" for name in ("requirements", "toolchains", "data_packages")))
+    found = {item["name"]: item for item in bom["runner-data"]["components"]}
+    assert found.keys() == {*locked, "libc6", "g++"}
+    assert all(reference["hashes"] for name in locked for reference in found[name]["externalReferences"])
+
+
+@pytest.mark.parametrize("name", BOMS)
+def test_every_package_has_a_licence(bom: dict[str, dict[str, Any]], name: str) -> None:
+    wheels = [item for item in bom[name]["components"] if item["purl"].startswith("pkg:pypi/")]
+    assert [item["name"] for item in wheels if not item["licenses"]] == []
+
+
+def test_the_list_keeps_to_the_schema(bom: dict[str, dict[str, Any]]) -> None:
+    check = (
+        "import sys; from cyclonedx.validation.json import JsonStrictValidator as V; from cyclonedx.schema import *;"
+        "print(V(SchemaVersion.V1_6).validate_str(sys.stdin.read()))"
+    )
+    done = subprocess.run(
+        [BUILD_DIR / "audit" / "bin" / "python", "-c", check],
+        input=json.dumps(bom["runner-data"]),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("None\n", "")
+
+
+@pytest.mark.parametrize(
+    ("package", "licence", "libraries"),
+    [
+        (
+            "numpy",
+            "BSD-3-Clause AND 0BSD AND MIT AND Zlib",
+            {"OpenBLAS", "GCC runtime library libgfortran"},
+        ),
+        ("scipy", "BSD License", {"OpenBLAS", "libgfortran", "libquadmath"}),
+        ("scikit-learn", "BSD-3-Clause", {"libgomp"}),
+        ("pillow", "MIT-CMU", {"FreeType", "libjpeg / libjpeg-turbo"}),
+        ("lxml", "BSD-3-Clause", {"libxml2", "libxslt"}),
+    ],
+)
+def test_libraries_in_wheels_are_listed_below_them(
+    bom: dict[str, dict[str, Any]], package: str, licence: str, libraries: set[str]
+) -> None:
+    found = next(item for item in bom["runner-data"]["components"] if item["name"] == package)
+    assert licence in json.dumps(found["licenses"])
+    assert libraries <= {item["name"] for item in found["components"]}
+
+
+def test_a_package_that_is_not_installed_ends_the_listing(tmp_path: Path) -> None:
+    listed = '{"components": [{"name": "numpy", "version": "2.0"}]}'
+    with pytest.raises(LookupError, match=r"numpy 2\.0 is not installed in "):
+        add_licences(listed, [str(tmp_path)])
 
 
 def test_packages_that_are_not_installed_are_left_out_and_none_is_listed_twice() -> None:

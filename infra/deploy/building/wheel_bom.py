@@ -1,0 +1,86 @@
+"""`python -m infra.deploy.building.wheel_bom BOM FOLDER...`: add licences and bundled libraries to a BOM.
+
+The wheels of the BOM must be installed in the folders: their metadata names both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# In the licence texts of numpy and scipy, then of lxml.
+_NAMED_LIBRARIES = (
+    re.compile(r"^Name: (.+)\nFiles: \w+\.libs/.*\n(?:\w+: .*\n)*?License: (.+)$", re.MULTILINE),
+    re.compile(r"^\*\*(\w+)\*\*: ([\w. -]+)", re.MULTILINE),
+)
+_COPIED_FIELDS = ("type", "name", "version", "purl", "scope", "licenses")
+
+
+def add(bom: str, folders: list[str]) -> str:
+    """Return the CycloneDX text with licences and nested components. Raises LookupError for a missing wheel."""
+    document: dict[str, Any] = json.loads(bom)
+    installed = {
+        (canonicalize_name(found.name), found.version): found
+        for folder in folders
+        for found in distributions(path=[folder])
+    }
+    for component in document["components"]:
+        wheel = installed.get((canonicalize_name(component["name"]), component["version"]))
+        if wheel is None:
+            raise LookupError(f"{component['name']} {component['version']} is not installed in {', '.join(folders)}")
+        component["licenses"] = licences(wheel)
+        if bundled := list(bundled_libraries(wheel)):
+            component["components"] = bundled
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def licences(wheel: Distribution) -> list[dict[str, Any]]:
+    """Return what the metadata declares: an SPDX expression, else the classifiers' names."""
+    for declared in (wheel.metadata.get("License-Expression"), wheel.metadata.get("License")):
+        if declared and "expression" in (found := _licence(declared)):
+            return [found]
+    classifiers = wheel.metadata.get_all("Classifier") or []
+    return [_licence(one.rpartition(" :: ")[2]) for one in classifiers if one.startswith("License :: ")]
+
+
+def bundled_libraries(wheel: Distribution) -> Iterator[dict[str, Any]]:
+    """Yield a component for each library that the wheel's own BOMs and licence texts name."""
+    for file in wheel.files or ():
+        if not file.parts[0].endswith(".dist-info"):
+            continue
+        if "sboms" in file.parts:
+            for component in json.loads(file.read_text())["components"]:
+                # The wheel itself and its modules have a purl of PyPI; tools of its build are excluded.
+                if not component.get("purl", "").startswith("pkg:pypi/") and component.get("scope") != "excluded":
+                    yield {field: component[field] for field in _COPIED_FIELDS if field in component}
+        elif file.name.startswith(("LICENSE", "LICENCE")):
+            for name, licence in (found for pattern in _NAMED_LIBRARIES for found in pattern.findall(file.read_text())):
+                yield {"type": "library", "name": name, "licenses": [_licence(licence)]}
+
+
+def _licence(text: str) -> dict[str, Any]:
+    try:
+        return {"expression": str(canonicalize_license_expression(text))}
+    except InvalidLicenseExpression:
+        return {"license": {"name": text}}
+
+
+def main(arguments: list[str]) -> int:
+    """Change the file in place."""
+    bom, folders = Path(arguments[0]), arguments[1:]
+    bom.write_text(add(bom.read_text(encoding="utf-8"), folders), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
