@@ -75,7 +75,7 @@ audit: setup ## Ask PyPI for known vulnerabilities of all locked packages
 image-scan: setup ## Ask Debian for known vulnerabilities of the image (or PACKAGES=a dpkg status file)
 	@bash infra/setup/audit.sh image-scan
 
-image-files: setup ## Check the files of the image for another CPU (ARCHITECTURE=arm64)
+image-files: setup ## Check the files and locked wheels of the image for another CPU (ARCHITECTURE=arm64)
 	@bash infra/image/files.sh
 
 site: setup ## Build the site of docs/ into .build/site; `make up` then serves it at /docs/

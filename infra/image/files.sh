@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The files of the runner's image for a CPU that this machine may not have. Nothing of them is executed: Debian's packages
-# are unpacked, and the Dockerfile's clean-up must find everything that it removes there.
+# are unpacked, and the Dockerfile's clean-up must find everything that it removes there. PyPI must have a wheel for this
+# CPU with a locked hash for each Python package of the images, with and without data packages.
 #
 #   ARCHITECTURE=arm64 infra/image/files.sh      (or x86_64); writes .build/runner-arm64.files
 set -euo pipefail
@@ -8,8 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 architecture=${ARCHITECTURE:-arm64}
 case "$architecture" in
-  arm64) debian=arm64 ;;
-  x86_64) debian=amd64 ;;
+  arm64) debian=arm64 machine=aarch64 ;;
+  x86_64) debian=amd64 machine=x86_64 ;;
   *) echo "files: ARCHITECTURE must be arm64 or x86_64; got $architecture" >&2; exit 2 ;;
 esac
 command -v mmdebstrap >/dev/null || {
@@ -19,6 +20,15 @@ command -v mmdebstrap >/dev/null || {
 mkdir -p .build
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
+
+# Debian trixie has Python 3.13 and glibc 2.41.
+mapfile -t platforms < <(seq -f "--platform=manylinux_2_%g_$machine" 17 41)
+for lock in sandbox_runtime/{requirements,toolchains,data_packages}.txt requirements/run.txt; do
+  .venv/bin/pip download --quiet --disable-pip-version-check --dest "$root/wheels" --require-hashes --no-deps --only-binary :all: \
+    --implementation cp --python-version 3.13 "${platforms[@]}" "--platform=manylinux2014_$machine" --requirement "$lock"
+done
+echo "files: $(find "$root/wheels" -name '*.whl' | wc -l) wheels with locked hashes for $architecture, $(find "$root/wheels" -name "*_$machine.whl" | wc -l) of them with machine code"
+rm -r "$root/wheels"
 
 # The packages and the clean-up are the Dockerfile's own lines.
 packages=$(sed -n 's/^        \(python3 ca-certificates .*\) \\$/\1/p' sandbox_runtime/Dockerfile | tr ' ' ,)
