@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import lint
 
 from functions.event_log.bus import SOURCE
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
@@ -35,16 +34,11 @@ def test_no_resource_depends_on_itself(deployed: dict[str, Any]) -> None:
     _check_cycles(deployed)
 
 
-def test_cfn_lint_finds_nothing_in_the_translated_template(deployed: dict[str, Any]) -> None:
-    assert [str(match) for match in lint(json.dumps(deployed))] == []
-
-
-def test_both_checks_find_an_api_that_depends_on_its_functions(deployed: dict[str, Any]) -> None:
+def test_an_api_that_depends_on_its_functions_is_found(deployed: dict[str, Any]) -> None:
     cyclic = json.loads(json.dumps(deployed))
     cyclic["Resources"]["Api"]["Properties"]["Description"] = {"Ref": "EndpointsFunction"}
     with pytest.raises(CycleError):
         _check_cycles(cyclic)
-    assert "E3004" in {match.rule.id for match in lint(json.dumps(cyclic))}
 
 
 def test_no_policy_allows_a_wildcard_action_or_every_resource(deployed: dict[str, Any]) -> None:
