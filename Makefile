@@ -93,7 +93,7 @@ lint types unit contract adapters embedded package vm: setup ## One stage of `ma
 
 jail: ## The sandbox on this kernel, with every hostile program
 	@bash infra/setup/install.sh --jail
-	@bash infra/setup/check.sh jail languages hostile load memory
+	@bash infra/setup/check.sh jail languages hostile hostile-repeated load memory
 
 system: ## The local stack over HTTP
 	@bash infra/setup/install.sh --sdk

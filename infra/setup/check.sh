@@ -85,7 +85,8 @@ stage_adapters_quick() { run_pytest -n 2 tests/adapters -k "not moto"; }
 run_stage() {
   case $1 in
     lint | types | vm | jail | system) "stage_$1" ;;
-    hostile) run_pytest "${patience[@]}" "${hostile_tests[@]}" ;;
+    hostile) run_pytest "${patience[@]}" "${hostile_tests[@]}" -m "not repeated" ;;
+    hostile-repeated) run_pytest "${patience[@]}" "${hostile_tests[@]}" -m repeated ;;
     languages) run_pytest "${patience[@]}" "${languages_tests[@]}" ;;
     load) run_pytest "${patience[@]}" "${load_tests[@]}" ;;
     memory) run_pytest "${patience[@]}" "${memory_tests[@]}" --deselect "${memory_tests[0]}::$counter_test" ;;
@@ -214,7 +215,7 @@ stages=("$@")
 (($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " hostile hostile-repeated jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""
