@@ -252,14 +252,17 @@ def test_two_slots_share_the_cases_of_a_judge_run(
     assert completed.evidence.isolation_mode == "strict"
 
 
-# A problem of eight cases: print the input. Solutions by the names of the small programs that they are.
-CASES = [case(b"%d lines\n" % number * number, b"%d lines\n" % number * number) for number in range(1, 9)]
+# A problem: print the input. Solutions by the names of the small programs that they are.
+CASES = [case(b"%d lines\n" % number * number, b"%d lines\n" % number * number) for number in range(1, 4)]
 SOLUTIONS = {"echo": "AC", "hello": "AC", "endless": "TLE", "throw": "RE", "buffers": "MLE"}
+# The verdicts of all languages: test_languages. What becomes of a verdict does not depend on the language.
+ANSWERS = [(name, "echo") for name in NAMES] + [("python", solution) for solution in SOLUTIONS if solution != "echo"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("solution", SOLUTIONS)
-def test_a_problem_of_eight_cases_in_every_language(judge: Judge, name: str, solution: str) -> None:
+@pytest.mark.parametrize(("name", "solution"), ANSWERS)
+def test_a_problem_is_solved_in_every_language_and_not_by_wrong_programs(
+    judge: Judge, name: str, solution: str
+) -> None:
     """A right, a wrong, a slow, a crashing and a memory-hungry solution."""
     stops_early = solution in {"endless", "buffers"}
     request = judge_requested(
@@ -272,7 +275,5 @@ def test_a_problem_of_eight_cases_in_every_language(judge: Judge, name: str, sol
     found = results(judge(request))
     verdicts = {one.run.result.verdict for one in found if one.run is not None}
     wanted = {"echo": "passed", "hello": "wrong_answer"}.get(solution, "failed")
-    assert [one.outcome for one in found] == ([wanted] + ["skipped"] * 7 if stops_early else [wanted] * 8)
-    # A C program that fails aborts, and Java's and Bun's own memory limits end them before the kernel does.
-    others = {"throw": {"SIG"}, "buffers": {"RE", "SIG"}}.get(solution, set())
-    assert verdicts <= {SOLUTIONS[solution]} | others, verdicts
+    assert [one.outcome for one in found] == ([wanted] + ["skipped"] * 2 if stops_early else [wanted] * 3)
+    assert verdicts == {SOLUTIONS[solution]}

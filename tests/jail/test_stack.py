@@ -79,7 +79,6 @@ function depth(vertex) {
 console.log(depth(0))
 """,
 }
-SEARCHES["typescript"] = SEARCHES["javascript"].replace("(vertex)", "(vertex: number): number")
 
 
 @pytest.mark.parametrize("name", [name for name in SEARCHES if name in NAMES])
@@ -88,13 +87,13 @@ def test_a_search_of_150_000_frames_fits_the_default_limits(run: Run, name: str)
     assert (ended(completed)[0], streams(completed)[0]) == ("AC", b"150000\n"), completed
 
 
-@pytest.mark.parametrize("name", [name for name in SEARCHES if name in NAMES])
+@pytest.mark.parametrize("name", [name for name in ("c", "java", "javascript") if name in NAMES])
 def test_a_stack_may_be_lowered(run: Run, name: str) -> None:
     completed = run(name, SEARCHES[name], limits=LimitOverrides(stack_mb=1))
     assert ended(completed)[0] in {"SIG", "RE"}, completed
 
 
-@pytest.mark.parametrize("name", [name for name in ("c", "cpp", "rust", "java", "javascript") if name in NAMES])
+@pytest.mark.parametrize("name", [name for name in ("c", "java", "javascript") if name in NAMES])
 def test_an_endless_recursion_ends_as_it_does_outside_with_the_most_memory(run: Run, name: str) -> None:
     """The agent profile has 1,024 MB, and a stack by it."""
     completed = run(name, PROGRAMS[name]["recursion"], profile="agent")
