@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sandbox_runtime.classify import OVERLOADED
+from sandbox_runtime.jail import Outcome, StopReason
 from sandbox_runtime.messages import ExecutionCompleted
 
 _TRIES = 10  # each waits for a free CPU first; other stages of `make test` run beside this one
@@ -10,8 +11,17 @@ _TRIES = 10  # each waits for a free CPU first; other stages of `make test` run 
 
 def decided(run: Callable[[], ExecutionCompleted]) -> ExecutionCompleted:
     """Return the first answer that is about the program, or the last one."""
+    return _first(run, lambda completed: completed.result.cause != OVERLOADED)
+
+
+def decided_outcome(run: Callable[[], Outcome]) -> Outcome:
+    """Return the first outcome that is about the program, or the last one."""
+    return _first(run, lambda outcome: outcome.stop_reason is not StopReason.HOST_OVERLOADED)
+
+
+def _first[Found](run: Callable[[], Found], is_decided: Callable[[Found], bool]) -> Found:
     for _ in range(_TRIES):
-        completed = run()
-        if completed.result.cause != OVERLOADED:
+        found = run()
+        if is_decided(found):
             break
-    return completed
+    return found

@@ -7,7 +7,6 @@ PROGRAMS = {
     "echo": "cat",
     "exit_7": "exit 7",
     "unicode": 'declare -A texts=([größe]="Привет, 世界 🎉")\necho "${texts[größe]}"',
-    "one_mib": "head -c 1048576 /dev/zero | tr '\\0' x",
     "flood": _BEFORE + "yes y | tr -d '\\n'",
     "buffers": _BEFORE + "printf -v text '%01048576d' 0\nfor ((i = 0; ; i++)); do texts[i]=$text; done",
     "objects": _BEFORE + "while :; do numbers+=({1..1000}); done",

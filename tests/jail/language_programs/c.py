@@ -15,7 +15,6 @@ PROGRAMS = {
     ),
     "exit_7": program("exit(7);"),
     "unicode": program('const char *größe = "Привет, 世界 🎉"; puts(größe); return 0;'),
-    "one_mib": program("for (int i = 0; i < 1 << 20; i++) putchar('x'); return 0;"),
     "flood": program(_BEFORE + 'for (;;) fputs("yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", stdout);'),
     "buffers": program(_BEFORE + "for (;;) { char *p = malloc(1 << 20); if (!p) return 3; memset(p, 1, 1 << 20); }"),
     "objects": program(_BEFORE + "for (;;) { char *p = malloc(40); if (!p) return 3; memset(p, 1, 40); }"),

@@ -14,7 +14,6 @@ PROGRAMS = {
     "echo": program("std::cout << std::cin.rdbuf();"),
     "exit_7": program("std::exit(7);"),
     "unicode": program('std::string größe = "Привет, 世界 🎉"; std::cout << größe << std::endl;'),
-    "one_mib": program("std::cout << std::string(1 << 20, 'x');"),
     "flood": program(_BEFORE + "for (std::string y(65536, 'y');;) std::cout << y;"),
     "buffers": program(_BEFORE + "std::vector<std::vector<char>> all; for (;;) all.emplace_back(1 << 20, 'x');"),
     "objects": program(

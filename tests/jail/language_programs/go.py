@@ -13,7 +13,6 @@ PROGRAMS = {
     "echo": program("io os", "io.Copy(os.Stdout, os.Stdin)"),
     "exit_7": program("os", "os.Exit(7)"),
     "unicode": program("fmt", 'größe := "Привет, 世界 🎉"; fmt.Println(größe)'),
-    "one_mib": program("os strings", 'os.Stdout.WriteString(strings.Repeat("x", 1<<20))'),
     "flood": program(
         "os strings",
         'os.Stdout.WriteString("before\\n"); y := strings.Repeat("y", 65536);'

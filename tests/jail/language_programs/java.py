@@ -17,7 +17,6 @@ PROGRAMS = {
     "echo": program("System.in.transferTo(System.out); System.out.flush();"),
     "exit_7": program("System.exit(7);"),
     "unicode": program('String größe = "Привет, 世界 🎉"; System.out.println(größe);'),
-    "one_mib": program('System.out.print("x".repeat(1 << 20));'),
     "flood": program(
         _BEFORE + 'String y = "y".repeat(65536);'
         " do System.out.print(y); while (!System.out.checkError()); throw new IllegalStateException();"

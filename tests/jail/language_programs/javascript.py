@@ -7,7 +7,6 @@ PROGRAMS = {
     "echo": "const fs = require('fs'); fs.writeSync(1, fs.readFileSync(0))",
     "exit_7": "process.exit(7)",
     "unicode": 'const größe = "Привет, 世界 🎉"; console.log(größe)',
-    "one_mib": "process.stdout.write('x'.repeat(1 << 20))",
     "flood": _BEFORE + "const fs = require('fs'); const y = 'y'.repeat(65536); for (;;) fs.writeSync(1, y)",
     "buffers": _BEFORE + "const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1))",
     "objects": _BEFORE + "const a = []; for (let i = 0; ; i++) a.push({i, s: 'text' + i})",

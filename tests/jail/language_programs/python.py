@@ -7,7 +7,6 @@ PROGRAMS = {
     "echo": "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())",
     "exit_7": "raise SystemExit(7)",
     "unicode": 'größe = "Привет, 世界 🎉"\nprint(größe)',
-    "one_mib": "import sys; sys.stdout.write('x' * (1 << 20))",
     "flood": "import sys\nprint('before')\nwhile True: sys.stdout.write('y' * 65536)",
     "buffers": _BEFORE + "a = []\nwhile True: a.append(bytearray(1 << 20))",
     "objects": _BEFORE + "a = []\nwhile True: a.append([str(i) for i in range(1000)])",

@@ -14,7 +14,6 @@ PROGRAMS = {
     "echo": program("std::io::copy(&mut std::io::stdin(), &mut std::io::stdout()).unwrap();"),
     "exit_7": program("std::process::exit(7);"),
     "unicode": program('let größe = "Привет, 世界 🎉"; println!("{größe}");'),
-    "one_mib": program('print!("{}", "x".repeat(1 << 20));'),
     "flood": program(
         _BEFORE + 'let y = "y".repeat(65536); loop { std::io::stdout().write_all(y.as_bytes()).unwrap(); }'
     ),
