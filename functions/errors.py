@@ -21,34 +21,48 @@ Only `functions.http.error_mapping` turns a ServiceError into an answer. Message
 They hold no path, header, secret or program text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from itertools import islice
+from typing import ClassVar, Literal
+
+MAX_PROBLEMS = 20
+_MAX_FIELD_CHARS, _MAX_SENTENCE_CHARS = 200, 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One field of a request that is missing or wrong. `field` is dotted: `limits.memory_mb`."""
+    """One field of a request that is missing or wrong. `field` is dotted: `limits.memory_mb`.
+
+    `of`: other fields without which it is none. `code`: of the error, if it is the first problem of the request.
+    """
 
     field: str
     message: str
+    of: tuple[str, ...] = ()
+    code: Literal["invalid", "bad_request", "forbidden"] = "invalid"
 
 
 class ServiceError(Exception):
-    """An error that the caller gets as an answer. `headers`: those that belong to it. `fields`: the wrong ones.
+    """An error that the caller gets as an answer. `headers`: those that belong to it.
 
-    `missing`: hashes of files that the project does not store.
+    `fields`: the first MAX_PROBLEMS wrong ones. `missing`: hashes of files that the project does not store.
     """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
-    fields: tuple[FieldProblem, ...] = ()
     missing: tuple[str, ...] = ()
 
-    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, headers: Mapping[str, str] | None = None, problems: Iterable[FieldProblem] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
+        self.fields = tuple(
+            FieldProblem(problem.field[:_MAX_FIELD_CHARS], problem.message[:_MAX_SENTENCE_CHARS])
+            for problem in islice(problems, MAX_PROBLEMS)
+        )
 
 
 class BadRequestError(ServiceError):
@@ -133,19 +147,15 @@ class UnsupportedMediaTypeError(ServiceError):
     status = 415
 
 
-MAX_PROBLEMS = 20
-
-
 class InvalidFieldsError(ServiceError):
-    """Valid JSON with missing, mistyped or out-of-range fields. `fields`: the first MAX_PROBLEMS, with reasons."""
+    """Valid JSON with missing, mistyped or out-of-range fields."""
 
     code = "invalid"
     status = 422
 
     def __init__(self, problems: tuple[FieldProblem, ...]) -> None:
-        self.fields = problems[:MAX_PROBLEMS]
-        names = ", ".join(problem.field for problem in self.fields)
-        super().__init__(f"Some fields are missing or wrong: {names}.")
+        names = ", ".join(problem.field[:_MAX_FIELD_CHARS] for problem in problems[:MAX_PROBLEMS])
+        super().__init__(f"Some fields are missing or wrong: {names}.", problems=problems)
 
 
 class _RetryLaterError(ServiceError):

@@ -30,7 +30,7 @@ from functions.checks.views import (
     SlackChallenge,
     TagQuietTimesView,
 )
-from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import (
     BAD,
     ID,
@@ -50,10 +50,10 @@ _NO_PROGRAM: Answer = ("`conflict`: a heartbeat has no program.", (Error,))
 _UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
 _BODY: dict[int, Answer] = {
     **TAKES_BODY,
-    403: ("`forbidden`: the project may not reach a host that `network` names.", (Error,)),
+    403: ("`forbidden`: the project may not reach a host that `network` names.", (RefusedError,)),
     400: (
         "`bad_request`: broken JSON, an unsupported language, code or stdin too large, or the id is no UUID.",
-        (Error,),
+        (RefusedError,),
     ),
     422: (
         "`invalid`: fields are missing, unknown or have invalid values; a schedule with a correct example.",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from functions.checks.settings.quiet_times import TagQuietTimes, quiet_problems
-from functions.errors import InvalidFieldsError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
+from functions.http.problems import Problems
 from functions.http.validation import parse_body
 from functions.projects.authentication import authenticate
 
@@ -34,10 +34,11 @@ class QuietRoutes:
     def put(self, app: Resolver) -> Response[str]:
         """Replace them."""
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        times = parse_body(TagQuietTimes, json_body(app.current_event))
-        problems = [problem for tag, quiet in times.tags.items() for problem in quiet_problems(f"tags.{tag}", quiet)]
-        if problems:
-            raise InvalidFieldsError(tuple(problems))
+        problems = Problems()
+        times = parse_body(TagQuietTimes, json_body(app.current_event), problems)
+        for tag, quiet in times.tags.items():
+            problems.add(quiet_problems(f"tags.{tag}", quiet))
+        problems.refuse()
         self.deployment.quiet_times.put(project_id, times)
         self.deployment.log.info("Quiet times of tags replaced", project_id=project_id, request_id=app.request_id)
         return answer(_view(times))

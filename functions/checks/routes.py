@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,20 +10,20 @@ from aws_lambda_powertools.event_handler import Response
 from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
 from functions.checks.parameters import list_filters
-from functions.checks.schedule.expression import MINUTE_MS, ScheduleInvalidError, in_zone, parse_schedule
 from functions.checks.settings.file_schema import schema_text
-from functions.checks.settings.model import MAX_CHECKS, Check
+from functions.checks.settings.model import MAX_CHECKS, Check, whole_minute
+from functions.checks.settings.project_rules import ProjectRules
 from functions.checks.settings.requests import changed_settings, new_settings
+from functions.checks.settings.schedule_problems import next_times
 from functions.checks.settings.store import CheckLimitError, SlugTakenError
 from functions.checks.state import State, pause, resume
 from functions.checks.views import SHOWN_TIMES, CheckDeleted, ScheduleTimes, check_detail, check_view, listed_check
 from functions.clock import to_rfc3339
-from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError
+from functions.errors import ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
-from functions.ids import new_id
 from functions.projects.authentication import authenticate
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 NO_PROGRAM = "A heartbeat has no program to run. Its job elsewhere reports with pings."
 NO_SUCH_CHECK = "There is no such check."
 _CHANGED_MEANWHILE = "Other requests keep changing the check. Look at it, then repeat the request."
-_TOKEN_BYTES = 24
 _EXPRESSION_CHARS = 200
 STATISTICS_MS = 30 * 86_400_000
 STATISTICS_RUNS = 1_000
@@ -54,19 +51,11 @@ class CheckRoutes:
         """Create a check; its answer shows the next five runs."""
         project = authenticate(app.current_event, self.deployment.projects)
         project_id, now = project.project_id, self.deployment.clock()
-        settings = new_settings(json_body(app.current_event), now)
-        project.network.check(settings.allowed_hosts)
-        check = Check(
-            check_id=new_id(),
-            project_id=project_id,
-            settings=settings,
-            created_at=to_rfc3339(now),
-            updated_at=to_rfc3339(now),
-            anchor_ms=_whole_minute(now),
-            badge_token=secrets.token_urlsafe(_TOKEN_BYTES),
-        )
+        rules = ProjectRules(project, self.deployment.address_rules(app.current_event.request_context.domain_name))
+        settings = new_settings(json_body(app.current_event), now, rules.problems)
+        check = Check.new(project_id, settings, now)
         self.deployment.trigger_rules.check_trigger(check.check_id, project_id, settings)
-        check = self._sealed(app, replace(check, next_slot_ms=check.next_time_after(now)), None)
+        check = self._sealed(replace(check, next_slot_ms=check.next_time_after(now)))
         self.deployment.check_files.hold(check, project)
         try:
             self.deployment.checks.create(check)
@@ -97,24 +86,24 @@ class CheckRoutes:
 
         def changed(before: Check) -> Check:
             now = self.deployment.clock()
-            settings = changed_settings(before.settings, raw, now)
-            if settings.network != before.settings.network:
-                project.network.check(settings.allowed_hosts)
+            rules = ProjectRules(project, addresses, before)
+            settings = changed_settings(before.settings, raw, now, rules.problems)
             if settings.slug != before.settings.slug:
                 self.deployment.trigger_rules.refuse_if_followed(before)
             if (settings.slug, settings.trigger) != (before.settings.slug, before.settings.trigger):
                 self.deployment.trigger_rules.check_trigger(before.check_id, before.project_id, settings)
-            after = self._sealed(app, replace(before, settings=settings, updated_at=to_rfc3339(now)), before)
+            after = self._sealed(replace(before, settings=settings, updated_at=to_rfc3339(now)))
             self.deployment.check_files.hold(after, project)
             timing = ("schedule", "timezone", "spread_minutes")
             if all(getattr(settings, name) == getattr(before.settings, name) for name in timing):
                 return after
-            after = replace(after, anchor_ms=_whole_minute(now))
+            after = replace(after, anchor_ms=whole_minute(now))
             # A time whose old spread is over has its run already.
             return after if after.is_paused else _scheduled(after, now, min(before.spread_ms, after.spread_ms))
 
         project = authenticate(app.current_event, self.deployment.projects)
         own_check(self.deployment, app, id_text)
+        addresses = self.deployment.address_rules(app.current_event.request_context.domain_name)
         raw = json_body(app.current_event)
         return self._changed(app, id_text, "Check changed", changed)
 
@@ -157,12 +146,7 @@ class CheckRoutes:
         query, now = app.current_event.query_string_parameters, self.deployment.clock()
         authenticate(app.current_event, self.deployment.projects)
         schedule, timezone = query.get("schedule") or "", query.get("timezone") or "UTC"
-        try:
-            times = parse_schedule(schedule[:_EXPRESSION_CHARS], timezone).times_after(now, _whole_minute(now))
-        except ScheduleInvalidError as invalid:
-            field = "timezone" if str(invalid).startswith("timezone") else "schedule"
-            raise InvalidFieldsError((FieldProblem(field, str(invalid)),)) from None
-        body: ScheduleTimes = {"times": [in_zone(time, timezone) for time in islice(times, SHOWN_TIMES)]}
+        body: ScheduleTimes = {"times": next_times(schedule[:_EXPRESSION_CHARS], timezone, now, SHOWN_TIMES)}
         return answer(body)
 
     def schema(self, _app: Resolver) -> Response[str]:
@@ -170,11 +154,9 @@ class CheckRoutes:
         headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
         return Response(status_code=200, content_type=JSON_TYPE, headers=headers, body=schema_text())
 
-    def _sealed(self, app: Resolver, check: Check, before: Check | None) -> Check:
-        """Return a check whose secrets are sealed. Raises InvalidFieldsError."""
-        rules = self.deployment.address_rules(app.current_event.request_context.domain_name)
-        check = self.deployment.report_tokens.sealed(check, before, rules)
-        return self.deployment.check_variables.sealed(check)
+    def _sealed(self, check: Check) -> Check:
+        """Return a check whose secrets are sealed."""
+        return self.deployment.check_variables.sealed(self.deployment.report_tokens.sealed(check))
 
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():
@@ -202,10 +184,6 @@ def own_check(deployment: CheckDeployment, app: Resolver, id_text: str, *, with_
 def _scheduled(check: Check, now: int, spread_ms: int) -> Check:
     """Return the check at its next time. A time whose spread is not over yet still gets its run."""
     return replace(check, next_slot_ms=check.next_time_after(now - spread_ms))
-
-
-def _whole_minute(now: int) -> int:
-    return now // MINUTE_MS * MINUTE_MS
 
 
 def _slug_taken(slug: str | None) -> ConflictError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions.checks.routes import NO_PROGRAM, own_check
 from functions.checks.runs.model import RunKind, new_run
-from functions.checks.settings.event_data import checked_text
+from functions.checks.settings.event_data import event_text, field_problem
 from functions.checks.settings.requests import RunNowRequest
 from functions.checks.views import outages_view, run_view
 from functions.errors import ConflictError
@@ -15,6 +15,7 @@ from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.http.parameters import page_limit
+from functions.http.problems import Problems
 from functions.http.validation import parse_body
 from functions.ids import new_id
 
@@ -36,11 +37,11 @@ class CheckRunRoutes:
         check = own_check(self.deployment, app, id_text)
         if check.settings.is_heartbeat:
             raise ConflictError(NO_PROGRAM)
-        request = RunNowRequest()
-        if app.current_event.body:
-            request = parse_body(RunNowRequest, json_body(app.current_event))
-        now = self.deployment.clock()
-        event = None if request.event is None else checked_text(request.event, check.settings.event_as, "event")
+        raw, problems = json_body(app.current_event) if app.current_event.body else b"{}", Problems()
+        request = parse_body(RunNowRequest, raw, problems)
+        event, now = None if request.event is None else event_text(request.event), self.deployment.clock()
+        problems.add([field_problem(event or "", check.settings.event_as, "event")])
+        problems.refuse()
         self.deployment.check_request_limit.count(check)
         run = new_run(check, RunKind.MANUAL, now, now, new_id())
         run = replace(run, affects_state=request.affects_state, event=event)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.dialects.dialect import without_heading
-from functions.errors import InvalidFieldsError, TooLargeError
+from functions.errors import TooLargeError
 from functions.http.answers import JSON_TYPE
 from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.long_poll import SHORTEST_WAIT_SECS
+from functions.http.problems import Problems
 from functions.submissions.accept.acceptance import NewSubmission
-from functions.submissions.accept.requests import STDIN_MAX_BYTES, bounded, check_submission
+from functions.submissions.accept.requests import STDIN_MAX_BYTES, check_submission, size_problems
 from functions.submissions.results.output import output_if_kept
 from functions.submissions.routes.submit_routes import accept_and_wait, program_rules
 
@@ -28,18 +29,25 @@ if TYPE_CHECKING:
 
 
 def checked_run(
-    deployment: SubmissionDeployment, app: Resolver, body: Mapping[str, Any], stdin: bytes | None = None
+    deployment: SubmissionDeployment,
+    app: Resolver,
+    project: Project,
+    body: Mapping[str, Any],
+    stdin: bytes | None = None,
+    problems: Problems | None = None,
 ) -> RunRequest:
     """Check a translated request, which has the fields of POST /api/submit. Raises ServiceError.
 
-    `stdin`: in place of its text, where it need not be UTF-8. A `webhook_url` without a secret is for a callback.
+    `stdin`: in place of its text, where it need not be UTF-8. `problems`: those found before.
+    A `webhook_url` without a secret is for a callback.
     """
-    rules = program_rules(deployment, app.current_event)
-    url = body.get("webhook_url")
-    if url is not None and (refused := rules["rules"].problem(url, "webhook_url")) is not None:
-        raise InvalidFieldsError((refused,))
-    run = check_submission({name: value for name, value in body.items() if name != "webhook_url"}, **rules)
-    return replace(run, webhook_url=url, stdin=run.stdin if stdin is None else bounded("stdin", stdin, STDIN_MAX_BYTES))
+    problems = Problems() if problems is None else problems
+    rules, url = program_rules(deployment, app.current_event, project), body.get("webhook_url")
+    if url is not None and (refused := rules.addresses.problem(url, "webhook_url")) is not None:
+        problems.add([refused])
+    problems.add(size_problems("stdin", stdin or b"", STDIN_MAX_BYTES))
+    run = check_submission({name: value for name, value in body.items() if name != "webhook_url"}, rules, problems)
+    return replace(run, webhook_url=url, stdin=run.stdin if stdin is None else stdin)
 
 
 def run_program(

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from functions.errors import MAX_PROBLEMS, BadRequestError, FieldProblem, InvalidFieldsError
+from functions.http.problems import Problems
 from functions.http.spelling import intended_name
+from functions.http.stand_ins import with_stand_ins
 from functions.http.strict_json import read_json
 
 _SHOWN_NAME_CHARS = 64
@@ -66,33 +68,40 @@ def read_object(raw: bytes) -> tuple[dict[str, Any], int]:
     return body, constants
 
 
-def parse_body[Model: BaseModel](model: type[Model], raw: bytes) -> Model:
-    """Parse and check a body without NaN or infinity. Raises BadRequestError, InvalidFieldsError."""
+def parse_body[Model: BaseModel](model: type[Model], raw: bytes, problems: Problems | None = None) -> Model:
+    """Parse and check a body without NaN or infinity, as `checked` does. Raises BadRequestError, InvalidFieldsError."""
     body, constants = read_object(raw)
     if constants:
         raise BadRequestError("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
-    return checked(model, body)
+    return checked(model, body, problems=problems)
 
 
 def checked[Model: BaseModel](
-    model: type[Model], body: Mapping[str, Any], refused: Mapping[str, str] = MappingProxyType({})
+    model: type[Model],
+    body: Mapping[str, Any],
+    refused: Mapping[str, str] = MappingProxyType({}),
+    problems: Problems | None = None,
 ) -> Model:
     """Return the model of a body. A field that looks like a misspelt one is refused. Raises InvalidFieldsError.
 
     `refused`: sentences for fields of other services that stand for one of the model.
+    `problems`: gets the wrong fields, which then have stand-ins, so that more checks can follow before it refuses.
     """
-    problems = [FieldProblem(name, f"There is no such field. {text}") for name, text in refused.items() if name in body]
-    problems += _misspelt(model, body)
+    found = Problems() if problems is None else problems
+    found.add_refused(
+        FieldProblem(name, f"There is no such field. {text}") for name, text in refused.items() if name in body
+    )
+    found.add_refused(_misspelt(model, body))
+    valid: Model | None = None
     try:
         valid = model.model_validate(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
-        named = {problem.field for problem in problems}
-        others = [FieldProblem(_dotted(item["loc"]), _sentence(item)) for item in found]
-        problems += [problem for problem in others if problem.field not in named]
-    if problems:
-        raise InvalidFieldsError(tuple(problems))
-    return valid
+        wrong = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
+        found.add_refused(FieldProblem(_dotted(item["loc"]), _sentence(item)) for item in wrong)
+        valid = with_stand_ins(model, body)
+    if problems is None or valid is None:
+        found.refuse()
+    return cast("Model", valid)
 
 
 def unknown_fields(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
 from functions.http.route import Route
@@ -47,7 +47,10 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         {
             200: ("The judge run is finished.", (FinalJudgeRun,)),
             202: ("`wait=false`: queued.", (JudgeAccepted,)),
-            400: ("`bad_request`: broken JSON, a bad `wait`, an unsupported language, code too large.", (Error,)),
+            400: (
+                "`bad_request`: broken JSON, a bad `wait`, an unsupported language, code too large.",
+                (RefusedError,),
+            ),
             404: ("`not_found`: the judge run was deleted while the request waited for it.", (Error,)),
             408: ("The wait is over, and the judge run is not finished. It continues.", (JudgeWaitOver,)),
             413: ("`too_large`: the body is over 5 MiB. The gateway answers this over 6 MB.", (Error, GatewayError)),

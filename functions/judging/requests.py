@@ -6,12 +6,12 @@ whose fields name the place: `cases[3].checker.code`.
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
+from functions.http.problems import Problems
 from functions.http.validation import checked
 from functions.judging.body import JudgeBody
 from functions.judging.conversion import to_judging, to_plan
@@ -21,9 +21,16 @@ from functions.judging.rules import find_problems
 from functions.messages.files import read_files
 from functions.messages.judging import Judging
 from functions.messages.languages import Language, RaisedCeilings, default_wall_secs
+from functions.projects.model import Project
 from functions.submissions.accept.execution_limits import RequestLimits, check_limits
 from functions.submissions.accept.file_fields import with_case_files
-from functions.submissions.accept.requests import REFUSED_FIELDS, RunRequest, checked_program, read_body
+from functions.submissions.accept.requests import (
+    REFUSED_FIELDS,
+    ProgramRules,
+    RunRequest,
+    checked_program,
+    read_body,
+)
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 
 MAX_SECS = 300
@@ -77,49 +84,40 @@ def parse_judge_request(
     rules: AddressRules = PUBLIC_ONLY,
     raised: RaisedCeilings | None = None,
     find_problem: FindProblem = _no_problem,
+    project: Project | None = None,
 ) -> JudgeRequest:
-    """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
-    try:
-        return _parse(raw, tuple(offered), rules, raised, find_problem)
-    except InvalidFieldsError as invalid:
-        raise InvalidFieldsError(bracketed(invalid.fields)) from None
-
-
-def _parse(
-    raw: bytes,
-    offered: tuple[Language, ...],
-    rules: AddressRules,
-    raised: RaisedCeilings | None,
-    find_problem: FindProblem,
-) -> JudgeRequest:
-    body = read_body(raw)
-    request = checked(JudgeBody, body, REFUSED_FIELDS)
-    run, problems = checked_program(request, body, offered, rules, raised)
+    """Check a request body. `raised`: ceilings of limits. `project`: its profiles are checked. Raises ServiceError."""
+    body, problems = read_body(raw), Problems(has_brackets=True)
+    program_rules = ProgramRules(tuple(offered), rules, raised, project)
+    request = checked(JudgeBody, body, REFUSED_FIELDS, problems)
+    run, limit_rules = checked_program(request, body, problems, program_rules)
     if body.get("network") is not None:
-        problems.append(FieldProblem("network", _NO_NETWORK))
+        problems.add([FieldProblem("network", _NO_NETWORK)])
+    refusals = [] if project is None else project.refusals(run.profile)
     if request.problem is not None:
         text = "The problem has it. Leave it out."
-        problems += [FieldProblem(name, text) for name in _OF_PROBLEM if getattr(request, name)]
-        if problems:
-            raise InvalidFieldsError(tuple(problems))
-        return _of_problem(run, find_problem(request.problem), offered, raised)
+        problems.add(FieldProblem(name, text) for name in _OF_PROBLEM if getattr(request, name))
+        problems.add(refusals)
+        problems.refuse()
+        return _of_problem(run, find_problem(request.problem), program_rules)
     if not request.cases:
-        problems.append(FieldProblem("cases", "This field is required, or problem. It must not be empty."))
+        text = "This field is required, or problem. It must not be empty."
+        problems.add([FieldProblem("cases", text, of=("problem",))])
     limits = []
     for index, case in enumerate(request.cases):
-        own, wrong = check_limits(case.limits, run.language, run.profile, raised)
-        problems += case_limit_problems(index, own, wrong)
+        own, wrong = limit_rules.check(case.limits)
+        problems.add(case_limit_problems(index, own, wrong))
         limits.append(own)
-    files, wrong = with_case_files(run.files, [case.files or () for case in request.cases], run.language)
-    problems += wrong
-    problems += find_problems(request, offered)
+    files, wrong = with_case_files(run.files, [case.files or () for case in request.cases], limit_rules.language)
+    problems.add(wrong)
+    problems.add(find_problems(request, program_rules.offered))
     plan = to_plan(request)
     size = len(json.dumps(plan.to_json(), separators=(",", ":")))
     if size > PLAN_MAX_BYTES:
         text = f"The names and groups of all cases have {size:,} bytes in JSON, the limit is {PLAN_MAX_BYTES:,}."
-        problems.append(FieldProblem("cases", f"{text} Send shorter names."))
-    if problems:
-        raise InvalidFieldsError(tuple(problems))
+        problems.add([FieldProblem("cases", f"{text} Send shorter names.")])
+    problems.add(refusals)
+    problems.refuse()
     judging = to_judging(request, limits)
     has_programs = any(judging.checkers[case.checker].program is not None for case in judging.cases)
     return JudgeRequest(
@@ -130,15 +128,13 @@ def _parse(
     )
 
 
-def _of_problem(
-    run: RunRequest, version: ProblemVersion, offered: tuple[Language, ...], raised: RaisedCeilings | None
-) -> JudgeRequest:
+def _of_problem(run: RunRequest, version: ProblemVersion, rules: ProgramRules) -> JudgeRequest:
     """Return a judge run of a stored problem, whose limits must fit the language. Raises InvalidFieldsError."""
     texts = []
     for place, limits in (("", version.limits), *((f"cases[{at}].", own) for at, own in version.case_limits.items())):
-        wrong = check_limits(RequestLimits.model_validate(limits), run.language, run.profile, raised)[1]
+        wrong = check_limits(RequestLimits.model_validate(limits), run.language, run.profile, rules.raised)[1]
         texts += [f"{place}{one.field}: {one.message}" for one in wrong]
-    if missing := set(version.checker_languages) - set(offered):
+    if missing := set(version.checker_languages) - set(rules.offered):
         texts.append(f"No checker can be written in {min(missing)} at the moment.")
     problems = [FieldProblem("problem", f"{version.name} does not fit this judge run. {text}") for text in texts]
     if version.files is not None and run.files:
@@ -168,10 +164,3 @@ def case_limit_problems(index: int, own: Mapping[str, Any], wrong: Iterable[Fiel
         yield FieldProblem(f"cases.{index}.{problem.field}", problem.message)
     for name in sorted(_OF_ALL_CASES & own.keys()):
         yield FieldProblem(f"cases.{index}.limits.{name}", _LIMIT_OF_ALL_CASES)
-
-
-def bracketed(problems: Iterable[FieldProblem]) -> tuple[FieldProblem, ...]:
-    """Return problems with places such as `cases[3].stdin` for `cases.3.stdin`."""
-    return tuple(
-        FieldProblem(re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", problem.field), problem.message) for problem in problems
-    )

@@ -71,6 +71,7 @@ class JudgeRoutes:
             rules=rules,
             raised=deployment.raised_ceilings,
             find_problem=lambda text: deployment.problem_lookup.use(project.project_id, text),
+            project=project,
         )
         accepted = deployment.judge_acceptance.accept(
             NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)

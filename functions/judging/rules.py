@@ -12,9 +12,9 @@ from functions.messages.languages import canonical
 from functions.submissions.accept.requests import CODE_MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
-    from functions.judging.body import CasesRequest, CheckerRequest, GroupRequest
+    from functions.judging.body import CasesRequest, CheckerRequest
     from functions.messages.languages import Language
 
 CASE_PART_MAX_BYTES = 1024 * 1024
@@ -25,6 +25,7 @@ FILES_MAX_BYTES = 512 * 1024
 _PROGRAM_KINDS = frozenset({CheckerKind.PROGRAM, CheckerKind.INTERACTOR})
 _TOKEN_OPTIONS = ("case_sensitive", "float_abs", "float_rel")
 _PROGRAM_OPTIONS = ("language", "code", "protocol", "args", "files")
+_NO_GROUP = "There is no group with this id in groups."
 _NEEDED = ("language", "code", "protocol")
 
 
@@ -33,11 +34,12 @@ def find_problems(request: CasesRequest, offered: tuple[Language, ...]) -> Itera
     if request.checker is not None:
         yield from _checker_problems("checker", request.checker, offered)
     yield from _case_problems(request, offered)
-    yield from _group_problems(request.groups or [], {case.group for case in request.cases})
+    yield from _group_problems(request)
 
 
 def _case_problems(request: CasesRequest, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:
     groups = {group.id for group in request.groups or ()}
+    ids_of_groups = _places("groups", len(request.groups or ()), "id")
     doubles = repeated([case.id for case in request.cases if case.id is not None])
     total_bytes = 0
     for index, case in enumerate(request.cases):
@@ -52,12 +54,13 @@ def _case_problems(request: CasesRequest, offered: tuple[Language, ...]) -> Iter
         if case.id in doubles:
             yield FieldProblem(f"{place}.id", "Another case has the same id.")
         if case.group is not None and case.group not in groups:
-            yield FieldProblem(f"{place}.group", "There is no group with this id in groups.")
+            yield FieldProblem(f"{place}.group", _NO_GROUP, of=ids_of_groups)
         if case.checker is not None:
             yield from _checker_problems(f"{place}.checker", case.checker, offered)
         checker = case.checker or request.checker
         if checker is not None and checker.kind is CheckerKind.INTERACTOR and case.expected is not None:
-            yield FieldProblem(f"{place}.expected", "An interactor judges the conversation: leave expected out.")
+            text = "An interactor judges the conversation: leave expected out."
+            yield FieldProblem(f"{place}.expected", text, of=(f"{place}.checker.kind", "checker.kind"))
     if total_bytes > CASES_TOTAL_MAX_BYTES:
         text = (
             f"Inputs and expected outputs have {total_bytes:,} bytes together, the limit is {CASES_TOTAL_MAX_BYTES:,}."
@@ -92,8 +95,12 @@ def _program_problems(place: str, checker: CheckerRequest, offered: tuple[Langua
         yield FieldProblem(f"{place}.files", text)
 
 
-def _group_problems(groups: Sequence[GroupRequest], used: Iterable[str | None]) -> Iterator[FieldProblem]:
+def _group_problems(request: CasesRequest) -> Iterator[FieldProblem]:
+    groups, used = request.groups, {case.group for case in request.cases}
+    if not groups:
+        return
     ids = [group.id for group in groups]
+    ids_of_groups, groups_of_cases = _places("groups", len(ids), "id"), _places("cases", len(request.cases), "group")
     doubles = repeated(ids)
     known = set(ids)
     is_whole = not doubles
@@ -102,10 +109,15 @@ def _group_problems(groups: Sequence[GroupRequest], used: Iterable[str | None]) 
         if group.id in doubles:
             yield FieldProblem(f"{place}.id", "Another group has the same id.")
         if group.id not in used:
-            yield FieldProblem(f"{place}.id", "No case belongs to this group.")
+            yield FieldProblem(f"{place}.id", "No case belongs to this group.", of=groups_of_cases)
         for number, required in enumerate(group.requires or ()):
             if required not in known:
                 is_whole = False
-                yield FieldProblem(f"{place}.requires.{number}", "There is no group with this id in groups.")
+                yield FieldProblem(f"{place}.requires.{number}", _NO_GROUP, of=ids_of_groups)
     if is_whole and required_groups({group.id: group.requires or () for group in groups}) is None:
         yield FieldProblem("groups", "Some groups require each other in a cycle.")
+
+
+def _places(name: str, count: int, part: str) -> tuple[str, ...]:
+    """Return the places of one field in all objects of a list; that of the list if it is empty."""
+    return tuple(f"{name}.{index}.{part}" for index in range(count)) or (name,)

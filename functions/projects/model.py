@@ -1,11 +1,13 @@
 """Projects and API keys. A project owns submissions, endpoints and keys."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
+from functions.errors import FieldProblem
 from functions.messages.languages import Profile
+from functions.messages.network import Network
 from functions.projects.network.access import NO_NETWORK, ProjectNetwork
 from functions.projects.quota import DEFAULT_QUOTAS, Quota
 
@@ -29,6 +31,21 @@ class Project:
     def quota(self, profile: str) -> Quota:
         """Return the quota of one profile."""
         return self.quotas.get(profile) or DEFAULT_QUOTAS[profile]
+
+    def refusals(self, profile: str, entries: Collection[str] = ()) -> Iterator[FieldProblem]:
+        """Yield what the project may not use of a request: its profile, and entries of its network."""
+        if profile not in self.profiles:
+            refused = f"This project may not use the {profile} profile."
+            text = f"{refused} Send another profile, or ask the administrator."
+            yield FieldProblem("profile", text, code="forbidden")
+        yield from self.network_refusals(entries)
+
+    def network_refusals(self, entries: Collection[str]) -> Iterator[FieldProblem]:
+        """Yield the entries of a network that the project may not reach."""
+        if entries and (missing := self.network.missing(Network.of(entries))):
+            refused = f"This project may not reach {', '.join(missing)}."
+            text = f"{refused} Leave them out, or ask the administrator to allow them."
+            yield FieldProblem("network.allow", text, code="forbidden")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Unknown fields are ignored, except inside `quotas` and `network`, where a typing
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from functions.clock import Clock, from_rfc3339
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.fields import HostEntry, checked_line, checked_moment
+from functions.http.problems import Problems
 from functions.http.validation import Text, parse_body
 from functions.messages.languages import Profile
 from functions.messages.network import Network
@@ -88,17 +89,19 @@ class NetworkChange(BaseModel):
     )
 
     def applied_to(self, network: ProjectNetwork) -> ProjectNetwork:
-        """Return the network after the change. Raises InvalidFieldsError."""
+        """Return the network after the change."""
         access = self.access or network.access
-        if access is not NetworkAccess.LISTED:
-            if self.allow is not None:
-                raise InvalidFieldsError((FieldProblem("network.allow", "Only with access listed."),))
-            allow: tuple[str, ...] = ()
-        else:
-            allow = network.allow if self.allow is None else Network.of(self.allow).entries
-            if not allow:
-                raise InvalidFieldsError((FieldProblem("network.allow", "Required with access listed."),))
-        return ProjectNetwork(access, allow, self.mb_per_day or network.mb_per_day)
+        allow = network.allow if self.allow is None else Network.of(self.allow).entries
+        is_listed = access is NetworkAccess.LISTED
+        return ProjectNetwork(access, allow if is_listed else (), self.mb_per_day or network.mb_per_day)
+
+    def problems(self, network: ProjectNetwork) -> Iterator[FieldProblem]:
+        """Yield what does not fit together after the change."""
+        is_listed = (self.access or network.access) is NetworkAccess.LISTED
+        if self.allow is not None and not is_listed:
+            yield FieldProblem("network.allow", "Only with access listed.", of=("network.access",))
+        if is_listed and not (self.allow or network.allow):
+            yield FieldProblem("network.allow", "Required with access listed.", of=("network.allow",))
 
 
 class CreateProjectRequest(BaseModel):
@@ -111,10 +114,6 @@ class CreateProjectRequest(BaseModel):
     quotas: QuotaChanges | None = None
     network: NetworkChange | None = Field(default=None, description="Default: access none.")
     files_mb: FilesMb | None = Field(default=None, description="MiB of all its stored files. Default: 1,024.")
-
-    def project(self, project_id: str) -> Project:
-        """Return the requested project. Raises InvalidFieldsError."""
-        return changed(Project(project_id, self.name), self)
 
 
 class ChangeProjectRequest(BaseModel):
@@ -129,13 +128,14 @@ class ChangeProjectRequest(BaseModel):
     network: NetworkChange | None = None
     files_mb: FilesMb | None = Field(default=None, description="MiB of all its stored files.")
 
-    def applied_to(self, project: Project) -> Project:
-        """Return the project after the change. Raises InvalidFieldsError."""
-        return changed(project, self)
 
+def changed(project: Project, request: CreateProjectRequest | ChangeProjectRequest, problems: Problems) -> Project:
+    """Return the project with the given values. Profiles are in canonical order, each once.
 
-def changed(project: Project, request: CreateProjectRequest | ChangeProjectRequest) -> Project:
-    """Return the project with the given values. Profiles are in canonical order, each once."""
+    `problems`: those found before. Raises InvalidFieldsError.
+    """
+    problems.add(request.network.problems(project.network) if request.network else ())
+    problems.refuse()
     profiles = request.profiles
     return replace(
         project,

@@ -12,11 +12,12 @@ from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import NAMED_KEY, start_after
 from functions.http.http_event import json_body
+from functions.http.problems import Problems
 from functions.http.validation import parse_body
 from functions.ids import new_id
-from functions.projects.model import ProjectRecord
+from functions.projects.model import Project, ProjectRecord
 from functions.projects.registry import list_position
-from functions.projects.requests import ChangeProjectRequest, CreateProjectRequest, project_id
+from functions.projects.requests import ChangeProjectRequest, CreateProjectRequest, changed, project_id
 from functions.projects.views import project_body
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class ProjectRoutes:
     def create(self, app: Resolver) -> Response[str]:
         """Create a project, without keys."""
         self.deployment.admin_gate.require(app)
-        project = parse_body(CreateProjectRequest, json_body(app.current_event)).project(new_id())
+        problems = Problems()
+        request = parse_body(CreateProjectRequest, json_body(app.current_event), problems)
+        project = changed(Project(new_id(), request.name), request, problems)
         created_at = self.deployment.projects.create_project(project)
         self.deployment.log.info("Project created", project_id=project.project_id, request_id=app.request_id)
         return answer(project_body(ProjectRecord(project, created_at)))
@@ -60,10 +63,12 @@ class ProjectRoutes:
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Rename, disable or enable a project, change its profiles and quotas."""
         self.deployment.admin_gate.require(app)
-        known, request = project_id(id_text), parse_body(ChangeProjectRequest, json_body(app.current_event))
+        known, problems = project_id(id_text), Problems()
+        request = parse_body(ChangeProjectRequest, json_body(app.current_event), problems)
         for _ in tries(_TRIES):
             before = find_project(self.deployment, known)
-            after = self.deployment.registry.change(before, request.applied_to(before.project), enabled=request.enabled)
+            wanted = changed(before.project, request, problems)
+            after = self.deployment.registry.change(before, wanted, enabled=request.enabled)
             if after is not None:
                 self._log_change(app, before, after)
                 return answer(project_body(after))

@@ -10,7 +10,7 @@ from functions.checks.events.signatures import Scheme
 from functions.checks.runs.commit import commit_of
 from functions.checks.runs.model import Run, RunKind, SignedCall, new_run
 from functions.checks.runs.submit import event_variables
-from functions.checks.settings.event_data import CALL_VARIABLES_MAX_BYTES, EventAs, checked_text
+from functions.checks.settings.event_data import CALL_VARIABLES_MAX_BYTES, EventAs, event_text, field_problem
 from functions.checks.settings.requests import object_of
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.ids import new_id
@@ -32,7 +32,10 @@ def run_of(check: Check, scheme: Scheme, name: CallName, body: bytes, document: 
         run = replace(run, commit=commit_of(name.event_type, document))
     if scheme is not Scheme.STANDARD or check.settings.event_as is EventAs.STDIN:
         return replace(run, call=replace(signed, body=body))
-    run = replace(run, event=checked_text(object_of(body), check.settings.event_as, "body"))
+    event = event_text(object_of(body))
+    if (problem := field_problem(event, check.settings.event_as, "body")) is not None:
+        raise InvalidFieldsError((problem,))
+    run = replace(run, event=event)
     variables = json.dumps(event_variables(check.settings, run), ensure_ascii=False, separators=(",", ":"))
     if len(variables.encode()) > CALL_VARIABLES_MAX_BYTES:
         text = f"Body, webhook-id and type have more than {CALL_VARIABLES_MAX_BYTES:,} bytes: set event_as to stdin."

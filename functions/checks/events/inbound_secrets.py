@@ -24,7 +24,7 @@ class InboundSecrets:
 
     def replace(self, check: Check, request: InboundVerification) -> str:
         """Give a check a new scheme and secret, and return the secret; the one before ends at once."""
-        secret = request.checked_secret()
+        secret = request.sender_secret()
         box = self.boxes.seal(secret, check.project_id, _owner_of(check.check_id), "inbound")
         self.events.put_hook(check, box, request.verification)
         return secret

@@ -2,12 +2,14 @@
 
 import re
 import secrets
+from collections.abc import Iterator
 from typing import Annotated, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.checks.events.signatures import Encoding, Scheme, Verification
-from functions.errors import FieldProblem, InvalidFieldsError
+from functions.errors import FieldProblem
+from functions.http.problems import Problems
 from functions.http.validation import Text, parse_body
 from functions.webhooks.target.signature import InvalidSecretError, new_secret, parse_secret
 
@@ -84,37 +86,38 @@ class InboundVerification(BaseModel):
             self.event_header,
         )
 
-    def checked_secret(self) -> str:
-        """Return the secret of the sender, or a new one. Raises InvalidFieldsError, which never quotes it."""
-        form = _FORMS[self.verify]
-        if self.secret is None:
-            if form.is_made:
-                return new_secret() if self.verify is Scheme.STANDARD else secrets.token_hex(_NEW_BYTES)
-            raise _wrong("secret", f"Required with {self.verify.value}: {form.text}.")
-        if not re.fullmatch(form.pattern, self.secret, re.ASCII) or not _is_standard(self.verify, self.secret):
-            raise _wrong("secret", f"A secret of {self.verify.value} is {form.text}.")
-        return self.secret
+    def sender_secret(self) -> str:
+        """Return the secret of the sender, or a new one."""
+        if self.secret is not None:
+            return self.secret
+        return new_secret() if self.verify is Scheme.STANDARD else secrets.token_hex(_NEW_BYTES)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield what does not fit the scheme. No message quotes the secret."""
+        form, is_hmac = _FORMS[self.verify], self.verify is Scheme.HMAC
+        for name in () if is_hmac else sorted(self.model_fields_set - {"verify", "secret"}):
+            yield FieldProblem(name, "Only with hmac.", of=("verify",))
+        if is_hmac and self.header is None:
+            yield FieldProblem("header", "Required with hmac: the header with the signature.")
+        if self.secret is None and not form.is_made:
+            yield FieldProblem("secret", f"Required with {self.verify.value}: {form.text}.")
+        if self.secret is not None and not _has_form(self.verify, self.secret):
+            yield FieldProblem("secret", f"A secret of {self.verify.value} is {form.text}.", of=("verify",))
 
 
 def parse_verification(raw: bytes) -> InboundVerification:
     """Check a body; none is that of `standard`. Raises BadRequestError, InvalidFieldsError."""
-    request = parse_body(InboundVerification, raw) if raw else InboundVerification()
-    if request.verify is not Scheme.HMAC and (names := request.model_fields_set - {"verify", "secret"}):
-        raise InvalidFieldsError(tuple(FieldProblem(name, "Only with hmac.") for name in sorted(names)))
-    if request.verify is Scheme.HMAC and request.header is None:
-        raise _wrong("header", "Required with hmac: the header with the signature.")
+    problems = Problems()
+    request = parse_body(InboundVerification, raw or b"{}", problems)
+    problems.add(request.problems())
+    problems.refuse()
     return request
 
 
-def _is_standard(scheme: Scheme, secret: str) -> bool:
-    if scheme is not Scheme.STANDARD:
-        return True
+def _has_form(scheme: Scheme, secret: str) -> bool:
+    if not re.fullmatch(_FORMS[scheme].pattern, secret, re.ASCII):
+        return False
     try:
-        parse_secret(secret)
+        return scheme is not Scheme.STANDARD or bool(parse_secret(secret))
     except InvalidSecretError:
         return False
-    return True
-
-
-def _wrong(name: str, text: str) -> InvalidFieldsError:
-    return InvalidFieldsError((FieldProblem(name, text),))

@@ -1,6 +1,5 @@
 """The settings of a check: the form of requests, of the row and of its runs."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -17,6 +16,7 @@ from functions.checks.settings.triggers import SLUG, Trigger
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
 from functions.clock import from_rfc3339
 from functions.http.fields import checked_line, checked_moment
+from functions.http.problems import Problems
 from functions.http.validation import Text
 from functions.messages.languages import Language, Profile
 from functions.messages.variables import MAX_VARIABLES, Environment
@@ -27,8 +27,9 @@ from functions.submissions.accept.requests import (
     CODE_MAX_BYTES,
     STDIN_MAX_BYTES,
     NetworkRequest,
+    ProgramRules,
     RunRequest,
-    parse_submission,
+    check_submission,
 )
 
 _MOST_GRACE_MINUTES = 720
@@ -274,8 +275,14 @@ class CheckSettings(BaseModel):
                 values[name] = value.model_dump(mode="json", exclude_unset=True)
         return {**values, "assertions": to_stored(self.assertions)}
 
+    def program(self) -> dict[str, Any]:
+        """Return the fields of its program, as POST /api/submit has them."""
+        fields = self.model_dump(mode="json", include=set(_PROGRAM), exclude_none=True)
+        return {"language": "", **fields}
+
     def run_request(self, metadata: Mapping[str, str], environment: Environment | None = None) -> RunRequest:
         """Return its program as a submission. Raises BadRequestError, InvalidFieldsError."""
-        program = self.model_dump(mode="json", include=set(_PROGRAM), exclude_none=True)
-        run = parse_submission(json.dumps({**program, "metadata": metadata}).encode(), offered=tuple(Language))
-        return replace(run, environment=environment)
+        rules = ProgramRules(tuple(Language))
+        return replace(
+            check_submission({**self.program(), "metadata": metadata}, rules, Problems()), environment=environment
+        )

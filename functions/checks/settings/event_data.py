@@ -6,7 +6,7 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from functions.errors import FieldProblem, InvalidFieldsError
+from functions.errors import FieldProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,10 +42,7 @@ def size_problem(text: str, event_as: EventAs) -> str | None:
     return f"{limit}: set event_as to stdin for up to {STDIN_MAX_BYTES:,}"
 
 
-def checked_text(event: Mapping[str, JsonValue], event_as: EventAs, field: str) -> str:
-    """Return the data as its program reads it. Raises InvalidFieldsError."""
-    text = event_text(event)
+def field_problem(text: str, event_as: EventAs, field: str) -> FieldProblem | None:
+    """Return the problem of a request whose field has the data; None if it is not too large."""
     problem = size_problem(text, event_as)
-    if problem is not None:
-        raise InvalidFieldsError((FieldProblem(field, f"{problem[0].upper()}{problem[1:]}."),))
-    return text
+    return None if problem is None else FieldProblem(field, f"{problem[0].upper()}{problem[1:]}.")

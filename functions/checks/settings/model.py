@@ -1,17 +1,26 @@
 """A check: its settings, its state, and its next time."""
 
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
 from functions.checks.schedule.expression import MINUTE_MS, Schedule, in_zone, parse_schedule, spread_ms
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.pings import Pings
 from functions.checks.state import Rules, Standing, State
+from functions.clock import to_rfc3339
+from functions.ids import new_id
 
+_TOKEN_BYTES = 24
 MAX_CHECKS = 1_000
 """Checks of a project. One query of two or three pages reads them all."""
+
+
+def whole_minute(ms: int) -> int:
+    """Return the start of a minute: what a new schedule counts from."""
+    return ms // MINUTE_MS * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +52,19 @@ class Check:
     pings: Annotated[Pings, JSON, OMIT_DEFAULT] = field(default_factory=Pings)
     env_boxes: Annotated[Mapping[str, bytes], IN_KEY] = field(default_factory=dict, repr=False)
     report_box: Annotated[bytes, IN_KEY] = field(default=b"", repr=False)
+
+    @classmethod
+    def new(cls, project_id: str, settings: CheckSettings, now_ms: int) -> Self:
+        """Return a check without its next time, and without a past."""
+        return cls(
+            check_id=new_id(),
+            project_id=project_id,
+            settings=settings,
+            created_at=to_rfc3339(now_ms),
+            updated_at=to_rfc3339(now_ms),
+            anchor_ms=whole_minute(now_ms),
+            badge_token=secrets.token_urlsafe(_TOKEN_BYTES),
+        )
 
     @property
     def is_paused(self) -> bool:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.checks.schedule.expression import ScheduleInvalidError, parse_schedule
+from functions.checks.schedule.expression import parse_schedule
 from functions.checks.schedule.quiet_time import QuietTime
+from functions.checks.settings.schedule_problems import schedule_problems
 from functions.errors import FieldProblem
 from functions.http.validation import Text
 
@@ -51,12 +52,9 @@ class TagQuietTimes(BaseModel):
 def quiet_problems(field: str, times: Iterable[Quiet]) -> Iterator[FieldProblem]:
     """Yield the schedules and time zones that cannot be used."""
     for index, quiet in enumerate(times):
-        try:
-            is_rate = quiet.time.schedule.cron is None
-        except ScheduleInvalidError as invalid:
-            name = "timezone" if str(invalid).startswith("timezone") else "schedule"
-            yield FieldProblem(f"{field}.{index}.{name}", str(invalid))
-        else:
-            if is_rate:
-                text = "A quiet time begins at times of a clock, not at a rate. Example: cron(0 2 * * ? *)"
-                yield FieldProblem(f"{field}.{index}.schedule", text)
+        place = f"{field}.{index}."
+        problems = list(schedule_problems(quiet.schedule, quiet.timezone, place))
+        yield from problems
+        if not problems and quiet.time.schedule.cron is None:
+            text = "A quiet time begins at times of a clock, not at a rate. Example: cron(0 2 * * ? *)"
+            yield FieldProblem(f"{place}schedule", text)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from functions.checks.settings.check_settings import HIDDEN
-from functions.errors import FieldProblem, InvalidFieldsError
+from functions.errors import FieldProblem
 from functions.webhooks.deliveries.report import owner_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from functions.checks.settings.check_settings import CheckSettings
     from functions.checks.settings.model import Check
-    from functions.checks.settings.report import GithubStatus
     from functions.webhooks.target.address_rules import AddressRules
     from functions.webhooks.target.secret_box import SecretBoxes
 
@@ -27,16 +29,14 @@ class ReportTokens:
 
     boxes: SecretBoxes
 
-    def sealed(self, check: Check, before: Check | None, rules: AddressRules) -> Check:
-        """Return a check whose new token is sealed, and hidden in its settings. *** keeps the token of `before`.
+    def sealed(self, check: Check) -> Check:
+        """Return a check whose new token is sealed, and hidden in its settings. *** keeps the token that it has.
 
-        Raises InvalidFieldsError, ClientError.
+        Raises ClientError.
         """
         report = check.settings.report
         if report is None:
             return replace(check, report_box=b"")
-        old = None if before is None or before.settings.report is None else before.settings.report.github_status
-        _refuse(report.github_status, old, rules)
         token = report.github_status.token
         if token == HIDDEN:
             return check
@@ -45,12 +45,18 @@ class ReportTokens:
         return replace(check, settings=settings, report_box=box)
 
 
-def _refuse(status: GithubStatus, old: GithubStatus | None, rules: AddressRules) -> None:
-    is_new = old is None or old.api_url != status.api_url
-    if is_new and "?" in status.api_url:
-        raise InvalidFieldsError((FieldProblem(f"{_FIELD}.api_url", _QUERY),))
-    problem = rules.problem(status.api_url, f"{_FIELD}.api_url") if is_new else None
-    if problem is None and status.token == HIDDEN and is_new:
-        problem = FieldProblem(f"{_FIELD}.token", _NONE_KEPT if old is None else _OTHER_SERVICE)
-    if problem is not None:
-        raise InvalidFieldsError((problem,))
+def report_problems(
+    settings: CheckSettings, before: CheckSettings | None, rules: AddressRules
+) -> Iterator[FieldProblem]:
+    """Yield the problems of a report. The address of `before` is not checked again."""
+    if settings.report is None:
+        return
+    status, old = settings.report.github_status, None if before is None else before.report
+    if old is not None and old.github_status.api_url == status.api_url:
+        return
+    if "?" in status.api_url:
+        yield FieldProblem(f"{_FIELD}.api_url", _QUERY)
+    elif (problem := rules.problem(status.api_url, f"{_FIELD}.api_url")) is not None:
+        yield problem
+    if status.token == HIDDEN:
+        yield FieldProblem(f"{_FIELD}.token", _NONE_KEPT if old is None else _OTHER_SERVICE)

@@ -2,18 +2,21 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from functions.checks.schedule.expression import ScheduleInvalidError, find_zone, parse_schedule
+from functions.checks.schedule.expression import ScheduleInvalidError, parse_schedule
 from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSettings, without_program
 from functions.checks.settings.quiet_times import quiet_problems
-from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
+from functions.checks.settings.schedule_problems import schedule_problems
+from functions.errors import BadRequestError, FieldProblem
+from functions.http.problems import Problems
 from functions.http.validation import checked, read_object
-from functions.messages.languages import Profile
+from functions.messages.languages import Language, Profile
 from functions.messages.variables import Environment, name_problem
+from functions.submissions.accept.requests import ProgramRules, read_submission
 
 ENV_MAX_BYTES = 2_560
 """As it is sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
@@ -50,22 +53,28 @@ class RunNowRequest(BaseModel):
     )
 
 
-def new_settings(raw: bytes, now_ms: int) -> CheckSettings:
-    """Return the settings of a new check. Raises BadRequestError, InvalidFieldsError."""
-    return _settings(object_of(raw), now_ms)
+type MoreRules = Callable[[CheckSettings], Iterable[FieldProblem]]
+"""Rules that need more than the settings."""
 
 
-def changed_settings(before: CheckSettings, raw: bytes, now_ms: int) -> CheckSettings:
-    """Return the settings after a change. Raises BadRequestError, InvalidFieldsError."""
-    changes = object_of(raw)
-    if "kind" in changes and changes["kind"] != before.kind:
-        raise InvalidFieldsError((FieldProblem("kind", "A check keeps its kind. Create another check."),))
+def new_settings(raw: bytes, now_ms: int, more: MoreRules = lambda _: ()) -> CheckSettings:
+    """Return the settings of a new check. Raises BadRequestError, ForbiddenError, InvalidFieldsError."""
+    return _settings(object_of(raw), now_ms, Problems(), more)
+
+
+def changed_settings(before: CheckSettings, raw: bytes, now_ms: int, more: MoreRules = lambda _: ()) -> CheckSettings:
+    """Return the settings after a change. Raises BadRequestError, ForbiddenError, InvalidFieldsError."""
+    changes, problems = object_of(raw), Problems()
+    if changes.get("kind", before.kind) != before.kind:
+        problems.add([FieldProblem("kind", "A check keeps its kind. Create another check.")])
+        del changes["kind"]
     stored = before.stored()
     if changes.get("network") is not None and "profile" not in changes:
         stored.pop("profile", None)  # the profile of a check with network
     if changes.get("schedule", before.schedule) != before.schedule and "spread_minutes" not in changes:
         stored.pop("spread_minutes", None)  # its default follows the schedule
-    return _settings({name: value for name, value in {**stored, **changes}.items() if value is not None}, now_ms)
+    merged = {name: value for name, value in {**stored, **changes}.items() if value is not None}
+    return _settings(merged, now_ms, problems, more)
 
 
 def object_of(raw: bytes) -> dict[str, Any]:
@@ -76,29 +85,30 @@ def object_of(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def _settings(body: dict[str, Any], now_ms: int) -> CheckSettings:
-    settings = checked(CheckSettings, body)
+def _settings(body: dict[str, Any], now_ms: int, problems: Problems, more: MoreRules) -> CheckSettings:
+    settings = checked(CheckSettings, body, problems=problems)
     if settings.network is not None and not settings.is_heartbeat and "profile" not in settings.model_fields_set:
         settings = settings.model_copy(update={"profile": Profile.AGENT})
-    problems = _kind_problems(settings)
-    if problems:
-        raise InvalidFieldsError(tuple(problems))
-    if not settings.is_heartbeat:
-        settings.run_request({})
-    problems = [
-        *_schedule_problems(settings),
-        *_env_problems(settings.env),
-        *quiet_problems("quiet", settings.quiet),
-        *_size_problems(settings),
-        *_file_problems(settings),
-    ]
+    if settings.is_heartbeat:
+        problems.add(_heartbeat_problems(settings))
+    elif settings.language or not problems.is_refused("kind"):
+        problems.add_refused(_missing_program(settings))
+        read_submission(settings.program(), ProgramRules(tuple(Language)), problems)
+    problems.add(schedule_problems(settings.schedule, settings.timezone))
+    problems.add(_faster_problems(settings))
+    problems.add(_env_problems(settings.env))
+    problems.add(quiet_problems("quiet", settings.quiet))
+    problems.add(_size_problems(settings))
+    problems.add(_file_problems(settings))
     if settings.fail_after.needed > settings.fail_after.of:
-        problems.append(FieldProblem("fail_after.needed", "Must be at most fail_after.of."))
+        text = "Must be at most fail_after.of."
+        problems.add([FieldProblem("fail_after.needed", text, of=("fail_after.of",))])
     slug = settings.slug or _slug_of(settings.name)
     if not slug:
-        problems.append(FieldProblem("slug", "The name has no letter or digit for it. Send a slug."))
-    if problems:
-        raise InvalidFieldsError(tuple(problems))
+        text = "The name has no letter or digit for it. Send a slug."
+        problems.add([FieldProblem("slug", text, of=("name",))])
+    problems.add(more(settings))
+    problems.refuse()
     return settings.model_copy(update={"slug": slug, "spread_minutes": _spread_minutes(settings, now_ms)})
 
 
@@ -109,13 +119,7 @@ def _spread_minutes(settings: CheckSettings, now_ms: int) -> int | None:
     return parse_schedule(settings.schedule, settings.timezone).default_spread_minutes(now_ms)
 
 
-def _schedule_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
-    try:
-        find_zone(settings.timezone)  # also without a schedule: runs show their times in it
-        if settings.schedule is not None:
-            parse_schedule(settings.schedule, settings.timezone)
-    except ScheduleInvalidError as invalid:
-        yield FieldProblem("timezone" if str(invalid).startswith("timezone") else "schedule", str(invalid))
+def _faster_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
     try:
         if settings.faster_while_failing is not None:
             parse_schedule(settings.faster_while_failing)
@@ -137,21 +141,19 @@ def _file_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
         yield FieldProblem("files", f"{text} Send larger files to /api/files, and name them by sha256.")
 
 
-def _kind_problems(settings: CheckSettings) -> list[FieldProblem]:
-    """Return the settings that its kind needs, and those that it does not have."""
-    if not settings.is_heartbeat:
-        needed = ("language",) if settings.language is None else ()
-        needed = needed if settings.code else (*needed, "code")
-        return [FieldProblem(name, "This field is required.") for name in needed]
-    problems = [
-        FieldProblem(name, "A heartbeat has no program, so this field has no effect. Leave it out.")
-        for name in ONLY_OF_PROGRAMS
-        if getattr(settings, name) != CheckSettings.model_fields[name].get_default()
-    ]
+def _missing_program(settings: CheckSettings) -> Iterator[FieldProblem]:
+    for name in ("language", "code"):
+        if not getattr(settings, name):
+            yield FieldProblem(name, "This field is required.")
+
+
+def _heartbeat_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
+    """Yield the settings that a heartbeat does not have, and the one that it needs."""
+    for name in ONLY_OF_PROGRAMS:
+        if getattr(settings, name) != CheckSettings.model_fields[name].get_default():
+            yield FieldProblem(name, "A heartbeat has no program, so this field has no effect. Leave it out.")
     if settings.schedule is None:
-        text = "A heartbeat needs a schedule: when its pings come. Example: rate(1 day)"
-        problems.append(FieldProblem("schedule", text))
-    return problems
+        yield FieldProblem("schedule", "A heartbeat needs a schedule: when its pings come. Example: rate(1 day)")
 
 
 def _env_problems(env: Mapping[str, str]) -> list[FieldProblem]:

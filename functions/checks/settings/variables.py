@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.checks.settings.check_settings import HIDDEN
-from functions.errors import FieldProblem, InvalidFieldsError
+from functions.errors import FieldProblem
 from functions.messages.variables import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from functions.checks.settings.model import Check
     from functions.webhooks.target.secret_box import SecretBoxes
@@ -25,15 +25,9 @@ class CheckVariables:
     def sealed(self, check: Check) -> Check:
         """Return a check whose new values are sealed, and hidden in its settings. *** keeps the value that it has.
 
-        Raises InvalidFieldsError, ClientError.
+        Raises ClientError.
         """
         env, had = check.settings.env, check.env_boxes
-        unknown = [name for name, text in env.items() if text == HIDDEN and name not in had]
-        if unknown:
-            problems = [
-                FieldProblem(f"env.{name}", f"There is no value to keep; {HIDDEN} is none.") for name in unknown
-            ]
-            raise InvalidFieldsError(tuple(problems))
         sealed = {name: had[name] if text == HIDDEN else self._seal(check, text) for name, text in env.items()}
         return replace(check, settings=check.settings.hidden, env_boxes=sealed)
 
@@ -49,6 +43,13 @@ class CheckVariables:
 
     def _open(self, check: Check, box: bytes) -> str:
         return self.boxes.open(box, check.project_id, _owner_of(check), "environment") if box else ""
+
+
+def kept_problems(env: Mapping[str, str], had: Container[str]) -> Iterator[FieldProblem]:
+    """Yield the variables whose value is to be kept, and that have none. `had`: the names before."""
+    for name, text in env.items():
+        if text == HIDDEN and name not in had:
+            yield FieldProblem(f"env.{name[:64]}", f"There is no value to keep; {HIDDEN} is none.")
 
 
 def _owner_of(check: Check) -> str:

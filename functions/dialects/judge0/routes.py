@@ -172,7 +172,7 @@ class Judge0Routes:
         offered = [language.value for language in self.deployment.fleet.languages()]
         read: Translated = translated(sent, offered, _profile(project), is_base64=is_base64)
         body = read.body if read.callback_url is None else read.body | {"webhook_url": read.callback_url}
-        run = checked_run(self.deployment, app, body, read.stdin)
+        run = checked_run(self.deployment, app, project, body, read.stdin)
         return run_program(self.deployment, app, project, run, wait_secs)
 
     def _find(self, token: str, project: Project) -> Submission | None:

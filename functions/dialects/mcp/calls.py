@@ -14,6 +14,7 @@ from functions.dialects.mcp.tools import TOOLS
 from functions.dialects.run import checked_run, run_program
 from functions.errors import NotFoundError, ServiceError
 from functions.http.parameters import uuid
+from functions.http.problems import Problems
 from functions.http.validation import checked
 from functions.messages.files import CHANGED
 from functions.messages.languages import Profile
@@ -62,7 +63,8 @@ class Calls:
 
     def run_code(self, given: Mapping[str, Any], most_secs: float) -> Submission:
         """Start a program, and wait for its end as long as the arguments say, but at most so. Raises ServiceError."""
-        asked = checked(RunCode, given)
+        problems = Problems()
+        asked = checked(RunCode, given, problems=problems)
         body: dict[str, Any] = {
             "language": asked.language,
             "code": asked.code,
@@ -75,7 +77,7 @@ class Calls:
             body["files"] = [file.model_dump(exclude_none=True) for file in asked.files]
         if asked.network:
             body["network"] = {"allow": asked.network}
-        run = checked_run(self.deployment, self.app, body)
+        run = checked_run(self.deployment, self.app, self.project, body, problems=problems)
         return run_program(self.deployment, self.app, self.project, run, min(asked.wait_secs, most_secs))
 
     def run_of(self, id_text: str) -> Submission:

@@ -80,7 +80,9 @@ class PistonRoutes:
         sent = body if isinstance(body, dict) else {}
         runtime = chosen_runtime(sent, self.deployment.fleet)
         profile = Profile.JUDGE if Profile.JUDGE in project.profiles else Profile.AGENT
-        run = checked_run(self.deployment, app, translated(sent, runtime, profile, self.deployment.raised_ceilings))
+        run = checked_run(
+            self.deployment, app, project, translated(sent, runtime, profile, self.deployment.raised_ceilings)
+        )
         row = run_program(self.deployment, app, project, run, SUBMIT_MAX_SECS)
         if not row.is_final:
             raise UnavailableError(f"The run is not finished in time and continues as {row.submission_id}.")

@@ -1,6 +1,6 @@
 """Bodies that all parts of the API share. Each is the schema of the OpenAPI document."""
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from pydantic import Field, GetCoreSchemaHandler
 
@@ -38,6 +38,14 @@ class InvalidError(Error):
     """Valid JSON with missing, mistyped or out-of-range fields."""
 
     fields: list[Problem]
+
+
+class RefusedError(Error):
+    """A wrong request, or one that the project may not send."""
+
+    fields: NotRequired[
+        Annotated[list[Problem], Field(description="All wrong fields of the body; the first is that of `message`.")]
+    ]
 
 
 class GatewayError(TypedDict):

@@ -3,18 +3,18 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from functions.errors import FieldProblem, InvalidFieldsError
+from functions.errors import FieldProblem
+from functions.http.problems import Problems
 from functions.http.validation import parse_body
 from functions.judging.conversion import to_judging, to_plan
 from functions.judging.model import Plan
 from functions.judging.problems.body import ProblemBody
-from functions.judging.requests import bracketed, case_limit_problems
+from functions.judging.requests import case_limit_problems
 from functions.judging.rules import find_problems
 from functions.messages.judging import CheckerKind, Judging
 from functions.messages.languages import Language, Profile, RaisedCeilings
-from functions.submissions.accept.execution_limits import RequestLimits, check_limits
+from functions.submissions.accept.execution_limits import LimitRules
 from functions.submissions.accept.file_fields import RunFile, checked_files, with_case_files
 
 PLAN_MAX_BYTES = 163_840
@@ -48,31 +48,26 @@ class ProblemRequest:
 
 def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeilings | None = None) -> ProblemRequest:
     """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
-    try:
-        return _parse(raw, tuple(offered), raised)
-    except InvalidFieldsError as invalid:
-        raise InvalidFieldsError(bracketed(invalid.fields)) from None
-
-
-def _parse(raw: bytes, offered: tuple[Language, ...], raised: RaisedCeilings | None) -> ProblemRequest:
-    body = parse_body(ProblemBody, raw)
-    limits, problems = _limits_for_any(body.limits, offered, raised)
+    languages, problems = tuple(offered), Problems(has_brackets=True)
+    body = parse_body(ProblemBody, raw, problems)
+    limit_rules = LimitRules(languages, tuple(Profile), raised)  # a judge run checks them for its own
+    limits, wrong = limit_rules.check(body.limits)
+    problems.add(wrong)
     of_cases = []
     for index, case in enumerate(body.cases):
-        own, wrong = _limits_for_any(case.limits, offered, raised)
-        problems += case_limit_problems(index, own, wrong)
+        own, wrong = limit_rules.check(case.limits)
+        problems.add(case_limit_problems(index, own, wrong))
         of_cases.append(own)
-    problems += find_problems(body, offered)
-    problems += _content_problems(body)
-    files, wrong = _files(body, offered)
-    problems += wrong
+    problems.add(find_problems(body, languages))
+    problems.add(_content_problems(body))
+    files, wrong = _files(body, languages)
+    problems.add(wrong)
     plan, case_limits = to_plan(body), {index: own for index, own in enumerate(of_cases) if own}
     size = len(json.dumps([plan.to_json(), case_limits], separators=(",", ":")))
     if size > PLAN_MAX_BYTES:
         text = f"Names, groups and limits of all cases have {size:,} bytes in JSON, the limit is {PLAN_MAX_BYTES:,}."
-        problems.append(FieldProblem("cases", f"{text} Send shorter names."))
-    if problems:
-        raise InvalidFieldsError(tuple(problems))
+        problems.add([FieldProblem("cases", f"{text} Send shorter names.")])
+    problems.refuse()
     return ProblemRequest(
         body.id,
         plan,
@@ -83,14 +78,6 @@ def _parse(raw: bytes, offered: tuple[Language, ...], raised: RaisedCeilings | N
         {index: case.stdin_sha256 for index, case in enumerate(body.cases) if case.stdin_sha256 is not None},
         {index: case.expected_sha256 for index, case in enumerate(body.cases) if case.expected_sha256 is not None},
     )
-
-
-def _limits_for_any(
-    limits: RequestLimits | None, offered: tuple[Language, ...], raised: RaisedCeilings | None
-) -> tuple[dict[str, Any], list[FieldProblem]]:
-    """Check limits that must be valid for one language and profile at least. A judge run checks them for its own."""
-    answers = [check_limits(limits, language, profile, raised) for language in offered for profile in Profile]
-    return min(answers, key=lambda answer: len(answer[1]), default=({}, []))
 
 
 def _content_problems(body: ProblemBody) -> Iterator[FieldProblem]:

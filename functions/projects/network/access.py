@@ -1,10 +1,8 @@
 """The network of a project: which hosts its runs may name in a request."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from functions.errors import ForbiddenError
 from functions.messages.network import Network, allowed_host
 
 DEFAULT_MB_PER_DAY = 1_024
@@ -32,14 +30,6 @@ class ProjectNetwork:
             return ()
         patterns = [allowed_host(entry) for entry in self.allow] if self.access is NetworkAccess.LISTED else []
         return tuple(str(host) for host in network.allow if not any(pattern.covers(host) for pattern in patterns))
-
-    def check(self, entries: Iterable[str]) -> None:
-        """Refuse entries of a request that the project may not name. Raises ForbiddenError."""
-        wanted = tuple(entries)
-        missing = self.missing(Network.of(wanted)) if wanted else ()
-        if missing:
-            refused = f"This project may not reach {', '.join(missing)}."
-            raise ForbiddenError(f"{refused} Leave them out, or ask the administrator to allow them.")
 
 
 NO_NETWORK = ProjectNetwork()

@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.retries import tries
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
-from functions.errors import ForbiddenError, IdempotencyConflictError, RateLimitedError, UnavailableError
+from functions.errors import IdempotencyConflictError, RateLimitedError, UnavailableError
+from functions.http.problems import Problems
 from functions.ids import new_id
 from functions.projects.quota_store import KeyInFlightError
 from functions.submissions.accept.file_fields import placed
@@ -113,10 +114,9 @@ class Acceptance:
         Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError, FilesMissingError.
         """
         # The quota is charged after every other check, so that repeats are free, and before anything runs.
-        if new.run.profile not in new.project.profiles:
-            refused = f"This project may not use the {new.run.profile} profile."
-            raise ForbiddenError(f"{refused} Send another profile, or ask the administrator.")
-        new.project.network.check(new.run.network)
+        problems = Problems()
+        problems.add(new.project.refusals(new.run.profile, new.run.network))
+        problems.refuse()
         depth = self.queues.recent_depth(new.priority)
         if depth > self.settings.max_queue_depth:
             raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)

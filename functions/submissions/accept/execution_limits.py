@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import sys
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
@@ -96,3 +97,26 @@ def check_limits(
         else:
             accepted[name] = int(value) if whole else value
     return accepted, problems
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRules:
+    """The languages and profiles for which limits may be meant: one each, or several if a request does not say it."""
+
+    languages: tuple[Language, ...]
+    profiles: tuple[Profile, ...]
+    raised: RaisedCeilings | None = None
+
+    @property
+    def language(self) -> Language | None:
+        """The language of the program; None if it is unknown."""
+        return self.languages[0] if len(self.languages) == 1 else None
+
+    def check(self, limits: RequestLimits | None) -> tuple[dict[str, int | float], list[FieldProblem]]:
+        """Check limits as `check_limits` does. They must be valid for one language and one profile."""
+        answers = (
+            check_limits(limits, language, profile, self.raised)
+            for language in self.languages
+            for profile in self.profiles
+        )
+        return min(answers, key=lambda answer: len(answer[1]), default=({}, []))

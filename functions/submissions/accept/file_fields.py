@@ -33,6 +33,7 @@ from functions.messages.files import (
 from functions.messages.languages import Language
 
 _MIB = 1_048_576
+_CONTENTS = ("content", "content_base64", "sha256")
 _ONE_CONTENT = "A file has content, content_base64 or sha256: exactly one of them."
 _INLINE = (
     f"The contents have at most {MAX_INLINE_BYTES:,} bytes together. Send larger files to /api/files, and name them by "
@@ -90,20 +91,24 @@ class RunFile:
 
 
 def checked_files(
-    entries: Sequence[FileEntry], compile_args: Sequence[str], language: Language
+    entries: Sequence[FileEntry], compile_args: Sequence[str], language: Language | None
 ) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
-    """Return the files in the order of their paths, and the problems of files and options."""
+    """Return the files in the order of their paths, and the problems of files and options.
+
+    `language`: None if it is unknown. Then its own names and options are not checked.
+    """
     files, problems = _checked_all(entries, language, "files")
     if not problems and (excluded := places_problem(file.path for file in files)) is not None:
         problems.append(FieldProblem("files", excluded))
     if _inline_bytes(files) > MAX_INLINE_BYTES:
         problems.append(FieldProblem("files", _INLINE))
-    problems += _option_problems(compile_args, language)
+    if language is not None:
+        problems += _option_problems(compile_args, language)
     return tuple(sorted(files, key=lambda file: file.path)), problems
 
 
 def with_case_files(
-    common: tuple[RunFile, ...], cases: Iterable[Sequence[FileEntry]], language: Language
+    common: tuple[RunFile, ...], cases: Iterable[Sequence[FileEntry]], language: Language | None
 ) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
     """Return the files of a judge run, those of each case last, and the problems of the latter."""
     files, problems = list(common), []
@@ -125,16 +130,19 @@ def with_case_files(
 
 
 def _checked_all(
-    entries: Sequence[FileEntry], language: Language, place: str
+    entries: Sequence[FileEntry], language: Language | None, place: str
 ) -> tuple[list[RunFile], list[FieldProblem]]:
-    files, problems = [], []
+    files: list[RunFile] = []
+    problems: list[FieldProblem] = []
     for index, entry in enumerate(entries):
-        checked = _checked(entry, language)
-        if isinstance(checked, RunFile):
-            files.append(checked)
-        else:
-            name, message = checked
-            problems.append(FieldProblem(f"{place}.{index}.{name}", message))
+        content, wrong = _content(entry)
+        path_is_wrong = path_problem(entry.path) or (language and name_problem(language, entry.path))
+        if path_is_wrong:
+            problems.append(FieldProblem(f"{place}.{index}.path", path_is_wrong))
+        if wrong is not None:
+            of = tuple(f"{place}.{index}.{name}" for name in _CONTENTS)
+            problems.append(FieldProblem(f"{place}.{index}.{wrong[0]}", wrong[1], of))
+        files.append(RunFile(entry.path, entry.read_only, content, entry.sha256))
     return files, problems
 
 
@@ -142,20 +150,17 @@ def _inline_bytes(files: Iterable[RunFile]) -> int:
     return sum(len(file.content or b"") for file in files)
 
 
-def _checked(entry: FileEntry, language: Language) -> RunFile | tuple[str, str]:
-    problem = path_problem(entry.path) or name_problem(language, entry.path)
-    if problem is not None:
-        return "path", problem
+def _content(entry: FileEntry) -> tuple[bytes | None, tuple[str, str] | None]:
+    """Return the bytes of a file, None of a stored one; and the field that is wrong, with a sentence."""
     contents = [value for value in (entry.content, entry.content_base64, entry.sha256) if value is not None]
     if len(contents) != 1:
-        return "content", _ONE_CONTENT
+        return None, ("content", _ONE_CONTENT)
     if entry.content_base64 is None:
-        content = None if entry.content is None else entry.content.encode()
-        return RunFile(entry.path, entry.read_only, content, entry.sha256)
+        return None if entry.content is None else entry.content.encode(), None
     try:
-        return RunFile(entry.path, entry.read_only, base64.b64decode(entry.content_base64, validate=True))
+        return base64.b64decode(entry.content_base64, validate=True), None
     except (binascii.Error, ValueError):
-        return "content_base64", "The text is not base64."
+        return None, ("content_base64", "The text is not base64.")
 
 
 def _option_problems(options: Sequence[str], language: Language) -> Iterator[FieldProblem]:

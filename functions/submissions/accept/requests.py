@@ -1,30 +1,32 @@
 """Check and normalise the body of POST /api/submit.
 
-A wrong shape raises InvalidFieldsError (422, with fields). An unsupported language, and code or stdin over their
-limits, raise BadRequestError (400). Unknown fields are ignored and named in `warnings`; misspelt ones, and all unknown
-ones inside `limits`, are refused.
+All wrong fields are named at once. A wrong shape raises InvalidFieldsError (422). An unsupported language, and code or
+stdin over their limits, raise BadRequestError (400) where the shape is right. Unknown fields are ignored and named in
+`warnings`; misspelt ones, and all unknown ones inside `limits`, are refused.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
+from functions.errors import BadRequestError, FieldProblem
 from functions.http.fields import AllowList, metadata_problems
+from functions.http.problems import Problems
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.files import PlacedFile
 from functions.messages.languages import Language, Profile, RaisedCeilings, canonical, default_wall_secs
 from functions.messages.network import Network
 from functions.messages.variables import Environment
+from functions.projects.model import Project
 from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest, artifact_problems, chosen_artifacts
-from functions.submissions.accept.execution_limits import RequestLimits, check_limits
+from functions.submissions.accept.execution_limits import LimitRules, RequestLimits
 from functions.submissions.accept.file_fields import Arguments, CompileArgs, Files, RunFile, checked_files
 from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 from functions.webhooks.target.signature import InvalidSecretError, parse_secret
@@ -184,6 +186,19 @@ class RunRequest:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class ProgramRules:
+    """What the check of a program needs beside its body. `raised`: ceilings of limits.
+
+    `project`: whose profiles and network it must fit; None: a later check does that.
+    """
+
+    offered: tuple[Language, ...]
+    addresses: AddressRules = PUBLIC_ONLY
+    raised: RaisedCeilings | None = None
+    project: Project | None = None
+
+
 def parse_submission(
     raw: bytes,
     *,
@@ -192,29 +207,29 @@ def parse_submission(
     raised: RaisedCeilings | None = None,
 ) -> RunRequest:
     """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
-    return check_submission(read_body(raw), offered=offered, rules=rules, raised=raised)
+    return check_submission(read_body(raw), ProgramRules(tuple(offered), rules, raised), Problems())
 
 
-def check_submission(
-    body: Mapping[str, Any],
-    *,
-    offered: Iterable[Language],
-    rules: AddressRules = PUBLIC_ONLY,
-    raised: RaisedCeilings | None = None,
-) -> RunRequest:
-    """Check a parsed body. Raises ServiceError."""
-    request = checked(SubmitRequest, body, REFUSED_FIELDS)
-    run, problems = checked_program(request, body, offered, rules, raised)
-    stdin = bounded("stdin", (request.stdin or "").encode(), STDIN_MAX_BYTES)
+def check_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Problems) -> RunRequest:
+    """Check a parsed body. `problems`: those found before. Raises ServiceError with all of them."""
+    run = read_submission(body, rules, problems)
+    problems.refuse()
+    return run
+
+
+def read_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Problems) -> RunRequest:
+    """Return the run of a parsed body, and add its problems. With any of them, it is not to be run."""
+    request = checked(SubmitRequest, body, REFUSED_FIELDS, problems)
+    run, _ = checked_program(request, body, problems, rules, request.stdin or "")
     if request.network is not None and run.profile is not Profile.AGENT:
-        problems.append(FieldProblem("network", NETWORK_NEEDS_AGENT))
-    problems += artifact_problems(request.artifacts)
-    if problems:
-        raise InvalidFieldsError(tuple(problems))
-    network = () if request.network is None else Network.of(request.network.allow).entries
+        problems.add([FieldProblem("network", NETWORK_NEEDS_AGENT, of=("profile",))])
+    problems.add(artifact_problems(request.artifacts))
+    network = Network.of(request.network.allow).entries if request.network and request.network.allow else ()
+    if rules.project is not None:
+        problems.add(rules.project.refusals(run.profile, network))
     args, artifacts = tuple(request.args or ()), chosen_artifacts(request.artifacts)
-    kept = _program(request, run.language) if request.keep_code else None
-    return replace(run, stdin=stdin, args=args, network=network, artifacts=artifacts, kept_program=kept)
+    kept = _program(request, run.language) if request.keep_code and not problems else None
+    return replace(run, args=args, network=network, artifacts=artifacts, kept_program=kept)
 
 
 def _program(request: SubmitRequest, language: Language) -> str:
@@ -233,26 +248,41 @@ def read_body(raw: bytes) -> dict[str, Any]:
 def checked_program(
     request: ProgramRequest,
     body: Mapping[str, Any],
-    offered: Iterable[Language],
-    rules: AddressRules,
-    raised: RaisedCeilings | None,
-) -> tuple[RunRequest, list[FieldProblem]]:
-    """Return the program of a request, without input, and the problems of its fields. Raises BadRequestError."""
-    language = _language(request.language, tuple(offered))
-    code = bounded("code", request.code.encode(), CODE_MAX_BYTES)
+    problems: Problems,
+    rules: ProgramRules,
+    stdin: str = "",
+) -> tuple[RunRequest, LimitRules]:
+    """Return the program of a request with the rules of its limits, and add its problems.
+
+    A language that is not offered has a stand-in.
+    """
+    language = canonical(request.language)
+    if language not in rules.offered:
+        text = f"This language is not supported. Offered: {', '.join(rules.offered) or 'none at the moment'}."
+        problems.add([FieldProblem("language", text, code="bad_request")])
+        language = None
+    code, input_bytes = request.code.encode(), stdin.encode()
+    problems.add(size_problems("code", code, CODE_MAX_BYTES))
+    problems.add(size_problems("stdin", input_bytes, STDIN_MAX_BYTES))
     profile = request.profile or Profile.JUDGE
-    limits, problems = check_limits(request.limits, language, profile, raised)
-    problems += _webhook_problems(request.webhook_url, request.webhook_secret, rules)
-    problems += metadata_problems("metadata", request.metadata or {})
+    limit_rules = LimitRules(
+        (language,) if language else rules.offered,
+        tuple(Profile) if problems.is_refused("profile") else (profile,),
+        rules.raised,
+    )
+    limits, wrong = limit_rules.check(request.limits)
+    problems.add(wrong)
+    problems.add(_webhook_problems(request.webhook_url, request.webhook_secret, rules.addresses))
+    problems.add(metadata_problems("metadata", request.metadata or {}))
     compile_args = tuple(request.compile_args or ())
     files, wrong = checked_files(request.files or (), compile_args, language)
-    problems += wrong
+    problems.add(wrong)
     unknown = unknown_fields(type(request), body)
     run = RunRequest(
-        language,
+        language or Language.PYTHON,
         profile,
         code,
-        b"",
+        input_bytes,
         limits,
         request.metadata or {},
         request.webhook_url,
@@ -263,7 +293,7 @@ def checked_program(
             f"The field {name} is unknown and was ignored. {_IGNORED_FIELDS.get(name, '')}".rstrip() for name in unknown
         ),
     )
-    return run, problems
+    return run, limit_rules
 
 
 def _refuse_constants(body: Mapping[str, Any], constants: int) -> None:
@@ -273,18 +303,11 @@ def _refuse_constants(body: Mapping[str, Any], constants: int) -> None:
         raise BadRequestError("The body is not valid JSON: NaN and Infinity are no JSON numbers.")
 
 
-def _language(name: str, offered: tuple[Language, ...]) -> Language:
-    language = canonical(name)
-    if language is None or language not in offered:
-        raise BadRequestError(f"This language is not supported. Offered: {', '.join(offered) or 'none at the moment'}.")
-    return language
-
-
-def bounded(name: str, raw: bytes, max_bytes: int) -> bytes:
-    """Return bytes that are within their limit. Raises BadRequestError."""
+def size_problems(name: str, raw: bytes, max_bytes: int) -> Iterator[FieldProblem]:
+    """Yield a problem if a field is over its limit."""
     if len(raw) > max_bytes:
-        raise BadRequestError(f"{name} is too large: {len(raw):,} bytes, the limit is {max_bytes:,} bytes.")
-    return raw
+        text = f"{name} is too large: {len(raw):,} bytes, the limit is {max_bytes:,} bytes."
+        yield FieldProblem(name, text, code="bad_request")
 
 
 def _webhook_problems(url: str | None, secret: str | None, rules: AddressRules) -> list[FieldProblem]:

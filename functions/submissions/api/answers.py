@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.http.openapi.bodies import Error, GatewayError
+from functions.http.openapi.bodies import Error, GatewayError, RefusedError
 from functions.http.openapi.operation import (
     IDEMPOTENCY_HEADER,
     KEYED,
@@ -15,7 +15,10 @@ from functions.http.openapi.operation import (
 UNKNOWN: Answer = ("`not_found`: no such submission in this project, or past its retention.", (Error,))
 SLOW: Answer = ("The gateway: no answer within 30 s. An accepted submission continues.", (GatewayError,))
 ACCEPTING: dict[int, Answer] = {
-    403: ("`forbidden`: the project may not use this profile, or not reach a host that `network` names.", (Error,)),
+    403: (
+        "`forbidden`: the project may not use this profile, or not reach a host that `network` names.",
+        (RefusedError,),
+    ),
     409: ("`idempotency_conflict`: the Idempotency-Key was used with another body.", (Error,)),
     415: NOT_JSON,
     504: SLOW,

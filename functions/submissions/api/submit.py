@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import TRACEPARENT_HEADER
 from functions.http.parameters import SUBMIT_MAX_SECS
 from functions.http.route import Route
@@ -41,7 +41,7 @@ SUBMIT_ROUTES: tuple[Route[SubmitRoutes], ...] = (
             202: ("Queued.", (Accepted,)),
             400: (
                 "`bad_request`: broken JSON, a bad `wait`, an unsupported language, code or stdin too large.",
-                (Error,),
+                (RefusedError,),
             ),
             404: ("`not_found`: the submission was deleted while the request waited for it.", (Error,)),
             408: ("The wait is over, and the run is not finished. It continues.", (WaitOver,)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from functions import otlp
 from functions.clock import from_rfc3339
@@ -13,9 +13,10 @@ from functions.http.http_event import json_body
 from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, wait_secs
 from functions.http.paths import result_path
+from functions.http.problems import Problems
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
-from functions.submissions.accept.requests import parse_submission
+from functions.submissions.accept.requests import ProgramRules, check_submission, read_body
 from functions.submissions.results.parameters import result_shape
 from functions.submissions.results.views import accepted_body, timeout_body
 from functions.submissions.spans import keep_accepted
@@ -30,17 +31,9 @@ if TYPE_CHECKING:
 
     from functions.http.http_event import HttpEvent
     from functions.http.resolver import Resolver
-    from functions.messages.languages import Language, RaisedCeilings
+    from functions.projects.model import Project
     from functions.submissions.accept.acceptance import Accepted
     from functions.submissions.deployment import SubmissionDeployment
-
-
-class ProgramRules(TypedDict):
-    """What the check of a program needs beside its body."""
-
-    offered: tuple[Language, ...]
-    rules: AddressRules
-    raised: RaisedCeilings
 
 
 _NO_NETWORK = "No runner takes runs with network at the moment. Ask the administrator, or leave network out."
@@ -63,7 +56,7 @@ class SubmitRoutes:
         asked_secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
-        run = parse_submission(json_body(event), **program_rules(deployment, event))
+        run = check_submission(read_body(json_body(event)), program_rules(deployment, event, project), Problems())
         new = NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)
         accepted = accept_and_wait(deployment, app, new, begun)
         row = accepted.submission
@@ -74,14 +67,11 @@ class SubmitRoutes:
         return answer(accepted_body(row, accepted.queue_depth, run.warnings), 202)
 
 
-def program_rules(deployment: SubmissionDeployment, event: HttpEvent) -> ProgramRules:
-    """Return what the check of a program needs: offered languages, rules of webhook addresses, raised ceilings."""
+def program_rules(deployment: SubmissionDeployment, event: HttpEvent, project: Project) -> ProgramRules:
+    """Return what the check of a program of the project needs."""
     insecure = deployment.settings.allow_insecure_webhook_targets
-    return {
-        "offered": deployment.fleet.languages(),
-        "rules": AddressRules(insecure, (event.request_context.domain_name or "",)),
-        "raised": deployment.raised_ceilings,
-    }
+    addresses = AddressRules(insecure, (event.request_context.domain_name or "",))
+    return ProgramRules(deployment.fleet.languages(), addresses, deployment.raised_ceilings, project)
 
 
 def accept_and_wait(deployment: SubmissionDeployment, app: Resolver, new: NewSubmission, begun: float) -> Accepted:

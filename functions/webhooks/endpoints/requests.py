@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.fields import checked_moment
+from functions.http.problems import Problems
 from functions.http.validation import Text, parse_body
 from functions.messages.verdict import Verdict
 from functions.webhooks.endpoints.filters import SubmissionKind
@@ -253,8 +254,10 @@ def parse_replay(raw: bytes) -> ReplayRequest:
 
 def parse_rotation(raw: bytes) -> RotateRequest:
     """Check the body of a rotation; it may be empty. Raises BadRequestError, InvalidFieldsError."""
-    request = parse_body(RotateRequest, raw or b"{}")
-    refuse([secret_problem(request.secret)])
+    problems = Problems()
+    request = parse_body(RotateRequest, raw or b"{}", problems)
+    problems.add([secret_problem(request.secret)])
+    problems.refuse()
     return request
 
 
@@ -263,20 +266,14 @@ def parse_recovery(raw: bytes, now_ms: int) -> tuple[int, bool]:
 
     Raises BadRequestError, InvalidFieldsError.
     """
-    asked = parse_body(RecoverRequest, raw)
-    since_ms = from_rfc3339(asked.since)
+    problems = Problems()
+    asked = parse_body(RecoverRequest, raw, problems)
+    since_ms = 0 if problems.is_refused("since") else from_rfc3339(asked.since)
     if not now_ms - REPLAY_WINDOW_SECS * MS_PER_SEC <= since_ms <= now_ms:
-        raise InvalidFieldsError(
-            (FieldProblem("since", "The time must be within the last 14 days. Older events are deleted."),)
-        )
+        text = "The time must be within the last 14 days. Older events are deleted."
+        problems.add([FieldProblem("since", text)])
+    problems.refuse()
     return since_ms, asked.retrying
-
-
-def refuse(checked: list[FieldProblem | None]) -> None:
-    """Raise InvalidFieldsError if there is any problem."""
-    problems = tuple(problem for problem in checked if problem is not None)
-    if problems:
-        raise InvalidFieldsError(problems)
 
 
 def secret_problem(secret: str | None) -> FieldProblem | None:

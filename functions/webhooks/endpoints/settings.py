@@ -7,6 +7,8 @@ from typing import Any
 
 from functions.errors import FieldProblem
 from functions.http.fields import metadata_problems
+from functions.http.problems import Problems
+from functions.http.validation import parse_body
 from functions.messages.languages import Language, canonical
 from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
 from functions.webhooks.endpoints.filters import CLIENT_KINDS, RunFilters
@@ -15,7 +17,6 @@ from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
     FiltersRequest,
-    refuse,
     secret_problem,
 )
 from functions.webhooks.target.address_rules import AddressRules
@@ -44,31 +45,43 @@ class RequestedSettings(EndpointSettings):
         return _values(self) | {"header_names": tuple(self.headers)}
 
 
-def new_settings(request: CreateEndpointRequest, rules: AddressRules) -> RequestedSettings:
-    """Return the settings of a new endpoint. Raises InvalidFieldsError."""
-    headers, problems = normalise_headers(request.headers or {}, scheme=_scheme(request.url))
+def parse_endpoint(raw: bytes, rules: AddressRules) -> tuple[CreateEndpointRequest, RequestedSettings]:
+    """Return the body of a new endpoint, and its settings. Raises BadRequestError, InvalidFieldsError."""
+    problems = Problems()
+    request = parse_body(CreateEndpointRequest, raw, problems)
+    return request, new_settings(request, rules, problems)
+
+
+def new_settings(
+    request: CreateEndpointRequest, rules: AddressRules, problems: Problems | None = None
+) -> RequestedSettings:
+    """Return the settings of a new endpoint. `problems`: those found before. Raises InvalidFieldsError."""
+    problems = Problems() if problems is None else problems
+    headers, wrong = normalise_headers(request.headers or {}, scheme=_scheme(request.url, problems))
     settings = _changed(RequestedSettings(url=request.url, headers=headers, kinds=CLIENT_KINDS), request)
-    refuse(
-        [
-            *(rules.problem(request.url), secret_problem(request.secret)),
-            *(_version_problem(settings.api_version), _body_problem(settings)),
-            *_pagerduty_problems(settings, had_key=False),
-            *(*_event_problems(request.events), *_filter_problems(request.filters), *problems),
-        ]
-    )
+    problems.add([rules.problem(request.url), secret_problem(request.secret)])
+    problems.add([_version_problem(settings.api_version), _body_problem(settings)])
+    problems.add(_pagerduty_problems(settings, had_key=False))
+    problems.add((*_event_problems(request.events), *_filter_problems(request.filters), *wrong))
+    problems.refuse()
     return settings
 
 
 def changed_settings(
-    endpoint: Endpoint, headers: Mapping[str, str], change: ChangeEndpointRequest, rules: AddressRules
+    endpoint: Endpoint,
+    headers: Mapping[str, str],
+    change: ChangeEndpointRequest,
+    rules: AddressRules,
+    problems: Problems | None = None,
 ) -> RequestedSettings:
     """Return the settings after a change. `headers`: the endpoint's present ones. Raises InvalidFieldsError.
 
-    An unchanged URL is not checked again.
+    An unchanged URL is not checked again. `problems`: those found before.
     """
+    problems = Problems() if problems is None else problems
     url = endpoint.url if change.url is None else change.url
     given = headers if change.headers is None else _with_hidden(change.headers, headers)
-    wanted, problems = normalise_headers(given, scheme=_scheme(url))
+    wanted, wrong = normalise_headers(given, scheme=_scheme(url, problems))
     is_asymmetric = endpoint.public_key is not None
     had_key = endpoint.routing_key_box is not None
     key = HIDDEN if had_key else ""
@@ -77,15 +90,12 @@ def changed_settings(
     if change.routing_key is None and settings.format is not BodyFormat.PAGERDUTY:
         settings = replace(settings, routing_key="")
     kept = ("payload", "api_version", "ordered")
-    refuse(
-        [
-            None if change.url is None else rules.problem(url),
-            *(FieldProblem(name, _KEPT) for name in kept if getattr(settings, name) != getattr(endpoint, name)),
-            _body_problem(replace(settings, payload=endpoint.payload)),
-            *_pagerduty_problems(settings, had_key=had_key),
-            *(*_event_problems(change.events), *_filter_problems(change.filters), *problems),
-        ]
-    )
+    problems.add([None if change.url is None else rules.problem(url)])
+    problems.add(FieldProblem(name, _KEPT) for name in kept if getattr(settings, name) != getattr(endpoint, name))
+    problems.add([_body_problem(replace(settings, payload=endpoint.payload))])
+    problems.add(_pagerduty_problems(settings, had_key=had_key))
+    problems.add((*_event_problems(change.events), *_filter_problems(change.filters), *wrong))
+    problems.refuse()
     return settings
 
 
@@ -103,8 +113,8 @@ def _values(source: EndpointSettings | CreateEndpointRequest | ChangeEndpointReq
     return {each.name: getattr(source, each.name) for each in fields(EndpointSettings)}
 
 
-def _scheme(url: str) -> str:
-    return url.partition(":")[0].lower()
+def _scheme(url: str, problems: Problems) -> str:
+    return "https" if problems.is_refused("url") else url.partition(":")[0].lower()
 
 
 def _with_hidden(given: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
@@ -152,14 +162,14 @@ def _version_problem(version: str) -> FieldProblem | None:
 
 def _body_problem(settings: RequestedSettings) -> FieldProblem | None:
     is_thin_card = settings.payload is Payload.THIN and not settings.format.has_event
-    return FieldProblem("payload", _THIN_CARD) if is_thin_card else None
+    return FieldProblem("payload", _THIN_CARD, of=("format",)) if is_thin_card else None
 
 
 def _pagerduty_problems(settings: RequestedSettings, *, had_key: bool) -> list[FieldProblem]:
     """Return the problems with routing key and events. No message quotes the key."""
     key = settings.routing_key
     if settings.format is not BodyFormat.PAGERDUTY:
-        return [FieldProblem("routing_key", _OTHER_FORMAT)] if key else []
+        return [FieldProblem("routing_key", _OTHER_FORMAT, of=("format",))] if key else []
     problems = [
         FieldProblem(f"events.{index}", _ONLY_INCIDENTS)
         for index, name in enumerate(settings.events)

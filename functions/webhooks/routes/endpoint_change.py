@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.row_codec import changes
 from functions.clock import to_rfc3339
+from functions.http.problems import Problems
+from functions.http.validation import parse_body
 from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.model import DisabledReason
+from functions.webhooks.endpoints.requests import ChangeEndpointRequest
 from functions.webhooks.endpoints.rows import HEALTH
 from functions.webhooks.endpoints.settings import changed_settings
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.endpoints.requests import ChangeEndpointRequest
     from functions.webhooks.endpoints.settings import RequestedSettings
     from functions.webhooks.routes.own_endpoints import OwnEndpoints
     from functions.webhooks.target.address_rules import AddressRules
@@ -23,23 +25,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EndpointChange:
-    """Changes endpoints."""
+    """A requested change of an endpoint. `problems`: those of its shape."""
 
     endpoints: OwnEndpoints
+    request: ChangeEndpointRequest
+    problems: Problems
 
-    def change(self, endpoint: Endpoint, request: ChangeEndpointRequest, rules: AddressRules) -> bool:
+    @classmethod
+    def of(cls, endpoints: OwnEndpoints, raw: bytes) -> EndpointChange:
+        """Read a body. Raises BadRequestError."""
+        problems = Problems()
+        return cls(endpoints, parse_body(ChangeEndpointRequest, raw, problems), problems)
+
+    def change(self, endpoint: Endpoint, rules: AddressRules) -> bool:
         """Change the given fields; False if the endpoint has changed since it was read.
 
         Raises InvalidFieldsError, ConflictError.
         """
         deployment = self.endpoints.deployment
-        settings = changed_settings(endpoint, self._known_headers(endpoint, request), request, rules)
+        settings = changed_settings(endpoint, self._known_headers(endpoint), self.request, rules, self.problems)
         sets, removes = self._writes(endpoint, settings)
         return deployment.endpoint_changes.change(endpoint, deployment.clock(), sets, removes)
 
-    def _known_headers(self, endpoint: Endpoint, change: ChangeEndpointRequest) -> dict[str, str]:
+    def _known_headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Return the stored headers that a change may keep; {} if it replaces all of them."""
-        is_whole = change.headers is not None and HIDDEN not in change.headers.values()
+        given = self.request.headers
+        is_whole = given is not None and HIDDEN not in given.values()
         return {} if is_whole else self.endpoints.headers(endpoint)
 
     def _writes(self, before: Endpoint, settings: RequestedSettings) -> tuple[dict[str, Value], tuple[str, ...]]:

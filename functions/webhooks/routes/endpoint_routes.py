@@ -16,11 +16,9 @@ from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
-from functions.http.validation import parse_body
 from functions.projects.authentication import authenticate
 from functions.webhooks.endpoints.list_filters import created_key, endpoint_filters
-from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
-from functions.webhooks.endpoints.settings import new_settings
+from functions.webhooks.endpoints.settings import parse_endpoint
 from functions.webhooks.endpoints.views import EndpointDeleted, endpoint_body, with_secret
 from functions.webhooks.routes.endpoint_change import EndpointChange
 from functions.webhooks.routes.endpoint_creation import EndpointCreation
@@ -53,8 +51,7 @@ class EndpointRoutes:
         """Create an endpoint. Only this response shows its secret, and a repeat with the same Idempotency-Key."""
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
         key = parameters.idempotency_key(app.current_event.headers)
-        request = parse_body(CreateEndpointRequest, json_body(app.current_event))
-        settings = new_settings(request, self.own.address_rules(app))
+        request, settings = parse_endpoint(json_body(app.current_event), self.own.address_rules(app))
         endpoint, secret = EndpointCreation(self.deployment).create(project_id, request, settings, key)
         if secret is None:
             secret = self.own.secret(endpoint)
@@ -82,9 +79,9 @@ class EndpointRoutes:
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
         endpoint = self.own.get(app, id_text)
-        request = parse_body(ChangeEndpointRequest, json_body(app.current_event))
+        change = EndpointChange.of(self.own, json_body(app.current_event))
         for _ in tries(_TRIES):
-            is_changed = EndpointChange(self.own).change(endpoint, request, self.own.address_rules(app))
+            is_changed = change.change(endpoint, self.own.address_rules(app))
             endpoint = self.own.get(app, id_text)
             if is_changed:
                 self.own.note("Endpoint changed", endpoint, app)
