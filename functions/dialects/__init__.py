@@ -3,11 +3,11 @@
 An adapter translates names and shapes. Submissions are accepted as those of POST /api/submit are; no adapter has a
 rule of execution, a table or a quota of its own.
 
-dialect.py       one dialect: its name, its header with the key, its errors, its routes
-project_key.py   the project of a request's key, in any of its headers
-run.py           accept the program of a request, and wait for its end
-resolver.py      the resolver: a dialect must be switched on, and errors have its shape
-judge0/          Judge0 CE at /judge0
-mcp/             MCP at /mcp
-piston/          Piston v2 at /piston
+dialect.py         one dialect: its name, its header with the key, its errors, its routes
+routes.py          what all routes have: a project, accept a program and wait for its end
+resolver.py        the resolver: a dialect must be switched on, the key is in one of several headers
+compiler_text.py   the text of a compiler without our heading
+judge0/            Judge0 CE at /judge0
+mcp/               MCP at /mcp
+piston/            Piston v2 at /piston
 """

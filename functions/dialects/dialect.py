@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from functions.http.route import Route
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.dialects.routes import DialectRoutes
     from functions.http.route import Method
 
 
@@ -17,18 +18,11 @@ class Dialect(NamedTuple):
 
     `key_header`: its own header for the API key, in lower case. X-API-Key and `Authorization: Bearer` work as well.
     `error`: turns our status and error body into those of the protocol.
+    `part`: its routes for one request. `routes`: method and path of HTTP, and the method of the part that answers.
     """
 
     name: str
     key_header: str
     error: Callable[[int, Mapping[str, Any]], tuple[int, Any]]
-
-
-def row[Part](method: Method, path: str, serve: Callable[..., Any]) -> Route[Part]:
-    """Return one route of a dialect. Our OpenAPI document leaves it out: the protocol has documents of its own."""
-    return Route(method, path, serve, "", "", {})
-
-
-def without_heading(language: str, stderr: bytes) -> bytes:
-    """Return a compiler's text without our heading."""
-    return stderr.removeprefix(f"{language} Compilation Error:\n".encode())
+    part: type[DialectRoutes]
+    routes: Sequence[tuple[Method, str, Callable[..., Response[str]]]]

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.errors import NotFoundError
+from functions.errors import NotFoundError, UnauthorizedError
 from functions.http.answers import JSON_TYPE
+from functions.http.authorization import key_of
 from functions.http.json_body import body_text
 from functions.http.resolver import Resolver
+from functions.http.route import Method, Route
+from functions.projects.authentication import authenticate_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 
     from functions.dialects.dialect import Dialect
-    from functions.http.route import Route
+    from functions.http.http_event import HttpEvent
     from functions.judging.deployment import JudgeDeployment
-
-
-NOT_FOUND = "Not Found"
 
 
 class DialectResolver(Resolver):
@@ -30,22 +30,10 @@ class DialectResolver(Resolver):
 
     _dialects: tuple[Dialect, ...] = ()
 
-    def serve_dialect[Part](
-        self,
-        dialect: Dialect,
-        routes: Iterable[Route[Part]],
-        part: Callable[[JudgeDeployment], Part],
-        deployment: Callable[[], JudgeDeployment],
-    ) -> None:
-        """Answer the routes of a dialect by the methods of a part."""
+    def serve_dialect(self, dialect: Dialect, deployment: Callable[[], JudgeDeployment]) -> None:
+        """Answer the routes of a dialect. Our OpenAPI document leaves them out: the protocol has its own."""
         self._dialects = (*self._dialects, dialect)
-
-        def switched_on() -> Part:
-            if dialect.name not in deployment().settings.dialects:
-                raise NotFoundError(f"/{dialect.name} is off: the parameter Dialects of this deployment is without it.")
-            return part(deployment())
-
-        self.serve(routes, switched_on)
+        self.serve((self._route(dialect, *row) for row in dialect.routes), deployment)
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event. A slash at the end of a path means nothing to these services."""
@@ -54,8 +42,21 @@ class DialectResolver(Resolver):
         path = event["rawPath"].rstrip("/")
         return super().resolve({**event, "rawPath": path, "requestContext": {**request, "http": http}}, context)
 
+    @staticmethod
+    def _route(
+        dialect: Dialect, method: Method, path: str, serve: Callable[..., Response[str]]
+    ) -> Route[JudgeDeployment]:
+        def answered(deployment: JudgeDeployment, app: Resolver, *variables: str) -> Response[str]:
+            if dialect.name not in deployment.settings.dialects:
+                raise NotFoundError(f"/{dialect.name} is off: the parameter Dialects of this deployment is without it.")
+            key = _sent_key(app.current_event, dialect.key_header)
+            project = authenticate_key(app.current_event, deployment.projects, key)
+            return serve(dialect.part(deployment, app, project), *variables)
+
+        return Route(method, path, answered, "", "", {})
+
     def _answer_unmatched(self, _: NoRouteError) -> Response[str]:
-        raise NotFoundError(NOT_FOUND)
+        raise NotFoundError("Not Found")
 
     def _answer_failure(self, error: Exception) -> Response[str]:
         answered = super()._answer_failure(error)
@@ -63,6 +64,19 @@ class DialectResolver(Resolver):
         dialect = next((one for one in self._dialects if one.name == first), None)
         if dialect is None:
             return answered
-        said: dict[str, Any] = json.loads(answered.body or "{}")
-        status, body = dialect.error(answered.status_code, said)
+        status, body = dialect.error(answered.status_code, json.loads(answered.body or "{}"))
         return Response(status_code=status, content_type=JSON_TYPE, headers=answered.headers, body=body_text(body))
+
+
+def _sent_key(event: HttpEvent, key_header: str) -> str:
+    """Return the only API key in the headers of a request. Raises UnauthorizedError."""
+    authorization = event.headers.get("authorization") or ""
+    keys = {event.headers.get("x-api-key") or "", key_of(authorization)}
+    if key_header != "authorization" or " " not in authorization:  # there a key stands alone
+        keys.add(event.headers.get(key_header) or "")
+    keys.discard("")
+    if len(keys) > 1:
+        raise UnauthorizedError("The headers have two different API keys. Send one.")
+    if not keys:
+        raise UnauthorizedError(f"Send your API key in the header {key_header}, X-API-Key or Authorization: Bearer.")
+    return keys.pop()

@@ -4,12 +4,9 @@ import functools
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
-from functions.dialects.judge0.api import JUDGE0_ROUTES
-from functions.dialects.judge0.routes import JUDGE0, Judge0Routes
-from functions.dialects.mcp.api import MCP_ROUTES
-from functions.dialects.mcp.routes import MCP, McpRoutes
-from functions.dialects.piston.api import PISTON_ROUTES
-from functions.dialects.piston.routes import PISTON, PistonRoutes
+from functions.dialects.judge0.api import JUDGE0
+from functions.dialects.mcp.api import MCP
+from functions.dialects.piston.api import PISTON
 from functions.dialects.resolver import DialectResolver
 from functions.http.resolver import PerThread
 from functions.judging.deployment import JudgeDeployment
@@ -84,9 +81,8 @@ def deployment() -> DialectDeployment:
 def build_resolver() -> DialectResolver:
     """Return a resolver with the routes of all dialects."""
     app = DialectResolver(logger("dialects"))
-    app.serve_dialect(JUDGE0, JUDGE0_ROUTES, Judge0Routes, deployment)
-    app.serve_dialect(MCP, MCP_ROUTES, McpRoutes, deployment)
-    app.serve_dialect(PISTON, PISTON_ROUTES, PistonRoutes, deployment)
+    for dialect in (JUDGE0, MCP, PISTON):
+        app.serve_dialect(dialect, deployment)
     return app
 
 

@@ -15,8 +15,7 @@ def body(*, is_cut: bool, expected: bytes | None, stdout: str = "6\n") -> dict[s
         {
             "id": "960cf022-0ceb-45aa-a44b-34372a816d45",
             "language": "python",
-            "created_at": "2026-11-30T00:00:00.000Z",
-            "completed_at": "2026-11-30T00:00:01.000Z",
+            "timestamps": {"created_at": "2026-11-30T00:00:00.000Z", "completed_at": "2026-11-30T00:00:01.000Z"},
             "result": {"verdict": "AC", "phase": "run", "cause": "normal_exit", "exit_code": 0},
             "metrics": None,
             "metadata": KeptRequest.of({}, expected).metadata,

@@ -11,9 +11,9 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
 from functions.console.api import ICON_ROUTES
-from functions.dialects.judge0.api import JUDGE0_ROUTES
-from functions.dialects.mcp.api import MCP_ROUTES
-from functions.dialects.piston.api import PISTON_ROUTES
+from functions.dialects.judge0.api import JUDGE0
+from functions.dialects.mcp.api import MCP
+from functions.dialects.piston.api import PISTON
 from functions.errors import ConflictError
 from functions.http.answers import answer
 from functions.http.resolver import Resolver
@@ -34,7 +34,9 @@ API_FUNCTIONS = sorted(set(template_routes(TEMPLATE).values()))
 UNDOCUMENTED = {
     "ResultFunction": {route.key for route in ICON_ROUTES},
     "DialectsFunction": {
-        re.sub(r"{\w+}", "{}", route.key) for routes in (JUDGE0_ROUTES, MCP_ROUTES, PISTON_ROUTES) for route in routes
+        f"{method} {re.sub(r'{\w+}', '{}', path)}"
+        for dialect in (JUDGE0, MCP, PISTON)
+        for method, path, _ in dialect.routes
     },
 }
 

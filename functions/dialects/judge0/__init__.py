@@ -1,6 +1,6 @@
 """Judge0 CE at /judge0.
 
-api.py            the routes
+api.py            the routes, and the shape of errors
 routes.py         parse, run, answer
 requests.py       what a client sends, checked as there, as the body of POST /api/submit
 kept_request.py   what of it the answers repeat, in the metadata of the submission

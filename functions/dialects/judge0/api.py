@@ -1,22 +1,55 @@
 """The table of Judge0's routes."""
 
-from functions.dialects.dialect import row
-from functions.dialects.judge0.routes import Judge0Routes
-from functions.http.route import Route
+from __future__ import annotations
 
-JUDGE0_ROUTES: tuple[Route[Judge0Routes], ...] = (
-    row("GET", "/judge0/about", Judge0Routes.about),
-    row("POST", "/judge0/authenticate", Judge0Routes.authenticate),
-    row("POST", "/judge0/authorize", Judge0Routes.authenticate),
-    row("GET", "/judge0/config_info", Judge0Routes.config_info),
-    row("GET", "/judge0/statuses", Judge0Routes.statuses),
-    row("GET", "/judge0/languages", Judge0Routes.languages),
-    row("GET", "/judge0/languages/all", Judge0Routes.all_languages),
-    row("GET", "/judge0/languages/{id}", Judge0Routes.language),
-    row("GET", "/judge0/submissions", Judge0Routes.page),
-    row("POST", "/judge0/submissions", Judge0Routes.create),
-    row("GET", "/judge0/submissions/batch", Judge0Routes.batch),
-    row("POST", "/judge0/submissions/batch", Judge0Routes.create_batch),
-    row("GET", "/judge0/submissions/{token}", Judge0Routes.one),
-    row("DELETE", "/judge0/submissions/{token}", Judge0Routes.delete),
+from typing import TYPE_CHECKING, Any
+
+from functions.dialects.dialect import Dialect
+from functions.dialects.judge0.requests import judge0_problems
+from functions.dialects.judge0.routes import Judge0Routes
+from functions.dialects.judge0.views import STATUSES
+from functions.dialects.routes import answering, refusing
+from functions.errors import BadRequestError, ForbiddenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ABOUT = {
+    "version": "1.13.1",
+    "homepage": "https://judge0.com",
+    "source_code": "https://github.com/judge0/judge0",
+    "maintainer": "Herman Zvonimir Došilović <hermanz.dosilovic@gmail.com>",
+}
+"""The version whose API this is. Clients require the other fields."""
+_INVALID = 422
+_NO_LIST = "Submissions are not listed here. GET /api/results lists those of the project."
+
+
+def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    if status == _INVALID:
+        return status, judge0_problems((one["field"], one["message"]) for one in said["fields"])
+    return status, {"error": said["message"]}
+
+
+JUDGE0 = Dialect(
+    "judge0",
+    "x-auth-token",
+    _error,
+    Judge0Routes,
+    (
+        ("GET", "/judge0/about", answering(_ABOUT)),
+        ("POST", "/judge0/authenticate", answering({})),
+        ("POST", "/judge0/authorize", answering({})),
+        ("GET", "/judge0/config_info", Judge0Routes.config_info),
+        ("GET", "/judge0/statuses", answering([{"id": id_, "description": text} for id_, text in STATUSES.items()])),
+        ("GET", "/judge0/languages", Judge0Routes.languages),
+        ("GET", "/judge0/languages/{id}", Judge0Routes.language),
+        # As its server without an administrator's token, and by default.
+        ("GET", "/judge0/submissions", refusing(ForbiddenError, _NO_LIST)),
+        ("POST", "/judge0/submissions", Judge0Routes.create),
+        ("GET", "/judge0/submissions/batch", Judge0Routes.batch),
+        ("POST", "/judge0/submissions/batch", Judge0Routes.create_batch),
+        ("GET", "/judge0/submissions/{token}", Judge0Routes.one),
+        ("DELETE", "/judge0/submissions/{token}", refusing(BadRequestError, "delete not allowed")),
+    ),
 )

@@ -1,8 +1,8 @@
 """The configuration that clients read: what this service takes, in Judge0's names and units (seconds, KB)."""
 
-from __future__ import annotations
-
 from typing import Any
+
+from functions.messages.languages import Ceilings
 
 MAX_BATCH = 20
 MAX_OPTION_CHARS = 512
@@ -21,13 +21,11 @@ DEFAULTS: dict[str, Any] = {
     "enable_network": False,
 }
 """The values of a submission that leaves them out. Memory, stack and processes are then those of the language."""
-
-
 DECIMALS = ("cpu_time_limit", "cpu_extra_time", "wall_time_limit")
 """Numbers that a submission shows as text."""
 
 
-def config_info(max_cpu_secs: int, max_wall_secs: int, max_memory_mb: int, max_queue_size: int) -> dict[str, Any]:
+def config_info(most: Ceilings, max_queue_size: int) -> dict[str, Any]:
     """Return all fields that the published clients require."""
     return {
         "maintenance_mode": False,
@@ -42,11 +40,11 @@ def config_info(max_cpu_secs: int, max_wall_secs: int, max_memory_mb: int, max_q
         "enable_additional_files": True,
         "max_queue_size": max_queue_size,
         **DEFAULTS,
-        "max_cpu_time_limit": float(max_cpu_secs),
+        "max_cpu_time_limit": float(most.cpu_time_secs),
         "max_cpu_extra_time": 5.0,
-        "max_wall_time_limit": float(max_wall_secs),
-        "max_memory_limit": max_memory_mb * 1024,
-        "max_stack_limit": max_memory_mb * 1024,
+        "max_wall_time_limit": float(most.wall_time_secs),
+        "max_memory_limit": most.memory_mb * 1024,
+        "max_stack_limit": most.memory_mb * 1024,
         "max_max_processes_and_or_threads": 1024,
         "allow_enable_per_process_and_thread_time_limit": False,
         "allow_enable_per_process_and_thread_memory_limit": False,

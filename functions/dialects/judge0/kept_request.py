@@ -32,8 +32,8 @@ class KeptRequest:
 
     @classmethod
     def of(cls, sent: Mapping[str, Any], expected: bytes | None) -> KeptRequest:
-        """Return what is kept of a valid request."""
-        values = {name: sent[name] for name in (*DEFAULTS, *_TEXTS) if sent.get(name) not in (None, "")}
+        """Return what is kept of a valid request without blank fields."""
+        values = {name: sent[name] for name in (*DEFAULTS, *_TEXTS) if name in sent}
         if expected is None:
             return cls(values)
         whole = cls(values, digest(expected), expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,27 +21,20 @@ IDS = {
     "typescript": 74,
 }
 """Its id of each of our languages. One that it does not have is not offered here."""
-_NAMES = {"c": "C", "cpp": "C++", "javascript": "JavaScript", "typescript": "TypeScript"}
+_NAMES = {"cpp": "C++", "javascript": "JavaScript", "typescript": "TypeScript"}
 
 
-class NamedLanguage(TypedDict):
-    """A language in lists."""
-
-    id: int
-    name: str
+def languages(details: Iterable[LanguageDetail]) -> list[dict[str, Any]]:
+    """Return the offered languages, ordered by id."""
+    return sorted((_named(one) for one in details if one["name"] in IDS), key=lambda one: one["id"])
 
 
-def languages(details: Iterable[LanguageDetail]) -> list[NamedLanguage]:
-    """Return the offered languages, ordered by id, with the version of their toolchain."""
-    found: list[NamedLanguage] = [
-        {"id": IDS[one["name"]], "name": name_of(one["name"], one["toolchains"][-1] if one["toolchains"] else "")}
-        for one in details
-        if one["name"] in IDS
-    ]
-    return sorted(found, key=lambda one: one["id"])
+def name_of(language: str) -> str:
+    """Return the name of a language."""
+    return _NAMES.get(language, language.capitalize())
 
 
-def name_of(language: str, toolchain: str = "") -> str:
-    """Return the name of a language, such as `Python (Python 3.13.5)`."""
-    name = _NAMES.get(language, language.capitalize())
-    return f"{name} ({toolchain})" if toolchain else name
+def _named(one: LanguageDetail) -> dict[str, Any]:
+    """Return a language with the version of its toolchain, such as `Python (Python 3.13.5)`."""
+    version = "".join(f" ({toolchain})" for toolchain in one["toolchains"][-1:])
+    return {"id": IDS[one["name"]], "name": name_of(one["name"]) + version}

@@ -1,215 +1,179 @@
-"""Check a submission of Judge0 as its server does, and translate it.
+"""Check a submission of Judge0, and translate it: our fields under its names.
 
 Problems are lists of sentences by field, as its own: `{"cpu_time_limit": ["must be greater than 0"]}`.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import io
+import math
 import shlex
 import zipfile
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
 
 from functions.dialects.judge0.config import DEFAULTS, MAX_OPTION_CHARS
-from functions.dialects.judge0.kept_request import KeptRequest
 from functions.dialects.judge0.languages import IDS
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.messages.files import MAX_FILES, MAX_INLINE_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+from functions.messages.languages import Profile
+from functions.submissions.accept.execution_limits import RequestLimits
 
 _KB_PER_MB = 1024
 _MAX_OUTPUT_KB = 1024
-_LIMITS = {
-    "cpu_time_limit": "cpu_time_secs",
-    "wall_time_limit": "wall_time_secs",
-    "memory_limit": "memory_mb",
-    "stack_limit": "stack_mb",
-    "max_processes_and_or_threads": "max_processes",
-    "max_file_size": "file_size_mb",
+_BAD_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError)
+_SENTENCES = {
+    "missing": "can't be blank",
+    "string_too_short": "can't be blank",
+    "string_unicode": "is not UTF-8",
+    "float_type": "is not a number",
+    "float_parsing": "is not a number",
+    "finite_number": "is not a number",
+    "greater_than": "must be greater than 0",
+    "greater_than_equal": "must be greater than or equal to 0",
+    "less_than_equal": "must be less than or equal to 1",
 }
-"""Our limit of each of its limits. Those in KB become whole MB, rounded up."""
-_IN_KB = frozenset({"memory_limit", "stack_limit", "max_file_size"})
-_NEVER = (
-    "enable_per_process_and_thread_time_limit",
-    "enable_per_process_and_thread_memory_limit",
-    "redirect_stderr_to_stdout",
-    "enable_network",
-)
-_FIELDS = {
-    "code": "source_code",
-    "args": "command_line_arguments",
-    "compile_args": "compiler_options",
-    "files": "additional_files",
-    "webhook_url": "callback_url",
-    "limits.output_kb": "max_file_size",
-} | {f"limits.{ours}": name for name, ours in _LIMITS.items()}
+"""By pydantic's type of error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Translated:
-    """A submission as the body of POST /api/submit. `stdin`: its bytes, which need not be text."""
-
-    body: dict[str, Any] = field(repr=False)
-    stdin: bytes = field(repr=False)
-    callback_url: str | None = field(repr=False)
+type _Info = ValidationInfo[Mapping[str, Any]]
 
 
-def translated(sent: Mapping[str, Any], offered: Collection[str], profile: str, *, is_base64: bool) -> Translated:
-    """Check and translate one submission. Raises InvalidFieldsError with Judge0's names of fields."""
-    return _Reader(sent, is_base64=is_base64).translated(offered, profile)
+def _language(sent: object, info: _Info) -> str:
+    for name in info.context["offered"]:
+        if str(IDS.get(name)) == str(sent):
+            return str(name)
+    raise ValueError(f"language with id {str(sent)[:20]} doesn't exist")
 
 
-def judge0_problems(fields: list[Mapping[str, str]]) -> dict[str, list[str]]:
-    """Return problems of fields by Judge0's names."""
-    found: dict[str, list[str]] = {}
-    for problem in fields:
-        place = problem["field"]
-        known = next((name for ours, name in _FIELDS.items() if place == ours or place.startswith(f"{ours}.")), place)
-        found.setdefault(known, []).append(problem["message"])
-    return found
+def _text(sent: object) -> str:
+    if not isinstance(sent, str):
+        raise ValueError("is not a string")  # noqa: TRY004 - pydantic takes no TypeError
+    return sent
 
 
-class _Reader:
-    """Reads the fields of one submission, and collects their problems."""
-
-    def __init__(self, sent: Mapping[str, Any], *, is_base64: bool) -> None:
-        self._sent = sent
-        self._is_base64 = is_base64
-        self._problems: list[FieldProblem] = []
-
-    def translated(self, offered: Collection[str], profile: str) -> Translated:
-        language = self._language(offered)
-        source, stdin = self._content("source_code"), self._content("stdin") or b""
-        expected, callback_url = self._content("expected_output"), self._text("callback_url")
-        if not source:
-            self._refuse("source_code", "can't be blank")
-        body = {
-            "language": language,
-            "profile": profile,
-            "code": self._utf8("source_code", source or b""),
-            "compile_args": self._words("compiler_options"),
-            "args": self._words("command_line_arguments"),
-            "files": self._files(),
-            "limits": self._limits(),
-        }
-        for name in _NEVER:
-            if self._sent.get(name) not in (None, False, "", "false", 0):
-                self._refuse(name, "this option cannot be enabled")
-        if self._number("number_of_runs") not in (None, 1):
-            self._refuse("number_of_runs", "must be less than or equal to 1")
-        kept = KeptRequest.of(self._sent, expected)
-        if self._problems:
-            raise InvalidFieldsError(tuple(self._problems))
-        return Translated(body | {"metadata": kept.metadata}, stdin, callback_url)
-
-    def _refuse(self, name: str, message: str) -> None:
-        self._problems.append(FieldProblem(name, message))
-
-    def _language(self, offered: Collection[str]) -> str:
-        sent = self._sent.get("language_id")
-        if sent in (None, ""):
-            self._refuse("language_id", "can't be blank")
-            return ""
-        names = [name for name, number in IDS.items() if str(number) == str(sent) and name in offered]
-        if not names:
-            self._refuse("language_id", f"language with id {str(sent)[:20]} doesn't exist")
-        return next(iter(names), "")
-
-    def _text(self, name: str) -> str | None:
-        value = self._sent.get(name)
-        if value is not None and not isinstance(value, str):
-            self._refuse(name, "is not a string")
-            return None
-        return value or None
-
-    def _content(self, name: str) -> bytes | None:
-        text = self._text(name)
-        if text is None or not self._is_base64:
-            return None if text is None else text.encode(errors="surrogatepass")
-        return self._decoded(name, text)
-
-    def _decoded(self, name: str, text: str) -> bytes:
-        try:
-            return base64.b64decode("".join(text.split()), validate=True)
-        except (binascii.Error, ValueError):
-            self._refuse(name, "is not base64")
-            return b""
-
-    def _utf8(self, name: str, raw: bytes) -> str:
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            self._refuse(name, "is not UTF-8")
-            return ""
-
-    def _words(self, name: str) -> list[str]:
-        text = self._text(name) or ""
-        if len(text) > MAX_OPTION_CHARS:
-            self._refuse(name, f"is too long (maximum is {MAX_OPTION_CHARS} characters)")
-            return []
-        try:
-            return shlex.split(text)
-        except ValueError:
-            self._refuse(name, "has an open quotation mark")
-            return []
-
-    def _number(self, name: str) -> float | None:
-        value = self._sent.get(name)
-        if value is None or value == "":
-            return None
-        if isinstance(value, int | float | str) and not isinstance(value, bool):
-            with suppress(ValueError, OverflowError):
-                return float(value)
-        self._refuse(name, "is not a number")
-        return None
-
-    def _limits(self) -> dict[str, float]:
-        limits: dict[str, float] = {name: DEFAULTS[name] for name in ("cpu_time_limit", "wall_time_limit")}
-        for name in (*_LIMITS, "cpu_extra_time"):
-            value = self._number(name)
-            if value is None:
-                continue
-            if not 0 < value < float("inf") and not (name == "cpu_extra_time" and value == 0):
-                self._refuse(name, "must be greater than 0")
-            elif name in _LIMITS:
-                limits[name] = value
-        ours: dict[str, float] = {
-            _LIMITS[name]: -(-value // _KB_PER_MB) if name in _IN_KB else value for name, value in limits.items()
-        }
-        if "max_file_size" in limits:
-            ours["output_kb"] = min(-(-limits["max_file_size"] // 1), _MAX_OUTPUT_KB)
-        return ours
-
-    def _files(self) -> list[dict[str, str]]:
-        """Return the files of the zip in `additional_files`, which is always base64."""
-        text = self._text("additional_files")
-        if text is None:
-            return []
-        try:
-            with zipfile.ZipFile(io.BytesIO(self._decoded("additional_files", text))) as archive:
-                entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-                if len(entries) > MAX_FILES or sum(entry.file_size for entry in entries) > MAX_INLINE_BYTES:
-                    self._refuse("additional_files", f"has over {MAX_FILES} files or {MAX_INLINE_BYTES:,} bytes")
-                    return []
-                return [
-                    {"path": entry.filename, "content_base64": base64.b64encode(_read(archive, entry)).decode()}
-                    for entry in entries
-                ]
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError):
-            self._refuse("additional_files", "is not a zip archive that this service reads")
-            return []
+def _decoded(sent: object) -> bytes:
+    try:
+        return base64.b64decode("".join(_text(sent).split()), validate=True)
+    except binascii.Error:
+        raise ValueError("is not base64") from None
 
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """Return the content of a file. Raises ValueError if it is longer than its entry says."""
+def _content(sent: object, info: _Info) -> bytes:
+    return _decoded(sent) if info.context["is_base64"] else _text(sent).encode(errors="surrogatepass")
+
+
+def _words(sent: object) -> list[str]:
+    text = _text(sent)
+    if len(text) > MAX_OPTION_CHARS:
+        raise ValueError(f"is too long (maximum is {MAX_OPTION_CHARS} characters)")
+    return shlex.split(text)
+
+
+def _files(sent: object) -> list[dict[str, str]]:
+    """Return the files of a zip archive, which is always base64."""
+    raw = _decoded(sent)
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if len(entries) <= MAX_FILES and sum(entry.file_size for entry in entries) <= MAX_INLINE_BYTES:
+                return [{"path": entry.filename, "content_base64": _read(archive, entry)} for entry in entries]
+    except _BAD_ZIP:
+        raise ValueError("is not a zip archive that this service reads") from None
+    raise ValueError(f"has over {MAX_FILES} files or {MAX_INLINE_BYTES:,} bytes")
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+    """Return the content of a file as base64. Raises ValueError if it is longer than its entry says."""
     with archive.open(entry) as file:
         content = file.read(entry.file_size + 1)
     if len(content) > entry.file_size:
         raise ValueError
-    return content
+    return base64.b64encode(content).decode()
+
+
+def _number(sent: object) -> object:
+    if isinstance(sent, bool):
+        raise ValueError("is not a number")  # noqa: TRY004 - pydantic takes no TypeError
+    return sent
+
+
+def _off(sent: object) -> bool:
+    if sent not in (False, "false", 0):
+        raise ValueError("this option cannot be enabled")
+    return False
+
+
+_Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
+_InMegabytes = Annotated[_Positive, AfterValidator(lambda kb: math.ceil(kb / _KB_PER_MB))]
+_OutputKilobytes = Annotated[_Positive, AfterValidator(lambda kb: min(math.ceil(kb), _MAX_OUTPUT_KB))]
+_Content = Annotated[bytes, BeforeValidator(_content)]
+_Words = Annotated[list[str], BeforeValidator(_words)]
+_Never = Annotated[bool, BeforeValidator(_off)]
+
+
+class Judge0Submission(BaseModel):
+    """A valid submission. `stdin` need not be text. One limit of files is also that of each output."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    language: Annotated[str, BeforeValidator(_language)] = Field(alias="language_id")
+    code: Annotated[str, Field(min_length=1), BeforeValidator(_content)] = Field(alias="source_code", repr=False)
+    stdin: _Content = Field(b"", repr=False)
+    expected_output: _Content | None = Field(None, repr=False)
+    callback_url: Annotated[str, BeforeValidator(_text)] | None = Field(None, repr=False)
+    args: _Words = Field([], alias="command_line_arguments")
+    compile_args: _Words = Field([], alias="compiler_options")
+    files: Annotated[list[dict[str, str]], BeforeValidator(_files)] = Field([], alias="additional_files", repr=False)
+    cpu_time_secs: _Positive = Field(DEFAULTS["cpu_time_limit"], alias="cpu_time_limit")
+    wall_time_secs: _Positive = Field(DEFAULTS["wall_time_limit"], alias="wall_time_limit")
+    memory_mb: _InMegabytes | None = Field(None, alias="memory_limit")
+    stack_mb: _InMegabytes | None = Field(None, alias="stack_limit")
+    max_processes: _Positive | None = Field(None, alias="max_processes_and_or_threads")
+    file_size_mb: _InMegabytes | None = Field(None, alias="max_file_size")
+    output_kb: _OutputKilobytes | None = Field(None, validation_alias=AliasPath("max_file_size"))
+    cpu_extra_time: Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)] = 0
+    number_of_runs: Annotated[_Positive, Field(le=1)] = 1
+    enable_network: _Never = False
+    redirect_stderr_to_stdout: _Never = False
+    enable_per_process_and_thread_time_limit: _Never = False
+    enable_per_process_and_thread_memory_limit: _Never = False
+
+    def body(self, profile: Profile) -> dict[str, Any]:
+        """Return the fields of POST /api/submit, but for stdin."""
+        limits = self.model_dump(include=set(RequestLimits.model_fields), exclude_none=True)
+        program = self.model_dump(include={"language", "code", "args", "compile_args", "files"})
+        return {**program, "profile": profile, "limits": limits}
+
+
+def read_submission(sent: Mapping[str, Any], offered: Collection[str], *, is_base64: bool) -> Judge0Submission:
+    """Check a submission without blank fields. Raises InvalidFieldsError with Judge0's names and sentences."""
+    try:
+        return Judge0Submission.model_validate(sent, context={"offered": offered, "is_base64": is_base64})
+    except ValidationError as error:
+        raise InvalidFieldsError(tuple(_problem(item) for item in error.errors(include_input=False))) from None
+
+
+def judge0_problems(fields: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return problems of our fields by Judge0's names."""
+    found: dict[str, list[str]] = {}
+    for field, message in dict.fromkeys(fields):
+        known = Judge0Submission.model_fields.get(field.removeprefix("limits.").partition(".")[0])
+        found.setdefault((known and known.alias) or field, []).append(message)
+    return found
+
+
+def _problem(item: Mapping[str, Any]) -> FieldProblem:
+    message = _SENTENCES.get(item["type"], item["msg"].removeprefix("Value error, "))
+    return FieldProblem(str(item["loc"][0]), message)

@@ -1,11 +1,31 @@
 """The table of MCP's routes. GET and DELETE are 405: the service keeps no session and sends nothing by itself."""
 
-from functions.dialects.dialect import row
-from functions.dialects.mcp.routes import McpRoutes
-from functions.http.route import Route
+from __future__ import annotations
 
-MCP_ROUTES: tuple[Route[McpRoutes], ...] = (
-    row("POST", "/mcp", McpRoutes.message),
-    row("GET", "/mcp", McpRoutes.refuse),
-    row("DELETE", "/mcp", McpRoutes.refuse),
+from typing import TYPE_CHECKING, Any
+
+from functions.dialects.dialect import Dialect
+from functions.dialects.mcp.message import SERVICE_ERROR, RpcError, error_body
+from functions.dialects.mcp.routes import McpRoutes
+from functions.dialects.routes import refusing
+from functions.errors import MethodNotAllowedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    return status, error_body(None, RpcError(SERVICE_ERROR, said["message"], {"error": said["error"]}))
+
+
+MCP = Dialect(
+    "mcp",
+    "authorization",
+    _error,
+    McpRoutes,
+    (
+        ("POST", "/mcp", McpRoutes.message),
+        ("GET", "/mcp", refusing(MethodNotAllowedError, ("POST",))),
+        ("DELETE", "/mcp", refusing(MethodNotAllowedError, ("POST",))),
+    ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.payloads import PayloadMissingError
@@ -11,7 +10,7 @@ from functions.dialects.mcp.arguments import WAIT_SECS, CancelRun, ReadArtifact,
 from functions.dialects.mcp.message import INVALID_PARAMS, RpcError
 from functions.dialects.mcp.shown_run import open_data, open_text, run_data, run_text
 from functions.dialects.mcp.tools import TOOLS
-from functions.dialects.run import checked_run, run_program
+from functions.dialects.routes import DialectRoutes
 from functions.errors import NotFoundError, ServiceError
 from functions.http.parameters import uuid
 from functions.http.problems import Problems
@@ -20,14 +19,10 @@ from functions.messages.files import CHANGED
 from functions.messages.languages import Profile
 from functions.messages.verdict import Verdict
 from functions.submissions.live_output import LiveOutput
-from functions.submissions.results.output import output_if_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.http.resolver import Resolver
-    from functions.judging.deployment import JudgeDeployment
-    from functions.projects.model import Project
     from functions.submissions.model import Submission
 
 _CANCEL_WAIT_SECS = 2.0
@@ -37,13 +32,8 @@ _TOO_LARGE = "The artifact has {:,} bytes, a resource at most 2 MiB. GET /api/re
 _TOOLS = {tool.name: tool for tool in TOOLS}
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
+class Calls(DialectRoutes):
     """The calls of one request."""
-
-    deployment: JudgeDeployment
-    app: Resolver
-    project: Project
 
     def call(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Call any tool but run_code. Raises RpcError for an unknown one."""
@@ -77,8 +67,7 @@ class Calls:
             body["files"] = [file.model_dump(exclude_none=True) for file in asked.files]
         if asked.network:
             body["network"] = {"allow": asked.network}
-        run = checked_run(self.deployment, self.app, self.project, body, problems=problems)
-        return run_program(self.deployment, self.app, self.project, run, min(asked.wait_secs, most_secs))
+        return self.run(self.checked(body, problems), min(asked.wait_secs, most_secs))
 
     def run_of(self, id_text: str) -> Submission:
         """Return a run of the project. Raises NotFoundError, BadRequestError."""
@@ -93,7 +82,7 @@ class Calls:
         """Return a run in any state as the result of a tool."""
         if not row.is_final:
             return {"content": [_text(open_text(row))], "structuredContent": open_data(row)}
-        stdout, stderr = (output_if_kept(self.deployment.payloads, row, name) for name in ("stdout", "stderr"))
+        stdout, stderr = self.outputs(row)
         return {
             "content": [_text(run_text(row, stdout, stderr)), *self._files(row)],
             "structuredContent": run_data(row, stdout, stderr),

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools.event_handler import Response
 
 from functions import VERSION
-from functions.dialects.dialect import Dialect
 from functions.dialects.mcp.arguments import WAIT_SECS
 from functions.dialects.mcp.artifacts import URI_TEMPLATE
 from functions.dialects.mcp.calls import Calls, failed
@@ -39,8 +38,7 @@ from functions.dialects.mcp.tasks import (
     task_status,
 )
 from functions.dialects.mcp.tools import Sandbox, tool_list
-from functions.dialects.project_key import project_of
-from functions.errors import BadRequestError, ForbiddenError, MethodNotAllowedError, NotFoundError, ServiceError
+from functions.errors import BadRequestError, ForbiddenError, NotFoundError, ServiceError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 
@@ -49,8 +47,6 @@ if TYPE_CHECKING:
 
     from functions.dialects.mcp.message import Message
     from functions.dialects.mcp.revision import Revision
-    from functions.http.resolver import Resolver
-    from functions.judging.deployment import JudgeDeployment
     from functions.submissions.model import Submission
 
 _INFO = {"name": "rustbox", "title": "Rustbox, serverless", "version": VERSION}
@@ -63,55 +59,34 @@ _CACHEABLE = frozenset(
 )
 
 
-def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-    return status, error_body(None, RpcError(SERVICE_ERROR, said["message"], {"error": said["error"]}))
+class McpRoutes(Calls):
+    """The only route."""
 
-
-MCP = Dialect("mcp", "authorization", _error)
-
-
-@dataclass(frozen=True, slots=True)
-class McpRoutes:
-    """The routes. All raise ServiceError."""
-
-    deployment: JudgeDeployment
-
-    def message(self, app: Resolver) -> Response[str]:
-        """Answer one message."""
-        self._check_origin(app)
-        project = project_of(app.current_event, self.deployment.projects, MCP.key_header)
+    def message(self) -> Response[str]:
+        """Answer one message. Raises ServiceError."""
+        event = self.app.current_event
+        self._check_origin(event.headers.get("origin"))
+        message, revision = None, None
         try:
-            message = read_message(json_body(app.current_event))
-        except RpcError as error:
-            return answer(error_body(None, error), error.status)
-        try:
-            revision = revision_of(message, app.current_event.headers)
-        except RpcError as error:
-            return answer(error_body(message.id, error), error.status)
-        if message.is_notification:
-            return Response(status_code=202, body="")
-        try:
-            result = _Request(Calls(self.deployment, app, project), message, revision).answer()
+            message = read_message(json_body(event))
+            revision = revision_of(message, event.headers)
+            if message.is_notification:
+                return Response(status_code=202, body="")
+            return answer(result_body(message.id, _Request(self, message, revision).answer()))
         except RpcError as error:
             # Clients of earlier revisions expect the errors of methods in an answer with 200.
-            return answer(error_body(message.id, error), error.status if revision.is_stateless else _OK)
-        return answer(result_body(message.id, result))
+            is_of_method = revision is not None and not revision.is_stateless
+            return answer(error_body(message.id if message else None, error), _OK if is_of_method else error.status)
 
-    def refuse(self, _: Resolver) -> Response[str]:
-        """Refuse a stream and the end of a session: there are none."""
-        raise MethodNotAllowedError(("POST",))
-
-    def _check_origin(self, app: Resolver) -> None:
+    def _check_origin(self, origin: str | None) -> None:
         """Refuse a page of another site: https://modelcontextprotocol.io/specification/ (transports, security)."""
-        origin = app.current_event.headers.get("origin")
         if origin is None:
             return
-        own = urlsplit(self.deployment.settings.public_base_url).hostname
         try:
             host = urlsplit(origin).hostname
         except ValueError:
             host = None
-        if host is None or (host != own and host not in _LOOPBACK):
+        if host not in {*_LOOPBACK, urlsplit(self.deployment.settings.public_base_url).hostname} - {None}:
             raise ForbiddenError("Requests from pages of other sites are refused. Call /mcp without an Origin header.")
 
 

@@ -1,15 +1,39 @@
 """The table of Piston's routes."""
 
-from functions.dialects.dialect import row
-from functions.dialects.piston.routes import PistonRoutes
-from functions.http.route import Route
+from __future__ import annotations
 
-_PACKAGES = "/piston/api/v2/packages"
-PISTON_ROUTES: tuple[Route[PistonRoutes], ...] = (
-    row("GET", "/piston", PistonRoutes.about),
-    row("POST", "/piston/api/v2/execute", PistonRoutes.execute),
-    row("GET", "/piston/api/v2/runtimes", PistonRoutes.runtimes),
-    row("GET", _PACKAGES, PistonRoutes.packages),
-    row("POST", _PACKAGES, PistonRoutes.change_packages),
-    row("DELETE", _PACKAGES, PistonRoutes.change_packages),
+from typing import TYPE_CHECKING, Any
+
+from functions.dialects.dialect import Dialect
+from functions.dialects.piston.routes import PistonRoutes
+from functions.dialects.routes import answering, refusing
+from functions.errors import ForbiddenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_INVALID = 422
+_NO_PACKAGES = "The languages of this service are part of its runners: no request installs or removes one."
+
+
+def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
+    if status == _INVALID:
+        return 400, {"message": " ".join(f"{one['field']}: {one['message']}" for one in said["fields"])}
+    is_type = said["error"] == "unsupported_media_type"
+    return status, {"message": "requests must be of type application/json" if is_type else said["message"]}
+
+
+PISTON = Dialect(
+    "piston",
+    "authorization",
+    _error,
+    PistonRoutes,
+    (
+        ("GET", "/piston", answering({"message": "Piston v3.1.1"})),
+        ("POST", "/piston/api/v2/execute", PistonRoutes.execute),
+        ("GET", "/piston/api/v2/runtimes", PistonRoutes.runtimes),
+        ("GET", "/piston/api/v2/packages", PistonRoutes.packages),
+        ("POST", "/piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
+        ("DELETE", "/piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
+    ),
 )

@@ -6,29 +6,16 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from functions.dialects.piston.versions import is_in_range, version_of
-from functions.messages.languages import ALIASES, Language
+from functions.messages.languages import ALIASES, Language, canonical
 
 if TYPE_CHECKING:
     from functions.submissions.runners.fleet import Fleet
 
-_NAMES = {Language.CPP: "c++"}
-"""Piston's name of a language, where it differs from ours."""
-_ALIASES = {
-    language: [
-        name
-        for name in (language.value, *(alias for alias, other in ALIASES.items() if other is language))
-        if name != _NAMES.get(language, language.value)
-    ]
-    for language in Language
-}
-_BY_NAME = {name: language for language in Language for name in (_NAMES.get(language, language), *_ALIASES[language])}
 _VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
-_UNKNOWN_VERSION = "0.0.0"
-"""Until a runner has reported its toolchains."""
 
 
 class Runtime(NamedTuple):
-    """One version of a language."""
+    """One version of a language, such as 3.13.5; 0.0.0 until a runner has reported its toolchains."""
 
     language: Language
     version: str
@@ -36,12 +23,13 @@ class Runtime(NamedTuple):
     @property
     def name(self) -> str:
         """Piston's name of the language."""
-        return _NAMES.get(self.language, self.language.value)
+        return "c++" if self.language is Language.CPP else self.language.value
 
     @property
     def aliases(self) -> list[str]:
         """Its other names."""
-        return _ALIASES[self.language]
+        names = [self.language.value, *(alias for alias, other in ALIASES.items() if other is self.language)]
+        return [name for name in names if name != self.name]
 
 
 def runtimes(fleet: Fleet) -> list[Runtime]:
@@ -51,7 +39,7 @@ def runtimes(fleet: Fleet) -> list[Runtime]:
 
 def find(fleet: Fleet, name: str, versions: str) -> Runtime | None:
     """Return the latest runtime of a language, by any of its names, in a range of versions."""
-    language = _BY_NAME.get(name)
+    language = canonical(name)
     if language is None or language not in fleet.languages():
         return None
     fitting = [one for one in _runtimes_of(fleet, language) if is_in_range(version_of(one.version), versions)]
@@ -60,11 +48,11 @@ def find(fleet: Fleet, name: str, versions: str) -> Runtime | None:
 
 def _runtimes_of(fleet: Fleet, language: Language) -> list[Runtime]:
     versions = sorted({_version(text) for text in fleet.toolchain_versions(language)})
-    return [Runtime(language, version) for version in versions or [_UNKNOWN_VERSION]]
+    return [Runtime(language, version) for version in versions or ["0.0.0"]]
 
 
 def _version(toolchain: str) -> str:
     """Return the first version in the text of a toolchain, such as 3.13.5 of `Python 3.13.5`."""
     found = _VERSION.search(toolchain)
-    parts = found[0].split(".") if found else []
-    return ".".join([*(str(int(part)) for part in parts), "0", "0", "0"][:3])
+    numbers = map(int, found[0].split(".")) if found else ()
+    return ".".join(map(str, [*numbers, 0, 0, 0][:3]))
