@@ -36,6 +36,7 @@ preload(
     "submissions.complete.end_report",
     "submissions.complete.final_state_transaction",
     "submissions.complete.run_webhooks",
+    "submissions.live_output",
     "submissions.results.results",
     "submissions.run.direct_run",
     "submissions.run.direct_runners",

@@ -40,6 +40,7 @@ preload(
     "submissions.complete.end_report",
     "submissions.complete.final_state_transaction",
     "submissions.complete.run_webhooks",
+    "submissions.live_output",
     "submissions.results.artifacts",
     "submissions.results.delete",
     "submissions.results.list_store",

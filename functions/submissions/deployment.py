@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.complete.record import Recorder
+    from functions.submissions.live_output import LiveOutput
     from functions.submissions.model import Submission
     from functions.submissions.results.delete import Deletion
     from functions.submissions.results.list_store import SubmissionList
@@ -65,6 +66,13 @@ class SubmissionDeployment(RunnerDeployment):
         from functions.submissions.results.results import Results
 
         return Results(self.submissions, self.payloads, self.clock)
+
+    @cached_property
+    def live_output(self) -> LiveOutput:
+        """Outputs of runs, also while they go on."""
+        from functions.submissions.live_output import LiveOutput
+
+        return LiveOutput(self.results, self.direct_runners, self.control, self.log)
 
     @cached_property
     def long_poll(self) -> LongPoll:

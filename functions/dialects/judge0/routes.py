@@ -116,6 +116,11 @@ class Judge0Routes(DialectRoutes):
         if asked.callback_url is not None:
             problems.add([rules.addresses.problem(asked.callback_url, "callback_url")])
         problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
+        rules = program_rules(self.deployment, self.app.current_event, self.project)
+        problems = Problems()
+        if asked.callback_url is not None:
+            problems.add([rules.addresses.problem(asked.callback_url, "callback_url")])
+        problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
         run = self.checked({**asked.body(self.profile), "metadata": kept.metadata}, problems)
         return self.run(replace(run, stdin=asked.stdin, webhook_url=asked.callback_url), wait_secs)
 

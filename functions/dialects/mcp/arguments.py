@@ -1,15 +1,13 @@
-"""The arguments of each tool."""
-
-from __future__ import annotations
+"""The tools: their arguments as models. A docstring is what a model reads of the tool."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.http.fields import AllowList  # noqa: TC001 - pydantic reads it
+from functions.http.fields import AllowList
 from functions.http.validation import Text
-from functions.submissions.accept.artifacts import ArtifactsRequest  # noqa: TC001 - pydantic reads it
-from functions.submissions.results.output import Stream  # noqa: TC001 - pydantic reads it
+from functions.submissions.accept.artifacts import ArtifactsRequest
+from functions.submissions.results.output import Stream
 
 WAIT_SECS = 25
 """How long a call waits at most: below the 30 s of the gateway."""
@@ -32,8 +30,8 @@ class FileArgument(Arguments):
     sha256: Text | None = Field(default=None, description="Hash of a file that the project stores.")
 
 
-class RunCode(Arguments):
-    """Arguments of run_code."""
+class RunCode(Arguments, title="Run a program"):
+    """Run a program in a sandbox of its own, and return its output."""
 
     language: Text
     code: Text = Field(min_length=1, repr=False, description="The whole program, at most 65,536 bytes.")
@@ -56,8 +54,11 @@ class RunCode(Arguments):
     )
 
 
-class ReadOutput(Arguments):
-    """Arguments of read_output."""
+class ReadOutput(Arguments, title="Read the output of a run"):
+    """Read more of a run: without stream its result, after a wait of up to 25 s if it goes on.
+
+    With stream: bytes of stdout or stderr from an offset, also while it goes on.
+    """
 
     id: _Id
     stream: Stream | None = Field(default=None, description="Without it: the whole result, once the run has ended.")
@@ -65,18 +66,28 @@ class ReadOutput(Arguments):
     length: int = Field(default=4_096, ge=1, le=MOST_BYTES_READ, description="Most bytes.")
 
 
-class ReadArtifact(Arguments):
-    """Arguments of read_artifact."""
+class ReadArtifact(Arguments, title="Read a file of a run"):
+    """Read a file that a run has left."""
 
     id: _Id
     path: Text = Field(description="The path of the artifact, as the run lists it.")
 
 
-class CancelRun(Arguments):
-    """Arguments of cancel_run."""
+class CancelRun(Arguments, title="Stop a run"):
+    """Stop a run that goes on. Its output so far is kept."""
 
     id: _Id
 
 
-class ListLanguages(Arguments):
-    """list_languages has no arguments."""
+class ListLanguages(Arguments, title="List languages"):
+    """List languages and their versions."""
+
+
+TOOLS: dict[str, type[Arguments]] = {
+    "run_code": RunCode,
+    "read_output": ReadOutput,
+    "read_artifact": ReadArtifact,
+    "cancel_run": CancelRun,
+    "list_languages": ListLanguages,
+}
+"""In the order of tools/list."""

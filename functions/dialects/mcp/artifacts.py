@@ -10,13 +10,10 @@ from urllib.parse import quote, unquote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.aws.payloads import Payloads
-    from functions.submissions.model import Submission
-
-PICTURE_MAX_BYTES = 262_144
 RESOURCE_MAX_BYTES = 2_097_152
-PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 URI_TEMPLATE = "rustbox://results/{id}/artifacts/{+path}"
+_PICTURE_MAX_BYTES = 262_144
+_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _URI = re.compile(r"rustbox://results/([0-9a-f-]{36})/artifacts/(.+)", re.DOTALL)
 
 
@@ -31,14 +28,9 @@ def parse_artifact_uri(uri: str) -> tuple[str, str] | None:
     return None if found is None else (found[1], unquote(found[2]))
 
 
-def find_artifact(row: Submission, path: str) -> Mapping[str, Any] | None:
-    """Return the artifact with this path, as the row has it."""
-    return next((file for file in row.stored_artifacts if file["path"] == path), None)
-
-
 def is_picture(file: Mapping[str, Any]) -> bool:
     """Whether a client may show it as a picture: never SVG, which may have scripts."""
-    return file["media_type"] in PICTURES and file["size"] <= PICTURE_MAX_BYTES
+    return file["media_type"] in _PICTURES and file["size"] <= _PICTURE_MAX_BYTES
 
 
 def picture(file: Mapping[str, Any], content: bytes) -> dict[str, Any]:
@@ -48,24 +40,15 @@ def picture(file: Mapping[str, Any], content: bytes) -> dict[str, Any]:
 
 def link(submission_id: str, file: Mapping[str, Any]) -> dict[str, Any]:
     """Return a link to an artifact as content of a tool."""
-    return {
-        "type": "resource_link",
-        "uri": artifact_uri(submission_id, file["path"]),
-        "name": file["path"],
-        "mimeType": file["media_type"],
-        "size": file["size"],
-    }
+    uri = artifact_uri(submission_id, file["path"])
+    about = {"name": file["path"], "mimeType": file["media_type"], "size": file["size"]}
+    return {"type": "resource_link", "uri": uri, **about}
 
 
 def resource(uri: str, file: Mapping[str, Any], content: bytes) -> dict[str, Any]:
     """Return the content of a resource: text if it is UTF-8."""
-    body: dict[str, Any] = {"uri": uri, "mimeType": file["media_type"]}
+    about = {"uri": uri, "mimeType": file["media_type"]}
     try:
-        return {**body, "text": content.decode()}
+        return {**about, "text": content.decode()}
     except UnicodeDecodeError:
-        return {**body, "blob": base64.b64encode(content).decode()}
-
-
-def read_artifact(payloads: Payloads, row: Submission, file: Mapping[str, Any]) -> bytes:
-    """Return the bytes of an artifact, at most RESOURCE_MAX_BYTES. Raises PayloadMissingError."""
-    return payloads.get_output(row.submission_id, file["key"], RESOURCE_MAX_BYTES)
+        return {**about, "blob": base64.b64encode(content).decode()}

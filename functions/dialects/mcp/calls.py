@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.payloads import PayloadMissingError
 from functions.dialects.mcp import artifacts
-from functions.dialects.mcp.arguments import WAIT_SECS, CancelRun, ReadArtifact, ReadOutput, RunCode
+from functions.dialects.mcp.arguments import TOOLS, WAIT_SECS, CancelRun, ReadArtifact, ReadOutput, RunCode
 from functions.dialects.mcp.message import INVALID_PARAMS, RpcError
-from functions.dialects.mcp.shown_run import open_data, open_text, run_data, run_text
-from functions.dialects.mcp.tools import TOOLS
+from functions.dialects.mcp.shown_run import open_text, run_data, run_text
 from functions.dialects.routes import DialectRoutes
 from functions.errors import NotFoundError, ServiceError
 from functions.http.parameters import uuid
@@ -18,7 +17,7 @@ from functions.http.validation import checked
 from functions.messages.files import CHANGED
 from functions.messages.languages import Profile
 from functions.messages.verdict import Verdict
-from functions.submissions.live_output import LiveOutput
+from functions.submissions.results.views import open_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +28,6 @@ _CANCEL_WAIT_SECS = 2.0
 _PICTURES_MAX_BYTES = 1_048_576
 _ARTIFACT_TEXT_MAX_BYTES = 16_384
 _TOO_LARGE = "The artifact has {:,} bytes, a resource at most 2 MiB. GET /api/result/{{id}}/artifacts/{{path}} has it."
-_TOOLS = {tool.name: tool for tool in TOOLS}
 
 
 class Calls(DialectRoutes):
@@ -37,8 +35,10 @@ class Calls(DialectRoutes):
 
     def call(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Call any tool but run_code. Raises RpcError for an unknown one."""
+        if name not in TOOLS:
+            raise RpcError(INVALID_PARAMS, f"There is no such tool. The tools are {', '.join(TOOLS)}.")
         try:
-            match _arguments(name, given):
+            match checked(TOOLS[name], given):
                 case ReadOutput() as read:
                     return self._read_output(read)
                 case ReadArtifact() as read:
@@ -55,19 +55,10 @@ class Calls(DialectRoutes):
         """Start a program, and wait for its end as long as the arguments say, but at most so. Raises ServiceError."""
         problems = Problems()
         asked = checked(RunCode, given, problems=problems)
-        body: dict[str, Any] = {
-            "language": asked.language,
-            "code": asked.code,
-            "profile": Profile.AGENT,
-            "artifacts": asked.artifacts or CHANGED,
-        }
-        if asked.stdin is not None:
-            body["stdin"] = asked.stdin
-        if asked.files:
-            body["files"] = [file.model_dump(exclude_none=True) for file in asked.files]
-        if asked.network:
-            body["network"] = {"allow": asked.network}
-        return self.run(self.checked(body, problems), min(asked.wait_secs, most_secs))
+        body = asked.model_dump(include={"language", "code", "stdin", "files", "artifacts"}, exclude_none=True)
+        network = {"network": {"allow": asked.network}} if asked.network else {}
+        run = self.checked({"artifacts": CHANGED, "profile": Profile.AGENT, **body, **network}, problems)
+        return self.run(run, min(asked.wait_secs, most_secs))
 
     def run_of(self, id_text: str) -> Submission:
         """Return a run of the project. Raises NotFoundError, BadRequestError."""
@@ -81,7 +72,8 @@ class Calls(DialectRoutes):
     def show(self, row: Submission) -> dict[str, Any]:
         """Return a run in any state as the result of a tool."""
         if not row.is_final:
-            return {"content": [_text(open_text(row))], "structuredContent": open_data(row)}
+            data = {"id": row.submission_id, "status": open_status(row)}
+            return {"content": [_text(open_text(row))], "structuredContent": data}
         stdout, stderr = self.outputs(row)
         return {
             "content": [_text(run_text(row, stdout, stderr)), *self._files(row)],
@@ -89,50 +81,44 @@ class Calls(DialectRoutes):
             "isError": row.verdict != Verdict.AC,
         }
 
-    def resource(self, uri: str) -> dict[str, Any] | None:
-        """Return the content of an artifact by its URI; None if there is no such one.
-
-        Raises RpcError for one that is too large, and ServiceError.
-        """
+    def resource(self, uri: str) -> dict[str, Any]:
+        """Return an artifact by its URI. Raises RpcError for a large one, NotFoundError, BadRequestError."""
         found = artifacts.parse_artifact_uri(uri)
         if found is None:
-            return None
+            raise NotFoundError(f"An artifact has a URI such as {artifacts.URI_TEMPLATE}.")
+        row = self.run_of(found[0])
+        file = _find(row, found[1])
+        if file["size"] > artifacts.RESOURCE_MAX_BYTES:
+            raise RpcError(INVALID_PARAMS, _TOO_LARGE.format(file["size"]), {"uri": uri})
+        return artifacts.resource(uri, file, self._content(row, file))
+
+    def _content(self, row: Submission, file: Mapping[str, Any]) -> bytes:
         try:
-            row = self.run_of(found[0])
-            file = artifacts.find_artifact(row, found[1])
-            if file is None:
-                return None
-            if file["size"] > artifacts.RESOURCE_MAX_BYTES:
-                raise RpcError(INVALID_PARAMS, _TOO_LARGE.format(file["size"]), {"uri": uri})
-            return artifacts.resource(uri, file, artifacts.read_artifact(self.deployment.payloads, row, file))
-        except (NotFoundError, PayloadMissingError):
-            return None
+            return self.deployment.payloads.get_output(row.submission_id, file["key"], artifacts.RESOURCE_MAX_BYTES)
+        except PayloadMissingError:
+            raise NotFoundError("The artifact was deleted.") from None
 
     def _files(self, row: Submission) -> list[dict[str, Any]]:
         """Return the artifacts: small pictures as such, up to a bound in all, and links to the others."""
         shown, left_bytes = [], _PICTURES_MAX_BYTES
         for file in row.stored_artifacts:
-            if artifacts.is_picture(file) and file["size"] <= left_bytes:
-                left_bytes -= file["size"]
-                try:
-                    content = artifacts.read_artifact(self.deployment.payloads, row, file)
-                except PayloadMissingError:  # deleted since the row was read
-                    continue
-                shown.append(artifacts.picture(file, content))
-            else:
+            if not artifacts.is_picture(file) or file["size"] > left_bytes:
                 shown.append(artifacts.link(row.submission_id, file))
+                continue
+            left_bytes -= file["size"]
+            try:
+                shown.append(artifacts.picture(file, self._content(row, file)))
+            except NotFoundError:
+                continue
         return shown
 
     def _read_output(self, read: ReadOutput) -> dict[str, Any]:
         row = self.run_of(read.id)
         if read.stream is None:
             return self.show(self.waited(row, WAIT_SECS))
-        live_output = LiveOutput(
-            self.deployment.results, self.deployment.direct_runners, self.deployment.control, self.deployment.log
-        )
         secs = min(float(WAIT_SECS), self.deployment.settings.longest_wait_secs)
         long_poll = self.deployment.long_poll.within(self.app.secs_left)
-        part = live_output.read(row, read.stream, read.offset, secs, long_poll)
+        part = self.deployment.live_output.read(row, read.stream, read.offset, secs, long_poll)
         content = part.content[: read.length]
         end = read.offset + len(content)
         is_end = part.is_end and len(content) == len(part.content)
@@ -141,26 +127,20 @@ class Calls(DialectRoutes):
 
     def _read_artifact(self, read: ReadArtifact) -> dict[str, Any]:
         row = self.run_of(read.id)
-        file = artifacts.find_artifact(row, read.path)
-        if file is None:
-            known = ", ".join(each["path"] for each in row.stored_artifacts[:8])
-            raise NotFoundError(f"The run has no artifact {read.path!r}. It has: {known or 'none'}."[:1_000])
-        if not artifacts.is_picture(file) and file["size"] > _ARTIFACT_TEXT_MAX_BYTES:
+        file = _find(row, read.path)
+        if artifacts.is_picture(file):
+            return {"content": [artifacts.picture(file, self._content(row, file))]}
+        if file["size"] > _ARTIFACT_TEXT_MAX_BYTES:
             said = f"The file is too large to show: {file['size']:,} bytes. Let a program read the part that you need."
             return {"content": [_text(said), artifacts.link(row.submission_id, file)]}
-        try:
-            content = artifacts.read_artifact(self.deployment.payloads, row, file)
-        except PayloadMissingError:
-            raise NotFoundError("The artifact was deleted.") from None
-        if artifacts.is_picture(file):
-            return {"content": [artifacts.picture(file, content)]}
-        shown = artifacts.resource(artifacts.artifact_uri(row.submission_id, file["path"]), file, content)
+        uri = artifacts.artifact_uri(row.submission_id, file["path"])
+        shown = artifacts.resource(uri, file, self._content(row, file))
         return {"content": [_text(shown["text"]) if "text" in shown else {"type": "resource", "resource": shown}]}
 
     def _languages(self) -> dict[str, Any]:
         details = self.deployment.fleet.toolchains(self.deployment.raised_ceilings)
         languages = [{"name": one["name"], "toolchains": one["toolchains"]} for one in details]
-        lines = (f"{one['name']}: {', '.join(one['toolchains']) or 'version not known yet'}" for one in languages)
+        lines = (f"{one['name']}: {', '.join(one['toolchains']) or 'version not known yet'}" for one in details)
         return {"content": [_text("\n".join(lines))], "structuredContent": {"languages": languages}}
 
 
@@ -170,11 +150,13 @@ def failed(error: ServiceError) -> dict[str, Any]:
     return {"content": [_text("\n".join(lines))], "isError": True}
 
 
-def _arguments(name: str, given: Mapping[str, Any]) -> object:
-    tool = _TOOLS.get(name)
-    if tool is None:
-        raise RpcError(INVALID_PARAMS, f"There is no such tool. The tools are {', '.join(_TOOLS)}.")
-    return checked(tool.arguments, given)
+def _find(row: Submission, path: str) -> Mapping[str, Any]:
+    """Return the artifact with this path, as the row has it. Raises NotFoundError."""
+    for file in row.stored_artifacts:
+        if file["path"] == path:
+            return file
+    known = ", ".join(each["path"] for each in row.stored_artifacts[:8])
+    raise NotFoundError(f"The run has no artifact {path!r}. It has: {known or 'none'}."[:1_000])
 
 
 def _text(text: str) -> dict[str, Any]:

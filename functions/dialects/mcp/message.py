@@ -1,15 +1,13 @@
 """One message of JSON-RPC 2.0, and its answer."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from functions.errors import BadRequestError
 from functions.http.strict_json import read_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from functions.http.validation import Text
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -32,14 +30,20 @@ class RpcError(Exception):
         self.code, self.message, self.data, self.status = code, message, data, status
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(BaseModel):
     """A request, or without an id a notification."""
 
-    method: str
-    params: Mapping[str, Any]
-    id: Id = None
-    is_notification: bool = False
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+
+    jsonrpc: Literal["2.0"]
+    method: Text
+    id: int | Text = ""
+    params: dict[str, Any] = {}
+
+    @property
+    def is_notification(self) -> bool:
+        """Whether it has no id, and so no answer."""
+        return "id" not in self.model_fields_set
 
     @property
     def meta(self) -> Mapping[str, Any]:
@@ -63,14 +67,12 @@ def read_message(raw: bytes) -> Message:
         raise RpcError(PARSE_ERROR, error.message) from None
     if constants:
         raise RpcError(PARSE_ERROR, "The body is not valid JSON: NaN and Infinity are no JSON numbers.")
-    if not isinstance(body, dict) or body.get("jsonrpc") != "2.0" or not isinstance(body.get("method"), str):
-        raise RpcError(INVALID_REQUEST, "The body must be one JSON-RPC 2.0 request or notification.")
-    message_id, params = body.get("id"), body.get("params", {})
-    if "id" in body and (isinstance(message_id, bool) or not isinstance(message_id, str | int)):
-        raise RpcError(INVALID_REQUEST, "id must be a string or an integer.")
-    if not isinstance(params, dict):
-        raise RpcError(INVALID_PARAMS, "params must be an object.")
-    return Message(body["method"], params, message_id, is_notification="id" not in body)
+    try:
+        return Message.model_validate(body)
+    except ValidationError as error:
+        if error.errors()[0]["loc"] == ("params",):
+            raise RpcError(INVALID_PARAMS, "params must be an object.") from None
+        raise RpcError(INVALID_REQUEST, "The body must be one JSON-RPC 2.0 request or notification.") from None
 
 
 def result_body(message_id: Id, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +82,5 @@ def result_body(message_id: Id, result: Mapping[str, Any]) -> dict[str, Any]:
 
 def error_body(message_id: Id, error: RpcError) -> dict[str, Any]:
     """Return the answer of a request that failed."""
-    described: dict[str, Any] = {"code": error.code, "message": error.message}
-    if error.data is not None:
-        described["data"] = error.data
-    return {"jsonrpc": "2.0", "id": message_id, "error": described}
+    data = {} if error.data is None else {"data": error.data}
+    return {"jsonrpc": "2.0", "id": message_id, "error": {"code": error.code, "message": error.message, **data}}

@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from functions.dialects.mcp.message import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, RpcError
 
@@ -35,8 +34,7 @@ _NAMED_BY = {
 _ENCODED = re.compile(r"=\?base64\?(.*)\?=")
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """The revision of one request. `has_tasks`: the client says that it knows the extension of tasks."""
 
     is_stateless: bool
@@ -50,13 +48,11 @@ def revision_of(message: Message, headers: Mapping[str, str]) -> Revision:
         return Revision(is_stateless=False)
     if message.is_notification:
         return Revision(is_stateless=True)
-    missing = [key for key in (_VERSION_KEY, _CAPABILITIES_KEY) if key not in message.meta]
-    if missing:
-        raise RpcError(INVALID_PARAMS, f"params._meta must have {' and '.join(missing)}.")
-    version, capabilities = message.meta[_VERSION_KEY], message.meta[_CAPABILITIES_KEY]
-    _check_headers(message, headers, version)
+    version, capabilities = message.meta.get(_VERSION_KEY), message.meta.get(_CAPABILITIES_KEY)
     if not isinstance(version, str) or not isinstance(capabilities, dict):
-        raise RpcError(INVALID_PARAMS, "The version in params._meta must be a string, the capabilities an object.")
+        wanted = f"{_VERSION_KEY}, a string, and {_CAPABILITIES_KEY}, an object"
+        raise RpcError(INVALID_PARAMS, f"params._meta must have {wanted}.")
+    _check_headers(message, headers, version)
     if version not in STATELESS_VERSIONS:
         data = {"supported": list(STATELESS_VERSIONS), "requested": version}
         raise RpcError(UNSUPPORTED_VERSION, "This protocol version is not supported.", data)

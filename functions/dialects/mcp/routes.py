@@ -9,54 +9,37 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools.event_handler import Response
 
 from functions import VERSION
+from functions.dialects.mcp import message as rpc
 from functions.dialects.mcp.arguments import WAIT_SECS
 from functions.dialects.mcp.artifacts import URI_TEMPLATE
 from functions.dialects.mcp.calls import Calls, failed
-from functions.dialects.mcp.message import (
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    MISSING_CAPABILITY,
-    RESOURCE_NOT_FOUND,
-    SERVICE_ERROR,
-    RpcError,
-    error_body,
-    read_message,
-    result_body,
-)
-from functions.dialects.mcp.revision import (
-    HANDSHAKE_VERSIONS,
-    STATELESS_VERSIONS,
-    TASKS_EXTENSION,
-    revision_of,
-)
-from functions.dialects.mcp.tasks import (
-    RELATED_TASK,
-    TASK_AFTER_SECS,
-    handshake_task,
-    stateless_detail,
-    stateless_task,
-    task_status,
-)
+from functions.dialects.mcp.message import Message, RpcError
+from functions.dialects.mcp.revision import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, TASKS_EXTENSION, revision_of
+from functions.dialects.mcp.tasks import RELATED_TASK, TASK_AFTER_SECS, task_body
 from functions.dialects.mcp.tools import Sandbox, tool_list
 from functions.errors import BadRequestError, ForbiddenError, NotFoundError, ServiceError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from functions.dialects.mcp.message import Message
     from functions.dialects.mcp.revision import Revision
     from functions.submissions.model import Submission
 
 _INFO = {"name": "rustbox", "title": "Rustbox, serverless", "version": VERSION}
 _INSTRUCTIONS = "Runs programs in isolated sandboxes. run_code runs one; its description has the limits."
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_CACHE_MS = 60_000
+_TEMPLATE = {
+    "uriTemplate": URI_TEMPLATE,
+    "name": "artifact",
+    "title": "Artifact",
+    "description": "A file that a run has left in its working directory.",
+}
+_CAPABILITIES: dict[str, Any] = {"tools": {}, "resources": {}}
+_TASKS: dict[str, Any] = {"extensions": {TASKS_EXTENSION: {}}}
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OK = 200
-_CACHEABLE = frozenset(
-    {"server/discover", "tools/list", "resources/list", "resources/templates/list", "resources/read"}
-)
+_CACHE_HINTS = {"ttlMs": 60_000, "cacheScope": "private"}
 
 
 class McpRoutes(Calls):
@@ -68,25 +51,24 @@ class McpRoutes(Calls):
         self._check_origin(event.headers.get("origin"))
         message, revision = None, None
         try:
-            message = read_message(json_body(event))
+            message = rpc.read_message(json_body(event))
             revision = revision_of(message, event.headers)
             if message.is_notification:
                 return Response(status_code=202, body="")
-            return answer(result_body(message.id, _Request(self, message, revision).answer()))
+            return answer(rpc.result_body(message.id, _Request(self, message, revision).answer()))
         except RpcError as error:
             # Clients of earlier revisions expect the errors of methods in an answer with 200.
             is_of_method = revision is not None and not revision.is_stateless
-            return answer(error_body(message.id if message else None, error), _OK if is_of_method else error.status)
+            body = rpc.error_body(message.id if message else None, error)
+            return answer(body, _OK if is_of_method else error.status)
 
     def _check_origin(self, origin: str | None) -> None:
         """Refuse a page of another site: https://modelcontextprotocol.io/specification/ (transports, security)."""
-        if origin is None:
-            return
         try:
-            host = urlsplit(origin).hostname
+            host = None if origin is None else urlsplit(origin).hostname or ""
         except ValueError:
-            host = None
-        if host not in {*_LOOPBACK, urlsplit(self.deployment.settings.public_base_url).hostname} - {None}:
+            host = ""
+        if host not in {None, *_LOOPBACK, urlsplit(self.deployment.settings.public_base_url).hostname}:
             raise ForbiddenError("Requests from pages of other sites are refused. Call /mcp without an Origin header.")
 
 
@@ -100,21 +82,21 @@ class _Request:
 
     def answer(self) -> dict[str, Any]:
         """Call the method that the message names."""
-        methods = _STATELESS if self.revision.is_stateless else _HANDSHAKE
-        if self.message.method not in methods:
-            raise RpcError(METHOD_NOT_FOUND, f"There is no method {self.message.method[:100]}.", status=404)
-        result = methods[self.message.method](self)
-        return _stateless_result(self.message.method, result) if self.revision.is_stateless else result
+        name, is_stateless = self.message.method, self.revision.is_stateless
+        methods = _STATELESS if is_stateless else _HANDSHAKE
+        if name not in methods:
+            raise RpcError(rpc.METHOD_NOT_FOUND, f"There is no method {name[:100]}.", status=404)
+        result = methods[name](self)
+        if not is_stateless:
+            return result
+        hints = _CACHE_HINTS if name in _CACHEABLE else {}
+        return {"resultType": "complete", "_meta": {"io.modelcontextprotocol/serverInfo": _INFO}, **hints, **result}
 
     def initialize(self) -> dict[str, Any]:
         asked = self.message.params.get("protocolVersion")
         return {
             "protocolVersion": asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1],
-            "capabilities": {
-                "tools": {},
-                "resources": {},
-                "tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}},
-            },
+            "capabilities": _CAPABILITIES | {"tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}}},
             "serverInfo": _INFO,
             "instructions": _INSTRUCTIONS,
         }
@@ -122,37 +104,26 @@ class _Request:
     def discover(self) -> dict[str, Any]:
         return {
             "supportedVersions": list(STATELESS_VERSIONS),
-            "capabilities": {"tools": {}, "resources": {}, "extensions": {TASKS_EXTENSION: {}}},
+            "capabilities": _CAPABILITIES | _TASKS,
             "instructions": _INSTRUCTIONS,
         }
-
-    def ping(self) -> dict[str, Any]:
-        return {}
 
     def tools(self) -> dict[str, Any]:
         fleet = self.calls.deployment.fleet
         return {"tools": tool_list(Sandbox(fleet.languages(), self.calls.project.network, fleet.packages))}
 
-    def resources(self) -> dict[str, Any]:
-        return {"resources": []}
-
-    def templates(self) -> dict[str, Any]:
-        described = "A file that a run has left in its working directory."
-        template = {"uriTemplate": URI_TEMPLATE, "name": "artifact", "title": "Artifact", "description": described}
-        return {"resourceTemplates": [template]}
-
     def read_resource(self) -> dict[str, Any]:
         uri = self.message.text("uri")
-        content = self.calls.resource(uri)
-        if content is None:
-            code = INVALID_PARAMS if self.revision.is_stateless else RESOURCE_NOT_FOUND
-            raise RpcError(code, "There is no such resource.", {"uri": uri})
-        return {"contents": [content]}
+        try:
+            return {"contents": [self.calls.resource(uri)]}
+        except (BadRequestError, NotFoundError):
+            code = rpc.INVALID_PARAMS if self.revision.is_stateless else rpc.RESOURCE_NOT_FOUND
+            raise RpcError(code, "There is no such resource.", {"uri": uri}) from None
 
     def call_tool(self) -> dict[str, Any]:
         name, given = self.message.text("name"), self.message.params.get("arguments") or {}
         if not isinstance(given, dict):
-            raise RpcError(INVALID_PARAMS, "params.arguments must be an object.")
+            raise RpcError(rpc.INVALID_PARAMS, "params.arguments must be an object.")
         if name != "run_code":
             return self.calls.call(name, given)
         is_asked_task = not self.revision.is_stateless and isinstance(self.message.params.get("task"), dict)
@@ -162,60 +133,55 @@ class _Request:
         except ServiceError as error:
             return failed(error)
         if is_asked_task:
-            return {"task": handshake_task(row)}
+            return {"task": self._task(row)}
         if self.revision.has_tasks and not row.is_final:
-            return {"resultType": "task", **stateless_task(row)}
+            return {"resultType": "task", **self._task(row)}
         return self.calls.show(row)
 
     def get_task(self) -> dict[str, Any]:
         row = self._task_row()
-        if not self.revision.is_stateless:
-            return handshake_task(row)
-        return stateless_detail(row, self.calls.show(row) if task_status(row) == "completed" else None)
+        task = self._task(row)
+        if self.revision.is_stateless and task["status"] == "completed":
+            task["result"] = self.calls.show(row)
+        return task
 
     def task_result(self) -> dict[str, Any]:
         row = self.calls.waited(self._task_row(), WAIT_SECS)
         if not row.is_final:
-            raise RpcError(SERVICE_ERROR, "The run goes on. Ask again.")
+            raise RpcError(rpc.SERVICE_ERROR, "The run goes on. Ask again.")
         return {**self.calls.show(row), "_meta": {RELATED_TASK: {"taskId": row.submission_id}}}
 
     def cancel_task(self) -> dict[str, Any]:
         row = self.calls.deployment.cancellation.cancel(self._task_row())
-        return {} if self.revision.is_stateless else handshake_task(row)
+        return {} if self.revision.is_stateless else self._task(row)
 
     def update_task(self) -> dict[str, Any]:
         self._task_row()  # a run never asks for input
         return {}
 
+    def _task(self, row: Submission) -> dict[str, Any]:
+        return task_body(row, is_stateless=self.revision.is_stateless)
+
     def _task_row(self) -> Submission:
         if self.revision.is_stateless and not self.revision.has_tasks:
-            required: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS_EXTENSION: {}}}}
-            raise RpcError(MISSING_CAPABILITY, f"Declare the extension {TASKS_EXTENSION}.", required)
+            message = f"Declare the extension {TASKS_EXTENSION}."
+            raise RpcError(rpc.MISSING_CAPABILITY, message, {"requiredCapabilities": _TASKS})
         try:
             return self.calls.run_of(self.message.text("taskId"))
         except (BadRequestError, NotFoundError):
-            raise RpcError(INVALID_PARAMS, "There is no such task.") from None
+            raise RpcError(rpc.INVALID_PARAMS, "There is no such task.") from None
 
 
-def _stateless_result(method: str, result: Mapping[str, Any]) -> dict[str, Any]:
-    hints = {"ttlMs": _CACHE_MS, "cacheScope": "private"} if method in _CACHEABLE else {}
-    return {"resultType": "complete", "_meta": {"io.modelcontextprotocol/serverInfo": _INFO}, **hints, **result}
-
-
-type _Methods = Mapping[str, Callable[[_Request], dict[str, Any]]]
+type _Methods = dict[str, Callable[[_Request], dict[str, Any]]]
 _SHARED: _Methods = {
     "tools/list": _Request.tools,
     "tools/call": _Request.call_tool,
-    "resources/list": _Request.resources,
-    "resources/templates/list": _Request.templates,
+    "resources/list": lambda _: {"resources": []},
+    "resources/templates/list": lambda _: {"resourceTemplates": [_TEMPLATE]},
     "resources/read": _Request.read_resource,
     "tasks/get": _Request.get_task,
     "tasks/cancel": _Request.cancel_task,
 }
-_HANDSHAKE: _Methods = {
-    **_SHARED,
-    "initialize": _Request.initialize,
-    "ping": _Request.ping,
-    "tasks/result": _Request.task_result,
-}
-_STATELESS: _Methods = {**_SHARED, "server/discover": _Request.discover, "tasks/update": _Request.update_task}
+_HANDSHAKE = _SHARED | {"initialize": _Request.initialize, "ping": lambda _: {}, "tasks/result": _Request.task_result}
+_STATELESS = _SHARED | {"server/discover": _Request.discover, "tasks/update": _Request.update_task}
+_CACHEABLE = ("server/discover", "tools/list", "resources/list", "resources/templates/list", "resources/read")

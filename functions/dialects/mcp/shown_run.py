@@ -1,21 +1,21 @@
 """A run as a model sees it: a sentence, short output, and the way to read the rest; and the same as data."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Required, TypedDict, cast
+
+from pydantic import Field
 
 from functions.dialects.mcp.artifacts import artifact_uri
 from functions.messages.verdict import Cause, Phase, Verdict
-from functions.submissions.results.artifact_views import artifact_body
-from functions.submissions.results.views import final_status, open_status
-
-if TYPE_CHECKING:
-    from functions.submissions.model import Submission
+from functions.submissions.model import Submission
+from functions.submissions.results.artifact_views import ArtifactBody, artifact_body
+from functions.submissions.results.views import FinalStatus, OpenStatus, final_status
 
 TEXT_MAX_BYTES = 2_048
 STRUCTURED_MAX_BYTES = 8_192
 """Of each stream."""
+_HEADING_BYTES = 140
+"""Of a heading and of the note about what is left out."""
 _MOST_ARTIFACTS_NAMED = 8
 _PATH_MAX_CHARS = 60
 _ERROR_MAX_CHARS = 200
@@ -28,6 +28,45 @@ _SENTENCES = {
 }
 _LINES = (re.compile(r'File "[^"\n]*", line (\d+)'), re.compile(r"^[^\s:]+:(\d+):", re.MULTILINE))
 """Line numbers in messages of Python, and of compilers and other interpreters."""
+
+
+class ShownArtifact(ArtifactBody):
+    """A file that the run left, for read_artifact."""
+
+    uri: str
+
+
+class ShownRun(TypedDict, total=False):
+    """A run. A value that is not known is left out."""
+
+    id: Required[Annotated[str, Field(description="For read_output, read_artifact and cancel_run.")]]
+    status: Required[FinalStatus | OpenStatus]
+    verdict: Annotated[str, Field(description="AC: the program ended with exit code 0.")]
+    cause: str
+    exit_code: int
+    signal: int
+    error_message: str
+    stdout: Annotated[str, Field(description="Its middle is left out if it is long: read_output has all.")]
+    stderr: str
+    stdout_bytes: int
+    stderr_bytes: int
+    artifacts: list[ShownArtifact]
+    cpu_time_secs: float
+    wall_time_secs: float
+    memory_peak_bytes: int
+
+
+class ShownLanguage(TypedDict):
+    """A language and its versions."""
+
+    name: str
+    toolchains: list[str]
+
+
+class LanguageList(TypedDict):
+    """The languages."""
+
+    languages: list[ShownLanguage]
 
 
 def run_text(row: Submission, stdout: bytes, stderr: bytes) -> str:
@@ -44,35 +83,24 @@ def run_text(row: Submission, stdout: bytes, stderr: bytes) -> str:
     return "\n".join([*parts, *shown])
 
 
-def run_data(row: Submission, stdout: bytes, stderr: bytes) -> dict[str, Any]:
-    """Return a final run as the structured content of RUN_SCHEMA."""
-    result, metrics = row.result, row.metrics or {}
-    body = {
-        "id": row.submission_id,
+def run_data(row: Submission, stdout: bytes, stderr: bytes) -> ShownRun:
+    """Return a final run as structured content."""
+    run_id = row.submission_id
+    known = {
+        **row.result,
+        **(row.metrics or {}),
+        "id": run_id,
         "status": final_status(row),
         "verdict": row.verdict,
-        "cause": result.get("cause"),
-        "exit_code": result.get("exit_code"),
-        "signal": result.get("signal"),
-        "error_message": result.get("error_message"),
-        "stdout": _middle_out(stdout, STRUCTURED_MAX_BYTES, row.submission_id, "stdout"),
-        "stderr": _middle_out(stderr, STRUCTURED_MAX_BYTES, row.submission_id, "stderr"),
+        "stdout": _middle_out(stdout, STRUCTURED_MAX_BYTES, run_id, "stdout"),
+        "stderr": _middle_out(stderr, STRUCTURED_MAX_BYTES, run_id, "stderr"),
         "stdout_bytes": len(stdout),
         "stderr_bytes": len(stderr),
         "artifacts": [
-            {**artifact_body(file), "uri": artifact_uri(row.submission_id, file["path"])}
-            for file in row.stored_artifacts
+            {**artifact_body(file), "uri": artifact_uri(run_id, file["path"])} for file in row.stored_artifacts
         ],
-        "cpu_time_secs": metrics.get("cpu_time_secs"),
-        "wall_time_secs": metrics.get("wall_time_secs"),
-        "memory_peak_bytes": metrics.get("memory_peak_bytes"),
     }
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def open_data(row: Submission) -> dict[str, Any]:
-    """Return a run that goes on as structured content."""
-    return {"id": row.submission_id, "status": open_status(row)}
+    return cast("ShownRun", {name: known[name] for name in ShownRun.__annotations__ if known.get(name) is not None})
 
 
 def open_text(row: Submission) -> str:
@@ -134,7 +162,3 @@ def _middle_out(content: bytes, most: int, submission_id: str, stream: str) -> s
 def _text(content: bytes) -> str:
     """Return text that is not longer than the bytes: U+FFFD would have three for one."""
     return content.decode(errors="replace").replace("\ufffd", "?")
-
-
-_HEADING_BYTES = 140
-"""Of a heading and of the note about what is left out."""

@@ -9,7 +9,6 @@ from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.projects.authentication import authenticate
-from functions.submissions.live_output import LiveOutput
 from functions.submissions.results.artifacts import artifact_answer
 from functions.submissions.results.item_views import summary_body
 from functions.submissions.results.list_store import list_position
@@ -62,8 +61,7 @@ class ResultRoutes:
         stream, after, shape = output_stream(query), output_offset(query), result_shape(query)
         secs = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS)
         secs = min(secs, deployment.settings.longest_wait_secs)
-        live_output = LiveOutput(deployment.results, deployment.direct_runners, deployment.control, deployment.log)
-        part = live_output.read(row, stream, after, secs, deployment.long_poll.within(app.secs_left))
+        part = deployment.live_output.read(row, stream, after, secs, deployment.long_poll.within(app.secs_left))
         return answer(output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding))
 
     def program(self, app: Resolver, id_text: str) -> Response[str]:
