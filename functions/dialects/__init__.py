@@ -3,9 +3,8 @@
 An adapter translates names and shapes. Submissions are accepted as those of POST /api/submit are; no adapter has a
 rule of execution, a table or a quota of its own.
 
-dialect.py         one dialect: its name, its header with the key, its errors, its routes
 routes.py          what all routes have: a project, accept a program and wait for its end
-resolver.py        the resolver: a dialect must be switched on, the key is in one of several headers
+resolver.py        one dialect, and the resolver: it must be switched on, the key is in one of several headers
 compiler_text.py   the text of a compiler without our heading
 judge0/            Judge0 CE at /judge0
 mcp/               MCP at /mcp

@@ -1,9 +1,9 @@
-"""The resolver of all dialects."""
+"""One protocol of another service, as an adapter describes it, and the resolver of all of them."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -16,13 +16,28 @@ from functions.http.route import Method, Route
 from functions.projects.authentication import authenticate_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 
-    from functions.dialects.dialect import Dialect
+    from functions.dialects.routes import DialectRoutes
     from functions.http.http_event import HttpEvent
     from functions.judging.deployment import JudgeDeployment
+
+
+class Dialect(NamedTuple):
+    """One protocol. All its paths are `/<name>` or below.
+
+    `key_header`: its own header for the API key, in lower case. X-API-Key and `Authorization: Bearer` work as well.
+    `error`: turns our status and error body into those of the protocol.
+    `part`: its routes for one request. `routes`: method and path of HTTP, and the method of the part that answers.
+    """
+
+    name: str
+    key_header: str
+    error: Callable[[int, Mapping[str, Any]], tuple[int, Any]]
+    part: type[DialectRoutes]
+    routes: Sequence[tuple[Method, str, Callable[..., Response[str]]]]
 
 
 class DialectResolver(Resolver):

@@ -1,7 +1,7 @@
 """Cards of all events, for endpoints with the format of a chat service."""
 
 from functions.checks.cards import CHECK_CARDS
-from functions.dialects.judge0.callback import callback_body
+from functions.dialects.judge0.views import callback_body
 from functions.judging.completed_card import judged_card
 from functions.submissions.complete.completed_card import completed_card
 from functions.webhooks.cards.rendering import Cards

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.dialects.judge0.callback import callback_body
 from functions.dialects.judge0.kept_request import KeptRequest
+from functions.dialects.judge0.views import callback_body
 
 
 def body(*, is_cut: bool, expected: bytes | None, stdout: str = "6\n") -> dict[str, Any]:

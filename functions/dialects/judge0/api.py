@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.dialects.dialect import Dialect
 from functions.dialects.judge0.requests import judge0_problems
 from functions.dialects.judge0.routes import Judge0Routes
 from functions.dialects.judge0.views import STATUSES
+from functions.dialects.resolver import Dialect
 from functions.dialects.routes import answering, refusing
 from functions.errors import BadRequestError, ForbiddenError
 

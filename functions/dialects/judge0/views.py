@@ -96,6 +96,13 @@ def submission_body(
     return {name: _written(v, is_base64=is_base64) if name in _TEXTS else v for name, v in shown.items()}
 
 
+def callback_body(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the default fields in base64, as Judge0 sends them."""
+    texts = {name: event["output"][name].encode() for name in ("stdout", "stderr")}
+    texts["compile_output"] = event.get("compile", {}).get("stderr", "").encode()
+    return submission_body(event, texts, DEFAULT_FIELDS, is_base64=True)
+
+
 def _end(one: Mapping[str, Any], texts: Mapping[str, bytes | None], kept: KeptRequest) -> dict[str, Any]:
     result, metrics = one["result"], one["metrics"] or {}
     if result is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.dialects.dialect import Dialect
 from functions.dialects.mcp.message import SERVICE_ERROR, RpcError, error_body
 from functions.dialects.mcp.routes import McpRoutes
+from functions.dialects.resolver import Dialect
 from functions.dialects.routes import refusing
 from functions.errors import MethodNotAllowedError
 

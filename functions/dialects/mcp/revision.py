@@ -2,6 +2,9 @@
 
 Up to 2025-11-25 a client says it once, in `initialize`, and then in a header. From 2026-07-28 on each request says it
 in `_meta` and in headers, which must agree: https://modelcontextprotocol.io/specification/ (basic, transports).
+
+2025-11-25 has tasks of its own: a client asks for one, and reads its result with tasks/result. For 2026-07-28 they are
+the extension SEP-2663: the service decides, and tasks/get has the result.
 """
 
 from __future__ import annotations
@@ -9,18 +12,23 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.dialects.mcp.message import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, RpcError
+from functions.messages.verdict import CANCELLATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.dialects.mcp.message import Message
+    from functions.submissions.model import Submission
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 STATELESS_VERSIONS = ("2026-07-28",)
 TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
+RELATED_TASK = "io.modelcontextprotocol/related-task"
+_POLL_MS = 1_000
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 _CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 _NAMED_BY = {
@@ -58,6 +66,20 @@ def revision_of(message: Message, headers: Mapping[str, str]) -> Revision:
         raise RpcError(UNSUPPORTED_VERSION, "This protocol version is not supported.", data)
     extensions = capabilities.get("extensions")
     return Revision(is_stateless=True, has_tasks=isinstance(extensions, dict) and TASKS_EXTENSION in extensions)
+
+
+def task_body(row: Submission, revision: Revision) -> dict[str, Any]:
+    """Return a run as a task with the same id. A program that failed has completed, with a result that says so."""
+    ended = "cancelled" if row.result.get("cause") in CANCELLATIONS else "completed"
+    unit = "Ms" if revision.is_stateless else ""
+    return {
+        "taskId": row.submission_id,
+        "status": ended if row.is_final else "working",
+        "createdAt": row.created_at,
+        "lastUpdatedAt": row.completed_at or row.started_at or row.created_at,
+        f"ttl{unit}": row.ttl * MS_PER_SEC - from_rfc3339(row.created_at),
+        f"pollInterval{unit}": _POLL_MS,
+    }
 
 
 def _check_headers(message: Message, headers: Mapping[str, str], version: object) -> None:

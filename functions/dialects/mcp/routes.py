@@ -14,9 +14,15 @@ from functions.dialects.mcp.arguments import WAIT_SECS
 from functions.dialects.mcp.artifacts import URI_TEMPLATE
 from functions.dialects.mcp.calls import Calls, failed
 from functions.dialects.mcp.message import Message, RpcError
-from functions.dialects.mcp.revision import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, TASKS_EXTENSION, revision_of
-from functions.dialects.mcp.tasks import RELATED_TASK, TASK_AFTER_SECS, task_body
-from functions.dialects.mcp.tools import Sandbox, tool_list
+from functions.dialects.mcp.revision import (
+    HANDSHAKE_VERSIONS,
+    RELATED_TASK,
+    STATELESS_VERSIONS,
+    TASKS_EXTENSION,
+    revision_of,
+    task_body,
+)
+from functions.dialects.mcp.tools import tool_list
 from functions.errors import BadRequestError, ForbiddenError, NotFoundError, ServiceError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
@@ -37,6 +43,8 @@ _TEMPLATE = {
 }
 _CAPABILITIES: dict[str, Any] = {"tools": {}, "resources": {}}
 _TASKS: dict[str, Any] = {"extensions": {TASKS_EXTENSION: {}}}
+_TASK_AFTER_SECS = 5.0
+"""A run that takes longer becomes a task of clients that know the extension."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OK = 200
 _CACHE_HINTS = {"ttlMs": 60_000, "cacheScope": "private"}
@@ -110,7 +118,7 @@ class _Request:
 
     def tools(self) -> dict[str, Any]:
         fleet = self.calls.deployment.fleet
-        return {"tools": tool_list(Sandbox(fleet.languages(), self.calls.project.network, fleet.packages))}
+        return {"tools": tool_list(fleet.languages(), self.calls.project.network, fleet.packages)}
 
     def read_resource(self) -> dict[str, Any]:
         uri = self.message.text("uri")
@@ -127,20 +135,20 @@ class _Request:
         if name != "run_code":
             return self.calls.call(name, given)
         is_asked_task = not self.revision.is_stateless and isinstance(self.message.params.get("task"), dict)
-        secs = 0.0 if is_asked_task else TASK_AFTER_SECS if self.revision.has_tasks else WAIT_SECS
+        secs = 0.0 if is_asked_task else _TASK_AFTER_SECS if self.revision.has_tasks else WAIT_SECS
         try:
             row = self.calls.run_code(given, secs)
         except ServiceError as error:
             return failed(error)
         if is_asked_task:
-            return {"task": self._task(row)}
+            return {"task": task_body(row, self.revision)}
         if self.revision.has_tasks and not row.is_final:
-            return {"resultType": "task", **self._task(row)}
+            return {"resultType": "task", **task_body(row, self.revision)}
         return self.calls.show(row)
 
     def get_task(self) -> dict[str, Any]:
         row = self._task_row()
-        task = self._task(row)
+        task = task_body(row, self.revision)
         if self.revision.is_stateless and task["status"] == "completed":
             task["result"] = self.calls.show(row)
         return task
@@ -153,14 +161,11 @@ class _Request:
 
     def cancel_task(self) -> dict[str, Any]:
         row = self.calls.deployment.cancellation.cancel(self._task_row())
-        return {} if self.revision.is_stateless else self._task(row)
+        return {} if self.revision.is_stateless else task_body(row, self.revision)
 
     def update_task(self) -> dict[str, Any]:
         self._task_row()  # a run never asks for input
         return {}
-
-    def _task(self, row: Submission) -> dict[str, Any]:
-        return task_body(row, is_stateless=self.revision.is_stateless)
 
     def _task_row(self) -> Submission:
         if self.revision.is_stateless and not self.revision.has_tasks:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import copy
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -21,54 +23,41 @@ _CHANGES = ("run_code", "cancel_run")
 _RESULTS = {"run_code": ShownRun, "cancel_run": ShownRun, "list_languages": LanguageList}
 
 
-class Sandbox(NamedTuple):
-    """What the description of run_code says of this deployment and of the project."""
-
-    languages: Sequence[Language]
-    network: ProjectNetwork
-    packages: Sequence[str]
-
-
-def tool_list(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Return all tools, always in the same order."""
-    tools = [_described(name) for name in TOOLS]
-    run_code = tools[0]
-    run_code["description"] += f" {_run_code_says(sandbox)}"
-    run_code["inputSchema"]["properties"]["language"]["enum"] = [str(language) for language in sandbox.languages]
-    run_code["annotations"]["openWorldHint"] = sandbox.network.access is not NetworkAccess.NONE
+def tool_list(languages: Sequence[Language], network: ProjectNetwork, packages: Sequence[str]) -> list[dict[str, Any]]:
+    """Return all tools, always in the same order. `packages`: those of Python."""
+    run_code, *others = (_described(name) for name in TOOLS)
+    run_code = copy.deepcopy(run_code)
+    run_code["description"] += f" {_run_code_says(languages, network, packages)}"
+    run_code["inputSchema"]["properties"]["language"]["enum"] = [str(language) for language in languages]
+    run_code["annotations"]["openWorldHint"] = network.access is not NetworkAccess.NONE
     run_code["execution"] = {"taskSupport": "optional"}
-    return tools
+    return [run_code, *others]
 
 
+@cache
 def _described(name: str) -> dict[str, Any]:
     schema = TOOLS[name].model_json_schema()
+    texts = {text: " ".join(schema.pop(text).split()) for text in ("title", "description")}
     hints = {"readOnlyHint": name not in _CHANGES, "destructiveHint": name == "cancel_run", "openWorldHint": False}
     result = {"outputSchema": TypeAdapter(_RESULTS[name]).json_schema()} if name in _RESULTS else {}
-    texts = {text: " ".join(schema.pop(text).split()) for text in ("title", "description")}
     return {"name": name, **texts, "inputSchema": schema, "annotations": hints, **result}
 
 
-def _run_code_says(sandbox: Sandbox) -> str:
+def _run_code_says(languages: Sequence[Language], network: ProjectNetwork, packages: Sequence[str]) -> str:
+    first = languages[0] if languages else Language.PYTHON
+    limits, wall_secs = ceilings(first, Profile.AGENT), default_wall_secs(first, Profile.AGENT)
     sentences = [
-        f"Languages: {', '.join(sandbox.languages)}.",
+        f"Languages: {', '.join(languages)}.",
         "Each run begins in an empty directory: nothing of an earlier run is there, so pass files that it needs.",
         "Files that it writes into its working directory come back as artifacts; pictures are shown.",
-        _limits(sandbox),
-        _network(sandbox.network),
-        f"Python has these packages besides the standard library: {', '.join(sandbox.packages)}."
-        if sandbox.packages
+        f"Limits: {limits.cpu_time_secs} s of CPU time, {wall_secs} s in all, {limits.memory_mb:,} MiB of memory,",
+        f"{limits.output_kb:,} KiB of stdout and of stderr.",
+        _network(network),
+        f"Python has these packages besides the standard library: {', '.join(packages)}."
+        if packages
         else "There is the standard library only, and nothing can be installed: send modules as files.",
     ]
     return " ".join(sentences)
-
-
-def _limits(sandbox: Sandbox) -> str:
-    language = sandbox.languages[0] if sandbox.languages else Language.PYTHON
-    limits = ceilings(language, Profile.AGENT)
-    return (
-        f"Limits: {limits.cpu_time_secs} s of CPU time, {default_wall_secs(language, Profile.AGENT)} s in all, "
-        f"{limits.memory_mb:,} MiB of memory, {limits.output_kb:,} KiB of stdout and of stderr."
-    )
 
 
 def _network(network: ProjectNetwork) -> str:

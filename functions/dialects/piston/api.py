@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.dialects.dialect import Dialect
 from functions.dialects.piston.routes import PistonRoutes
+from functions.dialects.resolver import Dialect
 from functions.dialects.routes import answering, refusing
 from functions.errors import ForbiddenError
 
