@@ -1,74 +1,62 @@
 """The part of a request that its answers repeat. It is one entry in the metadata of the submission."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
-import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from functions.dialects.judge0.config import DECIMALS, DEFAULTS
 from functions.http.fields import METADATA_MAX_BYTES
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+KEPT = (*DEFAULTS, "compiler_options", "command_line_arguments")
 _KEY: Final = "judge0"
 _BLANKS = b" \t\n\v\f\r\0"
-_TEXTS = ("compiler_options", "command_line_arguments")
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRequest:
-    """The limits and options of a request. `expected_sha256`: of its expected output without trailing blanks.
+class KeptRequest(BaseModel):
+    """The limits and options of a request. `sha256`: of its expected output without trailing blanks.
 
     `expected`: that output, where it is short enough for the metadata.
     """
 
-    values: Mapping[str, Any] = field(default_factory=dict)
-    expected_sha256: str | None = None
-    expected: bytes | None = field(default=None, repr=False)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    values: dict[str, str | bool | int | FiniteFloat] = {}
+    sha256: str | None = None
+    expected: Base64Bytes | None = Field(default=None, repr=False)
 
     @classmethod
-    def of(cls, sent: Mapping[str, Any], expected: bytes | None) -> KeptRequest:
+    def of(cls, sent: Mapping[str, Any], expected: bytes | None) -> Self:
         """Return what is kept of a valid request without blank fields."""
-        values = {name: sent[name] for name in (*DEFAULTS, *_TEXTS) if name in sent}
+        values = {name: str(float(sent[name])) if name in DECIMALS else sent[name] for name in KEPT if name in sent}
         if expected is None:
-            return cls(values)
-        whole = cls(values, digest(expected), expected)
-        return whole if _size(whole.metadata) <= METADATA_MAX_BYTES else cls(values, digest(expected))
+            return cls(values=values)
+        whole = cls(values=values, sha256=digest(expected), expected=base64.b64encode(expected))
+        is_short = len(_KEY) + len(whole.metadata[_KEY].encode()) <= METADATA_MAX_BYTES
+        return whole if is_short else whole.model_copy(update={"expected": None})
 
     @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> KeptRequest:
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
         """Return what a submission has kept; nothing of one from another protocol."""
         try:
-            stored = json.loads(metadata.get(_KEY, "{}"))
-            expected, values = stored.get("expected"), dict(stored.get("values", {}))
-            for name in values.keys() & set(DECIMALS):
-                values[name] = str(float(values[name]))
-            return cls(values, stored.get("sha256"), expected and base64.b64decode(expected))
-        except (ValueError, AttributeError, TypeError):  # the metadata of a client of the API
+            return cls.model_validate_json(metadata.get(_KEY, "{}"))
+        except ValidationError:  # the metadata of a client of the API
             return cls()
 
     @property
     def metadata(self) -> dict[str, str]:
         """The entry, without what the request left out."""
-        expected = None if self.expected is None else base64.b64encode(self.expected).decode()
-        stored = {"values": self.values, "sha256": self.expected_sha256, "expected": expected}
-        present = {name: value for name, value in stored.items() if value}
-        return {_KEY: json.dumps(present, separators=(",", ":"))} if present else {}
+        present = self.model_dump_json(exclude_defaults=True)
+        return {} if present == "{}" else {_KEY: present}
 
     def accepts(self, stdout: bytes) -> bool:
         """Whether an output is the expected one, if there is one."""
-        return self.expected_sha256 is None or digest(stdout) == self.expected_sha256
+        return self.sha256 is None or digest(stdout) == self.sha256
 
 
 def digest(output: bytes) -> str:
     """Return the SHA-256 of an output without blanks at the ends of its lines and at its own end."""
     lines = b"\n".join(line.rstrip(_BLANKS) for line in output.split(b"\n"))
     return hashlib.sha256(lines.rstrip(_BLANKS)).hexdigest()
-
-
-def _size(metadata: Mapping[str, str]) -> int:
-    return sum(len(name.encode()) + len(text.encode()) for name, text in metadata.items())

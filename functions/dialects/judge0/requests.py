@@ -46,13 +46,12 @@ _SENTENCES = {
 }
 """By pydantic's type of error."""
 
-
 type _Info = ValidationInfo[Mapping[str, Any]]
 
 
 def _language(sent: object, info: _Info) -> str:
     for name in info.context["offered"]:
-        if str(IDS.get(name)) == str(sent):
+        if str(IDS.get(name, "")) == str(sent):
             return str(name)
     raise ValueError(f"language with id {str(sent)[:20]} doesn't exist")
 
@@ -132,7 +131,7 @@ class Judge0Submission(BaseModel):
     code: Annotated[str, Field(min_length=1), BeforeValidator(_content)] = Field(alias="source_code", repr=False)
     stdin: _Content = Field(b"", repr=False)
     expected_output: _Content | None = Field(None, repr=False)
-    callback_url: Annotated[str, BeforeValidator(_text)] | None = Field(None, repr=False)
+    webhook_url: Annotated[str, BeforeValidator(_text)] | None = Field(None, alias="callback_url", repr=False)
     args: _Words = Field([], alias="command_line_arguments")
     compile_args: _Words = Field([], alias="compiler_options")
     files: Annotated[list[dict[str, str]], BeforeValidator(_files)] = Field([], alias="additional_files", repr=False)
@@ -151,10 +150,11 @@ class Judge0Submission(BaseModel):
     enable_per_process_and_thread_memory_limit: _Never = False
 
     def body(self, profile: Profile) -> dict[str, Any]:
-        """Return the fields of POST /api/submit, but for stdin."""
+        """Return the fields of POST /api/submit, but for stdin. The secret is none: a callback has no signature."""
         limits = self.model_dump(include=set(RequestLimits.model_fields), exclude_none=True)
-        program = self.model_dump(include={"language", "code", "args", "compile_args", "files"})
-        return {**program, "profile": profile, "limits": limits}
+        program = self.model_dump(include={"language", "code", "args", "compile_args", "files", "webhook_url"})
+        secret = {} if self.webhook_url is None else {"webhook_secret": "none"}
+        return {**program, **secret, "profile": profile, "limits": limits}
 
 
 def read_submission(sent: Mapping[str, Any], offered: Collection[str], *, is_base64: bool) -> Judge0Submission:

@@ -19,7 +19,6 @@ from functions.messages.languages import Language, ceilings
 from functions.submissions.accept.requests import STDIN_MAX_BYTES, size_problems
 from functions.submissions.results.item_views import summary_body
 from functions.submissions.results.results import NO_SUCH_RESULT
-from functions.submissions.routes.submit_routes import program_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,18 +110,10 @@ class Judge0Routes(DialectRoutes):
         present = {name: value for name, value in sent.items() if value not in (None, "")}
         asked = read_submission(present, self.deployment.fleet.languages(), is_base64=self._is_base64)
         kept = KeptRequest.of(present, asked.expected_output)
-        rules = program_rules(self.deployment, self.app.current_event, self.project)
         problems = Problems()
-        if asked.callback_url is not None:
-            problems.add([rules.addresses.problem(asked.callback_url, "callback_url")])
-        problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
-        rules = program_rules(self.deployment, self.app.current_event, self.project)
-        problems = Problems()
-        if asked.callback_url is not None:
-            problems.add([rules.addresses.problem(asked.callback_url, "callback_url")])
         problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
         run = self.checked({**asked.body(self.profile), "metadata": kept.metadata}, problems)
-        return self.run(replace(run, stdin=asked.stdin, webhook_url=asked.callback_url), wait_secs)
+        return self.run(replace(run, stdin=asked.stdin, webhook_secret=None), wait_secs)
 
     def _find(self, token: str) -> Submission | None:
         try:

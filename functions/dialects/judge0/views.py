@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.dialects.compiler_text import without_heading
 from functions.dialects.judge0.config import DECIMALS, DEFAULTS
-from functions.dialects.judge0.kept_request import KeptRequest
+from functions.dialects.judge0.kept_request import KEPT, KeptRequest
 from functions.dialects.judge0.languages import IDS, name_of
 from functions.errors import BadRequestError
 from functions.messages.verdict import Cause, Phase, Verdict
@@ -42,10 +42,11 @@ FIELDS = (
     *DEFAULT_FIELDS,
     *sorted(SOURCES),
     *_NOT_KEPT,
-    *DEFAULTS,
-    *("language_id", "language", "status_id", "compiler_options", "command_line_arguments", "callback_url"),
+    *KEPT,
+    *("language_id", "language", "status_id", "callback_url"),
     *("created_at", "finished_at", "wall_time", "exit_code", "exit_signal"),
 )
+_LEFT_OUT = DEFAULTS | {name: str(DEFAULTS[name]) for name in DECIMALS}
 _OF_VERDICT: dict[str, int] = {Verdict.IE: 13, Verdict.TLE: 5, Verdict.FSE: 8}
 _SIGNALS = {6: 10, 8: 9, 11: 7, 25: 8}
 _BASE64_LINE = 60
@@ -74,10 +75,7 @@ def submission_body(
     """
     kept, number = KeptRequest.from_metadata(one["metadata"]), IDS.get(one["language"])
     body = {
-        **DEFAULTS,
-        **{name: str(DEFAULTS[name]) for name in DECIMALS},
-        **dict.fromkeys(("compiler_options", "command_line_arguments")),
-        **kept.values,
+        **{name: kept.values.get(name, _LEFT_OUT.get(name)) for name in KEPT},
         **texts,
         **_end(one, texts, kept),
         "token": one["id"],
@@ -87,7 +85,7 @@ def submission_body(
         "language_id": number,
         "language": {"id": number, "name": name_of(one["language"])},
     }
-    if kept.expected is not None or kept.expected_sha256 is None:
+    if kept.expected is not None or kept.sha256 is None:
         body["expected_output"] = kept.expected
     missing = [name for name in fields if name not in body]
     if missing and fields != FIELDS:
@@ -147,7 +145,7 @@ def _status(result: Mapping[str, Any], kept: KeptRequest, stdout: bytes | None) 
 
 def _compared(kept: KeptRequest, stdout: bytes | None) -> int:
     """Return the status of a program that has ended well. An output that is cut is neither right nor wrong."""
-    if stdout is None and kept.expected_sha256 is not None:
+    if stdout is None and kept.sha256 is not None:
         return 13
     return 3 if kept.accepts(stdout or b"") else 4
 

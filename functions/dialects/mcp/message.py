@@ -1,5 +1,6 @@
 """One message of JSON-RPC 2.0, and its answer."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ RESOURCE_NOT_FOUND = -32002
 HEADER_MISMATCH = -32020
 MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
+
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 type Id = str | int | None
 
@@ -54,8 +57,8 @@ class Message(BaseModel):
     def text(self, name: str) -> str:
         """Return a parameter that must be a text. Raises RpcError."""
         value = self.params.get(name)
-        if not isinstance(value, str):
-            raise RpcError(INVALID_PARAMS, f"params.{name} must be a string.")
+        if not isinstance(value, str) or _HALF_A_PAIR.search(value):
+            raise RpcError(INVALID_PARAMS, f"params.{name} must be a string of whole characters.")
         return value
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Required, TypedDict, cast
 from pydantic import Field
 
 from functions.dialects.mcp.artifacts import artifact_uri
-from functions.messages.verdict import Cause, Phase, Verdict
+from functions.messages.verdict import CANCELLATIONS, Phase, Verdict
 from functions.submissions.model import Submission
 from functions.submissions.results.artifact_views import ArtifactBody, artifact_body
 from functions.submissions.results.views import FinalStatus, OpenStatus, final_status
@@ -112,21 +112,20 @@ def open_text(row: Submission) -> str:
 
 def _verdict_sentence(row: Submission, stderr: bytes) -> str:
     result, metrics = row.result, row.metrics or {}
-    cause, exit_code, signal = result.get("cause"), result.get("exit_code"), result.get("signal")
     if row.verdict == Verdict.AC:
         secs = metrics.get("wall_time_secs")
         return "The program ended normally" + (f" after {secs:.2f} s." if secs is not None else ".")
     place = _line_of_error(stderr)
-    if cause in {Cause.CANCELLED, Cause.CANCELLED_BEFORE_START}:
+    if result.get("cause") in CANCELLATIONS:
         return "The run was cancelled."
     if result.get("phase") == Phase.COMPILE:
         sentence = f"The program does not compile{place}."
     elif row.verdict in _SENTENCES:
         sentence = _SENTENCES[Verdict(row.verdict)]
-    elif signal is not None:
-        sentence = f"The program was ended by signal {signal}{place}."
+    elif result.get("signal") is not None:
+        sentence = f"The program was ended by signal {result['signal']}{place}."
     else:
-        sentence = f"The program failed with exit code {exit_code}{place}."
+        sentence = f"The program failed with exit code {result.get('exit_code')}{place}."
     message = result.get("error_message")
     return f"{sentence} {message[:_ERROR_MAX_CHARS]}" if message else sentence
 

@@ -105,6 +105,10 @@ def test_compiler_options_are_those_that_the_service_allows(aws: Aws) -> None:
         ({"cpu_time_limit": True}, "cpu_time_limit", "is not a number"),
         ({"cpu_time_limit": "nan"}, "cpu_time_limit", "must be greater than 0"),
         ({"memory_limit": 1e400}, "memory_limit", "is not a number"),
+        ({"memory_limit": 10**400}, "memory_limit", None),
+        ({"cpu_extra_time": 10**400}, "cpu_extra_time", None),
+        ({"cpu_extra_time": -1}, "cpu_extra_time", "must be greater than or equal to 0"),
+        ({"enable_network": []}, "enable_network", "this option cannot be enabled"),
         ({"cpu_time_limit": 16}, "cpu_time_limit", None),
         ({"wall_time_limit": 26}, "wall_time_limit", None),
         ({"memory_limit": 2_000_000}, "memory_limit", None),
@@ -275,13 +279,23 @@ def test_outputs_are_compared_without_blanks_at_the_ends_of_lines(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", '{"values": 1}', '{"values": {"wall_time_limit": "x"}}', '{"expected": 1}', "null", "x" * 100],
+    [
+        *("", "[]", "{", "null", "x" * 100, "[" * 2_000),
+        *(
+            '{"values": 1}',
+            '{"expected": 1}',
+            '{"values": {"wall_time_limit": []}}',
+            '{"values": {"memory_limit": NaN}}',
+        ),
+        *('{"values": {"expected_output": 1, "stdout": 1}}', f'{{"values": {{"wall_time_limit": {"9" * 400}}}}}'),
+    ],
 )
 def test_metadata_of_other_clients_is_no_request_of_judge0(text: str) -> None:
     body = {"language": "python", "code": "print(1)", "metadata": {"judge0": text}}
     headers = {"X-API-Key": API_KEY, "Content-Type": "application/json"}
     token = call(event("POST", "/api/submit", headers=headers, body=json.dumps(body))).json["id"]
-    assert ask("GET", f"/submissions/{token}", query={"fields": "*"}).json["cpu_time_limit"] == "5.0"
+    shown = ask("GET", f"/submissions/{token}", query={"fields": "*"}).json
+    assert (shown["cpu_time_limit"], shown["expected_output"], shown["stdout"]) == ("5.0", None, None)
 
 
 def test_languages_have_its_ids() -> None:

@@ -69,6 +69,8 @@ class TestMessages:
             (b'{"jsonrpc":"2.0","id":1}', -32600),
             (b'{"jsonrpc":"2.0","id":{},"method":"ping"}', -32600),
             (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', -32600),
+            (b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}', -32600),
+            (b'{"jsonrpc":"2.0","id":1,"method":"\\ud800"}', -32600),
             (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', -32602),
         ],
     )
@@ -266,6 +268,10 @@ class TestRuns:
         assert ask_statelessly("tasks/update", {**asked, "inputResponses": {}}, TASKS).status == 200
         ended = ask_statelessly("tasks/get", asked, TASKS).json["result"]
         assert (ended["status"], "result" in ended) == ("cancelled", False)
+
+    def test_a_parameter_with_half_a_character_is_refused(self) -> None:
+        for method, name in (("resources/read", "uri"), ("tools/call", "name"), ("tasks/get", "taskId")):
+            assert ask(method, {name: "\ud800"}).json["error"]["code"] == -32602
 
     def test_a_resource_that_does_not_exist_is_named(self, pending_id: str) -> None:
         for uri in ("file:///etc/passwd", f"rustbox://results/{pending_id}/artifacts/..%2Fa"):
