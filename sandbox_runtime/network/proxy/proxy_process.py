@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from sandbox_runtime.jail.controls.cgroup import SlotGroups, close_groups, open_groups
@@ -118,8 +119,9 @@ def _close_groups(groups: SlotGroups) -> None:
 
 
 def _start(code: str, control_fd: int, entry_fds: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Start the interpreter with a clean environment. `-I`: nothing of the user's, but the installed packages."""
-    script = f"import sys; sys.path.insert(0, {str(_PROJECT_ROOT)!r}); CONTROL_FD = {control_fd}\n{code}"
+    """Start the interpreter with a clean environment. `-I`: nothing of the user's."""
+    path = f"[{str(_PROJECT_ROOT)!r}, *sys.path, *{_packages()!r}]"
+    script = f"import sys; sys.path = {path}; CONTROL_FD = {control_fd}\n{code}"
     return subprocess.Popen(
         [sys.executable, "-I", "-c", script],
         stdin=subprocess.DEVNULL,
@@ -130,6 +132,12 @@ def _start(code: str, control_fd: int, entry_fds: Sequence[int]) -> subprocess.P
         pass_fds=(control_fd, *entry_fds),
         start_new_session=True,
     )
+
+
+def _packages() -> list[str]:
+    """Return the folder that has dnspython. In the image only PYTHONPATH names it, which `-I` ignores."""
+    found = find_spec("dns")
+    return [str(Path(found.origin).parents[1])] if found is not None and found.origin else []
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

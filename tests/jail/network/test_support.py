@@ -1,5 +1,8 @@
 """Whether a runner offers network is tried at its start, with the maker and the egress proxy as runs use them."""
 
+import subprocess
+import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,24 @@ def test_this_host_gives_runs_a_network_and_the_trial_leaves_nothing() -> None:
     before = groups()
     assert network_problem() == ""
     assert groups() <= before
+
+
+def test_packages_may_be_in_a_folder_of_pythonpath() -> None:
+    """As in the runner's image. The interpreter is the one below this environment, which has no packages."""
+    folders = [Path(__file__).parents[3], Path(str(distribution("dnspython").locate_file("")))]
+    done = subprocess.run(
+        [
+            Path(sys.executable).resolve(),
+            "-c",
+            "from sandbox_runtime import network; print([network.network_problem()])",
+        ],
+        env={"PYTHONPATH": ":".join(map(str, folders))},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("['']\n", "")
 
 
 @pytest.mark.parametrize(
