@@ -1,4 +1,4 @@
-"""`pip install .` in a checkout and the wheel of a release give the command `rustbox`, in an empty environment."""
+"""`pip install .` and `pipx install .` in a checkout, and the wheel of a release, give the command `rustbox`."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from tests.system.local_stack import API_KEY, ROOT, LocalStack
 
 _INSTALL_SECS = 240
 _OLDEST_MINOR, _NEWEST_MINOR = 10, 13
+_PIPX = Path("/usr/bin/pipx")
 
 
 def _found(minor: int) -> Iterator[str]:
@@ -40,30 +41,40 @@ def test_the_installed_command_runs_a_program(interpreter: str, wheel: Path, sta
     environment = tmp_path / "environment"
     subprocess.run([interpreter, "-m", "venv", environment], check=True, timeout=_INSTALL_SECS)
     before = {path.name for path in ROOT.iterdir()}
-    pip(environment, "install", wheel)
-    assert_it_runs(environment, stack, tmp_path)
+    pip = environment / "bin" / "pip"
+    install(pip, "install", wheel)
+    assert_it_runs(environment / "bin" / "rustbox", stack, tmp_path)
     # Its libraries stay: making a second environment takes longest.
-    pip(environment, "uninstall", "--yes", "rustbox-cli")
-    pip(environment, "install", ROOT)
-    assert_it_runs(environment, stack, tmp_path)
+    install(pip, "uninstall", "--yes", "rustbox-cli")
+    install(pip, "install", ROOT)
+    assert_it_runs(environment / "bin" / "rustbox", stack, tmp_path)
     assert {path.name for path in ROOT.iterdir()} == before
 
 
-def pip(environment: Path, *arguments: str | Path) -> None:
+@pytest.mark.timeout(2 * _INSTALL_SECS)
+def test_pipx_installs_the_checkout(stack: LocalStack, tmp_path: Path) -> None:
+    assert _PIPX.exists(), "run `make system`: this test needs the package pipx"
+    folders = {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(tmp_path / "bin")}
+    install(_PIPX, "install", "--python", _oldest(), ROOT, **folders)
+    assert_it_runs(tmp_path / "bin" / "rustbox", stack, tmp_path)
+
+
+def install(tool: Path, *arguments: str | Path, **variables: str) -> None:
     done = subprocess.run(
-        [environment / "bin" / "pip", *arguments, "--quiet"],
+        [tool, *arguments, "--quiet"],
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         check=False,
         timeout=_INSTALL_SECS,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def assert_it_runs(environment: Path, stack: LocalStack, folder: Path) -> None:
+def assert_it_runs(command: Path, stack: LocalStack, folder: Path) -> None:
     (folder / "program.py").write_text("print(6 * 7)\n")
     ran = subprocess.run(
-        [environment / "bin" / "rustbox", "run", "program.py"],
+        [command, "run", "program.py"],
         cwd=folder,
         env={"RUSTBOX_URL": stack.url, "RUSTBOX_API_KEY": API_KEY, "XDG_CONFIG_HOME": str(folder)},
         capture_output=True,
