@@ -15,6 +15,7 @@ SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
 _MIB = 1 << 20
 _PROCESSES = 24  # a JVM needs this many threads for itself
 _BOMB_SECS = 0.8  # CPU time of a compiler that is given a bomb
+_COMPILES = 4  # times the wall time of a compiler, of which no test waits for the end
 _PATIENCE_SECS = 30  # no program waits for it; a busy machine needs it for four seconds of CPU time
 
 LIFTABLE = frozenset({"cpu_limit", "wall_limit", "memory_limit", "process_limit", "output_limit"})
@@ -32,7 +33,11 @@ def patient(language: Language) -> Language:
         name: replace(profile, limits=_more_time(profile.limits), ceiling=_more_time(profile.ceiling))
         for name, profile in language.profiles.items()
     }
-    step = None if language.compile is None else replace(language.compile, limits=_more_time(language.compile.limits))
+    step = language.compile
+    if step is not None:
+        # Beside other stages testlib's header takes a compiler a minute.
+        wall_secs = step.limits.wall_time_secs * max(_COMPILES, SLOWNESS)
+        step = replace(step, limits=replace(_more_time(step.limits), wall_time_secs=wall_secs))
     return replace(language, profiles=profiles, compile=step)
 
 
