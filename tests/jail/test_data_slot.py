@@ -145,14 +145,16 @@ def shared(rig: Rig, own: Slot, opener: Callable[[], Slot]) -> Iterator[tuple[Da
         data.close()
 
 
-WHERE = "import sys\nprint('matplotlib.pyplot' in sys.modules)\nimport numpy"
+# Its packages take seconds of CPU time to import: a template with another module shows the same of the slot.
+SETUP = "import wave\nafter_fork = int"
+WHERE = "import sys\nprint('wave' in sys.modules)\nif False:\n    import numpy"
 
 
 def test_the_data_slot_is_opened_at_the_first_need_and_lent_to_one_run(rig: Rig, own: Slot) -> None:
     opened: list[Slot] = []
 
     def opener() -> Slot:
-        opened.append(rig.open_data())
+        opened.append(rig.open_data(SETUP))
         return opened[-1]
 
     with shared(rig, own, opener) as (data, slot):
@@ -172,7 +174,8 @@ def test_the_data_slot_is_opened_at_the_first_need_and_lent_to_one_run(rig: Rig,
         data.give_back()
         until(lambda: answer(WHERE) == b"True\n")
         # Its files can be read until the slot is settled.
-        until(lambda: (box := slot.answer(replace(rig.spec(PLOT), keeps_box=True)).box) and box.read("plot.png", MIB))
+        code = f"{WHERE}\nopen('made', 'w').write('x')"
+        until(lambda: (box := slot.answer(replace(rig.spec(code), keeps_box=True)).box) and box.read("made", MIB))
         slot.settle()
         opened[0].close()  # as after a failure
         assert answer(WHERE) in {b"True\n", b"False\n"}
@@ -229,12 +232,13 @@ def test_the_slots_of_a_worker_share_a_data_slot(rig: Rig, tmp_path: Path) -> No
     variables = {"SLOTS": "1", "TOOLCHAINS_DIR": rig.toolchains, "TRIALS_DIR": str(tmp_path)}
     found = worker_settings(dict.fromkeys(needed, "https://x/y") | variables)
     stop = Event()
+    code = "import sys\nprint('matplotlib.pyplot' in sys.modules)\nimport numpy"
     with ExitStack() as stack:
         managed, _ = open_worker_slots(found, (), {"python": rig.python}, stack, stop)
 
         def answer() -> bytes:
             try:
-                return managed[0].slot.answer(rig.spec(WHERE)).stdout
+                return managed[0].slot.answer(rig.spec(code)).stdout
             finally:
                 assert managed[0].get_ready(stop)
 
