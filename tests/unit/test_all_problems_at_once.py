@@ -2,16 +2,19 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from functions.checks.events.verification import parse_verification
 from functions.checks.settings.quiet_times import TagQuietTimes, quiet_problems
 from functions.checks.settings.requests import changed_settings, new_settings
 from functions.errors import ServiceError
+from functions.http import validation
 from functions.http.problems import Problems
+from functions.http.stand_ins import with_stand_ins
 from functions.http.validation import parse_body
 from functions.judging.problems.requests import parse_problem
 from functions.judging.requests import parse_judge_request
@@ -308,6 +311,8 @@ RICH: list[tuple[Callable[[bytes], object], dict[str, Any]]] = [
             "network": {"access": "listed", "allow": ["a.example"], "mb_per_day": 1},
         },
     ),
+    (parse_rotation, {"overlap_secs": 60, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}),
+    (parse_verification, {"verify": "hmac", "header": "x-signature", "secret": "s" * 32}),
     (quiet, {"tags": {"a": [{"schedule": "cron(0 2 * * ? *)", "minutes": 5, "timezone": "UTC"}]}}),
 ]
 JUNK: tuple[Any, ...] = (
@@ -353,6 +358,26 @@ def test_whatever_is_in_any_place_is_taken_or_refused_with_a_small_answer(
     assert {error.status for error in found} <= {400, 403, 422}
     assert all(error.fields for error in found)
     assert max(size(error) for error in found) < 8_000
+
+
+@pytest.mark.parametrize(("parse", "body"), RICH, ids=[parse.__name__ for parse, _ in RICH])
+def test_a_body_with_a_stand_in_is_always_refused(
+    parse: Callable[[bytes], object], body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood_in: list[str] = []
+
+    def recorded(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel | None:
+        stood_in.append(model.__name__)
+        return with_stand_ins(model, given)
+
+    monkeypatch.setattr(validation, "with_stand_ins", recorded)
+    accepted = []
+    for place in places(body):
+        for junk in JUNK:
+            stood_in.clear()
+            if error_of(parse, with_junk(body, place, junk)) is None and stood_in:
+                accepted.append((place, junk))
+    assert accepted == []
 
 
 def many_wrong(count: int) -> dict[str, Any]:
