@@ -21,7 +21,7 @@ first=("types memory" "lint contract unit")
 # Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two
 # cores busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as
 # `deployment`, and comes long after it.
-side_by_side=("deployment jail" "system package" "hostile languages" "kills vm adapters embedded")
+side_by_side=("deployment jail" "system" "hostile languages kills package" "vm adapters embedded")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
