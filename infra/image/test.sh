@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Build both images and test them with no more privileges than docs/runner.md names: the jail's tests inside the runner's,
-# then that each of the privileges is needed, then all that uses the images from outside.
+# Build the images and test them with no more privileges than docs/runner.md names: the jail's tests inside the runner's,
+# those of data packages inside the image with them, then that each of the privileges is needed, then all that uses the
+# images from outside.
 #
 #   infra/image/test.sh [pytest arguments]     default: the jail's suite inside, each privilege left out, uses from outside
 #
@@ -22,7 +23,11 @@ if ! docker info >/dev/null 2>&1; then
 fi
 build_image rustbox-runner
 build_image rustbox --target service
-say "size: $(docker image inspect -f '{{.Size}}' rustbox-runner | awk '{printf "%.2f GB", $1 / 1e9}')"
+build_image rustbox-runner:data --target runner-data
+build_image rustbox:data --target service-data
+for image in rustbox-runner rustbox-runner:data; do
+    say "size: $image $(docker image inspect -f '{{.Size}}' "$image" | awk '{printf "%.2f GB", $1 / 1e9}')"
+done
 
 tests=("$@")
 # Left out are tests that call toolchains by hand (the image has only those that the jail calls), that run as an ordinary
@@ -46,6 +51,12 @@ prepare_inside "$project" "$place/project" \
 say "testing inside"
 "${inside[@]}" "${privileges[@]}" --entrypoint python3 rustbox-runner \
     -m pytest -p no:cacheprovider -o timeout=300 "${tests[@]}"
+
+if [ $# -eq 0 ]; then
+    say "testing data packages inside"
+    "${inside[@]}" "${privileges[@]}" -e RUSTBOX_TEST_DATA_PACKAGES=/opt/rustbox/toolchains/data --entrypoint python3 \
+        rustbox-runner:data -m pytest -p no:cacheprovider -o timeout=300 tests/jail/test_data_{packages,slot}.py
+fi
 
 # Whether all controls are in force, and a compile step's left-over processes can be ended, with these privileges.
 leftover=tests/jail/test_slot.py::test_processes_of_a_step_end_before_its_file_is_read
@@ -71,7 +82,7 @@ if [ $# -eq 0 ]; then
             exit 1
         fi
     done
-    say "testing the health check, both compose files, the unit's commands in a chroot, and a deployed stage"
+    say "testing the health check, the images with data packages, both compose files, the unit's commands in a chroot, and a deployed stage"
     deployed=$project/tests/system/test_deployment.py::test_a_stage_is_created_used_updated_and_deleted
     RUSTBOX_IMAGE_PRIVILEGES="${privileges[*]}" "$project/.venv/bin/python" -m pytest -q "$project/tests/image" "$deployed"
 fi
