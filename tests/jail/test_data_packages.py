@@ -37,10 +37,11 @@ def languages(toolchains: str) -> Mapping[str, Language]:
     return found
 
 
-@pytest.fixture(scope="module", params=["fork", "exec"])
-def slot(request: pytest.FixtureRequest, languages: Mapping[str, Language], toolchains: str) -> Iterator[Slot]:
-    warm = warm_start(languages.values()) if request.param == "fork" else None
-    with open_slot(slot_config("data", 0, binds(tuple(languages.values()), toolchains), warm=warm)) as opened:
+@pytest.fixture(scope="module")
+def slot(languages: Mapping[str, Language], toolchains: str) -> Iterator[Slot]:
+    """A slot that forks its programs. test_data_slot compares programs with those that start by exec."""
+    mounts, warm = binds(tuple(languages.values()), toolchains), warm_start(languages.values())
+    with open_slot(slot_config("data", 0, mounts, warm=warm)) as opened:
         yield opened
 
 
