@@ -10,7 +10,6 @@ from aws_lambda_powertools.event_handler import Response
 from functions.errors import NotFoundError, UnauthorizedError
 from functions.http.answers import JSON_TYPE
 from functions.http.authorization import key_of
-from functions.http.json_body import body_text
 from functions.http.resolver import Resolver
 from functions.http.route import Method, Route
 from functions.projects.authentication import authenticate_key
@@ -80,7 +79,7 @@ class DialectResolver(Resolver):
         if dialect is None:
             return answered
         status, body = dialect.error(answered.status_code, json.loads(answered.body or "{}"))
-        return Response(status_code=status, content_type=JSON_TYPE, headers=answered.headers, body=body_text(body))
+        return Response(status_code=status, content_type=JSON_TYPE, headers=answered.headers, body=json.dumps(body))
 
 
 def _sent_key(event: HttpEvent, key_header: str) -> str:

@@ -53,7 +53,8 @@ def _language(sent: object, info: _Info) -> str:
     for name in info.context["offered"]:
         if str(IDS.get(name, "")) == str(sent):
             return str(name)
-    raise ValueError(f"language with id {str(sent)[:20]} doesn't exist")
+    shown = str(sent).encode(errors="replace").decode()[:20]
+    raise ValueError(f"language with id {shown} doesn't exist")
 
 
 def _text(sent: object) -> str:

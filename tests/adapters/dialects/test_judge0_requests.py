@@ -99,6 +99,7 @@ def test_compiler_options_are_those_that_the_service_allows(aws: Aws) -> None:
         ({"language_id": None}, "language_id", "can't be blank"),
         ({"language_id": 999}, "language_id", "language with id 999 doesn't exist"),
         ({"language_id": 89}, "language_id", "language with id 89 doesn't exist"),
+        ({"language_id": "\ud800"}, "language_id", "language with id ? doesn't exist"),
         ({"language_id": [71]}, "language_id", "language with id [71] doesn't exist"),
         ({"cpu_time_limit": 0}, "cpu_time_limit", "must be greater than 0"),
         ({"cpu_time_limit": "x"}, "cpu_time_limit", "is not a number"),

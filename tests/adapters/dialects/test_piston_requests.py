@@ -91,6 +91,9 @@ def test_a_name_that_leaves_the_working_directory_is_refused(aws: Aws, name: obj
         {"compile_timeout": 30_001},
         {"version": "1" * 1000},
         {"language": "x" * 1000},
+        {"language": "\ud800"},
+        {"files": [FILE, {"name": "b", "content": "x", "encoding": ["hex"]}, "x"]},
+        {"run_memory_limit": "x"},
     ],
     ids=lambda changes: str(changes)[:40],
 )
