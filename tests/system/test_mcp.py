@@ -97,7 +97,7 @@ def test_an_agent_mends_its_program_gets_a_picture_and_stops_an_endless_one(
 def test_fastmcp_reads_an_artifact_and_the_reason_of_a_refusal(stack: LocalStack) -> None:
     seen = run_python(SOURCES / "fast.py", f"{stack.url}/mcp", API_KEY)
     assert (seen["verdict"], seen["blob"]) == ("AC", "/w==")
-    assert seen["refused"].startswith("This language is not supported.")
+    assert seen["refused"].startswith("language: This language is not supported.")
 
 
 def test_the_loop_of_the_page_about_agents_works(stack: LocalStack, tmp_path: Path) -> None:
