@@ -176,6 +176,15 @@ def test_a_failure_is_explained_in_words(console: Console, code: str, language: 
     expect(page.locator(".hero")).to_contain_text(title)
 
 
+def test_all_text_follows_the_font_size_of_the_reader(console: Console) -> None:
+    page = console.open("run")
+    page.evaluate("document.documentElement.style.fontSize = '32px'")
+    sizes = page.locator("main, main *:visible").evaluate_all(
+        "found => found.map(each => parseFloat(getComputedStyle(each).fontSize))"
+    )
+    assert min(sizes) > 20  # at 16 px, no text has less than 10 px
+
+
 def test_hostile_output_is_shown_as_text(console: Console) -> None:
     page = console.open("run")
     run(console, f"import sys\nsys.stdout.write({HOSTILE!a})\nsys.stderr.write({HOSTILE!a})")
