@@ -136,9 +136,9 @@ export class Copy extends Component {
   }
 }
 
-/** A table of a list: `row(item)` draws one row. */
+/** A table of a list: `row(item)` draws one row. On a phone each row is a paragraph. */
 export function Table({ heads, items, row }) {
-  return html`<table class="list">
+  return html`<table class="list stacked">
     <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
     <tbody>${items.map(row)}</tbody>
   </table>`;

@@ -41,6 +41,10 @@ def test_pictures_and_tables_are_shown_and_the_others_are_saved(
     expect(files).to_contain_text("This file is no picture")
     expect(files.locator("th").nth(1)).to_have_text('a "quoted" one')
     expect(files.locator("tbody td").first).to_contain_text(shown(HOSTILE.replace(",", ";").replace('"', ""))[:20])
+    # A narrow screen shows it as a table too, and breaks no number.
+    cell = files.locator("tbody td").last
+    assert cell.evaluate("cell => getComputedStyle(cell).display") == "table-cell"
+    assert cell.locator("bdi").evaluate("text => getComputedStyle(text).overflowWrap") == "normal"
     assert files.locator("svg, iframe, object, embed").count() == 0
     with page.expect_download() as download:
         files.locator("li", has_text="page.html").get_by_role("button", name="Save").click()
