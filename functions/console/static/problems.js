@@ -8,8 +8,8 @@ function Row({ id, version, cases, size_bytes: size, pushed_at: at }) {
   return html`<tr key=${id}>
     <td><${Foreign} text=${id} /></td>
     <td><code>${version}</code></td>
-    <td>${cases}</td>
-    <td>${bytes(size)}</td>
+    <td data-name="cases">${cases}</td>
+    <td data-name="size">${bytes(size)}</td>
     <td class="end"><${Time} at=${at} /></td>
   </tr>`;
 }

@@ -314,6 +314,7 @@ def test_problems_are_listed_without_their_cases(own_console: Console, tenant: h
     row = page.get_by_role("row").filter(has_text="console-1")
     expect(row).to_contain_text(pushed["version"])
     expect(row).to_contain_text("977 KB")
+    expect(row.locator("[data-name=cases]")).to_have_text("1")
     expect(page).to_have_title("Problems · Rustbox console")
     expect(page.get_by_text("secret answer")).to_have_count(0)
     assert_sound(own_console)
