@@ -4,13 +4,13 @@ import { Calls } from "./calls.js";
 import { CheckForm } from "./check_form.js";
 import { difference } from "./difference.js";
 import { Component, html } from "./dom.js";
-import { Action, Facts, Foreign, Loaded, Output, Table, Time, Title } from "./parts.js";
+import { Action, Confirmed, Facts, Foreign, Loaded, Output, Sentence, Table, Time, Title } from "./parts.js";
 import { PingUrl } from "./ping_url.js";
 import { Badge } from "./result.js";
 import { Sparkline } from "./sparkline.js";
 import { Uptime } from "./uptime.js";
 import { Verification } from "./verification.js";
-import { plain, seconds, shortId } from "./words.js";
+import { seconds, shortId } from "./words.js";
 
 const TONES = { up: "AC", failing: "bad", late: "bad", error: "MLE", flaky: "slow", new: "open", paused: "open" };
 const RUN_TONES = { passed: "AC", failed: "bad", flaky: "slow", error: "MLE" };
@@ -181,10 +181,10 @@ function History({ check, runs }) {
 
 const STARTERS = { scheduled: "schedule", manual: "request", event: "event" };
 
-/** What started a run, and the reason that its row has. */
+/** What started a run, and the reason that its row has, which may name an id. */
 function StartedBy({ run, isHeartbeat }) {
   const starter = isHeartbeat && run.kind === "event" ? "ping" : STARTERS[run.kind];
-  return html`${starter}${run.reason && html`<span class="quiet"> · <${Foreign} text=${plain(run.reason)} /></span>`}`;
+  return html`${starter}${run.reason && html`<span class="quiet"> · <${Sentence} text=${run.reason} /></span>`}`;
 }
 
 class Body extends Component {

@@ -4,7 +4,7 @@ import { DeliveryPages } from "./delivery_list.js";
 import { Component, html } from "./dom.js";
 import { EndpointForm, Made } from "./endpoint_form.js";
 import { whyFailed } from "./failures.js";
-import { Action, Confirmed, Facts, Foreign, Loaded, Output, Time, Title } from "./parts.js";
+import { Action, Confirmed, Facts, Foreign, Loaded, Output, Sentence, Time, Title } from "./parts.js";
 import { duration, plain } from "./words.js";
 
 const SPANS = [
@@ -113,7 +113,7 @@ export class Endpoint extends Component {
         <div class="row"><${Health} health=${endpoint.health} /><${Action} does=${this.test} kind="primary">Send a test<//>
           <${Action} does=${() => call("PATCH", path, { body: { enabled: !endpoint.enabled } }).then(reload)}>
             ${endpoint.enabled ? "Disable" : "Enable"}<//></div>
-        ${endpoint.warning && html`<p class="warning">${endpoint.warning}</p>`}
+        ${endpoint.warning && html`<p class="warning"><${Sentence} text=${endpoint.warning} /></p>`}
         ${sent && html`<${TestSend} sent=${sent} />`}
         <${Settings} endpoint=${endpoint} />
         <details class="sheet"><summary>Change the settings</summary>

@@ -40,6 +40,12 @@ export function LocalTime({ at, kind = "" }) {
   return html`<time class=${kind} datetime=${at} title=${utcTime(at)}>${localTime(at)}</time>`;
 }
 
+const TIMES = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))/;
+
+/** A sentence of the service, with its times in the reader's zone. */
+export const Sentence = ({ text }) =>
+  text.split(TIMES).map((part) => TIMES.test(part) && Date.parse(part) ? html`<${LocalTime} at=${part} />` : html`<${Foreign} text=${part} />`);
+
 const TITLE_CHARS = 80;
 
 /** The title of the page: the thing that it shows. */

@@ -4,7 +4,7 @@ import { DeliveryPages } from "./delivery_list.js";
 import { Component, html } from "./dom.js";
 import { Endpoint, Health, rate } from "./endpoint.js";
 import { EndpointForm, Made } from "./endpoint_form.js";
-import { Empty, Foreign, Loaded } from "./parts.js";
+import { Empty, Foreign, Loaded, Sentence } from "./parts.js";
 
 function Card(endpoint) {
   const { id, url, description, health, warning, events, stats } = endpoint;
@@ -12,7 +12,7 @@ function Card(endpoint) {
     <div class="row"><${Health} health=${health} />
       <a class="card-title" href=${`#/webhooks/${id}`}><${Foreign} text=${url} /></a></div>
     ${description && html`<p><${Foreign} text=${description} /></p>`}
-    ${warning && html`<p class="warning">${warning}</p>`}
+    ${warning && html`<p class="warning"><${Sentence} text=${warning} /></p>`}
     <p class="quiet">${events.length > 0 ? events.join(", ") : "All events"}
       ${stats && ` · last hour: ${rate(stats.last_hour)} · last day: ${rate(stats.last_day)}`}</p>
   </li>`;

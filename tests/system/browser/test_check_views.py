@@ -60,7 +60,7 @@ def test_a_check_is_made_and_changed_with_the_next_times_of_its_schedule(
 def test_the_calls_of_a_check_show_their_outcomes(own_console: Console, tenant: httpx.Client) -> None:
     check = tenant.post("/api/checks", json={"name": "called", "language": "python", "code": "print(1)"}).json()["id"]
     made = tenant.post(f"/api/checks/{check}/secret").json()
-    body, message_id, now = '{"version": "1.4.2"}', f"deploy-{HOSTILE[:20]}", datetime.now(UTC)
+    body, message_id, now = '{"version": "1.4.2"}', f"deploy_{HOSTILE[:20]}", datetime.now(UTC)
     headers = {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
@@ -74,7 +74,7 @@ def test_the_calls_of_a_check_show_their_outcomes(own_console: Console, tenant: 
     for outcome in ("ran", "repeated", "refused"):
         expect(calls.get_by_text(outcome, exact=True)).to_be_visible()
     expect(calls).to_contain_text(message_id)
-    expect(page.locator(".list").first).to_contain_text("event")
+    expect(page.locator(".list").first).to_contain_text(f"event · signed call {message_id}")
     wait_until(lambda: tenant.get(f"/api/checks/{check}").json()["state"] == "up", 100, "the check is up")
     page.reload()
     page.get_by_text("Let a service call this check").click()

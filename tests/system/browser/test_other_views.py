@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.system.browser.console import HOSTILE, Console, assert_sound, shown
 from tests.system.local_stack import run, wait_until
@@ -151,6 +151,22 @@ def test_a_delivery_that_waits_for_its_retry_is_sent_now_from_the_list(
         expect(row).to_contain_text("200")
         expect(row.get_by_role("button")).to_have_count(0)
     tenant.delete(f"/api/webhooks/{endpoint}")
+
+
+def test_a_warning_has_its_time_in_the_zone_of_the_reader(own_console: Console, tenant: httpx.Client) -> None:
+    endpoint = tenant.post("/api/webhooks", json={"url": "http://127.0.0.1:9/"}).json()
+    at = "2026-11-30T14:33:27.764Z"
+
+    def degraded(route: Route) -> None:
+        route.fulfill(json={"items": [endpoint | {"warning": f"Degraded since {at}: 9999-99-99T99:99:99Z <b>"}]})
+
+    own_console.page.route("**/api/webhooks?*", degraded)
+    warning = own_console.open("webhooks").locator(".card .warning")
+    expect(warning.locator("time")).to_have_attribute("datetime", at)
+    expect(warning.locator("time")).to_contain_text("Nov 2026")
+    expect(warning).to_contain_text(": 9999-99-99T99:99:99Z <b>")
+    assert_sound(own_console)
+    tenant.delete(f"/api/webhooks/{endpoint['id']}")
 
 
 def test_an_endpoint_made_here_shows_its_secret_once(own_console: Console, tenant: httpx.Client) -> None:
