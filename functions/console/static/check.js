@@ -74,7 +74,8 @@ export class Check extends Component {
         <${Standing} check=${data.check} />
         <div class="row after">${
           data.check.kind === "heartbeat"
-            ? html`<${Action} does=${this.renew}>Replace the ping address<//>`
+            ? html`<${Confirmed} label="Replace the ping address" does=${this.renew}>
+                <p>Pings to the old address are refused at once. The new one is shown once.</p><//>`
             : html`<${Action} does=${this.act("run", reload)} kind="primary">Run now<//>`
         }
           ${

@@ -129,7 +129,12 @@ def test_a_heartbeat_shows_its_address_once_and_the_bodies_of_its_pings(
     expect(row).to_contain_text("ping")
     row.get_by_role("button", name="Show").click()
     expect(page.get_by_role("region", name="Body of the ping")).to_contain_text(f"disk full {shown(HOSTILE)[:40]}")
+    page.get_by_role("button", name="Replace the ping address…").click()
     assert_sound(own_console)
+    assert httpx.post(url[0]).text == "OK"
+    page.get_by_role("button", name="Replace the ping address").click()
+    expect(page.get_by_text("Keep this address")).to_be_visible()
+    assert httpx.post(url[0]).text != "OK"
     own_console.open("checks")
     card = page.locator(".card").filter(has_text="Backup")
     expect(card).to_contain_text("late without a ping in")
