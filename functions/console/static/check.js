@@ -87,7 +87,7 @@ export class Check extends Component {
           <${Sparkline} runs=${data.runs} /></div>
         ${url && html`<${PingUrl} url=${url} />`}
         <${Figures} check=${data.check} />
-        <${Uptime} outages=${data.outages} />
+        ${data.runs.length > 0 && html`<${Uptime} outages=${data.outages} />`}
         <${Outputs} ...${data} />
         <h2 class="after">${data.check.kind === "heartbeat" ? "Pings" : "Runs"}</h2>
         <${History} check=${data.check} runs=${data.runs} />
@@ -97,7 +97,7 @@ export class Check extends Component {
 }
 
 function Standing({ check }) {
-  return html`<div class=${`hero verdict-${TONES[check.state]}`}><span class="code">${check.state}</span>
+  return html`<div class=${`hero word verdict-${TONES[check.state]}`}><span class="code">${check.state}</span>
     <div><h2><${Foreign} text=${check.name} /></h2>
       <p>${check.state_since && html`since <${Time} at=${check.state_since} />`}</p></div></div>`;
 }
@@ -208,7 +208,7 @@ function Row(run, isHeartbeat) {
     <td>${submission && html`<a href=${`#/runs/${submission}`}><code>${shortId(submission)}</code></a>`}
       ${run.body_url && html`<${Body} url=${run.body_url} />`}</td>
     ${!isHeartbeat && html`<td>${run.verdict && html`<${Badge} verdict=${run.verdict} />`}</td>`}
-    <td data-name="time">${seconds(run.wall_time_secs)}</td>
+    <td data-name="time">${run.wall_time_secs !== null && seconds(run.wall_time_secs)}</td>
     <td class="end"><${Time} at=${run.scheduled_at} /></td>
   </tr>`;
 }

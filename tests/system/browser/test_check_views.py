@@ -35,6 +35,7 @@ def test_a_check_is_made_and_changed_with_the_next_times_of_its_schedule(
     assert_sound(own_console)
     page.get_by_role("button", name="Create").click()
     expect(page.locator(".hero")).to_contain_text("Made here")
+    expect(page.get_by_role("heading", name="History")).to_have_count(0)  # nothing ran yet
     expect(page.locator(".facts")).to_contain_text("cron(0 2 ? * SUN *)")
     (check,) = ids(tenant) - before
     page.get_by_role("button", name="Run now").click()
