@@ -3,7 +3,7 @@ import { get, poll } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Facts, Foreign, Loaded, metadataFacts, Output, Time, Title } from "./parts.js";
 import { Badge, Evidence } from "./result.js";
-import { bytes, plain, seconds, shortId } from "./words.js";
+import { bytes, causeSentence, plain, seconds, shortId } from "./words.js";
 
 const TONES = { passed: "AC", partial: "slow", skipped: "open", judge_error: "IE" };
 const tone = (outcome) => TONES[outcome] ?? "bad";
@@ -99,7 +99,7 @@ function Case({ each }) {
       each.visibility === "hidden"
         ? html`<p class="quiet">This case is hidden: only whether it passed is shown.</p>`
         : html`
-      ${each.verdict && html`<p><${Badge} verdict=${each.verdict} /> ${plain(each.cause)}</p>`}
+      ${each.verdict && html`<p><${Badge} verdict=${each.verdict} /> ${each.cause && causeSentence(each.cause)}</p>`}
       ${each.team_message && html`<p>For the contestant: <${Foreign} text=${each.team_message} /></p>`}
       ${each.checker_message && html`<p>The checker says: <${Foreign} text=${each.checker_message} /></p>`}
       <h3>Standard output</h3><${Output} text=${each.stdout} label=${`Output of case ${each.index + 1}`} empty="Nothing to show." />

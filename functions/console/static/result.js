@@ -3,7 +3,7 @@ import { Artifacts } from "./artifacts.js";
 import { html } from "./dom.js";
 import { describeControl } from "./controls.js";
 import { Facts, Foreign, Output } from "./parts.js";
-import { ACTORS, bytes, causeSentence, duration, INTEGRITY, plain, seconds, verdictTitle } from "./words.js";
+import { ACTORS, bytes, causeSentence, duration, INTEGRITY, plain, seconds, VERDICTS, verdictTitle } from "./words.js";
 
 const STEPS = [
   ["queue_ms", "Waited"],
@@ -45,7 +45,7 @@ function Connection({ one }) {
 function Refused({ one }) {
   const target = `${one.name ?? one.address}${one.port ? `:${one.port}` : ""}`;
   return html`<li class="warning"><b>Refused: <${Foreign} text=${target} /></b>
-    <p>${one.times} ${one.times === 1 ? "time" : "times"}. <${Foreign} text=${one.reason ?? ""} /></p></li>`;
+    <p>${one.times} ${one.times === 1 ? "time" : "times"}${one.reason && ": "}<${Foreign} text=${one.reason ?? ""} /></p></li>`;
 }
 
 /** The hosts that a program reached, and those that it may not reach. */
@@ -99,9 +99,10 @@ function Verdict({ body }) {
 export function Result({ body }) {
   const { output, metrics, evidence, result } = body;
   const integrity = INTEGRITY[output.integrity];
+  const hasRun = metrics?.run_ms !== null && result.cause !== "cancelled_before_start";
   return html`<div class="result">
     <${Verdict} body=${body} />
-    ${result.error_message && html`<p class="warning"><${Foreign} text=${result.error_message} /></p>`}
+    ${result.error_message && verdictTitle(result) === VERDICTS[result.verdict] && html`<p class="warning"><${Foreign} text=${result.error_message} /></p>`}
     ${
       metrics &&
       html`<${Times} metrics=${metrics} />
@@ -114,7 +115,7 @@ export function Result({ body }) {
       <code>api/result/${body.id}/stdout</code>.</p>`
     }
     <h3>Standard output</h3>
-    <${Output} text=${output.stdout} label="Standard output" empty="The program wrote nothing." />
+    <${Output} text=${output.stdout} label="Standard output" empty=${hasRun ? "The program wrote nothing." : "The program did not run."} />
     ${output.stderr && html`<h3>Standard error</h3><${Output} text=${output.stderr} label="Standard error" />`}
     ${body.artifacts && html`<${Artifacts} body=${body} />`}
     ${body.compile?.stderr && html`<h3>Compiler warnings</h3><${Output} text=${body.compile.stderr} label="Compiler warnings" />`}

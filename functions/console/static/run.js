@@ -146,7 +146,7 @@ export default class Run extends Component {
     const { body, headers } = await call("POST", "api/submit", { ...this.sent, query: { wait: FIRST_WAIT_SECS }, signal });
     this.setState({ quota: { left: headers.get("ratelimit-remaining"), limit: headers.get("ratelimit-limit") } });
     if (body.result) return body;
-    this.setState({ id: body.id });
+    this.setState({ id: body.id, status: body.status });
     const ask = () => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }, signal);
     return poll(ask, (answer) => answer.result !== null, {
       signal,

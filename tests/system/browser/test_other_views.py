@@ -315,6 +315,7 @@ def test_a_judge_run_shows_its_score_and_cases(own_console: Console, tenant: htt
     assert_sound(own_console)
     page.get_by_role("link", name="Case 2: wrong answer").click()
     expect(page.get_by_role("region", name="Output of case 2")).to_have_text("1\n")
+    expect(page.locator("#case-1")).to_contain_text("The program ended by itself with exit code 0.")
     expect(page.locator("#case-1")).to_contain_text("For the contestant: team<b>")
     expect(page.locator("#case-1")).to_contain_text("The checker says: judge<b>")
     expect(page.get_by_role("region", name="Errors of case 2")).to_have_text(f"{shown(HOSTILE)}\n")

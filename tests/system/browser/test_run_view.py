@@ -174,6 +174,8 @@ def test_a_failure_is_explained_in_words(console: Console, code: str, language: 
     page.get_by_label("CPU time, s").fill("0.3")
     run(console, code, language)
     expect(page.locator(".hero")).to_contain_text(title)
+    has_run = title != "Compilation failed"
+    expect(page.get_by_text("The program wrote nothing." if has_run else "The program did not run.")).to_be_visible()
 
 
 def test_all_text_follows_the_font_size_of_the_reader(console: Console) -> None:
