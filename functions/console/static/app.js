@@ -86,10 +86,19 @@ class Shell extends Component {
     this.go();
   }
 
+  componentDidUpdate(_, before) {
+    if (before.isSignedIn !== this.state.isSignedIn) this.nameView();
+  }
+
+  /** Name the view in the title of the page. A view of one thing then names that. */
+  nameView() {
+    document.title = `${this.state.isSignedIn ? VIEWS[place().name].title : "Sign in"} · Rustbox console`;
+  }
+
   go = async () => {
     const at = place();
     const before = this.state.shown?.at;
-    document.title = `${VIEWS[at.name].title} · Rustbox console`;
+    this.nameView();
     try {
       const { default: View } = await VIEWS[at.name].load();
       const isMove = before && (before.name !== at.name || before.id !== at.id);

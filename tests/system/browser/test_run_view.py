@@ -29,6 +29,7 @@ def test_a_key_signs_in_and_a_wrong_one_says_why(browser: Browser, stack: LocalS
     with open_console(browser, stack, api_key=None) as console:
         page = console.open()
         assert console.accessibility_problems() == []
+        expect(page).to_have_title("Sign in · Rustbox console")
         page.get_by_label("API key").fill("rb_live_of_nobody")
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert")).to_contain_text("key")
@@ -36,6 +37,7 @@ def test_a_key_signs_in_and_a_wrong_one_says_why(browser: Browser, stack: LocalS
         page.keyboard.press("Tab")
         page.get_by_label("API key").press("Enter")
         expect(page.get_by_role("heading", name="Run a program")).to_be_visible()
+        expect(page).to_have_title("Run · Rustbox console")
         assert console.accessibility_problems() == []
         assert page.evaluate("[localStorage.length, document.cookie, sessionStorage['rustbox.key']]") == [
             0,
