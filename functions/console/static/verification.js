@@ -29,8 +29,8 @@ export class Verification extends Component {
   };
 
   render(_, { verify, secret, header, made, error }) {
-    return html`<details><summary>Let a service call this check</summary>
-      <form class="row" onSubmit=${this.save}>
+    return html`<details class="after"><summary>Let a service call this check</summary>
+      <form class="row verification" onSubmit=${this.save}>
         <label>Signed as <select value=${verify} onChange=${this.set("verify")}>
           ${SCHEMES.map((each) => html`<option value=${each}>${each}</option>`)}</select></label>
         ${verify === "hmac" && html`<label>Header with the signature <input required value=${header} onInput=${this.set("header")} /></label>`}
