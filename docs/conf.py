@@ -12,7 +12,9 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_copy_source = False
 html_show_sphinx = False
-html_extra_path = [str(Path(__file__).parents[1] / ".build" / "site-extra")]  # reference.html, api/openapi.json
+html_extra_path = [
+    str(Path(__file__).parents[1] / ".build" / "site-extra")
+]  # reference.html, try_it.js, api/openapi.json
 # MyST highlights only what Pygments knows without an error.
 suppress_warnings = ["misc.highlighting_failure"]
 
@@ -22,9 +24,9 @@ _REFERENCE = """
 ## API reference
 
 ```{raw} html
-<p>Every operation on <a class="reference" href="reference.html">one page</a>, made from the
-<a class="reference" href="api/openapi.json">OpenAPI document</a> of <code>GET /openapi.json</code>.
-Try operations in <a class="reference" href="/">the console</a> of a running service.</p>
+<p>Every operation on <a class="reference" href="reference.html">one page</a>, with its curl command,
+and a form that sends it to the service of this site. It is made from the
+<a class="reference" href="api/openapi.json">OpenAPI document</a> of <code>GET /openapi.json</code>.</p>
 ```
 """
 

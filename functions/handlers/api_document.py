@@ -32,9 +32,9 @@ def openapi_text() -> str:
 
 
 @functools.cache
-def reference_page() -> str:
-    """Return the document as a page."""
-    return render(_built())
+def reference_page(script: str = "") -> str:
+    """Return the document as a page. `script`: the address of its module, if it has one."""
+    return render(_built(), script)
 
 
 def _built() -> dict[str, Any]:

@@ -19,9 +19,10 @@ from pathlib import Path
 from functions.handlers.api_document import openapi_text, reference_page
 
 extra = Path(".build/site-extra")
-(extra / "reference.html").write_text(reference_page(), encoding="utf-8")
+(extra / "reference.html").write_text(reference_page("try_it.js"), encoding="utf-8")
 (extra / "api" / "openapi.json").write_text(openapi_text(), encoding="utf-8")
 PY
+cp docs/try_it.js .build/site-extra/
 rm -rf .build/site.new
 "$tools/bin/sphinx-build" --quiet --fail-on-warning --keep-going --fresh-env --builder html docs .build/site.new
 rm -rf .build/site .build/site.new/.doctrees

@@ -101,6 +101,11 @@ def test_the_reference_page_is_well_formed_and_has_no_script() -> None:
     assert not [name for name in page.attributes if name.startswith("on") or name == "style"]
 
 
+def test_only_the_page_of_the_site_has_its_script() -> None:
+    page = render(DOCUMENT, "try_it.js")
+    assert page.count("<script") == page.count('<script type="module" src="try_it.js"></script></head>') == 1
+
+
 def test_the_policy_allows_its_style_sheet_and_nothing_else() -> None:
     policy = dict(part.strip().split(" ", 1) for part in HEADERS["content-security-policy"].split(";"))
     style = base64.b64encode(hashlib.sha256(Page(reference_page()).style.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page: no script, no request to another host, readable without a style sheet."""
+"""The OpenAPI document as a page: no request to another host, readable without a style sheet and without a script."""
 
 import base64
 import hashlib
@@ -12,6 +12,7 @@ from typing import Any
 _STYLE = """\
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; --accent: #0a58ca; }
 @media (prefers-color-scheme: dark) { :root { --accent: #8ab4f8; } }
+html { background: Canvas; color: CanvasText; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
 a { color: var(--accent); }
 nav ul { columns: 15rem; padding-left: 1.2rem; }
@@ -44,14 +45,15 @@ _LIMITS = (
 )
 
 
-def render(document: Mapping[str, Any]) -> str:
-    """Return the page of an OpenAPI document, in HTML."""
+def render(document: Mapping[str, Any], script: str = "") -> str:
+    """Return the page of an OpenAPI document, in HTML. `script`: the address of its module; GET /docs has none."""
+    module = f'<script type="module" src="{escape(script)}"></script>' if script else ""
     title, version = escape(document["info"]["title"]), escape(document["info"]["version"])
     tags = [tag["name"] for tag in document["tags"]]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>'
         f'{title}: API reference</title><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><header><h1>{title}</h1><p>Version {version}. "
+        f"<style>{_STYLE}</style>{module}</head><body><header><h1>{title}</h1><p>Version {version}. "
         '<a href="api/openapi.json">openapi.json</a> is the same for tools.</p>'
         f'{_paragraphs(document["info"]["description"])}</header><nav aria-label="Sections"><ul>'
         + "".join(_section_link(name) for name in (*tags, "Events sent to you", "Models"))

@@ -111,6 +111,14 @@ def open_console(
     screen: Screen = DESKTOP,
 ) -> Iterator[Console]:
     """Open a page of a signed-in user, or with `api_key` None of one who is not. Fails at the end on any problem."""
+    script = f"sessionStorage.getItem('rustbox.key') ?? sessionStorage.setItem('rustbox.key', '{api_key}')"
+    with open_page(browser, f"{stack.url}/", screen=screen, script="" if api_key is None else script) as console:
+        yield console
+
+
+@contextmanager
+def open_page(browser: Browser, url: str, *, screen: Screen, script: str = "") -> Iterator[Console]:
+    """Open a page, in which a script runs first. Fails at the end on any problem."""
     context = browser.new_context(
         viewport=screen.viewport,
         color_scheme=screen.scheme,
@@ -119,12 +127,10 @@ def open_console(
     )
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(_WATCH)
-    if api_key is not None:
-        context.add_init_script(
-            f"sessionStorage.getItem('rustbox.key') ?? sessionStorage.setItem('rustbox.key', '{api_key}')"
-        )
+    if script:
+        context.add_init_script(script)
     page = context.new_page()
-    console = Console(page, f"{stack.url}/", screen)
+    console = Console(page, url, screen)
     page.on("console", console.note_message)
     page.on("pageerror", lambda error: console.problems.append(str(error)))
     page.on("request", console.note_request)
