@@ -58,9 +58,11 @@ count_lines() {
 # --- System packages ---------------------------------------------------------
 read_host
 # Go's library takes longest to build, so Go comes first, and its library is built while the others are installed.
-packages=(ca-certificates git make openssl "${python_packages[@]}") later_packages=()
+# C++ is next: its headers are compiled while the last packages are installed.
+packages=(ca-certificates git make openssl "${python_packages[@]}") cpp_packages=() later_packages=()
 [[ $mode == --deploy ]] || packages+=(golang-go)
-[[ $mode == --deploy ]] || later_packages+=(gcc libc6-dev g++ mold openjdk-21-jdk-headless rustc jq)
+[[ $mode == --deploy ]] || cpp_packages+=(gcc libc6-dev g++ mold)
+[[ $mode == --deploy ]] || later_packages+=(openjdk-21-jdk-headless rustc jq)
 # Tests start the databases. The package redis-server would add a service, and nothing else.
 [[ $mode != --jail && $mode != --sdk ]] || later_packages+=(postgresql redis-tools)
 [[ $mode != --sdk ]] || later_packages+=(chromium pipx systemd)
@@ -99,6 +101,13 @@ prepare_languages() {
     while IFS= read -r line; do say "  $line"; done
 }
 
+install_later_packages() {
+  install_packages "${cpp_packages[@]}"
+  prepare_languages cpp &
+  install_packages "${later_packages[@]}"
+  wait $!
+}
+
 # --- Python ------------------------------------------------------------------
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 
@@ -131,7 +140,7 @@ make_environment() {
 
 # install_environment LOCK_FILE
 install_environment() {
-  .venv/bin/python -m pip install --progress-bar off --require-hashes -r "$1" |
+  .venv/bin/python -m pip install --progress-bar off --require-hashes --no-deps -r "$1" |
     count_lines "packages" "Collecting "
 }
 
@@ -180,23 +189,26 @@ install_client() {
 # The packages of dev.txt include those of deploy.txt, and these those of run.txt.
 is_current() { [[ -f $1 && "$(cat "$1")" == "$(sha256sum <"$2" | cut -d' ' -f1)" ]]; }
 
-command -v dpkg-query >/dev/null || fail "this host has no dpkg: install ${packages[*]} ${later_packages[*]} by hand"
-mapfile -t missing < <(missing_packages "${packages[@]}" "${later_packages[@]}")
+all_packages=("${packages[@]}" "${cpp_packages[@]}" "${later_packages[@]}")
+command -v dpkg-query >/dev/null || fail "this host has no dpkg: install ${all_packages[*]} by hand"
+mapfile -t missing < <(missing_packages "${all_packages[@]}")
+# Languages are prepared beside the installation of Python packages, which leaves a core and the network's waits.
 side_jobs=()
+trap wait EXIT # nothing goes on behind the end of this script
 if ((${#missing[@]})); then
   ((EUID == 0)) || fail "missing ${missing[*]}: run as root, apt-get install ${missing[*]}"
   steps_done=1
   apt update >/dev/null
   install_packages "${packages[@]}"
-  trap wait EXIT # nothing goes on behind the end of this script
-  if ((${#later_packages[@]})); then
-    install_packages "${later_packages[@]}" &
-    side_jobs+=($!)
-  fi
   if [[ $mode != --deploy ]]; then
+    install_later_packages &
+    side_jobs+=($!)
     prepare_languages go &
     side_jobs+=($!)
   fi
+elif [[ $mode != --deploy && ! -d .toolchains/prepared ]]; then
+  prepare_languages &
+  side_jobs+=($!)
 fi
 make_environment
 if [[ $mode != --run && $mode != --deploy ]]; then
