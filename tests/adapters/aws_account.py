@@ -25,7 +25,7 @@ def forget_clients() -> None:
     clients._client.cache_clear()
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # its types are unknown
+class _Loader(yaml.CSafeLoader):  # type: ignore[misc]  # its types are unknown
     """YAML with CloudFormation's short tags: `!Ref X` becomes {"Ref": "X"}."""
 
 
@@ -75,11 +75,12 @@ class Aws:
             return self.value(present) if condition == "HasEventBus" else "https://api.example.com"
         return str(expression)
 
-    def environment(self, function: str) -> None:
-        """Set the environment of `SubmitFunction` or another, as the template does."""
-        shared = self.template["Globals"]["Function"]["Environment"]["Variables"]
-        own = self.template["Resources"][function]["Properties"]["Environment"]["Variables"]
-        for name, expression in {**shared, **own}.items():
+    def environment(self, *functions: str) -> None:
+        """Set the environment of `SubmitFunction` or others, as the template does. The last one wins."""
+        shared, variables = self.template["Globals"]["Function"]["Environment"]["Variables"], dict[str, Any]()
+        for function in functions:
+            variables |= shared | self.template["Resources"][function]["Properties"]["Environment"]["Variables"]
+        for name, expression in variables.items():
             self.monkeypatch.setenv(name, self.value(expression))
 
     def messages(self, queue: str) -> list[dict[str, Any]]:

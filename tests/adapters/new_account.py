@@ -21,9 +21,8 @@ def new_account(monkeypatch: pytest.MonkeyPatch, make_resources: Callable[[Aws],
     forget()
     account = Aws(template, {}, monkeypatch, parameters)
     make_resources(account)
-    for logical_id, resource in template["Resources"].items():
-        if resource["Type"] == "AWS::Serverless::Function":
-            account.environment(logical_id)
+    resources = template["Resources"].items()
+    account.environment(*(name for name, resource in resources if resource["Type"] == "AWS::Serverless::Function"))
     yield account
     forget()
 
