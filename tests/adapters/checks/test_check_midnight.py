@@ -47,8 +47,8 @@ def every_item(world: CheckWorld, table: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("count", "quota", "minutes"),
     [
-        (400, Quota(per_minute=60, per_day=800, in_flight=44), SPREAD_MINUTES + 1),
-        (100, Quota(per_minute=6, per_day=200, in_flight=6), 20),
+        (200, Quota(per_minute=30, per_day=400, in_flight=22), SPREAD_MINUTES + 1),
+        (50, Quota(per_minute=3, per_day=100, in_flight=3), 20),
     ],
     ids=["a quota for the spread", "too small a quota for the spread"],
 )
