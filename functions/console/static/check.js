@@ -51,7 +51,7 @@ async function detail(id, signal) {
 
 /** The form for one check. */
 export function EditedCheck({ id }) {
-  return html`<p class="crumbs"><a href=${`#/checks/${id}`}>Check</a></p><h1 tabindex="-1">Change the check</h1>
+  return html`<p class="crumbs"><a href=${`#/checks/${id}`}>Check</a></p><h1 tabindex="-1">Change the check</h1><${Title} text="Change the check" />
     <${Loaded} what="the check" load=${(signal) => get(`api/checks/${id}`, {}, signal)} show=${(check) =>
       html`<${CheckForm} check=${check} done=${() => location.assign(`#/checks/${id}`)} />`} />`;
 }

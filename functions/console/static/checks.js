@@ -3,7 +3,7 @@ import { get } from "./api.js";
 import { Check, EditedCheck, State } from "./check.js";
 import { CheckForm } from "./check_form.js";
 import { html } from "./dom.js";
-import { Empty, Foreign, Loaded } from "./parts.js";
+import { Empty, Foreign, Loaded, Title } from "./parts.js";
 import { Sparkline } from "./sparkline.js";
 import { ago } from "./words.js";
 
@@ -68,7 +68,7 @@ function Tally({ checks, reload }) {
 }
 
 function NewCheck() {
-  return html`<p class="crumbs"><a href="#/checks">Checks</a></p><h1 tabindex="-1">New check</h1>
+  return html`<p class="crumbs"><a href="#/checks">Checks</a></p><h1 tabindex="-1">New check</h1><${Title} text="New check" />
     <${CheckForm} done=${(check) => location.assign(`#/checks/${check.id}`)} />`;
 }
 

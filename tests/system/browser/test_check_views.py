@@ -21,6 +21,7 @@ def test_a_check_is_made_and_changed_with_the_next_times_of_its_schedule(
 ) -> None:
     before = ids(tenant)
     page = own_console.open("checks/new")
+    expect(page).to_have_title("New check · Rustbox console")
     page.get_by_label("Name").fill("Made here")
     schedule = page.get_by_label("Schedule")
     schedule.fill("every day")
@@ -43,6 +44,7 @@ def test_a_check_is_made_and_changed_with_the_next_times_of_its_schedule(
     page.reload()
     expect(page.locator(".list tbody tr")).to_contain_text("request")
     page.get_by_role("link", name="Change").click()
+    expect(page).to_have_title("Change the check · Rustbox console")
     page.get_by_label("Name").fill(HOSTILE[:40])
     page.get_by_label("Schedule").fill("")
     page.get_by_label("Tags").fill("a, b")
