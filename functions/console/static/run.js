@@ -146,8 +146,13 @@ export default class Run extends Component {
     const { body, headers } = await call("POST", "api/submit", { ...this.sent, query: { wait: FIRST_WAIT_SECS }, signal });
     this.setState({ quota: { left: headers.get("ratelimit-remaining"), limit: headers.get("ratelimit-limit") } });
     if (body.result) return body;
-    this.setState({ id: body.id, status: body.status });
-    const ask = () => get(`api/result/${body.id}`, { wait: POLL_WAIT_SECS }, signal);
+    this.setState({ id: body.id });
+    let wait = 1; // by then most programs run, and the page says so
+    const ask = () => {
+      const query = { wait };
+      wait = POLL_WAIT_SECS;
+      return get(`api/result/${body.id}`, query, signal);
+    };
     return poll(ask, (answer) => answer.result !== null, {
       signal,
       onAnswer: ({ status }) => this.setState({ status }),

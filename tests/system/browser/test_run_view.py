@@ -112,6 +112,7 @@ def start_waiting_program(console: Console) -> None:
 def test_output_grows_while_the_program_runs_and_stop_stops_it(console: Console) -> None:
     start_waiting_program(console)
     page = console.page
+    expect(page.locator(".hero")).to_contain_text("Running")
     assert page.locator(".live").count() == 1  # it goes on
     assert console.accessibility_problems() == []
     page.get_by_role("button", name="Stop", exact=True).click()
