@@ -44,6 +44,7 @@ def _facts(languages: Sequence[Language], toolchains_dir: str, floor: tuple[str,
     for language in languages:
         yield f"{language.name} {toolchain_digest(language, toolchains_dir, '')}"
     for path in sorted(_SOURCES.rglob("*")):
-        if "__pycache__" not in path.parts:
+        # No folder: the first import of a module in it changes its time.
+        if path.is_file() and "__pycache__" not in path.parts:
             facts = path.stat()
             yield f"{path} {facts.st_size} {facts.st_mtime_ns}"
