@@ -24,7 +24,7 @@ from infra.deploy.smoke import runner, smoke_test
 from infra.deploy.smoke.api import Api, address
 from infra.deploy.smoke.projects import create_first_project, smoke_test_key
 from infra.deploy.smoke.receiver import receiver
-from infra.sam_template import TemplateInvalidError, read, translate
+from infra.sam_template import TemplateInvalidError, parameter_values, read, translate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,10 +108,11 @@ class Deployment:
             fleet.check(target, of_fleet)
         parameters = self._parameters(found, stack)
         self._announce(found, parameters)
+        document = _document(parameters)  # before the package, which takes a while
         package = build(found.architecture)
         self.progress.step("package", f"{package.path.name}, {package.size / (1 << 20):.2f} MiB")
         bucket = artifacts.bucket_name(target, found.account)
-        template = _template(parameters, f"s3://{bucket}/{package.digest}.zip")
+        template = _template(document, parameters, f"s3://{bucket}/{package.digest}.zip")
         if target.endpoint is not None:
             template = emulator.with_numbers(template, parameters)
         self.progress.step("lint", f"{len(template['Resources'])} resources, no findings")
@@ -206,10 +207,20 @@ class Deployment:
         tell(f"next       make deploy-status STAGE={target.stage}")
 
 
-def _template(parameters: dict[str, str], code_uri: str) -> dict[str, Any]:
+def _document(parameters: dict[str, str]) -> dict[str, Any]:
+    """Return the template. Raises DeployError for a parameter that it does not have."""
+    document = read(ROOT / "template.yaml")
+    try:
+        parameter_values(document, parameters)
+    except TemplateInvalidError as error:
+        raise DeployError(str(error)) from error
+    return document
+
+
+def _template(document: dict[str, Any], parameters: dict[str, str], code_uri: str) -> dict[str, Any]:
     """Translate and check the template."""
     try:
-        template = translate(read(ROOT / "template.yaml"), parameters, code_uri)
+        template = translate(document, parameters, code_uri)
     except TemplateInvalidError as error:
         raise DeployError(str(error)) from error
     if problems := [f"  {match}" for match in lint(json.dumps(template))]:

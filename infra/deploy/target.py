@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,6 +66,7 @@ class Target:
         )
 
 
+@cache  # each session reads the service's whole description again
 def endpoint_variable(service: str) -> str:
     """Name the variable with the address of one service, as the AWS SDKs do: AWS_ENDPOINT_URL_DYNAMODB_STREAMS."""
     service_id = botocore.session.get_session().get_service_model(service).service_id

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from localstack_client.session import Session
 from standardwebhooks.webhooks import Webhook
 
 from functions import VERSION
-from infra.deploy.building.package import build, own_architecture
+from infra.deploy.building.image import BASE_IMAGE
+from infra.deploy.building.package import Package, build, own_architecture
+from infra.deploy.deploy import Deployment, Settings
 from infra.deploy.errors import DeployError
 from infra.deploy.probe import probe
 from infra.deploy.progress import Progress
@@ -36,7 +38,7 @@ from tests.system.local_stack import ROOT, wait_until
 from tests.system.ministack import ministack
 from tests.system.webhook_inbox import open_inbox
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -44,6 +46,12 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ministack(tmp_path_factory.mktemp("ministack")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def package() -> Package:
+    """Build the zip that all deployments of these tests have."""
+    return build(own_architecture())
 
 
 def _deploy(*arguments: str, code: int = 0) -> str:
@@ -59,6 +67,24 @@ def _deploy(*arguments: str, code: int = 0) -> str:
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+@pytest.fixture
+def deploy_again(
+    package: Package, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Target, Path], str]:
+    """Deploy once more, with another parameter. The command has built the zip and linted the template before."""
+    monkeypatch.setattr("infra.deploy.deploy.build", lambda _: package)
+    monkeypatch.setattr("infra.deploy.deploy.lint", lambda _: [])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    def deploy(target: Target, runner_env: Path) -> str:
+        settings = Settings("", {"RetentionDays": "7"}, runner_env, False, None, BASE_IMAGE)
+        capsys.readouterr()
+        Deployment(target, settings, Progress()).apply()
+        return capsys.readouterr().out
+
+    return deploy
 
 
 def _client(endpoint: str, service: str) -> Any:
@@ -106,17 +132,18 @@ def _await_requested_check(endpoint: str, bus: str, client: httpx.Client, check:
     wait_until(lambda: requested() == ["passed"], 60, "the event ran the check")
 
 
-def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Path) -> None:
+def test_a_stage_is_created_used_updated_and_deleted(
+    endpoint: str, package: Package, deploy_again: Callable[[Target, Path], str], tmp_path: Path
+) -> None:
     runner_env = tmp_path / "runner.env"
-    options = ("deploy", f"--endpoint={endpoint}", f"--runner-env={runner_env}")
 
     # Created, with three green patterns; the zip that runs is the one that was built.
-    said = _deploy(*options)
+    said = _deploy("deploy", f"--endpoint={endpoint}", f"--runner-env={runner_env}")
     assert [re.search(rf" {name} +AC ", said) is not None for name in ("wait", "poll", "webhook")] == [True] * 3
     (key,) = re.findall(r"^API key +(rb_live_\S+)$", said, re.MULTILINE)
     (address,) = re.findall(r"^API +(http\S+)$", said, re.MULTILINE)
     assert _state(endpoint)["Architecture"] == own_architecture()
-    digest = base64.b64encode(bytes.fromhex(build(own_architecture()).digest)).decode()
+    digest = base64.b64encode(bytes.fromhex(package.digest)).decode()
     functions = _client(endpoint, "lambda").list_functions()["Functions"]
     assert {function["CodeSha256"] for function in functions} == {digest}
     tables = _client(endpoint, "dynamodb").list_tables()["TableNames"]
@@ -168,13 +195,13 @@ def test_a_stage_is_created_used_updated_and_deleted(endpoint: str, tmp_path: Pa
         _delete_check(client, check)
 
     # Updated: data and keys survive. Without a change, nothing changes.
-    said = _deploy(*options, "--no-runner", "--parameters=RetentionDays=7")
+    said = deploy_again(target, runner_env)
     assert "rustbox-local: update" in said
     assert "API key" not in said
     assert _state(endpoint)["RetentionDays"] == "7"
     result = httpx.get(f"{address}/api/result/{submission_id}", headers={"X-API-Key": key}, timeout=40)
     assert result.json()["stdout"] == "deyolped\n"
-    assert "rustbox-local has no changes" in _deploy(*options, "--no-runner", "--parameters=RetentionDays=7")
+    assert "rustbox-local has no changes" in deploy_again(target, runner_env)
     said = _deploy("status", f"--endpoint={endpoint}")
     assert re.search(r"^BatchQueue +0 +0 ", said, re.MULTILINE), said
     assert "UPDATE_COMPLETE" in said
@@ -346,6 +373,7 @@ def test_a_deployment_that_cannot_start_names_the_way_out(
 def test_an_unknown_parameter_stops_the_deployment_before_anything_is_created(endpoint: str) -> None:
     said = _deploy("deploy", f"--endpoint={endpoint}", "--stage=other", "--parameters=Nonsense=1", code=1)
     assert "template.yaml has no parameter Nonsense" in said
+    assert " package " not in said
     assert "rustbox-other-code-000000000000-us-east-1" not in str(_client(endpoint, "s3").list_buckets()["Buckets"])
 
 
@@ -353,8 +381,8 @@ def test_the_page_about_emulators_describes_the_installed_one(endpoint: str) -> 
     assert probe(Target("any", "us-east-1", endpoint), Progress()) in (ROOT / "docs" / "emulators.md").read_text()
 
 
-def test_sam_deploys_the_released_files_as_they_are(endpoint: str, tmp_path: Path) -> None:
-    package, bucket, name = build(own_architecture()), "rustbox-release", "rustbox-released"
+def test_sam_deploys_the_released_files_as_they_are(endpoint: str, package: Package, tmp_path: Path) -> None:
+    bucket, name = "rustbox-release", "rustbox-released"
     _client(endpoint, "s3").create_bucket(Bucket=bucket)
     key = f"0.1/rustbox-functions-{VERSION}-{own_architecture()}.zip"
     _client(endpoint, "s3").upload_file(str(package.path), bucket, key)
