@@ -29,7 +29,7 @@ from tests.submission_factory import GENEROUS
 ROOT = Path(__file__).resolve().parents[2]
 API_KEY = "rb_live_local_development_only"
 ADMIN_KEY = "admin_local_development_only"
-START_SECS = 60
+START_SECS = 180
 STOP_SECS = 60
 _PATIENCE_SECS = 60  # other stages run beside this one
 # Most conditions send a request, which costs the stack CPU time: a long wait sends few.

@@ -167,14 +167,17 @@ class Machine:
 
 
 @pytest.fixture
-def machine(link: Link, own_stack: Callable[..., LocalStack], tmp_path: Path) -> Iterator[Machine]:
+def machine(
+    request: pytest.FixtureRequest, link: Link, own_stack: Callable[..., LocalStack], tmp_path: Path
+) -> Iterator[Machine]:
+    """Start it. The parameter: further variables of the stack."""
     port = free_port()
     stack = own_stack(
         RUSTBOX_PUBLIC_URL="https://rustbox.example",
         RUSTBOX_METRICS_PORT=str(free_port()),
         RUSTBOX_RUNNER_LISTEN=f"{SERVER}:{port}",
-        RUSTBOX_PROCESSES="1",
         SLOTS="1",
+        **getattr(request, "param", {}),
     )
     stack.command = "serve"
     stack.start()
@@ -191,6 +194,8 @@ def machine(link: Link, own_stack: Callable[..., LocalStack], tmp_path: Path) ->
             process.wait()
 
 
+# No message of a dead runner becomes visible by itself in time: the server gives it back.
+@pytest.mark.parametrize("machine", [{"RUSTBOX_PARAM_SubmissionVisibilitySecs": "600"}], indirect=True)
 def test_a_runner_of_another_host_works_and_its_death_costs_a_repeat(machine: Machine) -> None:
     process = machine.joined("host-b")
     assert "host-b" in machine.admin("admin", "runners")
@@ -205,10 +210,8 @@ def test_a_runner_of_another_host_works_and_its_death_costs_a_repeat(machine: Ma
     process.kill()
     process.wait()
     machine.thaw()
-    began = time.monotonic()
     assert machine.result(second)["stdout"] == "done\n"
     assert machine.node_of(second) == "local"
-    assert time.monotonic() - began < 55  # less than the visibility timeout of 60 s
 
     machine.host(_known(machine, "host-b"))
     machine.until_live("host-b")
