@@ -42,12 +42,11 @@ def test_the_installed_command_runs_a_program(interpreter: str, wheel: Path, sta
     subprocess.run([interpreter, "-m", "venv", environment], check=True, timeout=_INSTALL_SECS)
     before = {path.name for path in ROOT.iterdir()}
     pip = environment / "bin" / "pip"
-    install(pip, "install", wheel)
-    assert_it_runs(environment / "bin" / "rustbox", stack, tmp_path)
-    # Its libraries stay: making a second environment takes longest.
-    install(pip, "uninstall", "--yes", "rustbox-cli")
-    install(pip, "install", ROOT)
-    assert_it_runs(environment / "bin" / "rustbox", stack, tmp_path)
+    # Both builds give the same files: one interpreter takes the checkout too. The environment stays, it takes longest.
+    for source in (wheel, ROOT) if interpreter == _oldest() else (wheel,):
+        install(pip, "install", source)
+        assert_it_runs(environment / "bin" / "rustbox", stack, tmp_path)
+        install(pip, "uninstall", "--yes", "rustbox-cli")
     assert {path.name for path in ROOT.iterdir()} == before
 
 
