@@ -1,6 +1,7 @@
 """One local stack for the whole session; tests that break one bring their own."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -43,12 +44,26 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Callable[..., LocalStack]]:
-    """Make stacks for one test; none of their processes outlives it. Two slots for Python start sooner."""
+    """Make stacks for one test; none of their processes outlives it."""
+    with _small_stacks(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def small_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LocalStack]]:
+    """Make stacks for the tests of one module: each start takes seconds."""
+    with _small_stacks(tmp_path_factory.mktemp("stacks")) as make:
+        yield make
+
+
+@contextmanager
+def _small_stacks(folder: Path) -> Iterator[Callable[..., LocalStack]]:
+    """Few slots, processes and languages start sooner."""
     made: list[LocalStack] = []
 
     def make(**variables: str) -> LocalStack:
-        small = {"RUSTBOX_PARAM_OfferedLanguages": "python", "SLOTS": "2"}
-        local = LocalStack(tmp_path / f"state{len(made)}", **small | variables)
+        small = {"RUSTBOX_PARAM_OfferedLanguages": "python", "SLOTS": "2", "RUSTBOX_PROCESSES": "1"}
+        local = LocalStack(folder / f"state{len(made)}", **small | variables)
         made.append(local)
         return local
 

@@ -140,13 +140,3 @@ def _make_due(local: LocalStack, submission_id: str) -> None:
         ConditionExpression="due_at_ms > :now AND attribute_exists(asked_directly)",
         ExpressionAttributeValues={":now": {"N": str(now_ms())}},
     )
-
-
-def test_without_a_runner_url_the_queue_is_the_way(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack(RUSTBOX_PARAM_RunnerUrl="")
-    local.start()
-    with local.client() as client:
-        assert run(client, "print(1)")["stdout"] == "1\n"
-    environment = Path(f"/proc/{local.runner_pid()}/environ").read_bytes()
-    assert b"LISTEN_ADDRESS" not in environment
-    assert b"RUNNER_TOKEN" not in environment

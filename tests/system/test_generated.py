@@ -43,7 +43,9 @@ def _generate(local: LocalStack, document: dict[str, Any], directory: Path, phas
 
 @pytest.mark.timeout(400)
 def test_generated_requests_meet_only_documented_answers(own_stack: Callable[..., LocalStack], tmp_path: Path) -> None:
-    local = own_stack(WEBHOOK_RETRY_SECS="0", RUSTBOX_PARAM_OfferedLanguages="python,c,javascript")
+    local = own_stack(
+        WEBHOOK_RETRY_SECS="0", RUSTBOX_PARAM_OfferedLanguages="python,c,javascript", RUSTBOX_PROCESSES="2"
+    )
     local.start()
     with local.client() as client:
         document = client.get("/api/openapi.json").json()

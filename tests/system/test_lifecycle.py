@@ -73,16 +73,13 @@ def test_runner_that_cannot_work_ends_the_start_with_its_reason(
     assert "starting another" not in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stop_leaves_no_process_mount_or_group(own_stack: Callable[..., LocalStack], number: signal.Signals) -> None:
-    local = own_stack()
-    local.start()
+def stop_without_traces(local: LocalStack, number: signal.Signals) -> None:
+    """Stop a stack while a program runs: no process, mount or group of it stays."""
     runner = local.runner_pid()
     alive = traces(local.state_dir, {runner})
     assert alive["processes"] >= 2
     assert alive["groups"] >= 1
     with local.client() as client:
-        run(client, "print(1)")
         client.post("/api/submit", json={"language": "python", "code": "import time; time.sleep(1)"})
     assert local.stop(number) == 0
     assert traces(local.state_dir, {runner}) == {"processes": 0, "mounts": 0, "groups": 0}
@@ -104,11 +101,12 @@ def test_state_survives_a_clean_restart(own_stack: Callable[..., LocalStack]) ->
         ]
         listed = client.get("/api/results").json()["items"]
         endpoint = client.post("/api/webhooks", json={"url": inbox.url, "enabled": False}).json()
-        assert local.stop() == 0
+        stop_without_traces(local, signal.SIGTERM)
         local.start()
         assert client.get(f"/api/result/{small['id']}").json()["stdout"] == "small\n"
         assert client.get(f"/api/result/{large['id']}/stdout").content == b"l" * 1_000_000 + b"\n"
-        assert [item["id"] for item in client.get("/api/results").json()["items"]] == [item["id"] for item in listed]
+        _, *kept = client.get("/api/results").json()["items"]  # the newest is of the stop
+        assert [item["id"] for item in kept] == [item["id"] for item in listed]
         for number, submission_id in enumerate(queued):
             assert final_result(client, submission_id, 90)["stdout"] == f"{number}\n"
         wait_until(lambda: inbox.ids() == set(queued), 90, "every webhook", local.log)
@@ -129,6 +127,7 @@ def test_the_state_survives_a_killed_launcher(own_stack: Callable[..., LocalStac
         assert local.runner_pid() != runner
         assert client.get(f"/api/result/{result['id']}").json()["stdout"] == "kept\n"
         assert run(client, "print('new')")["stdout"] == "new\n"
+    stop_without_traces(local, signal.SIGINT)
 
 
 def test_nothing_accepted_is_lost_when_everything_is_killed_under_load(own_stack: Callable[..., LocalStack]) -> None:
@@ -226,33 +225,26 @@ def test_without_root_one_line_names_the_way_out(tmp_path: Path) -> None:
     assert "root" in finished.stderr
 
 
-def test_a_start_moves_the_state_of_an_older_version_aside_and_shows_each_pattern_with_its_time(
+def test_a_start_prints_calm_lines_and_last_the_address_the_keys_and_a_command_that_works(
     own_stack: Callable[..., LocalStack],
 ) -> None:
+    """It also moves the state of an older version aside, and shows each pattern with its time."""
     local = own_stack(RUSTBOX_FIRST_RUN="1", RUSTBOX_PARAM_OfferedLanguages="python,c,javascript")
     (local.state_dir / "aws").mkdir(parents=True)
     (local.state_dir / "aws" / "dynamodb.json").write_text("{}")
     (local.state_dir / "ministack.json").write_text('{"port": 1, "process": null}')
-    local.start()
-    (folder,) = local.state_dir.glob("ministack-*")
-    assert sorted(path.name for path in folder.iterdir()) == ["aws", "ministack.json"]
-    assert (folder / "aws" / "dynamodb.json").read_text() == "{}"
-    wait_until(lambda: "ready; Ctrl-C stops everything" in local.told(), 60, "the first run", local.log)
-    assert f"the state of an older version is now in {folder}" in local.told()
-    lines = [line for line in local.told().splitlines() if "first run" in line]
-    for pattern in ("wait", "poll", "webhook"):
-        assert [line for line in lines if f" {pattern} " in line and " AC " in line and " ms " in line], lines
-    (secs,) = re.findall(r"the first answer came ([0-9.]+) s after the start", "\n".join(lines))
-    assert float(secs) > 0
-
-
-def test_a_start_prints_calm_lines_and_last_the_address_the_keys_and_a_command_that_works(
-    own_stack: Callable[..., LocalStack],
-) -> None:
-    local = own_stack(RUSTBOX_FIRST_RUN="1", RUSTBOX_PARAM_OfferedLanguages="python,c,javascript")
     local.launch()
     wait_until(lambda: "  next  " in local.told(), 60, "the next command", local.log)
     lines = local.told().splitlines()
+    (folder,) = local.state_dir.glob("ministack-*")
+    assert sorted(path.name for path in folder.iterdir()) == ["aws", "ministack.json"]
+    assert (folder / "aws" / "dynamodb.json").read_text() == "{}"
+    assert f"the state of an older version is now in {folder}" in local.told()
+    first_run = [line for line in lines if "first run" in line]
+    for pattern in ("wait", "poll", "webhook"):
+        assert [line for line in first_run if f" {pattern} " in line and " AC " in line and " ms " in line], first_run
+    (secs,) = re.findall(r"the first answer came ([0-9.]+) s after the start", "\n".join(first_run))
+    assert float(secs) > 0
     assert all(re.match(r"[0-9:.]{12} (first run|stack)|  ", line) for line in lines), lines
     (shown,) = [block for block in blocks("README.md", "text") if "first run" in block]
     shown = shown.replace("http://127.0.0.1:4096", local.url)

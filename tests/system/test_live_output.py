@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.system.local_stack import LocalStack
+from tests.system.local_stack import LocalStack, run
 
 PRINTS = "import sys, time\nprint('first', flush=True)\nprint('wrong', file=sys.stderr, flush=True)\ntime.sleep(600)\n"
 LIMITS = {"wall_time_secs": 30}
@@ -25,10 +26,16 @@ def parts_until(client: httpx.Client, submission_id: str, stream: str, text: str
         assert not part["final"], whole
 
 
-def test_without_a_direct_path_output_comes_through_the_bucket(own_stack: Callable[..., LocalStack]) -> None:
+def test_without_a_direct_path_runs_come_through_the_queue_and_output_through_the_bucket(
+    own_stack: Callable[..., LocalStack],
+) -> None:
     local = own_stack(RUSTBOX_PARAM_RunnerUrl="")
     local.start()
+    environment = Path(f"/proc/{local.runner_pid()}/environ").read_bytes()
+    assert b"LISTEN_ADDRESS" not in environment
+    assert b"RUNNER_TOKEN" not in environment
     with local.client() as client:
+        assert run(client, "print(1)")["stdout"] == "1\n"
         body = {"language": "python", "code": PRINTS, "profile": "agent", "limits": LIMITS}
         submission_id = client.post("/api/submit", json=body).json()["id"]
         for stream, text in {"stdout": "first\n", "stderr": "wrong\n"}.items():

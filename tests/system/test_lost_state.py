@@ -11,12 +11,16 @@ from tests.system.local_stack import LocalStack, run, wait_for, wait_until
 PROBLEM = "the state file is not in its place any more"
 
 
+@pytest.fixture(scope="module")
+def local(small_stack: Callable[..., LocalStack]) -> LocalStack:
+    """Give one stack to all tests here; the last one deletes its file."""
+    made = small_stack()
+    made.start()
+    return made
+
+
 @pytest.mark.parametrize("name", [FILE_NAME, LOG_NAME])
-def test_a_moved_state_file_is_noticed_at_once_and_works_again_in_its_place(
-    own_stack: Callable[..., LocalStack], name: str
-) -> None:
-    local = own_stack()
-    local.start()
+def test_a_moved_state_file_is_noticed_at_once_and_works_again_in_its_place(local: LocalStack, name: str) -> None:
     path = local.state_dir / FOLDER / name
     with local.client() as client:
         accepted = run(client, "print(1)")["id"]
@@ -33,12 +37,9 @@ def test_a_moved_state_file_is_noticed_at_once_and_works_again_in_its_place(
         path.with_name("aside").rename(path)
         assert wait_for(lambda: run(client, "print(3)"), 60, "a run", local.log)["stdout"] == "3\n"
         assert client.get("/api/health").json()["status"] == "ok"
-    assert local.stop() == 0, local.log()
 
 
-def test_a_deleted_state_file_stops_the_next_start(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack()
-    local.start()
+def test_a_deleted_state_file_stops_the_next_start(local: LocalStack) -> None:
     path = local.state_dir / FOLDER / FILE_NAME
     with local.client() as client:
         run(client, "print(1)")

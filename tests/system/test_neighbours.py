@@ -23,7 +23,7 @@ PRINT = {"language": "python", "code": "print(1)"}
 
 
 def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack(SLOTS="2")
+    local = own_stack(RUSTBOX_PROCESSES="2")
     local.start()
     hostile_key = local.add_project("hostile", quotas=DEFAULT_QUOTAS)
 
@@ -43,7 +43,7 @@ def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(own_stack: C
 
 
 def test_long_polls_of_one_key_stop_neither_health_nor_short_calls(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack(RUSTBOX_PROCESSES="1")
+    local = own_stack()
     local.start()
     hostile_key, waiting = local.add_project("hostile", quotas=DEFAULT_QUOTAS), poll()
     with ExitStack() as opened:

@@ -77,7 +77,7 @@ def test_all_processes_answer_on_one_port_and_quotas_hold_for_all_together(
 
 
 def test_a_killed_process_is_replaced_and_no_connection_is_refused(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack(RUSTBOX_PROCESSES="1")
+    local = own_stack()
     local.start()
     (killed,) = first_children(local, "rb-functions", 1)
     over = threading.Event()
