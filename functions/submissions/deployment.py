@@ -5,13 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.environment_variables import SettingsInvalidError
-from functions.messages.languages import raised_ceilings
 from functions.submissions.runner_deployment import RunnerDeployment
 
 if TYPE_CHECKING:
     from functions.http.long_poll import LongPoll
-    from functions.messages.languages import RaisedCeilings
     from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.accept.kind import SubmissionKind
     from functions.submissions.accept.quota_admission import QuotaAdmission
@@ -80,14 +77,6 @@ class SubmissionDeployment(RunnerDeployment):
         from functions.http.long_poll import LongPoll
 
         return LongPoll()
-
-    @cached_property
-    def raised_ceilings(self) -> RaisedCeilings:
-        """The ceilings of limits that the operator has raised. Raises SettingsInvalidError."""
-        try:
-            return raised_ceilings(self.settings.limit_ceilings)
-        except ValueError as error:
-            raise SettingsInvalidError(f"LIMIT_CEILINGS: {error}") from None
 
     @cached_property
     def direct_run(self) -> DirectRun | None:

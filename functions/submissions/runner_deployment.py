@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from functions.environment_variables import SettingsInvalidError
+from functions.messages.languages import raised_ceilings
 from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:
+    from functions.messages.languages import RaisedCeilings
     from functions.submissions.run.direct_runners import DirectRunners
     from functions.submissions.run.queues import Queues
     from functions.submissions.runners.control_objects import ControlObjects
@@ -31,6 +34,14 @@ class RunnerDeployment(WebhookDeployment):
         from functions.submissions.runners.fleet import Fleet
 
         return Fleet(self.runners, self.settings.offered_languages)
+
+    @cached_property
+    def raised_ceilings(self) -> RaisedCeilings:
+        """The ceilings of limits that the operator has raised. Raises SettingsInvalidError."""
+        try:
+            return raised_ceilings(self.settings.limit_ceilings)
+        except ValueError as error:
+            raise SettingsInvalidError(f"LIMIT_CEILINGS: {error}") from None
 
     @cached_property
     def queues(self) -> Queues:
