@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 LAYOUT = 1
 
+type Place = tuple[str, str, str]
+"""Section, then group and name of a series or figure there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
@@ -90,6 +93,29 @@ class Report:
         draft = path.with_name(path.name + ".new")
         draft.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draft.replace(path)
+
+
+def number(report: Report, place: Place, part: str) -> float | None:
+    """Return the field `part` of a series, or the value of a figure, which has no p95; None where there is none."""
+    found = _find(report, place)
+    if isinstance(found, Figure):
+        return None if part == "p95" else found.value
+    value: float | None = getattr(found, part, None)
+    return value
+
+
+def unit(report: Report, place: Place) -> str:
+    """Return the unit of a series or figure; "" where there is none."""
+    found = _find(report, place)
+    return "" if found is None else found.unit
+
+
+def _find(report: Report, place: Place) -> Series | Figure | None:
+    section, group, name = place
+    if section not in report.sections:
+        return None
+    numbers: list[Series | Figure] = [*report.sections[section].series, *report.sections[section].figures]
+    return next((found for found in numbers if (found.group, found.name) == (group, name)), None)
 
 
 def read(path: Path) -> Report:

@@ -1,8 +1,8 @@
 """Targets as a table: what was measured, whether that is enough, and what would be the least on this machine."""
 
-from tests.bench.report import Report
+from tests.bench.report import Place, Report
 from tests.bench.rounds import FLOOR, PYTHON
-from tests.bench.targets import TARGETS, Place
+from tests.bench.targets import TARGETS
 
 _FLOORS = """\
 A floor is the time of the same work without this project, on this machine and in this run. For a number that must be

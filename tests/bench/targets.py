@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from tests.bench.floors import calls, interpreter
 from tests.bench.floors.tools import floor_name
 from tests.bench.jail_loops import FLOOR_NAME as LOOPS_FLOOR
-from tests.bench.report import Report
-
-type Place = tuple[str, str, str]
-"""Section, then group and name of a series or figure there."""
+from tests.bench.report import Place, Report, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +26,17 @@ class Target:
 
     def measured(self, report: Report) -> float | None:
         """The number of the report; None if it has none."""
-        return self._number(report, self.place)
+        return number(report, self.place, self.part)
 
     def measured_floor(self, report: Report) -> float | None:
         """The same of its floor; None where it has none, or the report is older than it."""
-        return self._number(report, self.floor)
+        return number(report, self.floor, self.part)
 
     @property
     def floor(self) -> Place:
         """The name of its floor, if it has one."""
         section, group, name = self.place
         return _FLOORS.get(self.place, (section, group, floor_name(name)))
-
-    def _number(self, report: Report, place: Place) -> float | None:
-        section, group, name = place
-        if section not in report.sections:
-            return None
-        found = report.sections[section]
-        numbers = found.series if self.part else found.figures
-        for number in numbers:
-            if (number.group, number.name) == (group, name):
-                value = getattr(number, self.part or "value")
-                return None if value is None else float(value)
-        return None
 
     def is_held(self, value: float) -> bool:
         """Whether it is reached."""

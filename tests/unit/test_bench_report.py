@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import page, target_table, targets
+from tests.bench import felt_table, page, target_table, targets
 from tests.bench.floors import interpreter
 from tests.bench.report import LAYOUT, Answers, Figure, Peer, Report, Section, Series, read
 from tests.bench.rounds import PYTHON
@@ -93,7 +93,22 @@ def test_the_page_is_rendered_from_the_newest_results() -> None:
     assert read(newest).answers.wrong == 0
     text = page.PAGE.read_text(encoding="utf-8")
     assert text == page.page(newest), "make bench ARGS=--render"
-    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## Targets"]
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## What a client feels",
+        "## The sandbox alone, beside others",
+        "## Beside other services",
+        "## Targets",
+        "## How it is measured",
+    ]
+
+
+def test_every_row_of_what_a_client_feels_has_a_number_in_the_newest_results() -> None:
+    newest = read(page.newest())
+    table = felt_table.rows(newest)
+    assert [row[0] for row in table[1:]] == [row.what for row in felt_table.ROWS]
+    assert [
+        row.what for row, shown in zip(felt_table.ROWS, table[1:], strict=True) if row.beside and not shown[3]
+    ] == []
 
 
 def test_every_target_has_a_number_in_the_newest_results() -> None:
