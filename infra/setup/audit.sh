@@ -42,7 +42,7 @@ list() {
 case "${1:-}" in
   sbom)
     install_tools
-    [ -d .sdk/data ] || bash infra/setup/install.sh --sbom
+    bash infra/setup/install.sh --sbom # does nothing while the installed data packages are those of the lock
     list .build/functions.cdx.json requirements.txt
     say "the zip: .build/functions.cdx.json"
     list .build/runner.cdx.json sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt
