@@ -15,12 +15,10 @@ from functions.submissions.results.views import (
     Head,
     MetricsBody,
     OpenStatus,
-    expires_at,
     final_status,
     flat_fields,
-    identity_fields,
+    head_fields,
     open_status,
-    timestamps,
 )
 
 
@@ -93,27 +91,21 @@ def summary_body(submission: Submission) -> OpenItem | FinalItem | OpenJudgeItem
     if submission.is_final:
         final = final_status(submission)
         return {
-            **identity_fields(submission),
+            **head_fields(submission),
             "status": final,
             "job_status": final,
-            "timestamps": timestamps(submission),
             "result": dict(submission.result),
             "metrics": submission.metrics,
-            "metadata": dict(submission.metadata),
-            "expires_at": expires_at(submission),
             "kind": "run",
             **flat_fields(submission),
         }
     status = open_status(submission)
     return {
-        **identity_fields(submission),
+        **head_fields(submission),
         "status": status,
         "job_status": status,
-        "timestamps": timestamps(submission),
         "result": None,
         "metrics": None,
-        "metadata": dict(submission.metadata),
-        "expires_at": expires_at(submission),
         "kind": "run",
     }
 
@@ -121,13 +113,10 @@ def summary_body(submission: Submission) -> OpenItem | FinalItem | OpenJudgeItem
 def _judge_item(submission: Submission) -> OpenJudgeItem | FinalJudgeItem:
     summary = submission.summary or {}
     item: OpenJudgeItem = {
-        **identity_fields(submission),
+        **head_fields(submission),
         "status": submission.status,
         "job_status": submission.status,
-        "timestamps": timestamps(submission),
         "metrics": submission.metrics,
-        "metadata": dict(submission.metadata),
-        "expires_at": expires_at(submission),
         "kind": "judge",
         "cases": summary.get("cases", 0),
     }

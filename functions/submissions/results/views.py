@@ -85,18 +85,13 @@ class Output(TypedDict):
     ]
 
 
-class Identity(TypedDict):
-    """Which submission it is, and how its body is laid out."""
+class Head(TypedDict):
+    """What all bodies of a submission have."""
 
     id: Uuid
     schema_version: Literal["2.0"]
     language: LanguageName
     profile: ProfileName
-
-
-class Head(Identity):
-    """What all bodies of a submission have."""
-
     timestamps: Timestamps
     metadata: dict[str, str]
     expires_at: Time
@@ -208,16 +203,13 @@ def pending_body(submission: Submission) -> OpenResult:
     """Return the result object of a submission that is not final."""
     status = open_status(submission)
     return {
-        **identity_fields(submission),
+        **head_fields(submission),
         "status": status,
         "job_status": status,
-        "timestamps": timestamps(submission),
         "result": None,
         "output": None,
         "metrics": None,
         "evidence": None,
-        "metadata": dict(submission.metadata),
-        "expires_at": expires_at(submission),
     }
 
 
@@ -278,16 +270,13 @@ def result_body(
     if encoding is not None:
         output["encoding"] = encoding
     final: _Final = {
-        **identity_fields(submission),
+        **head_fields(submission),
         "status": status,
         "job_status": status,
-        "timestamps": timestamps(submission),
         "result": dict(submission.result),
         "output": output,
         "metrics": submission.metrics,
         "evidence": submission.evidence,
-        "metadata": dict(submission.metadata),
-        "expires_at": expires_at(submission),
         **flat_fields(submission),
         "stdout": shown_stdout,
         "stderr": shown_stderr,
@@ -329,13 +318,16 @@ def expires_at(submission: Submission) -> str:
     return to_rfc3339(submission.ttl * MS_PER_SEC)
 
 
-def identity_fields(submission: Submission) -> Identity:
-    """Return the first fields of each body."""
+def head_fields(submission: Submission) -> Head:
+    """Return the fields that all bodies have."""
     return {
         "id": submission.submission_id,
         "schema_version": SCHEMA_VERSION,
         "language": submission.language,
         "profile": submission.profile,
+        "timestamps": timestamps(submission),
+        "metadata": dict(submission.metadata),
+        "expires_at": expires_at(submission),
     }
 
 
