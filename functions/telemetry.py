@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from aws_lambda_powertools import Logger
@@ -25,9 +26,18 @@ _DEFAULT_NAMESPACE = "Rustbox"
 """Outside a deployment. template.yaml sets one for each stage, so that stages of one account do not mix."""
 
 
-@functools.cache
+_CREATING = threading.Lock()
+"""Powertools sets up a logger of `logging` in steps. A second one of its name would take what is there by then."""
+
+
 def logger(service: str) -> Logger:
     """Return the logger of one entry point; POWERTOOLS_LOG_LEVEL sets its level."""
+    with _CREATING:
+        return _logger(service)
+
+
+@functools.cache
+def _logger(service: str) -> Logger:
     return Logger(service=service, utc=True, version=VERSION)
 
 
