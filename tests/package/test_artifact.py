@@ -16,6 +16,7 @@ from infra.deploy.building.package import MAX_ZIPPED_BYTES, ROOT, Package, build
 from infra.deploy.building.service_data import AWS_SERVICES
 from infra.deploy.errors import DeployError
 from infra.sam_template import read
+from tests.emulator import emulator
 
 FUNCTIONS = (
     "SubmitFunction",
@@ -184,6 +185,48 @@ def test_the_shortened_descriptions_have_the_operations_shapes_and_endpoints_of_
     partitions = json.loads((data / "endpoints.json").read_bytes())["partitions"]
     assert {name for partition in partitions for name in partition["services"]} == set(AWS_SERVICES)
     assert "documentation" not in json.loads((data / "sqs" / "2012-11-05" / "service-2.json").read_bytes())
+
+
+# Each client of the functions makes one request. Prints whether these are all clients.
+_REQUEST = """
+import sys, urllib.request
+sys.path.insert(0, sys.argv[1])
+from functions.aws.clients import Clients
+clients = {name: getattr(Clients, name)() for name, member in vars(Clients).items() if isinstance(member, staticmethod)}
+clients["s3"].create_bucket(Bucket="requests")
+requests = {
+    "dynamodb": ("list_tables", {}),
+    "sqs": ("create_queue", {"QueueName": "requests"}),
+    "events": ("put_events", {"Entries": [{"Source": "a", "DetailType": "b", "Detail": "{}"}]}),
+    "kms": ("create_key", {}),
+    "s3": ("put_object", {"Bucket": "requests", "Key": "a", "Body": b"content"}),
+    "ssm": ("put_parameter", {"Name": "/requests", "Value": "a", "Type": "SecureString"}),
+}
+for name, (operation, arguments) in requests.items():
+    getattr(clients[name], operation)(**arguments)
+url = clients["s3_signing"].generate_presigned_url("get_object", Params={"Bucket": "requests", "Key": "a"})
+assert urllib.request.urlopen(url, timeout=10).read() == b"content"
+print(sorted(clients) == sorted({*requests, "s3_signing"}))
+"""
+
+
+def test_every_client_of_the_functions_makes_a_request_with_the_shortened_descriptions(
+    importable: Path, tmp_path: Path
+) -> None:
+    with emulator(tmp_path) as aws:
+        finished = subprocess.run(
+            [sys.executable, "-I", "-S", "-B", "-c", _REQUEST, str(importable)],
+            env={
+                "AWS_ENDPOINT_URL": aws.url,
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (finished.returncode, finished.stdout) == (0, "True\n"), finished.stderr
 
 
 def test_every_module_is_compiled_and_only_ours_have_sources(importable: Path) -> None:

@@ -33,13 +33,16 @@ def shorten(data: Path) -> None:
 
 
 def _without_documentation(node: Any) -> Any:
-    """Return the node without its texts. A member of a shape that is named `documentation` is no text, and stays."""
+    """Return the node without its texts. A member of a shape that is named `documentation` is no text, and stays.
+
+    The parameters of a client keep their texts: botocore reads them at each request to S3, and fails without them.
+    """
     if isinstance(node, list):
         return [_without_documentation(part) for part in node]
     if not isinstance(node, dict):
         return node
     return {
-        name: _without_documentation(part)
+        name: part if name == "clientContextParams" else _without_documentation(part)
         for name, part in node.items()
         if name != "documentation" or not isinstance(part, str)
     }
