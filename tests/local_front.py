@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from functions.handlers.api_document import ROUTES as API_ROUTES
 from infra.local.console import Console
 from infra.local.declarations.stack import Function, Route
-from infra.local.http.gateway import Gateway
+from infra.local.http.gateway import Gateway, Manners
 from infra.local.http.key_owners import KeyOwners
 from infra.local.http.site import Site
 from infra.local.http.stored_content import StoredContent
@@ -22,11 +23,13 @@ from infra.local.processes.functions_process import Server, http_config
 ROUTES = [
     Route("POST", "/api/submit", "F"),
     Route("POST", "/api/judge", "F"),
-    Route("GET", "/api/result/{id}", "F"),
+    Route("ANY", "/api/result/{proxy+}", "F"),
+    Route("GET", "/api/results", "F"),
     Route("GET", "/api/languages", "F"),
     Route("GET", "/api/health", "F"),
     Route("ANY", "/api/checks/{proxy+}", "F"),
 ]
+MANNERS = Manners(API_ROUTES)
 TIMEOUT_SECS = 60
 
 type Handler = Callable[[dict[str, Any], LambdaContext], Any]
@@ -63,7 +66,8 @@ def _gateway(
     invoker = Invoker({"F": Function("F", "m.handler", 3600, 128, {})}, {"F": handler})
     console = Console(io.StringIO() if out is None else out)
     content = StoredContent(bucket)
-    return Gateway(routes, invoker, console, counters, KeyOwners(project_of, is_administrator), most_requests, content)
+    owners = KeyOwners(project_of, is_administrator)
+    return Gateway(routes, MANNERS, invoker, console, counters, owners, most_requests, content)
 
 
 @contextmanager
@@ -71,7 +75,7 @@ def serving(app: Gateway | Site, *, most_connections: int = 1000) -> Iterator[in
     """Serve on a free port of loopback, which it returns."""
     listener = socket.create_server(("127.0.0.1", 0))
     port: int = listener.getsockname()[1]
-    server = Server(http_config(app, most_connections, 0))
+    server = Server(http_config(app, MANNERS, most_connections, 0))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()
     try:

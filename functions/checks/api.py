@@ -45,6 +45,7 @@ from functions.http.openapi.operation import (
     query,
 )
 from functions.http.route import Route
+from functions.submissions.accept.requests import STDIN_MAX_BYTES
 
 _NO_PROGRAM: Answer = ("`conflict`: a heartbeat has no program.", (Error,))
 _UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
@@ -273,6 +274,7 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
         (ID, *map(_header, ("webhook-id", "webhook-timestamp"))),
         "application/octet-stream",
         security="Signature",
+        read_max_bytes=STDIN_MAX_BYTES,  # anybody may send one, and the function refuses it by its length
     ),
 )
 BADGE_ROUTES: tuple[Route[BadgeRoutes], ...] = (

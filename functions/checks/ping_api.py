@@ -53,6 +53,7 @@ PING_ROUTES: tuple[Route[PingRoutes], ...] = (
             _TAKEN,
             (_TOKEN,),
             security=None,
+            has_secret=True,
         )
         for method in _METHODS
     ),
@@ -66,6 +67,7 @@ PING_ROUTES: tuple[Route[PingRoutes], ...] = (
             _TAKEN,
             (_TOKEN, _WORD),
             security=None,
+            has_secret=True,
         )
         for method in _METHODS
     ),

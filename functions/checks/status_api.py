@@ -54,5 +54,6 @@ STATUS_ROUTES: tuple[Route[StatusRoutes], ...] = (
         },
         (path("token", {"type": "string"}),),
         security=None,
+        has_secret=True,
     ),
 )

@@ -11,7 +11,7 @@ from functions.errors import NotFoundError, UnauthorizedError
 from functions.http.answers import JSON_TYPE
 from functions.http.authorization import key_of
 from functions.http.resolver import Resolver
-from functions.http.route import Method, Route
+from functions.http.route import Method, Route, Wait
 from functions.projects.authentication import authenticate_key
 
 if TYPE_CHECKING:
@@ -24,19 +24,44 @@ if TYPE_CHECKING:
     from functions.judging.deployment import JudgeDeployment
 
 
+class DialectRoute(NamedTuple):
+    """One method of one path of a protocol. `serve`: the method of the dialect's part that answers."""
+
+    method: Method
+    path: str
+    serve: Callable[..., Response[str]]
+    waits: Wait = "never"
+
+
 class Dialect(NamedTuple):
     """One protocol. All its paths are `/<name>` or below.
 
     `key_header`: its own header for the API key, in lower case. X-API-Key and `Authorization: Bearer` work as well.
     `error`: turns our status and error body into those of the protocol.
-    `part`: its routes for one request. `routes`: method and path of HTTP, and the method of the part that answers.
+    `part`: its routes for one request.
     """
 
     name: str
     key_header: str
     error: Callable[[int, Mapping[str, Any]], tuple[int, Any]]
     part: type[DialectRoutes]
-    routes: Sequence[tuple[Method, str, Callable[..., Response[str]]]]
+    routes: Sequence[DialectRoute]
+
+    def served(self) -> tuple[Route[JudgeDeployment], ...]:
+        """Return the routes as rows of the API's table, without what only the OpenAPI document says."""
+        return tuple(
+            Route(row.method, row.path, self._served(row.serve), "", "", {}, waits=row.waits) for row in self.routes
+        )
+
+    def _served(self, serve: Callable[..., Response[str]]) -> Callable[..., Response[str]]:
+        def answered(deployment: JudgeDeployment, app: Resolver, *variables: str) -> Response[str]:
+            if self.name not in deployment.settings.dialects:
+                raise NotFoundError(f"/{self.name} is off: the parameter Dialects of this deployment is without it.")
+            key = _sent_key(app.current_event, self.key_header)
+            project = authenticate_key(app.current_event, deployment.projects, key)
+            return serve(self.part(deployment, app, project), *variables)
+
+        return answered
 
 
 class DialectResolver(Resolver):
@@ -47,7 +72,7 @@ class DialectResolver(Resolver):
     def serve_dialect(self, dialect: Dialect, deployment: Callable[[], JudgeDeployment]) -> None:
         """Answer the routes of a dialect. Our OpenAPI document leaves them out: the protocol has its own."""
         self._dialects = (*self._dialects, dialect)
-        self.serve((self._route(dialect, *row) for row in dialect.routes), deployment)
+        self.serve(dialect.served(), deployment)
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event. A slash at the end of a path means nothing to these services."""
@@ -55,19 +80,6 @@ class DialectResolver(Resolver):
         http = {**request["http"], "path": request["http"]["path"].rstrip("/")}
         path = event["rawPath"].rstrip("/")
         return super().resolve({**event, "rawPath": path, "requestContext": {**request, "http": http}}, context)
-
-    @staticmethod
-    def _route(
-        dialect: Dialect, method: Method, path: str, serve: Callable[..., Response[str]]
-    ) -> Route[JudgeDeployment]:
-        def answered(deployment: JudgeDeployment, app: Resolver, *variables: str) -> Response[str]:
-            if dialect.name not in deployment.settings.dialects:
-                raise NotFoundError(f"/{dialect.name} is off: the parameter Dialects of this deployment is without it.")
-            key = _sent_key(app.current_event, dialect.key_header)
-            project = authenticate_key(app.current_event, deployment.projects, key)
-            return serve(dialect.part(deployment, app, project), *variables)
-
-        return Route(method, path, answered, "", "", {})
 
     def _answer_unmatched(self, _: NoRouteError) -> Response[str]:
         raise NotFoundError("Not Found")

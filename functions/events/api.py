@@ -97,6 +97,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
             ),
             PAGE[0],
         ),
+        waits="if_asked",
     ),
     Route(
         "GET",

@@ -107,6 +107,7 @@ FILE_CONTENT_ROUTES: tuple[Route[FileContentRoutes], ...] = (
         _LINK,
         "application/octet-stream",
         security=None,
+        read_max_bytes=0,  # the gateway itself stores the body, if the function asks for it
     ),
     Route(
         "GET",

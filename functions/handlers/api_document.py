@@ -24,6 +24,33 @@ from functions.submissions.openapi import LINKS
 from functions.webhooks.routes.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES
 from functions.webhooks.routes.openapi_events import HEADERS
 
+ROUTES = (
+    *SUBMIT_ROUTES,
+    *RESULT_ROUTES,
+    *FILE_ROUTES,
+    *FILE_CONTENT_ROUTES,
+    *HEALTH_ROUTES,
+    *DOCUMENT_ROUTES,
+    *CONSOLE_ROUTES,
+    *ALL_JUDGING_ROUTES,
+    *CHECK_ROUTES,
+    *RUN_ROUTES,
+    *INBOUND_ROUTES,
+    *PING_ROUTES,
+    *QUIET_ROUTES,
+    *STATUS_ROUTES,
+    *BADGE_ROUTES,
+    *ENDPOINT_ROUTES,
+    *ENDPOINT_ACTION_ROUTES,
+    *DELIVERY_ROUTES,
+    *EVENT_ROUTES,
+    *PROJECT_ROUTES,
+    *KEY_ROUTES,
+    *OPERATION_ROUTES,
+    *RUNNER_ROUTES,
+)
+"""All routes but those of the dialects."""
+
 
 @functools.cache
 def openapi_text() -> str:
@@ -39,31 +66,7 @@ def reference_page(script: str = "") -> str:
 
 def _built() -> dict[str, Any]:
     document = Document(
-        operations=(
-            *SUBMIT_ROUTES,
-            *RESULT_ROUTES,
-            *FILE_ROUTES,
-            *FILE_CONTENT_ROUTES,
-            *HEALTH_ROUTES,
-            *DOCUMENT_ROUTES,
-            *CONSOLE_ROUTES,
-            *ALL_JUDGING_ROUTES,
-            *CHECK_ROUTES,
-            *RUN_ROUTES,
-            *INBOUND_ROUTES,
-            *PING_ROUTES,
-            *QUIET_ROUTES,
-            *STATUS_ROUTES,
-            *BADGE_ROUTES,
-            *ENDPOINT_ROUTES,
-            *ENDPOINT_ACTION_ROUTES,
-            *DELIVERY_ROUTES,
-            *EVENT_ROUTES,
-            *PROJECT_ROUTES,
-            *KEY_ROUTES,
-            *OPERATION_ROUTES,
-            *RUNNER_ROUTES,
-        ),
+        operations=ROUTES,
         webhooks=WEBHOOKS,
         event_headers=HEADERS,
         links=LINKS,

@@ -69,6 +69,9 @@ SETTINGS = (
 )
 
 
+DIALECTS = (JUDGE0, MCP, PISTON)
+
+
 class DialectDeployment(CheckDeployment, JudgeDeployment):
     """Submissions, and the checks that wait for the end of cancelled ones."""
 
@@ -82,7 +85,7 @@ def deployment() -> DialectDeployment:
 def build_resolver() -> DialectResolver:
     """Return a resolver with the routes of all dialects."""
     app = DialectResolver(logger("dialects"))
-    for dialect in (JUDGE0, MCP, PISTON):
+    for dialect in DIALECTS:
         app.serve_dialect(dialect, deployment)
     return app
 

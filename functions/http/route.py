@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 type Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+type Wait = Literal["never", "if_asked", "by_default"]
+"""Whether a request may wait: if its query has `wait`, or unless its query has `wait=false`."""
 
 
 class Route[Part](NamedTuple):
@@ -22,6 +24,11 @@ class Route[Part](NamedTuple):
     `serve`: a method of the part. It gets the resolver, and the values of the path's variables in their order.
     `request`: the schema of the body, or its media type. `security`: the required key, or None.
     `examples`: those of the request.
+
+    The gateway of one machine asks for the last fields. On AWS the function itself sees to the same.
+    `waits`: such a request holds a thread for waits. `read_max_bytes`: a larger body stays unread, and the function
+    sees an empty one; None: the gateway's own limit. `has_secret`: the path after its first variable is a secret, which
+    no log has. `is_health`: served by threads and connections of its own, whatever the load.
     A NamedTuple, because handlers import it at their cold start: a dataclass takes five times as long to define.
     """
 
@@ -36,6 +43,10 @@ class Route[Part](NamedTuple):
     examples: dict[str, Any] | None = None
     body_required: bool = True
     security: Literal["ApiKey", "AdminKey", "Signature"] | None = "ApiKey"
+    waits: Wait = "never"
+    read_max_bytes: int | None = None
+    has_secret: bool = False
+    is_health: bool = False
 
     @property
     def key(self) -> str:

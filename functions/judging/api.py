@@ -63,6 +63,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         (wait_parameter(SUBMIT_MAX_SECS, default=True), IDEMPOTENCY_KEY, TRACEPARENT_HEADER),
         JudgeBody,
         _EXAMPLES,
+        waits="by_default",
     ),
     Route(
         "GET",
@@ -86,6 +87,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
                 "Only cases from this index on. `wait` then ends as soon as one of them is finished.",
             ),
         ),
+        waits="if_asked",
     ),
     Route(
         "POST",
@@ -116,6 +118,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
             **KEYED,
         },
         (ID,),
+        waits="by_default",  # for the end of a running one
     ),
     Route(
         "GET",

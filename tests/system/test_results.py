@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.system.local_stack import LocalStack, final_result, run
+from tests.system.local_stack import LocalStack, final_result, run, wait_until
 
 
 def test_deleted_submission_is_gone_with_its_output(stack: LocalStack, client: httpx.Client) -> None:
@@ -25,6 +25,15 @@ def test_deleted_submission_is_gone_with_its_output(stack: LocalStack, client: h
     for path in ("", "/stdout", "/stderr"):
         assert client.get(f"/api/result/{submission_id}{path}").status_code == 404
     assert client.delete(f"/api/result/{submission_id}").status_code == 404
+
+
+def test_a_running_program_is_stopped_and_deleted_by_one_request(client: httpx.Client) -> None:
+    program = {"language": "python", "code": "import time; time.sleep(60)"}
+    submission_id = client.post("/api/submit", json=program).json()["id"]
+    address = f"/api/result/{submission_id}"
+    wait_until(lambda: client.get(address).json()["status"] == "running", 60, "the program runs")
+    response = client.delete(address)
+    assert (response.status_code, response.json()) == (200, {"id": submission_id, "deleted": True})
 
 
 def test_compile_error_comes_back_as_the_contract_says(client: httpx.Client) -> None:

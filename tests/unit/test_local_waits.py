@@ -98,6 +98,7 @@ def test_short_calls_that_hang_stop_neither_health_nor_short_calls_of_others(
         ("GET", "/api/result/hold?w%61it=20"),
         ("POST", "/api/submit?wait=true&hold"),
         ("POST", "/api/judge?hold"),
+        ("DELETE", "/api/result/hold"),
     ],
 )
 def test_each_kind_of_wait_holds_a_thread_for_waits(
@@ -119,6 +120,8 @@ def test_each_kind_of_wait_holds_a_thread_for_waits(
         ("GET", "/api/result/7?wait=-1"),
         ("GET", "/api/result/7?wait=x"),
         ("POST", "/api/judge?wait=false"),
+        ("GET", "/api/results?wait=true"),
+        ("POST", "/api/result/7/cancel?wait=true"),
     ],
 )
 def test_short_call_has_no_time_to_wait(ask: Callable[..., socket], method: str, target: str) -> None:
@@ -132,7 +135,7 @@ def test_short_call_has_no_time_to_wait(ask: Callable[..., socket], method: str,
 def test_a_request_queues_no_longer_than_its_route_waits(method: str, query: bytes, secs: float) -> None:
     """A long poll that queued for 28 s, and 5 s more for a short call, was answered with 503."""
     scope = {"method": method, "path": "/api/result/7", "query_string": query}
-    assert request_threads._asked_wait_secs(scope) == secs
+    assert request_threads._asked_wait_secs(scope, "if_asked") == secs
     if method == "GET":
         assert secs + request_threads._PATIENCE_SECS < request_threads._INTEGRATION_TIMEOUT_SECS
 

@@ -11,13 +11,13 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
 from functions.console.api import ICON_ROUTES
-from functions.dialects.judge0.api import JUDGE0
-from functions.dialects.mcp.api import MCP
-from functions.dialects.piston.api import PISTON
 from functions.errors import ConflictError
+from functions.handlers.api_document import ROUTES as DOCUMENTED_ROUTES
+from functions.handlers.dialects import DIALECTS
 from functions.http.answers import answer
 from functions.http.resolver import Resolver
 from functions.http.route import Route
+from infra.local.http.gateway import Manners
 from tests.adapters.aws_account import load_template
 from tests.adapters.http_calls import event
 from tests.api_routes import ROUTES, function_of
@@ -34,9 +34,7 @@ API_FUNCTIONS = sorted(set(template_routes(TEMPLATE).values()))
 UNDOCUMENTED = {
     "ResultFunction": {route.key for route in ICON_ROUTES},
     "DialectsFunction": {
-        f"{method} {re.sub(r'{\w+}', '{}', path)}"
-        for dialect in (JUDGE0, MCP, PISTON)
-        for method, path, _ in dialect.routes
+        f"{row.method} {re.sub(r'{\w+}', '{}', row.path)}" for dialect in DIALECTS for row in dialect.routes
     },
 }
 
@@ -72,6 +70,35 @@ def test_a_path_below_a_greedy_route_leads_to_the_function_of_the_bare_path() ->
         bare = key.removesuffix("/{proxy+}").partition(" ")[2]
         assert function_of(TEMPLATE, "PUT", f"{bare}/x/y") == function
         assert bare not in ROUTES or function_of(TEMPLATE, "PUT", bare) == function
+
+
+ALL_ROUTES = [*DOCUMENTED_ROUTES, *(row for dialect in DIALECTS for row in dialect.served())]
+
+
+def test_a_route_with_a_wait_in_its_query_says_that_it_waits() -> None:
+    """A route that waits and does not say so waits on AWS, and answers at once on one machine."""
+    documented = {
+        row.key: "by_default" if each["schema"].get("default") else "if_asked"
+        for row in ALL_ROUTES
+        for each in row.parameters
+        if each["name"] == "wait"
+    }
+    assert len(documented) >= 6
+    assert {row.key: row.waits for row in ALL_ROUTES if row.key in documented} == documented
+
+
+def test_the_gateway_of_one_machine_finds_the_row_of_each_request() -> None:
+    """It looks through the special rows only: an ordinary path must fit none of them."""
+    manners = Manners(ALL_ROUTES)
+    for row in ALL_ROUTES:
+        scope = {"method": row.method, "path": re.sub(r"{\w+\+?}", "x", row.path)}
+        found = manners.of(scope)
+        assert (found.waits, found.read_max_bytes, found.is_health) == (row.waits, row.read_max_bytes, row.is_health)
+
+
+def test_no_route_that_waits_has_a_body_that_stays_unread() -> None:
+    """The gateway looks for the end of a waiting client in its body."""
+    assert [row.key for row in ALL_ROUTES if row.waits != "never" and row.read_max_bytes is not None] == []
 
 
 LOG = Logger(service="things")

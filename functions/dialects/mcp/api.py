@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.dialects.mcp.message import SERVICE_ERROR, RpcError, error_body
 from functions.dialects.mcp.routes import McpRoutes
-from functions.dialects.resolver import Dialect
+from functions.dialects.resolver import Dialect, DialectRoute
 from functions.dialects.routes import refusing
 from functions.errors import MethodNotAllowedError
 
@@ -24,8 +24,8 @@ MCP = Dialect(
     _error,
     McpRoutes,
     (
-        ("POST", "/mcp", McpRoutes.message),
-        ("GET", "/mcp", refusing(MethodNotAllowedError, ("POST",))),
-        ("DELETE", "/mcp", refusing(MethodNotAllowedError, ("POST",))),
+        DialectRoute("POST", "/mcp", McpRoutes.message, "by_default"),
+        DialectRoute("GET", "/mcp", refusing(MethodNotAllowedError, ("POST",))),
+        DialectRoute("DELETE", "/mcp", refusing(MethodNotAllowedError, ("POST",))),
     ),
 )

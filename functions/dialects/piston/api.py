@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.dialects.piston.routes import PistonRoutes
-from functions.dialects.resolver import Dialect
+from functions.dialects.resolver import Dialect, DialectRoute
 from functions.dialects.routes import answering, refusing
 from functions.errors import ForbiddenError
 
@@ -29,11 +29,11 @@ PISTON = Dialect(
     _error,
     PistonRoutes,
     (
-        ("GET", "/piston", answering({"message": "Piston v3.1.1"})),
-        ("POST", "/piston/api/v2/execute", PistonRoutes.execute),
-        ("GET", "/piston/api/v2/runtimes", PistonRoutes.runtimes),
-        ("GET", "/piston/api/v2/packages", PistonRoutes.packages),
-        ("POST", "/piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
-        ("DELETE", "/piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
+        DialectRoute("GET", "/piston", answering({"message": "Piston v3.1.1"})),
+        DialectRoute("POST", "/piston/api/v2/execute", PistonRoutes.execute, "by_default"),
+        DialectRoute("GET", "/piston/api/v2/runtimes", PistonRoutes.runtimes),
+        DialectRoute("GET", "/piston/api/v2/packages", PistonRoutes.packages),
+        DialectRoute("POST", "/piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
+        DialectRoute("DELETE", "/piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
     ),
 )

@@ -40,6 +40,8 @@ HEALTH_ROUTES: tuple[Route[HealthRoutes], ...] = (
             503: ("The gateway.", (GatewayError,)),
         },
         security=None,
+        read_max_bytes=0,
+        is_health=True,
     ),
     Route(
         "GET",
@@ -54,5 +56,7 @@ HEALTH_ROUTES: tuple[Route[HealthRoutes], ...] = (
             503: ("No; or a part of the service is busy.", (NotReady, Error)),
         },
         security=None,
+        read_max_bytes=0,
+        is_health=True,
     ),
 )

@@ -36,6 +36,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "One submission, in any state",
         {200: ("Finished or not.", _RESULT), 400: BAD, 404: UNKNOWN, 504: SLOW, **KEYED},
         (ID, wait_parameter(LONG_POLL_MAX_SECS), *SHAPE),
+        waits="if_asked",
     ),
     Route(
         "DELETE",
@@ -51,6 +52,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             **KEYED,
         },
         (ID,),
+        waits="by_default",  # for the end of a running one
     ),
     Route(
         "POST",
@@ -85,6 +87,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             wait_parameter(LONG_POLL_MAX_SECS, until="there is output after the offset"),
             SHAPE[0],
         ),
+        waits="if_asked",
     ),
     Route(
         "GET",

@@ -52,5 +52,6 @@ SUBMIT_ROUTES: tuple[Route[SubmitRoutes], ...] = (
         (wait_parameter(SUBMIT_MAX_SECS), *SHAPE, IDEMPOTENCY_KEY, TRACEPARENT_HEADER),
         SubmitRequest,
         _EXAMPLES,
+        waits="if_asked",
     ),
 )

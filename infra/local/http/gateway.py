@@ -7,13 +7,14 @@ import re
 import time
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from functions.http.route import Route as ApiRoute
 from infra.local.http.fair_shares import FairShares, NoShareError
 from infra.local.http.http_event import HttpAnswer, from_result, gateway_answer, to_event
 from infra.local.http.key_owners import NOBODY
-from infra.local.http.request_threads import OVERLOADED, ClientGoneError, RequestThreads, is_health
-from infra.local.http.stored_content import StoredContent, is_upload, send_whole, stay_silent
+from infra.local.http.request_threads import OVERLOADED, ClientGoneError, RequestThreads
+from infra.local.http.stored_content import StoredContent, send_whole, stay_silent
 from infra.local.metrics import duration_name, request_name
 
 if TYPE_CHECKING:
@@ -32,25 +33,33 @@ _MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
 _MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 _SMALL_BODY_CHARS: Final = 256 * 1024  # twelve bytes of JSON at most for each, and room for the headers
 _MAX_BODY_BYTES_IN_FLIGHT: Final = 128 * 1024 * 1024
-CALL_MAX_BYTES: Final = 256 * 1024
-_CALL_PATH: Final = re.compile(r"/api/checks/[^/]+/events")
-_SECRET_PATH: Final = re.compile(r"^(/api/pings/|/status/)[^/]+")
-"""The token after it is a secret, and logs hold none."""
 
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
 type Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Router:
+class HasPath(Protocol):
+    """A route: of the template, or of the API's table."""
+
+    @property
+    def method(self) -> str:
+        """Method of HTTP, or ANY."""
+
+    @property
+    def path(self) -> str:
+        """Path with variables."""
+
+
+class Router[R: HasPath]:
     """Finds the route of a request as an HTTP API does: the most specific match of path and method, else `$default`.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._default = None
-        self._patterns: list[tuple[re.Pattern[str], Route]] = []
+    def __init__(self, routes: Iterable[R]) -> None:
+        self._default: R | None = None
+        self._patterns: list[tuple[re.Pattern[str], R]] = []
         for route in routes:
             if route.path == "$default":
                 self._default = route
@@ -58,7 +67,7 @@ class Router:
                 self._patterns.append((re.compile(_regex(route.path)), route))
         self._patterns.sort(key=lambda found: _precedence(found[1]))
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    def find(self, method: str, path: str) -> tuple[R, dict[str, str]] | None:
         """Return the route and its path parameters, None where the gateway itself answers 404."""
         for pattern, route in self._patterns:
             match = pattern.fullmatch(path)
@@ -75,9 +84,29 @@ def _regex(path: str) -> str:
     return "".join(re.escape(text) + group for text, group in zip(literals, [*groups, ""], strict=True))
 
 
-def _precedence(route: Route) -> tuple[bool, int, int, bool]:
+def _precedence(route: HasPath) -> tuple[bool, int, int, bool]:
     """Sort full matches before greedy ones, literal paths before variables, long paths before short, ANY last."""
     return "+}" in route.path, route.path.count("{"), -len(route.path), route.method == "ANY"
+
+
+class Manners:
+    """What the rows of the API's table say about a request. Most say nothing, and are not looked through."""
+
+    def __init__(self, rows: Iterable[ApiRoute[Any]]) -> None:
+        rows = tuple(rows)
+        special = (row for row in rows if row.waits != "never" or row.read_max_bytes is not None or row.is_health)
+        self._router = Router(special)
+        secret = {row.path.partition("{")[0] for row in rows if row.has_secret}
+        self._secrets = re.compile(f"({'|'.join(map(re.escape, sorted(secret)))})[^/]+")
+
+    def of(self, scope: Scope) -> ApiRoute[Any]:
+        """Return the row of a request. A slash at its end means nothing to some routes."""
+        found = self._router.find(scope["method"], scope["path"].rstrip("/"))
+        return found[0] if found is not None else _ORDINARY
+
+    def loggable(self, path: str) -> str:
+        """Return a path without its secret."""
+        return self._secrets.sub(r"\1…", path, 1) if self._secrets.match(path) else path
 
 
 class Gateway:
@@ -86,6 +115,7 @@ class Gateway:
     def __init__(
         self,
         routes: Iterable[Route],
+        manners: Manners,
         invoker: Invoker,
         console: Console,
         counters: Counters,
@@ -94,6 +124,7 @@ class Gateway:
         content: StoredContent,
     ) -> None:
         self._router = Router(routes)
+        self._manners = manners
         self._counters = counters
         self._invoker = invoker
         self._console = console
@@ -117,7 +148,7 @@ class Gateway:
         self._counters.add(request_name(function, answer.status))
         self._counters.add(duration_name(function), int(elapsed_ms * 1000))
         level = "error" if answer.status >= 500 else "info"  # noqa: PLR2004 - HTTP's server errors
-        path = _SECRET_PATH.sub(r"\1…", scope["path"])
+        path = self._manners.loggable(scope["path"])
         line = f"{scope['method']} {path} {answer.status} {elapsed_ms:.0f} ms"
         self._console.line("http", line.encode("unicode_escape").decode("ascii"), level)
 
@@ -127,24 +158,26 @@ class Gateway:
         if found is None:
             return "", gateway_answer(404, "Not Found")
         route, path_parameters = found
-        if is_health(scope):  # in no share, and it reads no body: no flood takes it away
+        row = self._manners.of(scope)
+        if row.is_health:  # in no share, and it reads no body: no flood takes it away
             context = self._invoker.context(route.function)
             call = partial(self._invoke, route, path_parameters, scope, b"", context)
-            return route.function, await self._threads.run(NOBODY, scope, context, call, receive)
+            return route.function, await self._threads.run(NOBODY, scope, row, context, call, receive)
         owner = await self._owners.owner(scope["headers"])
         requests = shares.enter_context(self._requests.holding(owner))
         body_bytes = shares.enter_context(self._body_bytes.holding(owner))
         try:
             requests.take(1)
-            is_unread = is_upload(scope) or _is_large_call(scope)
-            body = b"" if is_unread else await _read_body(scope, receive, body_bytes)
+            body = b"" if _is_unread(row, scope) else await _read_body(scope, receive, body_bytes)
         except NoShareError as error:
             return route.function, _TOO_MANY if error.is_own_fault else OVERLOADED
         if body is None:
             return "", gateway_answer(413, "Request Entity Too Large")
         context = self._invoker.context(route.function)
         call = partial(self._invoke, route, path_parameters, scope, body, context)
-        answer = await self._threads.run(owner, scope, context, call, stay_silent if is_upload(scope) else receive)
+        # The body of an upload comes later: nobody may look for the client's end in it.
+        watched = stay_silent if row.read_max_bytes == 0 else receive
+        answer = await self._threads.run(owner, scope, row, context, call, watched)
         answer = await self._content.take(answer, receive)
         body_bytes.add(len(answer.body))
         return route.function, answer
@@ -177,9 +210,9 @@ def _content_length(scope: Scope) -> int:
     return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
 
 
-def _is_large_call(scope: Scope) -> bool:
-    """Whether a signed call is too large: anybody may send one, and its function refuses it by its length."""
-    return _CALL_PATH.fullmatch(scope["path"]) is not None and _content_length(scope) > CALL_MAX_BYTES
+def _is_unread(row: ApiRoute[Any], scope: Scope) -> bool:
+    most = row.read_max_bytes
+    return most is not None and (most == 0 or _content_length(scope) > most)
 
 
 async def _read_body(scope: Scope, receive: Receive, held: Held) -> bytes | None:
@@ -204,4 +237,9 @@ async def _read_body(scope: Scope, receive: Receive, held: Held) -> bytes | None
             return b"".join(chunks)
 
 
+def _no_route(*_: object) -> Any:
+    raise AssertionError("a row that stands for all ordinary ones serves nothing")
+
+
+_ORDINARY: Final = ApiRoute[Any]("GET", "", _no_route, "", "", {})
 _TOO_MANY: Final = gateway_answer(429, "Too Many Requests", retry_after_secs=1)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from infra.local.http.stored_content import is_upload
-
 if TYPE_CHECKING:
     import asyncio
 
     from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from infra.local.http.gateway import Manners
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEAD_LINES: Final = 100
@@ -66,9 +66,10 @@ class Connections:
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *args: Any, bounded: Connections, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, bounded: Connections, manners: Manners, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._bounded = bounded
+        self._manners = manners
         self._timer: asyncio.TimerHandle | None = None
         self._is_in_head = False
         self._is_in_body = False
@@ -258,7 +259,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _end_body(self, earlier_bytes: int) -> None:
         """Refuse a body that is not received in time. An upload has more time while it is fast enough."""
         is_fast = self._body_bytes - earlier_bytes >= BODY_SECS * UPLOAD_BYTES_PER_SEC
-        if is_fast and is_upload(dict(self.scope)):
+        if is_fast and self._manners.of(dict(self.scope)).read_max_bytes == 0:
             self._set_timer()
         else:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)

@@ -14,6 +14,7 @@ from infra.local.http.thread_pool import FairThreadPool
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from functions.http.route import Route, Wait
     from infra.local.invoker import LambdaContext
 
 # Of each process. A wait mostly sleeps; a short call works, and more threads at work would only slow each other down.
@@ -71,15 +72,21 @@ class RequestThreads:
         self._health = FairThreadPool("health", _HEALTH_THREADS)
 
     async def run(
-        self, owner: str, scope: Scope, context: LambdaContext, call: Callable[[], HttpAnswer], receive: Receive
+        self,
+        owner: str,
+        scope: Scope,
+        row: Route[Any],
+        context: LambdaContext,
+        call: Callable[[], HttpAnswer],
+        receive: Receive,
     ) -> HttpAnswer:
         """Run a call for a request whose body was read, and return its answer, or that of the gateway for it.
 
-        `context`: that of the call. Raises ClientGoneError.
+        `row`: that of the API's table. `context`: that of the call. Raises ClientGoneError.
         """
         client = _Client(receive)
         try:
-            pool = await self._acquire(owner, scope, context, client)
+            pool = await self._acquire(owner, scope, row, context, client)
             if pool is None:
                 client.check()
                 return OVERLOADED
@@ -96,14 +103,14 @@ class RequestThreads:
             client.forget()
 
     async def _acquire(
-        self, owner: str, scope: Scope, context: LambdaContext, client: _Client
+        self, owner: str, scope: Scope, row: Route[Any], context: LambdaContext, client: _Client
     ) -> FairThreadPool | None:
         """Reserve a thread for a request. None: there is none in time, or the client is gone.
 
         A wait that finds no thread becomes a short call, and functions do not wait in those.
         """
-        wait_secs = _asked_wait_secs(scope)
-        if wait_secs and not is_health(scope):
+        wait_secs = _asked_wait_secs(scope, row.waits)
+        if wait_secs:
             patience_secs = wait_secs if scope["method"] == "GET" else min(wait_secs, _PATIENCE_SECS)
             if await self._waits.acquire(owner, patience_secs, client.gone):
                 if scope["method"] == "GET":
@@ -111,25 +118,16 @@ class RequestThreads:
                 return self._waits
             if client.gone().done():
                 return None
-        pool = self._health if is_health(scope) else self._short_calls
+        pool = self._health if row.is_health else self._short_calls
         context.limit(0)
         return pool if await pool.acquire(owner, _PATIENCE_SECS, client.gone) else None
 
 
-_WAITING_PATHS = frozenset({"/api/judge", "/mcp", "/piston/api/v2/execute"})
-"""Requests to these wait unless their query says otherwise."""
-
-
-def is_health(scope: Scope) -> bool:
-    """Whether a request asks for the service's health."""
-    path: str = scope["path"]
-    return path.startswith("/api/health")
-
-
-def _asked_wait_secs(scope: Scope) -> float:
+def _asked_wait_secs(scope: Scope, waits: Wait) -> float:
     """Return how long a request wants to wait at most, 0 for a short call."""
-    default = "true" if scope["method"] == "POST" and scope["path"].rstrip("/") in _WAITING_PATHS else "false"
-    text = read_query(scope).get("wait", default)
+    if waits == "never":
+        return 0.0
+    text = read_query(scope).get("wait", "true" if waits == "by_default" else "false")
     most: float = LONG_POLL_MAX_SECS if scope["method"] == "GET" else SUBMIT_MAX_SECS
     if text == "true":
         return most

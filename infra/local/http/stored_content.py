@@ -6,7 +6,6 @@ A function asks for it by the headers of `functions.http.stored_content`, which 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,7 +26,6 @@ from infra.local.http.thread_pool import FairThreadPool
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-_PATH: Final = re.compile(r"/api/files/[^/]+/content")
 _THREADS: Final = 8
 _PATIENCE_SECS: Final = 5.0
 _PIECE_BYTES: Final = 256 * 1024
@@ -36,11 +34,6 @@ _SOON_SENT_BYTES: Final = 64 * 1024
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
 type Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-def is_upload(scope: Scope) -> bool:
-    """Whether the body of a request is read only if its function asks for it."""
-    return scope["method"] == "PUT" and _PATH.fullmatch(scope["path"]) is not None
 
 
 async def stay_silent() -> dict[str, Any]:

@@ -9,13 +9,13 @@ import os
 import resource
 import signal
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 import uvloop
 
 from infra.embedded.sqs.receipts import release_dead
-from infra.local.http.gateway import Gateway
+from infra.local.http.gateway import Gateway, Manners
 from infra.local.http.http_protocol import BoundedProtocol, Connections
 from infra.local.http.key_owners import KeyOwners
 from infra.local.http.site import Site
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
+    from functions.http.route import Route
     from infra.local.processes.loading import Loaded
     from infra.local.processes.preparation import Prepared
     from infra.local.triggers.mappings import Share
@@ -77,12 +78,14 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
     )
     invoker = StateInvoker(loaded.invoker.functions, loaded.invoker.handlers, prepared.embedded.engine.store)
     content = StoredContent(prepared.template.values["PayloadsBucket"]["Ref"])
+    manners = Manners(_api_routes())
     app: Gateway | Site = Gateway(
-        loaded.stack.routes, invoker, prepared.console, loaded.counters, owners, most, content
+        loaded.stack.routes, manners, invoker, prepared.console, loaded.counters, owners, most, content
     )
     if not prepared.settings.production:
         app = Site(ROOT / ".build" / "site", app)
-    server = Server(http_config(app, most, _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS))
+    finish_secs = _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS
+    server = Server(http_config(app, manners, most, finish_secs))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     os.environ["SERVES_FILES"] = "true"
     # On Lambda a process has one sender.
@@ -105,9 +108,17 @@ def _most_connections() -> int:
     return max(1, min(_MAX_CONNECTIONS, hard - _OTHER_DESCRIPTORS))
 
 
-def _project_finder(projects_table: str) -> Callable[[str], str | None]:
+def _api_routes() -> list[Route[Any]]:
+    """Return the rows of the API's table."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
-    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.handlers.api_document import ROUTES  # noqa: PLC0415
+    from functions.handlers.dialects import DIALECTS  # noqa: PLC0415
+
+    return [*ROUTES, *(row for dialect in DIALECTS for row in dialect.served())]
+
+
+def _project_finder(projects_table: str) -> Callable[[str], str | None]:
+    from functions.aws.clients import Clients  # noqa: PLC0415 - see above
     from functions.projects.store import KeyProblem, ProjectStore  # noqa: PLC0415
 
     projects = ProjectStore(projects_table, Clients.dynamodb())
@@ -125,7 +136,7 @@ def _administrator_check(parameter: str) -> Callable[[str], bool]:
     return lambda key: bool(parameter) and hmac.compare_digest(key.encode(), secret(parameter).encode())
 
 
-def http_config(app: Gateway | Site, most_connections: int, finish_secs: int) -> uvicorn.Config:
+def http_config(app: Gateway | Site, manners: Manners, most_connections: int, finish_secs: int) -> uvicorn.Config:
     """Return the configuration of the HTTP server. `finish_secs`: for requests under way at a stop."""
     return uvicorn.Config(
         app,
@@ -134,7 +145,7 @@ def http_config(app: Gateway | Site, most_connections: int, finish_secs: int) ->
         log_level="error",  # no line for each request that its protocol refuses
         access_log=False,
         server_header=False,
-        http=partial(BoundedProtocol, bounded=Connections(most_connections)),  # type: ignore[arg-type]  # is called only
+        http=partial(BoundedProtocol, bounded=Connections(most_connections), manners=manners),  # type: ignore[arg-type]  # is called only
         ws="none",
         proxy_headers=False,
         timeout_keep_alive=65,
