@@ -211,7 +211,7 @@ def confined(engine: Engine, s3: Any, tmp_path: Path) -> Iterator[Confined]:
     Hook(caller).attach(session)
     yield Confined(caller, tmp_path / "s", session.client("s3"))
     caller.close()
-    server.stop()
+    server.close()
 
 
 @pytest.mark.parametrize("kind", ["bytes", "file", "memory"])

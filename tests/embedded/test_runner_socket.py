@@ -52,7 +52,7 @@ def served(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Served]:
     Hook(caller).attach(session)
     yield Served(caller, folder / "runner.sock", queues, Backend("engine", session))
     caller.close()
-    server.stop()
+    server.close()
 
 
 def test_the_runner_may_use_its_queues_and_its_part_of_the_bucket(served: Served, aws: Backend) -> None:

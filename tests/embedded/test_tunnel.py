@@ -130,7 +130,7 @@ def tunnel(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Tunnel]:
             listener.getsockname()[1], pin, str(tmp_path / "ca.crt"), tokens, queues, folder, lines, stack=stack
         )
     server.stop()
-    calls.stop()
+    calls.close()
 
 
 def test_a_host_with_a_token_uses_its_queues_and_objects_small_and_large(tunnel: Tunnel, aws: Backend) -> None:

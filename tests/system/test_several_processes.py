@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
 from functions.projects.quota import MAX_IN_FLIGHT, Quota
 from tests.system.local_stack import LocalStack, final_result, run, wait_for, wait_until
@@ -107,12 +108,15 @@ def test_a_killed_process_is_replaced_and_no_connection_is_refused(own_stack: Ca
     assert f"rb-functions {killed} ended (signal 9): starting another" in local.told()
 
 
-def test_a_killed_background_process_is_replaced_and_the_runner_goes_on(own_stack: Callable[..., LocalStack]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_background_process_that_ends_is_replaced_and_the_runner_goes_on(
+    own_stack: Callable[..., LocalStack], number: signal.Signals
+) -> None:
     local = own_stack(DRAIN_SECS="1")
     local.start()
-    (killed,), runner = first_children(local, "rb-background", 1), local.runner_pid()
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: children(local, "rb-background") not in ([], [killed]), 40, "another process", local.log)
+    (ended,), runner = first_children(local, "rb-background", 1), local.runner_pid()
+    os.kill(ended, number)
+    wait_until(lambda: children(local, "rb-background") not in ([], [ended]), 40, "another process", local.log)
     assert local.runner_pid() == runner
     with local.client() as client:
         queued = client.post("/api/submit", json={"language": "python", "code": "print(2)"}).json()["id"]

@@ -61,8 +61,11 @@ class CallSocket:
         """Accept connections from now on."""
         threading.Thread(target=self._accept, name="call-socket", daemon=True).start()
 
-    def stop(self) -> None:
-        """Accept no more. Connections end with this process or their client."""
+    def close(self) -> None:
+        """Remove the socket, in every process that shares it: only the one that bound it may do so, as the last.
+
+        Connections end with their process or their client.
+        """
         self._stopping.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

@@ -69,16 +69,16 @@ class EmbeddedAws:
         self._sockets.append(CallSocket(self.tokens_socket_path, self.engine, reading))
 
     def stop(self) -> None:
-        """Stop serving the runners, and stop the housekeeping.
+        """Stop the housekeeping. Sockets and file stay open: runners and handlers may use them until the process ends.
 
-        The file stays open: handlers may still write until the process ends.
+        The launcher shares the sockets: connections wait there for the process that replaces this one.
         """
-        for opened in self._sockets:
-            opened.stop()
         self._housekeeping.stop()
 
     def close(self) -> None:
-        """Put the log into the file, as the last process that uses the folder."""
+        """Remove the sockets, and put the log into the file, as the last process that uses the folder."""
+        for opened in self._sockets:
+            opened.close()
         self.engine.close()
 
 
