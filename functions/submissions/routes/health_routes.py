@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from functions.http.resolver import Resolver
     from functions.submissions.deployment import SubmissionDeployment
-    from functions.submissions.runners.views import Figures, HealthReport, NotReady, Ready
+    from functions.submissions.runners.views import Figures, HealthReport, NotReady, Ready, RunnerProblem
 
-_NOT_READY = "No runner is live: none has reported in the last 60 seconds, or the last report said that it is stopping."
+_NO_RUNNER = "No runner is live: none has reported in the last 60 seconds, or the last report said that it is stopping."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,15 @@ class HealthRoutes:
         return answer(fleet.toolchains(self.deployment.raised_ceilings) if has_detail else list(fleet.languages()))
 
     def health(self, _app: Resolver) -> Response[str]:
-        """Answer with 200 in any case; `degraded` if the figures cannot be read."""
+        """Answer with 200 in any case; `degraded` without a live runner, or if the figures cannot be read."""
+        report: HealthReport
         try:
-            report: HealthReport = {**self._figures(), "status": "ok"}
+            figures = self._figures()
+            if figures["node_id"]:
+                report = {**figures, "status": "ok"}
+            else:
+                problems: list[RunnerProblem] = [{"node_id": "", "problem": _NO_RUNNER}, *figures["problems"]]
+                report = {**figures, "status": "degraded", "problems": problems}
         except (ClientError, BotoCoreError) as error:
             self.deployment.log.warning("Health figures are not available", error_type=type(error).__name__)
             report = {**health_figures([], 0), "status": "degraded"}
@@ -46,7 +52,7 @@ class HealthRoutes:
         figures = self._figures()
         if not figures["node_id"]:
             reasons = [f" Runner {one['node_id']}: {one['problem']}" for one in figures["problems"]]
-            refusal: NotReady = {"status": "not_ready", "error": _NOT_READY + "".join(reasons)}
+            refusal: NotReady = {"status": "not_ready", "error": _NO_RUNNER + "".join(reasons)}
             return answer(refusal, 503)
         report: Ready = {**figures, "status": "ready"}
         return answer(report)

@@ -11,7 +11,7 @@ from functions.messages.languages import Language
 class RunnerProblem(TypedDict):
     """A runner that cannot work."""
 
-    node_id: str
+    node_id: Annotated[str, Field(description="Empty if no runner is live.")]
     problem: Annotated[str, Field(description="Why, and what to change on its host.")]
 
 
@@ -33,13 +33,13 @@ class Figures(TypedDict):
         list[RunnerProblem],
         Field(
             description="Runners that cannot work, as they said in the last five minutes; "
-            "one of each that say the same."
+            "one of each that say the same. `GET /api/health` also says here that no runner is live."
         ),
     ]
 
 
 class HealthReport(Figures):
-    """`degraded`: the figures could not be read."""
+    """`degraded`: no runner is live, so queued runs wait; or the figures could not be read."""
 
     status: Literal["ok", "degraded"]
 

@@ -472,7 +472,10 @@ def test_an_unknown_parameter_is_ignored(project_key: str) -> None:
 
 def test_without_a_runner_health_answers_and_readiness_does_not(aws: Aws) -> None:
     health, ready = get(None, "/api/health"), get(None, "/api/health/ready")
-    assert (health.status, health.json["status"], health.json["workers"]) == (200, "ok", 0)
+    assert (health.status, health.json["status"], health.json["workers"]) == (200, "degraded", 0)
+    assert [(one["node_id"], one["problem"].partition(":")[0]) for one in health.json["problems"]] == [
+        ("", "No runner is live")
+    ]
     assert (health.json["cgroup_backend"], health.json["namespace_support"]) == (None, False)
     assert (ready.status, ready.json.keys()) == (503, {"status", "error"})
     assert ready.json["status"] == "not_ready"
@@ -507,7 +510,8 @@ def test_health_shows_why_runners_cannot_work(aws: Aws) -> None:
     heartbeat(aws, node_id="another", age_secs=100, **unable)
     heartbeat(aws, node_id="long_ago", age_secs=300, **unable | {"problem": "no toolchain is installed"})
     health, ready = get(None, "/api/health").json, get(None, "/api/health/ready")
-    assert health["problems"] == [{"node_id": "another", "problem": unable["problem"]}]
+    assert health["status"] == "degraded"
+    assert health["problems"][1:] == [{"node_id": "another", "problem": unable["problem"]}]
     assert (health["workers"], health["node_id"], health["runner_versions"]) == (0, "", [])
     assert ready.status == 503
     assert ready.json["error"].endswith(" Runner another: this host cannot isolate: seccomp is not in force")
@@ -515,7 +519,8 @@ def test_health_shows_why_runners_cannot_work(aws: Aws) -> None:
 
     heartbeat(aws, node_id="another")
     heartbeat(aws, node_id="one")
-    assert get(None, "/api/health").json["problems"] == []
+    healthy = get(None, "/api/health").json
+    assert (healthy["status"], healthy["problems"]) == ("ok", [])
 
 
 def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
