@@ -79,8 +79,7 @@ def test_only_queries_are_implemented(asked: Asked, opcode: int) -> None:
     query[2] = opcode << 3
     found = asked.raw(bytes(query))
     assert found is not None
-    assert found[3] & 0xF in {dns.rcode.NOTIMP, dns.rcode.FORMERR}
-    assert len(found) == 12
+    assert (found[3] & 0xF, len(found)) == (dns.rcode.NOTIMP, 12)
 
 
 @pytest.mark.parametrize(
@@ -118,11 +117,12 @@ def test_edns_is_answered_as_by_a_server_without_it(asked: Asked, options: list[
         struct.pack("!HHHHHH", 7, 0x0100, 65535, 65535, 65535, 65535) + QUESTION,
         struct.pack("!HHHHHH", 7, 0x0100, 1, 1, 0, 0) + QUESTION,
         struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 1, 0) + QUESTION,
+        struct.pack("!HHHHHH", 7, 0x0300, 1, 0, 0, 0) + QUESTION,
         HEADER + QUESTION + bytes(MAX_QUERY_BYTES),
     ],
     ids=["pointer to itself", "pointer back to its label", "two pointers", "pointer past the end", "cut label",
          "name of 320 bytes", "extended label", "reserved label", "cut question", "no question", "no questions",
-         "two questions", "counts of 65535", "an answer", "an authority", "too long"],
+         "two questions", "counts of 65535", "an answer", "an authority", "truncated", "too long"],
 )  # fmt: skip
 def test_a_malformed_query_gets_a_short_error(asked: Asked, query: bytes) -> None:
     found = asked.raw(query)

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, proxy_proc
 from sandbox_runtime.network.proxy.process.sockets import BUFFER_BYTES
 from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
 from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
-from tests.jail.egress.guest import GuestRun, read_all
+from tests.jail.egress.guest import GuestRun, framed, read_all
 from tests.jail.egress.tries import HOSTS, NAME, greets
 from tests.jail.egress.weaknesses import Proxies, weakened
 from tests.jail.egress.world import BANNER, ECHO, ENDLESS, GREETING, RESOLVER, TARGET, World
@@ -206,6 +207,47 @@ def test_an_answer_that_waits_in_the_kernel_arrives_after_the_proxy_has_closed(w
 
 def count_descriptors(proxy: EgressProxy) -> int:
     return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))
+
+
+_QUESTION = dns.message.make_query(NAME, "A").to_wire()[12:]
+
+
+def message(flags: int, counts: tuple[int, int, int, int] = (1, 0, 0, 0), rest: bytes = _QUESTION) -> bytes:
+    """A DNS message with this header, and an ordinary question behind it."""
+    return struct.pack("!HH4H", 7, flags, *counts) + rest
+
+
+NO_QUERIES = {
+    **{f"operation {number}": message(number << 11) for number in range(1, 16)},
+    "update without a zone": message(5 << 11, (0, 0, 0, 0), b""),
+    "answer": message(0x8000),
+    "answer to an update": message(0x8000 | 5 << 11),
+    "truncated query": message(0x0200),
+    "no question": message(0, (0, 0, 0, 0)),
+    "two questions": message(0, (2, 0, 0, 0), 2 * _QUESTION),
+    "more questions than bytes": message(0, (0xFFFF,) * 4),
+    "answer beside the question": message(0, (1, 1, 0, 0)),
+    "authority beside the question": message(0, (1, 0, 1, 0)),
+    "half a question": message(0, rest=_QUESTION[:-3]),
+    "no bytes behind the header": message(0, rest=b""),
+    "half a header": message(0)[:7],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("sent", NO_QUERIES.values(), ids=NO_QUERIES)
+def test_a_message_that_is_no_query_ends_nothing(world: World, proxies: Proxies, sent: bytes) -> None:
+    world.resolver.set(NAME, TARGET)
+    with GuestRun(proxies(), world.runner, HOSTS) as run:
+        asking = run.new_socket(socket.SOCK_DGRAM)
+        asking.connect((NAME_SERVER, DNS_PORT))
+        asking.send(sent)
+        with run.connect_dns() as connected:
+            connected.sendall(framed(sent))
+            with suppress(ConnectionResetError):
+                connected.recv(100)
+        assert greets(run, NAME)
+        assert run.end().error == ""
 
 
 def test_an_error_of_ours_ends_one_run_and_no_other(world: World) -> None:
