@@ -9,7 +9,7 @@ from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import ConnectionEvidence, ExecutionEvidence, ExecutionRequested, RefusedTarget
 from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence, RunNetwork
-from sandbox_runtime.network.model import WILDCARD, Failure, HostConnections
+from sandbox_runtime.network.model import MAX_ENTRIES, WILDCARD, Failure, HostConnections
 
 
 class Networks(Protocol):
@@ -39,12 +39,14 @@ def run_in_network(
 
 
 def _with_lost(used: NetworkEvidence, hosts: Sequence[AllowedHost]) -> NetworkEvidence:
-    """Without evidence, each host has failed: a check must not pass by connections that nobody knows."""
-    if not used.error or used.connections:
+    """After a failure of the proxy, each host has failed: a check must not pass by connections that nobody knows."""
+    if not used.error:
         return used
+    known = tuple(replace(host, first_error=host.first_error or Failure.PROXY_FAILED) for host in used.connections)
     named = dict.fromkeys((host.pattern.removeprefix(WILDCARD), host.port) for host in hosts)
-    lost = (HostConnections(name, port, None, 0, 0, 0, Failure.PROXY_FAILED) for name, port in named)
-    return replace(used, connections=tuple(lost))
+    unknown = named.keys() - {(host.name, host.port) for host in known}
+    lost = (HostConnections(*host, None, 0, 0, 0, Failure.PROXY_FAILED) for host in named if host in unknown)
+    return replace(used, connections=(*known, *lost)[:MAX_ENTRIES])
 
 
 def with_network(evidence: ExecutionEvidence | None, used: NetworkEvidence | None) -> ExecutionEvidence | None:

@@ -15,7 +15,7 @@ from sandbox_runtime.languages.python import INTERPRETER
 from sandbox_runtime.messages import AllowedHost as RequestedHost
 from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, Network, parse_time
 from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence
-from sandbox_runtime.network.model import Failure, HostConnections, Refusal, RefusedHost
+from sandbox_runtime.network.model import MAX_ENTRIES, Failure, HostConnections, Refusal, RefusedHost
 from tests.completions import streams
 from tests.runner_doubles import CANCELLED, CONTROLS, NETWORK, RecordedNetworks, RecordedSlot, outcome, requested
 
@@ -305,6 +305,31 @@ def test_after_the_death_of_the_proxy_each_host_has_failed() -> None:
     failed = [(one.name, one.port, one.connections, one.first_error) for one in evidence.network or ()]
     assert failed == [("api.example.com", 443, 0, "proxy failed"), ("example.com", 443, 0, "proxy failed")]
     assert evidence.collection_errors == ("the egress proxy ended during the run",)
+
+
+def test_after_a_failure_of_the_proxy_no_connection_of_before_is_enough() -> None:
+    """Some connections succeeded before it. Later ones are not in the evidence, and a check must not pass by these."""
+    network = Network(tuple(RequestedHost(f"{name}.example.com", 443) for name in ("api", "db", "mail")))
+    connections = (
+        HostConnections("api.example.com", 443, "93.184.216.34", 2, 10, 20, None),
+        HostConnections("db.example.com", 443, None, 1, 0, 0, Failure.TIMED_OUT),
+    )
+    failed = RecordedNetworks(NetworkEvidence(connections, error=Failure.PROXY_FAILED))
+    evidence = run_in_network(RecordedSlot(), failed, network=network).evidence
+    assert evidence is not None
+    assert [(one.name, one.connections, one.first_error) for one in evidence.network or ()] == [
+        ("api.example.com", 2, "proxy failed"),
+        ("db.example.com", 1, "timed out"),
+        ("mail.example.com", 0, "proxy failed"),
+    ]
+
+
+def test_the_failures_of_a_proxy_are_as_many_as_the_evidence_holds() -> None:
+    connections = tuple(HostConnections(f"{n}.example.com", 443, None, 1, 0, 0, None) for n in range(MAX_ENTRIES))
+    failed = RecordedNetworks(NetworkEvidence(connections, error=Failure.PROXY_FAILED))
+    evidence = run_in_network(RecordedSlot(), failed).evidence
+    assert evidence is not None
+    assert [one.first_error for one in evidence.network or ()] == [Failure.PROXY_FAILED] * MAX_ENTRIES
 
 
 def test_a_run_without_network_has_no_evidence_of_one() -> None:
