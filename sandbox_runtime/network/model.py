@@ -128,7 +128,7 @@ class RefusedHost:
 class NetworkEvidence:
     """Connections of a run, at most 64 of each kind, and the bytes of all its connections.
 
-    `error`: why the rest is missing or incomplete; "" when it is complete.
+    `error`: why the rest is missing or incomplete; "" when it is complete. `cause`: of the error, for the log.
     """
 
     connections: tuple[HostConnections, ...] = ()
@@ -136,3 +136,4 @@ class NetworkEvidence:
     bytes_sent: int = 0
     bytes_received: int = 0
     error: str = ""
+    cause: str = ""

@@ -29,6 +29,8 @@ EVIDENCE = NetworkEvidence(
     ),
     bytes_sent=10,
     bytes_received=20,
+    error=Failure.PROXY_FAILED,
+    cause="ValueError in names.py, line 7",
 )
 
 
@@ -67,6 +69,7 @@ def test_evidence_comes_back_as_it_was() -> None:
         {"bytes_received": 1 << 60},
         {"error": None},
         {"error": "x" * 300},
+        {"cause": "line\nline"},
     ],
 )
 def test_wrong_evidence_of_the_proxy_is_refused(wrong: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The runner's side of the egress proxy: it starts the process, and starts it again after its death."""
 
+import logging
 import os
 import threading
 import time
@@ -14,6 +15,8 @@ from sandbox_runtime.network.proxy.settings import ProxySettings
 # How long the end of a run waits for connections that are being made: their outcome belongs to the evidence.
 _SETTLE_SECS, _SETTLE_POLL_SECS = 1.0, 0.005
 _LOST = "the egress proxy ended during the run"
+
+_LOG = logging.getLogger(__name__)
 
 
 class EgressProxy:
@@ -64,6 +67,9 @@ class EgressProxy:
             if evidence is None:
                 sent, received = (0, 0) if counts is None else byte_counts.read_counts(counts)
                 evidence = NetworkEvidence(bytes_sent=sent, bytes_received=received, error=_LOST)
+            if evidence.error:
+                problem = f"{evidence.error}: {evidence.cause}" if evidence.cause else evidence.error
+                _LOG.error("egress proxy failed a run", extra={"execution_id": run_id, "problem": problem})
             return evidence
         finally:
             if counts is not None:

@@ -101,6 +101,7 @@ def evidence_from(answer: Message) -> NetworkEvidence:
             bytes_sent=_number(answer["bytes_sent"]),
             bytes_received=_number(answer["bytes_received"]),
             error=_text(answer["error"]),
+            cause=_text(answer["cause"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise NetworkError("read the evidence of the egress proxy", type(error).__name__) from error

@@ -134,7 +134,9 @@ def test_busy_programs_take_no_cpu_from_the_process(monkeypatch: pytest.MonkeyPa
         process.close()
 
 
-def test_after_its_death_the_evidence_says_so_and_the_next_run_has_a_new_process(world: World) -> None:
+def test_after_its_death_the_evidence_says_so_and_the_next_run_has_a_new_process(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.resolver.set(NAME, TARGET)
     proxy = EgressProxy(weakened()[0])
     try:
@@ -148,6 +150,7 @@ def test_after_its_death_the_evidence_says_so_and_the_next_run_has_a_new_process
             assert (evidence.connections, evidence.error != "") == ((), True)
             # The project's quota of bytes counts them all the same.
             assert (evidence.bytes_sent, evidence.bytes_received) == (0, len(BANNER))
+            assert logged(caplog) == [evidence.error]
         with GuestRun(proxy, world.runner, HOSTS) as run:
             assert greets(run, NAME)
             assert run.end().error == ""
@@ -250,7 +253,16 @@ def test_a_message_that_is_no_query_ends_nothing(world: World, proxies: Proxies,
         assert run.end().error == ""
 
 
-def test_an_error_of_ours_ends_one_run_and_no_other(world: World) -> None:
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the problems of the log lines about failed runs."""
+    lines = [record for record in caplog.records if record.getMessage() == "egress proxy failed a run"]
+    assert all(record.__dict__["execution_id"] for record in lines)
+    return [record.__dict__["problem"] for record in lines]
+
+
+def test_an_error_of_ours_ends_one_run_and_no_other_and_is_logged(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """The first query of a name with `bug` raises an error that nobody expects."""
     world.resolver.set(NAME, TARGET)
     bug = """
@@ -268,6 +280,7 @@ names.NameTable.refusal = lambda self, name: 1 // 0 if "bug" in name else refusa
             assert greets(second, NAME)
             assert first.end().error == Failure.PROXY_FAILED
             assert second.end().error == ""
+        assert logged(caplog) == ["proxy failed: ZeroDivisionError in <string>, line 5"]
     finally:
         proxy.close()
 

@@ -42,7 +42,7 @@ class Record:
         self._byte_counts = byte_counts
         self._hosts: dict[tuple[str, int], HostRecord] = {}
         self._refused: dict[tuple[str | None, str | None, int | None, Refusal], int] = {}
-        self.error = ""
+        self.error = self.cause = ""
 
     def add_bytes(self, *, sent: int = 0, received: int = 0) -> None:
         """Count bytes of a connection."""
@@ -94,6 +94,7 @@ class Record:
             bytes_sent=self.bytes_sent,
             bytes_received=self.bytes_received,
             error=self.error,
+            cause=self.cause,
         )
 
 

@@ -141,9 +141,9 @@ class Run:
         """Return what has happened."""
         return self._record.evidence()
 
-    def abandon(self) -> None:
-        """Close all sockets after an error of ours. The evidence stays."""
-        self._record.error = Failure.PROXY_FAILED
+    def abandon(self, cause: str) -> None:
+        """Close all sockets after an error of ours. The evidence stays, and names the cause."""
+        self._record.error, self._record.cause = Failure.PROXY_FAILED, cause
         for connection in list(self._connections):
             with contextlib.suppress(Exception):
                 connection.fail(Failure.PROXY_FAILED)

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Final
 
 from sandbox_runtime.network.model import AllowedHost, Failure
@@ -66,8 +67,8 @@ class Server:
                 most_steps -= 1
             spent = time.thread_time() - begun
             run.spend(spent)
-        except Exception:  # noqa: BLE001 - an error of ours may end this run, and no other
-            self._abandon(run)
+        except Exception as error:  # noqa: BLE001 - an error of ours may end this run, and no other
+            self._abandon(run, error)
         else:
             self._used_secs[fd] = used = self._used_secs.get(fd, 0.0) + spent
             if used > _SHARE_SECS and len(self._used_secs) > 1:
@@ -82,13 +83,13 @@ class Server:
         for run in list(self._by_fd.values()):
             try:
                 run.tick(now)
-            except Exception:  # noqa: BLE001 - as above
-                self._abandon(run)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._abandon(run, error)
 
-    def _abandon(self, run: Run) -> None:
+    def _abandon(self, run: Run, error: Exception) -> None:
         self._report_error()
         self._forget(run)
-        run.abandon()
+        run.abandon(_cause(error))
 
     def _report_error(self) -> None:
         if self._errors_left:
@@ -164,8 +165,8 @@ class Server:
             fd = run.poll.fileno()
             try:
                 evidence = run.end(now=now)
-            except Exception:  # noqa: BLE001 - as above
-                self._abandon(run)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._abandon(run, error)
             else:
                 if evidence is None:
                     return {"pending": True}
@@ -173,3 +174,9 @@ class Server:
                 self._paused.discard(fd)
         del self._runs[run_id]
         return messages.evidence_message(run.evidence())
+
+
+def _cause(error: Exception) -> str:
+    """Return the type of an error and the line that raised it. Its text may hold bytes of a program."""
+    frame, line = list(traceback.walk_tb(error.__traceback__))[-1]
+    return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
