@@ -1,7 +1,11 @@
 """`pip install .` and `pipx install .` in a checkout, and the wheel of a release, give the command `rustbox`."""
 
+import hashlib
+import json
 import os
+import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +18,22 @@ from tests.system.local_stack import API_KEY, ROOT, LocalStack
 _INSTALL_SECS = 240
 _OLDEST_MINOR, _NEWEST_MINOR = 10, 13
 _PIPX = Path("/usr/bin/pipx")
+_CALL_SECS = 60
+_PROGRAM = """
+import hashlib, sys
+given, data = sys.stdin.buffer.read(), open("data.bin", "rb").read()
+open("kept.bin", "wb").write(data[::-1])
+print(hashlib.sha256(given + data).hexdigest())
+print("x" * 150_000)
+"""
+_SLEEPER = """
+import time
+print("y" * 150_000, flush=True)
+time.sleep(60)
+"""
+_SLEEPER_OUTPUT = b"y" * 150_000 + b"\n"
+# Above 8 KiB the service keeps input in its bucket.
+_INPUT_BYTES = (9_500, 200_000)
 
 
 def _found(minor: int) -> Iterator[str]:
@@ -37,7 +57,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(2 * _INSTALL_SECS)
 @pytest.mark.parametrize("interpreter", sorted({_oldest(), "/usr/bin/python3.13"}))
-def test_the_installed_command_runs_a_program(interpreter: str, wheel: Path, stack: LocalStack, tmp_path: Path) -> None:
+def test_the_installed_command_runs_programs(interpreter: str, wheel: Path, stack: LocalStack, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     subprocess.run([interpreter, "-m", "venv", environment], check=True, timeout=_INSTALL_SECS)
     before = {path.name for path in ROOT.iterdir()}
@@ -45,6 +65,7 @@ def test_the_installed_command_runs_a_program(interpreter: str, wheel: Path, sta
     # Both builds give the same files: one interpreter takes the checkout too. The environment stays, it takes longest.
     for source in (wheel, ROOT) if interpreter == _oldest() else (wheel,):
         install(pip, "install", source)
+        assert_it_is_all_in(environment, tmp_path)
         assert_it_runs(environment / "bin" / "rustbox", stack, tmp_path)
         install(pip, "uninstall", "--yes", "rustbox-cli")
     assert {path.name for path in ROOT.iterdir()} == before
@@ -70,15 +91,61 @@ def install(tool: Path, *arguments: str | Path, **variables: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def assert_it_runs(command: Path, stack: LocalStack, folder: Path) -> None:
-    (folder / "program.py").write_text("print(6 * 7)\n")
-    ran = subprocess.run(
-        [command, "run", "program.py"],
-        cwd=folder,
-        env={"RUSTBOX_URL": stack.url, "RUSTBOX_API_KEY": API_KEY, "XDG_CONFIG_HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+def assert_it_is_all_in(environment: Path, folder: Path) -> None:
+    """Nothing of the checkout is on the path of the installed command."""
+    show = "import sys, rustbox_cli; print(rustbox_cli.__file__, *filter(None, sys.path), sep='\\n')"
+    told = subprocess.run(
+        [environment / "bin" / "python", "-c", show], cwd=folder, env={}, capture_output=True, text=True, check=True
     )
-    assert (ran.returncode, ran.stdout) == (0, "42\n"), ran.stderr
+    module, *path = told.stdout.splitlines()
+    assert Path(module).is_relative_to(environment)
+    assert not [entry for entry in path if Path(entry).is_relative_to(ROOT)]
+
+
+def assert_it_runs(command: Path, stack: LocalStack, folder: Path) -> None:
+    """Call it with large input, large output, a stored file, an artifact and a cancel."""
+    environment = {"RUSTBOX_URL": stack.url, "RUSTBOX_API_KEY": API_KEY, "XDG_CONFIG_HOME": str(folder)}
+
+    def call(*arguments: str) -> bytes:
+        ended = subprocess.run(
+            [command, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_CALL_SECS,
+        )
+        assert ended.returncode == 0, ended.stderr.decode()
+        return ended.stdout
+
+    data = os.urandom(300_000)
+    (folder / "data.bin").write_bytes(data)
+    (folder / "main.py").write_text(_PROGRAM)
+    assert hashlib.sha256(data).hexdigest() in call("files", "put", "data.bin").decode()
+    for size in _INPUT_BYTES:
+        given = os.urandom(size // 2).hex().encode()
+        (folder / "input.txt").write_bytes(given)
+        expected = f"{hashlib.sha256(given + data).hexdigest()}\n{'x' * 150_000}\n".encode()
+        program = ("main.py", "--file", "data.bin:ro", "--stdin", "input.txt", "--artifacts", "kept.bin")
+        assert call("run", *program, "--save", f"run-{size}") == expected
+        submitted = call("submit", *program).decode().strip()
+        assert b"artifact kept.bin, 300,000 bytes" in call("result", submitted, "--watch", "--save", f"watched-{size}")
+        assert call("result", submitted, "--stream", "stdout") == expected
+        for way in ("run", "watched"):
+            assert (folder / f"{way}-{size}" / "kept.bin").read_bytes() == data[::-1]
+
+    # With one key both commands mean one run: the second shows when the program has printed everything.
+    (folder / "sleeper.py").write_text(_SLEEPER)
+    sleeper = ("sleeper.py", "--profile", "agent", "--idempotency-key", secrets.token_hex(16))
+    submitted = call("submit", *sleeper).decode().strip()
+    with subprocess.Popen(
+        [command, "run", *sleeper], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as following:
+        assert following.stdout is not None
+        assert following.stdout.read(len(_SLEEPER_OUTPUT)) == _SLEEPER_OUTPUT
+        call("cancel", submitted)
+        assert following.stdout.read() == b""
+    assert following.returncode == 128 + signal.SIGKILL
+    assert json.loads(call("result", submitted, "--watch", "--json"))["result"]["cause"] == "cancelled"
+    assert call("result", submitted, "--stream", "stdout") == _SLEEPER_OUTPUT
