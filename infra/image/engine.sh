@@ -58,6 +58,6 @@ build_image() {
     }
     [ -z "${SSL_CERT_FILE:-}" ] || secret=(--secret "id=ca,src=$SSL_CERT_FILE")
     image_say "building $tag"
-    docker build --quiet --network host "${secret[@]}" -t "$tag" --build-context "project=$image_project" "$@" \
-        "$image_project/sandbox_runtime" >/dev/null
+    docker build --quiet --network host "${secret[@]}" -t "$tag" "$@" \
+        --file "$image_project/sandbox_runtime/Dockerfile" "$image_project" >/dev/null
 }

@@ -18,6 +18,7 @@ prepare_inside() {
     mkdir -p "$2/tests"
     ln -sfn /opt/rustbox/toolchains "$2/.toolchains"
     ln -sfn /opt/rustbox/app/sandbox_runtime "$2/sandbox_runtime"
+    ln -sfn /opt/rustbox/app/events "$2/events"
     cp "$1/pyproject.toml" "$2/"
     # The tests build small programs, and Docker's /tmp executes none.
     inside=(docker run --rm --no-healthcheck --network none

@@ -10,7 +10,6 @@ from sandbox_runtime.commands.doctor import doctor
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.commands.healthy import healthy
 from sandbox_runtime.commands.list_languages import list_languages, prepare_languages
-from sandbox_runtime.commands.run_file import run_file
 from sandbox_runtime.jail import SETUP_TIMEOUT
 
 __all__ = ["main"]
@@ -24,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
             return healthy()
         _set_setup_timeout()
         if arguments.command == "worker":
-            # Imported here, because it imports boto3, which only the worker needs.
+            # Imported here, as `run_file` below: boto3 is for the worker, and most commands need no package at all.
             from sandbox_runtime.commands.work import work  # noqa: PLC0415
 
             return work()
@@ -35,6 +34,8 @@ def main(argv: Sequence[str]) -> int:
             )
         if arguments.command == "doctor":
             return doctor(is_json=arguments.json)
+        from sandbox_runtime.commands.run_file import run_file  # noqa: PLC0415
+
         return run_file(arguments)
     except CommandError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")

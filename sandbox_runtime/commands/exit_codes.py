@@ -1,6 +1,11 @@
 """Exit codes of the commands. Those of `run` are the same as those of `rustbox run`."""
 
-from sandbox_runtime.messages import Result
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox_runtime.messages import Result
 
 UNHEALTHY = 1  # health checks of containers may only return 0 and 1
 USAGE = 2

@@ -29,7 +29,8 @@ def copy() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "sandbox_runtime", place / "sandbox_runtime", ignore=ignored)
+        for package in ("sandbox_runtime", "events"):
+            shutil.copytree(ROOT / package, place / package, ignore=ignored)
         for path in (place, *place.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         yield place

@@ -39,6 +39,7 @@ OTHER_ARCHITECTURE = {"arm64": "x86_64", "x86_64": "arm64"}[own_architecture()]
 # Runs with -I -S -E: no site-packages, no user directory, no PYTHONPATH. Only the artifact and the stdlib.
 _IMPORT = """
 import importlib, os, sys
+PACKAGES = ("functions", "events", "boto3", "botocore", "msgspec", "pydantic", "aws_lambda_powertools")
 artifact, module_name, attribute = sys.argv[1:]
 sys.path.insert(0, artifact)
 assert set(os.environ) <= {"LC_CTYPE"}, os.environ  # Python sets that one itself
@@ -48,7 +49,7 @@ boto3 = sys.modules.get("boto3")
 assert boto3 is None or not sys.modules["functions.aws.clients"]._session.cache_info().currsize, "a client was made"
 for name, module in sys.modules.items():
     origin = getattr(module, "__file__", None)
-    if name.split(".")[0] in ("functions", "boto3", "botocore", "pydantic", "aws_lambda_powertools"):
+    if name.split(".")[0] in PACKAGES:
         assert origin.startswith(artifact), (name, origin)
 print("imported")
 """
@@ -141,6 +142,11 @@ def test_zip_holds_our_code_as_a_package_and_no_tests_or_runner(importable: Path
     ]
 
 
+def test_the_zip_has_the_modules_of_the_contract_and_none_of_its_golden_messages(importable: Path) -> None:
+    modules = {path.name for path in (ROOT / "events").glob("*.py")}
+    assert {path.name for path in (importable / "events").iterdir()} == {*modules, "__pycache__"}
+
+
 def test_zip_describes_exactly_the_aws_services_that_the_functions_call(importable: Path) -> None:
     described = {path.name for path in (importable / "botocore" / "data").iterdir() if path.is_dir()}
     # One service may have a second client, as s3_signing.
@@ -231,7 +237,7 @@ def test_every_client_of_the_functions_makes_a_request_with_the_shortened_descri
 
 def test_every_module_is_compiled_and_only_ours_have_sources(importable: Path) -> None:
     sources = {path.relative_to(importable) for path in importable.rglob("*.py")}
-    assert {path.parts[0] for path in sources} == {"functions"}
+    assert {path.parts[0] for path in sources} == {"functions", "events"}
     assert len(sources) > 100
     for source in sources:
         assert (importable / source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc").is_file()
@@ -248,5 +254,6 @@ def test_the_other_architecture_gets_its_own_libraries(packages: dict[str, Packa
     with zipfile.ZipFile(packages[OTHER_ARCHITECTURE].path) as archive:
         heads = {name: archive.read(name)[:20] for name in archive.namelist() if name.endswith(".so")}
     assert "nacl/_sodium.abi3.so" in heads
+    assert any(name.startswith("msgspec/_core.") for name in heads)
     machine = {"arm64": 183, "x86_64": 62}[OTHER_ARCHITECTURE]  # e_machine of an ELF file
     assert {name: int.from_bytes(head[18:], "little") for name, head in heads.items()} == dict.fromkeys(heads, machine)

@@ -68,7 +68,7 @@ def test_the_zip_has_no_package_that_the_list_lacks(
 ) -> None:
     names = {item["name"].replace("-", "_").lower() for item in bom["functions"]["components"]}
     # Packages whose folder has another name than their distribution.
-    names |= {"dateutil", "re2", "typing_extensions", "nacl", "_cffi_backend", "functions", "licenses"}
+    names |= {"dateutil", "re2", "typing_extensions", "nacl", "_cffi_backend", "functions", "events", "licenses"}
     for architecture, package in packages.items():
         with zipfile.ZipFile(package.path) as archive:
             top = {Path(name).parts[0].partition(".")[0].lower() for name in archive.namelist()}

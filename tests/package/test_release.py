@@ -122,7 +122,8 @@ def test_the_image_is_built_with_the_version_and_saved_beside_the_others(
     image = f"rustbox-runner-{VERSION}-{own_architecture()}.tar"
     assert f"  {image}\n" in (out / "SHA256SUMS").read_text()
     build, save = (tmp_path / "calls").read_text().splitlines()
-    assert f"BASE_IMAGE=debian@sha256:abc --label org.opencontainers.image.version={VERSION}" in build
+    assert f"--label org.opencontainers.image.version={VERSION} " in build
+    assert build.endswith(f" BASE_IMAGE=debian@sha256:abc --file {ROOT}/sandbox_runtime/Dockerfile {ROOT}")
     assert save == f"save --output {out / image} rustbox-runner:{VERSION}"
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -28,6 +29,7 @@ from sandbox_runtime.worker import RunnerFacts
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
 BY_NAME = {language.name: language for language in LANGUAGES}
+ROOT = Path(__file__).parents[2]
 STARTED_AT = parse_time("2026-11-24T12:00:00.000Z")
 
 
@@ -351,3 +353,29 @@ def test_a_wrong_timeout_of_the_set_up_is_one_line(
     assert capsys.readouterr().err == (
         "python -m sandbox_runtime: SETUP_TIMEOUT_SECS must be an integer from 10 to 600\n"
     )
+
+
+_WITHOUT_PACKAGES = ("jail", "languages", "classify", "artifacts", "prewarm", "commands.doctor", "commands.healthy")
+_IMPORT = """
+import importlib, pkgutil, sys
+sys.path.insert(0, sys.argv[1])
+parts = [importlib.import_module(f"sandbox_runtime.{name}") for name in sys.argv[2:]]
+for part in parts:
+    for found in pkgutil.walk_packages(getattr(part, "__path__", ()), f"{part.__name__}."):
+        importlib.import_module(found.name)
+unwanted = {"msgspec", "sandbox_runtime.messages", "sandbox_runtime.executor"}
+print(len(sys.modules), *sorted(unwanted & sys.modules.keys()))
+"""
+
+
+def test_the_jail_its_languages_and_most_commands_need_no_packages() -> None:
+    """`languages --prepare` runs on the system's Python, and a template loads only what it needs."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _IMPORT, str(ROOT), *_WITHOUT_PACKAGES, "commands.list_languages"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    count, *unwanted = done.stdout.split()
+    assert (int(count) > 200, unwanted) == (True, [])

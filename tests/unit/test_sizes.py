@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MOST = 20
-PACKAGES = {"functions", "sandbox_runtime", "infra", "rustbox_cli"}
+PACKAGES = {"events", "functions", "sandbox_runtime", "infra", "rustbox_cli"}
 PARTS = ["functions", "sandbox_runtime", "infra", "rustbox_cli"]
 
 

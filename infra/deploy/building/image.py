@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = "rustbox-runner"
 BASE_IMAGE = "debian:trixie-slim"
-CONTEXT = ROOT / "sandbox_runtime"
+SOURCES = ("sandbox_runtime/**/*", "events/*.py")
+"""Files of the repository that the image is made of."""
 _PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
 _KEPT_IMAGES = 20
 _BUILD_SECS = 3600
@@ -42,14 +43,13 @@ def ensure_image(target: Target, architecture: str, base_image: str, progress: P
     """Return the image's address by digest. Builds and pushes it only after a change. Raises DeployError."""
     ecr: Any = target.client("ecr")
     repository = _ensure_repository(ecr)
-    tag = f"{architecture}-{source_digest(CONTEXT, base_image)}"
+    tag = f"{architecture}-{source_digest(ROOT, base_image)}"
     digest = _digest(ecr, tag)
     if digest is None:
         address = f"{repository}:{tag}"
         _log_in(ecr, repository)
         progress.step("image", f"building for {_PLATFORMS[architecture]} on {base_image}; this takes some minutes")
-        build = ["build", "--platform", _PLATFORMS[architecture], "--build-arg", f"BASE_IMAGE={base_image}"]
-        docker([*build, "--tag", address, str(CONTEXT)])
+        docker(["build", "--platform", _PLATFORMS[architecture], "--tag", address, *build_arguments(base_image)])
         docker(["push", address])
         digest = _digest(ecr, tag)
         if digest is None:
@@ -59,12 +59,23 @@ def ensure_image(target: Target, architecture: str, base_image: str, progress: P
     return f"{repository}@{digest}"
 
 
-def source_digest(context: Path, base_image: str) -> str:
+def build_arguments(base_image: str) -> list[str]:
+    """Return the end of a `docker build`: the base image, the Dockerfile and the context."""
+    return [
+        "--build-arg",
+        f"BASE_IMAGE={base_image}",
+        "--file",
+        str(ROOT / "sandbox_runtime" / "Dockerfile"),
+        str(ROOT),
+    ]
+
+
+def source_digest(root: Path, base_image: str) -> str:
     """Hash everything that the image is made of: file names, contents and the name of the base image."""
     hashed = hashlib.sha256(base_image.encode())
-    for path in sorted(context.rglob("*")):
+    for path in sorted(path for pattern in SOURCES for path in root.glob(pattern)):
         if path.is_file() and "__pycache__" not in path.parts:
-            name, content = str(path.relative_to(context)).encode(), path.read_bytes()
+            name, content = str(path.relative_to(root)).encode(), path.read_bytes()
             hashed.update(b"%d %d " % (len(name), len(content)) + name + content)
     return hashed.hexdigest()[:32]
 

