@@ -12,7 +12,8 @@ from typing import Any
 from functions.handlers.api_document import ROUTES as API_ROUTES
 from infra.local.console import Console
 from infra.local.declarations.stack import Function, Route
-from infra.local.http.gateway import Gateway, Manners
+from infra.local.http.gateway import Flush, Gateway, Manners
+from infra.local.http.http_event import HttpAnswer
 from infra.local.http.key_owners import KeyOwners
 from infra.local.http.site import Site
 from infra.local.http.stored_content import StoredContent
@@ -49,17 +50,24 @@ def is_administrator(admin_key: str) -> bool:
     return admin_key == "admin"
 
 
-def front(handler: Handler, bucket: str, *routes: tuple[str, str]) -> Gateway:
+def flushed(_path: str, answer: HttpAnswer) -> HttpAnswer:
+    """Let every answer leave: these tests have no disk."""
+    return answer
+
+
+def front(handler: Handler, bucket: str, *routes: tuple[str, str], flush: Flush = flushed) -> Gateway:
     """The gateway of one machine with these routes, which store and send objects of a bucket."""
-    return _gateway(handler, 1000, None, [Route(*route, "F") for route in routes], bucket)
+    return _gateway(handler, 1000, None, [Route(*route, "F") for route in routes], bucket, flush)
 
 
-def gateway(handler: Handler, most_requests: int = 1000, out: io.StringIO | None = None) -> Gateway:
-    return _gateway(handler, most_requests, out, ROUTES, "bucket")
+def gateway(
+    handler: Handler, most_requests: int = 1000, out: io.StringIO | None = None, flush: Flush = flushed
+) -> Gateway:
+    return _gateway(handler, most_requests, out, ROUTES, "bucket", flush)
 
 
 def _gateway(
-    handler: Handler, most_requests: int, out: io.StringIO | None, routes: list[Route], bucket: str
+    handler: Handler, most_requests: int, out: io.StringIO | None, routes: list[Route], bucket: str, flush: Flush
 ) -> Gateway:
     names = [request_name(name, status) for name in ("", "F") for status in (200, 300, 400, 500)]
     counters = Counters([*names, duration_name(""), duration_name("F")], 1)
@@ -67,7 +75,7 @@ def _gateway(
     console = Console(io.StringIO() if out is None else out)
     content = StoredContent(bucket)
     owners = KeyOwners(project_of, is_administrator)
-    return Gateway(routes, MANNERS, invoker, console, counters, owners, most_requests, content)
+    return Gateway(routes, MANNERS, invoker, console, counters, owners, most_requests, content, flush)
 
 
 @contextmanager

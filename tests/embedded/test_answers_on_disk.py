@@ -4,13 +4,12 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from infra.embedded.storage.store import Store, Synchronous
-from infra.local.http.state_watch import StateInvoker
-from infra.local.invoker import LambdaContext
+from infra.local.http.http_event import HttpAnswer
+from infra.local.http.state_watch import DurableAnswers
 
 
 @contextmanager
@@ -29,14 +28,9 @@ def test_answer_that_cannot_be_flushed_for_lack_of_descriptors_is_503(
 ) -> None:
     store = Store(tmp_path, synchronous)
     store.prepare()
-
-    def handler(_event: Any, _context: LambdaContext) -> dict[str, Any]:
-        with store.write() as connection:
-            connection.execute("INSERT INTO event_bus VALUES ('a')")
-        return {"statusCode": 200, "body": "{}"}
-
-    invoker = StateInvoker({}, {"F": handler}, store)
+    with store.write() as connection:
+        connection.execute("INSERT INTO event_bus VALUES ('a')")
     with _no_descriptor_left():
-        answer = invoker.invoke("F", {"rawPath": "/api/submit"}, LambdaContext("F", 128, 30))
-    assert answer["statusCode"] == status
+        answer = DurableAnswers(store).flush("/api/submit", HttpAnswer(200, [], b"{}"))
+    assert answer.status == status
     store.close()

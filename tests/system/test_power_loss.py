@@ -1,10 +1,15 @@
-"""`RUSTBOX_SYNCHRONOUS=FULL`: no loss of power undoes an answer, or the event of a webhook that was sent."""
+"""`RUSTBOX_SYNCHRONOUS=FULL`: no loss of power undoes an answer, an upload, or the event of a sent webhook."""
 
+import os
 import sqlite3
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
+
+import httpx
 
 from infra.embedded.storage.store import FILE_NAME
 from infra.local.aws.embedded_aws import FOLDER
@@ -14,6 +19,17 @@ from tests.system.webhook_inbox import Answer, Delivery, open_receiver
 
 CLIENTS, RUNS = 8, 3
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+FILE_BYTES = (1000, 1_500_000)
+"""The engine keeps the larger one in a file of its own."""
+
+
+def store_file(client: httpx.Client, size: int) -> str:
+    """Store random bytes, and return their checksum as the row of their object has it."""
+    content = os.urandom(size)
+    digest = sha256(content)
+    asked = client.post("/api/files", json={"sha256": digest.hexdigest(), "size": size}).raise_for_status().json()
+    client.put(asked["upload"]["url"], content=content, headers=asked["upload"]["headers"]).raise_for_status()
+    return b64encode(digest.digest()).decode()
 
 
 def test_no_answer_and_no_sent_webhook_is_lost_with_the_power(
@@ -37,6 +53,8 @@ def test_no_answer_and_no_sent_webhook_is_lost_with_the_power(
 
     def use(number: int, url: str) -> None:
         with local.client() as client:
+            for size in FILE_BYTES:
+                disk.note(store_file(client, size))
             for turn in range(RUNS):
                 fields = {"language": "python", "code": f"print({number}, {turn})"}
                 if turn % 3 == 0:
@@ -66,6 +84,7 @@ def test_no_answer_and_no_sent_webhook_is_lost_with_the_power(
         loss.write(tmp_path / "after")
         with closing(sqlite3.connect(tmp_path / "after" / FILE_NAME)) as connection:
             rows = [row for (row,) in connection.execute("SELECT pk || ' ' || sk || ' ' || body FROM item")]
+            rows += [row for (row,) in connection.execute("SELECT sha256 FROM object WHERE sha256 IS NOT NULL")]
         told = loss.notes
         assert [note for note in set(told) if not any(all(word in row for word in note.split()) for row in rows)] == []
     assert {"AC"} == {note.partition(" ")[2] for note in told} - {""}

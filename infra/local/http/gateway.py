@@ -37,6 +37,8 @@ _MAX_BODY_BYTES_IN_FLIGHT: Final = 128 * 1024 * 1024
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
 type Send = Callable[[dict[str, Any]], Awaitable[None]]
+type Flush = Callable[[str, HttpAnswer], HttpAnswer]
+"""Path of a request and its answer to the answer that may leave: `DurableAnswers.flush`."""
 
 
 class HasPath(Protocol):
@@ -110,7 +112,7 @@ class Manners:
 
 
 class Gateway:
-    """The ASGI application. `most_requests`: under way at once."""
+    """The ASGI application. `most_requests`: under way at once. `flush`: answers that tell of the state pass it."""
 
     def __init__(
         self,
@@ -122,6 +124,7 @@ class Gateway:
         owners: KeyOwners,
         most_requests: int,
         content: StoredContent,
+        flush: Flush,
     ) -> None:
         self._router = Router(routes)
         self._manners = manners
@@ -133,6 +136,7 @@ class Gateway:
         self._body_bytes = FairShares(_MAX_BODY_BYTES_IN_FLIGHT)
         self._threads = RequestThreads()
         self._content = content
+        self._flush = flush
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -142,7 +146,7 @@ class Gateway:
                 function, answer = await self._answer(scope, receive, shares)
             except ClientGoneError:
                 return  # no function sees a part of a request, nor does one on AWS
-            if not await self._content.send(answer, send):
+            if not await self._content.send(answer, send, partial(self._flush, scope["path"])):
                 await send_whole(answer, send, is_head=scope["method"] == "HEAD")
         elapsed_ms = (time.perf_counter() - started) * 1000
         self._counters.add(request_name(function, answer.status))
@@ -178,11 +182,16 @@ class Gateway:
         # The body of an upload comes later: nobody may look for the client's end in it.
         watched = stay_silent if row.read_max_bytes == 0 else receive
         answer = await self._threads.run(owner, scope, row, context, call, watched)
-        answer = await self._content.take(answer, receive)
+        answer = await self._content.take(answer, receive, partial(self._flush, scope["path"]))
         body_bytes.add(len(answer.body))
         return route.function, answer
 
     def _invoke(
+        self, route: Route, path_parameters: dict[str, str], scope: Scope, body: bytes, context: LambdaContext
+    ) -> HttpAnswer:
+        return self._flush(scope["path"], self._call(route, path_parameters, scope, body, context))
+
+    def _call(
         self, route: Route, path_parameters: dict[str, str], scope: Scope, body: bytes, context: LambdaContext
     ) -> HttpAnswer:
         event = to_event(scope, body, route.key, path_parameters)

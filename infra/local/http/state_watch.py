@@ -6,16 +6,15 @@ import json
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from infra.embedded.errors import ServiceError
 from infra.embedded.storage.trouble import Trouble
-from infra.local.invoker import Invoker
+from infra.local.http.http_event import HttpAnswer
 
 if TYPE_CHECKING:
     from infra.embedded.storage.store import Store
     from infra.local.console import Console
-    from infra.local.invoker import LambdaContext
 
 _HEALTH: Final = "/api/health"
 _READY: Final = "/api/health/ready"
@@ -27,24 +26,22 @@ _NODE_ID: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
-class StateInvoker(Invoker):
-    """Invokes functions for HTTP requests: an answer leaves when everything that it may tell is on the disk.
-
-    Answers 503 in place of the function while the state cannot be kept.
-    """
+class DurableAnswers:
+    """Every answer that may tell of the state passes `flush`, on the thread that made it, before it leaves."""
 
     store: Store
 
-    def invoke(self, function: str, event: dict[str, Any], context: LambdaContext | None = None) -> Any:
-        """Return the function's answer. Its exceptions pass."""
-        path = event["rawPath"]
-        answer = Invoker.invoke(self, function, event, context)
+    def flush(self, path: str, answer: HttpAnswer) -> HttpAnswer:
+        """Return the answer when everything that it may tell is on the disk.
+
+        Returns 503 in its place while the state cannot be kept. `path`: of the request.
+        """
         trouble = self._find_trouble()
         if trouble is None:
             return answer
         if path == _HEALTH:
             return _with_problem(answer, trouble.cause)
-        is_refused = trouble.stops_all or answer.get("statusCode") == _UNAVAILABLE
+        is_refused = trouble.stops_all or answer.status == _UNAVAILABLE
         return _unavailable(trouble.cause, path) if is_refused else answer
 
     def _find_trouble(self) -> Trouble | None:
@@ -90,14 +87,15 @@ class TroubleWatch:
             told = trouble
 
 
-def _unavailable(cause: str, path: str) -> dict[str, Any]:
+def _unavailable(cause: str, path: str) -> HttpAnswer:
     text = f"The service cannot keep its state: {cause}. Repeat the request later, with the same Idempotency-Key."
     body = {"status": "not_ready", "error": text} if path == _READY else {"error": "unavailable", "message": text}
-    headers = {"content-type": "application/json", "retry-after": str(_RETRY_AFTER_SECS)}
-    return {"statusCode": _UNAVAILABLE, "headers": headers, "body": json.dumps(body)}
+    headers = [("content-type", "application/json"), ("retry-after", str(_RETRY_AFTER_SECS))]
+    return HttpAnswer(_UNAVAILABLE, headers, json.dumps(body).encode())
 
 
-def _with_problem(answer: dict[str, Any], cause: str) -> dict[str, Any]:
-    body = json.loads(answer["body"])
+def _with_problem(answer: HttpAnswer, cause: str) -> HttpAnswer:
+    body = json.loads(answer.body)
     problems = [*body.get("problems", []), {"node_id": _NODE_ID, "problem": cause}]
-    return {**answer, "body": json.dumps(body | {"status": "degraded", "problems": problems})}
+    changed = body | {"status": "degraded", "problems": problems}
+    return HttpAnswer(answer.status, answer.headers, json.dumps(changed).encode())

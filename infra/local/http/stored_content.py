@@ -26,6 +26,8 @@ from infra.local.http.thread_pool import FairThreadPool
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from botocore.response import StreamingBody
+
 _THREADS: Final = 8
 _PATIENCE_SECS: Final = 5.0
 _PIECE_BYTES: Final = 256 * 1024
@@ -34,6 +36,8 @@ _SOON_SENT_BYTES: Final = 64 * 1024
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
 type Send = Callable[[dict[str, Any]], Awaitable[None]]
+type Flush = Callable[[HttpAnswer], HttpAnswer]
+"""An answer to the answer that may leave: `DurableAnswers.flush` for the path of its request."""
 
 
 async def stay_silent() -> dict[str, Any]:
@@ -85,7 +89,7 @@ class StoredContent:
         self._pool = FairThreadPool("content", _THREADS)
         self._s3 = session().client("s3")
 
-    async def take(self, answer: HttpAnswer, receive: Receive) -> HttpAnswer:
+    async def take(self, answer: HttpAnswer, receive: Receive, flush: Flush) -> HttpAnswer:
         """Store the body if the function asks for it. Raises ClientGoneError."""
         asked = dict(answer.headers)
         if UPLOAD_KEY not in asked:
@@ -93,10 +97,11 @@ class StoredContent:
         owner, body = asked[UPLOAD_OWNER], _Body(receive, int(asked[UPLOAD_SIZE]))
         if not await self._pool.acquire(owner, _PATIENCE_SECS, asyncio.get_running_loop().create_future):
             return OVERLOADED
-        refusal = await self._pool.run(owner, lambda: self._put(asked, body))
-        return refusal or HttpAnswer(answer.status, _without_requests(answer), answer.body)
+        stored = HttpAnswer(answer.status, _without_requests(answer), answer.body)
+        return await self._pool.run(owner, lambda: flush(self._put(asked, body) or stored))
 
     def _put(self, asked: dict[str, str], body: _Body) -> HttpAnswer | None:
+        """Store a body. Return the answer for one that is not stored."""
         try:
             self._s3.put_object(
                 Bucket=self._bucket,
@@ -117,30 +122,40 @@ class StoredContent:
             return _UNAVAILABLE
         return None
 
-    async def send(self, answer: HttpAnswer, send: Send) -> bool:
+    async def send(self, answer: HttpAnswer, send: Send, flush: Flush) -> bool:
         """Send an object if the function asks for it. False: the answer is an ordinary one."""
         key = dict(answer.headers).get(DOWNLOAD_KEY)
         if key is None:
             return False
-        try:
-            found = await asyncio.to_thread(self._s3.get_object, Bucket=self._bucket, Key=key)
-        except self._s3.exceptions.NoSuchKey:
-            await send_whole(gateway_answer(404, "The file is gone."), send)
+        head, body = await asyncio.to_thread(self._open, key, answer, flush)
+        if body is None:
+            await send_whole(head, send)
             return True
-        except (ClientError, BotoCoreError):
-            await send_whole(_UNAVAILABLE, send)
-            return True
-        body = found["Body"]
         try:
-            head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in _without_requests(answer)]
-            head.append((b"content-length", str(found["ContentLength"]).encode()))
-            await send({"type": "http.response.start", "status": answer.status, "headers": head})
+            fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head.headers]
+            await send({"type": "http.response.start", "status": head.status, "headers": fields})
             while piece := await asyncio.to_thread(body.read, _PIECE_BYTES):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
             body.close()
         return True
+
+    def _open(self, key: str, answer: HttpAnswer, flush: Flush) -> tuple[HttpAnswer, StreamingBody | None]:
+        """Return the head of the answer, and the body to send behind it; None: the answer is whole."""
+        try:
+            found = self._s3.get_object(Bucket=self._bucket, Key=key)
+        except self._s3.exceptions.NoSuchKey:
+            return flush(gateway_answer(404, "The file is gone.")), None
+        except (ClientError, BotoCoreError):
+            return flush(_UNAVAILABLE), None
+        length = ("content-length", str(found["ContentLength"]))
+        head = HttpAnswer(answer.status, [*_without_requests(answer), length], b"")
+        flushed = flush(head)
+        if flushed is head:
+            return head, found["Body"]
+        found["Body"].close()
+        return flushed, None
 
 
 async def send_whole(answer: HttpAnswer, send: Send, *, is_head: bool = False) -> None:

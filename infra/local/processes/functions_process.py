@@ -19,7 +19,7 @@ from infra.local.http.gateway import Gateway, Manners
 from infra.local.http.http_protocol import BoundedProtocol, Connections
 from infra.local.http.key_owners import KeyOwners
 from infra.local.http.site import Site
-from infra.local.http.state_watch import StateInvoker
+from infra.local.http.state_watch import DurableAnswers
 from infra.local.http.stored_content import StoredContent
 from infra.local.processes.child_processes import DRAIN_SIGNAL, unblock_signals
 from infra.local.settings import ROOT
@@ -76,11 +76,11 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
         _project_finder(prepared.template.values["ProjectsTable"]["Ref"]),
         _administrator_check(prepared.template.parameters["AdminKeyParameter"]),
     )
-    invoker = StateInvoker(loaded.invoker.functions, loaded.invoker.handlers, prepared.embedded.engine.store)
     content = StoredContent(prepared.template.values["PayloadsBucket"]["Ref"])
+    flush = DurableAnswers(prepared.embedded.engine.store).flush
     manners = Manners(_api_routes())
     app: Gateway | Site = Gateway(
-        loaded.stack.routes, manners, invoker, prepared.console, loaded.counters, owners, most, content
+        loaded.stack.routes, manners, loaded.invoker, prepared.console, loaded.counters, owners, most, content, flush
     )
     if not prepared.settings.production:
         app = Site(ROOT / ".build" / "site", app)

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import requests
 
 from functions.handlers import result
+from infra.local.http.gateway import Flush
 from tests.adapters.aws_account import API_KEY, Aws
 from tests.adapters.http_calls import Answer, send
-from tests.local_front import front, serving
+from tests.local_front import flushed, front, serving
 
 TIMEOUT_SECS = 60
 
@@ -114,12 +115,13 @@ class MachineSender:
 
 
 @contextmanager
-def machine(aws: Aws) -> Iterator[MachineSender]:
-    """Serve the routes of files as one machine does."""
+def machine(aws: Aws, flush: Flush = flushed) -> Iterator[MachineSender]:
+    """Serve the routes of files as one machine does. `flush`: its answers pass it."""
     aws.monkeypatch.setenv("SERVES_FILES", "true")
     result.deployment.cache_clear()
     try:
-        with serving(front(result.handler, aws.names["PayloadsBucket"], ("ANY", "/api/files/{proxy+}"))) as port:
+        route = ("ANY", "/api/files/{proxy+}")
+        with serving(front(result.handler, aws.names["PayloadsBucket"], route, flush=flush)) as port:
             yield MachineSender(port)
     finally:
         result.deployment.cache_clear()

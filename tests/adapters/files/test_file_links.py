@@ -10,8 +10,10 @@ import pytest
 from moto import mock_aws
 
 from functions.handlers import result
+from functions.http.stored_content import DOWNLOAD_KEY, UPLOAD_KEY
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
+from infra.local.http.http_event import HttpAnswer, gateway_answer
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import BucketSender, Content, MachineSender, Sender, ask, machine, some
 from tests.adapters.http_calls import send
@@ -162,6 +164,27 @@ def test_a_chunked_body_is_refused(one_machine: MachineSender) -> None:
     with closing(connect(one_machine.port)) as client:
         client.sendall(head.encode() + b"Connection: close\r\n\r\n1\r\nx\r\n0\r\n\r\n")
         assert b" 400 " in read_all(client).split(b"\r\n")[0]
+
+
+def test_an_upload_and_a_download_are_flushed_after_their_call_of_the_bucket(aws: Aws, project_key: str) -> None:
+    del project_key
+    content = some(2 * MIB)
+    objects = list[bool]()
+
+    def flush(path: str, answer: HttpAnswer) -> HttpAnswer:
+        """Let only the answers of functions leave."""
+        if dict(answer.headers).keys() & {UPLOAD_KEY, DOWNLOAD_KEY}:
+            return answer
+        assert path == f"/api/files/{content.sha256}/content"
+        objects.append("Contents" in aws.client("s3").list_objects_v2(Bucket=aws.names["PayloadsBucket"]))
+        return gateway_answer(503, "not flushed")
+
+    with machine(aws, flush) as found:
+        assert found.send(ask(content).json["upload"], content.raw) == (503, b'{"message": "not flushed"}')
+        assert objects == [True]
+        download = send(API_KEY, "GET", f"/api/files/{content.sha256}").json["download"]
+        assert found.send(download, None) == (503, b'{"message": "not flushed"}')
+    assert objects == [True, True]
 
 
 def test_on_aws_the_routes_of_the_bytes_are_not_there(aws: Aws, project_key: str) -> None:
