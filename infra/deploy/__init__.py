@@ -5,6 +5,6 @@ The commands are modules of this folder: `deploy`, `undeploy`, `status`, `import
 1. `account_checks`: the checks before anything is created. `costs`: what a million runs cost.
 2. `building`: the zip and the image.
 3. `resources`: the stack, and what lies beside it or outlives it.
-4. `smoke`: the first project, and one run for each way to get a result.
+4. `smoke`: the first project, and runs that show that the stage works.
 5. `target`, `progress`, `errors`: shared by all.
 """

@@ -132,20 +132,32 @@ def _await_requested_check(endpoint: str, bus: str, client: httpx.Client, check:
     wait_until(lambda: requested() == ["passed"], 60, "the event ran the check")
 
 
-def test_a_stage_is_created_used_updated_and_deleted(
-    endpoint: str, package: Package, deploy_again: Callable[[Target, Path], str], tmp_path: Path
-) -> None:
-    runner_env = tmp_path / "runner.env"
+def _await_event_with_large_output(endpoint: str, bus: str, client: httpx.Client) -> None:
+    """The function behind the stream reads the output in the bucket, and the bus gets the whole event."""
+    sqs, events = _client(endpoint, "sqs"), _client(endpoint, "events")
+    queue = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = json.dumps({"source": ["rustbox"], "detail-type": ["submission.completed"]})
+    events.put_rule(Name="subscriber", EventBusName=bus, EventPattern=pattern)
+    events.put_targets(Rule="subscriber", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    program = {"language": "python", "code": "print('o' * 100_000)"}
+    submission_id = client.post("/api/submit", json=program).json()["id"]
+    found: dict[str, str] = {}
 
-    # Created, with three green patterns; the zip that runs is the one that was built.
-    said = _deploy("deploy", f"--endpoint={endpoint}", f"--runner-env={runner_env}")
-    assert [re.search(rf" {name} +AC ", said) is not None for name in ("wait", "poll", "webhook")] == [True] * 3
-    (key,) = re.findall(r"^API key +(rb_live_\S+)$", said, re.MULTILINE)
-    (address,) = re.findall(r"^API +(http\S+)$", said, re.MULTILINE)
-    assert _state(endpoint)["Architecture"] == own_architecture()
-    digest = base64.b64encode(bytes.fromhex(package.digest)).decode()
-    functions = _client(endpoint, "lambda").list_functions()["Functions"]
-    assert {function["CodeSha256"] for function in functions} == {digest}
+    def came() -> bool:
+        for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
+            detail = json.loads(message["Body"])["detail"]
+            found[detail["id"]] = detail["stdout"]
+        return submission_id in found
+
+    wait_until(came, 60, "the bus has the event")
+    assert found[submission_id] == "o" * 100_000 + "\n"
+    events.remove_targets(Rule="subscriber", EventBusName=bus, Ids=["queue"])
+    events.delete_rule(Name="subscriber", EventBusName=bus)
+    sqs.delete_queue(QueueUrl=queue)
+
+
+def _assert_rows_expire(endpoint: str) -> None:
     tables = _client(endpoint, "dynamodb").list_tables()["TableNames"]
     expiry = {
         _client(endpoint, "dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"]
@@ -154,10 +166,38 @@ def test_a_stage_is_created_used_updated_and_deleted(
     assert len(tables) == 6
     assert expiry == {"ENABLED"}
 
+
+def _assert_the_smoke_test_left_nothing(target: Target, address: str) -> None:
+    key = find_secret(target, f"/rustbox/{target.stage}/smoke-test-key") or ""
+    with httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=40) as client:
+        assert [client.get(f"/api/{kept}").json()["items"] for kept in ("results", "files")] == [[], []]
+    bucket = Stack(target, Progress()).outputs()["PayloadsBucketName"]
+    keys = [item["Key"] for item in target.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])]
+    assert [key for key in keys if key.startswith(("inputs/", "outputs/"))] == []
+
+
+def test_a_stage_is_created_used_updated_and_deleted(
+    endpoint: str, package: Package, deploy_again: Callable[[Target, Path], str], tmp_path: Path
+) -> None:
+    runner_env = tmp_path / "runner.env"
+
+    # Created, with a green smoke test; the zip that runs is the one that was built.
+    said = _deploy("deploy", f"--endpoint={endpoint}", f"--runner-env={runner_env}")
+    runs = re.findall(r" (wait|poll|content|cancel|webhook) +(AC|SIG) ", said)
+    assert runs == [("wait", "AC"), ("poll", "AC"), ("content", "AC"), ("cancel", "SIG"), ("webhook", "AC")], said
+    (key,) = re.findall(r"^API key +(rb_live_\S+)$", said, re.MULTILINE)
+    (address,) = re.findall(r"^API +(http\S+)$", said, re.MULTILINE)
+    assert _state(endpoint)["Architecture"] == own_architecture()
+    digest = base64.b64encode(bytes.fromhex(package.digest)).decode()
+    functions = _client(endpoint, "lambda").list_functions()["Functions"]
+    assert {function["CodeSha256"] for function in functions} == {digest}
+    _assert_rows_expire(endpoint)
+
     # Used, with the file for runners as a host would use it.
     variables = dict(line.split("=", 1) for line in runner_env.read_text().splitlines() if not line.startswith("#"))
     target = Target("local", "us-east-1", endpoint)
     outputs = Stack(target, Progress()).outputs()
+    _assert_the_smoke_test_left_nothing(target, address)
     assert variables == runner.settings(target, outputs)
     assert not [name for name in variables if "KEY" in name or "TOKEN" in name or "SECRET" in name]
     with (
@@ -190,6 +230,7 @@ def test_a_stage_is_created_used_updated_and_deleted(
         assert re.search(rf"^API +{address}  ok, version {VERSION}$", shown, re.MULTILINE)
         assert re.search(rf"^runners +\d+ slots, strict, version {VERSION}$", shown, re.MULTILINE)
         assert client.get("/api/results", headers={"X-API-Key": "rb_live_wrong"}).status_code == 401
+        _await_event_with_large_output(endpoint, outputs["EventBusName"], client)
         _await_check(client, check)
         _await_requested_check(endpoint, outputs["EventBusName"], client, check)
         _delete_check(client, check)

@@ -46,7 +46,8 @@ from infra.deploy.prices import DOLLARS
 from infra.deploy.progress import Progress
 from infra.deploy.resources import emulator
 from infra.deploy.resources.retained import retained
-from infra.deploy.smoke import receiver, runner
+from infra.deploy.smoke import receiver, runner, smoke_test
+from infra.deploy.smoke.api import Api
 from infra.deploy.target import Target, read_target
 from infra.sam_template import read, translate
 
@@ -261,6 +262,31 @@ def test_receiver_stack_has_no_findings_and_its_function_no_permission() -> None
     assert [str(match) for match in lint(json.dumps(stack))] == []
     assert stack["Resources"]["Role"]["Properties"].keys() == {"AssumeRolePolicyDocument"}
     assert len(receiver.CODE) < 4096  # CloudFormation's limit for code in a template
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2])
+def test_the_first_run_of_a_smoke_test_is_repeated_once_and_deleted(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    calls: list[tuple[str, str]] = []
+
+    def call(_: Api, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
+        calls.append((method, path))
+        if len(calls) <= failures:
+            raise DeployError(f"{method} {path} answered 503")
+        if path == "/api/submit":
+            raise DeployError("the next pattern begins")
+        return {} if body is None else {"id": "a", "verdict": "AC", "stdout": "42\n"}
+
+    monkeypatch.setattr(Api, "call", call)
+    with (
+        pytest.raises(DeployError, match="answered 503" if failures == 2 else "the next pattern begins"),
+        Api("http://127.0.0.1:9", "X-API-Key", "key") as api,
+    ):
+        smoke_test.run(api, Progress())
+    first = [("POST", "/api/submit?wait=true")]
+    after = [("DELETE", "/api/result/a"), ("POST", "/api/submit")]
+    assert calls == (2 * first if failures == 2 else first * (failures + 1) + after)
 
 
 def test_the_first_key_is_shown_although_the_smoke_test_fails(

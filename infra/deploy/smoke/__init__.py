@@ -2,5 +2,5 @@
 
 1. `api` is the deployed HTTP API, as a client sees it. `projects` creates the projects.
 2. `runner` starts a runner for an emulator on this machine. `receiver` is a webhook receiver on AWS.
-3. `smoke_test` does one run for each way to get a result.
+3. `smoke_test` does one run for each way to get a result, one with content in the bucket, and a cancel.
 """

@@ -57,3 +57,18 @@ class Api:
             raise DeployError(f"{method} {path} answered {response.status_code}: {response.text[:300]}")
         answer: dict[str, Any] = response.json()
         return answer
+
+    def follow(self, link: dict[str, Any], content: bytes | None = None) -> bytes:
+        """Send the request that an answer describes, such as a presigned URL. Return the body of its answer.
+
+        `link`: `method`, `url` and perhaps `headers`. The key is not sent: the address may be of another service.
+        """
+        method, url = link["method"], link["url"]
+        where = f"{method} {url.partition('?')[0]}"  # without the signature
+        try:
+            response = httpx.request(method, url, headers=link.get("headers"), content=content, timeout=_TIMEOUT_SECS)
+        except httpx.HTTPError as error:
+            raise DeployError(f"{where} got no answer ({error}): repeat the command") from error
+        if not response.is_success:
+            raise DeployError(f"{where} answered {response.status_code}: {response.text[:300]}")
+        return response.content

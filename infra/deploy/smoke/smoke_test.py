@@ -1,7 +1,12 @@
-"""One run for each way to get a result, through the deployed API."""
+"""One run for each way to get a result, one with content in the bucket, and a cancel, through the deployed API.
+
+A passed test deletes its runs and files. A failed one leaves its run for the search for the cause.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +22,20 @@ if TYPE_CHECKING:
 RUNNER_SECS = 90
 _RESULT_SECS = 60
 _PROGRAM = {"language": "python", "code": "print(6 * 7)"}
+_PASSED = ("AC", "42\n")
+# Input and output are too large for a row, so that they go through the bucket.
+_STDIN = "i" * (9 * 1024)
+_OUTPUT = "o" * (100 * 1024)
+_COPY = f"""
+content = open("in.txt").read() + input()
+open("out.txt", "w").write(content)
+print(content + "o" * {len(_OUTPUT)})
+"""
+_SLEEP = {
+    "language": "python",
+    "code": "import time\nprint(6 * 7, flush=True)\ntime.sleep(60)",
+    "limits": {"wall_time_secs": 25},
+}
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - a public test vector
 
 
@@ -31,44 +50,98 @@ def wait_for_runner(api: Api, secs: float) -> bool:
 
 
 def run(api: Api, progress: Progress) -> None:
-    """Run the two patterns without a receiver and show their times. Raises DeployError."""
-    _show(progress, "wait", lambda: api.call("POST", "/api/submit?wait=true", _PROGRAM))
-    _show(progress, "poll", lambda: _poll(api))
+    """Run all tests without a receiver and show their times. Raises DeployError."""
+    try:
+        _wait(api, progress)
+    except DeployError as error:
+        # The first calls of new functions may take longer than a client waits, or come before their rights apply.
+        progress.step("wait", f"repeated once: {error}")
+        _wait(api, progress)
+    _show(api, progress, "poll", lambda: _result(api, _submit(api, _PROGRAM)))
+    _run_with_content(api, progress)
+    _show(api, progress, "cancel", lambda: _cancelled(api), ("SIG", "42\n"))
 
 
 def run_webhook_here(api: Api, progress: Progress) -> None:
     """Receive a webhook on loopback, which an emulator on this machine can call. Raises DeployError."""
-    _show(progress, "webhook", lambda: _webhook(api))
+    _show(api, progress, "webhook", lambda: _webhook(api))
 
 
 def run_webhook_on_aws(api: Api, progress: Progress, url: str, secret: str) -> None:
     """Wait until a receiver that checks signatures has accepted a webhook. Raises DeployError."""
     started = time.monotonic()
-    submitted = api.call("POST", "/api/submit", {**_PROGRAM, "webhook_url": url, "webhook_secret": secret})
+    submission_id = _submit(api, {**_PROGRAM, "webhook_url": url, "webhook_secret": secret})
     state = "missing"
     while time.monotonic() - started < _RESULT_SECS:
-        found = api.call("GET", f"/api/deliveries?submission_id={submitted['id']}")["items"]
+        found = api.call("GET", f"/api/deliveries?submission_id={submission_id}")["items"]
         state = found[0]["state"] if found else "missing"
         if state == "delivered":
             progress.step("webhook", f"delivered, signature valid  {1000 * (time.monotonic() - started):.0f} ms")
+            _delete(api, submission_id)
             return
         time.sleep(1)
     raise DeployError(
-        f"smoke test: the webhook of {submitted['id']} is {state} after {_RESULT_SECS} s: "
+        f"smoke test: the webhook of {submission_id} is {state} after {_RESULT_SECS} s: "
         "look at its attempts with `rustbox deliveries list`, and at the log of WebhookFunction"
     )
 
 
-def _show(progress: Progress, pattern: str, once: Callable[[], dict[str, Any]]) -> None:
+def _wait(api: Api, progress: Progress) -> None:
+    _show(api, progress, "wait", lambda: api.call("POST", "/api/submit?wait=true", _PROGRAM))
+
+
+def _run_with_content(api: Api, progress: Progress) -> None:
+    """Run with a large input, a large output, a file and an artifact: the bucket holds them all."""
+    content = secrets.token_hex(32)  # new bytes: the API does not ask for those that it has
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    submission = {
+        "language": "python",
+        "code": _COPY,
+        "stdin": _STDIN,
+        "files": [{"path": "in.txt", "sha256": sha256}],
+        "artifacts": ["out.txt"],
+    }
+
+    def once() -> dict[str, Any]:
+        upload = api.call("POST", "/api/files", {"sha256": sha256, "size": len(content)})["upload"]
+        api.follow(upload, content.encode())
+        result = api.call("POST", "/api/submit?wait=true", submission)
+        link = api.call("GET", f"/api/result/{result['id']}/artifacts/out.txt")
+        if (found := api.follow(link)) != (content + _STDIN).encode():
+            raise DeployError(f"smoke test, content: the artifact of {result['id']} has {len(found)} other bytes")
+        return result
+
+    _show(api, progress, "content", once, ("AC", f"{content}{_STDIN}{_OUTPUT}\n"))
+    api.call("DELETE", f"/api/files/{sha256}")
+
+
+def _show(
+    api: Api,
+    progress: Progress,
+    pattern: str,
+    once: Callable[[], dict[str, Any]],
+    expected: tuple[str, str] = _PASSED,
+) -> None:
+    """Run once, compare verdict and output, show the time, and delete the run."""
     started = time.monotonic()
     result = once()
-    if result.get("verdict") != "AC" or result.get("stdout") != "42\n":
-        raise DeployError(f"smoke test, {pattern}: expected AC and 42, got {result}")
-    progress.step(pattern, f"AC  {1000 * (time.monotonic() - started):.0f} ms")
+    if (result.get("verdict"), result.get("stdout")) != expected:
+        verdict, stdout = expected
+        wanted = f"{verdict} and {stdout.strip()[:80]}"
+        raise DeployError(f"smoke test, {pattern}: expected {wanted}, got {str(result)[:1000]}")
+    progress.step(pattern, f"{result['verdict']}  {1000 * (time.monotonic() - started):.0f} ms")
+    _delete(api, result["id"])
 
 
-def _poll(api: Api) -> dict[str, Any]:
-    submission_id = api.call("POST", "/api/submit", _PROGRAM)["id"]
+def _submit(api: Api, submission: dict[str, Any]) -> str:
+    return str(api.call("POST", "/api/submit", submission)["id"])
+
+
+def _delete(api: Api, submission_id: str) -> None:
+    api.call("DELETE", f"/api/result/{submission_id}")
+
+
+def _result(api: Api, submission_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + _RESULT_SECS
     while time.monotonic() < deadline:
         result = api.call("GET", f"/api/result/{submission_id}?wait=10")
@@ -77,13 +150,24 @@ def _poll(api: Api) -> dict[str, Any]:
     raise DeployError(f"smoke test: {submission_id} has no result after {_RESULT_SECS} s: look at the runner's log")
 
 
+def _cancelled(api: Api) -> dict[str, Any]:
+    """Cancel a run as soon as the API shows its output."""
+    submission_id = _submit(api, _SLEEP)
+    deadline = time.monotonic() + _RESULT_SECS
+    while time.monotonic() < deadline:
+        if api.call("GET", f"/api/result/{submission_id}/output?stream=stdout&wait=10")["output"]:
+            break
+    api.call("POST", f"/api/result/{submission_id}/cancel")
+    return _result(api, submission_id)
+
+
 def _webhook(api: Api) -> dict[str, Any]:
     with receiver(_SECRET) as (url, wait):
-        submitted = api.call("POST", "/api/submit", {**_PROGRAM, "webhook_url": url, "webhook_secret": _SECRET})
+        submission_id = _submit(api, {**_PROGRAM, "webhook_url": url, "webhook_secret": _SECRET})
         body = wait(_RESULT_SECS)
     if body is None:
         raise DeployError(
-            f"smoke test: no webhook of {submitted['id']} with a valid signature within {_RESULT_SECS} s: "
+            f"smoke test: no webhook of {submission_id} with a valid signature within {_RESULT_SECS} s: "
             "look at the log of WebhookFunction"
         )
     return body
