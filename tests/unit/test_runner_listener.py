@@ -1,5 +1,6 @@
 """Settings of the listener for runners of other hosts, and of a runner on such a host."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def test_the_machine_makes_a_certificate_once(tmp_path: Path) -> None:
     assert (first.host, first.port, second.host) == ("10.0.0.5", 7443, "::1")
     assert second.template_parameters == {"RunnerListener": "[::1]:7443", "RunnerFingerprint": first.fingerprint}
     assert stat.S_IMODE(Path(first.key_file).stat().st_mode) == 0o600
+
+
+def test_the_certificate_is_on_the_disk_before_its_fingerprint_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts of runners are set up with it: a loss of power must not make the next start make another one."""
+    flushed = set[int]()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.add(os.fstat(descriptor).st_ino))
+    chosen = listener.choose({listener.LISTEN: "10.0.0.5:7443"}, tmp_path)
+    assert chosen is not None
+    certificate, key = Path(chosen.certificate_file), Path(chosen.key_file)
+    assert {path.stat().st_ino for path in (certificate, key, certificate.parent, tmp_path)} <= flushed
 
 
 def test_a_given_certificate_needs_no_fingerprint(tmp_path: Path) -> None:

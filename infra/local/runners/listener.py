@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded.confined.tunnel import tls
+from infra.embedded.storage.durable import sync
 from infra.local.errors import StartError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _own_files(folder: Path) -> tuple[tuple[str, str], str]:
-    """Return certificate and key of this machine with the fingerprint. They are made once and kept."""
+    """Return certificate and key of this machine with the fingerprint. They are made once and kept, also through a loss of power."""
     certificate, key = folder / "tls.crt", folder / "tls.key"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not certificate.exists():
@@ -95,8 +96,12 @@ def _own_files(folder: Path) -> tuple[tuple[str, str], str]:
             subprocess.run(command, check=True, capture_output=True, timeout=60, umask=0o077)
         except (OSError, subprocess.SubprocessError) as error:
             raise StartError(f"openssl made no certificate: set {_CERTIFICATE} and {_KEY}") from error
+        sync(new_key)
+        sync(new_certificate)
         new_key.replace(key)
         new_certificate.replace(certificate)  # Order: the certificate is there last
+        sync(folder)
+        sync(folder.parent)
     try:
         return (str(certificate), str(key)), tls.fingerprint(certificate.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
