@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -287,6 +288,21 @@ def test_the_files_of_checks_move_with_them_and_others_stay(
     assert after.files.holders("p1", held.sha256) == [f"check {CHECK_ID}"]
     assert after.files.get("p1", loose.sha256) is None
     assert after.files.usage("p1") == (2_000_000, 1)
+
+
+def test_an_export_and_its_folder_are_on_the_disk_with_their_names(
+    sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine that wrote them is given up after the import."""
+    fill(sides[0])
+    store_file(sides[0], b"x", f"check {CHECK_ID}")
+    path, document = tmp_path / "export.json", sides[0].document()
+    flushed = set[int]()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.add(os.fstat(descriptor).st_ino))
+    write_contents(sides[0].s3, sides[0].bucket, document["files"], folder_of(path))
+    _write(path, document)
+    (content,) = folder_of(path).iterdir()
+    assert {one.stat().st_ino for one in (content, folder_of(path), path, tmp_path)} <= flushed
 
 
 def test_an_export_without_its_folder_says_what_is_missing(

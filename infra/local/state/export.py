@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.embedded.storage.durable import sync
 from infra.local.aws.embedded_aws import FOLDER, EmbeddedAws
 from infra.local.aws.resources import session
 from infra.local.errors import StartError
@@ -89,6 +90,7 @@ def _write(target: Path, document: Item) -> None:
         json.dump(document, file, indent=1, default=_encode)
         file.flush()
         os.fsync(file.fileno())
+    sync(target.parent)
 
 
 def _encode(value: bytes) -> dict[str, str]:

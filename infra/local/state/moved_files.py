@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.embedded.storage.durable import sync
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -64,3 +66,4 @@ def write_contents(s3: S3Client, bucket: str, files: Iterable[dict[str, Any]], f
             target.flush()
             os.fsync(target.fileno())
         body.close()
+    sync(folder)
