@@ -83,7 +83,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _own_files(folder: Path) -> tuple[tuple[str, str], str]:
-    """Return certificate and key of this machine with the fingerprint. They are made once and kept, also through a loss of power."""
+    """Return certificate and key of this machine with the fingerprint. They are made once, and kept on the disk."""
     certificate, key = folder / "tls.crt", folder / "tls.key"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not certificate.exists():
