@@ -6,7 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded import events, kms, s3, ssm
-from infra.embedded.dynamodb import definitions, reads, streams, transactions, writes
+from infra.embedded.dynamodb import reads, streams
+from infra.embedded.dynamodb.tables import create_table, describe_table, update_table, update_time_to_live
+from infra.embedded.dynamodb.writes import transact_write_items, write
 from infra.embedded.errors import ServiceError, StoreUnusableError, unknown
 from infra.embedded.sqs import queues, receipts, receiving, sending
 
@@ -32,15 +34,15 @@ _RECEIVE: Final = (
 _DECLARED: Final[dict[str, dict[str, tuple[Operation, str]]]] = {
     "dynamodb": {
         "CreateTable": (
-            definitions.create_table,
+            create_table,
             "TableName BillingMode AttributeDefinitions KeySchema GlobalSecondaryIndexes StreamSpecification",
         ),
-        "DescribeTable": (definitions.describe_table, "TableName"),
+        "DescribeTable": (describe_table, "TableName"),
         "UpdateTable": (
-            definitions.update_table,
+            update_table,
             "TableName AttributeDefinitions GlobalSecondaryIndexUpdates StreamSpecification",
         ),
-        "UpdateTimeToLive": (definitions.update_time_to_live, "TableName TimeToLiveSpecification"),
+        "UpdateTimeToLive": (update_time_to_live, "TableName TimeToLiveSpecification"),
         "GetItem": (
             reads.get_item,
             "TableName Key ConsistentRead ProjectionExpression ExpressionAttributeNames ReturnConsumedCapacity",
@@ -52,11 +54,11 @@ _DECLARED: Final[dict[str, dict[str, tuple[Operation, str]]]] = {
             "ExpressionAttributeValues",
         ),
         "Scan": (reads.scan, _PAGE),
-        "PutItem": (partial(writes.write, "Put"), _CONDITION + "Item"),
-        "UpdateItem": (partial(writes.write, "Update"), _CONDITION + "Key UpdateExpression"),
-        "DeleteItem": (partial(writes.write, "Delete"), _CONDITION + "Key"),
+        "PutItem": (partial(write, "Put"), _CONDITION + "Item"),
+        "UpdateItem": (partial(write, "Update"), _CONDITION + "Key UpdateExpression"),
+        "DeleteItem": (partial(write, "Delete"), _CONDITION + "Key"),
         "TransactWriteItems": (
-            transactions.transact_write_items,
+            transact_write_items,
             "TransactItems ClientRequestToken ReturnConsumedCapacity",
         ),
     },

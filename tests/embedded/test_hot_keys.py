@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.projects.quota import Quota
-from infra.embedded.dynamodb import capacity
+from infra.embedded.dynamodb import items, writes
 from tests.bench.counted_calls import counted_system
 from tests.bench.partitions import PARTITIONS, UNITS_A_SEC, Partition
 
@@ -19,14 +19,14 @@ _LIMITS = {(each.table.lower(), each.key): each for each in PARTITIONS}
 def units(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str, str]]:
     """Write units by table, index and partition key."""
     counted: Counter[tuple[str, str, str]] = Counter()
-    write_units = capacity.write_units
+    write_units = items.write_units
 
     def count(table: Any, old: Any, new: Any, *, transaction: bool = False) -> float:
-        for index, key, spent in capacity.written(table, old, new, transaction=transaction):
+        for index, key, spent in items.written(table, old, new, transaction=transaction):
             counted[table.name, index, key] += spent
         return write_units(table, old, new, transaction=transaction)
 
-    monkeypatch.setattr(capacity, "write_units", count)
+    monkeypatch.setattr(writes, "write_units", count)
     return counted
 
 

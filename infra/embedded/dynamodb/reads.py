@@ -5,12 +5,16 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.embedded.dynamodb import capacity
-from infra.embedded.dynamodb.conditions import Placeholders, holds
-from infra.embedded.dynamodb.expressions import Parsed, parse_condition, parse_projection
-from infra.embedded.dynamodb.key_conditions import read_range
+from infra.embedded.dynamodb.expressions import (
+    Parsed,
+    Placeholders,
+    holds,
+    parse_condition,
+    parse_projection,
+    read_range,
+)
+from infra.embedded.dynamodb.items import consumed_capacity, item_size, loads, read_units, wants_capacity
 from infra.embedded.dynamodb.tables import Index, Table, find_table
-from infra.embedded.dynamodb.values import item_size, loads
 from infra.embedded.errors import invalid, unknown
 
 if TYPE_CHECKING:
@@ -18,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from infra.embedded.calls import Answer, Params
+    from infra.embedded.dynamodb.items import Item
     from infra.embedded.dynamodb.tables import Part
-    from infra.embedded.dynamodb.values import Item
     from infra.embedded.engine import Engine
 
 _PAGE_BYTES: Final = 1024 * 1024
@@ -34,9 +38,9 @@ def get_item(engine: Engine, params: Params) -> Answer:
         table = find_table(connection, params["TableName"])
         item = _find(connection, table, params["Key"])
     answer: Answer = {}
-    if capacity.is_wanted(params):
-        units = capacity.read_units(item_size(item or {}), consistent=params.get("ConsistentRead", False))
-        answer["ConsumedCapacity"] = capacity.consumed(table, units)
+    if wants_capacity(params):
+        units = read_units(item_size(item or {}), consistent=params.get("ConsistentRead", False))
+        answer["ConsumedCapacity"] = consumed_capacity(table, units)
     if item is not None:
         answer["Item"] = _projected(item, shown)
     return answer
@@ -61,10 +65,10 @@ def batch_get_item(engine: Engine, params: Params) -> Answer:
             items = [item for key in request["Keys"] if (item := _find(connection, table, key)) is not None]
             answers[name] = [_projected(item, shown) for item in items]
             consistent = request.get("ConsistentRead", False)
-            units = sum(capacity.read_units(item_size(item), consistent=consistent) for item in items)
-            consumed.append(capacity.consumed(table, units))
+            units = sum(read_units(item_size(item), consistent=consistent) for item in items)
+            consumed.append(consumed_capacity(table, units))
     answer: Answer = {"Responses": answers, "UnprocessedKeys": {}}
-    return answer | ({"ConsumedCapacity": consumed} if capacity.is_wanted(params) else {})
+    return answer | ({"ConsumedCapacity": consumed} if wants_capacity(params) else {})
 
 
 def _shown(request: Params) -> set[str] | None:
@@ -181,7 +185,7 @@ def _page(
         answer["Items"] = found
     if last is not None:
         answer["LastEvaluatedKey"] = {name: last[name] for name in _position_names(table, source)}
-    if capacity.is_wanted(params):
-        units = capacity.read_units(size, consistent=params.get("ConsistentRead", False))
-        answer["ConsumedCapacity"] = capacity.consumed(table, units)
+    if wants_capacity(params):
+        units = read_units(size, consistent=params.get("ConsistentRead", False))
+        answer["ConsumedCapacity"] = consumed_capacity(table, units)
     return answer

@@ -9,8 +9,8 @@ import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.embedded.dynamodb.items import item_size, loads
 from infra.embedded.dynamodb.tables import STREAM_VIEW, Table, find_table, stream_arn
-from infra.embedded.dynamodb.values import item_size, loads
 from infra.embedded.engine import REGION
 from infra.embedded.errors import ServiceError, invalid, unknown
 
