@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from functions.checks.pings.store import PingStore
     from functions.checks.pings.take import PingTaking
     from functions.checks.runs.hints import CheckHints
-    from functions.checks.runs.outages import OutageStore
     from functions.checks.runs.store import RunStore
     from functions.checks.settings.file_holds import CheckFiles
+    from functions.checks.settings.outages import OutageStore
     from functions.checks.settings.quiet_store import QuietStore
     from functions.checks.settings.report_tokens import ReportTokens
     from functions.checks.settings.store import CheckStore
@@ -124,7 +124,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def outages(self) -> OutageStore:
         """Outages that are over."""
-        from functions.checks.runs.outages import OutageStore
+        from functions.checks.settings.outages import OutageStore
 
         return OutageStore(self.settings.checks_table, self.dynamodb, self.clock)
 

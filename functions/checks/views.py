@@ -10,11 +10,11 @@ from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.assertions.kinds import Assertions
 from functions.checks.events.logged_call import CallOutcome, LoggedCall
 from functions.checks.events.signatures import Encoding, Scheme, Verification
-from functions.checks.runs.model import FINAL_STATUSES, HISTORY_DAYS, MOST_OUTAGES, Run, RunKind, RunStatus
+from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
 from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
 from functions.checks.settings.check_settings import CheckKind, FailAfter, MissedRule, Overlap, without_program
 from functions.checks.settings.event_data import EventAs
-from functions.checks.settings.model import Check
+from functions.checks.settings.model import HISTORY_DAYS, MOST_OUTAGES, Check
 from functions.checks.settings.quiet_times import QuietTimes
 from functions.checks.settings.report import Report
 from functions.checks.settings.triggers import Trigger

@@ -29,7 +29,7 @@ preload(
     "checks.pings.store",
     "checks.pings.take",
     "checks.runs.hints",
-    "checks.runs.outages",
+    "checks.settings.outages",
     "checks.runs.store",
     "checks.settings.file_holds",
     "checks.settings.quiet_store",

@@ -7,7 +7,6 @@
 * `complete`: the end of a run: evaluate it, move the state of the check, store the events
 * `ended`: what the end of a run leaves: its events, and its summary
 * `event_bodies`: what these events say
-* `outages`: those that are over, as rows
 * `rows`, `store`: the rows of runs, and the index of due rows
 * `hints`: messages that name a run whose next step may be due
 * `statistics`: figures of the history

@@ -15,12 +15,9 @@ from typing import Annotated, Any
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
 from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.runs.commit import Commit
-from functions.checks.settings.model import Check
+from functions.checks.settings.model import HISTORY_DAYS, Check
 from functions.clock import MS_PER_SEC, to_rfc3339
 
-HISTORY_DAYS = 90
-MOST_OUTAGES = 100
-"""Outages that one answer has, without the one that lasts."""
 _SECS_PER_DAY = 86_400
 _NAMESPACE = uuid.UUID("b5a1f6c0-0a0d-4a0f-9d55-7a1c3e0b9e21")
 

@@ -9,6 +9,7 @@
 * `file_schema`: the JSON Schema of checks.yaml, made from the settings
 * `model`: a check with its settings, state and next time
 * `rows`, `store`: its rows, and their changes
+* `outages`: outages that are over, as rows
 * `trigger_store`: the triggers of a project, each in a row of its own
 * `trigger_rules`: refuse a trigger that cannot work, or that closes a loop
 * `variables`: the variables of its program, sealed

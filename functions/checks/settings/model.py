@@ -18,6 +18,11 @@ MAX_CHECKS = 1_000
 """Checks of a project. One query of two or three pages reads them all."""
 
 
+HISTORY_DAYS = 90
+MOST_OUTAGES = 100
+"""Outages that one answer has, without the one that lasts."""
+
+
 def whole_minute(ms: int) -> int:
     """Return the start of a minute: what a new schedule counts from."""
     return ms // MINUTE_MS * MINUTE_MS

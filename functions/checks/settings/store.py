@@ -13,6 +13,7 @@ from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_r
 from functions.checks import keys
 from functions.checks.settings import rows
 from functions.checks.settings.model import MAX_CHECKS, Check
+from functions.checks.settings.outages import outage_actions
 from functions.checks.settings.trigger_store import trigger_action
 
 
@@ -99,6 +100,7 @@ class CheckStore(Table):
         actions = {
             "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
             "source": put(self.table_name, to_item(rows.source_row(after))),
+            "outage": outage_actions(self.table_name, before, after),
         }
         if after.settings.slug != before.settings.slug:
             actions["slug"] = self._put_slug(after)

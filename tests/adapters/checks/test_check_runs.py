@@ -14,7 +14,7 @@ from functions import failpoint
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import to_item
 from functions.checks.keys import outage_key, runs_pk
-from functions.checks.runs.model import MOST_OUTAGES
+from functions.checks.settings.model import MOST_OUTAGES
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id
@@ -566,6 +566,18 @@ def test_outages_are_listed_newest_first_with_the_one_that_lasts(world: CheckWor
     lasting, ended = world.call("GET", path).json["items"]
     assert (lasting["state"], lasting["until"], ended["state"]) == ("failing", None, "failing")
     assert made_at < ended["since"] < ended["until"] < lasting["since"]
+
+
+def test_a_pause_ends_an_outage_which_stays_in_the_list(world: CheckWorld) -> None:
+    check = world.create(schedule="rate(5 minutes)", assertions=[{"type": "stdout", "equals": "42"}])
+    path = f"/api/checks/{check['id']}/outages"
+    world.answer = prints("43")
+    world.settle(6 * MINUTE)
+    (lasting,) = world.call("GET", path).json["items"]
+    world.call("POST", f"/api/checks/{check['id']}/pause")
+    (ended,) = world.call("GET", path).json["items"]
+    assert lasting["until"] is None
+    assert ended == {**lasting, "until": world.show(check)["state_since"]}
 
 
 def test_the_list_says_since_when_it_is_complete(world: CheckWorld) -> None:

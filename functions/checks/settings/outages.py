@@ -8,7 +8,7 @@ from functions.aws.dynamodb.conditional import put
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.runs.model import HISTORY_DAYS, MOST_OUTAGES
+from functions.checks.settings.model import HISTORY_DAYS, MOST_OUTAGES
 from functions.checks.state import Outage, State, ended_outage
 from functions.clock import MS_PER_SEC, to_rfc3339
 
