@@ -11,11 +11,15 @@ A run is one scheduled time with all its retries. History is written in every ca
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Annotated
 
+from functions.aws.dynamodb.row_codec import OMIT_DEFAULT
 from functions.checks.schedule.quiet_time import QuietTime, quiet_until
 
 MAX_RETRIES = 3
 MAX_OF_RUNS = 10
+MOST_OBSERVED = 10
+"""Stretches of time that a standing keeps. An older one counts as time without data."""
 _HOUR_MS = 3_600_000
 
 
@@ -33,6 +37,8 @@ class State(StrEnum):
 
 DOWN = frozenset({State.FAILING, State.LATE, State.ERROR})
 """States of an outage. Leaving them for `up` or `flaky` is a recovery."""
+UNKNOWN = frozenset({State.NEW, State.PAUSED})
+"""States without data: no run has ended since the check was made or paused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,8 @@ class Standing:
 
     `recent`: for each of the last M runs the time of its failure, 0 if it passed; newest last. `bad_since_ms`: start of
     the outage that lasts. `outage_ms`: length of the last outage. `told`: the state that the last message gave.
+    `observed`: the latest stretches of time with data, oldest first: start, and end or 0 while it lasts. None before
+    the first run that counts, and in a row of a version without this field.
     """
 
     state: State = State.NEW
@@ -83,6 +91,7 @@ class Standing:
     outage_ms: int | None = None
     told: State = State.NEW
     told_ms: int = 0
+    observed: Annotated[tuple[tuple[int, int], ...], OMIT_DEFAULT] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +154,9 @@ def resume(standing: Standing, now_ms: int) -> Step:
     """Resume a paused check. It is `new` until a run finishes."""
     if standing.state is not State.PAUSED:
         return Step(standing=standing)
-    return Step(standing=Standing(since_ms=now_ms, told=standing.told, told_ms=standing.told_ms))
+    return Step(
+        standing=Standing(since_ms=now_ms, told=standing.told, told_ms=standing.told_ms, observed=standing.observed)
+    )
 
 
 def tell(standing: Standing, rules: Rules, now_ms: int) -> Step:
@@ -179,7 +190,19 @@ def _enter(standing: Standing, rules: Rules, state: State, now_ms: int) -> Step:
         entered = replace(entered, bad_since_ms=next(iter(failures), now_ms))
     if state not in DOWN and standing.bad_since_ms is not None:
         entered = replace(entered, bad_since_ms=None, outage_ms=now_ms - standing.bad_since_ms)
+    entered = replace(entered, observed=_observed(standing.state, entered, now_ms))
     return _announce(entered, rules, now_ms)
+
+
+def _observed(before: State, entered: Standing, now_ms: int) -> tuple[tuple[int, int], ...]:
+    """Return the stretches with data: one begins with the first run that counts, and ends with a pause."""
+    stretches = entered.observed
+    if before in UNKNOWN and entered.state not in UNKNOWN:
+        since_ms = now_ms if entered.bad_since_ms is None else entered.bad_since_ms  # that of the first failure
+        return (*stretches, (since_ms, 0))[-MOST_OBSERVED:]
+    if entered.state is State.PAUSED and stretches and stretches[-1][1] == 0:
+        return (*stretches[:-1], (stretches[-1][0], now_ms))
+    return stretches
 
 
 def _announce(standing: Standing, rules: Rules, now_ms: int) -> Step:

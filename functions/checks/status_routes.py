@@ -13,7 +13,6 @@ from functions.checks.keys import runs_pk
 from functions.checks.state import DOWN, State
 from functions.checks.status_pages import page as html
 from functions.checks.status_pages.model import DAY_MS, DAYS, ShownCheck, StatusPage, StatusPageSettings
-from functions.clock import from_rfc3339
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
@@ -114,13 +113,13 @@ class StatusRoutes:
 
     def _shown(self, check: Check, page: StatusPage, now: int) -> ShownCheck:
         standing, first = check.standing, now - DAYS * DAY_MS
-        outages = [each for each in self.deployment.outages.of(check, now) if each.until_ms >= first]
+        outages = self.deployment.outages.of(check, now)
         shown = ShownCheck(
             name=check.settings.name,
             state=standing.state,
             since_ms=standing.since_ms,
-            created_ms=from_rfc3339(check.created_at),
-            outages=tuple(outages),
+            observed=check.observed(outages, now),
+            outages=tuple(each for each in outages if each.until_ms >= first),
         )
         is_explained = page.shows_output and standing.state in DOWN - {State.ERROR}
         return replace(shown, details=self._details(check)) if is_explained else shown

@@ -14,12 +14,12 @@ from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
 from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
 from functions.checks.settings.check_settings import CheckKind, FailAfter, MissedRule, Overlap, without_program
 from functions.checks.settings.event_data import EventAs
-from functions.checks.settings.model import HISTORY_DAYS, MOST_OUTAGES, Check
+from functions.checks.settings.model import Check
 from functions.checks.settings.quiet_times import QuietTimes
 from functions.checks.settings.report import Report
 from functions.checks.settings.triggers import Trigger
-from functions.checks.state import Outage, State
-from functions.clock import from_rfc3339, to_rfc3339
+from functions.checks.state import UNKNOWN, Outage, State
+from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
 from functions.messages.languages import Profile
 from functions.submissions.accept.artifacts import ArtifactsRequest
@@ -28,7 +28,6 @@ from functions.submissions.accept.file_fields import Files
 from functions.submissions.accept.requests import NetworkRequest
 
 SHOWN_TIMES = 5
-_DAY_MS = 86_400_000
 
 
 class LastRun(TypedDict):
@@ -168,11 +167,22 @@ class OutageView(TypedDict):
     state: Annotated[State, Field(description="The last one of it: failing, late or error.")]
 
 
+class ObservedView(TypedDict):
+    """A stretch of time with data: from the first run that counts, until the check is paused."""
+
+    since: Time
+    until: Annotated[Time | None, Field(description="null: it lasts.")]
+
+
 class CheckOutages(TypedDict):
     """The latest outages of a check, newest first."""
 
     items: list[OutageView]
     complete_since: Annotated[Time, Field(description="Outages that ended before this time are not listed.")]
+    observed: Annotated[
+        list[ObservedView],
+        Field(description="Since `complete_since`, oldest first. At all other times nobody knows the state."),
+    ]
 
 
 class VerificationView(TypedDict):
@@ -302,9 +312,8 @@ def next_runs(check: Check, now_ms: int) -> list[str]:
 
 def outages_view(check: Check, outages: Sequence[Outage], now_ms: int) -> CheckOutages:
     """Return the outages of a check. `outages`: newest first, perhaps with the one that lasts."""
-    complete_since = max(from_rfc3339(check.created_at), now_ms - HISTORY_DAYS * _DAY_MS)
-    if len(outages) >= MOST_OUTAGES:
-        complete_since = max(complete_since, outages[-1].since_ms)
+    stretches = check.observed(outages, now_ms)
+    lasts = check.standing.state not in UNKNOWN
     return {
         "items": [
             {
@@ -314,7 +323,14 @@ def outages_view(check: Check, outages: Sequence[Outage], now_ms: int) -> CheckO
             }
             for each in outages
         ],
-        "complete_since": to_rfc3339(complete_since),
+        "complete_since": to_rfc3339(check.complete_since_ms(outages, now_ms)),
+        "observed": [
+            {
+                "since": to_rfc3339(since_ms),
+                "until": None if lasts and number == len(stretches) else to_rfc3339(until_ms),
+            }
+            for number, (since_ms, until_ms) in enumerate(stretches, 1)
+        ],
     }
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from functions.aws.dynamodb.row_codec import read, write
 from functions.checks.state import (
     DOWN,
+    MOST_OBSERVED,
     Announcement,
     Finished,
     Rules,
@@ -200,6 +201,41 @@ def test_pausing_twice_and_resuming_a_running_check_change_nothing() -> None:
     paused = pause(Standing(), Rules(), 1).standing
     assert pause(paused, Rules(), 2) == Step(standing=paused)
     assert resume(Standing(state=State.UP), 2) == Step(standing=Standing(state=State.UP))
+
+
+@pytest.mark.parametrize(
+    ("needed", "kinds", "hours"),
+    [
+        *((1, "", ()), (1, "P", ((1, 0),)), (1, "FP", ((1, 0),)), (1, "L", ((1, 0),)), (1, "E", ((1, 0),))),
+        *((2, "F", ()), (2, "FF", ((1, 0),)), (2, "FP", ((2, 0),))),
+    ],
+)
+def test_data_begins_with_the_first_run_that_counts(
+    needed: int, kinds: str, hours: tuple[tuple[int, int], ...]
+) -> None:
+    check = Check(Rules(failures_needed=needed, of_runs=2))
+    check.run(kinds)
+    assert check.standing.observed == tuple((since * HOUR_MS, until * HOUR_MS) for since, until in hours)
+
+
+def test_there_is_no_data_from_a_pause_to_the_next_run() -> None:
+    check = Check()
+    check.run("PP")
+    check.take(pause(check.standing, check.rules, 3 * HOUR_MS))
+    check.take(resume(check.standing, 4 * HOUR_MS))
+    check.hours = 4
+    check.run("PPFP")
+    assert check.standing.observed == ((HOUR_MS, 3 * HOUR_MS), (5 * HOUR_MS, 0))
+
+
+def test_a_standing_keeps_the_latest_stretches_with_data() -> None:
+    check = Check()
+    for _ in range(MOST_OBSERVED + 2):
+        check.run("P")
+        check.take(pause(check.standing, check.rules, check.hours * HOUR_MS + 1))
+        check.take(resume(check.standing, check.hours * HOUR_MS + 2))
+    assert len(check.standing.observed) == MOST_OBSERVED
+    assert check.standing.observed[0] == (3 * HOUR_MS, 3 * HOUR_MS + 1)
 
 
 RULES = st.builds(

@@ -9,6 +9,7 @@ from functions.checks.status_pages.model import DAY_MS, ShownCheck
 from functions.checks.status_pages.page import HEADERS, render
 
 NOW = 1_764_000_000_000
+MINUTE_MS = 60_000
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -42,7 +43,7 @@ class Page(HTMLParser):
 
 
 def check(**changes: object) -> ShownCheck:
-    values = {"name": "Totals", "state": State.UP, "since_ms": NOW - 5, "created_ms": NOW - 30 * DAY_MS}
+    values = {"name": "Totals", "state": State.UP, "since_ms": NOW - 5, "observed": ((NOW - 30 * DAY_MS, NOW),)}
     return ShownCheck(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -87,10 +88,37 @@ def test_an_outage_that_lasts_is_not_over() -> None:
 
 
 def test_the_share_says_since_when_it_counts() -> None:
-    assert "100.00 % since 2025-10-25" in render("a", [check()], NOW)
-    assert "100.00 % of the last 90 days" in render("a", [check(created_ms=NOW - 91 * DAY_MS)], NOW)
+    assert "Up 100.00 % since 2025-10-25 16:00 UTC<" in render("a", [check()], NOW)
+    assert "Up 100.00 % of the last 90 days<" in render("a", [check(observed=((NOW - 91 * DAY_MS, NOW),))], NOW)
 
 
-def test_a_check_made_just_now_has_no_share_below_zero() -> None:
-    outage = Outage(since_ms=NOW - 5, until_ms=NOW, state=State.LATE)
-    assert "Not down for 0.00 %" in render("a", [check(created_ms=NOW - 5, outages=(outage,))], NOW)
+def test_a_check_without_a_run_has_no_data() -> None:
+    text = render("a", [check(state=State.NEW, since_ms=0, observed=())], NOW)
+    assert text.count('<rect class="none"') == 90
+    assert 'aria-label="No data"' in text
+    assert "There is no data now." in text
+    assert "%" not in text.partition("<body>")[2]
+
+
+def test_a_check_whose_only_run_failed_was_never_up() -> None:
+    failed_ms = NOW - 5 * MINUTE_MS
+    outage = Outage(since_ms=failed_ms, until_ms=NOW, state=State.FAILING)
+    text = render("a", [check(state=State.FAILING, observed=((failed_ms, NOW),), outages=(outage,))], NOW)
+    assert "Up 0.00 % since 2025-11-24 15:55 UTC<" in text
+    assert (text.count('<rect class="none"'), text.count('<rect class="down"')) == (89, 1)
+    assert "down for 5 min, without data for 15 h 55 min<" in text
+
+
+def test_time_without_data_is_not_counted() -> None:
+    paused_ms, again_ms = NOW - 20 * DAY_MS, NOW - 10 * DAY_MS
+    outages = (
+        Outage(since_ms=again_ms, until_ms=again_ms + DAY_MS, state=State.LATE),
+        Outage(since_ms=paused_ms, until_ms=again_ms, state=State.LATE),  # from a stretch that is no longer kept
+    )
+    text = render("a", [check(observed=((NOW - 30 * DAY_MS, paused_ms), (again_ms, NOW)), outages=outages)], NOW)
+    assert "Up 95.00 % since 2025-10-25 16:00 UTC, without data for 240 h 0 min<" in text
+
+
+def test_a_share_with_an_outage_is_not_shown_as_whole() -> None:
+    outage = Outage(since_ms=NOW - 10 * MINUTE_MS, until_ms=NOW - 9 * MINUTE_MS, state=State.LATE)
+    assert "Up 99.99 % since" in render("a", [check(outages=(outage,))], NOW)

@@ -1,7 +1,7 @@
 """A check: its settings, its state, and its next time."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
@@ -9,11 +9,12 @@ from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
 from functions.checks.schedule.expression import MINUTE_MS, Schedule, in_zone, parse_schedule, spread_ms
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.pings import Pings
-from functions.checks.state import Rules, Standing, State
-from functions.clock import to_rfc3339
+from functions.checks.state import UNKNOWN, Outage, Rules, Standing, State
+from functions.clock import from_rfc3339, to_rfc3339
 from functions.ids import new_id
 
 _TOKEN_BYTES = 24
+_DAY_MS = 86_400_000
 MAX_CHECKS = 1_000
 """Checks of a project. One query of two or three pages reads them all."""
 
@@ -95,6 +96,19 @@ class Check:
     def rules(self) -> Rules:
         """The rules of its state."""
         return self.settings.rules
+
+    def complete_since_ms(self, outages: Sequence[Outage], now_ms: int) -> int:
+        """Return the time since when no outage is missing in those that `OutageStore.of` returned."""
+        since_ms = max(from_rfc3339(self.created_at), now_ms - HISTORY_DAYS * _DAY_MS)
+        return max(since_ms, outages[-1].since_ms) if len(outages) >= MOST_OUTAGES else since_ms
+
+    def observed(self, outages: Sequence[Outage], now_ms: int) -> tuple[tuple[int, int], ...]:
+        """Return the stretches of time with data in which these outages are complete, oldest first: start and end."""
+        complete_ms, stretches = self.complete_since_ms(outages, now_ms), self.standing.observed
+        if not stretches and self.standing.state not in UNKNOWN:  # a row of a version without the field
+            stretches = ((0, 0),)
+        ended = ((since_ms, until_ms or now_ms) for since_ms, until_ms in stretches)
+        return tuple((max(since_ms, complete_ms), until_ms) for since_ms, until_ms in ended if until_ms > complete_ms)
 
     def times_after(self, ms: int) -> Iterator[int]:
         """Yield the times of its schedule; while it is failing also those of `faster_while_failing`."""

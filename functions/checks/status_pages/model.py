@@ -44,19 +44,32 @@ class StatusPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownCheck:
-    """A check on the page. `outages`: of the last 90 days, newest first, with the one that lasts. `details`: lines."""
+    """A check on the page. `observed`: starts and ends of its stretches with data, oldest first. `details`: lines.
+
+    `outages`: of the last 90 days, newest first, with the one that lasts.
+    """
 
     name: str
     state: State
     since_ms: int
-    created_ms: int
+    observed: tuple[tuple[int, int], ...]
     outages: tuple[Outage, ...] = ()
     details: tuple[str, ...] = ()
 
+    def observed_ms(self, start_ms: int, end_ms: int) -> int:
+        """Return how long there was data in a stretch of time."""
+        return _overlap_ms(self.observed, start_ms, end_ms)
 
-def down_ms(outages: Iterable[Outage], start_ms: int, end_ms: int) -> int:
-    """Return how long a check was down in a stretch of time."""
-    return sum(max(0, min(each.until_ms, end_ms) - max(each.since_ms, start_ms)) for each in outages)
+    def down_ms(self, start_ms: int, end_ms: int) -> int:
+        """Return how long it was down in a stretch of time, as far as there was data."""
+        outages = [(each.since_ms, each.until_ms) for each in self.outages]
+        return sum(
+            _overlap_ms(outages, max(since_ms, start_ms), min(until_ms, end_ms)) for since_ms, until_ms in self.observed
+        )
+
+
+def _overlap_ms(stretches: Iterable[tuple[int, int]], start_ms: int, end_ms: int) -> int:
+    return sum(max(0, min(until_ms, end_ms) - max(since_ms, start_ms)) for since_ms, until_ms in stretches)
 
 
 def days(now_ms: int) -> list[int]:

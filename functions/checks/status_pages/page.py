@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Sequence
 from html import escape
 
-from functions.checks.state import DOWN, State
-from functions.checks.status_pages.model import DAY_MS, ShownCheck, days, down_ms
+from functions.checks.state import DOWN, UNKNOWN, State
+from functions.checks.status_pages.model import DAY_MS, ShownCheck, days
 from functions.clock import to_rfc3339
 
 CACHE_SECS = 60
@@ -58,6 +58,8 @@ def render(title: str, checks: Sequence[ShownCheck], now_ms: int) -> str:
     down = sum(check.state in DOWN for check in checks)
     if down:
         verdict = f'<p class="down"><strong>{down} of {len(checks)} checks are down.</strong></p>'
+    elif all(check.state in UNKNOWN for check in checks):
+        verdict = '<p class="quiet"><strong>There is no data now.</strong></p>'
     else:
         verdict = '<p class="up"><strong>No check is down.</strong></p>'
     return (
@@ -84,29 +86,40 @@ def _section(check: ShownCheck, now_ms: int) -> str:
 
 
 def _bars(check: ShownCheck, now_ms: int) -> str:
-    """Return a bar for each day, and the share of the time in which the check was not down."""
+    """Return a bar for each day, and the share of the time with data in which the check was up."""
     starts = days(now_ms)
     rects = "".join(_bar(check, start, place, now_ms) for place, start in enumerate(starts))
-    first = max(starts[0], check.created_ms)
-    share = 1 - down_ms(check.outages, first, now_ms) / max(1, now_ms - first)
-    span = "of the last 90 days" if check.created_ms <= starts[0] else f"since {to_rfc3339(first)[:10]}"
-    text = f"{share * 100:.2f} % {span}"
+    text = _share(check, starts[0], now_ms)
     width = len(starts) * _BAR_PX - _GAP_PX
     return (
         f'<svg viewBox="0 0 {width} {_HEIGHT_PX}" preserveAspectRatio="none" role="img" '
-        f'aria-label="Not down for {text}">{rects}</svg><p class="quiet">Not down for {text}</p>'
+        f'aria-label="{text}">{rects}</svg><p class="quiet">{text}</p>'
     )
+
+
+def _share(check: ShownCheck, start_ms: int, now_ms: int) -> str:
+    observed_ms = check.observed_ms(start_ms, now_ms)
+    if observed_ms == 0:
+        return "No data"
+    first_ms = max(start_ms, check.observed[0][0])
+    hundredths = (observed_ms - check.down_ms(start_ms, now_ms)) * 10_000 // observed_ms  # 100.00 only without outage
+    span = "of the last 90 days" if first_ms == start_ms else f"since {_minute(first_ms)}"
+    missing_ms = now_ms - first_ms - observed_ms
+    missing = f", without data for {_duration(missing_ms)}" if missing_ms else ""
+    return f"Up {hundredths / 100:.2f} % {span}{missing}"
 
 
 def _bar(check: ShownCheck, start_ms: int, place: int, now_ms: int) -> str:
     end_ms = min(start_ms + DAY_MS, now_ms)
-    down = down_ms(check.outages, start_ms, end_ms)
-    if end_ms <= check.created_ms:
+    observed, down = check.observed_ms(start_ms, end_ms), check.down_ms(start_ms, end_ms)
+    if observed == 0:
         kind, text = "none", "no data"
     elif down == 0:
-        kind, text = "up", "not down"
+        kind, text = "up", "up"
     else:
-        kind, text = ("down" if down * 2 >= DAY_MS else "some"), f"down for {_duration(down)}"
+        kind, text = ("down" if down * 2 >= observed else "some"), f"down for {_duration(down)}"
+    if 0 < observed < end_ms - start_ms:
+        text += f", without data for {_duration(end_ms - start_ms - observed)}"
     title = f"{to_rfc3339(start_ms)[:10]}: {text}"
     width = _BAR_PX - _GAP_PX
     place_px = f'x="{place * _BAR_PX}" width="{width}" height="{_HEIGHT_PX}"'
@@ -126,8 +139,12 @@ def _incidents(check: ShownCheck, now_ms: int) -> str:
 
 
 def _time(ms: int) -> str:
+    return f'<time datetime="{to_rfc3339(ms)}">{_minute(ms)}</time>'
+
+
+def _minute(ms: int) -> str:
     moment = to_rfc3339(ms)
-    return f'<time datetime="{moment}">{moment[:10]} {moment[11:16]} UTC</time>'
+    return f"{moment[:10]} {moment[11:16]} UTC"
 
 
 def _duration(ms: int) -> str:

@@ -1,4 +1,5 @@
-// The history of a check as a picture: for 7 or 30 days, how much of each part the check was down.
+// The history of a check as a picture: for 7 or 30 days, how much of each part the check was down, and where there is no
+// data.
 import { Component, html } from "./dom.js";
 import { LocalTime } from "./parts.js";
 import { duration, localTime } from "./words.js";
@@ -14,19 +15,23 @@ const MOST_SHOWN = 20;
 
 const overlap = (one, from, to) => Math.max(0, Math.min(one.until, to) - Math.max(one.since, from));
 
-/** The bars of a span that ends now: `downMs`, and `knownMs`, the time that the list of outages covers. */
-export function barsOf(outages, completeSince, now, [days, hours]) {
+/** The bars of a span that ends now: `knownMs`, the time with data, and `downMs` of it. */
+function barsOf(outages, observed, now, [days, hours]) {
   const step = hours * HOUR_MS;
+  const total = (stretches, from, to) => stretches.reduce((sum, one) => sum + overlap(one, from, to), 0);
   return Array.from({ length: (days * 24) / hours }, (_, index) => {
     const from = now - days * 24 * HOUR_MS + index * step;
-    const knownMs = overlap({ since: completeSince, until: now }, from, from + step);
-    const downMs = outages.reduce((sum, one) => sum + overlap(one, Math.max(from, completeSince), from + step), 0);
-    return { from, to: from + step, knownMs, downMs };
+    const known = observed.map(({ since, until }) => [Math.max(since, from), Math.min(until, from + step)]);
+    const downMs = known.reduce((sum, [since, until]) => sum + total(outages, since, until), 0);
+    return { from, knownMs: total(observed, from, from + step), downMs };
   });
 }
 
 const wordsOf = ({ knownMs, downMs }) =>
-  knownMs === 0 ? "not known" : downMs === 0 ? "up" : `down for ${duration(downMs)}`;
+  knownMs === 0 ? "no data" : downMs === 0 ? "up" : `down for ${duration(downMs)}`;
+
+/** A share in percent, cut: 100.00 without an outage only. */
+const percent = (share) => (Math.floor(share * 10_000) / 100).toFixed(2);
 
 function Bar({ bar, index }) {
   const share = bar.knownMs > 0 ? bar.downMs / bar.knownMs : 0;
@@ -45,27 +50,36 @@ function Outage(outage) {
 export class Uptime extends Component {
   state = { span: SPANS[0], now: Date.now() };
 
-  render({ outages: { items, complete_since: complete } }, { span, now }) {
+  render({ outages: answer }, { span, now }) {
     const [days] = span;
-    const outages = items.map(({ since, until, state }) => ({
+    const stretch = ({ since, until, state }) => ({
       since: Date.parse(since),
       until: until === null ? now : Date.parse(until),
       lasts: until === null,
       state,
-    }));
-    const bars = barsOf(outages, Date.parse(complete), now, span);
+    });
+    const [outages, observed] = [answer.items.map(stretch), answer.observed.map(stretch)];
+    const bars = barsOf(outages, observed, now, span);
+    const start = bars[0].from;
     const sum = (name) => bars.reduce((total, bar) => total + bar[name], 0);
     const [known, down] = [sum("knownMs"), sum("downMs")];
-    const shown = outages.filter(({ until }) => until >= bars[0].from);
-    const share = known > 0 ? `up for ${(100 * (1 - down / known)).toFixed(2)} %` : "nothing is known";
-    const text = `The last ${days} days: ${share}, ${shown.length} ${shown.length === 1 ? "outage" : "outages"}${down > 0 ? `, down for ${duration(down)}` : ""}.`;
+    const shown = outages.filter(({ until }) => until >= start);
+    const first = observed.find(({ until }) => until > start)?.since;
+    const missing = known > 0 ? now - Math.max(first, start) - known : 0;
+    const facts = [
+      known > 0 ? `up ${percent((known - down) / known)} %${first > start ? ` since ${localTime(first)}` : ""}` : "no data",
+      `${shown.length} ${shown.length === 1 ? "outage" : "outages"}`,
+      down > 0 && `down for ${duration(down)}`,
+      missing > 0 && `without data for ${duration(missing)}`,
+    ];
+    const text = `The last ${days} days: ${facts.filter(Boolean).join("; ")}.`;
     return html`<h2 class="after">History</h2>
       <div class="row" role="group" aria-label="Span">${SPANS.map(
         (each) => html`<button class="small" aria-pressed=${each === span} onClick=${() => this.setState({ span: each, now: Date.now() })}>${each[0]} days</button>`,
       )}</div>
       <svg class="uptime" role="img" aria-label=${text} viewBox=${`0 0 ${bars.length * WIDTH - 2} ${HEIGHT}`} preserveAspectRatio="none">
         ${bars.map((bar, index) => html`<${Bar} bar=${bar} index=${index} />`)}</svg>
-      <p class="quiet">${text}${bars[0].knownMs === 0 && html` Known since <${LocalTime} at=${complete} />.`}</p>
+      <p class="quiet">${text}</p>
       ${
         shown.length > 0 &&
         html`<details><summary>Outages</summary>

@@ -559,13 +559,14 @@ def test_outages_are_listed_newest_first_with_the_one_that_lasts(world: CheckWor
     check = world.create(schedule="rate(5 minutes)", assertions=[{"type": "stdout", "equals": "42"}])
     path = f"/api/checks/{check['id']}/outages"
     made_at = world.show(check)["created_at"]
-    assert world.call("GET", path).json == {"items": [], "complete_since": made_at}
+    assert world.call("GET", path).json == {"items": [], "complete_since": made_at, "observed": []}
     for text in ("43", "42", "44"):
         world.answer = prints(text)
         world.settle(6 * MINUTE)
     lasting, ended = world.call("GET", path).json["items"]
     assert (lasting["state"], lasting["until"], ended["state"]) == ("failing", None, "failing")
     assert made_at < ended["since"] < ended["until"] < lasting["since"]
+    assert world.call("GET", path).json["observed"] == [{"since": ended["since"], "until": None}]
 
 
 def test_a_pause_ends_an_outage_which_stays_in_the_list(world: CheckWorld) -> None:
@@ -575,9 +576,21 @@ def test_a_pause_ends_an_outage_which_stays_in_the_list(world: CheckWorld) -> No
     world.settle(6 * MINUTE)
     (lasting,) = world.call("GET", path).json["items"]
     world.call("POST", f"/api/checks/{check['id']}/pause")
-    (ended,) = world.call("GET", path).json["items"]
+    listed = world.call("GET", path).json
+    (ended,) = listed["items"]
     assert lasting["until"] is None
     assert ended == {**lasting, "until": world.show(check)["state_since"]}
+    assert listed["observed"] == [{"since": ended["since"], "until": ended["until"]}]
+
+
+def test_a_check_of_an_earlier_version_is_observed_since_it_was_made(world: CheckWorld) -> None:
+    check = world.create(schedule="rate(5 minutes)")
+    world.settle(6 * MINUTE)
+    stored = world.parts.checks.get(PROJECT_ID, check["id"])
+    assert stored is not None
+    old = dataclasses.replace(stored, standing=dataclasses.replace(stored.standing, observed=()))
+    made_ms = from_rfc3339(old.created_at)
+    assert old.observed((), made_ms + 1) == ((made_ms, made_ms + 1),)
 
 
 def test_the_list_says_since_when_it_is_complete(world: CheckWorld) -> None:

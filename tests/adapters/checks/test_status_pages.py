@@ -34,6 +34,14 @@ def test_the_page_shows_only_the_chosen_checks(world: CheckWorld) -> None:
     assert "Second" not in text
     assert "SECRET OUTPUT" not in text
     assert "prints" not in text
+    assert "Up 0.00 % since" in text
+
+
+def test_a_check_without_a_run_has_no_data(world: CheckWorld) -> None:
+    world.create(name="First", slug="first", **CHECK)
+    text = public(put(world).json["url"]).raw.decode()
+    assert text.count('<rect class="none"') == 90
+    assert "No data</p>" in text
 
 
 def test_output_is_shown_only_if_that_is_chosen(world: CheckWorld) -> None:
