@@ -10,5 +10,5 @@ In the order of a reader:
 `log`             entries get their positions, and are read
 `consumer_store`  consumers and their committed positions
 
-`functions.events` has the routes: the list of events, and the poll.
+`functions.feed` has the routes: the list of events, and the poll.
 """

@@ -1,6 +1,6 @@
 """Rows of events: the event with its bytes, the list of events without a submission, and new entries of the event log.
 
-An entry has no bytes: these are in the event's row, or in the submission's. `functions.events` reads both.
+An entry has no bytes: these are in the event's row, or in the submission's. `functions.feed` reads both.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, QUI
 from functions.checks.ping_api import PING_ROUTES
 from functions.checks.status_api import STATUS_ROUTES
 from functions.console.api import CONSOLE_ROUTES
-from functions.events.api import EVENT_ROUTES
-from functions.events.catalogue import WEBHOOKS
+from functions.feed.api import EVENT_ROUTES
+from functions.feed.catalogue import WEBHOOKS
 from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES
 from functions.http.json_body import body_text
 from functions.http.openapi.document import Document

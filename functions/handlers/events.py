@@ -3,19 +3,19 @@
 import functools
 
 from functions.aws.deployment import preload
-from functions.events.api import EVENT_ROUTES
-from functions.events.deployment import EventDeployment
-from functions.events.routes import EventRoutes
+from functions.feed.api import EVENT_ROUTES
+from functions.feed.deployment import EventDeployment
+from functions.feed.routes import EventRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import load_settings
 from functions.telemetry import logger
 
 preload(
-    "events.bodies",
+    "feed.bodies",
     "event_log.consumer_store",
-    "events.listing",
+    "feed.listing",
     "event_log.log",
-    "events.poll",
+    "feed.poll",
     "judging.progress_store",
     "judging.runs",
     "projects.store",

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from functions.clock import to_rfc3339
 from functions.event_log.cut_body import CUT_OUTPUT_BYTES
-from functions.events.catalogue import samples
+from functions.feed.catalogue import samples
 from functions.handlers.api_document import openapi_text
 from functions.ids import new_id
 from functions.submissions.complete.completed_event import MAX_BODY_BYTES, completed_body
@@ -79,7 +79,7 @@ def test_every_event_of_the_api_has_a_golden_body() -> None:
 
 
 def test_the_samples_of_the_catalogue_are_golden_bodies() -> None:
-    """`functions/events/samples.json` has the first golden body of each type, because the zip has no golden files."""
+    """`functions/feed/samples.json` has the first golden body of each type, because the zip has no golden files."""
     golden_bodies = [golden(f"webhook/{name}") for name in GOLDEN]
     assert samples().keys() == {body["type"] for body in golden_bodies}
     assert [sample for sample in samples().values() if sample not in golden_bodies] == []

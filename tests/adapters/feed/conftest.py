@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.adapters.events.event_world import EventWorld
+from tests.adapters.feed.event_world import EventWorld
 from tests.adapters.pipeline import Pipeline
 
 

@@ -10,9 +10,9 @@ from functions.judging.deployment import JudgeDeployment
 if TYPE_CHECKING:
     from functions.event_log.consumer_store import ConsumerStore
     from functions.event_log.log import EventLog
-    from functions.events.bodies import EventBodies
-    from functions.events.listing import EventListing
-    from functions.events.poll import Poll
+    from functions.feed.bodies import EventBodies
+    from functions.feed.listing import EventListing
+    from functions.feed.poll import Poll
 
 
 class EventDeployment(JudgeDeployment):
@@ -35,7 +35,7 @@ class EventDeployment(JudgeDeployment):
     @cached_property
     def event_bodies(self) -> EventBodies:
         """The bodies of events, with or without a row of their own."""
-        from functions.events.bodies import EventBodies
+        from functions.feed.bodies import EventBodies
         from functions.submissions.complete.completed_event import event_of
 
         body_of_run = partial(event_of, self.judge_runs, self.payloads, self.settings.public_base_url)
@@ -44,7 +44,7 @@ class EventDeployment(JudgeDeployment):
     @cached_property
     def event_listing(self) -> EventListing:
         """The list of events."""
-        from functions.events.listing import EventListing, OtherEvents
+        from functions.feed.listing import EventListing, OtherEvents
 
         others = OtherEvents(self.settings.deliveries_table, self.dynamodb, self.clock)
         return EventListing(self.submission_list, others, self.delivery_list, self.event_bodies)
@@ -52,6 +52,6 @@ class EventDeployment(JudgeDeployment):
     @cached_property
     def polls(self) -> Poll:
         """Polls of the log."""
-        from functions.events.poll import Poll
+        from functions.feed.poll import Poll
 
         return Poll(self.event_log, self.consumers, self.event_bodies, self.settings.longest_wait_secs, self.clock)

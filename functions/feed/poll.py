@@ -10,7 +10,7 @@ from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import ConflictError
 from functions.event_log.consumer_store import ConsumerLimitError, ConsumerStore
 from functions.event_log.model import MAX_CONSUMERS
-from functions.events.model import Polled
+from functions.feed.model import Polled
 from functions.http.json_body import count_fitting
 from functions.http.long_poll import unlimited
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from functions.event_log.log import EventLog
     from functions.event_log.model import Consumer, Entry, Event, Placed
-    from functions.events.bodies import EventBodies
-    from functions.events.model import PollRequest
+    from functions.feed.bodies import EventBodies
+    from functions.feed.model import PollRequest
 
 _SCANNED = 200
 """Entries that one read of a filtered poll looks at."""

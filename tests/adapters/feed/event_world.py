@@ -10,13 +10,13 @@ from functions.event_log.consumer_store import ConsumerStore
 from functions.event_log.log import EventLog
 from functions.event_log.model import Event
 from functions.event_log.writer import LogWriter
-from functions.events.bodies import EventBodies
-from functions.events.model import PollRequest
-from functions.events.poll import Poll
+from functions.feed.bodies import EventBodies
+from functions.feed.model import PollRequest
+from functions.feed.poll import Poll
 from tests.adapters.pipeline import Pipeline, no_sleep
 
 if TYPE_CHECKING:
-    from functions.events.model import Polled
+    from functions.feed.model import Polled
     from functions.submissions.model import Submission
 
 

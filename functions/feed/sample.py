@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from functions.clock import to_rfc3339
 from functions.event_log.cut_body import event_bytes
 from functions.event_log.model import Event
-from functions.events.catalogue import samples
+from functions.feed.catalogue import samples
 from functions.ids import new_id
 
 if TYPE_CHECKING:
-    from functions.events.requests import SampleRequest
+    from functions.feed.requests import SampleRequest
 
 
 def sample_event(project_id: str, request: SampleRequest, now_ms: int) -> Event:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.event_log.model import Event
-    from functions.events.bodies import EventBodies
-    from functions.events.model import EventFilters
+    from functions.feed.bodies import EventBodies
+    from functions.feed.model import EventFilters
     from functions.submissions.results.list_store import SubmissionList
     from functions.webhooks.deliveries.list_store import DeliveryList
 

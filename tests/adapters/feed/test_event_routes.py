@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
 from functions.event_log.model import Event
-from functions.events.catalogue import samples
+from functions.feed.catalogue import samples
 from functions.handlers import events as entry_point
 from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id

@@ -3,10 +3,10 @@
 from typing import Any
 
 from functions.event_log.model import MAX_CONSUMERS
-from functions.events.parameters import EVENT_TYPES
-from functions.events.requests import SampleRequest
-from functions.events.routes import EventRoutes
-from functions.events.views import ConsumerDeleted, ConsumerPage, EventPage, EventTypePage, EventView, PolledEvents
+from functions.feed.parameters import EVENT_TYPES
+from functions.feed.requests import SampleRequest
+from functions.feed.routes import EventRoutes
+from functions.feed.views import ConsumerDeleted, ConsumerPage, EventPage, EventTypePage, EventView, PolledEvents
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import (
     BAD,

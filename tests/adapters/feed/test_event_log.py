@@ -16,7 +16,7 @@ from functions.event_log.rows import event_row, new_row
 from functions.ids import new_id
 from functions.submissions.results.delete import Deletion
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
-from tests.adapters.events.event_world import EventWorld, ids_of
+from tests.adapters.feed.event_world import EventWorld, ids_of
 from tests.adapters.pipeline import Crash, crash_at
 
 DAY_SECS = 86_400

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.errors import ConflictError, NotFoundError, UnavailableError
-from functions.events.parameters import LIST_KEY, consumer_name, event_filters, poll_request
-from functions.events.requests import SampleRequest
-from functions.events.views import consumer_body, event_body, polled_body
+from functions.feed.parameters import LIST_KEY, consumer_name, event_filters, poll_request
+from functions.feed.requests import SampleRequest
+from functions.feed.views import consumer_body, event_body, polled_body
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
@@ -20,7 +20,7 @@ from functions.projects.authentication import authenticate
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
-    from functions.events.deployment import EventDeployment
+    from functions.feed.deployment import EventDeployment
     from functions.http.resolver import Resolver
 
 NO_SUCH_EVENT = "There is no such event."
@@ -82,14 +82,14 @@ class EventRoutes:
 
     def types(self, app: Resolver) -> Response[str]:
         """List the types of events."""
-        from functions.events.catalogue import catalogue  # noqa: PLC0415 - imports every model; few requests need it
+        from functions.feed.catalogue import catalogue  # noqa: PLC0415 - imports every model; few requests need it
 
         self._project(app)
         return answer({"items": list(catalogue()), "next_cursor": None})
 
     def sample(self, app: Resolver) -> Response[str]:
         """Add a sample event to the log."""
-        from functions.events.sample import sample_event  # noqa: PLC0415 - same
+        from functions.feed.sample import sample_event  # noqa: PLC0415 - same
 
         project_id = self._project(app)
         request = parse_body(SampleRequest, json_body(app.current_event))
