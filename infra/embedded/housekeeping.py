@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded.dynamodb.streams import expire_records
@@ -33,8 +34,17 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first pass is at once."""
+        """Return the messages of dead processes, and begin; the first pass is at once.
+
+        Afterwards no receiver gets a message before those that a dead process held.
+        """
+        self.release()
         self._thread.start()
+
+    def release(self) -> None:
+        """Return the messages of dead processes now: one of these is about to be replaced."""
+        with suppress(ServiceError, OSError):  # as below
+            release_dead(self._engine)
 
     def stop(self) -> None:
         """End after the current pass."""

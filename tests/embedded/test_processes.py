@@ -129,6 +129,27 @@ def test_messages_of_a_dead_process_come_back(engine: Engine, aws: Backend) -> N
     assert message["Attributes"]["ApproximateReceiveCount"] == "2"
 
 
+def hold_two_messages(folder: Path, url: str, held: Any) -> None:
+    call(folder)("sqs", "ReceiveMessage", {"QueueUrl": url, "VisibilityTimeout": 43_200, "MaxNumberOfMessages": 2})
+    held.set()
+    time.sleep(3600)
+
+
+def test_messages_of_a_dead_process_keep_their_place(engine: Engine, aws: Backend) -> None:
+    sqs, url, held = aws.client("sqs"), aws.create_queue(), _SPAWN.Event()
+    for body in ("a", "b"):
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="project")
+    holder = _SPAWN.Process(target=hold_two_messages, args=(engine.store.folder, url, held))
+    holder.start()
+    assert held.wait(60)
+    sqs.send_message(QueueUrl=url, MessageBody="c", MessageGroupId="project")
+    holder.kill()
+    holder.join()
+    assert release_dead(engine) == 2
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in received] == ["a", "b", "c"]
+
+
 def wait_for_a_message(folder: Path, url: str, waiting: Any, answers: Any) -> None:
     vars(receiving)["_LOOK_MS"] = 60_000  # only a wake-up is early enough
     aws = call(folder)

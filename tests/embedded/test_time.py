@@ -162,6 +162,19 @@ def bodies(sqs: Any, url: str, most: int) -> list[str]:
     return [message["Body"] for message in found]
 
 
+def test_a_message_that_is_given_back_keeps_its_place(clock: Clock, aws: Backend) -> None:
+    sqs, url = aws.client("sqs"), aws.create_queue(VisibilityTimeout="600")
+    for body in ("a", "b", "c"):
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="project")
+        clock.now_ms += 1
+    for seconds, expected in ((0, ["a", "b", "c"]), (1, ["b", "c"])):
+        (received,) = sqs.receive_message(QueueUrl=url)["Messages"]
+        clock.now_ms += 1
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=received["ReceiptHandle"], VisibilityTimeout=seconds)
+        assert bodies(sqs, url, 10) == expected
+        clock.now_ms += 600_000
+
+
 def test_groups_with_the_fewest_messages_in_flight_come_first(clock: Clock, aws: Backend) -> None:
     sqs, url = aws.client("sqs"), aws.create_queue(VisibilityTimeout="600")
     for number in range(20):

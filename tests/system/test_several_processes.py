@@ -152,6 +152,27 @@ def test_messages_of_a_killed_process_return_at_once(own_stack: Callable[..., Lo
         assert final_result(client, queued, 30)["stdout"] == "3\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_runs_that_an_ended_runner_held_go_before_later_ones(
+    own_stack: Callable[..., LocalStack], number: signal.Signals
+) -> None:
+    local = own_stack(SLOTS="1", DRAIN_SECS="1", RUSTBOX_PARAM_PendingRedriveSecs="600")
+    local.start()
+    sqs, name = local.aws("sqs"), "ApproximateNumberOfMessagesNotVisible"
+    url = sqs.get_queue_url(QueueName="rustbox-local-BatchQueue")["QueueUrl"]
+
+    def held() -> int:
+        return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+
+    with local.client() as client:
+        bodies = [{"language": "python", "code": f"import time; time.sleep({secs})"} for secs in (3, *[0] * 15)]
+        queued = [client.post("/api/submit", json=body).json()["id"] for body in bodies]
+        wait_until(lambda: held() > 10, 20, "one runs, ten wait in the runner", local.log)
+        os.kill(local.runner_pid(), number)
+        ends = {one: final_result(client, one)["completed_at"] for one in queued}
+        assert sorted(queued, key=ends.__getitem__) == queued
+
+
 def test_a_stop_ends_requests_and_runs_under_way_in_order(own_stack: Callable[..., LocalStack]) -> None:
     local = own_stack(RUSTBOX_PROCESSES="2")
     local.start()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _RECEIPT_PARTS = 2
 _MOST_VISIBILITY_SECS = 43_200
 _AHEAD_MS = 1000
+# Messages of a group are received in the order of `visible_ms`. So one that comes back keeps its place before those
+# that were sent later. The parameter is the time of now: `sent_ms` is later if the clock ran ahead then.
+_COME_BACK = "UPDATE message SET visible_ms = min(visible_ms, sent_ms, ?), holder = NULL "
 
 
 def delete_message(engine: Engine, params: Params) -> Answer:
@@ -35,7 +38,7 @@ def delete_message_batch(engine: Engine, params: Params) -> Answer:
 
 
 def change_message_visibility(engine: Engine, params: Params) -> Answer:
-    """Set how long a received message stays invisible from now on."""
+    """Set how long a received message stays invisible from now on. At 0 it is visible in its place."""
     seconds = params["VisibilityTimeout"]
     if not 0 <= seconds <= _MOST_VISIBILITY_SECS:
         raise ServiceError("InvalidParameterValue", f"VisibilityTimeout must be 0 to 43200; got {seconds}")
@@ -44,15 +47,16 @@ def change_message_visibility(engine: Engine, params: Params) -> Answer:
         queue = find_queue(connection, params["QueueUrl"])
         # Also where the message is visible by now, but was not received again.
         connection.execute(
-            "UPDATE message SET visible_ms = ? WHERE id = ? AND queue = ? AND receipt = ?",
-            (engine.clock() + seconds * 1000, message_id, queue.number, receipt),
+            "UPDATE message SET visible_ms = iif(?1 = 0, min(sent_ms, ?2), ?2 + 1000 * ?1) "
+            "WHERE id = ?3 AND queue = ?4 AND receipt = ?5",
+            (seconds, engine.clock(), message_id, queue.number, receipt),
         )
     engine.waking.wake(queue.number)
     return {}
 
 
 def release_dead(engine: Engine) -> int:
-    """Make the messages of dead processes visible at once, and return how many."""
+    """Make the messages of dead processes visible at once, in their places, and return how many."""
     with engine.store.read() as connection:
         held = connection.execute(
             "SELECT id, queue, holder FROM message INDEXED BY message_in_flight "
@@ -65,7 +69,7 @@ def release_dead(engine: Engine) -> int:
     released: list[int] = []
     with engine.store.write() as connection:
         for message_id, queue, holder in held:
-            sql = "UPDATE message SET visible_ms = min(visible_ms, ?), holder = NULL WHERE id = ? AND holder = ?"
+            sql = _COME_BACK + "WHERE id = ? AND holder = ?"
             if holder in dead and connection.execute(sql, (now, message_id, holder)).rowcount:
                 released.append(queue)
     for queue in set(released):
@@ -74,11 +78,10 @@ def release_dead(engine: Engine) -> int:
 
 
 def release_all(engine: Engine, holder: str) -> int:
-    """Make the messages of a holder visible at once, and return how many."""
+    """Make the messages of a holder visible at once, in their places, and return how many."""
     with engine.store.write() as connection:
         released = connection.execute(
-            "UPDATE message SET visible_ms = min(visible_ms, ?), holder = NULL "
-            "WHERE receipt IS NOT NULL AND holder = ? RETURNING queue",
+            _COME_BACK + "WHERE receipt IS NOT NULL AND holder = ? RETURNING queue",
             (engine.clock(), holder),
         ).fetchall()
     for (queue,) in set(released):

@@ -56,6 +56,10 @@ class EmbeddedAws:
         for opened in self._sockets:
             opened.start()
 
+    def release_messages(self) -> None:
+        """Return the messages of dead processes to their queues, before one of these is replaced."""
+        self._housekeeping.release()
+
     def open_runner_socket(self, template: Template) -> None:
         """Bind the runner's socket under the template's policies of runners. Connections wait until `start`."""
         self._sockets.append(CallSocket(self._socket_path, self.engine, _runner_policy(template)))

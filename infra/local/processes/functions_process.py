@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 import uvloop
 
-from infra.embedded.sqs.receipts import release_dead
 from infra.local.http.gateway import Gateway, Manners
 from infra.local.http.http_protocol import BoundedProtocol, Connections
 from infra.local.http.key_owners import KeyOwners
@@ -53,7 +52,7 @@ class Server(uvicorn.Server):
 def run(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Share, drained: int) -> int:
     """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
     os.close(prepared.log_writer)
-    release_dead(prepared.embedded.engine)  # this process may replace a dead one
+    prepared.embedded.release_messages()  # this process may replace a dead one
     loaded.counters.use_row(share.number)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(prepared, loaded, listener, share, drained))

@@ -55,7 +55,8 @@ def make_child(prepared: Prepared) -> Child:
     drain = os.environ.get("DRAIN_SECS", "")
 
     def run(_drained: int) -> int:
-        if child.started:  # it replaces one that died
+        if child.started:  # it replaces one that died, and receives the messages of that one before later ones
+            prepared.embedded.release_messages()
             tell_end(prepared, time.time_ns() // 1_000_000)
         nothing, log = os.open(os.devnull, os.O_RDONLY), prepared.log_writer
         for source, target in ((nothing, 0), (log, 1), (log, 2)):
