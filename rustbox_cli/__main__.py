@@ -8,11 +8,11 @@ import sys
 import click
 
 from rustbox_cli import VERSION
+from rustbox_cli.api import default_url
 from rustbox_cli.commands.all_commands import COMMANDS
 from rustbox_cli.errors import EXIT_CODES, ExitCode
+from rustbox_cli.options import SuggestingGroup
 from rustbox_cli.session import Session
-from rustbox_cli.settings import default_url
-from rustbox_cli.suggestions import SuggestingGroup
 
 
 @click.group(

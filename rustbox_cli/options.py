@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from difflib import get_close_matches
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,26 @@ from rustbox_cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+# Suggest the command that was meant.
+
+
+class SuggestingGroup(click.Group):
+    """A group of commands that names the closest one when a command does not exist."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. Raises click.UsageError with a suggestion."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = get_close_matches(args[0], self.list_commands(ctx), 2, 0.6)
+            if close:
+                error.message += f" Did you mean {' or '.join(close)}?"
+            raise
+
 
 _UNIT_SECS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")

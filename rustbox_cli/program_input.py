@@ -11,19 +11,42 @@ import os
 import stat
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 import httpx
 
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.languages import language_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rustbox_cli.api import Api
+
+
+# Languages by file name.
+
+_SUFFIXES = {
+    ".py": "python",
+    ".c": "c",
+    ".cpp": "cpp",
+    ".cc": "cpp",
+    ".cxx": "cpp",
+    ".java": "java",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".ts": "typescript",
+    ".go": "go",
+    ".rs": "rust",
+    ".sh": "bash",
+}
+
+
+def language_of(file_name: str) -> str | None:
+    """Return the language of a program; None if its suffix is unknown."""
+    return _SUFFIXES.get(PurePath(file_name).suffix.lower())
+
 
 _MAX_BYTES = 1_048_576
 LIMITS = (

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.api import Api
-from rustbox_cli.settings import read_settings
+from rustbox_cli.api import Api, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rustbox_cli.settings import KeyHeader
+    from rustbox_cli.api import KeyHeader
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.options import as_json, confirm, yes_option
+from rustbox_cli.options import SuggestingGroup, as_json, confirm, yes_option
 from rustbox_cli.output import show_json, show_list, show_record
 from rustbox_cli.session import Session, pass_session
-from rustbox_cli.suggestions import SuggestingGroup
 
 if TYPE_CHECKING:
     from rustbox_cli.output import Columns

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.check_file import read_checks
+from rustbox_cli.check_file import SCHEMA_FILE, read_checks
 from rustbox_cli.check_plan import Change, apply_change, is_different, make_plan
-from rustbox_cli.check_rules import SCHEMA_FILE
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.junit import CheckRun, junit_xml
-from rustbox_cli.options import Duration, as_json
-from rustbox_cli.output import plain, show_json
+from rustbox_cli.options import Duration, SuggestingGroup, as_json
+from rustbox_cli.output import CheckRun, junit_xml, plain, show_json
 from rustbox_cli.session import Session, pass_session
-from rustbox_cli.suggestions import SuggestingGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from rustbox_cli.errors import ExitCode
+from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import as_json
 from rustbox_cli.output import show, show_json, show_table
 from rustbox_cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from rustbox_cli.api import Api
 
 
 @click.command()
@@ -44,3 +53,84 @@ def health(session: Session, as_json: bool) -> None:
     if not report["workers"]:
         click.echo("rustbox: no runner is live, so nothing runs at the moment", err=True)
         click.get_current_context().exit(ExitCode.UNREACHABLE)
+
+
+# Command `mcp`: the tools of the service for a client that starts its servers as programs.
+
+_PATH = "/mcp"
+_AT_ONCE = 8
+_MESSAGE_MAX_BYTES = 1_048_576
+_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+_NAMED_BY = ("name", "uri", "taskId")
+_INTERNAL_ERROR = -32603
+
+
+@click.command()
+@pass_session
+def mcp(session: Session) -> None:
+    """Serve MCP on standard input and output, for clients that start their servers as programs.
+
+    Each message goes to /mcp of the service with your API key, and its answer comes back.
+
+    \b
+    Examples:
+      claude mcp add rustbox -- rustbox mcp
+      RUSTBOX_URL=https://api.example.com RUSTBOX_API_KEY=rb_live_... rustbox mcp
+    """
+    write = threading.Lock()
+
+    def answer(line: bytes) -> None:
+        answered = _answer(api, line)
+        if answered:
+            with write:
+                sys.stdout.buffer.write(answered + b"\n")
+                sys.stdout.buffer.flush()
+
+    # Several at once: a client may cancel a run while it waits for it.
+    with session.api() as api, ThreadPoolExecutor(_AT_ONCE) as threads:
+        while line := sys.stdin.buffer.readline(_MESSAGE_MAX_BYTES + 1):
+            if line.strip():
+                threads.submit(answer, line)
+
+
+def _answer(api: Api, line: bytes) -> bytes:
+    """Relay one message. Return its answer in one line; nothing for a notification."""
+    message = _read(line)
+    try:
+        answered = api.relay(_PATH, line, _headers(message))
+        return json.dumps(_with_id(json.loads(answered), message)).encode() if answered else b""
+    except (CommandError, ValueError) as error:
+        if message.get("id") is None:
+            return b""
+        said = error.message if isinstance(error, CommandError) else "The answer is not JSON: see RUSTBOX_URL."
+        failure = {"code": _INTERNAL_ERROR, "message": said}
+        return json.dumps({"jsonrpc": "2.0", "id": message["id"], "error": failure}).encode()
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _headers(message: dict[str, Any]) -> dict[str, str]:
+    """Repeat in headers what the revision 2026-07-28 wants to see there."""
+    params = message.get("params")
+    if not isinstance(params, dict):
+        return {}
+    meta = params.get("_meta")
+    version = meta.get(_VERSION_KEY) if isinstance(meta, dict) else None
+    if not isinstance(version, str):
+        return {}
+    headers = {"mcp-protocol-version": version, "mcp-method": str(message.get("method"))}
+    names = [params[name] for name in _NAMED_BY if isinstance(params.get(name), str)]
+    return headers | ({"mcp-name": names[0]} if names else {})
+
+
+def _with_id(answered: Any, message: dict[str, Any]) -> Any:
+    """Give an error of the service, such as a wrong key, the id of its request: the client waits for that."""
+    if isinstance(answered, dict) and answered.get("id") is None and message.get("id") is not None:
+        return {**answered, "id": message["id"]}
+    return answered

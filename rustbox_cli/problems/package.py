@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rustbox_cli.languages import language_of
 from rustbox_cli.problems.settings import number, read_yaml, refuse_links_out, refused, words_of
+from rustbox_cli.program_input import language_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

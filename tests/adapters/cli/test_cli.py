@@ -15,9 +15,9 @@ import pytest
 
 from rustbox_cli import VERSION
 from rustbox_cli.__main__ import cli
+from rustbox_cli.api import read_settings
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
-from rustbox_cli.settings import read_settings
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Asked, Reply, Service, open_service
 from tests.submission_factory import SUBMISSION_ID as ID

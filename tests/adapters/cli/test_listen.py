@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from rustbox_cli.signing import kept_secret, sign
+from rustbox_cli.commands.listen import kept_secret, sign
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 
