@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
+from time import monotonic
 
 from sandbox_runtime.classify import Classification, Phase, Verdict
 from sandbox_runtime.executor import CompileCache, Jail, report
@@ -85,6 +86,8 @@ class JudgeRun:
         self._secs_left = ALL_CASES_SECS
         self._lock = Lock()  # of the totals and the time left
         self._overtime_secs = MOST_OVERTIME_SECS
+        self.case_secs = 0.0
+        """The wall time of the last case, with its checker."""
         self._kept = KeptOutputs(setting.store)
         self._totals = Totals()
         self._programs = CheckerPrograms(judging, setting.languages, setting.compile_cache, request.project_id)
@@ -118,7 +121,9 @@ class JudgeRun:
         if not self._is_compiled:
             self._compile(step_runs)
         if self._failure is None and (index := self._order.take()) is not None:
+            begun_at = monotonic()
             self._judge(step_runs, index, is_shared=is_shared)
+            self.case_secs = monotonic() - begun_at
         if self._is_cancelled:
             self._order.skip_all(_CANCELLED)
         if not is_shared:

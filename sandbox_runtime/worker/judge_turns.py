@@ -60,6 +60,11 @@ class JudgeTurns(Turns):
         self._report_lock = Lock()
         self._has_failed = False
 
+    @property
+    def case_secs(self) -> float:
+        """The wall time of the last case; 0 before it."""
+        return 0.0 if self._run is None else self._run.case_secs
+
     def take(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun | None, bool]:
         """Judge at least one case. Without an answer there are more. The flag: whether the slot may be used again."""
         try:

@@ -10,6 +10,11 @@ from sandbox_runtime.worker.not_run import NotRun
 class Turns(ABC):
     """An execution has one turn; a judge run has as many as the share policy leaves it."""
 
+    @property
+    def case_secs(self) -> float:
+        """The wall time of the last case of a judge run."""
+        return 0.0
+
     @abstractmethod
     def take(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun | None, bool]:
         """Work in a slot. Returns the answer, and whether the slot may be used again.

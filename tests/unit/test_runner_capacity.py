@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from types import SimpleNamespace
 
 import pytest
@@ -11,9 +11,10 @@ import pytest
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.slots.capacity import MOST_WAITING_MESSAGES, Capacity, Poll
 from sandbox_runtime.worker.slots.fair_share import Priority
-from sandbox_runtime.worker.slots.job import WaitingJob
+from sandbox_runtime.worker.slots.job import Job, WaitingJob
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
+RELEASES = Lock()  # one at a time, so that each one ends a run of its own
 
 
 @dataclass(eq=False, kw_only=True)
@@ -46,8 +47,24 @@ def ready(slots: int, *, spare: int = 1, on_release: Callable[[], None] = lambda
     return capacity
 
 
+@dataclass(eq=False, kw_only=True)
+class Part(Job):
+    """A part of a run, for a lent slot."""
+
+    name: str = "part"
+
+    def run(self, slot: PrewarmedSlot) -> bool:
+        raise NotImplementedError(slot)
+
+
+def release(capacity: Capacity, project_id: str) -> None:
+    """End the run of the project that has begun first."""
+    with RELEASES:
+        capacity.release(next(run for run in [*capacity._state.running] if run.project_id == project_id))
+
+
 def end(capacity: Capacity, project_id: str) -> None:
-    capacity.release(project_id)
+    release(capacity, project_id)
     capacity.add_ready()
 
 
@@ -97,7 +114,7 @@ def test_a_freed_slot_starts_no_run_before_one_is_clean() -> None:
     capacity, events = ready(1, spare=0), list[str]()
     assert acquire(capacity, "A", INTERACTIVE)
     capacity.enqueue(message(events, "a", "A"))
-    capacity.release("A")
+    release(capacity, "A")
     assert events == []
     capacity.add_ready()
     assert events == ["a starts"]
@@ -208,8 +225,8 @@ def test_the_last_released_run_ends_the_wait_for_idle() -> None:
     capacity = ready(2, on_release=lambda: told.append(capacity.is_idle))
     acquire(capacity, "A", BATCH)
     acquire(capacity, "B", INTERACTIVE)
-    capacity.release("A")
-    capacity.release("B")
+    release(capacity, "A")
+    release(capacity, "B")
     assert told == [False, True]
 
 
@@ -276,43 +293,43 @@ def test_no_slot_is_lost_or_made_by_many_runs_that_come_and_give_up(slots: int) 
 
 
 def test_a_slot_is_lent_only_while_no_run_waits_and_one_is_free() -> None:
-    capacity, events = ready(2, spare=0), list[str]()
+    capacity, events, part = ready(2, spare=0), list[str](), Part(project_id="A")
     assert acquire(capacity, "A", INTERACTIVE)
-    assert (capacity.lend("A"), capacity.running) == (True, 2)
-    assert not capacity.lend("A"), "every slot has a run"
+    assert (capacity.lend(part), capacity.running) == (True, 2)
+    assert not capacity.lend(Part(project_id="A")), "every slot has a run"
     assert not capacity.wants_slots_back
     capacity.enqueue(message(events, "a", "A"))
     assert (capacity.wants_slots_back, events) == (True, [])
-    capacity.release("A", is_lent=True)
+    capacity.release(part)
     capacity.add_ready()
     assert (events, capacity.wants_slots_back) == (["a starts"], False)
     end(capacity, "A")
     capacity.enqueue(message(events, "c", "A", BATCH))
     capacity.enqueue(message(events, "b", "B", BATCH))
-    assert not capacity.lend("A"), "a run waits"
+    assert not capacity.lend(part), "a run waits"
 
 
 def test_a_run_starts_beside_a_lent_slot_and_wants_it_back() -> None:
-    capacity = ready(2)
+    capacity, part = ready(2), Part(project_id="A")
     assert acquire(capacity, "A", INTERACTIVE)
-    assert capacity.lend("A")
+    assert capacity.lend(part)
     assert acquire(capacity, "A", INTERACTIVE)
     assert capacity.wants_slots_back
-    capacity.release("A", is_lent=True)
+    capacity.release(part)
     assert (capacity.wants_slots_back, capacity.running) == (False, 2)
 
 
 def test_a_lent_slot_does_not_keep_the_pollers_from_receiving() -> None:
     capacity = ready(2, spare=0)
     assert acquire(capacity, "A", INTERACTIVE)
-    assert capacity.lend("A")
+    assert capacity.lend(Part(project_id="A"))
     assert capacity.begin_poll(INTERACTIVE, 0) == Poll(1, may_wait=True)
 
 
 def test_a_worker_that_drains_lends_nothing_and_wants_its_slots_back() -> None:
     capacity = ready(2)
     capacity.close()
-    assert (capacity.lend("A"), capacity.wants_slots_back) == (False, True)
+    assert (capacity.lend(Part(project_id="A")), capacity.wants_slots_back) == (False, True)
 
 
 def test_messages_whose_files_are_fetched_take_no_slot_from_others_and_are_bounded() -> None:

@@ -16,7 +16,7 @@ from tests.runner_doubles import requested
 class TwoTurns:
     """A runner whose requests need two turns, and then cannot store their output."""
 
-    fetcher = Fetcher(None)
+    fetcher, case_secs = Fetcher(None), 0.0
 
     def __init__(self) -> None:
         self.taken = 0
@@ -50,7 +50,7 @@ def test_a_run_that_waits_for_its_second_turn_is_not_taken_for_one_without_a_slo
     request = requested()
     intake.accept(serialise(request).encode(), "", cast("Any", SlowCaller()))
     assert (refusals, len(started)) == ([], 1)
-    capacity.release(request.project_id)
+    capacity.release(started[0])
     capacity.add_ready()
     assert started[1].run(slot)
     assert refusals == [(502, NotRun.OUTPUT_NOT_STORED)]

@@ -112,6 +112,7 @@ class DirectIntake:
             self.refuse(run, 500, "internal")
             raise
         if answer is None:
+            run.flow.turn_secs = run.turns.case_secs
             # Another thread may take the next turn before this returns. A copy, because `_run_soon` withdraws `run`.
             self.capacity.enqueue(replace(run))
         return is_usable

@@ -167,6 +167,7 @@ class QueueIntake:
         under_way = RequestUnderWay(
             project_id=message.project_id,
             priority=message.priority,
+            flow=message.flow,
             name=message.name,
             intake=self,
             received=received,
@@ -222,6 +223,7 @@ class QueueIntake:
         with self._forgotten_on_error(under_way.received, under_way.request):
             answer, is_usable = under_way.turns.take(slot)
             if answer is None:
+                under_way.flow.turn_secs = under_way.turns.case_secs
                 self.capacity.enqueue(under_way)  # another thread may take the next turn before this returns
             else:
                 self._answer(under_way.received, under_way.request, answer)

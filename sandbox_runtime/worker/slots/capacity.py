@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from threading import Condition, Lock
 from time import monotonic
 
-from sandbox_runtime.worker.slots.fair_share import Priority, choose, free_slots
-from sandbox_runtime.worker.slots.job import WaitingJob
+from sandbox_runtime.worker.slots.fair_share import Priority, SlotTime, choose, free_slots
+from sandbox_runtime.worker.slots.job import Job, WaitingJob
 
 # Messages of one queue that may wait here for a slot. Ten fill one receive call, and ten is the default in-flight
 # quota of a project. With more, messages would wait here while another runner has a free slot.
@@ -32,11 +32,19 @@ class Poll:
 @dataclass(slots=True)
 class _State:
     ready: int = 0
-    running: Counter[str] = field(default_factory=Counter)
+    running: list[WaitingJob] = field(default_factory=list)
+    lent: list[Job] = field(default_factory=list)
     waiting: list[WaitingJob] = field(default_factory=list)
     polls: int = 0
-    lent: Counter[str] = field(default_factory=Counter)
     is_closed: bool = False
+
+    @property
+    def busy(self) -> int:
+        return len(self.running) + len(self.lent)
+
+    @property
+    def ready_to_start(self) -> list[WaitingJob]:
+        return [run for run in self.waiting if run.is_ready]
 
 
 class Capacity:
@@ -48,11 +56,16 @@ class Capacity:
     """
 
     def __init__(
-        self, slots: int, start: Callable[[WaitingJob], None], on_release: Callable[[], None] = lambda: None
+        self,
+        slots: int,
+        start: Callable[[WaitingJob], None],
+        on_release: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._slots = slots
         self._start = start
         self._state = _State()
+        self._slot_time, self._clock, self._counted_until = SlotTime(), clock, clock()
         self._lock = Lock()
         self._slot_freed = Condition(self._lock)
         self._on_release = on_release
@@ -67,7 +80,10 @@ class Capacity:
         """Start a run now or later, when the share policy chooses it."""
         with self._lock:
             if not self._state.is_closed:
+                self._count_slot_time()
                 self._state.waiting.append(run)
+                if run.is_ready:
+                    self._slot_time.arrive(run)
                 self._start_runs()
                 return
         run.give_back()
@@ -75,7 +91,10 @@ class Capacity:
     def make_ready(self, run: WaitingJob) -> None:
         """Let a run start that was not ready. It may have been given back meanwhile."""
         with self._lock:
+            self._count_slot_time()
             run.is_ready = True
+            if run in self._state.waiting:
+                self._slot_time.arrive(run)
             self._start_runs()
 
     def withdraw(self, run: WaitingJob) -> bool:
@@ -83,23 +102,23 @@ class Capacity:
         with self._lock:
             if run not in self._state.waiting:
                 return False
+            self._count_slot_time()
             self._state.waiting.remove(run)
             self._start_runs()  # one project fewer: the shares of the others grow
             return True
 
-    def lend(self, project_id: str) -> bool:
-        """Take a second slot for a run of the project, if no run waits and one is free.
+    def lend(self, job: Job) -> bool:
+        """Take a second slot for a part of a run, if no run waits and one is free.
 
         Its holder watches `wants_slots_back`. For all others a lent slot counts as free: a run starts at once if a
-        spare jail slot is ready, and the lent slot comes back soon.
+        spare jail slot is ready, and the lent slot comes back soon. Nobody else wanted it, so its time does not count.
         """
         with self._lock:
             state = self._state
-            if self._wants_slots_back or not state.ready or state.running.total() >= self._slots:
+            if self._wants_slots_back or not state.ready or state.busy >= self._slots:
                 return False
             state.ready -= 1
-            state.running[project_id] += 1
-            state.lent[project_id] += 1
+            state.lent.append(job)
             return True
 
     @property
@@ -111,17 +130,16 @@ class Capacity:
     @property
     def _wants_slots_back(self) -> bool:
         state = self._state
-        return any(run.is_ready for run in state.waiting) or state.is_closed or state.running.total() > self._slots
+        return bool(state.ready_to_start) or state.is_closed or state.busy > self._slots
 
-    def release(self, project_id: str, *, is_lent: bool = False) -> None:
-        """Count a run of the project as finished."""
+    def release(self, job: Job) -> None:
+        """Take back the slot of a started or lent job."""
         with self._lock:
-            if is_lent:
-                self._state.lent -= Counter([project_id])  # forgets the project
-            running = self._state.running
-            running[project_id] -= 1
-            if not running[project_id]:
-                del running[project_id]
+            self._count_slot_time()
+            if isinstance(job, WaitingJob):
+                self._state.running.remove(job)
+            else:
+                self._state.lent.remove(job)
             self._start_runs()
         self._on_release()
 
@@ -151,6 +169,7 @@ class Capacity:
         waiting = self._state.waiting
         found = [run for run in waiting if run.goes_back and run.is_ready and run.priority is priority]
         if found:
+            self._count_slot_time()
             self._state.waiting = [run for run in waiting if run not in found]
             self._start_runs()  # perhaps fewer projects: the shares of the others grow
         return found
@@ -174,37 +193,44 @@ class Capacity:
     def running(self) -> int:
         """Count the runs that hold a slot."""
         with self._lock:
-            return self._state.running.total()
+            return self._state.busy
 
     @property
     def is_idle(self) -> bool:
         """No run has a slot and no poll is under way."""
         with self._lock:
-            return not self._state.running and not self._state.polls
+            return not self._state.busy and not self._state.polls
 
     def _waiting_messages(self, priority: Priority) -> int:
         return sum(run.is_message and run.priority is priority for run in self._state.waiting)
 
     def _free_for_messages(self, priority: Priority) -> int:
         state = self._state
-        lent = state.lent.total()
-        free = min(free_slots(priority, state.running.total() - lent, self._slots), state.ready + lent)
+        free = min(free_slots(priority, len(state.running), self._slots), state.ready + len(state.lent))
         waiting = self._waiting_messages(priority)
         fetching = sum(not run.is_ready and run.priority is priority for run in state.waiting)
         # Those whose files are fetched need no slot yet, but their number is bounded.
         return max(0, min(free - (waiting - fetching), MOST_WAITING_MESSAGES - waiting))
 
+    def _count_slot_time(self) -> None:
+        """Count the slot time until now. Called before a run begins or ends to wait, or to hold a slot."""
+        now, state = self._clock(), self._state
+        self._slot_time.advance(now - self._counted_until, state.running, state.ready_to_start)
+        self._counted_until = now
+
     def _start_runs(self) -> None:
         """Start all runs that may start. The caller holds the lock."""
         state = self._state
+        if state.waiting:
+            self._count_slot_time()
         while state.waiting and state.ready:
-            ready = [run for run in state.waiting if run.is_ready]
-            run = choose(ready, state.running - state.lent, self._slots)
+            running = Counter(run.project_id for run in state.running)
+            run = choose(state.ready_to_start, running, self._slots, self._slot_time)
             if run is None:
                 break
             state.waiting.remove(run)
             state.ready -= 1
-            state.running[run.project_id] += 1
+            state.running.append(run)
             self._start(run)
         if any(map(self._free_for_messages, Priority)):  # else the pollers would only find that they must wait on
             self._slot_freed.notify_all()

@@ -9,11 +9,10 @@ from sandbox_runtime.worker.slots.fair_share import SlotRequest
 
 @dataclass(eq=False, kw_only=True)
 class Job(ABC):
-    """One run of a project. `name`: an id, for the log. `is_lent`: its slot was lent, see `Capacity.lend`."""
+    """One run of a project, or a part of it in a lent slot. `name`: an id, for the log."""
 
     project_id: str
     name: str
-    is_lent: bool = False
 
     @abstractmethod
     def run(self, slot: PrewarmedSlot) -> bool:

@@ -48,11 +48,12 @@ class SecondSlots:
 
         `work` returns False when the slot must not be used again. Its error is raised here, unless the block raises.
         """
-        if not self._capacity.lend(project_id):
+        ended = Future[None]()
+        job = LentJob(project_id=project_id, name=name, work=work, ended=ended)
+        if not self._capacity.lend(job):
             yield False
             return
-        ended = Future[None]()
-        self._put(LentJob(project_id=project_id, name=name, is_lent=True, work=work, ended=ended))
+        self._put(job)
         try:
             yield True
         except BaseException:

@@ -55,4 +55,4 @@ class SlotThreads:
                 # The entry point of this thread: a bug of ours costs one attempt, not the thread.
                 _LOG.exception("request not handled because of an internal error", extra={"message_id": job.name})
                 is_usable = False
-            self._capacity.release(job.project_id, is_lent=job.is_lent)
+            self._capacity.release(job)

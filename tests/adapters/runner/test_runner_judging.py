@@ -1,6 +1,7 @@
 """Judge runs on both paths of a worker: the engine's queues and bucket, recorded outcomes in place of the jail."""
 
 import json
+from collections.abc import Callable
 from threading import Semaphore
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from functions.messages.judged import JudgeCompleted as ReadCompleted
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
+from sandbox_runtime.judging import run as judge_run
 from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram, Group, LimitOverrides, as_fields, serialise
 from sandbox_runtime.worker.intake import direct_intake
 from sandbox_runtime.worker.reporting import long_runs, progress
@@ -29,15 +31,21 @@ def outcomes(completed: dict[str, Any]) -> list[str]:
 
 
 class StepSlot(RecordedSlot):
-    """A slot whose programs each wait for one permission of the test. `begun` tells of their input."""
+    """A slot whose programs each wait for one permission of the test. `begun` tells of their input.
 
-    def __init__(self, begun: list[bytes], permissions: Semaphore) -> None:
+    `on_permission` is called before the program ends.
+    """
+
+    def __init__(
+        self, begun: list[bytes], permissions: Semaphore, on_permission: Callable[[JailSpec], None] = lambda _spec: None
+    ) -> None:
         super().__init__()
-        self._begun, self._permissions = begun, permissions
+        self._begun, self._permissions, self._on_permission = begun, permissions, on_permission
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
         self._begun.append(spec.stdin)
         assert self._permissions.acquire(timeout=PATIENCE_SECS)
+        self._on_permission(spec)
         return super().answer(spec, cancel_fd=cancel_fd)
 
 
@@ -177,18 +185,64 @@ def test_a_sandbox_that_breaks_beside_another_case_starts_the_judge_run_again(sy
     until(system.is_empty)
 
 
-def test_two_judge_runs_of_one_project_take_turns(system: Direct) -> None:
-    begun, permissions = list[bytes](), Semaphore(0)
-    system.start(lambda: StepSlot(begun, permissions), slots=1)
-    runs = [system.judge(judge_requested([case(b"%d" % run)] * 3)) for run in range(1)]
-    until(lambda: begun)
+class TimedSlots:
+    """Slots whose programs take simulated wall time. They wait for the permission of the test."""
+
+    def __init__(self, system: Direct, monkeypatch: pytest.MonkeyPatch, secs: dict[bytes, float]) -> None:
+        self.begun, self.permissions = list[bytes](), Semaphore(0)
+        self._system, self._secs, self._now_secs = system, secs, 0.0
+        monkeypatch.setattr(judge_run, "monotonic", self._clock)
+
+    def start(self, slots: int) -> None:
+        self._system.start(lambda: StepSlot(self.begun, self.permissions, self._let_pass), slots=slots)
+        capacity = self._system.worker._capacity
+        capacity._clock, capacity._counted_until = self._clock, self._clock()
+
+    def wait_for(self, *, begun: int, waiting: int) -> None:
+        """Wait until so many programs have begun, and so many runs wait for a slot."""
+        until(lambda: (len(self.begun), len(self._system.worker._capacity._state.waiting)) == (begun, waiting))
+
+    def _let_pass(self, spec: JailSpec) -> None:
+        self._now_secs += self._secs[spec.stdin]
+
+    def _clock(self) -> float:
+        return self._now_secs
+
+
+def test_two_judge_runs_of_one_project_take_turns(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = TimedSlots(system, monkeypatch, {b"0": 1, b"1": 1})
+    timed.start(1)
+    runs = [system.judge(judge_requested([case(b"0")] * 3))]
+    timed.wait_for(begun=1, waiting=0)
     runs.append(system.judge(judge_requested([case(b"1")] * 3)))
-    until(lambda: system.worker._capacity._state.waiting)
+    timed.wait_for(begun=1, waiting=1)
     for _ in range(6):
-        permissions.release()
+        timed.permissions.release()
     for run in runs:
         assert outcomes(system.completion(run)) == ["passed"] * 3
-    assert begun == [b"0", b"1"] * 3
+    assert timed.begun == [b"0", b"1"] * 3
+
+
+@pytest.mark.parametrize("project_id", ["long", "short"])
+def test_a_judge_run_of_short_cases_waits_for_one_case_of_three_long_ones(
+    system: Direct, monkeypatch: pytest.MonkeyPatch, project_id: str
+) -> None:
+    timed = TimedSlots(system, monkeypatch, {b"long": 10, b"short": 0.01})
+    timed.start(1)
+    cases = [case(b"long")] * 4
+    runs = [system.judge(judge_requested(cases, project_id="long", priority="batch"), "BatchQueue") for _ in range(3)]
+    timed.wait_for(begun=1, waiting=2)
+    for begun in range(2, 6):
+        timed.permissions.release()
+        timed.wait_for(begun=begun, waiting=2)
+    short = judge_requested([case(b"short")] * 17, project_id=project_id, priority="batch")
+    runs.append(system.judge(short, "BatchQueue"))
+    timed.wait_for(begun=5, waiting=3)
+    for _ in range(12 + 17):
+        timed.permissions.release()
+    for run in runs:
+        assert set(outcomes(system.completion(run))) == {"passed"}
+    assert timed.begun == [*[b"long"] * 5, *[b"short"] * 17, *[b"long"] * 7]
 
 
 def test_progress_names_each_finished_case_once_without_its_output(
