@@ -4,8 +4,8 @@ Keys: `inputs/<submission_id>` (JSON with code, stdin and files), `programs/<sub
 client wants it kept; no runner may read it), `judge-inputs/<submission_id>/<random>` (JSON, read by
 a runner) and `outputs/<submission_id>/<execution_id>/…` (mostly written by a runner): `stdout` and `stderr` of a run;
 `cases` (JSON) and `case-<index>-stdout` of a judge run. `events/<run_id>`: the body of the call that started the run
-of a check. `deleted/<submission_id>` is empty: the submission was deleted
-while it was pending, so a runner does not start it. `live/<submission_id>/stdout` and `stderr`: output of a run that
+of a check. `deleted/<submission_id>` is empty: the submission is over (deleted,
+cancelled, or final), so a runner does not start it. `live/<submission_id>/stdout` and `stderr`: output of a run that
 goes on, put by its runner while a client watches it, and empty after its end.
 """
 
@@ -89,8 +89,8 @@ class Payloads:
         self._client().put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json")
         return key
 
-    def put_deletion(self, submission_id: str) -> None:
-        """Tell runners not to start a submission whose row is gone: its message may still lie in a queue."""
+    def mark_over(self, submission_id: str) -> None:
+        """Tell runners not to start a submission that needs no run any more: its message may still lie in a queue."""
         self._client().put_object(Bucket=self._bucket, Key=f"deleted/{submission_id}", Body=b"")
 
     def get_cases(self, submission_id: str, key: str) -> bytes:

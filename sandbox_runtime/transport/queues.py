@@ -182,8 +182,8 @@ class Transport:
             with closing(body):
                 yield from body.iter_chunks(_CHUNK_BYTES)
 
-    def was_deleted(self, submission_id: str) -> bool:
-        """Whether the submission was deleted while it was pending. Raises TransportError."""
+    def is_over(self, submission_id: str) -> bool:
+        """Whether the submission needs no run: it was deleted or cancelled, or it is final. Raises TransportError."""
         try:
             with translated("get_object"):
                 self._clients.s3().get_object(Bucket=self._bucket, Key=f"deleted/{submission_id}")["Body"].close()

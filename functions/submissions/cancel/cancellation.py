@@ -67,7 +67,7 @@ class Cancellation:
             return row
         self.submissions.mark_cancelled(row.submission_id, self.clock() + DUE_SECS * MS_PER_SEC)
         reach("cancel.after_mark")
-        self.payloads.put_deletion(row.submission_id)
+        self.payloads.mark_over(row.submission_id)
         reach("cancel.before_tell")
         was_running = self._tell(row)
         reach("cancel.after_tell")

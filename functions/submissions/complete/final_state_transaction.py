@@ -130,6 +130,7 @@ class Completer:
     def end_again(self, row: Submission) -> Ended:
         """Repeat the steps after the write of a final row, because the process that wrote it may have died."""
         self.quotas.release(row.quota_claim)
+        self._stop_copies(row)
         return Ended(row, tuple(self.deliveries.pending_hints(row.submission_id)))
 
     def count_late_bytes(self, final: Submission, message: Completed) -> None:
@@ -188,7 +189,20 @@ class Completer:
             warn(self.log, "Quota not released; a later charge will find it", row.log_ids, error)
         return webhooks
 
+    def _stop_copies(self, final: Submission) -> None:
+        """Let no runner start a message that the sweeper sent beside the one that ran.
+
+        Order: only a final row needs no run. So a process that dies in between leaves copies that run for nothing.
+        """
+        if not final.redrives:
+            return  # as nearly all: an object for each would add $5 to a million runs
+        try:
+            self.payloads.mark_over(final.submission_id)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "A copy of a finished run may start; its result is dropped", final.log_ids, error)
+
     def _end(self, final: Submission, webhooks: Publication) -> Ended:
+        self._stop_copies(final)
         self.report_end(final)
         self.on_final(final)
         return Ended(final, webhooks.hints)

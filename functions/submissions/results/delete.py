@@ -47,6 +47,6 @@ class Deletion:
             if self.store.get(row.submission_id) is None:
                 raise NotFoundError("There is no such submission.")
             raise ConflictError(_RUNNING)
-        self.payloads.put_deletion(row.submission_id)
+        self.payloads.mark_over(row.submission_id)
         self.quotas.release(row.quota_claim)
         self.payloads.delete_all(row.object_keys)

@@ -33,7 +33,7 @@ from sandbox_runtime.worker.turns import Turns
 
 RETRY_DELAY_SECS = 2
 # A message that waited less is run without a look into the bucket, which takes some 15 ms on AWS.
-DELETION_AFTER = timedelta(seconds=1)
+OVER_AFTER = timedelta(seconds=1)
 # An invalid message may lack its project. All of them share slots as one project.
 _NO_PROJECT = ""
 
@@ -160,7 +160,7 @@ class QueueIntake:
             with self._forgotten_on_error(received, to):
                 self._finish(received, self.runner.failed(to, "ie_not_run", problem))
             return True
-        if self._was_deleted(received, to):
+        if self._is_over(received, to):
             self._delete(received)
             self.running.end(to.submission_id)
             return True
@@ -197,19 +197,19 @@ class QueueIntake:
             self._delete(received)
         return True
 
-    def _was_deleted(self, received: Received, request: Request) -> bool:
-        """Whether the submission was deleted since its message was sent."""
+    def _is_over(self, received: Received, request: Request) -> bool:
+        """Whether the submission needs no run any more: it was deleted or cancelled, or another message had it run."""
         waited = datetime.now(UTC) - parse_time(request.requested_at)
-        if received.receive_count == 1 and waited < DELETION_AFTER:
+        if received.receive_count == 1 and waited < OVER_AFTER:
             return False
         ids = {"correlation_id": received.correlation_id, "submission_id": request.submission_id}
         try:
-            if not self.transport.was_deleted(request.submission_id):
+            if not self.transport.is_over(request.submission_id):
                 return False
-        except TransportError as error:  # it runs, and its result is dropped if it was deleted
-            _LOG.warning("deletion not looked up", extra={**ids, "code": error.code})
+        except TransportError as error:  # it runs, and its result is dropped if the submission is over
+            _LOG.warning("message not looked up", extra={**ids, "code": error.code})
             return False
-        _LOG.info("submission was deleted", extra=ids)
+        _LOG.info("submission is over", extra=ids)
         return True
 
     def _addressee_of_invalid(self, received: Received, error: MessageInvalidError) -> Addressee | None:

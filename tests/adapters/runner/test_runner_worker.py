@@ -279,7 +279,7 @@ def test_a_submission_that_was_deleted_while_it_waited_does_not_start(system: Sy
     requested_at = format_time(datetime.now(UTC) - timedelta(seconds=5))
     deleted, kept = system.request(requested_at=requested_at), system.request(requested_at=requested_at)
     until(lambda: system.counts() == (0, 3))
-    system.payloads.put_deletion(deleted.submission_id)
+    system.payloads.mark_over(deleted.submission_id)
     held.may_end.set()
     for request in (blocking, kept):
         assert system.completion(request)["result"]["verdict"] == "AC"
@@ -289,7 +289,7 @@ def test_a_submission_that_was_deleted_while_it_waited_does_not_start(system: Sy
 
 def test_a_deleted_submission_whose_message_comes_again_does_not_start(system: System) -> None:
     request = system.request()
-    system.payloads.put_deletion(request.submission_id)
+    system.payloads.mark_over(request.submission_id)
     sqs, url = system.aws.client("sqs"), system.aws.names["InteractiveQueue"]
     assert sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"]  # and its runner died
     system.start(RecordedSlot)

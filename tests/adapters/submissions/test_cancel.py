@@ -150,7 +150,7 @@ def test_a_run_whose_start_is_not_recorded_yet_is_stopped_too(both_ways: World) 
 
 @pytest.mark.parametrize("is_direct", [True, False])
 def test_a_queued_run_never_begins(world: World, monkeypatch: pytest.MonkeyPatch, *, is_direct: bool) -> None:
-    monkeypatch.setattr(queue_intake, "DELETION_AFTER", timedelta(0))
+    monkeypatch.setattr(queue_intake, "OVER_AFTER", timedelta(0))
     if is_direct:
         world.start(is_direct=True)
         world.running()  # it has the only slot
@@ -238,7 +238,7 @@ def test_a_run_whose_runner_died_is_ended_by_the_sweeper_and_not_repeated(world:
     sweep.handler({"source": "schedule"}, Context())  # type: ignore[arg-type]
     assert world.ended(submission_id) == ("SIG", "cancelled")
     assert world.aws.messages("BatchQueue") == []
-    assert world.system.transport(world.system.settings()).was_deleted(submission_id)  # its message starts nothing
+    assert world.system.transport(world.system.settings()).is_over(submission_id)  # its message starts nothing
 
 
 def test_a_finished_run_keeps_its_result(world: World) -> None:

@@ -5,9 +5,11 @@ import threading
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import to_item
+from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.ids import new_id
 from functions.messages.wire import ExecutionRequested
@@ -318,6 +320,44 @@ def test_second_try_that_completes_is_the_result(pipeline: Pipeline) -> None:
     pipeline.time.advance(98)
     pipeline.sweep()
     assert pipeline.row(submission).verdict == "AC"
+
+
+def over(pipeline: Pipeline) -> list[str]:
+    """Return the submissions that runners do not start."""
+    found = pipeline.aws.client("s3").list_objects_v2(Bucket=pipeline.aws.names["PayloadsBucket"])
+    return [one["Key"].removeprefix("deleted/") for one in found.get("Contents", []) if one["Key"][:8] == "deleted/"]
+
+
+@pytest.mark.parametrize("place", [None, "complete.after_write", "complete.after_hint"])
+def test_runners_do_not_start_copies_of_a_run_that_is_final(pipeline: Pipeline, place: str | None) -> None:
+    submission, once = pipeline.submit(), pipeline.submit()
+    pipeline.time.advance(121)
+    pipeline.finish(once)  # in time, and without a copy: it costs nothing more
+    pipeline.sweep()
+    assert over(pipeline) == []
+    if place is not None:
+        with crash_at(place), pytest.raises(Crash):
+            pipeline.finish(submission)
+    pipeline.finish(submission)
+    assert pipeline.row(submission).verdict == "AC"
+    assert over(pipeline) == [submission.submission_id]
+
+
+def test_a_run_is_final_although_the_bucket_takes_no_mark(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    submission = pipeline.submit()
+    pipeline.time.advance(121)
+    pipeline.sweep()
+
+    def fail(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": "hidden"}}, "PutObject")
+
+    monkeypatch.setattr(Payloads, "mark_over", fail)
+    pipeline.finish(submission)
+    assert pipeline.row(submission).verdict == "AC"
+    (warning,) = (entry.message for entry in caplog.records if entry.levelname == "WARNING")
+    assert warning.startswith("A copy of a finished run may start")
 
 
 # --- fan-out and deliveries --------------------------------------------------------
