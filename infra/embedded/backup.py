@@ -15,9 +15,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from infra.embedded.engine import MasterKeys
 from infra.embedded.errors import StoreUnusableError
-from infra.embedded.kms_keys import MasterKeys
-from infra.embedded.storage.durable import sync
+from infra.embedded.storage.group_flush import sync
 from infra.embedded.storage.object_files import OBJECTS_FOLDER, PIECE_BYTES, ObjectFiles, find_named
 from infra.embedded.storage.schema import MIGRATIONS
 from infra.embedded.storage.store import FILE_NAME

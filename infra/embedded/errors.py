@@ -1,13 +1,11 @@
-"""Errors of the engine.
-
-ServiceError        the answer of an AWS service; callers see botocore's ClientError
-  MismatchError     an update does not fit the item
-StoreUnusableError  the folder or its file cannot be used; the start must stop
-"""
+"""Parameters, answers and errors of calls, as botocore's clients give and get them."""
 
 from __future__ import annotations
 
 from typing import Any
+
+type Params = dict[str, Any]
+type Answer = dict[str, Any]
 
 
 class StoreUnusableError(Exception):

@@ -13,8 +13,8 @@ from infra.embedded.sqs import sending
 from infra.embedded.sqs.queues import ARN, find_queue, url_of
 
 if TYPE_CHECKING:
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 _MOST_ENTRIES: Final = 10
 _MOST_BYTES: Final = 1_000_000  # see functions/event_log/bus.py

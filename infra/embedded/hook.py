@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from infra.embedded.calls import Answer, Params
+    from infra.embedded.errors import Answer, Params
 
 type Caller = Callable[[str, str, Params], Answer]
 """(service, operation, parameters) to the answer. Raises ServiceError."""

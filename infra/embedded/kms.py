@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 _ARN: Final = f"arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/"
 _MOST_PLAINTEXT_BYTES: Final = 4096

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 _DAY_MS: Final = 86_400_000
 _LISTED: Final = 1000

@@ -10,13 +10,19 @@ from infra.embedded.dynamodb import reads, streams
 from infra.embedded.dynamodb.tables import create_table, describe_table, update_table, update_time_to_live
 from infra.embedded.dynamodb.writes import transact_write_items, write
 from infra.embedded.errors import ServiceError, StoreUnusableError, unknown
-from infra.embedded.sqs import queues, receipts, receiving, sending
+from infra.embedded.sqs import queues, sending
+from infra.embedded.sqs.receiving import (
+    change_message_visibility,
+    delete_message,
+    delete_message_batch,
+    receive_message,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 type Operation = Callable[[Engine, Params], Answer]
 
@@ -74,10 +80,10 @@ _DECLARED: Final[dict[str, dict[str, tuple[Operation, str]]]] = {
         "GetQueueAttributes": (queues.get_queue_attributes, "QueueUrl AttributeNames"),
         "SendMessage": (sending.send_message, "QueueUrl MessageBody DelaySeconds MessageGroupId MessageAttributes"),
         "SendMessageBatch": (sending.send_message_batch, "QueueUrl Entries"),
-        "ReceiveMessage": (receiving.receive_message, _RECEIVE),
-        "DeleteMessage": (receipts.delete_message, "QueueUrl ReceiptHandle"),
-        "DeleteMessageBatch": (receipts.delete_message_batch, "QueueUrl Entries"),
-        "ChangeMessageVisibility": (receipts.change_message_visibility, "QueueUrl ReceiptHandle VisibilityTimeout"),
+        "ReceiveMessage": (receive_message, _RECEIVE),
+        "DeleteMessage": (delete_message, "QueueUrl ReceiptHandle"),
+        "DeleteMessageBatch": (delete_message_batch, "QueueUrl Entries"),
+        "ChangeMessageVisibility": (change_message_visibility, "QueueUrl ReceiptHandle VisibilityTimeout"),
     },
     "events": {
         "CreateEventBus": (events.create_event_bus, "Name"),

@@ -10,8 +10,8 @@ from infra.embedded.kms import add_key, find_key, seal, unseal
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 _KEY_ALIAS: Final = "alias/aws/ssm"
 _MOST_BYTES: Final = 4096

@@ -10,8 +10,8 @@ from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
 
 from infra.embedded import services
-from infra.embedded.calls import Answer, Params
 from infra.embedded.engine import Engine, open_engine
+from infra.embedded.errors import Answer, Params
 from infra.embedded.hook import Hook, Method
 
 

@@ -19,9 +19,8 @@ from botocore.exceptions import ClientError
 
 from infra.embedded.backup import back_up, restore
 from infra.embedded.confined import protocol
-from infra.embedded.confined.client import SocketCaller
-from infra.embedded.confined.policy import Policy
-from infra.embedded.confined.socket_server import CallSocket
+from infra.embedded.confined.protocol import SocketCaller
+from infra.embedded.confined.socket_server import CallSocket, Policy
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook

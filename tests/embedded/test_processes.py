@@ -18,7 +18,7 @@ from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import Housekeeping
 from infra.embedded.sqs import receiving
-from infra.embedded.sqs.receipts import release_dead
+from infra.embedded.sqs.receiving import release_dead
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend
 from tests.until import until

@@ -16,15 +16,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from infra.embedded.confined import client as runner_client
-from infra.embedded.confined import protocol as runner_protocol
-from infra.embedded.confined.client import SocketCaller
-from infra.embedded.confined.policy import Policy
-from infra.embedded.confined.socket_server import CallSocket
+from infra.embedded.confined import protocol
+from infra.embedded.confined.protocol import SocketCaller
+from infra.embedded.confined.socket_server import CallSocket, Policy
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
-from infra.embedded.sqs.receipts import release_dead
+from infra.embedded.sqs.receiving import release_dead
 from infra.local.settings import ROOT
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend, make_session
@@ -161,7 +159,7 @@ def test_a_hostile_frame_ends_its_connection_or_is_refused(served: Served, frame
             hostile.connect(address)
         hostile.sendall(frame)
         with contextlib.suppress(EOFError), Connection(hostile.detach()) as connection:
-            assert "error" in runner_protocol.receive(connection)[0]
+            assert "error" in protocol.receive(connection)[0]
     served.runner.client("sqs").send_message(QueueUrl=served.queues["CompletionsQueue"], MessageBody="alive")
 
 
@@ -202,7 +200,7 @@ def test_the_content_of_an_object_is_as_large_as_its_message(served: Served, bod
 
 
 def test_a_server_that_answers_nothing_costs_a_timeout(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner_client, "_TIMEOUT_SECS", 1)
+    monkeypatch.setattr(protocol, "_TIMEOUT_SECS", 1)
     with socket.socket(socket.AF_UNIX) as silent:
         path = served.path.with_name("silent.sock")
         with short_address(path) as address:
@@ -226,12 +224,12 @@ import json, os, sys
 from pathlib import Path
 import boto3
 from infra.embedded.hook import Hook
-from infra.embedded.confined.client import SocketCaller
+from infra.embedded.confined.protocol import SocketCaller
 Hook(SocketCaller(Path(sys.argv[1]))).attach_everywhere()
 sqs = boto3.Session(region_name="us-east-1").client("sqs")
 (message,) = sqs.receive_message(QueueUrl=sys.argv[2], VisibilityTimeout=43200)["Messages"]
 opened = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
-loaded = {"sqlite3", "infra.embedded.kms_keys", "infra.embedded.storage.store", "infra.local"} & sys.modules.keys()
+loaded = {"sqlite3", "infra.embedded.engine", "infra.embedded.storage.store", "infra.local"} & sys.modules.keys()
 print(json.dumps({"body": message["Body"], "opened": opened, "loaded": list(loaded)}), flush=True)
 sys.stdin.read()
 """

@@ -17,19 +17,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.embedded.confined import protocol
-from infra.embedded.confined.client import SocketCaller
-from infra.embedded.confined.policy import Policy
-from infra.embedded.confined.socket_server import CallSocket
-from infra.embedded.confined.tunnel import clients as tunnel_clients
+from infra.embedded.confined.protocol import SocketCaller
+from infra.embedded.confined.socket_server import CallSocket, Policy
+from infra.embedded.confined.tunnel import clients, wire
 from infra.embedded.confined.tunnel import server as tunnel_server
-from infra.embedded.confined.tunnel import tls
-from infra.embedded.confined.tunnel.budget import Budget
 from infra.embedded.confined.tunnel.client import TunnelClient
-from infra.embedded.confined.tunnel.clients import Known
-from infra.embedded.confined.tunnel.connections import MOST_UNKNOWN
-from infra.embedded.confined.tunnel.greeting import Greeting, RefusedError, read_welcome
+from infra.embedded.confined.tunnel.clients import MOST_UNKNOWN, Budget, Known
 from infra.embedded.confined.tunnel.server import Told, TunnelServer
-from infra.embedded.confined.tunnel.wire import Wire
+from infra.embedded.confined.tunnel.wire import Greeting, RefusedError, Wire, read_welcome
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
@@ -72,8 +67,8 @@ class Tunnel:
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
-    def server(self) -> tls.Server:
-        return tls.Server("127.0.0.1", self.port, self.pin)
+    def server(self) -> wire.Server:
+        return wire.Server("127.0.0.1", self.port, self.pin)
 
     def host(self, name: str = "host-b", **changes: Any) -> "Host":
         """A host with a token of its own."""
@@ -116,7 +111,7 @@ def tunnel(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Tunnel]:
     tokens, lines = Tokens(), list[tuple[str, str, dict[str, Any]]]()
     server = TunnelServer(
         listener,
-        tls.server_context(files.certificate, files.key),
+        wire.server_context(files.certificate, files.key),
         tokens,
         Told(VERSION, lambda name: {"NODE_ID": name}),
         folder / "engine.sock",
@@ -124,7 +119,7 @@ def tunnel(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Tunnel]:
         lambda level, text, **fields: lines.append((level, text, fields)),
     )
     server.start()
-    pin = tls.fingerprint(Path(files.certificate).read_text())
+    pin = wire.fingerprint(Path(files.certificate).read_text())
     with contextlib.ExitStack() as stack:
         yield Tunnel(
             listener.getsockname()[1], pin, str(tmp_path / "ca.crt"), tokens, queues, folder, lines, stack=stack
@@ -194,7 +189,7 @@ def test_messages_of_a_host_whose_connections_are_closed_return_at_once(tunnel: 
 def test_a_host_that_sends_nothing_is_gone_and_comes_back(
     tunnel: Tunnel, aws: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tunnel_clients, "SILENT_SECS", 2.0)
+    monkeypatch.setattr(clients, "SILENT_SECS", 2.0)
     host, url = tunnel.host(), tunnel.queues["BatchQueue"]
     aws.client("sqs").send_message(QueueUrl=url, MessageBody="run")
     receive_one(host, url)
@@ -290,13 +285,13 @@ def test_while_tokens_cannot_be_checked_nobody_comes_in_and_nobody_is_sent_away(
 
 def test_a_server_with_another_certificate_gets_no_token(tunnel: Tunnel) -> None:
     other = replace(tunnel.server, pin="sha256:" + "0" * 64)
-    with pytest.raises(tls.UntrustedError, match=tunnel.pin):
-        tls.connect(other)
-    with pytest.raises(tls.UntrustedError, match="not trusted"):
-        tls.connect(replace(other, pin=None))
-    tls.connect(replace(other, pin=None, ca_file=tunnel.ca_file)).close()
-    with pytest.raises(tls.UntrustedError, match="not trusted"):  # the name is another one
-        tls.connect(replace(other, host="localhost", pin=None, ca_file=tunnel.ca_file))
+    with pytest.raises(wire.UntrustedError, match=tunnel.pin):
+        wire.connect(other)
+    with pytest.raises(wire.UntrustedError, match="not trusted"):
+        wire.connect(replace(other, pin=None))
+    wire.connect(replace(other, pin=None, ca_file=tunnel.ca_file)).close()
+    with pytest.raises(wire.UntrustedError, match="not trusted"):  # the name is another one
+        wire.connect(replace(other, host="localhost", pin=None, ca_file=tunnel.ca_file))
 
 
 # --- hostile peers -------------------------------------------------------------
@@ -310,7 +305,7 @@ def frame(message: dict[str, Any] | bytes, *, size: int | None = None, file: int
 def greeted(tunnel: Tunnel, greeting: Greeting) -> ssl.SSLSocket:
     """A connection behind its greeting, for frames of any kind."""
     with contextlib.ExitStack() as on_error:
-        stream = on_error.enter_context(contextlib.closing(tls.connect(tunnel.server)))
+        stream = on_error.enter_context(contextlib.closing(wire.connect(tunnel.server)))
         stream.sendall(frame(greeting.message()))
         with Wire(stream, ".").receive(65_536, within_secs=10) as (message, _):
             read_welcome(message)
@@ -385,7 +380,7 @@ def test_a_client_cannot_act_for_another_one(tunnel: Tunnel, aws: Backend) -> No
     ],
 )
 def test_a_hostile_greeting_ends_its_connection(tunnel: Tunnel, content: bytes) -> None:
-    with contextlib.closing(tls.connect(tunnel.server)) as stream:
+    with contextlib.closing(wire.connect(tunnel.server)) as stream:
         stream.sendall(content)
         stream.settimeout(30)
         assert ended(stream)
@@ -394,7 +389,7 @@ def test_a_hostile_greeting_ends_its_connection(tunnel: Tunnel, content: bytes) 
 def test_a_peer_that_greets_by_drops_has_ten_seconds(tunnel: Tunnel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tunnel_server, "_GREETING_SECS", 2.0)
     with (
-        contextlib.closing(tls.connect(tunnel.server)) as stream,
+        contextlib.closing(wire.connect(tunnel.server)) as stream,
         socket.create_connection(("127.0.0.1", tunnel.port)) as silent,
     ):
         began = time.monotonic()
@@ -421,7 +416,7 @@ def test_peers_without_a_token_replace_one_another_and_keep_nobody_out(tunnel: T
 def test_a_client_that_opens_many_connections_keeps_no_other_out(tunnel: Tunnel) -> None:
     host, hostile = tunnel.host(), tunnel.host("hostile").client._greeting
     with contextlib.ExitStack() as stack:
-        for _ in range(tunnel_clients.MOST_CONNECTIONS_EACH - 10):
+        for _ in range(clients.MOST_CONNECTIONS_EACH - 10):
             stack.enter_context(contextlib.closing(greeted(tunnel, hostile)))
         for _ in range(10):
             stack.enter_context(contextlib.closing(greeted(tunnel, hostile)))
@@ -441,7 +436,7 @@ def test_half_frames_and_slow_ones_cost_one_connection(tunnel: Tunnel, monkeypat
 
 
 def test_bytes_under_way_are_bounded_for_all_and_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.embedded.confined.tunnel.budget._WAIT_SECS", 0.1)
+    monkeypatch.setattr("infra.embedded.confined.tunnel.clients._WAIT_SECS", 0.1)
     budget = Budget(100)
     with budget.lend("a", 60):  # a single one may have more than its share
         with pytest.raises(TimeoutError), budget.lend("a", 10):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded.holders import identify, is_alive
+from infra.embedded.engine import identify, is_alive
 from tests.bench.processes import descendants
 from tests.system.local_stack import ROOT, wait_until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded.confined.tunnel import tls
+from infra.embedded.confined.tunnel import wire
 from infra.local.errors import StartError
 from infra.local.runners import listener, remote_runner
 from tests.certificates import Authority
@@ -23,7 +23,7 @@ def test_the_machine_makes_a_certificate_once(tmp_path: Path) -> None:
     second = listener.choose({listener.LISTEN: "[::1]:7443"}, tmp_path)
     assert first is not None
     assert second is not None
-    assert tls.is_pin(first.fingerprint)
+    assert wire.is_pin(first.fingerprint)
     assert first.fingerprint == second.fingerprint
     assert (first.host, first.port, second.host) == ("10.0.0.5", 7443, "::1")
     assert second.template_parameters == {"RunnerListener": "[::1]:7443", "RunnerFingerprint": first.fingerprint}

@@ -3,6 +3,6 @@
 In the order of a call:
 
 1. `process` starts a Python module whose botocore calls go to a socket.
-2. `client` sends a call there. `protocol` has the messages.
-3. `socket_server` answers it, if `policy` allows the call.
+2. `protocol` has the messages, and the client that sends a call there.
+3. `socket_server` answers it, if the policy allows the call.
 """

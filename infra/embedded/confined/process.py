@@ -8,7 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from infra.embedded.confined.client import SocketCaller
+from infra.embedded.confined.protocol import SocketCaller
 from infra.embedded.hook import Hook
 
 

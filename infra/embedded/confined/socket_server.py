@@ -17,18 +17,56 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from infra.embedded import services
-from infra.embedded.confined import protocol
+from infra.embedded.confined.protocol import receive, send
+from infra.embedded.engine import ACCOUNT_ID, REGION, identify
 from infra.embedded.errors import ServiceError
-from infra.embedded.holders import identify
 from infra.embedded.socket_folder import SocketFolder
-from infra.embedded.sqs.receipts import release_all
+from infra.embedded.sqs.queues import name_of
+from infra.embedded.sqs.receiving import release_all
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from infra.embedded.calls import Answer
-    from infra.embedded.confined.policy import Policy
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
+
+
+# The rights of a confined process in the engine: the statements of its policy, and nothing else.
+
+
+class Policy:
+    """Pairs of an action and a pattern of resources, both of an Allow."""
+
+    def __init__(self, statements: Iterable[Mapping[str, Any]]) -> None:
+        """Read resolved statements. Raises ValueError for one that says more than Allow, Action and Resource."""
+        self._allowed: list[tuple[str, re.Pattern[str]]] = []
+        for statement in statements:
+            if statement.keys() != {"Effect", "Action", "Resource"} or statement["Effect"] != "Allow":
+                raise ValueError(f"only Allow with Action and Resource is understood; got {statement}")
+            for action in statement["Action"]:
+                for resource in statement["Resource"]:
+                    pattern = ".*".join(re.escape(part) for part in resource.split("*"))
+                    self._allowed.append((action, re.compile(pattern, re.DOTALL)))
+
+    def allows(self, service: str, operation: str, params: Params) -> bool:
+        """Tell whether a call is allowed. A batch needs the permission of the single operation, as on AWS."""
+        action, resource = f"{service}:{operation.removesuffix('Batch')}", _resource(service, params)
+        return resource is not None and any(
+            action == allowed and pattern.fullmatch(resource) for allowed, pattern in self._allowed
+        )
+
+
+def _resource(service: str, params: Params) -> str | None:
+    match service, params:
+        case "sqs", {"QueueUrl": str(url)}:
+            return f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name_of(url)}"
+        case "s3", {"Bucket": str(bucket), "Key": str(key)}:
+            return f"arn:aws:s3:::{bucket}/{key}"
+        case "dynamodb", {"TableName": str(table)}:
+            return f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{table}"
+    return None
+
 
 _MOST_CONNECTIONS: Final = 128
 _PAUSE_SECS: Final = 0.1
@@ -92,11 +130,11 @@ class CallSocket:
             engine = replace(self._engine, holder=identify(_CREDENTIALS.unpack(raw)[0]))
             with Connection(accepted.detach()) as connection:
                 while True:
-                    request, content = protocol.receive(connection)
+                    request, content = receive(connection)
                     with content or nullcontext():
                         answer, file = self._answer(engine, request, content)
                     with file or nullcontext():
-                        protocol.send(connection, answer, file)
+                        send(connection, answer, file)
         except (OSError, EOFError, ValueError):
             return
         finally:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from infra.embedded.calls import Params
     from infra.embedded.dynamodb.tables import Part, Table
+    from infra.embedded.errors import Params
 
 
 # Attribute values in DynamoDB's own JSON, numbers exact, sets sorted: equal values are equal dictionaries.

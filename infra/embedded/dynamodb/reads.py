@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.dynamodb.items import Item
     from infra.embedded.dynamodb.tables import Part
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 _PAGE_BYTES: Final = 1024 * 1024
 _MOST_KEYS: Final = 100

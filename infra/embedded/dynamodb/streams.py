@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import sqlite3
     from contextlib import AbstractContextManager
 
-    from infra.embedded.calls import Answer, Params
-    from infra.embedded.engine import Engine
-    from infra.embedded.waking import Wait
+    from infra.embedded.engine import Engine, Wait
+    from infra.embedded.errors import Answer, Params
 
 _SHARD: Final = "shardId-00000000000000000001-00000001"
 _MOST_RECORDS: Final = 1000

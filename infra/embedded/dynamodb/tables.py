@@ -15,9 +15,9 @@ from infra.embedded.errors import ServiceError, invalid, unknown
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.dynamodb.items import Item
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 
 # CreateTable, DescribeTable, UpdateTable and UpdateTimeToLive. Items that are there follow a change.

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.dynamodb.expressions import Tree
     from infra.embedded.dynamodb.items import Value
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 
 # Updates: a syntax tree and an item to the next item. All right sides see the item as it was.

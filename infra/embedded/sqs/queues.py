@@ -13,8 +13,8 @@ from infra.embedded.errors import ServiceError, of_sqs, unknown
 if TYPE_CHECKING:
     import sqlite3
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 _ADDRESS: Final = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/"
 ARN: Final = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:"

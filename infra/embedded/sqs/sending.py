@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from infra.embedded.calls import Answer, Params
     from infra.embedded.engine import Engine
+    from infra.embedded.errors import Answer, Params
 
 type Act = Callable[[sqlite3.Connection, Queue, Params, int], dict[str, Any]]
 """What a batch does for one entry, at a time in milliseconds. Returns members of its answer."""

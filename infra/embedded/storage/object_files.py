@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from infra.embedded.storage.durable import sync
+from infra.embedded.storage.group_flush import sync
 
 if TYPE_CHECKING:
     import sqlite3

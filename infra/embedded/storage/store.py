@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 from infra.embedded.errors import ServiceError
-from infra.embedded.storage.group_flush import Counters, GroupFlush
-from infra.embedded.storage.opening import open_prepared
-from infra.embedded.storage.trouble import Places, Trouble, find_full
+from infra.embedded.storage.group_flush import Counters, GroupFlush, Places, Trouble, find_full
+from infra.embedded.storage.schema import open_prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

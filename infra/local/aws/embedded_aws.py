@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded import services
-from infra.embedded.confined.policy import Policy
-from infra.embedded.confined.socket_server import CallSocket
+from infra.embedded.confined.socket_server import CallSocket, Policy
 from infra.embedded.confined.tunnel.server import most_engine_connections
 from infra.embedded.engine import ACCOUNT_ID, REGION, open_engine
 from infra.embedded.housekeeping import Housekeeping

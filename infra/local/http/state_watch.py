@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded.errors import ServiceError
-from infra.embedded.storage.trouble import Trouble
+from infra.embedded.storage.group_flush import Trouble
 from infra.local.http.http_event import HttpAnswer
 
 if TYPE_CHECKING:

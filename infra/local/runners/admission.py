@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError
 
-from infra.embedded.confined.client import SocketCaller
+from infra.embedded.confined.protocol import SocketCaller
 from infra.embedded.confined.tunnel.clients import Known
 from infra.embedded.errors import ServiceError
 

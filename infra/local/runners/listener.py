@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from infra.embedded.confined.tunnel import tls
-from infra.embedded.storage.durable import sync
+from infra.embedded.confined.tunnel import wire
+from infra.embedded.storage.group_flush import sync
 from infra.local.errors import StartError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def choose(environ: Mapping[str, str], state_dir: Path) -> RunnerListener | None
     if not all(files):
         files, fingerprint = _own_files(state_dir / "runner-tls")
     try:
-        tls.server_context(*files)
+        wire.server_context(*files)
     except OSError as error:
         reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
         raise StartError(
@@ -103,7 +103,7 @@ def _own_files(folder: Path) -> tuple[tuple[str, str], str]:
         sync(folder)
         sync(folder.parent)
     try:
-        return (str(certificate), str(key)), tls.fingerprint(certificate.read_text(encoding="ascii"))
+        return (str(certificate), str(key)), wire.fingerprint(certificate.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
         raise StartError(f"{certificate} is no certificate: delete it, and the next start makes another") from error
 

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from infra.embedded.confined.tunnel import tls
 from infra.embedded.confined.tunnel.server import Told, TunnelServer
+from infra.embedded.confined.tunnel.wire import server_context
 from infra.local.runners.admission import TableAdmission
 
 VARIABLE: Final = "RUNNER_LISTENER"
@@ -48,7 +48,7 @@ def main() -> None:
     settings = Settings(**json.loads(os.environ[VARIABLE]))
     server = TunnelServer(
         socket.socket(fileno=settings.descriptor),
-        tls.server_context(settings.certificate_file, settings.key_file),
+        server_context(settings.certificate_file, settings.key_file),
         TableAdmission(Path(settings.tokens_socket), settings.tokens_table),
         Told(settings.version, lambda name: {**settings.variables, "NODE_ID": name}),
         Path(settings.engine_socket),

@@ -18,9 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.embedded.confined.tunnel import tls
 from infra.embedded.confined.tunnel.client import TunnelClient
-from infra.embedded.confined.tunnel.greeting import FOR_GOOD, Greeting, RefusedError
+from infra.embedded.confined.tunnel.wire import FOR_GOOD, Greeting, RefusedError, Server, UntrustedError, is_pin
 from infra.local.errors import StartError
 from infra.local.settings import ROOT, TOOLCHAINS_DIR
 from sandbox_runtime import RUNNER_VERSION
@@ -75,18 +74,18 @@ def run() -> int:
     return code
 
 
-def read_server(environ: Mapping[str, str]) -> tls.Server:
+def read_server(environ: Mapping[str, str]) -> Server:
     """Read address and trust. Raises StartError."""
     text = environ.get(_SERVER, "")
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) <= 65_535:  # noqa: PLR2004 - ports
         raise StartError(f"{_SERVER} must be the server's address and port, such as 10.0.0.5:7443; got {text!r}")
     pin, ca_file = environ.get(_PIN) or None, environ.get(_CA) or None
-    if pin is not None and not tls.is_pin(pin):
+    if pin is not None and not is_pin(pin):
         raise StartError(f"{_PIN} must be sha256: and 64 hexadecimal digits, as `runner-tokens create` shows it")
     if ca_file is not None and not Path(ca_file).is_file():
         raise StartError(f"{_CA} names no file: {ca_file}")
-    return tls.Server(host.removeprefix("[").removesuffix("]"), int(port), pin, ca_file)
+    return Server(host.removeprefix("[").removesuffix("]"), int(port), pin, ca_file)
 
 
 def read_token(environ: Mapping[str, str]) -> str:
@@ -102,7 +101,7 @@ def read_token(environ: Mapping[str, str]) -> str:
     return token
 
 
-def _greet(client: TunnelClient, server: tls.Server) -> dict[str, Any]:
+def _greet(client: TunnelClient, server: Server) -> dict[str, Any]:
     """Greet until the server takes us. Raises StartError for a refusal that lasts."""
     began, tries = time.monotonic(), 0
     while True:
@@ -112,7 +111,7 @@ def _greet(client: TunnelClient, server: tls.Server) -> dict[str, Any]:
             if refused.code in FOR_GOOD or time.monotonic() - began > _BUSY_SECS:
                 raise StartError(f"the server refuses this runner: {refused}") from refused
             problem = str(refused)
-        except tls.UntrustedError as error:
+        except UntrustedError as error:
             raise StartError(f"{server.host}:{server.port} got no token: {error}") from error
         except (OSError, EOFError, ValueError) as error:
             problem = str(error) or type(error).__name__

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from infra.embedded.backup import back_up, restore
-from infra.embedded.kms_keys import KEYS_FILE_NAME
+from infra.embedded.engine import KEYS_FILE_NAME
 from infra.local.aws.embedded_aws import FOLDER
 from infra.local.settings import read_settings
 from infra.local.start_checks import lock_state

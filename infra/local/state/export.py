@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.embedded.storage.durable import sync
+from infra.embedded.storage.group_flush import sync
 from infra.local.aws.embedded_aws import FOLDER, EmbeddedAws
 from infra.local.aws.resources import session
 from infra.local.errors import StartError

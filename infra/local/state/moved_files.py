@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.embedded.storage.durable import sync
+from infra.embedded.storage.group_flush import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

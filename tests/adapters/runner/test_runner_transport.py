@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.messages import judged as functions_judged
-from infra.embedded.confined import protocol as runner_protocol
+from infra.embedded.confined import protocol
 from sandbox_runtime.classify import Phase, classify
 from sandbox_runtime.executor import execute
 from sandbox_runtime.executor.report import result
@@ -202,7 +202,7 @@ def test_the_functions_and_the_local_stack_take_the_largest_results(
     stored = transport.without_large_cases(ended)
     text = Payloads(aws.names["PayloadsBucket"], Clients.s3).get_cases(stored.submission_id, stored.cases_key or "")
     assert len(functions_judged.JudgeCompleted.parse(serialise(stored)).read_cases(text)) == MAX_CASES
-    assert len(base64.b64encode(text)) < runner_protocol.MOST_BYTES
+    assert len(base64.b64encode(text)) < protocol.MOST_BYTES
 
 
 def test_a_completion_that_is_stored_already_stays_as_it_is(transport: Transport) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from infra.embedded.holders import identify, is_alive
+from infra.embedded.engine import identify, is_alive
 from tests.bench.processes import descendants
 from tests.system.kill_run.facts import Generation, Kill
 from tests.system.kill_run.plan import Plan, PlannedKill, Victim

@@ -12,16 +12,22 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.confined import protocol
-from infra.embedded.confined.tunnel import tls
-from infra.embedded.confined.tunnel.greeting import MOST_WELCOME_BYTES, RefusedError, read_welcome
-from infra.embedded.confined.tunnel.wire import Wire
+from infra.embedded.confined.tunnel.wire import (
+    MOST_WELCOME_BYTES,
+    RefusedError,
+    Server,
+    UntrustedError,
+    Wire,
+    connect,
+    read_welcome,
+)
 from infra.embedded.socket_folder import SocketFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from infra.embedded.confined.tunnel.greeting import Greeting
+    from infra.embedded.confined.tunnel.wire import Greeting
 
 _MOST_CONNECTIONS: Final = 64
 _GREETING_SECS: Final = 15.0
@@ -33,7 +39,7 @@ class TunnelClient:
     """`path`: of the socket, in a folder that exists. `on_refused` is called when the server takes us no more."""
 
     def __init__(
-        self, path: Path, server: tls.Server, greeting: Greeting, on_refused: Callable[[RefusedError], None]
+        self, path: Path, server: Server, greeting: Greeting, on_refused: Callable[[RefusedError], None]
     ) -> None:
         self._path = path
         self._server = server
@@ -61,7 +67,7 @@ class TunnelClient:
         threading.Thread(target=self._accept, name="accept", daemon=True).start()
 
     def _connect(self) -> tuple[Wire, dict[str, Any]]:
-        stream = tls.connect(self._server)
+        stream = connect(self._server)
         wire = Wire(stream, str(self._path.parent))
         try:
             wire.send(self._greeting.message())
@@ -93,7 +99,7 @@ class TunnelClient:
                     self._pass_on(near, wire)
         except RefusedError as refused:
             self._on_refused(refused)
-        except tls.UntrustedError as error:
+        except UntrustedError as error:
             self._on_refused(RefusedError("certificate", str(error)))
         except (OSError, EOFError, ValueError):
             return  # the confined process sees a closed connection, and tries again

@@ -7,18 +7,99 @@ from __future__ import annotations
 
 import secrets
 import select
-from contextlib import contextmanager
+import socket
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from infra.embedded.confined.tunnel.connections import end
-from infra.embedded.confined.tunnel.greeting import RefusedError
+from infra.embedded.confined.tunnel.wire import RefusedError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
+
+
+# How many bytes may be under way at once, for all clients and for one of them.
+
+_WAIT_SECS: Final = 30.0
+
+
+class Budget:
+    """Lends bytes. A client has a quarter of all at most, or one request if that is larger."""
+
+    def __init__(self, total: int) -> None:
+        self._left = total
+        self._share = total // 4
+        self._lent: dict[str, int] = {}
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def lend(self, client: str, count: int) -> Iterator[None]:
+        """Lend bytes to a client within the block. Raises TimeoutError where none get free for 30 s."""
+        if not count:
+            yield
+            return
+        deadline = monotonic() + _WAIT_SECS
+        with self._changed:
+            while not self._may_lend(client, count):
+                if not self._changed.wait(deadline - monotonic()):
+                    raise TimeoutError("too many bytes are under way")
+            self._left -= count
+            self._lent[client] = self._lent.get(client, 0) + count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += count
+                self._lent[client] -= count
+                if not self._lent[client]:
+                    del self._lent[client]
+                self._changed.notify_all()
+
+    def _may_lend(self, client: str, count: int) -> bool:
+        lent = self._lent.get(client, 0)
+        return count <= self._left and (lent == 0 or lent + count <= self._share)
+
+
+# Connections whose peer has shown no token yet: few, for a short time, and none at the cost of another address.
+
+MOST_UNKNOWN: Final = 64
+
+
+class UnknownPeers:
+    """Duplicates of the sockets of unknown peers, oldest first, with the addresses of their hosts.
+
+    Over MOST_UNKNOWN, a new one replaces the oldest of the host that has most. So a single host replaces its own.
+    """
+
+    def __init__(self) -> None:
+        self._hosts: dict[socket.socket, str] = {}
+        self._lock = Lock()
+
+    def add(self, duplicate: socket.socket, host: str) -> None:
+        """Add a new connection."""
+        with self._lock:
+            if len(self._hosts) >= MOST_UNKNOWN:
+                hosts = list(self._hosts.values())
+                most = max(set(hosts), key=hosts.count)
+                oldest = next(each for each, of_host in self._hosts.items() if of_host == most)
+                del self._hosts[oldest]
+                end(oldest)
+            self._hosts[duplicate] = host
+
+    def remove(self, duplicate: socket.socket) -> None:
+        """Remove a connection that ended, or whose peer is known now."""
+        with self._lock:
+            self._hosts.pop(duplicate, None)
+
+
+def end(duplicate: socket.socket) -> None:
+    """End a connection, whichever thread uses it: that one wakes, and closes it."""
+    with suppress(OSError):
+        duplicate.shutdown(socket.SHUT_RDWR)
+
 
 SILENT_SECS: Final = 30.0
 """A worker extends its messages more often, and usually polls once a second."""

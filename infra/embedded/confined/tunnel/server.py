@@ -14,19 +14,25 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from infra.embedded.confined import protocol
-from infra.embedded.confined.client import open_connection
-from infra.embedded.confined.tunnel import tls
-from infra.embedded.confined.tunnel.budget import Budget
-from infra.embedded.confined.tunnel.clients import MOST_CLIENTS, MOST_CONNECTIONS_EACH, Client, Clients, Known
-from infra.embedded.confined.tunnel.connections import UnknownPeers
-from infra.embedded.confined.tunnel.greeting import (
+from infra.embedded.confined.protocol import open_connection
+from infra.embedded.confined.tunnel.clients import (
+    MOST_CLIENTS,
+    MOST_CONNECTIONS_EACH,
+    Budget,
+    Client,
+    Clients,
+    Known,
+    UnknownPeers,
+)
+from infra.embedded.confined.tunnel.wire import (
     MOST_GREETING_BYTES,
     Greeting,
     RefusedError,
+    Wire,
     read_greeting,
     refuse_versions_apart,
+    tune,
 )
-from infra.embedded.confined.tunnel.wire import Wire
 from infra.embedded.socket_folder import SocketFolder
 
 if TYPE_CHECKING:
@@ -132,7 +138,7 @@ class TunnelServer:
                 known.callback(self._unknown.remove, duplicate)
                 deadline = monotonic() + _GREETING_SECS
                 with closing(stream):
-                    tls.tune(stream)
+                    tune(stream)
                     stream.settimeout(_GREETING_SECS)
                     encrypted = self._context.wrap_socket(stream, server_side=True)
                 with closing(encrypted):

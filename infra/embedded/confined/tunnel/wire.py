@@ -6,19 +6,25 @@ Each frame must come at a rate, so that a slow peer keeps nothing for ever.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
+import re
+import socket
+import ssl
 import struct
 import tempfile
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from infra.embedded.confined import protocol
+from infra.embedded.confined.protocol import decode, encode
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
 
 MOST_FILE_BYTES: Final = 128 * 1024 * 1024
 _HEADER: Final = struct.Struct("!IQ")
@@ -51,7 +57,7 @@ class Wire:
 
     def send(self, message: dict[str, Any], file: BinaryIO | None = None) -> None:
         """Send a message, and the rest of an open file."""
-        content = protocol.encode(message)
+        content = encode(message)
         size = None if file is None else os.fstat(file.fileno()).st_size - os.lseek(file.fileno(), 0, os.SEEK_CUR)
         deadline = self._deadline(len(content) + (size or 0))
         self._send(_HEADER.pack(len(content), 0 if size is None else max(0, size) + 1) + content, deadline)
@@ -99,7 +105,7 @@ class Wire:
                 stack.enter_context(lend_file(more - 1))
                 file = stack.enter_context(tempfile.TemporaryFile(dir=self._spool, buffering=0))
                 self._spool_file(file, more - 1, deadline)
-            yield protocol.decode(bytes(content)), file
+            yield decode(bytes(content)), file
 
     def close(self) -> None:
         """Close the connection."""
@@ -139,3 +145,174 @@ def _left_secs(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError("the peer is too slow")
     return left
+
+
+# The first frame of a connection, and its answer.
+#
+# `{"protocol": 1, "version": "1.4.0", "token": …, "client": 32 hexadecimal digits}` is answered by `{"welcome":
+# {"version": …, "name": …, "variables": {…}}}` or `{"refused": {"code": …, "problem": …}}`.
+
+PROTOCOL: Final = 1
+MOST_GREETING_BYTES: Final = 4096
+MOST_WELCOME_BYTES: Final = 64 * 1024
+FOR_GOOD: Final = frozenset({"token", "version", "certificate"})
+"""Codes of refusals that the same greeting gets again."""
+_CLIENT: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class RefusedError(Exception):
+    """The server does not take this client. `code`: token, version, busy, full or unavailable.
+
+    certificate: it is another server.
+    """
+
+    def __init__(self, code: str, problem: str) -> None:
+        self.code = code
+        super().__init__(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """`client`: of one process, random. `version`: of the program."""
+
+    version: str
+    client: str
+    token: str = field(repr=False)
+    protocol: int = PROTOCOL
+
+    def message(self) -> dict[str, Any]:
+        """Return the frame."""
+        names = ("protocol", "version", "token", "client")
+        return {name: getattr(self, name) for name in names}
+
+
+def read_greeting(message: dict[str, Any]) -> Greeting:
+    """Read a frame of a client that may be anyone. Raises RefusedError, ValueError."""
+    match message:
+        case {"protocol": int(protocol), "version": str(version), "token": str(token), "client": str(client)}:
+            if protocol != PROTOCOL:
+                problem = f"the server speaks protocol {PROTOCOL}, and this client {protocol}"
+                raise RefusedError("version", problem)
+            if _CLIENT.fullmatch(client):
+                return Greeting(version, client, token)
+    raise ValueError("no greeting")
+
+
+def refuse_versions_apart(server: str, client: str) -> None:
+    """Raise RefusedError unless both are at most one minor version apart: messages are read by neighbours."""
+    try:
+        (major, minor), (other_major, other_minor) = _minor(server), _minor(client)
+    except ValueError:
+        raise RefusedError("version", f"the version {client[:32]!r} is none") from None
+    if major != other_major or abs(minor - other_minor) > 1:
+        older = "this client" if (other_major, other_minor) < (major, minor) else "the server"
+        problem = (
+            f"the server has version {server} and this client {client[:32]}, more than one minor version apart: "
+            f"upgrade {older}"
+        )
+        raise RefusedError("version", problem)
+
+
+def read_welcome(message: dict[str, Any]) -> dict[str, Any]:
+    """Read the server's answer. Raises RefusedError, ValueError."""
+    match message:
+        case {"welcome": {"version": str(), "name": str(), "variables": dict()} as welcome}:
+            return dict(welcome)
+        case {"refused": {"code": str(code), "problem": str(problem)}}:
+            raise RefusedError(code, problem)
+    raise ValueError("no welcome")
+
+
+def _minor(version: str) -> tuple[int, int]:
+    major, minor, *_ = (int(part) for part in version.split("."))
+    return major, minor
+
+
+# TLS 1.3 between a host with a confined process and that of the engine.
+
+HANDSHAKE_SECS: Final = 10.0
+_CONNECT_SECS: Final = 10.0
+_CERTIFICATE: Final = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_PIN: Final = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class UntrustedError(Exception):
+    """The server is not the one that this host trusts. Nothing was sent to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the server is and how it is known.
+
+    `pin`: the fingerprint of its certificate. Else `ca_file` has the authorities to trust; None: the well-known ones.
+    """
+
+    host: str
+    port: int
+    pin: str | None = None
+    ca_file: str | None = None
+
+
+def is_pin(text: str) -> bool:
+    """Tell whether a text is a fingerprint, as `fingerprint` writes it."""
+    return _PIN.fullmatch(text) is not None
+
+
+def fingerprint(certificate_pem: str) -> str:
+    """Return the fingerprint of the first certificate of a PEM text. Raises ValueError."""
+    first = _CERTIFICATE.search(certificate_pem)
+    if first is None:
+        raise ValueError("no certificate")
+    return _fingerprint(ssl.PEM_cert_to_DER_cert(first[0]))
+
+
+def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
+    """Return the server's side. Raises OSError: a file cannot be read, is not PEM, or the key is another one's."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0
+    context.load_cert_chain(certificate_file, key_file, password="")  # without one, OpenSSL would ask the terminal
+    return context
+
+
+def connect(server: Server) -> ssl.SSLSocket:
+    """Connect, and return the connection when the server is the right one. Raises OSError, UntrustedError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if server.pin is not None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif server.ca_file is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(server.ca_file)
+    stream = socket.create_connection((server.host, server.port), _CONNECT_SECS)
+    try:
+        tune(stream)
+        stream.settimeout(HANDSHAKE_SECS)
+        encrypted = context.wrap_socket(stream, server_hostname=server.host)
+    except ssl.SSLCertVerificationError as error:
+        stream.close()
+        raise UntrustedError(f"its certificate is not trusted: {error.verify_message}") from error
+    except BaseException:
+        stream.close()
+        raise
+    if server.pin is not None:
+        shown = _fingerprint(encrypted.getpeercert(binary_form=True) or b"")
+        if not hmac.compare_digest(shown, server.pin):
+            encrypted.close()
+            raise UntrustedError(f"its certificate has the fingerprint {shown}, not {server.pin}")
+    return encrypted
+
+
+def tune(stream: socket.socket) -> None:
+    """Send small frames at once, and notice within 20 s that the peer's host is gone."""
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):
+        stream.setsockopt(socket.IPPROTO_TCP, option, value)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000)
+
+
+def _fingerprint(der: bytes) -> str:
+    return f"sha256:{hashlib.sha256(der).hexdigest()}"
