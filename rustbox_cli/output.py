@@ -38,6 +38,12 @@ def show_json(body: Any) -> None:
     click.echo(json.dumps(body, indent=2))
 
 
+def show_warnings(answer: Mapping[str, Any]) -> None:
+    """Print the service's warnings about a request on standard error."""
+    for warning in answer.get("warnings", ()):
+        click.echo(f"rustbox: {plain(warning)}", err=True)
+
+
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: str) -> None:
     """Print a table; without rows, print `nothing` on standard error."""
     cells = [[_cell(value) for value in row] for row in rows]

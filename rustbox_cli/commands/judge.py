@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
-from rustbox_cli.options import Pair, as_json
-from rustbox_cli.output import plain, show_json, show_table
+from rustbox_cli.options import Pair, as_json, no_answers_option
+from rustbox_cli.output import plain, show_json, show_table, show_warnings
 from rustbox_cli.problems.case_folder import read_case_folder
 from rustbox_cli.problems.groups import MOST_POINTS
 from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _POLL_SECS = 20  # the longest poll that the service allows
 _WRONG = 1
-_OF_CASES = ("checker", "float_abs", "float_rel", "stop", "without_groups")
+_OF_CASES = ("checker", "float_abs", "float_rel", "stop", "without_groups", "no_answers")
 """Options that --problem excludes."""
 _MIB = 1024 * 1024
 
@@ -36,7 +36,7 @@ _MIB = 1024 * 1024
 @click.option(
     "--cases",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with 1.in and 1.ans (or 1.out), or a problem package of Kattis or ICPC.",
+    help="Folder with 1.in and 1.ans (or 1.out), with in/1.in and out/1.out, or a package of Kattis or ICPC.",
 )
 @click.option("--problem", metavar="ID[@VERSION]", help="A problem that the service keeps, in place of --cases.")
 @click.option("-l", "--language", help="Default: from the file name.")
@@ -47,6 +47,7 @@ _MIB = 1024 * 1024
 @click.option("--float-rel", type=float, help="Largest relative error of a number; for tokens.")
 @click.option("--stop", is_flag=True, help="Skip the cases after the first failure.")
 @click.option("--without-groups", is_flag=True, help="One point a case, also if a package has groups and scores.")
+@no_answers_option
 @click.option(
     "--limit", "limits", multiple=True, type=Pair(), metavar="NAME=VALUE", help=f"Any of {', '.join(LIMITS)}."
 )
@@ -86,7 +87,10 @@ def _body(options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
             raise click.UsageError(f"--{foreign[0].replace('_', '-')} belongs to the problem: leave it out.")
         return {**_program(options, {}), "problem": options["problem"]}, False
     folder = read_case_folder(
-        options["cases"], reads_checker=options["checker"] is None, reads_groups=not options["without_groups"]
+        options["cases"],
+        reads_checker=options["checker"] is None,
+        reads_groups=not options["without_groups"],
+        needs_answers=not options["no_answers"],
     )
     given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
     checker = {"kind": options["checker"]} if options["checker"] else folder.checker
@@ -124,6 +128,7 @@ def _check_scores(found: dict[str, Any]) -> None:
 def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
     """Judge and poll. An interrupt cancels the judge run."""
     accepted = api.call("POST", ("judge",), query={"wait": "false"}, body=body, idempotency_key=str(uuid.uuid4())).body
+    show_warnings(accepted)
     path, after = ("judge", accepted["id"]), 0
     with _progress() as tell:
         try:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from rustbox_cli.options import as_json, confirm, page_options, yes_option
-from rustbox_cli.output import plain, show, show_json, show_list
+from rustbox_cli.options import as_json, confirm, no_answers_option, page_options, yes_option
+from rustbox_cli.output import plain, show, show_json, show_list, show_warnings
 from rustbox_cli.problems.case_folder import MAX_STORED_CASES, read_case_folder
 from rustbox_cli.problems.stored import stored_cases
 from rustbox_cli.session import Session, pass_session
@@ -43,10 +43,18 @@ def problems() -> None:
     "--checker", type=click.Choice(["lines", "exact", "tokens"]), help="Default: that of a package, or lines."
 )
 @click.option("--without-groups", is_flag=True, help="One point a case, also if a package has groups and scores.")
+@no_answers_option
 @as_json
 @pass_session
 def push_problem(
-    session: Session, /, as_json: bool, folder: Path, problem_id: str | None, checker: str | None, without_groups: bool
+    session: Session,
+    /,
+    as_json: bool,
+    folder: Path,
+    problem_id: str | None,
+    checker: str | None,
+    without_groups: bool,
+    no_answers: bool,
 ) -> None:
     """Store a folder with 1.in and 1.ans (or 1.out), or a problem package of Kattis, ICPC, DOMjudge or BAPCtools.
 
@@ -59,6 +67,7 @@ def push_problem(
         folder,
         reads_checker=checker is None,
         reads_groups=not without_groups,
+        needs_answers=not no_answers,
         read=lambda path: path,
         most_cases=MAX_STORED_CASES,
     )
@@ -75,6 +84,7 @@ def push_problem(
         }
         given = {field: value for field, value in body.items() if value is not None}
         answer = api.call("POST", ("problems",), body=given, repeatable=True).body
+    show_warnings(answer)
     if as_json:
         show_json({**answer, "files_sent": sent})
         return

@@ -1,12 +1,14 @@
-"""Test cases in a folder: `1.in` beside `1.ans` or `1.out`, and problem packages of Kattis and ICPC contests.
+"""Test cases in a folder: `1.in` beside `1.ans` or `1.out`, or `in/1.in` and `out/1.out`, and problem packages.
 
-Of a package these are the cases below `data/sample` and `data/secret`. `.timelimit` has seconds.
+Of a package of Kattis and ICPC contests these are the cases below `data/sample` and `data/secret`. `.timelimit` has
+seconds.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rustbox_cli.problems.groups import Scoring, read_scoring
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     from rustbox_cli.problems.package import Package
 
 _ANSWERS = (".ans", ".out")
+_ANSWER_FOLDERS = MappingProxyType({"in": "out", "input": "output"})
+"""Of sinol and CMS: the folder of the answers, by that of the inputs."""
 _PACKAGE_FOLDERS = ("sample", "secret")
+_MOST_NAMES = 10
+"""In an error."""
 MAX_CASES = 200
 """Of a judge run that has its cases in the request."""
 MAX_STORED_CASES = 1_000
@@ -48,12 +54,14 @@ def read_case_folder(
     *,
     reads_checker: bool = True,
     reads_groups: bool = True,
+    needs_answers: bool = True,
     read: Callable[[Path], Any] = read_utf8,
     most_cases: int = MAX_CASES,
 ) -> CaseFolder:
     """Read the cases below a folder in natural order, samples first. Raises CommandError.
 
     `reads_checker`: take the checker of a problem package. `reads_groups`: and its groups, if it has scores.
+    `needs_answers`: refuse cases that every program passes, because they have no answer and no program as a checker.
     `read`: gives `stdin` and `expected` of a case from their paths.
     """
     has_data = (folder / "data").is_dir()
@@ -78,6 +86,8 @@ def read_case_folder(
         scoring = read_scoring(data, inputs, package)
     cases = [_read_case(path, data, package, checker, read) | scoring.of_case.get(path, {}) for path in inputs]
     limits = _limits(folder / ".timelimit", package)
+    if needs_answers:
+        _refuse_unanswered(cases, checker)
     return CaseFolder(cases, checker, limits, scoring.groups, scoring.stop, has_score_files=scoring.has_score_files)
 
 
@@ -85,18 +95,41 @@ def _read_case(
     path: Path, data: Path, package: Package | None, checker: dict[str, Any] | None, read: Callable[[Path], Any]
 ) -> dict[str, Any]:
     """Read one case. It has its own checker if that is not `checker`, and no answer for an interactor."""
-    answers = [path.with_suffix(suffix) for suffix in _ANSWERS if path.with_suffix(suffix).is_file()]
     case: dict[str, Any] = {
         "id": id_of(path.relative_to(data).with_suffix("").as_posix()),
         "stdin": read(path),
     }
-    if answers and (checker is None or checker["kind"] != "interactor"):
-        case["expected"] = read(answers[0])
+    if (checker is None or checker["kind"] != "interactor") and (answer := _answer(path, data)) is not None:
+        case["expected"] = read(answer)
     if package is not None and (args := case_args(path, data)):
         case["args"] = args
     if package is not None and checker is not None and (own := package.checker(path, data)) != checker:
         case["checker"] = own
     return case
+
+
+def _answer(path: Path, data: Path) -> Path | None:
+    """Return the answer of an input: beside it, or in the folder of answers beside its own."""
+    places = [path]
+    if path.parent != data and path.parent.name in _ANSWER_FOLDERS:
+        places.append(path.parent.with_name(_ANSWER_FOLDERS[path.parent.name]) / path.name)
+    answers = (place.with_suffix(suffix) for place in places for suffix in _ANSWERS)
+    return next((answer for answer in answers if answer.is_file()), None)
+
+
+def _refuse_unanswered(cases: list[dict[str, Any]], checker: dict[str, Any] | None) -> None:
+    """Raise CommandError if every program that ends normally passes some case."""
+    names = []
+    for case in cases:
+        judge = case.get("checker", checker)
+        if "expected" not in case and (judge is None or judge["kind"] not in {"program", "interactor"}):
+            names.append(case["id"])
+    if names:
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        raise refused(
+            f"Every program passes a case without an answer (.ans or .out). {len(names)} of {len(cases)} cases have "
+            f"none: {', '.join(names[:_MOST_NAMES])}{more}. Add the answers, or give --no-answers."
+        )
 
 
 def _limits(path: Path, package: Package | None) -> dict[str, float]:

@@ -151,13 +151,82 @@ def test_options_choose_the_checker_of_the_request(
 
 def test_plain_folders_are_read_in_natural_order(tmp_path: Path) -> None:
     write(tmp_path, {"10.in": "a", "10.out": "b", "2.in": "c", "2.ans": "d", "sample/1.in": "e", "notes.txt": "x"})
-    found = read_case_folder(tmp_path)
+    found = read_case_folder(tmp_path, needs_answers=False)
     assert found.cases == [
         {"id": "2", "stdin": "c", "expected": "d"},
         {"id": "10", "stdin": "a", "expected": "b"},
         {"id": "sample/1", "stdin": "e"},
     ]
     assert (found.checker, found.limits) == (None, {})
+
+
+@pytest.mark.parametrize(("inputs", "answers"), [("in", "out"), ("input", "output")])
+@pytest.mark.parametrize("suffix", [".out", ".ans"])
+def test_answers_in_a_folder_beside_that_of_the_inputs_belong_to_them(
+    tmp_path: Path, inputs: str, answers: str, suffix: str
+) -> None:
+    write(
+        tmp_path,
+        {
+            f"{inputs}/sum1a.in": "1 2",
+            f"{answers}/sum1a{suffix}": "3",
+            f"{inputs}/sum2.in": "4 5",
+            f"{inputs}/sum2{suffix}": "9",
+            f"{answers}/sum2{suffix}": "the nearer file wins",
+        },
+    )
+    assert read_case_folder(tmp_path).cases == [
+        {"id": f"{inputs}/sum1a", "stdin": "1 2", "expected": "3"},
+        {"id": f"{inputs}/sum2", "stdin": "4 5", "expected": "9"},
+    ]
+
+
+NO_ANSWERS = {"in/1.in": "", "in/2.in": "", "out/2.ans": "", "3.in": "", "3.txt": "no answer"}
+
+
+@pytest.mark.parametrize("reads_checker", [True, False])
+def test_cases_without_an_answer_are_refused_by_name(tmp_path: Path, *, reads_checker: bool) -> None:
+    write(tmp_path, NO_ANSWERS)
+    with pytest.raises(CommandError, match=r"2 of 3 cases have none: 3, in/1\. .*--no-answers") as refused:
+        read_case_folder(tmp_path, reads_checker=reads_checker)
+    assert refused.value.exit_code == ExitCode.REFUSED
+
+
+def test_a_refusal_names_the_first_cases_without_an_answer(tmp_path: Path) -> None:
+    write(tmp_path, {f"{number}.in": "" for number in range(30)})
+    with pytest.raises(CommandError, match=r": 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 20 more\. "):
+        read_case_folder(tmp_path)
+
+
+def test_no_answer_is_looked_for_outside_of_the_folder(tmp_path: Path) -> None:
+    write(tmp_path, {"in/1.in": "", "out/1.out": ""})
+    with pytest.raises(CommandError, match="1 of 1 cases have none: 1"):
+        read_case_folder(tmp_path / "in")
+
+
+def test_cases_that_a_program_judges_need_no_answer(tmp_path: Path) -> None:
+    program = {"problem.yaml": "validation: custom", "output_validators/check.py": "x"}
+    write(tmp_path, {"data/secret/1.in": "", "data/secret/2.in": "", "data/secret/2.ans": "", **program})
+    assert len(read_case_folder(tmp_path).cases) == 2
+    with pytest.raises(CommandError, match="1 of 2 cases have none: secret/1"):
+        read_case_folder(tmp_path, reads_checker=False)
+
+
+def test_no_answers_judges_cases_without_an_answer_and_shows_what_the_service_warns_of(
+    rustbox: Rustbox, service: Service, solution: tuple[str, str]
+) -> None:
+    (Path(solution[1]) / "2.ans").unlink()
+    ended = rustbox("judge", solution[0], "--cases", solution[1])
+    assert (ended.exit_code, service.asked) == (ExitCode.REFUSED, [])
+    assert "1 of 2 cases have none: 2" in ended.stderr
+    service.will(
+        Reply(202, {"id": ID, "status": "pending", "queue_depth": 0, "warnings": ["cases[1] has none.\x1b"]}),
+        final(case(0), case(1)),
+    )
+    ended = rustbox("judge", solution[0], "--cases", solution[1], "--no-answers")
+    assert ended.exit_code == 0, ended.stderr
+    assert service.asked[0].body["cases"][1] == {"id": "2", "stdin": "3\n"}
+    assert ended.stderr == "rustbox: cases[1] has none.\\x1b\n"
 
 
 def test_a_problem_package_brings_its_cases_checker_and_time_limit(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rustbox_cli.errors import ExitCode
 from rustbox_cli.problems import stored
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.cli.judge_replies import ACCEPTED, case, final
@@ -66,9 +67,9 @@ def test_texts_that_are_too_many_for_a_request_become_files(
 ) -> None:
     monkeypatch.setattr(stored, "_INLINE_TOTAL_BYTES", 10)
     monkeypatch.setattr(stored, "_UPLOADS", 1)
-    folder = write(tmp_path / "sum", {"1.in": b"\n\n\n\n\n", "1.ans": b"1234", "2.in": b"1234"})
-    known(service, b"\n\n\n\n\n")
-    known(service, b"1234")
+    folder = write(tmp_path / "sum", {"1.in": b"\n\n\n\n\n", "1.ans": b"1234", "2.in": b"1234", "2.ans": b"1234"})
+    for content in (b"\n\n\n\n\n", b"1234", b"1234"):
+        known(service, content)
     service.will(Reply(200, PUSHED))
     assert rustbox("problems", "push", str(folder), "--id", "other").exit_code == 0
     first, second = service.asked[-1].body["cases"]
@@ -105,10 +106,26 @@ def test_a_package_is_pushed_with_its_checker_groups_and_limits(
     assert service.asked[-1].body["checker"] == {"kind": "exact"}
 
 
+def test_a_problem_without_answers_is_pushed_only_if_asked_for(
+    rustbox: Rustbox, service: Service, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "sum", {"in/1.in": b"1", "out/1.out": b"2", "in/2.in": b"3"})
+    ended = rustbox("problems", "push", str(folder))
+    assert (ended.exit_code, service.asked) == (ExitCode.REFUSED, [])
+    assert "1 of 2 cases have none: in/2" in ended.stderr
+    service.will(Reply(200, {**PUSHED, "warnings": ["cases[1] has none."]}))
+    ended = rustbox("problems", "push", str(folder), "--no-answers")
+    assert (ended.exit_code, ended.stderr) == (0, "rustbox: cases[1] has none.\n")
+    assert service.asked[-1].body["cases"] == [
+        {"id": "in/1", "stdin": "1", "expected": "2"},
+        {"id": "in/2", "stdin": "3"},
+    ]
+
+
 def test_a_problem_has_up_to_1000_cases(rustbox: Rustbox, service: Service, tmp_path: Path) -> None:
     folder = write(tmp_path / "many", {f"{number}.in": b"" for number in range(1_000)})
     service.will(Reply(200, PUSHED))
-    assert rustbox("problems", "push", str(folder)).exit_code == 0
+    assert rustbox("problems", "push", str(folder), "--no-answers").exit_code == 0
     assert len(service.asked[-1].body["cases"]) == 1_000
     (tmp_path / "solution.py").write_text("1")
     refused = rustbox("judge", str(tmp_path / "solution.py"), "--cases", str(folder))
@@ -163,6 +180,7 @@ def test_a_program_is_judged_on_a_stored_problem(rustbox: Rustbox, service: Serv
         ("--problem", "sum", "--float-abs", "0"),
         ("--problem", "sum", "--stop"),
         ("--problem", "sum", "--without-groups"),
+        ("--problem", "sum", "--no-answers"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(
