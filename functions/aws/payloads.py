@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from functions.messages.languages import HIGHEST_CEILINGS, OUTPUT_CEILING_KB
+from events.limits import HIGHEST_CEILINGS, OUTPUT_CEILING_KB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

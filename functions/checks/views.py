@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict, cast
 
 from pydantic import Field
 
+from events.vocabulary import Profile
 from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.assertions.kinds import Assertions
 from functions.checks.events.logged_call import CallOutcome, LoggedCall
@@ -21,7 +22,6 @@ from functions.checks.settings.triggers import Trigger
 from functions.checks.state import UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
-from functions.messages.languages import Profile
 from functions.submissions.accept.artifacts import ArtifactsRequest
 from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.file_fields import Files

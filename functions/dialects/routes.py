@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
+from events.vocabulary import Profile
 from functions.errors import ServiceError, TooLargeError
 from functions.http.answers import JSON_TYPE
 from functions.http.http_event import json_body
@@ -14,7 +15,6 @@ from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.problems import Problems
 from functions.http.strict_json import read_json
-from functions.messages.languages import Profile
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import check_submission
 from functions.submissions.results.output import output_if_kept

@@ -5,10 +5,10 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from events.vocabulary import CheckerKind, Stop
+from events.vocabulary import Protocol as CheckerProtocol
 from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility
-from functions.messages.judging import CheckerKind, Stop
-from functions.messages.judging import Protocol as CheckerProtocol
 from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.file_fields import Arguments, Files
 from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from events.vocabulary import CheckerKind, Stop, canonical
 from functions.judging.model import DEFAULT_POINTS, Aggregate, Plan, PlannedCase, PlannedGroup, Visibility
 from functions.messages.base import RequestedLimits
-from functions.messages.judging import Case, Checker, CheckerFile, CheckerKind, CheckerProgram, Group, Judging, Stop
-from functions.messages.languages import canonical
+from functions.messages.judging import Case, Checker, CheckerFile, CheckerProgram, Group, Judging
 
 if TYPE_CHECKING:
     from functions.judging.body import CasesRequest, CheckerRequest

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from events.limits import RaisedCeilings, default_wall_secs
+from events.vocabulary import Language
 from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.problems import Problems
 from functions.http.validation import checked
@@ -20,7 +22,6 @@ from functions.judging.problems.model import ProblemVersion
 from functions.judging.rules import find_problems
 from functions.messages.files import read_files
 from functions.messages.judging import Judging
-from functions.messages.languages import Language, RaisedCeilings, default_wall_secs
 from functions.projects.model import Project
 from functions.submissions.accept.execution_limits import RequestLimits, check_limits
 from functions.submissions.accept.file_fields import with_case_files

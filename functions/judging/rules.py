@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from events.vocabulary import CheckerKind, canonical
 from functions.errors import FieldProblem
 from functions.judging.body import CASES_TOTAL_MAX_BYTES
 from functions.judging.model import repeated, required_groups
-from functions.messages.judging import CheckerKind
-from functions.messages.languages import canonical
 from functions.submissions.accept.requests import CODE_MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from events.vocabulary import Language
     from functions.judging.body import CasesRequest, CheckerRequest
-    from functions.messages.languages import Language
 
 CASE_PART_MAX_BYTES = 1024 * 1024
 """One input, or one expected output."""

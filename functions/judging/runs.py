@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from events.vocabulary import Integrity, Outcome
 from functions.aws.payloads import PayloadMissingError
 from functions.errors import MessageInvalidError
 from functions.judging.completed_event import judge_event_body
@@ -13,8 +14,7 @@ from functions.judging.kind import requested_again
 from functions.judging.model import Plan
 from functions.judging.score import score
 from functions.judging.views import counts, outcomes_of
-from functions.messages.judged import CaseResults, Outcome
-from functions.messages.verdict import Integrity
+from functions.messages.judged import CaseResults
 from functions.submissions.complete.completed_event import submission_event
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion
 

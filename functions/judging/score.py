@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from events.vocabulary import Outcome
 from functions.judging.model import Aggregate, required_groups
-from functions.messages.judged import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

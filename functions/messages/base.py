@@ -14,11 +14,10 @@ from pydantic import (
     model_validator,
 )
 
+from events.vocabulary import Actor, Cause, Language, Phase, Profile, Verdict
 from functions.clock import from_rfc3339
 from functions.errors import MessageInvalidError
 from functions.messages.evidence import Evidence, Metrics, Shape, ShortText
-from functions.messages.languages import Language, Profile
-from functions.messages.verdict import Actor, Cause, Phase, Verdict
 
 
 def _decode_base64(value: object) -> bytes:

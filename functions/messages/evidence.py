@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from events.vocabulary import Actor, Cause, Divergence
 from functions.messages.network import ConnectionList, RefusedList
-from functions.messages.verdict import Actor, Cause, Divergence
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
+from events.vocabulary import Language
 from functions.messages.base import Base64, is_none
 from functions.messages.evidence import Shape
-from functions.messages.languages import Language
 
 MAX_FILES = 64
 """Of one run of a program."""

@@ -4,31 +4,18 @@ Two parts may be too large for a message. They are then objects of the bucket: `
 whole output of a case (`object_key`).
 """
 
-from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from events.vocabulary import Integrity, Outcome
 from functions.errors import MessageInvalidError
 from functions.messages.base import Base64, EndOfExecution, FromExecution, Result, Time, is_none, problem_places
 from functions.messages.evidence import Count, Measure, Shape
 from functions.messages.files import MAX_CASES
-from functions.messages.verdict import Integrity
 
 Index = Annotated[int, Field(ge=0, lt=MAX_CASES)]
 MessageText = Annotated[str, Field(max_length=4096)]
-
-
-class Outcome(StrEnum):
-    """Whether the answer of a case is right."""
-
-    PASSED = "passed"
-    WRONG_ANSWER = "wrong_answer"
-    PRESENTATION_ERROR = "presentation_error"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    JUDGE_ERROR = "judge_error"
 
 
 class CaseStream(Shape):

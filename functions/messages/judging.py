@@ -5,15 +5,14 @@
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from events.vocabulary import CheckerKind, Language, Protocol, Stop
 from functions.messages.base import Base64, ForExecution, RequestedLimits, is_none
 from functions.messages.evidence import Count, Measure, Shape
 from functions.messages.files import MAX_CASES, CaseFileList, CompileArgs, StoredFile, needs_files_version
-from functions.messages.languages import Language
 
 MAX_CASE_BYTES = 67_108_864
 """Of one input or expected output that is an object of the bucket."""
@@ -23,31 +22,6 @@ _FORMS = 3
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Arguments = Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=64)]
-
-
-class CheckerKind(StrEnum):
-    """The kinds of comparisons of an output with the expected one."""
-
-    LINES = "lines"
-    EXACT = "exact"
-    TOKENS = "tokens"
-    PROGRAM = "program"
-    INTERACTOR = "interactor"
-
-
-class Protocol(StrEnum):
-    """The conventions of checker programs for calls and findings."""
-
-    TESTLIB = "testlib"
-    KATTIS = "kattis"
-
-
-class Stop(StrEnum):
-    """Which cases are skipped after a case that failed."""
-
-    NEVER = "never"
-    FIRST_FAILURE = "first_failure"
-    GROUP = "group"
 
 
 class CheckerFile(Shape):

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from events.vocabulary import Integrity, Language
 from functions.errors import MessageInvalidError
 from functions.messages.artifacts import ArtifactList, SkippedList
 from functions.messages.base import (
@@ -40,9 +41,7 @@ from functions.messages.evidence import (
 from functions.messages.files import Artifacts, CompileArgs, FileList, needs_files_version
 from functions.messages.judged import JudgeCompleted, JudgeProgress
 from functions.messages.judging import Arguments, JudgeRequested
-from functions.messages.languages import Language
 from functions.messages.network import Network
-from functions.messages.verdict import Integrity
 
 _NETWORK_VERSION, _FILES_VERSION = 2, 3
 

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
+from events.vocabulary import Language
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time
-from functions.messages.languages import Language
 from functions.submissions.runners.runner_store import SeenRunner
 from functions.submissions.runners.tokens import RunnerToken
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from events.vocabulary import Profile
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.clock import MS_PER_SEC
 from functions.ids import new_id
-from functions.messages.languages import Profile
 from functions.projects.quota_rows import KEPT_SECS, quota_key
 
 if TYPE_CHECKING:

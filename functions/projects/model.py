@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from events.vocabulary import Profile
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.errors import FieldProblem
-from functions.messages.languages import Profile
 from functions.messages.network import Network
 from functions.projects.network.access import NO_NETWORK, ProjectNetwork
 from functions.projects.quota import DEFAULT_QUOTAS, Quota

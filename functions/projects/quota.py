@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 
+from events.vocabulary import Profile
 from functions.clock import MS_PER_SEC
-from functions.messages.languages import Profile
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from events.vocabulary import Profile
 from functions.aws.clients import Clients
 from functions.clock import Clock, now_ms
-from functions.messages.languages import Profile
 from functions.projects.quota import Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
 from functions.settings import load_settings

@@ -4,8 +4,8 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
+from events.vocabulary import Profile
 from functions.http.openapi.bodies import Time, Uuid
-from functions.messages.languages import Profile
 from functions.projects.model import KeyRecord, ProjectRecord
 from functions.projects.network.access import NetworkAccess
 from functions.projects.quota import Quota

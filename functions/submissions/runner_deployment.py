@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from events.limits import raised_ceilings
 from functions.environment_variables import SettingsInvalidError
-from functions.messages.languages import raised_ceilings
 from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:
-    from functions.messages.languages import RaisedCeilings
+    from events.limits import RaisedCeilings
     from functions.submissions.run.direct_runners import DirectRunners
     from functions.submissions.run.queues import Queues
     from functions.submissions.runners.control_objects import ControlObjects

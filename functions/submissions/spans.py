@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from events.vocabulary import Cause
 from functions import otlp
 from functions.clock import from_rfc3339
-from functions.messages.verdict import Cause
 
 if TYPE_CHECKING:
     from functions.submissions.model import Submission

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from events.vocabulary import Cause
+
 if TYPE_CHECKING:
     from sandbox_runtime.messages import Result
 
@@ -43,7 +45,7 @@ _BY_VERDICT = {
 
 def of_result(result: Result) -> int:
     """Return the exit code of `run` for a result."""
-    if result.cause == "ce_compile_failed":
+    if result.cause == Cause.CE_COMPILE_FAILED:
         return COMPILE_FAILED
     if result.verdict in _BY_VERDICT:
         return _BY_VERDICT[result.verdict]

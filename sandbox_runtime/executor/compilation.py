@@ -3,7 +3,8 @@
 import time
 from dataclasses import dataclass, replace
 
-from sandbox_runtime.classify import Classification, Phase, Verdict, classify
+from events.vocabulary import Cause, Phase, Verdict
+from sandbox_runtime.classify import Classification, classify
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compile_cache import CachedProgram, CompileCache
 from sandbox_runtime.executor.step_runs import StepRuns
@@ -94,7 +95,7 @@ def refused_source(
     It follows only runs that look like a refusal; so programs that work have no cost. Raises JailError and
     ExecutionDrainedError.
     """
-    is_like_one = found.cause == "re_nonzero_exit" and ran.exit_code == 1 and not ran.stdout
+    is_like_one = found.cause == Cause.RE_NONZERO_EXIT and ran.exit_code == 1 and not ran.stdout
     if language.source_check is None or not is_like_one or ran.stderr.startswith(b"Traceback"):
         return None
     limits = language.run_limits(DEFAULT_PROFILE)
@@ -109,7 +110,7 @@ def refused_source(
 def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:
     """Return the compiler's messages, for the client."""
     text = without_paths(compiled.stderr + compiled.stdout)
-    if found.cause != "ce_compile_failed":
+    if found.cause != Cause.CE_COMPILE_FAILED:
         return text
     if compiled.exit_code == 0:
         text += b"the compiler left no program, or one that is too large\n"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from sandbox_runtime.classify import Classification, Phase
+from events.vocabulary import Phase
+from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.messages import ConnectionEvidence, ExecutionEvidence, ExecutionRequested, RefusedTarget

@@ -1,6 +1,7 @@
 """Turn the outcome of a step into the metrics and the evidence of a completion message."""
 
-from sandbox_runtime.classify import OVERLOADED, Classification, Phase, Verdict
+from events.vocabulary import Cause, Phase, Verdict
+from sandbox_runtime.classify import Classification
 from sandbox_runtime.jail.evidence.in_force import is_strict
 from sandbox_runtime.jail.spec import CgroupUsage, Evidence, Outcome, StopReason
 from sandbox_runtime.messages import (
@@ -44,7 +45,7 @@ def result(found: Classification) -> Result:
 
 def slot_is_suspect(found: Result | Classification) -> bool:
     """Whether the platform failed, perhaps because of the slot. Then the slot must not be used again."""
-    return found.verdict == Verdict.IE and found.cause != OVERLOADED
+    return found.verdict == Verdict.IE and found.cause != Cause.IE_HOST_OVERLOADED
 
 
 def is_isolation_proven(facts: Evidence) -> bool:

@@ -7,7 +7,8 @@ import logging
 from dataclasses import replace
 from typing import Protocol
 
-from sandbox_runtime.classify import Classification, Phase, classify
+from events.vocabulary import Phase
+from sandbox_runtime.classify import Classification, classify
 from sandbox_runtime.executor.report import slot_is_suspect
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason

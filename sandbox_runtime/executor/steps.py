@@ -3,7 +3,8 @@
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from sandbox_runtime.classify import CANCELLED, Actor, Classification, Phase, Verdict
+from events.vocabulary import Actor, Cause, Integrity, Phase, Verdict
+from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compilation import compile_program, refused_source
 from sandbox_runtime.executor.compile_cache import NO_CACHE, CompileCache
@@ -102,9 +103,11 @@ def execute(
     return completed
 
 
-def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: str, message: str) -> ExecutionCompleted:
+def not_run(request: ExecutionRequested | Addressee, node_id: str, cause: Cause, message: str) -> ExecutionCompleted:
     """Build the IE completion of a request that is never run. `message` is for the client."""
-    found = Classification(Verdict.IE, cause, Actor.JUDGE, Phase.RUN, error_message=message, integrity="write_error")
+    found = Classification(
+        Verdict.IE, cause, Actor.JUDGE, Phase.RUN, error_message=message, integrity=Integrity.WRITE_ERROR
+    )
     return _completed(request, node_id, datetime.now(UTC), found, (b"", b""))
 
 
@@ -121,7 +124,7 @@ def _measured(
     # The two clocks belong to two machines: a negative difference is clock skew.
     queue_ms = max(0.0, (started_at - parse_time(request.requested_at)).total_seconds() * 1000)
     completed = _completed(request, node_id, started_at, found, streams)
-    if found.cause == CANCELLED and not outcomes[-1].evidence.controls_applied:
+    if found.cause == Cause.CANCELLED and not outcomes[-1].evidence.controls_applied:
         return completed  # it was stopped during the set-up, before its controls were measured
     metrics = report.metrics(outcomes, found.phase, queue_ms, compile_usec)
     return replace(completed, metrics=metrics, evidence=report.evidence(outcomes[-1], found))

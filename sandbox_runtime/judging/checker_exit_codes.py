@@ -8,7 +8,8 @@ Everything else is an error of the judge, never of the program.
 import re
 from dataclasses import replace
 
-from sandbox_runtime.classify import Classification, Verdict
+from events.vocabulary import Verdict
+from sandbox_runtime.classify import Classification
 from sandbox_runtime.jail.spec import Outcome
 from sandbox_runtime.judging.judgement import Judgement
 from sandbox_runtime.messages import MAX_CHECKER_MESSAGE_CHARACTERS

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from events.vocabulary import Cause
 from sandbox_runtime.messages import (
     Addressee,
     CaseStream,
@@ -15,7 +16,7 @@ from sandbox_runtime.messages import (
 CACHED_COMPILATION = Compilation(
     result=Result(
         verdict="AC",
-        cause="normal_exit",
+        cause=Cause.NORMAL_EXIT,
         actor="runtime",
         phase="compile",
         exit_code=0,
@@ -30,7 +31,7 @@ CACHED_COMPILATION = Compilation(
 )
 
 
-def not_judged(request: JudgeRequested | Addressee, node_id: str, cause: str, message: str) -> JudgeCompleted:
+def not_judged(request: JudgeRequested | Addressee, node_id: str, cause: Cause, message: str) -> JudgeCompleted:
     """Build the completion of a judge run that never starts. `message` is for the client."""
     now = format_time(datetime.now(UTC))
     failure = Result(

@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import NamedTuple
 
-from sandbox_runtime.classify import Classification, Phase, Verdict, classify
+from events.vocabulary import Phase, Verdict
+from sandbox_runtime.classify import Classification, classify
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import ExecutionDrainedError, Jail, was_drained
 from sandbox_runtime.jail.spec import JailSpec, Outcome

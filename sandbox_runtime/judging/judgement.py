@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from sandbox_runtime.classify import OUTPUT_TOO_LONG, Classification, Verdict
+from events.vocabulary import Verdict
+from sandbox_runtime.classify import OUTPUT_TOO_LONG, Classification
 from sandbox_runtime.judging.comparison import compare_exact, compare_lines, compare_tokens
 from sandbox_runtime.messages import Checker
 

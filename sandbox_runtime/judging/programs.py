@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from sandbox_runtime.classify import Classification, Phase
+from events.vocabulary import Phase
+from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.compile_cache import CompileCache
 from sandbox_runtime.executor.step_runs import StepRuns

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
 
-from sandbox_runtime.classify import Classification, Phase, Verdict
+from events.vocabulary import Phase, Verdict
+from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import CompileCache, Jail, report
 from sandbox_runtime.executor.compilation import Compiled, compile_program, refused_source
 from sandbox_runtime.executor.request_inputs import checked_inputs

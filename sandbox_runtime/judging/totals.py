@@ -1,6 +1,7 @@
 """Metrics and evidence of a judge run: sums over its cases, and the worst of them."""
 
-from sandbox_runtime.classify import Classification, Phase, Verdict
+from events.vocabulary import Phase, Verdict
+from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import report
 from sandbox_runtime.jail.spec import Outcome
 from sandbox_runtime.messages import ExecutionEvidence, Metrics

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from events import vocabulary
 from sandbox_runtime.languages.entry import Language, Tool
 from sandbox_runtime.languages.profiles import profiles
 
@@ -14,13 +15,11 @@ BASH = Language(
     tools=(Tool(SHELL),),
     run_argv=(SHELL, "solution.sh"),
     profiles=profiles(
+        vocabulary.Language.BASH,
         memory_mb=256,
         cpu_secs=8,
-        wall_secs=10,
-        processes=32,
         open_files=64,
         file_mb=1,
-        agent_processes=64,
         # Bash's calls become slower with their depth: in a larger stack an endless recursion meets the time limit.
         stack_share=Fraction(1, 64),
     ),

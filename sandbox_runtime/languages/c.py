@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from events import vocabulary
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.gcc import direct as direct_gcc
 from sandbox_runtime.languages.gcc.linker import MOLD
@@ -44,9 +45,7 @@ C = Language(
         made_from=(COMPILER, direct_gcc.ASSEMBLER, MOLD),
         recipe=" ".join(_COMMAND) + direct_gcc.RECIPE,
     ),
-    profiles=profiles(
-        memory_mb=256, cpu_secs=8, wall_secs=10, processes=8, open_files=32, file_mb=1, agent_processes=32
-    ),
+    profiles=profiles(vocabulary.Language.C, memory_mb=256, cpu_secs=8, open_files=32, file_mb=1),
     version_argv=("{tool}", "-dumpfullversion"),
     version_prefix="gcc ",
     trial='#include <stdio.h>\nint main(void) { return puts("42") < 0; }\n',

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from events import vocabulary
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.gcc import direct as direct_gcc
 from sandbox_runtime.languages.gcc.linker import MOLD, through_compiler
@@ -87,9 +88,7 @@ CPP = Language(
         made_from=(COMPILER, direct_gcc.ASSEMBLER, MOLD, "/usr/include/stdio.h", "/usr/include/features.h"),
         recipe=f"{_COMMAND} {dict(HEADER_SETS)}" + direct_gcc.RECIPE + _EARLY_SOURCE.read_text(),
     ),
-    profiles=profiles(
-        memory_mb=256, cpu_secs=8, wall_secs=10, processes=8, open_files=64, file_mb=1, agent_processes=32
-    ),
+    profiles=profiles(vocabulary.Language.CPP, memory_mb=256, cpu_secs=8, open_files=64, file_mb=1),
     version_argv=("{tool}", "-dumpfullversion"),
     version_prefix="g++ ",
     warm_files=("/usr/lib*/gcc/*/*/cc1plus", direct_gcc.ASSEMBLER, MOLD),

@@ -8,6 +8,7 @@ import platform
 import shutil
 from pathlib import Path
 
+from events import vocabulary
 from sandbox_runtime.jail import FilterFamily
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.preparation import PreparationError, command
@@ -106,9 +107,7 @@ GO = Language(
         made_from=(f"{_ROOT}/VERSION", f"{_TOOLS}/compile"),
         recipe=" ".join(_LIST_OPTIONS),
     ),
-    profiles=profiles(
-        memory_mb=256, cpu_secs=8, wall_secs=10, processes=1024, open_files=64, file_mb=1, agent_processes=512
-    ),
+    profiles=profiles(vocabulary.Language.GO, memory_mb=256, cpu_secs=8, open_files=64, file_mb=1),
     version_argv=("{tool}", "version"),
     warm_files=(f"{_TOOLS}/compile", f"{_TOOLS}/link"),
     trial='package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Println(6 * 7)\n}\n',

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from events import vocabulary
 from sandbox_runtime.jail import FilterFamily
 from sandbox_runtime.languages.entry import Language, Tool
 from sandbox_runtime.languages.profiles import profiles
@@ -35,13 +36,11 @@ JAVASCRIPT = Language(
     run_argv=(BUN.guest_path, "--no-install", "solution.js"),
     environment=BUN_ENVIRONMENT,
     profiles=profiles(
+        vocabulary.Language.JAVASCRIPT,
         memory_mb=512,
         cpu_secs=8,
-        wall_secs=12,
-        processes=16,
         open_files=64,
         file_mb=1,
-        agent_processes=64,
         stack_share=STACK_SHARE,
     ),
     version_argv=("{tool}", "--version"),

@@ -5,66 +5,65 @@ from dataclasses import replace
 from fractions import Fraction
 from types import MappingProxyType
 
+from events import vocabulary
+from events.limits import (
+    CPU_CEILING_SECS,
+    FILE_SIZE_CEILING_MB,
+    HIGHEST_CEILINGS,
+    MEMORY_CEILING_MB,
+    OPEN_FILES_CEILING,
+    ROWS,
+    STACK_CEILING_MB,
+    WALL_CEILING_SECS,
+)
 from sandbox_runtime.jail.spec import Limits
-from sandbox_runtime.languages.requested.limits import MIB, STACK_SHARE, Profile
+from sandbox_runtime.languages.requested.limits import KIB, MIB, STACK_SHARE, Profile
 
 OUTPUT_BYTES = 1 * MIB
-# The highest ceilings that an operator of the service may choose. The service checks requests against the chosen ones.
-CEILING_CPU_SECS = 60
-CEILING_WALL_SECS = 120
-CEILING_MEMORY_BYTES = 4096 * MIB
-CEILING_PROCESSES = 1024
-CEILING_OUTPUT_BYTES = 8 * MIB
-CEILING_FILE_BYTES = 100 * MIB
-CEILING_OPEN_FILES = 1024
-CEILING_STACK_BYTES = 1024 * MIB
-AGENT_MEMORY_BYTES = 1024 * MIB
-AGENT_CPU_SECS = 15
-AGENT_WALL_SECS = 30
 COMPILE_IDLE_SECS = 4
 
 
 def profiles(
+    language: vocabulary.Language,
     *,
     memory_mb: int,
     cpu_secs: int,
-    wall_secs: int,
-    processes: int,
     open_files: int,
     file_mb: int,
-    agent_processes: int,
     stack_share: Fraction = STACK_SHARE,
 ) -> Mapping[str, Profile]:
-    """Return both profiles of one language, from its row of the table.
+    """Return both profiles of one language: its wall times and processes are those that clients are told.
 
     `stack_share`: see `Profile`. In `agent` the defaults of time, memory, processes and output are higher.
     """
+    row = ROWS[language]
     judge = Limits(
         cpu_time_secs=cpu_secs,
-        wall_time_secs=wall_secs,
+        wall_time_secs=row.judge_wall_secs,
         memory_bytes=memory_mb * MIB,
-        max_processes=processes,
+        max_processes=row.judge_processes,
         max_open_files=open_files,
         max_file_bytes=file_mb * MIB,
         output_bytes=OUTPUT_BYTES,
     )
+    # The highest that an operator may choose. The service checks requests against the chosen ones.
     ceilings = {
-        "cpu_time_secs": CEILING_CPU_SECS,
-        "wall_time_secs": CEILING_WALL_SECS,
-        "memory_bytes": CEILING_MEMORY_BYTES,
-        "max_processes": CEILING_PROCESSES,
-        "output_bytes": CEILING_OUTPUT_BYTES,
-        "max_file_bytes": CEILING_FILE_BYTES,
-        "max_open_files": CEILING_OPEN_FILES,
-        "stack_bytes": CEILING_STACK_BYTES,
+        "cpu_time_secs": HIGHEST_CEILINGS["cpu_time_secs"],
+        "wall_time_secs": HIGHEST_CEILINGS["wall_time_secs"],
+        "memory_bytes": HIGHEST_CEILINGS["memory_mb"] * MIB,
+        "max_processes": HIGHEST_CEILINGS["max_processes"],
+        "output_bytes": HIGHEST_CEILINGS["output_kb"] * KIB,
+        "max_file_bytes": FILE_SIZE_CEILING_MB * MIB,
+        "max_open_files": OPEN_FILES_CEILING,
+        "stack_bytes": STACK_CEILING_MB * MIB,
     }
     judge_ceiling = replace(judge, **ceilings)
     agent = replace(
         judge,
-        cpu_time_secs=AGENT_CPU_SECS,
-        wall_time_secs=AGENT_WALL_SECS,
-        memory_bytes=AGENT_MEMORY_BYTES,
-        max_processes=agent_processes,
+        cpu_time_secs=CPU_CEILING_SECS,
+        wall_time_secs=WALL_CEILING_SECS[vocabulary.Profile.AGENT],
+        memory_bytes=MEMORY_CEILING_MB * MIB,
+        max_processes=row.agent_processes,
     )
     agent_ceiling = replace(agent, **ceilings)
     return MappingProxyType(

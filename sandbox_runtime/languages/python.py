@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from events import vocabulary
 from sandbox_runtime.jail import FilterFamily
 from sandbox_runtime.languages.entry import Language, Tool
 from sandbox_runtime.languages.profiles import profiles
@@ -39,9 +40,7 @@ PYTHON = Language(
     family=FilterFamily.PYTHON,
     tools=(Tool(INTERPRETER),),
     run_argv=(INTERPRETER, "-u", "solution.py"),
-    profiles=profiles(
-        memory_mb=256, cpu_secs=4, wall_secs=7, processes=10, open_files=32, file_mb=1, agent_processes=64
-    ),
+    profiles=profiles(vocabulary.Language.PYTHON, memory_mb=256, cpu_secs=4, open_files=32, file_mb=1),
     version_argv=("{tool}", "--version"),
     warm_imports=WARM_IMPORTS,
     trial="print(6 * 7)\n",

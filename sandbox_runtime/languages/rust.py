@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from events import vocabulary
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.gcc import direct_linker
 from sandbox_runtime.languages.gcc.linker import MOLD, through_compiler
@@ -57,9 +58,7 @@ RUST = Language(
         made_from=(LINK_DRIVER, MOLD),
         recipe=direct_linker.RECIPE,
     ),
-    profiles=profiles(
-        memory_mb=256, cpu_secs=8, wall_secs=15, processes=64, open_files=64, file_mb=1, agent_processes=64
-    ),
+    profiles=profiles(vocabulary.Language.RUST, memory_mb=256, cpu_secs=8, open_files=64, file_mb=1),
     version_argv=("{tool}", "--version"),
     warm_files=("/usr/lib/*/librustc_driver-*.so", "/usr/lib/*/libLLVM.so.*", MOLD),
     trial='fn main() {\n    println!("{}", 6 * 7);\n}\n',

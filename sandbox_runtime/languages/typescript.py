@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from events import vocabulary
 from sandbox_runtime.languages.javascript import JAVASCRIPT, STACK_SHARE
 from sandbox_runtime.languages.profiles import profiles
 
@@ -11,13 +12,11 @@ TYPESCRIPT = replace(
     file_name="solution.ts",
     run_argv=(*JAVASCRIPT.run_argv[:-1], "solution.ts"),
     profiles=profiles(
+        vocabulary.Language.TYPESCRIPT,
         memory_mb=512,
         cpu_secs=8,
-        wall_secs=12,
-        processes=16,
         open_files=128,
         file_mb=1,
-        agent_processes=64,
         stack_share=STACK_SHARE,
     ),
     trial="const answer: number = 6 * 7\nconsole.log(answer)\n",

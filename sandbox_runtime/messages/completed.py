@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Self
 
+from events.vocabulary import Integrity, Phase, Verdict
 from sandbox_runtime.messages.artifacts import ArtifactList, SkippedList
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key
 from sandbox_runtime.messages.evidence import ACTOR, CAUSE, DIVERGENCE, ExecutionEvidence
@@ -20,20 +21,17 @@ from sandbox_runtime.messages.rules import (
 
 LAST_SIGNAL = 64
 
-Integrity = Annotated[
-    str,
-    one_of("complete", "truncated_by_judge_limit", "truncated_by_program_close", "crash_mid_write", "write_error"),
-]
+IntegrityName = Annotated[str, one_of(*Integrity)]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """The verdict with its cause."""
 
-    verdict: Annotated[str, one_of("AC", "RE", "TLE", "MLE", "PLE", "FSE", "SIG", "IE")]
+    verdict: Annotated[str, one_of(*Verdict)]
     cause: Annotated[str, CAUSE]
     actor: Annotated[str, ACTOR]
-    phase: Annotated[str, one_of("compile", "run")]
+    phase: Annotated[str, one_of(*Phase)]
     exit_code: int | None
     signal: Annotated[int, Check(lambda number: 1 <= number <= LAST_SIGNAL, "a signal number")] | None
     error_message: str | None
@@ -102,7 +100,7 @@ class ExecutionCompleted:
     result: Result
     stdout: InlineOutput | StoredOutput
     stderr: InlineOutput | StoredOutput
-    integrity: Integrity
+    integrity: IntegrityName
     metrics: Metrics | None
     evidence: ExecutionEvidence | None
     correlation_id: CorrelationId | None = None

@@ -3,33 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from events.vocabulary import Actor, Cause, Divergence
 from sandbox_runtime.messages.network import ConnectionList, RefusedList
 from sandbox_runtime.messages.rules import Amount, CgroupBackend, Count, IsolationMode, one_of
 
-CAUSE = one_of(
-    "normal_exit",
-    "re_nonzero_exit",
-    "re_fatal_signal",
-    "seccomp_violation",
-    "tle_cpu_judge",
-    "tle_wall_judge",
-    "tle_cpu_kernel",
-    "mle_kernel_oom",
-    "mle_limit_breach",
-    "ple_cgroup_pids",
-    "fse_limit_exceeded",
-    "ole_output_limit",
-    "ce_compile_failed",
-    "ie_cleanup_failure",
-    "ie_supervisor_failure",
-    "ie_missing_evidence",
-    "ie_not_run",
-    "ie_host_overloaded",
-    "cancelled",
-    "cancelled_before_start",
-)
-ACTOR = one_of("runtime", "kernel", "judge")
-DIVERGENCE = one_of("cpu_bound", "sleep_or_block_bound", "mixed")
+CAUSE = one_of(*Cause)
+ACTOR = one_of(*Actor)
+DIVERGENCE = one_of(*Divergence)
 REAP_STATUS = one_of("clean", "unclean")
 
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from events.vocabulary import Outcome
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key
-from sandbox_runtime.messages.completed import Integrity, Metrics, Result
+from sandbox_runtime.messages.completed import IntegrityName, Metrics, Result
 from sandbox_runtime.messages.evidence import ExecutionEvidence
 from sandbox_runtime.messages.files import MAX_CASES
 from sandbox_runtime.messages.rules import (
@@ -45,7 +46,7 @@ class CaseRun:
     """The run of the program on one case."""
 
     result: Result
-    integrity: Integrity
+    integrity: IntegrityName
     cpu_time_secs: Amount
     wall_time_secs: Amount
     memory_peak_bytes: Count
@@ -63,7 +64,7 @@ class CaseResult:
     index: Annotated[int, Check(range(MAX_CASES).__contains__, "a place in the cases")]
     outcome: Annotated[
         str,
-        one_of("passed", "wrong_answer", "presentation_error", "partial", "failed", "skipped", "judge_error"),
+        one_of(*Outcome),
     ]
     checker_message: MessageText | None
     checker_points: Amount | None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from events.vocabulary import CheckerKind, Profile, Protocol, Stop
 from sandbox_runtime.messages.codec import Check, MessageInvalidError, key, load, read
 from sandbox_runtime.messages.files import MAX_CASES, CaseFileList, CompileArgs, StoredFile
 from sandbox_runtime.messages.requested import MAX_CODE_BYTES, LimitOverrides
@@ -43,7 +44,7 @@ class CheckerProgram:
     """A checker or an interactor."""
 
     language: LanguageName
-    protocol: Annotated[str, one_of("testlib", "kattis")]
+    protocol: Annotated[str, one_of(*Protocol)]
     args: Arguments
     files: Annotated[tuple[CheckerFile, ...], length(0, 16)]
     code: Annotated[bytes, length(0, MAX_CODE_BYTES)] = key("code_base64", shown=False)
@@ -53,7 +54,7 @@ class CheckerProgram:
 class Checker:
     """One checker. The options belong to `tokens`, `program` to `program` and `interactor`."""
 
-    kind: Annotated[str, one_of("lines", "exact", "tokens", "program", "interactor")]
+    kind: Annotated[str, one_of(*CheckerKind)]
     case_sensitive: bool | None = None
     float_abs: Amount | None = None
     float_rel: Amount | None = None
@@ -107,7 +108,7 @@ class Judging:
     checkers: Annotated[tuple[Checker, ...], length(1, MAX_CASES + 1)]
     cases: Annotated[tuple[Case, ...], length(1, MAX_CASES)]
     groups: Annotated[tuple[Group, ...], length(0, 50)]
-    stop: Annotated[str, one_of("never", "first_failure", "group")]
+    stop: Annotated[str, one_of(*Stop)]
 
     def __post_init__(self) -> None:
         if any(case.checker >= len(self.checkers) for case in self.cases):
@@ -127,7 +128,7 @@ class JudgeRequested:
     execution_id: Uuid
     project_id: Annotated[str, length(1, 64)]
     language: LanguageName
-    profile: Annotated[str, one_of("judge", "agent")]
+    profile: Annotated[str, one_of(*Profile)]
     priority: Annotated[str, one_of("interactive", "batch")]
     limits: LimitOverrides
     requested_at: Timestamp

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from events.vocabulary import Profile
 from sandbox_runtime.messages.codec import key
 from sandbox_runtime.messages.files import Artifacts, CompileArgs, FileList
 from sandbox_runtime.messages.network import Network
@@ -50,7 +51,7 @@ class ExecutionRequested:
     execution_id: Uuid
     project_id: Annotated[str, length(1, 64)]
     language: LanguageName
-    profile: Annotated[str, one_of("judge", "agent")]
+    profile: Annotated[str, one_of(*Profile)]
     priority: Annotated[str, one_of("interactive", "batch", "network")]
     limits: LimitOverrides
     requested_at: Timestamp

@@ -4,18 +4,13 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
+from events.variables import are_variables
+from events.vocabulary import Language
 from sandbox_runtime.messages.codec import Check
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CORRELATION_ID = re.compile(r"[0-9A-Za-z._~:=+/-]{1,128}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3,6}Z")
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_RESERVED_VARIABLE = re.compile(
-    r"(PATH|HOME|LANG|LANGUAGE|SHELL|ENV|IFS|TMPDIR|TZDIR|LOCPATH|NLSPATH|GCONV_PATH|RES_OPTIONS|HOSTALIASES|CLASSPATH)"
-    r"|(LD|LC|DYLD|GLIBC|MALLOC|BASH|PYTHON|JAVA|JDK|_JAVA|NODE|BUN|GO|RUST|CARGO|GCC|COMPILER|CPATH|LIBRARY)(_.*|[A-Z0-9]*)"
-)
-MAX_VARIABLES = 35
-MAX_VARIABLE_BYTES = 4_096
 _OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/(stdout|stderr)")
 _CASE_OUTPUT_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/case-[0-9]{1,3}-stdout")
 _CASES_KEY = re.compile(r"outputs/[0-9a-f-]{36}/[0-9a-f-]{36}/cases")
@@ -48,17 +43,6 @@ def matching(pattern: re.Pattern[str], expected: str) -> Check:
 def is_uuid(text: str) -> bool:
     """Lower-case UUID with dashes."""
     return _UUID.fullmatch(text) is not None
-
-
-def are_variables(variables: dict[str, str]) -> bool:
-    """Variables that a guest may get: none that the jail sets, or that steers a loader, a shell or an interpreter."""
-    return len(variables) <= MAX_VARIABLES and all(
-        _VARIABLE.fullmatch(name)
-        and not _RESERVED_VARIABLE.fullmatch(name)
-        and "\0" not in value
-        and len(value.encode("utf-8", "surrogatepass")) <= MAX_VARIABLE_BYTES
-        for name, value in variables.items()
-    )
 
 
 def is_file_name(text: str) -> bool:
@@ -95,7 +79,7 @@ Uuid = Annotated[str, Check(is_uuid, "a UUID")]
 Timestamp = Annotated[str, Check(_is_time, "an RFC 3339 time in UTC with milliseconds")]
 CorrelationId = Annotated[str, Check(is_correlation_id, "a correlation id")]
 NodeId = Annotated[str, length(1, 128)]
-LanguageName = Annotated[str, one_of("python", "c", "cpp", "java", "javascript", "typescript", "go", "rust", "bash")]
+LanguageName = Annotated[str, one_of(*Language)]
 IsolationMode = Annotated[str, one_of("strict", "permissive")]
 CgroupBackend = Annotated[str, one_of("cgroup_v1", "cgroup_v2")]
 OutputKey = Annotated[str, matching(_OUTPUT_KEY, "outputs/<submission>/<execution>/<stream>")]

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from events.vocabulary import Cause
 from sandbox_runtime.executor import ExecutionDrainedError, execute, not_run, slot_is_suspect
 from sandbox_runtime.executor.live_output import LiveOutput
 from sandbox_runtime.executor.run_stop import RunStop
@@ -16,7 +17,7 @@ from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.files.fetching import FetchedFiles
 from sandbox_runtime.worker.large_output import ids_of, log_not_sent, store_large_output
-from sandbox_runtime.worker.not_run import CANCELLED_BEFORE_START, NOT_BEGUN, NotRun, log_sandbox_failure
+from sandbox_runtime.worker.not_run import NOT_BEGUN, NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
@@ -54,7 +55,7 @@ class ExecutionTurn(Turns):
         """Return why the request does not run, or not here."""
         parts, request = self.parts, self.request
         if self.stop.is_cancelled:
-            return self._correlated(not_run(request, parts.node_id, CANCELLED_BEFORE_START, NOT_BEGUN))
+            return self._correlated(not_run(request, parts.node_id, Cause.CANCELLED_BEFORE_START, NOT_BEGUN))
         if request.network is not None and parts.networks is None:
             return NotRun.NETWORK_NOT_OFFERED
         if not parts.fetcher.offers(request):
@@ -62,7 +63,7 @@ class ExecutionTurn(Turns):
         if self.files.is_missing:
             return NotRun.FILES_NOT_FETCHED
         refusal = self.files.refusal
-        return self._correlated(not_run(request, parts.node_id, "ie_not_run", refusal)) if refusal else None
+        return self._correlated(not_run(request, parts.node_id, Cause.IE_NOT_RUN, refusal)) if refusal else None
 
     def _execute(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun, bool]:
         parts, request = self.parts, self.request
@@ -84,7 +85,7 @@ class ExecutionTurn(Turns):
                 live_output=self.live_output,
             )
         except RequestRefusedError as error:
-            return self._correlated(not_run(request, parts.node_id, "ie_not_run", str(error))), True
+            return self._correlated(not_run(request, parts.node_id, Cause.IE_NOT_RUN, str(error))), True
         except ExecutionDrainedError:
             return NotRun.DRAINING, slot.healthy
         except (JailError, NetworkError) as error:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
+from events.vocabulary import Cause
 from sandbox_runtime.executor import ExecutionDrainedError
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.errors import JailError
@@ -29,7 +30,7 @@ from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.files.fetching import FetchedFiles
 from sandbox_runtime.worker.files.file_cache import FileMismatchError, FilesUnavailableError
 from sandbox_runtime.worker.large_output import store_large_output
-from sandbox_runtime.worker.not_run import CANCELLED_BEFORE_START, NOT_BEGUN, NotRun, log_sandbox_failure
+from sandbox_runtime.worker.not_run import NOT_BEGUN, NotRun, log_sandbox_failure
 from sandbox_runtime.worker.runner_parts import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
@@ -119,13 +120,13 @@ class JudgeTurns(Turns):
     def _obstacle(self) -> JudgeCompleted | NotRun | None:
         """Return why the request does not run, or not here."""
         if self._stop.is_cancelled:
-            return not_judged(self._request, self._parts.node_id, CANCELLED_BEFORE_START, NOT_BEGUN)
+            return not_judged(self._request, self._parts.node_id, Cause.CANCELLED_BEFORE_START, NOT_BEGUN)
         if not self._parts.fetcher.offers(self._request):
             return NotRun.FILES_NOT_OFFERED
         if self._files.is_missing:
             return NotRun.FILES_NOT_FETCHED
         refusal = self._files.refusal
-        return not_judged(self._request, self._parts.node_id, "ie_not_run", refusal) if refusal else None
+        return not_judged(self._request, self._parts.node_id, Cause.IE_NOT_RUN, refusal) if refusal else None
 
     def _begin(self) -> JudgeRun | JudgeCompleted | NotRun:
         request, parts = self._request, self._parts
@@ -152,9 +153,11 @@ class JudgeTurns(Turns):
             return self._unread(error)
         except MessageInvalidError as error:
             _LOG.error("cases invalid", extra={**self._ids(), "field": error.field, "problem": error.problem})
-            return not_judged(request, parts.node_id, "ie_not_run", "the request to run this submission was invalid")
+            return not_judged(
+                request, parts.node_id, Cause.IE_NOT_RUN, "the request to run this submission was invalid"
+            )
         except RequestRefusedError as error:
-            return not_judged(request, parts.node_id, "ie_not_run", str(error))
+            return not_judged(request, parts.node_id, Cause.IE_NOT_RUN, str(error))
 
     def _judging(self) -> Judging:
         request = self._request
@@ -183,7 +186,7 @@ class JudgeTurns(Turns):
         if isinstance(error, FilesUnavailableError):
             return NotRun.CASES_NOT_READ
         text = "a stored file of this problem is not the one that it names"
-        return self._correlated(not_judged(self._request, self._parts.node_id, "ie_not_run", text))
+        return self._correlated(not_judged(self._request, self._parts.node_id, Cause.IE_NOT_RUN, text))
 
     def _store(self, index: int, output: bytes) -> str:
         return persist(

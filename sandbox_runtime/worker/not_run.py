@@ -10,7 +10,6 @@ from sandbox_runtime.network import NetworkError
 _LOG = logging.getLogger(__name__)
 
 
-CANCELLED_BEFORE_START = "cancelled_before_start"
 NOT_BEGUN = "the run was cancelled before it began"
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from threading import BoundedSemaphore
 from time import monotonic
 
+from events.vocabulary import Cause
 from sandbox_runtime.executor import not_run
 from sandbox_runtime.judging import not_judged
 from sandbox_runtime.messages import (
@@ -93,7 +94,7 @@ class RequestRunner:
             self.parts, request, started_at, correlation_id, store_secs, stop, live_output, watched, files
         )
 
-    def failed(self, request: Request | Addressee, cause: str, message: str) -> Completed:
+    def failed(self, request: Request | Addressee, cause: Cause, message: str) -> Completed:
         """Build the completion of a request that is never run. `message` is for the client."""
         if isinstance(request, JudgeRequested | JudgeAddressee):
             return not_judged(request, self.parts.node_id, cause, message)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from events.vocabulary import Profile
 from functions.aws.clients import Clients
 from functions.clock import now_ms
 from functions.handlers import submit
-from functions.messages.languages import Profile
 from functions.projects import authentication as intake
 from functions.projects.model import Project
 from functions.projects.quota import DAY_MS, Quota

@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from events.vocabulary import Cause
 from sandbox_runtime.executor import CompileCache, execute, not_run
 from sandbox_runtime.jail import HostSupport, JailError
 from sandbox_runtime.languages import LANGUAGES
@@ -129,7 +130,7 @@ def test_a_run_of_a_program_that_was_compiled_before_is_valid() -> None:
 
 def test_a_platform_failure_is_valid() -> None:
     request = requested()
-    failure = not_run(request, "runner-1", "ie_supervisor_failure", "the sandbox could not be set up")
+    failure = not_run(request, "runner-1", Cause.IE_SUPERVISOR_FAILURE, "the sandbox could not be set up")
     golden = json.loads((EVENTS / "execution_completed" / "v1.platform_failure.json").read_text())
     assert validate(failure)["result"] == golden["result"]
 

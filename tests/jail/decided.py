@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sandbox_runtime.classify import OVERLOADED
+from events.vocabulary import Cause
 from sandbox_runtime.jail import Outcome, StopReason
 from sandbox_runtime.messages import ExecutionCompleted
 
@@ -11,7 +11,7 @@ _TRIES = 10  # each waits for a free CPU first; other stages of `make test` run 
 
 def decided(run: Callable[[], ExecutionCompleted]) -> ExecutionCompleted:
     """Return the first answer that is about the program, or the last one."""
-    return _first(run, lambda completed: completed.result.cause != OVERLOADED)
+    return _first(run, lambda completed: completed.result.cause != Cause.IE_HOST_OVERLOADED)
 
 
 def decided_outcome(run: Callable[[], Outcome]) -> Outcome:

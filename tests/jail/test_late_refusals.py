@@ -6,7 +6,8 @@ from itertools import count
 
 import pytest
 
-from sandbox_runtime.classify import Phase, Verdict, classify
+from events.vocabulary import Phase, Verdict
+from sandbox_runtime.classify import classify
 from sandbox_runtime.jail import JailSpec, Slot, open_slot
 from sandbox_runtime.jail.supervisor import fork_refusals
 from sandbox_runtime.languages import run_spec, warm_start

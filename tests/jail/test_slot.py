@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.classify import Phase, Verdict, classify
+from events.vocabulary import Phase, Verdict
+from sandbox_runtime.classify import classify
 from sandbox_runtime.jail import (
     BindMount,
     GuestFile,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.classify import Phase
+from events.vocabulary import Phase
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from events.vocabulary import Language
 from functions.checks.events.verification import parse_verification
 from functions.checks.settings.quiet_times import TagQuietTimes, quiet_problems
 from functions.checks.settings.requests import changed_settings, new_settings
@@ -18,7 +19,6 @@ from functions.http.stand_ins import with_stand_ins
 from functions.http.validation import parse_body
 from functions.judging.problems.requests import parse_problem
 from functions.judging.requests import parse_judge_request
-from functions.messages.languages import Language
 from functions.projects.model import Project
 from functions.projects.requests import CreateProjectRequest, changed
 from functions.submissions.accept.requests import (

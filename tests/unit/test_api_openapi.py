@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from events.vocabulary import Language
 from functions.handlers.api_document import openapi_text
 from functions.http.validation import parse_body
 from functions.ids import new_id
-from functions.messages.languages import Language
 from functions.submissions.accept.requests import parse_submission
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.requests import (

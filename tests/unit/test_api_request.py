@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events.limits import raised_ceilings
+from events.vocabulary import Language
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
-from functions.messages.languages import Language, raised_ceilings
 from functions.submissions.accept.requests import RunRequest, parse_submission
 from functions.webhooks.target.address_rules import AddressRules
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.vocabulary import Language
 from functions import VERSION
 from functions.aws.dynamodb.due_index import due_shard
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.http.long_poll import LongPoll
-from functions.messages.languages import Language
 from functions.messages.wire import RunnerHeartbeat
 from functions.submissions.model import Submission, idempotency_pk
 from functions.submissions.runners.fleet import health_figures, offered_languages

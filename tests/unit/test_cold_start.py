@@ -22,7 +22,7 @@ deployment = kind(Settings(settings), logger("test"))
 before = set(sys.modules)
 for part in parts:
     getattr(deployment, part)
-print(*sorted(module for module in sys.modules.keys() - before if module.startswith("functions.")))
+print(*sorted(module for module in sys.modules.keys() - before if module.startswith(("functions.", "events."))))
 """
 PARTS = {
     ("projects", "ProjectDeployment"): ("admin_gate", "projects", "registry", "keys"),

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.classify import Phase, classify
+from events.vocabulary import Phase
+from sandbox_runtime.classify import classify
 from sandbox_runtime.executor import NO_CACHE
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS
 from sandbox_runtime.jail.errors import JailError

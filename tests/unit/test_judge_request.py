@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from events.vocabulary import CheckerKind, Language, Stop
 from functions.errors import BadRequestError, InvalidFieldsError
 from functions.judging.requests import JudgeRequest, parse_judge_request
-from functions.messages.judging import CheckerKind, Judging, Stop
-from functions.messages.languages import Language
+from functions.messages.judging import Judging
 from functions.submissions.accept.requests import parse_submission
 
 CASE = {"stdin": "1\n", "expected": "1\n"}

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.classify import Actor, Classification, Phase, Verdict
+from events.vocabulary import Actor, Cause, Phase, Verdict
+from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionDrainedError
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Outcome, StopReason
@@ -184,7 +185,7 @@ def test_the_verdict_decides_before_the_output(answer: Any, verdict: str, found:
 @pytest.mark.parametrize("kind", ["lines", "exact", "tokens"])
 @pytest.mark.parametrize("expected", [None, b"42\n", b"other"])
 def test_outcomes_of_all_verdicts_and_comparisons(verdict: Verdict, kind: str, expected: Any) -> None:
-    found = Classification(verdict, "normal_exit", Actor.RUNTIME, Phase.RUN)
+    found = Classification(verdict, Cause.NORMAL_EXIT, Actor.RUNTIME, Phase.RUN)
     judgement = of_run(found) or of_output(Checker(kind), expected, b"42\n")
     if verdict is Verdict.IE:
         wanted = "judge_error"
@@ -391,7 +392,7 @@ def test_nothing_is_shared_before_the_program_is_compiled() -> None:
 
 
 def test_a_run_that_never_starts_has_a_failure_and_no_cases() -> None:
-    completed = not_judged(judge_requested(), "node", "ie_not_run", "no runner offers it")
+    completed = not_judged(judge_requested(), "node", Cause.IE_NOT_RUN, "no runner offers it")
     assert completed.failure is not None
     assert (completed.failure.cause, completed.cases) == ("ie_not_run", ())
     assert parse(JudgeCompleted, serialise(completed)) == completed

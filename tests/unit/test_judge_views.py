@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from events.vocabulary import Outcome, Verdict
 from functions.judging.case_view import case_body, shows_output
 from functions.judging.completed_event import MAX_BODY_BYTES, judge_event_body
 from functions.judging.model import Plan, PlannedCase, Visibility
 from functions.judging.requests import PLAN_MAX_BYTES
 from functions.judging.views import OUTPUT_MAX_BYTES, final_body, open_body, text_within
-from functions.messages.judged import CaseResult, Outcome
-from functions.messages.verdict import Verdict
+from functions.messages.judged import CaseResult
 from functions.submissions.model import Status
 from functions.submissions.results.item_views import summary_body
 from functions.submissions.results.response_size import RESPONSE_MAX_BYTES, fits_response

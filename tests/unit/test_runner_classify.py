@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.classify import Phase, classify
+from events.vocabulary import Phase
+from sandbox_runtime.classify import classify
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from tests.runner_doubles import outcome
 

@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sandbox_runtime.classify import Phase, classify
+from events.vocabulary import Phase
+from sandbox_runtime.classify import classify
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from tests.runner_doubles import outcome
 

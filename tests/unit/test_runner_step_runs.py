@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox_runtime.classify import Phase
+from events.vocabulary import Phase
 from sandbox_runtime.executor import ExecutionDrainedError, slot_is_suspect
 from sandbox_runtime.executor.report import result
 from sandbox_runtime.executor.run_stop import RunStop

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from events.vocabulary import Verdict
 from functions.checks.assertions.json_path import MISSING, is_equal, is_number, parse_path, read_document, value_at
 from functions.checks.assertions.kinds import (
     Assertion,
@@ -21,7 +22,6 @@ from functions.checks.assertions.kinds import (
     operator_of,
 )
 from functions.checks.assertions.patterns import is_found
-from functions.messages.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

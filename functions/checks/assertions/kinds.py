@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from events.vocabulary import Verdict
 from functions.checks.assertions.json_path import MAX_PATH_CHARS, parse_path
 from functions.checks.assertions.patterns import MAX_PATTERN_CHARS, MAX_STATES, count_states
 from functions.http.validation import whole_characters
-from functions.messages.verdict import Verdict
 
 MAX_ASSERTIONS = 20
 MAX_TEXT_CHARS = 4_096

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from events.vocabulary import CANCELLATIONS, Verdict
 from functions.aws.dynamodb.retries import tries
 from functions.checks.assertions.difference import difference
 from functions.checks.assertions.evaluation import Outcome, evaluate
@@ -14,7 +15,6 @@ from functions.checks.runs.reports import is_reported
 from functions.checks.state import Finished, Rules, Standing, State, Step, settle, settle_missed, tell
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
-from functions.messages.verdict import CANCELLATIONS, Verdict
 from functions.submissions.results.output import output_if_kept
 
 if TYPE_CHECKING:

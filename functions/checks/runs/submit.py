@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
 from functions.aws.payloads import PayloadMissingError
 from functions.checks.settings.event_data import EventAs, size_problem
 from functions.errors import BadRequestError, IdempotencyConflictError, UnavailableError
-from functions.messages.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.model import Claim, idempotency_pk
 from functions.submissions.store import ClaimTakenError

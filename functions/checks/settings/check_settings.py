@@ -7,6 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from events.variables import MAX_VARIABLES, Environment
+from events.vocabulary import Language, Profile
 from functions.checks.assertions.json_path import MAX_PATH_CHARS, PATH_PATTERN
 from functions.checks.assertions.kinds import Assertions, Path, to_stored
 from functions.checks.settings.event_data import EventAs
@@ -18,8 +20,6 @@ from functions.clock import from_rfc3339
 from functions.http.fields import checked_line, checked_moment
 from functions.http.problems import Problems
 from functions.http.validation import Text
-from functions.messages.languages import Language, Profile
-from functions.messages.variables import MAX_VARIABLES, Environment
 from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest
 from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.file_fields import CompileArgs, Files

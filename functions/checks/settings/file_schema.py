@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from events.limits import ceilings
+from events.variables import NAME_PATTERN
+from events.vocabulary import ALIASES, Language, Profile
 from functions.checks.assertions.json_path import PATH_PATTERN
 from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckKind, CheckSettings
 from functions.checks.state import MAX_OF_RUNS
-from functions.messages.languages import ALIASES, Language, Profile, ceilings
-from functions.messages.variables import NAME_PATTERN
 from functions.submissions.accept.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES
 
 _ONLY_OF_ONE_CHECK = ("slug", "name", "kind", "file", "stdin_file")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
+from events.variables import Environment, name_problem
+from events.vocabulary import Language, Profile
 from functions.checks.schedule.expression import ScheduleInvalidError, parse_schedule
 from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSettings, without_program
 from functions.checks.settings.quiet_times import quiet_problems
@@ -14,8 +16,6 @@ from functions.checks.settings.schedule_problems import schedule_problems
 from functions.errors import BadRequestError, FieldProblem
 from functions.http.problems import Problems
 from functions.http.validation import checked, read_object
-from functions.messages.languages import Language, Profile
-from functions.messages.variables import Environment, name_problem
 from functions.submissions.accept.requests import ProgramRules, read_submission
 
 ENV_MAX_BYTES = 2_560

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from events.variables import Environment
 from functions.checks.settings.check_settings import HIDDEN
 from functions.errors import FieldProblem
-from functions.messages.variables import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.messages.languages import Ceilings
+from events.limits import Ceilings
 
 MAX_BATCH = 20
 MAX_OPTION_CHARS = 512

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from events.limits import ceilings
+from events.vocabulary import Language
 from functions.aws.payloads import PayloadMissingError
 from functions.dialects.judge0.config import MAX_BATCH, config_info
 from functions.dialects.judge0.kept_request import KeptRequest
@@ -15,7 +17,6 @@ from functions.dialects.routes import DialectRoutes, json_answer
 from functions.errors import BadRequestError, InvalidFieldsError, NotFoundError, ServiceError
 from functions.http.parameters import SUBMIT_MAX_SECS, uuid
 from functions.http.problems import Problems
-from functions.messages.languages import Language, ceilings
 from functions.submissions.accept.requests import STDIN_MAX_BYTES, size_problems
 from functions.submissions.results.item_views import summary_body
 from functions.submissions.results.results import NO_SUCH_RESULT

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from events.vocabulary import Cause, Phase, Verdict
 from functions.dialects.compiler_text import without_heading
 from functions.dialects.judge0.config import DECIMALS, DEFAULTS
 from functions.dialects.judge0.kept_request import KEPT, KeptRequest
 from functions.dialects.judge0.languages import IDS, name_of
 from functions.errors import BadRequestError
-from functions.messages.verdict import Cause, Phase, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,9 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from events.vocabulary import CANCELLATIONS
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.dialects.mcp.message import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, RpcError
-from functions.messages.verdict import CANCELLATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from typing import Annotated, Required, TypedDict, cast
 
 from pydantic import Field
 
+from events.vocabulary import CANCELLATIONS, Phase, Verdict
 from functions.dialects.mcp.artifacts import artifact_uri
-from functions.messages.verdict import CANCELLATIONS, Phase, Verdict
 from functions.submissions.model import Submission
 from functions.submissions.results.artifact_views import ArtifactBody, artifact_body
 from functions.submissions.results.views import FinalStatus, OpenStatus, final_status

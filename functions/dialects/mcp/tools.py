@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from events.limits import ceilings, default_wall_secs
+from events.vocabulary import Language, Profile
 from functions.dialects.mcp.arguments import TOOLS
 from functions.dialects.mcp.shown_run import LanguageList, ShownRun
-from functions.messages.languages import Language, Profile, ceilings, default_wall_secs
 from functions.projects.network.access import NetworkAccess
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ import base64
 import math
 from typing import TYPE_CHECKING, Any
 
+from events.limits import ceilings
 from functions.dialects.piston.runtimes import Runtime, find
 from functions.errors import BadRequestError
 from functions.messages.files import path_problem
-from functions.messages.languages import ceilings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.messages.languages import Ceilings, Profile, RaisedCeilings
+    from events.limits import Ceilings, RaisedCeilings
+    from events.vocabulary import Profile
     from functions.submissions.runners.fleet import Fleet
 
 _MS_PER_SEC, _BYTES_PER_MIB = 1000, 1_048_576

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from events.vocabulary import Verdict
 from functions.dialects.piston.requests import chosen_runtime, translated
 from functions.dialects.piston.runtimes import runtimes
 from functions.dialects.piston.views import executed
 from functions.dialects.routes import DialectRoutes, json_answer
 from functions.errors import UnavailableError
 from functions.http.parameters import SUBMIT_MAX_SECS
-from functions.messages.verdict import Verdict
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from events.vocabulary import ALIASES, Language, canonical
 from functions.dialects.piston.versions import is_in_range, version_of
-from functions.messages.languages import ALIASES, Language, canonical
 
 if TYPE_CHECKING:
     from functions.submissions.runners.fleet import Fleet

@@ -5,10 +5,9 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from events.vocabulary import Cause, Integrity, Language, Phase, Verdict
 from functions.clock import MS_PER_SEC
 from functions.dialects.compiler_text import without_heading
-from functions.messages.languages import Language
-from functions.messages.verdict import Cause, Integrity, Phase, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from events.vocabulary import Stop
 from functions.files.requests import Sha256
 from functions.http.validation import Text
 from functions.judging.body import (
@@ -16,7 +17,7 @@ from functions.judging.body import (
 )
 from functions.judging.problems.model import ID_PATTERN
 from functions.messages.files import MAX_CASES
-from functions.messages.judging import MAX_CASE_BYTES, Stop
+from functions.messages.judging import MAX_CASE_BYTES
 from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.file_fields import Files
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from events.limits import RaisedCeilings
+from events.vocabulary import CheckerKind, Language, Profile
 from functions.errors import FieldProblem
 from functions.http.problems import Problems
 from functions.http.validation import parse_body
@@ -12,8 +14,7 @@ from functions.judging.model import Plan
 from functions.judging.problems.body import ProblemBody
 from functions.judging.requests import case_limit_problems
 from functions.judging.rules import find_problems
-from functions.messages.judging import CheckerKind, Judging
-from functions.messages.languages import Language, Profile, RaisedCeilings
+from functions.messages.judging import Judging
 from functions.submissions.accept.execution_limits import LimitRules
 from functions.submissions.accept.file_fields import RunFile, checked_files, with_case_files
 

@@ -8,15 +8,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
+from events.limits import HIGHEST_CEILINGS, LEAST_OPEN_FILES, RaisedCeilings, ceilings
+from events.vocabulary import Language, Profile
 from functions.errors import FieldProblem
-from functions.messages.languages import (
-    HIGHEST_CEILINGS,
-    LEAST_OPEN_FILES,
-    Language,
-    Profile,
-    RaisedCeilings,
-    ceilings,
-)
 
 _WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files", "stack_mb"})
 

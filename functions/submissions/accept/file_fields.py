@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from events.compile_args import compile_arg_problem
+from events.vocabulary import Language
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.files.model import File
 from functions.files.requests import Sha256
 from functions.http.validation import Text
-from functions.messages.compile_args import compile_arg_problem
 from functions.messages.files import (
     MAX_CASE_FILES,
     MAX_COMPILE_ARG_CHARS,
@@ -30,7 +31,6 @@ from functions.messages.files import (
     places_problem,
     stored_bytes,
 )
-from functions.messages.languages import Language
 
 _MIB = 1_048_576
 _CONTENTS = ("content", "content_base64", "sha256")

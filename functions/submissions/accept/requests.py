@@ -15,15 +15,16 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from events.limits import RaisedCeilings, default_wall_secs
+from events.variables import Environment
+from events.vocabulary import Language, Profile, canonical
 from functions.errors import BadRequestError, FieldProblem
 from functions.http.fields import AllowList, metadata_problems
 from functions.http.problems import Problems
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object, unknown_fields
 from functions.messages.files import PlacedFile
-from functions.messages.languages import Language, Profile, RaisedCeilings, canonical, default_wall_secs
 from functions.messages.network import Network
-from functions.messages.variables import Environment
 from functions.projects.model import Project
 from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest, artifact_problems, chosen_artifacts
 from functions.submissions.accept.execution_limits import LimitRules, RequestLimits

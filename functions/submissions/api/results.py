@@ -1,11 +1,10 @@
 """The routes of results: read, list and delete submissions."""
 
+from events.vocabulary import Language, Verdict
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS
 from functions.http.route import Route
-from functions.messages.languages import Language
-from functions.messages.verdict import Verdict
 from functions.submissions.api.answers import SHAPE, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.model import Kind, Status
 from functions.submissions.results.artifact_views import ArtifactLink

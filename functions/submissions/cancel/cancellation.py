@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from events.vocabulary import Cause
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.failpoint import reach
-from functions.messages.verdict import Cause
 from functions.submissions.complete.completion_of_message import cancelled
 from functions.submissions.model import Status
 from functions.submissions.run.runner_connections import RunnerUnavailableError

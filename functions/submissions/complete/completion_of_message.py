@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any, Literal
 
+from events.vocabulary import Actor, Cause, Integrity, Phase, Verdict
 from functions.clock import to_rfc3339
 from functions.errors import MessageInvalidError
 from functions.messages.judged import JudgeCompleted
-from functions.messages.verdict import Actor, Cause, Integrity, Phase, Verdict
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion, Kind, Status
 
 if TYPE_CHECKING:

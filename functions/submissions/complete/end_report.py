@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from events.vocabulary import Cause
 from functions import otlp
 from functions.clock import from_rfc3339
-from functions.messages.verdict import Cause
 from functions.submissions.spans import keep_ended
 from functions.telemetry import Metric, metrics
 

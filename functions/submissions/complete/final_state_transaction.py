@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from events.vocabulary import Cause
     from functions.aws.payloads import Payloads
-    from functions.messages.verdict import Cause
     from functions.messages.wire import Completed
     from functions.projects.quota_store import QuotaStore
     from functions.submissions.complete.judge_runs import JudgeRuns

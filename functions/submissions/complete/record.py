@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from events.vocabulary import Cause
 from functions.messages.judged import JudgeCompleted, JudgeProgress
-from functions.messages.verdict import Cause
 from functions.messages.wire import (
     Completed,
     CompletionsMessage,

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, cast
 
 from pydantic import ConfigDict, Field, with_config
 
+from events.vocabulary import Actor, Cause, Phase, Verdict
 from functions.http.openapi.bodies import Uuid
 from functions.messages.evidence import Count, Measure
-from functions.messages.verdict import Actor, Cause, Phase, Verdict
 from functions.submissions.results.views import (
     Artifacts,
     FinalResult,

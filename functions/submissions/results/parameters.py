@@ -2,10 +2,9 @@
 
 import re
 
+from events.vocabulary import Verdict, canonical
 from functions.errors import BadRequestError
 from functions.http.parameters import Parameters
-from functions.messages.languages import canonical
-from functions.messages.verdict import Verdict
 from functions.submissions.model import Kind, Status
 from functions.submissions.results.views import Shape, StreamName
 

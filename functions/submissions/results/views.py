@@ -12,12 +12,11 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 from pydantic import Field
 
+from events.vocabulary import Integrity, Language, Profile, Verdict
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.http.openapi.bodies import SchemaOf, Time, Uuid
 from functions.messages.base import Result
 from functions.messages.evidence import Count, Evidence, Measure, Metrics
-from functions.messages.languages import Language, Profile
-from functions.messages.verdict import Integrity, Verdict
 from functions.submissions.model import Status, Submission
 from functions.submissions.results.artifact_views import ArtifactBody, SkippedArtifactBody, artifact_body
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from events.variables import Environment
 from functions.messages.base import RequestedLimits
 from functions.messages.files import PlacedFile, read_files
 from functions.messages.network import Network
-from functions.messages.variables import Environment
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Submission
 

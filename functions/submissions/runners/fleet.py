@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
+from events.limits import ceilings
+from events.vocabulary import Language, Profile, canonical
 from functions import VERSION
-from functions.messages.languages import Language, Profile, canonical, ceilings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from functions.messages.languages import RaisedCeilings
+    from events.limits import RaisedCeilings
     from functions.messages.wire import RunnerHeartbeat
     from functions.submissions.runners.runner_store import RunnerStore
     from functions.submissions.runners.views import CeilingsOfLimits, Figures, LanguageDetail

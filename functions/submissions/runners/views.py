@@ -4,8 +4,8 @@ from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
+from events.vocabulary import Language
 from functions.messages.evidence import CgroupBackend, Count, IsolationMode
-from functions.messages.languages import Language
 
 
 class RunnerProblem(TypedDict):

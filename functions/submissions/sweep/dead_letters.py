@@ -7,9 +7,9 @@ its messages. The row is still due, so the sweeper sends it again until PENDING_
 import json
 import re
 
+from events.vocabulary import Cause
 from functions.clock import from_rfc3339
 from functions.errors import MessageInvalidError
-from functions.messages.verdict import Cause
 from functions.messages.wire import parse_completions_message
 from functions.submissions.complete.record import Recorder
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Status

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from events.variables import Environment
+from events.vocabulary import Cause
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
-from functions.messages.variables import Environment
-from functions.messages.verdict import Cause
 from functions.submissions.complete.final_state_transaction import Completer
 from functions.submissions.complete.judge_runs import JudgeRuns
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Kind, Status, Submission

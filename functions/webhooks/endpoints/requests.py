@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from events.vocabulary import Verdict
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.fields import checked_moment
 from functions.http.problems import Problems
 from functions.http.validation import Text, parse_body
-from functions.messages.verdict import Verdict
 from functions.webhooks.endpoints.filters import SubmissionKind
 from functions.webhooks.endpoints.model import (
     DEFAULT_CONCURRENCY,

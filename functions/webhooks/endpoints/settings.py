@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from events.vocabulary import Language, canonical
 from functions.errors import FieldProblem
 from functions.http.fields import metadata_problems
 from functions.http.problems import Problems
 from functions.http.validation import parse_body
-from functions.messages.languages import Language, canonical
 from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
 from functions.webhooks.endpoints.filters import CLIENT_KINDS, RunFilters
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, EndpointSettings, Payload

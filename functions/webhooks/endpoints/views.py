@@ -4,10 +4,9 @@ from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
+from events.vocabulary import Language, Verdict
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Count, Time, Uuid
-from functions.messages.languages import Language
-from functions.messages.verdict import Verdict
 from functions.webhooks.endpoints.custom_headers import HIDDEN
 from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
 from functions.webhooks.endpoints.health_rule import DEGRADED_FROM, RECOVERED_TO

@@ -8,8 +8,10 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 from typing import Literal
+
+from events.addresses import is_public
 
 MAX_URL_CHARS = 2048
 MAX_HOST_CHARS = 253
@@ -40,39 +42,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
-# See docs/webhooks.md. `ipaddress.is_global` is not enough: it accepts multicast, NAT64, 6to4 and more.
-_REFUSED_V4 = tuple(
-    ipaddress.IPv4Network(text)
-    for text in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.31.196.0/24",
-        "192.52.193.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "192.175.48.0/24",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-        "168.63.129.16/32",
-    )
-)
 _LOOPBACK_V4 = ipaddress.IPv4Network("127.0.0.0/8")
-_ALLOWED_V6 = ipaddress.IPv6Network("2000::/3")
-_REFUSED_V6 = tuple(
-    ipaddress.IPv6Network(text)
-    for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48")
-)
-
-
 _WAY_OUT = "; `rustbox listen` forwards events to a program on your own machine"
 
 
@@ -118,19 +88,6 @@ def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> 
 def may_dial(addresses: Sequence[str], *, allow_insecure: bool = False) -> bool:
     """Whether every resolved address is public or, in development, a loopback address (stage 2)."""
     return all(is_public(address) or (allow_insecure and _is_loopback(address)) for address in addresses)
-
-
-def is_public(address: str | IPv4Address | IPv6Address) -> bool:
-    """Whether our lists accept an address as public. Invalid addresses are not public."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv4Address):
-        return not any(parsed in network for network in _REFUSED_V4)
-    if parsed.scope_id is not None or parsed not in _ALLOWED_V6:  # mapped, NAT64, site-local: outside 2000::/3
-        return False
-    return not any(parsed in network for network in _REFUSED_V6)
 
 
 def _is_loopback(address: str) -> bool:

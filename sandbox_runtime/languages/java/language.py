@@ -8,6 +8,7 @@ import zipfile
 from fractions import Fraction
 from pathlib import Path
 
+from events import vocabulary
 from sandbox_runtime.jail import FilterFamily, WaitingCommand
 from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
 from sandbox_runtime.languages.gcc.small_programs import build
@@ -159,13 +160,11 @@ JAVA = Language(
         recipe=" ".join(_OPTIONS_OF_COMPILER) + "".join(source.read_text() for source in _SOURCES),
     ),
     profiles=profiles(
+        vocabulary.Language.JAVA,
         memory_mb=512,
         cpu_secs=8,
-        wall_secs=10,
-        processes=1024,
         open_files=128,
         file_mb=2,
-        agent_processes=512,
         stack_share=_STACK_SHARE,
     ),
     version_argv=("{tool}", "--version"),

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from events.compile_args import is_compile_arg
 from sandbox_runtime.jail.spec import InputFile
 from sandbox_runtime.languages.entry import Compile, Language
-from sandbox_runtime.languages.requested.compile_args import is_compile_arg
 from sandbox_runtime.languages.requested.limits import RequestRefusedError
 
 

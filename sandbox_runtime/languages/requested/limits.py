@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from events.limits import LEAST_OPEN_FILES
 from sandbox_runtime.jail.spec import Limits
 
 KIB = 1024
 MIB = 1024 * KIB
-LEAST_OPEN_FILES = 16
-"""The sandbox opens some files itself before a program starts."""
 STACK_SHARE = Fraction(15, 16)
 """A little less than the memory limit: an endless recursion ends as a stack overflow, and not as MLE."""
 _OTHER_NAMES = {

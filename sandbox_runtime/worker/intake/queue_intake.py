@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
+from events.vocabulary import Cause
 from sandbox_runtime.messages import (
     Addressee,
     Completed,
@@ -40,11 +41,11 @@ _NO_PROJECT = ""
 # Cause and message of a run that fails so on its last attempt. Another runner may offer it, or be luckier.
 _FAILURES = MappingProxyType(
     {
-        NotRun.NETWORK_NOT_OFFERED: ("ie_not_run", "no runner offers network"),
-        NotRun.FILES_NOT_OFFERED: ("ie_not_run", "no runner offers files"),
-        NotRun.FILES_NOT_FETCHED: ("ie_not_run", "the files of the run could not be read"),
-        NotRun.SANDBOX_FAILED: ("ie_supervisor_failure", "the sandbox could not be set up"),
-        NotRun.CASES_NOT_READ: ("ie_not_run", "the cases could not be read"),
+        NotRun.NETWORK_NOT_OFFERED: (Cause.IE_NOT_RUN, "no runner offers network"),
+        NotRun.FILES_NOT_OFFERED: (Cause.IE_NOT_RUN, "no runner offers files"),
+        NotRun.FILES_NOT_FETCHED: (Cause.IE_NOT_RUN, "the files of the run could not be read"),
+        NotRun.SANDBOX_FAILED: (Cause.IE_SUPERVISOR_FAILURE, "the sandbox could not be set up"),
+        NotRun.CASES_NOT_READ: (Cause.IE_NOT_RUN, "the cases could not be read"),
     }
 )
 
@@ -158,7 +159,7 @@ class QueueIntake:
         if isinstance(to, Addressee):
             problem = "the request to run this submission was invalid"
             with self._forgotten_on_error(received, to):
-                self._finish(received, self.runner.failed(to, "ie_not_run", problem))
+                self._finish(received, self.runner.failed(to, Cause.IE_NOT_RUN, problem))
             return True
         if self._is_over(received, to):
             self._delete(received)
@@ -233,13 +234,13 @@ class QueueIntake:
         if not isinstance(answer, NotRun):
             self._finish(received, answer)
         elif answer is NotRun.LANGUAGE_NOT_OFFERED:  # another runner may offer it
-            self._retry_or_fail(received, request, "ie_not_run", _no_language(request))
+            self._retry_or_fail(received, request, Cause.IE_NOT_RUN, _no_language(request))
         elif answer in _FAILURES:
             self._retry_or_fail(received, request, *_FAILURES[answer])
         else:
             self.release(received, request.submission_id, 0 if answer is NotRun.DRAINING else RETRY_DELAY_SECS)
 
-    def _retry_or_fail(self, received: Received, request: Request, cause: str, message: str) -> None:
+    def _retry_or_fail(self, received: Received, request: Request, cause: Cause, message: str) -> None:
         if received.receive_count < self.max_receives:
             self.release(received, request.submission_id, RETRY_DELAY_SECS)
         else:

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
+from events.variables import Environment
 from functions.aws.clients import Clients
 from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.clock import Clock, now_ms
-from functions.messages.variables import Environment
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.run.execution_request import execution_requested
 from functions.submissions.run.queues import Queues

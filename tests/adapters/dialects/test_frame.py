@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
+from events.vocabulary import Language
 from functions.handlers import dialects
-from functions.messages.languages import Language
 from tests.adapters.aws_account import API_KEY, Aws
 from tests.adapters.http_calls import Answer, call, event
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from events.vocabulary import Language
 from functions.aws.clients import Clients
 from functions.dialects.judge0.kept_request import KeptRequest
 from functions.handlers import dialects
-from functions.messages.languages import Language
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import API_KEY, Aws

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from events.vocabulary import Language
 from functions.handlers import checks, result, submit, sweep
 from functions.judging.requests import parse_judge_request
-from functions.messages.languages import Language
 from functions.submissions.accept.requests import parse_submission
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import some, stored

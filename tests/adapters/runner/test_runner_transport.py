@@ -11,11 +11,12 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from events.vocabulary import Cause, Phase
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.messages import judged as functions_judged
 from infra.embedded.confined import protocol
-from sandbox_runtime.classify import Phase, classify
+from sandbox_runtime.classify import classify
 from sandbox_runtime.executor import execute
 from sandbox_runtime.executor.report import result
 from sandbox_runtime.judging import not_judged
@@ -198,7 +199,7 @@ def test_the_functions_and_the_local_stack_take_the_largest_results(
 
     kept = KeptOutputs(lambda index, _: f"case-{index}")
     cases = tuple(map(judged, range(MAX_CASES)))
-    ended = replace(not_judged(request, "n", "ie_not_run", ""), failure=None, cases=cases)
+    ended = replace(not_judged(request, "n", Cause.IE_NOT_RUN, ""), failure=None, cases=cases)
     stored = transport.without_large_cases(ended)
     text = Payloads(aws.names["PayloadsBucket"], Clients.s3).get_cases(stored.submission_id, stored.cases_key or "")
     assert len(functions_judged.JudgeCompleted.parse(serialise(stored)).read_cases(text)) == MAX_CASES

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from events.vocabulary import Language
 from functions.aws.clients import Clients
 from functions.handlers import submit
 from functions.ids import new_id
-from functions.messages.languages import Language
 from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project
 from functions.projects.quota import Quota

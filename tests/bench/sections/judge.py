@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from sandbox_runtime.classify import Phase
+from events.vocabulary import Phase
 from sandbox_runtime.executor import NO_CACHE
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.step_runs import StepRuns

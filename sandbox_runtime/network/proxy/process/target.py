@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from events.addresses import is_public
 from sandbox_runtime.network.model import Failure
-from sandbox_runtime.network.proxy.process.addresses import Routes, is_public
+from sandbox_runtime.network.proxy.process.addresses import Routes
 from sandbox_runtime.network.proxy.process.look_up import Address, LookUp, Outcome
 from sandbox_runtime.network.proxy.process.poll import WRITE, Poll
 from sandbox_runtime.network.proxy.process.sockets import bound_buffers, reset

@@ -1,4 +1,4 @@
-"""Environment variables of a program: which names a message may have. The runner has the same rule."""
+"""Environment variables of a program: which names it may have, and how many."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ EVENT_VARIABLE = "RUSTBOX_EVENT"
 EVENT_ID_VARIABLE = "RUSTBOX_EVENT_ID"
 EVENT_TYPE_VARIABLE = "RUSTBOX_EVENT_TYPE"
 EVENT_VARIABLES = (EVENT_VARIABLE, EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE)
+MAX_VARIABLE_BYTES = 4_096
+"""Of a value."""
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _RESERVED = re.compile(
@@ -49,3 +51,13 @@ def name_problem(name: str) -> str | None:
     if name in EVENT_VARIABLES or _RESERVED.fullmatch(name):
         return "This name steers a loader, a shell or an interpreter, or the sandbox sets it. Choose another one."
     return None
+
+
+def are_variables(variables: dict[str, str]) -> bool:
+    """Whether a runner may give these to a program, with those of an event."""
+    return len(variables) <= MAX_VARIABLES + len(EVENT_VARIABLES) and all(
+        (name in EVENT_VARIABLES or name_problem(name) is None)
+        and "\0" not in value
+        and len(value.encode("utf-8", "surrogatepass")) <= MAX_VARIABLE_BYTES
+        for name, value in variables.items()
+    )

@@ -1,6 +1,54 @@
-"""The closed vocabulary of results, as clients see it."""
+"""The closed lists of words in requests, messages and results, as clients see them."""
 
 from enum import StrEnum
+from types import MappingProxyType
+
+
+class Language(StrEnum):
+    """Canonical names, in listing order."""
+
+    PYTHON = "python"
+    C = "c"
+    CPP = "cpp"
+    JAVA = "java"
+    JAVASCRIPT = "javascript"
+    TYPESCRIPT = "typescript"
+    GO = "go"
+    RUST = "rust"
+    BASH = "bash"
+
+
+class Profile(StrEnum):
+    """The purpose of a run: short judged programs, or longer programs of an agent."""
+
+    JUDGE = "judge"
+    AGENT = "agent"
+
+
+ALIASES = MappingProxyType(
+    {
+        "py": Language.PYTHON,
+        "c++": Language.CPP,
+        "cxx": Language.CPP,
+        "cc": Language.CPP,
+        "js": Language.JAVASCRIPT,
+        "ts": Language.TYPESCRIPT,
+        "rs": Language.RUST,
+        "sh": Language.BASH,
+    }
+)
+
+
+def canonical(name: str) -> Language | None:
+    """Return the language of a name or alias, in any case; None if it is unknown."""
+    folded = name.casefold()
+    alias = ALIASES.get(folded)
+    if alias is not None:
+        return alias
+    try:
+        return Language(folded)
+    except ValueError:
+        return None
 
 
 class Verdict(StrEnum):
@@ -76,3 +124,40 @@ class Divergence(StrEnum):
     CPU_BOUND = "cpu_bound"
     SLEEP_OR_BLOCK_BOUND = "sleep_or_block_bound"
     MIXED = "mixed"
+
+
+class Outcome(StrEnum):
+    """Whether the answer of a case is right."""
+
+    PASSED = "passed"
+    WRONG_ANSWER = "wrong_answer"
+    PRESENTATION_ERROR = "presentation_error"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    JUDGE_ERROR = "judge_error"
+
+
+class CheckerKind(StrEnum):
+    """The kinds of comparisons of an output with the expected one."""
+
+    LINES = "lines"
+    EXACT = "exact"
+    TOKENS = "tokens"
+    PROGRAM = "program"
+    INTERACTOR = "interactor"
+
+
+class Protocol(StrEnum):
+    """The conventions of checker programs for calls and findings."""
+
+    TESTLIB = "testlib"
+    KATTIS = "kattis"
+
+
+class Stop(StrEnum):
+    """Which cases are skipped after a case that failed."""
+
+    NEVER = "never"
+    FIRST_FAILURE = "first_failure"
+    GROUP = "group"

@@ -1,18 +1,10 @@
-"""The limits that `submit` accepts are those that a runner grants: both sides keep the table, deployed apart."""
+"""The limits that `submit` accepts are those that a runner grants: both sides have the table."""
 
 import pytest
 
-from functions.messages.languages import (
-    HIGHEST_CEILINGS,
-    LEAST_OPEN_FILES,
-    Language,
-    Profile,
-    ceilings,
-    default_wall_secs,
-    raised_ceilings,
-)
+from events.limits import HIGHEST_CEILINGS, ceilings, default_wall_secs, raised_ceilings
+from events.vocabulary import Language, Profile
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.languages.requested import limits as limits_of_runner
 
 RUNNER = {language.name: language for language in LANGUAGES}
 CASES = [(language, profile) for language in Language for profile in Profile if language.value in RUNNER]
@@ -39,7 +31,3 @@ def test_the_ceiling_is_granted_and_the_default_is_the_same(language: Language, 
     )
     assert granted == RUNNER[language.value].profiles[profile.value].ceiling
     assert RUNNER[language.value].run_limits(profile.value).wall_time_secs == default_wall_secs(language, profile)
-
-
-def test_both_sides_have_the_same_least_number_of_open_files() -> None:
-    assert limits_of_runner.LEAST_OPEN_FILES == LEAST_OPEN_FILES
