@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from infra.deploy.errors import DeployError
 from infra.deploy.importing_files import import_files
 from infra.deploy.resources.stack import Stack
-from infra.local.state.export import FILES, SECTIONS, VERSION
-from infra.local.state.moved_files import folder_of
-from infra.local.state.sealed_rows import sealed
+from infra.local.state.export import FILES, SECTIONS, VERSION, folder_of, sealed
 
 if TYPE_CHECKING:
     from pathlib import Path

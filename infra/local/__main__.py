@@ -13,7 +13,7 @@ import gc
 import sys
 
 from infra.embedded.errors import StoreUnusableError
-from infra.local.errors import StartError
+from infra.local.settings import StartError
 
 _USAGE = "usage: python -m infra.local up | serve | runner | admin-key | backup FILE | restore FILE | export FILE"
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from infra.local.errors import StartError
-from infra.local.settings import ACCOUNT_ID, REGION
+from infra.local.settings import ACCOUNT_ID, REGION, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

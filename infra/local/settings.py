@@ -9,12 +9,15 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local.errors import StartError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.embedded.storage.store import Synchronous
+
+
+class StartError(Exception):
+    """One line for the person at the terminal: the problem and its remedy."""
+
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAINS_DIR = str(ROOT / ".toolchains")

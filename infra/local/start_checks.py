@@ -7,8 +7,7 @@ import os
 import socket
 from typing import IO, TYPE_CHECKING
 
-from infra.local.errors import StartError
-from infra.local.settings import TOOLCHAINS_DIR
+from infra.local.settings import TOOLCHAINS_DIR, StartError
 from sandbox_runtime.languages import LANGUAGES
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from infra.local.errors import StartError
-from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, StartError
 from infra.local.state import admin_key
 from tests.embedded.backend import Backend
 

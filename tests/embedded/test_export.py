@@ -40,9 +40,7 @@ from infra.deploy.progress import Progress
 from infra.deploy.target import Target
 from infra.embedded.engine import Engine, open_engine
 from infra.local.settings import API_KEY
-from infra.local.state.export import _write, document_of
-from infra.local.state.moved_files import folder_of, write_contents
-from infra.local.state.sealed_rows import CHECK_BOXES, ENDPOINT_BOXES
+from infra.local.state.export import CHECK_BOXES, ENDPOINT_BOXES, _write, document_of, folder_of, write_contents
 from tests.embedded.backend import Backend, session_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

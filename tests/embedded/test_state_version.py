@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.local.errors import StartError
-from infra.local.state.state_version import require_readable
+from infra.local.settings import StartError
+from infra.local.state.backup_commands import require_readable
 from tests.embedded.backend import Backend
 
 

@@ -17,8 +17,7 @@ from infra.deploy.errors import DeployError
 from infra.deploy.resources.emulator import check_python
 from infra.deploy.smoke import runner
 from infra.deploy.target import Target, endpoint_variable, read_target
-from infra.local.errors import StartError
-from infra.local.settings import ROOT, read_settings
+from infra.local.settings import ROOT, StartError, read_settings
 
 OUTPUTS = dict.fromkeys(
     ("InteractiveQueueUrl", "BatchQueueUrl", "NetworkQueueUrl", "CompletionsQueueUrl", "PayloadsBucketName"), "x"

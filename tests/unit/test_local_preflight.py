@@ -6,8 +6,7 @@ import pytest
 
 from infra.local import start_checks as preflight
 from infra.local.declarations.translation import translate
-from infra.local.errors import StartError
-from infra.local.settings import ROOT
+from infra.local.settings import ROOT, StartError
 
 OFFERED = translate(ROOT / "template.yaml", {}).parameters["OfferedLanguages"]
 

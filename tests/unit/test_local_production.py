@@ -7,9 +7,8 @@ import os
 import pytest
 
 from infra.local.console import JsonConsole, LogStream
-from infra.local.errors import StartError
 from infra.local.metrics import Counters, duration_name, exposition, message_name, request_name
-from infra.local.settings import read_settings
+from infra.local.settings import StartError, read_settings
 
 PUBLIC = {"RUSTBOX_PUBLIC_URL": "https://rustbox.example/"}
 

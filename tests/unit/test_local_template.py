@@ -9,9 +9,8 @@ import pytest
 from infra.local.declarations.stack import Function, Schedule, Stack, read_stack, refuse_unknown_types
 from infra.local.declarations.template import Template
 from infra.local.declarations.translation import translate
-from infra.local.errors import StartError
 from infra.local.invoker import merge_environments
-from infra.local.settings import ROOT, read_settings
+from infra.local.settings import ROOT, StartError, read_settings
 from infra.local.triggers.schedules import interval_secs, next_firing, plan_firings
 from infra.sam_template import read
 from infra.sam_template import translate as translate_sam

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from infra.embedded.confined.tunnel import wire
-from infra.local.errors import StartError
 from infra.local.runners import listener, remote_runner
+from infra.local.settings import StartError
 from tests.certificates import Authority
 
 TOKEN = f"rbrunner_host-b_{'0' * 64}"

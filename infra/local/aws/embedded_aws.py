@@ -12,7 +12,7 @@ from infra.embedded.confined.tunnel.server import most_engine_connections
 from infra.embedded.engine import ACCOUNT_ID, REGION, open_engine
 from infra.embedded.housekeeping import Housekeeping
 from infra.local.aws.aws_environment import prepare_for_engine
-from infra.local.errors import StartError
+from infra.local.settings import StartError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from infra.local.errors import StartError
+from infra.local.settings import StartError
 
 _PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
 _NO_VALUE: Final = object()

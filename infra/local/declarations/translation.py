@@ -19,8 +19,7 @@ from typing import Any, Final
 
 from infra.embedded.sqs.queues import url_of
 from infra.local.declarations.template import Template
-from infra.local.errors import StartError
-from infra.local.settings import ACCOUNT_ID, REGION, ROOT
+from infra.local.settings import ACCOUNT_ID, REGION, ROOT, StartError
 from infra.sam_template import TemplateInvalidError, parameter_values, read
 from infra.sam_template import translate as translate_sam
 

@@ -14,7 +14,7 @@ from infra.local.invoker import Invoker, load_handlers
 from infra.local.metrics import Counters, counter_names
 from infra.local.settings import ADMIN_KEY_PARAMETER
 from infra.local.state import admin_key
-from infra.local.state.state_version import require_readable
+from infra.local.state.backup_commands import require_readable
 
 if TYPE_CHECKING:
     from infra.local.processes.preparation import Prepared

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.embedded.confined.tunnel import wire
 from infra.embedded.storage.group_flush import sync
-from infra.local.errors import StartError
+from infra.local.settings import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

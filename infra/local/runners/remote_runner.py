@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.confined.tunnel.client import TunnelClient
 from infra.embedded.confined.tunnel.wire import FOR_GOOD, Greeting, RefusedError, Server, UntrustedError, is_pin
-from infra.local.errors import StartError
-from infra.local.settings import ROOT, TOOLCHAINS_DIR
+from infra.local.settings import ROOT, TOOLCHAINS_DIR, StartError
 from sandbox_runtime import RUNNER_VERSION
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.aws.embedded_aws import EmbeddedAws
 from infra.local.aws.resources import session
-from infra.local.errors import StartError
-from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, read_state_dir
+from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, StartError, read_state_dir
 from infra.local.start_checks import lock_state
 
 if TYPE_CHECKING:

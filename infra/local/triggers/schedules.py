@@ -8,9 +8,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from infra.local.errors import StartError
-from infra.local.settings import ACCOUNT_ID, REGION
-from infra.local.triggers.stoppable_threads import StoppableThreads
+from infra.local.settings import ACCOUNT_ID, REGION, StartError
+from infra.local.triggers.mappings import StoppableThreads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,8 @@ from infra.local.console import Console
 from infra.local.declarations.stack import Function, QueueMapping
 from infra.local.invoker import Invoker
 from infra.local.metrics import Counters, message_name
-from infra.local.triggers import stoppable_threads
-from infra.local.triggers.mappings import MappingPollers, Share
-from infra.local.triggers.stoppable_threads import StoppableThreads
+from infra.local.triggers import mappings
+from infra.local.triggers.mappings import MappingPollers, Share, StoppableThreads
 from tests.until import until
 
 COUNTERS = Counters([message_name(queue, how) for queue in ("Deliveries", "Idle") for how in ("handled", "failed")], 1)
@@ -75,7 +74,7 @@ def test_a_thread_that_fails_goes_on_and_says_why(monkeypatch: pytest.MonkeyPatc
                 raise ZeroDivisionError
 
     turns, console = list[str](), io.StringIO()
-    monkeypatch.setattr(stoppable_threads, "_AGAIN_SECS", 0.01)
+    monkeypatch.setattr(mappings, "_AGAIN_SECS", 0.01)
     part = Part(Console(console))
     part.start()
     until(lambda: len(turns) == 3)

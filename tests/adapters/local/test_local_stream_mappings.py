@@ -26,8 +26,8 @@ from infra.local.console import Console
 from infra.local.declarations.stack import Function, StreamMapping, read_stack, refuse_unknown_types
 from infra.local.declarations.template import Template
 from infra.local.declarations.translation import translate
-from infra.local.errors import StartError
 from infra.local.invoker import Invoker
+from infra.local.settings import StartError
 from infra.local.triggers import stream_mappings
 from infra.local.triggers.stream_mappings import StreamPollers
 from tests.emulator import emulator
