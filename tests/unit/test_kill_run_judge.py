@@ -88,6 +88,22 @@ def test_a_kill_run_without_losses_is_good() -> None:
     assert list(found.lines()) == []
 
 
+def test_a_run_that_begins_when_its_result_is_final_is_counted_and_nothing_is_wrong() -> None:
+    recorded = "23:59:59.900 record    Completion recorded correlation_id=c submission_id=s message_type="
+    lines = {
+        "23:59:59.000 runner    execution completed submission_id=s execution_id=1 run_ms=900 queue_ms=1": 0,
+        "00:00:05.000 runner    execution completed submission_id=s execution_id=1 run_ms=5000 queue_ms=1": 0,
+        "00:00:05.000 runner    execution completed submission_id=s execution_id=2 run_ms=1000 queue_ms=1": 1,
+        "00:00:05.000 runner    judge run completed submission_id=s execution_id=2 run_ms=1000 queue_ms=1": 1,
+        "00:00:05.000 runner    execution completed submission_id=t execution_id=2 run_ms=1000 queue_ms=1": 0,
+    }
+    for kind in ("execution", "judge"):
+        for line, count in lines.items():
+            found = judge(log=f"{recorded}{kind}_started\n{recorded}{kind}_completed\n{line}\n")
+            assert (len(found.ran_again), found.is_good) == (count, True)
+    assert judge(log=f"{recorded}execution_started\n{[*lines][2]}\n").ran_again == []
+
+
 @pytest.mark.parametrize(
     "changes",
     [

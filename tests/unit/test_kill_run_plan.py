@@ -1,9 +1,12 @@
 """The plan of a kill run follows from its seed, and a kill hits nobody but its victim."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
+
+import pytest
 
 from tests.system.kill_run.killer import kill_child
 from tests.system.kill_run.plan import FAILPOINTS, REQUIRED, Victim, make_plan
@@ -39,10 +42,21 @@ def test_the_first_launcher_that_is_started_again_has_the_required_failpoint() -
     assert make_plan(1, 50, 60).required_failpoint is None
 
 
-def test_only_a_child_of_the_named_parent_is_killed() -> None:
+def test_every_signal_comes_to_every_kind_but_only_sigkill_to_everything() -> None:
+    plan = make_plan(1, 1000, 300)
+    counts = Counter((kill.victim, kill.signal) for kill in plan.kills)
+    assert {number for victim, number in counts if victim is Victim.EVERYTHING} == {signal.SIGKILL}
+    for victim in {*Victim} - {Victim.EVERYTHING}:
+        numbers = {number: count for (kind, number), count in counts.items() if kind is victim}
+        assert {*numbers} == {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+        assert max(numbers, key=numbers.__getitem__) is signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_only_a_child_of_the_named_parent_is_killed(number: signal.Signals) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert not kill_child(child.pid, os.getppid())
         assert child.poll() is None
-        assert kill_child(child.pid, os.getpid())
-        assert child.wait(60) == -9
+        assert kill_child(child.pid, os.getpid(), number)
+        assert child.wait(60) == -number
     assert not kill_child(child.pid, os.getpid())

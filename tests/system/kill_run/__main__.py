@@ -21,8 +21,8 @@ def main() -> int:
     """Exit code 0 if nothing was lost, wrong or left unexplained."""
     parser = argparse.ArgumentParser(
         prog="make kill-run",
-        description="Run submissions through a local stack of its own while its parts are killed at random, then count "
-        "what was lost (nothing) and what came twice (and why).",
+        description="Run submissions through a local stack of its own while its parts get SIGKILL, SIGTERM, SIGINT and "
+        "SIGHUP at random, then count what was lost (nothing) and what came twice (and why).",
     )
     parser.add_argument("--secs", type=float, default=120, help="how long parts are killed (default 120)")
     parser.add_argument("--submissions", type=int, default=300, help="how many meanwhile (default 300)")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from signal import SIGKILL, Signals
 from typing import Any
 
 from tests.system.kill_run.history import History
@@ -10,16 +11,17 @@ from tests.system.kill_run.plan import Job, Victim
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One SIGKILL that ended a process. `failpoint`: the step at which the process killed itself."""
+    """One signal for a process. `failpoint`: the step at which the process killed itself."""
 
     victim: Victim
     at: float
     failpoint: str | None = None
+    signal: Signals = SIGKILL
 
 
 @dataclass(slots=True)
 class Generation:
-    """The life of one process of the functions. `ended_at` None: it was stopped at the end, not killed."""
+    """The life of one process of the functions. `ended_at` None: it was stopped at the end of the kill run."""
 
     launched_at: float
     ended_at: float | None = None
@@ -70,6 +72,7 @@ class Facts:
     `deliveries`: state by (event id, target). `targets`: whether an endpoint subscribed to events of runs, by id;
     the target `run` is the URL of the run itself. `ordered`: endpoints that get one delivery at a time.
     `held`: submissions in flight in their project's quota. `alerts`: ids of events without a submission.
+    `log`: of all launchers.
     """
 
     submitted: tuple[Submitted, ...]
@@ -86,3 +89,4 @@ class Facts:
     held: frozenset[str] = frozenset()
     alerts: frozenset[str] = frozenset()
     ordered: frozenset[str] = frozenset()
+    log: str = ""

@@ -1,6 +1,7 @@
 """Judges a kill run: finds losses, wrong results and duplicate sends."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow, Facts, Reception
 from tests.system.kill_run.history import (
+    DAY_SECS,
     Told,
     essence,
     shown,
@@ -25,13 +27,24 @@ from tests.system.kill_run.sends import Unrecorded, unreceived, unrecorded
 
 RUN = "run"
 MAX_ATTEMPTS = 10
+LATE_LINE_SECS = 2.0
+"""A line of the runner waits in a pipe while the process that writes it is replaced."""
+_ENDED = re.compile(
+    r"(?P<time>\d\d:\d\d:\d\d\.\d{3}) \w+ +"
+    r"(?P<what>Completion recorded|execution completed|judge run completed) .*submission_id=(?P<submission>\S+)"
+    r"(?:.* run_ms=(?P<run_ms>\d+)|.*message_type=\w+_completed)"
+)
 MAX_RECEIVES = 5
 """Of the submission queues. Only a kill may end a receive without a result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`duplicates`: sends without a record, repeated for that reason. `retries`: sends after a recorded failure."""
+    """`duplicates`: sends without a record, repeated for that reason. `retries`: sends after a recorded failure.
+
+    `ran_again`: runs that began when their result was final, as a kill between its completion and the deletion of its
+    message allows. They change nothing.
+    """
 
     lost: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -40,6 +53,7 @@ class Judgement:
     delivered: int = 0
     owed: int = 0
     gave_up: int = 0
+    ran_again: list[str] = field(default_factory=list)
 
     @property
     def unexplained(self) -> list[Unrecorded]:
@@ -55,6 +69,7 @@ class Judgement:
         """List losses, wrong results and duplicates."""
         yield from (f"lost: {what}" for what in self.lost)
         yield from (f"wrong: {what}" for what in self.wrong)
+        yield from (f"ran again: {what}" for what in self.ran_again)
         for duplicate in self.duplicates:
             reception = duplicate.reception
             yield f"duplicate: {reception.webhook_id} to {reception.target}: {duplicate.explanation or 'UNEXPLAINED'}"
@@ -97,6 +112,7 @@ class Judge:
             delivered=sum(self._is_delivered(pair) for pair in self._owed),
             owed=len(self._owed),
             gave_up=sum(result.get("verdict") == "IE" for result in facts.results.values()),
+            ran_again=[*self._ran_again()],
         )
 
     @cached_property
@@ -194,6 +210,22 @@ class Judge:
         }
         yield from wrong_checks(history.checks)
         yield from wrong_charges(history.charges, accepted_at, lives)
+
+    def _ran_again(self) -> Iterator[str]:
+        """Runs that began when their result was final, by the times of log lines."""
+        final_at: dict[str, float] = {}
+        for line in self._facts.log.splitlines():
+            if (found := _ENDED.match(line)) is None:
+                continue
+            submission_id = found["submission"]
+            hours, minutes, secs = found["time"].split(":")
+            at = int(hours) * 3600 + int(minutes) * 60 + float(secs)
+            if found["what"] == "Completion recorded":
+                final_at.setdefault(submission_id, at)
+            elif submission_id in final_at:
+                late_secs = (at - int(found["run_ms"] or 0) / 1000 - final_at[submission_id]) % DAY_SECS
+                if LATE_LINE_SECS < late_secs < DAY_SECS / 2:
+                    yield f"{submission_id} {late_secs:.1f} s after its result was final"
 
     def _overtaken(self) -> Iterator[str]:
         """Deliveries of an ordered endpoint that were sent again after another one had begun, or beside it."""

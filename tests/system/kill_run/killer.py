@@ -20,7 +20,8 @@ from tests.system.local_stack import LocalStack, find_runner
 
 _PRESENT_SECS = 3.0
 _POLL_SECS = 0.02
-_REPLACED = re.compile(rb"stack +rb-(functions|background) (\d+) ended \(signal 9\)")
+_REPLACED = re.compile(rb"stack +rb-(functions|background) (\d+) ended \((signal|exit code) (\d+)\)")
+_STOP_SECS = 120.0
 
 
 class Killer:
@@ -33,8 +34,8 @@ class Killer:
         self._failpoints = iter(plan.failpoints)
         self._over = threading.Event()
         self._failpoint: str | None = None
-        self._killed_as: Victim | None = None
-        self._killed_pids: set[int] = set()
+        self._killed_as: PlannedKill | None = None
+        self._signals: dict[int, signal.Signals] = {}
         self._log_begins = 0
         self._log_seen = 0
         self._works_after = 0
@@ -109,23 +110,23 @@ class Killer:
             if planned.victim in {Victim.LAUNCHER, Victim.EVERYTHING}:
                 process = self._stack.process
                 if process is not None and process.poll() is None:
-                    self._kill_launcher(process, planned.victim)  # `_keep_alive` notes it
+                    self._kill_launcher(process, planned)  # `_keep_alive` notes it
                     return True
             else:
                 victims = list(self._victims(planned.victim))
-                if victims and self._kill_child(planned.victim, *self._chance.choice(victims)):
+                if victims and self._kill_child(planned, *self._chance.choice(victims)):
                     return True
             time.sleep(_POLL_SECS)
         return False
 
-    def _kill_child(self, victim: Victim, pid: int, parent: int) -> bool:
-        is_of_launcher = victim in {Victim.FUNCTIONS, Victim.BACKGROUND}
+    def _kill_child(self, planned: PlannedKill, pid: int, parent: int) -> bool:
+        is_of_launcher = planned.victim in {Victim.FUNCTIONS, Victim.BACKGROUND}
         if is_of_launcher:
-            self._killed_pids.add(pid)  # before its end is in the log: `_note_replaced` notes it
-        if not kill_child(pid, parent):
+            self._signals[pid] = planned.signal  # before its end is in the log: `_note_replaced` notes it
+        if not kill_child(pid, parent, planned.signal):
             return False
         if not is_of_launcher:
-            self.kills.append(Kill(victim, time.time()))
+            self.kills.append(Kill(planned.victim, time.time(), signal=planned.signal))
         return True
 
     def _victims(self, kind: Victim) -> Iterator[tuple[int, int]]:
@@ -156,7 +157,7 @@ class Killer:
                 elif self._failpoint is None:
                     return
                 else:  # one of its processes would die later, uncounted
-                    self._kill_launcher(process, Victim.LAUNCHER)
+                    self._kill_launcher(process, PlannedKill(Victim.LAUNCHER, 0, settled=False))
                 continue
             self._end_launcher()
             if self.problems:
@@ -168,39 +169,47 @@ class Killer:
             self._stack.launch(**({"RUSTBOX_FAILPOINT": failpoint} if failpoint else {}))
 
     def _note_replaced(self) -> None:
-        """Note the ends of single processes of the launcher. One that this class did not kill died at the failpoint."""
+        """Note the ends of single processes of the launcher. One that got no signal of ours died at the failpoint."""
         with self._stack.log_path.open("rb") as log:
             log.seek(self._log_seen)
             text = log.read()
         text = text[: text.rfind(b"\n") + 1]
         for found in _REPLACED.finditer(text):
             victim, pid = Victim(found[1].decode()), int(found[2])
-            failpoint = None
-            if pid not in self._killed_pids:
-                failpoint, self._failpoint = self._failpoint, None
-            self.kills.append(Kill(victim, time.time(), failpoint))
+            failpoint, number = None, self._signals.get(pid)
+            if number is None:
+                failpoint, self._failpoint, number = self._failpoint, None, signal.SIGKILL
+                if (found[3], int(found[4])) != (b"signal", number):
+                    self.problems.append(f"it ended by itself: {found[0].decode()}")
+            self.kills.append(Kill(victim, time.time(), failpoint, number))
             if victim is Victim.FUNCTIONS:
                 self._end_generation(self._log_seen + found.end())
                 self._log_begins = self._log_seen + found.end()
                 self.generations.append(Generation(launched_at=time.time()))
         self._log_seen += len(text)
 
-    def _kill_launcher(self, process: subprocess.Popen[bytes], victim: Victim) -> None:
-        self._killed_as = victim
-        if victim is Victim.EVERYTHING:
+    def _kill_launcher(self, process: subprocess.Popen[bytes], planned: PlannedKill) -> None:
+        self._killed_as = planned
+        if planned.victim is Victim.EVERYTHING:
             kill_tree(process)
         else:
-            process.kill()
-            process.wait()
+            process.send_signal(planned.signal)
+            try:
+                process.wait(_STOP_SECS)
+            except subprocess.TimeoutExpired:
+                self.problems.append(f"{planned.signal.name} did not end the launcher within {_STOP_SECS:.0f} s")
+                process.kill()
 
     def _end_launcher(self) -> None:
         self._end_generation()
-        victim, self._killed_as = self._killed_as, None
+        planned, self._killed_as = self._killed_as, None
         code = self._stack.process.returncode if self._stack.process is not None else None
-        if code != -signal.SIGKILL or victim is None:
+        # Before its first child it ends of the signal; from then on it stops in order.
+        is_expected = planned is not None and code in {-planned.signal, 0 if planned.signal != signal.SIGKILL else None}
+        if planned is None or not is_expected:
             self.problems.append(f"the launcher ended by itself with {code}\n{self.generations[-1].log[-2000:]}")
         else:
-            self.kills.append(Kill(victim, time.time()))
+            self.kills.append(Kill(planned.victim, time.time(), signal=planned.signal))
 
     def _end_generation(self, log_ends: int | None = None) -> None:
         generation = self.generations[-1]
@@ -233,8 +242,8 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def kill_child(pid: int, parent: int) -> bool:
-    """SIGKILL `pid` if it is still the child of `parent`."""
+def kill_child(pid: int, parent: int, number: signal.Signals = signal.SIGKILL) -> bool:
+    """Send a signal to `pid` if it is still the child of `parent`."""
     try:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -243,7 +252,7 @@ def kill_child(pid: int, parent: int) -> bool:
         # Order: the pidfd pins the process before the check, so that the check holds for the process that is killed.
         if not is_alive(identify(pid)) or _parent_of(pid) != parent:
             return False
-        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        signal.pidfd_send_signal(fd, number)
     except ProcessLookupError:
         return False
     finally:

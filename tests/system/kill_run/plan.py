@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
 FAILPOINTS = (
     "submit.after_create",
@@ -31,7 +32,7 @@ FAILPOINTS = (
 class Victim(StrEnum):
     """A part of the stack that a kill hits."""
 
-    EVERYTHING = "everything"  # launcher, runner and all below them, at once
+    EVERYTHING = "everything"  # launcher, runner and all below them, at once, only with SIGKILL: see `_signal`
     LAUNCHER = "launcher"  # and the processes that it forked
     FUNCTIONS = "functions"  # HTTP and queues; a failpoint kills it, or the one below
     BACKGROUND = "background"  # schedules, streams and the runner's socket
@@ -90,11 +91,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class PlannedKill:
-    """SIGKILL of one `victim`, `pause_secs` after the stack works again or, if not `settled`, after the kill before."""
+    """A signal for a `victim`, `pause_secs` after the stack works again or, if not `settled`, after the kill before."""
 
     victim: Victim
     pause_secs: float
     settled: bool
+    signal: Signals = SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,18 @@ def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, .
 def _kills_of_one_life(chance: random.Random) -> Iterator[PlannedKill]:
     """Kill templates and guests of some slots, then the runner, a process of the launcher or everything."""
     for _ in range(chance.choice([0, 1, 2, 3])):
-        yield PlannedKill(chance.choice([Victim.TEMPLATE, Victim.GUEST]), chance.uniform(0.2, 1.2), settled=True)
+        victim = chance.choice([Victim.TEMPLATE, Victim.GUEST])
+        yield PlannedKill(victim, chance.uniform(0.2, 1.2), settled=True, signal=_signal(chance, victim))
     is_settled = chance.random() < 0.85
-    yield PlannedKill(chance.choice(_ENDS), chance.uniform(0.5, 4), settled=is_settled)
+    victim = chance.choice(_ENDS)
+    yield PlannedKill(victim, chance.uniform(0.5, 4), settled=is_settled, signal=_signal(chance, victim))
+
+
+def _signal(chance: random.Random, victim: Victim) -> Signals:
+    """Choose a signal. A program of a user that gets another one than SIGKILL from us ends by it as by its own."""
+    if victim is Victim.EVERYTHING:
+        return SIGKILL
+    return chance.choices([SIGKILL, SIGTERM, SIGINT, SIGHUP], weights=[3, 1, 1, 1])[0]
 
 
 def _job(chance: random.Random, key: str, at_secs: float) -> Job:

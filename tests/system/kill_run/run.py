@@ -18,7 +18,7 @@ from tests.system.kill_run.history import Charges, History, shown
 from tests.system.kill_run.judge import Judge, Judgement
 from tests.system.kill_run.killer import Killer
 from tests.system.kill_run.observers import Observers
-from tests.system.kill_run.plan import Plan, Victim
+from tests.system.kill_run.plan import Plan
 from tests.system.kill_run.tables import Tables, read_tables
 from tests.system.kill_run.targets import Targets, open_targets
 from tests.system.local_stack import LocalStack, traces
@@ -67,11 +67,13 @@ class Report:
     @property
     def summary(self) -> str:
         """One line of counts."""
-        found, counts = self.judgement, Counter(kill.victim for kill in self.kills)
-        kinds = ", ".join(f"{victim} {counts[victim]}" for victim in Victim)
+        found = self.judgement
+        counts = Counter(kill.victim for kill in self.kills), Counter(kill.signal.name for kill in self.kills)
+        kinds = "; ".join(", ".join(f"{name} {count}" for name, count in sorted(each.items())) for each in counts)
         return (
             f"kill run: {self.submissions} submissions, {self.secs:.0f} s, {len(self.kills)} kills ({kinds}); "
-            f"lost {len(found.lost)}; deliveries {found.delivered} of {found.owed}; retries {found.retries}; "
+            f"lost {len(found.lost)}; ran again after the result {len(found.ran_again)}; "
+            f"deliveries {found.delivered} of {found.owed}; retries {found.retries}; "
             f"duplicates {len(found.duplicates)}, explained {len(found.duplicates) - len(found.unexplained)}; "
             f"wrong {len(found.wrong)}"
         )
@@ -179,6 +181,7 @@ def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None
         held=frozenset(tables.held),
         alerts=frozenset(tables.alerts),
         ordered=frozenset(targets.ordered),
+        log=stack.told(),
     )
     return Report(
         judgement=Judge(facts).judge(),
