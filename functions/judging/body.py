@@ -68,6 +68,11 @@ class CaseRequest(RequestPart):
     )
     visibility: Visibility | None = Field(default=None, strict=False, description="full by default.")
 
+    @property
+    def has_answer(self) -> bool:
+        """Whether it has an expected output."""
+        return self.expected is not None
+
 
 class GroupRequest(RequestPart):
     """One group of cases."""

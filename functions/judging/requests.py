@@ -19,7 +19,7 @@ from functions.judging.body import JudgeBody
 from functions.judging.conversion import to_judging, to_plan
 from functions.judging.model import Plan
 from functions.judging.problems.model import ProblemVersion
-from functions.judging.rules import find_problems
+from functions.judging.rules import find_problems, unanswered_warnings
 from functions.messages.files import read_files
 from functions.messages.judging import Judging
 from functions.projects.model import Project
@@ -122,7 +122,8 @@ def parse_judge_request(
     judging = to_judging(request, limits)
     has_programs = any(judging.checkers[case.checker].program is not None for case in judging.cases)
     return JudgeRequest(
-        **{part.name: getattr(run, part.name) for part in fields(RunRequest)} | {"files": files},
+        **{part.name: getattr(run, part.name) for part in fields(RunRequest)}
+        | {"files": files, "warnings": (*run.warnings, *unanswered_warnings(request))},
         plan=plan,
         judging=judging,
         budget_secs=_budget_secs(run, limits, has_programs=has_programs),
@@ -142,7 +143,12 @@ def _of_problem(run: RunRequest, version: ProblemVersion, rules: ProgramRules) -
         problems.append(FieldProblem("files", "The problem has files for the program. Leave them out."))
     if problems:
         raise InvalidFieldsError(tuple(problems))
-    run = replace(run, limits={**version.limits, **run.limits}, placed_files=read_files(version.files))
+    run = replace(
+        run,
+        limits={**version.limits, **run.limits},
+        placed_files=read_files(version.files),
+        warnings=(*run.warnings, *version.warnings),
+    )
     plan = Plan.of_json(version.plan)
     limits_of_cases = [version.case_limits.get(str(index), {}) for index in range(len(plan.cases))]
     return JudgeRequest(

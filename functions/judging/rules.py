@@ -21,6 +21,8 @@ CASE_PART_MAX_BYTES = 1024 * 1024
 FILES_MAX_BYTES = 512 * 1024
 """The files of one checker program."""
 
+_MOST_NAMED = 20
+"""Cases in a warning."""
 _PROGRAM_KINDS = frozenset({CheckerKind.PROGRAM, CheckerKind.INTERACTOR})
 _TOKEN_OPTIONS = ("case_sensitive", "float_abs", "float_rel")
 _PROGRAM_OPTIONS = ("language", "code", "protocol", "args", "files")
@@ -34,6 +36,20 @@ def find_problems(request: CasesRequest, offered: tuple[Language, ...]) -> Itera
         yield from _checker_problems("checker", request.checker, offered)
     yield from _case_problems(request, offered)
     yield from _group_problems(request)
+
+
+def unanswered_warnings(request: CasesRequest) -> tuple[str, ...]:
+    """Return a sentence that names the cases that every program passes; nothing without such cases."""
+    places = []
+    for index, case in enumerate(request.cases):
+        checker = case.checker or request.checker
+        if not case.has_answer and (checker is None or checker.kind not in _PROGRAM_KINDS):
+            places.append(f"cases[{index}]")
+    if not places:
+        return ()
+    more = f" and {len(places) - _MOST_NAMED} more" if len(places) > _MOST_NAMED else ""
+    text = "Every program that ends normally passes these cases, because they have neither an expected output nor a"
+    return (f"{text} checker program: {', '.join(places[:_MOST_NAMED])}{more}.",)
 
 
 def _case_problems(request: CasesRequest, offered: tuple[Language, ...]) -> Iterator[FieldProblem]:

@@ -23,7 +23,6 @@ from functions.submissions.results.views import (
     Head,
     MetricsBody,
     OpenStatus,
-    Warnings,
     expires_at,
     final_status,
     open_status,
@@ -34,6 +33,10 @@ OUTPUT_MAX_BYTES = 65_536
 """Of one stream of one case in an answer."""
 _OUTPUT_SIZES = (OUTPUT_MAX_BYTES, 16_384, 4_096, 1_024, 0)
 """Tried in turn until an answer fits into a response."""
+Warnings = Annotated[
+    list[str],
+    Field(description="Only if the request had unknown fields, or every program passes some cases: each is named."),
+]
 
 
 class JudgeAccepted(TypedDict):

@@ -159,6 +159,31 @@ def test_a_digest_says_whether_two_judge_runs_are_the_same() -> None:
     assert run.body_sha256 != parse().body_sha256
 
 
+UNANSWERED = (
+    "Every program that ends normally passes these cases, because they have neither an expected output nor a "
+    "checker program: "
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"cases": [{}, CASE, {"expected": ""}, {"checker": {"kind": "exact"}}]}, "cases[0], cases[3]."),
+        ({"cases": [{}], "checker": {"kind": "tokens"}}, "cases[0]."),
+        ({"cases": [{}, {"checker": {"kind": "lines"}}], "checker": PROGRAM}, "cases[1]."),
+        ({"cases": [{}] * 23}, f"{', '.join(f'cases[{number}]' for number in range(20))} and 3 more."),
+    ],
+)
+def test_a_warning_names_the_cases_that_every_program_passes(changes: dict[str, Any], named: str) -> None:
+    assert parse(**changes).warnings == (UNANSWERED + named,)
+
+
+@pytest.mark.parametrize("kind", ["program", "interactor"])
+def test_cases_that_a_program_judges_need_no_expected_output(kind: str) -> None:
+    assert parse(cases=[{}, {}], checker=PROGRAM | {"kind": kind}).warnings == ()
+    assert parse(cases=[{"checker": PROGRAM | {"kind": kind}}]).warnings == ()
+
+
 def test_the_program_is_checked_as_that_of_a_run() -> None:
     with pytest.raises(BadRequestError, match="code is too large"):
         parse(code="x" * 65_537)

@@ -30,6 +30,11 @@ class ProblemCase(CaseRequest):
     stdin_sha256: Sha256 | None = Field(default=None, description=f"In place of stdin: the hash {_OF_FILE}")
     expected_sha256: Sha256 | None = Field(default=None, description=f"In place of expected: the hash {_OF_FILE}")
 
+    @property
+    def has_answer(self) -> bool:
+        """Whether it has an expected output."""
+        return self.expected is not None or self.expected_sha256 is not None
+
 
 class ProblemBody(RequestPart):
     """Body of POST /api/problems. null means the default of an optional field."""

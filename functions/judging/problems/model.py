@@ -49,6 +49,7 @@ class ProblemVersion:
 
     `plan`: see `functions.judging.model.Plan`. `limits` hold for all cases, `case_limits` for those of an index (as
     text). `files`: those of the program, as a message has them. `checker_languages`: of its checker programs.
+    `warnings`: for its push and for judge runs of it.
     `object_key`, `object_size`, `object_sha256`: the object that runners read.
 
     `used_at_ms`: when a run used it, to an hour. `removable_at_ms`: it is deleted, and no accepted run needs its files
@@ -69,6 +70,7 @@ class ProblemVersion:
     case_limits: Annotated[Mapping[str, Mapping[str, int | float]], JSON] = field(default_factory=dict)
     files: bytes | None = field(default=None, repr=False)
     checker_languages: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    warnings: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     used_at_ms: int | None = None
     removable_at_ms: int | None = None
 

@@ -83,6 +83,7 @@ class ProblemPush:
             case_limits={str(index): own for index, own in request.case_limits.items()},
             files=files,
             checker_languages=tuple(sorted({program.language.value for program in programs})),
+            warnings=request.warnings,
             used_at_ms=self.clock(),
         )
         return made if self.problems.add(made, self.files.keep(project.project_id, object_key)) else None

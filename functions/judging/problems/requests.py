@@ -13,7 +13,7 @@ from functions.judging.conversion import to_judging, to_plan
 from functions.judging.model import Plan
 from functions.judging.problems.body import ProblemBody
 from functions.judging.requests import case_limit_problems
-from functions.judging.rules import find_problems
+from functions.judging.rules import find_problems, unanswered_warnings
 from functions.messages.judging import Judging
 from functions.submissions.accept.execution_limits import LimitRules
 from functions.submissions.accept.file_fields import RunFile, checked_files, with_case_files
@@ -28,7 +28,8 @@ FILES_INLINE_MAX_BYTES = 65_536
 class ProblemRequest:
     """A valid problem. `judging`: with empty inputs for those cases whose contents are files.
 
-    `stdin_files`, `expected_files`: the hashes of these files, by the index of their case.
+    `stdin_files`, `expected_files`: the hashes of these files, by the index of their case. `warnings`: sentences for
+    the answer.
     """
 
     problem_id: str
@@ -39,6 +40,7 @@ class ProblemRequest:
     files: tuple[RunFile, ...]
     stdin_files: Mapping[int, str]
     expected_files: Mapping[int, str]
+    warnings: tuple[str, ...]
 
     @property
     def stored_files(self) -> tuple[str, ...]:
@@ -78,6 +80,7 @@ def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeil
         files,
         {index: case.stdin_sha256 for index, case in enumerate(body.cases) if case.stdin_sha256 is not None},
         {index: case.expected_sha256 for index, case in enumerate(body.cases) if case.expected_sha256 is not None},
+        unanswered_warnings(body),
     )
 
 

@@ -42,7 +42,7 @@ class ProblemRoutes:
             offered=deployment.fleet.languages(),
             raised=deployment.raised_ceilings,
         )
-        return answer(pushed_body(deployment.problem_push.push(project, request)))
+        return answer(pushed_body(deployment.problem_push.push(project, request), request.warnings))
 
     def page(self, app: Resolver) -> Response[str]:
         """List the problems of the project."""

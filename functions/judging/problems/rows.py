@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROBLEM: Final = "PROBLEM#"
 _VERSION: Final = "VERSION#"
 _PK: Final = "PROBLEMS#"
-REMOVED_CONTENT: Final = ("plan", "limits", "case_limits", "files", "checker_languages")
+REMOVED_CONTENT: Final = ("plan", "limits", "case_limits", "files", "checker_languages", "warnings")
 """Attributes that a deleted version loses."""
 
 

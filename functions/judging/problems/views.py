@@ -1,5 +1,6 @@
 """What a client sees of problems: no part of a case. Each `TypedDict` is a schema of the OpenAPI document."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
@@ -55,6 +56,9 @@ class ProblemPushed(TypedDict):
     version: VersionHash
     cases: Count
     size_bytes: Count
+    warnings: NotRequired[
+        Annotated[list[str], Field(description="Only if every program passes some cases: they are named.")]
+    ]
 
 
 class ProblemDeleted(TypedDict):
@@ -65,14 +69,17 @@ class ProblemDeleted(TypedDict):
     deleted: Literal[True]
 
 
-def pushed_body(version: ProblemVersion) -> ProblemPushed:
+def pushed_body(version: ProblemVersion, warnings: Sequence[str]) -> ProblemPushed:
     """Return the body of a push."""
-    return {
+    body: ProblemPushed = {
         "id": version.problem_id,
         "version": version.version,
         "cases": version.cases,
         "size_bytes": version.size_bytes,
     }
+    if warnings:
+        body["warnings"] = list(warnings)
+    return body
 
 
 def summary_body(problem: Problem) -> ProblemSummary:

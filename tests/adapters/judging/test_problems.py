@@ -85,6 +85,20 @@ def message(aws: Aws) -> JudgeRequested:
 # --- store --------------------------------------------------------------------------------------------------------
 
 
+def test_a_push_and_its_judge_runs_warn_of_cases_without_an_answer(aws: Aws) -> None:
+    answer = stored_text(aws, "42\n")
+    cases = [{"stdin": "1 2\n"}, {"stdin": "20 22\n", "expected_sha256": answer}, {"stdin": "3 4\n", "expected": ""}]
+    for _ in range(2):  # the second one finds the version
+        (warning,) = push(cases=cases).json["warnings"]
+        assert warning.endswith("nor a checker program: cases[0].")
+    assert judge_problem("sum", unknown=1).json["warnings"] == [
+        "The field unknown is unknown and was ignored.",
+        warning,
+    ]
+    assert "warnings" not in push().json
+    assert "warnings" not in judge_problem("sum").json
+
+
 def test_a_problem_is_stored_listed_described_and_deleted(aws: Aws) -> None:
     groups = [{"id": "small", "points": 30}]
     cases = [{**case, "group": "small"} for case in SUM["cases"]]
