@@ -15,7 +15,7 @@ from infra.local.declarations.stack import Function, Route
 from infra.local.http.gateway import Flush, Gateway, Manners
 from infra.local.http.http_event import HttpAnswer
 from infra.local.http.key_owners import KeyOwners
-from infra.local.http.site import Site
+from infra.local.http.site import App
 from infra.local.http.stored_content import StoredContent
 from infra.local.invoker import Invoker, LambdaContext
 from infra.local.metrics import Counters, duration_name, request_name
@@ -79,7 +79,7 @@ def _gateway(
 
 
 @contextmanager
-def serving(app: Gateway | Site, *, most_connections: int = 1000) -> Iterator[int]:
+def serving(app: App, *, most_connections: int = 1000) -> Iterator[int]:
     """Serve on a free port of loopback, which it returns."""
     listener = socket.create_server(("127.0.0.1", 0))
     port: int = listener.getsockname()[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -34,6 +35,7 @@ _MOST_PROCESSES = 64
 _WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.triggers.mappings
 _PENDING_REDRIVE_SECS = "15"  # with two sweeps, at most 30 s; see infra.local.triggers.schedules
 _MAX_PORT = 65535
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class LocalSettings:
     `production`: `serve`, not `up`.
     `started_at`: when the user asked for the start, in seconds since the epoch.
     `metrics_port`: of Prometheus' metrics, on loopback. `listen_address`: loopback outside a container.
+    `hosts`: names that `up` answers for, beside its own.
     """
 
     production: bool
@@ -53,6 +56,7 @@ class LocalSettings:
 
     listen_address: str
     port: int
+    hosts: frozenset[str]
     processes: int
     state_dir: Path
     synchronous: Synchronous
@@ -88,6 +92,7 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         else None,
         listen_address=_address(environ),
         port=port,
+        hosts=_hosts(environ, production=production),
         processes=int(_number(environ, "RUSTBOX_PROCESSES", str(_default_processes()), 1, _MOST_PROCESSES)),
         state_dir=read_state_dir(environ, production=production),
         synchronous=_synchronous(environ, production=production),
@@ -169,6 +174,19 @@ def _address(environ: Mapping[str, str]) -> str:
         return str(IPv4Address(text))
     except ValueError as error:
         raise StartError(f"RUSTBOX_LISTEN must be an IPv4 address; got {text!r}") from error
+
+
+def _hosts(environ: Mapping[str, str], *, production: bool) -> frozenset[str]:
+    text = environ.get("RUSTBOX_HOSTS", "")
+    names = frozenset(name for part in text.lower().split(",") if (name := part.strip()))
+    if names and production:
+        raise StartError("RUSTBOX_HOSTS is for `make up`: unset it. The reverse proxy knows the hosts of `make serve`")
+    if wrong := [name for name in sorted(names) if _HOST_NAME.fullmatch(name) is None]:
+        raise StartError(
+            "RUSTBOX_HOSTS must be host names without port, with commas between them, such as box.lan,rustbox; "
+            f"got {', '.join(wrong)}"
+        )
+    return names
 
 
 def _number(environ: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:

@@ -23,6 +23,6 @@ engine=$(find_container_engine)
 if [[ $engine == podman ]]; then
   # podman-compose passes no `cgroup: host` on, and finds no default of a variable that the service's environment names.
   export CONTAINERS_CONF_OVERRIDE=$PWD/infra/image/podman.conf
-  export PORT=${PORT:-4096} SETUP_TIMEOUT_SECS=${SETUP_TIMEOUT_SECS:-}
+  export PORT=${PORT:-4096} SETUP_TIMEOUT_SECS=${SETUP_TIMEOUT_SECS:-} RUSTBOX_HOSTS=${RUSTBOX_HOSTS:-}
 fi
 exec "$engine" compose up --build

@@ -38,7 +38,7 @@ class Compose:
         self.port = free_port()
         self.files = ["--file=compose.yaml"]
         self._log = folder / "up.log"
-        self._environment = {**os.environ, "PORT": str(self.port)}
+        self._environment = {**os.environ, "PORT": str(self.port), "RUSTBOX_HOSTS": "rustbox"}
 
     @property
     def _command(self) -> list[str]:
@@ -123,6 +123,8 @@ def test_compose_starts_the_whole_service_stops_it_with_ctrl_c_and_finds_its_sta
         health: dict[str, Any] = client.get("/api/health").json()
         assert (health["status"], health["enforcement_mode"]) == ("ok", "strict")
         assert len(client.get("/api/languages").json()) == (len(OFFERED) or len(LANGUAGES))
+        hosts = ("localhost", "rustbox", "rebind.example.com")
+        assert [client.get("/api/health", headers={"Host": host}).status_code for host in hosts] == [200, 200, 421]
         assert _listeners(compose.port) == {"0100007F"}  # 127.0.0.1
         submitted = client.post("/api/submit", json={"language": "python", "code": "print(42)"}).json()["id"]
         result = client.get(f"/api/result/{submitted}", params={"wait": 20}).json()

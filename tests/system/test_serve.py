@@ -61,6 +61,8 @@ def test_from_the_first_start_to_a_restart_with_another_administrators_key(serve
         assert (refused.status_code, "url" in refused.text) == (422, True), refused.text
     with served.client(API_KEY) as client:
         assert submit(client).status_code == 401
+        proxied = {"Host": "rustbox.example", "Origin": "https://console.example"}
+        assert client.get("/api/health", headers=proxied).status_code == 200
     text = metrics(served)
     assert 'rustbox_http_requests_total{function="SubmitFunction",status="2xx"} 2\n' in text
     assert 'rustbox_queue_messages{queue="InteractiveQueue",state="visible"} 0\n' in text

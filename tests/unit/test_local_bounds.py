@@ -73,6 +73,23 @@ def test_address_that_is_too_long_is_414(port: int, seen: _Seen) -> None:
     assert len(seen.events) == 1
 
 
+@pytest.mark.parametrize("fields", ["", "Host: x\r\nHost: x\r\n", "Host: x\r\nhost: y\r\n"])
+def test_a_request_without_one_host_is_400(port: int, seen: _Seen, fields: str) -> None:
+    received = answers(port, f"GET /api/languages HTTP/1.1\r\n{fields}\r\n".encode())
+    assert status_of(received) == 400
+    assert b"HTTP/1.1 needs one Host" in received
+    assert seen.events == []
+
+
+def test_http_1_0_needs_no_host(port: int) -> None:
+    assert status_of(answers(port, b"GET /api/languages HTTP/1.0\r\n\r\n")) == 200
+
+
+def test_a_host_behind_the_body_is_none(port: int) -> None:
+    head = "POST /api/submit HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert status_of(answers(port, f"{head}0\r\nHost: x\r\n\r\n".encode())) == 400
+
+
 @pytest.mark.parametrize("target", ["http://[", "a:1"])
 def test_address_that_is_none_is_400(port: int, target: str) -> None:
     assert status_of(answers(port, request("GET" if "/" in target else "CONNECT", target))) == 400

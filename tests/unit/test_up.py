@@ -14,6 +14,7 @@ case "$1 $2" in
   "compose version") exit {compose} ;;
   "compose up")
     echo "settings: ${{CONTAINERS_CONF_OVERRIDE:-none}}, port ${{PORT:-unset}}, timeout ${{SETUP_TIMEOUT_SECS-unset}}"
+    echo "hosts: ${{RUSTBOX_HOSTS-unset}}"
     echo "started at $RUSTBOX_STARTED_AT" ;;
 esac
 """
@@ -83,7 +84,7 @@ def test_podman_gets_the_namespace_of_groups_and_the_defaults_that_its_compose_i
     host.engine("podman")
     del host.environment["PORT"]
     done = host.up()
-    assert f"settings: {ROOT}/infra/image/podman.conf, port 4096, timeout \n" in done.stdout
+    assert f"settings: {ROOT}/infra/image/podman.conf, port 4096, timeout \nhosts: \n" in done.stdout
     assert 'cgroupns = "host"' in (ROOT / "infra/image/podman.conf").read_text()
 
 

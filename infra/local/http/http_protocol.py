@@ -75,11 +75,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_body = False
         self._under_way = 0  # requests with a whole head and no whole answer
         self._head_bytes = self._head_lines = 0
+        self._hosts = 0  # lines of the head with one
         self._silent_bytes = 0  # received since the last begin, end or piece of a message
         self._has_progress = False
         self._discarded_bytes = 0
         self._body_bytes = 0  # of the body that is being received
         self._refusal = HTTPStatus.BAD_REQUEST
+        self._problem = ""  # what the client can mend, for the refusal
         self._is_refused = False
         self._running: RequestResponseCycle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
@@ -119,7 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin a head."""
         super().on_message_begin()
         self._is_in_head = self._has_progress = True
-        self._head_bytes = self._head_lines = 0
+        self._head_bytes = self._head_lines = self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the address."""
@@ -134,6 +136,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_lines += 1
         self._count(len(name) + len(value) + len(": \r\n"))
         if self._is_in_head:  # fields after the body are no headers
+            self._hosts += name.lower() == b"host"
             super().on_header(name, value)
 
     def _count(self, size: int) -> None:
@@ -148,6 +151,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head, self._has_progress = False, True
         if len(self.pipeline) >= _MAX_PIPELINED:
             raise ValueError("too many requests without waiting for answers")
+        if self._hosts > 1 or (self._hosts == 0 and self.parser.get_http_version() != "1.0"):  # RFC 9112, section 3.2
+            self._problem = "HTTP/1.1 needs one Host header: send the host of the address once."
+            raise ValueError(self._problem)
         super().on_headers_complete()  # raises for an address that is none
         self._is_in_body = True
         self._body_bytes = 0
@@ -208,9 +214,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, _msg: str) -> None:
         """Answer what the parser, or a bound of this class, refused."""
-        self._refuse(self._refusal)
+        self._refuse(self._refusal, self._problem)
 
-    def _refuse(self, status: HTTPStatus) -> None:
+    def _refuse(self, status: HTTPStatus, problem: str = "") -> None:
         """Answer and close. Without an answer where it would be taken for that of another request."""
         self._clear_timer()
         self._is_refused = True
@@ -222,7 +228,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not may_answer:
             self.transport.close()
             return
-        body = json.dumps({"message": status.phrase}).encode()
+        body = json.dumps({"message": problem or status.phrase}).encode()
         head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[status] + head.encode() + body)
         self.transport.write_eof()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 import uvloop
 
-from infra.local.http.gateway import Gateway, Manners
+from infra.local.http.gateway import AllowedHosts, Gateway, Manners
 from infra.local.http.http_protocol import BoundedProtocol, Connections
 from infra.local.http.key_owners import KeyOwners
 from infra.local.http.site import Site
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from functions.http.route import Route
+    from infra.local.http.site import App
     from infra.local.processes.loading import Loaded
     from infra.local.processes.preparation import Prepared
     from infra.local.triggers.mappings import Share
@@ -78,11 +79,12 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
     content = StoredContent(prepared.template.values["PayloadsBucket"]["Ref"])
     flush = DurableAnswers(prepared.embedded.engine.store).flush
     manners = Manners(_api_routes())
-    app: Gateway | Site = Gateway(
+    app: App = Gateway(
         loaded.stack.routes, manners, loaded.invoker, prepared.console, loaded.counters, owners, most, content, flush
     )
     if not prepared.settings.production:
-        app = Site(ROOT / ".build" / "site", app)
+        site = Site(ROOT / ".build" / "site", app)
+        app = AllowedHosts(prepared.settings.hosts, prepared.console, site)
     finish_secs = _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS
     server = Server(http_config(app, manners, most, finish_secs))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -135,7 +137,7 @@ def _administrator_check(parameter: str) -> Callable[[str], bool]:
     return lambda key: bool(parameter) and hmac.compare_digest(key.encode(), secret(parameter).encode())
 
 
-def http_config(app: Gateway | Site, manners: Manners, most_connections: int, finish_secs: int) -> uvicorn.Config:
+def http_config(app: App, manners: Manners, most_connections: int, finish_secs: int) -> uvicorn.Config:
     """Return the configuration of the HTTP server. `finish_secs`: for requests under way at a stop."""
     return uvicorn.Config(
         app,

@@ -15,6 +15,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
+    "--host-resolver-rules=MAP *.example.com 127.0.0.1",
 )
 
 
