@@ -50,7 +50,7 @@ def translate(document: dict[str, Any], overrides: Mapping[str, str] | None, cod
         for declared in document.get("Parameters", {}).values():
             declared.pop("Default", None)
     document["Globals"]["Function"]["CodeUri"] = code_uri
-    # The translator derives the partition of managed policies from the region.
+    # The translator refuses to work without a region.
     os.environ.setdefault("AWS_DEFAULT_REGION", _DEFAULT_REGION)
     try:
         translated = Translator({}, Parser()).translate(document, values)

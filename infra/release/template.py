@@ -40,10 +40,6 @@ def released_template() -> dict[str, Any]:
     template["Parameters"] = {"CodeBucket": _BUCKET, "CodePrefix": _PREFIX, **declared}
     key = f"${{CodePrefix}}rustbox-functions-{VERSION}-${{Architecture}}.zip"
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::IAM::Role":
-            arns = resource["Properties"].get("ManagedPolicyArns", [])
-            # SAM has written the partition of a default region.
-            arns[:] = [{"Fn::Sub": arn.replace("arn:aws:", "arn:${AWS::Partition}:", 1)} for arn in arns]
         if resource["Type"] == "AWS::Lambda::Function":
             resource["Properties"]["Code"] = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Fn::Sub": key}}
     return template

@@ -59,8 +59,8 @@ def test_every_function_with_keyed_routes_may_read_quotas(template: dict[str, An
     }
     assert len(keyed) >= 2
     for function in keyed:
-        statements = template["Resources"][function]["Properties"]["Policies"][0]["Statement"]
+        role = template["Resources"][f"{function}Role"]["Properties"]
         assert any(
             "dynamodb:GetItem" in statement.get("Action", []) and "QuotasTable" in str(statement["Resource"])
-            for statement in statements
+            for statement in role["Policies"][0]["PolicyDocument"]["Statement"]
         )

@@ -79,7 +79,7 @@ def test_waiting_clients_of_an_account_with_the_usual_quota_leave_the_pipeline_i
     template = read(TEMPLATE)
     parameters = concurrency_parameters(1000)
     senders = template["Parameters"]["WebhookSenders"]["Default"]
-    hints = template["Resources"]["ScheduleFunction"]["Properties"]["Events"]["Hints"]["Properties"]
+    hints = template["Resources"]["ScheduleFunctionHints"]["Properties"]
     checks = hints["ScalingConfig"]["MaximumConcurrency"]
     left = 1000 - 5 * int(parameters["WaitingConcurrency"]) - SWEEPER
     # `deliver` and `schedule` at their maximum, and as many again for `record` and others
