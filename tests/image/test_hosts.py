@@ -16,32 +16,32 @@ from typing import Any
 import boto3
 import pytest
 
-from sandbox_runtime.messages import serialise
+from functions.submissions.runners.control_objects import ControlObjects
+from sandbox_runtime.messages import ExecutionRequested, PlacedFile, StoredFile, serialise
 from tests.emulator import Emulator, emulator
+from tests.large_run import CODE, ENDLESS_CODE, INPUT_BYTES, LargeRun
 from tests.runner_doubles import requested
 from tests.system.local_stack import free_port
 from tests.until import until
 
 HOST = Path(__file__).parents[2] / "infra" / "runner"
 PATIENCE_SECS = 180
+BUCKET = "payloads"
 TOKEN = "token-of-a-test-" * 3
 ACCESS = {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 pytestmark = pytest.mark.timeout(600)
 
 
-class Queues:
-    """The queues of a stage on an emulator, and the file that `make deploy` would write for its runners."""
+class Stage:
+    """Queues and bucket of a stage on an emulator, and the file that `make deploy` would write for its runners."""
 
     def __init__(self, server: Emulator, folder: Path) -> None:
-        self.sqs: Any = boto3.client(
-            "sqs",
-            endpoint_url=server.url,
-            region_name=ACCESS["AWS_DEFAULT_REGION"],
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        self.sqs, self.s3 = (self._client(server, service) for service in ("sqs", "s3"))
+        region = ACCESS["AWS_DEFAULT_REGION"]
+        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
         names = ("INTERACTIVE", "BATCH", "COMPLETIONS")
         self.urls = {name: self.sqs.create_queue(QueueName=name.lower())["QueueUrl"] for name in names}
+        self.completions: list[dict[str, Any]] = []
         self.port = free_port()
         self.token = folder / "token"
         self.token.write_text(TOKEN)
@@ -49,7 +49,7 @@ class Queues:
             **ACCESS,
             **{f"{name}_QUEUE_URL": url for name, url in self.urls.items()},
             "AWS_ENDPOINT_URL": server.url,
-            "PAYLOADS_BUCKET": "payloads",
+            "PAYLOADS_BUCKET": BUCKET,
             "HEARTBEAT_SECS": "1",
             "SLOTS": "1",
             "DRAIN_SECS": "5",
@@ -59,19 +59,61 @@ class Queues:
         self.file = folder / "runner.env"
         self.file.write_text("".join(f"{name}={text}\n" for name, text in self.variables.items()))
 
+    @staticmethod
+    def _client(server: Emulator, service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]  # the stubs want a literal name
+            service,
+            endpoint_url=server.url,
+            region_name=ACCESS["AWS_DEFAULT_REGION"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def message(self, kind: str, request: ExecutionRequested) -> dict[str, Any]:
+        """Wait for a runner's message about a submission."""
+
+        def found() -> dict[str, Any]:
+            received = self.sqs.receive_message(QueueUrl=self.urls["COMPLETIONS"], MaxNumberOfMessages=10)
+            self.completions += [json.loads(message["Body"]) for message in received.get("Messages", [])]
+            of_submission = (each for each in self.completions if each.get("submission_id") == request.submission_id)
+            return next((each for each in of_submission if each["type"] == kind), {})
+
+        return until(found, patience_secs=PATIENCE_SECS)
+
+    def send(self, **fields: Any) -> ExecutionRequested:
+        """Send a submission to the interactive queue."""
+        request = requested(**fields)
+        self.sqs.send_message(QueueUrl=self.urls["INTERACTIVE"], MessageBody=serialise(request))
+        return request
+
     def run(self) -> str:
         """Send a submission and return its verdict."""
-        request = requested()
-        self.sqs.send_message(QueueUrl=self.urls["INTERACTIVE"], MessageBody=serialise(request))
+        return str(self.message("execution_completed", self.send())["result"]["verdict"])
 
-        def verdicts() -> list[str]:
-            found = self.sqs.receive_message(QueueUrl=self.urls["COMPLETIONS"], MaxNumberOfMessages=10)
-            bodies = [json.loads(message["Body"]) for message in found.get("Messages", [])]
-            done = [body for body in bodies if body["type"] == "execution_completed"]
-            return [body["result"]["verdict"] for body in done if body["submission_id"] == request.submission_id]
+    def object(self, key: str) -> bytes:
+        """Return an object that a runner has stored."""
+        content: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return content
 
-        (verdict,) = until(verdicts, patience_secs=PATIENCE_SECS)
-        return str(verdict)
+    def assert_large_runs(self) -> None:
+        """The runner reads a file from the bucket, and stores output and artifact there. A cancelled run ends."""
+        for input_bytes in INPUT_BYTES:
+            run = LargeRun(input_bytes)
+            stored = StoredFile(f"files/dev/{run.sha256}", len(run.data), run.sha256)
+            self.s3.put_object(Bucket=BUCKET, Key=stored.key, Body=run.data)
+            files = (PlacedFile("data.bin", read_only=True, stored=stored),)
+            request = self.send(code=CODE.encode(), stdin=run.stdin.encode(), files=files, artifacts=("kept.bin",))
+            completed = self.message("execution_completed", request)
+            assert completed["result"]["verdict"] == "AC", completed
+            assert self.object(completed["stdout"]["object_key"]).decode() == run.stdout
+            (kept,) = completed["artifacts"]
+            assert (kept["path"], self.object(kept["key"])) == ("kept.bin", run.kept)
+
+        request = self.send(code=ENDLESS_CODE.encode(), profile="agent")
+        node_id = self.message("execution_started", request)["node_id"]
+        ControlObjects(BUCKET, lambda: self.s3).cancel(node_id, request.submission_id)
+        completed = self.message("execution_completed", request)
+        assert completed["result"]["cause"] == "cancelled", completed
 
     def health(self) -> int:
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -85,9 +127,9 @@ class Queues:
 
 
 @pytest.fixture
-def queues(tmp_path: Path) -> Iterator[Queues]:
+def stage(tmp_path: Path) -> Iterator[Stage]:
     with emulator(tmp_path) as server:
-        yield Queues(server, tmp_path)
+        yield Stage(server, tmp_path)
 
 
 def _docker(*arguments: str, **variables: str) -> str:
@@ -103,13 +145,13 @@ def _docker(*arguments: str, **variables: str) -> str:
     return (done.stdout + done.stderr).strip() if "logs" in arguments else done.stdout.strip()
 
 
-def test_compose_starts_a_runner_after_its_doctor_restarts_and_drains_it(queues: Queues, tmp_path: Path) -> None:
+def test_compose_starts_a_runner_after_its_doctor_restarts_and_drains_it(stage: Stage, tmp_path: Path) -> None:
     override = tmp_path / "override.yaml"  # the engine of these tests has no bridge
     override.write_text("services: {runner: {network_mode: host}}\n")
     files = [f"--file={HOST / 'compose.yaml'}", f"--file={override}", f"--project-name=rustbox-{os.getpid()}"]
 
     def compose(*arguments: str) -> str:
-        return _docker("compose", *files, *arguments, RUNNER_ENV=str(queues.file), RUNNER_TOKEN_FILE=str(queues.token))
+        return _docker("compose", *files, *arguments, RUNNER_ENV=str(stage.file), RUNNER_TOKEN_FILE=str(stage.token))
 
     def state(field: str) -> str:
         return _docker("inspect", f"--format={{{{.{field}}}}}", "rustbox-runner")
@@ -117,14 +159,15 @@ def test_compose_starts_a_runner_after_its_doctor_restarts_and_drains_it(queues:
     try:
         compose("up", "--detach", "--no-build")
         assert "mode                                          strict" in compose("logs", "doctor")
-        assert queues.run() == "AC"
-        assert queues.health() == 200
+        assert stage.run() == "AC"
+        stage.assert_large_runs()
+        assert stage.health() == 200
         until(lambda: state("State.Health.Status") == "healthy", patience_secs=PATIENCE_SECS)
         assert TOKEN not in _docker("inspect", "rustbox-runner")
 
         os.kill(int(state("State.Pid")), signal.SIGKILL)
         until(lambda: state("RestartCount") == "1")
-        assert queues.run() == "AC"
+        assert stage.run() == "AC"
 
         compose("stop", "runner")
         assert state("State.ExitCode") == "0"
@@ -195,7 +238,7 @@ def _as_the_unit(root: Path, command: list[str], variables: dict[str, str]) -> l
     return ["/usr/bin/unshare", "--mount", "--propagation=private", "/bin/sh", "-c", _IN_ROOT, str(root), *inside]
 
 
-def test_the_commands_of_the_unit_run_on_a_host_without_docker(queues: Queues, root: Path) -> None:
+def test_the_commands_of_the_unit_run_on_a_host_without_docker(stage: Stage, root: Path) -> None:
     unit = _unit()
     (root / "sys/fs/cgroup").mkdir(parents=True, exist_ok=True)
     program, *arguments = unit["ExecStartPre"]
@@ -208,11 +251,11 @@ def test_the_commands_of_the_unit_run_on_a_host_without_docker(queues: Queues, r
     )
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
     (root / "etc/rustbox/runner-token").write_text(TOKEN)
-    variables = {**queues.variables, "RUNNER_TOKEN_FILE": "/etc/rustbox/runner-token"}
+    variables = {**stage.variables, "RUNNER_TOKEN_FILE": "/etc/rustbox/runner-token"}
     worker = subprocess.Popen(_as_the_unit(root, unit["ExecStart"], variables), stderr=subprocess.PIPE, text=True)
     try:
-        assert queues.run() == "AC"
-        assert queues.health() == 200
+        assert stage.run() == "AC"
+        assert stage.health() == 200
     finally:
         worker.send_signal(signal.SIGTERM)  # KillMode=mixed: the worker alone gets it
         _, log = worker.communicate(timeout=PATIENCE_SECS)

@@ -21,6 +21,7 @@ from standardwebhooks.webhooks import Webhook
 from infra.local.settings import API_KEY
 from sandbox_runtime.languages import LANGUAGES
 from tests.jail.weakened.limits import SLOWNESS
+from tests.large_run import assert_large_runs
 from tests.system.local_stack import ROOT, free_port
 from tests.system.webhook_inbox import open_inbox
 from tests.until import until
@@ -129,6 +130,7 @@ def test_compose_starts_the_whole_service_stops_it_with_ctrl_c_and_finds_its_sta
         submitted = client.post("/api/submit", json={"language": "python", "code": "print(42)"}).json()["id"]
         result = client.get(f"/api/result/{submitted}", params={"wait": 20}).json()
         assert (result["verdict"], result["stdout"]) == ("AC", "42\n")
+        assert_large_runs(client)
     assert (compose.state("State.Status"), compose.state("State.ExitCode")) == ("exited", "0")
     assert _listeners(compose.port) == set()
 

@@ -1,6 +1,5 @@
 """`pip install .` and `pipx install .` in a checkout, and the wheel of a release, give the command `rustbox`."""
 
-import hashlib
 import json
 import os
 import secrets
@@ -13,27 +12,13 @@ from pathlib import Path
 import pytest
 
 from infra.release.wheel import build_wheel
+from tests.large_run import CODE, ENDLESS_CODE, ENDLESS_OUTPUT, INPUT_BYTES, LargeRun
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 
 _INSTALL_SECS = 240
 _OLDEST_MINOR, _NEWEST_MINOR = 10, 13
 _PIPX = Path("/usr/bin/pipx")
 _CALL_SECS = 60
-_PROGRAM = """
-import hashlib, sys
-given, data = sys.stdin.buffer.read(), open("data.bin", "rb").read()
-open("kept.bin", "wb").write(data[::-1])
-print(hashlib.sha256(given + data).hexdigest())
-print("x" * 150_000)
-"""
-_SLEEPER = """
-import time
-print("y" * 150_000, flush=True)
-time.sleep(60)
-"""
-_SLEEPER_OUTPUT = b"y" * 150_000 + b"\n"
-# Above 8 KiB the service keeps input in its bucket.
-_INPUT_BYTES = (9_500, 200_000)
 
 
 def _found(minor: int) -> Iterator[str]:
@@ -103,49 +88,53 @@ def assert_it_is_all_in(environment: Path, folder: Path) -> None:
 
 
 def assert_it_runs(command: Path, stack: LocalStack, folder: Path) -> None:
-    """Call it with large input, large output, a stored file, an artifact and a cancel."""
+    """Use all that goes through the bucket, and cancel."""
     environment = {"RUSTBOX_URL": stack.url, "RUSTBOX_API_KEY": API_KEY, "XDG_CONFIG_HOME": str(folder)}
 
-    def call(*arguments: str) -> bytes:
+    def call(*arguments: str) -> str:
         ended = subprocess.run(
             [command, *arguments],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            text=True,
             check=False,
             timeout=_CALL_SECS,
         )
-        assert ended.returncode == 0, ended.stderr.decode()
+        assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
-    data = os.urandom(300_000)
-    (folder / "data.bin").write_bytes(data)
-    (folder / "main.py").write_text(_PROGRAM)
-    assert hashlib.sha256(data).hexdigest() in call("files", "put", "data.bin").decode()
-    for size in _INPUT_BYTES:
-        given = os.urandom(size // 2).hex().encode()
-        (folder / "input.txt").write_bytes(given)
-        expected = f"{hashlib.sha256(given + data).hexdigest()}\n{'x' * 150_000}\n".encode()
+    (folder / "main.py").write_text(CODE)
+    for size in INPUT_BYTES:
+        expected = LargeRun(size)
+        (folder / "data.bin").write_bytes(expected.data)
+        (folder / "input.txt").write_text(expected.stdin)
+        assert expected.sha256 in call("files", "put", "data.bin")
         program = ("main.py", "--file", "data.bin:ro", "--stdin", "input.txt", "--artifacts", "kept.bin")
-        assert call("run", *program, "--save", f"run-{size}") == expected
-        submitted = call("submit", *program).decode().strip()
-        assert b"artifact kept.bin, 300,000 bytes" in call("result", submitted, "--watch", "--save", f"watched-{size}")
-        assert call("result", submitted, "--stream", "stdout") == expected
+        assert call("run", *program, "--save", f"run-{size}") == expected.stdout
+        submitted = call("submit", *program).strip()
+        assert "artifact kept.bin, 300,000 bytes" in call("result", submitted, "--watch", "--save", f"watched-{size}")
+        assert call("result", submitted, "--stream", "stdout") == expected.stdout
         for way in ("run", "watched"):
-            assert (folder / f"{way}-{size}" / "kept.bin").read_bytes() == data[::-1]
+            assert (folder / f"{way}-{size}" / "kept.bin").read_bytes() == expected.kept
 
     # With one key both commands mean one run: the second shows when the program has printed everything.
-    (folder / "sleeper.py").write_text(_SLEEPER)
-    sleeper = ("sleeper.py", "--profile", "agent", "--idempotency-key", secrets.token_hex(16))
-    submitted = call("submit", *sleeper).decode().strip()
+    (folder / "endless.py").write_text(ENDLESS_CODE)
+    endless = ("endless.py", "--profile", "agent", "--idempotency-key", secrets.token_hex(16))
+    submitted = call("submit", *endless).strip()
     with subprocess.Popen(
-        [command, "run", *sleeper], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        [command, "run", *endless],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as following:
         assert following.stdout is not None
-        assert following.stdout.read(len(_SLEEPER_OUTPUT)) == _SLEEPER_OUTPUT
+        assert following.stdout.read(len(ENDLESS_OUTPUT)) == ENDLESS_OUTPUT
         call("cancel", submitted)
-        assert following.stdout.read() == b""
+        assert following.stdout.read() == ""
     assert following.returncode == 128 + signal.SIGKILL
     assert json.loads(call("result", submitted, "--watch", "--json"))["result"]["cause"] == "cancelled"
-    assert call("result", submitted, "--stream", "stdout") == _SLEEPER_OUTPUT
+    assert call("result", submitted, "--stream", "stdout") == ENDLESS_OUTPUT
