@@ -21,10 +21,10 @@ SERVICE = "announce"
 preload(
     "checks.runs.hints",
     "checks.settings.trigger_store",
+    "event_log.bus",
     "judging.progress_store",
     "judging.runs",
     "submissions.store",
-    "event_log.bus",
 )
 
 SETTINGS = (

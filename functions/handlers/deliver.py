@@ -15,8 +15,8 @@ from functions.telemetry import Metric, logger, metrics
 from functions.webhooks.deliveries.attempt_span import keep_attempt
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.sending.attempt.deliverer import Attempted, Deliverer
-from functions.webhooks.sending.claim.claimer import SEND_MS
+from functions.webhooks.sending.claim import SEND_MS
+from functions.webhooks.sending.deliverer import Attempted, Deliverer
 
 SERVICE = "webhook"
 
@@ -28,10 +28,10 @@ preload(
     "webhooks.deliveries.replay",
     "webhooks.deliveries.store",
     "webhooks.endpoints.health_store",
-    "webhooks.endpoints.success_counts",
     "webhooks.endpoints.store",
-    "webhooks.sending.attempt.bodies",
-    "webhooks.sending.limits.slot_store",
+    "webhooks.endpoints.success_counts",
+    "webhooks.sending.requests",
+    "webhooks.sending.slots",
 )
 
 SETTINGS = (

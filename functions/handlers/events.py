@@ -11,10 +11,11 @@ from functions.settings import load_settings
 from functions.telemetry import logger
 
 preload(
-    "feed.bodies",
     "event_log.consumer_store",
-    "feed.listing",
     "event_log.log",
+    "event_log.writer",
+    "feed.bodies",
+    "feed.listing",
     "feed.poll",
     "judging.progress_store",
     "judging.runs",
@@ -24,7 +25,6 @@ preload(
     "submissions.store",
     "webhooks.deliveries.list_store",
     "webhooks.deliveries.store",
-    "event_log.writer",
 )
 
 SETTINGS = (

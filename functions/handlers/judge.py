@@ -19,7 +19,6 @@ preload(
     "files.artifact_copies",
     "files.artifact_store",
     "files.creation",
-    "files.creation",
     "files.lookup",
     "files.objects",
     "files.store",

@@ -36,7 +36,7 @@ preload(
     "webhooks.deliveries.store",
     "webhooks.endpoints.changes",
     "webhooks.endpoints.store",
-    "webhooks.sending.lanes.lane_store",
+    "webhooks.sending.lanes",
 )
 
 SETTINGS = (

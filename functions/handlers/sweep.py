@@ -58,8 +58,7 @@ preload(
     "webhooks.endpoints.health_store",
     "webhooks.endpoints.store",
     "webhooks.endpoints.subscriber_cache",
-    "webhooks.sending.limits.lane_waker",
-    "webhooks.sending.limits.slot_store",
+    "webhooks.sending.slots",
     "webhooks.target.secret_box",
 )
 

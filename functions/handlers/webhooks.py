@@ -25,9 +25,8 @@ preload(
     "webhooks.deliveries.store",
     "webhooks.endpoints.changes",
     "webhooks.endpoints.store",
-    "webhooks.sending.attempt.bodies",
-    "webhooks.sending.attempt.endpoint_secrets",
-    "webhooks.sending.lanes.lane_store",
+    "webhooks.sending.lanes",
+    "webhooks.sending.requests",
     "webhooks.target.egress",
     "webhooks.target.secret_box",
 )

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.recover import Recovery
     from functions.webhooks.deliveries.replay import ReplayStore
     from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.sending.attempt.bodies import Bodies
-    from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+    from functions.webhooks.sending.requests import Bodies, EndpointSecrets
     from functions.webhooks.target.egress import Egress
 
 
@@ -98,7 +97,7 @@ class WebhookDeployment(EndpointDeployment):
     @cached_property
     def bodies(self) -> Bodies:
         """Bodies of events, as endpoints get them."""
-        from functions.webhooks.sending.attempt.bodies import Bodies
+        from functions.webhooks.sending.requests import Bodies
 
         return Bodies(self.cards, self.settings.public_base_url)
 
@@ -113,6 +112,6 @@ class WebhookDeployment(EndpointDeployment):
     @cached_property
     def endpoint_secrets(self) -> EndpointSecrets:
         """Signing keys and headers of endpoints."""
-        from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+        from functions.webhooks.sending.requests import EndpointSecrets
 
         return EndpointSecrets(self.secret_boxes)

@@ -37,7 +37,7 @@ class EndpointDeployment(FileDeployment):
     def endpoint_changes(self) -> EndpointChanges:
         """Changes of endpoints."""
         from functions.webhooks.endpoints.changes import EndpointChanges
-        from functions.webhooks.sending.lanes.lane_store import resume_lane
+        from functions.webhooks.sending.lanes import resume_lane
 
         settings = self.settings
         return EndpointChanges(settings.deliveries_table, settings.quotas_table, self.dynamodb, resume_lane, self.clock)

@@ -10,13 +10,11 @@ from functions.webhooks.deployment import WebhookDeployment
 if TYPE_CHECKING:
     from functions.webhooks.alerts.disabled_events import DisabledEvents
     from functions.webhooks.endpoints.health_store import HealthStore
-    from functions.webhooks.sending.attempt.deliverer import Deliverer
-    from functions.webhooks.sending.attempt.unguarded_sends import UnguardedSends
-    from functions.webhooks.sending.claim.claimer import Claimer
-    from functions.webhooks.sending.claim.snapshots import Snapshots
-    from functions.webhooks.sending.lanes.lane_store import LaneStore
-    from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
-    from functions.webhooks.sending.limits.lane_waker import LaneWaker
+    from functions.webhooks.sending.claim import Claimer
+    from functions.webhooks.sending.deliverer import Deliverer, UnguardedSends
+    from functions.webhooks.sending.lanes import LaneStore, OrderedQueue
+    from functions.webhooks.sending.leases import Snapshots
+    from functions.webhooks.sending.slots import LaneWaker
 
 
 class SenderDeployment(WebhookDeployment):
@@ -25,23 +23,21 @@ class SenderDeployment(WebhookDeployment):
     @cached_property
     def lanes(self) -> LaneStore:
         """Lanes, and their parked deliveries."""
-        from functions.webhooks.sending.lanes.lane_store import LaneStore
+        from functions.webhooks.sending.lanes import LaneStore
 
         return LaneStore(self.settings.deliveries_table, self.dynamodb, self.clock)
 
     @cached_property
     def ordered_queue(self) -> OrderedQueue:
         """Queues of ordered endpoints."""
-        from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
+        from functions.webhooks.sending.lanes import OrderedQueue
 
         return OrderedQueue(self.settings.deliveries_table, self.dynamodb, self.clock)
 
     @cached_property
     def lane_waker(self) -> LaneWaker:
         """Hints for parked deliveries."""
-        from functions.webhooks.sending.limits.lane_waker import LaneWaker
-        from functions.webhooks.sending.limits.slot_store import SlotStore
-        from functions.webhooks.sending.limits.slots import project_slots
+        from functions.webhooks.sending.slots import LaneWaker, SlotStore, project_slots
 
         slots = SlotStore(self.settings.deliveries_table, self.dynamodb, self.clock)
         most = project_slots(self.settings.webhook_senders)
@@ -50,14 +46,14 @@ class SenderDeployment(WebhookDeployment):
     @cached_property
     def snapshots(self) -> Snapshots:
         """Reads of deliveries with their targets."""
-        from functions.webhooks.sending.claim.snapshots import Snapshots
+        from functions.webhooks.sending.leases import Snapshots
 
         return Snapshots(self.settings.deliveries_table, self.dynamodb, self.clock)
 
     @cached_property
     def unguarded_sends(self) -> UnguardedSends:
         """Sends without a lease and a slot."""
-        from functions.webhooks.sending.attempt.unguarded_sends import UnguardedSends
+        from functions.webhooks.sending.deliverer import UnguardedSends
 
         senders = self.settings.webhook_senders_of_process
         return UnguardedSends(self.snapshots, self.lanes, senders, self.clock)
@@ -65,10 +61,8 @@ class SenderDeployment(WebhookDeployment):
     @cached_property
     def claimer(self) -> Claimer:
         """Claims of deliveries."""
-        from functions.webhooks.sending.claim.candidates import Candidates
-        from functions.webhooks.sending.claim.claimer import Claimer
-        from functions.webhooks.sending.claim.leases import Leases
-        from functions.webhooks.sending.claim.parking import Parking
+        from functions.webhooks.sending.claim import Candidates, Claimer
+        from functions.webhooks.sending.leases import Leases, Parking
 
         table, dynamodb, clock = self.settings.deliveries_table, self.dynamodb, self.clock
         parking = Parking(table, dynamodb, clock)
@@ -99,9 +93,9 @@ class SenderDeployment(WebhookDeployment):
     def deliverer(self) -> Deliverer:
         """The sender of deliveries."""
         from functions.webhooks.endpoints.success_counts import SuccessCounts
-        from functions.webhooks.sending.attempt.attempt_store import Attempts
-        from functions.webhooks.sending.attempt.deliverer import Deliverer
-        from functions.webhooks.sending.attempt.signed_request import RequestSigner
+        from functions.webhooks.sending.attempts import Attempts
+        from functions.webhooks.sending.deliverer import Deliverer
+        from functions.webhooks.sending.requests import RequestSigner
         from functions.webhooks.vocabulary.retry_schedule import Schedule
 
         return Deliverer(

@@ -28,11 +28,11 @@ from functions.webhooks.deliveries.model import NOT_SENT, RUN_ENDPOINT_ID, Deliv
 from functions.webhooks.deliveries.recover import Recovery
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
-from functions.webhooks.sending.attempt.attempt_store import Attempts, Recorded
-from functions.webhooks.sending.attempt.unguarded_sends import FRESH_HINT_MS
-from functions.webhooks.sending.lanes.lane import Lane, run_lane_name
-from functions.webhooks.sending.limits import slot_rows
-from functions.webhooks.sending.limits.slots import SLOT_MS, TakenSlot
+from functions.webhooks.sending import slots
+from functions.webhooks.sending.attempts import Attempts, Recorded
+from functions.webhooks.sending.deliverer import FRESH_HINT_MS
+from functions.webhooks.sending.lanes import Lane, run_lane_name
+from functions.webhooks.sending.slots import SLOT_MS, TakenSlot
 from functions.webhooks.target.egress import LONG, Egress, Wait
 from functions.webhooks.target.hosts import host_of
 from functions.webhooks.vocabulary.reply import Reply
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.claim.leases import SentDelivery
+    from functions.webhooks.sending.leases import SentDelivery
 
 SWEEP_SECS = 60
 MOST_SECS = 14 * 86_400
@@ -169,9 +169,9 @@ class DeliveryWorld:
         """Take a slot of that endpoint, as a sender does that dies before it claims a delivery."""
         lane = Lane(self.project_id, endpoint.endpoint_id, host_of(endpoint.url), endpoint.max_concurrency)
         slot = TakenSlot(new_id()[:8], self.pipeline.time() + SLOT_MS, lane, self.project_id)
-        take = slot_rows.take(slot, PROJECT_SLOTS, self.pipeline.time())
+        take = slots.take(slot, PROJECT_SLOTS, self.pipeline.time())
         table = Table(self.pipeline.aws.names["DeliveriesTable"], self.pipeline.aws.client("dynamodb"))
-        table._update_unread(take, slot_rows.slots_key(self.project_id))
+        table._update_unread(take, slots.slots_key(self.project_id))
 
     def switch(self, endpoint: Endpoint, *, on: bool) -> None:
         """As PATCH does it."""

@@ -51,21 +51,13 @@ from functions.webhooks.endpoints.health_store import HealthStore
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.success_counts import SuccessCounts
-from functions.webhooks.sending.attempt.attempt_store import Attempts
-from functions.webhooks.sending.attempt.bodies import Bodies
-from functions.webhooks.sending.attempt.deliverer import Deliverer
-from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
-from functions.webhooks.sending.attempt.signed_request import RequestSigner
-from functions.webhooks.sending.attempt.unguarded_sends import UnguardedSends
-from functions.webhooks.sending.claim.candidates import Candidates
-from functions.webhooks.sending.claim.claimer import Claimer
-from functions.webhooks.sending.claim.leases import Leases
-from functions.webhooks.sending.claim.parking import Parking
-from functions.webhooks.sending.claim.snapshots import Snapshots
-from functions.webhooks.sending.lanes.lane_store import LaneStore, resume_lane
-from functions.webhooks.sending.lanes.ordered_queue import OrderedQueue
-from functions.webhooks.sending.limits.lane_waker import LaneWaker
-from functions.webhooks.sending.limits.slot_store import SlotStore
+from functions.webhooks.sending.attempts import Attempts
+from functions.webhooks.sending.claim import Candidates, Claimer
+from functions.webhooks.sending.deliverer import Deliverer, UnguardedSends
+from functions.webhooks.sending.lanes import LaneStore, OrderedQueue, resume_lane
+from functions.webhooks.sending.leases import Leases, Parking, Snapshots
+from functions.webhooks.sending.requests import Bodies, EndpointSecrets, RequestSigner
+from functions.webhooks.sending.slots import LaneWaker, SlotStore
 from functions.webhooks.target.egress import Egress
 from functions.webhooks.target.secret_box import SecretBoxes
 from functions.webhooks.vocabulary.retry_schedule import Schedule

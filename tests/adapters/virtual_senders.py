@@ -18,7 +18,7 @@ from functions.ids import new_id
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.publication import plan_publication
 from functions.webhooks.endpoints.subscribers import Subscribers
-from functions.webhooks.sending.attempt import unguarded_sends as sends
+from functions.webhooks.sending import deliverer
 from functions.webhooks.target.egress import LONG, Egress, Wait
 from functions.webhooks.target.hosts import host_of
 from functions.webhooks.vocabulary.reply import Reply
@@ -85,8 +85,8 @@ class VirtualSenders:
         lane_waker = dataclasses.replace(old.lane_waker, hints=self.queue, project_slots=project_slots)
         self.lane_waker = lane_waker
         # All senders are threads of one process, of which only one runs at a time.
-        pipeline.aws.monkeypatch.setattr(sends, "TURN_SECS", 0)
-        unguarded = sends.UnguardedSends(pipeline.snapshots, pipeline.lanes, count, pipeline.time)
+        pipeline.aws.monkeypatch.setattr(deliverer, "TURN_SECS", 0)
+        unguarded = deliverer.UnguardedSends(pipeline.snapshots, pipeline.lanes, count, pipeline.time)
         claimer = dataclasses.replace(old, hints=self.queue, lane_waker=lane_waker, sleep=self._sleep)
         self.deliverer = dataclasses.replace(
             pipeline.deliverer, claimer=claimer, hints=self.queue, egress=VirtualEgress(self), sleep=self._sleep

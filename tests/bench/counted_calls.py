@@ -21,7 +21,7 @@ from functions.projects.model import Project
 from functions.projects.quota import Quota
 from functions.projects.store import ProjectStore
 from functions.webhooks.endpoints import success_counts
-from functions.webhooks.sending.attempt import unguarded_sends as sends
+from functions.webhooks.sending import deliverer
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
@@ -220,7 +220,7 @@ def counted_system(quota: Quota, *, slots: int, runner_latency_secs: float) -> I
     patch = pytest.MonkeyPatch()
     # Counts must not depend on the machine: on a busy one, hints are older, sends slower, and caches read again.
     for name, of_an_idle_machine in {"FRESH_HINT_MS": 600_000, "FRESH_TARGET_MS": 600_000, "SLOW_SECS": 600}.items():
-        patch.setattr(sends, name, of_an_idle_machine)
+        patch.setattr(deliverer, name, of_an_idle_machine)
     patch.setattr(success_counts, "EVERY_MS", 600_000)
     with tempfile.TemporaryDirectory() as folder, HookReceiver().running() as receiver:
         engine = open_engine(Path(folder) / "engine", synchronous="NORMAL")

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from functions.webhooks.cards.rendering import Cards
 from functions.webhooks.endpoints.model import Endpoint, Payload
-from functions.webhooks.sending.attempt.bodies import Bodies
+from functions.webhooks.sending.requests import Bodies
 from tests.submission_factory import golden
 
 BODIES = Bodies(Cards(), "https://api.example.com")

@@ -32,7 +32,7 @@ from functions.webhooks.endpoints.model import BodyFormat, Endpoint
 from functions.webhooks.endpoints.rows import endpoint_row
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.views import endpoint_body
-from functions.webhooks.sending.attempt.endpoint_secrets import EndpointSecrets
+from functions.webhooks.sending.requests import EndpointSecrets
 from functions.webhooks.target.secret_box import SecretBoxes
 from infra.deploy import importing
 from infra.deploy.errors import DeployError

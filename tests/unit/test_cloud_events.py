@@ -13,7 +13,7 @@ from functions.checks.runs.model import event_id_of
 from functions.event_log.cut_body import event_bytes
 from functions.webhooks.cards.rendering import Cards
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, Payload
-from functions.webhooks.sending.attempt.bodies import Bodies
+from functions.webhooks.sending.requests import Bodies
 from functions.webhooks.target.headers import webhook_headers
 from tests.system.pages import blocks
 

@@ -8,8 +8,8 @@ from functions.submissions.sweep.backlog import DueSubmission, Entry, round_robi
 from functions.webhooks.deliveries.due import DueDelivery, DueLane
 from functions.webhooks.deliveries.model import NOT_SENT
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN, Lane, is_unanswered, max_concurrent_sends
-from functions.webhooks.sending.limits.slots import (
+from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, Lane, is_unanswered, max_concurrent_sends
+from functions.webhooks.sending.slots import (
     HOST_SLOTS,
     SLOT_BYTES_PER_SEC,
     Slot,

@@ -2,15 +2,15 @@
 
 import pytest
 
-from functions.webhooks.sending.attempt import unguarded_sends as sends
-from functions.webhooks.sending.lanes.lane import SLOW_GUARD_MS
+from functions.webhooks.sending import deliverer
+from functions.webhooks.sending.lanes import SLOW_GUARD_MS
 from tests.bench import senders
 from tests.bench.senders import FIVE_SECS, HANGS, LONG, QUICK_SECS, RATES, SENDERS, SHORT, simulate
 
 
 def test_the_senders_do_what_was_simulated() -> None:
-    assert senders.Choice(sends.WAIT_SECS, SLOW_GUARD_MS // 1_000) == senders.SHORT
-    assert (senders.SLOW_SECS, senders.CACHE_SECS * 1_000) == (sends.SLOW_SECS, sends.FRESH_TARGET_MS)
+    assert senders.Choice(deliverer.WAIT_SECS, SLOW_GUARD_MS // 1_000) == senders.SHORT
+    assert (senders.SLOW_SECS, senders.CACHE_SECS * 1_000) == (deliverer.SLOW_SECS, deliverer.FRESH_TARGET_MS)
 
 
 @pytest.mark.parametrize("needs_secs", [HANGS, FIVE_SECS])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.due import DueRow
     from functions.webhooks.deliveries.hints import DeliveryHints
     from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.sending.limits.lane_waker import LaneWaker
+    from functions.webhooks.sending.slots import LaneWaker
 
 TAKEN_MS = 30_000
 """Longer than the handling of a row takes, and shorter than the time between two sweeps: each looks at a row again."""

@@ -190,7 +190,7 @@ def test_a_purge_finds_reports_that_are_not_sent_yet(
     world: CheckWorld, github: HookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A fresh hint is sent without a look at its row.
-    monkeypatch.setattr("functions.webhooks.sending.attempt.unguarded_sends.FRESH_HINT_MS", -1)
+    monkeypatch.setattr("functions.webhooks.sending.deliverer.FRESH_HINT_MS", -1)
     pushed(world, reporting(world, github))
     assert world.parts.deliveries.delete_others(PROJECT_ID) == 2  # the report, and the new state of the check
     sent(world)

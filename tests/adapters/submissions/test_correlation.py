@@ -140,7 +140,7 @@ def test_log_lines_of_failures_behind_the_queues_name_their_submission(
     assert pipeline.dead_letters(completed) == []
     (hint,) = pipeline.hints()
     with monkeypatch.context() as patched:
-        patched.setattr("functions.webhooks.sending.attempt.deliverer.Deliverer.deliver", fail)
+        patched.setattr("functions.webhooks.sending.deliverer.Deliverer.deliver", fail)
         assert pipeline.webhook(hint) == [0]
     told = {line["message"]: (line.get("correlation_id"), line["submission_id"]) for line in lines.all}
     own = row.submission_id

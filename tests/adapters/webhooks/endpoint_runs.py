@@ -9,8 +9,7 @@ from functions.webhooks.endpoints.model import (
     DEFAULT_CONCURRENCY,
     Endpoint,
 )
-from functions.webhooks.sending.claim.leases import Leases
-from functions.webhooks.sending.claim.parking import Parking
+from functions.webhooks.sending.leases import Leases, Parking
 from tests.adapters.pipeline import PROJECT_SLOTS, Pipeline, no_sleep
 
 

@@ -15,15 +15,14 @@ from functions.webhooks.deliveries.model import FIRST_HINTED_MS, LEASE_MS, Deliv
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.endpoints.rows import HEALTH
-from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN
-from functions.webhooks.sending.lanes.lane_rows import lane_key
+from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, lane_key
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 
 if TYPE_CHECKING:
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.claim.leases import ClaimedDelivery
+    from functions.webhooks.sending.leases import ClaimedDelivery
 
 TIMEOUT = Reply(15_000, error_code="timeout")
 SUCCESS = Reply(5, status_code=200)

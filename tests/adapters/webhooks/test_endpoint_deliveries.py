@@ -19,9 +19,8 @@ from functions.webhooks.endpoints.model import (
     FailureStreak,
     Health,
 )
-from functions.webhooks.sending.attempt.attempt_store import Attempts
-from functions.webhooks.sending.claim.leases import Leases
-from functions.webhooks.sending.claim.parking import Parking
+from functions.webhooks.sending.attempts import Attempts
+from functions.webhooks.sending.leases import Leases, Parking
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of

@@ -11,8 +11,8 @@ from botocore.exceptions import ReadTimeoutError
 from functions.handlers import record
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.sending.attempt.attempt_store import Attempts
-from functions.webhooks.sending.claim.leases import Leases
+from functions.webhooks.sending.attempts import Attempts
+from functions.webhooks.sending.leases import Leases
 from tests.adapters.delivery_world import DeliveryWorld
 from tests.adapters.pipeline import (
     RECORD_POINTS,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.webhooks.sending.lanes import lane as lanes
-from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN
-from functions.webhooks.sending.limits.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, project_slots
+from functions.webhooks.sending import lanes
+from functions.webhooks.sending.lanes import FAILURES_TO_OPEN
+from functions.webhooks.sending.slots import HOST_SLOTS, SLOT_BYTES_PER_SEC, project_slots
 from tests.adapters.virtual_senders import OVERHEAD_MS, VirtualSenders, percentile, quiet
 
 if TYPE_CHECKING:

@@ -11,13 +11,10 @@ import pytest
 
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import NOT_SENT, PARKED_MS, DeliveryState
-from functions.webhooks.sending.attempt.attempt_store import Attempts
-from functions.webhooks.sending.claim.parking import Parking
-from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN, STALE_MS
-from functions.webhooks.sending.lanes.lane_rows import lane_key
-from functions.webhooks.sending.lanes.lane_store import LaneStore
-from functions.webhooks.sending.limits.slot_rows import slots_key
-from functions.webhooks.sending.limits.slots import SLOT_MS
+from functions.webhooks.sending.attempts import Attempts
+from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, STALE_MS, LaneStore, lane_key
+from functions.webhooks.sending.leases import Parking
+from functions.webhooks.sending.slots import SLOT_MS, slots_key
 from functions.webhooks.target.egress import LONG, Wait
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at

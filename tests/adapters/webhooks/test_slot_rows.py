@@ -10,9 +10,9 @@ import pytest
 
 from functions.aws.dynamodb.items import from_item
 from functions.aws.dynamodb.table import Table
-from functions.webhooks.sending.lanes.lane import FAILURES_TO_OPEN, Lane
-from functions.webhooks.sending.limits import slot_rows
-from functions.webhooks.sending.limits.slots import HOST_SLOTS, SLOT_MS, Slots, TakenSlot
+from functions.webhooks.sending import slots as slot_rows
+from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, Lane
+from functions.webhooks.sending.slots import HOST_SLOTS, SLOT_MS, Slots, TakenSlot
 from tests.submission_factory import START_MS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, En
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
 from functions.webhooks.endpoints.subscribers import Subscribers
-from functions.webhooks.sending.lanes.lane_store import resume_lane
+from functions.webhooks.sending.lanes import resume_lane
 from functions.webhooks.target.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions

@@ -16,7 +16,7 @@ from functions.aws.dynamodb.table import Table
 from functions.webhooks.deliveries.hints import REPEATED_DELAY_MS, Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.endpoints.rows import endpoint_key
-from functions.webhooks.sending.attempt.unguarded_sends import (
+from functions.webhooks.sending.deliverer import (
     FRESH_HINT_MS,
     MAX_BODY_BYTES,
     SLOW_SECS,
@@ -24,7 +24,7 @@ from functions.webhooks.sending.attempt.unguarded_sends import (
     WAIT_SECS,
     UnguardedSends,
 )
-from functions.webhooks.sending.lanes.lane import FAILED_GUARD_MS, SLOW_GUARD_MS
+from functions.webhooks.sending.lanes import FAILED_GUARD_MS, SLOW_GUARD_MS
 from functions.webhooks.target.egress import LONG, Egress, Wait
 from functions.webhooks.target.slow_sends import SlowSends
 from functions.webhooks.vocabulary.reply import Reply

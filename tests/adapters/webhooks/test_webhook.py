@@ -16,7 +16,7 @@ from functions.submissions.model import Submission
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.sending.attempt.attempt_store import Attempts
+from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.target.egress import Egress
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep

@@ -1,32 +1,161 @@
-"""Parked deliveries, and the waiting marks on lanes and projects that lead senders and the sweeper to them.
+"""Lanes: deliveries to one target wait here, oldest first.
 
-The index `waiting` holds parked deliveries by lane and time, and lags by about a second. A sender may miss a new entry.
-The sweeper finds it, because the lane stays marked and is due every minute.
+A lane is the queue of deliveries to one target: an endpoint, or one host for runs with their own URL.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.due_index import DUE_SHARDS
-from functions.aws.dynamodb.items import Value, from_item, to_item
+from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries import rows
-from functions.webhooks.deliveries.due import LANE_PREFIX
-from functions.webhooks.deliveries.model import HINTED_MS
+from functions.webhooks.deliveries.due import LANE_PREFIX, ids_of_lane
+from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, RUN_ENDPOINT_ID, UNSENDABLE_CODES, DeliveryState
+from functions.webhooks.deliveries.rows import delivery_key, queue_pk, queue_sk, to_delivery
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.endpoints.rows import endpoint_key, endpoint_pk
-from functions.webhooks.sending.lanes.lane import FAILED_GUARD_MS, SLOW_GUARD_MS, STALE_MS, Lane, is_unanswered
-from functions.webhooks.sending.lanes.lane_rows import LANE_TTL_SECS, lane_key, to_lane
 from functions.webhooks.target.hosts import host_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.webhooks.deliveries.due import DueLane
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.vocabulary.reply import Reply
+
+
+# Lanes. A lane is the queue of deliveries to one target: an endpoint, or one host for runs with their own URL.
+#
+# Deliveries without a free send slot wait in their lane, oldest first. Each lane has a circuit breaker. It opens after
+# FAILURES_TO_OPEN sends without a response. Then one probe at a time is sent, until one gets a response.
+
+FAILURES_TO_OPEN = 3
+FIRST_PROBE_MS = 15_000
+"""Pause before the first probe. Later pauses are half of the time since the first failure."""
+LONGEST_PROBE_MS = 300_000
+FRESH_MS = 10_000
+"""A waiting mark older than this is renewed."""
+STALE_MS = 60_000
+"""A waiting mark older than this is cleared if nothing waits. An invocation is shorter than STALE_MS - FRESH_MS, so a
+delivery that was parked while the mark was fresh is never lost."""
+
+
+SLOW_GUARD_MS = 86_400_000
+"""A lane is guarded for this long after an unguarded send without an answer in a second.
+
+Such a send ends after three seconds, so a receiver that is always slow gets one event a day twice.
+"""
+FAILED_GUARD_MS = 600_000
+"""A lane of runs' own URLs is guarded for this long after a failed send: its owner may not want any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One lane of a project. `most`: limit of concurrent sends. `waiting_ms`: last time a delivery was parked, or None.
+
+    `failures`: sends without a response since the last response, at least. `failing_since_ms`: time of the first.
+    `is_ordered`: of an ordered endpoint. `current`: the event of its delivery that was begun last.
+    `guarded_until_ms`: until then each send needs a lease and a slot, because one was slow or failed.
+    """
+
+    project_id: str
+    name: str
+    host: str
+    most: int = DEFAULT_CONCURRENCY
+    waiting_ms: int | None = None
+    failures: int = 0
+    failing_since_ms: int = 0
+    probe_at_ms: int = 0
+    is_ordered: bool = False
+    current: str | None = None
+    guarded_until_ms: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit breaker is open."""
+        return self.failures >= FAILURES_TO_OPEN
+
+    @property
+    def limit(self) -> int:
+        """Limit of concurrent sends now: one probe while the circuit breaker is open."""
+        return 1 if self.is_open else self.most
+
+    @property
+    def ref(self) -> str:
+        """Its name among all projects, and partition key of the `waiting` index."""
+        return f"{self.project_id}#{self.name}"
+
+    def is_marked(self, now_ms: int) -> bool:
+        """Whether the waiting mark is fresh."""
+        return self.waiting_ms is not None and now_ms - self.waiting_ms < FRESH_MS
+
+    def next_probe_ms(self, now_ms: int) -> int:
+        """Return the time of the next probe after a send that failed now."""
+        failing_ms = now_ms - self.failing_since_ms if self.failures else 0
+        return now_ms + min(max(FIRST_PROBE_MS, failing_ms // 2), LONGEST_PROBE_MS)
+
+
+def lane_name(delivery: Delivery, host: str) -> str:
+    """Return the name of a delivery's lane within its project."""
+    return delivery.endpoint_id if delivery.endpoint_id != RUN_ENDPOINT_ID else run_lane_name(host)
+
+
+def run_lane_name(host: str) -> str:
+    """Return the name of the lane of runs that send to `host`."""
+    return f"{RUN_ENDPOINT_ID}#{host}"
+
+
+def max_concurrent_sends(endpoint: Endpoint | None) -> int:
+    """Return the limit of concurrent sends of a lane. With a rate limit, each slot starts one send per second."""
+    if endpoint is None:
+        return DEFAULT_CONCURRENCY
+    return 1 if endpoint.ordered else min(endpoint.max_concurrency, endpoint.max_per_second or endpoint.max_concurrency)
+
+
+def is_unanswered(reply: Reply) -> bool:
+    """Whether a send got no response: timeout, refused or reset connection, TLS or DNS failure."""
+    return reply.error_code is not None and reply.error_code not in UNSENDABLE_CODES | {NOT_SENT}
+
+
+# Items of lanes, in the deliveries table: one row per lane.
+
+LANE_TTL_SECS = 86_400
+
+
+def lane_key(project_id: str, name: str) -> dict[str, Any]:
+    """Return the key of a lane's row. The row exists while deliveries wait or sends fail, and a day longer."""
+    return key(endpoint_pk(project_id), LANE_PREFIX + name)
+
+
+def to_lane(row: Mapping[str, Any]) -> Lane:
+    """Convert a lane's row."""
+    project_id, name = ids_of_lane(row)
+    is_run = name.startswith(f"{RUN_ENDPOINT_ID}#")
+    return Lane(
+        project_id,
+        name,
+        name.partition("#")[2] if is_run else row.get("host", ""),
+        row.get("most", DEFAULT_CONCURRENCY),
+        row.get("waiting_ms"),
+        row.get("failures", 0),
+        row.get("failing_since_ms", 0),
+        row.get("probe_at_ms", 0),
+        row.get("ordered", False),
+        row.get("current"),
+        row.get("guarded_until_ms", 0),
+    )
+
+
+# Parked deliveries, and the waiting marks on lanes and projects that lead senders and the sweeper to them.
+#
+# The index `waiting` holds parked deliveries by lane and time, and lags by about a second. A sender may miss a new
+# entry. The sweeper finds it, because the lane stays marked and is due every minute.
 
 _DUE = ("due_shard", "due_at_ms")
 
@@ -181,3 +310,46 @@ def _resume_ordered(lane: Lane, now_ms: int) -> ConditionalUpdate:
 def lane_shard(lane: Lane) -> str:
     """Return the lane's partition of the due index."""
     return DUE_SHARDS[sum(lane.ref.encode()) % len(DUE_SHARDS)]
+
+
+# The queue of an ordered endpoint: a small row for each of its deliveries that is not final, oldest first.
+#
+# The transaction that stores an event puts the row. A consistent query finds the oldest, which the index `waiting`
+# could miss. Rows of final deliveries are removed here when the next delivery is looked for, so no other module uses
+# them.
+
+_LIVE = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.PAUSED})
+_ITEMS_PER_QUERY = 10
+
+
+class OrderedQueue(Table):
+    """Queues of ordered endpoints, in the deliveries table. All reads are consistent."""
+
+    def has(self, delivery: Delivery) -> bool:
+        """Whether the delivery has a place. One that was replayed after its end has none."""
+        return self._get(key(queue_pk(delivery.project_id, delivery.endpoint_id), queue_sk(delivery))) is not None
+
+    def first(self, lane: Lane) -> Delivery | None:
+        """Return the next delivery in order: the one that was begun last, until it is final; then the oldest."""
+        begun = None if lane.current is None else self._delivery(lane.current, lane.name)
+        if begun is not None and begun.state in _LIVE:
+            return begun
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": queue_pk(lane.project_id, lane.name)}),
+            ConsistentRead=True,
+            PaginationConfig={"PageSize": _ITEMS_PER_QUERY},
+        )
+        for item in (item for page in pages for item in page["Items"]):
+            delivery = self._delivery(from_item(item)["sk"].partition("#")[2], lane.name)
+            if delivery is not None and delivery.state in _LIVE:
+                return delivery
+            # A query may show a part of a transaction: then the delivery is not there yet, and keeps its place.
+            if delivery is not None:
+                self._client.delete_item(TableName=self.table_name, Key={"pk": item["pk"], "sk": item["sk"]})
+        return None
+
+    def _delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
+        row = self._get(delivery_key(event_id, endpoint_id))
+        return to_delivery(row) if row is not None else None

@@ -1,37 +1,109 @@
-"""Record an attempt and its consequences in one transaction; a success of a healthy target in one update."""
+"""Targets, and whether sends to them need a lease and a slot."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate, put
+from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
+from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.row_codec import write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import Refusal, RowsContendedError, transact
 from functions.webhooks.deliveries.exhausted_store import count_exhausted
-from functions.webhooks.deliveries.model import (
-    DeliveryState,
-    Transition,
-    adjust_for_endpoint,
-    due_at,
-)
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, DeliveryState, Transition, adjust_for_endpoint, due_at
 from functions.webhooks.deliveries.rows import attempt_row, delivery_key, new_attempt
-from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
-from functions.webhooks.sending.attempt.attempted_endpoint import endpoint_actions
-from functions.webhooks.sending.claim.claimable import DUE, LEASE, WAITING
-from functions.webhooks.sending.lanes.lane_store import lane_actions
-from functions.webhooks.sending.limits import slot_rows
+from functions.webhooks.endpoints.health_store import due_for_health
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
+from functions.webhooks.endpoints.rows import endpoint_key, failing_is, to_endpoint
+from functions.webhooks.endpoints.traffic_rows import count
+from functions.webhooks.sending.lanes import is_unanswered, lane_actions
+from functions.webhooks.sending.leases import DUE, LEASE, WAITING
+from functions.webhooks.sending.slots import NOBODY_WAITS, free, slots_key
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.claim.leases import SentDelivery
-    from functions.webhooks.sending.limits.slots import TakenSlot
+    from functions.webhooks.sending.lanes import Lane
+    from functions.webhooks.sending.leases import SentDelivery
+    from functions.webhooks.sending.slots import TakenSlot
     from functions.webhooks.vocabulary.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint with its lane, or the lane of runs that send to one host. `endpoint` is None there, or if deleted."""
+
+    endpoint: Endpoint | None
+    lane: Lane
+
+    def is_guarded(self, now_ms: int) -> bool:
+        """Whether a send needs a lease and a slot: its target fails, was slow, has limits, or may not be sent to."""
+        endpoint, lane = self.endpoint, self.lane
+        if lane.failures or lane.waiting_ms is not None or now_ms < lane.guarded_until_ms:
+            return True
+        if endpoint is None:
+            return not lane.name.startswith(f"{RUN_ENDPOINT_ID}#")
+        has_limit = endpoint.ordered or endpoint.max_per_second or endpoint.max_concurrency != DEFAULT_CONCURRENCY
+        return bool(not endpoint.enabled or endpoint.failing is not None or has_limit)
+
+
+# The changes of an attempt to the row of its endpoint: counters, failures, and whether it is enabled.
+
+_FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
+
+
+def endpoint_actions(
+    table_name: str, before: Endpoint | None, after: Endpoint | None, delivery: Delivery, reply: Reply, now_ms: int
+) -> list[Any]:
+    """Write the changed health and count a failed attempt, on condition that the row still matches `before`.
+
+    A counted failure makes the row due, so that the sweeper looks at the endpoint's health. A send without a response
+    checks the row also if nothing changes, because the circuit breaker counts it (`attempt_store`). A failure of an
+    alert does not count: it must raise no alert. `SuccessCounts` counts successes.
+    """
+    if before is None or after is None:
+        return []
+    is_counted = before.enabled and not reply.is_success and delivery.event_type not in ALERT_EVENTS
+    key = endpoint_key(before.project_id, before.endpoint_id)
+    values: dict[str, Value] = {"was_enabled": before.enabled}
+    condition = f"#enabled = :was_enabled AND {failing_is(before, values)}"
+    if after == before and not is_counted:
+        return [check(table_name, key, condition, values)] if is_unanswered(reply) else []
+    sets, removes = _failing(after)
+    update = ConditionalUpdate(sets, condition, values, removes)
+    if not after.enabled:
+        update = replace(update, sets={**sets, **_disabling(after, now_ms)})
+    if is_counted:
+        update = count(update, before.traffic, now_ms, {"attempts": 1, "failures": 1})
+        update = due_for_health(update, after.endpoint_id, now_ms) if after.enabled else update
+    return [update.action(table_name, key)]
+
+
+def _failing(after: Endpoint) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Return the attributes of the failures since the last success: to set, and to remove."""
+    failing = after.failing
+    if failing is None:
+        return {}, _FAILING
+    return dict(zip(_FAILING, (failing.since_ms, failing.counted_ms, failing.spread), strict=True)), ()
+
+
+def _disabling(after: Endpoint, now_ms: int) -> dict[str, Value]:
+    """Return the attributes of a disabled endpoint. Its due key makes the sweeper publish `endpoint.disabled`."""
+    return {
+        "enabled": False,
+        "disabled_reason": after.disabled_reason or "",
+        "disabled_at": after.disabled_at or "",
+        "updated_at": after.disabled_at or "",
+        "due_shard": due_shard(after.endpoint_id),
+        "due_at_ms": now_ms,
+    }
+
+
+# Record an attempt and its consequences in one transaction; a success of a healthy target in one update.
 
 MAX_TRIES = 6
 
@@ -116,5 +188,5 @@ class Attempts(Table):
         return {"delivery": update.action(self.table_name, key), **actions}
 
     def _of_slot(self, slot: TakenSlot, rest_until_ms: int) -> Any:
-        update = slot_rows.free(slot, rest_until_ms, self._clock()).only_if(slot_rows.NOBODY_WAITS)
-        return update.action(self.table_name, slot_rows.slots_key(slot.project_id))
+        update = free(slot, rest_until_ms, self._clock()).only_if(NOBODY_WAITS)
+        return update.action(self.table_name, slots_key(slot.project_id))

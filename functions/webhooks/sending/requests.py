@@ -1,0 +1,257 @@
+"""The request of an attempt: its body in the format of the endpoint, its headers and their signature."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from functions.clock import MS_PER_SEC
+from functions.event_log.cut_body import event_bytes, limit_output
+from functions.http.paths import event_path
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+from functions.webhooks.deliveries.report import Report, report_headers
+from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Endpoint, Payload
+from functions.webhooks.target.headers import USER_AGENT, webhook_headers
+from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
+from functions.webhooks.target.signature import (
+    InvalidSecretError,
+    PrivateKey,
+    SigningKey,
+    new_private_key,
+    parse_private_key,
+    parse_secret,
+    signatures,
+)
+from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, EVENT_REPORT, EVENT_TEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.webhooks.cards.rendering import Cards
+    from functions.webhooks.deliveries.model import Delivery
+
+
+# Events in the form of CloudEvents 1.0, for both content modes of its HTTP binding.
+#
+# https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
+
+STRUCTURED_TYPE: Final = "application/cloudevents+json"
+_SUBJECTS: Final = ("check_id", "endpoint_id")
+
+
+def attributes(event_id: str, submission_id: str, event: bytes, public_base_url: str) -> dict[str, str]:
+    """Return the context attributes of an event. All values are visible ASCII, as headers need."""
+    values: Mapping[str, Any] = json.loads(event)
+    subject = submission_id or next((str(values[name]) for name in _SUBJECTS if name in values), "")
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": public_base_url or "rustbox",
+        "type": values["type"],
+        "time": values["timestamp"],
+        **({"subject": subject} if subject else {}),
+    }
+
+
+def binary_headers(context: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of binary mode. The body is the event itself."""
+    return {f"ce-{name}": value for name, value in context.items()}
+
+
+def structured_body(context: Mapping[str, str], event: bytes) -> bytes:
+    """Return the body of structured mode, with the bytes of the event as its data."""
+    envelope = event_bytes({**context, "datacontenttype": "application/json"})
+    return envelope.removesuffix(b"}") + b',"data":' + event + b"}"
+
+
+# The body that an endpoint gets of an event, with the headers of its format.
+#
+# It is the event itself, a message for people, or only its ids.
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body, and the headers that describe it."""
+
+    content: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Makes bodies: always the same for the same event and endpoint. `public_base_url` has no trailing slash."""
+
+    cards: Cards
+    public_base_url: str
+
+    def body(
+        self, endpoint: Endpoint | None, event_id: str, submission_id: str, event: bytes, routing_key: str = ""
+    ) -> Body:
+        """Return the body of an event with these bytes. `endpoint` None: a run's own URL. `routing_key`: its own."""
+        if endpoint is None:
+            return Body(event)
+        if endpoint.payload is Payload.THIN:
+            content = self._thin(endpoint, event_id, submission_id, event)
+        else:
+            content = self._limited(endpoint, submission_id, event)
+        match endpoint.format:
+            case BodyFormat.CLOUDEVENTS:
+                context = attributes(event_id, submission_id, event, self.public_base_url)
+                return Body(content, binary_headers(context))
+            case BodyFormat.CLOUDEVENTS_STRUCTURED:
+                context = attributes(event_id, submission_id, event, self.public_base_url)
+                return Body(structured_body(context, content), {"content-type": STRUCTURED_TYPE})
+            case body_format:
+                more = {"routing_key": routing_key} if routing_key else {}
+                return Body(self.cards.body(body_format, content, more))
+
+    def _limited(self, endpoint: Endpoint, submission_id: str, event: bytes) -> bytes:
+        if endpoint.max_output_bytes >= MAX_OUTPUT_BYTES:
+            return event
+        return limit_output(event, self.public_base_url, submission_id, endpoint.max_output_bytes)
+
+    def _thin(self, endpoint: Endpoint, event_id: str, submission_id: str, event: bytes) -> bytes:
+        values = json.loads(event)
+        is_stored = values["type"] != EVENT_TEST
+        return event_bytes(
+            {
+                "type": values["type"],
+                "id": event_id,
+                "timestamp": values["timestamp"],
+                "api_version": endpoint.api_version,
+                "submission_id": submission_id or None,
+                "url": self.public_base_url + event_path(event_id) if is_stored else None,
+                **({"artifacts": len(values["artifacts"])} if "artifacts" in values else {}),
+            }
+        )
+
+
+# Sealed secrets of endpoints: signing keys, the values of custom headers, and the key of PagerDuty.
+
+# Header values cannot contain it. Names and values have at most 4,096 characters, the limit of KMS.
+_SEPARATOR = "\n"
+# Between an endpoint's secret and its private key in one box, so that a rotation replaces both.
+_BETWEEN_KEYS = " "
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSecrets:
+    """Seals and opens secrets of endpoints. Methods raise ClientError; methods that open raise UnsealError too."""
+
+    boxes: SecretBoxes
+
+    def keys(self, endpoint: Endpoint, now_ms: int) -> tuple[SigningKey | PrivateKey, ...]:
+        """Return the keys that sign now, the current ones first. Raises InvalidSecretError."""
+        keys: list[SigningKey | PrivateKey] = []
+        for box in endpoint.signing_boxes(now_ms):
+            secret, private_key = self._open(box, endpoint)
+            keys.append(parse_secret(secret))
+            if private_key:
+                keys.append(parse_private_key(private_key))
+        return tuple(keys)
+
+    def current(self, endpoint: Endpoint) -> str:
+        """Return the endpoint's secret, which begins with whsec_."""
+        return self._open(endpoint.secret_box, endpoint)[0]
+
+    def new_keys(self, secret: str, project_id: str, endpoint_id: str, *, asymmetric: bool) -> tuple[bytes, str | None]:
+        """Seal a secret for an endpoint row, with a new private key if `asymmetric`; return also its public key."""
+        if not asymmetric:
+            return self.boxes.seal(secret, project_id, endpoint_id), None
+        private_key = new_private_key()
+        box = self.boxes.seal(secret + _BETWEEN_KEYS + private_key, project_id, endpoint_id)
+        return box, parse_private_key(private_key).public_key()
+
+    def _open(self, box: bytes, endpoint: Endpoint) -> tuple[str, str]:
+        opened = self.boxes.open(box, endpoint.project_id, endpoint.endpoint_id)
+        secret, _, private_key = opened.partition(_BETWEEN_KEYS)
+        return secret, private_key
+
+    def headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return the custom headers with their values."""
+        if endpoint.headers_box is None:
+            return {}
+        values = self.boxes.open(endpoint.headers_box, endpoint.project_id, endpoint.endpoint_id, "headers")
+        return dict(zip(endpoint.header_names, values.split(_SEPARATOR), strict=True))
+
+    def routing_key(self, endpoint: Endpoint) -> str:
+        """Return the key of format pagerduty; "" if there is none."""
+        if endpoint.routing_key_box is None:
+            return ""
+        return self.boxes.open(endpoint.routing_key_box, endpoint.project_id, endpoint.endpoint_id, "routing_key")
+
+    def seal_routing_key(self, routing_key: str, project_id: str, endpoint_id: str) -> bytes | None:
+        """Return the sealed key for an endpoint row; None for an empty one."""
+        return self.boxes.seal(routing_key, project_id, endpoint_id, "routing_key") if routing_key else None
+
+    def seal_headers(self, headers: Mapping[str, str], project_id: str, endpoint_id: str) -> bytes | None:
+        """Return the sealed values for an endpoint row; None if there are no headers."""
+        if not headers:
+            return None
+        return self.boxes.seal(_SEPARATOR.join(headers.values()), project_id, endpoint_id, "headers")
+
+
+# The request of an attempt: its body, its headers and their signature.
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A request, ready to be sent: with POST, or with PUT for a callback."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    is_callback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSigner:
+    """Makes the requests of attempts."""
+
+    boxes: SecretBoxes
+    bodies: Bodies
+
+    def sign(self, delivery: Delivery, endpoint: Endpoint | None, event: bytes, now_ms: int) -> SignedRequest | None:
+        """Return the request with an event of these bytes; None if a secret of the target is unusable.
+
+        `endpoint` None: a run's own URL. Raises ClientError.
+        """
+        if delivery.event_type == EVENT_REPORT:
+            return self._report(delivery, event)
+        if endpoint is None and not delivery.secret_box:
+            # A callback, as another service sends it. The API takes no `webhook_url` without a secret.
+            headers = {"content-type": "application/json", "user-agent": USER_AGENT}
+            return SignedRequest(delivery.url, headers, self.bodies.cards.callback(event), is_callback=True)
+        api_version = CURRENT_VERSION if endpoint is None else endpoint.api_version
+        try:
+            keys, custom = self._keys(delivery, endpoint, now_ms)
+            routing_key = "" if endpoint is None else EndpointSecrets(self.boxes).routing_key(endpoint)
+        except (InvalidSecretError, UnsealError):
+            return None
+        body = self.bodies.body(endpoint, delivery.event_id, delivery.submission_id, event, routing_key)
+        timestamp_secs = now_ms // MS_PER_SEC
+        signature = signatures(keys, delivery.event_id, timestamp_secs, body.content)
+        headers = webhook_headers(
+            delivery.event_id, timestamp_secs, signature, custom, api_version, delivery.traceparent, body.headers
+        )
+        return SignedRequest(delivery.url if endpoint is None else endpoint.url, headers, body.content)
+
+    def _report(self, delivery: Delivery, event: bytes) -> SignedRequest | None:
+        """Return the request of a report, which has a token in place of a signature."""
+        report = Report.of(event)
+        try:
+            token = self.boxes.open(delivery.secret_box, delivery.project_id, report.owner, "report")
+        except UnsealError:
+            return None
+        return SignedRequest(delivery.url, report_headers(token, USER_AGENT), report.content)
+
+    def _keys(
+        self, delivery: Delivery, endpoint: Endpoint | None, now_ms: int
+    ) -> tuple[tuple[SigningKey | PrivateKey, ...], Mapping[str, str]]:
+        """Return the signing keys (more than one during a rotation overlap), and the custom headers."""
+        if endpoint is None:
+            secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
+            return (parse_secret(secret),), {}
+        secrets = EndpointSecrets(self.boxes)
+        return secrets.keys(endpoint, now_ms), secrets.headers(endpoint)
