@@ -28,6 +28,8 @@ class Classification:
 SIGNAL_EXIT_BASE = 128
 _WAITED = "compilation was stopped: the compiler waited without working; do not include pipes or devices"
 OUTPUT_TOO_LONG = "the output is longer than its limit"
+TOO_BUSY = "the host was too busy: the program lost its time to others"
+OUT_OF_MEMORY = "the host was out of memory: it killed a process of the run, which was below its own limit"
 _STOPPED = {
     StopReason.MEMORY_THRASH: (Verdict.MLE, Cause.MLE_LIMIT_BREACH),
     StopReason.MEMORY_LIMIT: (Verdict.MLE, Cause.MLE_LIMIT_BREACH),
@@ -61,13 +63,14 @@ def _platform_failure(outcome: Outcome, phase: Phase) -> Classification | None:
 def _killed(outcome: Outcome, phase: Phase) -> Classification | None:
     cgroup = outcome.evidence.cgroup
     oom_kills = 0 if cgroup is None else cgroup.oom_kill_events
-    if oom_kills > 0 or outcome.stop_reason is StopReason.OOM_KILL:
+    is_host_short = cgroup is not None and oom_kills > 0 and cgroup.oom_events == 0
+    if (oom_kills > 0 or outcome.stop_reason is StopReason.OOM_KILL) and not is_host_short:
         return _stopped(phase, Verdict.MLE, Cause.MLE_KERNEL_OOM, Actor.KERNEL)
     if outcome.stop_reason is StopReason.CANCELLED:
         killed = int(signal.SIGKILL)
         return Classification(Verdict.SIG, Cause.CANCELLED, Actor.JUDGE, phase, None, killed, "the run was cancelled")
-    if outcome.stop_reason is StopReason.HOST_OVERLOADED:
-        return _internal(phase, Cause.IE_HOST_OVERLOADED, "the host was too busy: the program lost its time to others")
+    if is_host_short or outcome.stop_reason is StopReason.HOST_OVERLOADED:
+        return _internal(phase, Cause.IE_HOST_OVERLOADED, OUT_OF_MEMORY if is_host_short else TOO_BUSY)
     if outcome.stop_reason in _STOPPED:
         found = _stopped(phase, *_STOPPED[outcome.stop_reason], Actor.JUDGE)
         return replace(found, error_message=_WAITED) if outcome.stop_reason is StopReason.IDLE else found

@@ -60,8 +60,9 @@ CANCELLED = replace(CLEAN, exit_code=None, stop_reason=StopReason.CANCELLED)
 
 
 def outcome(*, usage: Any = None, evidence: Any = None, **fields: Any) -> Outcome:
-    """A clean run that printed 42, with the given fields changed."""
-    changed_usage = replace(USAGE, **(usage or {}))
+    """A clean run that printed 42, with the given fields changed. An out-of-memory kill is at the run's own limit."""
+    kills = {"oom_events": usage["oom_kill_events"]} if usage and "oom_kill_events" in usage else {}
+    changed_usage = replace(USAGE, **{**kills, **(usage or {})})
     changed_evidence = replace(EVIDENCE, **{"cgroup": changed_usage, **(evidence or {})})
     return replace(CLEAN, evidence=changed_evidence, **fields)
 

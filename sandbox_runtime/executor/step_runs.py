@@ -1,19 +1,23 @@
-"""Run the steps of one request. On a busy host they may take longer, within one overtime for all of them.
+"""Run the steps of one request. On an overloaded host they may take longer, within one overtime for all of them.
 
+On a busy host a step goes on beyond its wall limit. One that a host without memory killed runs again.
 The sweeper takes a run for lost after compile + wall + 60 s, so the overtime is well below 60 s.
 """
 
 import logging
+import select
 from dataclasses import replace
 from typing import Protocol
 
-from events.vocabulary import Phase
+from events.vocabulary import Cause, Phase
 from sandbox_runtime.classify import Classification, classify
 from sandbox_runtime.executor.report import slot_is_suspect
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 
 MOST_OVERTIME_SECS = 30.0
+REPEAT_PAUSES_SECS = (0.5, 2.0)
+"""Before each repeat of a step: other programs of the host may end meanwhile."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,11 +52,33 @@ class StepRuns:
         self.is_slot_suspect = False
 
     def run(self, spec: JailSpec, phase: Phase) -> tuple[Outcome, Classification]:
-        """Run a step. Raises JailError and ExecutionDrainedError."""
-        outcome = self.jail.answer(self.with_overtime(spec), cancel_fd=None if self.stop is None else self.stop.fd)
-        if was_drained(outcome, self.stop):
-            raise ExecutionDrainedError
-        return outcome, self.classified(spec, outcome, phase)
+        """Run a step, again if `must_repeat`. With network it runs once: its hosts would see its requests again.
+
+        Raises JailError and ExecutionDrainedError.
+        """
+        repeats = 0
+        while True:
+            outcome = self.jail.answer(self.with_overtime(spec), cancel_fd=None if self.stop is None else self.stop.fd)
+            if was_drained(outcome, self.stop):
+                raise ExecutionDrainedError
+            found = self.classified(spec, outcome, phase)
+            if spec.net_namespace is not None or not self.must_repeat(outcome, found, repeats):
+                return outcome, found
+            repeats += 1
+
+    def must_repeat(self, outcome: Outcome, found: Classification, repeats: int) -> bool:
+        """Whether to run a step again, after `repeats` repeats: a host without memory killed it. If so, wait first."""
+        is_killed_by_host = found.cause is Cause.IE_HOST_OVERLOADED and outcome.stop_reason is StopReason.OOM_KILL
+        if not is_killed_by_host or repeats >= len(REPEAT_PAUSES_SECS):
+            return False
+        pause_secs = REPEAT_PAUSES_SECS[repeats]
+        used_secs = pause_secs + outcome.wall_usec / 1e6
+        _LOG.warning("host out of memory, a step was killed", extra={"step": found.phase.value})
+        if used_secs > self.overtime_secs:
+            return False
+        self.overtime_secs -= used_secs
+        _sleep_or_stop(pause_secs, self.stop)
+        return True
 
     def with_overtime(self, spec: JailSpec) -> JailSpec:
         """Let a step use the overtime that is left."""
@@ -72,3 +98,11 @@ class StepRuns:
         found = classify(outcome, phase)
         self.is_slot_suspect |= slot_is_suspect(found)
         return found
+
+
+def _sleep_or_stop(secs: float, stop: RunStop | None) -> None:
+    """Wait, until the request is stopped."""
+    poll = select.poll()
+    if stop is not None:
+        poll.register(stop.fd, select.POLLIN)
+    poll.poll(secs * 1000)

@@ -196,7 +196,11 @@ def own_time(elapsed: int, lost: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class CgroupUsage:
-    """Counters of the run's groups, read after its end and counted from its start."""
+    """Counters of the run's groups, read after its end and counted from its start.
+
+    `oom_kill_events`: processes that the kernel killed for memory. `oom_events`: the same if the run had reached its
+    own limit, and 0 if a group around its own or the whole host was out of memory.
+    """
 
     memory_limit_bytes: int
     memory_peak_bytes: int

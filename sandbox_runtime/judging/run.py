@@ -39,8 +39,6 @@ from sandbox_runtime.messages import (
     parse_time,
 )
 
-# An overloaded host may cost this many steps a second attempt. So the retries of a judge run end before the sweeper
-# takes it for lost.
 # The sum of the wall times of all cases. The functions count on it: they take a longer judge run for lost.
 ALL_CASES_SECS = 300.0
 _CANCELLED = "the judge run was cancelled"
@@ -241,11 +239,18 @@ class JudgeRun:
         if isinstance(other, Judgement):
             self._put(index, other, None)
             return
-        spec = step_runs.with_overtime(spec)
-        ends = interact(step_runs.jail, self._setting.interactor_slot, spec, other, step_runs.stop)
-        self._programs.count_interaction(ends.program, ends.interactor)
-        found = step_runs.classified(spec, ends.program)
-        step_runs.note(ends.interactor)
+        repeats = 0
+        while True:
+            spec = step_runs.with_overtime(spec)
+            ends = interact(step_runs.jail, self._setting.interactor_slot, spec, other, step_runs.stop)
+            self._programs.count_interaction(ends.program, ends.interactor)
+            found, answered = step_runs.classified(spec, ends.program), step_runs.note(ends.interactor)
+            if not (
+                step_runs.must_repeat(ends.program, found, repeats)
+                or step_runs.must_repeat(ends.interactor, answered, repeats)
+            ):
+                break
+            repeats += 1
         if not self._is_source_refused(step_runs, index, ends.program, found):
             self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
 

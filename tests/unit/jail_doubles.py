@@ -23,7 +23,13 @@ LIMITS = Limits(
 
 
 NOTHING = Counters(
-    memory_now_bytes=0, memory_peak_bytes=0, oom_kills=0, cpu_usage_usec=0, process_count=1, fork_refusals=0
+    memory_now_bytes=0,
+    memory_peak_bytes=0,
+    oom_kills=0,
+    limit_hits=0,
+    cpu_usage_usec=0,
+    process_count=1,
+    fork_refusals=0,
 )
 
 

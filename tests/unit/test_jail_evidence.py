@@ -10,16 +10,19 @@ from sandbox_runtime.jail import (
     PERMISSIVE_CONTROLS,
     STRICT_CONTROLS,
     CgroupUsage,
+    JailSpec,
     Limits,
     default_floor,
     not_in_force,
 )
 from sandbox_runtime.jail.controls.own_inodes import SOURCE
 from sandbox_runtime.jail.evidence.in_force import GROUP_CONTROLS, controls, gather
+from sandbox_runtime.jail.evidence.in_force import usage as run_usage
 from sandbox_runtime.jail.evidence.measure import NAMESPACES, Measured, Mounted, measure, mount_table
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.python_fork import WarmStart
 from tests.runner_doubles import USAGE
+from tests.unit.jail_doubles import LIMITS, NOTHING
 
 UID = 123_456
 HOST = {name: f"{name}:[1]" for name in (*NAMESPACES, "user")}
@@ -240,6 +243,18 @@ def test_a_run_that_never_reported_had_no_control(backend: str | None) -> None:
 
 def usage(**changes: int) -> CgroupUsage:
     return replace(USAGE, **changes)
+
+
+@pytest.mark.parametrize(
+    ("oom_kills", "limit_hits", "expected"), [(0, 0, (0, 0)), (0, 1, (0, 0)), (2, 1, (2, 2)), (2, 0, (0, 2))]
+)
+def test_only_kills_at_the_runs_own_limit_are_its_own(
+    oom_kills: int, limit_hits: int, expected: tuple[int, int]
+) -> None:
+    start = replace(NOTHING, oom_kills=5, limit_hits=7)
+    end = replace(start, oom_kills=5 + oom_kills, limit_hits=7 + limit_hits)
+    found = run_usage(JailSpec(("true",), LIMITS), start, end)
+    assert (found.oom_events, found.oom_kill_events) == expected
 
 
 def test_without_groups_no_group_counters_are_made_up() -> None:

@@ -77,6 +77,14 @@ def test_a_refused_fork_is_seen_wherever_the_kernel_counts_it(
     assert groups.read().fork_refusals == 3
 
 
+def test_kills_and_hits_of_the_own_limit_are_counted_apart(slot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_to_write_to("memory.peak", monkeypatch)
+    groups = opened(slot)
+    (slot / "program" / "memory.events").write_text("low 0\nhigh 0\nmax 9\noom 2\noom_kill 3\noom_group_kill 1\n")
+    found = groups.read()
+    assert (found.oom_kills, found.limit_hits) == (3, 2)
+
+
 def refuse_to_write_to(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the kernel does to a user without CAP_DAC_OVERRIDE; these tests have it."""
     open_file = os.open

@@ -7,7 +7,7 @@ import pytest
 
 from events.vocabulary import Phase
 from sandbox_runtime.classify import classify
-from sandbox_runtime.executor import NO_CACHE
+from sandbox_runtime.executor import NO_CACHE, step_runs
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
@@ -275,6 +275,23 @@ def test_an_interactor_and_its_program_run_with_pipes() -> None:
     assert files(second.specs[0])["input"] == b"in"
     assert second.specs[0].argv[-4:] == ("input", "output", "answer", "--strict")
     assert second.specs[0].limits.wall_time_secs > slot.specs[0].limits.wall_time_secs
+
+
+KILLED_BY_HOST = outcome(stop_reason=StopReason.OOM_KILL, usage={"oom_kill_events": 1, "oom_events": 0})
+
+
+@pytest.mark.parametrize("killed", ["program", "second"])
+@pytest.mark.parametrize(("kills", "expected", "tries"), [(1, "passed", 2), (3, "judge_error", 3)])
+def test_an_interaction_of_which_a_host_without_memory_killed_one_end_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, killed: str, kills: int, expected: str, tries: int
+) -> None:
+    monkeypatch.setattr(step_runs, "REPEAT_PAUSES_SECS", (0, 0))
+    kill = [KILLED_BY_HOST] * kills
+    slots = {"program": RecordedSlot(outcome()), "second": RecordedSlot(ended(0))}
+    slots[killed] = RecordedSlot(*kill, outcome() if killed == "program" else ended(0))
+    (found,) = judge(checker(kind="interactor"), slots["program"], second=slots["second"])
+    assert found.outcome == expected
+    assert len(slots["program"].specs) == len(slots["second"].specs) == tries
 
 
 @pytest.mark.parametrize("broken", ["program", "second"])

@@ -73,6 +73,18 @@ def test_an_oom_kill_in_the_group_is_mle_after_any_end(reason: StopReason, end: 
     assert found(given) == ("MLE", "mle_kernel_oom", "kernel", None, 9)
 
 
+@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("end", [{"exit_code": 0}, {"exit_code": 1}, {"exit_code": None, "signal": 9}])
+def test_an_oom_kill_below_the_runs_own_limit_is_the_hosts(phase: Phase, end: dict[str, int | None]) -> None:
+    given = outcome(stop_reason=StopReason.OOM_KILL, usage={"oom_kill_events": 1, "oom_events": 0}, **end)
+    assert found(given, phase) == ("IE", "ie_host_overloaded", "judge", None, None)
+
+
+def test_a_cancelled_run_that_the_host_killed_is_cancelled() -> None:
+    given = stopped(StopReason.CANCELLED, usage={"oom_kill_events": 1, "oom_events": 0})
+    assert found(given)[:2] == ("SIG", "cancelled")
+
+
 def test_an_oom_event_without_a_kill_is_no_mle() -> None:
     assert found(outcome(usage={"oom_events": 3}))[0] == "AC"
 

@@ -23,7 +23,7 @@ class Facts:
     code: int | None
     signal: int | None
     stop: StopReason
-    usage: tuple[int, int] | None  # OOM kills, refused forks
+    usage: tuple[int, int, int] | None  # OOM kills, those of them at the run's own limit, refused forks
     has_backend: bool
     left: int
     clean: bool
@@ -40,11 +40,16 @@ class Facts:
         return self.usage is not None and self.usage[0] > 0
 
     @property
+    def is_hosts(self) -> bool:
+        return self.usage is not None and self.usage[0] > 0 and self.usage[1] == 0
+
+    @property
     def refused(self) -> bool:
-        return self.usage is not None and self.usage[1] > 0
+        return self.usage is not None and self.usage[2] > 0
 
     def outcome(self) -> Outcome:
-        counters = None if self.usage is None else {"oom_kill_events": self.usage[0], "fork_refusals": self.usage[1]}
+        names = "oom_kill_events", "oom_events", "fork_refusals"
+        counters = None if self.usage is None else dict(zip(names, self.usage, strict=True))
         evidence: dict[str, object] = {"leftover_processes": self.left, "cleanup_verified": self.clean}
         evidence["cgroup_backend"] = "cgroup_v2" if self.has_backend else None
         if counters is None:
@@ -74,7 +79,14 @@ TABLE: list[Row] = [
         "the sandbox could not be cleaned up",
         "the sandbox could not be cleaned up",
     ),
-    (lambda f: f.oom, ("MLE", "mle_kernel_oom", "kernel"), KILLED, MEMORY, None),
+    (lambda f: f.oom and not f.is_hosts, ("MLE", "mle_kernel_oom", "kernel"), KILLED, MEMORY, None),
+    (
+        lambda f: f.is_hosts and f.stop is not StopReason.CANCELLED,
+        ("IE", "ie_host_overloaded", "judge"),
+        NOTHING,
+        "the host was out of memory: it killed a process of the run, which was below its own limit",
+        "the host was out of memory: it killed a process of the run, which was below its own limit",
+    ),
     (lambda f: f.stop is StopReason.OOM_KILL, ("MLE", "mle_kernel_oom", "kernel"), KILLED, MEMORY, None),
     (lambda f: f.stop is StopReason.MEMORY_THRASH, ("MLE", "mle_limit_breach", "judge"), KILLED, MEMORY, None),
     (lambda f: f.stop is StopReason.MEMORY_LIMIT, ("MLE", "mle_limit_breach", "judge"), KILLED, MEMORY, None),
@@ -164,7 +176,7 @@ def expected(facts: Facts) -> tuple[int, Answer]:
 def combinations() -> Iterator[Facts]:
     ends: list[tuple[int | None, int | None]] = [(code, None) for code in (None, 0, 1, 137)]
     ends += [(None, number) for number in (1, 9, 13, SIGXCPU, SIGXFSZ, SIGSYS, 64)]
-    usages = [None, *itertools.product((0, 1), (0, 2))]
+    usages = [None, *((*kills, refused) for kills in ((0, 0), (1, 1), (1, 0)) for refused in (0, 2))]
     flags = (False, True)
     for phase, (code, signal), stop, usage, has_backend, left, clean, out, err, made in itertools.product(
         ("compile", "run"), ends, StopReason, usages, flags, (0, 1), flags, flags, flags, (None, b"program")

@@ -162,11 +162,12 @@ def not_in_force(found: dict[str, bool], required: Iterable[str]) -> tuple[str, 
 
 def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:
     """Return the usage of the run: the difference of the slot's counters, which all its runs share."""
+    oom_kills = end.oom_kills - start.oom_kills
     return CgroupUsage(
         memory_limit_bytes=spec.limits.memory_bytes,
         memory_peak_bytes=end.memory_peak_bytes,
-        oom_events=end.oom_kills - start.oom_kills,
-        oom_kill_events=end.oom_kills - start.oom_kills,
+        oom_events=oom_kills if end.limit_hits > start.limit_hits else 0,
+        oom_kill_events=oom_kills,
         cpu_usage_usec=end.cpu_usage_usec - start.cpu_usage_usec,
         process_count=end.process_count,
         process_limit=spec.limits.max_processes,

@@ -26,7 +26,7 @@ export RUSTBOX_TEST_SLOWNESS=${RUSTBOX_TEST_SLOWNESS:-15} RUSTBOX_TEST_REUSES=${
 suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests/jail/test_evidence.py
     tests/jail/test_doctor.py tests/jail/test_seccomp.py tests/jail/test_hostile.py
     tests/jail/test_hostile_neighbours.py tests/jail/test_hostile_requests.py tests/jail/test_reuse.py
-    tests/jail/test_unprivileged.py tests/jail/test_answer.py tests/jail/test_groups.py tests/jail/test_memory_peak.py tests/jail/test_warm_start.py tests/jail/test_python_fork.py
+    tests/jail/test_unprivileged.py tests/jail/test_answer.py tests/jail/test_groups.py tests/jail/test_memory_peak.py tests/jail/test_host_memory.py tests/jail/test_warm_start.py tests/jail/test_python_fork.py
     tests/jail/test_hostile_catalogue.py tests/jail/test_languages.py tests/jail/test_language_fidelity.py
     tests/jail/test_interpreter_fidelity.py tests/jail/test_small_init.py tests/jail/test_next_namespaces.py
     tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_late_refusals.py tests/jail/test_inherited.py
@@ -35,6 +35,8 @@ suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests
 # the end of a run. Other tests show the same natively.
 part=(tests/vm tests/jail/test_cpu_share.py
     "tests/jail/test_memory_peak.py::test_a_run_has_the_peak_and_the_limit_that_it_has_alone[fresh-page_cache]"
+    "tests/jail/test_host_memory.py::test_a_step_that_the_host_killed_is_run_again"
+    "tests/jail/test_host_memory.py::test_a_program_at_its_own_limit_is_mle_also_on_a_host_that_has_hardly_more[heap]"
     "tests/jail/test_slot.py::test_many_runs_in_one_slot_see_nothing_of_each_other_and_leak_nothing"
     "tests/jail/test_slot.py::test_cancelling_stops_the_run_at_once_and_the_slot_can_be_used_again"
     "tests/jail/test_slot.py::test_processes_of_a_step_end_before_its_file_is_read"

@@ -16,11 +16,14 @@ class Counters:
     """Absolute counters of a slot's groups. The usage of a run is the difference of two readings.
 
     The memory peak belongs to the run, except for a small remainder of the run before, see `leftovers.HARMLESS_BYTES`.
+    `limit_hits` grows in a run that is killed at the group's own limit. A kill by the limit of a group around it, or
+    because the whole host is out of memory, counts in `oom_kills` only.
     """
 
     memory_now_bytes: int
     memory_peak_bytes: int
     oom_kills: int
+    limit_hits: int
     cpu_usage_usec: int
     process_count: int
     fork_refusals: int

@@ -11,6 +11,11 @@ from sandbox_runtime.jail.controls.cgroup.swap import refuse_unbounded_swap
 # Version 1 charges the buffers of sockets to nobody without this limit. A program alone could fill the host's memory.
 _SOCKET_LIMIT = "memory.kmem.tcp.limit_in_bytes"
 _SWAP_LIMIT = "memory.memsw.limit_in_bytes"  # there only with swap accounting
+# The peak of memory plus swap, where the kernel counts it: it meets its limit before that of memory alone.
+_PEAKS = ("memory.memsw.max_usage_in_bytes", "memory.max_usage_in_bytes")
+# The kernel kills for want of at most eight pages, here of 64 KiB: a run that it killed at its limit had used all else.
+# `memory.failcnt` would be exact, but newer kernels do not count the hits of the limit of memory plus swap.
+_MOST_WANTED_BYTES = 8 << 16
 
 
 class MemoryGroupV1:
@@ -28,12 +33,13 @@ class MemoryGroupV1:
     def _make(self) -> None:
         group = self._directory
         group.mkdir(exist_ok=True)
+        self._limit_bytes = 0
         self._limit = self._open("memory.limit_in_bytes", os.O_RDWR)
         self._swap_limit = self._open(_SWAP_LIMIT, os.O_RDWR) if (group / _SWAP_LIMIT).exists() else None
         with contextlib.suppress(OSError):  # the kernel may still swap when the whole host is short of memory
             (group / "memory.swappiness").write_text("0")
         self.check_swap()
-        self._peak = self._open("memory.max_usage_in_bytes", os.O_RDWR)
+        self._peak = self._open(next(name for name in _PEAKS if (group / name).exists()), os.O_RDWR)
         self._usage = self._open("memory.usage_in_bytes", os.O_RDONLY)
         self._oom = self._open("memory.oom_control", os.O_RDONLY)
         self._stat = self._open("memory.stat", os.O_RDONLY)
@@ -54,6 +60,7 @@ class MemoryGroupV1:
 
     def set_limit(self, wanted: int) -> None:
         """Set both limits, in an order in which the memory limit never exceeds the limit of memory plus swap."""
+        self._limit_bytes = wanted
         order = [self._swap_limit, self._limit]
         if wanted < int(os.pread(self._limit, 32, 0)):
             order.reverse()
@@ -88,6 +95,10 @@ class MemoryGroupV1:
     def oom_kills(self) -> int:
         """Out-of-memory kills since the group was made."""
         return flat_keyed(os.pread(self._oom, 256, 0))["oom_kill"]
+
+    def is_at_limit(self, peak_bytes: int) -> bool:
+        """Whether a run with this peak may have been killed at its own limit."""
+        return peak_bytes + _MOST_WANTED_BYTES > self._limit_bytes
 
     def stat(self) -> dict[str, int]:
         """Read `memory.stat`."""

@@ -69,6 +69,7 @@ class SampledUsage:
             memory_now_bytes=memory_bytes,
             memory_peak_bytes=self._peak_bytes,
             oom_kills=0,
+            limit_hits=0,
             cpu_usage_usec=self._most_usec,
             process_count=len(processes),
             fork_refusals=0,

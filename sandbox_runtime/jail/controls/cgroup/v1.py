@@ -149,10 +149,12 @@ class GroupsV1(EnforcedByKernel):
         """Read all counters."""
         memory = self._memory_group()
         try:
+            peak_bytes, oom_kills = memory.peak_bytes, memory.oom_kills
             return Counters(
                 memory_now_bytes=memory.usage_bytes,
-                memory_peak_bytes=memory.peak_bytes,
-                oom_kills=memory.oom_kills,
+                memory_peak_bytes=peak_bytes,
+                oom_kills=oom_kills,
+                limit_hits=oom_kills if memory.is_at_limit(peak_bytes) else 0,
                 cpu_usage_usec=self.cpu_usage_usec(),
                 process_count=self.process_count(),
                 fork_refusals=flat_keyed(os.pread(self._pids_events, 256, 0)).get("max", 0),

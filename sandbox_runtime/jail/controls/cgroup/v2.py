@@ -169,6 +169,7 @@ class GroupsV2(EnforcedByKernel):
                 memory_now_bytes=self._usage_bytes(),
                 memory_peak_bytes=int(os.pread(self._peak, 32, 0)),
                 oom_kills=events["oom_kill"],
+                limit_hits=events["oom"],  # the program's group has no groups below it, so these are its own
                 cpu_usage_usec=self.cpu_usage_usec(),
                 process_count=self.process_count(),
                 fork_refusals=sum(map(self._refusals, (self._pids_events, self._fork_events))),
