@@ -141,7 +141,9 @@ def _await_event_with_large_output(endpoint: str, bus: str, client: httpx.Client
     events.put_rule(Name="subscriber", EventBusName=bus, EventPattern=pattern)
     events.put_targets(Rule="subscriber", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
     program = {"language": "python", "code": "print('o' * 100_000)"}
-    submission_id = client.post("/api/submit", json=program).json()["id"]
+    answer = client.post("/api/submit", json=program, params={"wait": "true"})
+    assert answer.json()["stdout"] == "o" * 100_000 + "\n", answer.text[:1000]
+    submission_id = answer.json()["id"]
     found: dict[str, str] = {}
 
     def came() -> bool:

@@ -105,7 +105,7 @@ def _run_with_content(api: Api, progress: Progress) -> None:
     def once() -> dict[str, Any]:
         upload = api.call("POST", "/api/files", {"sha256": sha256, "size": len(content)})["upload"]
         api.follow(upload, content.encode())
-        result = api.call("POST", "/api/submit?wait=true", submission)
+        result = _result(api, _submit(api, submission))
         link = api.call("GET", f"/api/result/{result['id']}/artifacts/out.txt")
         if (found := api.follow(link)) != (content + _STDIN).encode():
             raise DeployError(f"smoke test, content: the artifact of {result['id']} has {len(found)} other bytes")
