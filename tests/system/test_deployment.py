@@ -33,6 +33,7 @@ from infra.deploy.status import queue_line
 from infra.deploy.target import Target
 from infra.deploy.undeploy import undeploy
 from infra.release.template import write_template
+from tests.large_run import assert_large_runs
 from tests.system.deployed_runner import deployed_runner
 from tests.system.local_stack import ROOT, wait_until
 from tests.system.ministack import ministack
@@ -233,6 +234,7 @@ def test_a_stage_is_created_used_updated_and_deleted(
         assert re.search(rf"^runners +\d+ slots, strict, version {VERSION}$", shown, re.MULTILINE)
         assert client.get("/api/results", headers={"X-API-Key": "rb_live_wrong"}).status_code == 401
         _await_event_with_large_output(endpoint, outputs["EventBusName"], client)
+        assert_large_runs(client)
         _await_check(client, check)
         _await_requested_check(endpoint, outputs["EventBusName"], client, check)
         _delete_check(client, check)
