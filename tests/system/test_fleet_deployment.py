@@ -136,9 +136,9 @@ open({str(calls)!r}, "a").write(json.dumps([sys.argv[1:], sys.stdin.read()]) + "
     login, build, push = [json.loads(line) for line in calls.read_text().splitlines()]
     assert login[0][:4] == ["login", "--username", "AWS", "--password-stdin"]
     assert login[1] not in json.dumps([login[0], build, push])  # the password is never an argument
-    assert build[0][:5] == ["build", "--platform", "linux/arm64", "--build-arg", "BASE_IMAGE=debian@sha256:1"]
     address = push[0][1]
-    assert build[0][build[0].index("--tag") + 1] == address
+    assert build[0][:5] == ["build", "--platform", "linux/arm64", "--tag", address]
+    assert build[0][5:7] == ["--build-arg", "BASE_IMAGE=debian@sha256:1"]
 
     ecr: Any = target.client("ecr")
     tag = address.rpartition(":")[2]
