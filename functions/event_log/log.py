@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import from_item, key, to_item
-from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC
@@ -28,8 +27,14 @@ if TYPE_CHECKING:
 
 MOST_ORDERED = 90
 """Entries that one transaction of at most 100 actions orders."""
+MOST_READ = 225
+"""New entries that one read of a partition returns."""
+LEASE_MS = 3_000
+"""A poll that orders a backlog has a lease for so long, which each of its transactions renews."""
+_ORDERING_MS = 1_000
+"""A poll orders a backlog for so long. Then it reads, and the next poll at the end of the log goes on."""
 _PAGE_PREFIX = "PAGE#"
-_ORDER_TRIES = 8
+_ORDER_TRIES = 3
 
 
 def log_pk(project_id: str) -> str:
@@ -38,7 +43,7 @@ def log_pk(project_id: str) -> str:
 
 
 def head_key(project_id: str) -> dict[str, Any]:
-    """Return the key of the row with `Head` (`last`, `ordered_ms`). It never expires: no position comes twice."""
+    """Return the key of the row with `Head`. It never expires: no position comes twice."""
     return key(log_pk(project_id), "HEAD")
 
 
@@ -53,34 +58,74 @@ class EventLog(Table):
     def head(self, project_id: str) -> Head:
         """Return the end of the log; position 0 for an empty one."""
         row = self._get(head_key(project_id)) or {}
-        return Head(row.get("last", 0), row.get("ordered_ms", 0))
+        return Head(row.get("last", 0), row.get("ordered_ms", 0), row.get("ordering_until_ms", 0))
 
     def is_expired(self, head: Head) -> bool:
         """Whether the last page has expired, and so all pages."""
         return _is_expired(head.ordered_ms, self._clock())
 
-    def order(self, project_id: str) -> Head:
-        """Give the oldest new entries their positions, if there are any; return the end of the log.
+    def is_leased(self, head: Head) -> bool:
+        """Whether a poll orders a backlog now. A lease that is longer than any comes from a clock that runs ahead."""
+        return 0 < head.ordering_until_ms - self._clock() <= LEASE_MS
 
-        One transaction adds a page, moves the head and deletes the new entries. Of several that try, one wins, and the
-        others look again.
+    def order(self, project_id: str) -> Head | None:
+        """Give new entries their positions, if there are any; return the end of the log.
+
+        None: another poll orders them, or was faster. Read its pages, or look again after a random pause.
         """
-        for _ in tries(_ORDER_TRIES, self._sleep):
-            entries = self._new_entries(project_id)
-            # In this order: an entry that another poll has just ordered is below this head.
-            head = self.head(project_id)
-            if not entries:
-                return head
-            # The partitions were read one after the other: an entry in an early one may have come after its read, and
-            # before a later entry that was seen. When two reads agree, each entry comes with all that precede it.
-            again = self._new_entries(project_id, entries[-1][1].key)
-            if again == entries:
-                reach("order.after_read")
-                after = self._append(project_id, head, entries)
-                reach("order.after_write")
-                if after is not None:
-                    return after
-        return self.head(project_id)
+        entries, are_many = self._new_entries(project_id)
+        # In this order: an entry that another poll has just ordered is below this head.
+        head = self.head(project_id)
+        if entries and self.is_leased(head):
+            return None
+        if not are_many:
+            return self._order_read(project_id, head, entries)
+        if not self._lease(project_id):
+            return None
+        after = self._order_backlog(project_id)
+        self._update_unread(ConditionalUpdate({}, "", {}, ("ordering_until_ms",)), head_key(project_id))
+        return after
+
+    def _lease(self, project_id: str) -> bool:
+        """Lease the order of a backlog. It saves work only: the conditions of the transactions keep the order."""
+        now = self._clock()
+        condition = (
+            "attribute_not_exists(#ordering_until_ms) OR #ordering_until_ms <= :now OR #ordering_until_ms > :latest"
+        )
+        values = {"now": now, "latest": now + LEASE_MS}
+        lease = ConditionalUpdate({"ordering_until_ms": now + LEASE_MS}, condition, values)
+        return self._update_unread(lease, head_key(project_id))
+
+    def _order_backlog(self, project_id: str) -> Head | None:
+        until_ms, failures = self._clock() + _ORDERING_MS, 0
+        while True:
+            entries, are_many = self._new_entries(project_id)
+            after = self._order_read(project_id, self.head(project_id), entries, is_leased=True)
+            failures += after is None
+            if failures == _ORDER_TRIES or (after is not None and not are_many) or self._clock() >= until_ms:
+                return after
+
+    def _order_read(
+        self, project_id: str, head: Head, entries: Sequence[tuple[Any, Entry]], *, is_leased: bool = False
+    ) -> Head | None:
+        """Order entries that were read before the head; return the end of the log, None if another poll was faster.
+
+        Each transaction adds a page, moves the head and deletes its entries. Of several that try, one wins.
+        """
+        if not entries:
+            return head
+        # The partitions were read one after the other: an entry in an early one may have come after its read, and
+        # before a later entry that was seen. When two reads agree, each entry comes with all that precede it.
+        if self._new_entries(project_id, entries[-1][1].key)[0] != entries:
+            return None
+        reach("order.after_read")
+        for first in range(0, len(entries), MOST_ORDERED):
+            after = self._append(project_id, head, entries[first : first + MOST_ORDERED], is_leased=is_leased)
+            reach("order.after_write")
+            if after is None:
+                return None
+            head = after
+        return head
 
     def read(self, project_id: str, after: int, limit: int) -> list[Placed]:
         """Return at most `limit` entries that follow a position, without a gap, except for those that have expired."""
@@ -97,7 +142,9 @@ class EventLog(Table):
                 break
         return entries[:limit]
 
-    def _append(self, project_id: str, head: Head, entries: Sequence[tuple[Any, Entry]]) -> Head | None:
+    def _append(
+        self, project_id: str, head: Head, entries: Sequence[tuple[Any, Entry]], *, is_leased: bool
+    ) -> Head | None:
         """Write a page; None if another poll was faster, or the rows were busy."""
         now = self._clock()
         after = Head(head.last + len(entries), now)
@@ -109,7 +156,7 @@ class EventLog(Table):
             "ttl": (now + LOG_MS) // MS_PER_SEC,
         }
         move = ConditionalUpdate(
-            {"last": after.last, "ordered_ms": now},
+            {"last": after.last, "ordered_ms": now, **({"ordering_until_ms": now + LEASE_MS} if is_leased else {})},
             "attribute_not_exists(#last) OR #last = :seen",
             {"seen": head.last},
         )
@@ -129,20 +176,31 @@ class EventLog(Table):
             ":end": f"{_PAGE_PREFIX}~",
             ":now": now_ms // MS_PER_SEC,
         }
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :end",
-            FilterExpression="#ttl > :now",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues=to_item(values),
-            ConsistentRead=True,
-            PaginationConfig={"PageSize": limit},  # each page has an entry at least
-        )
-        return (from_item(item) for page in pages for item in page["Items"])
+        # Pages of a backlog are whole, and a few are enough. Others have an entry at least.
+        most, more = limit // MOST_ORDERED + 1, dict[str, Any]()
+        while True:
+            answer = self._client.query(
+                TableName=self.table_name,
+                KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :end",
+                FilterExpression="#ttl > :now",
+                ExpressionAttributeNames={"#ttl": "ttl"},
+                ExpressionAttributeValues=to_item(values),
+                ConsistentRead=True,
+                Limit=most,
+                **more,
+            )
+            yield from map(from_item, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            most, more = min(4 * most, limit), {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def _new_entries(self, project_id: str, last: str = "~") -> Sequence[tuple[Any, Entry]]:
-        """Return the oldest new entries up to a key, with the keys of their rows, by time and id."""
+    def _new_entries(self, project_id: str, last: str = "~") -> tuple[Sequence[tuple[Any, Entry]], bool]:
+        """Return the oldest new entries up to a key by time and id, with keys of their rows; and whether many exist.
+
+        After the last entry of a partition whose read was full, others may follow that come before those of the rest.
+        """
         entries: list[tuple[Any, Entry]] = []
+        complete_to = "~"
         for shard in range(NEW_SHARDS):
             pk = new_pk(project_id, shard)
             answer = self._client.query(
@@ -150,11 +208,14 @@ class EventLog(Table):
                 KeyConditionExpression="pk = :pk AND sk <= :last",
                 ExpressionAttributeValues=to_item({":pk": pk, ":last": last}),
                 ConsistentRead=True,
-                Limit=MOST_ORDERED,
+                Limit=MOST_READ,
             )
             rows = [from_item(item) for item in answer["Items"]]
             entries += [(key(pk, row["sk"]), to_entry(row["sk"], row)) for row in rows]
-        return sorted(entries, key=lambda pair: pair[1].key)[:MOST_ORDERED]
+            if "LastEvaluatedKey" in answer:
+                complete_to = min(complete_to, rows[-1]["sk"])
+        oldest = sorted((pair for pair in entries if pair[1].key <= complete_to), key=lambda pair: pair[1].key)
+        return oldest, complete_to != "~" or len(oldest) > MOST_ORDERED
 
 
 def _is_expired(ordered_ms: int, now_ms: int) -> bool:

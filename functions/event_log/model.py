@@ -80,10 +80,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of the log: the last position, and when it was given. No entry: 0, 0."""
+    """The end of the log: the last position, and when it was given. No entry: 0, 0.
+
+    `ordering_until_ms`: the end of the lease of the poll that orders a backlog; 0 without one.
+    """
 
     last: int
     ordered_ms: int
+    ordering_until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import ConflictError
 from functions.event_log.consumer_store import ConsumerLimitError, ConsumerStore
@@ -18,20 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.event_log.log import EventLog
-    from functions.event_log.model import Consumer, Entry, Event, Placed
+    from functions.event_log.model import Consumer, Entry, Event, Head, Placed
     from functions.feed.bodies import EventBodies
     from functions.feed.model import PollRequest
 
 _SCANNED = 200
 """Entries that one read of a filtered poll looks at."""
 _WORK_SECS = 8.0
-"""A poll looks for an entry that its filter accepts for so long, besides its wait."""
+"""A poll looks for an entry that its filter accepts, or for another poll's pages, for so long besides its wait."""
+AT_WORK = 4
+"""Polls of this process that order and read at a time. More threads at work would only slow all requests down."""
+_LOOKS = 20
+"""Looks at the head of the log, with random pauses, while another poll orders. Together about two seconds."""
 _FIRST_STEP_SECS = 0.05
 _LONGEST_STEP_SECS = 1.0
 _VISIBLE_MS = 60_000
 """A row of a committed transaction is visible long before."""
 _ORDERS = 100
-"""Before a consumer starts at the end, at most so many transactions order the earlier entries."""
+"""Before a consumer starts at the end, the earlier entries are ordered so many times, and for _WORK_SECS."""
 _AHEAD = (
     "The cursor is ahead of this project's event log, so it is not one of this service, or the service was restored "
     "from a backup. Poll without a cursor, and handle repeated events."
@@ -51,6 +59,7 @@ class Poll:
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     secs_left: Callable[[], float] = unlimited
+    _working: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_WORK))
 
     def poll(self, project_id: str, request: PollRequest) -> Polled:
         """Commit, then read; wait if there is nothing. Raises ConflictError, RowsContendedError.
@@ -78,40 +87,69 @@ class Poll:
     def _start(self, project_id: str, request: PollRequest) -> int:
         if request.position is not None:  # it has expired, and its process has not
             return request.position
-        last = self.log.order(project_id).last
+        last = self.log.head(project_id).last  # before the read: a consumer skips no page that comes after this
         if request.from_start:
             oldest = self.log.read(project_id, 0, 1)
             return oldest[0].position - 1 if oldest else last
+        start = self.monotonic()
         for _ in range(_ORDERS):
-            before, last = last, self.log.order(project_id).last
-            if last == before:
+            ordered = self._order(project_id)
+            if ordered is None:
+                self._await_order(project_id)
+            elif ordered.last == last:
+                break
+            else:
+                last = ordered.last
+            if self.monotonic() - start > _WORK_SECS:
                 break
         return last
 
     def _read(self, project_id: str, request: PollRequest, after: int) -> Polled:
         start, step = self.monotonic(), _FIRST_STEP_SECS
+        wait_secs = min(request.wait_secs, self.longest_wait_secs)
         polled = Polled((), after)
         while True:
             before = polled
-            polled = self._next(project_id, request, before)
+            with self._working:
+                found = self._next(project_id, request, before)
             spent = self.monotonic() - start
+            if found is None:
+                if spent > wait_secs + _WORK_SECS:
+                    raise RowsContendedError
+                self._await_order(project_id, before.position)
+                continue
+            polled = found
             if polled.events:
                 return polled
             if polled.position > before.position:
                 left = _WORK_SECS - spent  # a filter passes over entries
             else:
-                left = min(min(request.wait_secs, self.longest_wait_secs) - spent, self.secs_left())
+                left = min(wait_secs - spent, self.secs_left())
                 self.sleep(max(0, min(step, left)))
                 step = min(step * 1.5, _LONGEST_STEP_SECS)
             if left <= 0:
                 return polled
 
-    def _next(self, project_id: str, request: PollRequest, seen: Polled) -> Polled:
-        """Read on from a position. Without progress, there is nothing that follows it yet."""
+    def _order(self, project_id: str) -> Head | None:
+        with self._working:
+            return self.log.order(project_id)
+
+    def _await_order(self, project_id: str, position: float = math.inf) -> None:
+        """Pause at random, until another poll has ordered entries that follow a position, or orders no more."""
+        for number in tries(_LOOKS, self.sleep):
+            if number:
+                head = self.log.head(project_id)
+                if head.last > position or not self.log.is_leased(head):
+                    return
+
+    def _next(self, project_id: str, request: PollRequest, seen: Polled) -> Polled | None:
+        """Read on from a position. Without progress, nothing follows it yet. None: another poll orders its entries."""
         scanned = request.limit if request.types is None else max(request.limit, _SCANNED)
         placed = self.log.read(project_id, seen.position, scanned)
         if not placed:
             head = self.log.order(project_id)
+            if head is None:
+                return None
             if head.last <= seen.position:
                 return seen
             if self.log.is_expired(head):  # with all its pages

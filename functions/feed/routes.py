@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NO_SUCH_EVENT = "There is no such event."
 _NO_SUCH_CONSUMER = "There is no such consumer."
-_BUSY = "Other requests keep changing this project's consumers. Repeat the request."
+_BUSY = "Other requests keep changing this project's event log. Repeat the request."
 _NO_CONSUMER = "A sample goes to consumers, and this project has none. Start `rustbox listen`, or poll, then repeat."
 
 

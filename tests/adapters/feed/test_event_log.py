@@ -1,18 +1,24 @@
 """The event log and its consumers: nothing is lost, skipped or reordered, whatever crashes or commits late."""
 
+import itertools
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from functions import failpoint
 from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.errors import ConflictError
 from functions.event_log.consumer_store import ConsumerLimitError, ConsumerStore
-from functions.event_log.log import MOST_ORDERED, EventLog, page_sk
+from functions.event_log.log import MOST_ORDERED, EventLog, head_key, page_sk
 from functions.event_log.model import LOG_MS, MAX_CONSUMERS, Event, Reason
 from functions.event_log.rows import event_row, new_row
+from functions.feed.model import PollRequest
+from functions.feed.poll import AT_WORK
 from functions.ids import new_id
 from functions.submissions.results.delete import Deletion
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
@@ -200,6 +206,141 @@ def test_many_writers_and_pollers_at_once_lose_and_reorder_nothing(world: EventW
     assert sorted(order) == sorted(event_id for own in written for event_id in own)
     for own in written:
         assert [event_id for event_id in order if event_id in own] == own
+
+
+BACKLOG = 3 * MOST_ORDERED + 10
+
+
+def publish_backlog(world: EventWorld, count: int = BACKLOG) -> list[str]:
+    published = []
+    for number in range(count):
+        world.pipeline.time.ms += 1
+        published.append(world.publish(number))
+    return published
+
+
+@pytest.mark.answered_by("engine")  # moto is for one thread
+def test_one_of_many_polls_orders_a_backlog_and_the_others_wait_for_its_pages(
+    world: EventWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"consumer-{number}" for number in range(8)]
+    for name in names:
+        world.poll(name)
+    published = publish_backlog(world)
+    append, appended = EventLog._append, list[bool]()
+
+    def count(log: EventLog, *arguments: Any, **options: Any) -> Any:
+        after = append(log, *arguments, **options)
+        appended.append(after is not None)
+        return after
+
+    monkeypatch.setattr(EventLog, "_append", count)
+    together = threading.Barrier(len(names))
+
+    def drain(name: str) -> list[str]:
+        together.wait()
+        return world.drain(name)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        got = list(pool.map(drain, names))
+    assert got == [published] * len(names)
+    assert appended == [True] * 4  # no transaction was in vain
+
+
+@pytest.mark.answered_by("engine")
+def test_a_poll_reads_the_pages_of_another_that_still_orders(world: EventWorld) -> None:
+    world.poll("mine")
+    world.poll("other")
+    published = publish_backlog(world)
+    seen: list[list[str]] = []
+
+    def poll_meanwhile(point: str) -> None:
+        if point == "order.after_write":
+            failpoint.set_hook(None)
+            seen.append(ids_of(world.poll("other", limit=200)))
+            hurried = replace(world.polls, monotonic=itertools.count(step=9).__next__)
+            with pytest.raises(RowsContendedError):  # an empty answer would say that nothing follows
+                hurried.poll("dev", PollRequest("other", position=MOST_ORDERED))
+
+    failpoint.set_hook(poll_meanwhile)
+    assert ids_of(world.poll("mine", limit=200)) == published[:200]
+    assert seen == [published[:MOST_ORDERED]]
+    assert world.drain("other") == published[MOST_ORDERED:]
+
+
+@pytest.mark.answered_by("engine")
+def test_another_poll_goes_on_when_the_one_that_orders_has_died(world: EventWorld) -> None:
+    world.poll("mine")
+    published = publish_backlog(world, MOST_ORDERED + 10)
+    with crash_at("order.after_write"), pytest.raises(Crash):
+        world.poll("mine")
+    slept: list[float] = []
+
+    def sleep(secs: float) -> None:
+        slept.append(secs)
+        world.pipeline.time.advance(secs)
+
+    world.polls = replace(world.polls, sleep=sleep)
+    assert world.drain("mine") == published
+    assert len(set(slept)) > 1  # random pauses
+
+
+@pytest.mark.answered_by("engine")
+def test_a_lease_of_a_clock_that_runs_ahead_holds_nobody_up(world: EventWorld) -> None:
+    world.poll("mine")
+    published = publish_backlog(world, MOST_ORDERED + 10)
+    world.pipeline.aws.client("dynamodb").update_item(
+        TableName=world.pipeline.aws.names["DeliveriesTable"],
+        Key=head_key("dev"),
+        UpdateExpression="SET ordering_until_ms = :until",
+        ExpressionAttributeValues=to_item({":until": world.pipeline.time() + 600_000}),
+    )
+    assert world.drain("mine") == published
+
+
+@pytest.mark.answered_by("engine")
+def test_few_polls_of_a_process_work_at_a_time(world: EventWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"consumer-{number}" for number in range(2 * AT_WORK)]
+    for name in names:
+        world.poll(name)
+    published = publish_backlog(world, 5)
+    world.poll(names[0])
+    read, lock, together, inside = EventLog.read, threading.Lock(), threading.Barrier(AT_WORK), [0]
+    seen: list[int] = []
+
+    def read_together(log: EventLog, *arguments: Any) -> Any:
+        with lock:
+            inside[0] += 1
+            seen.append(inside[0])
+        together.wait()
+        try:
+            return read(log, *arguments)
+        finally:
+            with lock:
+                inside[0] -= 1
+
+    monkeypatch.setattr(EventLog, "read", read_together)
+    with ThreadPoolExecutor(len(names)) as pool:
+        assert list(pool.map(lambda name: ids_of(world.poll(name)), names)) == [published] * len(names)
+    assert max(seen) == AT_WORK
+
+
+@pytest.mark.answered_by("engine")
+def test_a_poll_reads_only_the_pages_of_its_answer(world: EventWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.poll("mine")
+    published = publish_backlog(world)
+    world.poll("mine")
+    client = world.pipeline.aws.client("dynamodb")
+    query, pages = client.query, list[Any]()
+
+    def count(**request: Any) -> Any:
+        answer = query(**request)
+        pages.extend(item for item in answer["Items"] if item["pk"]["S"].startswith("LOG#"))
+        return answer
+
+    monkeypatch.setattr(client, "query", count)
+    assert ids_of(world.poll("mine", limit=100)) == published[:100]
+    assert len(pages) == 2
 
 
 def test_a_crash_of_record_leaves_run_and_entry_together(world: EventWorld) -> None:
