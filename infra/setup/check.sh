@@ -4,8 +4,9 @@
 #   check.sh              everything: the quick stages, then jobs side by side, then the stages that need
 #                         the machine to themselves
 #   check.sh STAGE...     these stages in this order; stops at the first failure
+#   check.sh --quick …    the same without the stages vm and memory, and without tests marked `whole`
 #
-# When everything runs, up to three failed tests of a stage run once more at the end, with the machine to themselves.
+# When all stages run, up to three failed tests of a stage run once more at the end, with the machine to themselves.
 # A test that passes then is named in the last lines: it depends on time or on its neighbours, and needs to be mended.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -18,10 +19,12 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 # Each job runs its stages one after the other, beside the other jobs. The quick stages come first. The tests of `memory`
 # mostly wait, and measure the memory that the kernel holds: nothing beside them may start guests.
 first=("types memory" "lint contract unit")
+first_quick=("types" "lint contract unit")
 # Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two
 # cores busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as
 # `deployment`, and comes long after it.
 side_by_side=("deployment jail" "system" "hostile languages kills package" "vm adapters embedded")
+side_by_side_quick=("deployment jail" "system" "hostile languages kills package" "adapters embedded")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
@@ -29,6 +32,13 @@ limits=(--timeout 300 --durations 12 --durations-min 3)
 # Hypothesis' plugin takes a second of CPU time at the end of each session. The stages with these options do not use it.
 patience=("${limits[@]}" -p no:hypothesispytest)
 most_run_again=3
+# Which tests a stage leaves out.
+quick=()
+left_out=()
+if [[ ${1:-} == --quick ]]; then
+  quick=(--quick) left_out=(-m "not whole")
+  shift
+fi
 # Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
@@ -55,7 +65,7 @@ stage_types() { "$bin/mypy" "${python_paths[@]}"; }
 stage_vm() { bash tests/rigs/vm/test.sh part; }
 
 # Each stage has a cache of its own, which has the tests that failed.
-run_pytest() { "$bin/pytest" -o "cache_dir=$(cache_of "$stage")" "$@"; }
+run_pytest() { "$bin/pytest" -o "cache_dir=$(cache_of "$stage")" "${left_out[@]}" "$@"; }
 
 cache_of() { echo ".pytest_cache/$1"; }
 
@@ -79,20 +89,15 @@ stage_system() {
   run_pytest "${patience[@]}" tests/system "${others[@]}"
 }
 
-# Without the tests that moto answers.
-stage_adapters_quick() { run_pytest -n 2 tests/adapters -k "not moto"; }
-
 run_stage() {
   case $1 in
     lint | types | vm | jail | system) "stage_$1" ;;
-    hostile) run_pytest "${patience[@]}" "${hostile_tests[@]}" -m "not repeated" ;;
-    hostile-repeated) run_pytest "${patience[@]}" "${hostile_tests[@]}" -m repeated ;;
+    hostile) run_pytest "${patience[@]}" "${hostile_tests[@]}" ;;
     languages) run_pytest "${patience[@]}" "${languages_tests[@]}" ;;
     load) run_pytest "${patience[@]}" "${load_tests[@]}" ;;
     memory) run_pytest "${patience[@]}" "${memory_tests[@]}" --deselect "${memory_tests[0]}::$counter_test" ;;
     kills) run_pytest "${patience[@]}" "${kills_tests[@]}" ;;
     deployment) run_pytest "${patience[@]}" "${deployment_tests[@]}" ;;
-    adapters-quick) stage_adapters_quick ;;
     unit | adapters | embedded) stage_two_at_a_time "$1" ;;
     contract) run_pytest tests/contract ;;
     package) run_pytest "${patience[@]}" tests/package ;;
@@ -133,7 +138,7 @@ run_job() {
     rm -f "$(cache_of "$one")/v/cache/lastfailed" # not the library that Go compiled for `languages`
     touch "$logs/$one.log"
     # A shell's background job ignores SIGINT, and so would all below it.
-    if env --default-signal=INT bash infra/setup/check.sh "$one" >"$logs/$one.log" 2>&1 </dev/null; then
+    if env --default-signal=INT bash infra/setup/check.sh "${quick[@]}" "$one" >"$logs/$one.log" 2>&1 </dev/null; then
       echo "$one $((SECONDS - started)) s" >"$logs/$one.done"
       continue
     fi
@@ -212,10 +217,11 @@ run_side_by_side() {
 }
 
 stages=("$@")
+if ((${#quick[@]})); then first=("${first_quick[@]}") side_by_side=("${side_by_side_quick[@]}"); fi
 (($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " hostile hostile-repeated jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""

@@ -37,7 +37,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test marked `answered_by` on these; the others run on the engine."""
     marker = metafunc.definition.get_closest_marker("answered_by")
     if marker is not None and "aws" in metafunc.fixturenames:
-        metafunc.parametrize("aws", marker.args, indirect=True)
+        marks = {"engine": (), "moto": (pytest.mark.whole,)}
+        metafunc.parametrize("aws", [pytest.param(name, marks=marks[name]) for name in marker.args], indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,10 @@ def aws(engine: Engine) -> Backend:
     return Backend("engine", session_of(engine))
 
 
-@pytest.fixture(params=["engine", "moto", "ministack"])
+OTHERS = [pytest.param(name, marks=pytest.mark.whole) for name in ("moto", "ministack")]
+
+
+@pytest.fixture(params=["engine", *OTHERS])
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     if request.param == "moto":
         with mock_aws():

@@ -4,7 +4,7 @@ A program that can tell whether its attack worked prints a line that begins with
 control that they are against, and run a second time in a jail in which just that control is off (`weakened/`). There
 the attack must work: this proves that the program could have told. Both runs end in the same test.
 
-`make test` leaves out repeated programs; `make jail` runs them too.
+`make test` leaves out repeated programs; `make jail` and `make test-all` run them too.
 
 What cannot be switched off on a machine that is to live on, and what is done instead:
 
@@ -89,7 +89,7 @@ def coming(request: pytest.FixtureRequest, languages: Mapping[str, Language]) ->
 @pytest.mark.parametrize(
     "program",
     [
-        pytest.param(program, id=program.name, marks=[pytest.mark.repeated] if is_repeated(program) else [])
+        pytest.param(program, id=program.name, marks=[pytest.mark.whole] if is_repeated(program) else [])
         for program in PROGRAMS
     ],
 )

@@ -12,6 +12,8 @@ from infra.embedded.engine import identify, is_alive
 from tests.bench.processes import descendants
 from tests.system.local_stack import ROOT, wait_until
 
+pytestmark = pytest.mark.whole
+
 START_SECS = 90
 END_SECS = 90
 

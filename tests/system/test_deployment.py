@@ -327,6 +327,7 @@ def test_undeploy_keeps_data_and_lists_it_and_deletes_it_only_if_asked(
     assert "kept-projects" not in capsys.readouterr().out
 
 
+@pytest.mark.whole
 def test_undeploy_goes_on_with_the_network_that_an_interrupted_call_has_left(
     endpoint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -357,6 +358,7 @@ def test_status_shows_the_age_of_the_oldest_message(endpoint: str) -> None:
     assert queue_line(target, "InteractiveQueue", url).split() == ["InteractiveQueue", "0", "0", "-"]
 
 
+@pytest.mark.whole
 def test_a_stack_that_cannot_be_created_says_why_and_the_next_deployment_replaces_it(endpoint: str) -> None:
     target = Target("broken", "us-east-1", endpoint)
     s3, stack = target.client("s3"), Stack(target, Progress())
@@ -374,6 +376,7 @@ def test_a_stack_that_cannot_be_created_says_why_and_the_next_deployment_replace
     assert stack.describe() is None
 
 
+@pytest.mark.whole
 def test_receiver_for_smoke_tests_on_aws_accepts_signed_webhooks_only_and_is_deleted(endpoint: str) -> None:
     target = Target("dev", "us-east-1", endpoint)
     target.client("s3").create_bucket(Bucket="receivers")
@@ -426,6 +429,7 @@ def test_the_page_about_emulators_describes_the_installed_one(endpoint: str) -> 
     assert probe(Target("any", "us-east-1", endpoint), Progress()) in (ROOT / "docs" / "emulators.md").read_text()
 
 
+@pytest.mark.whole
 def test_sam_deploys_the_released_files_as_they_are(endpoint: str, package: Package, tmp_path: Path) -> None:
     bucket, name = "rustbox-release", "rustbox-released"
     _client(endpoint, "s3").create_bucket(Bucket=bucket)

@@ -20,7 +20,7 @@ from infra.sam_template import read
 from tests.system.local_stack import ROOT
 from tests.system.ministack import ministack
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.whole]
 BUCKET = "templates"
 # docs/emulators.md names them. The rest of the template refers to none of them but by these properties.
 UNKNOWN_TO_MINISTACK = {

@@ -13,6 +13,8 @@ import pytest
 
 from tests.system.local_stack import ADMIN_KEY, API_KEY, ROOT, LocalStack, run
 
+pytestmark = pytest.mark.whole
+
 _ANSWERED = re.compile(r" (\d{3}) \d+ ms$", re.MULTILINE)
 """The end of a line of the launcher's log about an answer."""
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"

@@ -39,6 +39,7 @@ def test_kills_of_every_part_and_of_everything_lose_nothing(own_stack: Callable[
     assert report.judgement.duplicates, story
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(QUIET_SECS + 300)
 def test_each_signed_call_sent_three_times_has_one_run_and_one_delivery(own_stack: Callable[..., LocalStack]) -> None:
     report = signed_calls_run(own_stack(**VARIABLES), events=200, kills=5, seed=SEED)
@@ -46,6 +47,7 @@ def test_each_signed_call_sent_three_times_has_one_run_and_one_delivery(own_stac
     assert (report.calls, report.kills.total()) == (600, 5), report.summary
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(QUIET_SECS + 300)
 def test_no_file_or_artifact_is_lost_or_half(own_stack: Callable[..., LocalStack]) -> None:
     report = file_runs(own_stack(**VARIABLES), rounds=4, kills=2, seed=FILES_SEED)
@@ -61,6 +63,7 @@ def working_runner(kill_run: int, folder: Path) -> int | None:
     return next(filter(None, map(find_runner, descendants(kill_run))), None)
 
 
+@pytest.mark.whole
 def test_a_signal_ends_a_kill_run_and_everything_of_it(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.system.kill_run", "--submissions", "10"],

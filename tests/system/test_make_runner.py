@@ -15,6 +15,8 @@ import pytest
 from tests.system.first_project import admin_keys, first_project
 from tests.system.local_stack import ROOT, LocalStack, final_result, free_port, wait_until
 
+pytestmark = pytest.mark.whole
+
 _INSTALL_SECS = 300
 
 

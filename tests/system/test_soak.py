@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.bench.answers import Tally
 from tests.bench.scale import QUICK
 from tests.bench.sections import soak
+
+pytestmark = pytest.mark.whole
 
 RUNS, SAMPLES = 36, 4
 """Each language and each way to fail comes at least once."""
