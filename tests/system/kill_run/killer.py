@@ -15,12 +15,15 @@ from pathlib import Path
 from infra.embedded.engine import identify, is_alive
 from tests.bench.processes import descendants
 from tests.system.kill_run.facts import Generation, Kill
+from tests.system.kill_run.history import DAY_SECS
 from tests.system.kill_run.plan import Plan, PlannedKill, Victim
 from tests.system.local_stack import LocalStack, find_runner
 
 _PRESENT_SECS = 3.0
 _POLL_SECS = 0.02
-_REPLACED = re.compile(rb"stack +rb-(functions|background) (\d+) ended \((signal|exit code) (\d+)\)")
+_REPLACED = re.compile(
+    rb"(\d\d):(\d\d):(\d\d\.\d{3}) stack +rb-(functions|background) (\d+) ended \((signal|exit code) (\d+)\)"
+)
 _STOP_SECS = 120.0
 
 
@@ -36,6 +39,7 @@ class Killer:
         self._failpoint: str | None = None
         self._killed_as: PlannedKill | None = None
         self._signals: dict[int, signal.Signals] = {}
+        self._ending: set[int] = set()
         self._log_begins = 0
         self._log_seen = 0
         self._works_after = 0
@@ -123,7 +127,10 @@ class Killer:
         is_of_launcher = planned.victim in {Victim.FUNCTIONS, Victim.BACKGROUND}
         if is_of_launcher:
             self._signals[pid] = planned.signal  # before its end is in the log: `_note_replaced` notes it
+            if planned.victim is Victim.FUNCTIONS or planned.signal in {signal.SIGKILL, signal.SIGTERM}:
+                self._ending.add(pid)  # the background process ignores the other signals
         if not kill_child(pid, parent, planned.signal):
+            self._ending.discard(pid)
             return False
         if not is_of_launcher:
             self.kills.append(Kill(planned.victim, time.time(), signal=planned.signal))
@@ -148,13 +155,18 @@ class Killer:
                     yield from ((guest, template) for guest in _children_of(template))
 
     def _keep_alive(self) -> None:
+        gives_up_at = math.inf
         while True:
             process = self._stack.process
             self._note_replaced()
             if process is not None and process.poll() is None:
                 if not self._over.is_set():
                     self._over.wait(_POLL_SECS)
+                    gives_up_at = time.monotonic() + _STOP_SECS
+                elif self._ending and time.monotonic() < gives_up_at:
+                    time.sleep(_POLL_SECS)
                 elif self._failpoint is None:
+                    self.problems += [f"the process {pid} did not end of its signal" for pid in self._ending]
                     return
                 else:  # one of its processes would die later, uncounted
                     self._kill_launcher(process, PlannedKill(Victim.LAUNCHER, 0, settled=False))
@@ -175,17 +187,18 @@ class Killer:
             text = log.read()
         text = text[: text.rfind(b"\n") + 1]
         for found in _REPLACED.finditer(text):
-            victim, pid = Victim(found[1].decode()), int(found[2])
+            victim, pid, at = Victim(found[4].decode()), int(found[5]), _time_of(*found.groups()[:3])
+            self._ending.discard(pid)
             failpoint, number = None, self._signals.get(pid)
             if number is None:
                 failpoint, self._failpoint, number = self._failpoint, None, signal.SIGKILL
-                if (found[3], int(found[4])) != (b"signal", number):
+                if (found[6], int(found[7])) != (b"signal", number):
                     self.problems.append(f"it ended by itself: {found[0].decode()}")
-            self.kills.append(Kill(victim, time.time(), failpoint, number))
+            self.kills.append(Kill(victim, at, failpoint, number))
             if victim is Victim.FUNCTIONS:
-                self._end_generation(self._log_seen + found.end())
+                self._end_generation(at, self._log_seen + found.end())
                 self._log_begins = self._log_seen + found.end()
-                self.generations.append(Generation(launched_at=time.time()))
+                self.generations.append(Generation(launched_at=at))
         self._log_seen += len(text)
 
     def _kill_launcher(self, process: subprocess.Popen[bytes], planned: PlannedKill) -> None:
@@ -201,7 +214,8 @@ class Killer:
                 process.kill()
 
     def _end_launcher(self) -> None:
-        self._end_generation()
+        self._end_generation(time.time())
+        self._ending.clear()
         planned, self._killed_as = self._killed_as, None
         code = self._stack.process.returncode if self._stack.process is not None else None
         # Before its first child it ends of the signal; from then on it stops in order.
@@ -211,9 +225,9 @@ class Killer:
         else:
             self.kills.append(Kill(planned.victim, time.time(), signal=planned.signal))
 
-    def _end_generation(self, log_ends: int | None = None) -> None:
+    def _end_generation(self, at: float, log_ends: int | None = None) -> None:
         generation = self.generations[-1]
-        generation.ended_at, generation.log = time.time(), self._log_of_generation(log_ends)
+        generation.ended_at, generation.log = at, self._log_of_generation(log_ends)
 
     def _log_of_generation(self, log_ends: int | None = None) -> str:
         with self._stack.log_path.open("rb") as log:
@@ -258,6 +272,14 @@ def kill_child(pid: int, parent: int, number: signal.Signals = signal.SIGKILL) -
     finally:
         os.close(fd)
     return True
+
+
+def _time_of(hours: bytes, minutes: bytes, secs: bytes) -> float:
+    """Return the time of a log line: this class may read it later, when the next process sends already."""
+    now = time.time()
+    midnight = time.mktime((*time.localtime(now)[:3], 0, 0, 0, 0, 0, -1))
+    at = midnight + int(hours) * 3600 + int(minutes) * 60 + float(secs)
+    return at if at <= now + 1 else at - DAY_SECS
 
 
 def _parent_of(pid: int) -> int:

@@ -43,13 +43,17 @@ class Victim(StrEnum):
 
 # A launcher first: the next one has the required failpoint, and nearly all jobs come after it.
 REQUIRED = (
-    Victim.LAUNCHER,
-    Victim.RUNNER,
-    Victim.TEMPLATE,
-    Victim.GUEST,
-    Victim.FUNCTIONS,
-    Victim.BACKGROUND,
-    Victim.EVERYTHING,
+    (Victim.LAUNCHER, SIGKILL),
+    (Victim.RUNNER, SIGKILL),
+    (Victim.TEMPLATE, SIGKILL),
+    (Victim.GUEST, SIGKILL),
+    (Victim.FUNCTIONS, SIGKILL),
+    (Victim.BACKGROUND, SIGKILL),
+    (Victim.EVERYTHING, SIGKILL),
+    # A process that ends in order must leave alone what it shares with its replacement.
+    (Victim.BACKGROUND, SIGTERM),
+    (Victim.RUNNER, SIGTERM),
+    (Victim.FUNCTIONS, SIGTERM),
 )
 _REQUIRED_PAUSE_SECS = 0.5
 _CASES = 4
@@ -123,7 +127,7 @@ def make_plan(seed: int, secs: float, submissions: int, failpoints: tuple[str, .
     """
     chance = random.Random(seed)  # noqa: S311 - no secret comes of it
     jobs = tuple(_job(chance, f"{seed}-{number}", secs * number / submissions) for number in range(submissions))
-    required = tuple(PlannedKill(victim, _REQUIRED_PAUSE_SECS, settled=True) for victim in REQUIRED)
+    required = tuple(PlannedKill(victim, _REQUIRED_PAUSE_SECS, settled=True, signal=each) for victim, each in REQUIRED)
     kills = tuple(kill for _ in range(int(secs)) for kill in _kills_of_one_life(chance))
     named = failpoints or tuple(chance.sample(FAILPOINTS, len(FAILPOINTS)))
     return Plan(secs, jobs, required, kills, named, failpoints[0] if failpoints else None)
