@@ -48,7 +48,7 @@ from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.health_store import HealthStore
-from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.endpoints.model import HIDDEN, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.endpoints.success_counts import SuccessCounts
 from functions.webhooks.sending.attempts import Attempts
@@ -240,7 +240,7 @@ class Pipeline:
         }
         headers = changes.pop("headers", {})
         sealed = EndpointSecrets(self.boxes).seal_headers(headers, project_id, endpoint_id)
-        values |= {"header_names": tuple(headers), "headers_box": sealed}
+        values |= {"headers": dict.fromkeys(headers, HIDDEN), "headers_box": sealed}
         endpoint = Endpoint(**values | changes)
         assert self.changes.create(endpoint)
         self.secrets[path_of(endpoint_id)] = [SECRET]

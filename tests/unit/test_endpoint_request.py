@@ -8,12 +8,14 @@ from functions.clock import to_rfc3339
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.http.validation import parse_body
 from functions.webhooks.deliveries.views import delivery_filters, delivery_id
+from functions.webhooks.endpoints.creation_claims import CreationClaim
 from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, CLIENT_KINDS, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.model import (
     DISABLE_AFTER_MS,
     BodyFormat,
     DisabledReason,
     Endpoint,
+    EndpointSettings,
     FailureStreak,
     Health,
     Payload,
@@ -24,7 +26,7 @@ from functions.webhooks.endpoints.requests import (
     parse_recovery,
     parse_rotation,
 )
-from functions.webhooks.endpoints.settings import RequestedSettings, changed_settings, new_settings
+from functions.webhooks.endpoints.settings import changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.target.address_rules import AddressRules
 from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS, INCIDENT_EVENTS
@@ -43,24 +45,24 @@ ENDPOINT = Endpoint(
     updated_at="2026-11-24T12:00:00.000Z",
     events=("submission.completed",),
     description="mine",
-    header_names=("x-team", "authorization"),
+    headers={"x-team": "***", "authorization": "***"},
     headers_box=b"headers",
 )
 HEADERS = {"x-team": "7", "authorization": "Bearer hidden"}
 
 
-def created(body: Any) -> RequestedSettings:
+def created(body: Any) -> EndpointSettings:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return new_settings(parse_body(CreateEndpointRequest, raw), RULES)
 
 
-def changed(body: Any, endpoint: Endpoint = ENDPOINT) -> RequestedSettings:
+def changed(body: Any, endpoint: Endpoint = ENDPOINT) -> EndpointSettings:
     return changed_settings(endpoint, HEADERS, parse_body(ChangeEndpointRequest, json.dumps(body).encode()), RULES)
 
 
 @pytest.mark.parametrize("nulls", [{}, dict.fromkeys(("events", "description", "enabled", "headers", "secret"))])
 def test_an_endpoint_needs_a_url_only(nulls: dict[str, None]) -> None:
-    assert created({"url": URL, **nulls}) == RequestedSettings(url=URL, kinds=CLIENT_KINDS)
+    assert created({"url": URL, **nulls}) == EndpointSettings(url=URL, kinds=CLIENT_KINDS)
 
 
 def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
@@ -74,7 +76,7 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         "secret": SECRET,
         "unknown": [1],
     }
-    expected = RequestedSettings(
+    expected = EndpointSettings(
         url="https://hooks.example.com:8443/",
         events=("endpoint.disabled", "submission.completed"),
         description="Grades → course server",
@@ -83,6 +85,39 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
         kinds=(SubmissionKind.CHECK, SubmissionKind.RUN),
     )
     assert created(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, "b94e12e929425b4916ed36e634d7727f76a6bd3babed5af1fdbaeaf0d2149bd1"),
+        (
+            {
+                "events": ["judge.completed", "judge.completed"],
+                "description": "Grades",
+                "enabled": False,
+                "headers": {"X-Team": "7"},
+                "max_concurrency": 2,
+                "max_per_second": 3,
+                "max_output_bytes": 4,
+                "format": "slack",
+                "routing_key": "k",
+                "kinds": ["check", "run", "check"],
+                "filters": {"verdicts": ["AC"], "languages": ["PY"], "metadata": {"course": "7"}},
+                "payload": "thin",
+                "api_version": "2026-11-27",
+                "ordered": True,
+                "asymmetric": True,
+                "secret": "whsec_x",
+            },
+            "7f3724bbd3aa64a6480214eade06ba95a58f42603b8059d4e61d28d8db5afbce",
+        ),
+    ],
+)
+def test_a_repeat_of_a_body_from_before_an_upgrade_has_the_recorded_hash(body: dict[str, Any], expected: str) -> None:
+    raw = json.dumps({"url": "https://hooks.example.com/x", **body}).encode()
+    request = parse_body(CreateEndpointRequest, raw)
+    assert CreationClaim.of("key", request.model_dump_json(), "id").body_sha256 == expected
 
 
 @pytest.mark.parametrize(
@@ -167,7 +202,7 @@ def test_own_secrets_are_taken_with_and_without_padding() -> None:
 
 
 def test_a_change_keeps_unnamed_fields() -> None:
-    same = RequestedSettings(url=URL, events=ENDPOINT.events, description="mine", headers=HEADERS)
+    same = EndpointSettings(url=URL, events=ENDPOINT.events, description="mine", headers=HEADERS)
     assert changed({}) == changed(dict.fromkeys(("url", "events", "description", "enabled", "headers"))) == same
     assert changed({"events": []}) == replace(same, events=())
     assert changed({"description": ""}) == replace(same, description="")
@@ -244,7 +279,7 @@ def test_a_time_out_of_reach_is_refused(since: Any) -> None:
 
 
 def test_no_secret_and_no_value_of_a_header_is_shown() -> None:
-    shown = endpoint_body(replace(ENDPOINT, previous_secret_box=b"old", previous_until_ms=START_MS + 1), START_MS)
+    shown: Any = endpoint_body(replace(ENDPOINT, previous_secret_box=b"old", previous_until_ms=START_MS + 1), START_MS)
     assert shown["headers"] == {"x-team": "***", "authorization": "***"}
     assert "Bearer" not in repr(shown)
     assert "box" not in repr(shown)
@@ -308,7 +343,7 @@ def test_a_change_replaces_all_filters_and_an_empty_one_removes_them() -> None:
     assert changed({"filters": {}}, filtered).filters == ALL_RUNS
 
 
-PAGERDUTY = replace(ENDPOINT, format=BodyFormat.PAGERDUTY, events=(), routing_key_box=b"box")
+PAGERDUTY = replace(ENDPOINT, format=BodyFormat.PAGERDUTY, events=(), routing_key="***", routing_key_box=b"box")
 ROUTING_KEY = "e93facc04764012d7bfb002500d5d1a6"
 
 
@@ -345,8 +380,8 @@ def test_a_routing_key_is_kept_until_it_is_replaced_or_the_format_changes() -> N
     assert changed({"format": "slack"}, PAGERDUTY).routing_key == ""
     with pytest.raises(InvalidFieldsError):
         changed({"routing_key": ""}, PAGERDUTY)
-    assert endpoint_body(PAGERDUTY, START_MS)["routing_key"] == "***"
-    assert endpoint_body(ENDPOINT, START_MS)["routing_key"] is None
+    shown: list[Any] = [endpoint_body(each, START_MS) for each in (PAGERDUTY, ENDPOINT)]
+    assert [each["routing_key"] for each in shown] == ["***", None]
 
 
 def test_an_endpoint_of_pagerduty_gets_the_events_that_have_incidents() -> None:

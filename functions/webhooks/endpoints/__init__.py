@@ -1,6 +1,6 @@
 """Webhook endpoints of projects.
 
-`model`                                   an endpoint: settings and health
+`model`                                   an endpoint: its settings, for bodies, rows and answers, and its health
 `requests`, `custom_headers`, `settings`  what a client sends, checked; the settings after it
 `filters`, `subscribers`                  which events an endpoint gets
 `views`, `list_filters`                   what a client sees, and the filters of the list

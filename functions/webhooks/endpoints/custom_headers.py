@@ -9,13 +9,12 @@ import re
 from collections.abc import Mapping
 
 from functions.errors import FieldProblem
+from functions.webhooks.endpoints.model import HIDDEN
 
 MAX_HEADERS = 16
 MAX_NAME_CHARS = 64
 MAX_VALUE_CHARS = 1_024
 MAX_TOTAL_CHARS = 4_096
-HIDDEN = "***"
-"""Replaces every value in responses. A client that sends it back keeps the stored value."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110, section 5.6.2, in lower case
 _VALUE = re.compile(r"[!-~]([ !-~]*[!-~])?")

@@ -9,15 +9,21 @@
 A disabled endpoint still gets delivery rows, in state `paused`. `recover` sends them later.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.clock import to_rfc3339
 from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, RunFacts, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.traffic import Traffic
-from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, INCIDENT_EVENTS, NAMED_ONLY_EVENTS
+from functions.webhooks.vocabulary.event_types import (
+    API_VERSIONS,
+    CURRENT_VERSION,
+    FILTERABLE_EVENTS,
+    INCIDENT_EVENTS,
+    NAMED_ONLY_EVENTS,
+)
 from functions.webhooks.vocabulary.reply import Reply
 
 MAX_ENDPOINTS = 50
@@ -34,6 +40,8 @@ DISABLE_AFTER_MS = 5 * 86_400_000
 """An endpoint is disabled after failing for this long, and degraded after half of it."""
 SPREAD_MS = 12 * 3_600_000
 """Failures closer together than this count as one, so that one bad hour is one failure."""
+HIDDEN = "***"
+"""Replaces secret values in responses. A client that sends it back keeps the stored value."""
 
 
 class BodyFormat(StrEnum):
@@ -107,24 +115,130 @@ class HealthChange:
     degraded_at: str
 
 
+def on_one_line(text: str) -> str:
+    """Refuse control and bidirectional characters, because terminals show descriptions."""
+    if not text.isprintable():
+        raise ValueError("the text must be printable and on one line")
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings:
-    """The settings of an endpoint that a request names. A field here is also one of `requests` and of `views`."""
+    """The settings of an endpoint. Rows have these fields; `requests` makes the bodies of them, and `views` the answer.
 
-    url: str = field(repr=False)  # its query may hold a credential
-    events: tuple[str, ...] = ()  # subscribed event names; see `wants`
-    description: str = ""
+    `metadata`: description and bounds, as arguments of pydantic's `Field`, and `check`, a function that may raise
+    ValueError. A row has no `headers`, `routing_key` and `asymmetric`: see `Endpoint`.
+    The hash of a body (`CreationClaim`) has the fields in this order.
+    """
+
+    url: str = field(
+        repr=False,  # its query may hold a credential
+        metadata={"description": "Where events are sent: https, port 443 or 8443, a public host name."},
+    )
+    events: tuple[str, ...] = field(  # see `wants`
+        default=(),
+        metadata={
+            "description": "Subscribed event names. Empty: all but those of each check run.",
+            "max_length": 20,
+            "examples": [list(FILTERABLE_EVENTS)],
+        },
+    )
+    description: str = field(
+        default="", metadata={"description": "Free text for your own use.", "max_length": 500, "check": on_one_line}
+    )
     enabled: bool = True
-    max_concurrency: int = DEFAULT_CONCURRENCY
-    max_per_second: int = 0  # 0: no limit
-    format: BodyFormat = BodyFormat.EVENT
-    kinds: Annotated[tuple[SubmissionKind, ...], OMIT_DEFAULT] = ALL_KINDS  # as rows that are older than this setting
-    filters: Annotated[RunFilters, OMIT_DEFAULT] = ALL_RUNS
-    max_output_bytes: Annotated[int, OMIT_DEFAULT] = MAX_OUTPUT_BYTES  # of each output stream in an event
-    # Set at creation, and never changed:
-    payload: Annotated[Payload, OMIT_DEFAULT] = Payload.FULL
-    api_version: str = CURRENT_VERSION
-    ordered: Annotated[bool, OMIT_DEFAULT] = False  # one delivery at a time; see `sending.lanes.ordered_queue`
+    headers: Annotated[dict[str, str], IN_KEY] = field(
+        default_factory=dict,
+        hash=False,
+        repr=False,
+        metadata={
+            "description": "Custom headers of each request, at most 16. Responses show *** in place of each value; "
+            "send *** in a change to keep a value."
+        },
+    )
+    max_concurrency: int = field(
+        default=DEFAULT_CONCURRENCY,
+        metadata={
+            "description": f"Concurrent requests. Default: {DEFAULT_CONCURRENCY}.",
+            "ge": 1,
+            "le": MAX_CONCURRENCY,
+        },
+    )
+    max_per_second: int = field(
+        default=0, metadata={"description": "Requests per second. Default: 0, no limit.", "ge": 0, "le": MAX_PER_SECOND}
+    )
+    max_output_bytes: Annotated[int, OMIT_DEFAULT] = field(
+        default=MAX_OUTPUT_BYTES,
+        metadata={
+            "description": "Bytes of each output stream in an event; 0: none. `result_url` leads to the whole output. "
+            f"Default: {MAX_OUTPUT_BYTES}, as much as events have.",
+            "ge": 0,
+            "le": MAX_OUTPUT_BYTES,
+        },
+    )
+    format: BodyFormat = field(
+        default=BodyFormat.EVENT,
+        metadata={
+            "description": "event: the event itself. cloudevents: the same with the attributes of CloudEvents 1.0 in "
+            "headers; cloudevents_structured: inside a CloudEvent. slack, discord, teams: a message for people. "
+            "pagerduty: incidents. Default: event."
+        },
+    )
+    routing_key: Annotated[str, IN_KEY] = field(
+        default="",
+        repr=False,
+        metadata={
+            "description": "Only for format pagerduty: the integration key of an Events API v2 integration, 32 letters "
+            "and digits. Responses show ***; send *** to keep it."
+        },
+    )
+    kinds: Annotated[tuple[SubmissionKind, ...], OMIT_DEFAULT] = field(
+        default=ALL_KINDS,  # as rows that are older than this setting
+        metadata={
+            "description": "The submissions whose ends it gets: run and judge, those of clients; check, runs of "
+            "checks. Default of a new endpoint: run and judge.",
+            "min_length": 1,
+            "max_length": len(SubmissionKind),
+            "examples": [["run", "judge", "check"]],
+        },
+    )
+    filters: Annotated[RunFilters, OMIT_DEFAULT] = field(
+        default=ALL_RUNS,
+        metadata={
+            "description": "Only events of these runs. Other events, such as endpoint.disabled, pass. Empty: all runs."
+        },
+    )
+    payload: Annotated[Payload, OMIT_DEFAULT] = field(
+        default=Payload.FULL,
+        metadata={
+            "description": "Set at creation. full: the event. thin: `type`, `id`, `timestamp`, `api_version`, "
+            "`submission_id` and the `url` of the event, which needs an API key. Default: full."
+        },
+    )
+    api_version: str = field(
+        default=CURRENT_VERSION,
+        metadata={
+            "description": f"Version of the shape of events, set at creation: {', '.join(API_VERSIONS)}. "
+            f"Default: {CURRENT_VERSION}."
+        },
+    )
+    ordered: Annotated[bool, OMIT_DEFAULT] = field(  # see `sending.lanes.OrderedQueue`
+        default=False,
+        metadata={
+            "description": "Set at creation. true: one delivery at a time; the next waits until the first is final."
+        },
+    )
+    asymmetric: Annotated[bool, IN_KEY] = field(
+        default=False,
+        metadata={"description": "true: also sign with a new ed25519 key pair (v1a). Responses show its `public_key`."},
+    )
+
+    @property
+    def hidden(self) -> dict[str, Any]:
+        """The values by name, with *** in place of secret ones, as endpoints and answers have them."""
+        values = {each.name: getattr(self, each.name) for each in fields(EndpointSettings)}
+        headers, routing_key = dict.fromkeys(self.headers, HIDDEN), HIDDEN if self.routing_key else ""
+        return values | {"headers": headers, "routing_key": routing_key}
 
     def wants(self, event_type: str) -> bool:
         """Whether it gets events of a type. Without a filter, it does not get those of every run of a check."""
@@ -141,14 +255,16 @@ class EndpointSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint(EndpointSettings):
-    """One endpoint row. Times ending in `_at` are RFC 3339 texts."""
+    """One endpoint row. Times ending in `_at` are RFC 3339 texts.
+
+    `headers` and `routing_key` have *** in place of values. `asymmetric`: it has a `public_key`.
+    """
 
     endpoint_id: Annotated[str, IN_KEY]
     project_id: Annotated[str, IN_KEY]
     created_at: str
     updated_at: str  # also the version of the settings
-    header_names: tuple[str, ...] = ()
-    headers_box: bytes | None = field(default=None, repr=False)  # sealed values of the headers, in the order of names
+    headers_box: bytes | None = field(default=None, repr=False)  # the sealed values of `headers`, in their order
     routing_key_box: bytes | None = field(default=None, repr=False)  # the sealed key of format pagerduty
     secret_box: bytes = field(repr=False)  # the sealed `whsec_` secret, and the private key of `public_key` if any
     previous_secret_box: bytes | None = field(default=None, repr=False)  # also signs until `previous_until_ms`

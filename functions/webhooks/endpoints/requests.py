@@ -3,9 +3,12 @@
 Wrong shape is `InvalidFieldsError` (422, with fields); unknown fields are ignored.
 """
 
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import fields
+from enum import StrEnum
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from events.vocabulary import Verdict
 from functions.clock import MS_PER_SEC, from_rfc3339
@@ -13,15 +16,8 @@ from functions.errors import FieldProblem, InvalidFieldsError
 from functions.http.fields import checked_moment
 from functions.http.problems import Problems
 from functions.http.validation import Text, parse_body
-from functions.webhooks.endpoints.filters import SubmissionKind
-from functions.webhooks.endpoints.model import (
-    DEFAULT_CONCURRENCY,
-    MAX_CONCURRENCY,
-    MAX_OUTPUT_BYTES,
-    MAX_PER_SECOND,
-    BodyFormat,
-    Payload,
-)
+from functions.webhooks.endpoints.filters import RunFilters
+from functions.webhooks.endpoints.model import EndpointSettings
 from functions.webhooks.target.signature import (
     MAX_KEY_BYTES,
     MIN_KEY_BYTES,
@@ -29,9 +25,7 @@ from functions.webhooks.target.signature import (
     InvalidSecretError,
     parse_secret,
 )
-from functions.webhooks.vocabulary.event_types import API_VERSIONS, CURRENT_VERSION, FILTERABLE_EVENTS
 
-DESCRIPTION_MAX_CHARS = 500
 OVERLAP_DEFAULT_SECS = 86_400
 OVERLAP_MAX_SECS = 7 * 86_400
 REPLAY_WINDOW_SECS = 14 * 86_400
@@ -40,103 +34,11 @@ REPLAY_WINDOW_SECS = 14 * 86_400
 _STRICT = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-def _on_one_line(text: str) -> str:
-    """Refuse control and bidirectional characters, because terminals show descriptions."""
-    if not text.isprintable():
-        raise ValueError("the text must be printable and on one line")
-    return text
-
-
-Url = Annotated[Text, Field(description="Where events are sent: https, port 443 or 8443, a public host name.")]
-Events = Annotated[
-    list[Text],
-    Field(
-        max_length=20,
-        description="Subscribed event names. Empty: all but those of each check run.",
-        examples=[list(FILTERABLE_EVENTS)],
-    ),
-]
-Description = Annotated[
-    Text,
-    Field(max_length=DESCRIPTION_MAX_CHARS, description="Free text for your own use."),
-    AfterValidator(_on_one_line),
-]
-Headers = Annotated[
-    dict[Text, Text],
-    Field(description="Custom headers of each request, at most 16. Responses never show the values."),
-]
-MaxConcurrency = Annotated[
-    int, Field(ge=1, le=MAX_CONCURRENCY, description=f"Concurrent requests. Default: {DEFAULT_CONCURRENCY}.")
-]
-MaxPerSecond = Annotated[int, Field(ge=0, le=MAX_PER_SECOND, description="Requests per second. Default: 0, no limit.")]
-MaxOutputBytes = Annotated[
-    int,
-    Field(
-        ge=0,
-        le=MAX_OUTPUT_BYTES,
-        description="Bytes of each output stream in an event; 0: none. `result_url` leads to the whole output. "
-        f"Default: {MAX_OUTPUT_BYTES}, as much as events have.",
-    ),
-]
-Format = Annotated[
-    BodyFormat,
-    Field(
-        strict=False,
-        description="event: the event itself. cloudevents: the same with the attributes of CloudEvents 1.0 in headers; "
-        "cloudevents_structured: inside a CloudEvent. slack, discord, teams: a message for people. "
-        "pagerduty: incidents. Default: event.",
-    ),
-]
-RoutingKey = Annotated[
-    Text,
-    Field(
-        description="Only for format pagerduty: the integration key of an Events API v2 integration, 32 letters and "
-        "digits. Responses show ***; send *** to keep it."
-    ),
-]
-ApiVersion = Annotated[
-    Text,
-    Field(
-        description=f"Version of the shape of events, set at creation: {', '.join(API_VERSIONS)}. "
-        f"Default: {CURRENT_VERSION}."
-    ),
-]
-BodyPayload = Annotated[
-    Payload,
-    Field(
-        strict=False,
-        description="Set at creation. full: the event. thin: its ids, and where to fetch it. Default: full.",
-    ),
-]
 Secret = Annotated[
     Text,
     Field(
         description=f"Your own signing secret: whsec_ and {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64. "
         "Default: generated."
-    ),
-]
-
-
-Ordered = Annotated[
-    bool,
-    Field(description="Set at creation. true: one delivery at a time; the next waits until the first is final."),
-]
-
-
-Asymmetric = Annotated[
-    bool,
-    Field(description="true: also sign with a new ed25519 key pair (v1a). Responses show its `public_key`."),
-]
-
-
-Kinds = Annotated[
-    list[Annotated[SubmissionKind, Field(strict=False)]],
-    Field(
-        min_length=1,
-        max_length=len(SubmissionKind),
-        description="The submissions whose ends it gets: run and judge, those of clients; check, runs of checks. "
-        "Default of a new endpoint: run and judge.",
-        examples=[["run", "judge", "check"]],
     ),
 ]
 
@@ -157,39 +59,43 @@ class FiltersRequest(BaseModel):
     )
 
 
-Filters = Annotated[
-    FiltersRequest,
-    Field(description="Only events of these runs. Other events, such as endpoint.disabled, pass. Empty: all runs."),
-]
+def _given(kind: Any) -> Any:
+    """Return the type of a JSON value for one of `EndpointSettings`."""
+    if kind is str:
+        return Text
+    if kind is RunFilters:
+        return FiltersRequest
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return Annotated[kind, Field(strict=False)]
+    if get_origin(kind) is tuple:
+        return list[_given(get_args(kind)[0])]  # type: ignore[misc]  # a type of run time
+    return dict[Text, Text] if get_origin(kind) is dict else kind
 
 
-class _Settings(BaseModel):
-    """The settings that a request may give. Missing and null ones: the default, or the value so far."""
+def _described(kind: Any, *, check: Callable[[str], str] | None = None, **arguments: Any) -> Any:
+    """Return the type with the metadata of its setting."""
+    kind = Annotated[_given(kind), Field(**arguments)] if arguments else _given(kind)
+    return kind if check is None else Annotated[kind, AfterValidator(check)]
 
-    model_config = _STRICT
 
-    url: Url | None = Field(default=None, repr=False)
-    events: Events | None = None
-    description: Description | None = None
-    enabled: bool | None = None
-    headers: Headers | None = Field(default=None, repr=False)
-    max_concurrency: MaxConcurrency | None = None
-    max_per_second: MaxPerSecond | None = None
-    max_output_bytes: MaxOutputBytes | None = None
-    format: Format | None = None
-    routing_key: RoutingKey | None = Field(default=None, repr=False)
-    kinds: Kinds | None = None
-    filters: Filters | None = None
-    payload: BodyPayload | None = None
-    api_version: ApiVersion | None = None
-    ordered: Ordered | None = None
-    asymmetric: Asymmetric | None = None
+_KINDS = get_type_hints(EndpointSettings)
+_SETTINGS = {
+    each.name: (_described(_KINDS[each.name], **each.metadata), each.repr) for each in fields(EndpointSettings)
+}
+_Settings = create_model(
+    "_Settings",
+    __config__=_STRICT,
+    **{  # type: ignore[call-overload]  # the names are those of the fields
+        name: (kind | None, Field(default=None, repr=is_shown)) for name, (kind, is_shown) in _SETTINGS.items()
+    },
+)
+"""The settings that a request may give. Missing and null ones: the default, or the value so far."""
 
 
 class CreateEndpointRequest(_Settings):
     """Body of POST /api/webhooks."""
 
-    url: Url = Field(repr=False)
+    url: _SETTINGS["url"][0] = Field(repr=False)  # type: ignore[valid-type]  # a type of run time
     secret: Secret | None = Field(default=None, repr=False)
 
 
@@ -199,7 +105,7 @@ class ChangeEndpointRequest(_Settings):
     enabled: bool | None = Field(
         default=None, description="true: enable and reset the failures. false: disable; deliveries pause."
     )
-    headers: Headers | None = Field(default=None, repr=False, description="Replaces all custom headers.")
+    headers: dict[Text, Text] | None = Field(default=None, repr=False, description="Replaces all custom headers.")
     secret: None = Field(default=None, description="Cannot be changed here. Use POST /api/webhooks/{id}/rotate.")
 
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key
-from functions.aws.dynamodb.row_codec import read, write
+from functions.aws.dynamodb.row_codec import changes, read, write
 from functions.clock import MS_PER_SEC
-from functions.webhooks.endpoints.model import Endpoint
+from functions.webhooks.endpoints.model import HIDDEN, Endpoint
 from functions.webhooks.endpoints.traffic_rows import TRAFFIC, to_traffic, traffic_values
 
 HEALTH_CHANGE: Final = ("untold_type", "untold_at", "untold_degraded_at")
@@ -61,10 +61,19 @@ def endpoint_row(endpoint: Endpoint) -> dict[str, Value | None]:
     """Build the row of a new endpoint."""
     return {
         **write(endpoint),
+        "header_names": tuple(endpoint.headers),
         **traffic_values(endpoint.traffic),
         "pk": endpoint_pk(endpoint.project_id),
         "sk": ENDPOINT_PREFIX + endpoint.endpoint_id,
     }
+
+
+def changed_attributes(before: Endpoint, after: Endpoint) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Return the attributes to set, and the names of those to remove, for changed settings and secrets."""
+    sets, removes = changes(before, after)
+    if list(before.headers) != list(after.headers):
+        sets["header_names"] = tuple(after.headers)
+    return sets, removes
 
 
 def failing_is(endpoint: Endpoint, values: dict[str, Value]) -> str:
@@ -78,4 +87,12 @@ def failing_is(endpoint: Endpoint, values: dict[str, Value]) -> str:
 def to_endpoint(row: Mapping[str, Any]) -> Endpoint:
     """Convert an endpoint's row."""
     project_id, endpoint_id = ids_of_endpoint(row)
-    return read(Endpoint, {**row, "project_id": project_id, "endpoint_id": endpoint_id, "traffic": to_traffic(row)})
+    in_other_attributes = {
+        "project_id": project_id,
+        "endpoint_id": endpoint_id,
+        "headers": dict.fromkeys(row.get("header_names", ()), HIDDEN),
+        "routing_key": HIDDEN if "routing_key_box" in row else "",
+        "asymmetric": "public_key" in row,
+        "traffic": to_traffic(row),
+    }
+    return read(Endpoint, {**row, **in_other_attributes})

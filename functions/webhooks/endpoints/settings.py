@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from events.vocabulary import Language, canonical
@@ -10,9 +10,9 @@ from functions.errors import FieldProblem
 from functions.http.fields import metadata_problems
 from functions.http.problems import Problems
 from functions.http.validation import parse_body
-from functions.webhooks.endpoints.custom_headers import HIDDEN, normalise_headers
+from functions.webhooks.endpoints.custom_headers import normalise_headers
 from functions.webhooks.endpoints.filters import CLIENT_KINDS, RunFilters
-from functions.webhooks.endpoints.model import BodyFormat, Endpoint, EndpointSettings, Payload
+from functions.webhooks.endpoints.model import HIDDEN, BodyFormat, Endpoint, EndpointSettings, Payload
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
@@ -31,21 +31,7 @@ _OTHER_FORMAT = "Only format pagerduty has a routing key. Leave it out, or choos
 _ONLY_INCIDENTS = f"Format pagerduty opens and resolves incidents. It gets only {', '.join(sorted(INCIDENT_EVENTS))}."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestedSettings(EndpointSettings):
-    """The settings after a request, checked, with those that are stored sealed. `asymmetric`: it has a key pair."""
-
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    routing_key: str = field(default="", repr=False)  # *** keeps the stored one
-    asymmetric: bool = False
-
-    @property
-    def of_endpoint(self) -> dict[str, Any]:
-        """The values of the fields that `Endpoint` has."""
-        return _values(self) | {"header_names": tuple(self.headers)}
-
-
-def parse_endpoint(raw: bytes, rules: AddressRules) -> tuple[CreateEndpointRequest, RequestedSettings]:
+def parse_endpoint(raw: bytes, rules: AddressRules) -> tuple[CreateEndpointRequest, EndpointSettings]:
     """Return the body of a new endpoint, and its settings. Raises BadRequestError, InvalidFieldsError."""
     problems = Problems()
     request = parse_body(CreateEndpointRequest, raw, problems)
@@ -54,15 +40,15 @@ def parse_endpoint(raw: bytes, rules: AddressRules) -> tuple[CreateEndpointReque
 
 def new_settings(
     request: CreateEndpointRequest, rules: AddressRules, problems: Problems | None = None
-) -> RequestedSettings:
+) -> EndpointSettings:
     """Return the settings of a new endpoint. `problems`: those found before. Raises InvalidFieldsError."""
-    problems = Problems() if problems is None else problems
-    headers, wrong = normalise_headers(request.headers or {}, scheme=_scheme(request.url, problems))
-    settings = _changed(RequestedSettings(url=request.url, headers=headers, kinds=CLIENT_KINDS), request)
+    problems, asked = Problems() if problems is None else problems, _asked(request)
+    headers, wrong = normalise_headers(asked["headers"] or {}, scheme=_scheme(request.url, problems))
+    settings = EndpointSettings(**{"kinds": CLIENT_KINDS} | _given(asked) | {"headers": headers})
     problems.add([rules.problem(request.url), secret_problem(request.secret)])
     problems.add([_version_problem(settings.api_version), _body_problem(settings)])
     problems.add(_pagerduty_problems(settings, had_key=False))
-    problems.add((*_event_problems(request.events), *_filter_problems(request.filters), *wrong))
+    problems.add((*_event_problems(asked["events"]), *_filter_problems(asked["filters"]), *wrong))
     problems.refuse()
     return settings
 
@@ -73,44 +59,42 @@ def changed_settings(
     change: ChangeEndpointRequest,
     rules: AddressRules,
     problems: Problems | None = None,
-) -> RequestedSettings:
+) -> EndpointSettings:
     """Return the settings after a change. `headers`: the endpoint's present ones. Raises InvalidFieldsError.
 
     An unchanged URL is not checked again. `problems`: those found before.
     """
-    problems = Problems() if problems is None else problems
-    url = endpoint.url if change.url is None else change.url
-    given = headers if change.headers is None else _with_hidden(change.headers, headers)
+    problems, asked = Problems() if problems is None else problems, _asked(change)
+    url = endpoint.url if asked["url"] is None else asked["url"]
+    given = headers if asked["headers"] is None else _with_hidden(asked["headers"], headers)
     wanted, wrong = normalise_headers(given, scheme=_scheme(url, problems))
-    is_asymmetric = endpoint.public_key is not None
-    had_key = endpoint.routing_key_box is not None
-    key = HIDDEN if had_key else ""
-    before = RequestedSettings(**_values(endpoint), headers=wanted, routing_key=key, asymmetric=is_asymmetric)
-    settings = _changed(before, change)
-    if change.routing_key is None and settings.format is not BodyFormat.PAGERDUTY:
+    settings = EndpointSettings(**endpoint.hidden | _given(asked) | {"headers": wanted})
+    if asked["routing_key"] is None and settings.format is not BodyFormat.PAGERDUTY:
         settings = replace(settings, routing_key="")
     kept = ("payload", "api_version", "ordered")
-    problems.add([None if change.url is None else rules.problem(url)])
+    problems.add([None if asked["url"] is None else rules.problem(url)])
     problems.add(FieldProblem(name, _KEPT) for name in kept if getattr(settings, name) != getattr(endpoint, name))
     problems.add([_body_problem(replace(settings, payload=endpoint.payload))])
-    problems.add(_pagerduty_problems(settings, had_key=had_key))
-    problems.add((*_event_problems(change.events), *_filter_problems(change.filters), *wrong))
+    problems.add(_pagerduty_problems(settings, had_key=bool(endpoint.routing_key)))
+    problems.add((*_event_problems(asked["events"]), *_filter_problems(asked["filters"]), *wrong))
     problems.refuse()
     return settings
 
 
-def _changed(settings: RequestedSettings, request: CreateEndpointRequest | ChangeEndpointRequest) -> RequestedSettings:
-    """Return the settings with the given fields of a request."""
-    given = _values(request) | {"routing_key": request.routing_key, "asymmetric": request.asymmetric}
-    for name in ("events", "kinds"):
-        given[name] = None if given[name] is None else tuple(dict.fromkeys(given[name]))
-    given |= {"filters": None if request.filters is None else _filters(request.filters)}
-    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+def _asked(request: CreateEndpointRequest | ChangeEndpointRequest) -> dict[str, Any]:
+    """Return the settings of a body; None for those that it does not give."""
+    return {each.name: getattr(request, each.name) for each in fields(EndpointSettings)}
 
 
-def _values(source: EndpointSettings | CreateEndpointRequest | ChangeEndpointRequest) -> dict[str, Any]:
-    """Return the values of the settings, by name."""
-    return {each.name: getattr(source, each.name) for each in fields(EndpointSettings)}
+def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given settings, as they are stored."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, list):
+            given[name] = tuple(dict.fromkeys(value))
+        elif isinstance(value, FiltersRequest):
+            given[name] = _filters(value)
+    return given
 
 
 def _scheme(url: str, problems: Problems) -> str:
@@ -160,12 +144,12 @@ def _version_problem(version: str) -> FieldProblem | None:
     return FieldProblem("api_version", f"Unknown version. Known: {', '.join(API_VERSIONS)}.")
 
 
-def _body_problem(settings: RequestedSettings) -> FieldProblem | None:
+def _body_problem(settings: EndpointSettings) -> FieldProblem | None:
     is_thin_card = settings.payload is Payload.THIN and not settings.format.has_event
     return FieldProblem("payload", _THIN_CARD, of=("format",)) if is_thin_card else None
 
 
-def _pagerduty_problems(settings: RequestedSettings, *, had_key: bool) -> list[FieldProblem]:
+def _pagerduty_problems(settings: EndpointSettings, *, had_key: bool) -> list[FieldProblem]:
     """Return the problems with routing key and events. No message quotes the key."""
     key = settings.routing_key
     if settings.format is not BodyFormat.PAGERDUTY:

@@ -1,22 +1,20 @@
 """What a client sees of endpoints, without secrets and header values. Each `TypedDict` is a schema of the document."""
 
-from typing import Annotated, Literal, TypedDict
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
 
 from pydantic import Field
 
 from events.vocabulary import Language, Verdict
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Count, Time, Uuid
-from functions.webhooks.endpoints.custom_headers import HIDDEN
-from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
 from functions.webhooks.endpoints.health_rule import DEGRADED_FROM, RECOVERED_TO
 from functions.webhooks.endpoints.model import (
     DISABLE_AFTER_MS,
-    BodyFormat,
     DisabledReason,
     Endpoint,
+    EndpointSettings,
     Health,
-    Payload,
 )
 from functions.webhooks.endpoints.traffic import Rate
 
@@ -44,42 +42,28 @@ class EndpointStats(TypedDict):
     last_day: AttemptRate
 
 
-class EndpointView(TypedDict):
-    """A webhook endpoint. Only the responses of creation and rotation show its secret."""
+_SHOWN_KINDS = get_type_hints(EndpointSettings) | {"filters": FiltersView, "routing_key": str | None}
 
+
+def _shown(name: str, *, description: str | None = None, **_: Any) -> Any:
+    """Return the type of a setting in an answer, without the bounds of requests."""
+    kind = Count if _SHOWN_KINDS[name] is int else _SHOWN_KINDS[name]
+    return kind if description is None else Annotated[kind, Field(description=description)]
+
+
+class _Named(TypedDict):
     id: Uuid
-    url: str
-    events: Annotated[list[str], Field(description="Subscribed event names. Empty: all but those of each check run.")]
-    description: str
-    enabled: bool
-    headers: Annotated[
-        dict[str, str],
-        Field(description="Names of the custom headers. Each value is ***. Send *** in a change to keep a value."),
-    ]
-    max_concurrency: Annotated[Count, Field(description="Limit of concurrent requests.")]
-    max_per_second: Annotated[Count, Field(description="Limit of requests per second. 0: no limit.")]
-    max_output_bytes: Annotated[Count, Field(description="Limit of each output stream in an event.")]
-    format: Annotated[
-        BodyFormat,
-        Field(
-            description="event, cloudevents, cloudevents_structured: the event itself. Others: a message made of it."
-        ),
-    ]
-    routing_key: Annotated[str | None, Field(description="Of format pagerduty: ***. null: of other formats.")]
-    kinds: Annotated[
-        list[SubmissionKind], Field(description="The submissions whose ends it gets. check: runs of checks.")
-    ]
-    filters: FiltersView
-    payload: Annotated[
-        Payload,
-        Field(
-            description="full: the event. thin: `type`, `id`, `timestamp`, `api_version`, `submission_id` and the "
-            "`url` of the event, which needs an API key."
-        ),
-    ]
-    api_version: Annotated[str, Field(description="Version of the shape of events, set at creation.")]
-    ordered: Annotated[bool, Field(description="One delivery at a time, in order.")]
-    asymmetric: Annotated[bool, Field(description="Requests are also signed with an ed25519 key pair (`v1a`).")]
+
+
+_Settings = TypedDict("_Settings", {each.name: _shown(each.name, **each.metadata) for each in fields(EndpointSettings)})  # type: ignore[misc]  # its fields are those of EndpointSettings
+
+
+class EndpointView(_Named, _Settings):
+    """A webhook endpoint: its settings, without secret values, and its state.
+
+    Only the responses of creation and rotation show its secret.
+    """
+
     public_key: Annotated[str | None, Field(description="The public key: whpk_<base64>. null: not asymmetric.")]
     health: Annotated[
         Health,
@@ -129,22 +113,7 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> EndpointView:
     overlaps = len(endpoint.signing_boxes(now_ms)) > 1
     return {
         "id": endpoint.endpoint_id,
-        "url": endpoint.url,
-        "events": list(endpoint.events),
-        "description": endpoint.description,
-        "enabled": endpoint.enabled,
-        "headers": dict.fromkeys(endpoint.header_names, HIDDEN),
-        "max_concurrency": endpoint.max_concurrency,
-        "max_per_second": endpoint.max_per_second,
-        "max_output_bytes": endpoint.max_output_bytes,
-        "format": endpoint.format,
-        "routing_key": None if endpoint.routing_key_box is None else HIDDEN,
-        "kinds": list(endpoint.kinds),
-        "filters": _filters_body(endpoint.filters),
-        "payload": endpoint.payload,
-        "api_version": endpoint.api_version,
-        "ordered": endpoint.ordered,
-        "asymmetric": endpoint.public_key is not None,
+        **_settings(endpoint),
         "public_key": endpoint.public_key,
         "health": endpoint.health(now_ms),
         "warning": _warning(endpoint, now_ms),
@@ -167,12 +136,9 @@ def with_secret(body: EndpointView, secret: str) -> EndpointWithSecret:
     return {**body, "secret": secret}
 
 
-def _filters_body(filters: RunFilters) -> FiltersView:
-    return {
-        "verdicts": [Verdict(verdict) for verdict in filters.verdicts],
-        "languages": [Language(language) for language in filters.languages],
-        "metadata": dict(filters.metadata),
-    }
+def _settings(endpoint: Endpoint) -> _Settings:
+    shown = {"filters": asdict(endpoint.filters), "routing_key": endpoint.routing_key or None}
+    return cast("_Settings", endpoint.hidden | shown)
 
 
 def _rate_body(rate: Rate) -> AttemptRate:

@@ -14,7 +14,7 @@ from functions.errors import ConflictError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
-from functions.webhooks.endpoints.custom_headers import HIDDEN
+from functions.webhooks.endpoints.model import HIDDEN
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_recovery, parse_rotation
 from functions.webhooks.endpoints.views import endpoint_body, with_secret
 from functions.webhooks.routes.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
@@ -64,7 +64,7 @@ class EndpointActionRoutes:
             return answer(with_secret(endpoint_body(endpoint, now), asked.secret))
         secret = asked.secret or new_secret()
         box, public_key = self.deployment.endpoint_secrets.new_keys(
-            secret, endpoint.project_id, endpoint.endpoint_id, asymmetric=endpoint.public_key is not None
+            secret, endpoint.project_id, endpoint.endpoint_id, asymmetric=endpoint.asymmetric
         )
         sets: dict[str, Value] = {"secret_box": box}
         if public_key is not None:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.aws.dynamodb.row_codec import changes
 from functions.clock import to_rfc3339
 from functions.http.problems import Problems
 from functions.http.validation import parse_body
-from functions.webhooks.endpoints.custom_headers import HIDDEN
-from functions.webhooks.endpoints.model import DisabledReason
+from functions.webhooks.endpoints.model import HIDDEN, DisabledReason
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest
-from functions.webhooks.endpoints.rows import HEALTH
+from functions.webhooks.endpoints.rows import HEALTH, changed_attributes
 from functions.webhooks.endpoints.settings import changed_settings
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
-    from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.endpoints.settings import RequestedSettings
+    from functions.webhooks.endpoints.model import Endpoint, EndpointSettings
     from functions.webhooks.routes.own_endpoints import OwnEndpoints
     from functions.webhooks.target.address_rules import AddressRules
 
@@ -53,28 +50,18 @@ class EndpointChange:
         is_whole = given is not None and HIDDEN not in given.values()
         return {} if is_whole else self.endpoints.headers(endpoint)
 
-    def _writes(self, before: Endpoint, settings: RequestedSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
+    def _writes(self, before: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
         """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
         deployment = self.endpoints.deployment
-        secrets = deployment.endpoint_secrets
-        sets, removes = changes(before, replace(before, **settings.of_endpoint))
-        boxes = {"headers_box": secrets.seal_headers(settings.headers, before.project_id, before.endpoint_id)}
+        secrets, ids = deployment.endpoint_secrets, (before.project_id, before.endpoint_id)
+        after = replace(before, **settings.hidden, headers_box=secrets.seal_headers(settings.headers, *ids))
         if settings.routing_key != HIDDEN:
-            sealed = secrets.seal_routing_key(settings.routing_key, before.project_id, before.endpoint_id)
-            boxes["routing_key_box"] = sealed
-        for name, box in boxes.items():
-            if box is None:
-                removes += (name,)
-            else:
-                sets[name] = box
-        if settings.asymmetric is not (before.public_key is not None):
-            sets["secret_box"], public_key = secrets.new_keys(
-                self.endpoints.secret(before), before.project_id, before.endpoint_id, asymmetric=settings.asymmetric
-            )
-            if public_key is None:
-                removes += ("public_key",)
-            else:
-                sets["public_key"] = public_key
+            after = replace(after, routing_key_box=secrets.seal_routing_key(settings.routing_key, *ids))
+        if settings.asymmetric is not before.asymmetric:
+            secret = self.endpoints.secret(before)
+            box, public_key = secrets.new_keys(secret, *ids, asymmetric=settings.asymmetric)
+            after = replace(after, secret_box=box, public_key=public_key)
+        sets, removes = changed_attributes(before, after)
         if settings.enabled and not before.enabled:
             removes += HEALTH
         elif before.enabled and not settings.enabled:

@@ -15,8 +15,8 @@ from functions.webhooks.target.signature import new_secret
 
 if TYPE_CHECKING:
     from functions.webhooks.deployment import WebhookDeployment
+    from functions.webhooks.endpoints.model import EndpointSettings
     from functions.webhooks.endpoints.requests import CreateEndpointRequest
-    from functions.webhooks.endpoints.settings import RequestedSettings
 
 _LIMIT = f"A project has at most {MAX_ENDPOINTS} webhook endpoints, {MAX_ORDERED} of them ordered. Delete one first."
 _SAME_TIME = "Another request with this Idempotency-Key has just created the endpoint. Repeat the request."
@@ -30,7 +30,7 @@ class EndpointCreation:
     deployment: WebhookDeployment
 
     def create(
-        self, project_id: str, request: CreateEndpointRequest, settings: RequestedSettings, key: str | None
+        self, project_id: str, request: CreateEndpointRequest, settings: EndpointSettings, key: str | None
     ) -> tuple[Endpoint, str | None]:
         """Return the new endpoint and its secret. A repeat gets the endpoint as it is now, and None.
 
@@ -54,7 +54,7 @@ class EndpointCreation:
             disabled_at=None if settings.enabled else to_rfc3339(now),
             created_at=to_rfc3339(now),
             updated_at=to_rfc3339(now),
-            **settings.of_endpoint,
+            **settings.hidden,
         )
         try:
             self.deployment.endpoint_changes.create(endpoint, claim)

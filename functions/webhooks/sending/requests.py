@@ -173,7 +173,7 @@ class EndpointSecrets:
         if endpoint.headers_box is None:
             return {}
         values = self.boxes.open(endpoint.headers_box, endpoint.project_id, endpoint.endpoint_id, "headers")
-        return dict(zip(endpoint.header_names, values.split(_SEPARATOR), strict=True))
+        return dict(zip(endpoint.headers, values.split(_SEPARATOR), strict=True))
 
     def routing_key(self, endpoint: Endpoint) -> str:
         """Return the key of format pagerduty; "" if there is none."""

@@ -62,7 +62,7 @@ def full(endpoint: Endpoint) -> Endpoint:
         endpoint,
         events=("submission.completed",),
         description="né",
-        header_names=("authorization",),
+        headers={"authorization": "***"},
         headers_box=b"headers",
         previous_secret_box=b"old",
         previous_until_ms=START_MS,
