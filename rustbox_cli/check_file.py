@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.program_input import language_of
-from rustbox_cli.schedules.expression import ScheduleInvalidError, parse_schedule
+from rustbox_cli.schedule import ScheduleInvalidError, parse_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

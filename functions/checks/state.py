@@ -9,12 +9,34 @@
 A run is one scheduled time with all its retries. History is written in every case.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated
 
 from functions.aws.dynamodb.row_codec import OMIT_DEFAULT
-from functions.checks.schedule.quiet_time import QuietTime, quiet_until
+from functions.checks.schedule import MINUTE_MS, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class QuietTime:
+    """The given minutes after each time of a cron schedule."""
+
+    schedule: Schedule
+    minutes: int
+
+    def end_ms(self, now_ms: int) -> int | None:
+        """Return when the stretch that lasts now ends, or the earliest of several; None if none lasts."""
+        length_ms = self.minutes * MINUTE_MS
+        started_ms = self.schedule.next_time(now_ms - length_ms, 0)
+        return None if started_ms is None or started_ms > now_ms else started_ms + length_ms
+
+
+def quiet_until(times: Iterable[QuietTime], now_ms: int) -> int | None:
+    """Return when to look again whether it is quiet; None if it is not quiet now."""
+    ends = (time.end_ms(now_ms) for time in times)
+    return max((end for end in ends if end is not None), default=None)
+
 
 MAX_RETRIES = 3
 MAX_OF_RUNS = 10

@@ -9,11 +9,10 @@ from functions.checks.settings.file_schema import schema_text
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "rustbox_cli" / "checks.schema.json"
-SCHEDULES = ROOT / "rustbox_cli" / "schedules"
-_COPIED = ("cron.py", "expression.py")
+_SCHEDULE = ROOT / "functions" / "checks" / "schedule.py"
+_SCHEDULE_COPY = ROOT / "rustbox_cli" / "schedule.py"
 _REPLACED = {
-    "functions.checks.schedule": "rustbox_cli.schedules",
-    "from functions.clock import MS_PER_SEC\n": "",
+    "from functions.clock import MS_PER_SEC\n\n": "",
     "  # noqa: UP017 - the command line has a copy of this module, and runs on Python 3.10 too": "",
     "MINUTE_MS = 60_000\n": "MS_PER_SEC = 1_000\nMINUTE_MS = 60_000\n",
 }
@@ -21,13 +20,10 @@ _REPLACED = {
 
 def copies() -> dict[Path, str]:
     """Return what the command line has copies of, by file."""
-    texts = {SCHEMA_FILE: schema_text()}
-    for name in _COPIED:
-        text = (ROOT / "functions" / "checks" / "schedule" / name).read_text(encoding="utf-8")
-        for there, here in _REPLACED.items():
-            text = text.replace(there, here)
-        texts[SCHEDULES / name] = text
-    return texts
+    schedule = _SCHEDULE.read_text(encoding="utf-8")
+    for there, here in _REPLACED.items():
+        schedule = schedule.replace(there, here)
+    return {SCHEMA_FILE: schema_text(), _SCHEDULE_COPY: schedule}
 
 
 if __name__ == "__main__":

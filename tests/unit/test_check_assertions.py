@@ -6,8 +6,7 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
 from functions.checks.assertions.evaluation import SHOWN_CHARS, Evaluation, Outcome, Result, evaluate
-from functions.checks.assertions.kinds import Assertion, Assertions, to_stored
-from functions.checks.assertions.patterns import MAX_PATTERN_CHARS, SEARCHED_BYTES
+from functions.checks.assertions.kinds import MAX_PATTERN_CHARS, SEARCHED_BYTES, Assertion, Assertions, to_stored
 
 LIST: TypeAdapter[list[Assertion]] = TypeAdapter(Assertions)
 

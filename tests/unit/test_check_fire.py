@@ -9,7 +9,7 @@ import pytest
 
 from functions.checks.runs.fire import ON_TIME_MS, due_runs
 from functions.checks.runs.model import Run, RunStatus
-from functions.checks.schedule.expression import MINUTE_MS, parse_schedule
+from functions.checks.schedule import MINUTE_MS, parse_schedule
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.model import Check
 from functions.clock import from_rfc3339

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from functions.checks.schedule.expression import MINUTE_MS, ScheduleInvalidError, parse_schedule, spread_ms
+from functions.checks.schedule import MINUTE_MS, ScheduleInvalidError, parse_schedule, spread_ms
 from functions.clock import from_rfc3339, to_rfc3339
 
 ZONES = (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.checks.assertions.json_path import read_document
+from functions.checks.assertions.kinds import read_document
 from functions.checks.events.call_names import name_of
 from functions.checks.events.signatures import Call, Encoding, NotGenuineError, Scheme, Verification, verify
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.checks.assertions.json_path import read_document
+from functions.checks.assertions.kinds import read_document
 from functions.checks.events.call_names import CallName, name_of
 from functions.checks.events.call_run import run_of
 from functions.checks.events.logged_call import CallOutcome, LoggedCall

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.checks.assertions.json_path import is_equal, parse_path, value_at
+from functions.checks.assertions.kinds import is_equal, parse_path, value_at
 
 if TYPE_CHECKING:
     from functions.checks.settings.check_settings import CheckSettings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.schedule.expression import MINUTE_MS
+from functions.checks.schedule import MINUTE_MS
 from functions.clock import Clock, now_ms
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from events.vocabulary import CANCELLATIONS, Verdict
 from functions.aws.dynamodb.retries import tries
-from functions.checks.assertions.difference import difference
-from functions.checks.assertions.evaluation import Outcome, evaluate
+from functions.checks.assertions.evaluation import Outcome, difference, evaluate
 from functions.checks.runs.ended import summary, with_events, with_told_state
 from functions.checks.runs.model import Run, RunStatus
 from functions.checks.runs.reports import is_reported

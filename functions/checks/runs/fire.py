@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from functions.checks.runs.model import Run, RunKind, RunStatus, new_run, scheduled_run_id
-from functions.checks.schedule.expression import MINUTE_MS
+from functions.checks.schedule import MINUTE_MS
 from functions.checks.settings.check_settings import MissedRule, Overlap
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.failpoint import reach

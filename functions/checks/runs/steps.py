@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from functions.checks.runs.event_bodies import events_of, is_told_state
 from functions.checks.runs.model import FINAL_STATUSES, Run, RunStatus
-from functions.checks.schedule.expression import MINUTE_MS
+from functions.checks.schedule import MINUTE_MS
 from functions.checks.settings.triggers import EndedAs
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError, ServiceError, UnavailableError

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from events.variables import MAX_VARIABLES, Environment
 from events.vocabulary import Language, Profile
-from functions.checks.assertions.json_path import MAX_PATH_CHARS, PATH_PATTERN
-from functions.checks.assertions.kinds import Assertions, Path, to_stored
+from functions.checks.assertions.kinds import MAX_PATH_CHARS, PATH_PATTERN, Assertions, Path, to_stored
 from functions.checks.settings.event_data import EventAs
 from functions.checks.settings.quiet_times import TAG, QuietTimes
 from functions.checks.settings.report import Report

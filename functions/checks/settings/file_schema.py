@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from events.limits import ceilings
 from events.variables import NAME_PATTERN
 from events.vocabulary import ALIASES, Language, Profile
-from functions.checks.assertions.json_path import PATH_PATTERN
+from functions.checks.assertions.kinds import PATH_PATTERN
 from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckKind, CheckSettings
 from functions.checks.state import MAX_OF_RUNS
 from functions.submissions.accept.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
-from functions.checks.schedule.expression import MINUTE_MS, Schedule, in_zone, parse_schedule, spread_ms
+from functions.checks.schedule import MINUTE_MS, Schedule, in_zone, parse_schedule, spread_ms
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.pings import Pings
 from functions.checks.state import UNKNOWN, Outage, Rules, Standing, State

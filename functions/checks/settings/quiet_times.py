@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.checks.schedule.expression import parse_schedule
-from functions.checks.schedule.quiet_time import QuietTime
+from functions.checks.schedule import parse_schedule
 from functions.checks.settings.schedule_problems import schedule_problems
+from functions.checks.state import QuietTime
 from functions.errors import FieldProblem
 from functions.http.validation import Text
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from events.variables import Environment, name_problem
 from events.vocabulary import Language, Profile
-from functions.checks.schedule.expression import ScheduleInvalidError, parse_schedule
+from functions.checks.schedule import ScheduleInvalidError, parse_schedule
 from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSettings, without_program
 from functions.checks.settings.quiet_times import quiet_problems
 from functions.checks.settings.schedule_problems import schedule_problems

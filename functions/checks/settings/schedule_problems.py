@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from functions.checks.schedule.expression import MINUTE_MS, ScheduleInvalidError, find_zone, in_zone, parse_schedule
+from functions.checks.schedule import MINUTE_MS, ScheduleInvalidError, find_zone, in_zone, parse_schedule
 from functions.errors import FieldProblem
 from functions.http.problems import Problems
 
