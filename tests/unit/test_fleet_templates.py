@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from cfnlint.api import lint
 
-from infra.deploy.errors import DeployError
-from infra.deploy.progress import Progress
 from infra.deploy.resources import fleet as resources_fleet
 from infra.deploy.resources.fleet import FleetSettings
 from infra.deploy.resources.stack import Stack
-from infra.deploy.target import Target
+from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import read, translate
 from tests.template_policies import references, statements
 
@@ -306,6 +304,7 @@ def test_the_endpoints_allow_the_actions_of_the_runner_and_submit_roles(network:
         in {"RunnerPolicy", "NetworkRunnerPolicy", "SubmitFunctionRole", "JudgeFunctionRole", "DialectsFunctionRole"}
         and statement["Effect"] == "Allow"
         for action in statement["Action"]
+        if not action.startswith(("ec2:", "logs:", "xray:"))  # Lambda itself calls these, not the function
     }
     assert {"sqs:ReceiveMessage", "ssm:GetParameter", "kms:Encrypt", "dynamodb:PutItem"} <= needed
     assert needed <= allowed
