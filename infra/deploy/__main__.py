@@ -12,15 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy.building.image import BASE_IMAGE
 from infra.deploy.building.package import ARCHITECTURES, BUILD_DIR, ROOT, build
-from infra.deploy.deploy import Deployment, Settings
-from infra.deploy.errors import DeployError
-from infra.deploy.importing import import_file
+from infra.deploy.deploy import Deployment, Settings, undeploy
+from infra.deploy.importing import import_file, restore
 from infra.deploy.probe import probe
-from infra.deploy.progress import Progress
-from infra.deploy.restoring import restore
 from infra.deploy.status import status
-from infra.deploy.target import Target, read_target
-from infra.deploy.undeploy import undeploy
+from infra.deploy.target import DeployError, Progress, Target, read_target
 
 
 def main(arguments: list[str]) -> int:

@@ -13,17 +13,24 @@ from cfnlint.api import lint
 
 from infra.deploy import account_checks as preflight
 from infra.deploy.building.package import ROOT, build
-from infra.deploy.costs import POLLED, SYNCHRONOUS, WEBHOOK, dollars_a_month, dollars_per_million
-from infra.deploy.errors import DeployError
-from infra.deploy.prices import PRICES_OF
-from infra.deploy.resources import artifacts, emulator, fleet
+from infra.deploy.costs import POLLED, PRICES_OF, SYNCHRONOUS, WEBHOOK, dollars_a_month, dollars_per_million
+from infra.deploy.resources import emulator, fleet
 from infra.deploy.resources.fleet import FleetSettings
-from infra.deploy.resources.secrets import ensure_secret, find_secret
-from infra.deploy.resources.stack import Stack
+from infra.deploy.resources.ssm_and_bucket import (
+    bucket_name,
+    delete_bucket,
+    delete_secrets,
+    ensure_bucket,
+    ensure_secret,
+    find_secret,
+    upload_package,
+    upload_template,
+)
+from infra.deploy.resources.stack import KEY_DAYS, Retained, Stack, retained
 from infra.deploy.smoke import runner, smoke_test
-from infra.deploy.smoke.api import Api, address
-from infra.deploy.smoke.projects import create_first_project, smoke_test_key
+from infra.deploy.smoke.api import Api, address, create_first_project, smoke_test_key
 from infra.deploy.smoke.receiver import receiver
+from infra.deploy.target import DeployError
 from infra.sam_template import TemplateInvalidError, parameter_values, read, translate
 
 if TYPE_CHECKING:
@@ -31,8 +38,7 @@ if TYPE_CHECKING:
 
     from infra.deploy.account_checks import Preflight
     from infra.deploy.building.package import Package
-    from infra.deploy.progress import Progress
-    from infra.deploy.target import Target
+    from infra.deploy.target import Progress, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ class Deployment:
         document = _document(parameters)  # before the package, which takes a while
         package = build(found.architecture)
         self.progress.step("package", f"{package.path.name}, {package.size / (1 << 20):.2f} MiB")
-        bucket = artifacts.bucket_name(target, found.account)
+        bucket = bucket_name(target, found.account)
         template = _template(document, parameters, f"s3://{bucket}/{package.digest}.zip")
         if target.endpoint is not None:
             template = emulator.with_numbers(template, parameters)
@@ -126,15 +132,13 @@ class Deployment:
         target, progress, bucket = self.target, self.progress, checked.bucket
         for name in (target.admin_key_parameter, target.runner_token_parameter):
             progress.step("secret", f"{name} {'created' if ensure_secret(target, name) else 'exists'}")
-        artifacts.ensure_bucket(target, bucket)
-        key, uploaded = artifacts.upload_package(target, bucket, checked.package)
+        ensure_bucket(target, bucket)
+        key, uploaded = upload_package(target, bucket, checked.package)
         progress.step("upload", f"s3://{bucket}/{key} {'uploaded' if uploaded else 'exists'}")
         parameters = checked.parameters
         if checked.fleet is not None:
             parameters = fleet.deploy_network(target, bucket, checked.fleet, progress) | parameters
-        changed = stack.deploy(
-            artifacts.upload_template(target, bucket, checked.template), parameters, self.settings.tags
-        )
+        changed = stack.deploy(upload_template(target, bucket, checked.template), parameters, self.settings.tags)
         progress.step("stack", f"{target.stack_name} {'is deployed' if changed else 'has no changes'}")
 
     def _parameters(self, found: Preflight, stack: Stack) -> dict[str, str]:
@@ -230,3 +234,51 @@ def _template(document: dict[str, Any], parameters: dict[str, str], code_uri: st
 
 def _end_of(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
+
+
+# `make undeploy`: delete a stage. Data stays unless its deletion is asked for.
+
+
+def undeploy(target: Target, progress: Progress, *, delete_data: bool) -> None:
+    """Delete the stack and the code; list the data that stays, or delete it; delete the network. Raises DeployError.
+
+    A repeat goes on with the stacks that an interrupted call has left.
+    """
+    account = target.client("sts").get_caller_identity()["Account"]
+    stack = Stack(target, progress)
+    is_there = stack.describe() is not None
+    if not (is_there or fleet.exists(target, fleet.RUNNERS, progress) or fleet.exists(target, fleet.NETWORK, progress)):
+        raise DeployError(f"there is no stack {target.stack_name}: check STAGE, REGION and ENDPOINT")
+    kept = retained(stack.resources()) if is_there else []
+    if delete_data and (protected := [resource.name for resource in kept if resource.is_protected(target)]):
+        raise DeployError(
+            f"{', '.join(protected)} cannot be deleted: deploy with DeletionProtection=false first, then repeat"
+        )
+    fleet.delete(target, fleet.NETWORKED, progress)
+    fleet.delete(target, fleet.RUNNERS, progress)
+    if is_there:
+        stack.delete()
+        progress.step("stack", f"{target.stack_name} is deleted")
+        delete_bucket(target, bucket_name(target, account))
+        progress.step("code", "its bucket is deleted")
+        _settle_data(target, kept, progress, delete_data=delete_data)
+    # Last: the interfaces of submit are in it, which Lambda removes some time after the function.
+    fleet.delete(target, fleet.NETWORK, progress)
+
+
+def _settle_data(target: Target, kept: list[Retained], progress: Progress, *, delete_data: bool) -> None:
+    left = [resource for resource in kept if resource.exists(target)]
+    if delete_data:
+        for resource in left:
+            resource.delete(target)
+            progress.step("deleted", f"{resource.name}  {resource.physical_id}")
+        for name in delete_secrets(target):
+            progress.step("deleted", name)
+        progress.plain(f"The KMS key can be restored for {KEY_DAYS} days: aws kms cancel-key-deletion")
+        return
+    progress.step("stays", f"secrets in SSM under /rustbox/{target.stage}/, for the next deployment of this stage")
+    for resource in left:
+        progress.step("stays", f"{resource.name}  {resource.physical_id}")
+    if left:
+        progress.plain("A new deployment does not use this data. To delete it:")
+        progress.plain("\n".join(f"  {resource.command}" for resource in left))

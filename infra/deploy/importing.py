@@ -4,18 +4,63 @@ from __future__ import annotations
 
 import base64
 import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.errors import DeployError
-from infra.deploy.importing_files import import_files
 from infra.deploy.resources.stack import Stack
+from infra.deploy.target import DeployError
 from infra.local.state.export import FILES, SECTIONS, VERSION, folder_of, sealed
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
-    from infra.deploy.progress import Progress
-    from infra.deploy.target import Target
+    from infra.deploy.target import Progress, Target
+
+
+# Write the stored files of an export into a stage: their bytes into the bucket, then their rows.
+
+_NO_LIMIT_BYTES = 1 << 60
+"""The import moves what a project had; its quota decides about later files."""
+
+
+def import_files(
+    target: Target, resources: Mapping[str, str], files: Iterable[Mapping[str, Any]], folder: Path
+) -> tuple[int, int]:
+    """Write the missing files; return how many were written, and how many were there. Raises DeployError."""
+    # Imported late: most imports have no files.
+    from functions.clock import now_ms  # noqa: PLC0415
+    from functions.files.model import KEPT_MS, File, FileState  # noqa: PLC0415
+    from functions.files.objects import checksum  # noqa: PLC0415
+    from functions.files.store import FileStore  # noqa: PLC0415
+
+    store, s3 = FileStore(resources["SubmissionsTable"], target.client("dynamodb")), target.client("s3")
+    written = present = 0
+    for exported in files:
+        described = {name: value for name, value in exported.items() if name != "holders"}
+        file = File(**described, due_at_ms=now_ms() + KEPT_MS, state=FileState.STORED)
+        if store.get(file.project_id, file.sha256) is None:
+            try:
+                content = (folder / Path(file.object_key).name).open("rb")
+            except OSError as error:
+                raise DeployError(f"{error}: the folder {folder.name} belongs beside the export") from error
+            with content:
+                s3.put_object(
+                    Bucket=resources["PayloadsBucket"],
+                    Key=file.object_key,
+                    Body=content,
+                    ContentType=file.media_type,
+                    ChecksumAlgorithm="SHA256",
+                    ChecksumSHA256=checksum(file),
+                )
+            store.create(file, _NO_LIMIT_BYTES)
+            written += 1
+        else:
+            present += 1
+        for holder in exported["holders"]:
+            store.hold(file.project_id, [file.sha256], holder)
+    return written, present
 
 
 def import_file(target: Target, path: Path, progress: Progress) -> None:
@@ -65,3 +110,57 @@ def _bytes(value: Any) -> Any:
             return base64.b64decode(value["base64"])
         return {name: _bytes(part) for name, part in value.items()}
     return [_bytes(part) for part in value] if isinstance(value, list) else value
+
+
+# `restore`: a table as it was at a point in time, and its missing rows put back into the table of the stage.
+
+_MAX_NAME_CHARS = 255
+
+
+def restore(target: Target, table: str, text: str, progress: Progress) -> None:
+    """Restore into a new table, then write the rows that the table of the stage lacks. Raises DeployError.
+
+    `table`: its name in template.yaml. `text`: RFC 3339 with a time zone. Repeating it is safe.
+    """
+    stack = Stack(target, progress)
+    at, name = _parsed(text), stack.resources().get(table) if stack.describe() is not None else None
+    if name is None or not table.endswith("Table"):
+        raise DeployError(f"the stack {target.stack_name} has no table {table}: name one of template.yaml")
+    dynamodb = target.client("dynamodb")
+    suffix = f"-at-{at:%Y%m%dT%H%M%SZ}"
+    copy = name[: _MAX_NAME_CHARS - len(suffix)] + suffix
+    try:
+        dynamodb.restore_table_to_point_in_time(SourceTableName=name, TargetTableName=copy, RestoreDateTime=at)
+        progress.step("restore", f"{copy} is being created; a small table takes some minutes")
+    except dynamodb.exceptions.TableAlreadyExistsException:
+        progress.step("restore", f"{copy} exists")
+    except dynamodb.exceptions.TableInUseException:
+        progress.step("restore", f"{copy} exists")
+    dynamodb.get_waiter("table_exists").wait(TableName=copy, WaiterConfig={"Delay": 10, "MaxAttempts": 1_000})
+    written = present = 0
+    for item in _items(dynamodb, copy):
+        if put_missing(dynamodb, name, item):
+            written += 1
+        else:
+            present += 1
+    progress.step("restore", f"{written} missing rows written into {name}, {present} were there")
+    progress.plain(f"The copy costs its storage until you delete it: aws dynamodb delete-table --table-name {copy}")
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise DeployError(f"the time must be RFC 3339 with a zone, such as 2026-11-30T12:00:00Z; got {text}")
+    return at.astimezone(UTC)
+
+
+def _items(dynamodb: Any, name: str) -> Any:
+    """Yield the rows that have not expired."""
+    now_secs = time.time()
+    for page in dynamodb.get_paginator("scan").paginate(TableName=name):
+        for item in page["Items"]:
+            if "ttl" not in item or float(item["ttl"]["N"]) > now_secs:
+                yield item

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from botocore.exceptions import ClientError
 
-from infra.deploy.errors import DeployError
-from infra.deploy.resources.artifacts import delete_bucket
+from infra.deploy.resources.ssm_and_bucket import delete_bucket
 from infra.deploy.resources.stack import Stack
-from infra.deploy.target import Target
+from infra.deploy.target import DeployError, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.deploy.progress import Progress
+    from infra.deploy.target import Progress
 
 _BUCKET = "rustbox-probe"
 _STREAM_SECS = 20

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy.errors import DeployError
 from infra.deploy.resources import fleet
 from infra.deploy.resources.stack import Stack
 from infra.deploy.smoke.api import Api, address
+from infra.deploy.target import DeployError
 
 if TYPE_CHECKING:
-    from infra.deploy.progress import Progress
-    from infra.deploy.target import Target
+    from infra.deploy.target import Progress, Target
 
 _WINDOW = timedelta(minutes=10)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +15,32 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from infra.deploy.errors import DeployError
+# The error of a deployment.
+
+
+class DeployError(Exception):
+    """A step failed. The text names the step, the reason and the way out."""
+
+
+# Progress of a deployment on standard output: one line a step, with the seconds since the start.
+
+
+class Progress:
+    """Writes lines. A terminal or a pipe, without colours."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def step(self, name: str, text: str) -> None:
+        """Print the result of a step."""
+        sys.stdout.write(f"{time.monotonic() - self._started:6.1f} s  {name:<10} {text}\n")
+        sys.stdout.flush()
+
+    def plain(self, text: str = "") -> None:
+        """Write lines of text without a time."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
 
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _EMULATOR_REGION = "us-east-1"

@@ -11,11 +11,8 @@ from pathlib import Path
 from functions import VERSION
 from infra.deploy.building.image import BASE_IMAGE
 from infra.deploy.building.package import ARCHITECTURES, BUILD_DIR, build
-from infra.deploy.errors import DeployError
-from infra.release.golden import store
-from infra.release.image import save
-from infra.release.template import write_template
-from infra.release.wheel import build_wheel
+from infra.deploy.target import DeployError
+from infra.release.files import build_wheel, save, store, write_template
 
 
 def main(arguments: list[str]) -> int:

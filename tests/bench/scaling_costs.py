@@ -5,9 +5,11 @@ from pathlib import Path
 
 from infra.deploy.costs import (
     DEFAULT,
+    DOLLARS,
     EARLIER,
     LONG_POLL,
     POLLED,
+    PRICES_OF,
     RUNS,
     SYNCHRONOUS,
     Choices,
@@ -16,7 +18,6 @@ from infra.deploy.costs import (
     idle_dollars,
     prices,
 )
-from infra.deploy.prices import DOLLARS, PRICES_OF
 from infra.sam_template import read, translate
 
 BUSY = 0.6

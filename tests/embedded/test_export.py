@@ -35,9 +35,7 @@ from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.requests import EndpointSecrets
 from functions.webhooks.target.secret_box import SecretBoxes
 from infra.deploy import importing
-from infra.deploy.errors import DeployError
-from infra.deploy.progress import Progress
-from infra.deploy.target import Target
+from infra.deploy.target import DeployError, Progress, Target
 from infra.embedded.engine import Engine, open_engine
 from infra.local.settings import API_KEY
 from infra.local.state.export import CHECK_BOXES, ENDPOINT_BOXES, _write, document_of, folder_of, write_contents

@@ -12,9 +12,8 @@ import pytest
 
 from functions.aws.clients import Clients
 from infra.deploy.building import package as packaging
-from infra.deploy.building.package import MAX_ZIPPED_BYTES, ROOT, Package, build, own_architecture
-from infra.deploy.building.service_data import AWS_SERVICES
-from infra.deploy.errors import DeployError
+from infra.deploy.building.package import AWS_SERVICES, MAX_ZIPPED_BYTES, ROOT, Package, build, own_architecture
+from infra.deploy.target import DeployError
 from infra.sam_template import read
 from tests.emulator import emulator
 

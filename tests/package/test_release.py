@@ -16,8 +16,8 @@ import rustbox_cli
 import sandbox_runtime
 from infra.deploy.building.package import ROOT, Package, own_architecture
 from infra.release import __main__ as command
-from infra.release import golden
-from infra.release.wheel import build_wheel
+from infra.release import files
+from infra.release.files import build_wheel
 
 VERSION = functions.VERSION
 
@@ -137,18 +137,18 @@ def test_a_release_without_docker_names_the_way_out(
 
 
 def test_the_golden_messages_of_a_minor_version_are_stored_once(tmp_path: Path) -> None:
-    for kind in golden.KINDS:
+    for kind in files.KINDS:
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "v1.typical.json").write_text(f'"{kind}"')
         (tmp_path / kind / "v1.schema.json").write_text("{}")
-    assert golden.store(tmp_path)
-    assert not golden.store(tmp_path)
+    assert files.store(tmp_path)
+    assert not files.store(tmp_path)
     folder = tmp_path / "released" / VERSION.rpartition(".")[0]
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")} == {
-        f"{kind}/v1.typical.json" for kind in golden.KINDS
+        f"{kind}/v1.typical.json" for kind in files.KINDS
     }
-    (tmp_path / golden.KINDS[0] / "v1.typical.json").write_text("2")
-    (folder / golden.KINDS[1] / "v1.gone.json").write_text("3")
-    assert golden.store(tmp_path)
-    assert (folder / golden.KINDS[0] / "v1.typical.json").read_text() == "2"
-    assert not (folder / golden.KINDS[1] / "v1.gone.json").exists()
+    (tmp_path / files.KINDS[0] / "v1.typical.json").write_text("2")
+    (folder / files.KINDS[1] / "v1.gone.json").write_text("3")
+    assert files.store(tmp_path)
+    assert (folder / files.KINDS[0] / "v1.typical.json").read_text() == "2"
+    assert not (folder / files.KINDS[1] / "v1.gone.json").exists()

@@ -19,20 +19,17 @@ from standardwebhooks.webhooks import Webhook
 from functions import VERSION
 from infra.deploy.building.image import BASE_IMAGE
 from infra.deploy.building.package import Package, build, own_architecture
-from infra.deploy.deploy import Deployment, Settings
-from infra.deploy.errors import DeployError
+from infra.deploy.deploy import Deployment, Settings, undeploy
 from infra.deploy.probe import probe
-from infra.deploy.progress import Progress
-from infra.deploy.resources import artifacts
-from infra.deploy.resources.secrets import ensure_secret, find_secret
+from infra.deploy.resources import ssm_and_bucket
+from infra.deploy.resources.ssm_and_bucket import ensure_secret, find_secret
 from infra.deploy.resources.stack import Stack
 from infra.deploy.smoke import runner, smoke_test
 from infra.deploy.smoke.api import Api
 from infra.deploy.smoke.receiver import receiver
 from infra.deploy.status import queue_line
-from infra.deploy.target import Target
-from infra.deploy.undeploy import undeploy
-from infra.release.template import write_template
+from infra.deploy.target import DeployError, Progress, Target
+from infra.release.files import write_template
 from tests.large_run import assert_large_runs
 from tests.system.deployed_runner import deployed_runner
 from tests.system.local_stack import ROOT, wait_until
@@ -290,10 +287,10 @@ def stage_with_data(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Target:
 
 def _create_small_stack(target: Target) -> None:
     account = target.client("sts").get_caller_identity()["Account"]
-    bucket = artifacts.bucket_name(target, account)
-    artifacts.ensure_bucket(target, bucket)
+    bucket = ssm_and_bucket.bucket_name(target, account)
+    ssm_and_bucket.ensure_bucket(target, bucket)
     template = {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}
-    Stack(target, Progress()).deploy(artifacts.upload_template(target, bucket, template), {})
+    Stack(target, Progress()).deploy(ssm_and_bucket.upload_template(target, bucket, template), {})
     ensure_secret(target, target.admin_key_parameter)
 
 

@@ -28,6 +28,7 @@ from infra.deploy.building.package import ROOT
 from infra.deploy.costs import (
     DEFAULT,
     DEFAULT_MEMORY_MB,
+    DOLLARS,
     EARLIER,
     FULL_CPU_MB,
     MEMORY_MB,
@@ -41,14 +42,11 @@ from infra.deploy.costs import (
     prices,
 )
 from infra.deploy.deploy import Deployment
-from infra.deploy.errors import DeployError
-from infra.deploy.prices import DOLLARS
-from infra.deploy.progress import Progress
 from infra.deploy.resources import emulator
-from infra.deploy.resources.retained import retained
+from infra.deploy.resources.stack import retained
 from infra.deploy.smoke import receiver, runner, smoke_test
 from infra.deploy.smoke.api import Api
-from infra.deploy.target import Target, read_target
+from infra.deploy.target import DeployError, Progress, Target, read_target
 from infra.sam_template import read, translate
 
 if TYPE_CHECKING:

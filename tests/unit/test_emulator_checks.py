@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from infra.deploy import account_checks
-from infra.deploy.errors import DeployError
 from infra.deploy.resources.emulator import check_python
 from infra.deploy.smoke import runner
-from infra.deploy.target import Target, endpoint_variable, read_target
+from infra.deploy.target import DeployError, Target, endpoint_variable, read_target
 from infra.local.settings import ROOT, StartError, read_settings
 
 OUTPUTS = dict.fromkeys(

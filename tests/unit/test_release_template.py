@@ -13,7 +13,7 @@ from cfnlint.api import lint
 
 from functions import VERSION
 from infra.deploy.building.package import ARCHITECTURES
-from infra.release import template as released
+from infra.release import files
 from infra.sam_template import read
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ SERVICES = {"ApiGatewayV2": "apigateway", "ApplicationAutoScaling": "application
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    return released.released_template()
+    return files.released_template()
 
 
 def test_it_is_plain_cloudformation_without_findings(template: dict[str, Any]) -> None:

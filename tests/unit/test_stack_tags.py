@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.deploy.progress import Progress
 from infra.deploy.resources.stack import Stack
-from infra.deploy.target import Target
+from infra.deploy.target import Progress, Target
 
 
 class _RequestMade(Exception):  # noqa: N818 - no error

@@ -11,14 +11,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra.deploy import account_checks, restoring
-from infra.deploy import undeploy as removal
-from infra.deploy.errors import DeployError
-from infra.deploy.progress import Progress
+from infra.deploy import account_checks, deploy, importing
+from infra.deploy.importing import restore
 from infra.deploy.resources import fleet
-from infra.deploy.resources.retained import Retained
-from infra.deploy.restoring import restore
-from infra.deploy.target import Target
+from infra.deploy.resources.stack import Retained
+from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import read, translate
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +48,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Any:
 def _stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """CloudFormation knows one table. No stack is created for it."""
     stack = type("Stack", (), {"describe": lambda _: {"StackName": "x"}, "resources": lambda _: {"ChecksTable": NAME}})
-    monkeypatch.setattr(restoring, "Stack", lambda *_: stack())
+    monkeypatch.setattr(importing, "Stack", lambda *_: stack())
 
 
 def _put(dynamodb: Any, pk: str, value: str, **more: Any) -> None:
@@ -97,13 +94,13 @@ def test_a_protected_table_stops_the_deletion_before_anything_is_deleted(
 ) -> None:
     dynamodb.update_table(TableName=NAME, DeletionProtectionEnabled=True)
     kept = [Retained("ChecksTable", "AWS::DynamoDB::Table", NAME)]
-    monkeypatch.setattr(removal, "retained", lambda _: kept)
+    monkeypatch.setattr(deploy, "retained", lambda _: kept)
     deleted: list[str] = []
     stack = type("Stack", (), {"describe": lambda _: {}, "resources": lambda _: {}, "delete": deleted.append})
-    monkeypatch.setattr(removal, "Stack", lambda *_: stack())
+    monkeypatch.setattr(deploy, "Stack", lambda *_: stack())
     monkeypatch.setattr(fleet, "delete", lambda *_: deleted.append("fleet"))
     with pytest.raises(DeployError, match="ChecksTable cannot be deleted: deploy with DeletionProtection=false"):
-        removal.undeploy(TARGET, Progress(), delete_data=True)
+        deploy.undeploy(TARGET, Progress(), delete_data=True)
     assert deleted == []
 
 

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.building.package import ROOT
-from infra.deploy.errors import DeployError
+from infra.deploy.target import DeployError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.deploy.progress import Progress
-    from infra.deploy.target import Target
+    from infra.deploy.target import Progress, Target
 
 REPOSITORY = "rustbox-runner"
 BASE_IMAGE = "debian:trixie-slim"

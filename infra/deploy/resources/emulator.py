@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.building.package import RUNTIME
-from infra.deploy.errors import DeployError
+from infra.deploy.target import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,16 +10,15 @@ from cfnlint.api import lint
 
 from infra.deploy.building.image import ensure_image
 from infra.deploy.building.package import ROOT
-from infra.deploy.errors import DeployError
-from infra.deploy.resources import artifacts
+from infra.deploy.resources.ssm_and_bucket import upload_template
 from infra.deploy.resources.stack import Stack
+from infra.deploy.target import DeployError
 from infra.sam_template import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.deploy.progress import Progress
-    from infra.deploy.target import Target
+    from infra.deploy.target import Progress, Target
 
 NETWORK, RUNNERS, NETWORKED = "network", "fleet", "netfleet"
 """Kinds of stacks. NETWORKED: the runners of runs with network, where the parameter Egress is true."""
@@ -146,7 +145,7 @@ def _deploy(target: Target, kind: str, bucket: str, parameters: dict[str, str], 
         raise DeployError(f"cfn-lint found problems in the template of the {kind}:\n" + "\n".join(problems))
     beside = _beside(target, kind)
     stack = Stack(beside, progress)
-    changed = stack.deploy(artifacts.upload_template(target, bucket, template), parameters)
+    changed = stack.deploy(upload_template(target, bucket, template), parameters)
     progress.step("stack", f"{beside.stack_name} {'is deployed' if changed else 'has no changes'}")
     return stack.outputs()
 

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.resources import artifacts
+from infra.deploy.resources.ssm_and_bucket import upload_template
 from infra.deploy.resources.stack import Stack
 from infra.deploy.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.deploy.progress import Progress
+    from infra.deploy.target import Progress
 
 _SECRET_BYTES = 32
 CODE = """
@@ -91,7 +91,7 @@ def receiver(target: Target, bucket: str, progress: Progress) -> Iterator[Receiv
     stack = Stack(Target(f"{target.stage}-receiver", target.region, target.endpoint), progress)
     secret = secrets.token_hex(_SECRET_BYTES)
     try:
-        stack.deploy(artifacts.upload_template(target, bucket, template(secret)), {})
+        stack.deploy(upload_template(target, bucket, template(secret)), {})
         yield Receiver(stack.outputs()["Url"], secret)
     finally:
         if stack.describe() is not None:

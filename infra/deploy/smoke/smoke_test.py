@@ -10,14 +10,14 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.errors import DeployError
+from infra.deploy.target import DeployError
 from infra.local.first_run import receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.deploy.progress import Progress
     from infra.deploy.smoke.api import Api
+    from infra.deploy.target import Progress
 
 RUNNER_SECS = 90
 _RESULT_SECS = 60
