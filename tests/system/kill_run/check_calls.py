@@ -46,7 +46,8 @@ class CheckCalls:
         deadline = time.monotonic() + timeout_secs
         self._thread.join(timeout_secs)
         while True:
-            runs, events = self._runs(), self._events()
+            events = self._events()  # first: a run whose event came has ended
+            runs = self._runs()
             missing = {call.run_id for call in self._calls} - {event.run_id for event in events}
             if not missing or time.monotonic() > deadline:
                 return Checks(tuple(self._calls), runs, events)
