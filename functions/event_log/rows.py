@@ -27,7 +27,7 @@ NEW_SHARDS = 4
 def count_key(project_id: str) -> dict[str, Any]:
     """Return the key of the row with the end of a project's event log (`log_until_ms`).
 
-    It also has the number of its endpoints (`count`), because one query reads both: see `webhooks.endpoints.rows`.
+    It also has the number of its endpoints (`count`), because one query reads both: see `webhooks.endpoints.store`.
     """
     return key(f"PROJECT#{project_id}", "ENDPOINTS")
 

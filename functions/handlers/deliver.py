@@ -27,9 +27,8 @@ preload(
     "webhooks.deliveries.outbox",
     "webhooks.deliveries.replay",
     "webhooks.deliveries.store",
-    "webhooks.endpoints.health_store",
+    "webhooks.endpoints.health",
     "webhooks.endpoints.store",
-    "webhooks.endpoints.success_counts",
     "webhooks.sending.requests",
     "webhooks.sending.slots",
 )

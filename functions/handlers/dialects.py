@@ -48,7 +48,6 @@ preload(
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
-    "webhooks.endpoints.subscriber_cache",
     "webhooks.target.secret_box",
 )
 

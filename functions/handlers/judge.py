@@ -52,7 +52,6 @@ preload(
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
-    "webhooks.endpoints.subscriber_cache",
     "webhooks.target.secret_box",
 )
 

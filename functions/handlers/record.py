@@ -39,7 +39,6 @@ preload(
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
-    "webhooks.endpoints.subscriber_cache",
 )
 
 SETTINGS = (

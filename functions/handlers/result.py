@@ -55,7 +55,6 @@ preload(
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
-    "webhooks.endpoints.subscriber_cache",
 )
 
 SETTINGS = (

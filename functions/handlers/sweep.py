@@ -55,9 +55,8 @@ preload(
     "webhooks.deliveries.hints",
     "webhooks.deliveries.outbox",
     "webhooks.deliveries.store",
-    "webhooks.endpoints.health_store",
+    "webhooks.endpoints.health",
     "webhooks.endpoints.store",
-    "webhooks.endpoints.subscriber_cache",
     "webhooks.sending.slots",
     "webhooks.target.secret_box",
 )

@@ -10,8 +10,7 @@ from functions.files.deployment import FileDeployment
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.deletions import Deletions
     from functions.webhooks.endpoints.changes import EndpointChanges
-    from functions.webhooks.endpoints.store import EndpointStore
-    from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
+    from functions.webhooks.endpoints.store import EndpointStore, SubscriberCache
     from functions.webhooks.target.address_rules import AddressRules
     from functions.webhooks.target.secret_box import SecretBoxes
 
@@ -29,7 +28,7 @@ class EndpointDeployment(FileDeployment):
     @cached_property
     def subscribers(self) -> SubscriberCache:
         """The endpoints that subscribe to the events of a project, kept for a moment."""
-        from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
+        from functions.webhooks.endpoints.store import SubscriberCache
 
         return SubscriberCache(self.endpoints, self.clock)
 

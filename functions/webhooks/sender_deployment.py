@@ -9,7 +9,7 @@ from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:
     from functions.webhooks.alerts.disabled_events import DisabledEvents
-    from functions.webhooks.endpoints.health_store import HealthStore
+    from functions.webhooks.endpoints.health import HealthStore
     from functions.webhooks.sending.claim import Claimer
     from functions.webhooks.sending.deliverer import Deliverer, UnguardedSends
     from functions.webhooks.sending.lanes import LaneStore, OrderedQueue
@@ -78,7 +78,7 @@ class SenderDeployment(WebhookDeployment):
     @cached_property
     def endpoint_health(self) -> HealthStore:
         """The health of endpoints."""
-        from functions.webhooks.endpoints.health_store import HealthStore
+        from functions.webhooks.endpoints.health import HealthStore
 
         return HealthStore(self.settings.deliveries_table, self.dynamodb, self.clock)
 
@@ -92,7 +92,7 @@ class SenderDeployment(WebhookDeployment):
     @cached_property
     def deliverer(self) -> Deliverer:
         """The sender of deliveries."""
-        from functions.webhooks.endpoints.success_counts import SuccessCounts
+        from functions.webhooks.endpoints.health import SuccessCounts
         from functions.webhooks.sending.attempts import Attempts
         from functions.webhooks.sending.deliverer import Deliverer
         from functions.webhooks.sending.requests import RequestSigner

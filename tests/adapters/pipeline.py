@@ -47,10 +47,9 @@ from functions.webhooks.deliveries.outbox import Outbox
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.changes import EndpointChanges
-from functions.webhooks.endpoints.health_store import HealthStore
+from functions.webhooks.endpoints.health import HealthStore, SuccessCounts
 from functions.webhooks.endpoints.model import HIDDEN, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.endpoints.success_counts import SuccessCounts
 from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.sending.claim import Candidates, Claimer
 from functions.webhooks.sending.deliverer import Deliverer, UnguardedSends

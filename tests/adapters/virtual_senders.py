@@ -17,7 +17,7 @@ from functions.event_log.model import Event
 from functions.ids import new_id
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.publication import plan_publication
-from functions.webhooks.endpoints.subscribers import Subscribers
+from functions.webhooks.endpoints.store import Subscribers
 from functions.webhooks.sending import deliverer
 from functions.webhooks.target.egress import LONG, Egress, Wait
 from functions.webhooks.target.hosts import host_of

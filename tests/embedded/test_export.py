@@ -27,10 +27,8 @@ from functions.projects.model import Project
 from functions.projects.network.access import NetworkAccess, ProjectNetwork
 from functions.projects.quota import Quota
 from functions.projects.store import KeyProblem, ProjectStore
-from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
-from functions.webhooks.endpoints.model import BodyFormat, Endpoint
-from functions.webhooks.endpoints.rows import endpoint_row
-from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.model import BodyFormat, Endpoint, RunFilters, SubmissionKind
+from functions.webhooks.endpoints.store import EndpointStore, endpoint_row
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sending.requests import EndpointSecrets
 from functions.webhooks.target.secret_box import SecretBoxes

@@ -27,8 +27,7 @@ from functions.submissions.accept.requests import (
     parse_submission,
     read_body,
 )
-from functions.webhooks.endpoints.requests import parse_recovery, parse_rotation
-from functions.webhooks.endpoints.settings import parse_endpoint
+from functions.webhooks.endpoints.requests import parse_endpoint, parse_recovery, parse_rotation
 from functions.webhooks.target.address_rules import PUBLIC_ONLY
 
 NOW_MS = 1_900_000_000_000

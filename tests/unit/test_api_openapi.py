@@ -14,10 +14,10 @@ from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
+    new_settings,
     parse_recovery,
     parse_rotation,
 )
-from functions.webhooks.endpoints.settings import new_settings
 from functions.webhooks.routes.test_event import webhook_test
 from functions.webhooks.target.address_rules import AddressRules
 from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS

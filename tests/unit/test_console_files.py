@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 from functions.console import files
-from functions.webhooks.endpoints.filters import SubmissionKind
-from functions.webhooks.endpoints.model import MAX_CONCURRENCY, MAX_OUTPUT_BYTES, MAX_PER_SECOND, BodyFormat
+from functions.webhooks.endpoints.model import (
+    MAX_CONCURRENCY,
+    MAX_OUTPUT_BYTES,
+    MAX_PER_SECOND,
+    BodyFormat,
+    SubmissionKind,
+)
 from functions.webhooks.endpoints.requests import CreateEndpointRequest
 from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS
 

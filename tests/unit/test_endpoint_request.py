@@ -8,9 +8,11 @@ from functions.clock import to_rfc3339
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.http.validation import parse_body
 from functions.webhooks.deliveries.views import delivery_filters, delivery_id
-from functions.webhooks.endpoints.creation_claims import CreationClaim
-from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, CLIENT_KINDS, RunFilters, SubmissionKind
+from functions.webhooks.endpoints.changes import CreationClaim
 from functions.webhooks.endpoints.model import (
+    ALL_KINDS,
+    ALL_RUNS,
+    CLIENT_KINDS,
     DISABLE_AFTER_MS,
     BodyFormat,
     DisabledReason,
@@ -19,14 +21,17 @@ from functions.webhooks.endpoints.model import (
     FailureStreak,
     Health,
     Payload,
+    RunFilters,
+    SubmissionKind,
 )
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
     CreateEndpointRequest,
+    changed_settings,
+    new_settings,
     parse_recovery,
     parse_rotation,
 )
-from functions.webhooks.endpoints.settings import changed_settings, new_settings
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.target.address_rules import AddressRules
 from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS, INCIDENT_EVENTS

@@ -6,9 +6,16 @@ import pytest
 
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import read, write
-from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, CLIENT_KINDS, RunFacts, RunFilters, SubmissionKind
-from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.endpoints.subscribers import Subscribers
+from functions.webhooks.endpoints.model import (
+    ALL_KINDS,
+    ALL_RUNS,
+    CLIENT_KINDS,
+    Endpoint,
+    RunFacts,
+    RunFilters,
+    SubmissionKind,
+)
+from functions.webhooks.endpoints.store import Subscribers
 
 PYTHON_TLE = RunFacts(SubmissionKind.RUN, "TLE", "python", {"course": "7", "task": "sum"})
 JUDGED = RunFacts(SubmissionKind.JUDGE, None, "python", {"course": "7"})

@@ -11,7 +11,6 @@ from functions.aws.dynamodb.row_codec import changes
 from functions.event_log.model import TTL_MS
 from functions.webhooks.deliveries.model import Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.deliveries.rows import attempt_row, delivery_row, new_attempt, to_attempt, to_delivery
-from functions.webhooks.endpoints.filters import RunFilters, SubmissionKind
 from functions.webhooks.endpoints.model import (
     BodyFormat,
     DisabledReason,
@@ -19,8 +18,10 @@ from functions.webhooks.endpoints.model import (
     FailureStreak,
     HealthChange,
     Payload,
+    RunFilters,
+    SubmissionKind,
 )
-from functions.webhooks.endpoints.rows import endpoint_row, to_endpoint
+from functions.webhooks.endpoints.store import endpoint_row, to_endpoint
 from functions.webhooks.endpoints.traffic import Counter, Traffic
 from functions.webhooks.vocabulary.reply import Reply
 

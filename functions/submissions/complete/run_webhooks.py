@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions.submissions.complete.completed_event import event_of
 from functions.submissions.model import MARK_OF_CHECK, Kind
 from functions.webhooks.deliveries.publication import Publication, RunTarget, plan_publication
-from functions.webhooks.endpoints.filters import RunFacts, SubmissionKind
+from functions.webhooks.endpoints.model import RunFacts, SubmissionKind
 
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from functions.event_log.model import Event
     from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.model import Submission
-    from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
+    from functions.webhooks.endpoints.store import SubscriberCache
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions.failpoint import reach
 from functions.webhooks.alerts.events import exhausted_event, health_event
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
-from functions.webhooks.endpoints.health_rule import is_degraded
+from functions.webhooks.endpoints.traffic import is_degraded
 
 if TYPE_CHECKING:
     from functions.clock import Clock
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.due import DueEndpoint, DueExhausted
     from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
     from functions.webhooks.deliveries.outbox import Outbox
-    from functions.webhooks.endpoints.health_store import HealthStore
+    from functions.webhooks.endpoints.health import HealthStore
     from functions.webhooks.endpoints.model import Endpoint
 
 

@@ -14,7 +14,7 @@ from functions.webhooks.endpoints.model import DisabledReason
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.outbox import Outbox
-    from functions.webhooks.endpoints.health_store import HealthStore
+    from functions.webhooks.endpoints.health import HealthStore
     from functions.webhooks.endpoints.model import Endpoint
 
 

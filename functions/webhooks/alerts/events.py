@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from functions.clock import to_rfc3339
 from functions.event_log.cut_body import event_bytes
 from functions.event_log.model import Event
-from functions.webhooks.endpoints.health_rule import deciding_rate
+from functions.webhooks.endpoints.traffic import deciding_rate
 from functions.webhooks.vocabulary.event_types import EVENT_DISABLED, EVENT_EXHAUSTED
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from functions.failpoint import reach
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import OPEN
 from functions.webhooks.deliveries.store import cancelling
-from functions.webhooks.endpoints.rows import deletion_key
+from functions.webhooks.endpoints.store import deletion_key
 
 TAKEN_MS = 30_000
 GRACE_MS = 900_000

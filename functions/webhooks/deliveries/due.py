@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.webhooks.deliveries.exhausted_store import EXHAUSTED_PREFIX
 from functions.webhooks.deliveries.rows import ids_of
-from functions.webhooks.endpoints.rows import DELETION_PREFIX, ENDPOINT_PREFIX, ids_of_endpoint
+from functions.webhooks.endpoints.store import DELETION_PREFIX, ENDPOINT_PREFIX, ids_of_endpoint
 
 LANE_PREFIX = "LANE#"
 

@@ -15,7 +15,7 @@ from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import key
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
-from functions.webhooks.endpoints.rows import endpoint_pk
+from functions.webhooks.endpoints.store import endpoint_pk
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from functions.clock import Clock, now_ms
 from functions.failpoint import reach
 from functions.webhooks.deliveries.publication import plan_publication
-from functions.webhooks.endpoints.subscribers import Subscribers
+from functions.webhooks.endpoints.store import Subscribers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from functions.webhooks.vocabulary.event_types import SUBMISSION_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from functions.webhooks.endpoints.subscribers import Subscribers
+    from functions.webhooks.endpoints.store import Subscribers
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from functions.event_log.rows import event_key
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.list_store import RECOVERABLE
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, due_at
-from functions.webhooks.endpoints.rows import endpoint_key
+from functions.webhooks.endpoints.store import endpoint_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

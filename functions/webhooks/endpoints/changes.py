@@ -1,29 +1,72 @@
 """Create, change and delete endpoints. Each is one transaction that also renews the version of the project's endpoints.
 
-Senders change the health of the same rows (`attempt_store`). That needs no new version: before each send the claim
+Senders change the health of the same rows (`sending.attempts`). That needs no new version: before each send the claim
 checks that the endpoint is enabled.
 """
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
-from functions.aws.dynamodb.items import Value, to_item
+from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.transaction import Refusal, transact_or_raise
-from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.event_log.rows import count_key
 from functions.projects.endpoints_version import renew_endpoints_version
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED
-from functions.webhooks.endpoints.rows import deletion_row, endpoint_key, endpoint_row
+from functions.webhooks.endpoints.store import deletion_row, endpoint_key, endpoint_pk, endpoint_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.webhooks.endpoints.creation_claims import CreationClaim
     from functions.webhooks.endpoints.model import Endpoint
+
+
+_CLAIM_SECS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class CreationClaim:
+    """A claimed Idempotency-Key, written with its endpoint: the id of that, and the hash of the request."""
+
+    key_sha256: str
+    body_sha256: str
+    endpoint_id: str
+
+    @classmethod
+    def of(cls, idempotency_key: str, body: str, endpoint_id: str) -> CreationClaim:
+        """Return the claim of a key and a request."""
+        return cls(_sha256(idempotency_key), _sha256(body), endpoint_id)
+
+    def action(self, table_name: str, project_id: str, now_ms: int) -> Any:
+        """Return the Put of the claim, on condition that nobody holds its key."""
+        now = now_ms // MS_PER_SEC
+        item = {
+            **_key(project_id, self.key_sha256),
+            **to_item({"endpoint_id": self.endpoint_id, "body_sha256": self.body_sha256, "ttl": now + _CLAIM_SECS}),
+        }
+        return put(table_name, item, f"{ABSENT} OR #ttl <= :now", {"now": now})
+
+    def find(self, client: DynamoDBClient, table_name: str, project_id: str, now_ms: int) -> CreationClaim | None:
+        """Return the claim that holds the same key; None without one, or if it has expired."""
+        at = _key(project_id, self.key_sha256)
+        row = from_item(client.get_item(TableName=table_name, Key=at, ConsistentRead=True).get("Item", {}))
+        if not row or row["ttl"] <= now_ms // MS_PER_SEC:
+            return None
+        return CreationClaim(self.key_sha256, row["body_sha256"], row["endpoint_id"])
+
+
+def _key(project_id: str, key_sha256: str) -> dict[str, Any]:
+    return key(endpoint_pk(project_id), f"CREATED#{key_sha256}")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 class EndpointLimitError(Exception):
@@ -97,7 +140,7 @@ class EndpointChanges:
         key = endpoint_key(before.project_id, before.endpoint_id)
         actions = {"endpoint": update.action(self._table, key)}
         if "failing_since_ms" in removes:
-            # An endpoint without failures has a lane without failures, see `attempt_store`.
+            # An endpoint without failures has a lane without failures, see `sending.attempts`.
             actions["lane"] = self._resume_lane(self._table, before, now_ms)
         return self._write(before.project_id, actions) is None
 

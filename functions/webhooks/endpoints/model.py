@@ -4,18 +4,18 @@
       ▲◀──────── few failures ───────┘                                                        │
       └─────────────────────────── the project enables it again ──────────────────────────────┘
 
-`health_rule` says how many failures these are. The sweeper applies it to endpoints with failures.
+`traffic.is_degraded` says how many failures these are. The sweeper applies it to endpoints with failures.
 
 A disabled endpoint still gets delivery rows, in state `paused`. `recover` sends them later.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.clock import to_rfc3339
-from functions.webhooks.endpoints.filters import ALL_KINDS, ALL_RUNS, RunFacts, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.traffic import Traffic
 from functions.webhooks.vocabulary.event_types import (
     API_VERSIONS,
@@ -25,6 +25,55 @@ from functions.webhooks.vocabulary.event_types import (
     NAMED_ONLY_EVENTS,
 )
 from functions.webhooks.vocabulary.reply import Reply
+
+
+class SubmissionKind(StrEnum):
+    """What a submission is: a run or a judge run of a client, or a run of a check."""
+
+    RUN = "run"
+    JUDGE = "judge"
+    CHECK = "check"
+
+
+ALL_KINDS = tuple(SubmissionKind)
+CLIENT_KINDS = (SubmissionKind.RUN, SubmissionKind.JUDGE)
+"""Those of a new endpoint: a check that runs each minute would send 1,440 events a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """The values of a run that filters compare. `verdict` None: a judge run, whose cases have verdicts."""
+
+    kind: SubmissionKind
+    verdict: str | None
+    language: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilters:
+    """Filters of an endpoint by verdict, language and metadata. Events without a run pass.
+
+    Empty: every run. All filters must accept a run, with one of their values.
+
+    `metadata`: each of these keys must have this value.
+    """
+
+    verdicts: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def accept(self, run: RunFacts) -> bool:
+        """Whether the endpoint wants the event of this run. Filters by verdict do not apply to judge runs."""
+        if self.verdicts and run.verdict is not None and run.verdict not in self.verdicts:
+            return False
+        if self.languages and run.language not in self.languages:
+            return False
+        return all(run.metadata.get(name) == value for name, value in self.metadata.items())
+
+
+ALL_RUNS = RunFilters()
+
 
 MAX_ENDPOINTS = 50
 """Limit of endpoints per project. One query reads them all."""
@@ -273,7 +322,7 @@ class Endpoint(EndpointSettings):
     disabled_reason: DisabledReason | None = None
     disabled_at: str | None = None
     failing: Annotated[FailureStreak | None, Flat("failing_")] = None
-    traffic: Annotated[Traffic, IN_KEY] = field(default_factory=Traffic)  # see `traffic_rows`
+    traffic: Annotated[Traffic, IN_KEY] = field(default_factory=Traffic)  # see `store.traffic_values`
     degraded_at: str | None = None
     unpublished_change: Annotated[HealthChange | None, Flat("untold_")] = None  # of its health
 

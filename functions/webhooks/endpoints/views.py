@@ -1,22 +1,17 @@
 """What a client sees of endpoints, without secrets and header values. Each `TypedDict` is a schema of the document."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
 
 from pydantic import Field
 
 from events.vocabulary import Language, Verdict
-from functions.clock import to_rfc3339
+from functions.clock import from_rfc3339, to_rfc3339
+from functions.errors import BadRequestError
 from functions.http.openapi.bodies import Count, Time, Uuid
-from functions.webhooks.endpoints.health_rule import DEGRADED_FROM, RECOVERED_TO
-from functions.webhooks.endpoints.model import (
-    DISABLE_AFTER_MS,
-    DisabledReason,
-    Endpoint,
-    EndpointSettings,
-    Health,
-)
-from functions.webhooks.endpoints.traffic import Rate
+from functions.http.parameters import Parameters, since_ms
+from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, DisabledReason, Endpoint, EndpointSettings, Health
+from functions.webhooks.endpoints.traffic import DEGRADED_FROM, RECOVERED_TO, Rate
 
 
 class FiltersView(TypedDict):
@@ -160,3 +155,29 @@ def _warning(endpoint: Endpoint, now_ms: int) -> str | None:
         f"Every delivery since {to_rfc3339(since_ms)} has failed. Without a success, the endpoint is disabled "
         f"after {to_rfc3339(since_ms + DISABLE_AFTER_MS)}, and its deliveries pause."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFilters:
+    """Filters of the list; None matches everything. `state`: a health. `since_ms`: created since then."""
+
+    state: str | None = None
+    since_ms: int | None = None
+
+    def accept(self, endpoint: Endpoint, now_ms: int) -> bool:
+        """Whether the list has this endpoint."""
+        is_recent = self.since_ms is None or from_rfc3339(endpoint.created_at) >= self.since_ms
+        return is_recent and self.state in {None, endpoint.health(now_ms)}
+
+
+def endpoint_filters(parameters: Parameters) -> EndpointFilters:
+    """Parse the filters of the list. Raises BadRequestError."""
+    state = parameters.get("state")
+    if state is not None and state not in list(Health):
+        raise BadRequestError(f"state must be one of {', '.join(Health)}.")
+    return EndpointFilters(state, since_ms(parameters))
+
+
+def created_key(endpoint: Endpoint) -> str:
+    """Return the position of an endpoint in the list."""
+    return f"{endpoint.created_at}#{endpoint.endpoint_id}"

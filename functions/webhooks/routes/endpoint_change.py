@@ -9,9 +9,8 @@ from functions.clock import to_rfc3339
 from functions.http.problems import Problems
 from functions.http.validation import parse_body
 from functions.webhooks.endpoints.model import HIDDEN, DisabledReason
-from functions.webhooks.endpoints.requests import ChangeEndpointRequest
-from functions.webhooks.endpoints.rows import HEALTH, changed_attributes
-from functions.webhooks.endpoints.settings import changed_settings
+from functions.webhooks.endpoints.requests import ChangeEndpointRequest, changed_settings
+from functions.webhooks.endpoints.store import HEALTH, changed_attributes
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from functions.clock import to_rfc3339
 from functions.errors import ConflictError, IdempotencyConflictError, UnavailableError
 from functions.ids import new_id
-from functions.webhooks.endpoints.changes import CreationClaimTakenError, EndpointLimitError
-from functions.webhooks.endpoints.creation_claims import CreationClaim
+from functions.webhooks.endpoints.changes import CreationClaim, CreationClaimTakenError, EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
 from functions.webhooks.target.signature import new_secret
 

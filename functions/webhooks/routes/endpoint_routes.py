@@ -17,9 +17,14 @@ from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
 from functions.projects.authentication import authenticate
-from functions.webhooks.endpoints.list_filters import created_key, endpoint_filters
-from functions.webhooks.endpoints.settings import parse_endpoint
-from functions.webhooks.endpoints.views import EndpointDeleted, endpoint_body, with_secret
+from functions.webhooks.endpoints.requests import parse_endpoint
+from functions.webhooks.endpoints.views import (
+    EndpointDeleted,
+    created_key,
+    endpoint_body,
+    endpoint_filters,
+    with_secret,
+)
 from functions.webhooks.routes.endpoint_change import EndpointChange
 from functions.webhooks.routes.endpoint_creation import EndpointCreation
 from functions.webhooks.routes.own_endpoints import CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints

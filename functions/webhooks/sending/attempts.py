@@ -15,10 +15,9 @@ from functions.aws.dynamodb.transaction import Refusal, RowsContendedError, tran
 from functions.webhooks.deliveries.exhausted_store import count_exhausted
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, DeliveryState, Transition, adjust_for_endpoint, due_at
 from functions.webhooks.deliveries.rows import attempt_row, delivery_key, new_attempt
-from functions.webhooks.endpoints.health_store import due_for_health
+from functions.webhooks.endpoints.health import due_for_health
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
-from functions.webhooks.endpoints.rows import endpoint_key, failing_is, to_endpoint
-from functions.webhooks.endpoints.traffic_rows import count
+from functions.webhooks.endpoints.store import count, endpoint_key, failing_is, to_endpoint
 from functions.webhooks.sending.lanes import is_unanswered, lane_actions
 from functions.webhooks.sending.leases import DUE, LEASE, WAITING
 from functions.webhooks.sending.slots import NOBODY_WAITS, free, slots_key
@@ -62,7 +61,7 @@ def endpoint_actions(
     """Write the changed health and count a failed attempt, on condition that the row still matches `before`.
 
     A counted failure makes the row due, so that the sweeper looks at the endpoint's health. A send without a response
-    checks the row also if nothing changes, because the circuit breaker counts it (`attempt_store`). A failure of an
+    checks the row also if nothing changes, because the circuit breaker counts it (`attempts`). A failure of an
     alert does not count: it must raise no alert. `SuccessCounts` counts successes.
     """
     if before is None or after is None:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.webhooks.endpoints.health import SuccessCounts
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.endpoints.success_counts import SuccessCounts
     from functions.webhooks.sending.claim import Claimer
     from functions.webhooks.sending.lanes import LaneStore
     from functions.webhooks.sending.leases import Snapshots

@@ -18,7 +18,7 @@ from functions.webhooks.deliveries.due import LANE_PREFIX, ids_of_lane
 from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, RUN_ENDPOINT_ID, UNSENDABLE_CODES, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_key, queue_pk, queue_sk, to_delivery
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
-from functions.webhooks.endpoints.rows import endpoint_key, endpoint_pk
+from functions.webhooks.endpoints.store import endpoint_key, endpoint_pk
 from functions.webhooks.target.hosts import host_of
 
 if TYPE_CHECKING:

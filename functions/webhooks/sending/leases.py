@@ -22,7 +22,7 @@ from functions.webhooks.deliveries.model import (
 )
 from functions.webhooks.deliveries.rows import delivery_key, to_delivery
 from functions.webhooks.deliveries.store import cancelling
-from functions.webhooks.endpoints.rows import endpoint_key, to_endpoint
+from functions.webhooks.endpoints.store import endpoint_key, to_endpoint
 from functions.webhooks.sending import slots
 from functions.webhooks.sending.lanes import (
     lane_key,

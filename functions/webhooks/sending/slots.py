@@ -21,7 +21,7 @@ from functions.failpoint import reach
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, Delivery, DeliveryState
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
-from functions.webhooks.endpoints.rows import endpoint_pk
+from functions.webhooks.endpoints.store import endpoint_pk
 from functions.webhooks.sending.lanes import (
     FRESH_MS,
     LANE_TTL_SECS,

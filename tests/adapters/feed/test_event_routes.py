@@ -17,7 +17,7 @@ from functions.ids import new_id
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.publication import RunTarget, plan_publication
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.subscribers import Subscribers
+from functions.webhooks.endpoints.store import Subscribers
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import put_delivery
 from tests.adapters.final_rows import write_final

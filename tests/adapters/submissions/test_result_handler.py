@@ -27,7 +27,7 @@ from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.publication import RunTarget, plan_publication
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.subscribers import Subscribers
+from functions.webhooks.endpoints.store import Subscribers
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import REQUEST_ID, Invocation, call, event, get, post

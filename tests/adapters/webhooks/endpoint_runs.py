@@ -5,10 +5,7 @@ import json
 from typing import Any
 
 from functions.submissions.model import Submission
-from functions.webhooks.endpoints.model import (
-    DEFAULT_CONCURRENCY,
-    Endpoint,
-)
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, Endpoint
 from functions.webhooks.sending.leases import Leases, Parking
 from tests.adapters.pipeline import PROJECT_SLOTS, Pipeline, no_sleep
 

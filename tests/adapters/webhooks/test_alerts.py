@@ -10,12 +10,10 @@ import pytest
 from functions.aws.dynamodb.items import from_item
 from functions.webhooks.deliveries.exhausted_store import QUIET_MS, exhausted_key
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.health_rule import LEAST_DEGRADED_MS
-from functions.webhooks.endpoints.health_store import CHECK_AFTER_MS
+from functions.webhooks.endpoints.health import CHECK_AFTER_MS, EVERY_MS
 from functions.webhooks.endpoints.model import Health
-from functions.webhooks.endpoints.rows import HEALTH
-from functions.webhooks.endpoints.success_counts import EVERY_MS
-from functions.webhooks.endpoints.traffic import HOUR_MS, Traffic
+from functions.webhooks.endpoints.store import HEALTH
+from functions.webhooks.endpoints.traffic import HOUR_MS, LEAST_DEGRADED_MS, Traffic
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, path_of

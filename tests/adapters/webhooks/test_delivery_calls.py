@@ -11,7 +11,7 @@ import pytest
 
 from functions.webhooks.deliveries.hints import MAX_BODY_BYTES, Hint
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.success_counts import EVERY_MS
+from functions.webhooks.endpoints.health import EVERY_MS
 from tests.adapters.pipeline import Pipeline, path_of
 from tests.adapters.webhooks.call_counts import CLAIM_AND_OUTCOME, OUTCOME, counted, known, owed, sent
 

@@ -14,7 +14,7 @@ from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, LEASE_MS, DeliveryState, after_reply
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.deliveries.rows import delivery_key
-from functions.webhooks.endpoints.rows import HEALTH
+from functions.webhooks.endpoints.store import HEALTH
 from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, lane_key
 from functions.webhooks.vocabulary.reply import Reply
 from tests.adapters.pipeline import Crash, Pipeline, crash_at

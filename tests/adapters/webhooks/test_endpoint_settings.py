@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
-from functions.webhooks.endpoints.filters import CLIENT_KINDS, RunFilters
-from functions.webhooks.endpoints.model import Payload
+from functions.webhooks.endpoints.model import CLIENT_KINDS, Payload, RunFilters
 from tests.adapters.pipeline import BASE_URL, Pipeline
 
 if TYPE_CHECKING:

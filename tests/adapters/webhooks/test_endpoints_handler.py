@@ -21,8 +21,7 @@ from functions.handlers import webhooks as endpoints
 from functions.ids import new_id
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
-from functions.webhooks.endpoints.rows import endpoint_key
-from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.store import EndpointStore, endpoint_key
 from functions.webhooks.target.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import put_delivery, raw_row

@@ -13,9 +13,7 @@ from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.ids import new_id
 from functions.webhooks.endpoints.changes import EndpointChanges, EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, FailureStreak
-from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.endpoints.subscriber_cache import SubscriberCache
-from functions.webhooks.endpoints.subscribers import Subscribers
+from functions.webhooks.endpoints.store import EndpointStore, SubscriberCache, Subscribers
 from functions.webhooks.sending.lanes import resume_lane
 from functions.webhooks.target.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws

@@ -15,7 +15,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.table import Table
 from functions.webhooks.deliveries.hints import REPEATED_DELAY_MS, Hint
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.rows import endpoint_key
+from functions.webhooks.endpoints.store import endpoint_key
 from functions.webhooks.sending.deliverer import (
     FRESH_HINT_MS,
     MAX_BODY_BYTES,

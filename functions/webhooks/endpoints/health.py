@@ -6,20 +6,31 @@ So after a crash the row is due, and the next check publishes the event before i
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.table import Table
-from functions.clock import to_rfc3339
-from functions.webhooks.endpoints.rows import HEALTH_CHANGE, endpoint_key, to_endpoint
+from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.ttl_cache import TtlCache
+from functions.webhooks.endpoints.store import HEALTH_CHANGE, count, endpoint_key, to_endpoint
 from functions.webhooks.endpoints.traffic import NEVER
 from functions.webhooks.vocabulary.event_types import EVENT_DEGRADED, EVENT_RECOVERED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from functions.aws.dynamodb.items import Value
     from functions.webhooks.endpoints.model import Endpoint, HealthChange
+
 
 CHECK_AFTER_MS = 60_000
 """The health is checked so long after a failure, with all failures of that time."""
@@ -94,3 +105,58 @@ class HealthStore(Table):
             condition += " AND #hour = :hour AND #hour_failures = :failures"
             update = ConditionalUpdate({}, condition, values, _DUE)
         self._update_unread(update, endpoint_key(endpoint.project_id, endpoint.endpoint_id))
+
+
+EVERY_MS = 10_000
+"""A process writes the row of an endpoint once in this time: at the first success, and with all others at its end."""
+_MOST_ENDPOINTS = 10_000
+_TRIES = 3
+
+type Later = Callable[[float, Callable[[], None]], None]
+"""Calls a function after so many seconds."""
+
+
+def _in_thread(secs: float, act: Callable[[], None]) -> None:
+    timer = threading.Timer(secs, act)
+    timer.daemon = True
+    timer.start()
+
+
+class SuccessCounts(Table):
+    """Successes that this process counts for rates and alerts, and adds to the endpoints' rows now and then.
+
+    Threads may share them. A process that dies loses the counts of at most EVERY_MS.
+    """
+
+    def __init__(
+        self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms, later: Later = _in_thread
+    ) -> None:
+        super().__init__(table_name, client, clock)
+        self._later = later
+        self._lock = threading.Lock()
+        self._unwritten: Counter[tuple[str, str]] = Counter()
+        self._lately = TtlCache[tuple[str, str], bool](EVERY_MS, _MOST_ENDPOINTS, clock)
+
+    def add(self, endpoint: Endpoint) -> None:
+        """Count one success of an endpoint, as the sender read it. An error of the table loses counts."""
+        name = (endpoint.project_id, endpoint.endpoint_id)
+        with self._lock:
+            self._unwritten[name] += 1
+            is_first, was_lately = self._unwritten[name] == 1, self._lately.get(name)
+            if not was_lately:
+                self._lately.keep(name, True)
+        if not was_lately:
+            self._write(endpoint)
+        elif is_first:  # a frozen process of Lambda calls late: then the next success writes
+            self._later(EVERY_MS / MS_PER_SEC, lambda: self._write(endpoint))
+
+    def _write(self, endpoint: Endpoint) -> None:
+        key, traffic = endpoint_key(endpoint.project_id, endpoint.endpoint_id), endpoint.traffic
+        with self._lock:
+            successes = self._unwritten.pop((endpoint.project_id, endpoint.endpoint_id), 0)
+        with suppress(ClientError, BotoCoreError):
+            for _ in range(_TRIES if successes else 0):
+                update = count(ConditionalUpdate({}, EXISTS, {}), traffic, self._clock(), {"attempts": successes})
+                if self._update_unread(update, key) or (row := self._get(key)) is None:
+                    return
+                traffic = to_endpoint(row).traffic  # another process has begun a new hour
