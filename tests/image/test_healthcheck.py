@@ -49,7 +49,9 @@ def environment(endpoint: str) -> dict[str, str]:
         aws_secret_access_key="test",
     )
     urls = {f"{name}_QUEUE_URL": sqs.create_queue(QueueName=name.lower())["QueueUrl"] for name in QUEUES}
-    return {**access, **urls, "PAYLOADS_BUCKET": "payloads", "HEARTBEAT_SECS": "1", "SLOTS": "1"}
+    # A slot has 120 s to open: other stages run beside this one.
+    own = {"PAYLOADS_BUCKET": "payloads", "HEARTBEAT_SECS": "1", "SLOTS": "1", "SETUP_TIMEOUT_SECS": "120"}
+    return {**access, **urls, **own}
 
 
 @pytest.fixture

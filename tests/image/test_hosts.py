@@ -52,6 +52,7 @@ class Stage:
             "PAYLOADS_BUCKET": BUCKET,
             "HEARTBEAT_SECS": "1",
             "SLOTS": "1",
+            "SETUP_TIMEOUT_SECS": "120",  # other stages run beside this one
             "DRAIN_SECS": "5",
             "LISTEN_ADDRESS": f"127.0.0.1:{self.port}",
             "ALLOW_HTTP": "true",
