@@ -9,10 +9,9 @@ from functions.checks.inbound.routes import InboundRoutes
 from functions.checks.quiet_routes import QuietRoutes
 from functions.checks.routes import CheckRoutes
 from functions.checks.run_routes import CheckRunRoutes
-from functions.checks.settings.check_settings import CheckSettings
+from functions.checks.settings.check_settings import CheckSettings, TagQuietTimes
 from functions.checks.settings.file_schema import JsonSchema
 from functions.checks.settings.model import MAX_CHECKS
-from functions.checks.settings.quiet_times import TagQuietTimes
 from functions.checks.settings.requests import ChangedSettings, RunNowRequest
 from functions.checks.state import State
 from functions.checks.views import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.checks.settings.file_holds import HOLDER
+from functions.checks.keys import HOLDER
 from functions.submissions.deployment import SubmissionDeployment
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
@@ -17,14 +17,9 @@ if TYPE_CHECKING:
     from functions.checks.pings.take import PingTaking
     from functions.checks.runs.hints import CheckHints
     from functions.checks.runs.store import RunStore
-    from functions.checks.settings.file_holds import CheckFiles
-    from functions.checks.settings.outages import OutageStore
-    from functions.checks.settings.quiet_store import QuietStore
-    from functions.checks.settings.report_tokens import ReportTokens
-    from functions.checks.settings.store import CheckStore
-    from functions.checks.settings.trigger_rules import TriggerRules
-    from functions.checks.settings.trigger_store import TriggerStore
-    from functions.checks.settings.variables import CheckVariables
+    from functions.checks.settings.secret_settings import CheckVariables, ReportTokens
+    from functions.checks.settings.store import CheckFiles, CheckStore, OutageStore, QuietStore
+    from functions.checks.settings.trigger_store import TriggerRules, TriggerStore
     from functions.checks.status_pages.store import StatusPageStore
     from functions.submissions.model import Submission
 
@@ -54,7 +49,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def check_files(self) -> CheckFiles:
         """Holds the stored files of checks."""
-        from functions.checks.settings.file_holds import CheckFiles
+        from functions.checks.settings.store import CheckFiles
 
         return CheckFiles(self.checks, self.files, self.file_use)
 
@@ -89,14 +84,14 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def quiet_times(self) -> QuietStore:
         """Quiet times of tags."""
-        from functions.checks.settings.quiet_store import QuietStore
+        from functions.checks.settings.store import QuietStore
 
         return QuietStore(self.settings.checks_table, self.dynamodb, self.clock)
 
     @cached_property
     def trigger_rules(self) -> TriggerRules:
         """Rules for changes of triggers."""
-        from functions.checks.settings.trigger_rules import TriggerRules
+        from functions.checks.settings.trigger_store import TriggerRules
 
         return TriggerRules(self.checks, self.triggers, has_bus=bool(self.settings.event_bus_name))
 
@@ -117,14 +112,14 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def check_variables(self) -> CheckVariables:
         """Seals and opens the variables of checks."""
-        from functions.checks.settings.variables import CheckVariables
+        from functions.checks.settings.secret_settings import CheckVariables
 
         return CheckVariables(self.secret_boxes)
 
     @cached_property
     def outages(self) -> OutageStore:
         """Outages that are over."""
-        from functions.checks.settings.outages import OutageStore
+        from functions.checks.settings.store import OutageStore
 
         return OutageStore(self.settings.checks_table, self.dynamodb, self.clock)
 
@@ -157,6 +152,6 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def report_tokens(self) -> ReportTokens:
         """Seals the tokens of reports."""
-        from functions.checks.settings.report_tokens import ReportTokens
+        from functions.checks.settings.secret_settings import ReportTokens
 
         return ReportTokens(self.secret_boxes)

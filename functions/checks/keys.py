@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 CHECK_PREFIX = "CHECK#"
 STATUS = "STATUS"
+HOLDER = "check "
+"""Start of the name by which a check holds its files."""
 
 
 def checks_pk(project_id: str) -> str:

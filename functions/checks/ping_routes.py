@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.dynamodb.retries import tries
 from functions.checks.routes import own_check
-from functions.checks.settings.pings import BODY_MAX_BYTES, signal_of, token_hash
+from functions.checks.settings.model import BODY_MAX_BYTES, signal_of, token_hash
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from functions.checks.settings.quiet_times import TagQuietTimes, quiet_problems
+from functions.checks.settings.check_settings import TagQuietTimes, quiet_problems
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.http.problems import Problems

@@ -12,9 +12,8 @@ from functions.aws.dynamodb.retries import tries
 from functions.checks.parameters import list_filters
 from functions.checks.settings.file_schema import schema_text
 from functions.checks.settings.model import MAX_CHECKS, Check, whole_minute
-from functions.checks.settings.project_rules import ProjectRules
-from functions.checks.settings.requests import changed_settings, new_settings
-from functions.checks.settings.schedule_problems import next_times
+from functions.checks.settings.requests import changed_settings, new_settings, next_times
+from functions.checks.settings.secret_settings import ProjectRules
 from functions.checks.settings.store import CheckLimitError, SlugTakenError
 from functions.checks.state import State, pause, resume
 from functions.checks.views import SHOWN_TIMES, CheckDeleted, ScheduleTimes, check_detail, check_view, listed_check

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from functions.checks.routes import NO_PROGRAM, own_check
 from functions.checks.runs.model import RunKind, new_run
-from functions.checks.settings.event_data import event_text, field_problem
 from functions.checks.settings.requests import RunNowRequest
+from functions.checks.settings.triggers import event_text, field_problem
 from functions.checks.views import outages_view, run_view
 from functions.errors import ConflictError
 from functions.http.answers import answer, page_answer

@@ -13,12 +13,17 @@ from functions.checks.events.logged_call import CallOutcome, LoggedCall
 from functions.checks.events.signatures import Encoding, Scheme, Verification
 from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
 from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
-from functions.checks.settings.check_settings import CheckKind, FailAfter, MissedRule, Overlap, without_program
-from functions.checks.settings.event_data import EventAs
+from functions.checks.settings.check_settings import (
+    CheckKind,
+    FailAfter,
+    MissedRule,
+    Overlap,
+    QuietTimes,
+    Report,
+    without_program,
+)
 from functions.checks.settings.model import Check
-from functions.checks.settings.quiet_times import QuietTimes
-from functions.checks.settings.report import Report
-from functions.checks.settings.triggers import Trigger
+from functions.checks.settings.triggers import EventAs, Trigger
 from functions.checks.state import UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid

@@ -16,7 +16,6 @@ preload(
     "aws.payloads",
     "aws.secrets",
     "checks.runs.store",
-    "checks.settings.quiet_store",
     "checks.settings.store",
     "checks.status_pages.store",
     "files.artifact_store",

@@ -26,7 +26,7 @@ _MOST_FILES = 500
 preload(
     "aws.payloads",
     "checks.runs.hints",
-    "checks.settings.file_holds",
+    "checks.settings.store",
     "event_log.bus",
     "files.artifact_store",
     "files.lookup",

@@ -10,8 +10,8 @@ from functions.checks.events.signatures import Scheme
 from functions.checks.runs.commit import commit_of
 from functions.checks.runs.model import Run, RunKind, SignedCall, new_run
 from functions.checks.runs.submit import event_variables
-from functions.checks.settings.event_data import CALL_VARIABLES_MAX_BYTES, EventAs, event_text, field_problem
 from functions.checks.settings.requests import object_of
+from functions.checks.settings.triggers import CALL_VARIABLES_MAX_BYTES, EventAs, event_text, field_problem
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.ids import new_id
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.checks.events.start import Cause
-from functions.checks.settings.event_data import event_text, size_problem
-from functions.checks.settings.triggers import CheckTrigger, SubmissionTrigger
+from functions.checks.settings.triggers import CheckTrigger, SubmissionTrigger, event_text, size_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

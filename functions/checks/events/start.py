@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from functions.checks.runs.model import Run, RunKind, RunStatus, new_run
-from functions.checks.settings.event_data import event_text, size_problem
-from functions.checks.settings.triggers import MAX_CHAIN
+from functions.checks.settings.triggers import MAX_CHAIN, event_text, size_problem
 from functions.clock import Clock, now_ms
 from functions.errors import RateLimitedError
 from functions.ids import new_id

@@ -9,7 +9,7 @@ from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.checks.runs.ended import summary, with_events
 from functions.checks.runs.model import Run, RunKind, RunStatus, new_run
-from functions.checks.settings.pings import BODY_MAX_BYTES, Pings, Signal, SignalKind, token_hash
+from functions.checks.settings.model import BODY_MAX_BYTES, Pings, Signal, SignalKind, token_hash
 from functions.checks.state import Finished, settle
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from functions.checks.pings.store import PingStore
     from functions.checks.runs.hints import CheckHints
     from functions.checks.settings.model import Check
-    from functions.checks.settings.quiet_store import QuietStore
-    from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.store import CheckStore, QuietStore
     from functions.checks.state import Rules
 
 

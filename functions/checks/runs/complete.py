@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
     from functions.checks.runs.store import RunStore
     from functions.checks.settings.model import Check
-    from functions.checks.settings.quiet_store import QuietStore
-    from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.store import CheckStore, QuietStore
     from functions.submissions.model import Submission
 
 _RETRY_SECS = 30

@@ -12,8 +12,7 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
 from functions.checks.runs import rows
-from functions.checks.settings.outages import outage_actions
-from functions.checks.settings.rows import check_row, next_time_is_same, next_time_values
+from functions.checks.settings.store import check_row, next_time_is_same, next_time_values, outage_actions
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:

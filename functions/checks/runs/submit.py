@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
 from functions.aws.payloads import PayloadMissingError
-from functions.checks.settings.event_data import EventAs, size_problem
+from functions.checks.settings.triggers import EventAs, size_problem
 from functions.errors import BadRequestError, IdempotencyConflictError, UnavailableError
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.model import Claim, idempotency_pk
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from functions.checks.runs.model import Run
     from functions.checks.settings.check_settings import CheckSettings
     from functions.checks.settings.model import Check
-    from functions.checks.settings.variables import CheckVariables
+    from functions.checks.settings.secret_settings import CheckVariables
     from functions.projects.model import Project
     from functions.projects.registry import ProjectRegistry
     from functions.submissions.accept.acceptance import Acceptance

@@ -1,21 +1,20 @@
 """The settings of a check: the form of requests, of the row and of its runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from events.variables import MAX_VARIABLES, Environment
 from events.vocabulary import Language, Profile
 from functions.checks.assertions.kinds import MAX_PATH_CHARS, PATH_PATTERN, Assertions, Path, to_stored
-from functions.checks.settings.event_data import EventAs
-from functions.checks.settings.quiet_times import TAG, QuietTimes
-from functions.checks.settings.report import Report
-from functions.checks.settings.triggers import SLUG, Trigger
-from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, Rules
+from functions.checks.schedule import ScheduleInvalidError, find_zone, parse_schedule
+from functions.checks.settings.triggers import SLUG, EventAs, Trigger
+from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, QuietTime, Rules
 from functions.clock import from_rfc3339
+from functions.errors import FieldProblem
 from functions.http.fields import checked_line, checked_moment
 from functions.http.problems import Problems
 from functions.http.validation import Text
@@ -30,11 +29,115 @@ from functions.submissions.accept.requests import (
     RunRequest,
     check_submission,
 )
+from functions.webhooks.deliveries.report import TOKEN
+
+
+def schedule_problems(schedule: str | None, timezone: str, place: str = "") -> Iterator[FieldProblem]:
+    """Yield the problems of both fields. `place`: of the object that has them, with a dot at its end."""
+    try:
+        find_zone(timezone)
+    except ScheduleInvalidError as invalid:
+        yield FieldProblem(f"{place}timezone", str(invalid))
+        timezone = "UTC"
+    try:
+        if schedule is not None:
+            parse_schedule(schedule, timezone)
+    except ScheduleInvalidError as invalid:
+        yield FieldProblem(f"{place}schedule", str(invalid))
+
+
+# Quiet times as clients set them: of a check, and of all checks with a tag.
+
+MOST_TIMES = 10
+MOST_TAGS = 50
+_WEEK_MINUTES = 7 * 1440
+TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+
+
+class Quiet(BaseModel):
+    """Minutes after each time of a schedule in which changes of the state are not sent."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    schedule: Text = Field(
+        max_length=200, description="When it begins: a cron expression.", examples=["cron(0 2 * * ? *)"]
+    )
+    minutes: int = Field(ge=1, le=_WEEK_MINUTES, description="How long it lasts.", examples=[60])
+    timezone: Text = Field(default="UTC", max_length=64, description="IANA time zone.", examples=["Europe/Berlin"])
+
+    @property
+    def time(self) -> QuietTime:
+        """The stretches of time."""
+        return QuietTime(parse_schedule(self.schedule, self.timezone), self.minutes)
+
+
+QuietTimes = Annotated[list[Quiet], Field(max_length=MOST_TIMES)]
+
+
+class TagQuietTimes(BaseModel):
+    """Body of PUT /api/quiet-times: quiet times of all checks with a tag."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    tags: dict[Annotated[str, Field(pattern=TAG)], QuietTimes] = Field(
+        max_length=MOST_TAGS,
+        description="Quiet times by tag. They replace those before.",
+        examples=[{"database": [{"schedule": "cron(0 2 ? * SUN *)", "minutes": 120}]}],
+    )
+
+
+def quiet_problems(field: str, times: Iterable[Quiet]) -> Iterator[FieldProblem]:
+    """Yield the schedules and time zones that cannot be used."""
+    for index, quiet in enumerate(times):
+        place = f"{field}.{index}."
+        problems = list(schedule_problems(quiet.schedule, quiet.timezone, place))
+        yield from problems
+        if not problems and quiet.time.schedule.cron is None:
+            text = "A quiet time begins at times of a clock, not at a rate. Example: cron(0 2 * * ? *)"
+            yield FieldProblem(f"{place}schedule", text)
+
+
+# The setting `report`: where the end of a run is told, beside webhooks. Today: the status of a commit on GitHub.
+# https://docs.github.com/en/rest/commits/statuses#create-a-commit-status
+
+GITHUB_API: Final = "https://api.github.com"
+_HTTP_URL = r"^https?://[!-~]+$"
+
+
+class GithubStatus(BaseModel):
+    """The status of the commit whose signed GitHub event started the run."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    token: Annotated[str, Field(pattern=TOKEN)] = Field(
+        repr=False,
+        description="May write commit statuses of the repository. Sealed, and never shown again: it reads ***. "
+        "Send *** in a change to keep it.",
+    )
+    context: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(checked_line)] | None = Field(
+        default=None, description="Label of the status. Default: rustbox/ and the slug.", examples=["rustbox/tests"]
+    )
+    api_url: Annotated[str, Field(pattern=_HTTP_URL, max_length=200)] = Field(
+        default=GITHUB_API,
+        description="Of GitHub Enterprise Server: https://HOST/api/v3. The rules are those of webhook URLs.",
+    )
+
+
+class Report(BaseModel):
+    """Where the end of a run is told."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    github_status: GithubStatus
+
+    def with_token(self, token: str) -> Self:
+        """Return it with another token."""
+        return self.model_copy(update={"github_status": self.github_status.model_copy(update={"token": token})})
+
 
 _MOST_GRACE_MINUTES = 720
 """Half of the time that an idempotency key is kept: a repeat of an accepted run always finds its submission."""
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-_HTTP_URL = r"^https?://[!-~]+$"
 _EVENT = r"^[!-+\--~]([ -+\--~]{0,126}[!-+\--~])?$"
 """Printable ASCII without commas: a header that came twice has a comma."""
 ONLY_OF_PROGRAMS = (

@@ -1,27 +1,89 @@
-"""A check: its settings, its state, and its next time."""
+"""A check: its settings, its state, and its next time. Pings of a heartbeat: what each says, and how many count."""
 
+import hashlib
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple, Self
 
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
 from functions.checks.schedule import MINUTE_MS, Schedule, in_zone, parse_schedule, spread_ms
 from functions.checks.settings.check_settings import CheckSettings
-from functions.checks.settings.pings import Pings
 from functions.checks.state import UNKNOWN, Outage, Rules, Standing, State
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.ids import new_id
 
-_TOKEN_BYTES = 24
+_BADGE_TOKEN_BYTES = 24
 _DAY_MS = 86_400_000
 MAX_CHECKS = 1_000
 """Checks of a project. One query of two or three pages reads them all."""
-
-
 HISTORY_DAYS = 90
 MOST_OUTAGES = 100
 """Outages that one answer has, without the one that lasts."""
+MOST_IN_A_MINUTE = 10
+"""Pings of a heartbeat that count. Each is one transaction and one row of the history."""
+KEPT_BODIES = 100
+BODY_MAX_BYTES = 10_240
+_PING_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+_EXIT_CODE = re.compile(r"[0-9]{1,3}", re.ASCII)
+_LAST_EXIT_CODE = 255
+
+
+class SignalKind(StrEnum):
+    """What a ping says about its job."""
+
+    START = "start"
+    SUCCESS = "success"
+    FAIL = "fail"
+
+
+class Signal(NamedTuple):
+    """What a ping says, and why."""
+
+    kind: SignalKind
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pings:
+    """The pings of a heartbeat that counted. `number`: of the latest. `in_minute`: how many came in `minute`.
+
+    `ended_ms`: the latest end of the job; 0 before the first. `started_ms`: its start, while it is going on.
+    """
+
+    number: int = 0
+    minute: int = 0
+    in_minute: int = 0
+    ended_ms: int = 0
+    started_ms: int | None = None
+
+    def counted(self, now_ms: int) -> "Pings | None":
+        """Return them with one more; None if as many as may count have come in this minute."""
+        minute = now_ms // MINUTE_MS
+        in_minute = self.in_minute + 1 if minute == self.minute else 1
+        if in_minute > MOST_IN_A_MINUTE:
+            return None
+        return replace(self, number=self.number + 1, minute=minute, in_minute=in_minute)
+
+
+def signal_of(word: str) -> Signal | None:
+    """Return what the last part of a ping's path says: `start`, `fail`, or an exit code; empty: success."""
+    if word == SignalKind.START:
+        return Signal(SignalKind.START)
+    if word == SignalKind.FAIL:
+        return Signal(SignalKind.FAIL, "the job reported a failure")
+    if word == "" or (_EXIT_CODE.fullmatch(word) and int(word) == 0):
+        return Signal(SignalKind.SUCCESS)
+    if _EXIT_CODE.fullmatch(word) and int(word) <= _LAST_EXIT_CODE:
+        return Signal(SignalKind.FAIL, f"the job ended with exit code {int(word)}")
+    return None
+
+
+def token_hash(token: str) -> str | None:
+    """Return the hash of a token, which is all that we keep of it; None for a text that is no token."""
+    return hashlib.sha256(token.encode()).hexdigest() if _PING_TOKEN.fullmatch(token) else None
 
 
 def whole_minute(ms: int) -> int:
@@ -69,7 +131,7 @@ class Check:
             created_at=to_rfc3339(now_ms),
             updated_at=to_rfc3339(now_ms),
             anchor_ms=whole_minute(now_ms),
-            badge_token=secrets.token_urlsafe(_TOKEN_BYTES),
+            badge_token=secrets.token_urlsafe(_BADGE_TOKEN_BYTES),
         )
 
     @property

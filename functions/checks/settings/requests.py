@@ -3,16 +3,21 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from events.variables import Environment, name_problem
 from events.vocabulary import Language, Profile
-from functions.checks.schedule import ScheduleInvalidError, parse_schedule
-from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSettings, without_program
-from functions.checks.settings.quiet_times import quiet_problems
-from functions.checks.settings.schedule_problems import schedule_problems
+from functions.checks.schedule import MINUTE_MS, ScheduleInvalidError, in_zone, parse_schedule
+from functions.checks.settings.check_settings import (
+    ONLY_OF_PROGRAMS,
+    CheckSettings,
+    quiet_problems,
+    schedule_problems,
+    without_program,
+)
 from functions.errors import BadRequestError, FieldProblem
 from functions.http.problems import Problems
 from functions.http.validation import checked, read_object
@@ -55,6 +60,15 @@ class RunNowRequest(BaseModel):
 
 type MoreRules = Callable[[CheckSettings], Iterable[FieldProblem]]
 """Rules that need more than the settings."""
+
+
+def next_times(schedule: str, timezone: str, now_ms: int, count: int) -> list[str]:
+    """Return the next times of a schedule, in its zone. Raises InvalidFieldsError."""
+    problems = Problems()
+    problems.add(schedule_problems(schedule, timezone))
+    problems.refuse()
+    times = parse_schedule(schedule, timezone).times_after(now_ms, now_ms // MINUTE_MS * MINUTE_MS)
+    return [in_zone(time, timezone) for time in islice(times, count)]
 
 
 def new_settings(raw: bytes, now_ms: int, more: MoreRules = lambda _: ()) -> CheckSettings:

@@ -1,20 +1,164 @@
-"""Checks in their table. Every change is one conditional write or one transaction."""
+"""Checks in their table, with their outages and quiet times. Every change is one conditional write or one transaction.
+
+A check has two rows: settings, state and next time in one, the program in another.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
-from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.row_codec import read, to_json, write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
-from functions.checks.settings import rows
-from functions.checks.settings.model import MAX_CHECKS, Check
-from functions.checks.settings.outages import outage_actions
+from functions.checks.settings.check_settings import CheckKind, CheckSettings, TagQuietTimes, without_program
+from functions.checks.settings.model import HISTORY_DAYS, MAX_CHECKS, MOST_OUTAGES, Check
 from functions.checks.settings.trigger_store import trigger_action
+from functions.checks.state import Outage, State, ended_outage
+from functions.clock import MS_PER_SEC, to_rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.aws.dynamodb.items import Value
+    from functions.checks.state import Rules
+    from functions.files.store import FileStore
+    from functions.files.use import FileUse
+    from functions.projects.model import Project
+
+
+def check_row(check: Check) -> dict[str, Value | None]:
+    """Return the row of a check, without its program."""
+    due_at_ms, settings = check.due_at_ms, without_program(check.settings.stored())
+    settings.setdefault("language", "")  # of a heartbeat: the version before reads no check without a language and code
+    return {
+        **write(check),
+        "pk": keys.checks_pk(check.project_id),
+        "sk": keys.CHECK_PREFIX + check.check_id,
+        "settings": to_json(settings),
+        "due_at_ms": due_at_ms,
+        "due_shard": None if due_at_ms is None else due_shard(check.check_id),
+    }
+
+
+def source_row(check: Check) -> dict[str, Value | None]:
+    """Return the row with the program of a check, and the version of the settings that it belongs to."""
+    files = [file.model_dump(mode="json", exclude_defaults=True) for file in check.settings.files]
+    return {
+        "pk": keys.checks_pk(check.project_id),
+        "sk": f"SOURCE#{check.check_id}",
+        "code": (check.settings.code or "-").encode(),
+        "stdin": check.settings.stdin.encode(),
+        "files": to_json(files).encode() if files else None,
+        "env_boxes": dict(check.env_boxes),
+        "report_box": check.report_box or None,
+        "version": check.version,
+    }
+
+
+def to_check(row: Mapping[str, Any], source: Mapping[str, Any] | None = None) -> Check:
+    """Return the check of a row. Without its source, its code is "-", its stdin empty, and it has no files."""
+    settings = json.loads(row["settings"])
+    if settings.get("kind") == CheckKind.HEARTBEAT:
+        del settings["language"]
+    else:
+        settings["code"] = "-" if source is None else source["code"].decode()
+    settings["stdin"] = "" if source is None else source["stdin"].decode()
+    settings["files"] = [] if source is None or "files" not in source else json.loads(source["files"])
+    others = {
+        "settings": CheckSettings.model_validate(settings, extra="ignore"),  # the next minor version may know more
+        "env_boxes": {} if source is None else source["env_boxes"],
+        "report_box": b"" if source is None else source.get("report_box", b""),
+    }
+    return read(Check, {**row, **others})
+
+
+def next_time_is_same(before: Check) -> str:
+    """Return the condition that the row still has the next scheduled time of a check that was read."""
+    return "attribute_not_exists(#next_slot_ms)" if before.next_slot_ms is None else "#next_slot_ms = :next_time"
+
+
+def next_time_values(before: Check) -> dict[str, Value]:
+    """Return the values of that condition."""
+    return {} if before.next_slot_ms is None else {"next_time": before.next_slot_ms}
+
+
+_TTL_SECS = HISTORY_DAYS * 86_400
+
+
+def outage_actions(table_name: str, before: Check, after: Check) -> list[Any]:
+    """Return the action that writes an outage which this change of a check ends; none if it ends none."""
+    outage = ended_outage(before.standing, after.standing)
+    if outage is None:
+        return []
+    values = {
+        "until_ms": outage.until_ms,
+        "since_ms": outage.since_ms,
+        "state": outage.state.value,
+        "ttl": outage.until_ms // MS_PER_SEC + _TTL_SECS,
+    }
+    row_key = keys.outage_key(before.project_id, before.check_id, to_rfc3339(outage.since_ms))
+    return [put(table_name, {**row_key, **to_item(values)})]
+
+
+class OutageStore(Table):
+    """Reads outages that are over: for the status page and the history of a check."""
+
+    def of(self, check: Check, now_ms: int) -> list[Outage]:
+        """Return the outage that lasts, with `now_ms` as its end, and before it the latest ones that are over."""
+        latest, standing = self.latest(check), check.standing
+        if standing.bad_since_ms is None:
+            return latest
+        return [Outage(since_ms=standing.bad_since_ms, until_ms=now_ms, state=standing.state), *latest]
+
+    def latest(self, check: Check) -> list[Outage]:
+        """Return the latest outages of a check that are over, newest first, at most 100."""
+        items = self._client.query(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": keys.outages_pk(check.project_id, check.check_id)}),
+            ScanIndexForward=False,
+            Limit=MOST_OUTAGES,
+        )["Items"]
+        rows = [from_item(item) for item in items]
+        return [
+            Outage(since_ms=row["since_ms"], until_ms=row["until_ms"], state=State(row["state"]))
+            for row in rows
+            if row["ttl"] > self._clock() // MS_PER_SEC
+        ]
+
+
+class QuietStore(Table):
+    """Reads and writes the quiet times of tags: one row of a project."""
+
+    def get(self, project_id: str) -> TagQuietTimes:
+        """Return the quiet times of a project's tags."""
+        row = self._get(keys.quiet_key(project_id))
+        return TagQuietTimes.model_validate({"tags": {} if row is None else json.loads(row["tags"])}, extra="ignore")
+
+    def put(self, project_id: str, times: TagQuietTimes) -> None:
+        """Replace them."""
+        item = to_item({"tags": to_json(times.model_dump(mode="json")["tags"])})
+        self._client.put_item(TableName=self.table_name, Item={**keys.quiet_key(project_id), **item})
+
+    def delete(self, project_id: str) -> None:
+        """Delete them."""
+        self._client.delete_item(TableName=self.table_name, Key=keys.quiet_key(project_id))
+
+    def rules(self, check: Check) -> Rules:
+        """Return the rules of a check, with the quiet times of its tags."""
+        rules, tags = check.rules, check.settings.tags
+        if not tags:
+            return rules
+        by_tag = self.get(check.project_id).tags
+        of_tags = tuple(quiet.time for tag in tags for quiet in by_tag.get(tag, ()))
+        return replace(rules, quiet=(*rules.quiet, *of_tags))
 
 
 class SlugTakenError(Exception):
@@ -41,10 +185,10 @@ class CheckStore(Table):
         refusal = transact_or_raise(
             self._client,
             {
-                "check": put(self.table_name, to_item(rows.check_row(check)), ABSENT),
+                "check": put(self.table_name, to_item(check_row(check)), ABSENT),
                 "slug": self._put_slug(check),
                 "count": count.action(self.table_name, keys.count_key(project_id)),
-                "source": put(self.table_name, to_item(rows.source_row(check))),
+                "source": put(self.table_name, to_item(source_row(check))),
                 "badge": put(self.table_name, badge),
                 "trigger": [] if check.settings.trigger is None else trigger_action(self.table_name, check),
             },
@@ -59,12 +203,12 @@ class CheckStore(Table):
         for _ in tries(sleep=self._sleep):
             row = self._get(keys.check_key(project_id, check_id))
             if row is None or not with_source:
-                return None if row is None else rows.to_check(row)
+                return None if row is None else to_check(row)
             source = self._get(keys.source_key(project_id, check_id))
             if source is None:
                 return None
             if source.get("version", row["version"]) == row["version"]:  # else it was changed between the two reads
-                return rows.to_check(row, source)
+                return to_check(row, source)
         raise RowsContendedError
 
     def id_of_slug(self, project_id: str, slug: str) -> str | None:
@@ -74,7 +218,7 @@ class CheckStore(Table):
 
     def list_all(self, project_id: str) -> list[Check]:
         """Return all checks of a project without their programs, newest first."""
-        checks = map(rows.to_check, self._list(keys.checks_pk(project_id), keys.CHECK_PREFIX))
+        checks = map(to_check, self._list(keys.checks_pk(project_id), keys.CHECK_PREFIX))
         return sorted(checks, key=lambda check: (check.created_at, check.check_id), reverse=True)
 
     def change(self, before: Check, after: Check) -> bool:
@@ -83,23 +227,23 @@ class CheckStore(Table):
         Both with their programs. Raises SlugTakenError.
         """
         after = replace(after, version=before.version + 1, standing_version=before.standing_version + 1)
-        row = rows.check_row(after)
+        row = check_row(after)
         names = ("settings", "standing", "updated_at", "anchor_ms", "version", "standing_version")
         moving = ("next_slot_ms", "due_at_ms", "due_shard")
         sets = {name: value for name in (*names, *moving) if (value := row.get(name)) is not None}
         update = ConditionalUpdate(
             sets,
-            "#version = :version_before AND #standing_version = :standing_before AND " + rows.next_time_is_same(before),
+            "#version = :version_before AND #standing_version = :standing_before AND " + next_time_is_same(before),
             {
                 "version_before": before.version,
                 "standing_before": before.standing_version,
-                **rows.next_time_values(before),
+                **next_time_values(before),
             },
             tuple(name for name in moving if row.get(name) is None),
         )
         actions = {
             "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
-            "source": put(self.table_name, to_item(rows.source_row(after))),
+            "source": put(self.table_name, to_item(source_row(after))),
             "outage": outage_actions(self.table_name, before, after),
         }
         if after.settings.slug != before.settings.slug:
@@ -144,3 +288,30 @@ class CheckStore(Table):
     def _put_slug(self, check: Check) -> Any:
         slug = keys.slug_key(check.project_id, check.settings.slug or "")
         return put(self.table_name, {**slug, **to_item({"check_id": check.check_id})}, ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFiles:
+    """Keeps the stored files that checks name: see `functions.files`.
+
+    A hold is only a hint: the sweeper asks `is_named`.
+    """
+
+    checks: CheckStore
+    files: FileStore
+    use: FileUse
+
+    def hold(self, check: Check, project: Project) -> None:
+        """Keep the stored files of a check of this project, before it is written.
+
+        Raises FilesMissingError, RateLimitedError.
+        """
+        hashes = check.settings.stored_files
+        if hashes:
+            self.use.hold(project, hashes)
+            self.files.hold(check.project_id, hashes, f"{keys.HOLDER}{check.check_id}")
+
+    def is_named(self, project_id: str, sha256: str, holder: str) -> bool:
+        """Tell whether the check of a hold still names a file."""
+        check = self.checks.get(project_id, holder.removeprefix(keys.HOLDER), with_source=True)
+        return check is not None and sha256 in check.settings.stored_files

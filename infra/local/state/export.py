@@ -192,7 +192,7 @@ def held_files(store: FileStore, project_ids: Iterable[str]) -> list[dict[str, A
 
 def _held_files(store: FileStore, project_id: str) -> Iterator[dict[str, Any]]:
     # Imported late: a missing folder is told at once, without the imports of the functions.
-    from functions.checks.settings.file_holds import HOLDER  # noqa: PLC0415
+    from functions.checks.keys import HOLDER  # noqa: PLC0415
 
     after = None
     while True:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.checks.runs.model import Run
-from functions.checks.settings.event_data import STDIN_MAX_BYTES
+from functions.checks.settings.triggers import STDIN_MAX_BYTES
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id
 from tests.adapters.aws_account import PROJECT_ID

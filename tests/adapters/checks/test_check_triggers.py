@@ -168,7 +168,7 @@ def test_a_loop_that_two_changes_close_at_once_ends(world: CheckWorld, monkeypat
     """Both changes read the triggers before the other one wrote."""
     first = world.create(slug="first")
     second = world.create(slug="second", **after("first"))
-    monkeypatch.setattr("functions.checks.settings.trigger_rules.chain_problem", lambda *_: None)
+    monkeypatch.setattr("functions.checks.settings.trigger_store.chain_problem", lambda *_: None)
     assert world.call("PATCH", f"/api/checks/{first['id']}", after("second")).status == 200
     run_now(world, first)
     world.settle(300)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.checks.dispatch import CheckDispatch
-from functions.checks.settings.pings import KEPT_BODIES, MOST_IN_A_MINUTE, Signal, SignalKind
+from functions.checks.settings.model import KEPT_BODIES, MOST_IN_A_MINUTE, Signal, SignalKind
 from functions.checks.state import State
 from functions.handlers import checks
 from tests.adapters.aws_account import PROJECT_ID
