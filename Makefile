@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup data-packages up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files site check test test-all lint types unit contract adapters embedded jail package system vm bench soak compare kill-run lock clean test-vm test-hosts test-image
+.PHONY: help preflight setup data-packages up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files site check test test-all lint types unit contract adapters embedded jail package system vm bench soak compare kill-run size lock clean test-vm test-hosts test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -124,6 +124,9 @@ test-hosts: setup ## README and jail's tests on Debian testing with CPython 3.14
 
 test-image: setup ## Build the runner's image; slots, languages, hostile programs inside; its health check
 	@bash infra/image/test.sh
+
+size: ## Print lines and modules of Python by part (REVISIONS="v0.1 HEAD")
+	@bash infra/setup/size.sh $(REVISIONS)
 
 lock: ## Regenerate the hashed requirement files from pyproject.toml
 	@bash infra/setup/lock.sh
