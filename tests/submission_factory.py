@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from functions.projects.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota
+from functions.projects.model import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota
 from functions.submissions.model import Completion, Status, Submission
 
 GENEROUS = dict.fromkeys(DEFAULT_QUOTAS, Quota(per_minute=1_000_000, per_day=1_000_000_000, in_flight=MAX_IN_FLIGHT))

@@ -19,7 +19,7 @@ from functions.event_log.model import LOG_MS, MAX_CONSUMERS, Consumer
 from functions.event_log.rows import count_key
 from functions.failpoint import reach
 from functions.ids import new_id
-from functions.projects.endpoints_version import renew_endpoints_version
+from functions.projects.store import renew_endpoints_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from functions.errors import RateLimitedError
 from functions.files.model import FILES_MAX, MIB, UPLOADING_MS, File
 from functions.files.objects import new_object_key
 from functions.files.store import StoreFullError
-from functions.projects.quota import Rate
+from functions.projects.model import Rate
 
 if TYPE_CHECKING:
     from functions.files.store import FileStore

@@ -24,7 +24,7 @@ preload(
     "files.store",
     "judging.problems.removal",
     "judging.problems.store",
-    "projects.admin_key",
+    "projects.authentication",
     "projects.quota_store",
     "projects.registry",
     "submissions.results.delete",

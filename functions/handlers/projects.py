@@ -4,14 +4,12 @@ import functools
 
 from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
-from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
+from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES, KeyRoutes, ProjectRoutes
 from functions.projects.deployment import ProjectDeployment
-from functions.projects.key_routes import KeyRoutes
-from functions.projects.routes import ProjectRoutes
 from functions.settings import load_settings
 from functions.telemetry import logger
 
-preload("projects.admin_key", "projects.key_store", "projects.registry", "projects.store")
+preload("projects.authentication", "projects.store", "projects.registry", "projects.store")
 
 SETTINGS = ("stage", "projects_table", "admin_key_parameter")
 

@@ -12,8 +12,8 @@ from functions.operations.purge import Purge
 from functions.operations.redrive import QUEUE_NAMES, Redrive, dead_letters
 from functions.operations.trace import Trace, trace_body
 from functions.operations.views import purged_body, redriven_body
+from functions.projects.api import NO_SUCH_PROJECT
 from functions.projects.requests import project_id
-from functions.projects.routes import NO_SUCH_PROJECT
 from functions.submissions.results.results import NO_SUCH_RESULT
 
 if TYPE_CHECKING:

@@ -1,19 +1,193 @@
 """The routes of /api/projects. They need the administrator's key."""
 
-from typing import Any
+from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.dynamodb.page import cut
+from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.row_codec import changes
+from functions.errors import ConflictError, NotFoundError
+from functions.http import parameters
+from functions.http.answers import answer, page_answer
+from functions.http.cursor import NAMED_KEY, start_after
+from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.operation import KEYED, NO_ADMIN_KEY, NOT_JSON, PAGE, PROJECT_ID, Answer, path
+from functions.http.problems import Problems
 from functions.http.route import Route
-from functions.projects.key_routes import KeyRoutes
+from functions.http.validation import parse_body
+from functions.ids import new_id
+from functions.projects.model import Project, ProjectRecord
+from functions.projects.registry import list_position
 from functions.projects.requests import (
     ChangeKeyRequest,
     ChangeProjectRequest,
     CreateProjectRequest,
     IssueKeyRequest,
+    changed,
+    parse_issue,
+    project_id,
 )
-from functions.projects.routes import ProjectRoutes
-from functions.projects.views import IssuedKeyBody, KeyBody, KeyPage, ProjectBody, ProjectPage
+from functions.projects.views import (
+    IssuedKeyBody,
+    KeyBody,
+    KeyPage,
+    ProjectBody,
+    ProjectPage,
+    issued_key_body,
+    key_body,
+    project_body,
+)
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.http.resolver import Resolver
+    from functions.projects.deployment import ProjectDeployment
+    from functions.projects.model import KeyRecord
+
+
+# Routes of /api/projects. Every change is logged with its ids: these lines are the audit log.
+
+NO_SUCH_PROJECT = "There is no such project."
+_LIST = "/projects"  # owner of the cursors of the project list; not a project id
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRoutes:
+    """Handlers. All of them raise ServiceError."""
+
+    deployment: ProjectDeployment
+
+    def create(self, app: Resolver) -> Response[str]:
+        """Create a project, without keys."""
+        self.deployment.admin_gate.require(app)
+        problems = Problems()
+        request = parse_body(CreateProjectRequest, json_body(app.current_event), problems)
+        project = changed(Project(new_id(), request.name), request, problems)
+        created_at = self.deployment.projects.create_project(project)
+        self.deployment.log.info("Project created", project_id=project.project_id, request_id=app.request_id)
+        return answer(project_body(ProjectRecord(project, created_at)))
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List projects, newest first."""
+        self.deployment.admin_gate.require(app)
+        query = app.current_event.query_string_parameters
+        after = start_after(query, _LIST, NAMED_KEY)
+        page = self.deployment.registry.page(parameters.page_limit(query), after)
+        return page_answer(_LIST, page, project_body, list_position)
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show a project."""
+        self.deployment.admin_gate.require(app)
+        return answer(project_body(find_project(self.deployment, id_text)))
+
+    def change(self, app: Resolver, id_text: str) -> Response[str]:
+        """Rename, disable or enable a project, change its profiles and quotas."""
+        self.deployment.admin_gate.require(app)
+        known, problems = project_id(id_text), Problems()
+        request = parse_body(ChangeProjectRequest, json_body(app.current_event), problems)
+        for _ in tries(_TRIES):
+            before = find_project(self.deployment, known)
+            wanted = changed(before.project, request, problems)
+            after = self.deployment.registry.change(before, wanted, enabled=request.enabled)
+            if after is not None:
+                self._log_change(app, before, after)
+                return answer(project_body(after))
+        raise ConflictError("Other requests keep changing this project. Repeat the request.")
+
+    def _log_change(self, app: Resolver, before: ProjectRecord, after: ProjectRecord) -> None:
+        fields = [*changes(before.project, after.project)[0]]
+        known = after.project.project_id
+        if fields:
+            self.deployment.log.info("Project changed", project_id=known, fields=fields, request_id=app.request_id)
+        if (before.disabled_at is None) != (after.disabled_at is None):
+            phrase = "Project disabled" if after.disabled_at else "Project enabled"
+            self.deployment.log.info(phrase, project_id=known, request_id=app.request_id)
+
+
+def find_project(deployment: ProjectDeployment, id_text: str) -> ProjectRecord:
+    """Return a project. Raises BadRequestError, NotFoundError."""
+    record = deployment.registry.get(project_id(id_text))
+    if record is None:
+        raise NotFoundError(NO_SUCH_PROJECT)
+    return record
+
+
+# Routes of /api/projects/{id}/keys. Every change is logged with ids, never with a key.
+
+MAX_KEYS = 200
+"""The most keys of a project: `list_all` reads them in one go."""
+_NO_SUCH_KEY = "There is no such key in this project."
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRoutes:
+    """Handlers. All of them raise ServiceError."""
+
+    deployment: ProjectDeployment
+
+    def issue(self, app: Resolver, id_text: str) -> Response[str]:
+        """Create a key. Only this answer contains the whole key."""
+        self.deployment.admin_gate.require(app)
+        project_id = find_project(self.deployment, id_text).project.project_id
+        request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.deployment.clock)
+        if len(self.deployment.keys.list_all(project_id)) >= MAX_KEYS:
+            raise ConflictError(f"The project has {MAX_KEYS} keys. Revoked ones leave the list after 90 days.")
+        issued = self.deployment.keys.issue(project_id, expires_at=request.expires_at)
+        if issued is None:
+            raise NotFoundError(NO_SUCH_PROJECT)
+        record, api_key = issued
+        self._log_change(app, "Key issued", record)
+        return answer(issued_key_body(record, api_key))
+
+    def page(self, app: Resolver, id_text: str) -> Response[str]:
+        """List a project's keys, newest first."""
+        self.deployment.admin_gate.require(app)
+        query = app.current_event.query_string_parameters
+        limit = parameters.page_limit(query)
+        project_id = find_project(self.deployment, id_text).project.project_id
+        owner = f"{project_id}/keys"  # not a project id, so a cursor of another list is refused
+        after = start_after(query, owner)
+        page = cut(self.deployment.keys.list_all(project_id), limit, _position, after)
+        return page_answer(owner, page, key_body, _position)
+
+    def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
+        """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""
+        self.deployment.admin_gate.require(app)
+        project_id = find_project(self.deployment, id_text).project.project_id
+        key_id = parameters.uuid(key_id_text)
+        request = parse_body(ChangeKeyRequest, json_body(app.current_event))
+        changed = self.deployment.keys.set_expiry(project_id, key_id, request.expires_at)
+        if changed is None:
+            if self.deployment.keys.get(project_id, key_id) is None:
+                raise NotFoundError(_NO_SUCH_KEY)
+            raise ConflictError("The key is revoked, for good. Issue a new one.")
+        self._log_change(app, "Key expiry changed", changed)
+        return answer(key_body(changed))
+
+    def revoke(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
+        """Revoke a key. This cannot be undone."""
+        self.deployment.admin_gate.require(app)
+        project_id = find_project(self.deployment, id_text).project.project_id
+        key_id = parameters.uuid(key_id_text)
+        before, revoked = self.deployment.keys.get(project_id, key_id), self.deployment.keys.revoke(project_id, key_id)
+        if before is None or revoked is None:
+            raise NotFoundError(_NO_SUCH_KEY)
+        if before.revoked_at is None:
+            self._log_change(app, "Key revoked", revoked)
+        return answer(key_body(revoked))
+
+    def _log_change(self, app: Resolver, phrase: str, record: KeyRecord) -> None:
+        self.deployment.log.info(phrase, project_id=record.project_id, key_id=record.key_id, request_id=app.request_id)
+
+
+def _position(record: KeyRecord) -> str:
+    return f"{record.created_at}#{record.key_id}"
+
 
 _KEY_ID = path("key_id", {"type": "string", "format": "uuid"}, "The key's id, not the key itself.")
 _UNKNOWN: Answer = ("`not_found`: no such project.", (Error,))

@@ -3,12 +3,130 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import hmac
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.errors import UnauthorizedError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from events.vocabulary import Profile
+from functions.aws.clients import Clients
+from functions.aws.secrets import SecretUnavailableError
+from functions.clock import Clock, now_ms
+from functions.errors import UnauthorizedError, UnavailableError
 from functions.http.parameters import refuse_misspelt
-from functions.projects.rate_limit_headers import rates
+from functions.projects.model import Usage, tightest_rate
+from functions.projects.quota_store import QuotaStore
 from functions.projects.store import KeyProblem
+from functions.settings import LOCAL_STAGE, load_settings
+from functions.telemetry import logger
+from functions.ttl_cache import TtlCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools import Logger
+
+    from functions.http.http_event import HttpEvent
+    from functions.http.resolver import Resolver
+    from functions.projects.model import Project, Quota
+    from functions.projects.store import ProjectStore
+
+
+# The RateLimit headers of answers to requests with a valid key.
+
+FRESH_MS = 1_000
+_MOST_SEEN = 1_000
+
+
+class Rates:
+    """The remaining `judge` quota of projects, read at most once a second, so that polling stays cheap."""
+
+    def __init__(self, quotas: QuotaStore, log: Logger, clock: Clock = now_ms) -> None:
+        self._quotas = quotas
+        self._log = log
+        self._clock = clock
+        self._seen = TtlCache[str, tuple[Usage | None]](FRESH_MS, _MOST_SEEN, clock)
+
+    def headers(self, project: Project) -> dict[str, str]:
+        """Return the three headers; none if the quota cannot be read, since that must not fail the request."""
+        quota = project.quota(Profile.JUDGE)
+        usage = self._usage(project.project_id, quota)
+        return self.headers_of(usage, quota) if usage is not None else {}
+
+    def headers_of(self, usage: Usage, quota: Quota) -> dict[str, str]:
+        """Return the three headers of a known usage, without a read."""
+        return tightest_rate(usage, quota, self._clock()).headers
+
+    def _usage(self, project_id: str, quota: Quota) -> Usage | None:
+        (usage,) = self._seen.get_or_load(project_id, lambda: (self._read(project_id, quota),))
+        return usage
+
+    def _read(self, project_id: str, quota: Quota) -> Usage | None:
+        try:
+            return self._quotas.usage(project_id, Profile.JUDGE, quota)
+        except (ClientError, BotoCoreError) as error:
+            self._log.warning("Quota not read", project_id=project_id, error_type=type(error).__name__)
+            return None
+
+
+@functools.cache
+def rates() -> Rates:
+    """Return the instance of this process."""
+    return Rates(QuotaStore(load_settings(("quotas_table",)).quotas_table, Clients.dynamodb()), logger("rates"))
+
+
+# Check the administrator's key: one per installation, valid for /api/projects and /api/admin only.
+
+_SECRET_MIN_CHARS = 24
+_PUBLIC_KEY_PART = "local_development_only"
+
+
+@dataclass(frozen=True, slots=True)
+class AdminGate:
+    """`parameter`: name of the SSM parameter with the key. If it is empty, every request is refused."""
+
+    parameter: str
+    stage: str
+    read_secret: Callable[[str], str]
+    log: Logger
+
+    def require(self, app: Resolver) -> None:
+        """Check the X-Admin-Key header of the current request.
+
+        Raises UnauthorizedError with the same text for every reason, UnavailableError if SSM cannot be read.
+        """
+        given = app.current_event.headers.get("x-admin-key") or ""
+        if not given or not self.parameter:
+            raise self._refusal()
+        try:
+            secret = self.read_secret(self.parameter)
+        except SecretUnavailableError:
+            self.log.warning("Admin key cannot be read", parameter=self.parameter, request_id=app.request_id)
+            raise UnavailableError("The administrator's key cannot be checked at the moment. Try again.") from None
+        if not self._is_usable(secret):
+            self.log.error(
+                "Every admin request is refused: replace the administrator's key, which is too short or public",
+                request_id=app.request_id,
+            )
+            raise self._refusal()
+        if not hmac.compare_digest(_digest(given), _digest(secret)):
+            self.log.warning("Admin key refused", request_id=app.request_id)
+            raise self._refusal()
+
+    def _is_usable(self, secret: str) -> bool:
+        return len(secret) >= _SECRET_MIN_CHARS and (self.stage == LOCAL_STAGE or _PUBLIC_KEY_PART not in secret)
+
+    @staticmethod
+    def _refusal() -> UnauthorizedError:
+        return UnauthorizedError("The administrator's key is needed in the X-Admin-Key header.")
+
+
+def _digest(text: str) -> bytes:
+    """Hash both texts to one length, so that the time of the comparison does not reveal the secret's length."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+
 
 _REASONS = {
     KeyProblem.MISSING: "The X-API-Key header is missing. Send your API key in it.",
@@ -17,12 +135,6 @@ _REASONS = {
     KeyProblem.EXPIRED: "This API key has expired. Use another key of the project.",
     KeyProblem.DISABLED: "The project of this API key is disabled. Ask the administrator of this service.",
 }
-
-if TYPE_CHECKING:
-    from functions.http.http_event import HttpEvent
-    from functions.projects.model import Project
-    from functions.projects.quota import Quota, Usage
-    from functions.projects.store import ProjectStore
 
 
 def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:

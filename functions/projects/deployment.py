@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from functions.aws.deployment import Deployment
 
 if TYPE_CHECKING:
-    from functions.projects.admin_key import AdminGate
-    from functions.projects.key_store import KeyStore
+    from functions.projects.authentication import AdminGate
     from functions.projects.quota_store import QuotaStore
     from functions.projects.registry import ProjectRegistry
-    from functions.projects.store import ProjectStore
+    from functions.projects.store import KeyStore, ProjectStore
 
 
 class ProjectDeployment(Deployment):
@@ -22,7 +21,7 @@ class ProjectDeployment(Deployment):
     def admin_gate(self) -> AdminGate:
         """The check of the administrator's key."""
         from functions.aws.secrets import secret
-        from functions.projects.admin_key import AdminGate
+        from functions.projects.authentication import AdminGate
 
         return AdminGate(self.settings.admin_key_parameter, self.settings.stage, secret, self.log)
 
@@ -43,7 +42,7 @@ class ProjectDeployment(Deployment):
     @cached_property
     def keys(self) -> KeyStore:
         """API keys."""
-        from functions.projects.key_store import KeyStore
+        from functions.projects.store import KeyStore
 
         return KeyStore(self.settings.projects_table, self.dynamodb, self.clock)
 

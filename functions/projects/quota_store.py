@@ -10,24 +10,25 @@ from dataclasses import dataclass, replace
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.items import Item, from_item, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, Clock, now_ms
-from functions.errors import UnavailableError
-from functions.projects.in_flight import candidate_shards, shard_name
-from functions.projects.network.byte_quota import NetworkQuota
-from functions.projects.quota import Quota, Refusal, Usage, find_refusal
-from functions.projects.quota_rows import (
-    COUNTS,
-    KEPT_SECS,
-    NUMBERS,
-    counts_of,
-    endpoints_version_of,
-    has_counts,
-    numbers_of,
-    quota_key,
-    to_entries,
-    to_usage,
+from functions.errors import RateLimitedError, UnavailableError
+from functions.projects.model import (
+    DAY_MS,
+    MINUTE_MS,
+    InFlight,
+    Quota,
+    QuotaClaim,
+    Rate,
+    Refusal,
+    Usage,
+    Window,
+    candidate_shards,
+    find_refusal,
+    read_entry,
+    shard_name,
 )
 
 if TYPE_CHECKING:
@@ -35,8 +36,119 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.aws.dynamodb.items import Item
-    from functions.projects.in_flight import InFlight, QuotaClaim
+    from functions.projects.model import Project
+
+
+# Items of the quotas table, one for each project and profile, or one for each shard of a large quota.
+#
+# minute_number, minute_count     the latest counted minute and its submissions
+# day_number, day_count           the latest counted day and its submissions
+# in_flight                       set of `InFlight.text`; absent when empty, as DynamoDB has no empty set
+# in_flight_keys                  set of their keys: an Idempotency-Key is charged once at a time
+# endpoints_version               see endpoints_version.py; never in a shard; an item may have nothing else
+
+NUMBERS = ("minute_number", "day_number")
+COUNTS = ("minute_count", "day_count")
+KEPT_SECS = 3 * 86_400
+"""An item expires this long after its last charge."""
+
+
+def quota_key(project_id: str, profile: str, shard: str | None = None) -> dict[str, Any]:
+    """Return the primary key of a project's quota item, or of a shard of it, in a partition of its own."""
+    return key(f"PROJECT#{project_id}" + (f"#{shard}" if shard else ""), f"QUOTA#{profile}")
+
+
+def numbers_of(usage: Usage) -> dict[str, int]:
+    """Return the window numbers of a usage."""
+    return {"minute_number": usage.minute.number, "day_number": usage.day.number}
+
+
+def counts_of(usage: Usage) -> dict[str, int]:
+    """Return the counts of a usage."""
+    return {"minute_count": usage.minute.count, "day_count": usage.day.count}
+
+
+def to_usage(item: Item) -> Usage:
+    """Decode an item; an item without counts means no usage."""
+    if not has_counts(item):
+        return Usage()
+    values = from_item(item)
+    return Usage(
+        Window(MINUTE_MS, values["minute_number"], values["minute_count"]),
+        Window(DAY_MS, values["day_number"], values["day_count"]),
+        len(values.get("in_flight", ())),
+    )
+
+
+def has_counts(item: Item) -> bool:
+    """Whether a run was ever charged to this item."""
+    return "minute_number" in item
+
+
+def endpoints_version_of(item: Item) -> str | None:
+    """Return the version of the project's endpoints; None if it was never written."""
+    version: str | None = item.get("endpoints_version", {}).get("S")
+    return version
+
+
+def to_entries(item: Item) -> tuple[InFlight, ...]:
+    """Return the runs in flight, oldest first."""
+    texts = item.get("in_flight", {}).get("SS", ())
+    return tuple(sorted((read_entry(text) for text in texts), key=lambda entry: entry.since_ms))
+
+
+# The bytes that a project's runs with network send and receive in a day (UTC): one item of the quotas table a day.
+#
+# The runner counts the bytes of a run, so they are known at its end: the runs in flight may exceed the quota, each by
+# the limit of a run at most.
+
+MIB = 1_048_576
+
+
+class NetworkQuota(Table):
+    """The daily items of the quotas table."""
+
+    def check(self, project: Project) -> None:
+        """Refuse a run if the project's bytes of the day are used up. Raises RateLimitedError."""
+        limit, now = project.network.mb_per_day * MIB, self._clock()
+        used = (self._get(self._key(project.project_id, now)) or {}).get("bytes", 0)
+        if used < limit:
+            return
+        rate = Rate(limit, 0, Window(DAY_MS, now // DAY_MS, used).reset_secs(now))
+        message = f"The network quota of this project is {project.network.mb_per_day:,} MiB per day, and it is used up."
+        again = f"Repeat the request in {rate.reset_secs} seconds, or ask the administrator for a larger one."
+        raise RateLimitedError(f"{message} {again}", rate.reset_secs, rate.headers)
+
+    def count(self, project_id: str, used_bytes: int) -> None:
+        """Add the bytes of a run."""
+        self._update_unread(*self._addition(project_id, used_bytes))
+
+    def count_action(self, project_id: str, used_bytes: int) -> Any:
+        """Return the addition as an action of a transaction. It has no condition, so it never cancels one."""
+        update, key = self._addition(project_id, used_bytes)
+        return update.action(self.table_name, key)
+
+    def _addition(self, project_id: str, used_bytes: int) -> tuple[ConditionalUpdate, dict[str, Any]]:
+        now = self._clock()
+        update = ConditionalUpdate(
+            sets={"ttl": now // MS_PER_SEC + KEPT_SECS},
+            condition="",
+            condition_values={"zero": 0, "more": used_bytes},
+            computed=("#bytes = if_not_exists(#bytes, :zero) + :more",),
+        )
+        return update, self._key(project_id, now)
+
+    def _key(self, project_id: str, now_ms: int) -> dict[str, Any]:
+        return quota_key(project_id, f"network#{now_ms // DAY_MS}")
+
+
+def network_bytes(evidence: Any) -> int:
+    """Return the bytes of a run in both directions, from its evidence."""
+    return int((evidence or {}).get("network_bytes") or 0)
+
+
+# A run in flight, as the quota item stores it. The entry exists before the submission's row.
+
 
 _ATTEMPTS = 8
 _random = SystemRandom()

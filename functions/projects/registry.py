@@ -11,7 +11,7 @@ from functions.aws.dynamodb.page import Page
 from functions.aws.dynamodb.row_codec import changes, write
 from functions.aws.dynamodb.table import Table
 from functions.clock import to_rfc3339
-from functions.projects.rows import LIST_PK, project_key, to_project_record
+from functions.projects.store import LIST_PK, project_key, to_project_record
 
 if TYPE_CHECKING:
     from functions.projects.model import Project, ProjectRecord

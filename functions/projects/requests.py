@@ -17,9 +17,7 @@ from functions.http.fields import HostEntry, checked_line, checked_moment
 from functions.http.problems import Problems
 from functions.http.validation import Text, parse_body
 from functions.messages.network import Network
-from functions.projects.model import Project
-from functions.projects.network.access import NetworkAccess, ProjectNetwork
-from functions.projects.quota import MAX_IN_FLIGHT, Quota
+from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 
 NAME_MAX_CHARS = 100
 PER_MINUTE_MAX = 100_000

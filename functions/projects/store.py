@@ -2,24 +2,247 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.conditional import put
-from functions.aws.dynamodb.items import key, to_item
+from botocore.exceptions import BotoCoreError, ClientError
+
+from events.vocabulary import Profile
+from functions.aws.dynamodb.batch import read_rows
+from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, check, put
+from functions.aws.dynamodb.items import Value, is_condition_failure, key, to_item
+from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
-from functions.projects.key_store import KeyStore
-from functions.projects.key_use import KeyUse
-from functions.projects.model import Project, ProjectRecord
-from functions.projects.rows import LIST_PK, digest, key_key, project_key, project_row, to_project
+from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.ids import new_id
+from functions.projects.model import KeyRecord, Project, ProjectRecord
+from functions.projects.quota_store import KEPT_SECS, quota_key
+from functions.telemetry import logger
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.aws.dynamodb.items import Key
+
+
+# Rows of the projects table.
+#
+# PROJECT#<id>    PROJECT             a project
+# PROJECTS        <created_at>#<id>   list entry of a project, without other attributes
+# KEY#<sha256>    KEY                 an API key, found by its hash
+# PROJECT#<id>    KEY#<key id>        list entry of an API key, with its digest
+
+PROJECT_SK = "PROJECT"
+KEY_SK = "KEY"
+LIST_PK = "PROJECTS"
+LISTED_KEY = "KEY#"
+
+type Row = dict[str, Any]
+
+
+def project_pk(project_id: str) -> str:
+    """Return the partition key of a project and of the list of its keys."""
+    return f"PROJECT#{project_id}"
+
+
+def project_key(project_id: str) -> Key:
+    """Return the primary key of a project."""
+    return key(project_pk(project_id), PROJECT_SK)
+
+
+def project_row(record: ProjectRecord) -> Row:
+    """Return the row of a project."""
+    return {**write(record), "pk": project_pk(record.project.project_id), "sk": PROJECT_SK}
+
+
+def to_project(row: Row) -> Project:
+    """Decode a project's row."""
+    return read(Project, {**row, "project_id": _id_of_project(row)})
+
+
+def to_project_record(row: Row) -> ProjectRecord:
+    """Decode a project's row with the attributes for administrators."""
+    return read(ProjectRecord, {**row, "project_id": _id_of_project(row)})
+
+
+def _id_of_project(row: Row) -> str:
+    return str(row["pk"]).removeprefix("PROJECT#")
+
+
+def digest(api_key: str) -> str:
+    """Return the SHA-256 of a key. The key itself is not stored."""
+    return hashlib.sha256(api_key.encode(errors="surrogatepass")).hexdigest()
+
+
+def key_key(key_digest: str) -> Key:
+    """Return the primary key of an API key."""
+    return key(f"KEY#{key_digest}", KEY_SK)
+
+
+def key_row(record: KeyRecord, key_digest: str) -> Row:
+    """Return the row of an API key."""
+    return {**write(record), "pk": f"KEY#{key_digest}", "sk": KEY_SK}
+
+
+def listed_key(project_id: str, key_id: str) -> Key:
+    """Return the primary key of the list entry of an API key."""
+    return key(project_pk(project_id), LISTED_KEY + key_id)
+
+
+def to_key_record(row: Row) -> KeyRecord:
+    """Decode an API key's row."""
+    return read(KeyRecord, row)
+
+
+# Record the last use of a key, to the minute. A failure never fails the request.
+
+USE_NOTED_MS = 60_000
+"""A key's last use is written at most this often, by all functions together."""
+_MOST_TRIED = 1_000
+
+
+class KeyUse(Table):
+    """Writes `last_used_at` of keys."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock) -> None:
+        super().__init__(table_name, client, clock)
+        self._tried = TtlCache[str, bool](USE_NOTED_MS, _MOST_TRIED, clock)
+
+    def note(self, key_digest: str, last_used_at: str | None, now_ms: int) -> None:
+        """Write `now_ms` as the key's last use if the known one is older than a minute. Never raises."""
+        minute_ago = to_rfc3339(now_ms - USE_NOTED_MS)
+        if last_used_at is not None and last_used_at > minute_ago:
+            return
+        # Once a minute even after a failure: a failing table must not slow every request down.
+        if self._tried.get(key_digest):
+            return
+        self._tried.keep(key_digest, True)
+        try:
+            # IAM allows exactly these attributes and no returned values (template.yaml).
+            self._client.update_item(
+                TableName=self.table_name,
+                Key=key_key(key_digest),
+                UpdateExpression="SET last_used_at = :now",
+                # A key deleted meanwhile must not come back as a row without a project.
+                ConditionExpression="attribute_exists(pk) AND "
+                "(attribute_not_exists(last_used_at) OR last_used_at <= :minute_ago)",
+                ExpressionAttributeValues=to_item({":now": to_rfc3339(now_ms), ":minute_ago": minute_ago}),
+            )
+        except (BotoCoreError, ClientError) as error:
+            if not (isinstance(error, ClientError) and is_condition_failure(error)):
+                logger("keys").warning("Last use of a key not recorded", error_type=type(error).__name__)
+
+
+# The version of a project's webhook endpoints, in the attribute `endpoints_version` of its quota items.
+#
+# A change of an endpoint writes a new version in the same transaction. `QuotaStore.charge` returns the version, so a
+# process knows without a read whether its copy of the list is current. Only a quota with several shards needs a read.
+
+
+def renew_endpoints_version(quotas_table: str, project_id: str, now_ms: int) -> list[Any]:
+    """Return the actions that write a new version, for a transaction that changes an endpoint of the project.
+
+    They create a quota item that does not exist yet. The item then has no counts, and expires as after a charge.
+    """
+    sets: dict[str, Value] = {"endpoints_version": new_id(), "ttl": now_ms // MS_PER_SEC + KEPT_SECS}
+    update = ConditionalUpdate(sets, "", {})
+    return [update.action(quotas_table, quota_key(project_id, profile.value)) for profile in Profile]
+
+
+# Issue, list, change and revoke API keys. `functions.projects.store` finds the project of a key.
+
+KEY_PREFIX = "rb_live_"
+REVOKED_KEPT_SECS = 90 * 86_400
+"""A revoked key stays in its project's list for this time."""
+_SHOWN_CHARS = 12
+
+
+class KeyStore(Table):
+    """The keys of the projects table. Reads are consistent."""
+
+    def issue(
+        self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None
+    ) -> tuple[KeyRecord, str] | None:
+        """Create a key, or store the given one (local stage). None if the project does not exist.
+
+        The whole key is returned only here. A given key that exists keeps its id and creation time, and is valid again.
+        """
+        issued = api_key or KEY_PREFIX + secrets.token_urlsafe(32)
+        key_digest = digest(issued)
+        before = (self._get(key_key(key_digest)) if api_key else None) or {}
+        record = KeyRecord(
+            key_id=before.get("key_id") or new_id(),
+            project_id=project_id,
+            prefix=issued[:_SHOWN_CHARS],
+            created_at=before.get("created_at") or to_rfc3339(self._clock()),
+            expires_at=expires_at,
+        )
+        listed = {**listed_key(project_id, record.key_id), **to_item({"digest": key_digest})}
+        actions = {
+            "project": check(self.table_name, project_key(project_id), EXISTS),
+            "key": put(self.table_name, to_item(key_row(record, key_digest))),
+            "list entry": put(self.table_name, listed),
+        }
+        return (record, issued) if transact_or_raise(self._client, actions) is None else None
+
+    def list_all(self, project_id: str) -> list[KeyRecord]:
+        """Return all keys of a project, newest first."""
+        keys = [key_key(row["digest"]) for row in self._list(project_pk(project_id), LISTED_KEY)]
+        found = read_rows(self._client, self.table_name, keys)
+        now_secs = self._clock() // MS_PER_SEC
+        records = [to_key_record(row) for row in found if row.get("ttl", now_secs) >= now_secs]
+        return sorted(records, key=lambda record: (record.created_at, record.key_id), reverse=True)
+
+    def get(self, project_id: str, key_id: str) -> KeyRecord | None:
+        """Return one key of a project, revoked or not."""
+        found = self._find(project_id, key_id)
+        return to_key_record(found) if found is not None else None
+
+    def set_expiry(self, project_id: str, key_id: str, expires_at: str | None) -> KeyRecord | None:
+        """Set the expiry, None for never. Returns None if the key does not exist or is revoked."""
+        found = self._find(project_id, key_id)
+        if found is None:
+            return None
+        update = ConditionalUpdate(
+            sets={} if expires_at is None else {"expires_at": expires_at},
+            condition="attribute_exists(#pk) AND attribute_not_exists(#revoked_at)",
+            condition_values={},
+            removes=("expires_at",) if expires_at is None else (),
+        )
+        row = self._update(update, key(found["pk"], found["sk"]))
+        return to_key_record(row) if row is not None else None
+
+    def revoke(self, project_id: str, key_id: str) -> KeyRecord | None:
+        """Revoke a key; repeating the call is safe. None if the key does not exist."""
+        found = self._find(project_id, key_id)
+        if found is None or "revoked_at" in found:
+            return to_key_record(found) if found is not None else None
+        now = self._clock()
+        values: dict[str, Value] = {"now": to_rfc3339(now), "ttl": now // MS_PER_SEC + REVOKED_KEPT_SECS}
+        keep = "#ttl = if_not_exists(#ttl, :ttl)"
+        revoke = ConditionalUpdate(
+            {}, EXISTS, values, computed=("#revoked_at = if_not_exists(#revoked_at, :now)", keep)
+        )
+        unlist = ConditionalUpdate({}, EXISTS, {"ttl": values["ttl"]}, computed=(keep,))
+        actions = {
+            "key": revoke.action(self.table_name, key(found["pk"], found["sk"])),
+            "list entry": unlist.action(self.table_name, listed_key(project_id, key_id)),
+        }
+        return self.get(project_id, key_id) if transact_or_raise(self._client, actions) is None else None
+
+    def _find(self, project_id: str, key_id: str) -> dict[str, Any] | None:
+        listed = self._get(listed_key(project_id, key_id))
+        row = self._get(key_key(listed["digest"])) if listed is not None else None
+        if row is None or (row.get("key_id"), row["project_id"]) != (key_id, project_id):
+            return None
+        return row
+
 
 _KEY_MAX_CHARS = 256
 KEY_FRESH_MS = 3_000

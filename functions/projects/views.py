@@ -6,9 +6,7 @@ from pydantic import Field
 
 from events.vocabulary import Profile
 from functions.http.openapi.bodies import Time, Uuid
-from functions.projects.model import KeyRecord, ProjectRecord
-from functions.projects.network.access import NetworkAccess
-from functions.projects.quota import Quota
+from functions.projects.model import KeyRecord, NetworkAccess, ProjectRecord, Quota
 
 
 class QuotaBody(TypedDict):

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Annotated, Any
 
 from functions.aws.dynamodb.row_codec import JSON, OMIT_DEFAULT
-from functions.projects.in_flight import QuotaClaim, in_flight_entry
+from functions.projects.model import QuotaClaim, in_flight_entry
 from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_JUDGED
 
 INLINE_INPUT_MAX_BYTES = 8_192

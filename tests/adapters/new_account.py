@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.aws import secrets
-from functions.projects.rate_limit_headers import rates
+from functions.projects.authentication import rates
 from tests.adapters.aws_account import ADMIN_KEY_PARAMETER, Aws, create_all, load_template
 
 

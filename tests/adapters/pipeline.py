@@ -26,8 +26,7 @@ from functions.ids import new_id
 from functions.judging.deployment import JudgeDeployment
 from functions.judging.progress_store import ProgressStore
 from functions.judging.runs import JudgedRuns
-from functions.projects.quota_rows import quota_key
-from functions.projects.quota_store import QuotaStore
+from functions.projects.quota_store import QuotaStore, quota_key
 from functions.settings import load_settings
 from functions.submissions.complete.announce import Announcer
 from functions.submissions.complete.completed_event import event_of

@@ -9,11 +9,10 @@ from events.vocabulary import Profile
 from functions.aws.clients import Clients
 from functions.clock import now_ms
 from functions.handlers import submit
-from functions.projects import authentication as intake
-from functions.projects.model import Project
-from functions.projects.quota import DAY_MS, Quota
+from functions.projects import authentication
+from functions.projects.authentication import Rates
+from functions.projects.model import DAY_MS, Project, Quota
 from functions.projects.quota_store import QuotaStore
-from functions.projects.rate_limit_headers import Rates
 from functions.projects.store import ProjectStore
 from functions.submissions.accept.quota_admission import QuotaAdmission
 from functions.telemetry import logger
@@ -65,7 +64,7 @@ def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
     )
     monkeypatch.setattr(deployment, "acceptance", acceptance)
     rates = Rates(store, logger("rates"), time)
-    monkeypatch.setattr(intake, "rates", lambda: rates)
+    monkeypatch.setattr(authentication, "rates", lambda: rates)
     return Quotas(aws, time, store)
 
 

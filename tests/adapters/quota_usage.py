@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from functions.projects.quota import Usage, Window
-from functions.projects.quota_rows import to_usage
+from functions.projects.model import Usage, Window
+from functions.projects.quota_store import to_usage
 from tests.adapters.aws_account import Aws
 
 

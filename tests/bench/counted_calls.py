@@ -17,8 +17,7 @@ import boto3
 import pytest
 
 from functions.handlers import announce, deliver, record, submit
-from functions.projects.model import Project
-from functions.projects.quota import Quota
+from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.webhooks.endpoints import health
 from functions.webhooks.sending import deliverer

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
-from functions.projects import quota as projects
+from functions.projects import model
 from functions.submissions.runners.runner_store import ALWAYS_SUMMED, LONGEST_PAUSE_MS, MS_FOR_EACH
 from infra.deploy.costs import POLLED, WEBHOOK, Run, busy_secs
 from tests.bench.scaling_costs import BUSY, HOST_DOLLARS, SLOTS, cost_tables
@@ -20,7 +20,7 @@ RATES = (10, 1_000, 50_000)
 HEARTBEAT_SECS = 20
 _DELIVERY_SECS = 0.2
 _QUOTA_ROW_BYTES, _IN_FLIGHT_BYTES = 200, 50
-"""A shard of a project's quota, and what each of its runs in flight adds (`functions/projects/in_flight.py`)."""
+"""A shard of a project's quota, and what each of its runs in flight adds (`functions/projects/model.py`)."""
 _RUNNER_ROW_BYTES = 1_000
 _SPARE = 1.5
 """A project's limits, as a multiple of what it uses."""
@@ -49,7 +49,7 @@ class Workload:
     def quota_shards(self) -> int:
         """Shards of one project's quota."""
         rate = self.rate / self.projects * _SPARE
-        return projects.Quota(int(rate * 60), int(rate * 86_400), ceil(rate * self.run_secs)).shards
+        return model.Quota(int(rate * 60), int(rate * 86_400), ceil(rate * self.run_secs)).shards
 
     @property
     def quota_shard_writes(self) -> float:

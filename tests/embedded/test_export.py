@@ -23,9 +23,7 @@ from functions.event_log.rows import count_key
 from functions.files.model import File, FileState
 from functions.files.objects import FileObjects
 from functions.files.store import FileStore
-from functions.projects.model import Project
-from functions.projects.network.access import NetworkAccess, ProjectNetwork
-from functions.projects.quota import Quota
+from functions.projects.model import NetworkAccess, Project, ProjectNetwork, Quota
 from functions.projects.store import KeyProblem, ProjectStore
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.store import EndpointStore, endpoint_row

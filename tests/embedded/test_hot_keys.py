@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.projects.quota import Quota
+from functions.projects.model import Quota
 from infra.embedded.dynamodb import items, writes
 from tests.bench.counted_calls import counted_system
 from tests.bench.partitions import PARTITIONS, UNITS_A_SEC, Partition

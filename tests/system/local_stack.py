@@ -17,8 +17,7 @@ from typing import Any
 import boto3
 import httpx
 
-from functions.projects.model import Project
-from functions.projects.quota import Quota
+from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine

@@ -8,7 +8,7 @@ from socket import create_connection
 
 import httpx
 
-from functions.projects.quota import DEFAULT_QUOTAS
+from functions.projects.model import DEFAULT_QUOTAS
 from tests.system.kill_run.killer import kill_tree
 from tests.system.local_stack import LocalStack, wait_until
 

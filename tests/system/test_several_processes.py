@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.projects.quota import MAX_IN_FLIGHT, Quota
+from functions.projects.model import MAX_IN_FLIGHT, Quota
 from tests.system.local_stack import LocalStack, final_result, run, wait_for, wait_until
 from tests.system.webhook_inbox import open_inbox
 

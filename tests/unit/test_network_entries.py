@@ -5,7 +5,7 @@ import re
 import pytest
 
 from functions.messages.network import Network, allowed_host
-from functions.projects.network.access import NO_NETWORK, NetworkAccess, ProjectNetwork
+from functions.projects.model import NO_NETWORK, NetworkAccess, ProjectNetwork
 
 
 @pytest.mark.parametrize(

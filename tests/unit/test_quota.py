@@ -1,18 +1,19 @@
 import pytest
 
-from functions.projects.in_flight import InFlight, read_entry
-from functions.projects.model import Project
-from functions.projects.quota import (
+from functions.projects.model import (
     DAY_MS,
     DEFAULT_QUOTAS,
     MAX_IN_FLIGHT,
     MINUTE_MS,
+    InFlight,
     Limit,
+    Project,
     Quota,
     Rate,
     Usage,
     Window,
     find_refusal,
+    read_entry,
     tightest_rate,
 )
 from functions.submissions.model import idempotency_pk

@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.projects.in_flight import InFlight, candidate_shards, shard_name
-from functions.projects.model import Project
-from functions.projects.quota import MAX_IN_FLIGHT, SHARD_RUNS, Quota
-from functions.projects.quota_rows import quota_key
+from functions.projects.model import MAX_IN_FLIGHT, SHARD_RUNS, InFlight, Project, Quota, candidate_shards, shard_name
+from functions.projects.quota_store import quota_key
 from functions.projects.requests import PER_DAY_MAX, PER_MINUTE_MAX
 
 LARGEST = Quota(PER_MINUTE_MAX, PER_DAY_MAX, MAX_IN_FLIGHT)

@@ -7,9 +7,8 @@ import pytest
 
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, Flat, changes, read, write
-from functions.projects.model import KeyRecord, Project, ProjectRecord
-from functions.projects.quota import Quota
-from functions.projects.rows import key_row, project_row, to_key_record, to_project_record
+from functions.projects.model import KeyRecord, Project, ProjectRecord, Quota
+from functions.projects.store import key_row, project_row, to_key_record, to_project_record
 
 
 class Colour(StrEnum):

@@ -10,7 +10,7 @@ from functions.checks import keys
 from functions.checks.settings.model import MAX_CHECKS
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError
-from functions.projects.quota import Rate
+from functions.projects.model import Rate
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,12 +12,12 @@ from events.limits import ceilings, default_wall_secs
 from events.vocabulary import Language, Profile
 from functions.dialects.mcp.arguments import TOOLS
 from functions.dialects.mcp.shown_run import LanguageList, ShownRun
-from functions.projects.network.access import NetworkAccess
+from functions.projects.model import NetworkAccess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.projects.network.access import ProjectNetwork
+    from functions.projects.model import ProjectNetwork
 
 _MOST_PATTERNS_SHOWN = 8
 _CHANGES = ("run_code", "cancel_run")

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.files.use import FileUse
-    from functions.projects.model import Project
-    from functions.projects.quota import Usage
+    from functions.projects.model import Project, Usage
     from functions.settings import Settings
     from functions.submissions.accept.kind import SubmissionKind
     from functions.submissions.accept.quota_admission import QuotaAdmission

@@ -9,8 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.errors import RateLimitedError
 from functions.failpoint import reach
-from functions.projects.in_flight import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS
-from functions.projects.quota import Limit
+from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.clock import Clock
-    from functions.projects.in_flight import QuotaClaim
-    from functions.projects.model import Project
-    from functions.projects.quota import Usage
+    from functions.projects.model import Project, QuotaClaim, Usage
     from functions.projects.quota_store import QuotaStore
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore

@@ -16,7 +16,7 @@ from functions.aws.dynamodb.transaction import transact
 from functions.clock import Clock, now_ms
 from functions.errors import UnavailableError
 from functions.failpoint import reach
-from functions.projects.network.byte_quota import network_bytes
+from functions.projects.quota_store import network_bytes
 from functions.submissions.complete.completion_of_message import cancelled, completion_of, platform_failure
 from functions.submissions.model import Claim, Completion, Submission
 from functions.submissions.rows import with_completion

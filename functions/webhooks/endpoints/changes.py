@@ -15,7 +15,7 @@ from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.transaction import Refusal, transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.event_log.rows import count_key
-from functions.projects.endpoints_version import renew_endpoints_version
+from functions.projects.store import renew_endpoints_version
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, MAX_ORDERED
 from functions.webhooks.endpoints.store import deletion_row, endpoint_key, endpoint_pk, endpoint_row
 

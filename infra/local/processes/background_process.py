@@ -97,9 +97,15 @@ def _seed_project(projects_table: str) -> None:
     """Create project `dev` with its fixed key. An existing one keeps its values, but is enabled with a valid key."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
-    from functions.projects.model import Project  # noqa: PLC0415
-    from functions.projects.network.access import NO_NETWORK, NetworkAccess, ProjectNetwork  # noqa: PLC0415
-    from functions.projects.quota import DEFAULT_QUOTAS, MAX_IN_FLIGHT, Quota  # noqa: PLC0415
+    from functions.projects.model import (  # noqa: PLC0415
+        DEFAULT_QUOTAS,
+        MAX_IN_FLIGHT,
+        NO_NETWORK,
+        NetworkAccess,
+        Project,
+        ProjectNetwork,
+        Quota,
+    )
     from functions.projects.registry import ProjectRegistry  # noqa: PLC0415
     from functions.projects.requests import MB_PER_DAY_MAX  # noqa: PLC0415
     from functions.projects.store import ProjectStore  # noqa: PLC0415

@@ -265,7 +265,7 @@ def document_of(
     """Return the whole document."""
     # Imported late: a missing folder is told at once, without the imports of the functions.
     from functions.files.store import FileStore  # noqa: PLC0415
-    from functions.projects.rows import digest  # noqa: PLC0415
+    from functions.projects.store import digest  # noqa: PLC0415
 
     public = {f"KEY#{digest(API_KEY)}"}  # of `make up`; it must open nothing elsewhere
     pages = dynamodb.get_paginator("scan").paginate(TableName=projects_table, ConsistentRead=True)

@@ -17,8 +17,7 @@ from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.model import Run
 from functions.handlers import check_schedule as schedule
 from functions.handlers import checks, record
-from functions.projects.network.access import ProjectNetwork
-from functions.projects.quota import Quota
+from functions.projects.model import ProjectNetwork, Quota
 from functions.projects.registry import ProjectRegistry
 from functions.settings import load_settings
 from functions.submissions.rows import submission_of

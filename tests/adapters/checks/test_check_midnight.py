@@ -9,8 +9,7 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.clock import from_rfc3339
-from functions.projects.model import Project
-from functions.projects.quota import Quota
+from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import MINUTE, CheckWorld

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.projects.network.access import NO_NETWORK, NetworkAccess, ProjectNetwork
+from functions.projects.model import NO_NETWORK, NetworkAccess, ProjectNetwork
 from tests.adapters.checks.check_world import PROGRAM, CheckWorld
 from tests.adapters.http_calls import send
 from tests.submission_factory import golden

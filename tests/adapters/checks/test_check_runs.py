@@ -18,8 +18,7 @@ from functions.checks.settings.model import MOST_OUTAGES
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id
-from functions.projects.model import Project
-from functions.projects.quota import Quota
+from functions.projects.model import Project, Quota
 from functions.projects.registry import ProjectRegistry
 from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import PROJECT_ID

@@ -13,8 +13,7 @@ from functions.event_log.model import Event
 from functions.handlers import judge as judge_handler
 from functions.http.long_poll import LongPoll
 from functions.messages.judging import Judging
-from functions.projects.model import Project
-from functions.projects.quota import Quota
+from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.submissions.cancel import cancellation
 from functions.submissions.model import Status

@@ -1,7 +1,6 @@
 """After a rollback: judge runs, runs, projects and deliveries that the next minor version wrote are read as before."""
 
-from functions.projects.model import Project
-from functions.projects.quota import Quota
+from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.webhooks.deliveries.model import DeliveryState
 from tests.adapters.aws_account import API_KEY, Aws

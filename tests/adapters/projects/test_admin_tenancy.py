@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.projects.key_store import KeyStore
+from functions.projects.store import KeyStore
 from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, admin, call, event, get, post
 from tests.api_routes import ROUTES

@@ -12,14 +12,11 @@ import pytest
 from functions.aws.clients import Clients
 from functions.handlers import projects as manage
 from functions.http.cursor import write_cursor
-from functions.projects import key_routes as keys_api
-from functions.projects.key_store import REVOKED_KEPT_SECS, KeyStore
-from functions.projects.model import Project
-from functions.projects.network.access import NetworkAccess, ProjectNetwork
-from functions.projects.quota import MAX_IN_FLIGHT, Quota
+from functions.projects import api
+from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 from functions.projects.registry import ProjectRegistry
 from functions.projects.requests import PER_DAY_MAX, PER_MINUTE_MAX
-from functions.projects.store import KeyProblem, ProjectStore
+from functions.projects.store import REVOKED_KEPT_SECS, KeyProblem, KeyStore, ProjectStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, admin, call, event, get
 from tests.submission_factory import FakeTime
@@ -402,7 +399,7 @@ def test_a_new_key_must_not_be_expired_and_a_change_must_name_a_field(calls: Adm
 
 
 def test_a_project_has_a_bounded_number_of_keys(calls: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys_api, "MAX_KEYS", 2)
+    monkeypatch.setattr(api, "MAX_KEYS", 2)
     project_id = calls.project()
     answers = [calls.call("POST", f"/{project_id}/keys") for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 409]

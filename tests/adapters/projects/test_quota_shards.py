@@ -9,9 +9,8 @@ from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
 from functions.handlers import submit
-from functions.projects import quota as quota_module
-from functions.projects.in_flight import LEAKED_AFTER_MS, read_entry
-from functions.projects.quota import Quota
+from functions.projects import model
+from functions.projects.model import LEAKED_AFTER_MS, Quota, read_entry
 from functions.submissions.model import Submission
 from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
@@ -27,7 +26,7 @@ CLIENTS = 50
 
 @pytest.fixture
 def quotas(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
-    monkeypatch.setattr(quota_module, "SHARD_RUNS", 2)
+    monkeypatch.setattr(model, "SHARD_RUNS", 2)
     return on_time(aws, monkeypatch)
 
 

@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from functions.aws.clients import Clients
 from functions.handlers import result, submit
 from functions.ids import new_id
-from functions.projects.in_flight import LEAKED_AFTER_MS
-from functions.projects.quota import Quota, Usage
+from functions.projects.model import LEAKED_AFTER_MS, Quota, Usage
 from functions.submissions.model import Submission
 from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.projects.quota import Quota
+from functions.projects.model import Quota
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, get
 from tests.adapters.quota_projects import Quotas, on_time, submit_with

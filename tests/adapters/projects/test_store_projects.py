@@ -10,10 +10,9 @@ from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import to_rfc3339
 from functions.projects import store as projects
-from functions.projects.key_store import KeyStore
 from functions.projects.model import Project
 from functions.projects.registry import ProjectRegistry
-from functions.projects.store import KEY_FRESH_MS, KeyProblem, ProjectStore
+from functions.projects.store import KEY_FRESH_MS, KeyProblem, KeyStore, ProjectStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions
 from tests.submission_factory import START_MS, FakeTime

@@ -17,9 +17,7 @@ from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.clock import now_ms, to_rfc3339
 from functions.handlers import submit
 from functions.ids import new_id
-from functions.projects.model import Project
-from functions.projects.network.access import NetworkAccess, ProjectNetwork
-from functions.projects.quota import MAX_IN_FLIGHT, Quota
+from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.submissions.accept import quota_admission

@@ -11,8 +11,7 @@ from functions.aws.clients import Clients
 from functions.handlers import submit
 from functions.ids import new_id
 from functions.messages.wire import RunnerHeartbeat
-from functions.projects.model import Project
-from functions.projects.quota import Quota
+from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.submissions.accept import quota_admission
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES

@@ -9,10 +9,8 @@ import pytest
 from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC, now_ms
 from functions.messages.wire import ExecutionRequested, RunnerHeartbeat
-from functions.projects.model import Project
-from functions.projects.network.access import NetworkAccess, ProjectNetwork
-from functions.projects.network.byte_quota import MIB
-from functions.projects.quota import DAY_MS
+from functions.projects.model import DAY_MS, NetworkAccess, Project, ProjectNetwork
+from functions.projects.quota_store import MIB
 from functions.projects.store import ProjectStore
 from functions.submissions.runners.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from functions.projects.quota import DEFAULT_QUOTAS, Quota
+from functions.projects.model import DEFAULT_QUOTAS, Quota
 from tests.bench.answers import Tally
 from tests.bench.counted_calls import Counted, counted_system
 from tests.bench.report import Figure, Section

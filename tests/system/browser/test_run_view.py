@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from functions.projects.quota import Quota
+from functions.projects.model import Quota
 from tests.submission_factory import golden
 from tests.system.browser.console import HOSTILE, Console, open_console, shown
 from tests.system.local_stack import API_KEY, LocalStack

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from functions.projects.quota import DEFAULT_QUOTAS, Quota
+from functions.projects.model import DEFAULT_QUOTAS, Quota
 from tests.system.kill_run import check_calls
 from tests.system.kill_run.check_calls import CheckCalls
 from tests.system.kill_run.clients import Clients

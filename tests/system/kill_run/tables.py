@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from functions.aws.dynamodb.items import from_item
-from functions.projects.in_flight import read_entry
+from functions.projects.model import read_entry
 from functions.webhooks.deliveries.rows import project_of
 from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow
