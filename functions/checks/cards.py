@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.checks.state import DOWN, State
-from functions.webhooks.cards.card import Card, Incident, Level
-from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
+from functions.webhooks.cards import Card, Incident, Level
+from functions.webhooks.vocabulary import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.webhooks.cards.card import CardMaker
+    from functions.webhooks.cards import CardMaker
 
 _SHOWN_FAILURES = 3
 _MINUTE_SECS, _HOUR_SECS, _DAY_SECS = 60, 3_600, 86_400

@@ -21,7 +21,7 @@ from functions.http.openapi.operation import (
 )
 from functions.http.parameters import LONG_POLL_MAX_SECS
 from functions.http.route import Route
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary import EVENT_COMPLETED
 
 _TYPES = query(
     "type",

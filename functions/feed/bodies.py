@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.clock import MS_PER_SEC, Clock, now_ms
-from functions.webhooks.vocabulary.event_types import SUBMISSION_EVENTS
+from functions.webhooks.vocabulary import SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,7 +14,7 @@ from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.model import Entry
 from functions.event_log.rows import list_pk, to_entry
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_REPORT, SUBMISSION_EVENTS
+from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_REPORT, SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

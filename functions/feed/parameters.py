@@ -10,7 +10,7 @@ from functions.event_log.model import Reason
 from functions.feed.model import EventFilters, PollRequest
 from functions.http.cursor import read_cursor
 from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, since_ms, uuid, wait_secs
-from functions.webhooks.vocabulary.event_types import EVENT_TEST, FILTERABLE_EVENTS
+from functions.webhooks.vocabulary import EVENT_TEST, FILTERABLE_EVENTS
 
 if TYPE_CHECKING:
     from functions.http.parameters import Parameters

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.webhooks.vocabulary.event_types import EVENT_TEST, FILTERABLE_EVENTS
+from functions.webhooks.vocabulary import EVENT_TEST, FILTERABLE_EVENTS
 
 
 class SampleRequest(BaseModel):

@@ -4,9 +4,9 @@ from functions.checks.cards import CHECK_CARDS
 from functions.dialects.judge0.views import callback_body
 from functions.judging.completed_card import judged_card
 from functions.submissions.complete.completed_card import completed_card
-from functions.webhooks.cards.rendering import Cards
+from functions.webhooks.cards import Cards
 from functions.webhooks.sender_deployment import SenderDeployment
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_JUDGED
+from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_JUDGED
 
 CARDS = Cards({EVENT_COMPLETED: completed_card, EVENT_JUDGED: judged_card, **CHECK_CARDS}, callback_body)
 

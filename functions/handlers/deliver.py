@@ -23,7 +23,7 @@ SERVICE = "webhook"
 refuse_insecure_stage()
 preload(
     "event_log.bus",
-    "webhooks.alerts.disabled_events",
+    "webhooks.alerts",
     "webhooks.deliveries.outbox",
     "webhooks.deliveries.replay",
     "webhooks.deliveries.store",

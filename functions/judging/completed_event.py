@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from functions.event_log.cut_body import CUT_SIZES, event_bytes
 from functions.http.paths import judge_path
 from functions.judging.views import OUTPUT_MAX_BYTES, drop_messages, final_body
-from functions.webhooks.vocabulary.event_types import EVENT_JUDGED
+from functions.webhooks.vocabulary import EVENT_JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

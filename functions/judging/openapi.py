@@ -3,7 +3,7 @@
 from functions.http.openapi.operation import Webhook
 from functions.judging.views import JudgeCompletedEvent
 from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
-from functions.webhooks.vocabulary.event_types import EVENT_JUDGED
+from functions.webhooks.vocabulary import EVENT_JUDGED
 
 JUDGE_WEBHOOKS = {
     EVENT_JUDGED: Webhook("judgeCompleted", "A judge run is finished", REPEATED, JudgeCompletedEvent, RESPONSES)

@@ -32,7 +32,7 @@ from functions.submissions.accept.requests import (
     checked_program,
     read_body,
 )
-from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
+from functions.webhooks.target.webhook_url import PUBLIC_ONLY, AddressRules
 
 MAX_SECS = 300
 """The longest judge run, without its compile steps and checker programs."""

@@ -21,7 +21,7 @@ from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.results.results import NO_SUCH_RESULT
 from functions.submissions.results.views import cancelling_body, deleted_body
 from functions.submissions.routes.submit_routes import report_accepted
-from functions.webhooks.target.address_rules import AddressRules
+from functions.webhooks.target.webhook_url import AddressRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

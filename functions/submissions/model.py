@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from functions.aws.dynamodb.row_codec import JSON, OMIT_DEFAULT
 from functions.projects.model import QuotaClaim, in_flight_entry
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED, EVENT_JUDGED
+from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_JUDGED
 
 INLINE_INPUT_MAX_BYTES = 8_192
 """Code and stdin that are larger together go to the bucket: each poll reads the whole row, each change writes it."""

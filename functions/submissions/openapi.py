@@ -4,7 +4,7 @@ from functions.http.openapi.document import Links
 from functions.http.openapi.operation import Webhook
 from functions.submissions.results.views import Accepted, CompletedEvent, WaitOver
 from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary import EVENT_COMPLETED
 
 WEBHOOKS = {
     EVENT_COMPLETED: Webhook("submissionCompleted", "A submission is finished", REPEATED, CompletedEvent, RESPONSES)

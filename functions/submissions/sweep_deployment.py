@@ -11,7 +11,7 @@ from functions.webhooks.sender_deployment import SenderDeployment
 if TYPE_CHECKING:
     from functions.submissions.sweep.due_webhooks import DueWebhooks
     from functions.submissions.sweep.sweeper import Sweep
-    from functions.webhooks.alerts.alerts import Alerts
+    from functions.webhooks.alerts import Alerts
 
 
 class SweepDeployment(SubmissionDeployment, SenderDeployment):
@@ -20,7 +20,7 @@ class SweepDeployment(SubmissionDeployment, SenderDeployment):
     @cached_property
     def alerts(self) -> Alerts:
         """Events about failing endpoints and deliveries."""
-        from functions.webhooks.alerts.alerts import Alerts
+        from functions.webhooks.alerts import Alerts
         from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
 
         exhausted = ExhaustedStore(self.settings.deliveries_table, self.dynamodb, self.clock)

@@ -10,7 +10,7 @@ from functions.webhooks.endpoint_deployment import EndpointDeployment
 if TYPE_CHECKING:
     from functions.event_log.bus import Bus
     from functions.event_log.writer import LogWriter
-    from functions.webhooks.cards.rendering import Cards
+    from functions.webhooks.cards import Cards
     from functions.webhooks.deliveries.hints import DeliveryHints
     from functions.webhooks.deliveries.latencies import Latencies
     from functions.webhooks.deliveries.list_store import DeliveryList

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.deletions import Deletions
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.store import EndpointStore, SubscriberCache
-    from functions.webhooks.target.address_rules import AddressRules
     from functions.webhooks.target.secret_box import SecretBoxes
+    from functions.webhooks.target.webhook_url import AddressRules
 
 
 class EndpointDeployment(FileDeployment):
@@ -50,7 +50,7 @@ class EndpointDeployment(FileDeployment):
 
     def address_rules(self, request_host: str | None) -> AddressRules:
         """Return the rules for the URLs of a request: no webhook may call its host, or our own."""
-        from functions.webhooks.target.address_rules import AddressRules
+        from functions.webhooks.target.webhook_url import AddressRules
 
         hosts = (request_host or "", self.settings.own_host)
         return AddressRules(self.settings.allow_insecure_webhook_targets, tuple(host for host in hosts if host))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:
-    from functions.webhooks.alerts.disabled_events import DisabledEvents
+    from functions.webhooks.alerts import DisabledEvents
     from functions.webhooks.endpoints.health import HealthStore
     from functions.webhooks.sending.claim import Claimer
     from functions.webhooks.sending.deliverer import Deliverer, UnguardedSends
@@ -85,7 +85,7 @@ class SenderDeployment(WebhookDeployment):
     @cached_property
     def disabled_events(self) -> DisabledEvents:
         """Events about endpoints that failures disabled."""
-        from functions.webhooks.alerts.disabled_events import DisabledEvents
+        from functions.webhooks.alerts import DisabledEvents
 
         return DisabledEvents(self.endpoint_health, self.outbox)
 
@@ -96,7 +96,7 @@ class SenderDeployment(WebhookDeployment):
         from functions.webhooks.sending.attempts import Attempts
         from functions.webhooks.sending.deliverer import Deliverer
         from functions.webhooks.sending.requests import RequestSigner
-        from functions.webhooks.vocabulary.retry_schedule import Schedule
+        from functions.webhooks.vocabulary import Schedule
 
         return Deliverer(
             claimer=self.claimer,

@@ -9,8 +9,7 @@ from functions.event_log.rows import event_row
 from functions.ids import new_id
 from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import EVENT_COMPLETED, Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 
 DAY_MS = 86_400_000

@@ -34,9 +34,8 @@ from functions.webhooks.sending.deliverer import FRESH_HINT_MS
 from functions.webhooks.sending.lanes import Lane, run_lane_name
 from functions.webhooks.sending.slots import SLOT_MS, TakenSlot
 from functions.webhooks.target.egress import LONG, Egress, Wait
-from functions.webhooks.target.hosts import host_of
-from functions.webhooks.vocabulary.reply import Reply
-from functions.webhooks.vocabulary.retry_schedule import MAX_DELAY_SECS
+from functions.webhooks.target.webhook_url import host_of
+from functions.webhooks.vocabulary import MAX_DELAY_SECS, Reply
 from tests.adapters.hook_receiver import Received
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import DONE_STATES, PROJECT_SLOTS, SECRET, Crash, Pipeline, crash_at, no_sleep, path_of

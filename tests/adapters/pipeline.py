@@ -36,8 +36,7 @@ from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweep.sweeper import Sweep
 from functions.telemetry import logger
-from functions.webhooks.alerts.alerts import Alerts
-from functions.webhooks.alerts.disabled_events import DisabledEvents
+from functions.webhooks.alerts import Alerts, DisabledEvents
 from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.list_store import DeliveryList
@@ -58,7 +57,7 @@ from functions.webhooks.sending.requests import Bodies, EndpointSecrets, Request
 from functions.webhooks.sending.slots import LaneWaker, SlotStore
 from functions.webhooks.target.egress import Egress
 from functions.webhooks.target.secret_box import SecretBoxes
-from functions.webhooks.vocabulary.retry_schedule import Schedule
+from functions.webhooks.vocabulary import Schedule
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.hook_verification import genuine_by

@@ -20,8 +20,8 @@ from functions.webhooks.deliveries.publication import plan_publication
 from functions.webhooks.endpoints.store import Subscribers
 from functions.webhooks.sending import deliverer
 from functions.webhooks.target.egress import LONG, Egress, Wait
-from functions.webhooks.target.hosts import host_of
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.target.webhook_url import host_of
+from functions.webhooks.vocabulary import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

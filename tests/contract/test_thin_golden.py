@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from functions.webhooks.cards.rendering import Cards
+from functions.webhooks.cards import Cards
 from functions.webhooks.endpoints.model import Endpoint, Payload
 from functions.webhooks.sending.requests import Bodies
 from tests.submission_factory import golden

@@ -14,12 +14,12 @@ from functions.handlers.api_document import openapi_text
 from functions.ids import new_id
 from functions.submissions.complete.completed_event import MAX_BODY_BYTES, completed_body
 from functions.submissions.model import Status, Submission
-from functions.webhooks.alerts.events import disabled_event, exhausted_event, health_event
+from functions.webhooks.alerts import disabled_event, exhausted_event, health_event
 from functions.webhooks.deliveries.exhausted_store import ExhaustedDeliveries
 from functions.webhooks.endpoints.model import DisabledReason, Endpoint, HealthChange
 from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS, Counter, Traffic
 from functions.webhooks.routes.test_event import webhook_test
-from functions.webhooks.vocabulary.event_types import EVENT_DEGRADED, EVENT_RECOVERED
+from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_RECOVERED
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 
 DOCUMENT = json.loads(openapi_text())

@@ -28,7 +28,7 @@ from functions.submissions.accept.requests import (
     read_body,
 )
 from functions.webhooks.endpoints.requests import parse_endpoint, parse_recovery, parse_rotation
-from functions.webhooks.target.address_rules import PUBLIC_ONLY
+from functions.webhooks.target.webhook_url import PUBLIC_ONLY
 
 NOW_MS = 1_900_000_000_000
 PROJECT = Project("p", "project", profiles=("judge",))

@@ -19,8 +19,8 @@ from functions.webhooks.endpoints.requests import (
     parse_rotation,
 )
 from functions.webhooks.routes.test_event import webhook_test
-from functions.webhooks.target.address_rules import AddressRules
-from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS
+from functions.webhooks.target.webhook_url import AddressRules
+from functions.webhooks.vocabulary import FILTERABLE_EVENTS
 from tests.api_routes import template_of
 from tests.submission_factory import START_MS
 

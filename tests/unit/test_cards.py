@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 
 from functions.event_log.cut_body import event_bytes
 from functions.handlers.chat_cards import CARDS
-from functions.webhooks.cards.card import Card, Level, bounded
-from functions.webhooks.cards.discord import discord_body
-from functions.webhooks.cards.rendering import Cards
-from functions.webhooks.cards.slack import slack_body
-from functions.webhooks.cards.teams import teams_body
+from functions.webhooks.cards import Card, Cards, Level, bounded, discord_body, slack_body, teams_body
 from functions.webhooks.endpoints.model import BodyFormat
-from functions.webhooks.vocabulary.event_types import EVENT_TEST, FILTERABLE_EVENTS
+from functions.webhooks.vocabulary import EVENT_TEST, FILTERABLE_EVENTS
 from tests.chat_shapes import problems, texts
 
 GOLDEN = {

@@ -4,7 +4,7 @@ import pytest
 
 from functions.checks.cards import CHECK_CARDS
 from functions.checks.state import State
-from functions.webhooks.cards.card import Card, Incident, Level, bounded
+from functions.webhooks.cards import Card, Incident, Level, bounded
 
 CHECK_ID = "3f0c5a3e-8d7b-4b52-9a3c-6e2d4f8b7c08"
 RUN = {

@@ -11,10 +11,10 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from functions.checks.runs.model import event_id_of
 from functions.event_log.cut_body import event_bytes
-from functions.webhooks.cards.rendering import Cards
+from functions.webhooks.cards import Cards
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, Payload
 from functions.webhooks.sending.requests import Bodies
-from functions.webhooks.target.headers import webhook_headers
+from functions.webhooks.target.signature import webhook_headers
 from tests.system.pages import blocks
 
 BASE_URL = "https://api.example.com"

@@ -16,7 +16,7 @@ from functions.webhooks.endpoints.model import (
     SubmissionKind,
 )
 from functions.webhooks.endpoints.requests import CreateEndpointRequest
-from functions.webhooks.vocabulary.event_types import FILTERABLE_EVENTS
+from functions.webhooks.vocabulary import FILTERABLE_EVENTS
 
 VENDORED = json.loads((files.FOLDER / "vendored.json").read_text())
 OWN = sorted(

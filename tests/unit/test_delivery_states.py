@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.webhooks.deliveries.model import UNSENDABLE_CODES, Delivery, DeliveryState, Transition, after_reply
-from functions.webhooks.vocabulary.reply import Reply
-from functions.webhooks.vocabulary.retry_schedule import Schedule
+from functions.webhooks.vocabulary import Reply, Schedule
 
 NOW_MS = 1_445_412_480_000  # Wed, 21 Oct 2015 07:28:00 GMT
 SCHEDULE = Schedule((0, 5, 300))

@@ -8,10 +8,9 @@ import pytest
 
 from functions.event_log.cut_body import event_bytes
 from functions.handlers.chat_cards import CARDS
-from functions.webhooks.cards.card import Card, Incident, Level, bounded
-from functions.webhooks.cards.pagerduty import pagerduty_body
+from functions.webhooks.cards import Card, Incident, Level, bounded, pagerduty_body
 from functions.webhooks.endpoints.model import BodyFormat
-from functions.webhooks.vocabulary.event_types import INCIDENT_EVENTS
+from functions.webhooks.vocabulary import INCIDENT_EVENTS
 from tests.chat_shapes import problems
 
 KEY = "e93facc04764012d7bfb002500d5d1a6"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.event_log.bus import SOURCE
-from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS
 from infra.sam_template import TemplateInvalidError, read, translate
 from tests.template_policies import references, statements
 

@@ -23,7 +23,7 @@ from functions.webhooks.endpoints.model import (
 )
 from functions.webhooks.endpoints.store import endpoint_row, to_endpoint
 from functions.webhooks.endpoints.traffic import Counter, Traffic
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 
 type Row = dict[str, Any]
 

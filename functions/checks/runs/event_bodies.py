@@ -13,7 +13,7 @@ from functions.event_log.cut_body import event_bytes
 from functions.event_log.model import Event
 from functions.http.openapi.bodies import Time, Uuid
 from functions.http.paths import result_path
-from functions.webhooks.vocabulary.event_types import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
+from functions.webhooks.vocabulary import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 _NEXT = {
     State.UP: "Nothing: the check passes again.",

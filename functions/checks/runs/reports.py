@@ -10,7 +10,7 @@ from functions.clock import to_rfc3339
 from functions.event_log.model import Event
 from functions.webhooks.deliveries.publication import RunTarget
 from functions.webhooks.deliveries.report import Report
-from functions.webhooks.vocabulary.event_types import EVENT_REPORT
+from functions.webhooks.vocabulary import EVENT_REPORT
 
 if TYPE_CHECKING:
     from functions.checks.settings.model import Check

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from functions.checks.settings.check_settings import CheckSettings
     from functions.checks.settings.model import Check
     from functions.projects.model import Project
-    from functions.webhooks.target.address_rules import AddressRules
     from functions.webhooks.target.secret_box import SecretBoxes
+    from functions.webhooks.target.webhook_url import AddressRules
 
 
 @dataclass(frozen=True, slots=True)

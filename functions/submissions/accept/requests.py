@@ -29,8 +29,8 @@ from functions.projects.model import Project
 from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest, artifact_problems, chosen_artifacts
 from functions.submissions.accept.execution_limits import LimitRules, RequestLimits
 from functions.submissions.accept.file_fields import Arguments, CompileArgs, Files, RunFile, checked_files
-from functions.webhooks.target.address_rules import PUBLIC_ONLY, AddressRules
 from functions.webhooks.target.signature import InvalidSecretError, parse_secret
+from functions.webhooks.target.webhook_url import PUBLIC_ONLY, AddressRules
 
 CODE_MAX_BYTES = 65_536
 STDIN_MAX_BYTES = 262_144

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.webhooks.cards.card import Card, Level
+from functions.webhooks.cards import Card, Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from functions.submissions.complete.judge_runs import JudgeRuns
 from functions.submissions.model import Kind, Submission
 from functions.submissions.results.output import output_if_kept
 from functions.submissions.results.views import CompletedEvent, FinalResult, result_body
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary import EVENT_COMPLETED
 
 MAX_BODY_BYTES = 256 * 1024
 

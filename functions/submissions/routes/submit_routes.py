@@ -21,7 +21,7 @@ from functions.submissions.results.parameters import result_shape
 from functions.submissions.results.views import accepted_body, timeout_body
 from functions.submissions.spans import keep_accepted
 from functions.telemetry import Metric, metrics
-from functions.webhooks.target.address_rules import AddressRules
+from functions.webhooks.target.webhook_url import AddressRules
 
 if TYPE_CHECKING:
     from typing import Any

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.clock import Clock
-    from functions.webhooks.alerts.alerts import Alerts
+    from functions.webhooks.alerts import Alerts
     from functions.webhooks.deliveries.deletions import Deletions
     from functions.webhooks.deliveries.due import DueRow
     from functions.webhooks.deliveries.hints import DeliveryHints

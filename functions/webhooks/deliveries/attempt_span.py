@@ -8,7 +8,7 @@ from functions import otlp
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Delivery
-    from functions.webhooks.vocabulary.reply import Reply
+    from functions.webhooks.vocabulary import Reply
 
 
 def keep_attempt(delivery: Delivery, reply: Reply, service: str, now_ms: int) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from functions.clock import MS_PER_SEC
 from functions.errors import MessageInvalidError
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.webhooks.target.hosts import host_of
+from functions.webhooks.target.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

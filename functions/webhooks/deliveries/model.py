@@ -15,9 +15,7 @@ from typing import Annotated, Any
 
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
-from functions.webhooks.vocabulary.reply import Reply
-from functions.webhooks.vocabulary.retry_schedule import Schedule, parse_retry_after
+from functions.webhooks.vocabulary import EVENT_COMPLETED, Reply, Schedule, parse_retry_after
 
 LEASE_MS = 60_000
 MAX_HINT_DELAY_MS = 900_000  # the maximum of SQS DelaySeconds; the sweeper handles later due times

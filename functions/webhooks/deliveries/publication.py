@@ -13,7 +13,7 @@ from functions.event_log.rows import event_row, list_row, new_row
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row, queue_row
-from functions.webhooks.vocabulary.event_types import SUBMISSION_EVENTS
+from functions.webhooks.vocabulary import SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

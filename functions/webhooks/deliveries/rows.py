@@ -10,7 +10,7 @@ from functions.aws.dynamodb.row_codec import read, write
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.model import TTL_MS
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, Delivery, DeliveryState, RecordedAttempt
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 
 
 def delivery_key(event_id: str, endpoint_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from functions.errors import BadRequestError
 from functions.http.openapi.bodies import Count, Time, Uuid
 from functions.http.parameters import Parameters, since_ms, uuid
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, RecordedAttempt
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 
 DELIVERY_KEY = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"

@@ -21,7 +21,7 @@ from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.ttl_cache import TtlCache
 from functions.webhooks.endpoints.store import HEALTH_CHANGE, count, endpoint_key, to_endpoint
 from functions.webhooks.endpoints.traffic import NEVER
-from functions.webhooks.vocabulary.event_types import EVENT_DEGRADED, EVENT_RECOVERED
+from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_RECOVERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,14 +17,14 @@ from typing import Annotated, Any
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.clock import to_rfc3339
 from functions.webhooks.endpoints.traffic import Traffic
-from functions.webhooks.vocabulary.event_types import (
+from functions.webhooks.vocabulary import (
     API_VERSIONS,
     CURRENT_VERSION,
     FILTERABLE_EVENTS,
     INCIDENT_EVENTS,
     NAMED_ONLY_EVENTS,
+    Reply,
 )
-from functions.webhooks.vocabulary.reply import Reply
 
 
 class SubmissionKind(StrEnum):

@@ -27,7 +27,6 @@ from functions.webhooks.endpoints.model import (
     Payload,
     RunFilters,
 )
-from functions.webhooks.target.address_rules import AddressRules
 from functions.webhooks.target.signature import (
     MAX_KEY_BYTES,
     MIN_KEY_BYTES,
@@ -35,7 +34,8 @@ from functions.webhooks.target.signature import (
     InvalidSecretError,
     parse_secret,
 )
-from functions.webhooks.vocabulary.event_types import API_VERSIONS, EVENT_TEST, FILTERABLE_EVENTS, INCIDENT_EVENTS
+from functions.webhooks.target.webhook_url import AddressRules
+from functions.webhooks.vocabulary import API_VERSIONS, EVENT_TEST, FILTERABLE_EVENTS, INCIDENT_EVENTS
 
 OVERLAP_DEFAULT_SECS = 86_400
 OVERLAP_MAX_SECS = 7 * 86_400

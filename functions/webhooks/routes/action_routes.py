@@ -20,9 +20,8 @@ from functions.webhooks.endpoints.views import endpoint_body, with_secret
 from functions.webhooks.routes.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
 from functions.webhooks.routes.test_event import webhook_test
 from functions.webhooks.routes.views import probe_body
-from functions.webhooks.target.headers import webhook_headers
 from functions.webhooks.target.secret_box import UnsealError
-from functions.webhooks.target.signature import new_secret, parse_secret, signatures
+from functions.webhooks.target.signature import new_secret, parse_secret, signatures, webhook_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ from functions.webhooks.deliveries.views import (
     listed_body,
 )
 from functions.webhooks.endpoints.requests import REPLAY_WINDOW_SECS, parse_replay
-from functions.webhooks.vocabulary.event_types import EVENT_REPORT
+from functions.webhooks.vocabulary import EVENT_REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

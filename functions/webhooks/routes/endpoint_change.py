@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
     from functions.webhooks.endpoints.model import Endpoint, EndpointSettings
     from functions.webhooks.routes.own_endpoints import OwnEndpoints
-    from functions.webhooks.target.address_rules import AddressRules
+    from functions.webhooks.target.webhook_url import AddressRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,8 @@ from functions.webhooks.routes.openapi_event_bodies import (
     EndpointRecoveredEvent,
     WebhookTestEvent,
 )
-from functions.webhooks.target.headers import USER_AGENT
-from functions.webhooks.vocabulary.event_types import (
-    EVENT_DEGRADED,
-    EVENT_DISABLED,
-    EVENT_EXHAUSTED,
-    EVENT_RECOVERED,
-    EVENT_TEST,
-)
+from functions.webhooks.target.signature import USER_AGENT
+from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, EVENT_TEST
 
 REPEATED = (
     "Signed by the Standard Webhooks specification. Respond within 15 s. Retried until a 2xx, by default ten attempts "

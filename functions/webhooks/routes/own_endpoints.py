@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.webhooks.deployment import WebhookDeployment
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.target.address_rules import AddressRules
+    from functions.webhooks.target.webhook_url import AddressRules
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."

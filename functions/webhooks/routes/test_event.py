@@ -4,7 +4,7 @@ from functions.clock import to_rfc3339
 from functions.event_log.cut_body import event_bytes
 from functions.event_log.model import Event
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.vocabulary.event_types import EVENT_TEST
+from functions.webhooks.vocabulary import EVENT_TEST
 
 
 def webhook_test(endpoint: Endpoint, event_id: str, now_ms: int) -> Event:

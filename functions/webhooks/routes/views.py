@@ -10,7 +10,7 @@ from functions.webhooks.deliveries.latencies import Latency, latency_body
 from functions.webhooks.deliveries.views import Answered, EndpointLatency, reply_body
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.views import EndpointView, endpoint_body
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 
 _OK = range(200, 300)
 

@@ -21,7 +21,7 @@ from functions.webhooks.endpoints.store import count, endpoint_key, failing_is, 
 from functions.webhooks.sending.lanes import is_unanswered, lane_actions
 from functions.webhooks.sending.leases import DUE, LEASE, WAITING
 from functions.webhooks.sending.slots import NOBODY_WAITS, free, slots_key
-from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS
 
 if TYPE_CHECKING:
     from functions.webhooks.deliveries.model import Delivery
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.lanes import Lane
     from functions.webhooks.sending.leases import SentDelivery
     from functions.webhooks.sending.slots import TakenSlot
-    from functions.webhooks.vocabulary.reply import Reply
+    from functions.webhooks.vocabulary import Reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,8 @@ from functions.webhooks.sending.lanes import lane_name
 from functions.webhooks.sending.leases import ClaimedDelivery, SentDelivery
 from functions.webhooks.sending.slots import PROJECT_SHARE, spacing_ms
 from functions.webhooks.target.egress import TOTAL_SECS, Egress, Wait
-from functions.webhooks.target.hosts import host_of
-from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.target.webhook_url import host_of
+from functions.webhooks.vocabulary import ALERT_EVENTS, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from functions.webhooks.sending.lanes import LaneStore
     from functions.webhooks.sending.leases import Snapshots
     from functions.webhooks.sending.requests import RequestSigner
-    from functions.webhooks.vocabulary.retry_schedule import Schedule
+    from functions.webhooks.vocabulary import Schedule
 
 
 # Send the delivery of a fresh hint to a healthy target: no delivery is read, and nothing is written before the send.

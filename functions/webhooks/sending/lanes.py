@@ -19,7 +19,7 @@ from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, RUN_ENDPOIN
 from functions.webhooks.deliveries.rows import delivery_key, queue_pk, queue_sk, to_delivery
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.endpoints.store import endpoint_key, endpoint_pk
-from functions.webhooks.target.hosts import host_of
+from functions.webhooks.target.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.due import DueLane
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.vocabulary.reply import Reply
+    from functions.webhooks.vocabulary import Reply
 
 
 # Lanes. A lane is the queue of deliveries to one target: an endpoint, or one host for runs with their own URL.

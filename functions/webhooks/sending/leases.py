@@ -34,7 +34,7 @@ from functions.webhooks.sending.lanes import (
     to_lane,
 )
 from functions.webhooks.sending.slots import SLOT_MS, Slots, TakenSlot, slots_key, to_slots
-from functions.webhooks.target.hosts import host_of
+from functions.webhooks.target.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from functions.aws.dynamodb.table import Row
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.sending.lanes import Lane
-    from functions.webhooks.vocabulary.reply import Reply
+    from functions.webhooks.vocabulary import Reply
 
 
 # Read a delivery with its endpoint, lane and send slots.

@@ -12,9 +12,9 @@ from functions.http.paths import event_path
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.report import Report, report_headers
 from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Endpoint, Payload
-from functions.webhooks.target.headers import USER_AGENT, webhook_headers
 from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
 from functions.webhooks.target.signature import (
+    USER_AGENT,
     InvalidSecretError,
     PrivateKey,
     SigningKey,
@@ -22,13 +22,14 @@ from functions.webhooks.target.signature import (
     parse_private_key,
     parse_secret,
     signatures,
+    webhook_headers,
 )
-from functions.webhooks.vocabulary.event_types import CURRENT_VERSION, EVENT_REPORT, EVENT_TEST
+from functions.webhooks.vocabulary import CURRENT_VERSION, EVENT_REPORT, EVENT_TEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.webhooks.cards.rendering import Cards
+    from functions.webhooks.cards import Cards
     from functions.webhooks.deliveries.model import Delivery
 
 

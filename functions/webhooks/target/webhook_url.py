@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
+from urllib.parse import urlsplit
 
 from events.addresses import is_public
+from functions.errors import FieldProblem
 
 MAX_URL_CHARS = 2048
 MAX_HOST_CHARS = 253
@@ -169,3 +171,39 @@ def _check_bracketed(host: str, *, allow_insecure: bool) -> str:
     if not (allow_insecure and _is_loopback(str(address))):
         raise AddressRefusedError("ip_literal", "the webhook URL must name a host, not an IP address" + _WAY_OUT)
     return str(address)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRules:
+    """The rules of a deployment for the URLs of requests.
+
+    `allow_insecure`: also http and this machine (local stage). `own_hosts`: host names of our own API.
+    """
+
+    allow_insecure: bool = False
+    own_hosts: tuple[str, ...] = ()
+
+    def problem(self, url: str, field: str = "url") -> FieldProblem | None:
+        """Return the problem with a URL; None if it is allowed."""
+        try:
+            for own_host in self.own_hosts or ("",):
+                check_url(url, allow_insecure=self.allow_insecure, own_host=own_host)
+        except AddressRefusedError as refused:
+            return FieldProblem(field, f"{refused.code}: {refused.message}")
+        return None
+
+
+PUBLIC_ONLY = AddressRules()
+_MOST_LANE_CHARS = 255
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL for lanes and logs: without its port, in lower case; "" if the URL has none.
+
+    Requests use `check_url`.
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+    return host.rstrip(".")[:_MOST_LANE_CHARS]

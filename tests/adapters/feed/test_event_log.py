@@ -21,7 +21,7 @@ from functions.feed.model import PollRequest
 from functions.feed.poll import AT_WORK
 from functions.ids import new_id
 from functions.submissions.results.delete import Deletion
-from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS
 from tests.adapters.feed.event_world import EventWorld, ids_of
 from tests.adapters.pipeline import Crash, crash_at
 

@@ -17,7 +17,7 @@ from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
 from tests.adapters.files.file_factory import some, stored

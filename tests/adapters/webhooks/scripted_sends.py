@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from functions.webhooks.target.egress import LONG, Egress, Wait
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 
 
 class Script(Egress):

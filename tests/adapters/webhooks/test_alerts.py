@@ -14,7 +14,7 @@ from functions.webhooks.endpoints.health import CHECK_AFTER_MS, EVERY_MS
 from functions.webhooks.endpoints.model import Health
 from functions.webhooks.endpoints.store import HEALTH
 from functions.webhooks.endpoints.traffic import HOUR_MS, LEAST_DEGRADED_MS, Traffic
-from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, path_of
 

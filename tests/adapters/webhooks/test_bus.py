@@ -14,7 +14,7 @@ from functions.handlers import announce
 from functions.submissions.complete import completed_event
 from functions.submissions.complete.completed_event import MAX_BODY_BYTES
 from functions.submissions.model import Submission
-from functions.webhooks.vocabulary.event_types import EVENT_COMPLETED
+from functions.webhooks.vocabulary import EVENT_COMPLETED
 from tests.adapters.aws_account import Aws
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at, no_sleep, stream_record

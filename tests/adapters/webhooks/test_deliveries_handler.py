@@ -20,7 +20,7 @@ from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.deliveries.replay import REPLAYABLE
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.busy_tables import refuse_transactions
 from tests.adapters.delivery_factory import (

@@ -16,7 +16,7 @@ from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.deliveries.rows import delivery_key
 from functions.webhooks.endpoints.store import HEALTH
 from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, lane_key
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 
 if TYPE_CHECKING:

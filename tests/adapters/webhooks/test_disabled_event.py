@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.webhooks.alerts.events import disabled_event
+from functions.webhooks.alerts import disabled_event
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.endpoints.model import DisabledReason, Endpoint
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed

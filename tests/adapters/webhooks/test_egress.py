@@ -11,9 +11,14 @@ from typing import Any
 
 import pytest
 
-from functions.webhooks.target.egress import MAX_READ_BYTES, Egress, system_resolver
-from functions.webhooks.target.pinned_connection import MAX_INFORMATIONAL, MAX_INFORMATIONAL_BYTES
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.target.egress import (
+    MAX_INFORMATIONAL,
+    MAX_INFORMATIONAL_BYTES,
+    MAX_READ_BYTES,
+    Egress,
+    system_resolver,
+)
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.webhooks.raw_receivers import (
     OK,
     Authority,

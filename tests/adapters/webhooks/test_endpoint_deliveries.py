@@ -21,7 +21,7 @@ from functions.webhooks.endpoints.model import (
 )
 from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.sending.leases import Leases, Parking
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases, use_parking

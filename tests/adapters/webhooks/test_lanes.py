@@ -16,7 +16,7 @@ from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, STALE_MS, LaneSto
 from functions.webhooks.sending.leases import Parking
 from functions.webhooks.sending.slots import SLOT_MS, slots_key
 from functions.webhooks.target.egress import LONG, Wait
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_parking
 from tests.adapters.webhooks.scripted_sends import Script

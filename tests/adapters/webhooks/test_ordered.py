@@ -16,7 +16,7 @@ from functions.webhooks.endpoints.model import MAX_ORDERED
 from functions.webhooks.sending.lanes import STALE_MS
 from functions.webhooks.sending.slots import SLOT_MS
 from functions.webhooks.target.egress import LONG, Wait
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of
 from tests.adapters.webhooks.scripted_sends import Script

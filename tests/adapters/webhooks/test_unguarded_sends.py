@@ -25,9 +25,8 @@ from functions.webhooks.sending.deliverer import (
     UnguardedSends,
 )
 from functions.webhooks.sending.lanes import FAILED_GUARD_MS, SLOW_GUARD_MS
-from functions.webhooks.target.egress import LONG, Egress, Wait
-from functions.webhooks.target.slow_sends import SlowSends
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.target.egress import LONG, Egress, SlowSends, Wait
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, path_of
 from tests.adapters.webhooks.call_counts import OUTCOME, known, owed, sent

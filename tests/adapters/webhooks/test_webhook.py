@@ -18,7 +18,7 @@ from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.target.egress import Egress
-from functions.webhooks.vocabulary.reply import Reply
+from functions.webhooks.vocabulary import Reply
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep
 from tests.adapters.webhooks.scripted_sends import Conflicting, Script
 from tests.submission_factory import START_MS

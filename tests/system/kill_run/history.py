@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import accumulate, pairwise
 from typing import Any
 
-from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS
 
 DAY_SECS = 86_400
 _STATES = ("pending", "running", "completed")

@@ -10,7 +10,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-from functions.webhooks.vocabulary.event_types import ALERT_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow, Facts, Reception
 from tests.system.kill_run.history import (
     DAY_SECS,

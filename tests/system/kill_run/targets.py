@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions.webhooks.vocabulary.event_types import ALERT_EVENTS, SUBMISSION_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS, SUBMISSION_EVENTS
 from tests.system.kill_run.facts import Reception
 from tests.system.kill_run.plan import Own
 from tests.system.webhook_inbox import Answer, Delivery, open_receiver

@@ -1,0 +1,114 @@
+"""Words that all parts of webhooks share: types of events, the result of a send, and the retry schedule."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+CURRENT_VERSION = "2026-11-27"
+"""An endpoint keeps the version with which it was created."""
+API_VERSIONS = (CURRENT_VERSION,)
+
+EVENT_COMPLETED: Final = "submission.completed"
+EVENT_JUDGED: Final = "judge.completed"
+EVENT_DISABLED = "endpoint.disabled"
+EVENT_DEGRADED = "endpoint.degraded"
+EVENT_RECOVERED = "endpoint.recovered"
+EVENT_EXHAUSTED = "delivery.exhausted"
+ALERT_EVENTS = frozenset({EVENT_DISABLED, EVENT_DEGRADED, EVENT_RECOVERED, EVENT_EXHAUSTED})
+"""Sent to the project's other endpoints. A failed delivery of an alert raises no alert: it counts in no rate."""
+EVENT_TEST = "webhook.test"
+"""Sent on request only; event filters do not apply."""
+EVENT_REPORT: Final = "check.report"
+"""The report of a run to another service. Only its one delivery has it, no endpoint and no bus; lists leave it out."""
+EVENT_CHECK_CHANGED = "check.state.changed"
+EVENT_CHECK_RUN = "check.run.completed"
+EVENT_CHECK_MISSED = "check.run.missed"
+FILTERABLE_EVENTS = (
+    *(EVENT_COMPLETED, EVENT_JUDGED),
+    *(EVENT_EXHAUSTED, EVENT_DEGRADED, EVENT_DISABLED, EVENT_RECOVERED),
+    *(EVENT_CHECK_CHANGED, EVENT_CHECK_RUN, EVENT_CHECK_MISSED),
+)
+NAMED_ONLY_EVENTS = frozenset({EVENT_CHECK_RUN, EVENT_CHECK_MISSED})
+"""Events of every run of a check: only endpoints whose filter names them get them."""
+INCIDENT_EVENTS = ALERT_EVENTS | {EVENT_CHECK_CHANGED}
+"""Events that open or end an incident. A service for incidents gets only these."""
+SUBMISSION_EVENTS = frozenset({EVENT_COMPLETED, EVENT_JUDGED})
+"""Events of the end of a submission: each can be made again from its row."""
+
+
+MAX_HEAD_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Result of one send: a status code, or an error code if there was no response."""
+
+    latency_ms: int
+    status_code: int | None = None
+    error_code: str | None = None
+    retry_after: str | None = None
+    head: bytes = field(default=b"", repr=False)
+    address: str | None = None
+    host: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return self.status_code is not None and HTTPStatus.OK <= self.status_code < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the receiver asks for no more requests (410)."""
+        return self.status_code == HTTPStatus.GONE
+
+
+JITTER = 0.2
+MAX_DELAY_SECS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Delays in seconds, one entry per attempt. Raises ValueError unless the first entry is 0.
+
+    The first must be 0 because a new delivery is due at once: its writer does not know the schedule.
+    """
+
+    delays_secs: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.delays_secs[:1] != (0,) or min(self.delays_secs) < 0:
+            raise ValueError("the retry schedule must begin with 0 and hold no negative delay")
+
+    @property
+    def max_attempts(self) -> int:
+        """Attempts before a delivery is exhausted."""
+        return len(self.delays_secs)
+
+    def delay_ms(self, attempts_made: int, retry_after_secs: int | None, random: float) -> int | None:
+        """Return the milliseconds until the next attempt; None at the end of the schedule.
+
+        `random` in [0, 1) spreads the delay by ±20 %. Retry-After can only lengthen it, up to 24 h.
+        """
+        if attempts_made >= self.max_attempts:
+            return None
+        scheduled_secs = self.delays_secs[attempts_made] * (1 - JITTER + 2 * JITTER * random)
+        asked_secs = min(retry_after_secs or 0, MAX_DELAY_SECS)
+        return int(max(scheduled_secs, asked_secs) * 1000)
+
+
+def parse_retry_after(header: str | None, now_ms: int) -> int | None:
+    """Parse Retry-After, a number or an HTTP date, into seconds; None if absent, invalid or past."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        return min(int(text[:10]), MAX_DELAY_SECS)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    secs = int((at - datetime.fromtimestamp(now_ms / 1000, UTC)).total_seconds())
+    return min(secs, MAX_DELAY_SECS) if secs > 0 else None
