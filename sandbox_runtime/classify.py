@@ -32,7 +32,6 @@ TOO_BUSY = "the host was too busy: the program lost its time to others"
 OUT_OF_MEMORY = "the host was out of memory: it killed a process of the run, which was below its own limit"
 _STOPPED = {
     StopReason.MEMORY_THRASH: (Verdict.MLE, Cause.MLE_LIMIT_BREACH),
-    StopReason.MEMORY_LIMIT: (Verdict.MLE, Cause.MLE_LIMIT_BREACH),
     StopReason.CPU_LIMIT: (Verdict.TLE, Cause.TLE_CPU_JUDGE),
     StopReason.WALL_LIMIT: (Verdict.TLE, Cause.TLE_WALL_JUDGE),
     StopReason.IDLE: (Verdict.TLE, Cause.TLE_WALL_JUDGE),

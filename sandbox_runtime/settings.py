@@ -47,7 +47,7 @@ class WorkerSettings:
     `pin_set_up`: set each run up on one CPU, if there is a slot for each CPU.
     `network`: offer network to runs that ask for it, if this host can give it. Only with their queue.
     `allow_permissive`: work although a control is missing. `required_controls`: the floor; below it the worker runs
-    nothing even then; None: `default_floor()`.
+    nothing even then; None: `STRICT_CONTROLS`.
     `languages`: those to offer, if their toolchains are there; None: all.
     `trials_dir`: where it is noted which languages have passed their trial; only the worker's user may write there.
     `files_dir`, `files_cache_mb`: where the stored files of requests are cached, and how many.

@@ -30,7 +30,7 @@ environment:
   RECEIVE_WAIT_SECS   long poll of the interactive queue (5)
   DRAIN_SECS          time for running programs after SIGTERM (50); a second SIGTERM stops them at once
   MAX_RECEIVES        receives after which a message that cannot be run ends as IE (5)
-  ALLOW_PERMISSIVE    true: work although a control is missing, for example as an ordinary user (false)
+  ALLOW_PERMISSIVE    true: work although REQUIRED_CONTROLS leaves out controls of strict isolation (false)
   REQUIRED_CONTROLS   the floor: without these no program runs; names from `doctor`, comma-separated (all but cpu_share)
   LANGUAGES           the languages to offer, comma-separated (all whose toolchains work)
   SETUP_TIMEOUT_SECS  how long the sandbox's own set-up of a slot or a run may take; more for a slow CPU (10)
@@ -91,9 +91,9 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser(
         "doctor",
         help="show the controls of this host and what to change",
-        description="Probe the sandbox, as root and as an ordinary user, and show the missing controls.",
+        description="Probe the sandbox and show the missing controls. Needs root.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="exit codes: 0 strict isolation is possible, 1 only permissive, 2 none",
+        epilog="exit codes: 0 strict isolation is possible, 1 only permissive, with ALLOW_PERMISSIVE=true, 2 none",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     return top
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     run = commands.add_parser(
         "run",
-        help="run one file, without any service",
+        help="run one file, without any service, as root",
         description="Run one file in the sandbox. Its output goes to stdout and stderr, one summary line to stderr.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_RUN_EPILOG,

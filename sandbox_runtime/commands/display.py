@@ -1,6 +1,6 @@
 """The output of `run` for a finished execution."""
 
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionEvidence, InlineOutput, StoredOutput, as_fields
+from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput, as_fields
 
 MIB = 1024 * 1024
 
@@ -22,19 +22,8 @@ def summary(completed: ExecutionCompleted) -> str:
     if result.error_message is not None:
         parts.append(result.error_message)
     if completed.evidence is not None and completed.evidence.controls_missing:
-        parts.append(_permissive(completed.evidence))
+        parts.append(f"isolation permissive, NOT IN FORCE: {', '.join(completed.evidence.controls_missing)}")
     return ", ".join(parts)
-
-
-def _permissive(evidence: ExecutionEvidence) -> str:
-    missing = evidence.controls_missing
-    reasons = []
-    if "dedicated_user" in missing:
-        reasons.append("run as an ordinary user")
-    if evidence.limits.cgroup_backend is None:
-        reasons.append("no control groups")
-    why = f" ({', '.join(reasons)})" if reasons else ""
-    return f"isolation permissive{why}, NOT IN FORCE: {', '.join(missing)}"
 
 
 def as_json(completed: ExecutionCompleted) -> dict[str, object]:

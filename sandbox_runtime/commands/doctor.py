@@ -8,12 +8,9 @@ from dataclasses import asdict, dataclass
 from sandbox_runtime import settings
 from sandbox_runtime.jail import (
     CONTROLS,
-    PERMISSIVE_CONTROLS,
     HostFacts,
     HostSupport,
     advice,
-    not_in_force,
-    probe_as_ordinary_user,
     probe_host,
     read_facts,
 )
@@ -26,15 +23,14 @@ EXIT_CODES = {STRICT: 0, PERMISSIVE: 1, NOTHING: 2}
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The report of `doctor`. `strict`: None when it could not be probed; `toolchains`: "" for a missing one.
+    """The report of `doctor`. `support`: None without root; `toolchains`: "" for a missing one.
 
     `fork_problem`: why Python programs cannot run as forks of a warm interpreter; "" if they can; None: not tried.
     `network_problem`: why runs cannot have a network; "" if they can.
     """
 
     facts: HostFacts
-    strict: HostSupport | None
-    permissive: HostSupport
+    support: HostSupport | None
     toolchains: dict[str, str]
     fork_problem: str | None
     network_problem: str
@@ -43,10 +39,9 @@ class Diagnosis:
     @property
     def mode(self) -> str:
         """The best mode that a probe run has shown."""
-        if self.strict is not None and self.strict.is_strict:
-            return STRICT
-        found = dict.fromkeys(self.permissive.controls, True)
-        return NOTHING if not_in_force(found, PERMISSIVE_CONTROLS) else PERMISSIVE
+        if self.support is None or self.support.failure is not None:
+            return NOTHING
+        return STRICT if self.support.is_strict else PERMISSIVE
 
 
 def doctor(*, is_json: bool) -> int:
@@ -58,33 +53,28 @@ def doctor(*, is_json: bool) -> int:
 
 def _diagnose() -> Diagnosis:
     facts = read_facts()
-    is_root = os.geteuid() == 0
-    strict = probe_host() if is_root else None
-    permissive = probe_as_ordinary_user() if is_root else probe_host()
+    support = probe_host() if os.geteuid() == 0 else None
     toolchains_dir = settings.toolchains_dir(os.environ)
     installed = present(toolchains_dir)
     toolchains = {
         language.name: version(language, toolchains_dir) if language.name in installed else "" for language in LANGUAGES
     }
-    warm, can_run = warm_language(installed.values()), strict is not None and strict.failure is None
+    warm, can_run = warm_language(installed.values()), support is not None and support.failure is None
     forking = fork_problem(warm, toolchains_dir, ()) if warm is not None and can_run else None
     missing = tuple(
         f"{name}: its toolchain is missing: `make setup` installs it, or set TOOLCHAINS_DIR."
         for name, text in toolchains.items()
         if not text
     )
-    sentences = (*advice(facts, strict, permissive), *missing)
-    return Diagnosis(facts, strict, permissive, toolchains, forking, network_problem(), sentences)
+    sentences = (*advice(facts, support), *missing)
+    return Diagnosis(facts, support, toolchains, forking, network_problem(), sentences)
 
 
 def _fields(found: Diagnosis) -> dict[str, object]:
     return {
         "mode": found.mode,
         **asdict(found.facts),
-        "controls": {
-            name: {"strict": _state(found.strict, name), "permissive": _state(found.permissive, name)}
-            for name in CONTROLS
-        },
+        "controls": {name: _state(found.support, name) for name in CONTROLS},
         "toolchains": found.toolchains,
         "python_fork": {
             "works": None if found.fork_problem is None else not found.fork_problem,
@@ -96,7 +86,7 @@ def _fields(found: Diagnosis) -> dict[str, object]:
 
 
 def _state(support: HostSupport | None, control: str) -> bool | None:
-    """Whether a control was in force. None: the mode could not be probed."""
+    """Whether a control was in force. None: nothing was probed."""
     return None if support is None else control in support.controls
 
 
@@ -114,16 +104,12 @@ def _table(found: Diagnosis) -> str:
         ("kernel", f"{facts.kernel} {facts.machine}"),
         ("control groups", f"{facts.cgroup_version or 'none'}{_because(facts.groups_problem)}"),
         ("user.max_user_namespaces", _shown(facts.max_user_namespaces)),
-        ("kernel.unprivileged_userns_clone", _shown(facts.unprivileged_userns_clone)),
-        ("kernel.apparmor_restrict_unprivileged_userns", _shown(facts.apparmor_restricts_user_namespaces)),
         ("kernel.core_pattern", _shown(facts.core_pattern)),
         ("fs.epoll.max_user_watches", _shown(facts.epoll_watches)),
     ]
     lines = [f"{name:46}{text}" for name, text in rows]
-    lines += ["", f"{'control':22}{'as root':10}as an ordinary user"]
-    for name in CONTROLS:
-        words = [_WORDS[_state(support, name)] for support in (found.strict, found.permissive)]
-        lines.append(f"{name:22}{words[0]:10}{words[1]}")
+    lines += ["", f"{'control':22}in force"]
+    lines += [f"{name:22}{_WORDS[_state(found.support, name)]}" for name in CONTROLS]
     lines += ["", *(f"{name:22}{text or 'missing'}" for name, text in found.toolchains.items())]
     if found.fork_problem is not None:
         state = f"NO, so they start by exec, which is slower: {found.fork_problem}" if found.fork_problem else "yes"

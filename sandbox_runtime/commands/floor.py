@@ -1,7 +1,6 @@
 """The controls without which a worker runs nothing, and the check that this host gives them."""
 
 import logging
-import os
 
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.failures import CommandError
@@ -12,7 +11,6 @@ from sandbox_runtime.jail import (
     JailTimeoutError,
     advice,
     core_pattern_problem,
-    default_floor,
     not_in_force,
     read_facts,
 )
@@ -23,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 def required_floor(found: WorkerSettings) -> tuple[str, ...]:
     """Return the required controls. A floor below strict isolation needs ALLOW_PERMISSIVE. Raises CommandError."""
-    floor = default_floor() if found.required_controls is None else found.required_controls
+    floor = STRICT_CONTROLS if found.required_controls is None else found.required_controls
     unknown = sorted(set(floor) - set(CONTROLS))
     if unknown:
         raise CommandError(
@@ -31,11 +29,6 @@ def required_floor(found: WorkerSettings) -> tuple[str, ...]:
         )
     if found.allow_permissive or set(floor) >= set(STRICT_CONTROLS):
         return floor
-    if os.geteuid() != 0:
-        problem = (
-            "an ordinary user gets permissive isolation only: run the worker as root, or set ALLOW_PERMISSIVE=true"
-        )
-        raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
     raise CommandError(
         exit_codes.USAGE, "REQUIRED_CONTROLS leaves controls out, which only ALLOW_PERMISSIVE=true permits"
     )
@@ -50,7 +43,7 @@ def check_host(support: HostSupport, floor: tuple[str, ...]) -> None:
     below = not_in_force(dict.fromkeys(support.controls, True), floor)
     if support.failure or below:
         cause = support.failure or "; ".join(f"{name} is not in force" for name in below)
-        remedies = advice(facts, support, None) if os.geteuid() == 0 else advice(facts, None, support)
+        remedies = advice(facts, support)
         problem = " ".join([f"this host cannot isolate: {cause} (see `doctor`).", *remedies])
         raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
     if support.missing:

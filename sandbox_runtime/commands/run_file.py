@@ -12,7 +12,7 @@ from pathlib import Path
 from sandbox_runtime import settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.display import as_json, summary
-from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.failures import CommandError, require_root
 from sandbox_runtime.executor import ExecutionDrainedError, execute, limits_of
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail import JailError, SlotConfig, open_slot
@@ -53,6 +53,7 @@ def run_file(arguments: argparse.Namespace) -> int:
     except LimitRefusedError as error:
         option = "--" + error.limit.replace("_", "-")
         raise CommandError(exit_codes.USAGE, f"{option} must be above 0 and at most {error.ceiling:g}") from error
+    require_root()
     toolchains_dir = settings.toolchains_dir(os.environ)
     language = with_packages(language, toolchains_dir)
     if not language.is_present(toolchains_dir):

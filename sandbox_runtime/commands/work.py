@@ -13,7 +13,7 @@ from threading import Event
 
 from sandbox_runtime import log, settings
 from sandbox_runtime.commands import exit_codes
-from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.failures import CommandError, require_root
 from sandbox_runtime.commands.floor import check_host, required_floor
 from sandbox_runtime.commands.unable import report_unable
 from sandbox_runtime.commands.worker_slots import open_worker_slots
@@ -52,6 +52,7 @@ def work() -> int:
 
 
 def _work(found: settings.WorkerSettings) -> int:
+    require_root()
     _allow_descriptors()
     floor = required_floor(found)
     # A signal during the start must not skip the clean-up: the worker has to remove its groups.

@@ -25,7 +25,6 @@ _KILL_ACTIONS = {
     StopReason.HOST_OVERLOADED: "kill_wall_limit",
     StopReason.OOM_KILL: "kill_after_oom",
     StopReason.MEMORY_THRASH: "kill_memory_thrash",
-    StopReason.MEMORY_LIMIT: "kill_memory_limit",
     StopReason.CANCELLED: "kill_cancelled",
 }
 

@@ -21,7 +21,7 @@ else.
 
 A slot is opened once for up to 1,000 runs:
 
- 1. Make the cgroups: strict mode starts nothing without them.
+ 1. Make the cgroups: nothing starts without them.
  2. Exec the template. Reset the signals and the priority that it inherited, because guests inherit them in turn.
     Compile the filters and read init now, because the files are out of reach later.
  3. Move to a private mount namespace. Record namespaces and filters: evidence compares with them, and the host's /proc
@@ -64,8 +64,7 @@ Init exits on any unexpected result. If the template dies, so does its run; if t
 run, and the next runner removes the cgroups.
 
 Evidence. The program reads its own /proc before exec; `Evidence` lists each control as applied or missing, and unseen
-is missing. Usage is the difference of the cgroups' counters. Without cgroups usage is sampled from the
-template's /proc, and the cgroup controls are missing.
+is missing. Usage is the difference of the cgroups' counters.
 
 Reuse. A slot keeps its template, root, user id, pids cgroup and CPU cgroup. It keeps the memory cgroup if at most 1 MiB
 is charged to it. Processes, namespaces, private mounts and descriptors are new in each run.
@@ -75,18 +74,16 @@ from sandbox_runtime.jail.box import Box, NotRegularFileError
 from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
 from sandbox_runtime.jail.controls.inputs_mount import confirm_inputs, make_inputs_folder
 from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY, BindMount
-from sandbox_runtime.jail.errors import JailError, JailTimeoutError
+from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError, JailTimeoutError
 from sandbox_runtime.jail.evidence.in_force import (
     CONTROLS,
-    PERMISSIVE_CONTROLS,
     STRICT_CONTROLS,
-    default_floor,
     is_strict,
     not_in_force,
 )
 from sandbox_runtime.jail.host.advice import advice, core_pattern_problem
 from sandbox_runtime.jail.host.facts import HostFacts, read_facts
-from sandbox_runtime.jail.host.probe import HostSupport, probe_as_ordinary_user, probe_host
+from sandbox_runtime.jail.host.probe import HostSupport, probe_host
 from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.spec import (
     CgroupUsage,
@@ -108,7 +105,7 @@ from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
 
 __all__ = [
     "CONTROLS",
-    "PERMISSIVE_CONTROLS",
+    "NEEDS_ROOT",
     "SETUP_TIMEOUT",
     "STRICT_CONTROLS",
     "WORKING_DIRECTORY",
@@ -137,12 +134,10 @@ __all__ = [
     "advice",
     "confirm_inputs",
     "core_pattern_problem",
-    "default_floor",
     "is_strict",
     "make_inputs_folder",
     "not_in_force",
     "open_slot",
-    "probe_as_ordinary_user",
     "probe_host",
     "read_facts",
     "remove_stale_groups",

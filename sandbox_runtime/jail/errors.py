@@ -2,6 +2,8 @@
 
 import os
 
+NEEDS_ROOT = "the sandbox needs root: use sudo, or in a container `docker run --user 0`"
+
 
 class JailError(Exception):
     """`step` failed on `target` with `errno` (0: none). `hint` says what to do. Repeat the run or answer IE."""

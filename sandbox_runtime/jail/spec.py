@@ -22,7 +22,6 @@ class StopReason(StrEnum):
     IDLE = "idle"
     OOM_KILL = "oom_kill"
     MEMORY_THRASH = "memory_thrash"
-    MEMORY_LIMIT = "memory_limit"  # only without a memory group: the supervisor sampled too much memory
     CANCELLED = "cancelled"
 
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from sandbox_runtime.jail import JailError, SlotConfig, WarmStart, default_floor, open_slot
+from sandbox_runtime.jail import STRICT_CONTROLS, JailError, SlotConfig, WarmStart, open_slot
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.init_build import init_program
 from sandbox_runtime.languages.offering import SLOT_INDEX, TRIES, try_out
@@ -22,7 +22,7 @@ _OTHER_INTERPRETER = "the runner runs on another interpreter than the programs"
 def tried_warm_start(
     languages: Iterable[Language],
     toolchains_dir: str,
-    floor: tuple[str, ...] | None = None,
+    floor: tuple[str, ...] = STRICT_CONTROLS,
     trials_dir: str | None = None,
 ) -> WarmStart | None:
     """Return the command to keep warm in each slot. None: there is none, or forks do not work here, which is logged.
@@ -33,7 +33,7 @@ def tried_warm_start(
     if language is None:
         return None
     note = Path(trials_dir or toolchains_dir) / "trials-fork"
-    trials = Trials((language,), toolchains_dir, default_floor() if floor is None else floor, note)
+    trials = Trials((language,), toolchains_dir, floor, note)
     if not trials.have_passed():
         if problem := fork_problem(language, toolchains_dir, floor):
             _LOG.warning("programs start by exec, not by fork", extra={"language": language.name, "reason": problem})
@@ -42,13 +42,12 @@ def tried_warm_start(
     return warm_start((language,))
 
 
-def fork_problem(language: Language, toolchains_dir: str, floor: tuple[str, ...] | None = None) -> str:
+def fork_problem(language: Language, toolchains_dir: str, floor: tuple[str, ...] = STRICT_CONTROLS) -> str:
     """Return why this language's programs cannot run as forks of a warm interpreter; "" if they can."""
     warm = warm_start((language,))
     if warm is None or not warm.is_possible:
         return _OTHER_INTERPRETER
-    required = default_floor() if floor is None else floor
-    config = SlotConfig("trial-fork", SLOT_INDEX, (), required, warm, init_program(toolchains_dir))
+    config = SlotConfig("trial-fork", SLOT_INDEX, (), floor, warm, init_program(toolchains_dir))
     problem = ""
     for _ in range(TRIES):
         problem = _try_forks(config, language)

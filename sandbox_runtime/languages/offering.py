@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 
-from sandbox_runtime.jail import JailError, Slot, SlotConfig, StopReason, default_floor, open_slot
+from sandbox_runtime.jail import STRICT_CONTROLS, JailError, Slot, SlotConfig, StopReason, open_slot
 from sandbox_runtime.jail.spec import Outcome
 from sandbox_runtime.languages.all_languages import binds, present
 from sandbox_runtime.languages.entry import Language
@@ -27,21 +27,20 @@ _UNTRIED = "not tried"
 
 def offered(
     toolchains_dir: str,
-    floor: tuple[str, ...] | None = None,
+    floor: tuple[str, ...] = STRICT_CONTROLS,
     only: tuple[str, ...] | None = None,
     trials_dir: str | None = None,
 ) -> Mapping[str, Language]:
     """Return the languages that work on this host, by name. Builds missing files in `toolchains_dir` first.
 
     If all languages have passed their trial since the host booted, none runs again.
-    `floor`: controls without which no trial program runs; None: the default floor. `only`: names to look at; None: all.
+    `floor`: controls without which no trial program runs. `only`: names to look at; None: all.
     `trials_dir`: where it is noted that all passed; None: `toolchains_dir`.
     A toolchain that does not work is logged and left out. Raises JailError when no slot can be opened.
     """
     installed = {name: found for name, found in present(toolchains_dir).items() if only is None or name in only}
-    required = default_floor() if floor is None else floor
     note = Path(trials_dir or toolchains_dir) / "trials"
-    trials = Trials(tuple(installed.values()), toolchains_dir, required, note)
+    trials = Trials(tuple(installed.values()), toolchains_dir, floor, note)
     is_ready = not any(_make_ready(language, toolchains_dir) for language in installed.values())
     if is_ready and trials.have_passed():
         return MappingProxyType(dict(installed))
@@ -55,15 +54,14 @@ def offered(
 
 
 def examine(
-    languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...] | None = None
+    languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...] = STRICT_CONTROLS
 ) -> Mapping[str, str]:
     """Return why each of these languages does not work; "" if it does. Raises JailError when no slot can be opened."""
     problems = {language.name: _make_ready(language, toolchains_dir) for language in languages}
     ready = [language for language in languages if not problems[language.name]]
     problems |= {language.name: _UNTRIED for language in ready}
-    required = default_floor() if floor is None else floor
     mounts, init = binds(ready, toolchains_dir), init_program(toolchains_dir)
-    config = SlotConfig("trial", SLOT_INDEX, mounts, required, small_init=init)
+    config = SlotConfig("trial", SLOT_INDEX, mounts, floor, small_init=init)
     with ExitStack() as stack:
         slot = None
         for language, _ in product(ready, range(TRIES)):

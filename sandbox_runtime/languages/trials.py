@@ -1,6 +1,7 @@
 """Remember that languages passed a trial since the host booted, so that a runner that starts again tries none.
 
-The note is good for the same toolchains, runner, controls and user only. Without a place to keep it, each start tries.
+The note is good for the same toolchains, runner, controls and user namespace only. Without a place to keep it, each
+start tries.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ class Trials:
 
 def _facts(languages: Sequence[Language], toolchains_dir: str, floor: tuple[str, ...]) -> Iterator[str]:
     yield _BOOT_ID.read_text(encoding="ascii")
-    yield f"{os.geteuid()} {Path('/proc/self/ns/user').readlink()} {' '.join(floor)}"
+    yield f"{Path('/proc/self/ns/user').readlink()} {' '.join(floor)}"
     for language in languages:
         yield f"{language.name} {toolchain_digest(language, toolchains_dir, '')}"
     for path in sorted(_SOURCES.rglob("*")):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from sandbox_runtime.jail import probe_host, read_facts
+from sandbox_runtime.jail import NEEDS_ROOT, probe_host, read_facts
 from sandbox_runtime.network.model import AllowedHost, NetworkError, NetworkEvidence, NetworkTable
 from sandbox_runtime.network.proxy.client import EgressProxy
 from sandbox_runtime.network.proxy.proxy_process import CODE
@@ -29,7 +29,7 @@ def network_problem(proxy_code: str = CODE) -> str:
     Returns "", or why it fails and what to change. `proxy_code`: see `EgressProxy`.
     """
     if os.geteuid() != 0:
-        return "only root can enter the net namespace of a run: start the runner as root"
+        return NEEDS_ROOT
     # The trial's proxy may reach the loopback of this host, for the listener alone: no program uses this proxy.
     proxy = EgressProxy(ProxySettings(allows_host=True, runs=1), proxy_code)
     networks = RunNetworks(proxy)

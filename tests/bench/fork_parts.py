@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
-from sandbox_runtime.jail import JailError, JailSpec, Slot, SlotConfig, default_floor, open_slot
+from sandbox_runtime.jail import STRICT_CONTROLS, JailError, JailSpec, Slot, SlotConfig, open_slot
 from sandbox_runtime.jail.python_fork import START_CODE
 from sandbox_runtime.jail.supervisor import slot as slot_module
 from sandbox_runtime.languages import init_program, prewarm_spec, run_spec, warm_start
@@ -64,7 +64,7 @@ def _opened(stack: ExitStack) -> list[tuple[str, Slot]]:
     for index, (name, change) in enumerate(VARIANTS.items()):
         warm = None if change is None else warm_start((PYTHON,))
         code = START_CODE if change is None else START_CODE.replace(_IMPORT, _FORK + change + _IMPORT)
-        config = SlotConfig(f"parts-{index}", index, (), default_floor(), warm, init_program(toolchains_dir({})))
+        config = SlotConfig(f"parts-{index}", index, (), STRICT_CONTROLS, warm, init_program(toolchains_dir({})))
         with mock.patch.object(slot_module, "START_CODE", code):
             try:
                 opened.append((name, stack.enter_context(open_slot(config))))

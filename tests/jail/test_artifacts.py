@@ -148,7 +148,7 @@ os.mkdir('a'); os.symlink('/etc', 'link'); os.symlink('/proc/self', 'magic'); os
         pass
     own_slot.settle()  # init, and with it the mount namespace, is gone
     outcome = own_slot.answer(python(code))
-    own_slot._ending.reaped()  # type: ignore[union-attr]
+    own_slot._ending.await_reaped()  # type: ignore[union-attr]
     assert outcome.box is not None
     with pytest.raises((OSError, NotRegularFileError)), outcome.box.open_file(path):
         pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import CONTROLS, Slot, SlotConfig, default_floor, open_slot
+from sandbox_runtime.jail import CONTROLS, STRICT_CONTROLS, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import LANGUAGES, Language, PreparationError, examine, offered, offering
 from sandbox_runtime.languages.entry import Compile, Prepared, Tool
 from tests.jail.slots import TOOLCHAINS
@@ -149,8 +149,8 @@ def test_trials_that_passed_are_not_repeated_until_something_changes(
 
     monkeypatch.setattr(offering, "open_slot", open_counted)
     monkeypatch.setattr(offering, "present", lambda _: {"python": BY_NAME["python"]})
-    floor = default_floor()[:-1]
-    for tried, wanted in [(1, None), (1, None), (2, floor), (2, floor), (3, None)]:
+    floor = STRICT_CONTROLS[:-1]
+    for tried, wanted in [(1, STRICT_CONTROLS), (1, STRICT_CONTROLS), (2, floor), (2, floor), (3, STRICT_CONTROLS)]:
         assert list(offered(str(tmp_path), wanted)) == ["python"]
         assert len(opened) == tried
     (tmp_path / "trials").write_bytes(b"\xff damaged")

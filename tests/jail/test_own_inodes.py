@@ -142,7 +142,7 @@ for _ in range(int(sys.argv[2])):
 own_inodes.SOURCE = ours
 support = probe_host()
 print(*support.missing)
-print(*(line for line in advice(read_facts(), support, None) if "own_inodes" in line))
+print(*(line for line in advice(read_facts(), support) if "own_inodes" in line))
 """
 
 

@@ -105,7 +105,7 @@ def test_a_garbled_request_ends_that_run_only(opened: Slot, request_bytes: bytes
 def test_a_right_request_with_too_few_descriptors_ends_that_run_only(opened: Slot, missing: int) -> None:
     groups, spec = opened._groups, python("print(1)")
     groups.prepare(LIMITS)
-    with closing(RunIO(None)) as run_io:
+    with closing(RunIO(opened.uid)) as run_io:
         run_io.fill(spec)
         request = request_of(spec, groups, is_prewarmed=False).serialise()
         fds = [*run_io.streams.as_list(), *groups.init_entry_fds, *groups.program_entry_fds]

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox_runtime.jail import Limits
 from sandbox_runtime.jail.controls.cgroup import Counters
-from sandbox_runtime.jail.controls.cgroup.interface import EnforcedByKernel
+from sandbox_runtime.jail.controls.cgroup.interface import CommonGroups
 
 MIB = 1 << 20
 
@@ -33,18 +33,17 @@ NOTHING = Counters(
 )
 
 
-class Groups(EnforcedByKernel):
+class Groups(CommonGroups):
     """Counters as the test sets them."""
 
-    backend: str | None = None
+    backend = "cgroup_v2"
     shares_cpu = False
     membership_marker = ""
     init_entry_fds: tuple[int, ...] = ()
     program_entry_fds: tuple[int, ...] = ()
     oom_event: tuple[int, int] | None = None
 
-    def __init__(self, *, is_sampled: bool) -> None:
-        self.is_sampled = is_sampled
+    def __init__(self) -> None:
         self.counters = NOTHING
         self.threads: list[int] = []
 

@@ -1,11 +1,10 @@
-"""Deadlines over counters that the test writes: where nothing holds the memory, a breach must be seen twice."""
+"""Deadlines over counters that the test writes."""
 
 from dataclasses import replace
 
 import pytest
 
 from sandbox_runtime.jail import StopReason
-from sandbox_runtime.jail.controls.cgroup import Counters
 from sandbox_runtime.jail.supervisor import deadlines as module
 from sandbox_runtime.jail.supervisor.cpu_wait import ThreadTime
 from sandbox_runtime.jail.supervisor.deadlines import Deadlines
@@ -18,40 +17,8 @@ def started(groups: Groups, clock: Clock) -> Deadlines:
     return deadlines
 
 
-BREACHES = [
-    (replace(NOTHING, memory_now_bytes=65 * MIB), StopReason.MEMORY_LIMIT),
-    (replace(NOTHING, cpu_usage_usec=1_000_000), StopReason.CPU_LIMIT),
-]
-
-
-@pytest.mark.parametrize(("counters", "reason"), BREACHES)
-def test_a_sampled_breach_stops_the_run_when_it_is_seen_again(
-    clock: Clock, counters: Counters, reason: StopReason
-) -> None:
-    groups = Groups(is_sampled=True)
-    deadlines = started(groups, clock)
-    groups.counters = counters
-    clock.pass_ms(300)
-    assert deadlines.due() is StopReason.NONE
-    assert deadlines.timeout_ms() <= 6, "the second look comes soon"
-    clock.pass_ms(6)
-    assert deadlines.due() is reason
-
-
-@pytest.mark.parametrize(("counters", "reason"), BREACHES)
-def test_a_sampled_breach_that_is_gone_again_was_none(clock: Clock, counters: Counters, reason: StopReason) -> None:
-    groups = Groups(is_sampled=True)
-    deadlines = started(groups, clock)
-    assert reason is not StopReason.NONE
-    for _ in range(3):
-        for seen in (counters, NOTHING):
-            groups.counters = seen
-            clock.pass_ms(300)
-            assert deadlines.due() is StopReason.NONE
-
-
 def test_a_groups_cpu_limit_stops_the_run_at_once(clock: Clock) -> None:
-    groups = Groups(is_sampled=False)
+    groups = Groups()
     deadlines = started(groups, clock)
     groups.counters = replace(NOTHING, cpu_usage_usec=1_000_000)
     clock.pass_ms(1000)
@@ -59,19 +26,20 @@ def test_a_groups_cpu_limit_stops_the_run_at_once(clock: Clock) -> None:
 
 
 def test_a_groups_memory_is_the_kernels_to_limit(clock: Clock) -> None:
-    groups = Groups(is_sampled=False)
+    groups = Groups()
     deadlines = started(groups, clock)
     groups.counters = replace(NOTHING, memory_now_bytes=65 * MIB)
     clock.pass_ms(1000)
     assert deadlines.due() is StopReason.NONE
 
 
-def test_the_nearer_the_memory_limit_the_sooner_the_next_look(clock: Clock) -> None:
-    groups = Groups(is_sampled=True)
+def test_the_nearer_the_cpu_limit_the_sooner_the_next_look(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CPUS", 4)
+    groups = Groups()
     deadlines = started(groups, clock)
     waits = []
-    for memory_bytes in (0, 32 * MIB, 63 * MIB):
-        groups.counters = replace(NOTHING, memory_now_bytes=memory_bytes)
+    for used_usec in (0, 800_000, 996_000):
+        groups.counters = replace(NOTHING, cpu_usage_usec=used_usec)
         clock.pass_ms(300)
         assert deadlines.due() is StopReason.NONE
         waits.append(deadlines.timeout_ms())
@@ -80,7 +48,7 @@ def test_the_nearer_the_memory_limit_the_sooner_the_next_look(clock: Clock) -> N
 
 
 def test_the_wall_limit_counts_from_the_programs_start(clock: Clock) -> None:
-    deadlines = Deadlines(Groups(is_sampled=True), LIMITS, NOTHING)
+    deadlines = Deadlines(Groups(), LIMITS, NOTHING)
     clock.pass_ms(5000)
     assert deadlines.setup_overran
     deadlines.program_started(clock.now_ns)
@@ -103,7 +71,7 @@ def compiling(groups: Groups, clock: Clock) -> Deadlines:
 
 
 def test_a_step_that_waits_without_working_is_stopped(clock: Clock) -> None:
-    groups = Groups(is_sampled=False)
+    groups = Groups()
     deadlines = compiling(groups, clock)
     groups.counters = replace(NOTHING, cpu_usage_usec=100_000)
     clock.pass_ms(300)
@@ -115,7 +83,7 @@ def test_a_step_that_waits_without_working_is_stopped(clock: Clock) -> None:
 
 
 def test_a_step_that_works_a_little_is_not_stopped(clock: Clock) -> None:
-    groups = Groups(is_sampled=False)
+    groups = Groups()
     deadlines = compiling(groups, clock)
     for look in range(1, 30):
         groups.counters = replace(NOTHING, cpu_usage_usec=look * WORKING_USEC)
@@ -125,7 +93,7 @@ def test_a_step_that_works_a_little_is_not_stopped(clock: Clock) -> None:
 
 
 def test_without_such_a_limit_a_run_may_wait(clock: Clock) -> None:
-    deadlines = started(Groups(is_sampled=False), clock)
+    deadlines = started(Groups(), clock)
     clock.pass_ms(20 * IDLE_SECS * 1000)
     assert deadlines.due() is StopReason.NONE
 
@@ -139,7 +107,7 @@ class Busy:
     """A run with one thread. The host gives it a share of the time that it wants."""
 
     def __init__(self, clock: Clock, monkeypatch: pytest.MonkeyPatch, cpu_secs: float = 1000) -> None:
-        self._clock, self._groups = clock, Groups(is_sampled=False)
+        self._clock, self._groups = clock, Groups()
         self._wanted_ms = self._used_ms = 0.0
         self._is_runnable = True
         monkeypatch.setattr(module, "read_threads", self._threads)

@@ -7,12 +7,11 @@ import pytest
 
 from sandbox_runtime.jail import (
     CONTROLS,
-    PERMISSIVE_CONTROLS,
     STRICT_CONTROLS,
     CgroupUsage,
     JailSpec,
     Limits,
-    default_floor,
+    SlotConfig,
     not_in_force,
 )
 from sandbox_runtime.jail.controls.own_inodes import SOURCE
@@ -31,7 +30,6 @@ TERMS = Terms(
     control_fd=3,
     uid=UID,
     runner_uid=0,
-    in_user_namespace=False,
     binds=(),
     outer_namespaces=(HOST, TEMPLATE),
     membership_marker="/slot-0",
@@ -235,9 +233,8 @@ def test_a_clock_that_stood_still_accounted_nothing() -> None:
     assert gather(found, "cgroup_v2", USAGE, ()).controls_missing == ()
 
 
-@pytest.mark.parametrize("backend", ["cgroup_v1", None])
-def test_a_run_that_never_reported_had_no_control(backend: str | None) -> None:
-    evidence = gather(None, backend, USAGE, ())
+def test_a_run_that_never_reported_had_no_control() -> None:
+    evidence = gather(None, "cgroup_v1", USAGE, ())
     assert (evidence.controls_applied, evidence.controls_missing) == ((), CONTROLS)
 
 
@@ -257,19 +254,15 @@ def test_only_kills_at_the_runs_own_limit_are_its_own(
     assert (found.oom_events, found.oom_kill_events) == expected
 
 
-def test_without_groups_no_group_counters_are_made_up() -> None:
-    evidence = gather({}, None, usage(process_count=0), ())
-    assert (evidence.cgroup, evidence.cgroup_backend, evidence.cleanup_verified) == (None, None, True)
-    assert gather({}, None, usage(process_count=2), ()).leftover_processes == 2
-    assert not gather({}, None, usage(process_count=2), ()).cleanup_verified
+def test_a_process_that_is_left_over_is_not_cleaned_up() -> None:
+    assert gather({}, "cgroup_v1", usage(process_count=0), ()).cleanup_verified
+    assert gather({}, "cgroup_v1", usage(process_count=2), ()).leftover_processes == 2
+    assert not gather({}, "cgroup_v1", usage(process_count=2), ()).cleanup_verified
 
 
-def test_the_floor_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert default_floor() == STRICT_CONTROLS == tuple(name for name in CONTROLS if name != "cpu_share")
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert default_floor() == PERMISSIVE_CONTROLS
-    assert set(CONTROLS) - set(PERMISSIVE_CONTROLS) == {*GROUP_CONTROLS, "dedicated_user", "own_inodes"}
+def test_the_default_floor_has_all_controls_but_cpu_shares() -> None:
+    assert SlotConfig("floor", 0).required_controls == STRICT_CONTROLS
+    assert set(CONTROLS) - set(STRICT_CONTROLS) == {"cpu_share"}
 
 
 def test_terms_survive_the_way_to_the_template() -> None:

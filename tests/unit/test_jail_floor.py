@@ -9,41 +9,38 @@ import pytest
 from sandbox_runtime.commands import floor
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.commands.floor import check_host, required_floor
-from sandbox_runtime.jail import CONTROLS, PERMISSIVE_CONTROLS, STRICT_CONTROLS, HostSupport, JailError, read_facts
+from sandbox_runtime.jail import CONTROLS, STRICT_CONTROLS, HostSupport, JailError, read_facts
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.worker import RunnerFacts
 
 NEEDED = dict.fromkeys(("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET"), "x")
-PERMISSIVE = HostSupport(None, PERMISSIVE_CONTROLS)
+BELOW = tuple(name for name in CONTROLS if name not in {"memory_limit", "own_inodes"})
+PERMISSIVE = HostSupport(None, BELOW)
 
 
 def settings(**changes: str) -> WorkerSettings:
     return worker_settings({**NEEDED, **changes})
 
 
-@pytest.fixture(params=[0, 1000], ids=["root", "user"])
-def user(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(os, "geteuid", lambda: request.param)
-    return int(request.param)
+def test_the_default_floor_is_strict_isolation_also_when_less_is_allowed() -> None:
+    assert required_floor(settings()) == required_floor(settings(ALLOW_PERMISSIVE="true")) == STRICT_CONTROLS
 
 
-def test_the_floor_is_all_that_the_user_can_have_when_less_is_allowed(user: int) -> None:
-    expected = STRICT_CONTROLS if user == 0 else PERMISSIVE_CONTROLS
-    assert required_floor(settings(ALLOW_PERMISSIVE="true")) == expected
-
-
-def test_a_floor_of_all_controls_needs_no_permission(user: int) -> None:
-    assert user in {0, 1000}
+def test_a_floor_of_all_controls_needs_no_permission() -> None:
     assert set(required_floor(settings(REQUIRED_CONTROLS=",".join(CONTROLS)))) == set(CONTROLS)
 
 
-def test_a_lower_floor_is_taken_when_it_is_allowed(user: int) -> None:
-    assert user in {0, 1000}
+def test_a_lower_floor_is_taken_when_it_is_allowed() -> None:
     assert required_floor(settings(ALLOW_PERMISSIVE="true", REQUIRED_CONTROLS="seccomp,rlimits")) == (
         "seccomp",
         "rlimits",
     )
+
+
+def test_a_lower_floor_is_refused_without_permission() -> None:
+    with pytest.raises(CommandError, match="only ALLOW_PERMISSIVE=true permits"):
+        required_floor(settings(REQUIRED_CONTROLS="seccomp,rlimits"))
 
 
 def test_a_host_below_the_floor_is_refused_with_the_names() -> None:
@@ -53,7 +50,7 @@ def test_a_host_below_the_floor_is_refused_with_the_names() -> None:
 
 
 def test_a_host_at_the_floor_is_accepted() -> None:
-    check_host(PERMISSIVE, PERMISSIVE_CONTROLS)
+    check_host(PERMISSIVE, BELOW)
 
 
 def test_a_host_whose_probe_failed_is_refused_with_any_floor() -> None:
@@ -64,11 +61,10 @@ def test_a_host_whose_probe_failed_is_refused_with_any_floor() -> None:
 
 def test_the_heartbeat_of_a_permissive_runner_says_so() -> None:
     beat = RunnerFacts({}, {}, PERMISSIVE).heartbeat("node", slots=1, busy=0)
-    assert (beat.isolation_mode, beat.cgroup_backend, beat.controls) == ("permissive", None, PERMISSIVE_CONTROLS)
+    assert (beat.isolation_mode, beat.cgroup_backend, beat.controls) == ("permissive", None, BELOW)
 
 
-def test_a_runner_without_cpu_shares_works_and_is_strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+def test_a_runner_without_cpu_shares_works_and_is_strict() -> None:
     support = HostSupport("cgroup_v1", STRICT_CONTROLS)
     check_host(support, required_floor(settings()))
     beat = RunnerFacts({}, {}, support).heartbeat("node", slots=1, busy=0)

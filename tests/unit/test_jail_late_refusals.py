@@ -21,7 +21,7 @@ TEN = replace(LIMITS, max_processes=10)
 
 @pytest.fixture
 def groups() -> Groups:
-    made = Groups(is_sampled=False)
+    made = Groups()
     made.counters = replace(NOTHING, process_count=10, fork_refusals=7)
     return made
 
@@ -120,8 +120,3 @@ def test_processes_without_cpu_time_are_stopped_after_a_second(
     clock.pass_ms(1)
     assert not late.may_come(FAILED)
     assert halts == []
-
-
-def test_without_groups_nothing_is_counted(groups: Groups) -> None:
-    groups.is_sampled = True
-    assert not PendingRefusals(groups, TEN, groups.counters).may_come(FAILED)

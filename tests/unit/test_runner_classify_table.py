@@ -89,7 +89,6 @@ TABLE: list[Row] = [
     ),
     (lambda f: f.stop is StopReason.OOM_KILL, ("MLE", "mle_kernel_oom", "kernel"), KILLED, MEMORY, None),
     (lambda f: f.stop is StopReason.MEMORY_THRASH, ("MLE", "mle_limit_breach", "judge"), KILLED, MEMORY, None),
-    (lambda f: f.stop is StopReason.MEMORY_LIMIT, ("MLE", "mle_limit_breach", "judge"), KILLED, MEMORY, None),
     (lambda f: f.stop is StopReason.CPU_LIMIT, ("TLE", "tle_cpu_judge", "judge"), KILLED, TIME, None),
     (lambda f: f.stop is StopReason.WALL_LIMIT, ("TLE", "tle_wall_judge", "judge"), KILLED, TIME, None),
     (

@@ -19,7 +19,16 @@ from sandbox_runtime.commands.display import as_json, summary
 from sandbox_runtime.commands.failures import CommandError
 from sandbox_runtime.commands.floor import check_host
 from sandbox_runtime.executor import execute
-from sandbox_runtime.jail import SETUP_TIMEOUT, HostSupport, JailError, JailTimeoutError, Slot
+from sandbox_runtime.jail import (
+    NEEDS_ROOT,
+    SETUP_TIMEOUT,
+    HostSupport,
+    JailError,
+    JailTimeoutError,
+    Slot,
+    SlotConfig,
+    open_slot,
+)
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, PreparationError
 from sandbox_runtime.languages.entry import Prepared
@@ -127,18 +136,39 @@ def worker_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         monkeypatch.setenv(name, "x")
     for name in ("ALLOW_PERMISSIVE", "REQUIRED_CONTROLS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     return monkeypatch
 
 
-def test_a_worker_refuses_permissive_isolation_before_anything_else(
+def test_a_worker_without_root_says_so_to_the_user_and_to_the_service(
     capsys: pytest.CaptureFixture[str], worker_environment: pytest.MonkeyPatch
 ) -> None:
     worker_environment.setattr(os, "geteuid", lambda: 1000)
+    worker_environment.setenv("ALLOW_PERMISSIVE", "true")
     told: list[str] = []
     worker_environment.setattr(work, "report_unable", lambda _settings, problem: told.append(problem))
     code, text = failure(capsys, "worker")
-    assert (code, "ALLOW_PERMISSIVE" in text, "as root" in text) == (121, True, True)
-    assert text.strip().endswith(told[0])
+    assert (code, told) == (121, [NEEDS_ROOT])
+    assert text.strip().endswith(NEEDS_ROOT)
+
+
+def test_run_without_root_builds_nothing_and_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("TOOLCHAINS_DIR", str(tmp_path / "toolchains"))
+    program = tmp_path / "hello.py"
+    program.write_text("print(6 * 7)")
+    code, text = failure(capsys, "run", str(program))
+    assert (code, text.strip().endswith(NEEDS_ROOT)) == (121, True)
+    assert "sudo" in text
+    assert not (tmp_path / "toolchains").exists()
+
+
+def test_a_slot_does_not_open_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(JailError, match="needs root: use sudo"):
+        open_slot(SlotConfig("user", 0, required_controls=()))
 
 
 @pytest.mark.parametrize(
@@ -179,18 +209,16 @@ def test_a_host_that_was_not_checked_in_time_is_not_called_unfit() -> None:
 def test_a_floor_with_an_unknown_name_or_with_gaps_is_a_wrong_setting(
     capsys: pytest.CaptureFixture[str], worker_environment: pytest.MonkeyPatch, controls: str, words: str
 ) -> None:
-    worker_environment.setattr(os, "geteuid", lambda: 0)
     worker_environment.setenv("REQUIRED_CONTROLS", controls)
     code, text = failure(capsys, "worker")
     assert (code, words in text) == (2, True)
 
 
-def test_the_summary_of_a_permissive_run_says_why() -> None:
+def test_the_summary_of_a_permissive_run_names_the_missing_controls() -> None:
     missing = ("memory_limit", "dedicated_user")
     text = summary(completed(outcome(evidence={"controls_missing": missing, "cgroup": None, "cgroup_backend": None})))
     assert text.startswith("AC ")
-    assert "isolation permissive (run as an ordinary user, no control groups)" in text
-    assert text.endswith("NOT IN FORCE: memory_limit, dedicated_user")
+    assert text.endswith("isolation permissive, NOT IN FORCE: memory_limit, dedicated_user")
 
 
 def test_a_missing_toolchain_is_named(
@@ -213,13 +241,10 @@ def test_a_worker_without_settings_names_the_variable(
 
 
 def test_a_worker_refuses_languages_that_it_does_not_know(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], worker_environment: pytest.MonkeyPatch
 ) -> None:
-    for name in ("INTERACTIVE_QUEUE_URL", "BATCH_QUEUE_URL", "COMPLETIONS_QUEUE_URL", "PAYLOADS_BUCKET"):
-        monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("LANGUAGES", "python,cobol")
-    monkeypatch.setenv("ALLOW_PERMISSIVE", "true")
-    monkeypatch.setattr(work, "_remove_stale_groups", lambda: None)
+    worker_environment.setenv("LANGUAGES", "python,cobol")
+    worker_environment.setattr(work, "_remove_stale_groups", lambda: None)
     code, text = failure(capsys, "worker")
     assert (code, "LANGUAGES must be among" in text and "got cobol" in text) == (2, True)
 

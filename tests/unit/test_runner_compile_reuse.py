@@ -97,7 +97,7 @@ def test_profile_priority_and_input_do_not_matter_to_the_compiler(cache: Compile
         pytest.param(outcome(exit_code=None, signal=11, artifact=ELF), id="crashed"),
         pytest.param(outcome(exit_code=None, signal=24, artifact=ELF), id="SIGXCPU"),
         pytest.param(outcome(usage={"oom_kill_events": 1}, artifact=ELF), id="out of memory"),
-        pytest.param(outcome(stop_reason=StopReason.MEMORY_LIMIT, artifact=ELF), id="over its memory"),
+        pytest.param(outcome(stop_reason=StopReason.MEMORY_THRASH, artifact=ELF), id="over its memory"),
         pytest.param(outcome(exit_code=None, stop_reason=StopReason.WALL_LIMIT, artifact=ELF), id="too slow"),
         pytest.param(outcome(exit_code=None, stop_reason=StopReason.CPU_LIMIT, artifact=ELF), id="too busy"),
         pytest.param(outcome(exit_code=None, artifact=ELF), id="end not seen"),

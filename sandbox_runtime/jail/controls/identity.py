@@ -35,13 +35,6 @@ def become_guest(uid: int) -> None:
     syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
 
 
-def become_guest_in_user_namespace() -> None:
-    """Give up all capabilities of the user namespace. The process already has the only mapped user id."""
-    syscalls.drop_bounding_set()
-    syscalls.keep_capabilities(())
-    syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
-
-
 def init_uid(guest: int) -> int:
     """Return the user and group id of a slot's init, which differs from root's and from the guests'."""
     return _INIT_UIDS_BEGIN + (guest - _FIRST_UID) % (1 << 29)
@@ -52,16 +45,14 @@ def proxy_uid() -> int:
     return _PROXY_UIDS_BEGIN + _runner_number()
 
 
-def become_init(guest: int, *, in_user_namespace: bool) -> None:
+def become_init(guest: int) -> None:
     """Give up all rights.
 
     Init is neither root nor the guest's user. So the guest cannot signal it, and it owns no file of the host.
-    In a user namespace init keeps its user id, because only one is mapped.
     """
-    if not in_user_namespace:
-        uid = init_uid(guest)
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+    uid = init_uid(guest)
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
     syscalls.keep_capabilities(())
     syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)

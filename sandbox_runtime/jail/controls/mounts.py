@@ -81,16 +81,13 @@ class BindMount:
     target: str
 
 
-def _lay_out_devices(root: Path, files: HostFiles, *, in_user_namespace: bool) -> None:
+def _lay_out_devices(root: Path, files: HostFiles) -> None:
     devices = root / "dev"
     (devices / "shm").mkdir(parents=True)
     # Guests can write to a device on a read-only mount, but they cannot change its times and its mode.
     flags = MS_NOEXEC | MS_RDONLY
     targets = {name: devices / name for name in DEVICES}
-    if in_user_namespace:  # there, devices work only on mounts of the host
-        files.bind_files(Path("/dev"), targets, flags)
-    else:
-        files.show_files(Path("/dev"), targets, flags)
+    files.show_files(Path("/dev"), targets, flags)
     for name, target in _DEVICE_LINKS.items():
         (devices / name).symlink_to(target)
 
@@ -134,9 +131,7 @@ def _copy_links(source: Path, target: Path, root: Path) -> None:
                 (target / entry.name).symlink_to(leads_to)
 
 
-def enter_guest_root(
-    binds: tuple[BindMount, ...], *, in_user_namespace: bool = False, executable: bytes = b""
-) -> int | None:
+def enter_guest_root(binds: tuple[BindMount, ...], executable: bytes = b"") -> int | None:
     """Build the root and move this process into it. Needs a mount namespace of its own. Raises JailError.
 
     Returns a descriptor of `executable`, which has no name there; None when it is empty.
@@ -149,7 +144,7 @@ def enter_guest_root(
             (root / directory).mkdir()
         files = HostFiles(root / "layers")
         _lay_out_system(root, host_root, files)
-        _lay_out_devices(root, files, in_user_namespace=in_user_namespace)
+        _lay_out_devices(root, files)
         for bind in binds:
             source, target = host_root / bind.source.lstrip("/"), root / bind.target.lstrip("/")
             if source.is_dir():
@@ -158,10 +153,6 @@ def enter_guest_root(
                 files.show_files(source.parent, {source.name: target}, MS_RDONLY | MS_NODEV)
         files.close()
         (root / "layers").rmdir()
-        if in_user_namespace:
-            # A user namespace may mount /proc only while it sees a complete one, and the pivot removes the host's.
-            # This one shows the pid namespace of the template: the template and the run.
-            syscalls.mount("proc", str(root / "proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError as error:
         raise JailError("build guest root", str(error.filename), error.errno or 0) from error
     _swap_root()

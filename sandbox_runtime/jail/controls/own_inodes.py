@@ -4,8 +4,7 @@ A guest's locks, leases and watches apply to the overlay's inode (kernel documen
 other slots never see them. All slots share the cached pages of the host's file.
 
 If the kernel refuses an overlay, we use a bind mount, and the evidence lists `own_inodes` as missing.
-Known causes: no CONFIG_OVERLAY_FS; a root that is an overlay on an overlay; an ordinary user before Linux 5.11, or with
-a mount of the host below the directory.
+Known causes: no CONFIG_OVERLAY_FS; a root that is an overlay on an overlay.
 """
 
 import errno

@@ -4,7 +4,6 @@
 functions run in the supervisor, after the run.
 """
 
-import os
 from collections.abc import Callable, Iterable
 
 from sandbox_runtime.jail.controls.cgroup import Counters
@@ -37,7 +36,7 @@ def _unprivileged(measured: Measured, terms: Terms) -> bool:
 
 
 def _dedicated(measured: Measured, terms: Terms) -> bool:
-    """Whether the guest's user differs from the runner's. In a user namespace it is the same under another number."""
+    """Whether the guest's user differs from the runner's: also in the same user namespace, where ids mean the same."""
     status = measured.status
     is_another = str(terms.runner_uid) not in status["Uid"] and not status["Groups"]
     return is_another and measured.user_namespace == terms.outer_namespaces[0]["user"]
@@ -135,11 +134,8 @@ def controls(measured: Measured, terms: Terms) -> dict[str, bool]:
 
 
 CONTROLS = (*_NAMESPACE_CONTROLS.values(), *_CHECKS)
-# The first need writable control groups, the second need root: a user namespace maps only the runner's own user id, and
-# devices work in it only as files of the host.
+# They need writable control groups.
 GROUP_CONTROLS = ("memory_limit", "process_limit", "cpu_limit", "cpu_share")
-ROOTS_CONTROLS = ("dedicated_user", "own_inodes")
-PERMISSIVE_CONTROLS = tuple(name for name in CONTROLS if name not in {*GROUP_CONTROLS, *ROOTS_CONTROLS})
 
 # Without CPU shares a program can slow others but not break their isolation. So they are reported, not required.
 STRICT_CONTROLS = tuple(name for name in CONTROLS if name != "cpu_share")
@@ -148,11 +144,6 @@ STRICT_CONTROLS = tuple(name for name in CONTROLS if name != "cpu_share")
 def is_strict(missing: Iterable[str]) -> bool:
     """Whether isolation is strict although these controls are missing."""
     return not set(missing) & set(STRICT_CONTROLS)
-
-
-def default_floor() -> tuple[str, ...]:
-    """Return the default floor: all strict controls for root, all possible ones for an ordinary user."""
-    return STRICT_CONTROLS if os.geteuid() == 0 else PERMISSIVE_CONTROLS
 
 
 def not_in_force(found: dict[str, bool], required: Iterable[str]) -> tuple[str, ...]:
@@ -175,18 +166,16 @@ def usage(spec: JailSpec, start: Counters, end: Counters) -> CgroupUsage:
     )
 
 
-def gather(
-    found: dict[str, bool] | None, backend: str | None, run_usage: CgroupUsage, errors: tuple[str, ...]
-) -> Evidence:
+def gather(found: dict[str, bool] | None, backend: str, run_usage: CgroupUsage, errors: tuple[str, ...]) -> Evidence:
     """Build the evidence of a finished run. `found`: None when the program never reported."""
     seen = dict(found or {})
-    if backend is not None and run_usage.cpu_usage_usec <= 0:
+    if run_usage.cpu_usage_usec <= 0:
         seen["cpu_limit"] = False  # the group counted no CPU time
     return Evidence(
         controls_applied=tuple(name for name in CONTROLS if seen.get(name, False)),
         controls_missing=not_in_force(seen, CONTROLS),
         cgroup_backend=backend,
-        cgroup=run_usage if backend is not None else None,
+        cgroup=run_usage,
         cleanup_verified=run_usage.process_count == 0 and not errors,
         leftover_processes=run_usage.process_count,
         collection_errors=errors,

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterator
 
-from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError
 from sandbox_runtime.jail.evidence.in_force import GROUP_CONTROLS
 from sandbox_runtime.jail.host.facts import HostFacts
 from sandbox_runtime.jail.host.probe import HostSupport
@@ -12,14 +12,13 @@ from sandbox_runtime.jail.host.probe import HostSupport
 _MOST_EPOLL_WATCHES = 16_384
 
 
-def advice(facts: HostFacts, strict: HostSupport | None, permissive: HostSupport | None) -> tuple[str, ...]:
-    """Return the sentences. `strict`: the probe as root, None without root; `permissive`: as an ordinary user."""
+def advice(facts: HostFacts, support: HostSupport | None) -> tuple[str, ...]:
+    """Return the sentences. `support`: None without root."""
     leak = core_pattern_problem(facts.core_pattern)
     return (
         *([f"every mode: {leak}."] if leak else ()),
         *_epoll_advice(facts.epoll_watches),
-        *_strict_advice(facts, strict),
-        *(_permissive_advice(facts, permissive) if permissive else ()),
+        *_strict_advice(facts, support),
     )
 
 
@@ -43,12 +42,12 @@ def _epoll_advice(watches: int | None) -> Iterator[str]:
         )
 
 
-def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str]:
-    if strict is None:
-        yield "strict: not tried, because it needs root: run the same command with sudo."
+def _strict_advice(facts: HostFacts, support: HostSupport | None) -> Iterator[str]:
+    if support is None:
+        yield f"strict: not tried: {NEEDS_ROOT}."
         return
-    if strict.failure is not None:
-        yield f"strict: it fails at: {strict.failure}."
+    if support.failure is not None:
+        yield f"strict: it fails at: {support.failure}."
         if facts.in_user_namespace:
             yield (
                 "strict: this is root of a user namespace only, as in a container of a rootless engine: "
@@ -61,11 +60,11 @@ def _strict_advice(facts: HostFacts, strict: HostSupport | None) -> Iterator[str
             )
         elif facts.groups_problem:
             yield "strict: groups cannot be made here: make the mount of the control groups writable."
-        elif sentence := _apparmor_advice(facts, strict.failure):
+        elif sentence := _apparmor_advice(facts, support.failure):
             yield f"strict: {sentence}"
-        elif strict.failure.errno == errno.EPERM:
+        elif support.failure.errno == errno.EPERM:
             yield "strict: capabilities are missing: give the runner or its container those listed in docs/runner.md."
-    for name in strict.missing:
+    for name in support.missing:
         yield f"strict: {name} is not in force: {_WHAT_GIVES.get(name, 'it is needed for strict mode')}."
 
 
@@ -106,45 +105,3 @@ _WHAT_GIVES = {
         }.items()
     },
 }
-
-
-def _permissive_advice(facts: HostFacts, permissive: HostSupport) -> Iterator[str]:
-    if permissive.failure is not None:
-        yield f"permissive: it fails at: {permissive.failure}."
-        yield from _why_no_user_namespace(facts, permissive.failure)
-    without_groups = [name for name in permissive.missing if name in GROUP_CONTROLS]
-    if without_groups:
-        yield (
-            f"permissive: {', '.join(without_groups)}: an ordinary user needs a delegated control group: start it with "
-            "`systemd-run --user --scope -p Delegate=yes`, or run as root."
-        )
-    for name in permissive.missing:
-        if name in GROUP_CONTROLS:
-            continue
-        if name == "dedicated_user":
-            yield "permissive: dedicated_user needs root: a user namespace maps only the runner's own user id."
-        elif name == "own_inodes":
-            yield "permissive: own_inodes needs root: in a user namespace devices work only as files of the host."
-        else:
-            yield f"permissive: {name} is not in force: {_WHAT_GIVES.get(name, 'run as root')}."
-
-
-def _why_no_user_namespace(facts: HostFacts, failure: JailError) -> Iterator[str]:
-    if facts.max_user_namespaces == 0:
-        yield "permissive: user namespaces are switched off: `sysctl -w user.max_user_namespaces=10000`."
-    if facts.unprivileged_userns_clone == 0:
-        yield "permissive: user namespaces are for root only: `sysctl -w kernel.unprivileged_userns_clone=1`."
-    if facts.apparmor_restricts_user_namespaces == 1:
-        yield (
-            "permissive: AppArmor restricts user namespaces: give the interpreter a profile with `userns`, or "
-            "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`."
-        )
-    if sentence := _apparmor_advice(facts, failure):
-        yield f"permissive: {sentence}"
-    elif failure.step == "mount" and failure.target.endswith("/proc"):
-        yield "permissive: parts of /proc are hidden here: in Docker add `--security-opt systempaths=unconfined`."
-    elif failure.step == "clone" and facts.max_user_namespaces:
-        yield (
-            "permissive: a container's filter may refuse user namespaces that the kernel allows: in Docker add "
-            "`--security-opt seccomp=unconfined` for this mode."
-        )

@@ -18,8 +18,6 @@ class HostFacts:
     cgroup_version: str | None
     groups_problem: str
     max_user_namespaces: int | None
-    unprivileged_userns_clone: int | None
-    apparmor_restricts_user_namespaces: int | None
     core_pattern: str | None = None
     epoll_watches: int | None = None
     in_user_namespace: bool = False
@@ -73,8 +71,6 @@ def read_facts() -> HostFacts:
         cgroup_version=cgroup_backend(),
         groups_problem=_groups_problem(),
         max_user_namespaces=_setting("user/max_user_namespaces"),
-        unprivileged_userns_clone=_setting("kernel/unprivileged_userns_clone"),
-        apparmor_restricts_user_namespaces=_setting("kernel/apparmor_restrict_unprivileged_userns"),
         core_pattern=_core_pattern(),
         epoll_watches=_setting("fs/epoll/max_user_watches"),
         in_user_namespace=_in_user_namespace(),

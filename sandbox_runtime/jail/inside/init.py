@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from sandbox_runtime.jail import syscalls
-from sandbox_runtime.jail.controls import identity, user_namespace
+from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.jail.controls.seccomp import INIT, Program
 from sandbox_runtime.jail.inside import program
 from sandbox_runtime.jail.inside.set_up import set_up
@@ -104,8 +104,6 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork:
     status_fd = fds[0]
     try:
         _die_with_template()
-        if terms.in_user_namespace:
-            user_namespace.map_one_id(terms.uid, terms.uid, terms.uid)
         request, descriptors = read_request(fds)
         program.enter_groups(descriptors.init_entries)
         set_up(request, descriptors, terms)
@@ -116,7 +114,7 @@ def run_init(fds: list[int], terms: Terms, filters: Mapping[str, Program], fork:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.close(pidfd)
         _close_guest_descriptors(descriptors)
-        identity.become_init(terms.uid, in_user_namespace=terms.in_user_namespace)
+        identity.become_init(terms.uid)
         _die_with_template()  # a change of identity cleared it, prctl(2)
         if _is_abandoned(status_fd):
             return

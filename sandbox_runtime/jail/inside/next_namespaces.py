@@ -16,30 +16,24 @@ _ALL = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | _PREPARED
 
 
 class NextNamespaces:
-    """Use it in the template: `make` before each run, then `flags` once. No two runs share namespaces.
+    """Use it in the template: `make` before each run, then `flags` once. No two runs share namespaces."""
 
-    With user namespaces the clone makes all of them, because each run's own user namespace must own the others.
-    """
-
-    def __init__(self, *, in_user_namespace: bool) -> None:
-        self._all = _ALL | (syscalls.CLONE_NEWUSER if in_user_namespace else 0)
-        self._is_possible = not in_user_namespace
+    def __init__(self) -> None:
         self._are_made = False
 
     def make(self) -> None:
         """Enter new namespaces. The last run must be dead. After a refusal the next clone tries, and reports it."""
-        self._are_made = False
-        if self._is_possible:
-            try:
-                os.unshare(_PREPARED)
-            except OSError:
-                return
+        try:
+            os.unshare(_PREPARED)
+        except OSError:
+            self._are_made = False
+        else:
             self._are_made = True
 
     def flags(self) -> int:
         """Flags of clone(2) for one run: the namespaces that `make` has not made."""
         are_made, self._are_made = self._are_made, False
-        return self._all & ~_PREPARED if are_made else self._all
+        return _ALL & ~_PREPARED if are_made else _ALL
 
     @staticmethod
     def enter_network(namespace: int, flags: int) -> int:

@@ -16,11 +16,11 @@ def place(files: FilesTable, files_fd: int, owner: int | None) -> None:
         offset += size
 
 
-def place_inputs(request: RunRequest, descriptors: RunDescriptors, owner: int, *, is_mounted: bool) -> None:
+def place_inputs(request: RunRequest, descriptors: RunDescriptors, owner: int) -> None:
     """Write the files of a request, show the read-only ones of its folder, and give the guest the working directory.
 
     Call it as root, in the guest's memory group, before guest code exists. The copies then count as the guest's memory.
-    `is_mounted`: the folder is a detached mount. Raises OSError and JailError.
+    Raises OSError and JailError.
     """
     offset = sum(size for _, size, _ in request.files)
     shown, folders = {}, [WORKING_DIRECTORY]
@@ -32,7 +32,7 @@ def place_inputs(request: RunRequest, descriptors: RunDescriptors, owner: int, *
         if not sha256:
             _write(target, descriptors.streams.files, offset, size, mode, file_owner)
             offset += size
-        elif read_only and is_mounted:
+        elif read_only:
             _write(target, descriptors.streams.files, 0, 0, mode, file_owner)
             shown[target] = sha256
         else:

@@ -164,7 +164,7 @@ def become_program(
         groups = _enter_all_groups(descriptors)
         if request.inputs:
             step = "place the files"
-            placement.place_inputs(request, descriptors, terms.uid, is_mounted=not terms.in_user_namespace)
+            placement.place_inputs(request, descriptors, terms.uid)
         step = "set up the process"
         os.setsid()
         status = _take_descriptors(descriptors, is_prewarmed=request.is_prewarmed)
@@ -172,10 +172,7 @@ def become_program(
         step = "set limits"
         rlimits.apply(request.limits, with_file_size=not request.is_prewarmed)
         step = "become the guest"
-        if terms.in_user_namespace:
-            identity.become_guest_in_user_namespace()
-        else:
-            identity.become_guest(terms.uid)
+        identity.become_guest(terms.uid)
         if terms.cpus:  # from here on it need not stay on the CPU of the template
             os.sched_setaffinity(0, terms.cpus)
         step = "load the filter"

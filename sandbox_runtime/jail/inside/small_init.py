@@ -5,7 +5,7 @@ while the template waits. It enters its group, forks the program, gives up root 
 closes its other descriptors, loads its filter, and reaps until the program has ended. The program waits until init is
 confined before it becomes the guest.
 
-`init` is used instead in a user namespace, and when the small init is not built.
+`init` is used instead when the small init is not built.
 `languages.init_build` builds both C files.
 """
 
@@ -79,7 +79,7 @@ class SmallInit:
             for fd in self._gate:
                 os.close(fd)
         if pid < 0:
-            raise JailError("clone", "", -pid, "namespaces need root, or user namespaces; see `doctor`")
+            raise JailError("clone", "", -pid, "namespaces need root; see `doctor`")
         return (pid, order.pidfd) if pid else (0, -1)
 
     def wait_for_init(self) -> None:

@@ -7,7 +7,6 @@ wait for init. When the supervisor closes its socket, the template kills its run
 import contextlib
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -17,7 +16,7 @@ from dataclasses import replace
 from itertools import count
 
 from sandbox_runtime.jail import syscalls
-from sandbox_runtime.jail.controls import mounts, user_namespace
+from sandbox_runtime.jail.controls import mounts
 from sandbox_runtime.jail.controls.seccomp import Program, build_programs
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence.measure import own_filters, own_namespaces
@@ -40,8 +39,8 @@ from sandbox_runtime.jail.python_fork.fork import PythonFork
 _START_MESSAGES = frozenset({START_RUN, START_NETWORK_RUN})
 
 
-def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.struct_rusage | None:
-    """Reap init. Returns the usage of init and its children. None: the supervisor is gone, and we killed the run."""
+def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> bool:
+    """Reap init. False: the supervisor is gone, and we killed the run."""
     poller = select.poll()
     poller.register(channel, select.POLLIN | select.POLLHUP)
     poller.register(pidfd, select.POLLIN)
@@ -50,8 +49,8 @@ def _wait_for_end(channel: socket.socket, pid: int, pidfd: int) -> resource.stru
     if pidfd not in ready:
         supervised = False
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    _, _, used = os.wait4(pid, 0)
-    return used if supervised else None
+    os.waitpid(pid, 0)
+    return supervised
 
 
 def _serve_run(
@@ -83,13 +82,11 @@ def _serve_run(
     for fd in fds:
         os.close(fd)
     send(channel, b'{"kind":"started"}', [pidfd])
-    used = _wait_for_end(channel, pid, pidfd)
+    supervised = _wait_for_end(channel, pid, pidfd)
     os.close(pidfd)
-    if used is None:
-        return False
-    cpu_usec = int((used.ru_utime + used.ru_stime) * 1e6)
-    send(channel, f'{{"kind": "reaped", "cpu_usec": {cpu_usec}, "largest_kib": {used.ru_maxrss}}}'.encode())
-    return True
+    if supervised:
+        send(channel, b'{"kind":"reaped"}')
+    return supervised
 
 
 def _serve(
@@ -100,7 +97,7 @@ def _serve(
     small: SmallInit | None,
 ) -> None:
     """Serve one run after the other, until the supervisor is gone."""
-    next_namespaces = NextNamespaces(in_user_namespace=terms.in_user_namespace)
+    next_namespaces = NextNamespaces()
     for number in count():
         if fork is not None:
             fork.before_run(number)
@@ -130,36 +127,19 @@ def _send_failure(channel: socket.socket, error: JailError) -> None:
         send(channel, json.dumps({"kind": "failed", **error.facts}).encode())
 
 
-def _enter_root(terms: Terms, executable: bytes) -> tuple[Terms, list[int], int | None]:
+def _enter_root(terms: Terms, executable: bytes) -> tuple[Terms, int | None]:
     """Leave the host's file system for good.
 
-    Returns the terms with our own namespaces and filters, the descriptors for the supervisor (in a user namespace: our
-    /proc), and a descriptor of `executable`.
+    Returns the terms with our own namespaces and filters, and a descriptor of `executable`.
     """
-    try:
-        if terms.in_user_namespace:
-            user_namespace.enter(terms.uid)
-        else:
-            _unshare_mounts()
-        # After the pivot there is no /proc to read them from.
-        outer = (*terms.outer_namespaces, own_namespaces())
-        terms = replace(terms, outer_namespaces=outer, outer_filters=own_filters())
-        executable_fd = mounts.enter_guest_root(
-            terms.binds, in_user_namespace=terms.in_user_namespace, executable=executable
-        )
-    except JailError as error:
-        if terms.in_user_namespace:
-            raise user_namespace.explain(error) from error
-        raise
-    proc_fds = [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)] if terms.in_user_namespace else []
-    return terms, proc_fds, executable_fd
-
-
-def _unshare_mounts() -> None:
     try:
         os.unshare(os.CLONE_NEWNS)
     except OSError as error:
         raise JailError("unshare mounts", "", error.errno or 0, "needs root with CAP_SYS_ADMIN") from error
+    # After the pivot there is no /proc to read them from.
+    outer = (*terms.outer_namespaces, own_namespaces())
+    terms = replace(terms, outer_namespaces=outer, outer_filters=own_filters())
+    return terms, mounts.enter_guest_root(terms.binds, executable)
 
 
 def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[], object] = lambda: None) -> None:
@@ -174,8 +154,8 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
     try:
         forget_inherited()
         filters = build_programs()
-        built = small_init.load("" if terms.in_user_namespace else terms.small_init)
-        terms, proc_fds, executable_fd = _enter_root(terms, built.executable if built else b"")
+        built = small_init.load(terms.small_init)
+        terms, executable_fd = _enter_root(terms, built.executable if built else b"")
         syscalls.drop_bounding_set()
         # Not dumpable: no guest may read the memory of our processes, even with the same user id.
         syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
@@ -187,9 +167,7 @@ def main(arguments: str, guests_path: Sequence[str] = (), collapse: Callable[[],
             fork = PythonFork(terms.warm, mounts.WORKING_DIRECTORY, seen, collapse)
             if terms.warm.setup:
                 fork.share_memory()  # takes long: before anybody waits for a run
-        send(channel, b'{"kind":"open"}', proc_fds)
-        for fd in proc_fds:
-            os.close(fd)
+        send(channel, b'{"kind":"open"}')
         if fork is not None and terms.warm is not None and not terms.warm.setup:
             fork.share_memory()
         _serve(channel, terms, filters, fork, small)

@@ -12,11 +12,10 @@ class Terms:
 
     `uid`: user and group id of the guests as they see it, never 0.
     `runner_uid`: the supervisor's user id, which no guest may share.
-    `in_user_namespace`: the runner is an ordinary user; the template makes a user namespace for everything.
     `outer_namespaces`: `pid:[4026531836]` by name, of the supervisor and of the template (which adds its own);
     a guest's namespaces must differ from all of them.
     `outer_filters`: number of system-call filters that the container loaded already; the template adds it.
-    `membership_marker`: the end of the path of the slot's groups; "" without groups.
+    `membership_marker`: the end of the path of the slot's groups.
     `shares_cpu`: a group gives the slot its share of the CPUs.
     `required_controls`: the floor; a guest does not start when one of them is not in force.
     `warm`: the command as which the template itself was started.
@@ -28,7 +27,6 @@ class Terms:
     control_fd: int
     uid: int
     runner_uid: int
-    in_user_namespace: bool
     binds: tuple[BindMount, ...]
     outer_namespaces: tuple[dict[str, str], ...]
     membership_marker: str

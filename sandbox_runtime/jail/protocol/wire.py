@@ -119,7 +119,7 @@ class RunDescriptors:
     """Open descriptors of one run and of its groups.
 
     `command_socket`: empty, or the socket of its waiting command. `inputs_folder`: empty, or the folder with the files
-    of the request: a detached mount, or for an ordinary user the folder itself.
+    of the request, a detached mount.
     """
 
     status: int

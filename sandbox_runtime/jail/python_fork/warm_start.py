@@ -55,7 +55,7 @@ def template_command(
     """
     if warm is not None:
         (directory / warm.argv[-1]).write_text(_SCRIPT.format(fd=control_fd), encoding="ascii")
-        command = list(warm.argv) if os.geteuid() else [warm.argv[0], "-I", "-S", "-c", _FROM_OVERLAY, root, *warm.argv]
+        command = [warm.argv[0], "-I", "-S", "-c", _FROM_OVERLAY, root, *warm.argv]
         return command, dict(warm.environment)
     # -I -S: no site packages, no environment, no working directory on the path. The base interpreter, because
     # a virtual environment's is not inside the guest root.

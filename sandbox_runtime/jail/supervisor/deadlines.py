@@ -13,11 +13,9 @@ _NS, _USEC = 1_000_000_000, 1_000_000
 _SHORTEST_CHECK_NS = 2_000_000
 _LONGEST_CHECK_NS = 250_000_000
 _SHORTEST_OVERTIME_NS = 50_000_000
-_CONFIRM_NS = 5_000_000
 _RANDOM = random.SystemRandom()
 _EARLIEST_CHECK = 0.6  # of the longest pause; random, so that a program cannot predict the next check
 _CPUS = os.cpu_count() or 1  # cached: the call reads a file
-_BYTES_PER_NS = 4  # no present CPU fills fresh pages faster
 # Thrashing: heap and shared memory fill the group up to _THRASH_SHARE, and within _THRASH_NS the kernel reads this many
 # evicted pages again (80 MB). A runtime in this state reads about 200,000 pages a second.
 _THRASH_NS = 1_000_000_000
@@ -34,8 +32,7 @@ class Deadlines:
     on for as long, at most for `overtime_secs`, until it has used up its CPU time or its own wall time.
 
     CPU time is checked at the earliest moment at which the group could reach its limit on all CPUs. So a run costs few
-    wake-ups, and an overrun is a few milliseconds. Sampled memory is checked in the same way. Sampling is inexact while
-    processes start and end, so there a breach must be seen twice.
+    wake-ups, and an overrun is a few milliseconds.
     """
 
     def __init__(self, groups: SlotGroups, limits: Limits, start: Counters, overtime_secs: float = 0) -> None:
@@ -49,7 +46,6 @@ class Deadlines:
         self._started_ns = now
         self._cpu_wait = CpuWait(now)
         self._pressed_since: tuple[int, int] | None = None  # time in ns, pages read again by then
-        self._suspected = StopReason.NONE
         self._busy_at: tuple[int, int] = (now, 0)  # time in ns, us of CPU wanted by then
 
     def program_started(self, at_ns: int) -> None:
@@ -58,7 +54,7 @@ class Deadlines:
         self._started_ns = at_ns
         self._cpu_wait = CpuWait(at_ns)
         self._wall_ns = at_ns + self._limit_ns
-        self._next_check_ns = at_ns + self._slack_ns(0, 0)
+        self._next_check_ns = at_ns + self._slack_ns(0)
         self._busy_at = (at_ns, 0)
 
     def timeout_ms(self) -> int:
@@ -79,15 +75,13 @@ class Deadlines:
             used_usec = counters.cpu_usage_usec - self._start.cpu_usage_usec
             if self._running and self._cpu_wait.is_due(now):
                 self._sample_threads(now, used_usec)
-            breach = self._breach(used_usec, counters.memory_now_bytes)
-            if breach is not StopReason.NONE and (breach is self._suspected or not self._groups.is_sampled):
-                return breach
-            self._suspected = breach
+            if used_usec >= self._limits.cpu_time_secs * _USEC:
+                return StopReason.CPU_LIMIT
             if self._is_thrashing(now):
                 return StopReason.MEMORY_THRASH
             if self._is_idle(now, used_usec + self.cpu_wait_usec):  # waiting for a CPU is not idle
                 return StopReason.IDLE
-            self._next_check_ns = now + self._slack_ns(used_usec, counters.memory_now_bytes)
+            self._next_check_ns = now + self._slack_ns(used_usec)
         return StopReason.NONE if now < self._wall_ns else self._at_wall_limit(now)
 
     def _at_wall_limit(self, now: int) -> StopReason:
@@ -113,7 +107,7 @@ class Deadlines:
 
     @property
     def cpu_wait_usec(self) -> int:
-        """How long the run waited for a CPU until the last sample; 0 without groups."""
+        """How long the run waited for a CPU until the last sample."""
         return self._cpu_wait.usec
 
     @property
@@ -121,20 +115,9 @@ class Deadlines:
         """Whether the wall limit was reached before the program started: our failure, not the guest's."""
         return not self._running
 
-    def _breach(self, used_usec: int, memory_bytes: int) -> StopReason:
-        if used_usec >= self._limits.cpu_time_secs * _USEC:
-            return StopReason.CPU_LIMIT
-        if self._groups.is_sampled and memory_bytes > self._limits.memory_bytes:
-            return StopReason.MEMORY_LIMIT
-        return StopReason.NONE
-
-    def _slack_ns(self, used_usec: int, memory_bytes: int) -> int:
-        """Time until a limit could be reached at the earliest, with all CPUs in use."""
-        if self._suspected is not StopReason.NONE:
-            return _CONFIRM_NS
+    def _slack_ns(self, used_usec: int) -> int:
+        """Time until the CPU limit could be reached at the earliest, with all CPUs in use."""
         left_ns = int((self._limits.cpu_time_secs * _USEC - used_usec) * 1000) // _CPUS
-        if self._groups.is_sampled:
-            left_ns = min(left_ns, (self._limits.memory_bytes - memory_bytes) // (_BYTES_PER_NS * _CPUS))
         longest_ns = int(_LONGEST_CHECK_NS * _RANDOM.uniform(_EARLIEST_CHECK, 1))
         return min(max(left_ns, _SHORTEST_CHECK_NS), longest_ns)
 

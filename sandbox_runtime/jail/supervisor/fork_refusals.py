@@ -39,7 +39,7 @@ class PendingRefusals:
 
         `wait_status`: of the program, wait(2).
         """
-        if self._groups.is_sampled or not os.WIFEXITED(wait_status) or wait_status == 0:
+        if not os.WIFEXITED(wait_status) or wait_status == 0:
             return False
         now_ns, counters = time.monotonic_ns(), self._groups.read()
         if self._begun_ns == 0:

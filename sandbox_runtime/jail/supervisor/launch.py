@@ -82,7 +82,7 @@ class Launch:
     """Owns `run_io`, the status socket, init's pidfd, a waiting command's socket and the `box`. Raises JailError.
 
     Set the limits of the groups before. The template clones the run at once, and the run waits for `send_request`.
-    Close it after `reaped`, or to give the run up. `start`: the groups' counters at the start.
+    Close it after `await_reaped`, or to give the run up. `start`: the groups' counters at the start.
     `begun_ns`: when a pre-warmed run got its program, else 0.
     """
 
@@ -100,7 +100,7 @@ class Launch:
         self.spec, self.start, self.run_io = spec, start, run_io
         self._template, self._groups, self._is_prewarmed = template, groups, is_prewarmed
         self._pidfd = -1
-        self._used: dict[str, int] | None = None
+        self._is_reaped = False
         self._command_socket: socket.socket | None = None
         self._is_ready = False
         self.begun_ns = 0
@@ -188,11 +188,11 @@ class Launch:
             _, (self._pidfd,) = self._template.expect("started", descriptors=1)
         return self._pidfd
 
-    def reaped(self) -> dict[str, int]:
-        """Resource usage of init and its children. Waits until the template has reaped init."""
-        if self._used is None:
-            self._used, _ = self._template.expect("reaped")
-        return self._used
+    def await_reaped(self) -> None:
+        """Wait until the template has reaped init."""
+        if not self._is_reaped:
+            self._template.expect("reaped")
+            self._is_reaped = True
 
     def own_box(self, fd: int | None) -> None:
         """Take the descriptor of the working directory, if the run has sent it."""
@@ -204,7 +204,7 @@ class Launch:
         with closing(self):
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-            self.reaped()
+            self.await_reaped()
 
     def close(self) -> None:
         """Close the descriptors."""

@@ -32,7 +32,6 @@ class Observation:
     died: bool = False
     cannot_be_killed: bool = False
     cpu_wait_usec: int = 0
-    mount_fds: list[int] = field(default_factory=list)
     box_fds: list[int] = field(default_factory=list)
 
     def read_report(self, status: socket.socket) -> bool:
@@ -47,7 +46,7 @@ class Observation:
             self._read_end(message)
             return True
         report = json.loads(message)
-        (self.box_fds if report["kind"] == "box" else self.mount_fds).extend(fds)
+        self.box_fds.extend(fds)
         if report["kind"] == "failed":
             raise JailError(report["step"], report["target"], report["errno"], report["hint"])
         if report["kind"] == "ready":
@@ -73,8 +72,3 @@ class Observation:
     def take_box_fd(self) -> int | None:
         """Hand out the descriptor of the working directory, once. The caller owns it."""
         return self.box_fds.pop() if self.box_fds else None
-
-    def take_mount_fds(self) -> list[int]:
-        """Hand out the descriptors that came with the reports. The caller owns them."""
-        taken, self.mount_fds = self.mount_fds, []
-        return taken

@@ -41,7 +41,7 @@ def assemble(
     observed: Observation,
     launch: Launch,
     end: Counters,
-    backend: str | None,
+    backend: str,
     begun_ns: int,
 ) -> Outcome:
     """Build the outcome. Raises JailError when init died, or the set-up process ended, and we did not kill it."""

@@ -51,8 +51,8 @@ def sealed_file(name: str, content: bytes) -> int:
 class RunIO:
     """Owns the descriptors. Raises JailError when one cannot be made."""
 
-    def __init__(self, owner: int | None, pipes: GuestPipes | None = None) -> None:
-        """`owner`: user and group id that the pipes are given to; None leaves them the supervisor's.
+    def __init__(self, owner: int, pipes: GuestPipes | None = None) -> None:
+        """`owner`: user and group id that the pipes are given to.
 
         `pipes`: the guest's input and output; nothing is captured from them.
         """
@@ -99,9 +99,8 @@ class RunIO:
         return fd
 
     def _give_pipes(self, pipes: GuestPipes) -> tuple[int, int]:
-        if self.owner is not None:
-            for fd in (pipes.stdin_fd, pipes.stdout_fd):
-                os.fchown(fd, self.owner, self.owner)
+        for fd in (pipes.stdin_fd, pipes.stdout_fd):
+            os.fchown(fd, self.owner, self.owner)
         return pipes.stdin_fd, pipes.stdout_fd
 
     def _open_capture(self) -> tuple[Capture, int]:
@@ -109,8 +108,7 @@ class RunIO:
         self._give(write_end)
         capture = Capture(read_end)
         self._opened.append(capture)
-        if self.owner is not None:
-            os.fchown(write_end, self.owner, self.owner)  # a program may open /dev/stdout by its name
+        os.fchown(write_end, self.owner, self.owner)  # a program may open /dev/stdout by its name
         return capture, write_end
 
     def close_guest_side(self) -> None:

@@ -1,6 +1,7 @@
 """A slot runs one program at a time. It owns a template process, control groups and a user id."""
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -8,9 +9,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from sandbox_runtime.jail.controls.cgroup import Counters, SampledUsage, SlotGroups, close_groups, open_groups
+from sandbox_runtime.jail.controls.cgroup import Counters, close_groups, open_groups
 from sandbox_runtime.jail.controls.identity import guest_uid
-from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError
 from sandbox_runtime.jail.evidence.measure import own_namespaces
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.python_fork import START_CODE
@@ -43,16 +44,6 @@ def _closed_on_error(launch: Launch) -> Iterator[None]:
         raise
 
 
-def _groups_for(name: str, *, in_user_namespace: bool) -> SlotGroups:
-    """Open the slot's control groups. An ordinary user without delegated groups gets sampled usage instead."""
-    try:
-        return open_groups(name)
-    except JailError:
-        if not in_user_namespace:
-            raise
-        return SampledUsage()
-
-
 class Slot:
     """Open it with `open_slot`, and close it. After a JailError check `healthy`: open a new slot if it is False.
 
@@ -62,15 +53,16 @@ class Slot:
     _template_code = ""  # tests override it
 
     def __init__(self, config: SlotConfig) -> None:
+        if os.geteuid() != 0:
+            raise JailError("open a slot", errno=errno.EPERM, hint=NEEDS_ROOT)
         self.uid = guest_uid(config.index)
         self.healthy = True
         self.runs = 0
         self._prewarmed: Launch | None = None
         self._ending: Launch | None = None
         self._cpu = SlotCpu(config.set_up_cpus)
-        self._in_user_namespace = os.geteuid() != 0
         self._warm = config.warm if config.warm is not None and config.warm.is_possible else None
-        self._groups = _groups_for(config.name, in_user_namespace=self._in_user_namespace)
+        self._groups = open_groups(config.name)
         self._template: TemplateProcess | None = None
         try:
             code = self._template_code or (_START if self._warm is None else START_CODE)
@@ -78,14 +70,12 @@ class Slot:
         except BaseException:
             self.close()
             raise
-        self._groups.take_process_tables(self._template.take_proc_fds())
 
     def _terms(self, config: SlotConfig, control_fd: int) -> Terms:
         return Terms(
             control_fd=control_fd,
             uid=self.uid,
             runner_uid=os.geteuid(),
-            in_user_namespace=self._in_user_namespace,
             binds=config.binds,
             outer_namespaces=(own_namespaces(),),
             membership_marker=self._groups.membership_marker,
@@ -106,9 +96,9 @@ class Slot:
         """Fork and set up a run in advance, for a later `run` with the same command, environment, limits and family.
 
         The files and input of `spec` are ignored. The next run uses the pre-warmed one, or kills it if it does not fit.
-        With `spec.waiting` it starts that command. Does nothing when usage is sampled. Raises JailError as `run` does.
+        With `spec.waiting` it starts that command. Raises JailError as `run` does.
         """
-        if self._groups.is_sampled or self._prewarmed is not None:
+        if self._prewarmed is not None:
             return
         self.settle()
         template = self._open_template()
@@ -158,12 +148,11 @@ class Slot:
         observed = watch(launch, launch.run_io.captures, deadlines, self._groups, cancel_fd)
         if observed.cannot_be_killed:
             return observed, self._groups.read()
-        if observed.alone and not self._groups.is_sampled:
+        if observed.alone:
             end = self._groups.read()
             # Init counts as a process of the group, and may or may not have exited by now.
             return observed, replace(end, process_count=0) if end.process_count == 1 else end
-        used = launch.reaped()
-        self._groups.settle(used["cpu_usec"], used["largest_kib"] << 10)
+        launch.await_reaped()
         return observed, self._groups.read()
 
     def settle(self) -> None:
@@ -173,7 +162,7 @@ class Slot:
             return
         was_healthy, self.healthy = self.healthy, False
         with contextlib.closing(ending):
-            ending.reaped()
+            ending.await_reaped()
         left = self._groups.process_count()
         if left:
             raise JailError("end the run", hint=f"{left} processes are still alive; close this slot")
@@ -203,7 +192,7 @@ class Slot:
         start = self._groups.prepare(spec.limits)
         if spec.net_namespace is not None:
             self._groups.bound_sockets(_MOST_SOCKET_BYTES)
-        run_io = RunIO(None if self._in_user_namespace else self.uid, spec.pipes)
+        run_io = RunIO(self.uid, spec.pipes)
         launch = Launch(template, self._groups, spec, start, run_io, is_prewarmed=is_prewarmed)
         with _closed_on_error(launch):
             launch.send_request()

@@ -1,9 +1,9 @@
 """Configuration of a slot."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sandbox_runtime.jail.controls.mounts import BindMount
-from sandbox_runtime.jail.evidence.in_force import CONTROLS, default_floor
+from sandbox_runtime.jail.evidence.in_force import CONTROLS, STRICT_CONTROLS
 from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.supervisor.set_up_cpus import SetUpCpus
 
@@ -22,7 +22,7 @@ class SlotConfig:
     name: str
     index: int
     binds: tuple[BindMount, ...] = ()
-    required_controls: tuple[str, ...] = field(default_factory=default_floor)
+    required_controls: tuple[str, ...] = STRICT_CONTROLS
     warm: WarmStart | None = None
     small_init: str = ""
     set_up_cpus: SetUpCpus | None = None

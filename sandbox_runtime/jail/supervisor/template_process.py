@@ -72,12 +72,8 @@ class TemplateProcess:
             theirs.close()  # only the template holds this end now: if it dies, we see the end of file
             if terms.warm is not None and terms.warm.setup:
                 self.channel.settimeout(max(SETUP_TIMEOUT.secs, _IMPORT_SECS))
-            self._proc_fds = self.expect_open(terms)
+            self.expect("open")  # it has entered its root
             self.channel.settimeout(SETUP_TIMEOUT.secs)
-
-    def expect_open(self, terms: Terms) -> list[int]:
-        """Wait until the template has entered its root. Returns the descriptors that it sends."""
-        return self.expect("open", descriptors=int(terms.in_user_namespace))[1]
 
     @property
     def pid(self) -> int:
@@ -85,11 +81,6 @@ class TemplateProcess:
         if self._process is None:
             raise JailError("talk to the template", hint="it was never started")
         return self._process.pid
-
-    def take_proc_fds(self) -> list[int]:
-        """Hand out the descriptors of `/proc` that the template sent at its start. The caller owns them."""
-        fds, self._proc_fds = self._proc_fds, []
-        return fds
 
     def send(self, message: bytes, fds: Sequence[int]) -> None:
         """Send one message to the template. Raises JailError."""

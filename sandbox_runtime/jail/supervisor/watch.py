@@ -5,7 +5,6 @@ processes, see `fork_refusals`.
 """
 
 import contextlib
-import os
 import select
 import signal
 
@@ -59,7 +58,6 @@ class _Watch:
             had_started = self.observed.ready is not None
             if not self.observed.read_report(self._status):
                 self._forget(fd)
-            self._groups.take_mounts(self.observed.take_mount_fds())
             if self.observed.ready is not None and not had_started:
                 self._deadlines.program_started(self.observed.ready["at_ns"])
 
@@ -106,8 +104,6 @@ class _Watch:
         """After the program's end: kill init, and with it the remaining processes. Until then init reaps nothing."""
         if self._is_killed or self.observed.is_over or self._pending_refusals.may_come(wait_status):
             return
-        if self._groups.is_sampled:
-            self._groups.read()  # the last usage sample: nobody reaps the processes that die with init
         self._kill()
 
     def _kill(self) -> None:
@@ -142,6 +138,4 @@ def watch(
         return observed
     finally:
         kill_run(launch.pidfd)
-        for fd in loop.observed.take_mount_fds():
-            os.close(fd)
         launch.own_box(loop.observed.take_box_fd())

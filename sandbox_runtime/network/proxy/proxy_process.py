@@ -35,8 +35,6 @@ class ProxyProcess:
     """Owns the process. Raises NetworkError. `code`: what it executes, with CONTROL_FD, its control descriptor."""
 
     def __init__(self, settings: ProxySettings, code: str) -> None:
-        if os.geteuid() != 0:
-            raise NetworkError("start the egress proxy", "it needs root to get a user of its own")
         self._process: subprocess.Popen[bytes] | None = None
         with contextlib.ExitStack() as stack:
             try:

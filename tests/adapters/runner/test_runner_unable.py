@@ -42,9 +42,9 @@ def work(sqs: SqsServer, *wrapper: str) -> subprocess.CompletedProcess[str]:
     ("wrapper", "reason", "remedy"),
     [
         (WITHOUT_NAMESPACES, "this host cannot isolate: ", "capabilities are missing: give the runner"),
-        (AS_NOBODY, "an ordinary user gets permissive isolation only", "run the worker as root"),
+        (AS_NOBODY, "the sandbox needs root", "use sudo, or in a container `docker run --user 0`"),
     ],
-    ids=["no namespaces", "ordinary user"],
+    ids=["no namespaces", "no root"],
 )
 def test_a_runner_that_cannot_work_reports_the_reason(wrapper: tuple[str, ...], reason: str, remedy: str) -> None:
     with open_sqs_server() as sqs:
@@ -65,4 +65,4 @@ def test_a_failed_report_to_the_service_still_prints_the_reason() -> None:
     before, last = done.stderr.splitlines()[-2:]
     assert "problem not reported to the service" in before
     assert "AccessDeniedException" in before
-    assert "an ordinary user gets permissive isolation only" in last
+    assert "the sandbox needs root" in last

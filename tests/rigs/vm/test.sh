@@ -26,7 +26,7 @@ export RUSTBOX_TEST_SLOWNESS=${RUSTBOX_TEST_SLOWNESS:-15} RUSTBOX_TEST_REUSES=${
 suite=(tests/vm tests/jail/test_slot.py tests/jail/test_slot_robustness.py tests/jail/test_evidence.py
     tests/jail/test_doctor.py tests/jail/test_seccomp.py tests/jail/test_hostile.py
     tests/jail/test_hostile_neighbours.py tests/jail/test_hostile_requests.py tests/jail/test_reuse.py
-    tests/jail/test_unprivileged.py tests/jail/test_answer.py tests/jail/test_groups.py tests/jail/test_memory_peak.py tests/jail/test_host_memory.py tests/jail/test_warm_start.py tests/jail/test_python_fork.py
+    tests/jail/test_answer.py tests/jail/test_groups.py tests/jail/test_memory_peak.py tests/jail/test_host_memory.py tests/jail/test_warm_start.py tests/jail/test_python_fork.py
     tests/jail/test_hostile_catalogue.py tests/jail/test_languages.py tests/jail/test_language_fidelity.py
     tests/jail/test_interpreter_fidelity.py tests/jail/test_small_init.py tests/jail/test_next_namespaces.py
     tests/jail/test_cpu_share.py tests/jail/test_overload.py tests/jail/test_late_refusals.py tests/jail/test_inherited.py

@@ -2,11 +2,9 @@
 
 from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend, close_groups, open_groups, remove_stale_groups
 from sandbox_runtime.jail.controls.cgroup.interface import Counters, SlotGroups
-from sandbox_runtime.jail.controls.cgroup.sampled import SampledUsage
 
 __all__ = [
     "Counters",
-    "SampledUsage",
     "SlotGroups",
     "cgroup_backend",
     "close_groups",

@@ -64,8 +64,7 @@ class SlotGroups(Protocol):
     the program enters the memory and CPU groups too.
     """
 
-    backend: str | None
-    is_sampled: bool  # the kernel enforces no limit: the supervisor must sample often, and kill
+    backend: str
     shares_cpu: bool  # the slot has its share of the CPUs
 
     @property
@@ -85,16 +84,7 @@ class SlotGroups(Protocol):
 
     @property
     def membership_marker(self) -> str:
-        """How the path in a member's /proc/self/cgroup ends; "" without groups. Fixed for the slot's life."""
-
-    def take_process_tables(self, fds: list[int]) -> None:
-        """Own the descriptors that the template sent at its start: in a user namespace that of its own /proc."""
-
-    def take_mounts(self, fds: list[int]) -> None:
-        """Own the descriptors that a run sent at its start: in a user namespace those of its private mounts."""
-
-    def settle(self, cpu_usec: int, largest_bytes: int) -> None:
-        """Take the kernel's final figures: CPU time of init and its reaped children, and their largest memory."""
+        """How the path in a member's /proc/self/cgroup ends. Fixed for the slot's life."""
 
     def prepare(self, limits: Limits) -> Counters:
         """Set the limits of the next run, reset the peak and read the counters that it starts from."""
@@ -124,23 +114,11 @@ class SlotGroups(Protocol):
         """Remove the groups. They must be empty."""
 
 
-class EnforcedByKernel:
-    """Methods of `SlotGroups` for back ends whose groups count the memory of mounts and enforce the limits."""
+class CommonGroups:
+    """Methods of `SlotGroups` that both versions share."""
 
-    is_sampled = False
     _name: str
     _pids_now: int  # `pids.current` of the process group
-
-    def take_process_tables(self, fds: list[int]) -> None:
-        """Close them."""
-        _close_all(fds)
-
-    def take_mounts(self, fds: list[int]) -> None:
-        """Close them."""
-        _close_all(fds)
-
-    def settle(self, cpu_usec: int, largest_bytes: int) -> None:
-        """Do nothing: the groups' own counters are exact."""
 
     def bound_sockets(self, most_bytes: int) -> None:
         """Do nothing: version 2 counts the memory of sockets as the guest's."""
@@ -151,8 +129,3 @@ class EnforcedByKernel:
             return int(os.pread(self._pids_now, 32, 0))
         except (OSError, ValueError) as error:
             raise JailError("read cgroup counters", self._name, getattr(error, "errno", 0) or 0) from error
-
-
-def _close_all(fds: list[int]) -> None:
-    for fd in fds:
-        os.close(fd)

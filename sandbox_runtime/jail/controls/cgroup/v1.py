@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sandbox_runtime.jail.controls.cgroup import cpu_share
 from sandbox_runtime.jail.controls.cgroup.interface import (
+    CommonGroups,
     Counters,
-    EnforcedByKernel,
     flat_keyed,
     read_members,
     refaulted_pages,
@@ -27,14 +27,14 @@ CONTROLLERS = ("memory", "pids", "cpuacct")
 _GROUP = "program"
 
 
-class GroupsV1(EnforcedByKernel):
+class GroupsV1(CommonGroups):
     """Groups `<base of each controller>/<name>/program`. Files that are read in every run stay open.
 
     A slot keeps its groups of pids, cpuacct and cpu. Its memory group may be replaced after a run, see `leftovers`.
     `<name>` counts the memory of all memory groups of the slot.
     """
 
-    backend: str | None = "cgroup_v1"
+    backend = "cgroup_v1"
 
     def __init__(self, bases: dict[str, Path], name: str) -> None:
         self._fds: list[int] = []

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from sandbox_runtime.jail.controls.cgroup import cpu_share
 from sandbox_runtime.jail.controls.cgroup.interface import (
+    CommonGroups,
     Counters,
-    EnforcedByKernel,
     flat_keyed,
     read_members,
     refaulted_pages,
@@ -32,10 +32,10 @@ from sandbox_runtime.jail.spec import Limits
 _SWAP_LIMIT = "memory.swap.max"  # there only with swap accounting
 
 
-class GroupsV2(EnforcedByKernel):
+class GroupsV2(CommonGroups):
     """Groups `<base>/<name>`. Files that are read in every run stay open."""
 
-    backend: str | None = "cgroup_v2"
+    backend = "cgroup_v2"
 
     def __init__(self, base: Path, name: str) -> None:
         self._slot, self._name = base / name, name
