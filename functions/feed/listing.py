@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from functions.feed.bodies import EventBodies
     from functions.feed.model import EventFilters
     from functions.submissions.results.list_store import SubmissionList
-    from functions.webhooks.deliveries.list_store import DeliveryList
+    from functions.webhooks.deliveries.lists import DeliveryList
 
 _ITEMS_PER_QUERY = 500
 

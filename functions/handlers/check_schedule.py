@@ -56,7 +56,7 @@ preload(
     "submissions.run.queues",
     "submissions.store",
     "webhooks.deliveries.hints",
-    "webhooks.deliveries.outbox",
+    "webhooks.deliveries.publication",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
     "webhooks.target.secret_box",

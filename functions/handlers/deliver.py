@@ -12,9 +12,9 @@ from functions.handlers.batches import handle_batch
 from functions.handlers.chat_cards import CardDeployment
 from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import Metric, logger, metrics
-from functions.webhooks.deliveries.attempt_span import keep_attempt
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.sending.attempts import keep_attempt
 from functions.webhooks.sending.claim import SEND_MS
 from functions.webhooks.sending.deliverer import Attempted, Deliverer
 
@@ -24,7 +24,7 @@ refuse_insecure_stage()
 preload(
     "event_log.bus",
     "webhooks.alerts",
-    "webhooks.deliveries.outbox",
+    "webhooks.deliveries.publication",
     "webhooks.deliveries.replay",
     "webhooks.deliveries.store",
     "webhooks.endpoints.health",

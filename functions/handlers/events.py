@@ -23,7 +23,7 @@ preload(
     "submissions.complete.completed_event",
     "submissions.results.list_store",
     "submissions.store",
-    "webhooks.deliveries.list_store",
+    "webhooks.deliveries.lists",
     "webhooks.deliveries.store",
 )
 

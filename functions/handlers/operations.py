@@ -31,7 +31,7 @@ preload(
     "submissions.results.list_store",
     "submissions.runners.runner_store",
     "submissions.store",
-    "webhooks.deliveries.list_store",
+    "webhooks.deliveries.lists",
     "webhooks.deliveries.store",
     "webhooks.endpoints.changes",
     "webhooks.endpoints.store",

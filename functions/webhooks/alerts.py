@@ -21,9 +21,9 @@ from functions.webhooks.vocabulary import EVENT_DISABLED, EVENT_EXHAUSTED
 
 if TYPE_CHECKING:
     from functions.clock import Clock
-    from functions.webhooks.deliveries.due import DueEndpoint, DueExhausted
     from functions.webhooks.deliveries.exhausted_store import ExhaustedDeliveries, ExhaustedStore
-    from functions.webhooks.deliveries.outbox import Outbox
+    from functions.webhooks.deliveries.publication import Outbox
+    from functions.webhooks.deliveries.rows import DueEndpoint, DueExhausted
     from functions.webhooks.endpoints.health import HealthStore
     from functions.webhooks.endpoints.model import Endpoint, HealthChange
 

@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from functions.event_log.writer import LogWriter
     from functions.webhooks.cards import Cards
     from functions.webhooks.deliveries.hints import DeliveryHints
-    from functions.webhooks.deliveries.latencies import Latencies
-    from functions.webhooks.deliveries.list_store import DeliveryList
-    from functions.webhooks.deliveries.outbox import Outbox
-    from functions.webhooks.deliveries.recover import Recovery
-    from functions.webhooks.deliveries.replay import ReplayStore
+    from functions.webhooks.deliveries.lists import DeliveryList, Latencies
+    from functions.webhooks.deliveries.publication import Outbox
+    from functions.webhooks.deliveries.replay import Recovery, ReplayStore
     from functions.webhooks.deliveries.store import DeliveryStore
     from functions.webhooks.sending.requests import Bodies, EndpointSecrets
     from functions.webhooks.target.egress import Egress
@@ -35,7 +33,7 @@ class WebhookDeployment(EndpointDeployment):
     @cached_property
     def delivery_list(self) -> DeliveryList:
         """Lists of deliveries, and their attempts."""
-        from functions.webhooks.deliveries.list_store import DeliveryList
+        from functions.webhooks.deliveries.lists import DeliveryList
 
         return DeliveryList(self.settings.deliveries_table, self.dynamodb, self.clock)
 
@@ -49,7 +47,7 @@ class WebhookDeployment(EndpointDeployment):
     @cached_property
     def latencies(self) -> Latencies:
         """Latencies of the last deliveries of endpoints."""
-        from functions.webhooks.deliveries.latencies import Latencies
+        from functions.webhooks.deliveries.lists import Latencies
 
         return Latencies(self.settings.deliveries_table, self.dynamodb, self.clock)
 
@@ -63,7 +61,7 @@ class WebhookDeployment(EndpointDeployment):
     @cached_property
     def recovery(self) -> Recovery:
         """Recovery of the deliveries of endpoints."""
-        from functions.webhooks.deliveries.recover import Recovery
+        from functions.webhooks.deliveries.replay import Recovery
 
         return Recovery(self.delivery_list, self.replays, self.delivery_hints, self.clock, self.log, self.log_writer)
 
@@ -85,7 +83,7 @@ class WebhookDeployment(EndpointDeployment):
     @cached_property
     def outbox(self) -> Outbox:
         """The outbox, which publishes events without a submission."""
-        from functions.webhooks.deliveries.outbox import Outbox
+        from functions.webhooks.deliveries.publication import Outbox
 
         return Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.event_bus, self.clock)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions.files.deployment import FileDeployment
 
 if TYPE_CHECKING:
-    from functions.webhooks.deliveries.deletions import Deletions
+    from functions.webhooks.deliveries.store import Deletions
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.store import EndpointStore, SubscriberCache
     from functions.webhooks.target.secret_box import SecretBoxes
@@ -44,7 +44,7 @@ class EndpointDeployment(FileDeployment):
     @cached_property
     def endpoint_deletions(self) -> Deletions:
         """Deletions of endpoints, whose open deliveries are cancelled."""
-        from functions.webhooks.deliveries.deletions import Deletions
+        from functions.webhooks.deliveries.store import Deletions
 
         return Deletions(self.settings.deliveries_table, self.dynamodb, self.clock)
 

@@ -23,10 +23,9 @@ from functions.ids import new_id
 from functions.submissions.complete import completed_event
 from functions.submissions.complete.completed_event import completed_body
 from functions.telemetry import logger
-from functions.webhooks.deliveries.list_store import DeliveryList
+from functions.webhooks.deliveries.lists import DeliveryList
 from functions.webhooks.deliveries.model import NOT_SENT, RUN_ENDPOINT_ID, Delivery, DeliveryState, Transition
-from functions.webhooks.deliveries.recover import Recovery
-from functions.webhooks.deliveries.replay import ReplayStore
+from functions.webhooks.deliveries.replay import Recovery, ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
 from functions.webhooks.sending import slots
 from functions.webhooks.sending.attempts import Attempts, Recorded

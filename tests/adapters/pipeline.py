@@ -39,9 +39,9 @@ from functions.telemetry import logger
 from functions.webhooks.alerts import Alerts, DisabledEvents
 from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
 from functions.webhooks.deliveries.hints import DeliveryHints
-from functions.webhooks.deliveries.list_store import DeliveryList
+from functions.webhooks.deliveries.lists import DeliveryList
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.webhooks.deliveries.outbox import Outbox
+from functions.webhooks.deliveries.publication import Outbox
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.changes import EndpointChanges

@@ -14,7 +14,7 @@ from typing import Any
 
 from functions.aws.dynamodb.items import to_item
 from functions.clock import now_ms, to_rfc3339
-from functions.webhooks.deliveries import rows as delivery_rows
+from functions.webhooks.deliveries import rows
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from tests.bench import kernel_floods
 from tests.bench.front_floods import front_floods
@@ -149,7 +149,7 @@ class Attacker:
             endpoints = [item["id"] for item in client.get("/api/webhooks", params={"limit": 100}).json()["items"]]
         now, table = now_ms(), self.local.aws("dynamodb")
         for number in range(self.scale.attack_due_rows):
-            row = delivery_rows.delivery_row(
+            row = rows.delivery_row(
                 _due_delivery(f"evt_bench{number:08x}", endpoints[number % len(endpoints)], now),
                 now // 1000 + _DAY_SECS,
             )

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from functions.submissions.sweep.backlog import DueSubmission, Entry, round_robin
-from functions.webhooks.deliveries.due import DueDelivery, DueLane
 from functions.webhooks.deliveries.model import NOT_SENT
+from functions.webhooks.deliveries.rows import DueDelivery, DueLane
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, Lane, is_unanswered, max_concurrent_sends
 from functions.webhooks.sending.slots import (

@@ -14,7 +14,7 @@ from functions.webhooks.vocabulary import EVENT_REPORT
 
 if TYPE_CHECKING:
     from functions.checks.settings.model import Check
-    from functions.webhooks.deliveries.outbox import Outbox
+    from functions.webhooks.deliveries.publication import Outbox
 
 _STATES: Final = {RunStatus.PASSED: "success", RunStatus.FLAKY: "success", RunStatus.FAILED: "failure"}
 _SENTENCES: Final = {

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from functions.checks.settings.store import CheckStore
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
-    from functions.webhooks.deliveries.outbox import Outbox
+    from functions.webhooks.deliveries.publication import Outbox
 
 LEASE_MS = 60_000
 """A step of a process that died is repeated after this time."""

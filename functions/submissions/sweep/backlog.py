@@ -11,7 +11,7 @@ from itertools import batched
 
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.due import DueDelivery, DueRow
+from functions.webhooks.deliveries.rows import DueDelivery, DueRow
 from functions.webhooks.deliveries.store import DeliveryStore
 
 PAGE_PER_SHARD = 25

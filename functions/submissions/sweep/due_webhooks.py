@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.failpoint import reach
-from functions.webhooks.deliveries.due import DueDeletion, DueDelivery, DueEndpoint, DueExhausted
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import HINTED_MS
+from functions.webhooks.deliveries.rows import DueDeletion, DueDelivery, DueEndpoint, DueExhausted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.clock import Clock
     from functions.webhooks.alerts import Alerts
-    from functions.webhooks.deliveries.deletions import Deletions
-    from functions.webhooks.deliveries.due import DueRow
     from functions.webhooks.deliveries.hints import DeliveryHints
-    from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.webhooks.deliveries.rows import DueRow
+    from functions.webhooks.deliveries.store import Deletions, DeliveryStore
     from functions.webhooks.sending.slots import LaneWaker
 
 TAKEN_MS = 30_000

@@ -1,4 +1,4 @@
-"""The rows of one event, as actions of one transaction, and the hints to send after it."""
+"""The rows of one event, as actions of one transaction, and the outbox, which writes them and sends the hints."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ABSENT, put
 from functions.aws.dynamodb.items import to_item
-from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.event_log.model import TTL_MS, Event
 from functions.event_log.rows import event_row, list_row, new_row
+from functions.failpoint import reach
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row, queue_row
+from functions.webhooks.endpoints.store import Subscribers
 from functions.webhooks.vocabulary import SUBMISSION_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from functions.webhooks.endpoints.store import Subscribers
+    from functions.event_log.bus import Bus
+    from functions.webhooks.deliveries.hints import DeliveryHints
+    from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.webhooks.endpoints.store import EndpointStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +100,51 @@ def _deliveries(
         if endpoint.wants(event.type):
             state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED
             yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Publishes events: stores one with its deliveries in one transaction, sends hints, and puts it on the bus.
+
+    Every write is idempotent, so the sweeper may repeat the call. `submissions.complete` writes the rows of a finished
+    run together with its final state; it uses `plan_publication` itself.
+    """
+
+    deliveries: DeliveryStore
+    endpoints: EndpointStore
+    hints: DeliveryHints
+    bus: Bus
+    clock: Clock = now_ms
+
+    def publish(self, event: Event, *, skip_endpoint_id: str | None = None, only: frozenset[str] = frozenset()) -> None:
+        """Write the event and its deliveries, send their hints, then put the event on the bus.
+
+        Targets: every endpoint that subscribes, except `skip_endpoint_id`. `only`: ids of the endpoints that may get
+        it; all may if none of these is there, so that no mistake hides an event. Raises the errors of the tables, the
+        queue and the bus. Nothing is lost then: the caller repeats the call.
+        """
+        subscribers = self.endpoints.subscribers(event.project_id).among(only).without(skip_endpoint_id)
+        stored = self._store(event, subscribers, None)
+        if stored is None:  # the submission was deleted meanwhile
+            return
+        self.bus.publish(stored)
+        reach("publish.after_bus")
+
+    def send(self, event: Event, target: RunTarget) -> None:
+        """Write an event that only one URL gets, with its delivery, and send the hint. Raises as `publish` does."""
+        self._store(event, Subscribers(), target)
+
+    def _store(self, event: Event, subscribers: Subscribers, target: RunTarget | None) -> Event | None:
+        """Write an event and its deliveries unless they are there, and send their hints; return it as it is stored."""
+        plan = plan_publication(self.deliveries.table_name, event, subscribers, target, self.clock())
+        hints: Sequence[Hint] = plan.hints
+        if not self.deliveries.put_publication(plan):
+            kept = self.deliveries.get_event(event.event_id)
+            if kept is None:
+                return None
+            event = kept  # a rendering of this revision may have other bytes
+            hints = self.deliveries.pending_hints(event.event_id)
+        reach("publish.after_rows")
+        self.hints.send_all(hints)
+        reach("publish.after_hint")
+        return event

@@ -4,6 +4,8 @@ The rows decide, and queue messages are hints. A lease (`leases`) gives one send
 unfinished deliveries by their due key; a final state removes it.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,18 +14,29 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, from_item, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.clock import MS_PER_SEC
+from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.model import TTL_MS, Event
 from functions.event_log.rows import event_key, list_pk, to_entry, to_event
-from functions.webhooks.deliveries import rows
-from functions.webhooks.deliveries.due import DueDelivery, DueRow, to_due
+from functions.failpoint import reach
 from functions.webhooks.deliveries.hints import REPEATED_DELAY_MS, Hint
-from functions.webhooks.deliveries.model import Delivery, DeliveryState
+from functions.webhooks.deliveries.model import OPEN, Delivery, DeliveryState
+from functions.webhooks.deliveries.rows import (
+    DueDelivery,
+    DueRow,
+    delivery_key,
+    endpoint_ref,
+    ids_of,
+    project_of,
+    to_delivery,
+    to_due,
+)
+from functions.webhooks.endpoints.store import deletion_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.webhooks.deliveries.publication import Publication
+
 
 _RELEASED = (
     "due_shard",
@@ -42,7 +55,7 @@ _LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 class DeliveryStore(Table):
     """Rows of the deliveries table. Methods that may lose a race return False or None; AWS errors propagate."""
 
-    def put_publication(self, plan: "Publication") -> bool:
+    def put_publication(self, plan: Publication) -> bool:
         """Write an event with its deliveries; False if it exists, or if its submission was deleted.
 
         Raises RowsContendedError.
@@ -51,7 +64,7 @@ class DeliveryStore(Table):
 
     def deliveries_of(self, event_id: str) -> list[Delivery]:
         """Return the event's deliveries."""
-        return [rows.to_delivery(row) for row in self._list(f"EVENT#{event_id}", "DELIVERY#")]
+        return [to_delivery(row) for row in self._list(f"EVENT#{event_id}", "DELIVERY#")]
 
     def pending_hints(self, event_id: str) -> list[Hint]:
         """Return hints of the event's deliveries that still wait for their first attempt; a sender reads them.
@@ -70,11 +83,11 @@ class DeliveryStore(Table):
             return None
         return to_event(event_id, row)
 
-    def get_events(self, event_ids: "Sequence[str]") -> dict[str, Event | None]:
+    def get_events(self, event_ids: Sequence[str]) -> dict[str, Event | None]:
         """Read distinct events with their bytes; None for one that is cancelled or expired. Others are missing."""
         found = read_rows(self._client, self.table_name, [event_key(event_id) for event_id in event_ids])
         now = self._clock()
-        by_id = {rows.ids_of(row)[0]: row for row in found}
+        by_id = {ids_of(row)[0]: row for row in found}
         return {
             event_id: to_event(event_id, row) if row["ttl"] * MS_PER_SEC > now else None
             for event_id, row in by_id.items()
@@ -82,8 +95,8 @@ class DeliveryStore(Table):
 
     def get_delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
         """Read one delivery consistently."""
-        row = self._get(rows.delivery_key(event_id, endpoint_id))
-        return rows.to_delivery(row) if row is not None else None
+        row = self._get(delivery_key(event_id, endpoint_id))
+        return to_delivery(row) if row is not None else None
 
     def push_back(self, due: DueDelivery, due_at_ms: int) -> Delivery | None:
         """Move the due key before a hint is sent, so that the next sweep begins with other rows; None if stale.
@@ -97,17 +110,17 @@ class DeliveryStore(Table):
             {"seen": due.due_at_ms} | states,
             ("lane_ref",),
         )
-        row = self._update(update, rows.delivery_key(due.event_id, due.endpoint_id))
-        return rows.to_delivery(row) if row is not None else None
+        row = self._update(update, delivery_key(due.event_id, due.endpoint_id))
+        return to_delivery(row) if row is not None else None
 
     def due(self, shard: str, now_ms: int, limit: int) -> list[DueRow]:
         """Return up to `limit` due entries of one shard, oldest first."""
         return [to_due(row) for row in self._due(shard, now_ms, limit)]
 
-    def projects_of(self, keys: "list[tuple[str, str]]") -> dict[tuple[str, str], str]:
+    def projects_of(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Map event id and endpoint id to the project, for deliveries that still exist."""
-        found = read_rows(self._client, self.table_name, [rows.delivery_key(*key) for key in keys], _PROJECT)
-        return {rows.ids_of(row): rows.project_of(row) for row in found}
+        found = read_rows(self._client, self.table_name, [delivery_key(*key) for key in keys], _PROJECT)
+        return {ids_of(row): project_of(row) for row in found}
 
     def cancel_event(self, event_id: str) -> None:
         """Remove the event's bytes and cancel its deliveries that are not final."""
@@ -122,7 +135,7 @@ class DeliveryStore(Table):
         )
         cancel = cancelling((*_LIVE, DeliveryState.PAUSED))
         for row in self._list(f"EVENT#{event_id}", "DELIVERY#"):
-            self._update_unread(cancel, rows.delivery_key(*rows.ids_of(row)))
+            self._update_unread(cancel, delivery_key(*ids_of(row)))
 
     def delete_others(self, project_id: str) -> int:
         """Cancel some events of a project without a submission, and take them off its list; return how many.
@@ -152,3 +165,63 @@ def cancelling(states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
 def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:
     """Return a condition and its values."""
     return f"#state IN ({', '.join(f':{state}' for state in states)})", {state.value: state.value for state in states}
+
+
+# The transaction that deletes an endpoint writes a deletion row that is due at once. The request cancels some
+# deliveries, and the sweeper does the rest. The sweeper checks again after GRACE_MS: a completion that read the
+# endpoint before its deletion may have written another delivery. A delivery that is being sent ends by itself: it is
+# delivered, or cancelled instead of retried.
+
+TAKEN_MS = 30_000
+GRACE_MS = 900_000
+"""Longer than any completion takes and any index lags."""
+_ITEMS_PER_QUERY = 100
+_DUE = ("due_shard", "due_at_ms")
+_CANCEL = cancelling(OPEN)
+
+
+class Deletions(Table):
+    """Cancels the open deliveries of deleted endpoints, a limited number at a time."""
+
+    def cancel_open(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
+        """Cancel pages for about `work_ms`; False for a stale entry of the due index."""
+        # Moving the due key takes the row: a second worker fails here, and after a crash the row is due again.
+        key, now = deletion_key(project_id, endpoint_id), self._clock()
+        taken_until_ms = now + TAKEN_MS
+        row = self._take(key, seen_due_at_ms, taken_until_ms)
+        if row is None:
+            return False
+        reach("deletion.after_take")
+        read_to: str | None = row["read_to"]
+        while read_to is not None and self._clock() < now + work_ms:
+            read_to = self._cancel_page(project_id, endpoint_id, read_to)
+            reach("deletion.after_page")
+        second_check_ms = row["deleted_at_ms"] + GRACE_MS
+        mine = {"mine": taken_until_ms}
+        if read_to is not None:
+            done = ConditionalUpdate({"read_to": read_to}, "#due_at_ms = :mine", mine)
+        elif now < second_check_ms:
+            again = to_rfc3339(row["deleted_at_ms"] - GRACE_MS)
+            done = ConditionalUpdate({"read_to": again, "due_at_ms": second_check_ms}, "#due_at_ms = :mine", mine)
+        else:
+            done = ConditionalUpdate({}, "#due_at_ms = :mine", mine, _DUE)
+        self._update_unread(done, key)
+        return True
+
+    def _cancel_page(self, project_id: str, endpoint_id: str, read_to: str) -> str | None:
+        """Cancel one page of open deliveries, oldest first; return the new `read_to`, None at the end."""
+        answer = self._client.query(
+            TableName=self.table_name,
+            IndexName="by_endpoint",
+            KeyConditionExpression="endpoint_ref = :owner AND created_key > :after",
+            ExpressionAttributeValues=to_item(
+                {":owner": endpoint_ref(project_id, endpoint_id), ":after": read_to or "0"}
+            ),
+            Limit=_ITEMS_PER_QUERY,
+        )
+        for item in answer["Items"]:
+            delivery = to_delivery(from_item(item))
+            if delivery.state in OPEN:
+                self._update_unread(_CANCEL, delivery_key(delivery.event_id, endpoint_id))
+        last = answer.get("LastEvaluatedKey")
+        return str(last["created_key"]["S"]) if last else None

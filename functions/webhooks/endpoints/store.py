@@ -116,7 +116,7 @@ def deletion_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
 
 
 def deletion_row(project_id: str, endpoint_id: str, now_ms: int) -> dict[str, Value | None]:
-    """Build the row of a deletion, due now: `deliveries.deletions` cancels the open deliveries of the endpoint."""
+    """Build the row of a deletion, due now: `Deletions` cancels the open deliveries of the endpoint."""
     return {
         "pk": endpoint_pk(project_id),
         "sk": DELETION_PREFIX + endpoint_id,

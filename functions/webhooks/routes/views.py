@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import Field
 
 from functions.http.openapi.bodies import Uuid
-from functions.webhooks.deliveries.latencies import Latency, latency_body
+from functions.webhooks.deliveries.lists import Latency, latency_body
 from functions.webhooks.deliveries.views import Answered, EndpointLatency, reply_body
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.views import EndpointView, endpoint_body

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from functions import otlp
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, to_item
@@ -189,3 +190,35 @@ class Attempts(Table):
     def _of_slot(self, slot: TakenSlot, rest_until_ms: int) -> Any:
         update = free(slot, rest_until_ms, self._clock()).only_if(NOBODY_WAITS)
         return update.action(self.table_name, slots_key(slot.project_id))
+
+
+def keep_attempt(delivery: Delivery, reply: Reply, service: str, now_ms: int) -> None:
+    """Keep the span of an attempt, under that of the submission. `delivery`: as it was before the attempt."""
+    trace = otlp.trace_of(delivery.submission_id, delivery.traceparent)
+    if trace is None:
+        return
+    attempt = delivery.attempts_before + delivery.attempt + 1
+    attributes: dict[str, str | int] = {
+        "rustbox.event_id": delivery.event_id,
+        "rustbox.endpoint_id": delivery.endpoint_id,
+        "rustbox.attempt": attempt,
+        "server.address": reply.host or "",  # never the URL: its path or query may hold a credential
+    }
+    if reply.status_code is not None:
+        attributes["http.response.status_code"] = reply.status_code
+    if reply.error_code is not None:
+        attributes["error.type"] = reply.error_code
+    otlp.keep(
+        otlp.Span(
+            trace.trace_id,
+            otlp.span_id(delivery.event_id, delivery.endpoint_id, attempt),
+            otlp.span_id(delivery.submission_id),
+            "attempt",
+            service,
+            now_ms - reply.latency_ms,
+            now_ms,
+            attributes,
+            has_failed=not reply.is_success,
+            is_call=True,
+        )
+    )

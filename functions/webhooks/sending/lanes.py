@@ -13,10 +13,16 @@ from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
-from functions.webhooks.deliveries import rows
-from functions.webhooks.deliveries.due import LANE_PREFIX, ids_of_lane
 from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, RUN_ENDPOINT_ID, UNSENDABLE_CODES, DeliveryState
-from functions.webhooks.deliveries.rows import delivery_key, queue_pk, queue_sk, to_delivery
+from functions.webhooks.deliveries.rows import (
+    LANE_PREFIX,
+    delivery_key,
+    ids_of,
+    ids_of_lane,
+    queue_pk,
+    queue_sk,
+    to_delivery,
+)
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.endpoints.store import endpoint_key, endpoint_pk
 from functions.webhooks.target.webhook_url import host_of
@@ -24,8 +30,8 @@ from functions.webhooks.target.webhook_url import host_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.webhooks.deliveries.due import DueLane
     from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.deliveries.rows import DueLane
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.vocabulary import Reply
 
@@ -188,15 +194,15 @@ class LaneStore(Table):
             ExpressionAttributeValues=to_item({**values, **bound}),
             Limit=limit,
         )
-        return [rows.ids_of(from_item(item)) for item in answer["Items"]]
+        return [ids_of(from_item(item)) for item in answer["Items"]]
 
     def take_out(self, event_id: str, endpoint_id: str, hinted_for_ms: int) -> Delivery | None:
         """Take a delivery out of its lane, because it gets a hint; None if it is no longer parked."""
         update = ConditionalUpdate(
             {"due_at_ms": hinted_for_ms + HINTED_MS}, "attribute_exists(#lane_ref)", {}, ("lane_ref",)
         )
-        row = self._update(update, rows.delivery_key(event_id, endpoint_id))
-        return rows.to_delivery(row) if row is not None else None
+        row = self._update(update, delivery_key(event_id, endpoint_id))
+        return to_delivery(row) if row is not None else None
 
     def push_back(self, due: DueLane, due_at_ms: int) -> Lane | None:
         """Move the due key of a lane, which keeps the row; None for a stale entry."""

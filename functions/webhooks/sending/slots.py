@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from functions.aws.dynamodb.items import Value
-    from functions.webhooks.deliveries.due import DueLane
+    from functions.webhooks.deliveries.rows import DueLane
     from functions.webhooks.endpoints.model import Endpoint
 
 

@@ -7,10 +7,9 @@ import pytest
 from functions.aws.clients import Clients
 from functions.ids import new_id
 from functions.submissions.model import Submission
-from functions.webhooks.deliveries import deletions
-from functions.webhooks.deliveries.deletions import GRACE_MS, Deletions
+from functions.webhooks.deliveries import store as delivery_store
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.deliveries.store import GRACE_MS, Deletions, DeliveryStore
 from functions.webhooks.endpoints.model import Endpoint
 from tests.adapters.aws_account import Aws
 from tests.adapters.delivery_factory import put_delivery
@@ -100,7 +99,7 @@ def test_the_next_sweep_continues_after_a_crash(pipeline: Pipeline, point: str) 
 
 
 def test_many_are_cancelled_over_several_sweeps(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deletions, "_ITEMS_PER_QUERY", 2)
+    monkeypatch.setattr(delivery_store, "_ITEMS_PER_QUERY", 2)
     endpoint, submissions = paused(pipeline, 5)
     assert pipeline.changes.delete("dev", endpoint.endpoint_id)
     monkeypatch.setattr("functions.submissions.sweep.due_webhooks.DELETION_MS", 0)

@@ -282,7 +282,7 @@ def test_a_disabled_endpoint_pauses_its_deliveries(pipeline: Pipeline, endpoint:
     pipeline.time.advance(DAY_SECS)
     pipeline.sweep()
     pipeline.webhook(hint_of(owed, endpoint), *pipeline.hints())
-    assert pipeline.receiver.received == []  # only `recover` brings it back
+    assert pipeline.receiver.received == []  # only `Recovery` brings it back
 
 
 def test_endpoint_that_is_disabled_between_look_and_claim_gets_its_last_event(

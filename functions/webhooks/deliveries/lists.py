@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.page import Page, bounds, cut, merge, query_page
 from functions.aws.dynamodb.table import Table
-from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.webhooks.deliveries import rows
+from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
+from functions.percentile import percentile
 from functions.webhooks.deliveries.model import Delivery, DeliveryState, RecordedAttempt
+from functions.webhooks.deliveries.rows import (
+    LIST_SHARDS,
+    attempt_key,
+    created_key,
+    delivery_key,
+    endpoint_ref,
+    ids_of,
+    ids_of_attempt,
+    list_shard,
+    project_of,
+    to_attempt,
+    to_delivery,
+)
+from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from functions.webhooks.deliveries.views import DeliveryFilters
+    from functions.webhooks.deliveries.views import DeliveryFilters, EndpointLatency, LatencyWindow
+
 
 RECOVERABLE = (DeliveryState.EXHAUSTED, DeliveryState.PAUSED, DeliveryState.BLOCKED)
 
@@ -66,7 +82,7 @@ class DeliveryList(Table):
         for request in requests:
             _filter_states(request, "NOT #state IN", (DeliveryState.DELIVERED, DeliveryState.CANCELLED))
         page = self._merged(requests, limit, ascending=ascending)
-        if page.rows and page.next_created_key == rows.created_key(page.rows[-1]):
+        if page.rows and page.next_created_key == created_key(page.rows[-1]):
             return Page(page.rows, page.next_created_key.rpartition(".")[0])
         return page
 
@@ -84,7 +100,7 @@ class DeliveryList(Table):
             answer = self._client.query(**request)
             last = answer.get("LastEvaluatedKey")
             read_to = last["created_key"]["S"].partition("#")[0] if last else ""
-            yield [rows.to_delivery(from_item(item)) for item in answer["Items"]], read_to
+            yield [to_delivery(from_item(item)) for item in answer["Items"]], read_to
             if not last:
                 return
             request["ExclusiveStartKey"] = last
@@ -100,7 +116,7 @@ class DeliveryList(Table):
             Limit=ATTEMPTS_SHOWN,
             ConsistentRead=True,
         )
-        attempts = [rows.to_attempt(from_item(item)) for item in reversed(answer["Items"])]
+        attempts = [to_attempt(from_item(item)) for item in reversed(answer["Items"])]
         first = [] if delivery.only_attempt is None else [delivery.only_attempt]
         return [*first, *attempts][-ATTEMPTS_SHOWN:]
 
@@ -108,11 +124,11 @@ class DeliveryList(Table):
         """Map event id and endpoint id to the last attempt of deliveries that have one."""
         # The first attempt lies in the delivery's row if it was the last one then.
         first = [delivery for delivery in deliveries if delivery.attempt == 1]
-        keys = [rows.delivery_key(delivery.event_id, delivery.endpoint_id) for delivery in first]
-        keys += [rows.attempt_key(delivery, delivery.attempt) for delivery in deliveries if delivery.attempt > 0]
+        keys = [delivery_key(delivery.event_id, delivery.endpoint_id) for delivery in first]
+        keys += [attempt_key(delivery, delivery.attempt) for delivery in deliveries if delivery.attempt > 0]
         found = read_rows(self._client, self.table_name, keys)
         attempts = [(row, row.get("only_attempt", row)) for row in found]
-        return {rows.ids_of_attempt(row): rows.to_attempt(attempt) for row, attempt in attempts if "n" in attempt}
+        return {ids_of_attempt(row): to_attempt(attempt) for row, attempt in attempts if "n" in attempt}
 
     def _of_submission(
         self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None
@@ -120,35 +136,33 @@ class DeliveryList(Table):
         """Read all deliveries of one event. They are few and share a partition, so the read can be consistent."""
         now_secs = self._clock() // MS_PER_SEC
         answer = self._list(f"EVENT#{filters.submission_id}", "DELIVERY#")
-        all_deliveries = [
-            rows.to_delivery(row) for row in answer if rows.project_of(row) == project_id and row["ttl"] > now_secs
-        ]
+        all_deliveries = [to_delivery(row) for row in answer if project_of(row) == project_id and row["ttl"] > now_secs]
         matching = [
             delivery
-            for delivery in sorted(all_deliveries, key=rows.created_key, reverse=True)
+            for delivery in sorted(all_deliveries, key=created_key, reverse=True)
             if filters.endpoint_id in {None, delivery.endpoint_id}
             and filters.state in {None, delivery.state}
-            and (filters.since_ms is None or rows.created_key(delivery) >= to_rfc3339(filters.since_ms))
+            and (filters.since_ms is None or created_key(delivery) >= to_rfc3339(filters.since_ms))
         ]
-        return cut(matching, limit, rows.created_key, after)
+        return cut(matching, limit, created_key, after)
 
     def _merged(self, requests: list[dict[str, Any]], limit: int, *, ascending: bool = False) -> Page[Delivery]:
         def read(request: dict[str, Any]) -> Page[Delivery]:
-            return query_page(self._client, request, limit, rows.to_delivery, rows.created_key)
+            return query_page(self._client, request, limit, to_delivery, created_key)
 
         if len(requests) == 1:
             return read(requests[0])
         with ThreadPoolExecutor(len(requests)) as pool:
-            return merge(list(pool.map(read, requests)), limit, rows.created_key, ascending=ascending)
+            return merge(list(pool.map(read, requests)), limit, created_key, ascending=ascending)
 
     def _requests(
         self, project_id: str, endpoint_id: str | None, between: tuple[str, str], *, ascending: bool = False
     ) -> list[dict[str, Any]]:
         """Return the queries of a project's deliveries, or of an endpoint's, between two sort keys."""
         if endpoint_id is not None:
-            partitions = [("by_endpoint", "endpoint_ref", rows.endpoint_ref(project_id, endpoint_id))]
+            partitions = [("by_endpoint", "endpoint_ref", endpoint_ref(project_id, endpoint_id))]
         else:
-            shards = [rows.list_shard(project_id, number) for number in range(rows.LIST_SHARDS)]
+            shards = [list_shard(project_id, number) for number in range(LIST_SHARDS)]
             partitions = [("by_project", "project_id", project_id)]
             partitions += [("by_project_shard", "list_shard", shard) for shard in shards]
         return [
@@ -173,3 +187,54 @@ def _filter_states(request: dict[str, Any], condition: str, states: Sequence[str
     request["FilterExpression"] += f" AND {condition} ({', '.join(f':{state}' for state in states)})"
     request["ExpressionAttributeNames"]["#state"] = "state"
     request["ExpressionAttributeValues"] |= to_item({f":{state}": str(state) for state in states})
+
+
+SAMPLE = 100
+"""Deliveries that are read, the newest ones. One BatchGetItem reads so many."""
+_OK = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The first attempt of a delivery, which succeeded."""
+
+    at_ms: int
+    latency_ms: int
+
+
+class Latencies(Table):
+    """Latencies of an endpoint: a sample of its rows, so that no send writes more for them.
+
+    Reads the index `by_endpoint`, which lags by about a second, and then the deliveries.
+    """
+
+    def of(self, project_id: str, endpoint_id: str) -> list[Latency]:
+        """Return the latencies of the last day's newest SAMPLE deliveries that their first attempt delivered."""
+        since = to_rfc3339(self._clock() - DAY_MS)
+        answer = self._client.query(
+            TableName=self.table_name,
+            IndexName="by_endpoint",
+            KeyConditionExpression="endpoint_ref = :owner AND created_key >= :since",
+            ExpressionAttributeValues=to_item({":owner": endpoint_ref(project_id, endpoint_id), ":since": since}),
+            ScanIndexForward=False,
+            Limit=SAMPLE,
+        )
+        keys = [delivery_key(*ids_of(from_item(item))) for item in answer["Items"]]
+        deliveries = read_rows(self._client, self.table_name, keys, ("only_attempt",))
+        return [latency for row in deliveries if (latency := _latency(row.get("only_attempt"))) is not None]
+
+
+def latency_body(latencies: Sequence[Latency], now_ms: int) -> EndpointLatency:
+    """Return p50 and p95 of the last hour and of the last day."""
+    return {"last_hour": _window(latencies, now_ms - HOUR_MS), "last_day": _window(latencies, now_ms - DAY_MS)}
+
+
+def _window(latencies: Sequence[Latency], since_ms: int) -> LatencyWindow:
+    ordered = sorted(latency.latency_ms for latency in latencies if latency.at_ms >= since_ms)
+    return {"p50_ms": percentile(ordered, 50), "p95_ms": percentile(ordered, 95), "deliveries": len(ordered)}
+
+
+def _latency(attempt: Any) -> Latency | None:
+    if attempt is None or attempt.get("status_code") not in _OK:
+        return None
+    return Latency(from_rfc3339(attempt["at"]), attempt["latency_ms"])
