@@ -7,7 +7,7 @@ from functions.judging.model import Plan, PlannedCase, PlannedGroup, Visibility
 from functions.judging.runs import JudgedRuns
 from functions.messages.judged import JudgeCompleted
 from functions.submissions.model import Submission
-from functions.submissions.rows import with_completion
+from functions.submissions.store import with_completion
 from tests.submission_factory import golden, new_submission
 
 if TYPE_CHECKING:

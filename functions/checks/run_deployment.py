@@ -83,6 +83,6 @@ class CheckRunDeployment(CheckDeployment):
     @cached_property
     def run_acceptance(self) -> Acceptance:
         """Accepts the programs of runs as submissions."""
-        from functions.submissions.accept.kind import RunKind
+        from functions.submissions.accept.start import RunKind
 
         return self.acceptance_of(RunKind(self.payloads), None)

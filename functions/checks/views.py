@@ -27,10 +27,8 @@ from functions.checks.settings.triggers import EventAs, Trigger
 from functions.checks.state import UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
-from functions.submissions.accept.artifacts import ArtifactsRequest
-from functions.submissions.accept.execution_limits import RequestLimits
-from functions.submissions.accept.file_fields import Files
-from functions.submissions.accept.requests import NetworkRequest
+from functions.submissions.accept.file_fields import ArtifactsRequest, Files
+from functions.submissions.accept.requests import NetworkRequest, RequestLimits
 
 SHOWN_TIMES = 5
 

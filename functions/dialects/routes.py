@@ -17,8 +17,8 @@ from functions.http.problems import Problems
 from functions.http.strict_json import read_json
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import check_submission
-from functions.submissions.results.output import output_if_kept
-from functions.submissions.routes.submit_routes import accept_and_wait, program_rules
+from functions.submissions.api.submit import accept_and_wait, program_rules
+from functions.submissions.results.outputs import output_if_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

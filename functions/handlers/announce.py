@@ -10,9 +10,8 @@ from functions.checks.deployment import CheckDeployment
 from functions.checks.events.submission_triggers import SubmissionTriggers
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
-from functions.submissions.complete.announce import Announced, Announcer
-from functions.submissions.complete.completed_event import event_of
-from functions.submissions.rows import SUBMISSION_SK, submission_id_of
+from functions.submissions.complete.completed_event import Announced, Announcer, event_of
+from functions.submissions.store import SUBMISSION_SK, submission_id_of
 from functions.telemetry import logger, metrics
 
 SERVICE = "announce"

@@ -2,9 +2,7 @@
 
 from functions.checks.cards import CHECK_CARDS
 from functions.dialects.judge0.views import callback_body
-from functions.judging.completed_card import judged_card
-from functions.submissions.complete.completed_card import completed_card
-from functions.webhooks.cards import Cards
+from functions.webhooks.cards import Cards, completed_card, judged_card
 from functions.webhooks.sender_deployment import SenderDeployment
 from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_JUDGED
 

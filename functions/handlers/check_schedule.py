@@ -14,7 +14,7 @@ from functions.checks.runs.store import Due
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
 from functions.settings import load_settings
-from functions.submissions.sweep.backlog import round_robin
+from functions.submissions.backlog import round_robin
 from functions.telemetry import logger, metrics
 
 SERVICE = "schedule"
@@ -36,9 +36,9 @@ preload(
     "checks.runs.reports",
     "checks.runs.steps",
     "checks.runs.submit",
+    "checks.settings.secret_settings",
     "checks.settings.store",
     "checks.settings.trigger_store",
-    "checks.settings.secret_settings",
     "event_log.bus",
     "files.artifact_copies",
     "files.artifact_store",
@@ -50,8 +50,6 @@ preload(
     "projects.quota_store",
     "projects.registry",
     "submissions.accept.acceptance",
-    "submissions.accept.kind",
-    "submissions.accept.quota_admission",
     "submissions.accept.start",
     "submissions.run.queues",
     "submissions.store",

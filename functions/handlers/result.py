@@ -13,10 +13,8 @@ from functions.http.openapi.document_routes import DOCUMENT_ROUTES, DocumentRout
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
-from functions.submissions.api.health import HEALTH_ROUTES
-from functions.submissions.api.results import RESULT_ROUTES
-from functions.submissions.routes.health_routes import HealthRoutes
-from functions.submissions.routes.result_routes import ResultRoutes
+from functions.submissions.api.health import HEALTH_ROUTES, HealthRoutes
+from functions.submissions.api.results import RESULT_ROUTES, ResultRoutes
 from functions.telemetry import logger
 
 preload(
@@ -36,21 +34,19 @@ preload(
     "judging.runs",
     "projects.quota_store",
     "projects.store",
-    "submissions.cancel.cancellation",
-    "submissions.complete.end_report",
+    "submissions.cancellation",
+    "submissions.complete.completed_event",
     "submissions.complete.final_state_transaction",
-    "submissions.complete.run_webhooks",
     "submissions.live_output",
-    "submissions.results.artifacts",
-    "submissions.results.delete",
     "submissions.results.list_store",
+    "submissions.results.outputs",
     "submissions.results.results",
-    "submissions.results.stored_object",
-    "submissions.run.direct_runners",
     "submissions.run.queues",
+    "submissions.run.runner_client",
     "submissions.runners.control_objects",
     "submissions.runners.fleet",
     "submissions.runners.runner_store",
+    "submissions.spans",
     "submissions.store",
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",

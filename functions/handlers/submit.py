@@ -6,8 +6,7 @@ from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings, refuse_insecure_stage
-from functions.submissions.api.submit import SUBMIT_ROUTES
-from functions.submissions.routes.submit_routes import SubmitRoutes
+from functions.submissions.api.submit import SUBMIT_ROUTES, SubmitRoutes
 from functions.telemetry import logger
 
 refuse_insecure_stage()
@@ -25,18 +24,16 @@ preload(
     "judging.runs",
     "projects.quota_store",
     "projects.store",
-    "submissions.accept.kind",
-    "submissions.accept.quota_admission",
     "submissions.accept.start",
-    "submissions.complete.end_report",
+    "submissions.complete.completed_event",
     "submissions.complete.final_state_transaction",
-    "submissions.complete.run_webhooks",
     "submissions.results.results",
     "submissions.run.direct_run",
-    "submissions.run.direct_runners",
     "submissions.run.queues",
+    "submissions.run.runner_client",
     "submissions.runners.fleet",
     "submissions.runners.runner_store",
+    "submissions.spans",
     "submissions.store",
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",

@@ -13,9 +13,9 @@ from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
-from functions.submissions.sweep.dead_letters import settle, submission_of
-from functions.submissions.sweep.shared_sweep import RESERVE_MS, SharedSweep
+from functions.submissions.complete.record import settle, submission_of
 from functions.submissions.sweep_deployment import SweepDeployment
+from functions.submissions.sweeper import RESERVE_MS, SharedSweep
 from functions.telemetry import logger, metrics
 
 SERVICE = "sweep"
@@ -38,21 +38,20 @@ preload(
     "judging.progress_store",
     "judging.runs",
     "projects.quota_store",
-    "submissions.complete.end_report",
+    "submissions.complete.completed_event",
     "submissions.complete.final_state_transaction",
     "submissions.complete.record",
-    "submissions.complete.run_webhooks",
     "submissions.run.queues",
     "submissions.runners.control_objects",
     "submissions.runners.runner_store",
+    "submissions.spans",
     "submissions.store",
-    "submissions.sweep.due_webhooks",
-    "submissions.sweep.sweeper",
+    "submissions.sweeper",
     "webhooks.alerts",
-    "webhooks.deliveries.store",
     "webhooks.deliveries.exhausted_store",
     "webhooks.deliveries.hints",
     "webhooks.deliveries.publication",
+    "webhooks.deliveries.store",
     "webhooks.endpoints.health",
     "webhooks.endpoints.store",
     "webhooks.sending.slots",

@@ -16,10 +16,10 @@ refuse_insecure_stage()
 preload(
     "event_log.writer",
     "projects.store",
-    "webhooks.deliveries.store",
     "webhooks.deliveries.hints",
     "webhooks.deliveries.lists",
     "webhooks.deliveries.replay",
+    "webhooks.deliveries.store",
     "webhooks.endpoints.changes",
     "webhooks.endpoints.store",
     "webhooks.sending.lanes",

@@ -11,7 +11,7 @@ from functions.judging.routes import JudgeRoutes
 from functions.judging.views import FinalJudgeRun, JudgeAccepted, JudgeWaitOver, OpenJudgeRun
 from functions.messages.files import MAX_CASES
 from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
-from functions.submissions.results.output_views import OutputLink
+from functions.submissions.results.short_views import OutputLink
 from functions.submissions.results.views import Cancelling, Deleted
 
 _EXAMPLES: dict[str, Any] = {

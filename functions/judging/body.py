@@ -9,9 +9,8 @@ from events.vocabulary import CheckerKind, Stop
 from events.vocabulary import Protocol as CheckerProtocol
 from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility
-from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.file_fields import Arguments, Files
-from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
+from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest, RequestLimits
 
 CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
 """Inputs and expected outputs of all cases. A request must fit into a Lambda call, which has at most 6 MB."""

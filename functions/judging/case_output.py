@@ -8,8 +8,8 @@ from functions.aws.payloads import PayloadMissingError
 from functions.errors import ConflictError, NotFoundError
 from functions.judging.case_view import shows_output
 from functions.judging.model import Plan
+from functions.submissions.results.outputs import RawOutput, output_answer
 from functions.submissions.results.results import NO_SUCH_RESULT
-from functions.submissions.results.stored_object import RawOutput, output_answer
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.messages.files import read_files, write_files
 from functions.messages.judging import JudgeRequested, Judging
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES, Kind
-from functions.submissions.run.execution_request import request_values
+from functions.submissions.run.queues import request_values
 
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads

@@ -14,7 +14,7 @@ from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.messages.judged import CaseResult, CaseResults
 from functions.submissions.model import RUN_GRACE_SECS, Status
-from functions.submissions.rows import submission_key, submission_pk
+from functions.submissions.store import submission_key, submission_pk
 
 if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value

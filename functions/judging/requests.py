@@ -23,12 +23,13 @@ from functions.judging.rules import find_problems, unanswered_warnings
 from functions.messages.files import read_files
 from functions.messages.judging import Judging
 from functions.projects.model import Project
-from functions.submissions.accept.execution_limits import RequestLimits, check_limits
 from functions.submissions.accept.file_fields import with_case_files
 from functions.submissions.accept.requests import (
     REFUSED_FIELDS,
     ProgramRules,
+    RequestLimits,
     RunRequest,
+    check_limits,
     checked_program,
     read_body,
 )

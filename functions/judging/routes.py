@@ -18,9 +18,9 @@ from functions.judging.requests import parse_judge_request
 from functions.judging.views import accepted_body, open_body, text_within, timeout_body
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
+from functions.submissions.api.submit import report_accepted
 from functions.submissions.results.results import NO_SUCH_RESULT
 from functions.submissions.results.views import cancelling_body, deleted_body
-from functions.submissions.routes.submit_routes import report_accepted
 from functions.webhooks.target.webhook_url import AddressRules
 
 if TYPE_CHECKING:

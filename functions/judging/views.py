@@ -15,8 +15,7 @@ from functions.judging.score import CaseOutcome, GroupOutcome, Score, score
 from functions.messages.evidence import Count, Evidence, Measure
 from functions.messages.judged import CaseResult
 from functions.submissions.model import Status, Submission
-from functions.submissions.results.item_views import JudgeCounts
-from functions.submissions.results.response_size import fits_response
+from functions.submissions.results.short_views import JudgeCounts, fits_response
 from functions.submissions.results.views import (
     SCHEMA_VERSION,
     FinalStatus,

@@ -12,7 +12,7 @@ from functions.http.http_event import json_body
 from functions.http.validation import parse_body
 from functions.operations.requests import NAME_PATTERN, CreateRunnerTokenRequest
 from functions.operations.runner_views import created_token_body, runner_body, runner_token_body
-from functions.submissions.runners.tokens import MAX_TOKENS, RunnerTokenStore
+from functions.submissions.runners.runner_store import MAX_TOKENS, RunnerTokenStore
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response

@@ -7,8 +7,7 @@ from pydantic import Field
 from events.vocabulary import Language
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time
-from functions.submissions.runners.runner_store import SeenRunner
-from functions.submissions.runners.tokens import RunnerToken
+from functions.submissions.runners.runner_store import RunnerToken, SeenRunner
 
 type RunnerState = Literal["live", "draining", "unable", "silent"]
 

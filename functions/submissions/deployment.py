@@ -1,28 +1,88 @@
-"""The stores and use cases of submissions."""
+"""The stores and use cases of submissions, over the queues and the runners."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.submissions.runner_deployment import RunnerDeployment
+from events.limits import raised_ceilings
+from functions.environment_variables import SettingsInvalidError
+from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:
+    from events.limits import RaisedCeilings
     from functions.http.long_poll import LongPoll
     from functions.submissions.accept.acceptance import Acceptance
-    from functions.submissions.accept.kind import SubmissionKind
-    from functions.submissions.accept.quota_admission import QuotaAdmission
-    from functions.submissions.cancel.cancellation import Cancellation
+    from functions.submissions.accept.start import QuotaAdmission, SubmissionKind
+    from functions.submissions.cancellation import Cancellation
+    from functions.submissions.complete.completed_event import JudgeRuns
     from functions.submissions.complete.final_state_transaction import Completer
-    from functions.submissions.complete.judge_runs import JudgeRuns
     from functions.submissions.complete.record import Recorder
     from functions.submissions.live_output import LiveOutput
     from functions.submissions.model import Submission
-    from functions.submissions.results.delete import Deletion
     from functions.submissions.results.list_store import SubmissionList
-    from functions.submissions.results.results import Results
+    from functions.submissions.results.results import Deletion, Results
     from functions.submissions.run.direct_run import DirectRun
+    from functions.submissions.run.queues import Queues
+    from functions.submissions.run.runner_client import DirectRunners
+    from functions.submissions.runners.control_objects import ControlObjects
+    from functions.submissions.runners.fleet import Fleet
+    from functions.submissions.runners.runner_store import RunnerStore
     from functions.submissions.store import SubmissionStore
+
+
+class RunnerDeployment(WebhookDeployment):
+    """The queues and the runners of submissions."""
+
+    @cached_property
+    def runners(self) -> RunnerStore:
+        """Heartbeats of runners."""
+        from functions.submissions.runners.runner_store import RunnerStore
+
+        return RunnerStore(self.settings.runners_table, self.dynamodb, self.clock)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """The runners of the whole service."""
+        from functions.submissions.runners.fleet import Fleet
+
+        return Fleet(self.runners, self.settings.offered_languages)
+
+    @cached_property
+    def raised_ceilings(self) -> RaisedCeilings:
+        """The ceilings of limits that the operator has raised. Raises SettingsInvalidError."""
+        try:
+            return raised_ceilings(self.settings.limit_ceilings)
+        except ValueError as error:
+            raise SettingsInvalidError(f"LIMIT_CEILINGS: {error}") from None
+
+    @cached_property
+    def queues(self) -> Queues:
+        """The queues of submissions."""
+        from functions.submissions.run.queues import Queues
+
+        return Queues(
+            self.sqs,
+            self.settings.interactive_queue_url,
+            self.settings.batch_queue_url,
+            self.settings.network_queue_url,
+            self.clock,
+        )
+
+    @cached_property
+    def direct_runners(self) -> DirectRunners:
+        """The runners that are called over HTTP."""
+        from functions.submissions.run.runner_client import direct_runners_of
+
+        return direct_runners_of(self.settings)
+
+    @cached_property
+    def control(self) -> ControlObjects:
+        """Tells runners without a direct path what to stop."""
+        from functions.aws.clients import Clients
+        from functions.submissions.runners.control_objects import ControlObjects
+
+        return ControlObjects(self.settings.payloads_bucket, Clients.s3, self.clock)
 
 
 class SubmissionDeployment(RunnerDeployment):
@@ -53,7 +113,7 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def deletion(self) -> Deletion:
         """Deletes a submission with all that belongs to it."""
-        from functions.submissions.results.delete import Deletion
+        from functions.submissions.results.results import Deletion
 
         return Deletion(self.submissions, self.deliveries, self.quotas, self.payloads, self.artifacts)
 
@@ -89,7 +149,7 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def cancellation(self) -> Cancellation:
         """Cancels submissions."""
-        from functions.submissions.cancel.cancellation import Cancellation
+        from functions.submissions.cancellation import Cancellation
 
         return Cancellation(
             self.submissions,
@@ -106,14 +166,14 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def admission(self) -> QuotaAdmission:
         """Charges quotas."""
-        from functions.submissions.accept.quota_admission import QuotaAdmission
+        from functions.submissions.accept.start import QuotaAdmission
 
         return QuotaAdmission(self.quotas, self.submissions, self.clock, self.log)
 
     @cached_property
     def acceptance(self) -> Acceptance:
         """Accepts runs."""
-        from functions.submissions.accept.kind import RunKind
+        from functions.submissions.accept.start import RunKind
 
         return self.acceptance_of(RunKind(self.payloads), self.direct_run)
 
@@ -141,9 +201,9 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def completer(self) -> Completer:
         """Writes the end of submissions."""
-        from functions.submissions.complete.end_report import report_end
+        from functions.submissions.complete.completed_event import RunWebhooks
         from functions.submissions.complete.final_state_transaction import Completer
-        from functions.submissions.complete.run_webhooks import RunWebhooks
+        from functions.submissions.spans import report_end
 
         table, base_url = self.settings.deliveries_table, self.settings.public_base_url
         webhooks = RunWebhooks(table, self.subscribers, self.payloads, self.judge_runs, base_url, self.clock)

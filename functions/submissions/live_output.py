@@ -15,7 +15,7 @@ from functions.errors import NotFoundError, UnavailableError
 from functions.http.long_poll import FIRST_STEP_SECS, GROWTH, LONGEST_STEP_SECS
 from functions.submissions.model import Status
 from functions.submissions.results.results import NO_SUCH_RESULT
-from functions.submissions.run.runner_connections import RunnerUnavailableError
+from functions.submissions.run.runner_client import RunnerUnavailableError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from functions.http.long_poll import LongPoll
     from functions.submissions.model import Submission
-    from functions.submissions.results.output import Stream
+    from functions.submissions.results.outputs import Stream
     from functions.submissions.results.results import Results
-    from functions.submissions.run.direct_runners import DirectRunners
+    from functions.submissions.run.runner_client import DirectRunners
     from functions.submissions.runners.control_objects import ControlObjects
 
 PART_MAX_BYTES = 131_072

@@ -1,4 +1,4 @@
-"""The spans of a submission: accepted, queued, and, with the times that the runner reports, its steps.
+"""Spans and metrics of a submission: accepted, queued, and, with the times that the runner reports, its steps.
 
 The runner exports nothing: it runs hostile code, and its network has no way to a collector.
 """
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from events.vocabulary import Cause
 from functions import otlp
 from functions.clock import from_rfc3339
+from functions.telemetry import Metric, metrics
 
 if TYPE_CHECKING:
     from functions.submissions.model import Submission
+
 
 _STEPS = {"set-up": "setup_ms", "compile": "compile_ms", "run": "run_ms"}
 """The runner's steps, in their order, and their times in the result's metrics."""
@@ -69,3 +71,17 @@ def keep_ended(row: Submission, service: str, now_ms: float) -> None:
     if row.completed_at is not None:
         spans.append(child("recorded", service, from_rfc3339(row.completed_at), now_ms))
     otlp.keep(*spans)
+
+
+def report_end(final: Submission, service: str, now_ms: int) -> None:
+    """Count it, and keep its spans if there is a collector. `service`: the entry point that recorded it."""
+    was_cancelled = final.result.get("cause") == Cause.CANCELLED_BEFORE_START  # its IE is no fault of the platform
+    verdict = Cause.CANCELLED_BEFORE_START.value if was_cancelled else final.verdict or final.kind
+    dimensions = {"verdict": verdict, "language": final.language}
+    values = [Metric("ExecutionCompleted", dimensions=dimensions)]
+    if final.started_at is not None:
+        waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)
+        values.append(Metric("QueueDelay", max(0, waited_ms), "Milliseconds"))
+    metrics(service).write(*values)
+    if otlp.is_on():
+        keep_ended(final, service, now_ms)

@@ -1,33 +1,204 @@
-"""Submissions and idempotency claims in their table. Every state change is one conditional write."""
+"""The table of submissions: its keys and indexes, the Idempotency-Keys, and every change of a row.
+
+Every state change is one conditional write. A claim of an Idempotency-Key is written and deleted in one transaction
+with its submission's row.
+"""
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.batch import read_rows
-from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, put
+from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import Value, is_condition_failure
+from functions.aws.dynamodb.items import Key, Value, from_item, is_condition_failure, key, to_item
 from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.row_codec import read, to_json, write
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import transact
+from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import UnavailableError
-from functions.submissions.claims import delete_with_claim, find_claim, new_claim
-from functions.submissions.model import Claim, Completion, Status, Submission
-from functions.submissions.rows import (
-    FINAL_REMOVES,
-    encode_submission,
-    final_values,
-    submission_id_of,
-    submission_key,
-    submission_of,
+from functions.submissions.model import (
+    CLAIM_SECS,
+    COMPILE_BUDGET_SECS,
+    RUN_GRACE_SECS,
+    Claim,
+    Completion,
+    Kind,
+    Status,
+    Submission,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+
+SUBMISSION_SK = "SUBMISSION"
+LIST_SHARDS = 8
+"""Partitions of a project's list. One partition takes about 1,000 writes a second, and each run writes it twice."""
+
+JUDGE_SUMMARY_START = to_json({"kind": Kind.JUDGE.value}).rstrip("}")
+"""The attribute `summary` of a judge run begins with this, and that of a run does not. Lists filter by it (ADR 21)."""
+
+_ENDED_FIELDS = {each.name for each in fields(Completion)} & {each.name for each in fields(Submission)}
+"""What a completion says of its submission in the same words."""
+_NOT_PROJECTED = {"priority": "batch", "execution_id": "", "wall_budget_secs": 0}
+"""Needed fields that the list indexes do not have. A final row has no time budget either."""
+
+
+def submission_id_of(pk: str) -> str:
+    """Return the submission id of a partition key."""
+    return pk.removeprefix("SUBMISSION#")
+
+
+def submission_pk(submission_id: str) -> str:
+    """Return the partition key of a submission."""
+    return f"SUBMISSION#{submission_id}"
+
+
+def submission_key(submission_id: str) -> Key:
+    """Return the primary key of a submission."""
+    return key(submission_pk(submission_id), SUBMISSION_SK)
+
+
+def created_key(created_at: str, submission_id: str) -> str:
+    """Return the sort key of the list indexes; the newest is the greatest."""
+    return f"{created_at}#{submission_id}"
+
+
+def list_shard(project_id: str, number: int) -> str:
+    """Return one of the partitions of a project in the index `by_project_shard`."""
+    return f"{project_id}#{number}"
+
+
+def run_budget_ms(wall_budget_secs: int) -> int:
+    """Return the time in `running` after which the sweeper repeats the run."""
+    return (COMPILE_BUDGET_SECS + wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
+
+
+def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
+    """Return the whole item. `run_budget_ms` lets `mark_started` set the due time in one update."""
+    return to_item(
+        {
+            **write(row),
+            "pk": submission_pk(row.submission_id),
+            "sk": SUBMISSION_SK,
+            "list_shard": list_shard(row.project_id, int(row.submission_id[-1], 16) % LIST_SHARDS),
+            "list_key": created_key(row.created_at, row.submission_id),
+            "due_shard": due_shard(row.submission_id) if row.due_at_ms is not None else None,
+            "run_budget_ms": run_budget_ms(row.wall_budget_secs),
+        }
+    )
+
+
+def with_completion(row: Submission, completion: Completion) -> Submission:
+    """Return the row in its final state. It is not due, has no source, and its webhook secret is in its delivery."""
+    judged = {} if completion.judged is None else {"judged": completion.judged}
+    summary = {**(row.summary or {}), "result": completion.result, "metrics": completion.metrics, **judged}
+    return replace(
+        row,
+        **_ended(completion),
+        status=completion.status,
+        verdict=completion.verdict,
+        summary=summary,
+        code=None,
+        stdin=None,
+        judging=None,
+        judging_object=None,
+        files=None,
+        compile_args=(),
+        wall_budget_secs=0,
+        due_at_ms=None,
+        asked_directly=False,
+        webhook_secret_box=None,
+        environment_box=None,
+        artifact_patterns=None,
+    )
+
+
+def final_values(final: Submission, completion: Completion) -> dict[str, Value]:
+    """Return the attributes that the final state sets."""
+    names = {"status", "verdict", "summary", *_ended(completion)}
+    return {name: value for name, value in write(final).items() if name in names}
+
+
+def _ended(completion: Completion) -> dict[str, Any]:
+    """Return the fields that a completion sets. The others keep their values."""
+    values = {name: getattr(completion, name) for name in _ENDED_FIELDS}
+    return {name: value for name, value in values.items() if value not in (None, ())}
+
+
+FINAL_REMOVES = (
+    *("due_shard", "due_at_ms", "asked_directly", "webhook_secret_box", "environment_box"),
+    *("code", "stdin", "judging", "judging_object", "files", "compile_args"),
+    *("run_budget_ms", "wall_budget_secs", "artifact_patterns"),
+)
+"""Attributes that the final state removes. A final run never runs again: its source would make each read larger."""
+
+
+def submission_of(values: Mapping[str, Any]) -> Submission:
+    """Return the submission of a row, or of an index entry: fields that the index does not project are empty."""
+    return read(Submission, {**_NOT_PROJECTED, **values})
+
+
+CLAIM_SK = "CLAIM"
+
+
+def new_claim(table_name: str, submission_id: str, claim: Claim, now_secs: int) -> Any:
+    """Return the action that puts a claim, on condition that nobody holds its key."""
+    item = to_item(
+        {
+            "pk": claim.idempotency_pk,
+            "sk": CLAIM_SK,
+            "submission_id": submission_id,
+            "body_sha256": claim.body_sha256,
+            "ttl": now_secs + CLAIM_SECS,
+        }
+    )
+    # DynamoDB deletes expired items late; we treat them as deleted.
+    condition = f"{ABSENT} OR #ttl <= :now OR submission_id = :replaced"
+    return put(table_name, item, condition, {"now": now_secs, "replaced": claim.replaces or ""})
+
+
+def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs: int) -> tuple[str, str] | None:
+    """Return (submission id, body_sha256) of a claim that is not expired, or None."""
+    answer = client.get_item(TableName=table_name, Key=key(claim_pk, CLAIM_SK), ConsistentRead=True)
+    claim = from_item(answer.get("Item", {}))
+    if not claim or claim["ttl"] <= now_secs:
+        return None
+    return claim["submission_id"], claim["body_sha256"]
+
+
+def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) -> bool:
+    """Delete a submission and its claim. False if it is running or gone. Raises RowsContendedError."""
+    at, values = submission_key(row.submission_id), {"running": Status.RUNNING.value, "project": row.project_id}
+    remove = delete(table_name, at, "#status <> :running AND project_id = :project", values)
+    if row.idempotency_pk is None:
+        return _delete(client, remove)
+    # After the expiry the claim may belong to a later submission.
+    condition, own_id = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
+    release = delete(table_name, key(row.idempotency_pk, CLAIM_SK), condition, own_id)
+    refusal = transact_or_raise(client, {"row": remove, "claim": release})
+    if refusal is None:
+        return True
+    return "row" not in refusal.failed and _delete(client, remove)
+
+
+def _delete(client: DynamoDBClient, remove: Any) -> bool:
+    try:
+        client.delete_item(**remove["Delete"])
+    except ClientError as error:
+        if is_condition_failure(error):
+            return False
+        raise
+    return True
+
 
 KEY_CONTENDED = "Too many requests with this Idempotency-Key at once. Repeat the request."
 

@@ -9,8 +9,7 @@ from functions.submissions.deployment import SubmissionDeployment
 from functions.webhooks.sender_deployment import SenderDeployment
 
 if TYPE_CHECKING:
-    from functions.submissions.sweep.due_webhooks import DueWebhooks
-    from functions.submissions.sweep.sweeper import Sweep
+    from functions.submissions.sweeper import DueWebhooks, Sweep
     from functions.webhooks.alerts import Alerts
 
 
@@ -29,7 +28,7 @@ class SweepDeployment(SubmissionDeployment, SenderDeployment):
     @cached_property
     def due_webhooks(self) -> DueWebhooks:
         """Handles due rows of webhooks."""
-        from functions.submissions.sweep.due_webhooks import DueWebhooks
+        from functions.submissions.sweeper import DueWebhooks
 
         return DueWebhooks(
             self.deliveries, self.delivery_hints, self.alerts, self.endpoint_deletions, self.lane_waker, self.clock
@@ -38,8 +37,7 @@ class SweepDeployment(SubmissionDeployment, SenderDeployment):
     def new_sweep(self) -> Sweep:
         """Return a sweep. It forgets its observations of queues and projects at its end."""
         from functions.clock import MS_PER_SEC
-        from functions.submissions.sweep.begun_runs import BegunRuns
-        from functions.submissions.sweep.sweeper import Sweep
+        from functions.submissions.sweeper import BegunRuns, Sweep
 
         return Sweep(
             completer=self.completer,

@@ -352,3 +352,46 @@ def _any_card(event: Mapping[str, Any]) -> Card:
 
 
 _OWN_MAKERS: Final[Mapping[str, CardMaker]] = {**ALERT_CARDS, EVENT_TEST: _test_card}
+
+
+def completed_card(event: Mapping[str, Any]) -> Card:
+    """Return the card of a finished run."""
+    verdict = event["verdict"]
+    level = {"AC": Level.GOOD, "IE": Level.WARNING}.get(verdict, Level.BAD)
+    return Card(
+        f"{verdict}: {event['language']} run",
+        level,
+        event["error_message"] or "",
+        (
+            ("Cause", event["result"]["cause"]),
+            ("Exit code", _shown(event["exit_code"])),
+            ("Wall time", _shown(event["wall_time_secs"], " s")),
+            *((f"Metadata {name}", value) for name, value in list(event["metadata"].items())[:4]),
+            ("Submission", event["id"]),
+        ),
+        (("stdout", event["output"]["stdout"]), ("stderr", event["output"]["stderr"])),
+        event.get("result_url"),
+    )
+
+
+def _shown(value: object, unit: str = "") -> str:
+    return "" if value is None else f"{value}{unit}"
+
+
+def judged_card(event: Mapping[str, Any]) -> Card:
+    """Return the card of a finished judge run."""
+    level = Level.GOOD if event["all_passed"] else Level.BAD
+    compiled = event["compile"]
+    return Card(
+        f"{event['passed']} of {len(event['results'])} cases passed: {event['language']} judge run",
+        Level.WARNING if event["status"] == "error" else level,
+        event["error_message"] or "",
+        (
+            ("Score", f"{event['score']} of {event['max_score']}"),
+            ("First failed case", "" if event["first_failed"] is None else str(event["first_failed"])),
+            *((f"Metadata {name}", value) for name, value in list(event["metadata"].items())[:4]),
+            ("Judge run", event["id"]),
+        ),
+        (("compiler", "" if compiled is None or compiled["verdict"] == "AC" else compiled["stderr"]),),
+        event.get("result_url"),
+    )

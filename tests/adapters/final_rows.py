@@ -3,8 +3,7 @@
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.transaction import transact
 from functions.submissions.model import Completion, Submission
-from functions.submissions.rows import with_completion
-from functions.submissions.store import SubmissionStore
+from functions.submissions.store import SubmissionStore, with_completion
 from tests.submission_factory import new_submission
 
 

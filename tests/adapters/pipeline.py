@@ -28,13 +28,11 @@ from functions.judging.progress_store import ProgressStore
 from functions.judging.runs import JudgedRuns
 from functions.projects.quota_store import QuotaStore, quota_key
 from functions.settings import load_settings
-from functions.submissions.complete.announce import Announcer
-from functions.submissions.complete.completed_event import event_of
-from functions.submissions.complete.final_state_transaction import do_nothing
+from functions.submissions.complete.completed_event import Announcer, do_nothing, event_of
 from functions.submissions.model import Submission
 from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore
-from functions.submissions.sweep.sweeper import Sweep
+from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger
 from functions.webhooks.alerts import Alerts, DisabledEvents
 from functions.webhooks.deliveries.exhausted_store import ExhaustedStore

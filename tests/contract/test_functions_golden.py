@@ -21,7 +21,7 @@ from functions.messages.wire import (
 )
 from functions.submissions.model import Completion, Submission
 from functions.submissions.results.views import result_body
-from functions.submissions.run.execution_request import execution_requested
+from functions.submissions.run.queues import execution_requested
 from tests.submission_factory import EVENTS, SUBMISSION_ID, final_submission, golden, new_submission
 
 type Message = type[

@@ -21,12 +21,7 @@ from functions.judging.problems.requests import parse_problem
 from functions.judging.requests import parse_judge_request
 from functions.projects.model import Project
 from functions.projects.requests import CreateProjectRequest, changed
-from functions.submissions.accept.requests import (
-    ProgramRules,
-    check_submission,
-    parse_submission,
-    read_body,
-)
+from functions.submissions.accept.requests import ProgramRules, check_submission, parse_submission, read_body
 from functions.webhooks.endpoints.requests import parse_endpoint, parse_recovery, parse_rotation
 from functions.webhooks.target.webhook_url import PUBLIC_ONLY
 

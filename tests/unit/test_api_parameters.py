@@ -6,7 +6,7 @@ import pytest
 from functions.errors import BadRequestError
 from functions.http import parameters
 from functions.http.cursor import read_cursor, write_cursor
-from functions.submissions.results import parameters as result_parameters
+from functions.submissions.results import results
 from functions.submissions.results.views import Shape
 
 ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
@@ -27,17 +27,17 @@ def wait(query: Mapping[str, str]) -> float:
         (wait, {"wait": "20.001"}),
         (wait, {"wait": "nan"}),
         (wait, {"wait": "\N{ARABIC-INDIC DIGIT ONE}"}),
-        (result_parameters.result_shape, {"encoding": "hex"}),
-        (result_parameters.result_shape, {"encoding": ""}),
-        (result_parameters.result_shape, {"view": "full"}),
-        (result_parameters.result_shape, {"view": ""}),
+        (results.result_shape, {"encoding": "hex"}),
+        (results.result_shape, {"encoding": ""}),
+        (results.result_shape, {"view": "full"}),
+        (results.result_shape, {"view": ""}),
         (parameters.page_limit, {"limit": "0"}),
         (parameters.page_limit, {"limit": "101"}),
         (parameters.page_limit, {"limit": "²"}),
         (parameters.page_limit, {"limit": "1e1"}),
-        (result_parameters.list_filters, {"status": "done"}),
-        (result_parameters.list_filters, {"verdict": "ac"}),
-        (result_parameters.list_filters, {"language": "cobol"}),
+        (results.list_filters, {"status": "done"}),
+        (results.list_filters, {"verdict": "ac"}),
+        (results.list_filters, {"language": "cobol"}),
         (parameters.idempotency_key, {"idempotency-key": ""}),
         (parameters.idempotency_key, {"idempotency-key": "x" * 256}),
     ],
@@ -49,18 +49,18 @@ def test_a_wrong_parameter_is_a_bad_request(read: Callable[[Mapping[str, str]], 
 
 def test_omitted_parameters_have_defaults() -> None:
     assert wait({}) == 0
-    assert result_parameters.result_shape({}) == Shape()
+    assert results.result_shape({}) == Shape()
     assert parameters.page_limit({}) == 50
-    assert result_parameters.list_filters({}) == {}
+    assert results.list_filters({}) == {}
     assert parameters.idempotency_key({}) is None
 
 
 def test_right_parameters_are_taken() -> None:
     assert [wait({"wait": text}) for text in ("true", "false", "0", "20", "0.25")] == [20, 0, 0, 20, 0.25]
-    assert result_parameters.result_shape({"encoding": "base64", "view": "compact"}) == Shape("base64", True)
+    assert results.result_shape({"encoding": "base64", "view": "compact"}) == Shape("base64", True)
     assert parameters.page_limit({"limit": "100"}) == 100
     filters = {"status": "error", "verdict": "IE", "language": "JS"}
-    assert result_parameters.list_filters(filters) == {**filters, "language": "javascript"}
+    assert results.list_filters(filters) == {**filters, "language": "javascript"}
     assert parameters.idempotency_key({"idempotency-key": "x" * 255}) == "x" * 255
 
 

@@ -4,8 +4,12 @@ import json
 import pytest
 
 from functions.submissions.model import Status
-from functions.submissions.results.item_views import summary_body
-from functions.submissions.results.response_size import LAMBDA_MAX_BYTES, RESPONSE_MAX_BYTES, serialise_within
+from functions.submissions.results.short_views import (
+    LAMBDA_MAX_BYTES,
+    RESPONSE_MAX_BYTES,
+    serialise_within,
+    summary_body,
+)
 from functions.submissions.results.views import accepted_body, pending_body, result_body, timeout_body
 from tests.submission_factory import final_submission, new_submission
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.retries.standard import ExponentialBackoff, RetryContext
 
 from functions.aws.clients import CONNECT_TIMEOUT_SECS, MAX_ATTEMPTS, READ_TIMEOUT_SECS, _client
-from functions.submissions.sweep.shared_sweep import RESERVE_MS
+from functions.submissions.sweeper import RESERVE_MS
 from functions.webhooks.sending.claim import SEND_MS
 from infra.sam_template import read
 

@@ -14,8 +14,7 @@ from functions.judging.requests import PLAN_MAX_BYTES
 from functions.judging.views import OUTPUT_MAX_BYTES, final_body, open_body, text_within
 from functions.messages.judged import CaseResult
 from functions.submissions.model import Status
-from functions.submissions.results.item_views import summary_body
-from functions.submissions.results.response_size import RESPONSE_MAX_BYTES, fits_response
+from functions.submissions.results.short_views import RESPONSE_MAX_BYTES, fits_response, summary_body
 from tests.judge_factory import BASE_URL, completed, final_row, judge_row, judged_runs, plan_for, with_visibility
 from tests.submission_factory import golden
 

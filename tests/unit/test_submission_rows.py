@@ -7,7 +7,7 @@ import pytest
 
 from functions.aws.dynamodb.items import from_item
 from functions.submissions.model import Completion, Status, Submission
-from functions.submissions.rows import encode_submission, final_values, submission_of, with_completion
+from functions.submissions.store import encode_submission, final_values, submission_of, with_completion
 
 ID, EXECUTION = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11", "0d4b6a34-58a1-4d4c-b1c5-7b0f5e1f9c02"
 CREATED = "2026-11-24T12:00:00.000Z"

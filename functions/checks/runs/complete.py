@@ -14,7 +14,7 @@ from functions.checks.runs.reports import is_reported
 from functions.checks.state import Finished, Rules, Standing, State, Step, settle, settle_missed, tell
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.failpoint import reach
-from functions.submissions.results.output import output_if_kept
+from functions.submissions.results.outputs import output_if_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable

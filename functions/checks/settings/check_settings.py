@@ -18,14 +18,13 @@ from functions.errors import FieldProblem
 from functions.http.fields import checked_line, checked_moment
 from functions.http.problems import Problems
 from functions.http.validation import Text
-from functions.submissions.accept.artifacts import ARTIFACTS, ArtifactsRequest
-from functions.submissions.accept.execution_limits import RequestLimits
-from functions.submissions.accept.file_fields import CompileArgs, Files
+from functions.submissions.accept.file_fields import ARTIFACTS, ArtifactsRequest, CompileArgs, Files
 from functions.submissions.accept.requests import (
     CODE_MAX_BYTES,
     STDIN_MAX_BYTES,
     NetworkRequest,
     ProgramRules,
+    RequestLimits,
     RunRequest,
     check_submission,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from functions.submissions.runners.views import LanguageDetail
+    from functions.submissions.runners.fleet import LanguageDetail
 
 IDS = {
     "bash": 46,

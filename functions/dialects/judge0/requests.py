@@ -28,7 +28,7 @@ from functions.dialects.judge0.config import DEFAULTS, MAX_OPTION_CHARS
 from functions.dialects.judge0.languages import IDS
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.messages.files import MAX_FILES, MAX_INLINE_BYTES
-from functions.submissions.accept.execution_limits import RequestLimits
+from functions.submissions.accept.requests import RequestLimits
 
 _KB_PER_MB = 1024
 _MAX_OUTPUT_KB = 1024

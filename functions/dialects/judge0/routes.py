@@ -18,8 +18,8 @@ from functions.errors import BadRequestError, InvalidFieldsError, NotFoundError,
 from functions.http.parameters import SUBMIT_MAX_SECS, uuid
 from functions.http.problems import Problems
 from functions.submissions.accept.requests import STDIN_MAX_BYTES, size_problems
-from functions.submissions.results.item_views import summary_body
 from functions.submissions.results.results import NO_SUCH_RESULT
+from functions.submissions.results.short_views import summary_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.http.fields import AllowList
 from functions.http.validation import Text
-from functions.submissions.accept.artifacts import ArtifactsRequest
-from functions.submissions.results.output import Stream
+from functions.submissions.accept.file_fields import ArtifactsRequest
+from functions.submissions.results.outputs import Stream
 
 WAIT_SECS = 25
 """How long a call waits at most: below the 30 s of the gateway."""

@@ -8,8 +8,7 @@ from pydantic import Field
 from events.vocabulary import CANCELLATIONS, Phase, Verdict
 from functions.dialects.mcp.artifacts import artifact_uri
 from functions.submissions.model import Submission
-from functions.submissions.results.artifact_views import ArtifactBody, artifact_body
-from functions.submissions.results.views import FinalStatus, OpenStatus, final_status
+from functions.submissions.results.views import ArtifactBody, FinalStatus, OpenStatus, artifact_body, final_status
 
 TEXT_MAX_BYTES = 2_048
 STRUCTURED_MAX_BYTES = 8_192

@@ -18,8 +18,8 @@ from functions.judging.body import (
 from functions.judging.problems.model import ID_PATTERN
 from functions.messages.files import MAX_CASES
 from functions.messages.judging import MAX_CASE_BYTES
-from functions.submissions.accept.execution_limits import RequestLimits
 from functions.submissions.accept.file_fields import Files
+from functions.submissions.accept.requests import RequestLimits
 
 _OF_FILE = f"of a file of the project (POST /api/files) with at most {MAX_CASE_BYTES:,} bytes."
 

@@ -15,8 +15,8 @@ from functions.judging.problems.body import ProblemBody
 from functions.judging.requests import case_limit_problems
 from functions.judging.rules import find_problems, unanswered_warnings
 from functions.messages.judging import Judging
-from functions.submissions.accept.execution_limits import LimitRules
 from functions.submissions.accept.file_fields import RunFile, checked_files, with_case_files
+from functions.submissions.accept.requests import LimitRules
 
 PLAN_MAX_BYTES = 163_840
 """The names, points, groups and limits of all cases, as the row of a version and those of its judge runs hold them."""

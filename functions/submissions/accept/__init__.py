@@ -1,8 +1,7 @@
 """Accept a submission.
 
-requests.py         the body of POST /api/submit, checked; limits.py checks its `limits`
-kind.py             what differs between runs and judge runs
-acceptance.py       find an earlier submission with the same key, charge the quota, start
-quota_admission.py  charge the quota of a project, and refund it
-start.py            run it directly, or write its row and send it to a queue
+requests.py     the body of POST /api/submit and its limits, checked
+file_fields.py  its files, arguments, compiler options and artifacts
+acceptance.py   find an earlier submission with the same key, charge the quota, start
+start.py        charge the quota; run it directly, or write its row and send it to a queue
 """

@@ -30,10 +30,8 @@ if TYPE_CHECKING:
     from functions.files.use import FileUse
     from functions.projects.model import Project, Usage
     from functions.settings import Settings
-    from functions.submissions.accept.kind import SubmissionKind
-    from functions.submissions.accept.quota_admission import QuotaAdmission
     from functions.submissions.accept.requests import RunRequest
-    from functions.submissions.accept.start import SubmissionStarter
+    from functions.submissions.accept.start import QuotaAdmission, SubmissionKind, SubmissionStarter
     from functions.submissions.run.queues import Queues
     from functions.submissions.store import SubmissionStore
 
@@ -48,7 +46,7 @@ JOINED_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedSubmission:
     """An accepted submission; final after a direct run.
 
     `usage`: the quota usage with this submission; None for a repeat with the same Idempotency-Key, which is free.
@@ -107,7 +105,7 @@ class Acceptance:
     clock: Clock
     sleep: Callable[[float], None] = time.sleep
 
-    def accept(self, new: NewSubmission) -> Accepted:
+    def accept(self, new: NewSubmission) -> AcceptedSubmission:
         """Run a submission, or queue it.
 
         Raises ForbiddenError, RateLimitedError, UnavailableError, IdempotencyConflictError, FilesMissingError.
@@ -125,7 +123,7 @@ class Acceptance:
             if earlier is not None and claim is not None and claim.is_of_body and self._is_replaceable(earlier):
                 claim = replace(claim, replaces=earlier.submission_id)
             elif earlier is not None:
-                return Accepted(earlier, depth, None)
+                return AcceptedSubmission(earlier, depth, None)
             try:
                 submission, usage = self._charge_and_start(new, claim)
             except RateLimitedError:
@@ -133,10 +131,10 @@ class Acceptance:
                 earlier = self._find_earlier(claim)
                 if earlier is None or (claim is not None and earlier.submission_id == claim.replaces):
                     raise
-                return Accepted(earlier, depth, None)
+                return AcceptedSubmission(earlier, depth, None)
             except (ClaimTakenError, KeyInFlightError):
                 continue  # another request holds this key, and its row exists or will exist in a moment
-            return Accepted(submission, depth, usage)
+            return AcceptedSubmission(submission, depth, usage)
         raise UnavailableError(KEY_CONTENDED, 1)
 
     def _charge_and_start(self, new: NewSubmission, claim: Claim | None) -> tuple[Submission, Usage]:

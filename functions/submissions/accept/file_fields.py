@@ -1,11 +1,11 @@
-"""Check the files, the arguments and the compiler options of a request."""
+"""Check the files, the arguments and the compiler options of a request, and which files of its program it keeps."""
 
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -16,11 +16,14 @@ from functions.files.model import File
 from functions.files.requests import Sha256
 from functions.http.validation import Text
 from functions.messages.files import (
+    CHANGED,
+    MAX_ARTIFACT_PATTERNS,
     MAX_CASE_FILES,
     MAX_COMPILE_ARG_CHARS,
     MAX_COMPILE_ARGS,
     MAX_FILES,
     MAX_INLINE_BYTES,
+    MAX_PATH_BYTES,
     MAX_READ_ONLY_BYTES,
     MAX_WRITABLE_BYTES,
     PlacedFile,
@@ -197,3 +200,42 @@ def _placed(file: RunFile, stored: Mapping[str, File]) -> PlacedFile:
         values = {"object": StoredFile(key=source.object_key, size=source.size, sha256=source.sha256)}
     values |= {"path": file.path, "read_only": file.read_only, "case": file.case}
     return PlacedFile.model_validate(values, strict=False)
+
+
+ARTIFACTS = (
+    "Files that the program leaves in its working directory, kept as long as its output: "
+    "patterns of their paths, or changed for all files that it made or changed. In a pattern, * stands for any "
+    "characters of a name, and ** for any folders. At most 100 files of 25 MiB, 100 MiB together."
+)
+_EXAMPLE = "Send patterns such as out/*.png, report.csv or **/*.json."
+
+ArtifactsRequest = (
+    Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=MAX_PATH_BYTES)]],
+        Field(min_length=1, max_length=MAX_ARTIFACT_PATTERNS, examples=[["out/*.png", "report.csv"]]),
+    ]
+    | Literal["changed"]
+)
+"""The field of a request."""
+
+
+def artifact_problems(asked: list[str] | str | None) -> list[FieldProblem]:
+    """Return what is wrong with the field."""
+    if asked is None or asked == CHANGED:
+        return []
+    found = ((f"artifacts[{index}]", _problem(pattern)) for index, pattern in enumerate(asked))
+    return [FieldProblem(place, problem) for place, problem in found if problem is not None]
+
+
+def chosen_artifacts(asked: list[str] | str | None) -> tuple[str, ...] | str | None:
+    """Return the field in the form of a row, each pattern once."""
+    return asked if asked is None or isinstance(asked, str) else tuple(dict.fromkeys(asked))
+
+
+def _problem(pattern: str) -> str | None:
+    if any(character in pattern for character in "?[]{}"):
+        return f"A pattern has * and ** only; ?, [, ], {{ and }} are not supported. {_EXAMPLE}"
+    if any("**" in part and part != "**" for part in pattern.split("/")):
+        return f"** stands alone between slashes. {_EXAMPLE}"
+    problem = path_problem(pattern)
+    return None if problem is None else f"{problem} {_EXAMPLE}"

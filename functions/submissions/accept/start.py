@@ -1,4 +1,4 @@
-"""Start a charged submission: run it directly, or write its row and send it to a queue.
+"""Charge a project's quota, and start the submission: run it directly, or write its row and send it to a queue.
 
 A direct run writes its row when it is final. If it lasts longer than `row_after_secs`, a pending row is written
 before its end. Once a pending row exists, the submission is accepted and never fails: if a queue loses its message, the
@@ -8,30 +8,185 @@ sweeper sends it again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.clock import MS_PER_SEC, Clock
-from functions.errors import UnavailableError
+from functions.errors import RateLimitedError, UnavailableError
 from functions.failpoint import reach
+from functions.messages.files import write_files
+from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit
+from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
+from functions.submissions.model import INLINE_INPUT_MAX_BYTES
+from functions.submissions.run.queues import execution_requested
 from functions.submissions.run.runner_client import RunnerSlowError
 from functions.submissions.store import ClaimTakenError
 from functions.telemetry import warn
+from functions.ttl_cache import TtlCache
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.aws.payloads import Payloads
-    from functions.submissions.accept.kind import SubmissionKind
-    from functions.submissions.accept.quota_admission import QuotaAdmission
+    from functions.messages.wire import Requested
+    from functions.projects.model import Project, QuotaClaim, Usage
+    from functions.projects.quota_store import QuotaStore
     from functions.submissions.accept.requests import RunRequest
     from functions.submissions.model import Claim, Submission
     from functions.submissions.run.direct_run import DirectRun
     from functions.submissions.run.queues import Queues
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.target.secret_box import SecretBoxes
+
+
+_CHECK_EVERY_MS = 200
+_MOST_CHECKED = 25
+_MOST_PROJECTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A charged run: see `Charged`. `usage`: of the whole quota, estimated from the shard.
+
+    `has_overtaken`: we released another request, which may still succeed.
+    """
+
+    shard: str | None
+    usage: Usage
+    endpoints_version: str | None
+    has_overtaken: bool = False
+
+
+class QuotaAdmission:
+    """Charges and refunds."""
+
+    def __init__(self, quotas: QuotaStore, submissions: SubmissionStore, clock: Clock, log: Logger) -> None:
+        self._quotas = quotas
+        self._submissions = submissions
+        self._clock = clock
+        self._log = log
+        # Projects and profiles whose runs in flight were just checked.
+        self._checked = TtlCache[tuple[str, str], bool](_CHECK_EVERY_MS, _MOST_PROJECTS, clock)
+
+    def charge(self, project: Project, row: Submission) -> Charge:
+        """Count the run in its project's quota.
+
+        A run with network also needs a rest of the project's bytes of the day. Raises RateLimitedError,
+        UnavailableError, and KeyInFlightError if another request holds the Idempotency-Key.
+        """
+        if row.network:
+            self._quotas.network.check(project)
+        has_overtaken, quota = False, project.quota(row.profile)
+        try:
+            try:
+                charged = self._quotas.charge(row.quota_claim, quota)
+            except KeyInFlightError as taken:
+                if self._clock() - taken.held.entry.since_ms < OVERTAKEN_AFTER_MS:
+                    raise
+                # It probably died before it wrote its row, and its client repeats the request. Its charge stays.
+                self._quotas.release(taken.held)
+                has_overtaken = True
+                charged = self._quotas.charge(row.quota_claim, quota)
+            except QuotaRefusedError as refused:
+                if refused.refusal.limit is not Limit.IN_FLIGHT or not self._release_stale(row, refused.in_flight):
+                    raise
+                charged = self._quotas.charge(row.quota_claim, quota)
+        except QuotaRefusedError as refused:
+            rate = refused.refusal.rate
+            raise RateLimitedError(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
+        reach("submit.after_take")
+        usage = charged.usage.times(quota.shards)
+        return Charge(charged.claim.shard, usage, charged.endpoints_version, has_overtaken)
+
+    def endpoints_version(self, row: Submission) -> str | None:
+        """Return the version of the project's endpoints, which only the charge of an undivided quota returns."""
+        return self._quotas.endpoints_version(row.project_id, row.profile)
+
+    def refund(self, row: Submission, charge: Charge) -> None:
+        """Refund a run whose Idempotency-Key belongs to another submission: repeats are free."""
+        if not charge.has_overtaken:  # else the other submission may be the released one
+            self._refund(row, charge)
+
+    def refund_unwritten(self, row: Submission, charge: Charge) -> None:
+        """Refund a run after a failed write, unless its row exists: then only the answer was lost, and it runs."""
+        self._refund(row, charge, only_if_missing=True)
+
+    def _refund(self, row: Submission, charge: Charge, *, only_if_missing: bool = False) -> None:
+        try:
+            if not only_if_missing or self._submissions.get(row.submission_id) is None:
+                self._quotas.refund(row.quota_claim, charge.usage)
+        except (ClientError, BotoCoreError) as error:
+            # The windows end by themselves, and `_release_stale` finds the entry.
+            warn(self._log, "Run not refunded; its windows end by themselves", row.log_ids, error)
+
+    def _release_stale(self, row: Submission, in_flight: tuple[QuotaClaim, ...]) -> bool:
+        """Release runs in flight that are final or never started. True if there was one."""
+        # A run is final shortly before it is released. The check reads a row per run, so a client that floods a full
+        # quota gets it only every _CHECK_EVERY_MS.
+        owner = (row.project_id, row.profile)
+        if self._checked.get(owner):
+            return False
+        self._checked.keep(owner, value=True)
+        released, now = 0, self._clock()
+        for claim in in_flight[:_MOST_CHECKED]:
+            current = self._submissions.get(claim.entry.submission_id)
+            if current.is_final if current is not None else now - claim.entry.since_ms >= LEAKED_AFTER_MS:
+                self._quotas.release(claim)
+                released += 1
+        return released > 0
+
+
+class SubmissionKind(Protocol):
+    """How submissions of one `Kind` are accepted."""
+
+    @property
+    def has_row_first(self) -> bool:
+        """Whether the pending row is written before a runner is asked."""
+        ...
+
+    def new_values(self, request: Any) -> dict[str, Any]:
+        """Return the fields of a new row that only this kind has."""
+        ...
+
+    def store_input(self, row: Submission, request: Any) -> Submission:
+        """Move inputs that are too large for the row into the bucket."""
+        ...
+
+    def requested(self, row: Submission, request: Any, *, is_direct: bool) -> Requested:
+        """Return the message for a runner: over HTTP, or over a queue."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunKind:
+    """Runs: one program, executed once."""
+
+    payloads: Payloads
+
+    @property
+    def has_row_first(self) -> bool:
+        """A short run writes its row once, in its final state."""
+        return False
+
+    def new_values(self, request: RunRequest) -> dict[str, Any]:  # noqa: ARG002 - the protocol's signature
+        """Return nothing: a run has no more fields."""
+        return {}
+
+    def store_input(self, row: Submission, request: RunRequest) -> Submission:
+        """Move code, stdin and files into the bucket if they are too large for the row."""
+        files = write_files(request.placed_files) if request.placed_files else None
+        if len(request.code) + len(request.stdin) + len(files or b"") <= INLINE_INPUT_MAX_BYTES:
+            return replace(row, files=files)
+        key = self.payloads.put_input(row.submission_id, request.code, request.stdin, files)
+        return replace(row, code=None, stdin=None, input_key=key)
+
+    def requested(self, row: Submission, request: RunRequest, *, is_direct: bool) -> Requested:  # noqa: ARG002 - same
+        """Return the message, the same over HTTP and over a queue."""
+        environment, files = request.environment, request.placed_files
+        return execution_requested(row, request.code, request.stdin, row.created_at, environment, files)
+
 
 DIRECT_FROM_SECS = 2
 """A shorter wait goes through the queue: a direct run that is not finished in time must run again from there."""

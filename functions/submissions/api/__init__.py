@@ -1,4 +1,4 @@
-"""The routes of submissions, one table for each class that answers: an entry point imports only its own.
+"""The routes of submissions: parse, call one use case, answer. An entry point imports only the tables that it serves.
 
 submit.py   POST /api/submit
 results.py  /api/result and /api/results

@@ -1,17 +1,63 @@
-"""The body of a `submission.completed` webhook: the result object with type and timestamp, at most 256 KiB."""
+"""The event of a final submission: its body, the deliveries that its project's endpoints want, and the event bus."""
+
+from __future__ import annotations
 
 import codecs
-from typing import cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
 
-from functions.aws.payloads import Payloads
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.event_log.bus import TOO_LARGE
 from functions.event_log.cut_body import CUT_SIZES, event_bytes
 from functions.event_log.model import Event
+from functions.failpoint import reach
 from functions.http.paths import result_path
-from functions.submissions.complete.judge_runs import JudgeRuns
-from functions.submissions.model import Kind, Submission
-from functions.submissions.results.output import output_if_kept
+from functions.submissions.model import MARK_OF_CHECK, Kind, Submission
+from functions.submissions.results.outputs import output_if_kept
 from functions.submissions.results.views import CompletedEvent, FinalResult, result_body
+from functions.webhooks.deliveries.publication import Publication, RunTarget, plan_publication
+from functions.webhooks.endpoints.model import RunFacts, SubmissionKind
 from functions.webhooks.vocabulary import EVENT_COMPLETED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from functions.aws.payloads import Payloads
+    from functions.clock import Clock
+    from functions.event_log.bus import Bus
+    from functions.messages.judged import JudgeCompleted, JudgeProgress
+    from functions.messages.judging import JudgeRequested
+    from functions.submissions.model import Completion
+    from functions.submissions.store import SubmissionStore
+    from functions.webhooks.endpoints.store import SubscriberCache
+
+
+class JudgeRuns(Protocol):
+    """Judge runs as the parts of this slice see them. `functions.judging` implements the protocol."""
+
+    def completion(self, message: JudgeCompleted, row: Submission) -> Completion:
+        """Convert a runner's result. Raises MessageInvalidError if it does not fit the row."""
+        ...
+
+    def object_keys(self, message: JudgeCompleted) -> tuple[str, ...]:
+        """Return the keys of all objects of a result."""
+        ...
+
+    def add_progress(self, message: JudgeProgress) -> None:
+        """Keep finished cases for polls, unless the judge run is final."""
+        ...
+
+    def requested_again(self, row: Submission, code: bytes, requested_at: str, files: bytes | None) -> JudgeRequested:
+        """Return the message for another execution."""
+        ...
+
+    def event(self, final: Submission) -> Event:
+        """Return the event of a final judge run."""
+        ...
+
+
+# The body of a `submission.completed` webhook: the result object with type and timestamp, at most 256 KiB.
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -68,3 +114,103 @@ def _cut(output: bytes, kept_bytes: int) -> bytes:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(output[:kept_bytes], final=len(output) <= kept_bytes)
     return text.encode()[:kept_bytes].decode(errors="ignore").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class RunWebhooks:
+    """Plans webhooks of runs. `public_base_url` has no trailing slash."""
+
+    deliveries_table: str
+    subscribers: SubscriberCache
+    payloads: Payloads
+    judge_runs: JudgeRuns
+    public_base_url: str
+    clock: Clock
+
+    def plan(self, row: Submission, final: Submission) -> Publication:
+        """Return the event and its deliveries; nothing if it has no subscriber. `row`: before its end."""
+        subscribers = self.subscribers.get(row.project_id, row.endpoints_version).of_run(_facts(final))
+        own, now = None, self.clock()
+        if row.webhook_url is not None:
+            own = RunTarget(row.webhook_url, row.webhook_secret_box or b"")
+        if own is None and not subscribers.want(row.event_type, now):
+            return Publication()
+        return plan_publication(self.deliveries_table, self.event(final), subscribers, own, now)
+
+    def event(self, final: Submission) -> Event:
+        """Return the event of a final submission."""
+        return event_of(self.judge_runs, self.payloads, self.public_base_url, final)
+
+
+def _facts(final: Submission) -> RunFacts:
+    """Return the values that filters compare. A judge run has no verdict here, also after a failure of the platform."""
+    if final.kind is Kind.JUDGE:
+        return RunFacts(SubmissionKind.JUDGE, None, final.language, final.metadata)
+    kind = SubmissionKind.CHECK if MARK_OF_CHECK in final.metadata else SubmissionKind.RUN
+    return RunFacts(kind, final.verdict, final.language, final.metadata)
+
+
+# Put the events of final submissions on the event bus, from the stream of the submissions table.
+#
+# The stream holds keys only, so it never holds code or output, and a deleted submission is not announced. Lambda calls
+# again from the first failed record: an event may come twice, and none is lost while the stream keeps it (24 hours).
+# An event that no retry can help is skipped, because it would block all later ones for those 24 hours.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.Lambda.html
+
+type OnFinal = Callable[[Submission], None]
+"""Called with each submission that became final, before its hints are sent. It must not raise."""
+
+
+def do_nothing(_: Submission) -> None:
+    """Do nothing."""
+
+
+_NEVER_ACCEPTED = frozenset({"InvalidArgument", "MalformedDetail", TOO_LARGE})
+"""Error codes that depend on the event alone. Others depend on the time or on permissions.
+
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The result. `refused`, `skipped`: submission id to error code of events to repeat, and of events to give up."""
+
+    count: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """Announces submissions. `event` returns the event of a final one.
+
+    `on_final` is called with each final one before the bus gets it, and again if the stream repeats it.
+    """
+
+    submissions: SubmissionStore
+    bus: Bus
+    event: Callable[[Submission], Event]
+    on_final: OnFinal = do_nothing
+
+    def announce(self, submission_ids: Sequence[str]) -> Announced:
+        """Put the events of those that are final. Raises the errors of the table, the bucket and the bus."""
+        rows = self.submissions.get_all(submission_ids)
+        reach("announce.after_read")
+        events: list[Event] = []
+        skipped: dict[str, str] = {}
+        for row in rows.values():
+            if row.is_final:
+                try:
+                    self.on_final(row)
+                    events.append(self.event(row))
+                except (ClientError, BotoCoreError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a row that breaks our code breaks it at each retry
+                    skipped[row.submission_id] = type(error).__name__
+        codes = self.bus.publish_all(events)
+        reach("announce.after_bus")
+        not_put = {event.submission_id: codes[event.event_id] for event in events if event.event_id in codes}
+        skipped |= {key: code for key, code in not_put.items() if code in _NEVER_ACCEPTED}
+        refused = {key: code for key, code in not_put.items() if code not in _NEVER_ACCEPTED}
+        return Announced(len(events) - len(not_put), refused, skipped)

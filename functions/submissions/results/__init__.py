@@ -1,9 +1,8 @@
 """What a client sees of a submission.
 
-views.py       the bodies of answers
-output.py      the streams, from the row or the bucket
-parameters.py  query parameters
-results.py     read a submission of a project, and answer with it
-list_store.py  lists of a project's submissions
-delete.py      delete a submission with all its data
+results.py      query parameters; read a submission of a project, answer with it, delete it
+views.py        the bodies of results
+short_views.py  compact results, items of lists, parts of an output
+outputs.py      the streams and artifacts, from the row or the bucket
+list_store.py   lists of a project's submissions
 """

@@ -14,7 +14,7 @@ from functions.aws.dynamodb.page import Page, bounds, merge, query_page
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS, Kind
-from functions.submissions.rows import JUDGE_SUMMARY_START, LIST_SHARDS, created_key, list_shard, submission_of
+from functions.submissions.store import JUDGE_SUMMARY_START, LIST_SHARDS, created_key, list_shard, submission_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,32 +1,93 @@
-"""Read submissions of a project, and answer with their results."""
+"""Read submissions of a project, answer with their results, and delete them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
+from events.vocabulary import Verdict, canonical
 from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339
-from functions.errors import ConflictError, NotFoundError
+from functions.errors import BadRequestError, ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.paths import result_path
-from functions.submissions.model import Kind
-from functions.submissions.results.compact_views import compact
-from functions.submissions.results.output import raw_output, read_output
-from functions.submissions.results.response_size import serialise_within
-from functions.submissions.results.stored_object import output_answer
-from functions.submissions.results.views import WHOLE, Shape, pending_body, program_body, result_body
+from functions.submissions.model import Kind, Status
+from functions.submissions.results.outputs import output_answer, raw_output, read_output
+from functions.submissions.results.short_views import compact, serialise_within
+from functions.submissions.results.views import WHOLE, Shape, StreamName, pending_body, program_body, result_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from functions.files.artifact_store import ArtifactStore
     from functions.http.long_poll import LongPoll
+    from functions.http.parameters import Parameters
+    from functions.projects.quota_store import QuotaStore
     from functions.settings import Settings
     from functions.submissions.model import Submission
-    from functions.submissions.results.output import Stream
+    from functions.submissions.results.outputs import Stream
     from functions.submissions.store import SubmissionStore
+    from functions.webhooks.deliveries.store import DeliveryStore
+
+
+# Query parameters. All functions raise BadRequestError.
+
+_OFFSET = re.compile(r"[0-9]{1,10}")
+
+
+def result_shape(parameters: Parameters) -> Shape:
+    """Read `encoding` and `view` of a result."""
+    encoding, view = parameters.get("encoding"), parameters.get("view")
+    if encoding not in {None, "base64"}:
+        raise BadRequestError("encoding must be base64, or be left out.")
+    if view not in {None, "compact"}:
+        raise BadRequestError("view must be compact, or be left out.")
+    return Shape(None if encoding is None else "base64", view is not None)
+
+
+def output_stream(parameters: Parameters) -> StreamName:
+    """Read `stream` of a part of the output."""
+    stream = parameters.get("stream")
+    if stream == "stdout":
+        return "stdout"
+    if stream == "stderr":
+        return "stderr"
+    raise BadRequestError("stream must be stdout or stderr.")
+
+
+def output_offset(parameters: Parameters) -> int:
+    """Read `after` of a part of the output."""
+    text = parameters.get("after", "0")
+    if not _OFFSET.fullmatch(text):
+        raise BadRequestError("after must be a whole number of bytes: 0, or `next` of the answer before.")
+    return int(text)
+
+
+def list_filters(parameters: Parameters) -> dict[str, str]:
+    """Read the filters of the list of results: attribute -> value."""
+    filters = {name: parameters[name] for name in ("status", "verdict", "language") if name in parameters}
+    if filters.get("status", Status.PENDING) not in list(Status):
+        raise BadRequestError(f"status must be one of {', '.join(Status)}.")
+    if filters.get("verdict", Verdict.AC) not in list(Verdict):
+        raise BadRequestError(f"verdict must be one of {', '.join(Verdict)}.")
+    if "language" in filters:
+        language = canonical(filters["language"])
+        if language is None:
+            raise BadRequestError("language must be one that GET /api/languages lists.")
+        filters["language"] = language.value
+    return filters
+
+
+def list_kind(parameters: Parameters) -> Kind | None:
+    """Read the filter `kind` of the list of results."""
+    kind = parameters.get("kind")
+    if kind not in {None, *Kind}:
+        raise BadRequestError(f"kind must be {' or '.join(Kind)}.")
+    return None if kind is None else Kind(kind)
+
 
 NO_SUCH_RESULT = "There is no such submission."
 NO_SUCH_PROGRAM = "The program is not kept: its request had no keep_code, or is older than 24 hours."
@@ -112,3 +173,41 @@ class Results:
             return read_output(self.payloads, row, stream, max_bytes)
         except PayloadMissingError:  # deleted since the row was read
             raise NotFoundError(NO_SUCH_RESULT) from None
+
+
+# Delete a submission: code, input and output are gone before the answer.
+
+_RUNNING = "The run is under way. Delete it when it is finished."
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Deletes submissions."""
+
+    store: SubmissionStore
+    deliveries: DeliveryStore
+    quotas: QuotaStore
+    payloads: Payloads
+    artifacts: ArtifactStore
+
+    def delete(self, row: Submission) -> None:
+        """Delete a submission with all its data. Raises ConflictError, NotFoundError, UnavailableError."""
+        if row.status is Status.RUNNING:
+            raise ConflictError(_RUNNING)
+        if row.is_final:
+            # A final row never changes. We delete it last, so that a repeat after a crash still finds it.
+            self.deliveries.cancel_event(row.submission_id)
+            hashes = [artifact["sha256"] for artifact in row.stored_artifacts]
+            self.artifacts.remove(row.project_id, row.submission_id, hashes)
+            self.payloads.delete_all(row.object_keys)
+            self.store.delete(row)
+            self.quotas.release(row.quota_claim)  # usually the final write has already done this
+            return
+        # A pending run may start at any time and then needs its input, so we delete the row first.
+        if not self.store.delete(row):
+            if self.store.get(row.submission_id) is None:
+                raise NotFoundError("There is no such submission.")
+            raise ConflictError(_RUNNING)
+        self.payloads.mark_over(row.submission_id)
+        self.quotas.release(row.quota_claim)
+        self.payloads.delete_all(row.object_keys)

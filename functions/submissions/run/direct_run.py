@@ -13,8 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.errors import MessageInvalidError, UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Kind
-from functions.submissions.run.runner_client import NEVER_SLOW, RunnerSlowError
-from functions.submissions.run.runner_connections import RunnerUnavailableError
+from functions.submissions.run.runner_client import NEVER_SLOW, RunnerSlowError, RunnerUnavailableError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
     from functions.messages.wire import Completed, Requested
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.model import Claim, Submission
-    from functions.submissions.run.direct_runners import DirectRunners
     from functions.submissions.run.queues import Queues
-    from functions.submissions.run.runner_client import Call, RunnerClient
+    from functions.submissions.run.runner_client import Call, DirectRunners, RunnerClient
 
 
 @dataclass(frozen=True, slots=True)

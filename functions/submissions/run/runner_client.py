@@ -1,4 +1,4 @@
-"""HTTP client of the direct path: one execution per request, on keep-alive connections (`runner_connections`).
+"""HTTP client of the direct path: one execution per request, on keep-alive connections.
 
 `start` writes the request and `finish` reads the answer, so the caller can do other work in between. A runner runs
 hostile code: its answer is limited in bytes and time, and must name this execution.
@@ -10,23 +10,121 @@ import base64
 import http.client
 import json
 import math
+import select
 import ssl
 import time
+from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from functions.aws.secrets import SecretUnavailableError
+from functions.aws.secrets import SecretUnavailableError, secret
 from functions.errors import MessageInvalidError
 from functions.messages.judged import JudgeCompleted
 from functions.messages.judging import JudgeRequested
 from functions.messages.wire import ExecutionCompleted
-from functions.submissions.run.runner_connections import RunnerConnections, RunnerUnavailableError, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.messages.wire import Completed, Requested
+    from functions.settings import Settings
+    from functions.submissions.model import Submission
+
+
+# Connections of the direct path to runners: kept for reuse, over TLS for an https URL.
+#
+# The certificate of a runner must be for the host of the URL, and from the given authority or one that the system
+# trusts.
+
+CONNECT_SECS = 0.3
+SEND_SECS = 26.0
+"""Time for the request. The caller sets that of the answer."""
+PAUSE_SECS = 2.0
+"""Pause after a failed connection: a dead runner costs each request CONNECT_SECS."""
+_KEPT_SECS = 60.0  # less than the runner keeps a connection
+_MAX_KEPT = 64
+
+
+class RunnerUnavailableError(Exception):
+    """The runner gives no valid answer; use the queue. The text is for logs, without any message content."""
+
+
+class RunnerConnections:
+    """`url`: of one runner or of a load balancer.
+
+    `authority` is called for each new https connection: PEM of the only certificate authorities to trust. None: those
+    of the system.
+    """
+
+    def __init__(self, url: str, authority: Callable[[], str] | None) -> None:
+        parts = urlsplit(url)
+        self._is_tls = parts.scheme == "https"
+        self._host, self._port = parts.hostname or "", parts.port
+        self._authority = authority
+        self._tls: tuple[str | None, ssl.SSLContext] | None = None
+        self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
+        self._paused_until = 0.0
+
+    def take(self) -> http.client.HTTPConnection | None:
+        """Take an idle connection; None if a new one is needed. Raises RunnerUnavailableError after a failed one."""
+        if time.monotonic() < self._paused_until:
+            raise RunnerUnavailableError(f"a connection failed in the last {PAUSE_SECS:g} s")
+        while self._kept:
+            try:
+                kept_at, connection = self._kept.pop()
+            except IndexError:  # another thread took the last one
+                return None
+            stream = connection.sock
+            if stream is not None and time.monotonic() - kept_at < _KEPT_SECS and not is_readable(stream.fileno()):
+                stream.settimeout(SEND_SECS)
+                return connection
+            connection.close()
+        return None
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Open a connection. Raises OSError, and then `take` raises for PAUSE_SECS."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_SECS)
+        if self._is_tls:
+            tls = self._tls_context()
+            connection = http.client.HTTPSConnection(self._host, self._port, timeout=CONNECT_SECS, context=tls)
+        try:
+            connection.connect()
+        except OSError:
+            connection.close()
+            self._paused_until = time.monotonic() + PAUSE_SECS
+            raise
+        connection.sock.settimeout(SEND_SECS)
+        return connection
+
+    def keep(self, connection: http.client.HTTPConnection) -> None:
+        """Keep a connection for reuse after its answer was read."""
+        if connection.sock is not None and len(self._kept) < _MAX_KEPT:
+            self._kept.append((time.monotonic(), connection))
+        else:
+            connection.close()
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Return the settings of a connection that checks chain and name; made again when the authority changes."""
+        try:
+            pem = None if self._authority is None else self._authority()
+            if self._tls is None or self._tls[0] != pem:
+                # An empty text would mean the system's authorities; a blank one is refused.
+                self._tls = pem, ssl.create_default_context(cadata=None if pem is None else pem or " ")
+        except SecretUnavailableError:
+            raise RunnerUnavailableError("the certificate authority of the runners cannot be read") from None
+        except (ssl.SSLError, ValueError):
+            raise RunnerUnavailableError("the certificate authority is no PEM certificate") from None
+        return self._tls[1]
+
+
+def is_readable(descriptor: int, within_secs: float = 0) -> bool:
+    """Return whether a connection has input or its end. On an idle connection either makes it unusable."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN | select.POLLRDHUP)
+    return bool(poller.poll(1000 * within_secs))
+
 
 ANSWER_SECS = 26.0
 """Leaves time to queue the submission within the client's wait of 28 s."""
@@ -242,3 +340,29 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused: {error.verify_message}"
     return type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class DirectRunners:
+    """`network_runner`: for runs with network. None: such runs go through a queue."""
+
+    runner: RunnerClient | None
+    network_runner: RunnerClient | None
+
+    def of(self, submission: Submission) -> RunnerClient | None:
+        """Return the runner, or the load balancer of several, that a submission is sent to."""
+        return self.network_runner if submission.network else self.runner
+
+
+def direct_runners_of(settings: Settings) -> DirectRunners:
+    """Return the runners that the settings name."""
+    if not settings.runner_url:
+        return DirectRunners(None, None)
+    authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
+    token = partial(secret, settings.runner_token_parameter)
+    runner = RunnerClient(settings.runner_url, token, authority)
+    network_url = settings.network_runner_url
+    network_runner = runner if network_url == settings.runner_url else None
+    if network_url and network_runner is None:
+        network_runner = RunnerClient(network_url, token, authority)
+    return DirectRunners(runner, network_runner)

@@ -20,8 +20,8 @@ from functions.handlers import checks, record
 from functions.projects.model import ProjectNetwork, Quota
 from functions.projects.registry import ProjectRegistry
 from functions.settings import load_settings
-from functions.submissions.rows import submission_of
-from functions.submissions.run.execution_request import execution_requested
+from functions.submissions.run.queues import execution_requested
+from functions.submissions.store import submission_of
 from functions.telemetry import logger
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, send

@@ -20,7 +20,7 @@ from functions.event_log.rows import event_row, new_row
 from functions.feed.model import PollRequest
 from functions.feed.poll import AT_WORK
 from functions.ids import new_id
-from functions.submissions.results.delete import Deletion
+from functions.submissions.results.results import Deletion
 from functions.webhooks.vocabulary import ALERT_EVENTS
 from tests.adapters.feed.event_world import EventWorld, ids_of
 from tests.adapters.pipeline import Crash, crash_at

@@ -15,7 +15,7 @@ from functions.http.long_poll import LongPoll
 from functions.messages.judging import Judging
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
-from functions.submissions.cancel import cancellation
+from functions.submissions import cancellation
 from functions.submissions.model import Status
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, Invocation, call, event, get, post

@@ -7,9 +7,8 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
-from functions.submissions.runners import tokens
-from functions.submissions.runners.runner_store import RunnerStore
-from functions.submissions.runners.tokens import RunnerTokenStore
+from functions.submissions.runners import runner_store
+from functions.submissions.runners.runner_store import RunnerStore, RunnerTokenStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import admin
 from tests.adapters.submissions.heartbeats import heartbeat
@@ -87,7 +86,7 @@ def test_a_revoked_token_leaves_the_list_after_90_days(aws: Aws) -> None:
     store.create("host-b")
     store.revoke("host-b")
     assert [each.name for each in store.list_all()] == ["host-b"]
-    time.ms += (tokens.REVOKED_KEPT_SECS + 1) * 1000
+    time.ms += (runner_store.REVOKED_KEPT_SECS + 1) * 1000
     assert store.list_all() == []
 
 

@@ -20,13 +20,11 @@ from functions.ids import new_id
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
-from functions.submissions.accept import quota_admission
 from functions.submissions.accept import start as start_module
 from functions.submissions.complete import final_state_transaction
 from functions.submissions.complete.final_state_transaction import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
-from functions.submissions.run import runner_client as runner
-from functions.submissions.run import runner_connections
+from functions.submissions.run import runner_client
 from functions.submissions.run.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.hints import DeliveryHints
@@ -363,7 +361,7 @@ def test_any_other_answer_sends_the_same_execution_to_the_queue(
 def test_an_answer_that_does_not_come_in_time_sends_to_the_queue(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "ANSWER_SECS", 0.2)
+    monkeypatch.setattr(runner_client, "ANSWER_SECS", 0.2)
     done = threading.Event()
 
     def silent(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
@@ -386,14 +384,14 @@ def test_a_runner_that_is_down_is_left_alone_for_a_moment(
     use(aws, port)
     waiting(monkeypatch)
     tried: list[object] = []
-    connect = runner_connections.RunnerConnections.connect
+    connect = runner_client.RunnerConnections.connect
 
-    def counted(self: runner_connections.RunnerConnections) -> Any:
+    def counted(self: runner_client.RunnerConnections) -> Any:
         tried.append(self)
         return connect(self)
 
-    monkeypatch.setattr(runner_connections.RunnerConnections, "connect", counted)
-    monkeypatch.setattr(runner_connections, "PAUSE_SECS", 3600.0)  # however slow this machine is
+    monkeypatch.setattr(runner_client.RunnerConnections, "connect", counted)
+    monkeypatch.setattr(runner_client, "PAUSE_SECS", 3600.0)  # however slow this machine is
     assert [wait_for(project_key).status for _ in range(3)] == [408] * 3
     assert len(tried) == 1
     assert len(aws.messages("InteractiveQueue")) == 3
@@ -685,7 +683,7 @@ def test_a_run_whose_endpoints_version_cannot_be_read_is_refused_and_refunded(
 def test_a_crash_before_the_first_write_leaves_nothing_and_a_repeat_runs(
     system: Direct, aws: Aws, project_key: str, pipeline: Pipeline, point: str, key: str | None, hook: dict[str, str]
 ) -> None:
-    aws.monkeypatch.setattr(quota_admission, "OVERTAKEN_AFTER_MS", 100)  # else a repeat with the key waits for 5 s
+    aws.monkeypatch.setattr(start_module, "OVERTAKEN_AFTER_MS", 100)  # else a repeat with the key waits for 5 s
     start(system)
     with crash_at(point), pytest.raises(Crash):
         wait_for(project_key, {**PROGRAM, **hook}, idempotency_key=key)

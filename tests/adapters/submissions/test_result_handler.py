@@ -20,7 +20,7 @@ from functions.ids import new_id
 from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
-from functions.submissions.cancel import cancellation
+from functions.submissions import cancellation
 from functions.submissions.model import Submission, idempotency_pk
 from functions.submissions.runners.runner_store import RunnerStore
 from functions.submissions.store import SubmissionStore

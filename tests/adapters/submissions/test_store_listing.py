@@ -6,8 +6,7 @@ from functions.clock import to_rfc3339
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.results import list_store as listing
 from functions.submissions.results.list_store import SubmissionList
-from functions.submissions.rows import created_key
-from functions.submissions.store import SubmissionStore
+from functions.submissions.store import SubmissionStore, created_key
 from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
 from tests.submission_factory import START_MS, FakeTime, completion, new_submission

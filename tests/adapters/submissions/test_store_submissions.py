@@ -9,8 +9,7 @@ from functions.aws.dynamodb.retries import TRIES
 from functions.errors import UnavailableError
 from functions.ids import new_id
 from functions.submissions.model import Claim, Status, idempotency_pk
-from functions.submissions.rows import with_completion
-from functions.submissions.store import ClaimTakenError, SubmissionStore
+from functions.submissions.store import ClaimTakenError, SubmissionStore, with_completion
 from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
 from tests.submission_factory import (

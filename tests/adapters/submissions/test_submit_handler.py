@@ -13,7 +13,7 @@ from functions.ids import new_id
 from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
-from functions.submissions.accept import quota_admission
+from functions.submissions.accept import start as start_module
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
 from functions.submissions.runners.runner_store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
@@ -469,7 +469,7 @@ def test_a_key_is_free_again_after_its_submission_is_deleted(aws: Aws, project_k
 def test_a_submission_deleted_between_claim_and_read_is_accepted_again(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quota_admission, "OVERTAKEN_AFTER_MS", 100)  # else the second one waits for 5 s
+    monkeypatch.setattr(start_module, "OVERTAKEN_AFTER_MS", 100)  # else the second one waits for 5 s
     first = post(project_key, PROGRAM, idempotency_key="key").json["id"]
     store = submit.deployment().submissions
     found = store.get

@@ -14,9 +14,7 @@ from functions.clock import to_rfc3339
 from functions.ids import new_id
 from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Completion, Status, Submission
-from functions.submissions.sweep.due_webhooks import TAKEN_MS
-from functions.submissions.sweep.shared_sweep import RESERVE_MS
-from functions.submissions.sweep.sweeper import Sweep
+from functions.submissions.sweeper import RESERVE_MS, TAKEN_MS, Sweep
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, HINTED_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.rows import delivery_row
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at
@@ -652,7 +650,7 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sweep has time for a twentieth of the flood only; the other's row, the youngest of all, is in it."""
-    monkeypatch.setattr("functions.submissions.sweep.backlog.PAGE_PER_SHARD", 5)
+    monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
     handled = pipeline.sweep(Context(remaining_ms=RESERVE_MS + 30_500, step_ms=1000))["handled"]
@@ -664,8 +662,8 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
 def test_a_row_waits_for_the_whole_flood_if_projects_do_not_take_turns(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.submissions.sweep.backlog.PAGE_PER_SHARD", 5)
-    monkeypatch.setattr("functions.submissions.sweep.backlog.FAIR_FROM", 10**9)
+    monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
+    monkeypatch.setattr("functions.submissions.backlog.FAIR_FROM", 10**9)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
     pipeline.sweep(Context(remaining_ms=RESERVE_MS + 30_500, step_ms=1000))
@@ -673,7 +671,7 @@ def test_a_row_waits_for_the_whole_flood_if_projects_do_not_take_turns(
 
 
 def test_more_threads_handle_a_large_backlog_each_row_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.submissions.sweep.shared_sweep.ALONE_ROWS", 5)
+    monkeypatch.setattr("functions.submissions.sweeper.ALONE_ROWS", 5)
     owed = owe(pipeline, "flood", START_MS - 60_000, 60)
     threads = set()
     act = Sweep.handle

@@ -102,10 +102,10 @@ def test_many_are_cancelled_over_several_sweeps(pipeline: Pipeline, monkeypatch:
     monkeypatch.setattr(delivery_store, "_ITEMS_PER_QUERY", 2)
     endpoint, submissions = paused(pipeline, 5)
     assert pipeline.changes.delete("dev", endpoint.endpoint_id)
-    monkeypatch.setattr("functions.submissions.sweep.due_webhooks.DELETION_MS", 0)
+    monkeypatch.setattr("functions.submissions.sweeper.DELETION_MS", 0)
     pipeline.sweep()
     assert DeliveryState.CANCELLED not in states(pipeline, endpoint, submissions)
-    monkeypatch.setattr("functions.submissions.sweep.due_webhooks.DELETION_MS", 1)
+    monkeypatch.setattr("functions.submissions.sweeper.DELETION_MS", 1)
     pipeline.time.advance(MINUTE_SECS + 1)
     with crash_at("deletion.after_page", after=1), pytest.raises(Crash):  # two pages of three
         pipeline.sweep()

@@ -12,7 +12,7 @@ from typing import Any
 from functions.clock import now_ms, to_rfc3339
 from functions.ids import new_id
 from functions.submissions.model import Status, Submission
-from functions.submissions.rows import encode_submission
+from functions.submissions.store import encode_submission
 from infra.embedded.dynamodb.items import Row
 from infra.embedded.dynamodb.tables import find_table
 from infra.embedded.engine import Engine, open_engine

@@ -15,9 +15,9 @@ from events.vocabulary import Cause
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339
 from functions.errors import ConflictError, NotFoundError
 from functions.failpoint import reach
-from functions.submissions.complete.completion_of_message import cancelled
+from functions.submissions.complete.final_state_transaction import cancelled
 from functions.submissions.model import Status
-from functions.submissions.run.runner_connections import RunnerUnavailableError
+from functions.submissions.run.runner_client import RunnerUnavailableError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from functions.projects.quota_store import QuotaStore
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.model import Submission
-    from functions.submissions.results.delete import Deletion
-    from functions.submissions.run.direct_runners import DirectRunners
+    from functions.submissions.results.results import Deletion
+    from functions.submissions.run.runner_client import DirectRunners
     from functions.submissions.runners.control_objects import ControlObjects
     from functions.submissions.runners.runner_store import RunnerStore
     from functions.submissions.store import SubmissionStore
+
 
 DUE_SECS = 15
 """A runner has ended a run that it was told to stop long before; else the sweeper ends it."""

@@ -1,1 +1,0 @@
-"""The routes of submissions: parse, call one use case, answer."""

@@ -1,0 +1,331 @@
+"""Handle due rows: send lost submissions again, and complete deliveries and deletions.
+
+The sweeper takes a row by moving its due time, on condition that it still has the due time of the index. So concurrent
+sweeps handle a row once, and a row whose handling fails or crashes is due again later.
+
+A pending submission is late PENDING_REDRIVE_SECS after its message was sent. It is sent again if that message is lost:
+no message waits in the queue, or a run of the same project and queue that was accepted later has begun. In a queue that
+others keep busy, nothing tells whether the only message of a project is lost. So each sweep also sends the first late
+submission of each project and queue again.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from events.variables import Environment
+from events.vocabulary import Cause
+from functions.aws.dynamodb.batch import read_rows
+from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.payloads import PayloadMissingError, Payloads
+from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.failpoint import reach
+from functions.ids import new_id
+from functions.submissions.backlog import Backlog, DueSubmission, Entry
+from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Kind, Status, Submission
+from functions.submissions.run.queues import Queues, requested_again
+from functions.submissions.store import LIST_SHARDS, SubmissionStore, list_shard, run_budget_ms, submission_key
+from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
+from functions.webhooks.deliveries.rows import DueDeletion, DueDelivery, DueEndpoint, DueExhausted
+from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aws_lambda_powertools import Logger
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.messages.wire import Requested
+    from functions.submissions.complete.completed_event import JudgeRuns
+    from functions.submissions.complete.final_state_transaction import Completer
+    from functions.webhooks.alerts import Alerts
+    from functions.webhooks.deliveries.hints import DeliveryHints
+    from functions.webhooks.deliveries.rows import DueRow
+    from functions.webhooks.deliveries.store import Deletions, DeliveryStore
+    from functions.webhooks.sending.slots import LaneWaker
+
+
+# Runs that have begun although they were accepted later: a message that they have overtaken is lost.
+#
+# SQS roughly keeps the order of a project's messages. A wrong guess costs one more message, and its run changes
+# nothing.
+
+_ENTRIES_PER_SHARD = 25
+"""200 runs in all: those that were accepted right after a lost one begin soon after its turn."""
+
+
+class BegunRuns:
+    """What one sweep knows of begun runs. It reads the index `by_project_shard`. Safe for threads."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient) -> None:
+        self._table = table_name
+        self._client = client
+        self._newest: dict[tuple[str, str], str] = {}
+        self._none_after: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+
+    def has_later(self, project_id: str, priority: str, sent_at: str) -> bool:
+        """Whether a run of this project and queue that was accepted after `sent_at` has begun."""
+        queue = (project_id, priority)
+        with self._lock:
+            if sent_at < self._newest.get(queue, ""):
+                return True
+            # Runs begin in order: where none of the next ones has begun, later ones have not either.
+            if queue in self._none_after and sent_at >= self._none_after[queue]:
+                return False
+            newest = self._read(project_id, priority, sent_at)
+            if newest is None:
+                self._none_after[queue] = sent_at
+            else:
+                self._newest[queue] = newest
+            return newest is not None
+
+    def _read(self, project_id: str, priority: str, sent_at: str) -> str | None:
+        """Return when the newest begun run among the next ones was accepted; None if none has begun."""
+        begun = [
+            entry["submission_id"]
+            for number in range(LIST_SHARDS)
+            for entry in self._begun(list_shard(project_id, number), sent_at)
+        ]
+        keys = [submission_key(submission_id) for submission_id in begun]
+        rows = read_rows(self._client, self._table, keys, ("created_at", "priority"))
+        return max((row["created_at"] for row in rows if row["priority"] == priority), default=None)
+
+    def _begun(self, shard: str, sent_at: str) -> list[dict[str, str]]:
+        answer = self._client.query(
+            TableName=self._table,
+            IndexName="by_project_shard",
+            KeyConditionExpression="list_shard = :shard AND list_key > :after",
+            FilterExpression="attribute_exists(started_at)",
+            ExpressionAttributeValues=to_item({":shard": shard, ":after": f"{sent_at}#~"}),
+            Limit=_ENTRIES_PER_SHARD,
+        )
+        return [from_item(item) for item in answer["Items"]]
+
+
+# Due rows of webhooks: deliveries without a hint, alerts, deletions of endpoints, and lanes.
+
+TAKEN_MS = 30_000
+"""Longer than the handling of a row takes, and shorter than the time between two sweeps: each looks at a row again."""
+DELETION_MS = 500  # of a sweep, for each deleted endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class DueWebhooks:
+    """Handles due rows of webhooks."""
+
+    deliveries: DeliveryStore
+    hints: DeliveryHints
+    alerts: Alerts
+    deletions: Deletions
+    lane_waker: LaneWaker
+    clock: Clock
+
+    def handle(self, due: DueRow, record_age: Callable[[int], None]) -> None:
+        """Handle one row if its due time is still that of the index. `record_age` takes the delay of a late one."""
+        now = self.clock()
+        if isinstance(due, DueDelivery):
+            self._send_hint(due, now, record_age)
+        elif isinstance(due, DueEndpoint):
+            if self.alerts.check_endpoint(due, now + TAKEN_MS):
+                record_age(now - due.due_at_ms)
+        elif isinstance(due, DueExhausted):
+            if self.alerts.publish_exhausted(due, now + TAKEN_MS):
+                record_age(now - due.due_at_ms)
+        elif isinstance(due, DueDeletion):
+            if self.deletions.cancel_open(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
+                record_age(self.clock() - due.due_at_ms)
+        else:
+            self.lane_waker.wake_due(due, now + TAKEN_MS)
+
+    def _send_hint(self, due: DueDelivery, now: int, record_age: Callable[[int], None]) -> None:
+        row = self.deliveries.push_back(due, now + HINTED_MS)
+        if row is None:
+            return
+        if row.lane_at_ms is None:  # a parked delivery is not late: no send slot was free
+            record_age(now - row.due_since_ms)
+        reach("sweep.after_take")
+        self.hints.send(Hint.of(row))
+
+
+_RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
+
+
+@dataclass(slots=True)
+class Sweep:
+    """One sweep, on one thread or several.
+
+    `oldest_due_age_ms`: the largest delay of the rows handled so far.
+    """
+
+    completer: Completer
+    judge_runs: JudgeRuns
+    submissions: SubmissionStore
+    payloads: Payloads
+    deliveries: DeliveryStore
+    webhooks: DueWebhooks
+    boxes: SecretBoxes
+    queues: Queues
+    begun: BegunRuns
+    pending_redrive_ms: int
+    clock: Clock = now_ms
+    oldest_due_age_ms: int = 0
+    _waiting: dict[str, int] = field(default_factory=dict)
+    _seen_late: set[tuple[str, str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all due rows, in the order of `Backlog`; read again until there are no new ones."""
+        backlog = Backlog(self.submissions, self.deliveries)
+        seen: set[Entry] = set()
+        while fresh := backlog.read(self.clock(), seen):
+            seen.update(fresh)
+            for entry in fresh:
+                yield entry
+                reach("sweep.mid_page")
+
+    def handle(self, entry: Entry) -> None:
+        """Handle one row if its due time is still that of the index."""
+        if isinstance(entry, DueSubmission):
+            self._handle_submission(entry)
+        else:
+            self.webhooks.handle(entry, self._record_age)
+
+    def _handle_submission(self, due: DueSubmission) -> None:
+        now = self.clock()
+        taken_until_ms = now + min(TAKEN_MS, self.pending_redrive_ms)
+        row = self.submissions.take(due.submission_id, taken_until_ms, due.due_at_ms)
+        if row is None:
+            return
+        self._record_age(now - due.due_at_ms)
+        reach("sweep.after_take")
+        if row.cancelled_at is not None:
+            self.completer.end_cancelled(row)
+        elif row.status is Status.PENDING:
+            self._handle_pending(row, now, taken_until_ms)
+        else:
+            self._handle_running(row, now, taken_until_ms)
+
+    def _handle_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
+        if now - from_rfc3339(row.created_at) > PENDING_MAX_MS:
+            self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, NOT_RUN)
+        elif self._is_lost(row):
+            self._send_again(row, new_id(), now + self.pending_redrive_ms, taken_until_ms)
+
+    def _is_lost(self, row: Submission) -> bool:
+        if self._is_empty(row.priority) or (row.asked_directly and row.redrives == 0):
+            return True  # a direct run never had a message
+        return self._is_first_late(row) or self.begun.has_later(row.project_id, row.priority, row.sent_at)
+
+    def _handle_running(self, row: Submission, now: int, taken_until_ms: int) -> None:
+        rerun_id = str(uuid.uuid5(_RERUN_NAMESPACE, row.submission_id))
+        if row.execution_id == rerun_id:
+            self.completer.fail(row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice")
+        else:
+            self._is_empty(row.priority)  # read before the send
+            self._send_again(row, rerun_id, now + run_budget_ms(row.wall_budget_secs), taken_until_ms)
+
+    def _send_again(self, row: Submission, execution_id: str, due_at_ms: int, taken_until_ms: int) -> None:
+        try:
+            code, stdin, files = (
+                (row.code or b"", row.stdin or b"", row.files)
+                if row.input_key is None
+                else self.payloads.get_input(row.submission_id)
+            )
+            environment = self._environment(row)
+        except (PayloadMissingError, UnsealError):
+            self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
+            return
+        if not self.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
+            return  # it has started, ended or been deleted meanwhile
+        reach("sweep.after_redrive")
+        repeated, at = replace(row, execution_id=execution_id), to_rfc3339(self.clock())
+        message: Requested
+        if row.kind is Kind.JUDGE:
+            message = self.judge_runs.requested_again(repeated, code, at, files)
+        else:
+            message = requested_again(repeated, code, stdin, at, environment, files)
+        self.queues.send_execution(message, row.correlation_id)
+
+    def _environment(self, row: Submission) -> Environment | None:
+        """Open the sealed environment of a run. Raises UnsealError, ClientError."""
+        if row.environment_box is None:
+            return None
+        return Environment.parse(self.boxes.open(row.environment_box, row.project_id, RUN_ENDPOINT_ID, "environment"))
+
+    def _is_empty(self, priority: str) -> bool:
+        """Whether no message waited before this sweep sent any, because messages are usually lost together."""
+        if priority not in self._waiting:
+            self._waiting[priority] = self.queues.waiting(priority)
+        return self._waiting[priority] == 0
+
+    def _is_first_late(self, row: Submission) -> bool:
+        """Whether this sweep has seen no other late submission of the row's project and queue."""
+        queue = (row.project_id, row.priority)
+        with self._lock:
+            is_first = queue not in self._seen_late
+            self._seen_late.add(queue)
+        return is_first
+
+    def _record_age(self, age_ms: int) -> None:
+        with self._lock:
+            self.oldest_due_age_ms = max(self.oldest_due_age_ms, age_ms)
+
+
+# One sweep on several threads: a large backlog gets more of them.
+
+ALONE_ROWS = 100
+"""Rows that one thread handles before HELPERS more threads start."""
+HELPERS = 7
+RESERVE_MS = 20_000
+"""No row is begun in this last part of an invocation, so that its calls end in time."""
+
+
+class SharedSweep:
+    """The entries of one sweep. `remaining_ms`: of the invocation."""
+
+    def __init__(self, sweep: Sweep, remaining_ms: Callable[[], int], log: Logger) -> None:
+        self._sweep = sweep
+        self._remaining_ms = remaining_ms
+        self._log = log
+        self._entries = sweep.entries()
+        self._lock = threading.Lock()
+        self._is_over = False
+        self.handled = 0
+        self.failed = 0
+
+    def run(self) -> None:
+        """Handle due rows until none remains or the time is over."""
+        self._handle(ALONE_ROWS)
+        if not self._is_over:
+            with ThreadPoolExecutor(HELPERS) as pool:
+                helpers = [pool.submit(self._handle) for _ in range(HELPERS)]
+                self._handle()
+            for helper in helpers:
+                helper.result()
+
+    def _handle(self, most: int | None = None) -> None:
+        """Handle entries one after the other, at most `most` if it is not None."""
+        while (most is None or self.handled < most) and (entry := self._next()) is not None:
+            try:
+                self._sweep.handle(entry)
+            except Exception:  # noqa: BLE001 - one broken row must not stop the others; it is due again in a minute
+                with self._lock:
+                    self.failed += 1
+                ids = {"submission_id": entry.submission_id} if isinstance(entry, DueSubmission) else {}
+                self._log.exception("Due row not handled; it is due again in a minute", row=str(entry), extra=ids)
+
+    def _next(self) -> Entry | None:
+        with self._lock:
+            if self._is_over or self._remaining_ms() < RESERVE_MS:
+                self._is_over = True
+                return None
+            entry = next(self._entries, None)
+            self._is_over = entry is None
+            self.handled += entry is not None
+            return entry
