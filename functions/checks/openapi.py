@@ -2,7 +2,7 @@
 
 from functions.checks.runs.event_bodies import CheckRunCompletedEvent, CheckRunMissedEvent, CheckStateChangedEvent
 from functions.http.openapi.operation import Webhook
-from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.routes.openapi import REPEATED, RESPONSES
 from functions.webhooks.vocabulary import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 CHECK_WEBHOOKS = {

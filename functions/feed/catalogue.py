@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from functions.checks.openapi import CHECK_WEBHOOKS
 from functions.judging.openapi import JUDGE_WEBHOOKS
 from functions.submissions.openapi import WEBHOOKS as RUN_WEBHOOKS
-from functions.webhooks.routes.openapi_events import WEBHOOKS as ENDPOINT_WEBHOOKS
+from functions.webhooks.routes.openapi import WEBHOOKS as ENDPOINT_WEBHOOKS
 
 if TYPE_CHECKING:
     from functions.http.json_body import Body

@@ -22,7 +22,7 @@ from functions.submissions.api.results import RESULT_ROUTES
 from functions.submissions.api.submit import SUBMIT_ROUTES
 from functions.submissions.openapi import LINKS
 from functions.webhooks.routes.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES
-from functions.webhooks.routes.openapi_events import HEADERS
+from functions.webhooks.routes.openapi import HEADERS
 
 ROUTES = (
     *SUBMIT_ROUTES,

@@ -2,7 +2,7 @@
 
 from functions.http.openapi.operation import Webhook
 from functions.judging.views import JudgeCompletedEvent
-from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.routes.openapi import REPEATED, RESPONSES
 from functions.webhooks.vocabulary import EVENT_JUDGED
 
 JUDGE_WEBHOOKS = {

@@ -3,7 +3,7 @@
 from functions.http.openapi.document import Links
 from functions.http.openapi.operation import Webhook
 from functions.submissions.results.views import Accepted, CompletedEvent, WaitOver
-from functions.webhooks.routes.openapi_events import REPEATED, RESPONSES
+from functions.webhooks.routes.openapi import REPEATED, RESPONSES
 from functions.webhooks.vocabulary import EVENT_COMPLETED
 
 WEBHOOKS = {

@@ -18,7 +18,7 @@ from functions.webhooks.alerts import disabled_event, exhausted_event, health_ev
 from functions.webhooks.deliveries.exhausted_store import ExhaustedDeliveries
 from functions.webhooks.endpoints.model import DisabledReason, Endpoint, HealthChange
 from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS, Counter, Traffic
-from functions.webhooks.routes.test_event import webhook_test
+from functions.webhooks.routes.action_routes import webhook_test
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_RECOVERED
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 

@@ -18,7 +18,7 @@ from functions.webhooks.endpoints.requests import (
     parse_recovery,
     parse_rotation,
 )
-from functions.webhooks.routes.test_event import webhook_test
+from functions.webhooks.routes.action_routes import webhook_test
 from functions.webhooks.target.webhook_url import AddressRules
 from functions.webhooks.vocabulary import FILTERABLE_EVENTS
 from tests.api_routes import template_of

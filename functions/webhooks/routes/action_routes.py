@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.clock import MS_PER_SEC
+from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import ConflictError
+from functions.event_log.cut_body import event_bytes
+from functions.event_log.model import Event
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id
-from functions.webhooks.endpoints.model import HIDDEN
+from functions.webhooks.endpoints.model import HIDDEN, Endpoint
 from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_recovery, parse_rotation
 from functions.webhooks.endpoints.views import endpoint_body, with_secret
-from functions.webhooks.routes.own_endpoints import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
-from functions.webhooks.routes.test_event import webhook_test
+from functions.webhooks.routes.endpoint_routes import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
 from functions.webhooks.routes.views import probe_body
 from functions.webhooks.target.secret_box import UnsealError
 from functions.webhooks.target.signature import new_secret, parse_secret, signatures, webhook_headers
+from functions.webhooks.vocabulary import EVENT_TEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +33,18 @@ if TYPE_CHECKING:
     from functions.aws.dynamodb.items import Value
     from functions.http.resolver import Resolver
     from functions.webhooks.deployment import WebhookDeployment
-    from functions.webhooks.endpoints.model import Endpoint
+
+
+def webhook_test(endpoint: Endpoint, event_id: str, now_ms: int) -> Event:
+    """Return a `webhook.test`."""
+    body = {
+        "type": EVENT_TEST,
+        "timestamp": to_rfc3339(now_ms),
+        "endpoint_id": endpoint.endpoint_id,
+        "message": "A test. Nothing ran, and nothing needs to be done.",
+    }
+    return Event(event_id, EVENT_TEST, endpoint.project_id, event_bytes(body))
+
 
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
 _AT_WORK = "A test or a recovery of this endpoint is running. Repeat the request when it is done."

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
-from functions.errors import ConflictError, NotFoundError
+from functions.clock import to_rfc3339
+from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http import parameters
 from functions.http.answers import answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
+from functions.http.problems import Problems
+from functions.http.validation import parse_body
+from functions.ids import new_id
 from functions.projects.authentication import authenticate
-from functions.webhooks.endpoints.requests import parse_endpoint
+from functions.webhooks.endpoints.changes import CreationClaim, CreationClaimTakenError, EndpointLimitError
+from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
+from functions.webhooks.endpoints.requests import ChangeEndpointRequest, changed_settings, parse_endpoint
+from functions.webhooks.endpoints.store import HEALTH, changed_attributes
 from functions.webhooks.endpoints.views import (
     EndpointDeleted,
     created_key,
@@ -25,16 +32,184 @@ from functions.webhooks.endpoints.views import (
     endpoint_filters,
     with_secret,
 )
-from functions.webhooks.routes.endpoint_change import EndpointChange
-from functions.webhooks.routes.endpoint_creation import EndpointCreation
-from functions.webhooks.routes.own_endpoints import CHANGED_MEANWHILE, NO_SUCH_ENDPOINT, OwnEndpoints
 from functions.webhooks.routes.views import egress_body, endpoint_detail
+from functions.webhooks.target.secret_box import UnsealError
+from functions.webhooks.target.signature import new_secret
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.aws.dynamodb.items import Value
     from functions.http.resolver import Resolver
     from functions.webhooks.deployment import WebhookDeployment
+    from functions.webhooks.endpoints.model import EndpointSettings
+    from functions.webhooks.endpoints.requests import CreateEndpointRequest
+    from functions.webhooks.target.webhook_url import AddressRules
+
+
+NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
+CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
+CANNOT_READ = "The endpoint's secret cannot be read. Create a new one: POST to its /rotate."
+_UNREADABLE_KEY = "The endpoint's routing key cannot be read. Send it again: PATCH with routing_key."
+_UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEndpoints:
+    """Finds endpoints of the caller's project. Logs hold no URL, header or secret."""
+
+    deployment: WebhookDeployment
+
+    def get(self, app: Resolver, id_text: str) -> Endpoint:
+        """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        endpoint = self.deployment.endpoints.get(project_id, parameters.uuid(id_text))
+        if endpoint is None:
+            raise NotFoundError(NO_SUCH_ENDPOINT)
+        return endpoint
+
+    def headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return its custom headers with their values. Raises ConflictError."""
+        try:
+            return self.deployment.endpoint_secrets.headers(endpoint)
+        except UnsealError:
+            raise ConflictError(_UNREADABLE_HEADERS) from None
+
+    def routing_key(self, endpoint: Endpoint) -> str:
+        """Return its key of PagerDuty, or "". Raises ConflictError."""
+        try:
+            return self.deployment.endpoint_secrets.routing_key(endpoint)
+        except UnsealError:
+            raise ConflictError(_UNREADABLE_KEY) from None
+
+    def secret(self, endpoint: Endpoint) -> str:
+        """Return its secret. Raises ConflictError."""
+        try:
+            return self.deployment.endpoint_secrets.current(endpoint)
+        except UnsealError:
+            raise ConflictError(CANNOT_READ) from None
+
+    def address_rules(self, app: Resolver) -> AddressRules:
+        """Return the rules for URLs."""
+        return self.deployment.address_rules(app.current_event.request_context.domain_name)
+
+    def note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+        """Log a change of an endpoint."""
+        self.deployment.log.info(
+            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
+        )
+
+
+_LIMIT = f"A project has at most {MAX_ENDPOINTS} webhook endpoints, {MAX_ORDERED} of them ordered. Delete one first."
+_SAME_TIME = "Another request with this Idempotency-Key has just created the endpoint. Repeat the request."
+_DELETED = "The endpoint that this Idempotency-Key created was deleted. Use a new key."
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCreation:
+    """Creates endpoints, once for each Idempotency-Key."""
+
+    deployment: WebhookDeployment
+
+    def create(
+        self, project_id: str, request: CreateEndpointRequest, settings: EndpointSettings, key: str | None
+    ) -> tuple[Endpoint, str | None]:
+        """Return the new endpoint and its secret. A repeat gets the endpoint as it is now, and None.
+
+        Raises ConflictError, IdempotencyConflictError, UnavailableError.
+        """
+        endpoint_id, now = new_id(), self.deployment.clock()
+        secrets = self.deployment.endpoint_secrets
+        secret = request.secret or new_secret()
+        box, public_key = secrets.new_keys(secret, project_id, endpoint_id, asymmetric=settings.asymmetric)
+        claim = CreationClaim.of(key, request.model_dump_json(), endpoint_id) if key is not None else None
+        if claim is not None and (earlier := self._earlier(project_id, claim)) is not None:
+            return earlier, None
+        endpoint = Endpoint(
+            endpoint_id=endpoint_id,
+            project_id=project_id,
+            headers_box=secrets.seal_headers(settings.headers, project_id, endpoint_id),
+            routing_key_box=secrets.seal_routing_key(settings.routing_key, project_id, endpoint_id),
+            secret_box=box,
+            public_key=public_key,
+            disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
+            disabled_at=None if settings.enabled else to_rfc3339(now),
+            created_at=to_rfc3339(now),
+            updated_at=to_rfc3339(now),
+            **settings.hidden,
+        )
+        try:
+            self.deployment.endpoint_changes.create(endpoint, claim)
+        except CreationClaimTakenError:
+            same = None if claim is None else self._earlier(project_id, claim)
+            if same is None:
+                raise UnavailableError(_SAME_TIME, 1) from None
+            return same, None
+        except EndpointLimitError:
+            raise ConflictError(_LIMIT) from None
+        return endpoint, secret
+
+    def _earlier(self, project_id: str, claim: CreationClaim) -> Endpoint | None:
+        """Return the endpoint that an earlier request with this key has created; None for a first request."""
+        earlier = self.deployment.endpoint_changes.find_claim(claim, project_id)
+        if earlier is None:
+            return None
+        if earlier.body_sha256 != claim.body_sha256:
+            raise IdempotencyConflictError
+        endpoint = self.deployment.endpoints.get(project_id, earlier.endpoint_id)
+        if endpoint is None:
+            raise ConflictError(_DELETED)
+        return endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointChange:
+    """A requested change of the settings of an endpoint. `problems`: those of its shape."""
+
+    endpoints: OwnEndpoints
+    request: ChangeEndpointRequest
+    problems: Problems
+
+    @classmethod
+    def of(cls, endpoints: OwnEndpoints, raw: bytes) -> EndpointChange:
+        """Read a body. Raises BadRequestError."""
+        problems = Problems()
+        return cls(endpoints, parse_body(ChangeEndpointRequest, raw, problems), problems)
+
+    def change(self, endpoint: Endpoint, rules: AddressRules) -> bool:
+        """Change the given fields; False if the endpoint has changed since it was read.
+
+        Raises InvalidFieldsError, ConflictError.
+        """
+        deployment = self.endpoints.deployment
+        settings = changed_settings(endpoint, self._known_headers(endpoint), self.request, rules, self.problems)
+        sets, removes = self._writes(endpoint, settings)
+        return deployment.endpoint_changes.change(endpoint, deployment.clock(), sets, removes)
+
+    def _known_headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return the stored headers that a change may keep; {} if it replaces all of them."""
+        given = self.request.headers
+        is_whole = given is not None and HIDDEN not in given.values()
+        return {} if is_whole else self.endpoints.headers(endpoint)
+
+    def _writes(self, before: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
+        """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
+        deployment = self.endpoints.deployment
+        secrets, ids = deployment.endpoint_secrets, (before.project_id, before.endpoint_id)
+        after = replace(before, **settings.hidden, headers_box=secrets.seal_headers(settings.headers, *ids))
+        if settings.routing_key != HIDDEN:
+            after = replace(after, routing_key_box=secrets.seal_routing_key(settings.routing_key, *ids))
+        if settings.asymmetric is not before.asymmetric:
+            secret = self.endpoints.secret(before)
+            box, public_key = secrets.new_keys(secret, *ids, asymmetric=settings.asymmetric)
+            after = replace(after, secret_box=box, public_key=public_key)
+        sets, removes = changed_attributes(before, after)
+        if settings.enabled and not before.enabled:
+            removes += HEALTH
+        elif before.enabled and not settings.enabled:
+            sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(deployment.clock())}
+        return sets, removes
+
 
 _TRIES = 3
 _CANCEL_MS = 5_000
