@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailSpec, Limits, Slot, SlotConfig, open_slot
-from sandbox_runtime.jail.controls.cgroup import cpu_share
+from sandbox_runtime.jail.controls.cgroup import v1, v2
 from tests.jail.slots import PYTHON
 from tests.until import until
 
@@ -88,8 +88,8 @@ def test_many_sessions_leave_an_honest_run_its_share() -> None:
 
 
 def test_without_groups_of_their_own_many_sessions_take_the_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_share, "make_share_v1", lambda *_: None)
-    monkeypatch.setattr(cpu_share, "make_share_v2", lambda _: False)
+    monkeypatch.setattr(v1, "make_cpu_share_v1", lambda *_: None)
+    monkeypatch.setattr(v2, "make_cpu_share_v2", lambda _: False)
     assert share_of_honest_run() < 0.25
 
 

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, open_slot
-from sandbox_runtime.jail.controls.cgroup.base import bases_v1
+from sandbox_runtime.jail.controls.cgroup.detect import bases_v1
 from tests.jail.changed_slots import OTHER_INIT, ChangedSlot
 from tests.jail.hostile.catalogue import UNPROVABLE
 from tests.jail.slots import slot_config

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailError, JailSpec, Limits, open_slot
-from sandbox_runtime.jail.controls.cgroup import cgroup_backend, close_groups, memory_v1, open_groups, removal, swap, v2
+from sandbox_runtime.jail.controls.cgroup import cgroup_backend, close_groups, interface, open_groups, v1, v2
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -22,10 +22,10 @@ NO_SWAP = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 @pytest.fixture
 def swaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """/proc/swaps of a host whose kernel has no limit of swap for a group."""
-    monkeypatch.setattr(memory_v1 if cgroup_backend() == "cgroup_v1" else v2, "_SWAP_LIMIT", "memory.none")
+    monkeypatch.setattr(v1 if cgroup_backend() == "cgroup_v1" else v2, "_SWAP_LIMIT", "memory.none")
     path = tmp_path / "swaps"
     path.write_text(NO_SWAP)
-    monkeypatch.setattr(swap, "_SWAPS", path)
+    monkeypatch.setattr(interface, "_SWAPS", path)
     yield path
     assert not list(Path("/sys/fs/cgroup").glob("**/rustbox-*/swapping"))
 
@@ -41,7 +41,7 @@ def test_without_a_limit_of_swap_nothing_runs_on_a_host_that_has_some(swaps: Pat
 
 
 def test_a_swap_limit_of_the_group_makes_host_swap_irrelevant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(swap, "_SWAPS", tmp_path / "none")
+    monkeypatch.setattr(interface, "_SWAPS", tmp_path / "none")
     with open_slot(slot_config("limited", 56)) as slot:
         assert slot.run(TRUE).exit_code == 0
 
@@ -51,7 +51,7 @@ def test_groups_are_removed_when_a_process_in_them_dies_late(monkeypatch: pytest
     member = subprocess.Popen(["/usr/bin/sleep", "100"])
     (entry,) = (Path(f"/proc/self/fd/{fd}").readlink() for fd in groups.init_entry_fds)
     entry.write_text(str(member.pid))
-    monkeypatch.setattr(removal, "_LONGEST_SECS", 0)
+    monkeypatch.setattr(interface, "_LONGEST_REMOVAL_SECS", 0)
     with pytest.raises(JailError, match="remove cgroup"):
         groups.close()
     monkeypatch.undo()

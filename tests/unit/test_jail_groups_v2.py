@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.jail import JailError, Limits
-from sandbox_runtime.jail.controls.cgroup import swap
+from sandbox_runtime.jail.controls.cgroup import interface
 from sandbox_runtime.jail.controls.cgroup.v2 import GroupsV2
 
 LIMITS = Limits(1, 1, 64 << 20, 4, 16, 1 << 20, 1000)
@@ -138,7 +138,7 @@ def test_a_missing_file_is_a_failure_of_the_jail_and_leaks_no_descriptor(slot: P
 @pytest.fixture
 def set_swaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
     swaps = tmp_path / "swaps"
-    monkeypatch.setattr(swap, "_SWAPS", swaps)
+    monkeypatch.setattr(interface, "_SWAPS", swaps)
     return swaps.write_text
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail.controls.cgroup.base import _mounts
+from sandbox_runtime.jail.controls.cgroup.detect import _mounts
 from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
 from sandbox_runtime.network.proxy.proxy_process import memory_limits

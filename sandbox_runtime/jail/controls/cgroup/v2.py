@@ -5,9 +5,9 @@
                                         init/     process 1
                                         program/  memory.max, memory.oom.group, cpu.stat
 
-The program's group is replaced if the last run left memory in it, see `leftovers`, and for each run on kernels before
-6.12, which cannot reset `memory.peak`. From Linux 6.11 on, a refused fork counts in the group with the limit; before
-that, in the group of the forking process. So we read both counters.
+The program's group is replaced if the last run left memory in it, see `HARMLESS_BYTES`, and for each run on kernels
+before 6.12, which cannot reset `memory.peak`. From Linux 6.11 on, a refused fork counts in the group with the limit;
+before that, in the group of the forking process. So we read both counters.
 """
 
 import contextlib
@@ -15,17 +15,20 @@ import os
 import select
 from pathlib import Path
 
-from sandbox_runtime.jail.controls.cgroup import cpu_share
 from sandbox_runtime.jail.controls.cgroup.interface import (
+    HARMLESS_BYTES,
     CommonGroups,
     Counters,
+    await_older_groups,
     flat_keyed,
+    make_cpu_share_v2,
+    prefer_slot_v2,
     read_members,
     refaulted_pages,
+    refuse_unbounded_swap,
+    remove_groups,
+    undroppable,
 )
-from sandbox_runtime.jail.controls.cgroup.leftovers import HARMLESS_BYTES, await_older_groups, undroppable
-from sandbox_runtime.jail.controls.cgroup.removal import remove_groups
-from sandbox_runtime.jail.controls.cgroup.swap import refuse_unbounded_swap
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
 
@@ -47,7 +50,7 @@ class GroupsV2(CommonGroups):
             # Controllers are handed down one level at a time.
             for directory in (self._slot.parent, self._slot):
                 (directory / "cgroup.subtree_control").write_text("+memory +pids")
-            self.shares_cpu = cpu_share.make_share_v2(self._slot)
+            self.shares_cpu = make_cpu_share_v2(self._slot)
             (self._slot / "init").mkdir(exist_ok=True)
             self._pids_max = self._open(self._fds, self._slot / "pids.max", os.O_RDWR)
             self._pids_now = self._open(self._fds, self._slot / "pids.current", os.O_RDONLY)
@@ -149,7 +152,7 @@ class GroupsV2(CommonGroups):
         """Raise the weight of the slot's group."""
         try:
             if self.shares_cpu:
-                cpu_share.prefer_v2(self._slot)
+                prefer_slot_v2(self._slot)
         except OSError as error:
             raise JailError("prefer a cgroup", self._name, error.errno or 0) from error
 
