@@ -15,7 +15,6 @@
     │   ├── InvalidFieldsError        422 invalid, with fields
     │   ├── RateLimitedError          429 rate_limited, with Retry-After and the RateLimit headers
     │   └── UnavailableError          503 unavailable, with Retry-After
-    └── MessageInvalidError           a queue message that does not fit its schema
 
 Only `functions.http.error_mapping` turns a ServiceError into an answer. Messages are sentences for people.
 They hold no path, header, secret or program text.
@@ -178,7 +177,3 @@ class UnavailableError(_RetryLaterError):
 
     code = "unavailable"
     status = 503
-
-
-class MessageInvalidError(Exception):
-    """A queue message does not fit its schema. The text names the fields, never their content."""

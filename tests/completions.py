@@ -1,13 +1,11 @@
 """Parts of a runner's completion message."""
 
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
+from events.completed import ExecutionCompleted
 
 
 def streams(completed: ExecutionCompleted) -> tuple[bytes, bytes]:
     """Return stdout and stderr, which must be inline."""
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    return completed.stdout.content, completed.stderr.content
+    return completed.stdout.inline, completed.stderr.inline
 
 
 def ended(completed: ExecutionCompleted) -> tuple[str, str, int | None, int | None]:

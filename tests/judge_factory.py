@@ -3,9 +3,9 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from events.judged import JudgeCompleted
 from functions.judging.model import Plan, PlannedCase, PlannedGroup, Visibility
 from functions.judging.runs import JudgedRuns
-from functions.messages.judged import JudgeCompleted
 from functions.submissions.model import Submission
 from functions.submissions.store import with_completion
 from tests.submission_factory import golden, new_submission

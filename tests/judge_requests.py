@@ -1,12 +1,15 @@
 """Requests of judge runs, for tests."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sandbox_runtime.messages import Case, Checker, JudgeRequested, Judging, LimitOverrides, StoredFile, format_time
+from events.files import StoredFile
+from events.message import format_time
+from events.program import RequestedLimits
+from events.requested import Case, Checker, JudgeRequested, Judging
+from events.vocabulary import CheckerKind, Language, Profile, Stop
 
 
 def no_object(stored: StoredFile) -> bytes:
@@ -14,16 +17,16 @@ def no_object(stored: StoredFile) -> bytes:
     raise AssertionError(stored)
 
 
-LINES = Checker("lines")
+LINES = Checker(CheckerKind.LINES)
 
 
 def case(stdin: bytes | None = b"", expected: bytes | None = b"42\n", **fields: Any) -> Case:
-    defaults: dict[str, Any] = {"args": (), "limits": LimitOverrides(), "checker": 0}
+    defaults: dict[str, Any] = {"args": (), "limits": RequestedLimits(), "checker": 0}
     return Case(stdin=stdin, expected=expected, **(defaults | fields))
 
 
 def judging(cases: Sequence[Case], **fields: Any) -> Judging:
-    defaults: dict[str, Any] = {"checkers": (LINES,), "groups": (), "stop": "never"}
+    defaults: dict[str, Any] = {"checkers": (LINES,), "groups": (), "stop": Stop.NEVER}
     return Judging(cases=tuple(cases), **(defaults | fields))
 
 
@@ -34,13 +37,13 @@ def judge_requested(cases: Sequence[Case] = (), *, language: str = "python", **f
         submission_id=str(uuid4()),
         execution_id=str(uuid4()),
         project_id="dev",
-        language=language,
-        profile="judge",
+        language=Language(language),
+        profile=Profile.JUDGE,
         priority="interactive",
-        limits=LimitOverrides(),
+        limits=RequestedLimits(),
         requested_at=format_time(datetime.now(UTC)),
         judging=judging(cases or (case(),), **parts),
         judging_key=None,
         code=b"print(42)\n",
     )
-    return replace(made, **fields)
+    return made.changed(**fields)

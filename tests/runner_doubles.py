@@ -8,10 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from events.message import format_time
+from events.network import AllowedHost, Network
+from events.program import RequestedLimits
+from events.requested import ExecutionRequested
+from events.vocabulary import Profile
 from sandbox_runtime import network
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec, Outcome, StopReason
-from sandbox_runtime.messages import AllowedHost, ExecutionRequested, LimitOverrides, Network, format_time
 from sandbox_runtime.network import NetworkError, NetworkEvidence, RunNetwork
 from sandbox_runtime.network.model import Listener
 from sandbox_runtime.network.namespace_maker import MadeNamespace
@@ -74,14 +78,14 @@ def requested(language: Any = "python", **fields: Any) -> ExecutionRequested:
         execution_id=str(uuid4()),
         project_id="dev",
         language=language,
-        profile="judge",
+        profile=Profile.JUDGE,
         priority="interactive",
         code=b"print(42)\n",
         stdin=b"",
-        limits=LimitOverrides(),
+        limits=RequestedLimits(),
         requested_at=format_time(datetime.now(UTC)),
     )
-    return replace(request, **fields)
+    return request.changed(**fields)
 
 
 class RecordedNetworks:

@@ -9,8 +9,7 @@ from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.model import Consumer, Event, Reason
 from functions.feed.model import Polled
 from functions.http.cursor import write_cursor
-from functions.http.openapi.bodies import Time, Uuid
-from functions.messages.evidence import Count
+from functions.http.openapi.bodies import Count, Time, Uuid
 
 
 class EventView(TypedDict):

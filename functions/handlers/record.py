@@ -7,13 +7,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from events import MessageInvalidError
+from events.completed import EndOfExecution, FromExecution
+from events.runner import CompletionsMessage, ExecutionStarted, RunnerHeartbeat, parse_completions_message
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
-from functions.errors import MessageInvalidError
 from functions.handlers.batches import handle_batch
 from functions.judging.deployment import JudgeDeployment
-from functions.messages.base import EndOfExecution, FromExecution
-from functions.messages.wire import CompletionsMessage, ExecutionStarted, RunnerHeartbeat, parse_completions_message
 from functions.settings import load_settings
 from functions.submissions.model import Submission
 from functions.telemetry import logger, metrics

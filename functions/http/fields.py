@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
+from events.network import ENTRY_PATTERN, MAX_ALLOWED, allowed_host
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.errors import FieldProblem
 from functions.http.validation import Text
-from functions.messages.network import ENTRY_PATTERN, MAX_ALLOWED, allowed_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

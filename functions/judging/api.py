@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from events.files import MAX_CASES
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
@@ -9,7 +10,6 @@ from functions.http.route import Route
 from functions.judging.body import JudgeBody
 from functions.judging.routes import JudgeRoutes
 from functions.judging.views import FinalJudgeRun, JudgeAccepted, JudgeWaitOver, OpenJudgeRun
-from functions.messages.files import MAX_CASES
 from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.results.short_views import OutputLink
 from functions.submissions.results.views import Cancelling, Deleted

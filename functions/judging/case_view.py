@@ -7,11 +7,10 @@ from typing import Annotated, NotRequired, TypedDict, cast
 
 from pydantic import Field
 
+from events.judged import CaseResult, CaseStream
 from events.vocabulary import Cause, Integrity, Outcome, Verdict
-from functions.http.openapi.bodies import SchemaOf
+from functions.http.openapi.bodies import Count, Measure, SchemaOf
 from functions.judging.model import PlannedCase, Visibility
-from functions.messages.evidence import Count, Measure
-from functions.messages.judged import CaseResult, CaseStream
 
 _SECRET_OF_EXPECTED = ("checker_message",)
 """A checker's message often quotes the expected output."""

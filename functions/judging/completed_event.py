@@ -12,9 +12,9 @@ from functions.webhooks.vocabulary import EVENT_JUDGED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from events.judged import CaseResult
     from functions.judging.case_view import JudgedCase
     from functions.judging.views import FinalJudgeRun, JudgeCompletedEvent
-    from functions.messages.judged import CaseResult
     from functions.submissions.model import Submission
 
 MAX_BODY_BYTES = 255 * 1024

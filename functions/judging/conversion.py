@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from events.message import to_shape
+from events.program import RequestedLimits
+from events.requested import Case, Checker, CheckerFile, CheckerProgram, Group, Judging
 from events.vocabulary import CheckerKind, Stop, canonical
 from functions.judging.model import DEFAULT_POINTS, Aggregate, Plan, PlannedCase, PlannedGroup, Visibility
-from functions.messages.base import RequestedLimits
-from functions.messages.judging import Case, Checker, CheckerFile, CheckerProgram, Group, Judging
 
 if TYPE_CHECKING:
     from functions.judging.body import CasesRequest, CheckerRequest
@@ -35,20 +36,20 @@ def to_plan(request: CasesRequest) -> Plan:
 def to_judging(request: CasesRequest, limits: list[dict[str, int | float]]) -> Judging:
     """Return the data for the runner. Equal checkers are sent once."""
     checkers = [Checker(kind=CheckerKind.LINES) if request.checker is None else _to_checker(request.checker)]
-    places = {checkers[0].model_dump_json(): 0}
+    places = {checkers[0]: 0}
     cases = []
     for case, own in zip(request.cases, limits, strict=True):
         place = 0
         if case.checker is not None:
             checker = _to_checker(case.checker)
-            place = places.setdefault(checker.model_dump_json(), len(checkers))
+            place = places.setdefault(checker, len(checkers))
             if place == len(checkers):
                 checkers.append(checker)
         cases.append(
             Case(
                 stdin=(case.stdin or "").encode(),
                 args=tuple(case.args or ()),
-                limits=RequestedLimits(**own),  # type: ignore[arg-type]  # checked against their ceilings
+                limits=to_shape(own, RequestedLimits),
                 checker=place,
                 expected=None if case.expected is None else case.expected.encode(),
                 group=case.group,
@@ -71,13 +72,12 @@ def _to_checker(checker: CheckerRequest) -> Checker:
             float_abs=checker.float_abs,
             float_rel=checker.float_rel,
         )
+    files = sorted((checker.files or {}).items())
     program = {
         "language": canonical(checker.language or ""),
         "protocol": checker.protocol,
         "args": tuple(checker.args or ()),
-        "files": tuple(
-            CheckerFile(name=name, content=text.encode()) for name, text in sorted((checker.files or {}).items())
-        ),
-        "code": (checker.code or "").encode(),
+        "files": tuple(CheckerFile(name=name, content=text.encode()) for name, text in files),
+        "code_base64": (checker.code or "").encode(),
     }
-    return Checker(kind=checker.kind, program=CheckerProgram.model_validate(program))
+    return Checker(kind=checker.kind, program=to_shape(program, CheckerProgram))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.messages.files import read_files, write_files
-from functions.messages.judging import JudgeRequested, Judging
+from events.files import read_files, write_files
+from events.requested import JudgeRequested, Judging
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES, Kind
 from functions.submissions.run.queues import request_values
 
 if TYPE_CHECKING:
+    from events.files import PlacedFile
     from functions.aws.payloads import Payloads
     from functions.judging.requests import JudgeRequest
-    from functions.messages.files import PlacedFile
     from functions.submissions.model import Submission
 
 QUEUED_MAX_BYTES = 190_000
@@ -71,7 +71,7 @@ class JudgeKind:
 
 def requested_again(row: Submission, code: bytes, requested_at: str, files: bytes | None = None) -> JudgeRequested:
     """Return the message for another execution of a row."""
-    judging = Judging.model_validate_json(row.judging) if row.judging is not None else None
+    judging = Judging.parse(row.judging) if row.judging is not None else None
     return judge_requested(row, code, requested_at, judging, row.judging_key, read_files(files))
 
 

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from events.judged import CaseResult, CaseResults
+from events.message import MAX_MESSAGE_BYTES, read, write
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
 from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import MS_PER_SEC, from_rfc3339
-from functions.messages.judged import CaseResult, CaseResults
 from functions.submissions.model import RUN_GRACE_SECS, Status
 from functions.submissions.store import submission_key, submission_pk
 
 if TYPE_CHECKING:
+    from events.judged import JudgeProgress
     from functions.aws.dynamodb.items import Value
-    from functions.messages.judged import JudgeProgress
     from functions.submissions.model import Submission
 
 KEPT_SECS = 86_400
@@ -32,11 +33,11 @@ class ProgressStore(Table):
     def add(self, message: JudgeProgress) -> None:
         """Keep the cases of a message, unless its judge run is final or gone. A lost one costs a poll some cases."""
         pk = submission_pk(message.submission_id)
-        cases = tuple(case.model_copy(update={"checker_message": None, "team_message": None}) for case in message.cases)
+        cases = tuple(case.changed(checker_message=None, team_message=None) for case in message.cases)
         item: dict[str, Value] = {
             "pk": pk,
             "sk": f"{_prefix(message.execution_id)}{message.sent_at}",
-            "cases": CaseResults(cases=cases).model_dump_json(by_alias=True),
+            "cases": write(CaseResults(cases=cases)).decode(),
             "ttl": self._clock() // MS_PER_SEC + KEPT_SECS,
         }
         at, condition = submission_key(message.submission_id), "#status IN (:pending, :running)"
@@ -52,7 +53,7 @@ class ProgressStore(Table):
         """Return the finished cases of a judge run's current execution, by index."""
         known: dict[int, CaseResult] = {}
         for item in self._list(submission_pk(row.submission_id), _prefix(row.execution_id)):
-            known |= {case.index: case for case in CaseResults.model_validate_json(item["cases"]).cases}
+            known |= {case.index: case for case in read(item["cases"], CaseResults, MAX_MESSAGE_BYTES).cases}
         return tuple(known[index] for index in sorted(known))
 
     def delete(self, submission_id: str) -> None:

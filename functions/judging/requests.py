@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from events.files import read_files
 from events.limits import RaisedCeilings, default_wall_secs
+from events.message import by_name
+from events.requested import Judging
 from events.vocabulary import Language
 from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.problems import Problems
@@ -20,8 +23,6 @@ from functions.judging.conversion import to_judging, to_plan
 from functions.judging.model import Plan
 from functions.judging.problems.model import ProblemVersion
 from functions.judging.rules import find_problems, unanswered_warnings
-from functions.messages.files import read_files
-from functions.messages.judging import Judging
 from functions.projects.model import Project
 from functions.submissions.accept.file_fields import with_case_files
 from functions.submissions.accept.requests import (
@@ -65,7 +66,7 @@ class JudgeRequest(RunRequest):
     def _meaning(self) -> dict[str, Any]:
         more: dict[str, Any] = {"kind": "judge", "plan": self.plan.to_json()}
         if self.judging is not None:
-            more["judging"] = self.judging.model_dump(mode="json")
+            more["judging"] = by_name(self.judging)
         if self.problem is not None:
             more["problem"] = self.problem.name
         return RunRequest._meaning(self) | more  # noqa: SLF001 - super() does not work in a dataclass with slots

@@ -26,9 +26,9 @@ from functions.webhooks.target.webhook_url import AddressRules
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from events.judged import CaseResult
     from functions.http.resolver import Resolver
     from functions.judging.deployment import JudgeDeployment
-    from functions.messages.judged import CaseResult
     from functions.submissions.model import Submission
 
 BODY_MAX_BYTES = 5 * 1024 * 1024

@@ -6,26 +6,27 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from events import MessageInvalidError
+from events.judged import MAX_CASES_BYTES, CaseResults
+from events.message import as_fields, read, write
 from events.vocabulary import Integrity, Outcome
 from functions.aws.payloads import PayloadMissingError
-from functions.errors import MessageInvalidError
 from functions.judging.completed_event import judge_event_body
 from functions.judging.kind import requested_again
 from functions.judging.model import Plan
 from functions.judging.score import score
 from functions.judging.views import counts, outcomes_of
-from functions.messages.judged import CaseResults
 from functions.submissions.complete.completed_event import submission_event
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from events.judged import CaseResult, Compilation, JudgeCompleted, JudgeProgress
+    from events.requested import JudgeRequested
     from functions.aws.payloads import Payloads
     from functions.event_log.model import Event
     from functions.judging.progress_store import ProgressStore
-    from functions.messages.judged import CaseResult, Compilation, JudgeCompleted, JudgeProgress
-    from functions.messages.judging import JudgeRequested
     from functions.submissions.model import Submission
 
 
@@ -44,11 +45,11 @@ class JudgedRuns:
         """
         common = message.common_values()
         if message.failure is not None:
-            result = message.failure.model_dump(mode="json")
+            result = as_fields(message.failure)
             return Completion(result=result, integrity=Integrity.WRITE_ERROR.value, **common)
         plan, cases = Plan.of_json(row.plan or {}), self._cases_of(message)
         if [case.index for case in cases] != list(range(len(plan.cases))):
-            raise MessageInvalidError("cases: not those of the request")
+            raise MessageInvalidError("cases", "not those of the request")
         scored = score(plan, outcomes_of(plan, cases))
         inline, key = self._store_cases(message, cases)
         return Completion(
@@ -91,7 +92,7 @@ class JudgedRuns:
                 text = self.payloads.get_cases(final.submission_id, final.cases_key)
             except PayloadMissingError:
                 text = None
-        return () if text is None else CaseResults.model_validate_json(text).cases
+        return () if text is None else read(text, CaseResults, MAX_CASES_BYTES).cases
 
     def _cases_of(self, message: JudgeCompleted) -> tuple[CaseResult, ...]:
         if message.cases_key is None:
@@ -99,13 +100,13 @@ class JudgedRuns:
         try:
             return message.read_cases(self.payloads.get_cases(message.submission_id, message.cases_key))
         except PayloadMissingError:
-            raise MessageInvalidError("cases_key: there is no such object") from None
+            raise MessageInvalidError("cases_key", "there is no such object") from None
 
     def _store_cases(self, message: JudgeCompleted, cases: tuple[CaseResult, ...]) -> tuple[bytes | None, str | None]:
         """Return the results for the row, or the key of the object that has them."""
         if message.cases_key is not None:
             return None, message.cases_key
-        text = CaseResults(cases=cases).model_dump_json(by_alias=True).encode()
+        text = write(CaseResults(cases=cases))
         if len(text) <= INLINE_OUTPUT_MAX_BYTES:
             return text, None
         return None, self.payloads.put_output(message.submission_id, message.execution_id, "cases", text)

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 from pydantic import Field
 
+from events.evidence import Evidence
+from events.judged import CaseResult
 from events.vocabulary import Outcome, Verdict
 from functions.http.json_body import body_text
-from functions.http.openapi.bodies import SchemaOf, Time, Uuid
+from functions.http.openapi.bodies import Count, Measure, SchemaOf, Time, Uuid
 from functions.judging.case_view import JudgedCase, case_body
 from functions.judging.model import Plan
 from functions.judging.score import CaseOutcome, GroupOutcome, Score, score
-from functions.messages.evidence import Count, Evidence, Measure
-from functions.messages.judged import CaseResult
 from functions.submissions.model import Status, Submission
 from functions.submissions.results.short_views import JudgeCounts, fits_response
 from functions.submissions.results.views import (

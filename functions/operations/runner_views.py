@@ -73,7 +73,7 @@ def runner_body(seen: SeenRunner, now_ms: int) -> RunnerBody:
         "version": one.runner_version,
         "slots": one.slots,
         "slots_busy": one.slots_busy,
-        "languages": list(one.languages),
+        "languages": [Language(name) for name in one.languages],
         "network_support": bool(one.network_support),
         "reported_at": to_rfc3339(now_ms - seen.age_ms),
         "problem": one.problem,

@@ -7,11 +7,11 @@ from math import ceil
 from typing import Annotated
 from zlib import crc32
 
+from events.network import Network, allowed_host
 from events.vocabulary import Profile
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import FieldProblem
-from functions.messages.network import Network, allowed_host
 
 # Quotas of a project: runs per minute, per day and in flight, separately for each profile.
 #

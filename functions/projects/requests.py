@@ -10,13 +10,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from events.network import Network
 from events.vocabulary import Profile
 from functions.clock import Clock, from_rfc3339
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.fields import HostEntry, checked_line, checked_moment
 from functions.http.problems import Problems
 from functions.http.validation import Text, parse_body
-from functions.messages.network import Network
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 
 NAME_MAX_CHARS = 100

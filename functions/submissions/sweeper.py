@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.messages.wire import Requested
+    from events.requested import Requested
     from functions.submissions.complete.completed_event import JudgeRuns
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.webhooks.alerts import Alerts

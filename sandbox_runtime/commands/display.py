@@ -1,6 +1,7 @@
 """The output of `run` for a finished execution."""
 
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, StoredOutput, as_fields
+from events.completed import ExecutionCompleted, Stream
+from events.message import as_fields
 
 MIB = 1024 * 1024
 
@@ -38,5 +39,5 @@ def as_json(completed: ExecutionCompleted) -> dict[str, object]:
     return {**{name: fields[name] for name in names}, "output": output}
 
 
-def _text(output: InlineOutput | StoredOutput) -> str:
-    return output.content.decode("utf-8", "replace") if isinstance(output, InlineOutput) else ""
+def _text(output: Stream) -> str:
+    return output.inline.decode("utf-8", "replace")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from events.vocabulary import Cause
 
 if TYPE_CHECKING:
-    from sandbox_runtime.messages import Result
+    from events.completed import Result
 
 UNHEALTHY = 1  # health checks of containers may only return 0 and 1
 USAGE = 2

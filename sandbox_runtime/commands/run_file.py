@@ -9,6 +9,11 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from events import vocabulary
+from events.completed import ExecutionCompleted
+from events.message import format_time
+from events.program import MAX_CODE_BYTES, RequestedLimits
+from events.requested import MAX_STDIN_BYTES, ExecutionRequested
 from sandbox_runtime import settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.display import as_json, summary
@@ -27,15 +32,6 @@ from sandbox_runtime.languages import (
     prepare,
     warm,
     with_packages,
-)
-from sandbox_runtime.messages import (
-    MAX_CODE_BYTES,
-    MAX_STDIN_BYTES,
-    ExecutionCompleted,
-    ExecutionRequested,
-    InlineOutput,
-    LimitOverrides,
-    format_time,
 )
 
 # The index of a slot gives the guests' user id. Workers count from 0. Commands must not share a user id with a worker
@@ -111,12 +107,12 @@ def _request(arguments: argparse.Namespace, language: Language) -> ExecutionRequ
         submission_id=str(uuid.uuid4()),
         execution_id=str(uuid.uuid4()),
         project_id="local",
-        language=language.name,
+        language=vocabulary.Language(language.name),
         profile=arguments.profile,
         priority="interactive",
         code=_read(arguments.file, MAX_CODE_BYTES),
         stdin=b"" if arguments.stdin is None else _read(arguments.stdin, MAX_STDIN_BYTES),
-        limits=LimitOverrides(
+        limits=RequestedLimits(
             cpu_time_secs=arguments.cpu_time_secs,
             wall_time_secs=arguments.wall_time_secs,
             memory_mb=arguments.memory_mb,
@@ -145,9 +141,9 @@ def _print(completed: ExecutionCompleted, *, is_json: bool) -> None:
     try:
         if is_json:
             sys.stdout.write(json.dumps(as_json(completed), indent=2) + "\n")
-        elif isinstance(completed.stdout, InlineOutput) and isinstance(completed.stderr, InlineOutput):
-            sys.stdout.buffer.write(completed.stdout.content)
-            sys.stderr.buffer.write(completed.stderr.content)
+        else:
+            sys.stdout.buffer.write(completed.stdout.inline)
+            sys.stderr.buffer.write(completed.stderr.inline)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader went away (`| head`). Python would complain again when it flushes at exit.

@@ -3,8 +3,9 @@
 import logging
 from datetime import UTC, datetime
 
+from events.message import format_time
+from events.runner import MAX_PROBLEM_CHARS, RunnerHeartbeat
 from sandbox_runtime import RUNNER_VERSION
-from sandbox_runtime.messages import MAX_PROBLEM_CHARS, RunnerHeartbeat, format_time, serialise
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport, TransportError, connect
 
@@ -34,7 +35,7 @@ def report_unable(found: WorkerSettings, problem: str) -> None:
             bucket=found.payloads_bucket,
             visibility_secs=found.visibility_secs,
         )
-        (code,) = transport.send([serialise(heartbeat)])
+        (code,) = transport.send([heartbeat.serialise()])
     except TransportError as error:
         code = error.code
     if code is not None:

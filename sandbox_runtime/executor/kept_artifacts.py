@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Callable, Mapping
 
+from events.completed import SkippedArtifact, StoredArtifact
+from events.files import CHANGED
 from sandbox_runtime.artifacts import ANY_FILE, collect, content_of
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.messages import CHANGED, SkippedArtifact, StoredArtifact
 
 type StoreArtifact = Callable[[int, bytes], str]
 """Put the artifact with a number into the bucket, and return its key. It may raise; then the run has no result."""

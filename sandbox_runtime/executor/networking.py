@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from events.evidence import Evidence
+from events.network import ConnectionEvidence, RefusedTarget
+from events.requested import ExecutionRequested
 from events.vocabulary import Phase
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.messages import ConnectionEvidence, ExecutionEvidence, ExecutionRequested, RefusedTarget
 from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence, RunNetwork
 from sandbox_runtime.network.model import MAX_ENTRIES, WILDCARD, Failure, HostConnections
 
@@ -50,12 +52,11 @@ def _with_lost(used: NetworkEvidence, hosts: Sequence[AllowedHost]) -> NetworkEv
     return replace(used, connections=(*known, *lost)[:MAX_ENTRIES])
 
 
-def with_network(evidence: ExecutionEvidence | None, used: NetworkEvidence | None) -> ExecutionEvidence | None:
+def with_network(evidence: Evidence | None, used: NetworkEvidence | None) -> Evidence | None:
     """Add the use of the network to the evidence of a run."""
     if evidence is None or used is None:
         return evidence
-    return replace(
-        evidence,
+    return evidence.changed(
         collection_errors=(*evidence.collection_errors, *([used.error] if used.error else ())),
         network=tuple(
             ConnectionEvidence(

@@ -1,20 +1,25 @@
 """Turn the outcome of a step into the metrics and the evidence of a completion message."""
 
-from events.vocabulary import Cause, Phase, Verdict
-from sandbox_runtime.classify import Classification
-from sandbox_runtime.jail.evidence.in_force import is_strict
-from sandbox_runtime.jail.spec import CgroupUsage, Evidence, Outcome, StopReason
-from sandbox_runtime.messages import (
-    CgroupEvidence,
-    ExecutionEvidence,
+from typing import Literal, cast
+
+from events.completed import Result
+from events.evidence import (
+    CgroupBackend,
+    CgroupCounters,
+    Evidence,
     Isolation,
-    LimitEvidence,
+    IsolationMode,
+    LimitsEvidence,
     Metrics,
     ProcessLifecycle,
-    Result,
     Teardown,
-    TimingEvidence,
+    Timing,
 )
+from events.vocabulary import Cause, Divergence, Phase, Verdict
+from sandbox_runtime.classify import Classification
+from sandbox_runtime.jail.evidence.in_force import is_strict
+from sandbox_runtime.jail.spec import CgroupUsage, Outcome, StopReason
+from sandbox_runtime.jail.spec import Evidence as Facts
 
 CPU_BOUND_RATIO = 0.8
 BLOCKED_RATIO = 0.2
@@ -47,7 +52,7 @@ def slot_is_suspect(found: Result | Classification) -> bool:
     return found.verdict == Verdict.IE and found.cause != Cause.IE_HOST_OVERLOADED
 
 
-def is_isolation_proven(facts: Evidence) -> bool:
+def is_isolation_proven(facts: Facts) -> bool:
     """Whether strict isolation and the clean-up are proven. Only then may a compiled program be cached."""
     is_whole = is_strict(facts.controls_missing) and facts.cgroup is not None and not facts.collection_errors
     return is_whole and facts.cleanup_verified and facts.leftover_processes == 0
@@ -74,21 +79,23 @@ def metrics(outcomes: tuple[Outcome, ...], phase: Phase, queue_ms: float, compil
     )
 
 
-def evidence(outcome: Outcome, found: Classification) -> ExecutionEvidence:
+def evidence(outcome: Outcome, found: Classification) -> Evidence:
     """Build the evidence of the step that decided the verdict."""
     facts = outcome.evidence
     ratio = cpu_wall_ratio(outcome.cpu_usec, outcome.wall_usec)
-    mode = "strict" if is_strict(facts.controls_missing) else "permissive"
-    reap_status = "clean" if facts.cleanup_verified and not facts.leftover_processes else "unclean"
+    mode: IsolationMode = "strict" if is_strict(facts.controls_missing) else "permissive"
+    reap_status: Literal["clean", "unclean"] = (
+        "clean" if facts.cleanup_verified and not facts.leftover_processes else "unclean"
+    )
     cgroup = None if facts.cgroup is None else _cgroup(facts.cgroup)
-    return ExecutionEvidence(
+    return Evidence(
         verdict_cause=found.cause,
         verdict_actor=found.actor,
         isolation_mode=mode,
         controls_applied=facts.controls_applied,
         controls_missing=facts.controls_missing,
         cgroup=cgroup,
-        timing=TimingEvidence(
+        timing=Timing(
             cpu_ms=outcome.cpu_usec / 1e3,
             wall_ms=outcome.wall_usec / 1e3,
             cpu_wall_ratio=ratio,
@@ -102,7 +109,7 @@ def evidence(outcome: Outcome, found: Classification) -> ExecutionEvidence:
         judge_actions=_judge_actions(outcome),
         collection_errors=facts.collection_errors,
         isolation=Isolation(mode, facts.controls_applied, facts.controls_missing),
-        limits=LimitEvidence(facts.cgroup_backend, cgroup),
+        limits=LimitsEvidence(cast("CgroupBackend | None", facts.cgroup_backend), cgroup),
         teardown=Teardown(reap_status, facts.leftover_processes, facts.cleanup_verified),
     )
 
@@ -124,16 +131,16 @@ def cpu_wall_ratio(cpu_usec: int, wall_usec: int) -> float:
     return round(cpu_usec / wall_usec, 3) if wall_usec > 0 else 0.0
 
 
-def divergence(cpu_usec: int, own_wall_usec: int) -> str:
+def divergence(cpu_usec: int, own_wall_usec: int) -> Divergence:
     """Name the ratio of CPU time to the wall time that the host gave: a loop on a busy host is bound by the CPU."""
     ratio = cpu_wall_ratio(cpu_usec, own_wall_usec)
     if ratio >= CPU_BOUND_RATIO:
-        return "cpu_bound"
-    return "sleep_or_block_bound" if ratio <= BLOCKED_RATIO else "mixed"
+        return Divergence.CPU_BOUND
+    return Divergence.SLEEP_OR_BLOCK_BOUND if ratio <= BLOCKED_RATIO else Divergence.MIXED
 
 
-def _cgroup(usage: CgroupUsage) -> CgroupEvidence:
-    return CgroupEvidence(
+def _cgroup(usage: CgroupUsage) -> CgroupCounters:
+    return CgroupCounters(
         memory_limit_bytes=usage.memory_limit_bytes,
         memory_peak_bytes=usage.memory_peak_bytes,
         oom_events=usage.oom_events,

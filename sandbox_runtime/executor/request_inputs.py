@@ -1,9 +1,10 @@
 """The files and options of a request, as its steps get them."""
 
+from events.files import PlacedFile, files_of
+from events.requested import ExecutionRequested, JudgeRequested
 from sandbox_runtime.executor.compilation import Inputs
 from sandbox_runtime.jail.spec import InputFile
 from sandbox_runtime.languages import Language, refuse_unfit
-from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, PlacedFile, files_of
 
 
 def checked_inputs(

@@ -1,8 +1,11 @@
 """Run one request in a slot: compile if the language needs it, run, classify."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from events.completed import ExecutionCompleted, Stream
+from events.message import format_time, parse_time
+from events.requested import Addressee, ExecutionRequested
 from events.vocabulary import Actor, Cause, Integrity, Phase, Verdict
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import report
@@ -17,19 +20,11 @@ from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.executor.step_runs import Jail, StepRuns
 from sandbox_runtime.jail.spec import Limits, Outcome
 from sandbox_runtime.languages import FIGURES_VARIABLE, Language, run_spec
-from sandbox_runtime.messages import (
-    Addressee,
-    ExecutionCompleted,
-    ExecutionRequested,
-    InlineOutput,
-    format_time,
-    parse_time,
-)
 
 
 def limits_of(request: ExecutionRequested, language: Language) -> Limits:
     """Limits of the request's run step. Raises LimitRefusedError."""
-    return language.run_limits(request.profile, **asdict(request.limits))
+    return language.run_limits(request.profile, **request.limits.as_dict())
 
 
 def execute(
@@ -91,10 +86,10 @@ def execute(
     outcomes = (ran,) if compiled is None else (compiled, ran)
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
     completed = _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)
-    completed = replace(completed, evidence=with_network(completed.evidence, used), compile_stderr=warnings or None)
+    completed = completed.changed(evidence=with_network(completed.evidence, used), compile_stderr=warnings or None)
     if request.artifacts is not None:
         artifacts, skipped = keep_artifacts(request.artifacts, spec, ran, store_artifact)
-        completed = replace(completed, artifacts=artifacts, artifacts_skipped=skipped or None)
+        completed = completed.changed(artifacts=artifacts, artifacts_skipped=skipped or None)
     # After the artifacts, because the check is the slot's next call. A refused source left none.
     refused = refused_source(step_runs, language, request.code, ran, found)
     if refused is not None and refused.found is not None:
@@ -127,7 +122,7 @@ def _measured(
     if found.cause == Cause.CANCELLED and not outcomes[-1].evidence.controls_applied:
         return completed  # it was stopped during the set-up, before its controls were measured
     metrics = report.metrics(outcomes, found.phase, queue_ms, compile_usec)
-    return replace(completed, metrics=metrics, evidence=report.evidence(outcomes[-1], found))
+    return completed.changed(metrics=metrics, evidence=report.evidence(outcomes[-1], found))
 
 
 def _completed(
@@ -146,8 +141,8 @@ def _completed(
         started_at=format_time(started_at),
         completed_at=format_time(datetime.now(UTC)),
         result=report.result(found),
-        stdout=InlineOutput.of(stdout),
-        stderr=InlineOutput.of(stderr),
+        stdout=Stream.of(stdout),
+        stderr=Stream.of(stderr),
         integrity=found.integrity,
         metrics=None,
         evidence=None,

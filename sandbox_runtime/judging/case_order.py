@@ -2,9 +2,10 @@
 
 from threading import Lock
 
+from events.judged import CaseResult
+from events.requested import Judging
 from sandbox_runtime.judging.judgement import SKIPPED
 from sandbox_runtime.judging.skipping import is_skipped
-from sandbox_runtime.messages import CaseResult, Judging
 
 
 class CaseOrder:

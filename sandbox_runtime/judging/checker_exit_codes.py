@@ -8,22 +8,23 @@ Everything else is an error of the judge, never of the program.
 import re
 from dataclasses import replace
 
+from events import vocabulary
+from events.judged import MAX_CHECKER_MESSAGE_CHARACTERS
 from events.vocabulary import Verdict
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.jail.spec import Outcome
 from sandbox_runtime.judging.judgement import Judgement
-from sandbox_runtime.messages import MAX_CHECKER_MESSAGE_CHARACTERS
 
 TESTLIB_POINTS = 7
 _TESTLIB = {
-    0: "passed",
-    1: "wrong_answer",
-    2: "presentation_error",
-    4: "presentation_error",
-    8: "presentation_error",
-    TESTLIB_POINTS: "partial",
+    0: vocabulary.Outcome.PASSED,
+    1: vocabulary.Outcome.WRONG_ANSWER,
+    2: vocabulary.Outcome.PRESENTATION_ERROR,
+    4: vocabulary.Outcome.PRESENTATION_ERROR,
+    8: vocabulary.Outcome.PRESENTATION_ERROR,
+    TESTLIB_POINTS: vocabulary.Outcome.PARTIAL,
 }
-_KATTIS = {42: "passed", 43: "wrong_answer"}
+_KATTIS = {42: vocabulary.Outcome.PASSED, 43: vocabulary.Outcome.WRONG_ANSWER}
 _OUTCOMES = {"testlib": _TESTLIB, "kattis": _KATTIS}
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
 # testlib's quitp and quitpi, whose information must be a number here.
@@ -36,7 +37,7 @@ def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: st
     """Judge by the end of a checker or an interactor (`name`)."""
     text = message_of(ran)
     if found.verdict is Verdict.IE:
-        return Judgement("judge_error", found.error_message)
+        return Judgement(vocabulary.Outcome.JUDGE_ERROR, found.error_message)
     if found.verdict not in _ENDED or ran.exit_code is None:
         return _error(f"the {name} was stopped: {found.verdict}, {found.cause}", text)
     outcome = _OUTCOMES[protocol].get(ran.exit_code)
@@ -45,7 +46,7 @@ def judgement_of(protocol: str, ran: Outcome, found: Classification, *, name: st
     if is_cut or outcome is None:
         problem = "wrote more than its limit" if is_cut else f"ended with exit code {ran.exit_code}"
         return _error(f"the {name} {problem}", text)
-    if outcome != "partial":
+    if outcome is not vocabulary.Outcome.PARTIAL:
         return Judgement(outcome, text or None)
     points = _POINTS.match(text)
     if points is None:
@@ -58,7 +59,7 @@ def with_score(judgement: Judgement, score: bytes, multiplier: bytes) -> Judgeme
 
     Empty: there is no such file.
     """
-    if judgement.outcome != "passed" or not (score or multiplier):
+    if judgement.outcome != vocabulary.Outcome.PASSED or not (score or multiplier):
         return judgement
     text = judgement.message or ""
     if score and multiplier:
@@ -85,4 +86,6 @@ def as_text(message: bytes) -> str:
 
 
 def _error(problem: str, text: str) -> Judgement:
-    return Judgement("judge_error", f"{problem}: {text}"[:MAX_CHECKER_MESSAGE_CHARACTERS] if text else problem)
+    return Judgement(
+        vocabulary.Outcome.JUDGE_ERROR, f"{problem}: {text}"[:MAX_CHECKER_MESSAGE_CHARACTERS] if text else problem
+    )

@@ -2,23 +2,18 @@
 
 from datetime import UTC, datetime
 
-from events.vocabulary import Cause
-from sandbox_runtime.messages import (
-    Addressee,
-    CaseStream,
-    Compilation,
-    JudgeCompleted,
-    JudgeRequested,
-    Result,
-    format_time,
-)
+from events.completed import Result
+from events.judged import CaseStream, Compilation, JudgeCompleted
+from events.message import format_time
+from events.requested import Addressee, JudgeRequested
+from events.vocabulary import Actor, Cause, Phase, Verdict
 
 CACHED_COMPILATION = Compilation(
     result=Result(
-        verdict="AC",
+        verdict=Verdict.AC,
         cause=Cause.NORMAL_EXIT,
-        actor="runtime",
-        phase="compile",
+        actor=Actor.RUNTIME,
+        phase=Phase.COMPILE,
         exit_code=0,
         signal=None,
         error_message=None,
@@ -35,7 +30,13 @@ def not_judged(request: JudgeRequested | Addressee, node_id: str, cause: Cause, 
     """Build the completion of a judge run that never starts. `message` is for the client."""
     now = format_time(datetime.now(UTC))
     failure = Result(
-        verdict="IE", cause=cause, actor="judge", phase="run", exit_code=None, signal=None, error_message=message
+        verdict=Verdict.IE,
+        cause=cause,
+        actor=Actor.JUDGE,
+        phase=Phase.RUN,
+        exit_code=None,
+        signal=None,
+        error_message=message,
     )
     return JudgeCompleted(
         submission_id=request.submission_id,

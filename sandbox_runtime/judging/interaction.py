@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import NamedTuple
 
+from events import vocabulary
 from events.vocabulary import Phase, Verdict
 from sandbox_runtime.classify import Classification, classify
 from sandbox_runtime.executor.run_stop import RunStop
@@ -82,10 +83,10 @@ def judgement_of_both(interactor: ReadyProgram, ends: BothEnds, found: Classific
     if own is not None and found.verdict is Verdict.IE:
         return own
     if answered.stdout_cut:
-        decided = Judgement("judge_error", INTERACTOR_CUT)
+        decided = Judgement(vocabulary.Outcome.JUDGE_ERROR, INTERACTOR_CUT)
     else:
         decided = interactor.judgement(answered, classify(answered, Phase.RUN), name="interactor")
-    has_accepted = decided.outcome in {"passed", "partial"}
+    has_accepted = decided.outcome in {vocabulary.Outcome.PASSED, vocabulary.Outcome.PARTIAL}
     if own is None or (ends.is_interactor_first and not has_accepted):
         return decided
     return own

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from events.vocabulary import Verdict
+from events.requested import Checker
+from events.vocabulary import Outcome, Verdict
 from sandbox_runtime.classify import OUTPUT_TOO_LONG, Classification
 from sandbox_runtime.judging.comparison import compare_exact, compare_lines, compare_tokens
-from sandbox_runtime.messages import Checker
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,16 @@ class Judgement:
     `team_message`: of a checker for the contestant; `message` is for the judge.
     """
 
-    outcome: str
+    outcome: Outcome
     message: str | None = None
     points: float | None = None
     team_message: str | None = None
     share: float | None = None
 
 
-PASSED = Judgement("passed")
-SKIPPED = Judgement("skipped")
-CUT = Judgement("wrong_answer", OUTPUT_TOO_LONG)
+PASSED = Judgement(Outcome.PASSED)
+SKIPPED = Judgement(Outcome.SKIPPED)
+CUT = Judgement(Outcome.WRONG_ANSWER, OUTPUT_TOO_LONG)
 
 
 def of_run(found: Classification) -> Judgement | None:
@@ -34,8 +34,8 @@ def of_run(found: Classification) -> Judgement | None:
     if found.verdict is Verdict.AC:
         return None
     if found.verdict is Verdict.IE:  # the platform's failure, never the program's
-        return Judgement("judge_error", found.error_message)
-    return Judgement("failed")
+        return Judgement(Outcome.JUDGE_ERROR, found.error_message)
+    return Judgement(Outcome.FAILED)
 
 
 def of_output(checker: Checker, expected: bytes | None, output: bytes) -> Judgement:
@@ -54,4 +54,4 @@ def of_output(checker: Checker, expected: bytes | None, output: bytes) -> Judgem
         )
     else:
         difference = compare_lines(expected, output)
-    return PASSED if difference is None else Judgement("wrong_answer", difference)
+    return PASSED if difference is None else Judgement(Outcome.WRONG_ANSWER, difference)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from threading import Lock
 
-from sandbox_runtime.messages import CaseStream
+from events.judged import CaseStream
 
 MAX_STDOUT_HEAD_BYTES = 65_536
 MAX_STDERR_HEAD_BYTES = 16_384

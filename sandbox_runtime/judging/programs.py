@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
+from events import vocabulary
+from events.judged import MAX_CHECKER_MESSAGE_CHARACTERS
+from events.requested import Case, CheckerProgram, Judging
 from events.vocabulary import Phase
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor.compilation import compile_program
@@ -18,7 +21,6 @@ from sandbox_runtime.judging.checker_exit_codes import as_text, judgement_of, wi
 from sandbox_runtime.judging.feedback import DIRECTORY, feedback_of, with_feedback
 from sandbox_runtime.judging.judgement import Judgement
 from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
-from sandbox_runtime.messages import MAX_CHECKER_MESSAGE_CHARACTERS, Case, CheckerProgram, Judging
 
 CHECK_CPU_SECS = 10
 CHECK_WALL_SECS = 20
@@ -26,7 +28,9 @@ CHECK_WALL_SECS = 20
 # The sweeper counts on it.
 ALL_CHECKS_SECS = 120.0
 INPUT, OUTPUT, ANSWER = "input", "output", "answer"
-_OUT_OF_TIME = Judgement("judge_error", f"the checkers of this judge run took more than {ALL_CHECKS_SECS:g} s together")
+_OUT_OF_TIME = Judgement(
+    vocabulary.Outcome.JUDGE_ERROR, f"the checkers of this judge run took more than {ALL_CHECKS_SECS:g} s together"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,9 @@ class CheckerPrograms:
         language = self._languages[program.language]
         files = _own_files(program)
         if taken := {file.name for file in files} & _reserved(language, program):
-            return Judgement("judge_error", f"a file of the checker has a name that the judge uses: {min(taken)}")
+            return Judgement(
+                vocabulary.Outcome.JUDGE_ERROR, f"a file of the checker has a name that the judge uses: {min(taken)}"
+            )
         if language.compile is None:
             return ReadyProgram(program, language, None)
         if self._secs_left <= 0:
@@ -133,7 +139,7 @@ class CheckerPrograms:
             if compiled.artifact is None:
                 text = compiled.diagnostics.decode(errors="replace")
                 message = f"the checker did not compile: {text or compiled.found.error_message}"
-                return Judgement("judge_error", message[:MAX_CHECKER_MESSAGE_CHARACTERS])
+                return Judgement(vocabulary.Outcome.JUDGE_ERROR, message[:MAX_CHECKER_MESSAGE_CHARACTERS])
         return ReadyProgram(program, language, compiled.artifact)
 
 

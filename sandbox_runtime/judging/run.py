@@ -4,11 +4,17 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
+from typing import TYPE_CHECKING
 
+from events import vocabulary
+from events.files import StoredFile
+from events.judged import CaseResult, CaseRun, Compilation, JudgeCompleted
+from events.message import format_time, parse_time
+from events.requested import Case, JudgeRequested, Judging
 from events.vocabulary import Phase, Verdict
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import CompileCache, Jail, report
@@ -25,19 +31,9 @@ from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
 from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
 from sandbox_runtime.judging.totals import Totals
 from sandbox_runtime.languages import Language, run_spec
-from sandbox_runtime.messages import (
-    Case,
-    CaseResult,
-    CaseRun,
-    Compilation,
-    JudgeCompleted,
-    JudgeRequested,
-    Judging,
-    Result,
-    StoredFile,
-    format_time,
-    parse_time,
-)
+
+if TYPE_CHECKING:
+    from events.completed import Result
 
 # The sum of the wall times of all cases. The functions count on it: they take a longer judge run for lost.
 ALL_CASES_SECS = 300.0
@@ -176,7 +172,7 @@ class JudgeRun:
         self._totals.add_compilation(outcome, found, compiled.usec)
         stderr = self._kept.compiler_output(compiled.diagnostics)
         if outcome is None or found is None:
-            self._compilation = replace(CACHED_COMPILATION, stderr=stderr)
+            self._compilation = CACHED_COMPILATION.changed(stderr=stderr)
             return
         if found.verdict is Verdict.IE:
             self._failure = report.result(found)
@@ -218,7 +214,7 @@ class JudgeRun:
         if self._is_source_refused(step_runs, index, ran, found):
             return
         judgement = of_run(found) or self._check(step_runs, case, checker, ran)
-        is_doubtful = found.verdict is Verdict.TLE or judgement.outcome == "judge_error"
+        is_doubtful = found.verdict is Verdict.TLE or judgement.outcome == vocabulary.Outcome.JUDGE_ERROR
         if is_shared and is_doubtful and not self._is_cancelled:
             self._is_shareable = False
             self._order.put_back(index)
@@ -229,9 +225,9 @@ class JudgeRun:
         """Return a case with its input and its expected output, which are kept for no longer than its turn."""
         case, read = self._judging.cases[index], self._setting.read
         if case.stdin_object is not None:
-            case = replace(case, stdin=read(case.stdin_object), stdin_object=None)
+            case = case.changed(stdin=read(case.stdin_object), stdin_object=None)
         if case.expected_object is not None:
-            case = replace(case, expected=read(case.expected_object), expected_object=None)
+            case = case.changed(expected=read(case.expected_object), expected_object=None)
         return case
 
     def _interact(self, step_runs: StepRuns, index: int, case: Case, spec: JailSpec, interactor: ReadyProgram) -> None:
@@ -296,13 +292,13 @@ class JudgeRun:
         )
 
     def _put(self, index: int, judgement: Judgement, run: CaseRun | None) -> None:
-        if judgement.outcome == "judge_error" and self._is_cancelled:  # its checker was stopped
-            judgement, run = Judgement("skipped", _CANCELLED), None
+        if judgement.outcome == vocabulary.Outcome.JUDGE_ERROR and self._is_cancelled:  # its checker was stopped
+            judgement, run = Judgement(vocabulary.Outcome.SKIPPED, _CANCELLED), None
         message, team_message = self._kept.message(judgement.message), self._kept.message(judgement.team_message)
         outcome, points, share = judgement.outcome, judgement.points, judgement.share
         self._order.put(CaseResult(index, outcome, message, points, run, team_message, share))
 
 
 def _limits(request: JudgeRequested, case: Case, language: Language) -> Limits:
-    own = {name: value for name, value in asdict(case.limits).items() if value is not None}
-    return language.run_limits(request.profile, **{**asdict(request.limits), **own})
+    own = {name: value for name, value in case.limits.as_dict().items() if value is not None}
+    return language.run_limits(request.profile, **{**request.limits.as_dict(), **own})

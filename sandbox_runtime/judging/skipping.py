@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from sandbox_runtime.messages import Judging
+from events.requested import Judging
+from events.vocabulary import Outcome
 
-FAILURES = frozenset({"wrong_answer", "presentation_error", "failed"})
+FAILURES = frozenset({Outcome.WRONG_ANSWER, Outcome.PRESENTATION_ERROR, Outcome.FAILED})
 """A partial answer is none, and an error of the judge says nothing about the program."""
 
 

@@ -1,10 +1,10 @@
 """Metrics and evidence of a judge run: sums over its cases, and the worst of them."""
 
+from events.evidence import Evidence, Metrics
 from events.vocabulary import Phase, Verdict
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import report
 from sandbox_runtime.jail.spec import Outcome
-from sandbox_runtime.messages import ExecutionEvidence, Metrics
 
 
 class Totals:
@@ -15,7 +15,7 @@ class Totals:
         self._memory_peak_bytes = self._runs = 0
         self._compile_usec: int | None = None
         self._is_cached: bool | None = None
-        self._worst: tuple[tuple[bool, bool, int, int, bool], ExecutionEvidence] | None = None
+        self._worst: tuple[tuple[bool, bool, int, int, bool], Evidence] | None = None
 
     def add_compilation(self, outcome: Outcome | None, found: Classification | None, usec: int) -> None:
         """Add the compile step. None: the program was in the cache, and `usec` is the time of the look-up."""
@@ -35,7 +35,7 @@ class Totals:
         self._add_evidence(outcome, found)
 
     @property
-    def evidence(self) -> ExecutionEvidence | None:
+    def evidence(self) -> Evidence | None:
         """Return the evidence of the worst step. None: nothing ran."""
         return None if self._worst is None else self._worst[1]
 

@@ -7,24 +7,15 @@ A crash between two steps repeats the execution and never loses it.
 from __future__ import annotations
 
 import hashlib
-import json
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox_runtime.messages import (
-    MAX_JUDGING_BYTES,
-    CaseResults,
-    ExecutionCompleted,
-    ExecutionRequested,
-    InlineOutput,
-    JudgeCompleted,
-    JudgeRequested,
-    StoredOutput,
-    as_fields,
-    is_correlation_id,
-)
-from sandbox_runtime.messages.control import MAX_CONTROL_BYTES
+from events.completed import ExecutionCompleted, Stream
+from events.judged import CaseResults, JudgeCompleted
+from events.message import is_correlation_id, write
+from events.requested import MAX_JUDGING_BYTES, ExecutionRequested, JudgeRequested
+from events.runner import MAX_CONTROL_BYTES
 from sandbox_runtime.transport.failures import TransportError, translated
 
 if TYPE_CHECKING:
@@ -131,28 +122,26 @@ class Transport:
         if completed.stdout.size_bytes + completed.stderr.size_bytes <= MAX_INLINE_OUTPUT_BYTES:
             return completed
         prefix = f"outputs/{completed.submission_id}/{completed.execution_id}"
-        return replace(
-            completed,
+        return completed.changed(
             stdout=self._stored_if_large(completed.stdout, f"{prefix}/stdout"),
             stderr=self._stored_if_large(completed.stderr, f"{prefix}/stderr"),
         )
 
-    def _stored_if_large(self, output: InlineOutput | StoredOutput, object_key: str) -> InlineOutput | StoredOutput:
-        if isinstance(output, StoredOutput) or output.size_bytes <= MAX_INLINE_OUTPUT_BYTES // 2:
+    def _stored_if_large(self, output: Stream, object_key: str) -> Stream:
+        if output.content is None or output.size_bytes <= MAX_INLINE_OUTPUT_BYTES // 2:
             return output
         self._put(object_key, output.content, "application/octet-stream")
-        return StoredOutput(size_bytes=output.size_bytes, object_key=object_key)
+        return Stream(size_bytes=output.size_bytes, object_key=object_key)
 
     def without_large_cases(self, completed: JudgeCompleted) -> JudgeCompleted:
         """Move the results of a judge run that are too large for a message into the bucket. Raises TransportError."""
-        fields = as_fields(CaseResults(completed.cases or ()))
         # In UTF-8: with escapes, long messages of checkers would be too large for the readers of the object.
-        text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+        text = write(CaseResults(completed.cases or ()))
         if completed.cases is None or len(text) <= MAX_INLINE_CASES_BYTES:
             return completed
         object_key = f"outputs/{completed.submission_id}/{completed.execution_id}/cases"
         self._put(object_key, text, "application/json")
-        return replace(completed, cases=None, cases_key=object_key)
+        return completed.changed(cases=None, cases_key=object_key)
 
     def store_case_output(self, request: JudgeRequested, index: int, output: bytes) -> str:
         """Put the whole output of a case into the bucket, and return its key. Raises TransportError."""

@@ -6,7 +6,7 @@ A poll costs a request of the bucket, so there is none unless a run has lasted f
 import logging
 from threading import Event
 
-from sandbox_runtime.messages.control import cancelled_in, watched_in
+from events.runner import cancelled_in, watched_in
 from sandbox_runtime.transport import Transport, TransportError
 from sandbox_runtime.worker.live_objects import LiveObjects
 from sandbox_runtime.worker.run_stops import RunStops

@@ -1,16 +1,18 @@
 """The only turn of an execution: run it, and store its artifacts and its large output."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
+from events.completed import ExecutionCompleted
+from events.judged import Completed
+from events.requested import ExecutionRequested
 from events.vocabulary import Cause
 from sandbox_runtime.executor import ExecutionDrainedError, execute, not_run, slot_is_suspect
 from sandbox_runtime.executor.live_output import LiveOutput
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import RequestRefusedError
-from sandbox_runtime.messages import Completed, ExecutionRequested
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
@@ -102,5 +104,5 @@ class ExecutionTurn(Turns):
             give_up_secs=self.store_secs,
         )
 
-    def _correlated[C: Completed](self, completed: C) -> C:
-        return replace(completed, correlation_id=self.correlation_id)
+    def _correlated(self, completed: ExecutionCompleted) -> ExecutionCompleted:
+        return completed.changed(correlation_id=self.correlation_id)

@@ -2,28 +2,20 @@
 
 import logging
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
+from events import MessageInvalidError
+from events.files import StoredFile
+from events.judged import CaseResult, Completed, JudgeCompleted, JudgeProgress
+from events.message import format_time
+from events.requested import JudgeRequested, Judging
 from events.vocabulary import Cause
 from sandbox_runtime.executor import ExecutionDrainedError
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.judging import JudgeRun, Setting, not_judged
 from sandbox_runtime.languages import RequestRefusedError
-from sandbox_runtime.messages import (
-    CaseResult,
-    Completed,
-    JudgeCompleted,
-    JudgeProgress,
-    JudgeRequested,
-    Judging,
-    MessageInvalidError,
-    StoredFile,
-    format_time,
-    read_judging,
-)
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
@@ -164,8 +156,8 @@ class JudgeTurns(Turns):
         if request.judging is not None:
             return request.judging
         if request.judging_object is not None:
-            return read_judging(self._read(request.judging_object))
-        return read_judging(self._parts.transport.read_cases(request.judging_key or ""))
+            return Judging.parse(self._read(request.judging_object))
+        return Judging.parse(self._parts.transport.read_cases(request.judging_key or ""))
 
     def _read(self, stored: StoredFile) -> bytes:
         return self._parts.fetcher.read(self._request.project_id, stored)
@@ -228,7 +220,7 @@ class JudgeTurns(Turns):
         return answer
 
     def _correlated(self, answer: JudgeCompleted) -> JudgeCompleted:
-        return replace(answer, correlation_id=self._correlation_id)
+        return answer.changed(correlation_id=self._correlation_id)
 
     def _ids(self) -> dict[str, str | None]:
         request = self._request

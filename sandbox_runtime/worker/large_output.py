@@ -2,7 +2,9 @@
 
 import logging
 
-from sandbox_runtime.messages import Completed, ExecutionCompleted, ExecutionRequested, JudgeCompleted
+from events.completed import ExecutionCompleted
+from events.judged import Completed, JudgeCompleted
+from events.requested import ExecutionRequested
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import Transport, TransportError
 from sandbox_runtime.worker.not_run import NotRun

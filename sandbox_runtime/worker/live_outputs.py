@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from events.runner import is_submission_id
 from sandbox_runtime.executor.live_output import STREAMS, LiveOutput, RunState
-from sandbox_runtime.messages.control import is_submission_id
 
 MOST_READERS = 256
 """Each has a thread and a connection. Further ones are answered at once, and may ask again."""

@@ -11,21 +11,13 @@ from datetime import UTC, datetime
 from threading import BoundedSemaphore
 from time import monotonic
 
+from events.judged import Completed, JudgeCompleted
+from events.message import format_time
+from events.requested import Addressee, ExecutionRequested, JudgeAddressee, JudgeRequested, Requested
+from events.runner import ExecutionStarted
 from events.vocabulary import Cause
 from sandbox_runtime.executor import not_run
 from sandbox_runtime.judging import not_judged
-from sandbox_runtime.messages import (
-    Addressee,
-    Completed,
-    ExecutionRequested,
-    ExecutionStarted,
-    JudgeAddressee,
-    JudgeCompleted,
-    JudgeRequested,
-    Request,
-    format_time,
-    serialise,
-)
 from sandbox_runtime.worker.execution_turn import ExecutionTurn
 from sandbox_runtime.worker.files.fetching import NO_FILES, FetchedFiles, Fetcher
 from sandbox_runtime.worker.judge_turns import JudgeTurns
@@ -55,7 +47,7 @@ class RequestRunner:
         """Fetches the stored files of requests, before they have a slot."""
         return self.parts.fetcher
 
-    def obstacle(self, request: Request) -> NotRun | None:
+    def obstacle(self, request: Requested) -> NotRun | None:
         """Return why this runner never runs the request; None if it does."""
         if request.language not in self.parts.languages:
             return NotRun.LANGUAGE_NOT_OFFERED
@@ -66,7 +58,7 @@ class RequestRunner:
 
     def begin(
         self,
-        request: Request,
+        request: Requested,
         *,
         correlation_id: str | None,
         store_secs: float,
@@ -80,7 +72,11 @@ class RequestRunner:
         """
         started_at = datetime.now(UTC)
         started = ExecutionStarted(
-            request.submission_id, request.execution_id, self.parts.node_id, format_time(started_at), correlation_id
+            submission_id=request.submission_id,
+            execution_id=request.execution_id,
+            node_id=self.parts.node_id,
+            started_at=format_time(started_at),
+            correlation_id=correlation_id,
         )
         watched = ExitStack()
         watched.callback(files.close)
@@ -94,7 +90,7 @@ class RequestRunner:
             self.parts, request, started_at, correlation_id, store_secs, stop, live_output, watched, files
         )
 
-    def failed(self, request: Request | Addressee, cause: Cause, message: str) -> Completed:
+    def failed(self, request: Requested | Addressee, cause: Cause, message: str) -> Completed:
         """Build the completion of a request that is never run. `message` is for the client."""
         if isinstance(request, JudgeRequested | JudgeAddressee):
             return not_judged(request, self.parts.node_id, cause, message)
@@ -119,7 +115,7 @@ class RequestRunner:
             on_lost()
 
         self.unsent.acquire()
-        self.sender.put(Outgoing(serialise(completed), sent, lost, monotonic() + COMPLETION_GIVE_UP_SECS))
+        self.sender.put(Outgoing(completed.serialise(), sent, lost, monotonic() + COMPLETION_GIVE_UP_SECS))
 
     def report(self, completed: Completed) -> None:
         """Log the end of a request, after its completion was accepted, and count an execution."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from sandbox_runtime.messages import Completed
+from events.judged import Completed
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.worker.not_run import NotRun
 

@@ -10,12 +10,12 @@ from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
 
+from events.requested import ExecutionRequested, JudgeRequested, Requested
 from functions.aws.payloads import Payloads
 from sandbox_runtime.executor import NO_CACHE, CompileCache
 from sandbox_runtime.jail import CONTROLS, HostSupport
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, Request, serialise
 from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import WorkerSettings, worker_settings
 from sandbox_runtime.transport import Clients, Transport, connect
@@ -143,11 +143,11 @@ class System:
 
     def request(self, queue: str = "InteractiveQueue", **fields: Any) -> ExecutionRequested:
         request = requested(**fields)
-        self.put(serialise(request), queue)
+        self.put(request.serialise(), queue)
         return request
 
     def judge(self, request: JudgeRequested, queue: str = "InteractiveQueue") -> JudgeRequested:
-        self.put(serialise(request), queue)
+        self.put(request.serialise(), queue)
         return request
 
     def put(self, body: str, queue: str = "InteractiveQueue") -> None:
@@ -162,7 +162,7 @@ class System:
         self.sent += self.aws.messages("CompletionsQueue")
         return [message for message in self.sent if message["type"] == kind]
 
-    def completion(self, request: Request) -> dict[str, Any]:
+    def completion(self, request: Requested) -> dict[str, Any]:
         kind = "judge_completed" if isinstance(request, JudgeRequested) else "execution_completed"
 
         def found() -> list[dict[str, Any]]:
@@ -212,8 +212,8 @@ class Direct(System):
             client.close()
         self.stop()
 
-    def ask(self, request: Request | str) -> tuple[int, Any]:
-        client = self.send(request if isinstance(request, str) else serialise(request))
+    def ask(self, request: Requested | str) -> tuple[int, Any]:
+        client = self.send(request if isinstance(request, str) else request.serialise())
         response = client.getresponse()
         return response.status, json.loads(response.read())
 

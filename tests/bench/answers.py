@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from events.completed import ExecutionCompleted
 from sandbox_runtime.jail import CONTROLS
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.bench.report import Answers
 
 _MOST_EXAMPLES = 10
@@ -61,7 +61,7 @@ def check_text(stdout: bytes, expected: str) -> None:
 
 def check_completed(completed: ExecutionCompleted, expected: Expected) -> None:
     """Raises WrongAnswerError. For answers of the executor or a runner."""
-    stdout = completed.stdout.content.decode() if isinstance(completed.stdout, InlineOutput) else ""
+    stdout = completed.stdout.inline.decode()
     found = (completed.result.verdict, completed.result.cause)
     evidence = completed.evidence
     if evidence is None:

@@ -5,19 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from events.completed import ExecutionCompleted
+from events.judged import Completed, JudgeCompleted
+from events.requested import ExecutionRequested, JudgeRequested, Requested
 from functions.clock import now_ms, to_rfc3339
 from functions.submissions.model import Status, Submission
 from functions.submissions.store import SubmissionStore
-from sandbox_runtime.messages import (
-    Completed,
-    ExecutionCompleted,
-    ExecutionRequested,
-    JudgeCompleted,
-    JudgeRequested,
-    Request,
-    parse,
-    serialise,
-)
 from tests.bench.answers import WrongAnswerError
 from tests.bench.running_stack import RunningStack, running_stack
 
@@ -39,7 +32,7 @@ def direct_path() -> Iterator[Callable[[ExecutionRequested], ExecutionCompleted]
 
 
 @contextmanager
-def requests_path() -> Iterator[Callable[[Request], Completed]]:
+def requests_path() -> Iterator[Callable[[Requested], Completed]]:
     """Give what asks the runner for runs and judge runs. It raises as that of `direct_path`."""
     with running_stack() as stack:
         address, headers = runner_access(stack)
@@ -47,22 +40,22 @@ def requests_path() -> Iterator[Callable[[Request], Completed]]:
         rows = SubmissionStore("rustbox-local-SubmissionsTable", stack.local.aws("dynamodb"))
         with closing(http.client.HTTPConnection(address, timeout=_TIMEOUT_SECS)) as connection:
 
-            def ask(request: Request) -> Completed:
+            def ask(request: Requested) -> Completed:
                 if isinstance(request, JudgeRequested):
                     rows.create(_row(request), None)
-                connection.request("POST", "/v1/execute", serialise(request).encode(), headers)
+                connection.request("POST", "/v1/execute", request.serialise().encode(), headers)
                 response = connection.getresponse()
                 content = response.read()
                 if response.status != http.client.OK:
                     raise WrongAnswerError(f"the runner answered {response.status}: {content[:200]!r}")
                 if isinstance(request, JudgeRequested):
-                    return parse(JudgeCompleted, content)
-                return parse(ExecutionCompleted, content)
+                    return JudgeCompleted.parse(content)
+                return ExecutionCompleted.parse(content)
 
             yield ask
 
 
-def _row(request: Request) -> Submission:
+def _row(request: Requested) -> Submission:
     now = now_ms()
     return Submission(
         submission_id=request.submission_id,

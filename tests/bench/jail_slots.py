@@ -7,6 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from events import vocabulary
+from events.completed import ExecutionCompleted
+from events.message import format_time
+from events.program import RequestedLimits
+from events.requested import ExecutionRequested
 from sandbox_runtime.executor import NO_CACHE, CompileCache, execute
 from sandbox_runtime.jail import JailError, JailSpec, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import (
@@ -25,7 +30,6 @@ from sandbox_runtime.languages import (
     warm,
     warm_start,
 )
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
 from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
 from sandbox_runtime.settings import DEFAULT_COMPILE_CACHE_MAX_AGE_SECS, DEFAULT_COMPILE_CACHE_MB
 from tests.bench.answers import check_completed
@@ -134,12 +138,12 @@ def request(program: Program) -> ExecutionRequested:
         submission_id=str(uuid4()),
         execution_id=str(uuid4()),
         project_id="bench",
-        language=program.language,
-        profile="judge",
+        language=vocabulary.Language(program.language),
+        profile=vocabulary.Profile.JUDGE,
         priority="interactive",
         code=program.code.encode(),
         stdin=program.stdin.encode(),
-        limits=LimitOverrides(**dict(program.limits)),  # type: ignore[arg-type] # two of them are integers
+        limits=RequestedLimits(**dict(program.limits)),  # type: ignore[arg-type] # two of them are integers
         requested_at=format_time(datetime.now(UTC)),
     )
 

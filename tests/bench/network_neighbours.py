@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
 
+from events.network import AllowedHost, Network
 from sandbox_runtime.executor import ExecutionDrainedError, execute
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.languages import Language
-from sandbox_runtime.messages import AllowedHost, Network
 from sandbox_runtime.network import RunNetworks
 from sandbox_runtime.network.proxy.settings import HOST_NAME
 from tests.bench.jail_slots import new_slot, request
@@ -79,11 +79,11 @@ class NetworkNeighbours:
     @contextmanager
     def _running(self, code: str, network: Network | None) -> Iterator[None]:
         program = replace(python_program(), code=code, stdin="")
-        asked = replace(request(program), profile="agent", network=network)
+        asked = request(program).changed(profile="agent", network=network)
         cancelled, cancel = os.pipe()
 
         def run(number: int) -> None:
-            mine = replace(asked, execution_id=asked.execution_id[:-1] + str(number))
+            mine = asked.changed(execution_id=asked.execution_id[:-1] + str(number))
             with suppress(ExecutionDrainedError):
                 execute(
                     self._slots[number],

@@ -1,4 +1,4 @@
-"""Functions and runner agree about files: their paths and bounds, and the versions of messages that have them."""
+"""Files of requests: their paths and bounds, and the versions of messages that have them."""
 
 import json
 from typing import Any
@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.errors import MessageInvalidError as RefusedByFunctionsError
-from functions.messages import files as rules_of_functions
-from functions.messages.judging import JudgeRequested as JudgeRequestedOfFunctions
-from functions.messages.wire import ExecutionRequested as RequestedOfFunctions
-from sandbox_runtime.messages import MessageInvalidError, addressee, files, parse_request
+from events import MessageInvalidError
+from events.files import path_problem, places_problem
+from events.requested import addressee, parse_request
 from tests.submission_factory import golden
 
 FULL = golden("execution_requested/v3.full")
@@ -24,60 +22,38 @@ PATHS = (
 )
 
 
-def _refused_by_both(document: dict[str, Any]) -> None:
-    text = json.dumps(document)
+def _refused(document: dict[str, Any]) -> None:
     with pytest.raises(MessageInvalidError):
-        parse_request(text)
-    of_functions = RequestedOfFunctions if document["type"] == "execution_requested" else JudgeRequestedOfFunctions
-    with pytest.raises(RefusedByFunctionsError):
-        of_functions.parse(text)
+        parse_request(json.dumps(document))
 
 
 @pytest.mark.parametrize("path", PATHS, ids=ascii)
-def test_both_sides_take_and_refuse_the_same_paths(path: str) -> None:
-    is_good = PATHS.index(path) < PATHS.index("")
-    assert (rules_of_functions.path_problem(path) is None) == is_good
-    assert files.is_file_path(path) == is_good
-
-
-PARTS = st.text("ab./\n\0é", max_size=6) | st.sampled_from([".", "..", "", "x" * 200, "\ud800"])
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(PARTS, max_size=10).map("/".join) | st.text(max_size=20))
-def test_both_sides_agree_about_any_path(path: str) -> None:
-    assert (rules_of_functions.path_problem(path) is None) == files.is_file_path(path)
+def test_a_path_is_relative_and_of_ordinary_parts(path: str) -> None:
+    assert (path_problem(path) is None) == (PATHS.index(path) < PATHS.index(""))
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(["a", "a/b", "a/b/c", "a/bc", "ab", "b", "b/a"]), max_size=4))
-def test_both_sides_agree_which_paths_exclude_each_other(paths: list[str]) -> None:
-    placed = tuple(files.PlacedFile(path=path, read_only=False, content=b"") for path in paths)
-    assert (rules_of_functions.places_problem(paths) is None) == files.have_places(placed)
-
-
-def test_both_sides_have_the_same_bounds() -> None:
-    names = [name for name in dir(files) if name.startswith("MAX_")]
-    assert len(names) == 12
-    for name in [*names, "CHANGED"]:
-        assert getattr(files, name) == getattr(rules_of_functions, name)
+def test_paths_exclude_each_other_if_one_is_the_folder_of_another(paths: list[str]) -> None:
+    folders = {path[:end] for path in paths for end, mark in enumerate(path) if mark == "/"}
+    assert (places_problem(paths) is None) == (len({*paths}) == len(paths) and not folders & {*paths})
 
 
 @pytest.mark.parametrize("version", [1, 2, 4, True, None])
 @pytest.mark.parametrize("message", ["v3.full", "v3.changed", "v3.limits", "v3.network"])
 def test_a_request_with_files_has_version_3_and_no_other(message: str, version: object) -> None:
-    _refused_by_both(golden(f"execution_requested/{message}") | {"version": version})
+    _refused(golden(f"execution_requested/{message}") | {"version": version})
 
 
 @pytest.mark.parametrize("version", [1, 3])
 def test_a_judge_run_with_files_has_version_2_and_no_other(version: int) -> None:
-    _refused_by_both(JUDGE | {"version": version})
+    _refused(JUDGE | {"version": version})
 
 
 def test_requests_without_files_keep_their_versions() -> None:
-    _refused_by_both(golden("execution_requested/v1.full") | {"version": 3})
-    _refused_by_both(golden("execution_requested/v2.network") | {"version": 3})
-    _refused_by_both(golden("judge_requested/v1.minimal") | {"version": 2})
+    _refused(golden("execution_requested/v1.full") | {"version": 3})
+    _refused(golden("execution_requested/v2.network") | {"version": 3})
+    _refused(golden("judge_requested/v1.minimal") | {"version": 2})
 
 
 def test_a_runner_answers_for_an_invalid_request_with_files() -> None:
@@ -135,13 +111,13 @@ STORED = {"content_base64": ..., "object": OBJECT}
     ids=lambda changes: str(changes)[:80],
 )
 @pytest.mark.parametrize("message", [FULL, JUDGE], ids=["run", "judge run"])
-def test_both_sides_refuse_what_is_outside_the_bounds(message: dict[str, Any], changes: dict[str, Any]) -> None:
-    _refused_by_both(message | changes)
+def test_a_request_outside_the_bounds_is_refused(message: dict[str, Any], changes: dict[str, Any]) -> None:
+    _refused(message | changes)
 
 
 @pytest.mark.parametrize("args", ["-x", [1], ["a"] * 65, ["a" * 1025]], ids=lambda args: str(args)[:20])
-def test_both_sides_refuse_other_arguments(args: object) -> None:
-    _refused_by_both(FULL | {"args": args})
+def test_other_arguments_are_refused(args: object) -> None:
+    _refused(FULL | {"args": args})
 
 
 def _of_cases(count: int, **changes: Any) -> list[dict[str, Any]]:
@@ -165,8 +141,8 @@ def _of_cases(count: int, **changes: Any) -> list[dict[str, Any]]:
     ],
     ids=lambda files: f"{len(files)}: {str(files[-1])[:70]}",
 )
-def test_both_sides_refuse_files_of_cases_outside_the_bounds(wrong: list[dict[str, Any]]) -> None:
-    _refused_by_both(JUDGE | {"files": wrong})
+def test_files_of_cases_outside_the_bounds_are_refused(wrong: list[dict[str, Any]]) -> None:
+    _refused(JUDGE | {"files": wrong})
 
 
 @pytest.mark.parametrize(
@@ -179,22 +155,21 @@ def test_both_sides_refuse_files_of_cases_outside_the_bounds(wrong: list[dict[st
     ],
     ids=["one path in each case", "most", "one blob in each case", "most bytes"],
 )
-def test_both_sides_take_files_of_cases(good: list[dict[str, Any]]) -> None:
+def test_files_of_cases_are_taken(good: list[dict[str, Any]]) -> None:
     text = json.dumps(JUDGE | {"files": good})
-    assert len(parse_request(text).files or ()) == len(JudgeRequestedOfFunctions.parse(text).files or ()) == len(good)
+    assert len(parse_request(text).files or ()) == len(good)
 
 
 def test_a_run_has_no_files_of_cases() -> None:
-    _refused_by_both(FULL | {"files": [_file(case=0)]})
+    _refused(FULL | {"files": [_file(case=0)]})
 
 
 @pytest.mark.parametrize("artifacts", [[], "", "all", ["/a"], ["../a"], ["a"] * 33, [1], {"a": 1}, 1], ids=str)
-def test_both_sides_refuse_other_artifacts(artifacts: object) -> None:
-    _refused_by_both(FULL | {"artifacts": artifacts})
+def test_other_artifacts_are_refused(artifacts: object) -> None:
+    _refused(FULL | {"artifacts": artifacts})
 
 
 def test_the_largest_files_are_taken() -> None:
     largest = [_file(path=f"{number}/{'x' * 250}", content_base64="AAAA" * 1365) for number in range(10, 74)]
     text = json.dumps(FULL | {"files": largest})
     assert parse_request(text).files is not None
-    assert RequestedOfFunctions.parse(text).files is not None

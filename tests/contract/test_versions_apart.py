@@ -11,27 +11,12 @@ from typing import Any
 
 import pytest
 
-from functions.messages.judged import JudgeCompleted, JudgeProgress
-from functions.messages.wire import parse_completions_message
+from events.message import Message
 from sandbox_runtime import RUNNER_VERSION
-from sandbox_runtime.messages import ExecutionRequested, JudgeRequested, parse
+from tests.contract.message_schemas import KINDS
 
 EVENTS = Path(__file__).parents[2] / "events"
 RELEASED = EVENTS / "released"
-KINDS = (
-    "execution_requested",
-    "execution_started",
-    "execution_completed",
-    "runner_heartbeat",
-    "judge_requested",
-    "judge_progress",
-    "judge_completed",
-)
-REQUESTS: dict[str, type] = {"execution_requested": ExecutionRequested, "judge_requested": JudgeRequested}
-JUDGED: dict[str, type[JudgeProgress | JudgeCompleted]] = {
-    "judge_progress": JudgeProgress,
-    "judge_completed": JudgeCompleted,
-}
 MAPS = {"toolchains", "environment", "packages"}  # their keys are data
 
 
@@ -44,12 +29,8 @@ def _golden(root: Path) -> list[Any]:
     ]
 
 
-def _read(kind: str, document: object) -> object:
-    """Read as the other part of the product does."""
-    text = json.dumps(document)
-    if kind in REQUESTS:
-        return parse(REQUESTS[kind], text)
-    return JUDGED[kind].parse(text) if kind in JUDGED else parse_completions_message(text)
+def _read(kind: str, document: object) -> Message:
+    return KINDS[kind].parse(json.dumps(document))
 
 
 def _with_unknown_fields(value: object) -> object:

@@ -16,8 +16,9 @@ from typing import Any
 import boto3
 import pytest
 
+from events.files import PlacedFile, StoredFile
+from events.requested import ExecutionRequested
 from functions.submissions.runners.control_objects import ControlObjects
-from sandbox_runtime.messages import ExecutionRequested, PlacedFile, StoredFile, serialise
 from tests.emulator import Emulator, emulator
 from tests.large_run import CODE, ENDLESS_CODE, INPUT_BYTES, LargeRun
 from tests.runner_doubles import requested
@@ -84,7 +85,7 @@ class Stage:
     def send(self, **fields: Any) -> ExecutionRequested:
         """Send a submission to the interactive queue."""
         request = requested(**fields)
-        self.sqs.send_message(QueueUrl=self.urls["INTERACTIVE"], MessageBody=serialise(request))
+        self.sqs.send_message(QueueUrl=self.urls["INTERACTIVE"], MessageBody=request.serialise())
         return request
 
     def run(self) -> str:

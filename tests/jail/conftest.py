@@ -7,16 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.judged import JudgeCompleted
+from events.requested import JudgeRequested
 from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.judging import Setting
 from sandbox_runtime.judging.kept_outputs import Store
 from sandbox_runtime.languages import Language, binds, offered, prewarm_spec, warm_start
-from sandbox_runtime.messages import (
-    ExecutionCompleted,
-    JudgeCompleted,
-    JudgeRequested,
-)
 from tests.jail import slots
 from tests.jail.decided import decided
 from tests.jail.guest_requests import Run, request

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from events.completed import ExecutionCompleted
 from events.vocabulary import Cause
 from sandbox_runtime.jail import Outcome, StopReason
-from sandbox_runtime.messages import ExecutionCompleted
 
 _TRIES = 10  # each waits for a free CPU first; other stages of `make test` run beside this one
 

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, format_time
+from events.completed import ExecutionCompleted
+from events.message import format_time
+from events.program import RequestedLimits
+from events.requested import ExecutionRequested
+from events.vocabulary import Language, Profile
 
 Run = Callable[..., ExecutionCompleted]
 
@@ -14,7 +18,7 @@ def request(
     code: bytes,
     *,
     stdin: bytes = b"",
-    limits: LimitOverrides | None = None,
+    limits: RequestedLimits | None = None,
     profile: str = "judge",
     environment: dict[str, str] | None = None,
     secret_names: tuple[str, ...] | None = None,
@@ -24,12 +28,12 @@ def request(
         submission_id=str(uuid4()),
         execution_id=str(uuid4()),
         project_id="dev",
-        language=language,
-        profile=profile,
+        language=Language(language),
+        profile=Profile(profile),
         priority="interactive",
         code=code,
         stdin=stdin,
-        limits=limits or LimitOverrides(),
+        limits=limits or RequestedLimits(),
         requested_at=now,
         environment=environment,
         secret_names=secret_names,

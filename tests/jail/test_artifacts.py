@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.files import PlacedFile
 from sandbox_runtime.artifacts import ANY_FILE, Artifact, Collected, Skipped, collect, content_of
 from sandbox_runtime.artifacts.collection import MOST_DEPTH, MOST_FILE_BYTES, MOST_FILES, MOST_SKIPPED
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Box, GuestFile, JailSpec, Limits, NotRegularFileError, Outcome, Slot, open_slot
 from sandbox_runtime.languages import Language, warm_start
 from sandbox_runtime.languages.python import PYTHON as PYTHON_LANGUAGE
-from sandbox_runtime.messages import ExecutionCompleted, PlacedFile, parse, serialise
 from tests.jail.guest_requests import request
 from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
@@ -362,7 +363,7 @@ def test_a_request_gets_what_its_program_made_and_changed(
         stored[key] = content
         return key
 
-    asked = replace(request(language, sources[language].encode()), artifacts="changed", files=files)
+    asked = request(language, sources[language].encode()).changed(artifacts="changed", files=files)
     completed = execute(
         slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC), store_artifact=store
     )
@@ -374,4 +375,4 @@ def test_a_request_gets_what_its_program_made_and_changed(
         ("made.txt", b"x"),
     ]
     assert completed.artifacts_skipped is None
-    assert parse(ExecutionCompleted, serialise(completed)).artifacts == completed.artifacts
+    assert ExecutionCompleted.parse(completed.serialise()).artifacts == completed.artifacts

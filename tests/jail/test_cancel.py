@@ -9,11 +9,12 @@ from threading import Thread
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.requested import ExecutionRequested
 from sandbox_runtime.executor import execute
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested
 from tests.completions import streams
 from tests.jail.guest_requests import request
 from tests.jail.processes import processes_of

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from events.completed import ExecutionCompleted
 from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import CONTROLS, Slot, open_slot
 from sandbox_runtime.languages import Language, binds, prepare, toolchain_digest, version
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile
 from sandbox_runtime.languages.profiles import compile_limits
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.bench.sources import adding_program, new_number
 from tests.jail.guest_requests import request
 from tests.jail.language_programs.table import COMPILED
@@ -70,7 +70,7 @@ def own_slot() -> Iterator[Slot]:
 def run_in(
     jail: Slot, cache: CompileCache, language: Language, code: str, stdin: str = "", project: str = "tests"
 ) -> ExecutionCompleted:
-    asked = replace(request(language.name, code.encode(), stdin=stdin.encode()), project_id=project)
+    asked = request(language.name, code.encode(), stdin=stdin.encode()).changed(project_id=project)
     completed = execute(jail, asked, language, node_id="tests", started_at=datetime.now(UTC), compile_cache=cache)
     evidence = completed.evidence
     assert evidence is not None
@@ -81,9 +81,8 @@ def run_in(
 
 def seen(completed: ExecutionCompleted) -> tuple[str, bytes, bool | None]:
     """(verdict, stdout, whether it was cached)."""
-    assert isinstance(completed.stdout, InlineOutput)
     assert completed.metrics is not None
-    return completed.result.verdict, completed.stdout.content, completed.metrics.compile_cached
+    return completed.result.verdict, completed.stdout.inline, completed.metrics.compile_cached
 
 
 @pytest.mark.parametrize("name", COMPILED)

@@ -1,15 +1,15 @@
 """Programs that import data packages, and what guests see of their folder. `install.sh --jail` installs them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.program import RequestedLimits
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.languages import Language, binds, package_versions, present, warm, warm_start
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
 from tests.jail.guest_requests import request
 from tests.jail.installed_data_packages import toolchains_with_packages
 from tests.jail.slots import slot_config
@@ -22,7 +22,7 @@ MODULES = (
 )
 # fmt: on
 # The default limits of CPU time are for programs that import little.
-PATIENT = LimitOverrides(cpu_time_secs=15, wall_time_secs=25, memory_mb=1024, file_size_mb=10)
+PATIENT = RequestedLimits(cpu_time_secs=15, wall_time_secs=25, memory_mb=1024, file_size_mb=10)
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +57,8 @@ def run(slot: Slot, languages: Mapping[str, Language]) -> Callable[[str], str]:
 
 
 def _stdout(completed: ExecutionCompleted) -> str:
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    assert (completed.result.verdict, completed.stderr.content) == ("AC", b""), completed
-    return completed.stdout.content.decode()
+    assert (completed.result.verdict, completed.stderr.inline) == ("AC", b""), completed
+    return completed.stdout.inline.decode()
 
 
 def test_each_package_is_imported_without_a_warning_and_one_thread_is_enough(run: Callable[[str], str]) -> None:
@@ -140,7 +138,7 @@ plt.show()
 def test_shown_figures_are_files_if_the_request_has_artifacts(
     slot: Slot, languages: Mapping[str, Language], artifacts: tuple[str, ...] | None, expected: list[str] | None
 ) -> None:
-    asked = replace(request("python", SHOWS.encode(), limits=PATIENT), artifacts=artifacts)
+    asked = request("python", SHOWS.encode(), limits=PATIENT).changed(artifacts=artifacts)
     completed = execute(
         slot,
         asked,

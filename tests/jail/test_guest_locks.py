@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from events.completed import ExecutionCompleted
 from sandbox_runtime.jail import Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import Language
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.neighbours import name_and_owner, run_client_beside_server
 from tests.jail.weakened.slots import WeakenedSlot
@@ -178,5 +178,4 @@ int main(void) {
 def test_programs_that_take_locks_work(name: str, run: Run, languages: Mapping[str, Language]) -> None:
     assert name in languages, "the toolchain does not work on this host"
     completed = run(name, PROGRAMS[name])
-    assert isinstance(completed.stdout, InlineOutput)
-    assert (completed.result.verdict, completed.stdout.content) == ("AC", b"ok\n"), completed
+    assert (completed.result.verdict, completed.stdout.inline) == ("AC", b"ok\n"), completed

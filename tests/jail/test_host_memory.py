@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.program import RequestedLimits
 from sandbox_runtime.executor import NO_CACHE, execute, step_runs
 from sandbox_runtime.jail import JailSpec, Outcome, Slot, open_slot
 from sandbox_runtime.judging import Setting
 from sandbox_runtime.languages import Language, binds
-from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
 from tests.jail.guest_requests import request
 from tests.jail.judging.runs import begun, results
 from tests.jail.slots import TOOLCHAINS, slot_config
@@ -73,7 +74,7 @@ def run(
     language: str = "python",
     memory_mb: int | None = None,
 ) -> ExecutionCompleted:
-    asked = request(language, code.encode(), limits=LimitOverrides(memory_mb=memory_mb))
+    asked = request(language, code.encode(), limits=RequestedLimits(memory_mb=memory_mb))
     return execute(host, asked, languages[language], node_id="tests", started_at=datetime.now(UTC))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.program import RequestedLimits
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -23,30 +24,29 @@ ENDED_BY_ITSELF_OR_BY_A_LIMIT = {"AC", "RE", "TLE", "MLE", "PLE", "SIG"}
 @pytest.mark.parametrize(
     "limits",
     [
-        LimitOverrides(memory_mb=1, wall_time_secs=1),
-        LimitOverrides(max_processes=1),
-        LimitOverrides(cpu_time_secs=1e-300),
-        LimitOverrides(wall_time_secs=1e-300),
-        LimitOverrides(memory_mb=1, max_processes=1, cpu_time_secs=0.001, wall_time_secs=0.001, output_kb=1),
+        RequestedLimits(memory_mb=1, wall_time_secs=1),
+        RequestedLimits(max_processes=1),
+        RequestedLimits(cpu_time_secs=1e-300),
+        RequestedLimits(wall_time_secs=1e-300),
+        RequestedLimits(memory_mb=1, max_processes=1, cpu_time_secs=0.001, wall_time_secs=0.001, output_kb=1),
     ],
     ids=["memory", "processes", "cpu", "wall", "all"],
 )
 def test_the_smallest_limits_give_a_verdict(
-    run: Callable[..., ExecutionCompleted], slot: Slot, name: str, limits: LimitOverrides
+    run: Callable[..., ExecutionCompleted], slot: Slot, name: str, limits: RequestedLimits
 ) -> None:
     completed = run(name, TRIALS[name], limits=limits)
     assert completed.result.verdict in ENDED_BY_ITSELF_OR_BY_A_LIMIT, completed
     assert slot.healthy
     canary = run("python", "print(42)")
-    assert isinstance(canary.stdout, InlineOutput)
-    assert (canary.result.verdict, canary.stdout.content) == ("AC", b"42\n")
+    assert (canary.result.verdict, canary.stdout.inline) == ("AC", b"42\n")
 
 
 @pytest.mark.parametrize("name", TRIALS)
 def test_one_process_is_enough_for_a_program_that_starts_none(
     run: Callable[..., ExecutionCompleted], name: str
 ) -> None:
-    verdict = run(name, TRIALS[name], limits=LimitOverrides(max_processes=1)).result.verdict
+    verdict = run(name, TRIALS[name], limits=RequestedLimits(max_processes=1)).result.verdict
     assert verdict == ("PLE" if name in {"java", "go"} else "AC"), "the JVM and Go cannot do without threads"
 
 

@@ -14,7 +14,6 @@ import pytest
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import open_slot
 from sandbox_runtime.languages import Language, binds, warm_start
-from sandbox_runtime.messages import InlineOutput
 from tests.jail import slots
 from tests.jail.guest_requests import request
 
@@ -108,5 +107,4 @@ def test_inherited_signals_do_not_reach_a_slot_of_a_worker(languages: Mapping[st
         for name, code, ignored in (("python", IN_PYTHON, OF_PYTHON), ("c", IN_C, 0)):
             asked = request(name, code.encode())
             completed = execute(slot, asked, languages[name], node_id="tests", started_at=datetime.now(UTC))
-            assert isinstance(completed.stdout, InlineOutput)
-            assert json.loads(completed.stdout.content) == [ignored, 0, True]
+            assert json.loads(completed.stdout.inline) == [ignored, 0, True]

@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
+from events.judged import CaseResult
 from sandbox_runtime.judging import interaction, programs
-from sandbox_runtime.messages import CaseResult
 from tests.jail.judging.programs import program
 from tests.jail.judging.runs import Judge, results
 from tests.jail.language_programs.table import NAMES, PROGRAMS

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from events.files import PlacedFile
+from events.judged import CaseResult, JudgeCompleted
+from events.program import RequestedLimits
+from events.requested import Checker, CheckerFile
+from events.vocabulary import CheckerKind
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.judging import Setting, interaction, programs
 from sandbox_runtime.judging import run as judge_run
 from sandbox_runtime.languages import Language, RequestRefusedError
-from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, JudgeCompleted, LimitOverrides, PlacedFile
 from tests.jail.judging.pairs import CHECKERS, INTERACTORS, SLEEP, Pair
 from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, program, with_testlib
 from tests.jail.judging.runs import Judge, begun, results
@@ -132,7 +135,7 @@ def test_an_interactor_talks_with_the_program(judge: Judge) -> None:
     assert found.run.stdout.head.endswith(b"637\n")
 
 
-SHORT = LimitOverrides(cpu_time_secs=0.3, wall_time_secs=1, memory_mb=128, output_kb=64)
+SHORT = RequestedLimits(cpu_time_secs=0.3, wall_time_secs=1, memory_mb=128, output_kb=64)
 
 
 @pytest.fixture
@@ -167,7 +170,7 @@ def test_hostile_interactors_and_programs_end_as_verdicts(
 def test_a_program_that_floods_a_slow_interactor_meets_its_time_limit(judge: Judge, protocol: str) -> None:
     code = b"for number in range(20_000): print(f'{number:020}')\ninput()\n"
     checker = program("import time\nwhile input(): time.sleep(0.001)\n", protocol=protocol, kind="interactor")
-    limits = replace(SHORT, output_kb=1024)
+    limits = SHORT.changed(output_kb=1024)
     (found,) = results(judge(judge_requested([case(b"", None)], code=code, checkers=(checker,), limits=limits)))
     assert found.run is not None
     assert (found.outcome, found.run.result.verdict) == ("failed", "TLE"), found
@@ -192,7 +195,7 @@ def test_a_program_finds_nothing_of_its_judge(judge: Judge, kind: str) -> None:
     """Not the expected output, not another case, not the checker: in files, memory, descriptors or other processes."""
     secret = SECRET.encode()
     if kind == "lines":
-        checker = Checker("lines")
+        checker = Checker(CheckerKind.LINES)
     else:
         code = f"# {SECRET}\nimport sys, time\ntime.sleep(0.2)\nsys.exit(0)\n"
         checker = program(code, kind=kind, args=(SECRET,), files=(CheckerFile("secret.txt", secret),))
@@ -269,7 +272,7 @@ def test_a_problem_is_solved_in_every_language_and_not_by_wrong_programs(
         CASES,
         language=name,
         code=PROGRAMS[name][solution].encode(),
-        limits=LimitOverrides(cpu_time_secs=cpu_secs(0.4)) if solution == "endless" else LimitOverrides(),
+        limits=RequestedLimits(cpu_time_secs=cpu_secs(0.4)) if solution == "endless" else RequestedLimits(),
         stop="first_failure" if stops_early else "never",
     )
     found = results(judge(request))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from events.completed import ExecutionCompleted
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.languages.python import INTERPRETER
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.language_programs.table import NAMES, PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
 from tests.jail.slots import TOOLCHAINS
 
@@ -95,16 +95,14 @@ def test_the_jail_gives_the_same_output_as_the_toolchain_by_hand(
     code, stdin = (REAL_PROGRAMS[name], REAL_INPUT) if case == "real" else (PROGRAMS[name][case], b"")
     outside = by_hand(name, code, stdin, tmp_path, go_cache)
     completed = run(name, code, stdin=stdin)
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    assert completed.stdout.content == outside.stdout
-    assert without_thread_id(completed.stderr.content) == seen(outside.stderr, tmp_path)
+    assert completed.stdout.inline == outside.stdout
+    assert without_thread_id(completed.stderr.inline) == seen(outside.stderr, tmp_path)
     signal = -outside.returncode if outside.returncode < 0 else None
     assert completed.result.signal == signal
     if signal is None:
         assert completed.result.exit_code == outside.returncode
     if case == "real":
-        assert (completed.result.verdict, completed.stdout.content, completed.stderr.content) == (
+        assert (completed.result.verdict, completed.stdout.inline, completed.stderr.inline) == (
             "AC",
             REAL_OUTPUT,
             b"",
@@ -123,8 +121,7 @@ def test_a_compile_error_reads_as_on_the_command_line(
     with pytest.raises(subprocess.CalledProcessError) as failed:
         by_hand(name, code, b"", tmp_path, go_cache)
     completed = run(name, code)
-    assert isinstance(completed.stderr, InlineOutput)
-    heading, _, diagnostics = completed.stderr.content.partition(b"\n")
+    heading, _, diagnostics = completed.stderr.inline.partition(b"\n")
     assert heading == f"{name} Compilation Error:".encode()
     told = seen(failed.value.stderr + failed.value.stdout, tmp_path)
     # g++ names headers from version 16 on. Clients see no directories.

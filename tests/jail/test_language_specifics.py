@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
+from events.completed import ExecutionCompleted
+from events.program import RequestedLimits
 from tests.completions import ended, streams
 from tests.jail.language_programs import c, cpp, java, javascript
 from tests.jail.slots import TOOLCHAINS
@@ -194,7 +195,7 @@ def test_a_runtime_whose_own_pages_are_on_the_guests_account_is_stopped_for_memo
     try:
         os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_DONTNEED)
         run("javascript", "1")  # reads them again, into the slot's group
-        completed = run("javascript", javascript.PROGRAMS["buffers"], limits=LimitOverrides(memory_mb=128))
+        completed = run("javascript", javascript.PROGRAMS["buffers"], limits=RequestedLimits(memory_mb=128))
     finally:
         os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_DONTNEED)
         os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_WILLNEED)

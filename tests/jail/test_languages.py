@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.program import RequestedLimits
 from sandbox_runtime.languages import LANGUAGES, Language
-from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
 from tests.completions import ended, streams
 from tests.jail.language_programs.table import COMPILED, NAMES, PROGRAMS, cpu_secs, wall_secs
 
@@ -59,7 +60,7 @@ def test_unicode_in_names_and_output_is_exact(run: Run, name: str) -> None:
 
 def test_a_program_uses_more_memory_than_the_standard_ceiling(run: Run) -> None:
     code = "whole = b'x' * (1100 << 20)\nprint(len(whole) >> 20)"
-    completed = run("python", code, limits=LimitOverrides(memory_mb=4096))
+    completed = run("python", code, limits=RequestedLimits(memory_mb=4096))
     assert (ended(completed)[0], streams(completed)[0]) == ("AC", b"1100\n")
     assert completed.evidence is not None
     assert completed.evidence.cgroup is not None
@@ -70,7 +71,7 @@ def test_a_program_uses_more_memory_than_the_standard_ceiling(run: Run) -> None:
 @pytest.mark.parametrize("more", [0, 1])
 def test_the_largest_output_that_an_operator_may_allow_is_complete(run: Run, more: int) -> None:
     code = f"import sys\nsys.stdout.write('x' * ({8 * MIB} + {more}))\n"
-    completed = run("python", code, limits=LimitOverrides(output_kb=8192))
+    completed = run("python", code, limits=RequestedLimits(output_kb=8192))
     assert streams(completed)[0] == b"x" * (8 * MIB)
     cause = completed.result.cause, completed.result.error_message, completed.integrity
     if more:
@@ -81,7 +82,7 @@ def test_the_largest_output_that_an_operator_may_allow_is_complete(run: Run, mor
 
 @every_language
 def test_output_over_the_limit_is_cut_and_marked(run: Run, name: str) -> None:
-    completed = run(name, PROGRAMS[name]["flood"], limits=LimitOverrides(output_kb=64))
+    completed = run(name, PROGRAMS[name]["flood"], limits=RequestedLimits(output_kb=64))
     assert completed.result.verdict in {"RE", "SIG"}
     assert (completed.result.cause, completed.result.actor) == ("ole_output_limit", "judge")
     assert completed.integrity == "truncated_by_judge_limit"
@@ -181,7 +182,7 @@ _ORDINARY_END = (1, b"")
 @every_language
 def test_a_thread_too_many_is_ple_by_the_groups_count(run: Run, name: str) -> None:
     # Bash tries a refused fork again for 15 seconds.
-    limits = LimitOverrides(
+    limits = RequestedLimits(
         max_processes=FEW_PROCESSES.get(name), wall_time_secs=wall_secs(25) if name == "bash" else None
     )
     completed = run(name, PROGRAMS[name]["thread_bomb"], limits=limits)
@@ -208,7 +209,7 @@ def test_the_signs_of_a_refused_thread_without_a_refusal_are_an_ordinary_error(r
 @every_language
 @pytest.mark.parametrize("case", ["buffers", "objects"])
 def test_too_much_memory_is_mle_by_the_kernels_count(run: Run, name: str, case: str) -> None:
-    completed = run(name, PROGRAMS[name][case], limits=LimitOverrides(memory_mb=128))
+    completed = run(name, PROGRAMS[name][case], limits=RequestedLimits(memory_mb=128))
     found, cause, exit_code, signal = ended(completed)
     assert (found, exit_code, signal) == ("MLE", None, 9)
     # Bun may live on evicting its own program text until the supervisor kills it.
@@ -223,7 +224,7 @@ def test_too_much_memory_is_mle_by_the_kernels_count(run: Run, name: str, case: 
 @pytest.mark.parametrize("name", [name for name in ("c", "java", "javascript", "go") if name in NAMES])
 def test_memory_at_the_ceiling_is_mle_too(run: Run, name: str) -> None:
     """A runtime whose own pages are evicted may thrash before the kernel kills; the supervisor ends that as MLE."""
-    completed = run(name, PROGRAMS[name]["buffers"], limits=LimitOverrides(memory_mb=1024))
+    completed = run(name, PROGRAMS[name]["buffers"], limits=RequestedLimits(memory_mb=1024))
     assert ended(completed)[:2] in {("MLE", "mle_kernel_oom"), ("MLE", "mle_limit_breach")}
     assert streams(completed)[0] == BEFORE
 
@@ -237,7 +238,7 @@ def test_garbage_is_collected_within_the_default_memory(run: Run, name: str) -> 
 @every_language
 def test_an_endless_loop_is_tle_by_cpu(run: Run, name: str) -> None:
     limit_secs = cpu_secs(0.5)
-    completed = run(name, PROGRAMS[name]["endless"], limits=LimitOverrides(cpu_time_secs=limit_secs))
+    completed = run(name, PROGRAMS[name]["endless"], limits=RequestedLimits(cpu_time_secs=limit_secs))
     assert (ended(completed), streams(completed)[0]) == (("TLE", "tle_cpu_judge", None, 9), BEFORE)
     assert completed.metrics is not None
     assert completed.metrics.cpu_time_secs >= limit_secs
@@ -247,7 +248,7 @@ def test_an_endless_loop_is_tle_by_cpu(run: Run, name: str) -> None:
 def test_sleeping_too_long_is_tle_by_the_wall_and_keeps_the_output(run: Run, name: str) -> None:
     # Within it, the output must come. A JVM starts slowly on a busy machine.
     limit_secs = wall_secs(3 if name == "java" else 1)
-    completed = run(name, PROGRAMS[name]["sleep"], limits=LimitOverrides(wall_time_secs=limit_secs))
+    completed = run(name, PROGRAMS[name]["sleep"], limits=RequestedLimits(wall_time_secs=limit_secs))
     assert ended(completed) == ("TLE", "tle_wall_judge", None, 9)
     assert streams(completed)[0] == BEFORE
     assert completed.metrics is not None

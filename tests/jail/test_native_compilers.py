@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from events.completed import ExecutionCompleted
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language, compile_spec
@@ -18,7 +19,6 @@ from sandbox_runtime.languages.gcc import direct_linker
 from sandbox_runtime.languages.gcc.precompiled_headers import HEADER_SETS
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.decided import decided
 from tests.jail.guest_requests import request
 from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS, REFUSED_PROGRAMS
@@ -47,10 +47,8 @@ def ordinary(language: Language) -> Language:
 
 
 def seen(completed: ExecutionCompleted) -> tuple[object, ...]:
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    stderr = _OF_THE_MOMENT.sub(b"?", completed.stderr.content)
-    return completed.result, completed.stdout.content, stderr
+    stderr = _OF_THE_MOMENT.sub(b"?", completed.stderr.inline)
+    return completed.result, completed.stdout.inline, stderr
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.program import RequestedLimits
 from sandbox_runtime.executor import execute
 from sandbox_runtime.executor.report import CPU_BOUND_RATIO
 from sandbox_runtime.jail import JailSpec, Limits, Outcome, Slot, SlotConfig, open_slot
 from sandbox_runtime.languages import Language, binds, warm_start
-from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
 from tests.jail.guest_requests import request
 from tests.jail.slots import PYTHON, PYTHON_FORK, TOOLCHAINS
 from tests.jail.weakened.limits import SLOWNESS
@@ -87,7 +88,7 @@ def spinners() -> Iterator[None]:
 def judged(
     jail: Recorded, python: Language, code: str, wall_secs: float = WALL_SECS, cpu_secs: float | None = None
 ) -> ExecutionCompleted:
-    asked = request("python", code.encode(), limits=LimitOverrides(cpu_time_secs=cpu_secs, wall_time_secs=wall_secs))
+    asked = request("python", code.encode(), limits=RequestedLimits(cpu_time_secs=cpu_secs, wall_time_secs=wall_secs))
     return execute(jail, asked, python, node_id="tests", started_at=datetime.now(UTC))
 
 

@@ -1,14 +1,14 @@
 """Sources that Python refuses to compile are compile errors; a program cannot make its own end look like one."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.files import PlacedFile
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages.python import PYTHON
-from sandbox_runtime.messages import ExecutionCompleted, PlacedFile
 from tests.completions import streams
 from tests.jail.guest_requests import Run, request
 from tests.jail.judging.programs import GUESS, program
@@ -84,7 +84,7 @@ def by_exec(slot: Slot, code: str, name: str) -> ExecutionCompleted:
     """Run a program that has to start by exec: with a variable, or with a module that hides a loaded one."""
     asked = request("python", code.encode(), environment={"TZ": "UTC"} if name == "variable" else None)
     if name == "module":
-        asked = replace(asked, files=(PlacedFile("queue.py", False, content=b"answer = 42\n"),))
+        asked = asked.changed(files=(PlacedFile("queue.py", False, content=b"answer = 42\n"),))
     return execute(slot, asked, PYTHON, node_id="tests", started_at=datetime.now(UTC))
 
 
@@ -99,9 +99,7 @@ def test_a_program_that_starts_by_exec_has_the_same_results(slot: Slot, name: st
 
 
 def test_a_module_of_the_request_that_cannot_be_compiled_is_a_runtime_error(slot: Slot) -> None:
-    asked = replace(
-        request("python", b"import helper\n"), files=(PlacedFile("helper.py", False, content=b"x = = 1\n"),)
-    )
+    asked = request("python", b"import helper\n").changed(files=(PlacedFile("helper.py", False, content=b"x = = 1\n"),))
     completed = execute(slot, asked, PYTHON, node_id="tests", started_at=datetime.now(UTC))
     assert not is_compile_error(completed)
     assert b'File "/box/helper.py", line 1' in streams(completed)[1]

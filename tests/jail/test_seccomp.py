@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from events.completed import ExecutionCompleted
 from sandbox_runtime.jail import FilterFamily, GuestFile, JailSpec, Limits, Slot, StopReason
 from sandbox_runtime.jail.controls.seccomp.policy import INIT, SIMPLE_RULES, UNKNOWN, call_numbers, read_policy
 from sandbox_runtime.languages import LANGUAGES, Language, compile_spec
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
@@ -47,9 +47,7 @@ HARMLESS = {(None, None), (-errno.ENXIO, -errno.ENXIO), (-errno.ENOSYS, -errno.E
 
 
 def texts(completed: ExecutionCompleted) -> tuple[str, str]:
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    return completed.stdout.content.decode(), completed.stderr.content.decode()
+    return completed.stdout.inline.decode(), completed.stderr.inline.decode()
 
 
 # --- every number ---

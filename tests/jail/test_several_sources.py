@@ -1,15 +1,16 @@
 """Programs of several files, and options of the compiler, in each language."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.files import PlacedFile
+from events.requested import ExecutionRequested
 from sandbox_runtime.executor import NO_CACHE, CompileCache, execute
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language, RequestRefusedError
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, PlacedFile
 from tests.jail.guest_requests import request
 
 PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
@@ -107,21 +108,20 @@ def run(
 
 def stdout(completed: ExecutionCompleted) -> str:
     assert completed.result.verdict == "AC", completed
-    assert isinstance(completed.stdout, InlineOutput)
-    return completed.stdout.content.decode()
+    return completed.stdout.inline.decode()
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_of_several_files_runs(slot: Slot, languages: Mapping[str, Language], name: str) -> None:
     code, files = PROGRAMS[name]
-    asked = replace(request(name, code.encode()), files=placed(files))
+    asked = request(name, code.encode()).changed(files=placed(files))
     assert stdout(run(slot, languages[name], asked)) == "42\n"
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options_reach_the_compiler(slot: Slot, languages: Mapping[str, Language], name: str) -> None:
     code, options, expected = OPTIONS[name]
-    asked = replace(request(name, code.encode()), compile_args=options)
+    asked = request(name, code.encode()).changed(compile_args=options)
     assert stdout(run(slot, languages[name], asked)).strip() == expected
 
 
@@ -130,7 +130,7 @@ def test_an_option_that_is_not_offered_is_refused(
     slot: Slot, languages: Mapping[str, Language], name: str, option: str
 ) -> None:
     with pytest.raises(RequestRefusedError, match="is not offered"):
-        run(slot, languages[name], replace(request(name, b""), compile_args=(option,)))
+        run(slot, languages[name], request(name, b"").changed(compile_args=(option,)))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_file_with_a_name_of_ours_is_refused(
     slot: Slot, languages: Mapping[str, Language], name: str, code: bytes, path: str
 ) -> None:
     with pytest.raises(RequestRefusedError, match="name that the service uses"):
-        run(slot, languages[name], replace(request(name, code), files=placed({path: ""})))
+        run(slot, languages[name], request(name, code).changed(files=placed({path: ""})))
 
 
 def test_a_compiled_program_is_cached_for_the_same_files_and_options_only(
@@ -159,7 +159,7 @@ def test_a_compiled_program_is_cached_for_the_same_files_and_options_only(
     code = b'#include <stdio.h>\n#include "n.h"\nint main(void) { printf("%d\\n", N); }'
     answers = []
     for number, options in (("1", None), ("2", None), ("1", None), ("1", ("-O0",))):
-        asked = replace(request("c", code), files=placed({"n.h": f"#define N {number}\n"}), compile_args=options)
+        asked = request("c", code).changed(files=placed({"n.h": f"#define N {number}\n"}), compile_args=options)
         completed = run(slot, languages["c"], asked, cache)
         assert completed.metrics is not None
         answers.append((stdout(completed), completed.metrics.compile_cached))
@@ -167,8 +167,7 @@ def test_a_compiled_program_is_cached_for_the_same_files_and_options_only(
 
 
 def test_a_compile_error_names_the_file(slot: Slot, languages: Mapping[str, Language]) -> None:
-    asked = replace(request("c", b"int main(void) { return 0; }"), files=placed({"src/bad.c": "int x = ;\n"}))
+    asked = request("c", b"int main(void) { return 0; }").changed(files=placed({"src/bad.c": "int x = ;\n"}))
     completed = run(slot, languages["c"], asked)
     assert completed.result.cause == "ce_compile_failed"
-    assert isinstance(completed.stderr, InlineOutput)
-    assert b"src/bad.c:1:9: error" in completed.stderr.content
+    assert b"src/bad.c:1:9: error" in completed.stderr.inline

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.messages import CheckerFile
+from events.requested import CheckerFile
 from tests.jail.judging.programs import program
 from tests.jail.judging.runs import Judge, results
 from tests.judge_requests import case, judge_requested

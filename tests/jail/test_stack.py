@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox_runtime.messages import ExecutionCompleted, LimitOverrides
+from events.completed import ExecutionCompleted
+from events.program import RequestedLimits
 from tests.completions import ended, streams
 from tests.jail.language_programs.table import NAMES, PROGRAMS
 
@@ -89,7 +90,7 @@ def test_a_search_of_150_000_frames_fits_the_default_limits(run: Run, name: str)
 
 @pytest.mark.parametrize("name", [name for name in ("c", "java", "javascript") if name in NAMES])
 def test_a_stack_may_be_lowered(run: Run, name: str) -> None:
-    completed = run(name, SEARCHES[name], limits=LimitOverrides(stack_mb=1))
+    completed = run(name, SEARCHES[name], limits=RequestedLimits(stack_mb=1))
     assert ended(completed)[0] in {"SIG", "RE"}, completed
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
+from events.completed import ExecutionCompleted
 from tests.jail.language_programs.table import NAMES
 
 Run = Callable[..., ExecutionCompleted]
@@ -39,8 +39,7 @@ fn main() { println!("{} {}", var("GREETING").unwrap_or("none".into()), var("PAT
 
 def stdout(completed: ExecutionCompleted) -> bytes:
     assert completed.result.verdict == "AC", completed
-    assert isinstance(completed.stdout, InlineOutput)
-    return completed.stdout.content
+    return completed.stdout.inline
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -58,5 +57,4 @@ def test_a_secret_is_masked_in_both_streams(run: Run, name: str) -> None:
     fails = run(
         "python", b'import os\nraise ValueError(os.environ["OTHER"])\n', environment=variables, secret_names=("OTHER",)
     )
-    assert isinstance(fails.stderr, InlineOutput)
-    assert fails.stderr.content.endswith(b"ValueError: ****\n")
+    assert fails.stderr.inline.endswith(b"ValueError: ****\n")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.runner import RunnerHeartbeat
 from events.vocabulary import Language
 from functions import VERSION
 from functions.aws.dynamodb.due_index import due_shard
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.http.long_poll import LongPoll
-from functions.messages.wire import RunnerHeartbeat
 from functions.submissions.model import Submission, idempotency_pk
 from functions.submissions.runners.fleet import health_figures, offered_languages
 from tests.submission_factory import EVENTS, SUBMISSION_ID, FakeTime, completion, final_submission, new_submission
@@ -85,13 +85,13 @@ def test_one_permissive_runner_makes_the_fleet_permissive() -> None:
 
 
 def test_during_an_upgrade_health_shows_each_version_of_the_live_runners_once() -> None:
-    newer = STRICT.model_copy(update={"runner_version": "0.2.0"})
+    newer = STRICT.changed(runner_version="0.2.0")
     assert health_figures([newer, STRICT, newer], 0)["runner_versions"] == [STRICT.runner_version, "0.2.0"]
 
 
 def test_languages_are_the_union_of_the_runners_in_canonical_order() -> None:
-    go = STRICT.model_copy(update={"languages": (Language.RUST, Language.PYTHON)})
-    js = STRICT.model_copy(update={"languages": (Language.JAVASCRIPT,)})
+    go = STRICT.changed(languages=(Language.RUST, Language.PYTHON))
+    js = STRICT.changed(languages=(Language.JAVASCRIPT,))
     assert offered_languages([go, js], ["java"]) == ("python", "javascript", "rust")
     assert offered_languages([], ["c", "python", "klingon"]) == ("python", "c")
 

@@ -4,16 +4,16 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.requested import ExecutionRequested
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import CONTROLS, JailError
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested
 from tests.bench import __main__ as command
 from tests.bench import page
 from tests.bench.answers import (
@@ -122,7 +122,7 @@ def test_answers_are_compared_with_output_verdict_and_controls() -> None:
         (completed(asked, "2\n"), Expected("1\n")),
         (completed(asked, "1\n"), Expected("1\n", "RE", "re_nonzero_exit")),
         (completed(asked, "1\n", CONTROLS[1:]), Expected("1\n")),
-        (replace(completed(asked, "1\n"), evidence=None), Expected("1\n")),
+        (completed(asked, "1\n").changed(evidence=None), Expected("1\n")),
     ):
         with pytest.raises(WrongAnswerError):
             check_completed(wrong, expected)

@@ -4,12 +4,13 @@ from itertools import permutations
 
 import pytest
 
+from events.judged import CaseResult
+from events.vocabulary import Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
-from sandbox_runtime.messages import CaseResult
 from tests.judge_requests import case, judging
 
 
-def result(index: int, outcome: str = "passed") -> CaseResult:
+def result(index: int, outcome: Outcome = Outcome.PASSED) -> CaseResult:
     return CaseResult(index, outcome, None, None, None)
 
 
@@ -46,7 +47,7 @@ def test_a_case_that_was_put_back_is_the_next_one() -> None:
 def test_a_failure_skips_cases_that_nobody_has_taken() -> None:
     order = CaseOrder(judging([case()] * 4, stop="first_failure"))
     assert order.take() == 0
-    order.put(result(0, "wrong_answer"))
+    order.put(result(0, Outcome.WRONG_ANSWER))
     assert order.take() is None
     assert [one.outcome for one in order.new_results()] == ["wrong_answer", "skipped", "skipped", "skipped"]
     assert (order.is_over, order.left) == (True, 0)

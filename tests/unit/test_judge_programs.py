@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from events.vocabulary import Phase
+from events.judged import CaseResult
+from events.requested import Checker, CheckerFile, CheckerProgram
+from events.vocabulary import CheckerKind, Language, Phase, Protocol
 from sandbox_runtime.classify import classify
 from sandbox_runtime.executor import NO_CACHE, step_runs
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS
@@ -17,7 +19,6 @@ from sandbox_runtime.judging.feedback import feedback_of
 from sandbox_runtime.judging.interaction import BothEnds, judgement_of_both
 from sandbox_runtime.judging.programs import ReadyProgram
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.messages import CaseResult, Checker, CheckerFile, CheckerProgram
 from sandbox_runtime.worker.slots.interactor_slots import IDLE_SECS, InteractorSlots
 from tests.judge_requests import case, judge_requested, no_object
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
@@ -119,7 +120,10 @@ def judge(
 
 def checker(language: str = "python", protocol: str = "testlib", kind: str = "program", **fields: Any) -> Checker:
     values: dict[str, Any] = {"args": ("--strict",), "files": (), "code": b"check()"} | fields
-    return Checker(kind, program=CheckerProgram(language=language, protocol=protocol, **values))
+    return Checker(
+        CheckerKind(kind),
+        program=CheckerProgram(language=Language(language), protocol=Protocol(protocol), **values),
+    )
 
 
 def files(spec: JailSpec) -> dict[str, bytes]:

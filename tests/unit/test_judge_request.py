@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from events.requested import Judging
 from events.vocabulary import CheckerKind, Language, Stop
 from functions.errors import BadRequestError, InvalidFieldsError
 from functions.judging.requests import JudgeRequest, parse_judge_request
-from functions.messages.judging import Judging
 from functions.submissions.accept.requests import parse_submission
 
 CASE = {"stdin": "1\n", "expected": "1\n"}
@@ -43,7 +43,7 @@ def test_the_request_of_the_published_sdk() -> None:
     assert [checker.kind for checker in judging.checkers] == [CheckerKind.LINES]
     assert judging.stop is Stop.NEVER
     assert request.profile == "agent"
-    assert Judging.model_validate_json(judging.serialise()) == judging
+    assert Judging.parse(judging.serialise()) == judging
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
 import pytest
 
-from events.vocabulary import Actor, Cause, Phase, Verdict
+from events.files import StoredFile
+from events.judged import CaseResult, JudgeCompleted
+from events.message import MAX_MESSAGE_BYTES
+from events.program import RequestedLimits
+from events.requested import Checker, Group, JudgeRequested
+from events.vocabulary import Actor, Cause, CheckerKind, Phase, Verdict
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionDrainedError
 from sandbox_runtime.jail.errors import JailError
@@ -18,18 +22,6 @@ from sandbox_runtime.judging import JudgeRun, Setting, not_judged
 from sandbox_runtime.judging.judgement import of_output, of_run
 from sandbox_runtime.judging.skipping import FAILURES, is_skipped
 from sandbox_runtime.languages import LANGUAGES, LimitRefusedError
-from sandbox_runtime.messages import (
-    MAX_MESSAGE_BYTES,
-    CaseResult,
-    Checker,
-    Group,
-    JudgeCompleted,
-    JudgeRequested,
-    LimitOverrides,
-    StoredFile,
-    parse,
-    serialise,
-)
 from tests.judge_requests import case, judge_requested, judging, no_object
 from tests.runner_doubles import BROKEN, CANCELLED, RecordedSlot, outcome
 
@@ -64,8 +56,8 @@ def judge(request: JudgeRequested, slot: RecordedSlot, **how: Any) -> JudgeCompl
         told += run.new_results()
     completed = run.completed()
     assert completed.cases == tuple(told)
-    if len(text := serialise(completed)) <= MAX_MESSAGE_BYTES:
-        assert parse(JudgeCompleted, text) == completed
+    if len(text := completed.serialise()) <= MAX_MESSAGE_BYTES:
+        assert JudgeCompleted.parse(text) == completed
     return completed
 
 
@@ -182,9 +174,9 @@ def test_the_verdict_decides_before_the_output(answer: Any, verdict: str, found:
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-@pytest.mark.parametrize("kind", ["lines", "exact", "tokens"])
+@pytest.mark.parametrize("kind", [CheckerKind.LINES, CheckerKind.EXACT, CheckerKind.TOKENS])
 @pytest.mark.parametrize("expected", [None, b"42\n", b"other"])
-def test_outcomes_of_all_verdicts_and_comparisons(verdict: Verdict, kind: str, expected: Any) -> None:
+def test_outcomes_of_all_verdicts_and_comparisons(verdict: Verdict, kind: CheckerKind, expected: Any) -> None:
     found = Classification(verdict, Cause.NORMAL_EXIT, Actor.RUNTIME, Phase.RUN)
     judgement = of_run(found) or of_output(Checker(kind), expected, b"42\n")
     if verdict is Verdict.IE:
@@ -199,13 +191,13 @@ def test_outcomes_of_all_verdicts_and_comparisons(verdict: Verdict, kind: str, e
 
 
 def test_a_case_has_its_own_checker_arguments_and_limits() -> None:
-    checkers = (Checker("exact"), Checker("tokens", case_sensitive=False, float_abs=0.5))
+    checkers = (Checker(CheckerKind.EXACT), Checker(CheckerKind.TOKENS, case_sensitive=False, float_abs=0.5))
     cases = [
         case(expected=b"42"),
-        case(expected=b"42.4", checker=1, args=("--fast",), limits=LimitOverrides(wall_time_secs=1)),
+        case(expected=b"42.4", checker=1, args=("--fast",), limits=RequestedLimits(wall_time_secs=1)),
     ]
     slot = RecordedSlot()
-    request = judge_requested(cases, checkers=checkers, limits=LimitOverrides(wall_time_secs=3, memory_mb=64))
+    request = judge_requested(cases, checkers=checkers, limits=RequestedLimits(wall_time_secs=3, memory_mb=64))
     assert outcomes(judge(request, slot)) == ["wrong_answer", "passed"]
     assert [spec.limits.wall_time_secs for spec in slot.specs] == [3, 1]
     assert {spec.limits.memory_bytes for spec in slot.specs} == {64 << 20}
@@ -214,7 +206,7 @@ def test_a_case_has_its_own_checker_arguments_and_limits() -> None:
 
 def test_a_limit_above_the_ceiling_refuses_the_whole_run() -> None:
     with pytest.raises(LimitRefusedError):
-        begin(judge_requested([case(), case(limits=LimitOverrides(memory_mb=4097))]))
+        begin(judge_requested([case(), case(limits=RequestedLimits(memory_mb=4097))]))
 
 
 GROUPS = (Group("a", ()), Group("b", ("a",)), Group("c", ("b",)), Group("d", ()))
@@ -395,9 +387,9 @@ def test_a_run_that_never_starts_has_a_failure_and_no_cases() -> None:
     completed = not_judged(judge_requested(), "node", Cause.IE_NOT_RUN, "no runner offers it")
     assert completed.failure is not None
     assert (completed.failure.cause, completed.cases) == ("ie_not_run", ())
-    assert parse(JudgeCompleted, serialise(completed)) == completed
+    assert JudgeCompleted.parse(completed.serialise()) == completed
 
 
 def test_the_message_shows_no_code_and_no_input() -> None:
-    request = judge_requested([replace(case(b"secret"), expected=b"secret")], code=b"secret")
+    request = judge_requested([case(b"secret").changed(expected=b"secret")], code=b"secret")
     assert "secret" not in repr(request)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from events.judged import CaseResult
+from events.message import as_fields, to_shape
 from events.vocabulary import Outcome, Verdict
 from functions.judging.case_view import case_body, shows_output
 from functions.judging.completed_event import MAX_BODY_BYTES, judge_event_body
 from functions.judging.model import Plan, PlannedCase, Visibility
 from functions.judging.requests import PLAN_MAX_BYTES
 from functions.judging.views import OUTPUT_MAX_BYTES, final_body, open_body, text_within
-from functions.messages.judged import CaseResult
 from functions.submissions.model import Status
 from functions.submissions.results.short_views import RESPONSE_MAX_BYTES, fits_response, summary_body
 from tests.judge_factory import BASE_URL, completed, final_row, judge_row, judged_runs, plan_for, with_visibility
@@ -36,14 +37,14 @@ def result(outcome: Outcome, verdict: Verdict, *, index: int = 0, stdout: str = 
     for name, text in (("stdout", stdout), ("stderr", STDERR)):
         run[name] = {"size_bytes": len(text), "base64": base64.b64encode(text.encode()).decode()}
     case = {"index": index, "outcome": outcome, "checker_message": MESSAGE, "checker_points": 1.5, "run": run}
-    return CaseResult.model_validate_json(json.dumps(case | {"team_message": TEAM}))
+    return to_shape(case | {"team_message": TEAM}, CaseResult)
 
 
 def with_long_messages(character: str) -> list[CaseResult]:
     """As many cases as a judge run may have, with the longest messages."""
     case, text = result(Outcome.WRONG_ANSWER, Verdict.AC), character * 4_096
     changes = {"checker_message": text, "team_message": text}
-    return [case.model_copy(update={"index": index, **changes}) for index in range(200)]
+    return [case.changed(index=index, **changes) for index in range(200)]
 
 
 @pytest.mark.parametrize("visibility", Visibility)
@@ -79,7 +80,7 @@ def test_a_cut_of_a_hidden_output_does_not_tell_that_there_was_one() -> None:
 def test_nothing_hidden_is_in_the_answer_the_event_the_list_or_the_progress() -> None:
     plan = Plan(tuple(PlannedCase("the-id", None, 1, visibility) for visibility in Visibility))
     cases = [result(Outcome.WRONG_ANSWER, Verdict.AC, index=index, stdout=f"output-{index}") for index in range(4)]
-    row = final_row(completed("mixed", cases=[json.loads(case.model_dump_json(by_alias=True)) for case in cases]), plan)
+    row = final_row(completed("mixed", cases=[as_fields(case) for case in cases]), plan)
     bodies = {
         "answer": text_within(row, cases),
         "event": judge_event_body(row, cases, BASE_URL).decode(),

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from functions.messages.network import Network, allowed_host
+from events.network import Network, allowed_host
 from functions.projects.model import NO_NETWORK, NetworkAccess, ProjectNetwork
 
 

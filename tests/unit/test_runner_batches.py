@@ -10,15 +10,11 @@ from uuid import uuid4
 
 import pytest
 
-from sandbox_runtime.messages import (
-    MAX_CHECKER_MESSAGE_CHARACTERS,
-    MAX_MESSAGE_BYTES,
-    CaseResult,
-    ExecutionStarted,
-    JudgeProgress,
-    serialise,
-)
-from sandbox_runtime.messages.files import MAX_CASES
+from events.files import MAX_CASES
+from events.judged import MAX_CHECKER_MESSAGE_CHARACTERS, CaseResult, JudgeProgress
+from events.message import MAX_MESSAGE_BYTES
+from events.runner import ExecutionStarted
+from events.vocabulary import Outcome
 from sandbox_runtime.transport import MAX_BATCH_BYTES, Received, Transport, TransportError
 from sandbox_runtime.worker.reporting import long_runs, progress
 from sandbox_runtime.worker.reporting.long_runs import LongRuns
@@ -225,7 +221,12 @@ def test_a_delete_call_that_fails_is_not_repeated(caplog: pytest.LogCaptureFixtu
 
 
 def started() -> ExecutionStarted:
-    return ExecutionStarted(str(uuid4()), str(uuid4()), "node", "2026-11-26T12:00:00.000Z")
+    return ExecutionStarted(
+        submission_id=str(uuid4()),
+        execution_id=str(uuid4()),
+        node_id="node",
+        started_at="2026-11-26T12:00:00.000Z",
+    )
 
 
 def test_only_a_long_run_sends_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,13 +252,14 @@ def test_progress_with_the_longest_messages_of_all_checkers_fits_into_a_message(
     sent: list[JudgeProgress] = []
     reports = progress.ProgressReports(sent.append)
     text = "\U0001f600" * MAX_CHECKER_MESSAGE_CHARACTERS
-    cases = tuple(CaseResult(index, "judge_error", text, None, None, text) for index in range(MAX_CASES))
+    cases = tuple(CaseResult(index, Outcome.JUDGE_ERROR, text, None, None, text) for index in range(MAX_CASES))
     now = "2026-11-26T12:00:00.000Z"
-    reports.add(JudgeProgress(str(uuid4()), str(uuid4()), "node", now, now, cases))
+    ids = {"submission_id": str(uuid4()), "execution_id": str(uuid4())}
+    reports.add(JudgeProgress(**ids, node_id="node", started_at=now, sent_at=now, cases=cases))
     until(lambda: sum(len(message.cases) for message in sent) == MAX_CASES)
     reports.close()
     assert [case.index for message in sent for case in message.cases] == list(range(MAX_CASES))
-    assert all(len(serialise(message)) < MAX_MESSAGE_BYTES for message in sent)
+    assert all(len(message.serialise()) < MAX_MESSAGE_BYTES for message in sent)
     assert len({message.sent_at for message in sent}) == len(sent), "the functions keep a row for each"
 
 

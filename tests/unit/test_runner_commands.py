@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.message import parse_time
 from sandbox_runtime import commands
 from sandbox_runtime.commands import exit_codes, main, work, worker_slots
 from sandbox_runtime.commands.display import as_json, summary
@@ -32,7 +34,6 @@ from sandbox_runtime.jail import (
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, PreparationError
 from sandbox_runtime.languages.entry import Prepared
-from sandbox_runtime.messages import ExecutionCompleted, parse_time
 from sandbox_runtime.settings import worker_settings
 from sandbox_runtime.worker import RunnerFacts
 from tests.runner_doubles import RecordedSlot, outcome, requested
@@ -359,7 +360,7 @@ def test_a_preparation_that_fails_is_one_line(
 
 
 def test_an_ie_without_a_run_has_no_numbers_to_show() -> None:
-    bare = replace(completed(outcome(evidence={"cleanup_verified": False})), metrics=None, evidence=None)
+    bare = completed(outcome(evidence={"cleanup_verified": False})).changed(metrics=None, evidence=None)
     assert summary(bare) == "IE ie_cleanup_failure, the sandbox could not be cleaned up"
 
 
@@ -388,7 +389,7 @@ parts = [importlib.import_module(f"sandbox_runtime.{name}") for name in sys.argv
 for part in parts:
     for found in pkgutil.walk_packages(getattr(part, "__path__", ()), f"{part.__name__}."):
         importlib.import_module(found.name)
-unwanted = {"msgspec", "sandbox_runtime.messages", "sandbox_runtime.executor"}
+unwanted = {"msgspec", "sandbox_runtime.executor"}
 print(len(sys.modules), *sorted(unwanted & sys.modules.keys()))
 """
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from events.completed import ExecutionCompleted, Stream
+from events.program import RequestedLimits
 from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionDrainedError, execute
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
 from tests.runner_doubles import CANCELLED, RecordedSlot, outcome, requested
 
 BY_NAME: Mapping[str, Language] = {language.name: language for language in LANGUAGES}
@@ -44,11 +45,11 @@ def test_the_second_run_is_the_run_step_alone(cache: CompileCache) -> None:
     first = RecordedSlot(COMPILED, outcome())
     assert cached(run(cache, first, stdin=b"1")) is False
     second = RecordedSlot(outcome(stdout=b"43\n", setup_usec=700))
-    completed = run(cache, second, stdin=b"2", limits=LimitOverrides(memory_mb=64))
+    completed = run(cache, second, stdin=b"2", limits=RequestedLimits(memory_mb=64))
     (spec,) = second.specs
     assert (spec.argv, spec.files) == (first.specs[1].argv, first.specs[1].files)
     assert (spec.stdin, spec.limits.memory_bytes) == (b"2", 64 << 20), "limits of the run are no part of the key"
-    assert completed.stdout == InlineOutput.of(b"43\n")
+    assert completed.stdout == Stream.of(b"43\n")
     assert completed.evidence is not None
     metrics = completed.metrics
     assert metrics is not None
@@ -60,7 +61,7 @@ def test_the_second_run_is_the_run_step_alone(cache: CompileCache) -> None:
 def test_a_warning_of_the_compiler_is_shown_neither_the_first_time_nor_the_second(cache: CompileCache) -> None:
     slot = RecordedSlot(COMPILED, outcome(stderr=b"own"))
     streams = [run(cache, slot).stderr for _ in range(2)]
-    assert streams == [InlineOutput.of(b"own")] * 2
+    assert streams == [Stream.of(b"own")] * 2
 
 
 def test_a_program_that_fails_when_it_runs_is_not_compiled_again(cache: CompileCache) -> None:

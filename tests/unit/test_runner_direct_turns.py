@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from sandbox_runtime.messages import serialise
 from sandbox_runtime.worker.files.fetching import Fetcher
 from sandbox_runtime.worker.intake.direct_intake import DirectIntake
 from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
@@ -48,7 +47,7 @@ def test_a_run_that_waits_for_its_second_turn_is_not_taken_for_one_without_a_slo
 
     intake = DirectIntake(cast("Any", runner), RunningSubmissions(), capacity, health)
     request = requested()
-    intake.accept(serialise(request).encode(), "", cast("Any", SlowCaller()))
+    intake.accept(request.serialise().encode(), "", cast("Any", SlowCaller()))
     assert (refusals, len(started)) == ([], 1)
     capacity.release(started[0])
     capacity.add_ready()

@@ -1,19 +1,22 @@
 """Steps, metrics and evidence of one execution, over recorded outcomes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.message import parse_time
+from events.network import AllowedHost as RequestedHost
+from events.network import Network
+from events.program import RequestedLimits
+from events.requested import ExecutionRequested
 from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionDrainedError, execute
 from sandbox_runtime.executor.compilation import WARNINGS_MAX_BYTES
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import GuestFile, Outcome, StopReason
 from sandbox_runtime.languages import LANGUAGES, Language, LimitRefusedError
 from sandbox_runtime.languages.python import INTERPRETER
-from sandbox_runtime.messages import AllowedHost as RequestedHost
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, LimitOverrides, Network, parse_time
 from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence
 from sandbox_runtime.network.model import MAX_ENTRIES, Failure, HostConnections, Refusal, RefusedHost
 from tests.completions import streams
@@ -30,7 +33,7 @@ def run(slot: RecordedSlot, request: ExecutionRequested, cache: CompileCache = N
 
 def test_an_interpreted_program_is_one_step() -> None:
     slot = RecordedSlot()
-    request = requested(stdin=b"1 2", limits=LimitOverrides(memory_mb=64))
+    request = requested(stdin=b"1 2", limits=RequestedLimits(memory_mb=64))
     completed = run(slot, request)
     (spec,) = slot.specs
     assert spec.argv == (INTERPRETER, "-u", "solution.py")
@@ -244,7 +247,7 @@ def test_a_failed_sandbox_is_no_result() -> None:
 def test_a_limit_above_the_ceiling_runs_nothing() -> None:
     slot = RecordedSlot()
     with pytest.raises(LimitRefusedError):
-        run(slot, replace(requested("c"), limits=LimitOverrides(memory_mb=4097)))
+        run(slot, requested("c").changed(limits=RequestedLimits(memory_mb=4097)))
     assert slot.specs == []
 
 

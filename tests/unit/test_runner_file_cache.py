@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.messages import StoredFile
+from events.files import StoredFile
 from sandbox_runtime.worker.files.file_cache import FileCache, FileMismatchError, FilesUnavailableError, RunFolder
 from tests.until import PATIENCE_SECS, until
 

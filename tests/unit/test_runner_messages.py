@@ -6,29 +6,21 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.messages import (
-    MAX_CODE_BYTES,
-    MAX_MESSAGE_BYTES,
-    MAX_STDIN_BYTES,
-    ExecutionRequested,
-    InlineOutput,
-    MessageInvalidError,
-    addressee,
-    format_time,
-    parse,
-    parse_time,
-    serialise,
-)
+from events import MessageInvalidError
+from events.completed import Stream
+from events.message import MAX_MESSAGE_BYTES, format_time, parse_time
+from events.program import MAX_CODE_BYTES
+from events.requested import MAX_STDIN_BYTES, ExecutionRequested, addressee
 from tests.runner_doubles import requested
 
 
 def body(**changes: Any) -> str:
-    return json.dumps({**json.loads(serialise(requested())), **changes})
+    return json.dumps({**json.loads(requested().serialise()), **changes})
 
 
 def refusal(text: str | bytes) -> MessageInvalidError:
     with pytest.raises(MessageInvalidError) as caught:
-        parse(ExecutionRequested, text)
+        ExecutionRequested.parse(text)
     return caught.value
 
 
@@ -102,8 +94,8 @@ def test_base64_that_is_not_canonical_is_refused(text: str) -> None:
 @pytest.mark.parametrize(("field", "most"), [("code", MAX_CODE_BYTES), ("stdin", MAX_STDIN_BYTES)])
 def test_sizes_are_bounded_exactly(field: str, most: int) -> None:
     at_limit = requested(**{field: b"x" * most})
-    assert parse(ExecutionRequested, serialise(at_limit)) == at_limit
-    refusal(serialise(requested(**{field: b"x" * (most + 1)})))
+    assert ExecutionRequested.parse(at_limit.serialise()) == at_limit
+    refusal(requested(**{field: b"x" * (most + 1)}).serialise())
 
 
 @pytest.mark.parametrize(
@@ -115,7 +107,6 @@ def test_sizes_are_bounded_exactly(field: str, most: int) -> None:
         {"memory_mb": 1.5},
         {"max_processes": True},
         {"output_kb": "1"},
-        {"cpu_time_secs": None},
         [],
         None,
     ],
@@ -131,17 +122,17 @@ def test_an_error_never_quotes_the_content() -> None:
 
 def test_content_is_not_in_the_repr() -> None:
     assert "SECRET" not in repr(requested(code=b"SECRET", stdin=b"SECRET"))
-    assert "SECRET" not in repr(InlineOutput.of(b"SECRET"))
+    assert "SECRET" not in repr(Stream.of(b"SECRET"))
 
 
 def test_an_output_with_a_false_size_is_refused() -> None:
     with pytest.raises(MessageInvalidError):
-        InlineOutput(size_bytes=1, content=b"")
+        Stream(size_bytes=1, content=b"")
 
 
 def test_the_addressee_of_an_invalid_request_is_found() -> None:
     request = requested()
-    broken = json.loads(serialise(request)) | {"profile": "root", "surprise": [], "code_base64": "?"}
+    broken = json.loads(request.serialise()) | {"profile": "root", "surprise": [], "code_base64": "?"}
     found = addressee(json.dumps(broken))
     assert found is not None
     assert (found.submission_id, found.execution_id) == (request.submission_id, request.execution_id)

@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
+from events import MessageInvalidError
+from events.requested import ExecutionRequested
 from sandbox_runtime.executor.masking import GrowingOutput, masked
 from sandbox_runtime.languages import LANGUAGES, Language, run_spec
-from sandbox_runtime.messages import ExecutionRequested, MessageInvalidError, parse
 from tests.submission_factory import golden
 
 
 def request_with(variables: dict[str, str]) -> ExecutionRequested:
     message = golden("execution_requested/v1.environment") | {"environment": variables}
-    return parse(ExecutionRequested, json.dumps(message))
+    return ExecutionRequested.parse(json.dumps(message))
 
 
 @pytest.mark.parametrize(

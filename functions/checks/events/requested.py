@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from events import MessageInvalidError
 from functions.checks.events.start import Cause
-from functions.errors import MessageInvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,9 +43,9 @@ class CheckRequested(BaseModel):
             request = cls.model_validate(envelope.get("detail"))
         except ValidationError as error:
             places = sorted({".".join(map(str, problem["loc"][:1])) or "detail" for problem in error.errors()})
-            raise MessageInvalidError(f"{EVENT_REQUESTED}: wrong {', '.join(places)}") from None
+            raise MessageInvalidError(EVENT_REQUESTED, f"wrong {', '.join(places)}") from None
         if sum(name is not None for name in (request.check_id, request.slug, request.tag)) != 1:
-            raise MessageInvalidError(f"{EVENT_REQUESTED}: needs one of check_id, slug and tag")
+            raise MessageInvalidError(EVENT_REQUESTED, "needs one of check_id, slug and tag")
         return request if request.event_id else request.model_copy(update={"event_id": str(envelope.get("id"))})
 
 
@@ -60,7 +60,7 @@ class RequestedRuns:
         """Start the checks. Raises MessageInvalidError if there is none, and the errors of the table."""
         checks = self._checks(request)
         if not checks:
-            raise MessageInvalidError(f"{EVENT_REQUESTED}: the project has no such check")
+            raise MessageInvalidError(EVENT_REQUESTED, "the project has no such check")
         reason = f"requested by the event {request.event_id}"
         self.starter.start_all(checks, Cause(f"bus:{request.event_id}", reason, request.event))
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from events import MessageInvalidError
 from functions.checks.keys import runs_pk
-from functions.errors import MessageInvalidError
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read_message(text: str) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise MessageInvalidError("the message is no JSON object")
+        raise MessageInvalidError("", "must be a JSON object")
     return body
 
 
@@ -52,7 +52,7 @@ class CheckHint:
         try:
             return cls(str(values["pk"]), str(values["sk"]), values["has_ended"] is True)
         except KeyError:
-            raise MessageInvalidError("the hint has no key of a run") from None
+            raise MessageInvalidError("", "the hint has no key of a run") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class SubmissionEnded:
             check_ids = tuple(map(str, values["check_ids"]))
             return cls(str(values["project_id"]), str(values["submission_id"]), check_ids, dict(values["data"]))
         except (KeyError, TypeError, ValueError):
-            raise MessageInvalidError("the message about a submission is not complete") from None
+            raise MessageInvalidError("", "not all that is said about a submission") from None
 
 
 @dataclass(frozen=True, slots=True)

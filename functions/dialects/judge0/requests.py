@@ -23,11 +23,11 @@ from pydantic import (
     ValidationInfo,
 )
 
+from events.files import MAX_FILES, MAX_INLINE_BYTES
 from events.vocabulary import Profile
 from functions.dialects.judge0.config import DEFAULTS, MAX_OPTION_CHARS
 from functions.dialects.judge0.languages import IDS
 from functions.errors import FieldProblem, InvalidFieldsError
-from functions.messages.files import MAX_FILES, MAX_INLINE_BYTES
 from functions.submissions.accept.requests import RequestLimits
 
 _KB_PER_MB = 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from events.files import CHANGED
 from events.vocabulary import Profile, Verdict
 from functions.aws.payloads import PayloadMissingError
 from functions.dialects.mcp import artifacts
@@ -15,7 +16,6 @@ from functions.errors import NotFoundError, ServiceError
 from functions.http.parameters import uuid
 from functions.http.problems import Problems
 from functions.http.validation import checked
-from functions.messages.files import CHANGED
 from functions.submissions.results.views import open_status
 
 if TYPE_CHECKING:

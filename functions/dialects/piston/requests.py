@@ -6,10 +6,10 @@ import base64
 import math
 from typing import TYPE_CHECKING, Any
 
+from events.files import path_problem
 from events.limits import ceilings
 from functions.dialects.piston.runtimes import Runtime, find
 from functions.errors import BadRequestError
-from functions.messages.files import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

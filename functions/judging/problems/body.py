@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from events.files import MAX_CASES
+from events.requested import MAX_CASE_BYTES
 from events.vocabulary import Stop
 from functions.files.requests import Sha256
 from functions.http.validation import Text
@@ -16,8 +18,6 @@ from functions.judging.body import (
     RequestPart,
 )
 from functions.judging.problems.model import ID_PATTERN
-from functions.messages.files import MAX_CASES
-from functions.messages.judging import MAX_CASE_BYTES
 from functions.submissions.accept.file_fields import Files
 from functions.submissions.accept.requests import RequestLimits
 

@@ -6,18 +6,19 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from events.files import write_files
+from events.message import by_name
+from events.requested import MAX_CASE_BYTES, CaseObject
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.judging.problems.model import VERSION_CHARS
-from functions.messages.files import StoredFile, write_files
-from functions.messages.judging import MAX_CASE_BYTES
 from functions.submissions.accept.file_fields import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from events.requested import Case, Judging
     from functions.files.model import File
     from functions.judging.problems.requests import ProblemRequest
-    from functions.messages.judging import Case, Judging
 
 
 FILES_MAX_BYTES = 196_608
@@ -26,10 +27,10 @@ FILES_MAX_BYTES = 196_608
 
 def version_of(request: ProblemRequest) -> str:
     """Return the start of the hash of all that a judge run depends on. A text and a file with its bytes are equal."""
-    judging = request.judging.model_dump(mode="json", exclude={"cases"})
+    judging = {name: value for name, value in by_name(request.judging).items() if name != "cases"}
     cases = [
         {
-            **case.model_dump(mode="json", exclude={"stdin", "expected"}),
+            **by_name(case),
             "stdin": request.stdin_files.get(index) or _hash(case.stdin),
             "expected": request.expected_files.get(index) or _hash(case.expected),
         }
@@ -64,7 +65,7 @@ def placed_files(request: ProblemRequest, stored: Mapping[str, File]) -> bytes |
 def content_of(request: ProblemRequest, stored: Mapping[str, File]) -> Judging:
     """Return the data for runners, with the objects of its files."""
     cases = tuple(_with_objects(request, stored, index, case) for index, case in enumerate(request.judging.cases))
-    return request.judging.model_copy(update={"cases": cases})
+    return request.judging.changed(cases=cases)
 
 
 def contents_bytes(request: ProblemRequest, stored: Mapping[str, File]) -> int:
@@ -92,8 +93,8 @@ def _with_objects(request: ProblemRequest, stored: Mapping[str, File], index: in
         changes |= {"stdin": None, "stdin_object": _object(stored[stdin])}
     if (expected := request.expected_files.get(index)) is not None:
         changes |= {"expected_object": _object(stored[expected])}
-    return case.model_copy(update=changes)
+    return case.changed(**changes)
 
 
-def _object(file: File) -> StoredFile:
-    return StoredFile(key=file.object_key, size=file.size, sha256=file.sha256)
+def _object(file: File) -> CaseObject:
+    return CaseObject(key=file.object_key, size=file.size, sha256=file.sha256)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from events.limits import RaisedCeilings
+from events.requested import Judging
 from events.vocabulary import CheckerKind, Language, Profile
 from functions.errors import FieldProblem
 from functions.http.problems import Problems
@@ -14,7 +15,6 @@ from functions.judging.model import Plan
 from functions.judging.problems.body import ProblemBody
 from functions.judging.requests import case_limit_problems
 from functions.judging.rules import find_problems, unanswered_warnings
-from functions.messages.judging import Judging
 from functions.submissions.accept.file_fields import RunFile, checked_files, with_case_files
 from functions.submissions.accept.requests import LimitRules
 

@@ -5,11 +5,10 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
-from functions.http.openapi.bodies import Time
+from events.files import read_files
+from functions.http.openapi.bodies import Count, Measure, Time
 from functions.judging.model import Plan
 from functions.judging.problems.model import Problem, ProblemVersion
-from functions.messages.evidence import Count, Measure
-from functions.messages.files import read_files
 
 type VersionHash = Annotated[str, Field(description="Of its content: equal content has the same version.")]
 

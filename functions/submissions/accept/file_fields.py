@@ -10,12 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from events.compile_args import compile_arg_problem
-from events.vocabulary import Language
-from functions.errors import FieldProblem, InvalidFieldsError
-from functions.files.model import File
-from functions.files.requests import Sha256
-from functions.http.validation import Text
-from functions.messages.files import (
+from events.files import (
     CHANGED,
     MAX_ARTIFACT_PATTERNS,
     MAX_CASE_FILES,
@@ -34,6 +29,11 @@ from functions.messages.files import (
     places_problem,
     stored_bytes,
 )
+from events.vocabulary import Language
+from functions.errors import FieldProblem, InvalidFieldsError
+from functions.files.model import File
+from functions.files.requests import Sha256
+from functions.http.validation import Text
 
 _MIB = 1_048_576
 _CONTENTS = ("content", "content_base64", "sha256")
@@ -193,13 +193,11 @@ def _refuse_over(most: int, size: int, place: str, files: str, way_out: str) -> 
 
 
 def _placed(file: RunFile, stored: Mapping[str, File]) -> PlacedFile:
-    if file.sha256 is None:
-        values: dict[str, Any] = {"content_base64": file.content}
-    else:
+    stored_file = None
+    if file.sha256 is not None:
         source = stored[file.sha256]
-        values = {"object": StoredFile(key=source.object_key, size=source.size, sha256=source.sha256)}
-    values |= {"path": file.path, "read_only": file.read_only, "case": file.case}
-    return PlacedFile.model_validate(values, strict=False)
+        stored_file = StoredFile(key=source.object_key, size=source.size, sha256=source.sha256)
+    return PlacedFile(file.path, file.read_only, file.case, file.content, stored_file)
 
 
 ARTIFACTS = (

@@ -17,7 +17,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from events.files import PlacedFile
 from events.limits import HIGHEST_CEILINGS, LEAST_OPEN_FILES, RaisedCeilings, ceilings, default_wall_secs
+from events.network import Network
 from events.variables import Environment
 from events.vocabulary import Language, Profile, canonical
 from functions.errors import BadRequestError, FieldProblem
@@ -25,8 +27,6 @@ from functions.http.fields import AllowList, metadata_problems
 from functions.http.problems import Problems
 from functions.http.strict_json import Constant
 from functions.http.validation import Text, checked, read_object, unknown_fields
-from functions.messages.files import PlacedFile
-from functions.messages.network import Network
 from functions.projects.model import Project
 from functions.submissions.accept.file_fields import (
     ARTIFACTS,

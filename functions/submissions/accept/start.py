@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from events.files import write_files
 from functions.clock import MS_PER_SEC, Clock
 from functions.errors import RateLimitedError, UnavailableError
 from functions.failpoint import reach
-from functions.messages.files import write_files
 from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
@@ -29,8 +29,8 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from events.requested import Requested
     from functions.aws.payloads import Payloads
-    from functions.messages.wire import Requested
     from functions.projects.model import Project, QuotaClaim, Usage
     from functions.projects.quota_store import QuotaStore
     from functions.submissions.accept.requests import RunRequest

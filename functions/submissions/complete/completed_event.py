@@ -23,11 +23,11 @@ from functions.webhooks.vocabulary import EVENT_COMPLETED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from events.judged import JudgeCompleted, JudgeProgress
+    from events.requested import JudgeRequested
     from functions.aws.payloads import Payloads
     from functions.clock import Clock
     from functions.event_log.bus import Bus
-    from functions.messages.judged import JudgeCompleted, JudgeProgress
-    from functions.messages.judging import JudgeRequested
     from functions.submissions.model import Completion
     from functions.submissions.store import SubmissionStore
     from functions.webhooks.endpoints.store import SubscriberCache

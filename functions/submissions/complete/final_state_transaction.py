@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from events import MessageInvalidError
+from events.judged import JudgeCompleted
+from events.message import as_fields
 from events.vocabulary import Actor, Cause, Integrity, Phase, Verdict
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import Clock, now_ms, to_rfc3339
-from functions.errors import MessageInvalidError, UnavailableError
+from functions.errors import UnavailableError
 from functions.failpoint import reach
-from functions.messages.judged import JudgeCompleted
 from functions.projects.quota_store import network_bytes
 from functions.submissions.complete.completed_event import OnFinal, do_nothing
 from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Claim, Completion, Kind, Status, Submission
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from events.completed import ExecutionCompleted
+    from events.judged import Completed
     from functions.aws.payloads import Payloads
-    from functions.messages.wire import Completed, ExecutionCompleted
     from functions.projects.quota_store import QuotaStore
     from functions.submissions.complete.completed_event import JudgeRuns, RunWebhooks
     from functions.submissions.store import SubmissionStore
@@ -54,14 +57,14 @@ def completion_of(judge_runs: JudgeRuns, payloads: Payloads, message: Completed,
     Raises MessageInvalidError if the result of a judge run does not fit its row.
     """
     if isinstance(message, JudgeCompleted) != (row.kind is Kind.JUDGE):
-        raise MessageInvalidError("the result is of another kind than the submission")
+        raise MessageInvalidError("", "the result is of another kind than the submission")
     if isinstance(message, JudgeCompleted):
         return judge_runs.completion(message, row)
     stdout, stdout_key = _store_stream(payloads, message, "stdout")
     stderr, stderr_key = _store_stream(payloads, message, "stderr")
     return Completion(
         **message.common_values(),
-        result=message.result.model_dump(mode="json"),
+        result=as_fields(message.result),
         integrity=message.integrity.value,
         compilation=_compilation(message.compile_stderr),
         artifacts=None if row.artifact_patterns is None else _artifacts(message),
@@ -122,8 +125,8 @@ def _store_stream(
 def _artifacts(message: ExecutionCompleted) -> dict[str, Any]:
     """Return the artifacts in the form of the row."""
     return {
-        "stored": [file.model_dump() for file in message.artifacts or ()],
-        "skipped": [file.model_dump() for file in message.artifacts_skipped or ()],
+        "stored": [as_fields(file) for file in message.artifacts or ()],
+        "skipped": [as_fields(file) for file in message.artifacts_skipped or ()],
     }
 
 
@@ -221,7 +224,7 @@ class Completer:
 
     def count_late_bytes(self, final: Submission, message: Completed) -> None:
         """Count the bytes of a run with network that was ended as not begun. A repeated message counts again."""
-        evidence = None if message.evidence is None else message.evidence.model_dump(mode="json")
+        evidence = None if message.evidence is None else as_fields(message.evidence)
         if used_bytes := network_bytes(evidence):
             self.quotas.network.count(final.project_id, used_bytes)
 

@@ -7,18 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from events import MessageInvalidError
+from events.completed import ExecutionCompleted
+from events.judged import Completed, JudgeCompleted, JudgeProgress
+from events.runner import CompletionsMessage, ExecutionStarted, RunnerHeartbeat, parse_completions_message
 from events.vocabulary import Cause
 from functions.clock import from_rfc3339
-from functions.errors import MessageInvalidError
-from functions.messages.judged import JudgeCompleted, JudgeProgress
-from functions.messages.wire import (
-    Completed,
-    CompletionsMessage,
-    ExecutionCompleted,
-    ExecutionStarted,
-    RunnerHeartbeat,
-    parse_completions_message,
-)
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Status
 
 if TYPE_CHECKING:

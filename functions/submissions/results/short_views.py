@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 from pydantic import ConfigDict, Field, with_config
 
+from events.completed import Result
 from events.vocabulary import Actor, Cause, Phase, Verdict
 from functions.http.json_body import body_text, escaped_bytes
-from functions.http.openapi.bodies import SchemaOf, Time, Uuid
-from functions.messages.base import Result
-from functions.messages.evidence import Count, Measure
+from functions.http.openapi.bodies import Count, Measure, SchemaOf, Time, Uuid
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.results.views import (
     Artifacts,

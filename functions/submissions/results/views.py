@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 from pydantic import Field
 
+from events.completed import Result
+from events.evidence import Evidence, Metrics
 from events.vocabulary import Integrity, Language, Profile, Verdict
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.http.openapi.bodies import SchemaOf, Time, Uuid
-from functions.messages.base import Result
-from functions.messages.evidence import Count, Evidence, Measure, Metrics
+from functions.http.openapi.bodies import Count, Measure, SchemaOf, Time, Uuid
 from functions.submissions.model import Status, Submission
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.errors import MessageInvalidError, UnavailableError
+from events import MessageInvalidError
+from functions.errors import UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Kind
 from functions.submissions.run.runner_client import NEVER_SLOW, RunnerSlowError, RunnerUnavailableError
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
 
-    from functions.messages.wire import Completed, Requested
+    from events.judged import Completed
+    from events.requested import Requested
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.submissions.model import Claim, Submission
     from functions.submissions.run.queues import Queues

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from events.files import PlacedFile, read_files
+from events.message import to_shape
+from events.network import Network
+from events.program import RequestedLimits
+from events.requested import ExecutionRequested
 from functions.clock import Clock, now_ms
-from functions.messages.base import RequestedLimits
-from functions.messages.files import PlacedFile, read_files
-from functions.messages.network import Network
-from functions.messages.wire import ExecutionRequested
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
+    from events.judged import Completed
+    from events.requested import Requested
     from events.variables import Environment
-    from functions.messages.wire import Completed, Requested
     from functions.submissions.model import Submission
 
 
@@ -68,7 +70,7 @@ def request_values(
         "profile": submission.profile,
         "priority": submission.priority,
         "code": code,
-        "limits": RequestedLimits(**submission.limits),  # type: ignore[arg-type]  # checked against their ceilings
+        "limits": to_shape(dict(submission.limits), RequestedLimits),
         "files": files or None,
         "compile_args": submission.compile_args or None,
         "requested_at": requested_at,

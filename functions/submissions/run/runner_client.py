@@ -19,16 +19,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from events import MessageInvalidError
+from events.completed import ExecutionCompleted
+from events.judged import JudgeCompleted
+from events.requested import JudgeRequested
 from functions.aws.secrets import SecretUnavailableError, secret
-from functions.errors import MessageInvalidError
-from functions.messages.judged import JudgeCompleted
-from functions.messages.judging import JudgeRequested
-from functions.messages.wire import ExecutionCompleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from functions.messages.wire import Completed, Requested
+    from events.judged import Completed
+    from events.requested import Requested
     from functions.settings import Settings
     from functions.submissions.model import Submission
 

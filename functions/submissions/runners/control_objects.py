@@ -1,6 +1,6 @@
 """One small object for each runner: what it must stop, and whose output is watched. It reads no table, and polls this.
 
-`sandbox_runtime/messages/control.py` reads it. Several functions write it, each on condition of what it has read.
+`events/runner.py` reads it. Several functions write it, each on condition of what it has read.
 """
 
 from __future__ import annotations

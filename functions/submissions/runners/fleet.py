@@ -6,11 +6,12 @@ from typing import Annotated, Literal, TypedDict, cast
 
 from pydantic import Field
 
+from events.evidence import CgroupBackend, IsolationMode
 from events.limits import RaisedCeilings, ceilings
+from events.runner import RunnerHeartbeat
 from events.vocabulary import Language, Profile, canonical
 from functions import VERSION
-from functions.messages.evidence import CgroupBackend, Count, IsolationMode
-from functions.messages.wire import RunnerHeartbeat
+from functions.http.openapi.bodies import Count
 from functions.submissions.runners.runner_store import RunnerStore
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from events.runner import RunnerHeartbeat
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate
 from functions.aws.dynamodb.items import from_item, is_condition_failure, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
-from functions.messages.wire import RunnerHeartbeat
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def group(runners: Iterable[SeenRunner]) -> list[SeenRunner]:
         isolation = (one.isolation_mode, one.cgroup_backend, one.namespace_support)
         same = (one.languages, toolchains, packages, isolation, one.problem, one.network_support)
         slots = one.slots if runner.is_live else 0
-        first = groups.get((runner.is_live, same), SeenRunner(one.model_copy(update={"slots": 0}), runner.age_ms))
-        merged = first.heartbeat.model_copy(update={"slots": first.heartbeat.slots + slots})
+        first = groups.get((runner.is_live, same), SeenRunner(one.changed(slots=0), runner.age_ms))
+        merged = first.heartbeat.changed(slots=first.heartbeat.slots + slots)
         groups[runner.is_live, same] = SeenRunner(merged, first.age_ms)
     return list(groups.values())
 

@@ -11,8 +11,8 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from events import MessageInvalidError
 from functions.clock import MS_PER_SEC
-from functions.errors import MessageInvalidError
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.target.webhook_url import host_of
 
@@ -89,7 +89,7 @@ class Hint:
             )
             return replace(named, new=_to_delivery(named, values["new"])) if "new" in values else named
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise MessageInvalidError("the hint has no event_id, endpoint_id and project_id") from None
+            raise MessageInvalidError("", "the hint has no event_id, endpoint_id and project_id") from None
 
     @property
     def text(self) -> str:

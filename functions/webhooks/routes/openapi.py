@@ -4,9 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from functions.http.openapi.bodies import Time, Uuid
+from functions.http.openapi.bodies import Count, Time, Uuid
 from functions.http.openapi.operation import TRACEPARENT_HEADER, Responses, Webhook
-from functions.messages.evidence import Count
 from functions.webhooks.endpoints.model import DisabledReason
 from functions.webhooks.target.signature import USER_AGENT
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, EVENT_TEST

@@ -95,7 +95,7 @@ def mark_ended(runners_table: str, ended_ms: int) -> None:
     for runner in runners.list_recent():
         if runner.heartbeat.node_id == NODE_ID:
             ended = {"slots": 0, "slots_busy": 0, "sent_at": to_rfc3339(ended_ms)}
-            runners.put_heartbeat(runner.heartbeat.model_copy(update=ended))
+            runners.put_heartbeat(runner.heartbeat.changed(**ended))
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:

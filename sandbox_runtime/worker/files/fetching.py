@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Thread
 
-from sandbox_runtime.messages import JudgeRequested, Request, StoredFile
+from events.files import StoredFile
+from events.requested import JudgeRequested, Requested
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker.files.file_cache import FileCache, FileMismatchError, FilesUnavailableError, RunFolder
 
@@ -48,16 +49,16 @@ class Fetcher:
     def __init__(self, cache: FileCache | None) -> None:
         self._cache = cache
 
-    def offers(self, request: Request) -> bool:
+    def offers(self, request: Requested) -> bool:
         """Whether this runner can have the files of a request."""
         has_problem = isinstance(request, JudgeRequested) and request.judging_object is not None
         return self._cache is not None or not (has_problem or _stored(request))
 
-    def needs(self, request: Request) -> bool:
+    def needs(self, request: Requested) -> bool:
         """Whether a request has files to fetch."""
         return self._cache is not None and bool(_stored(request))
 
-    def fetch(self, request: Request, give_up_secs: float = GIVE_UP_SECS) -> FetchedFiles:
+    def fetch(self, request: Requested, give_up_secs: float = GIVE_UP_SECS) -> FetchedFiles:
         """Return the files of a request; blocks while they are downloaded."""
         stored = _stored(request)
         if self._cache is None or not stored:
@@ -83,10 +84,10 @@ class Fetcher:
         except TransportError as error:
             raise FilesUnavailableError(f"{error.operation}: {error.code}") from error
 
-    def fetch_soon(self, request: Request, then: Callable[[FetchedFiles], None]) -> None:
+    def fetch_soon(self, request: Requested, then: Callable[[FetchedFiles], None]) -> None:
         """Fetch the files on another thread, and call `then` with them there."""
         Thread(target=lambda: then(self.fetch(request)), name="fetch files", daemon=True).start()
 
 
-def _stored(request: Request) -> list[StoredFile]:
+def _stored(request: Requested) -> list[StoredFile]:
     return [file.stored for file in request.files or () if file.stored is not None]

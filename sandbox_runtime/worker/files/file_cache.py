@@ -18,8 +18,8 @@ from pathlib import Path
 from threading import BoundedSemaphore, Condition
 from time import monotonic
 
+from events.files import StoredFile
 from sandbox_runtime.jail import make_inputs_folder
-from sandbox_runtime.messages import StoredFile
 
 _PREFIX = "rustbox-files-"
 _PROJECT_PART = 2  # one project may take half of the cache, so that it cannot evict all files of others

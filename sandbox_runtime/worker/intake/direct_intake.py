@@ -8,14 +8,10 @@ The answer is sent before the slot is cleaned up for the next run.
 from dataclasses import dataclass, replace
 from functools import partial
 
-from sandbox_runtime.messages import (
-    Completed,
-    MessageInvalidError,
-    Request,
-    is_correlation_id,
-    parse_request,
-    serialise,
-)
+from events import MessageInvalidError
+from events.judged import Completed
+from events.message import is_correlation_id
+from events.requested import Requested, parse_request
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.server import Reply
 from sandbox_runtime.worker.files.fetching import DIRECT_GIVE_UP_SECS, NO_FILES, FetchedFiles
@@ -38,7 +34,7 @@ class DirectRun(WaitingJob):
     """One request. `turns`: None until its first slot."""
 
     intake: "DirectIntake"
-    request: Request
+    request: Requested
     correlation_id: str | None
     reply: Reply
     files: FetchedFiles = NO_FILES
@@ -79,7 +75,7 @@ class DirectIntake:
         else:
             self._run_soon(request, request_id if is_correlation_id(request_id) else None, reply)
 
-    def _run_soon(self, request: Request, correlation_id: str | None, reply: Reply) -> None:
+    def _run_soon(self, request: Requested, correlation_id: str | None, reply: Reply) -> None:
         """Queue the run, and refuse it if it has no slot after SLOT_WAIT_SECS."""
         run = DirectRun(
             project_id=request.project_id,
@@ -125,7 +121,7 @@ class DirectIntake:
     def _deliver(self, completed: Completed, reply: Reply) -> None:
         """Answer the caller. A caller that left has sent a message, or will: the completions queue gets the result."""
         submission_id = completed.submission_id
-        is_sent = reply.send(200, serialise(completed).encode())
+        is_sent = reply.send(200, completed.serialise().encode())
         if is_sent and self.running.discard_alone(submission_id):
             self.runner.report(completed)
             return

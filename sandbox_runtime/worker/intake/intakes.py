@@ -5,8 +5,8 @@ import ssl
 from collections.abc import Callable
 from threading import Event
 
+from events.message import MAX_MESSAGE_BYTES
 from sandbox_runtime.background import start_background
-from sandbox_runtime.messages import MAX_MESSAGE_BYTES
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings

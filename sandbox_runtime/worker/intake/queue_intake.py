@@ -3,22 +3,16 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
+from events import MessageInvalidError
+from events.judged import Completed
+from events.message import parse_time
+from events.requested import Addressee, JudgeRequested, Requested, addressee, parse_request
 from events.vocabulary import Cause
-from sandbox_runtime.messages import (
-    Addressee,
-    Completed,
-    JudgeRequested,
-    MessageInvalidError,
-    Request,
-    addressee,
-    parse_request,
-    parse_time,
-)
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.transport import Received, Transport, TransportError
 from sandbox_runtime.worker.files.fetching import NO_FILES, FetchedFiles
@@ -49,7 +43,7 @@ _FAILURES = MappingProxyType(
     }
 )
 
-type _Parsed = Request | MessageInvalidError
+type _Parsed = Requested | MessageInvalidError
 
 _LOG = logging.getLogger(__name__)
 
@@ -78,7 +72,7 @@ class RequestUnderWay(WaitingJob):
 
     intake: "QueueIntake"
     received: Received
-    request: Request
+    request: Requested
     turns: Turns
 
     def run(self, slot: PrewarmedSlot) -> bool:
@@ -198,7 +192,7 @@ class QueueIntake:
             self._delete(received)
         return True
 
-    def _is_over(self, received: Received, request: Request) -> bool:
+    def _is_over(self, received: Received, request: Requested) -> bool:
         """Whether the submission needs no run any more: it was deleted or cancelled, or another message had it run."""
         waited = datetime.now(UTC) - parse_time(request.requested_at)
         if received.receive_count == 1 and waited < OVER_AFTER:
@@ -230,7 +224,7 @@ class QueueIntake:
                 self._answer(under_way.received, under_way.request, answer)
             return is_usable
 
-    def _answer(self, received: Received, request: Request, answer: Completed | NotRun) -> None:
+    def _answer(self, received: Received, request: Requested, answer: Completed | NotRun) -> None:
         if not isinstance(answer, NotRun):
             self._finish(received, answer)
         elif answer is NotRun.LANGUAGE_NOT_OFFERED:  # another runner may offer it
@@ -240,7 +234,7 @@ class QueueIntake:
         else:
             self.release(received, request.submission_id, 0 if answer is NotRun.DRAINING else RETRY_DELAY_SECS)
 
-    def _retry_or_fail(self, received: Received, request: Request, cause: Cause, message: str) -> None:
+    def _retry_or_fail(self, received: Received, request: Requested, cause: Cause, message: str) -> None:
         if received.receive_count < self.max_receives:
             self.release(received, request.submission_id, RETRY_DELAY_SECS)
         else:
@@ -248,7 +242,7 @@ class QueueIntake:
 
     def _finish(self, received: Received, completed: Completed) -> None:
         """Send the completion. After SQS has accepted it, delete the request."""
-        completed = replace(completed, correlation_id=received.correlation_id)
+        completed = completed.changed(correlation_id=received.correlation_id)
 
         def delete() -> None:
             self._delete(received)
@@ -258,7 +252,7 @@ class QueueIntake:
         self.runner.send(completed, on_sent=delete, on_lost=give_back)
 
     @contextmanager
-    def _forgotten_on_error(self, received: Received, to: Request | Addressee) -> Iterator[None]:
+    def _forgotten_on_error(self, received: Received, to: Requested | Addressee) -> Iterator[None]:
         """Stop working on a message when our code fails. It becomes visible by itself."""
         try:
             yield
@@ -286,6 +280,6 @@ class QueueIntake:
             _LOG.warning("message not given back", extra={"message_id": received.message_id, "code": error.code})
 
 
-def _no_language(request: Request) -> str:
+def _no_language(request: Requested) -> str:
     also = " and the languages of its checkers" if isinstance(request, JudgeRequested) else ""
     return f"no runner offers {request.language}{also}"

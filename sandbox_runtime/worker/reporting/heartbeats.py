@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from threading import Event, Thread
 
+from events.runner import RunnerHeartbeat
 from sandbox_runtime.background import start_background
 from sandbox_runtime.liveness import Liveness
-from sandbox_runtime.messages import RunnerHeartbeat
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.worker.reporting.reports import Reports
 from sandbox_runtime.worker.reporting.runner_facts import RunnerFacts

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event
 
+from events.runner import ExecutionStarted
 from sandbox_runtime.background import start_background
-from sandbox_runtime.messages import ExecutionStarted
 
 STARTED_AFTER_SECS = 0.25
 

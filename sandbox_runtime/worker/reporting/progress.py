@@ -1,13 +1,13 @@
 """Report finished cases of judge runs while they go on, at most twice a second for each run."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import batched
 from threading import Event, Lock
 
+from events.judged import CaseResult, JudgeProgress
+from events.message import format_time
 from sandbox_runtime.background import start_background
-from sandbox_runtime.messages import CaseResult, JudgeProgress, format_time
 
 PERIOD_SECS = 0.5
 MOST_CASES = 200
@@ -33,7 +33,7 @@ class ProgressReports:
         with self._lock:
             known = self._unsent.get(progress.execution_id)
             cases = progress.cases if known is None else known.cases + progress.cases
-            self._unsent[progress.execution_id] = replace(progress, cases=cases)
+            self._unsent[progress.execution_id] = progress.changed(cases=cases)
         self._has_some.set()
 
     def drop(self, execution_id: str) -> None:
@@ -53,13 +53,13 @@ class ProgressReports:
                 unsent, self._unsent = self._unsent, {}
             for progress in unsent.values():
                 for cases in batched(map(_without_texts, progress.cases), MOST_CASES):
-                    self._send(replace(progress, cases=cases, sent_at=format_time(datetime.now(UTC))))
+                    self._send(progress.changed(cases=cases, sent_at=format_time(datetime.now(UTC))))
 
 
 def _without_texts(case: CaseResult) -> CaseResult:
     """Return a case whose size no program decides: MOST_CASES of them fit into a message, and into a row."""
-    case = replace(case, checker_message=None, team_message=None)
+    case = case.changed(checker_message=None, team_message=None)
     if case.run is None:
         return case
-    streams = {name: replace(getattr(case.run, name), head=b"", object_key=None) for name in ("stdout", "stderr")}
-    return replace(case, run=replace(case.run, **streams))
+    streams = {name: getattr(case.run, name).changed(head=b"", object_key=None) for name in ("stdout", "stderr")}
+    return case.changed(run=case.run.changed(**streams))

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from time import monotonic
 
-from sandbox_runtime.messages import ExecutionStarted, JudgeProgress, RunnerHeartbeat, serialise
+from events.judged import JudgeProgress
+from events.runner import ExecutionStarted, RunnerHeartbeat
 from sandbox_runtime.transport import Transport
 from sandbox_runtime.worker.reporting.long_runs import LongRuns
 from sandbox_runtime.worker.reporting.progress import ProgressReports
@@ -47,4 +48,4 @@ class Reports:
         give_up_at: float,
     ) -> None:
         # `health` logs each failed call.
-        self.sender.put(Outgoing(serialise(message), on_sent, lambda _code: None, give_up_at))
+        self.sender.put(Outgoing(message.serialise(), on_sent, lambda _code: None, give_up_at))

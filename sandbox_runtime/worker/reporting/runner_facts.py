@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
 
+from events.message import format_time
+from events.runner import RunnerHeartbeat
 from sandbox_runtime import RUNNER_VERSION
 from sandbox_runtime.jail import HostSupport
 from sandbox_runtime.languages import Language
-from sandbox_runtime.messages import RunnerHeartbeat, format_time
+
+if TYPE_CHECKING:
+    from events.evidence import CgroupBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class RunnerFacts:
             languages=tuple(self.languages),
             toolchains=dict(self.toolchains),
             isolation_mode="strict" if self.support.is_strict else "permissive",
-            cgroup_backend=self.support.cgroup_backend,
+            cgroup_backend=cast("CgroupBackend | None", self.support.cgroup_backend),
             namespace_support=self.support.namespace_support,
             controls=self.support.controls,
             network_support=self.network_support,

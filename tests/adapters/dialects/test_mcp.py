@@ -174,7 +174,7 @@ class TestTools:
     def test_the_description_names_the_packages_that_the_runners_have(self, aws: Aws) -> None:
         packages = {"numpy": "2.5.5", "pandas": "3.0.1"}
         store = RunnerStore(aws.names["RunnersTable"], aws.client("dynamodb"))
-        store.put_heartbeat(heartbeat(sent_ms=now_ms()).model_copy(update={"packages": packages}))
+        store.put_heartbeat(heartbeat(sent_ms=now_ms()).changed(packages=packages))
         says = ask("tools/list").json["result"]["tools"][0]["description"]
         assert "numpy, pandas." in says
 

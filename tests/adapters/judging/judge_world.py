@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from functions.messages.judging import JudgeRequested
+from events.requested import JudgeRequested
 from tests.adapters.http_calls import Answer, call, event
 from tests.submission_factory import EXECUTION_ID, golden
 

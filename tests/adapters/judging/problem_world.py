@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.messages.files import StoredFile
-from functions.messages.judging import Judging
+from events.files import StoredFile
+from events.requested import Judging
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import Content, stored
 from tests.adapters.http_calls import Answer, send
@@ -57,7 +57,7 @@ def has_object(aws: Aws, object_key: str) -> bool:
 
 def judging_of(aws: Aws, stored_object: StoredFile) -> Judging:
     """Read the cases of a problem as a runner does."""
-    return Judging.model_validate_json(read_object(aws, stored_object))
+    return Judging.parse(read_object(aws, stored_object))
 
 
 def stored_text(aws: Aws, text: str, key: str = API_KEY, project_id: str = PROJECT_ID) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from events.requested import Judging
 from functions.aws.clients import Clients
 from functions.clock import to_rfc3339
 from functions.event_log.model import Event
 from functions.handlers import judge as judge_handler
 from functions.http.long_poll import LongPoll
-from functions.messages.judging import Judging
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.submissions import cancellation
@@ -98,7 +98,7 @@ def test_large_cases_go_through_the_bucket_and_are_deleted_with_the_run(
     assert asked.judging_key.startswith(f"judge-inputs/{answer.json['id']}/")
     bucket = aws.names["PayloadsBucket"]
     text = Clients.s3().get_object(Bucket=bucket, Key=asked.judging_key)["Body"].read()
-    assert [len(case.stdin or b"") for case in Judging.model_validate_json(text).cases] == [300_000] * 2
+    assert [len(case.stdin or b"") for case in Judging.parse(text).cases] == [300_000] * 2
     (row,) = rows(aws)
     assert {"code", "judging"}.isdisjoint(row)
 

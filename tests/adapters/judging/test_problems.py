@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from events.requested import MAX_CASE_BYTES, JudgeRequested
 from events.vocabulary import Language
 from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
 from functions.handlers import judge as judge_handler
 from functions.handlers.sweep import SETTINGS, EveryDeployment
 from functions.judging.problems.model import ProblemVersion
 from functions.judging.problems.requests import parse_problem
-from functions.messages.judging import MAX_CASE_BYTES, JudgeRequested
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.settings import load_settings

@@ -6,8 +6,9 @@ from threading import Event
 
 import pytest
 
+from events.requested import Checker, CheckerProgram, Requested
+from events.vocabulary import CheckerKind, Language, Protocol
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.messages import Checker, CheckerProgram, Request, serialise
 from sandbox_runtime.worker import control_polls
 from tests.adapters.runner_system import TOKEN, Direct, HeldSlot
 from tests.judge_requests import case, judge_requested
@@ -22,7 +23,7 @@ def system(direct: Direct) -> Direct:
     return direct
 
 
-def cancel(system: Direct, request: Request) -> bool:
+def cancel(system: Direct, request: Requested) -> bool:
     """Tell the runner; return whether the submission ran there."""
     client = http.client.HTTPConnection("127.0.0.1", system.port, timeout=PATIENCE_SECS)
     client.request("POST", "/v1/cancel", request.submission_id.encode(), {"Authorization": f"Bearer {TOKEN}"})
@@ -50,7 +51,7 @@ def test_a_cancelled_direct_run_is_answered(system: Direct) -> None:
     begun = Event()
     system.start(lambda: EndlessSlot(begun.set))
     request = requested()
-    client = system.send(serialise(request))
+    client = system.send(request.serialise())
     assert begun.wait(PATIENCE_SECS)
     assert cancel(system, request)
     assert json.loads(client.getresponse().read())["result"]["cause"] == "cancelled"
@@ -60,7 +61,7 @@ def test_a_run_that_was_cancelled_before_never_begins(system: Direct) -> None:
     system.start(RecordedSlot)
     queued, direct, judged = requested(), requested(), judge_requested()
     assert [cancel(system, each) for each in (queued, direct, judged)] == [False] * 3
-    system.put(serialise(queued))
+    system.put(queued.serialise())
     assert system.completion(queued)["result"]["cause"] == "cancelled_before_start"
     assert system.ask(direct)[1]["result"]["cause"] == "cancelled_before_start"
     assert system.completion(system.judge(judged))["failure"]["cause"] == "cancelled_before_start"
@@ -119,7 +120,7 @@ def test_a_cancelled_compile_step_is_the_end(system: Direct) -> None:
     assert [len(slot.specs) for slot in system.slots] == [1]
 
 
-CHECKER = Checker("program", program=CheckerProgram("python", "testlib", (), (), b"check"))
+CHECKER = Checker(CheckerKind.PROGRAM, program=CheckerProgram(Language.PYTHON, Protocol.TESTLIB, (), (), b"check"))
 
 
 @pytest.mark.parametrize(

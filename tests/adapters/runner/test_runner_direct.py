@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from events.program import RequestedLimits
+from events.requested import ExecutionRequested
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.messages import ExecutionRequested, LimitOverrides, serialise
 from sandbox_runtime.transport import Received, Transport
 from sandbox_runtime.worker.intake import direct_intake
 from tests.adapters.runner_system import Direct, HeldSlot, comparable
@@ -87,7 +88,7 @@ def test_waiting_pollers_do_not_keep_direct_runs_out(system: Direct, slots: int)
     left = iter(held)
     system.start(lambda: next(left), slots=slots)
     until(lambda: system.worker._capacity._state.polls > 0)
-    clients = [system.send(serialise(requested())) for _ in range(slots)]
+    clients = [system.send(requested().serialise()) for _ in range(slots)]
     for slot in held:
         assert slot.begun.wait(PATIENCE_SECS)
     assert system.ask(requested()) == (503, {"error": "no_free_slot"})
@@ -109,7 +110,7 @@ def test_a_project_that_fills_the_runner_does_not_keep_another_out(
             return super().answer(spec, cancel_fd=cancel_fd)
 
     system.start(Sleeping, slots=2, spare_slots=1)
-    hostile = [system.send(serialise(requested(project_id="hostile", code=b"sleep"))) for _ in range(2)]
+    hostile = [system.send(requested(project_id="hostile", code=b"sleep").serialise()) for _ in range(2)]
     assert all(sleeping.acquire(timeout=PATIENCE_SECS) for _ in hostile)
     assert system.ask(requested(project_id="hostile")) == (503, {"error": "no_free_slot"})
     monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", PATIENCE_SECS)  # an answer leaves before its permit is back
@@ -129,7 +130,7 @@ def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct, mon
     monkeypatch.setattr(Transport, "receive", receive_late)  # so that the first poll does not end before its time
     system.start(lambda: slot)
     until(lambda: system.worker._capacity._state.polls > 0)
-    client = system.send(serialise(requested()))
+    client = system.send(requested().serialise())
     assert slot.begun.wait(PATIENCE_SECS)
     request = system.request()
     may_receive.set()
@@ -156,7 +157,7 @@ def test_a_message_whose_slot_was_taken_goes_back_to_the_queue_once(
     monkeypatch.setattr(Transport, "receive", receive_late)
     system.start(lambda: slot)
     until(lambda: system.worker._capacity._state.polls == 2)
-    client = system.send(serialise(requested()))
+    client = system.send(requested().serialise())
     assert slot.begun.wait(PATIENCE_SECS)
     request = system.request()
     may_receive.set()
@@ -205,7 +206,7 @@ def test_a_request_that_cannot_run_is_refused(
 def test_an_unknown_language_is_refused_while_every_slot_is_busy(system: Direct) -> None:
     slot = HeldSlot()
     system.start(lambda: slot)
-    client = system.send(serialise(requested()))
+    client = system.send(requested().serialise())
     assert slot.begun.wait(PATIENCE_SECS)
     assert system.ask(requested(language="rust")) == (422, {"error": "language_not_offered"})
     slot.may_end.set()
@@ -220,7 +221,7 @@ def test_a_runner_without_network_refuses_a_run_with_network_without_a_slot(syst
 
 def test_a_limit_above_the_ceiling_ends_as_on_the_queue(system: Direct) -> None:
     system.start(RecordedSlot)
-    status, answered = system.ask(requested(limits=LimitOverrides(memory_mb=4097)))
+    status, answered = system.ask(requested(limits=RequestedLimits(memory_mb=4097)))
     assert (status, answered["result"]["cause"]) == (200, "ie_not_run")
 
 
@@ -247,7 +248,7 @@ def test_a_submission_that_runs_is_not_run_beside_itself(system: Direct) -> None
     slot = HeldSlot()
     system.start(lambda: slot if not system.slots[1:] else RecordedSlot(), slots=2)
     request = requested()
-    client = system.send(serialise(request))
+    client = system.send(request.serialise())
     assert slot.begun.wait(PATIENCE_SECS)
     assert system.ask(request) == (409, {"error": "already_running"})
     slot.may_end.set()
@@ -258,7 +259,7 @@ def test_the_result_of_a_caller_that_left_goes_to_the_completions_queue(system: 
     slot = HeldSlot()
     system.start(lambda: slot)
     request = requested()
-    client = system.send(serialise(request))
+    client = system.send(request.serialise())
     assert slot.begun.wait(PATIENCE_SECS)
     client.close()
     slot.may_end.set()
@@ -269,15 +270,15 @@ def test_the_message_of_a_direct_run_that_its_caller_gave_up_is_deleted_at_the_e
     slot = HeldSlot()
     system.start(lambda: slot)
     request = requested()
-    client = system.send(serialise(request))
+    client = system.send(request.serialise())
     assert slot.begun.wait(PATIENCE_SECS)
-    system.put(serialise(request))
+    system.put(request.serialise())
     until(lambda: system.counts() == (0, 1))
     client.close()
     slot.may_end.set()
     assert system.completion(request)["result"]["verdict"] == "AC"
     until(system.is_empty)
-    system.put(serialise(request))
+    system.put(request.serialise())
     until(system.is_empty)
     assert len(slot.specs) == 1
 
@@ -286,9 +287,9 @@ def test_a_direct_run_with_a_message_in_the_queue_is_also_completed_there(system
     slot = HeldSlot()
     system.start(lambda: slot)
     request = requested()
-    client = system.send(serialise(request))
+    client = system.send(request.serialise())
     assert slot.begun.wait(PATIENCE_SECS)
-    system.put(serialise(request))
+    system.put(request.serialise())
     until(lambda: system.counts() == (0, 1))
     slot.may_end.set()
     assert client.getresponse().status == 200
@@ -301,7 +302,7 @@ def test_a_message_that_follows_a_direct_answer_runs_because_the_answer_may_have
     system.start(RecordedSlot)
     request = requested()
     assert system.ask(request)[0] == 200
-    system.put(serialise(request))
+    system.put(request.serialise())
     assert system.completion(request)["result"]["verdict"] == "AC"
     until(system.is_empty)
 
@@ -309,7 +310,7 @@ def test_a_message_that_follows_a_direct_answer_runs_because_the_answer_may_have
 def test_a_drain_ends_running_programs_and_takes_no_more(system: Direct) -> None:
     slot = HeldSlot()
     system.start(lambda: slot)
-    client = system.send(serialise(requested()))
+    client = system.send(requested().serialise())
     assert slot.begun.wait(PATIENCE_SECS)
     system.worker.drain()
     until(lambda: system.worker._capacity._state.is_closed)
@@ -321,7 +322,7 @@ def test_a_drain_ends_running_programs_and_takes_no_more(system: Direct) -> None
 def test_a_run_that_the_drain_cancels_sends_its_caller_to_the_queue(system: Direct) -> None:
     begun = Event()
     system.start(lambda: EndlessSlot(begun.set), DRAIN_SECS="0")
-    client = system.send(serialise(requested()))
+    client = system.send(requested().serialise())
     assert begun.wait(PATIENCE_SECS)
     stopping = Thread(target=system.stop)
     stopping.start()

@@ -1,15 +1,15 @@
 """Stored files of requests, from the bucket to the slot, over the engine."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
+from events.files import PlacedFile, StoredFile
+from events.requested import JudgeRequested
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.messages import JudgeRequested, PlacedFile, StoredFile, parse
 from tests.adapters.runner_system import Direct, System
 from tests.runner_doubles import RecordedSlot, requested
 from tests.submission_factory import EVENTS
@@ -127,8 +127,8 @@ def test_a_name_of_ours_ends_the_run_with_a_sentence(system: System) -> None:
 
 def test_every_case_of_a_judge_run_gets_the_files(system: System) -> None:
     slot, file = started(system), put(system)
-    golden = parse(JudgeRequested, (EVENTS / "judge_requested/v1.minimal.json").read_text())
-    request = replace(golden, files=(file,))
+    golden = JudgeRequested.parse((EVENTS / "judge_requested/v1.minimal.json").read_text())
+    request = golden.changed(files=(file,))
     system.judge(request)
     completed = system.completion(request)
     assert completed["failure"] is None
@@ -138,9 +138,9 @@ def test_every_case_of_a_judge_run_gets_the_files(system: System) -> None:
 
 
 def test_a_case_gets_its_own_stored_file(system: System) -> None:
-    slot, files = started(system), [replace(put(system, bytes([number])), case=number) for number in range(2)]
-    golden = parse(JudgeRequested, (EVENTS / "judge_requested/v1.minimal.json").read_text())
-    request = replace(golden, files=tuple(files))
+    slot, files = started(system), [put(system, bytes([number])).changed(case=number) for number in range(2)]
+    golden = JudgeRequested.parse((EVENTS / "judge_requested/v1.minimal.json").read_text())
+    request = golden.changed(files=tuple(files))
     system.judge(request)
     assert system.completion(request)["failure"] is None
     hashes = [[file.sha256 for file in spec.inputs] for spec in slot.specs]
@@ -153,5 +153,5 @@ def test_a_direct_run_gets_its_files(direct: Direct) -> None:
     assert (status, completed["result"]["verdict"]) == (200, "AC")
     assert file.stored is not None
     assert slot.found == [{file.stored.sha256: CONTENT}]
-    status, _ = direct.ask(requested(files=(put(direct, b"other", key="files/dev/none"), replace(file, path="b"))))
+    status, _ = direct.ask(requested(files=(put(direct, b"other", key="files/dev/none"), file.changed(path="b"))))
     assert status == 502

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from functions.messages.judged import JudgeCompleted as ReadCompleted
+from events.judged import JudgeCompleted as ReadCompleted
+from events.message import as_fields
+from events.program import RequestedLimits
+from events.requested import Checker, CheckerFile, CheckerProgram, Group
+from events.vocabulary import CheckerKind, Language, Protocol
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging import run as judge_run
-from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram, Group, LimitOverrides, as_fields, serialise
 from sandbox_runtime.worker.intake import direct_intake
 from sandbox_runtime.worker.reporting import long_runs, progress
 from tests.adapters.runner_system import Direct, HeldSlot
@@ -111,7 +114,7 @@ def test_a_single_run_of_another_project_waits_for_one_case_at_most(
     if path == "queue":
         system.request("BatchQueue", priority="batch", project_id="one", stdin=b"single")
     else:
-        system.send(serialise(requested(project_id="one", stdin=b"single")))
+        system.send(requested(project_id="one", stdin=b"single").serialise())
     until(lambda: system.worker._capacity._state.waiting)
     for _ in range(2):
         permissions.release()
@@ -282,7 +285,7 @@ def test_a_direct_judge_run_goes_on_when_its_caller_has_gone(system: Direct) -> 
     begun, permissions = list[bytes](), Semaphore(0)
     system.start(lambda: StepSlot(begun, permissions), slots=1)
     request = judge_requested([case()] * 3)
-    client = system.send(serialise(request))
+    client = system.send(request.serialise())
     until(lambda: begun)
     until(lambda: system.of_type("execution_started"))
     client.close()
@@ -307,7 +310,7 @@ def test_at_a_drain_a_judge_run_returns_to_its_queue_after_its_case(system: Dire
 def test_at_a_drain_a_direct_judge_run_is_refused_so_that_its_caller_queues_it(system: Direct) -> None:
     slot = HeldSlot()
     system.start(lambda: slot)
-    client = system.send(serialise(judge_requested([case()] * 3)))
+    client = system.send(judge_requested([case()] * 3).serialise())
     assert slot.begun.wait(PATIENCE_SECS)
     system.worker.drain()
     until(system.worker._stopping.is_set)
@@ -331,14 +334,14 @@ def test_a_language_or_a_limit_that_there_is_not_is_a_failure_of_the_whole_run(s
     system.start(RecordedSlot, MAX_RECEIVES="1")
     no_language = system.completion(system.judge(judge_requested(language="rust")))
     assert no_language["failure"]["error_message"] == "no runner offers rust and the languages of its checkers"
-    above = judge_requested([case(limits=LimitOverrides(memory_mb=4097))])
+    above = judge_requested([case(limits=RequestedLimits(memory_mb=4097))])
     assert "memory_mb" in system.completion(system.judge(above))["failure"]["error_message"]
 
 
 def test_an_invalid_judge_request_ends_as_a_failure_of_the_judge_run(system: Direct) -> None:
     system.start(RecordedSlot)
     request = judge_requested()
-    document = json.loads(serialise(request)) | {"profile": "other"}
+    document = json.loads(request.serialise()) | {"profile": "other"}
     system.put(json.dumps(document))
     completed = system.completion(request)
     assert (completed["type"], completed["failure"]["cause"]) == ("judge_completed", "ie_not_run")
@@ -347,7 +350,7 @@ def test_an_invalid_judge_request_ends_as_a_failure_of_the_judge_run(system: Dir
 
 def test_a_request_of_an_unknown_type_is_left_to_another_runner(system: Direct) -> None:
     system.start(RecordedSlot)
-    document = json.loads(serialise(judge_requested())) | {"type": "judge_requested_by_the_future"}
+    document = json.loads(judge_requested().serialise()) | {"type": "judge_requested_by_the_future"}
     system.put(json.dumps(document))
     until(lambda: system.counts() == (0, 1))
     system.completion(system.request())
@@ -380,8 +383,8 @@ def test_the_log_of_a_runner_holds_no_code_no_input_no_output_and_no_message(
 ) -> None:
     """Also not that of a judge run that fails: a sandbox breaks, an output is not stored, cases are invalid."""
     caplog.set_level("DEBUG")
-    code = CheckerProgram("python", "kattis", ("secret",), (CheckerFile("secret", b"secret"),), b"secret")
-    checkers = (Checker("program", program=code), Checker("lines"))
+    code = CheckerProgram(Language.PYTHON, Protocol.KATTIS, ("secret",), (CheckerFile("secret", b"secret"),), b"secret")
+    checkers = (Checker(CheckerKind.PROGRAM, program=code), Checker(CheckerKind.LINES))
     cases = [case(b"secret", b"secret"), case(b"secret", b"secret", checker=1, args=("secret",), group="secret")]
     request = judge_requested(cases, code=b"secret", checkers=checkers, groups=(Group("secret", ()),))
     told = outcome(exit_code=42, stdout=b"secret", stderr=b"secret")

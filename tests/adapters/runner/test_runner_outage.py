@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from sandbox_runtime import retry
-from sandbox_runtime.messages import serialise
 from sandbox_runtime.worker.reporting import queue_health
 from sandbox_runtime.worker.reporting.queue_health import QueueHealth
 from tests.adapters.runner_system import Direct
@@ -112,7 +111,7 @@ def test_a_runner_that_cannot_report_takes_no_work_and_says_why_until_it_can(
 
     # No submission loses an attempt meanwhile: polls that were under way end, and no other begins.
     until(lambda: system.worker._capacity.is_idle)
-    sqs.queued.append(serialise(requested()))
+    sqs.queued.append(requested().serialise())
     receives, beats = sqs.receives, len(said)
     until(lambda: len([r for r in caplog.records if r.getMessage() == "runner takes no work"]) > beats + 1)
     assert sqs.receives == receives
@@ -128,7 +127,7 @@ def test_a_runner_that_cannot_report_takes_no_work_and_says_why_until_it_can(
 
 def test_a_runner_takes_no_work_before_its_first_heartbeat_is_accepted(system: Direct, sqs: SqsServer) -> None:
     _key_is_revoked(sqs)
-    sqs.queued.append(serialise(requested()))
+    sqs.queued.append(requested().serialise())
     system.start_only(RecordedSlot, HEARTBEAT_SECS="1")
     assert system.ask(requested()) == (503, {"error": "cannot_report"})
     assert _health(system)[0] == 503

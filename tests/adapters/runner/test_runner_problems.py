@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.messages import Case, Checker, CheckerProgram, JudgeRequested, StoredFile, as_fields
+from events.files import StoredFile
+from events.message import as_fields
+from events.requested import Case, Checker, CheckerProgram, JudgeRequested
+from events.vocabulary import CheckerKind, Language, Protocol
 from sandbox_runtime.transport import Transport
 from tests.adapters.runner_system import Direct
 from tests.judge_requests import case, judge_requested, judging
@@ -139,7 +142,9 @@ def test_the_log_has_no_part_of_a_case(direct: Direct, caplog: pytest.LogCapture
 
 def test_a_checker_gets_the_input_and_the_answer_of_its_case(direct: Direct) -> None:
     slot = started(direct)
-    checker = Checker("program", program=CheckerProgram("python", "kattis", (), (), b"print(42)"))
+    checker = Checker(
+        CheckerKind.PROGRAM, program=CheckerProgram(Language.PYTHON, Protocol.KATTIS, (), (), b"print(42)")
+    )
     made = stored_case(direct, b"the input", b"the answer")
     direct.completion(direct.judge(of_problem(direct, made, checkers=(checker,))))
     program, check = slot.specs

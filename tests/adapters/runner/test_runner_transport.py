@@ -2,7 +2,6 @@
 
 import base64
 import json
-from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -11,10 +10,13 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from events.vocabulary import Cause, Phase
+from events.completed import ExecutionCompleted, Stream
+from events.files import MAX_CASES
+from events.judged import MAX_CHECKER_MESSAGE_CHARACTERS, CaseResult, CaseRun, CaseStream, JudgeCompleted
+from events.message import parse_time
+from events.vocabulary import Cause, Integrity, Outcome, Phase
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
-from functions.messages import judged as functions_judged
 from infra.embedded.confined import protocol
 from sandbox_runtime.classify import classify
 from sandbox_runtime.executor import execute
@@ -22,19 +24,6 @@ from sandbox_runtime.executor.report import result
 from sandbox_runtime.judging import not_judged
 from sandbox_runtime.judging.kept_outputs import MAX_HEADS_BYTES, KeptOutputs
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.messages import (
-    MAX_CHECKER_MESSAGE_CHARACTERS,
-    CaseResult,
-    CaseRun,
-    CaseStream,
-    ExecutionCompleted,
-    InlineOutput,
-    StoredOutput,
-    parse,
-    parse_time,
-    serialise,
-)
-from sandbox_runtime.messages.files import MAX_CASES
 from sandbox_runtime.transport import Transport, TransportError, connect
 from sandbox_runtime.transport.failures import translated
 from sandbox_runtime.worker.reporting.queue_health import advice
@@ -96,9 +85,9 @@ def test_no_more_messages_are_received_than_asked_for(aws: Aws, transport: Trans
 def test_small_output_travels_in_the_message(aws: Aws, transport: Transport) -> None:
     message = completed(b"x" * (64 * KIB), b"y" * (64 * KIB))
     assert transport.without_large_output(message) == message
-    assert transport.send([serialise(message)]) == [None]
+    assert transport.send([message.serialise()]) == [None]
     (sent,) = aws.messages("CompletionsQueue")
-    assert parse(ExecutionCompleted, json.dumps(sent)) == message
+    assert ExecutionCompleted.parse(json.dumps(sent)) == message
 
 
 def test_several_messages_are_sent_and_deleted_in_one_call(aws: Aws, transport: Transport) -> None:
@@ -132,17 +121,16 @@ def test_large_output_goes_to_the_bucket_whole(
 ) -> None:
     message = completed(b"\xff" * stdout, b"e" * stderr)
     arrived = transport.without_large_output(message)
-    assert len(serialise(arrived)) < 256 * KIB
+    assert len(arrived.serialise()) < 256 * KIB
     for name, content in (("stdout", b"\xff" * stdout), ("stderr", b"e" * stderr)):
         output = getattr(arrived, name)
         if name in stored:
-            assert output == StoredOutput(
-                len(content), f"outputs/{message.submission_id}/{message.execution_id}/{name}"
-            )
+            key = f"outputs/{message.submission_id}/{message.execution_id}/{name}"
+            assert output == Stream(len(content), object_key=key)
             found = aws.client("s3").get_object(Bucket=aws.names["PayloadsBucket"], Key=output.object_key)
             assert found["Body"].read() == content
         else:
-            assert output == InlineOutput.of(content)
+            assert output == Stream.of(content)
 
 
 def test_a_missing_queue_is_an_error_with_the_code_of_aws(transport: Transport, aws: Aws) -> None:
@@ -188,28 +176,28 @@ def test_the_functions_and_the_local_stack_take_the_largest_results(
 ) -> None:
     message, request = character * MAX_CHECKER_MESSAGE_CHARACTERS, judge_requested([case()])
     ran = CaseRun(
-        result(classify(outcome(), Phase.RUN)), "complete", 0.1, 0.1, 1, CaseStream(0, b""), CaseStream(0, b"")
+        result(classify(outcome(), Phase.RUN)), Integrity.COMPLETE, 0.1, 0.1, 1, CaseStream(0, b""), CaseStream(0, b"")
     )
 
     def judged(index: int) -> CaseResult:
         key = f"outputs/{request.submission_id}/{request.execution_id}/case-{index}-stdout"
         stdout = CaseStream(1 << 20, b"x" * (MAX_HEADS_BYTES // MAX_CASES), key)
         told = kept.message(message)
-        return CaseResult(index, "judge_error", told, None, replace(ran, stdout=stdout), kept.message(message))
+        return CaseResult(index, Outcome.JUDGE_ERROR, told, None, ran.changed(stdout=stdout), kept.message(message))
 
     kept = KeptOutputs(lambda index, _: f"case-{index}")
     cases = tuple(map(judged, range(MAX_CASES)))
-    ended = replace(not_judged(request, "n", Cause.IE_NOT_RUN, ""), failure=None, cases=cases)
+    ended = not_judged(request, "n", Cause.IE_NOT_RUN, "").changed(failure=None, cases=cases)
     stored = transport.without_large_cases(ended)
     text = Payloads(aws.names["PayloadsBucket"], Clients.s3).get_cases(stored.submission_id, stored.cases_key or "")
-    assert len(functions_judged.JudgeCompleted.parse(serialise(stored)).read_cases(text)) == MAX_CASES
+    assert len(JudgeCompleted.parse(stored.serialise()).read_cases(text)) == MAX_CASES
     assert len(base64.b64encode(text)) < protocol.MOST_BYTES
 
 
 def test_a_completion_that_is_stored_already_stays_as_it_is(transport: Transport) -> None:
     message = completed(b"")
     key = f"outputs/{message.submission_id}/{message.execution_id}/stdout"
-    message = replace(message, stdout=StoredOutput(1 << 20, key))
+    message = message.changed(stdout=Stream(1 << 20, object_key=key))
     assert transport.without_large_output(message) == message
 
 

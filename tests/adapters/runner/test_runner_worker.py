@@ -2,16 +2,17 @@
 
 import json
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import pytest
 
+from events.message import format_time
+from events.program import RequestedLimits
+from events.runner import RunnerHeartbeat
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.messages import LimitOverrides, RunnerHeartbeat, format_time, serialise
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.worker import run_request
 from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
@@ -187,7 +188,7 @@ def test_an_unreadable_message_is_left_to_the_dead_letter_queue(system: System, 
 def test_an_invalid_request_with_a_readable_id_ends_as_ie(system: System) -> None:
     system.start(RecordedSlot)
     request = requested()
-    system.put(json.dumps({**json.loads(serialise(request)), "profile": "root"}))
+    system.put(json.dumps({**json.loads(request.serialise()), "profile": "root"}))
     completed = system.completion(request)
     assert (completed["result"]["verdict"], completed["result"]["cause"]) == ("IE", "ie_not_run")
     assert completed["execution_id"] == request.execution_id
@@ -197,7 +198,7 @@ def test_an_invalid_request_with_a_readable_id_ends_as_ie(system: System) -> Non
 
 def test_a_limit_above_the_ceiling_ends_as_ie_without_a_run(system: System) -> None:
     system.start(RecordedSlot)
-    completed = system.completion(system.request(limits=LimitOverrides(memory_mb=4097)))
+    completed = system.completion(system.request(limits=RequestedLimits(memory_mb=4097)))
     assert completed["result"]["cause"] == "ie_not_run"
     assert "memory_mb" in completed["result"]["error_message"]
     assert system.slots[0].specs == []
@@ -251,7 +252,7 @@ def test_a_duplicate_waits_for_the_end_of_the_run_and_is_deleted(system: System)
     request = system.request()
     assert slot.begun.wait(PATIENCE_SECS)
     for _ in range(2):
-        system.put(serialise(request))
+        system.put(request.serialise())
     until(lambda: system.counts() == (0, 3))
     slot.may_end.set()
     assert system.completion(request)["result"]["verdict"] == "AC"
@@ -264,9 +265,9 @@ def test_a_duplicate_that_comes_after_the_end_is_deleted(system: System) -> None
     request = system.request()
     system.completion(request)
     until(system.is_empty)
-    system.put(serialise(request))
+    system.put(request.serialise())
     until(system.is_empty)
-    system.put(serialise(replace(request, priority="batch")), "BatchQueue")
+    system.put(request.changed(priority="batch").serialise(), "BatchQueue")
     until(lambda: system.is_empty("BatchQueue"))
     assert sum(len(slot.specs) for slot in system.slots) == 1
 
@@ -310,7 +311,7 @@ def test_a_run_that_is_given_back_returns_its_duplicates_too(system: System) -> 
     system.start(lambda: EndlessSlot(begun.set), DRAIN_SECS="0")
     request = system.request()
     assert begun.wait(PATIENCE_SECS)
-    system.put(serialise(request))
+    system.put(request.serialise())
     until(lambda: system.counts() == (0, 2))
     system.stop()
     until(lambda: system.counts() == (2, 0))

@@ -3,7 +3,6 @@
 import json
 
 from functions.submissions.model import Status
-from sandbox_runtime.messages import serialise
 from tests.adapters.aws_account import Aws
 from tests.adapters.pipeline import Pipeline
 from tests.adapters.runner_system import System
@@ -15,7 +14,7 @@ NEWER = {"from_a_newer_version": {"colour": "blue"}}
 def test_functions_that_are_newer_than_the_runner_get_their_result(system: System) -> None:
     system.start(RecordedSlot)
     request = requested()
-    document = json.loads(serialise(request))
+    document = json.loads(request.serialise())
     system.put(json.dumps(document | NEWER | {"limits": document["limits"] | {"gpu_secs": 1}}))
     assert system.completion(request)["result"]["verdict"] == "AC"
 

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
+from events.requested import ExecutionRequested
 from functions.aws.clients import Clients
-from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Submission
 from functions.webhooks.endpoints.model import Payload
 from tests.adapters.aws_account import PROJECT_ID, Aws

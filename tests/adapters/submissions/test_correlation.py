@@ -12,7 +12,6 @@ from functions.clock import MS_PER_SEC, now_ms
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import logger
 from sandbox_runtime.log import JsonFormatter
-from sandbox_runtime.messages import serialise
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import REQUEST_ID, get, post
 from tests.adapters.pipeline import Pipeline
@@ -193,7 +192,7 @@ def test_a_runner_passes_over_a_malformed_id(system: Direct, attribute: str) -> 
     request = requested()
     system.aws.client("sqs").send_message(
         QueueUrl=system.aws.names["InteractiveQueue"],
-        MessageBody=serialise(request),
+        MessageBody=request.serialise(),
         MessageAttributes={"correlation_id": {"DataType": "String", "StringValue": attribute}},
     )
     assert "correlation_id" not in system.completion(request)

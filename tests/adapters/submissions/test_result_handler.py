@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
+from events.runner import RunnerHeartbeat
 from functions import VERSION
 from functions.aws.clients import Clients
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
@@ -17,7 +18,6 @@ from functions.handlers import result
 from functions.http.cursor import write_cursor
 from functions.http.long_poll import LongPoll
 from functions.ids import new_id
-from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions import cancellation
@@ -55,7 +55,7 @@ def heartbeat(aws: Aws, age_secs: int = 0, **changes: Any) -> None:
     message = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())
     sent = {"sent_at": to_rfc3339(now_ms() - age_secs * 1_000)}
     store = RunnerStore(aws.names["RunnersTable"], Clients.dynamodb())
-    store.put_heartbeat(message.model_copy(update=sent | changes))
+    store.put_heartbeat(message.changed(**(sent | changes)))
 
 
 # --- one result -----------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_runners_that_report_the_same_are_one_group(store: RunnerStore, time: Fa
     store.put_heartbeat(heartbeat("a", slots=4))
     time.advance(5)
     store.put_heartbeat(heartbeat("b", time.ms, slots=8))
-    store.put_heartbeat(heartbeat("c", time.ms).model_copy(update={"isolation_mode": "permissive"}))
+    store.put_heartbeat(heartbeat("c", time.ms).changed(isolation_mode="permissive"))
     assert sorted(groups(store)) == [("b", 12, 0, True), ("c", 4, 0, True)]
     time.advance(1)
     assert {age_ms for _, _, age_ms, _ in groups(store)} == {1_000}
@@ -200,7 +200,7 @@ def test_a_summary_stays_small_for_any_reports(store: RunnerStore, time: FakeTim
     for number in range(40):
         time.advance(0.001)
         odd = {"toolchains": {f"language {part}": f"{number} {'x' * 90}" for part in range(40)}}
-        store.put_heartbeat(heartbeat(f"runner-{number}", time.ms).model_copy(update=odd))
+        store.put_heartbeat(heartbeat(f"runner-{number}", time.ms).changed(**odd))
     (summary,) = [item for item in aws.items("RunnersTable") if item["pk"]["S"] == "RUNNERS"]
     assert len(summary["groups"]["S"]) <= 100_000
     assert groups(store)[0][0] == "runner-39"
@@ -212,7 +212,7 @@ def test_runners_that_cannot_work_do_not_push_a_live_one_out_of_the_summary(stor
     for number in range(60):
         time.ms += 100
         reason = f"slot {number}: ".ljust(2_000, "x")
-        unable = heartbeat(f"unable-{number}", time.ms, slots=0).model_copy(update={"problem": reason})
+        unable = heartbeat(f"unable-{number}", time.ms, slots=0).changed(problem=reason)
         store.put_heartbeat(unable)
     seen = {runner.heartbeat.node_id for runner in store.list_groups()}
     assert "live" in seen

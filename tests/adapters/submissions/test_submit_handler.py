@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from events.runner import RunnerHeartbeat
 from events.vocabulary import Language
 from functions.aws.clients import Clients
 from functions.handlers import submit
 from functions.ids import new_id
-from functions.messages.wire import RunnerHeartbeat
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.submissions.accept import start as start_module
@@ -189,7 +189,7 @@ def test_a_repeated_large_input_leaves_no_object_behind(aws: Aws, project_key: s
 
 def test_languages_are_those_of_the_runners_after_a_heartbeat(aws: Aws, project_key: str) -> None:
     heartbeat = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())
-    only_c = heartbeat.model_copy(update={"languages": (Language.C,), "sent_at": "2099-01-01T00:00:00.000Z"})
+    only_c = heartbeat.changed(languages=(Language.C,), sent_at="2099-01-01T00:00:00.000Z")
     RunnerStore(aws.names["RunnersTable"], Clients.dynamodb()).put_heartbeat(only_c)
     answer = post(project_key, PROGRAM)
     assert answer.status == 400

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from events.requested import ExecutionRequested
+from events.runner import RunnerHeartbeat
 from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC, now_ms
-from functions.messages.wire import ExecutionRequested, RunnerHeartbeat
 from functions.projects.model import DAY_MS, NetworkAccess, Project, ProjectNetwork
 from functions.projects.quota_store import MIB
 from functions.projects.store import ProjectStore
@@ -128,14 +129,14 @@ def test_an_idempotency_key_covers_the_network(aws: Aws, project_key: str) -> No
 def test_without_a_runner_that_takes_it_a_run_with_network_is_refused(aws: Aws, project_key: str) -> None:
     use_network(aws, PUBLIC)
     heartbeat = RunnerHeartbeat.parse((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())
-    unable = heartbeat.model_copy(update={"sent_at": "2099-01-01T00:00:00.000Z", "network_support": False})
+    unable = heartbeat.changed(sent_at="2099-01-01T00:00:00.000Z", network_support=False)
     runners = RunnerStore(aws.names["RunnersTable"], Clients.dynamodb())
     runners.put_heartbeat(unable)
     answer = post(project_key, BODY)
     assert (answer.status, answer.headers["retry-after"]) == (503, "60")
     assert "No runner takes runs with network" in answer.json["message"]
     assert nothing_was_accepted(aws)
-    runners.put_heartbeat(unable.model_copy(update={"node_id": "other", "network_support": True}))
+    runners.put_heartbeat(unable.changed(node_id="other", network_support=True))
     assert {group.heartbeat.network_support for group in runners.list_groups()} == {False, True}
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from events.requested import ExecutionRequested
 from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import to_item
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.ids import new_id
-from functions.messages.wire import ExecutionRequested
 from functions.submissions.model import Completion, Status, Submission
 from functions.submissions.sweeper import RESERVE_MS, TAKEN_MS, Sweep
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, HINTED_MS, Delivery, DeliveryState

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from events import MessageInvalidError
 from functions.aws.clients import Clients
-from functions.errors import MessageInvalidError
 from functions.event_log.model import Event
 from functions.event_log.rows import event_row
 from functions.ids import new_id

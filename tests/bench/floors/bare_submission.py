@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, parse, serialise
+from events.completed import ExecutionCompleted
+from events.requested import ExecutionRequested
 from tests.bench.answers import WrongAnswerError, check_completed
 from tests.bench.jail_slots import request
 from tests.bench.sources import Program, python_program
@@ -37,7 +38,7 @@ def new() -> Asked:
     row: dict[str, Any] = {name: {"S": getattr(message, name)} for name in texts}
     row |= {"pk": {"S": f"SUBMISSION#{message.submission_id}"}, "sk": {"S": "SUBMISSION"}, "status": {"S": "pending"}}
     row |= {"code": {"B": message.code}, "ttl": {"N": "4000000000"}, "due_at_ms": {"N": "4000000000000"}}
-    return Asked(program, message, serialise(message).encode(), row)
+    return Asked(program, message, message.serialise().encode(), row)
 
 
 def key_of(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,5 +53,5 @@ def checked(done: Answered) -> float:
     """Its milliseconds. Raises WrongAnswerError."""
     if done.status != http.client.OK:
         raise WrongAnswerError(f"the runner answered {done.status}: {done.content[:200]!r}")
-    check_completed(parse(ExecutionCompleted, done.content), done.asked.program.expected)
+    check_completed(ExecutionCompleted.parse(done.content), done.asked.program.expected)
     return done.elapsed_ms

@@ -4,31 +4,22 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from events.vocabulary import Phase
+from events.completed import ExecutionCompleted
+from events.judged import Completed, JudgeCompleted
+from events.message import format_time
+from events.program import RequestedLimits
+from events.requested import Case, Checker, ExecutionRequested, JudgeRequested, Judging, Requested
+from events.vocabulary import CheckerKind, Phase, Stop
 from sandbox_runtime.executor import NO_CACHE
 from sandbox_runtime.executor.compilation import compile_program
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
-from sandbox_runtime.messages import (
-    Case,
-    Checker,
-    Completed,
-    ExecutionCompleted,
-    ExecutionRequested,
-    JudgeCompleted,
-    JudgeRequested,
-    Judging,
-    LimitOverrides,
-    Request,
-    format_time,
-)
 from tests.bench.answers import Expected, Tally, WrongAnswerError, check_completed
 from tests.bench.direct_path import requests_path as of_local_stack
 from tests.bench.jail_slots import languages, new_slot
@@ -36,7 +27,7 @@ from tests.bench.report import Figure, Section
 from tests.bench.rounds import Way
 from tests.bench.scale import Scale
 
-Ask = Callable[[Request], Completed]
+Ask = Callable[[Requested], Completed]
 RequestsPath = Callable[[], AbstractContextManager[Ask]]
 
 _TITLE = "Judging: one program, many cases"
@@ -114,7 +105,7 @@ def _round(ask: Ask, language: str, count: int, tally: Tally) -> tuple[float, fl
     _count(tally, count, lambda: _check_judged(completed, count))
     single = _execution_requested(language)
     begun_ns = time.perf_counter_ns()
-    answers = [ask(replace(single, submission_id=str(uuid4()), stdin=f"{a} {b}\n".encode())) for a, b in pairs]
+    answers = [ask(single.changed(submission_id=str(uuid4()), stdin=f"{a} {b}\n".encode())) for a, b in pairs]
     single_ms = (time.perf_counter_ns() - begun_ns) / 1e6
     for (a, b), answer in zip(pairs, answers, strict=True):
         _count(tally, 1, partial(_check_single, answer, Expected(f"{a + b}\n")))
@@ -132,9 +123,9 @@ def _count(tally: Tally, count: int, check: Callable[[], None]) -> None:
 
 def _judge_requested(language: str, pairs: Sequence[tuple[int, int]]) -> JudgeRequested:
     cases = tuple(
-        Case((), LimitOverrides(), 0, stdin=f"{a} {b}\n".encode(), expected=f"{a + b}\n".encode()) for a, b in pairs
+        Case((), RequestedLimits(), 0, stdin=f"{a} {b}\n".encode(), expected=f"{a + b}\n".encode()) for a, b in pairs
     )
-    judging = Judging((Checker("lines"),), cases, (), "never")
+    judging = Judging((Checker(CheckerKind.LINES),), cases, (), Stop.NEVER)
     return JudgeRequested(judging=judging, judging_key=None, **_fields(language))
 
 
@@ -151,7 +142,7 @@ def _fields(language: str) -> dict[str, Any]:
         "language": language,
         "profile": "judge",
         "priority": "interactive",
-        "limits": LimitOverrides(),
+        "limits": RequestedLimits(),
         "requested_at": format_time(datetime.now(UTC)),
         "code": _SOURCES[language].format(number=uuid4()).encode(),
     }

@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from events.network import AllowedHost, Network
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
-from sandbox_runtime.messages import AllowedHost, InlineOutput, Network
 from sandbox_runtime.network import RunNetworks
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
 from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
@@ -84,9 +84,9 @@ class _Runs:
 
     def timed(self, program: Program, *, has_network: bool) -> tuple[float, str]:
         """Return the time of a run in milliseconds, and its output. Raises WrongAnswerError and JailError."""
-        asked = replace(request(program), profile="agent")
+        asked = request(program).changed(profile="agent")
         if has_network:
-            asked = replace(asked, network=Network((AllowedHost(HOST_NAME, self._port),)))
+            asked = asked.changed(network=Network((AllowedHost(HOST_NAME, self._port),)))
         begun_ns = time.perf_counter_ns()
         completed = execute(
             self._slot, asked, self._python, node_id="bench", started_at=datetime.now(UTC), networks=self._networks
@@ -94,7 +94,7 @@ class _Runs:
         elapsed_ms = (time.perf_counter_ns() - begun_ns) / 1e6
         self._slot.settle()
         check_completed(completed, program.expected)
-        return elapsed_ms, completed.stdout.content.decode() if isinstance(completed.stdout, InlineOutput) else ""
+        return elapsed_ms, completed.stdout.inline.decode()
 
     def prints(self, *, has_network: bool) -> float:
         """Time a run that prints."""

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested
+from events.completed import ExecutionCompleted
+from events.requested import ExecutionRequested
 from tests.bench.answers import Tally, WrongAnswerError, check_completed
 from tests.bench.direct_path import direct_path as of_local_stack
 from tests.bench.jail_slots import request

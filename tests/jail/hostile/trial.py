@@ -9,11 +9,15 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from events import vocabulary
+from events.completed import ExecutionCompleted
+from events.message import format_time
+from events.program import RequestedLimits
+from events.requested import ExecutionRequested
 from sandbox_runtime.executor import execute, limits_of
 from sandbox_runtime.jail import JailError, Slot, open_slot
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.languages import Language, binds, run_spec, warm_start
-from sandbox_runtime.messages import ExecutionCompleted, ExecutionRequested, InlineOutput, LimitOverrides, format_time
 from tests.jail.decided import decided
 from tests.jail.hostile.catalogue import IN_REQUEST, Program
 from tests.jail.hostile.host_state import host_state
@@ -64,13 +68,11 @@ class Trial:
 
 def _seen(completed: ExecutionCompleted) -> Seen:
     stdout, stderr, evidence = completed.stdout, completed.stderr, completed.evidence
-    assert isinstance(stdout, InlineOutput)
-    assert isinstance(stderr, InlineOutput)
     return Seen(
         verdict=completed.result.verdict,
         cause=f"{completed.result.phase} {completed.result.cause}",
-        stdout=stdout.content,
-        stderr=stderr.content,
+        stdout=stdout.inline,
+        stderr=stderr.inline,
         controls_missing=() if evidence is None else evidence.controls_missing,
         cleanup_verified=evidence is not None and evidence.teardown.cleanup_verified,
     )
@@ -97,12 +99,12 @@ def asked(language: str, code: bytes, stdin: bytes = b"") -> ExecutionRequested:
         submission_id=str(uuid4()),
         execution_id=str(uuid4()),
         project_id="tests",
-        language=language,
-        profile="judge",
+        language=vocabulary.Language(language),
+        profile=vocabulary.Profile.JUDGE,
         priority="interactive",
         code=code,
         stdin=stdin,
-        limits=LimitOverrides(),
+        limits=RequestedLimits(),
         requested_at=format_time(datetime.now(UTC)),
     )
 

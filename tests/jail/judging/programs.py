@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sandbox_runtime.messages import Checker, CheckerFile, CheckerProgram
+from events.requested import Checker, CheckerFile, CheckerProgram
+from events.vocabulary import CheckerKind, Language, Protocol
 
 # The real header, of a package for problem setters: see the group testlib in pyproject.toml. It names its own licence.
 _HEADER = Path(sys.prefix) / "testlib" / "rbx" / "resources" / "predownloaded" / "testlib.h"
@@ -107,7 +108,10 @@ def program(
     code: str, language: str = "python", protocol: str = "testlib", *, kind: str = "program", **fields: Any
 ) -> Checker:
     values: dict[str, Any] = {"args": (), "files": ()} | fields
-    return Checker(kind, program=CheckerProgram(language=language, protocol=protocol, code=code.encode(), **values))
+    return Checker(
+        CheckerKind(kind),
+        program=CheckerProgram(language=Language(language), protocol=Protocol(protocol), code=code.encode(), **values),
+    )
 
 
 def with_testlib(*args: str, kind: str = "program") -> Checker:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from events.judged import CaseResult, JudgeCompleted
+from events.requested import JudgeRequested
 from sandbox_runtime.judging import JudgeRun, Setting
-from sandbox_runtime.messages import CaseResult, JudgeCompleted, JudgeRequested
 
 Judge = Callable[..., JudgeCompleted]
 BUSY = "the host was too busy: the program lost its time to others"

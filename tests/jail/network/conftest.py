@@ -1,15 +1,15 @@
 """Runs with network through the whole chain: slot, maker, egress proxy, and targets on the loopback."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.network import AllowedHost, Network
 from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
-from sandbox_runtime.messages import AllowedHost, ExecutionCompleted, Network
 from sandbox_runtime.network import RunNetworks
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
 from tests.jail.decided import decided
@@ -49,7 +49,7 @@ def run_with_network(
     ) -> ExecutionCompleted:
         hosts = allow if allow is not None else [(HOST, port) for port in served.ports]
         asked = request(language, code.encode(), profile="agent", **options)  # type: ignore[arg-type] # passed through
-        asked = replace(asked, network=Network(tuple(AllowedHost(name, port) for name, port in hosts)))
+        asked = asked.changed(network=Network(tuple(AllowedHost(name, port) for name, port in hosts)))
 
         def run_once() -> ExecutionCompleted:
             completed = execute(

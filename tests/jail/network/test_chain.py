@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from events.completed import ExecutionCompleted
+from events.program import RequestedLimits
 from sandbox_runtime.jail.controls.cgroup.detect import _mounts
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput, LimitOverrides
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
 from sandbox_runtime.network.proxy.proxy_process import memory_limits
 from sandbox_runtime.network.proxy.settings import HOST_NAME
@@ -60,9 +61,7 @@ def sink() -> Iterator[Sink]:
 
 
 def text(completed: ExecutionCompleted) -> str:
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
-    return (completed.stdout.content + completed.stderr.content).decode()
+    return (completed.stdout.inline + completed.stderr.inline).decode()
 
 
 def bytes_sent(completed: ExecutionCompleted) -> int:
@@ -96,7 +95,7 @@ def test_after_the_end_of_a_program_nothing_that_it_left_behind_sends(run_with_n
 def test_after_the_kill_of_a_program_nothing_is_sent(run_with_network: Run, sink: Sink) -> None:
     code = SEND_ON.replace("PORT", str(sink.port)) + "time.sleep(60)\n"
     completed = run_with_network(
-        "python", code, allow=[(HOST_NAME, sink.port)], limits=LimitOverrides(wall_time_secs=0.7)
+        "python", code, allow=[(HOST_NAME, sink.port)], limits=RequestedLimits(wall_time_secs=0.7)
     )
     until(lambda: not sink.open)
     assert completed.result.verdict == "TLE"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from events.completed import ExecutionCompleted
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.jail.spec import GuestFile
 from sandbox_runtime.languages import run_spec
 from sandbox_runtime.languages.python import PYTHON
-from sandbox_runtime.messages import ExecutionCompleted, InlineOutput
 from sandbox_runtime.network import AllowedHost, RunNetworks
 from tests.jail.guest_requests import Run
 from tests.jail.hostile.catalogue import SUFFIXES
@@ -87,10 +87,8 @@ SEEN["cpp"], SEEN["typescript"] = SEEN["c"], SEEN["javascript"]
 
 
 def outcomes(completed: ExecutionCompleted) -> dict[str, str]:
-    assert isinstance(completed.stdout, InlineOutput)
-    assert isinstance(completed.stderr, InlineOutput)
     assert completed.result.verdict == "AC", completed
-    lines = completed.stdout.content.decode().splitlines()
+    lines = completed.stdout.inline.decode().splitlines()
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 

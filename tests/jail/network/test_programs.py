@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from sandbox_runtime.messages import InlineOutput
 from tests.jail.guest_requests import Run
 from tests.jail.hostile.beacons import beacons
 from tests.jail.hostile.catalogue import Program, all_programs
@@ -29,8 +28,7 @@ def test_a_program_against_the_network_is_contained(run_with_network: Run, progr
         completed = run_with_network(
             program.language, program.code.decode(), allow=[("api.example.com", 443)], stdin=stdin
         )
-    assert isinstance(completed.stdout, InlineOutput)
-    assert b"ESCAPED" not in completed.stdout.content, completed.stdout.content
+    assert b"ESCAPED" not in completed.stdout.inline, completed.stdout.inline
     assert completed.result.verdict in program.expected
     assert completed.evidence is not None
     assert completed.evidence.controls_missing == ()

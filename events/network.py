@@ -1,6 +1,6 @@
 """The network of a run: which hosts a request may name, and the evidence about its connections.
 
-The runner has the same rule for names, and checks the addresses when it connects.
+A runner checks the addresses when it connects.
 """
 
 import re
@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from msgspec import Meta
+
+from events import MessageInvalidError
+from events.message import Count, PositiveCount, Shape, exactly
 
 MAX_ALLOWED = 32
 MAX_EVIDENCE = 64
@@ -27,38 +30,15 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _EXAMPLE = "Write a host name, such as api.example.com, api.example.com:8443 or *.example.com."
 
 
-def _checked_pattern(name: str) -> str:
-    if name_problem(name) is not None:
-        raise ValueError("not a host name")
-    return name
+Port = Annotated[int, Meta(ge=1, le=_MAX_PORT)]
+HostPattern = Annotated[str, Meta(max_length=MAX_NAME_CHARS), exactly(_PATTERN.pattern)]
+HostName = Annotated[str, Meta(max_length=MAX_NAME_CHARS), exactly(rf"(?:{_LABEL}\.)+{_LABEL}")]
+QueriedName = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS), exactly("[!-~]*")]
+Address = Annotated[str, Meta(max_length=45), exactly("[0-9a-f.:]+")]
+Reason = Annotated[str, Meta(min_length=1, max_length=200), exactly("[ -~]*")]
 
 
-def _checked_address(text: str) -> str:
-    if str(ip_address(text)) != text:
-        raise ValueError("not the canonical form")
-    return text
-
-
-Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Port = Annotated[int, Field(ge=1, le=_MAX_PORT)]
-HostPattern = Annotated[str, Field(max_length=MAX_NAME_CHARS), AfterValidator(_checked_pattern)]
-HostName = Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=rf"^(?:{_LABEL}\.)+{_LABEL}$")]
-QueriedName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, pattern=r"^[!-~]*$")]
-Address = Annotated[str, Field(max_length=45, pattern=r"^[0-9a-f.:]+$"), AfterValidator(_checked_address)]
-Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[ -~]*$")]
-
-
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-class _Shape(BaseModel):
-    """Strict and frozen. Unknown keys are dropped: a newer runner may send more. Errors do not quote the input."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class AllowedHost(_Shape):
+class AllowedHost(Shape, frozen=True):
     """A host and port that a run may connect to. A leading `*.` in the name stands for one or more labels."""
 
     name: HostPattern
@@ -84,10 +64,10 @@ class AllowedHost(_Shape):
         return self.name == other.name or (self.is_wildcard and other.name.endswith(self.name.removeprefix("*")))
 
 
-class Network(_Shape):
+class Network(Shape, frozen=True):
     """The hosts that a run may reach."""
 
-    allow: Annotated[tuple[AllowedHost, ...], Field(min_length=1, max_length=MAX_ALLOWED)]
+    allow: Annotated[tuple[AllowedHost, ...], Meta(min_length=1, max_length=MAX_ALLOWED)]
 
     @classmethod
     def of(cls, entries: Iterable[str]) -> Self:
@@ -101,7 +81,7 @@ class Network(_Shape):
         return tuple(str(host) for host in self.allow)
 
 
-class ConnectionEvidence(_Shape):
+class ConnectionEvidence(Shape, frozen=True):
     """The connections of a run to one host and port.
 
     `address`: the last one tried; None: the name has none. `connections`: attempts, failed ones too. `first_error`:
@@ -111,33 +91,36 @@ class ConnectionEvidence(_Shape):
     name: HostName
     port: Port
     address: Address | None
-    connections: Amount
-    bytes_sent: Amount
-    bytes_received: Amount
+    connections: Count
+    bytes_sent: Count
+    bytes_received: Count
     first_error: Reason | None
 
+    def __post_init__(self) -> None:
+        _check_address(self.address)
 
-class RefusedTarget(_Shape):
+
+class RefusedTarget(Shape, frozen=True, kw_only=True):
     """A target that a run tried and may not reach: `name` as queried, or `address`.
 
     A name that was only looked up has no port. `reason`: which rule or limit refused it.
     """
 
-    name: QueriedName | None = Field(default=None, exclude_if=_is_none)
-    address: Address | None = Field(default=None, exclude_if=_is_none)
-    port: Port | None = Field(default=None, exclude_if=_is_none)
-    times: Annotated[int, Field(ge=1, le=2**63 - 1)]
-    reason: Reason | None = Field(default=None, exclude_if=_is_none)
+    ONE_OF = ("name", "address")
 
-    @model_validator(mode="after")
-    def _name_or_address(self) -> Self:
-        if (self.name is None) == (self.address is None):
-            raise ValueError("needs either a name or an address")
-        return self
+    name: QueriedName | None = None
+    address: Address | None = None
+    port: Port | None = None
+    times: PositiveCount
+    reason: Reason | None = None
+
+    def __post_init__(self) -> None:
+        self.check_one_of()
+        _check_address(self.address)
 
 
-ConnectionList = Annotated[tuple[ConnectionEvidence, ...], Field(max_length=MAX_EVIDENCE)]
-RefusedList = Annotated[tuple[RefusedTarget, ...], Field(max_length=MAX_EVIDENCE)]
+ConnectionList = Annotated[tuple[ConnectionEvidence, ...], Meta(max_length=MAX_EVIDENCE)]
+RefusedList = Annotated[tuple[RefusedTarget, ...], Meta(max_length=MAX_EVIDENCE)]
 
 
 def allowed_host(entry: str) -> AllowedHost:
@@ -184,3 +167,12 @@ def _ascii_form(name: str) -> str:
         return f": {name.encode('idna').decode()}"
     except UnicodeError:
         return ""
+
+
+def _check_address(text: str | None) -> None:
+    try:
+        is_canonical = text is None or str(ip_address(text)) == text
+    except ValueError:
+        is_canonical = False
+    if not is_canonical:
+        raise MessageInvalidError("address", "must be an IP address in its canonical form")

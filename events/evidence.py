@@ -1,32 +1,19 @@
 """Shapes of `metrics` and `evidence`: a runner's measurements, as clients see them.
 
-A runner runs hostile code, so we check its messages with these models before we store anything.
+A runner runs hostile code, so the functions check its messages before they store anything.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from events.message import Count, Measure, Names, Shape
+from events.network import ConnectionList, RefusedList
 from events.vocabulary import Actor, Cause, Divergence
-from functions.messages.network import ConnectionList, RefusedList
 
-Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-ShortText = Annotated[str, Field(max_length=1024)]
-Names = Annotated[tuple[ShortText, ...], Field(max_length=128)]
 IsolationMode = Literal["strict", "permissive"]
 CgroupBackend = Literal["cgroup_v1", "cgroup_v2"]
 
 
-class Shape(BaseModel):
-    """Strict and frozen. Unknown keys are dropped: a newer runner may send more. Errors do not quote the input."""
-
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
-    )
-
-
-class Metrics(Shape):
+class Metrics(Shape, frozen=True):
     """Times and memory of one run; null for a step that did not run."""
 
     cpu_time_secs: Measure
@@ -41,7 +28,7 @@ class Metrics(Shape):
     compile_cached: bool | None
 
 
-class CgroupCounters(Shape):
+class CgroupCounters(Shape, frozen=True):
     """Counters of the run's control groups."""
 
     memory_limit_bytes: Count
@@ -53,7 +40,7 @@ class CgroupCounters(Shape):
     process_limit: Count
 
 
-class Timing(Shape):
+class Timing(Shape, frozen=True):
     """CPU against wall time."""
 
     cpu_ms: Measure
@@ -62,7 +49,7 @@ class Timing(Shape):
     divergence: Divergence
 
 
-class ProcessLifecycle(Shape):
+class ProcessLifecycle(Shape, frozen=True):
     """Processes that remained when the run ended."""
 
     reap_status: Literal["clean", "unclean"]
@@ -70,7 +57,7 @@ class ProcessLifecycle(Shape):
     zombie_count: Count
 
 
-class Isolation(Shape):
+class Isolation(Shape, frozen=True):
     """Controls in force in this run, and missing controls."""
 
     mode: IsolationMode
@@ -78,14 +65,14 @@ class Isolation(Shape):
     controls_missing: Names
 
 
-class LimitsEvidence(Shape):
+class LimitsEvidence(Shape, frozen=True):
     """Which control-group interface enforced the limits."""
 
     cgroup_backend: CgroupBackend | None
     cgroup: CgroupCounters | None
 
 
-class Teardown(Shape):
+class Teardown(Shape, frozen=True):
     """The check that nothing of the jail remained."""
 
     reap_status: Literal["clean", "unclean"]
@@ -93,7 +80,7 @@ class Teardown(Shape):
     cleanup_verified: bool
 
 
-class Evidence(Shape):
+class Evidence(Shape, frozen=True):
     """The measurements of one run, in the shapes of schema 1.0 and 2.0.
 
     `network`: the connections of a run with network. `refused`: targets that it tried and may not reach.
@@ -113,6 +100,6 @@ class Evidence(Shape):
     isolation: Isolation
     limits: LimitsEvidence
     teardown: Teardown
-    network: ConnectionList | None = Field(default=None, exclude_if=lambda value: value is None)
-    refused: RefusedList | None = Field(default=None, exclude_if=lambda value: value is None)
-    network_bytes: Count | None = Field(default=None, exclude_if=lambda value: value is None)
+    network: ConnectionList | None = None
+    refused: RefusedList | None = None
+    network_bytes: Count | None = None

@@ -1,17 +1,18 @@
-"""Files of a request, as a runner gets them. The runner has the same rules.
+"""Files of a request, as a runner gets them.
 
 `path_problem` and `places_problem` say what is wrong with the paths of a client.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+import msgspec
+from msgspec import Meta
 
+from events import MessageInvalidError
+from events.message import Sha256, Shape, exactly
 from events.vocabulary import Language
-from functions.messages.base import Base64, is_none
-from functions.messages.evidence import Shape
 
 MAX_FILES = 64
 """Of one run of a program."""
@@ -90,41 +91,32 @@ def name_problem(language: Language, path: str) -> str | None:
     return f"The service uses the name {name} itself, for code or the compiled program. Choose another one."
 
 
-def _checked_path(path: str) -> str:
-    if path_problem(path) is not None:
-        raise ValueError("not a path")
-    return path
-
-
-Path = Annotated[str, AfterValidator(_checked_path)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class StoredFile(Shape):
+class StoredFile(Shape, frozen=True):
     """An object of the bucket with the bytes of a file. A runner checks its size and its SHA-256 (hexadecimal)."""
 
-    key: Annotated[str, Field(pattern=rf"^{KEY_PREFIX}[0-9A-Za-z/_-]{{1,200}}$")]
-    size: Annotated[int, Field(ge=0, le=MAX_STORED_BYTES)]
+    key: Annotated[str, exactly(rf"{KEY_PREFIX}[0-9A-Za-z/_-]{{1,200}}")]
+    size: Annotated[int, Meta(ge=0, le=MAX_STORED_BYTES)]
     sha256: Sha256
 
 
-class PlacedFile(Shape):
+class PlacedFile(Shape, frozen=True, rename={"content": "content_base64", "stored": "object"}):
     """A file for the program. Its bytes are in the message (`content`), or an object of the bucket (`stored`).
 
     `case`: the place of the only case of a judge run that has it; None: all have it.
     """
 
-    path: Path
-    read_only: bool
-    case: Annotated[int, Field(ge=0, lt=MAX_CASES)] | None = Field(default=None, exclude_if=is_none)
-    content: Base64 | None = Field(default=None, alias="content_base64", repr=False, exclude_if=is_none)
-    stored: StoredFile | None = Field(default=None, alias="object", exclude_if=is_none)
+    ONE_OF = ("content", "stored")
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.content is None) == (self.stored is None):
-            raise ValueError("needs either content_base64 or object")
-        return self
+    path: str
+    read_only: bool
+    case: Annotated[int, Meta(ge=0, lt=MAX_CASES)] | None = None
+    content: bytes | None = None
+    stored: StoredFile | None = None
+
+    def __post_init__(self) -> None:
+        if path_problem(self.path) is not None:
+            raise MessageInvalidError("path", "must be relative, without . and .., at most 255 bytes and 8 parts")
+        self.check_one_of()
 
     @property
     def size_bytes(self) -> int:
@@ -140,27 +132,23 @@ def files_by_case(files: Iterable[PlacedFile]) -> dict[int | None, tuple[PlacedF
     return {case: (*by_case[None], *(own if case is not None else ())) for case, own in by_case.items()}
 
 
-def _checked_files(files: tuple[PlacedFile, ...]) -> tuple[PlacedFile, ...]:
-    if any(file.case is not None for file in files):
-        raise ValueError("only judge runs have cases")
-    return _checked_case_files(files)
+def files_of(files: Iterable[PlacedFile], case: int | None) -> tuple[PlacedFile, ...]:
+    """Return the files of one case: its own and those of all cases. None: only the latter."""
+    return tuple(file for file in files if file.case in (None, case))
 
 
-def _checked_case_files(files: tuple[PlacedFile, ...]) -> tuple[PlacedFile, ...]:
+def check_files(files: tuple[PlacedFile, ...]) -> None:
+    """Check the files of a message together. Raises MessageInvalidError."""
     if sum(len(file.content) for file in files if file.content is not None) > MAX_INLINE_BYTES:
-        raise ValueError("too many bytes in the message")
+        raise MessageInvalidError("files", "must have fewer bytes in the message")
     if stored_bytes(files) > MAX_READ_ONLY_BYTES + MAX_WRITABLE_BYTES:
-        raise ValueError("the stored files are too large")
+        raise MessageInvalidError("files", "must be within the limits of size")
     for placed in files_by_case(files).values():
-        if len(placed) > MAX_FILES:
-            raise ValueError("too many files of one run")
+        sizes = {mode: sum(file.size_bytes for file in placed if file.read_only is mode) for mode in (True, False)}
+        if len(placed) > MAX_FILES or sizes[True] > MAX_READ_ONLY_BYTES or sizes[False] > MAX_WRITABLE_BYTES:
+            raise MessageInvalidError("files", "must be within the limits of one run")
         if places_problem(file.path for file in placed) is not None:
-            raise ValueError("two paths exclude each other")
-        if sum(file.size_bytes for file in placed if file.read_only) > MAX_READ_ONLY_BYTES:
-            raise ValueError("the read-only files are too large")
-        if sum(file.size_bytes for file in placed if not file.read_only) > MAX_WRITABLE_BYTES:
-            raise ValueError("the writable files are too large")
-    return files
+            raise MessageInvalidError("files", "must have no path twice or below another")
 
 
 def stored_bytes(files: Iterable[PlacedFile]) -> int:
@@ -168,34 +156,21 @@ def stored_bytes(files: Iterable[PlacedFile]) -> int:
     return sum({file.stored.sha256: file.stored.size for file in files if file.stored is not None}.values())
 
 
-FileList = Annotated[tuple[PlacedFile, ...], Field(min_length=1, max_length=MAX_FILES), AfterValidator(_checked_files)]
-CaseFileList = Annotated[
-    tuple[PlacedFile, ...],
-    Field(min_length=1, max_length=MAX_FILES + MAX_CASE_FILES),
-    AfterValidator(_checked_case_files),
-]
+FileList = Annotated[tuple[PlacedFile, ...], Meta(min_length=1, max_length=MAX_FILES)]
+CaseFileList = Annotated[tuple[PlacedFile, ...], Meta(min_length=1, max_length=MAX_FILES + MAX_CASE_FILES)]
 CompileArgs = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=MAX_COMPILE_ARG_CHARS)], ...],
-    Field(min_length=1, max_length=MAX_COMPILE_ARGS),
+    tuple[Annotated[str, Meta(min_length=1, max_length=MAX_COMPILE_ARG_CHARS)], ...],
+    Meta(min_length=1, max_length=MAX_COMPILE_ARGS),
 ]
-Artifacts = Annotated[tuple[Path, ...], Field(min_length=1, max_length=MAX_ARTIFACT_PATTERNS)] | Literal["changed"]
-
-
-_FILES = TypeAdapter(CaseFileList)
+Artifacts = Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_ARTIFACT_PATTERNS)] | Literal["changed"]
+"""Which files of the program are kept: patterns of their paths, or CHANGED."""
 
 
 def write_files(files: tuple[PlacedFile, ...]) -> bytes:
     """Return files as JSON, as a message has them."""
-    return _FILES.dump_json(files, by_alias=True)
+    return msgspec.json.encode(files)
 
 
 def read_files(text: bytes | None) -> tuple[PlacedFile, ...]:
     """Return files of JSON; none of None or an empty text."""
-    return _FILES.validate_json(text, strict=False) if text else ()
-
-
-def needs_files_version(fields: Mapping[str, Any]) -> bool:
-    """Whether the fields of a request are such that a runner from before files must refuse it."""
-    limits = fields["limits"]
-    newer = (fields.get("files"), fields.get("compile_args"), limits.file_size_mb, limits.open_files)
-    return any(value is not None for value in newer)
+    return msgspec.json.decode(text, type=tuple[PlacedFile, ...]) if text else ()

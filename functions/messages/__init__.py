@@ -1,1 +1,0 @@
-"""The vocabulary and message format between functions and runner."""
