@@ -68,12 +68,12 @@ def test_the_next_call_waits_for_the_end_of_the_last_run(own: Slot) -> None:
 def test_a_slot_whose_last_run_does_not_end_is_not_used_again(
     own: Slot, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def never_ends() -> dict[str, int]:
+    def never_ends() -> None:
         raise JailError("receive message", hint="timed out")
 
     assert good(own.answer(python("print(1)"))) == b"1\n"
     assert own._ending is not None
-    monkeypatch.setattr(own._ending, "reaped", never_ends)
+    monkeypatch.setattr(own._ending, "await_reaped", never_ends)
     calls: dict[str, Any] = {
         "settle": own.settle,
         "prewarm": lambda: own.prewarm(PREWARMED),
