@@ -5,7 +5,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.jail.supervisor.streams import Capture
+from sandbox_runtime.jail.supervisor.run_io import Capture
 from tests.runner_doubles import CLEAN, RecordedSlot
 
 

@@ -98,10 +98,8 @@ from sandbox_runtime.jail.spec import (
     StopReason,
     WaitingCommand,
 )
-from sandbox_runtime.jail.supervisor.set_up_cpus import SetUpCpus
-from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
-from sandbox_runtime.jail.supervisor.slot import Slot, open_slot
-from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
+from sandbox_runtime.jail.supervisor.deadlines import SETUP_TIMEOUT
+from sandbox_runtime.jail.supervisor.slot import SetUpCpus, Slot, SlotConfig, open_slot
 
 __all__ = [
     "CONTROLS",

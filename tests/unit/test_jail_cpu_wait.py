@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox_runtime.jail.supervisor.cpu_wait import CpuWait, ThreadTime, read_threads
+from sandbox_runtime.jail.supervisor.deadlines import CpuWait, ThreadTime, read_threads
 from tests.until import until
 
 LOOK_MS, NS_PER_MS = 250, 1_000_000

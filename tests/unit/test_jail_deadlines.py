@@ -6,8 +6,7 @@ import pytest
 
 from sandbox_runtime.jail import StopReason
 from sandbox_runtime.jail.supervisor import deadlines as module
-from sandbox_runtime.jail.supervisor.cpu_wait import ThreadTime
-from sandbox_runtime.jail.supervisor.deadlines import Deadlines
+from sandbox_runtime.jail.supervisor.deadlines import Deadlines, ThreadTime
 from tests.unit.jail_doubles import LIMITS, MIB, NOTHING, Clock, Groups
 
 

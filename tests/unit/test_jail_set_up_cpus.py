@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox_runtime.jail.supervisor.set_up_cpus import SetUpCpus, SlotCpu
+from sandbox_runtime.jail.supervisor.slot import SetUpCpus, SlotCpu
 
 ALL = os.sched_getaffinity(0)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox_runtime.jail.supervisor.streams import Capture, PacedReading
+from sandbox_runtime.jail.supervisor.run_io import Capture, PacedReading
 
 FREE_READS, PAUSE_MS, BYTES_A_READ = 64, 10, 4096  # what the documentation of the module promises
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox_runtime.jail.supervisor.deadlines import Deadlines
-from sandbox_runtime.jail.supervisor.streams import Capture
+from sandbox_runtime.jail.supervisor.run_io import Capture
 from sandbox_runtime.jail.supervisor.watch import watch
 from tests.unit.jail_doubles import LIMITS, NOTHING, Groups
 

@@ -11,7 +11,7 @@ import pytest
 
 from events.runner import watched_in
 from sandbox_runtime.executor.live_output import CHUNK_BYTES, LiveOutput, RunState
-from sandbox_runtime.jail.supervisor.streams import Capture
+from sandbox_runtime.jail.supervisor.run_io import Capture
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker import live_outputs
 from sandbox_runtime.worker.live_objects import LiveObjects

@@ -6,8 +6,7 @@ from sandbox_runtime.jail.controls.cgroup import cgroup_backend
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence.in_force import CONTROLS, is_strict
 from sandbox_runtime.jail.spec import JailSpec, Limits
-from sandbox_runtime.jail.supervisor.slot import open_slot
-from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
+from sandbox_runtime.jail.supervisor.slot import SlotConfig, open_slot
 
 _PROBE_LIMITS = Limits(
     cpu_time_secs=2,

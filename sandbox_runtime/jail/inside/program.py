@@ -24,8 +24,8 @@ from sandbox_runtime.jail.controls.seccomp import Program
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence import in_force as evidence
 from sandbox_runtime.jail.evidence import measure
-from sandbox_runtime.jail.inside import inherited, placement
-from sandbox_runtime.jail.inside.set_up import set_up
+from sandbox_runtime.jail.inside import inherited
+from sandbox_runtime.jail.inside.set_up import place, place_inputs, set_up
 from sandbox_runtime.jail.inside.small_init import SmallInit
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import (
@@ -93,7 +93,7 @@ def _await_files(status: int) -> Variables:
     if not message:
         os._exit(0)  # the supervisor has discarded this run
     files, variables, needs_box = marshal.loads(message)  # noqa: S302 - our own bytes, see `wire`
-    placement.place(files, _FIRST_FD, None)
+    place(files, _FIRST_FD, None)
     os.close(_FIRST_FD)
     if needs_box:
         _send_box(status)
@@ -164,7 +164,7 @@ def become_program(
         groups = _enter_all_groups(descriptors)
         if request.inputs:
             step = "place the files"
-            placement.place_inputs(request, descriptors, terms.uid)
+            place_inputs(request, descriptors, terms.uid)
         step = "set up the process"
         os.setsid()
         status = _take_descriptors(descriptors, is_prewarmed=request.is_prewarmed)

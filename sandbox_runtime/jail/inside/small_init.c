@@ -15,7 +15,7 @@
 
 enum { STATUS = 0, PROGRAM = 2 };
 
-/* The report that the supervisor parses, `observation.py`: 32 bytes, little-endian on both machines. */
+/* The report that the supervisor parses, `watch.py`: 32 bytes, little-endian on both machines. */
 struct report {
     int code, status; /* si_code and si_status of the program's end, waitid(2) */
     int look, nothing; /* -ECHILD: no other process lives in the namespace */

@@ -8,7 +8,7 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.evidence import in_force as evidence
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason, own_time
 from sandbox_runtime.jail.supervisor.launch import Launch
-from sandbox_runtime.jail.supervisor.observation import Observation
+from sandbox_runtime.jail.supervisor.watch import Observation
 
 _NS_PER_SEC, _USEC_PER_SEC = 1_000_000_000, 1_000_000
 

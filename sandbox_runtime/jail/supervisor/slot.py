@@ -3,28 +3,112 @@
 import contextlib
 import errno
 import os
+import random
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from sandbox_runtime.jail.controls.cgroup import Counters, close_groups, open_groups
 from sandbox_runtime.jail.controls.identity import guest_uid
+from sandbox_runtime.jail.controls.mounts import BindMount
 from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError
+from sandbox_runtime.jail.evidence.in_force import CONTROLS, STRICT_CONTROLS
 from sandbox_runtime.jail.evidence.measure import own_namespaces
 from sandbox_runtime.jail.protocol.slot_terms import Terms
-from sandbox_runtime.jail.python_fork import START_CODE
+from sandbox_runtime.jail.python_fork import START_CODE, WarmStart
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.jail.supervisor.deadlines import Deadlines
 from sandbox_runtime.jail.supervisor.launch import Launch
-from sandbox_runtime.jail.supervisor.observation import Observation
 from sandbox_runtime.jail.supervisor.outcome import assemble
 from sandbox_runtime.jail.supervisor.run_io import RunIO
-from sandbox_runtime.jail.supervisor.set_up_cpus import SlotCpu
-from sandbox_runtime.jail.supervisor.slot_config import SlotConfig
 from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
-from sandbox_runtime.jail.supervisor.watch import watch
+from sandbox_runtime.jail.supervisor.watch import Observation, watch
+
+# The CPU on which a run is set up. Optional; docs/performance.md has the gain.
+#
+# The kernel starts a forked process on the idlest CPU, whose caches hold nothing of the template. So the template, and
+# with it the set-up of a run, stays on one CPU. Before guest code the run gets all CPUs back, see `inside.program`.
+
+
+class SetUpCpus:
+    """Shared by the slots of a runner. `cpus`: their numbers, at least one. Use it from any thread."""
+
+    def __init__(self, cpus: Collection[int]) -> None:
+        self.cpus = tuple(sorted(cpus))
+        self._runs = dict.fromkeys(self.cpus, 0)
+        self._lock = Lock()
+
+    def take(self, last: int | None) -> int:
+        """Count one run more on a CPU with the fewest, and return its number: `last` if it is one of these."""
+        with self._lock:
+            fewest = min(self._runs.values())
+            free = [cpu for cpu, runs in self._runs.items() if runs == fewest]
+            # Any of them, so that several runners of a host do not all choose the first one.
+            cpu = last if last in free else random.choice(free)  # noqa: S311 - no secret
+            self._runs[cpu] += 1
+            return cpu
+
+    def give_back(self, cpu: int) -> None:
+        """Count one run less."""
+        with self._lock:
+            self._runs[cpu] -= 1
+
+
+class SlotCpu:
+    """The CPU of one slot's template. `shared`: None leaves the choice to the kernel."""
+
+    def __init__(self, shared: SetUpCpus | None) -> None:
+        self._shared = shared
+        self._taken: int | None = None
+        self._pinned: int | None = None
+
+    def pin(self, template_pid: int) -> None:
+        """Choose a CPU for the next run, and move the template there. The choice holds until `release`."""
+        if self._shared is None or self._taken is not None:
+            return
+        self._taken = self._shared.take(self._pinned)
+        if self._taken != self._pinned:
+            # The host may have taken this CPU away, or the template may be dead.
+            with suppress(OSError):
+                os.sched_setaffinity(template_pid, {self._taken})
+                self._pinned = self._taken
+
+    def release(self) -> None:
+        """Give the CPU back to the choice. The template stays there until the next run."""
+        if self._shared is not None and self._taken is not None:
+            self._shared.give_back(self._taken)
+            self._taken = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotConfig:
+    """Arguments of `open_slot`.
+
+    `name`: unique among the live slots of this process. `index`: 0 to 63, gives the guests' user id.
+    `required_controls`: the floor. When one of them is not in force, no guest starts and `run` raises JailError.
+    `warm`: runs of this command fork from a warm interpreter, if the host supports it; None: all runs start by exec.
+    `small_init`: directory of the built small init; "": each run forks its init from the template, which is slower.
+    `set_up_cpus`: chooses the CPU on which each run is set up; None: the kernel does, which is slower.
+    """
+
+    name: str
+    index: int
+    binds: tuple[BindMount, ...] = ()
+    required_controls: tuple[str, ...] = STRICT_CONTROLS
+    warm: WarmStart | None = None
+    small_init: str = ""
+    set_up_cpus: SetUpCpus | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an unknown control: a misspelt name would silently lower the floor."""
+        unknown = sorted(set(self.required_controls) - set(CONTROLS))
+        if unknown:
+            raise ValueError(f"no such control: {', '.join(unknown)}")
+
 
 _MOST_SOCKET_BYTES = 32 << 20  # of a guest, in a run with network
 _START = """

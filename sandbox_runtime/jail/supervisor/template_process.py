@@ -15,8 +15,8 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import receive, send
 from sandbox_runtime.jail.python_fork import template_command
+from sandbox_runtime.jail.supervisor.deadlines import SETUP_TIMEOUT
 from sandbox_runtime.jail.supervisor.run_io import sealed_file
-from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
 
 _PROJECT_ROOT = Path(__file__).parents[3]
 _ERROR_BYTES = 4096

@@ -15,7 +15,7 @@ from sandbox_runtime.jail.controls.cgroup import SlotGroups, close_groups, open_
 from sandbox_runtime.jail.controls.identity import proxy_uid
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Limits
-from sandbox_runtime.jail.supervisor.setup_timeout import SETUP_TIMEOUT
+from sandbox_runtime.jail.supervisor.deadlines import SETUP_TIMEOUT
 from sandbox_runtime.network.model import NetworkError
 from sandbox_runtime.network.proxy import messages
 from sandbox_runtime.network.proxy.settings import ProxySettings
