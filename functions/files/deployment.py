@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING
 from functions.projects.deployment import ProjectDeployment
 
 if TYPE_CHECKING:
-    from functions.files.artifact_copies import ArtifactCopies
-    from functions.files.artifact_store import ArtifactStore
-    from functions.files.creation import FileCreation
-    from functions.files.lookup import FileLookup
     from functions.files.objects import FileObjects, Links
-    from functions.files.removal import FileRemoval
-    from functions.files.store import FileStore
-    from functions.files.upload import FileUpload
-    from functions.files.use import FileUse
+    from functions.files.store import ArtifactStore, FileStore
+    from functions.files.use import ArtifactCopies, FileCreation, FileLookup, FileRemoval, FileUpload, FileUse
 
 
 class FileDeployment(ProjectDeployment):
@@ -54,35 +48,35 @@ class FileDeployment(ProjectDeployment):
     @cached_property
     def file_lookup(self) -> FileLookup:
         """Finds files."""
-        from functions.files.lookup import FileLookup
+        from functions.files.use import FileLookup
 
         return FileLookup(self.files, self.file_objects)
 
     @cached_property
     def file_creation(self) -> FileCreation:
         """Writes rows of new files."""
-        from functions.files.creation import FileCreation
+        from functions.files.use import FileCreation
 
         return FileCreation(self.files, self.clock)
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
         """Where artifacts are, by their hashes."""
-        from functions.files.artifact_store import ArtifactStore
+        from functions.files.store import ArtifactStore
 
         return ArtifactStore(self.settings.submissions_table, self.dynamodb, self.clock)
 
     @cached_property
     def artifact_copies(self) -> ArtifactCopies:
         """Makes files of artifacts."""
-        from functions.files.artifact_copies import ArtifactCopies
+        from functions.files.use import ArtifactCopies
 
         return ArtifactCopies(self.artifacts, self.file_creation, self.file_lookup)
 
     @cached_property
     def file_upload(self) -> FileUpload:
         """Prepares uploads."""
-        from functions.files.upload import FileUpload
+        from functions.files.use import FileUpload
 
         return FileUpload(
             self.files, self.artifact_copies, self.file_creation, self.file_links, self.file_removal, self.clock
@@ -91,7 +85,7 @@ class FileDeployment(ProjectDeployment):
     @cached_property
     def file_removal(self) -> FileRemoval:
         """Deletes files."""
-        from functions.files.removal import FileRemoval
+        from functions.files.use import FileRemoval
 
         return FileRemoval(self.files, self.file_objects, self.clock)
 

@@ -1,38 +1,91 @@
-"""The files of projects in the submissions table, and the count of what each project stores.
-
-A row and the count change in one transaction, so the count is exact.
-"""
+"""The rows of files and of artifacts, and every change of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
-from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.items import from_item, key, to_item
 from functions.aws.dynamodb.page import Page
+from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.files.model import FILES_MAX, KEPT_MS, USE_NOTED_MS, File, FileState
-from functions.files.rows import (
-    DUE_SHARD,
-    FILE,
-    HOLD,
-    REMOVED,
-    file_key,
-    file_row,
-    files_pk,
-    hold_key,
-    project_of,
-    removed_key,
-    to_file,
-    usage_key,
-)
+from functions.aws.dynamodb.transaction import transact, transact_or_raise
+from functions.errors import UnavailableError
+from functions.files.model import FILES_MAX, KEPT_MS, USE_NOTED_MS, ArtifactObject, File, FileState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from functions.aws.dynamodb.items import Value
+    from functions.aws.dynamodb.items import Key, Value
+
+
+# The rows, in the submissions table:
+#
+# FILES#<project>     FILE#<sha256>               a file
+# FILES#<project>     USAGE                       how many files and bytes the project stores
+# FILES#<project>     REMOVED#<object key>        an object whose file is gone; runs may need it until it is due
+# FILES#<project>     HOLD#<sha256>#<holder>      something that keeps a file, such as a check
+#
+# FILES#<project>#<sha256>    ARTIFACT#<submission>   an artifact with this hash, until its result is gone
+
+DUE_SHARD: Final = "FILES"
+"""All of them are in one partition of the due index: a file is written once an hour at most."""
+FILE: Final = "FILE#"
+REMOVED: Final = "REMOVED#"
+HOLD: Final = "HOLD#"
+ARTIFACT: Final = "ARTIFACT#"
+_PK: Final = "FILES#"
+
+
+def files_pk(project_id: str) -> str:
+    """Return the partition key of a project's files."""
+    return f"{_PK}{project_id}"
+
+
+def project_of(pk: str) -> str:
+    """Return the project of a partition key."""
+    return pk.removeprefix(_PK)
+
+
+def file_key(project_id: str, sha256: str) -> Key:
+    """Return the primary key of a file."""
+    return key(files_pk(project_id), FILE + sha256)
+
+
+def usage_key(project_id: str) -> Key:
+    """Return the primary key of a project's count."""
+    return key(files_pk(project_id), "USAGE")
+
+
+def removed_key(project_id: str, object_key: str) -> Key:
+    """Return the primary key of an object whose file is gone."""
+    return key(files_pk(project_id), REMOVED + object_key)
+
+
+def hold_key(project_id: str, sha256: str, holder: str) -> Key:
+    """Return the primary key of a hold."""
+    return key(files_pk(project_id), f"{HOLD}{sha256}#{holder}")
+
+
+def artifacts_pk(project_id: str, sha256: str) -> str:
+    """Return the partition key of the artifacts with a hash."""
+    return f"{_PK}{project_id}#{sha256}"
+
+
+def file_row(file: File) -> dict[str, Any]:
+    """Return the row of a file."""
+    keys = {"pk": files_pk(file.project_id), "sk": FILE + file.sha256, "due_shard": DUE_SHARD}
+    return {**write(file), **keys}
+
+
+def to_file(row: dict[str, Any]) -> File:
+    """Decode the row of a file."""
+    return read(File, {**row, "project_id": project_of(row["pk"]), "sha256": str(row["sk"]).removeprefix(FILE)})
+
+
+# A row of a file and the project's count of stored bytes change in one transaction, so the count is exact.
 
 
 class StoreFullError(Exception):
@@ -230,3 +283,59 @@ def _to_due(row: dict[str, Any]) -> DueFile:
     sha256 = sk.removeprefix(FILE) if sk.startswith(FILE) else None
     object_key = sk.removeprefix(REMOVED) if sk.startswith(REMOVED) else None
     return DueFile(project_of(row["pk"]), sha256, object_key, row["due_at_ms"])
+
+
+# Where a project's artifacts are, by their hashes, so that later runs can name them as files.
+
+_MOST_RUNS = 10
+"""How many runs with the same artifact a search looks at."""
+_CONTENDED = "Other requests keep changing the artifacts of this result. Repeat the request."
+
+
+class ArtifactStore(Table):
+    """The artifacts of all projects. A row may outlive its object, never the other way round."""
+
+    def add(self, project_id: str, submission_id: str, artifacts: Iterable[Mapping[str, Any]], ttl: int) -> None:
+        """Make the artifacts of a run known until `ttl`: those of its row, with the `key` of each object.
+
+        Repeating the call is safe. Raises UnavailableError.
+        """
+        actions = [
+            put(
+                self.table_name,
+                to_item(
+                    {
+                        "pk": artifacts_pk(project_id, sha256),
+                        "sk": ARTIFACT + submission_id,
+                        "size": artifact["size"],
+                        "media_type": artifact["media_type"],
+                        "object_key": artifact["key"],
+                        "ttl": ttl,
+                    }
+                ),
+            )
+            for sha256, artifact in {each["sha256"]: each for each in artifacts}.items()
+        ]
+        self._write(actions)
+
+    def remove(self, project_id: str, submission_id: str, sha256s: Iterable[str]) -> None:
+        """Forget the artifacts of a run. Repeating the call is safe. Raises UnavailableError."""
+        sk = ARTIFACT + submission_id
+        self._write([delete(self.table_name, key(artifacts_pk(project_id, one), sk)) for one in dict.fromkeys(sha256s)])
+
+    def find(self, project_id: str, sha256: str) -> list[ArtifactObject]:
+        """Return some artifacts of the project with this hash."""
+        answer = self._client.query(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": artifacts_pk(project_id, sha256), ":prefix": ARTIFACT}),
+            ConsistentRead=True,
+            Limit=_MOST_RUNS,
+        )
+        rows = [from_item(item) for item in answer["Items"]]
+        return [ArtifactObject(sha256, row["size"], row["media_type"], row["object_key"]) for row in rows]
+
+    def _write(self, actions: list[object]) -> None:
+        """Write at most 100 rows, as many as a run has artifacts."""
+        if actions and transact(self._client, {"artifacts": actions}, TRIES) is not None:
+            raise UnavailableError(_CONTENDED, 1)

@@ -25,7 +25,7 @@ SERVICE = "record"
 preload(
     "aws.payloads",
     "checks.runs.hints",
-    "files.artifact_store",
+    "files.store",
     "judging.progress_store",
     "judging.runs",
     "projects.quota_store",

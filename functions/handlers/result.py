@@ -6,9 +6,7 @@ from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
 from functions.console.api import CONSOLE_ROUTES, ICON_ROUTES
 from functions.console.routes import ConsoleRoutes
-from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES
-from functions.files.content_routes import FileContentRoutes
-from functions.files.routes import FileRoutes
+from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES, FileContentRoutes, FileRoutes
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES, DocumentRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.deployment import JudgeDeployment
@@ -21,14 +19,9 @@ preload(
     "aws.payloads",
     "aws.secrets",
     "checks.runs.hints",
-    "files.artifact_copies",
-    "files.artifact_store",
-    "files.creation",
-    "files.lookup",
     "files.objects",
-    "files.removal",
     "files.store",
-    "files.upload",
+    "files.use",
     "http.long_poll",
     "judging.progress_store",
     "judging.runs",

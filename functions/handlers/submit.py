@@ -13,10 +13,6 @@ refuse_insecure_stage()
 preload(
     "aws.payloads",
     "aws.secrets",
-    "files.artifact_copies",
-    "files.artifact_store",
-    "files.creation",
-    "files.lookup",
     "files.objects",
     "files.store",
     "files.use",

@@ -18,7 +18,7 @@ from functions.aws.dynamodb.row_codec import write
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.event_log.bus import Bus
-from functions.files.artifact_store import ArtifactStore
+from functions.files.store import ArtifactStore
 from functions.handlers import announce, record, sweep
 from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import CARDS

@@ -7,7 +7,7 @@ from pydantic import Field
 from events.files import MAX_CASES
 from events.requested import MAX_CASE_BYTES
 from events.vocabulary import Stop
-from functions.files.requests import Sha256
+from functions.files.model import Sha256
 from functions.http.validation import Text
 from functions.judging.body import (
     CASES_TOTAL_MAX_BYTES,

@@ -17,11 +17,10 @@ from functions.judging.problems.model import ProblemVersion
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.files.creation import FileCreation
     from functions.files.model import File
     from functions.files.objects import FileObjects
     from functions.files.store import FileStore
-    from functions.files.use import FileUse
+    from functions.files.use import FileCreation, FileUse
     from functions.judging.problems.requests import ProblemRequest
     from functions.judging.problems.store import ProblemStore
     from functions.projects.model import Project

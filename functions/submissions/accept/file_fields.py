@@ -31,8 +31,7 @@ from events.files import (
 )
 from events.vocabulary import Language
 from functions.errors import FieldProblem, InvalidFieldsError
-from functions.files.model import File
-from functions.files.requests import Sha256
+from functions.files.model import File, Sha256
 from functions.http.validation import Text
 
 _MIB = 1_048_576

@@ -22,7 +22,7 @@ from functions.submissions.results.views import WHOLE, Shape, StreamName, pendin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.files.artifact_store import ArtifactStore
+    from functions.files.store import ArtifactStore
     from functions.http.long_poll import LongPoll
     from functions.http.parameters import Parameters
     from functions.projects.quota_store import QuotaStore

@@ -171,7 +171,7 @@ def test_many_requests_at_once_create_one_row_and_exceed_no_quota(aws: Aws, proj
 
 def prepared(files: FileDeployment, aws: Aws, project_id: str = PROJECT_ID) -> str:
     """Store a file at the clock of the test, and return its hash."""
-    from functions.files.requests import FileRequest  # noqa: PLC0415 - beside its only use
+    from functions.files.model import FileRequest  # noqa: PLC0415 - beside its only use
 
     content = some()
     files.file_upload.prepare(Project(project_id, "tests"), FileRequest(**content.request))
@@ -225,7 +225,7 @@ def test_a_waiting_run_keeps_the_bytes_of_a_deleted_file(aws: Aws, files: FileDe
 
 
 def test_a_file_that_was_never_sent_goes_after_two_hours(files: FileDeployment, clock: Clock) -> None:
-    from functions.files.requests import FileRequest  # noqa: PLC0415 - beside its only use
+    from functions.files.model import FileRequest  # noqa: PLC0415 - beside its only use
 
     files.file_upload.prepare(Project(PROJECT_ID, "tests"), FileRequest(**some().request))
     clock.now_ms += 2 * HOUR_MS
@@ -264,7 +264,7 @@ def test_a_crash_within_a_deletion_is_finished_by_the_sweeper(
     file = files.files.get(PROJECT_ID, sha256)
     assert file is not None
     with monkeypatch.context() as patched:
-        patched.setattr("functions.files.removal.reach", crash)
+        patched.setattr("functions.files.use.reach", crash)
         with pytest.raises(CrashError):
             files.file_removal.retire(file)
     assert files.file_lookup.find(PROJECT_ID, sha256) is None
