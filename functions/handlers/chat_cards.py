@@ -3,7 +3,7 @@
 from functions.checks.cards import CHECK_CARDS
 from functions.dialects.judge0.views import callback_body
 from functions.webhooks.cards import Cards, completed_card, judged_card
-from functions.webhooks.sender_deployment import SenderDeployment
+from functions.webhooks.deployment import SenderDeployment
 from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_JUDGED
 
 CARDS = Cards({EVENT_COMPLETED: completed_card, EVENT_JUDGED: judged_card, **CHECK_CARDS}, callback_body)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from functions.submissions.deployment import SubmissionDeployment
-from functions.webhooks.sender_deployment import SenderDeployment
+from functions.webhooks.deployment import SenderDeployment
 
 if TYPE_CHECKING:
     from functions.submissions.sweeper import DueWebhooks, Sweep

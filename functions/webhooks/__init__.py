@@ -3,7 +3,7 @@
 In the order of a reader, each layer over the next ones (import-linter holds this):
 
 `routes`      /api/webhooks and /api/deliveries: one table, and a method for each route
-`deployment`  the stores of this part, over those of `endpoint_deployment`; `sender_deployment` claims and sends
+`deployment`  the stores of this part, and what claims and sends deliveries
 `alerts`      events about endpoints and deliveries that fail
 `sending`     claim a delivery, send it, record the attempt
 `cards`       messages for people, in the formats of chat services
