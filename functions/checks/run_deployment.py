@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from functions.checks.events.follow import Following
     from functions.checks.events.requested import RequestedRuns
     from functions.checks.events.start import Starter
-    from functions.checks.runs.clock_repair import ClockRepair
-    from functions.checks.runs.fire import Firing
-    from functions.checks.runs.steps import RunSteps
+    from functions.checks.runs.steps import ClockRepair, Firing, RunSteps
     from functions.submissions.accept.acceptance import Acceptance
 
 
@@ -23,14 +21,14 @@ class CheckRunDeployment(CheckDeployment):
     @cached_property
     def firing(self) -> Firing:
         """Gives due checks their runs."""
-        from functions.checks.runs.fire import Firing
+        from functions.checks.runs.steps import Firing
 
         return Firing(self.checks, self.check_runs, self.clock)
 
     @cached_property
     def clock_repair(self) -> ClockRepair:
         """Brings checks and runs back after a clock that ran ahead."""
-        from functions.checks.runs.clock_repair import ClockMark, ClockRepair
+        from functions.checks.runs.steps import ClockMark, ClockRepair
 
         mark = ClockMark(self.settings.checks_table, self.dynamodb, self.clock)
         return ClockRepair(mark, self.check_runs, self.firing, self.clock)
@@ -59,10 +57,8 @@ class CheckRunDeployment(CheckDeployment):
     @cached_property
     def run_steps(self) -> RunSteps:
         """Does the steps of runs."""
-        from functions.checks.runs.complete import RunCompleter
-        from functions.checks.runs.reports import Reports
-        from functions.checks.runs.steps import RunSteps
-        from functions.checks.runs.submit import RunSubmitter
+        from functions.checks.runs.complete import Reports, RunCompleter
+        from functions.checks.runs.steps import RunSteps, RunSubmitter
 
         base_url = self.settings.public_base_url
         return RunSteps(

@@ -11,8 +11,7 @@ from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.assertions.kinds import Assertions
 from functions.checks.events.logged_call import CallOutcome, LoggedCall
 from functions.checks.events.signatures import Encoding, Scheme, Verification
-from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
-from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
+from functions.checks.runs.model import FINAL_STATUSES, HistoryPoint, Run, RunKind, RunStatus, Statistics, summarise
 from functions.checks.settings.check_settings import (
     CheckKind,
     FailAfter,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from functions.checks.assertions.evaluation import AssertionResult
+from functions.checks.runs.complete import status_body
 from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
-from functions.checks.runs.reports import status_body
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.model import Check
 from tests.chat_shapes import problems

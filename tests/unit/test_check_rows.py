@@ -5,9 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from functions.aws.dynamodb.items import from_item, to_item
-from functions.checks.runs.commit import Commit
-from functions.checks.runs.model import Run, RunKind, RunStatus
-from functions.checks.runs.rows import run_item, to_run
+from functions.checks.runs.model import Commit, Run, RunKind, RunStatus
+from functions.checks.runs.store import run_item, to_run
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.model import Check
 from functions.checks.settings.store import check_row, source_row, to_check

@@ -1,6 +1,6 @@
 import pytest
 
-from functions.checks.runs.statistics import HistoryPoint, Kind, summarise
+from functions.checks.runs.model import HistoryPoint, PointKind, summarise
 from functions.percentile import percentile
 
 DAY_MS = 86_400_000
@@ -30,7 +30,7 @@ def test_p95_of_a_hundred_is_the_ninety_fifth() -> None:
 
 
 def test_uptime_counts_runs_of_the_period_that_say_something_about_the_program() -> None:
-    kinds: tuple[tuple[int, Kind], ...] = (
+    kinds: tuple[tuple[int, PointKind], ...] = (
         *((1, "passed"), (1, "passed"), (2, "flaky"), (3, "failed")),
         *((3, "error"), (3, "missed"), (3, "skipped")),  # say nothing about the program
         *((8, "failed"), (20, "failed"), (31, "failed")),

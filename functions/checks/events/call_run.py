@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.checks.events.signatures import Scheme
-from functions.checks.runs.commit import commit_of
-from functions.checks.runs.model import Run, RunKind, SignedCall, new_run
-from functions.checks.runs.submit import event_variables
+from functions.checks.runs.model import Run, RunKind, SignedCall, commit_of, new_run
+from functions.checks.runs.steps import event_variables
 from functions.checks.settings.requests import object_of
 from functions.checks.settings.triggers import CALL_VARIABLES_MAX_BYTES, EventAs, event_text, field_problem
 from functions.errors import FieldProblem, InvalidFieldsError

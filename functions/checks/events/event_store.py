@@ -11,7 +11,7 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
 from functions.checks.events.signatures import Verification
-from functions.checks.runs import rows
+from functions.checks.runs.store import run_item
 from functions.clock import MS_PER_SEC
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class EventStore(Table):
         row_key, now = keys.event_key(run.check_id, event_id), self._clock() // MS_PER_SEC
         row = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
         event = put(self.table_name, row, f"{ABSENT} OR #ttl <= :now", {"now": now})
-        actions = {"event": event, "run": put(self.table_name, rows.run_item(run)), "also": also}
+        actions = {"event": event, "run": put(self.table_name, run_item(run)), "also": also}
         if transact_or_raise(self._client, actions) is None:
             return None
         # The id may have expired since.

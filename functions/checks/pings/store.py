@@ -9,7 +9,7 @@ from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
-from functions.checks.runs import rows
+from functions.checks.runs.store import run_item
 from functions.checks.settings.model import HISTORY_DAYS, KEPT_BODIES
 from functions.checks.settings.store import check_row, next_time_is_same, next_time_values, outage_actions
 from functions.clock import MS_PER_SEC
@@ -66,7 +66,7 @@ class PingStore(Table):
         )
         actions: dict[str, Any] = {
             "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
-            "run": [] if run is None else put(self.table_name, rows.run_item(run)),
+            "run": [] if run is None else put(self.table_name, run_item(run)),
             "outage": outage_actions(self.table_name, before, after),
             "body": [] if run is None or not body else put(self.table_name, self._body_item(run, body)),
         }

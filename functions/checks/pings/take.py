@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.transaction import RowsContendedError
-from functions.checks.runs.ended import summary, with_events
+from functions.checks.runs.event_bodies import summary, with_events
 from functions.checks.runs.model import Run, RunKind, RunStatus, new_run
 from functions.checks.settings.model import BODY_MAX_BYTES, Pings, Signal, SignalKind, token_hash
 from functions.checks.state import Finished, settle

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from events.vocabulary import CANCELLATIONS, Verdict
 from functions.aws.dynamodb.retries import tries
 from functions.checks.assertions.evaluation import Outcome, difference, evaluate
-from functions.checks.runs.ended import summary, with_events, with_told_state
-from functions.checks.runs.model import Run, RunStatus
-from functions.checks.runs.reports import is_reported
+from functions.checks.runs.event_bodies import summary, with_events, with_told_state
+from functions.checks.runs.model import Run, RunStatus, event_id_of
 from functions.checks.state import Finished, Rules, Standing, State, Step, settle, settle_missed, tell
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.event_log.model import Event
 from functions.failpoint import reach
 from functions.submissions.results.outputs import output_if_kept
+from functions.webhooks.deliveries.publication import RunTarget
+from functions.webhooks.deliveries.report import Report
+from functions.webhooks.vocabulary import EVENT_REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,63 @@ if TYPE_CHECKING:
     from functions.checks.settings.model import Check
     from functions.checks.settings.store import CheckStore, QuietStore
     from functions.submissions.model import Submission
+    from functions.webhooks.deliveries.publication import Outbox
+
+
+# Report the end of a run to the service whose event started it: the status of a commit on GitHub.
+
+_STATES: Final = {RunStatus.PASSED: "success", RunStatus.FLAKY: "success", RunStatus.FAILED: "failure"}
+_SENTENCES: Final = {
+    RunStatus.PASSED: "The check passed.",
+    RunStatus.FLAKY: "The check passed when it was repeated.",
+    RunStatus.FAILED: "The check failed.",
+    RunStatus.ERROR: "The platform could not run the check.",
+}
+_NOT_STARTED = "The check did not start."
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Sends reports of runs, as deliveries. `public_base_url` has no trailing slash."""
+
+    outbox: Outbox
+    public_base_url: str
+
+    def send(self, check: Check, run: Run) -> None:
+        """Store the report of a final run with its delivery, if the check has one. Repeating the call is safe."""
+        report = check.settings.report
+        if report is None or run.commit is None or not check.report_box:
+            return
+        at = run.completed_at or to_rfc3339(run.scheduled_ms)
+        body = Report(check.check_id, run.run_id, at, status_body(check, run, self.public_base_url)).event(EVENT_REPORT)
+        event = Event(event_id_of(run.run_id, EVENT_REPORT), EVENT_REPORT, run.project_id, body)
+        api_url = report.github_status.api_url.rstrip("/")
+        url = f"{api_url}/repos/{run.commit.repository}/statuses/{run.commit.sha}"
+        self.outbox.send(event, RunTarget(url, check.report_box))
+
+
+def is_reported(check: Check, run: Run) -> bool:
+    """Whether the end of a run is reported."""
+    return check.settings.report is not None and run.commit is not None
+
+
+def status_body(check: Check, run: Run, public_base_url: str) -> dict[str, Any]:
+    """Return the status of the commit. Everybody may see it in a public repository, so it has no output."""
+    report = check.settings.report
+    context = None if report is None else report.github_status.context
+    sentence = _SENTENCES.get(run.status, _NOT_STARTED)
+    failed = sum(not result["passed"] for result in run.results)
+    if run.status is RunStatus.FAILED and failed:
+        sentence = f"{sentence} {failed} of {len(run.results)} assertions do not hold."
+    body = {
+        "state": _STATES.get(run.status, "error"),
+        "description": sentence,
+        "context": context or f"rustbox/{check.settings.slug}",
+    }
+    if public_base_url:
+        body["target_url"] = f"{public_base_url}/#/checks/{check.check_id}"
+    return body
+
 
 _RETRY_SECS = 30
 _GOOD_MAX_BYTES = 64 * 1024

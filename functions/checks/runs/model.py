@@ -7,16 +7,18 @@ Each scheduled time of a check becomes exactly one run, in the transaction that 
     missed and skipped runs never start; their rows say why
 """
 
+import re
 import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
 from functions.checks.assertions.evaluation import AssertionResult
-from functions.checks.runs.commit import Commit
 from functions.checks.settings.model import HISTORY_DAYS, Check
 from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.percentile import percentile
 
 _SECS_PER_DAY = 86_400
 _NAMESPACE = uuid.UUID("b5a1f6c0-0a0d-4a0f-9d55-7a1c3e0b9e21")
@@ -41,6 +43,38 @@ class RunKind(StrEnum):
     SCHEDULED = "scheduled"
     MANUAL = "manual"
     EVENT = "event"
+
+
+# The commit of a GitHub event. Owner, name and hash become parts of a URL, so only their strict forms are taken. Pure.
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}", re.ASCII)
+_SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit. `repository`: owner/name."""
+
+    repository: str
+    sha: str
+
+
+def commit_of(event_type: str, document: Any) -> Commit | None:
+    """Return the commit of a `push` or a `pull_request.…`; None for other events, and for a deleted branch."""
+    match event_type.partition(".")[0], document:
+        case "push", {"repository": {"full_name": str(repository)}, "after": str(sha)}:
+            pass
+        case "pull_request", {
+            "repository": {"full_name": str(repository)},
+            "pull_request": {"head": {"sha": str(sha)}},
+        }:
+            pass
+        case _:
+            return None
+    if not _REPOSITORY.fullmatch(repository) or not _SHA.fullmatch(sha) or not sha.strip("0"):
+        return None
+    return Commit(repository, sha)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,3 +178,50 @@ def scheduled_run_id(check_id: str, scheduled_ms: int) -> str:
 def event_id_of(run_id: str, event_type: str) -> str:
     """Return the id of a run's event, always the same."""
     return str(uuid.uuid5(_NAMESPACE, f"{run_id}:{event_type}"))
+
+
+# Figures of a check's history: wall times and uptime.
+
+type PointKind = Literal["passed", "failed", "flaky", "error", "missed", "skipped"]
+
+_DAY_MS = 86_400_000
+_GOOD = ("passed", "flaky")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPoint:
+    """One row of the history."""
+
+    at_ms: int
+    kind: PointKind
+    wall_time_secs: float | None = None
+
+
+class Statistics(TypedDict):
+    """Figures of the latest 1,000 runs of 30 days; null without data. Uptime: the share of runs that passed."""
+
+    p50_wall_secs: float | None
+    p95_wall_secs: float | None
+    uptime_7d: float | None
+    uptime_30d: float | None
+
+
+def summarise(points: Iterable[HistoryPoint], now_ms: int) -> Statistics:
+    """Return p50 and p95 of the wall time, and uptime as a share from 0 to 1; None without data.
+
+    Uptime is the share of passed and flaky runs among those that ran. Platform faults, missed and skipped runs say
+    nothing about the program, so they do not count.
+    """
+    kept = tuple(points)
+    times = sorted(point.wall_time_secs for point in kept if point.wall_time_secs is not None)
+    return {
+        "p50_wall_secs": percentile(times, 50),
+        "p95_wall_secs": percentile(times, 95),
+        "uptime_7d": _uptime(kept, now_ms - 7 * _DAY_MS),
+        "uptime_30d": _uptime(kept, now_ms - 30 * _DAY_MS),
+    }
+
+
+def _uptime(points: Sequence[HistoryPoint], since_ms: int) -> float | None:
+    ran = [point.kind in _GOOD for point in points if point.at_ms >= since_ms and point.kind in (*_GOOD, "failed")]
+    return round(sum(ran) / len(ran), 5) if ran else None

@@ -5,28 +5,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
-from functions.aws.dynamodb.due_index import DUE_SHARDS
+from functions.aws.dynamodb.due_index import DUE_SHARDS, due_shard
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.page import Page, query_page
+from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
-from functions.checks.runs import rows
+from functions.checks.runs.model import Run
 from functions.checks.settings.store import check_row, next_time_is_same, next_time_values, outage_actions
 from functions.clock import MS_PER_SEC, to_rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from functions.aws.dynamodb.items import Key
-    from functions.checks.runs.model import Run
     from functions.checks.settings.model import Check
 
+
+_MS = 1000
 _DUE_PER_SHARD = 5_000
 """So many that the rows of other projects are read behind a large backlog of one."""
 
 _MOST_DELETED = 100
 """Actions of one transaction."""
+
+
+def run_item(run: Run) -> dict[str, AttributeValueTypeDef]:
+    """Return the item of a run."""
+    return to_item(
+        {
+            **write(run),
+            "pk": keys.runs_pk(run.project_id, run.check_id),
+            "sk": run.position,
+            "wall_time_ms": None if run.wall_time_secs is None else round(run.wall_time_secs * _MS),
+            "due_shard": None if run.due_at_ms is None else due_shard(run.run_id),
+        }
+    )
+
+
+def to_run(row: Mapping[str, Any]) -> Run:
+    """Return the run of a row."""
+    wall_time_ms = row.get("wall_time_ms")
+    return read(Run, {**row, "wall_time_secs": None if wall_time_ms is None else wall_time_ms / _MS})
 
 
 class Due(NamedTuple):
@@ -67,22 +90,22 @@ class RunStore(Table):
         condition = "#version = :version AND " + next_time_is_same(before)
         update = ConditionalUpdate(sets, condition, {"version": before.version, **next_time_values(before)}, removes)
         move = update.action(self.table_name, keys.check_key(before.project_id, before.check_id))
-        actions = {"check": move, "runs": [put(self.table_name, rows.run_item(run)) for run in runs]}
+        actions = {"check": move, "runs": [put(self.table_name, run_item(run)) for run in runs]}
         return transact_or_raise(self._client, actions) is None
 
     def add_run(self, run: Run) -> None:
         """Write a run that was asked for."""
-        self._client.put_item(TableName=self.table_name, Item=rows.run_item(run))
+        self._client.put_item(TableName=self.table_name, Item=run_item(run))
 
     def get_run(self, pk: str, sk: str) -> Run | None:
         """Return a run by its key."""
         row = self._get(key(pk, sk))
-        return rows.to_run(row) if row is not None else None
+        return to_run(row) if row is not None else None
 
     def lease(self, run: Run, until_ms: int) -> Run | None:
         """Lease a run by moving its due time: until then no other process does its step. None if another was first."""
         row = self._take(_run_key(run), run.due_at_ms or 0, until_ms)
-        return rows.to_run(row) if row is not None else None
+        return to_run(row) if row is not None else None
 
     def put_leased(self, run: Run, leased: Run) -> bool:
         """Replace the row of a leased run. False if its lease was lost."""
@@ -140,7 +163,7 @@ class RunStore(Table):
             "ScanIndexForward": False,
             "Limit": limit + 1,
         }
-        return query_page(self._client, request, limit, rows.to_run, lambda run: run.position, "sk")
+        return query_page(self._client, request, limit, to_run, lambda run: run.position, "sk")
 
     def since(self, project_id: str, check_id: str, since_ms: int, most: int) -> list[Run]:
         """Return the newest runs of a check since a time, at most `most`."""
@@ -153,7 +176,7 @@ class RunStore(Table):
             ScanIndexForward=False,
             PaginationConfig={"MaxItems": most},
         )
-        return [rows.to_run(from_item(item)) for page in pages for item in page["Items"]]
+        return [to_run(from_item(item)) for page in pages for item in page["Items"]]
 
     def delete_some(self, project_id: str, check_id: str) -> int:
         """Delete some runs of a check, then the bodies of its pings, then its outages.
@@ -185,7 +208,7 @@ class RunStore(Table):
 
     def _replace_run(self, run: Run, leased: Run) -> Any:
         values: dict[str, Value] = {"leased_until": leased.due_at_ms or 0}
-        return put(self.table_name, rows.run_item(run), "due_at_ms = :leased_until", values)
+        return put(self.table_name, run_item(run), "due_at_ms = :leased_until", values)
 
 
 def _run_key(run: Run) -> Key:

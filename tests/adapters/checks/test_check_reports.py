@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.checks.runs.commit import Commit
-from functions.checks.runs.model import RunKind, new_run
+from functions.checks.runs.model import Commit, RunKind, new_run
 from functions.handlers import deliver, webhooks
 from functions.handlers.chat_cards import CardDeployment
 from functions.ids import new_id
