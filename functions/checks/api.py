@@ -4,7 +4,7 @@ from typing import Any
 
 from functions.checks.badge import BadgeView, ShieldsBadge
 from functions.checks.badge_routes import BadgeRoutes
-from functions.checks.events.verification import InboundVerification
+from functions.checks.events.signatures import InboundVerification
 from functions.checks.inbound.routes import InboundRoutes
 from functions.checks.quiet_routes import QuietRoutes
 from functions.checks.routes import CheckRoutes

@@ -11,8 +11,7 @@ from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
-    from functions.checks.events.event_store import EventStore
-    from functions.checks.events.request_limit import RequestLimit
+    from functions.checks.events.start import EventStore, RequestLimit
     from functions.checks.pings.store import PingStore
     from functions.checks.pings.take import PingTaking
     from functions.checks.runs.hints import CheckHints
@@ -70,7 +69,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def check_events(self) -> EventStore:
         """Events that start runs."""
-        from functions.checks.events.event_store import EventStore
+        from functions.checks.events.start import EventStore
 
         return EventStore(self.settings.checks_table, self.dynamodb, self.clock)
 
@@ -105,7 +104,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def check_request_limit(self) -> RequestLimit:
         """The limit of requested runs."""
-        from functions.checks.events.request_limit import RequestLimit
+        from functions.checks.events.start import RequestLimit
 
         return RequestLimit(self.settings.checks_table, self.dynamodb, self.registry, self.clock)
 

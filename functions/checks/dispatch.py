@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.checks.events.requested import CheckRequested
+from functions.checks.events.start import CheckRequested
 from functions.checks.keys import ids_of_check
 from functions.checks.runs.hints import CheckHint, SubmissionEnded, read_message
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from functions.checks.deployment import CheckDeployment
 
 if TYPE_CHECKING:
-    from functions.checks.events.follow import Following
-    from functions.checks.events.requested import RequestedRuns
-    from functions.checks.events.start import Starter
+    from functions.checks.events.start import Following, RequestedRuns, Starter
     from functions.checks.runs.steps import ClockRepair, Firing, RunSteps
     from functions.submissions.accept.acceptance import Acceptance
 
@@ -43,14 +41,14 @@ class CheckRunDeployment(CheckDeployment):
     @cached_property
     def following(self) -> Following:
         """Starts the checks that follow a run or a submission."""
-        from functions.checks.events.follow import Following
+        from functions.checks.events.start import Following
 
         return Following(self.checks, self.triggers, self.starter)
 
     @cached_property
     def requested_runs(self) -> RequestedRuns:
         """Starts the checks that an event of the bus names."""
-        from functions.checks.events.requested import RequestedRuns
+        from functions.checks.events.start import RequestedRuns
 
         return RequestedRuns(self.checks, self.starter)
 

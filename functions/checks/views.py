@@ -9,7 +9,7 @@ from pydantic import Field
 from events.vocabulary import Profile
 from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.assertions.kinds import Assertions
-from functions.checks.events.logged_call import CallOutcome, LoggedCall
+from functions.checks.events.inbound import CallOutcome, LoggedCall
 from functions.checks.events.signatures import Encoding, Scheme, Verification
 from functions.checks.runs.model import FINAL_STATUSES, HistoryPoint, Run, RunKind, RunStatus, Statistics, summarise
 from functions.checks.settings.check_settings import (

@@ -25,10 +25,6 @@ RESERVE_MS = 20_000
 
 preload(
     "aws.payloads",
-    "checks.events.event_store",
-    "checks.events.follow",
-    "checks.events.request_limit",
-    "checks.events.requested",
     "checks.events.start",
     "checks.runs.steps",
     "checks.runs.complete",

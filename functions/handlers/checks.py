@@ -21,11 +21,8 @@ from functions.telemetry import logger
 refuse_insecure_stage()
 preload(
     "aws.payloads",
-    "checks.events.call_log",
-    "checks.events.event_store",
     "checks.events.inbound",
-    "checks.events.inbound_secrets",
-    "checks.events.request_limit",
+    "checks.events.start",
     "checks.pings.store",
     "checks.pings.take",
     "checks.runs.hints",

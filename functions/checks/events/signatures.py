@@ -8,12 +8,18 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Any, Final, NamedTuple
 
-from functions.webhooks.target.signature import parse_secret
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.errors import FieldProblem
+from functions.http.problems import Problems
+from functions.http.validation import Text, parse_body
+from functions.webhooks.target.signature import InvalidSecretError, new_secret, parse_secret
 from functions.webhooks.target.signature import sign as sign_standard
 
 TOLERANCE_SECS = 300
@@ -155,3 +161,185 @@ def _require(call: Call, header: str, expected: str, given: list[str]) -> None:
         raise NotGenuineError(f"{header.lower()} is missing")
     if not any(hmac.compare_digest(expected.encode(), each.encode(errors="replace")) for each in given):
         raise NotGenuineError(f"{header.lower()} does not fit the body and the secret")
+
+
+# The id and the type of a genuine call, where its sender puts them. Pure.
+
+_TYPE_MAX_CHARS = 128
+_ID = re.compile(rf"[!-+\--~]{{1,{ID_MAX_CHARS}}}", re.ASCII)
+"""Without spaces and commas: a header that came twice has both values in one, with a comma."""
+_TYPE_PART = re.compile(r"[!-+\--~]([ -+\--~]*[!-+\--~])?", re.ASCII)
+
+
+class CallName(NamedTuple):
+    """`event_id`: the same in each repeat of the call. `event_type`: such as `push`; empty if there is none."""
+
+    event_id: str
+    event_type: str
+
+
+def name_of(call: Call, verification: Verification, document: Any) -> CallName:
+    """Return id and type of a call. `document`: its body if that is JSON. Raises NotGenuineError.
+
+    Without an id of the sender's, the digest of the body is the id.
+    """
+    body = document if isinstance(document, dict) else {}
+    digest = hashlib.sha256(call.body).hexdigest()
+    match verification.scheme:
+        case Scheme.STANDARD:  # its id was checked with the signature
+            return CallName(call.header("webhook-id"), _type(body.get("type")))
+        case Scheme.GITHUB:
+            event_id = _required_id(call, "x-github-delivery")
+            return CallName(event_id, _type(call.header("x-github-event"), body.get("action")))
+        case Scheme.GITLAB:
+            event_id = _id(call.header("idempotency-key"), call.header("x-gitlab-event-uuid"), digest)
+            attributes = _object(body.get("object_attributes"))
+            kind = body.get("object_kind") or body.get("event_name")
+            return CallName(event_id, _type(kind, attributes.get("action")))
+        case Scheme.STRIPE:
+            return CallName(_id(body.get("id"), digest), _type(body.get("type")))
+        case Scheme.SLACK:
+            event = _object(body.get("event"))
+            return CallName(_id(body.get("event_id"), digest), _type(event.get("type") or body.get("type")))
+        case Scheme.HMAC:
+            header, kind = verification.id_header, verification.event_header
+            event_id = digest if header is None else _required_id(call, header)
+            return CallName(event_id, _type(body.get("type") if kind is None else call.header(kind)))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _id(*candidates: Any) -> str:
+    return next(each for each in candidates if isinstance(each, str) and _ID.fullmatch(each))
+
+
+def _required_id(call: Call, header: str) -> str:
+    """Return an id that is not signed. A call whose id is missing could be repeated without end."""
+    if not _ID.fullmatch(text := call.header(header)):
+        raise NotGenuineError(f"{header.lower()} is missing, came twice, or is no id")
+    return text
+
+
+def _type(*parts: Any) -> str:
+    """Join the parts of a type with dots, up to the first that is none."""
+    joined: list[str] = []
+    for part in parts:
+        if not isinstance(part, str) or not _TYPE_PART.fullmatch(part):
+            break
+        joined.append(part)
+    text = ".".join(joined)
+    return text if len(text) <= _TYPE_MAX_CHARS else ""
+
+
+# What a client sends to verify the calls of a check: the scheme, and the secret if it brings one.
+
+_NEW_BYTES = 32
+_HEADER = r"^[A-Za-z][A-Za-z0-9-]{0,63}$"
+_PREFIX = r"^[ -~]{0,32}$"
+
+Header = Annotated[str, Field(pattern=_HEADER)]
+
+
+class _Form(NamedTuple):
+    """The form of a secret. `is_made`: we can make one, and the client gives it to the sender."""
+
+    pattern: str
+    text: str
+    is_made: bool
+
+
+_SHARED: Final = _Form(r"[ -~]{16,256}", "16 to 256 printable ASCII characters", is_made=True)
+_FORMS: Final = {
+    Scheme.STANDARD: _Form("whsec_.*", "whsec_ and 24 to 64 bytes in base64", is_made=True),
+    Scheme.GITHUB: _SHARED,
+    Scheme.GITLAB: _Form(r"[!-+\--~]{16,255}", "16 to 255 ASCII characters without spaces and commas", is_made=True),
+    Scheme.STRIPE: _Form(
+        r"whsec_[A-Za-z0-9]{16,128}",
+        "whsec_ with letters and digits: the signing secret of the endpoint",
+        is_made=False,
+    ),
+    Scheme.SLACK: _Form(
+        r"[0-9a-z]{32}", "32 lower-case letters and digits: the Signing Secret of the app", is_made=False
+    ),
+    Scheme.HMAC: _SHARED,
+}
+
+
+class InboundVerification(BaseModel):
+    """Body of POST /api/checks/{id}/secret; optional. `header` and the fields behind it are those of `hmac`."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    verify: Scheme = Field(default=Scheme.STANDARD, strict=False, description="How the sender signs its calls.")
+    secret: Text | None = Field(
+        default=None,
+        repr=False,
+        description="The secret that the sender shows: required with stripe and slack. Default: a new one.",
+    )
+    header: Header | None = Field(
+        default=None, description="Required with hmac: the header with the signature.", examples=["X-Signature"]
+    )
+    prefix: Annotated[str, Field(pattern=_PREFIX)] = Field(
+        default="", description="Text before the signature.", examples=["sha256="]
+    )
+    encoding: Encoding = Field(default=Encoding.HEX, strict=False, description="How the signature is written.")
+    timestamp_header: Header | None = Field(
+        default=None, description="A header with seconds since the epoch. Then <timestamp>.<body> is signed."
+    )
+    id_header: Header | None = Field(
+        default=None, description="A header that names the call, the same in each repeat. Default: the body's digest."
+    )
+    event_header: Header | None = Field(
+        default=None, description="A header with the type of the event. Default: the field type of the body."
+    )
+
+    @property
+    def verification(self) -> Verification:
+        """The scheme with its options."""
+        return Verification(
+            self.verify,
+            (self.header or "").lower(),
+            self.prefix,
+            self.encoding,
+            self.timestamp_header,
+            self.id_header,
+            self.event_header,
+        )
+
+    def sender_secret(self) -> str:
+        """Return the secret of the sender, or a new one."""
+        if self.secret is not None:
+            return self.secret
+        return new_secret() if self.verify is Scheme.STANDARD else secrets.token_hex(_NEW_BYTES)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield what does not fit the scheme. No message quotes the secret."""
+        form, is_hmac = _FORMS[self.verify], self.verify is Scheme.HMAC
+        for name in () if is_hmac else sorted(self.model_fields_set - {"verify", "secret"}):
+            yield FieldProblem(name, "Only with hmac.", of=("verify",))
+        if is_hmac and self.header is None:
+            yield FieldProblem("header", "Required with hmac: the header with the signature.")
+        if self.secret is None and not form.is_made:
+            yield FieldProblem("secret", f"Required with {self.verify.value}: {form.text}.")
+        if self.secret is not None and not _has_form(self.verify, self.secret):
+            yield FieldProblem("secret", f"A secret of {self.verify.value} is {form.text}.", of=("verify",))
+
+
+def parse_verification(raw: bytes) -> InboundVerification:
+    """Check a body; none is that of `standard`. Raises BadRequestError, InvalidFieldsError."""
+    problems = Problems()
+    request = parse_body(InboundVerification, raw or b"{}", problems)
+    problems.add(request.problems())
+    problems.refuse()
+    return request
+
+
+def _has_form(scheme: Scheme, secret: str) -> bool:
+    if not re.fullmatch(_FORMS[scheme].pattern, secret, re.ASCII):
+        return False
+    try:
+        return scheme is not Scheme.STANDARD or bool(parse_secret(secret))
+    except InvalidSecretError:
+        return False

@@ -4,24 +4,124 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from events import MessageInvalidError
+from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, put
+from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.row_codec import read, write
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact_or_raise
+from functions.checks import keys
+from functions.checks.events.signatures import Verification
 from functions.checks.runs.model import Run, RunKind, RunStatus, new_run
-from functions.checks.settings.triggers import MAX_CHAIN, event_text, size_problem
-from functions.clock import Clock, now_ms
+from functions.checks.runs.store import run_item
+from functions.checks.settings.model import MAX_CHECKS
+from functions.checks.settings.triggers import MAX_CHAIN, CheckTrigger, SubmissionTrigger, event_text, size_problem
+from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError
 from functions.ids import new_id
+from functions.projects.model import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aws_lambda_powertools import Logger
-    from pydantic import JsonValue
+    from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.checks.events.event_store import EventStore
-    from functions.checks.events.request_limit import RequestLimit
-    from functions.checks.runs.hints import CheckHints
+    from functions.checks.runs.hints import CheckHints, SubmissionEnded
     from functions.checks.settings.model import Check
+    from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.trigger_store import TriggerStore
+    from functions.projects.registry import ProjectRegistry
+
+
+# Events that start runs, in the checks table: secrets of inbound calls, and ids of events that were taken.
+
+KNOWN_SECS = 86_400
+"""How long the id of an event is known."""
+
+
+class Hook(NamedTuple):
+    """The project of a check, its sealed inbound secret and its scheme."""
+
+    project_id: str
+    box: bytes
+    verification: Verification
+
+
+class EventStore(Table):
+    """Rows of inbound secrets, and of events by check and id."""
+
+    def put_hook(self, check: Check, box: bytes, verification: Verification) -> None:
+        """Write the sealed inbound secret of a check and its scheme, in place of those before."""
+        item = to_item({"owner": [check.project_id, check.check_id], "box": box, "verification": write(verification)})
+        self._client.put_item(TableName=self.table_name, Item={**keys.hook_key(check.check_id), **item})
+
+    def hook(self, check_id: str) -> Hook | None:
+        """Return the sealed inbound secret of a check and its scheme. A row of an older version is of `standard`."""
+        row = self._get(keys.hook_key(check_id))
+        if row is None:
+            return None
+        return Hook(row["owner"][0], row["box"], read(Verification, row.get("verification", {})))
+
+    def first_run(self, check_id: str, event_id: str) -> str | None:
+        """Return the position of the run that an event started; None for an event that is not known."""
+        row = self._get(keys.event_key(check_id, event_id))
+        # DynamoDB deletes expired items late; we treat them as deleted.
+        return None if row is None or row["ttl"] <= self._clock() // MS_PER_SEC else str(row["position"])
+
+    def add_run(self, run: Run, event_id: str, *also: Any) -> str | None:
+        """Write the run of an event. A repeat of the event writes nothing: it returns the position of its first run.
+
+        `also`: actions of the same transaction.
+        """
+        row_key, now = keys.event_key(run.check_id, event_id), self._clock() // MS_PER_SEC
+        row = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
+        event = put(self.table_name, row, f"{ABSENT} OR #ttl <= :now", {"now": now})
+        actions = {"event": event, "run": put(self.table_name, run_item(run)), "also": also}
+        if transact_or_raise(self._client, actions) is None:
+            return None
+        # The id may have expired since.
+        return self.first_run(run.check_id, event_id) or self.add_run(run, event_id, *also)
+
+
+# The limit of requested runs: their rows live for 90 days, and a quota counts only runs that start.
+
+_HOUR_SECS = 3_600
+
+
+class RequestLimit(Table):
+    """Counts the requested runs of each project, profile and hour in the checks table."""
+
+    def __init__(
+        self, table_name: str, client: DynamoDBClient, projects: ProjectRegistry, clock: Clock = now_ms
+    ) -> None:
+        super().__init__(table_name, client, clock)
+        self._projects = projects
+
+    def count(self, check: Check) -> None:
+        """Count one request. Raises RateLimitedError.
+
+        The limit is the number of runs that the quota allows in an hour, but at least one for each check.
+        """
+        record, profile = self._projects.get(check.project_id), check.settings.profile.value
+        most = max(MAX_CHECKS, 0 if record is None else 60 * record.project.quota(profile).per_minute)
+        now_secs = self._clock() // MS_PER_SEC
+        hour = now_secs // _HOUR_SECS
+        update = ConditionalUpdate(
+            {"ttl": (hour + 2) * _HOUR_SECS},
+            "attribute_not_exists(#count) OR #count < :most",
+            {"zero": 0, "one": 1, "most": most},
+            computed=("#count = if_not_exists(#count, :zero) + :one",),
+        )
+        if not self._update_unread(update, keys.requests_key(check.project_id, profile, hour)):
+            secs = (hour + 1) * _HOUR_SECS - now_secs
+            text = f"The project may request {most:,} runs of checks in an hour. Repeat the request in {secs} seconds."
+            raise RateLimitedError(text, secs, Rate(most, 0, secs).headers)
+
 
 _THREADS = 8
 _HOUR_MS = 3_600_000
@@ -90,3 +190,107 @@ class Starter:
 
 def _skipped(run: Run, problem: str) -> Run:
     return replace(run, status=RunStatus.SKIPPED, reason=f"{run.reason}: {problem}", event=None, due_at_ms=None)
+
+
+# Start the checks that follow an ended run or submission.
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Starts the checks that a run or a submission triggers. Repeating a call is safe."""
+
+    store: CheckStore
+    triggers: TriggerStore
+    starter: Starter
+
+    def after_run(self, check: Check, run: Run) -> None:
+        """Start the checks that follow a run which has ended."""
+        slug = check.settings.slug
+        data = {
+            "type": "check.run.completed",
+            "check_id": check.check_id,
+            "check_slug": slug,
+            "run_id": run.run_id,
+            "status": run.status.value,
+            "verdict": run.verdict,
+            "submission_id": run.submission_id,
+        }
+        cause = Cause(f"run:{run.run_id}", f"after the run {run.run_id} of {slug}", data, run.chain + 1)
+        checks = [
+            self.store.get(run.project_id, follower.check_id)
+            for follower in self.triggers.followers(run.project_id)
+            if isinstance(trigger := follower.trigger, CheckTrigger)
+            and trigger.slug == slug
+            and run.status.value in list(trigger.statuses)
+        ]
+        self.starter.start_all(filter(None, checks), cause)
+
+    def after_submission(self, ended: SubmissionEnded) -> None:
+        """Start the checks that a submission triggers. Its metadata is left out where it is too large."""
+        for check_id in ended.check_ids:
+            check = self.store.get(ended.project_id, check_id)
+            trigger = None if check is None else check.settings.trigger
+            if check is None or not isinstance(trigger, SubmissionTrigger):
+                continue  # it was changed since
+            data: Mapping[str, Any] = ended.data
+            if size_problem(event_text(data), check.settings.event_as) is not None:
+                data = {name: value for name, value in data.items() if name != "metadata"}
+            reason = f"after the submission {ended.submission_id}"
+            self.starter.start(check, Cause(f"submission:{ended.submission_id}", reason, data))
+
+
+# The event `check.requested` of the project's bus: others start checks by id, slug or tag.
+
+EVENT_REQUESTED = "check.requested"
+_Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class CheckRequested(BaseModel):
+    """The `detail` of the event: the project, and one of check id, slug and tag.
+
+    `event_id`: a repeat with the same one runs nothing; without it, the id that EventBridge gave the event.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    project_id: _Name
+    check_id: _Name | None = None
+    slug: _Name | None = None
+    tag: _Name | None = None
+    event_id: _Name | None = None
+    event: dict[str, JsonValue] | None = Field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, envelope: Mapping[str, Any]) -> CheckRequested:
+        """Read an event as a rule's target gets it. Raises MessageInvalidError."""
+        try:
+            request = cls.model_validate(envelope.get("detail"))
+        except ValidationError as error:
+            places = sorted({".".join(map(str, problem["loc"][:1])) or "detail" for problem in error.errors()})
+            raise MessageInvalidError(EVENT_REQUESTED, f"wrong {', '.join(places)}") from None
+        if sum(name is not None for name in (request.check_id, request.slug, request.tag)) != 1:
+            raise MessageInvalidError(EVENT_REQUESTED, "needs one of check_id, slug and tag")
+        return request if request.event_id else request.model_copy(update={"event_id": str(envelope.get("id"))})
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedRuns:
+    """Starts the checks that an event asks for. Repeating the call is safe."""
+
+    store: CheckStore
+    starter: Starter
+
+    def start(self, request: CheckRequested) -> None:
+        """Start the checks. Raises MessageInvalidError if there is none, and the errors of the table."""
+        checks = self._checks(request)
+        if not checks:
+            raise MessageInvalidError(EVENT_REQUESTED, "the project has no such check")
+        reason = f"requested by the event {request.event_id}"
+        self.starter.start_all(checks, Cause(f"bus:{request.event_id}", reason, request.event))
+
+    def _checks(self, request: CheckRequested) -> list[Check]:
+        if request.tag is not None:
+            return [check for check in self.store.list_all(request.project_id) if request.tag in check.settings.tags]
+        check_id = request.check_id or self.store.id_of_slug(request.project_id, request.slug or "")
+        check = None if check_id is None else self.store.get(request.project_id, check_id)
+        return [] if check is None else [check]

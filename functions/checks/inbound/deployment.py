@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from functions.checks.deployment import CheckDeployment
 
 if TYPE_CHECKING:
-    from functions.checks.events.call_log import CallLog
-    from functions.checks.events.inbound import Inbound
-    from functions.checks.events.inbound_secrets import InboundSecrets
+    from functions.checks.events.inbound import CallLog, Inbound, InboundSecrets
 
 
 class InboundDeployment(CheckDeployment):
@@ -19,14 +17,14 @@ class InboundDeployment(CheckDeployment):
     @cached_property
     def call_log(self) -> CallLog:
         """The last calls of checks."""
-        from functions.checks.events.call_log import CallLog
+        from functions.checks.events.inbound import CallLog
 
         return CallLog(self.settings.checks_table, self.dynamodb, self.log, self.clock)
 
     @cached_property
     def inbound_secrets(self) -> InboundSecrets:
         """Makes and opens the secrets of signed calls."""
-        from functions.checks.events.inbound_secrets import InboundSecrets
+        from functions.checks.events.inbound import InboundSecrets
 
         return InboundSecrets(self.check_events, self.secret_boxes)
 

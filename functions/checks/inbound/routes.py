@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.checks.events.verification import parse_verification
+from functions.checks.events.signatures import parse_verification
 from functions.checks.routes import NO_PROGRAM, own_check
 from functions.checks.views import (
     IgnoredCall,

@@ -11,7 +11,7 @@ from typing import Any
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
-from functions.checks.events import request_limit
+from functions.checks.events import start
 from functions.checks.inbound.deployment import InboundDeployment
 from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.model import Run
@@ -77,7 +77,7 @@ class CheckWorld:
 
     def allow_requests(self, most: int) -> None:
         """Let the project request that many runs of checks in an hour."""
-        self.aws.monkeypatch.setattr(request_limit, "MAX_CHECKS", most)
+        self.aws.monkeypatch.setattr(start, "MAX_CHECKS", most)
         projects = ProjectRegistry(self.aws.names["ProjectsTable"], Clients.dynamodb())
         record = projects.get(PROJECT_ID)
         assert record is not None

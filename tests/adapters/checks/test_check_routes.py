@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.checks.events import request_limit
+from functions.checks.events import start
 from functions.checks.runs.model import RunKind, new_run
 from functions.checks.settings.file_schema import file_schema
 from functions.checks.settings.model import Check
@@ -293,6 +293,6 @@ def test_requests_beyond_those_of_an_hour_are_refused_until_it_is_over(world: Ch
 
 
 def test_the_quota_of_a_minute_sets_the_requests_of_an_hour(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_limit, "MAX_CHECKS", 1)
+    monkeypatch.setattr(start, "MAX_CHECKS", 1)
     check = world.create()
     assert [world.call("POST", f"/api/checks/{check['id']}/run").status for _ in range(3)] == [202] * 3
