@@ -9,12 +9,12 @@ A reader begins with the folders, lowest first. None imports one that follows it
 * `settings`: a check: its settings, its program, its rows
 * `runs`: a run: from a due row through a submission to its events
 * `events`: runs that an event starts: signed calls, the bus, other checks, submissions
-* `status_pages`: the public page of chosen checks
+* `status_pages`: what everybody with its address may see: the page of chosen checks, and badges
 * `pings`: a heartbeat: runs that a job elsewhere reports
-* `deployment`, `run_deployment`: the wiring of all this; the second starts and ends runs
+* `deployment`: the wiring of all this
 * `dispatch`: due rows and messages of the queue
-* `views`, `parameters`, `badge`, `cards`: what clients see, and chat services
-* `routes`, `run_routes`, `ping_routes`, `quiet_routes`, `status_routes`, `badge_routes`: the answers to clients
-* `inbound`: the answers to signed calls
-* `api`, `ping_api`, `status_api`: the tables of the routes; `openapi`: the events of checks for the document
+* `views`, `cards`: what clients see, and chat services
+* `routes`, `run_routes`: the answers to clients; the second has runs, signed calls and pings
+* `status_api`: routes and answers of the status page and of badges
+* `api`: the tables of all other routes; `openapi`: the events of checks for the document
 """

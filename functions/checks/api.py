@@ -1,19 +1,17 @@
 """The routes of /api/checks, /api/badges and /api/quiet-times."""
 
-from typing import Any
+from typing import Any, Final
 
-from functions.checks.badge import BadgeView, ShieldsBadge
-from functions.checks.badge_routes import BadgeRoutes
 from functions.checks.events.signatures import InboundVerification
-from functions.checks.inbound.routes import InboundRoutes
-from functions.checks.quiet_routes import QuietRoutes
-from functions.checks.routes import CheckRoutes
-from functions.checks.run_routes import CheckRunRoutes
+from functions.checks.routes import CheckRoutes, QuietRoutes
+from functions.checks.run_routes import CheckRunRoutes, InboundRoutes, PingRoutes
 from functions.checks.settings.check_settings import CheckSettings, TagQuietTimes
 from functions.checks.settings.file_schema import JsonSchema
 from functions.checks.settings.model import MAX_CHECKS
 from functions.checks.settings.requests import ChangedSettings, RunNowRequest
 from functions.checks.state import State
+from functions.checks.status_api import BadgeRoutes
+from functions.checks.status_pages.badge import BadgeView, ShieldsBadge
 from functions.checks.views import (
     CheckDeleted,
     CheckDetail,
@@ -25,6 +23,7 @@ from functions.checks.views import (
     IgnoredCall,
     InboundCalls,
     InboundSecret,
+    PingUrl,
     ScheduleTimes,
     SlackChallenge,
     TagQuietTimesView,
@@ -43,7 +42,7 @@ from functions.http.openapi.operation import (
     path,
     query,
 )
-from functions.http.route import Route
+from functions.http.route import Method, Route
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
 
 _NO_PROGRAM: Answer = ("`conflict`: a heartbeat has no program.", (Error,))
@@ -318,5 +317,71 @@ QUIET_ROUTES: tuple[Route[QuietRoutes], ...] = (
         examples={
             "maintenance": {"value": {"tags": {"database": [{"schedule": "cron(0 2 ? * SUN *)", "minutes": 120}]}}}
         },
+    ),
+)
+
+
+_UNKNOWN_PING: Answer = ("`not_found`: the project has no such check, or no such body is kept.", (Error,))
+_TOKEN = path("token", {"type": "string"}, "That of POST /api/checks/{id}/ping-url.")
+_WORD = path("word", {"type": "string"}, "`start`, `fail`, or the exit code of the job, 0 to 255.")
+_TAKEN: dict[int, Answer] = {
+    200: ("`OK`, or `OK (not counted)`: unknown token, paused check, or over ten pings in a minute.", ("text/plain",)),
+    404: ("`not_found`: the last part is no word of a ping.", (Error,)),
+    **OPEN,
+}
+_METHODS: Final[tuple[Method, ...]] = ("GET", "HEAD", "POST")
+
+PING_ROUTES: tuple[Route[PingRoutes], ...] = (
+    Route(
+        "POST",
+        "/api/checks/{id}/ping-url",
+        PingRoutes.new_url,
+        "replacePingUrl",
+        "Make the address of a heartbeat's pings",
+        {
+            200: ("Made; it replaces the one before. No other response shows it.", (PingUrl,)),
+            400: BAD,
+            404: _UNKNOWN_PING,
+            409: ("`conflict`: the check is no heartbeat, or other requests keep changing it.", (Error,)),
+            **KEYED,
+        },
+        (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/checks/{id}/pings/{number}",
+        PingRoutes.body,
+        "getPingBody",
+        "Show the body of a ping",
+        {200: ("As it came, up to 10 KiB.", ("text/plain; charset=utf-8",)), 400: BAD, 404: _UNKNOWN_PING, **KEYED},
+        (ID, path("number", {"type": "integer"})),
+    ),
+    *(
+        Route(
+            method,
+            "/api/pings/{token}",
+            PingRoutes.take,
+            f"{method.lower()}Ping",
+            "Report that a job has succeeded",
+            _TAKEN,
+            (_TOKEN,),
+            security=None,
+            has_secret=True,
+        )
+        for method in _METHODS
+    ),
+    *(
+        Route(
+            method,
+            "/api/pings/{token}/{word}",
+            PingRoutes.take,
+            f"{method.lower()}PingWord",
+            "Report that a job has started or ended",
+            _TAKEN,
+            (_TOKEN, _WORD),
+            security=None,
+            has_secret=True,
+        )
+        for method in _METHODS
     ),
 )

@@ -11,15 +11,17 @@ from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
-    from functions.checks.events.start import EventStore, RequestLimit
-    from functions.checks.pings.store import PingStore
-    from functions.checks.pings.take import PingTaking
+    from functions.checks.events.inbound import CallLog, Inbound, InboundSecrets
+    from functions.checks.events.start import EventStore, Following, RequestedRuns, RequestLimit, Starter
+    from functions.checks.pings import PingStore, PingTaking
     from functions.checks.runs.hints import CheckHints
+    from functions.checks.runs.steps import ClockRepair, Firing, RunSteps
     from functions.checks.runs.store import RunStore
     from functions.checks.settings.secret_settings import CheckVariables, ReportTokens
     from functions.checks.settings.store import CheckFiles, CheckStore, OutageStore, QuietStore
     from functions.checks.settings.trigger_store import TriggerRules, TriggerStore
-    from functions.checks.status_pages.store import StatusPageStore
+    from functions.checks.status_pages.page import StatusPageStore
+    from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.model import Submission
 
 
@@ -125,7 +127,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def status_pages(self) -> StatusPageStore:
         """Status pages."""
-        from functions.checks.status_pages.store import StatusPageStore
+        from functions.checks.status_pages.page import StatusPageStore
 
         return StatusPageStore(self.settings.checks_table, self.dynamodb, self.clock)
 
@@ -137,14 +139,14 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def pings(self) -> PingStore:
         """Tokens and bodies of pings."""
-        from functions.checks.pings.store import PingStore
+        from functions.checks.pings import PingStore
 
         return PingStore(self.settings.checks_table, self.dynamodb, self.clock)
 
     @cached_property
     def ping_taking(self) -> PingTaking:
         """Takes pings."""
-        from functions.checks.pings.take import PingTaking
+        from functions.checks.pings import PingTaking
 
         return PingTaking(self.checks, self.quiet_times, self.pings, self.check_hints, self.log, self.clock)
 
@@ -154,3 +156,106 @@ class CheckDeployment(SubmissionDeployment):
         from functions.checks.settings.secret_settings import ReportTokens
 
         return ReportTokens(self.secret_boxes)
+
+
+class CheckRunDeployment(CheckDeployment):
+    """The parts that start runs of checks, and end them."""
+
+    @cached_property
+    def firing(self) -> Firing:
+        """Gives due checks their runs."""
+        from functions.checks.runs.steps import Firing
+
+        return Firing(self.checks, self.check_runs, self.clock)
+
+    @cached_property
+    def clock_repair(self) -> ClockRepair:
+        """Brings checks and runs back after a clock that ran ahead."""
+        from functions.checks.runs.steps import ClockMark, ClockRepair
+
+        mark = ClockMark(self.settings.checks_table, self.dynamodb, self.clock)
+        return ClockRepair(mark, self.check_runs, self.firing, self.clock)
+
+    @cached_property
+    def starter(self) -> Starter:
+        """Starts runs on events."""
+        from functions.checks.events.start import Starter
+
+        return Starter(self.check_events, self.check_hints, self.check_request_limit, self.log, self.clock)
+
+    @cached_property
+    def following(self) -> Following:
+        """Starts the checks that follow a run or a submission."""
+        from functions.checks.events.start import Following
+
+        return Following(self.checks, self.triggers, self.starter)
+
+    @cached_property
+    def requested_runs(self) -> RequestedRuns:
+        """Starts the checks that an event of the bus names."""
+        from functions.checks.events.start import RequestedRuns
+
+        return RequestedRuns(self.checks, self.starter)
+
+    @cached_property
+    def run_steps(self) -> RunSteps:
+        """Does the steps of runs."""
+        from functions.checks.runs.complete import Reports, RunCompleter
+        from functions.checks.runs.steps import RunSteps, RunSubmitter
+
+        base_url = self.settings.public_base_url
+        return RunSteps(
+            store=self.checks,
+            runs=self.check_runs,
+            submissions=self.submissions,
+            submitter=RunSubmitter(
+                self.registry, self.submissions, self.run_acceptance, self.check_variables, self.payloads
+            ),
+            completer=RunCompleter(self.checks, self.quiet_times, self.check_runs, self.payloads, base_url, self.clock),
+            outbox=self.outbox,
+            reports=Reports(self.outbox, base_url),
+            hints=self.check_hints,
+            start_followers=self.following.after_run,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def run_acceptance(self) -> Acceptance:
+        """Accepts the programs of runs as submissions."""
+        from functions.submissions.accept.start import RunKind
+
+        return self.acceptance_of(RunKind(self.payloads), None)
+
+
+class InboundDeployment(CheckDeployment):
+    """The parts that take signed calls."""
+
+    @cached_property
+    def call_log(self) -> CallLog:
+        """The last calls of checks."""
+        from functions.checks.events.inbound import CallLog
+
+        return CallLog(self.settings.checks_table, self.dynamodb, self.log, self.clock)
+
+    @cached_property
+    def inbound_secrets(self) -> InboundSecrets:
+        """Makes and opens the secrets of signed calls."""
+        from functions.checks.events.inbound import InboundSecrets
+
+        return InboundSecrets(self.check_events, self.secret_boxes)
+
+    @cached_property
+    def inbound_calls(self) -> Inbound:
+        """Takes signed calls."""
+        from functions.checks.events.inbound import Inbound
+
+        return Inbound(
+            checks=self.checks,
+            runs=self.check_runs,
+            events=self.check_events,
+            calls=self.call_log,
+            limit=self.check_request_limit,
+            secrets=self.inbound_secrets,
+            put_body=self.payloads.put_event,
+            clock=self.clock,
+        )

@@ -10,7 +10,7 @@ from functions.checks.keys import ids_of_check
 from functions.checks.runs.hints import CheckHint, SubmissionEnded, read_message
 
 if TYPE_CHECKING:
-    from functions.checks.run_deployment import CheckRunDeployment
+    from functions.checks.deployment import CheckRunDeployment
     from functions.checks.runs.store import Due
 
 

@@ -1,15 +1,15 @@
-"""Routes of /api/checks: create, list, show, change, delete, pause, resume; and the schema of checks.yaml."""
+"""Routes of checks and of the quiet times of tags."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.dynamodb.page import cut
 from functions.aws.dynamodb.retries import tries
-from functions.checks.parameters import list_filters
+from functions.checks.settings.check_settings import TagQuietTimes, quiet_problems
 from functions.checks.settings.file_schema import schema_text
 from functions.checks.settings.model import MAX_CHECKS, Check, whole_minute
 from functions.checks.settings.requests import changed_settings, new_settings, next_times
@@ -18,18 +18,40 @@ from functions.checks.settings.store import CheckLimitError, SlugTakenError
 from functions.checks.state import State, pause, resume
 from functions.checks.views import SHOWN_TIMES, CheckDeleted, ScheduleTimes, check_detail, check_view, listed_check
 from functions.clock import to_rfc3339
-from functions.errors import ConflictError, NotFoundError
+from functions.errors import BadRequestError, ConflictError, NotFoundError
 from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer, page_answer
 from functions.http.cursor import start_after
 from functions.http.http_event import json_body
+from functions.http.problems import Problems
+from functions.http.validation import parse_body
 from functions.projects.authentication import authenticate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.checks.deployment import CheckDeployment
+    from functions.checks.views import TagQuietTimesView
+    from functions.http.parameters import Parameters
     from functions.http.resolver import Resolver
+
+
+def list_filters(parameters: Parameters) -> Callable[[Check], bool]:
+    """Read `tag`, `state` and `slug`; return whether a check has all of them. Raises BadRequestError."""
+    tag, state, slug = parameters.get("tag"), parameters.get("state"), parameters.get("slug")
+    if state is not None and state not in list(State):
+        raise BadRequestError(f"state must be one of {', '.join(State)}.")
+
+    def is_listed(check: Check) -> bool:
+        settings = check.settings
+        return (
+            (tag is None or tag in settings.tags)
+            and (state is None or check.standing.state == state)
+            and (slug is None or settings.slug == slug)
+        )
+
+    return is_listed
+
 
 NO_PROGRAM = "A heartbeat has no program to run. Its job elsewhere reports with pings."
 NO_SUCH_CHECK = "There is no such check."
@@ -191,3 +213,31 @@ def _slug_taken(slug: str | None) -> ConflictError:
 
 def _created_key(check: Check) -> str:
     return f"{check.created_at}#{check.check_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class QuietRoutes:
+    """Handlers of /api/quiet-times."""
+
+    deployment: CheckDeployment
+
+    def show(self, app: Resolver) -> Response[str]:
+        """Show the quiet times of the project's tags."""
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        return answer(_view(self.deployment.quiet_times.get(project_id)))
+
+    def put(self, app: Resolver) -> Response[str]:
+        """Replace them."""
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        problems = Problems()
+        times = parse_body(TagQuietTimes, json_body(app.current_event), problems)
+        for tag, quiet in times.tags.items():
+            problems.add(quiet_problems(f"tags.{tag}", quiet))
+        problems.refuse()
+        self.deployment.quiet_times.put(project_id, times)
+        self.deployment.log.info("Quiet times of tags replaced", project_id=project_id, request_id=app.request_id)
+        return answer(_view(times))
+
+
+def _view(times: TagQuietTimes) -> TagQuietTimesView:
+    return cast("TagQuietTimesView", times.model_dump(mode="json"))

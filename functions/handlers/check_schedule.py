@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.deployment import preload
+from functions.checks.deployment import CheckRunDeployment
 from functions.checks.dispatch import CheckDispatch
-from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.store import Due
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch

@@ -3,17 +3,11 @@
 import functools
 
 from functions.aws.deployment import preload
-from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, QUIET_ROUTES, RUN_ROUTES
-from functions.checks.badge_routes import BadgeRoutes
-from functions.checks.inbound.deployment import InboundDeployment
-from functions.checks.inbound.routes import InboundRoutes
-from functions.checks.ping_api import PING_ROUTES
-from functions.checks.ping_routes import PingRoutes
-from functions.checks.quiet_routes import QuietRoutes
-from functions.checks.routes import CheckRoutes
-from functions.checks.run_routes import CheckRunRoutes
-from functions.checks.status_api import STATUS_ROUTES
-from functions.checks.status_routes import StatusRoutes
+from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, PING_ROUTES, QUIET_ROUTES, RUN_ROUTES
+from functions.checks.deployment import InboundDeployment
+from functions.checks.routes import CheckRoutes, QuietRoutes
+from functions.checks.run_routes import CheckRunRoutes, InboundRoutes, PingRoutes
+from functions.checks.status_api import STATUS_ROUTES, BadgeRoutes, StatusRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger
@@ -23,14 +17,13 @@ preload(
     "aws.payloads",
     "checks.events.inbound",
     "checks.events.start",
-    "checks.pings.store",
-    "checks.pings.take",
+    "checks.pings",
     "checks.runs.hints",
     "checks.runs.store",
     "checks.settings.secret_settings",
     "checks.settings.store",
     "checks.settings.trigger_store",
-    "checks.status_pages.store",
+    "checks.status_pages.page",
     "files.objects",
     "files.store",
     "files.use",

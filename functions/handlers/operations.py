@@ -17,7 +17,7 @@ preload(
     "aws.secrets",
     "checks.runs.store",
     "checks.settings.store",
-    "checks.status_pages.store",
+    "checks.status_pages.page",
     "files.objects",
     "files.store",
     "files.use",

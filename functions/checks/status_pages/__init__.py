@@ -1,6 +1,5 @@
-"""The status page of a project: a public page of chosen checks.
+"""What everybody with its address may see of checks.
 
-* `model`: what a project chooses, and what is shown of a check
-* `store`: its row, and that of its token
-* `page`: the page in HTML
+* `page`: the status page of a project: its settings, its rows and its HTML
+* `badge`: the state of one check as a picture, for shields.io, and as JSON
 """

@@ -2,12 +2,94 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Annotated, Any
 
-from functions.checks.state import DOWN, UNKNOWN, State
-from functions.checks.status_pages.model import DAY_MS, ShownCheck, days
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from functions.aws.dynamodb.conditional import ABSENT, delete, put
+from functions.aws.dynamodb.items import Value, to_item
+from functions.aws.dynamodb.row_codec import to_json
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact_or_raise
+from functions.checks import keys
+from functions.checks.settings.check_settings import Slug
+from functions.checks.state import DOWN, UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
+from functions.http.fields import checked_line
+from functions.http.validation import Text
+
+# The status page of a project: what it chooses, and what is shown of a check.
+
+MOST_CHECKS = 50
+DAYS = 90
+DAY_MS = 86_400_000
+
+
+class StatusPageSettings(BaseModel):
+    """Body of PUT /api/status-page. Everybody with the address of the page sees it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    title: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(checked_line)]
+    checks: list[Slug] = Field(
+        min_length=1, max_length=MOST_CHECKS, description="Slugs of the checks that it shows, in their order."
+    )
+    shows_output: bool = Field(
+        default=False,
+        description="Also show why a check is down: its reason, and expected and actual values of failed assertions.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPage:
+    """The status page of a project."""
+
+    project_id: str
+    token: str
+    title: str
+    check_ids: tuple[str, ...]
+    shows_output: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCheck:
+    """A check on the page. `observed`: starts and ends of its stretches with data, oldest first. `details`: lines.
+
+    `outages`: of the last 90 days, newest first, with the one that lasts.
+    """
+
+    name: str
+    state: State
+    since_ms: int
+    observed: tuple[tuple[int, int], ...]
+    outages: tuple[Outage, ...] = ()
+    details: tuple[str, ...] = ()
+
+    def observed_ms(self, start_ms: int, end_ms: int) -> int:
+        """Return how long there was data in a stretch of time."""
+        return _overlap_ms(self.observed, start_ms, end_ms)
+
+    def down_ms(self, start_ms: int, end_ms: int) -> int:
+        """Return how long it was down in a stretch of time, as far as there was data."""
+        outages = [(each.since_ms, each.until_ms) for each in self.outages]
+        return sum(
+            _overlap_ms(outages, max(since_ms, start_ms), min(until_ms, end_ms)) for since_ms, until_ms in self.observed
+        )
+
+
+def _overlap_ms(stretches: Iterable[tuple[int, int]], start_ms: int, end_ms: int) -> int:
+    return sum(max(0, min(until_ms, end_ms) - max(since_ms, start_ms)) for since_ms, until_ms in stretches)
+
+
+def days(now_ms: int) -> list[int]:
+    """Return when each of the last 90 days began, in UTC, today last."""
+    today = now_ms // DAY_MS * DAY_MS
+    return [today - DAY_MS * back for back in reversed(range(DAYS))]
+
 
 CACHE_SECS = 60
 _MOST_INCIDENTS = 10
@@ -151,3 +233,61 @@ def _duration(ms: int) -> str:
     if ms < _HOUR_MS:
         return f"{max(1, ms // _MINUTE_MS)} min"
     return f"{ms // _HOUR_MS} h {ms % _HOUR_MS // _MINUTE_MS} min"
+
+
+# Status pages in the checks table: one row of a project, and one of the token.
+
+
+class StatusPageStore(Table):
+    """Reads and writes status pages."""
+
+    def get(self, project_id: str) -> StatusPage | None:
+        """Return the page of a project."""
+        row = self._get(keys.status_page_key(project_id))
+        return None if row is None else _page(project_id, row)
+
+    def of_token(self, token: str) -> StatusPage | None:
+        """Return the page with a token."""
+        row = self._get(keys.status_token_key(token))
+        page = None if row is None else self.get(row["project_id"])
+        return page if page is not None and page.token == token else None
+
+    def put(self, before: StatusPage | None, page: StatusPage) -> bool:
+        """Write a page in place of the one before, with the same token. False if another request was faster."""
+        row: dict[str, Value | None] = {
+            "token": page.token,
+            "title": page.title,
+            "check_ids": to_json(page.check_ids),
+            "shows_output": page.shows_output,
+        }
+        item = {**keys.status_page_key(page.project_id), **to_item(row)}
+        token = {**keys.status_token_key(page.token), **to_item({"project_id": page.project_id})}
+        condition, values = (ABSENT, {}) if before is None else ("#token = :before", {"before": before.token})
+        actions: dict[str, Any] = {
+            "page": put(self.table_name, item, condition, values),
+            "token": [] if before is not None else put(self.table_name, token),
+        }
+        return transact_or_raise(self._client, actions) is None
+
+    def delete(self, page: StatusPage) -> None:
+        """Delete a page: nobody sees it any more."""
+        unchanged = delete(
+            self.table_name, keys.status_page_key(page.project_id), "#token = :token", {"token": page.token}
+        )
+        actions = {"page": unchanged, "token": delete(self.table_name, keys.status_token_key(page.token))}
+        transact_or_raise(self._client, actions)
+
+    def purge(self, project_id: str) -> None:
+        """Delete the page of a project, if it has one. It reads by a query, as a purge may."""
+        for row in self._list(keys.checks_pk(project_id), keys.STATUS):
+            self.delete(_page(project_id, row))
+
+
+def _page(project_id: str, row: Mapping[str, Any]) -> StatusPage:
+    return StatusPage(
+        project_id=project_id,
+        token=row["token"],
+        title=row["title"],
+        check_ids=tuple(json.loads(row["check_ids"])),
+        shows_output=row["shows_output"],
+    )

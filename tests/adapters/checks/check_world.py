@@ -11,9 +11,8 @@ from typing import Any
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
+from functions.checks.deployment import CheckRunDeployment, InboundDeployment
 from functions.checks.events import start
-from functions.checks.inbound.deployment import InboundDeployment
-from functions.checks.run_deployment import CheckRunDeployment
 from functions.checks.runs.model import Run
 from functions.handlers import check_schedule as schedule
 from functions.handlers import checks, record

@@ -1,1 +1,0 @@
-"""Signed calls over HTTP: `deployment` wires the parts that take them, `routes` answers."""
