@@ -105,110 +105,85 @@ _SAME_TIME = "Another request with this Idempotency-Key has just created the end
 _DELETED = "The endpoint that this Idempotency-Key created was deleted. Use a new key."
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointCreation:
-    """Creates endpoints, once for each Idempotency-Key."""
+def _create(
+    deployment: WebhookDeployment,
+    project_id: str,
+    request: CreateEndpointRequest,
+    settings: EndpointSettings,
+    key: str | None,
+) -> tuple[Endpoint, str | None]:
+    """Create an endpoint, once for each Idempotency-Key. A repeat gets the endpoint as it is now, and no secret.
 
-    deployment: WebhookDeployment
-
-    def create(
-        self, project_id: str, request: CreateEndpointRequest, settings: EndpointSettings, key: str | None
-    ) -> tuple[Endpoint, str | None]:
-        """Return the new endpoint and its secret. A repeat gets the endpoint as it is now, and None.
-
-        Raises ConflictError, IdempotencyConflictError, UnavailableError.
-        """
-        endpoint_id, now = new_id(), self.deployment.clock()
-        secrets = self.deployment.endpoint_secrets
-        secret = request.secret or new_secret()
-        box, public_key = secrets.new_keys(secret, project_id, endpoint_id, asymmetric=settings.asymmetric)
-        claim = CreationClaim.of(key, request.model_dump_json(), endpoint_id) if key is not None else None
-        if claim is not None and (earlier := self._earlier(project_id, claim)) is not None:
-            return earlier, None
-        endpoint = Endpoint(
-            endpoint_id=endpoint_id,
-            project_id=project_id,
-            headers_box=secrets.seal_headers(settings.headers, project_id, endpoint_id),
-            routing_key_box=secrets.seal_routing_key(settings.routing_key, project_id, endpoint_id),
-            secret_box=box,
-            public_key=public_key,
-            disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
-            disabled_at=None if settings.enabled else to_rfc3339(now),
-            created_at=to_rfc3339(now),
-            updated_at=to_rfc3339(now),
-            **settings.hidden,
-        )
-        try:
-            self.deployment.endpoint_changes.create(endpoint, claim)
-        except CreationClaimTakenError:
-            same = None if claim is None else self._earlier(project_id, claim)
-            if same is None:
-                raise UnavailableError(_SAME_TIME, 1) from None
-            return same, None
-        except EndpointLimitError:
-            raise ConflictError(_LIMIT) from None
-        return endpoint, secret
-
-    def _earlier(self, project_id: str, claim: CreationClaim) -> Endpoint | None:
-        """Return the endpoint that an earlier request with this key has created; None for a first request."""
-        earlier = self.deployment.endpoint_changes.find_claim(claim, project_id)
-        if earlier is None:
-            return None
-        if earlier.body_sha256 != claim.body_sha256:
-            raise IdempotencyConflictError
-        endpoint = self.deployment.endpoints.get(project_id, earlier.endpoint_id)
-        if endpoint is None:
-            raise ConflictError(_DELETED)
-        return endpoint
+    Raises ConflictError, IdempotencyConflictError, UnavailableError.
+    """
+    endpoint_id, now, secrets = new_id(), deployment.clock(), deployment.endpoint_secrets
+    secret = request.secret or new_secret()
+    box, public_key = secrets.new_keys(secret, project_id, endpoint_id, asymmetric=settings.asymmetric)
+    claim = CreationClaim.of(key, request.model_dump_json(), endpoint_id) if key is not None else None
+    if claim is not None and (earlier := _earlier(deployment, project_id, claim)) is not None:
+        return earlier, None
+    endpoint = Endpoint(
+        endpoint_id=endpoint_id,
+        project_id=project_id,
+        headers_box=secrets.seal_headers(settings.headers, project_id, endpoint_id),
+        routing_key_box=secrets.seal_routing_key(settings.routing_key, project_id, endpoint_id),
+        secret_box=box,
+        public_key=public_key,
+        disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
+        disabled_at=None if settings.enabled else to_rfc3339(now),
+        created_at=to_rfc3339(now),
+        updated_at=to_rfc3339(now),
+        **settings.hidden,
+    )
+    try:
+        deployment.endpoint_changes.create(endpoint, claim)
+    except CreationClaimTakenError:
+        same = None if claim is None else _earlier(deployment, project_id, claim)
+        if same is None:
+            raise UnavailableError(_SAME_TIME, 1) from None
+        return same, None
+    except EndpointLimitError:
+        raise ConflictError(_LIMIT) from None
+    return endpoint, secret
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointChange:
-    """A requested change of the settings of an endpoint. `problems`: those of its shape."""
+def _earlier(deployment: WebhookDeployment, project_id: str, claim: CreationClaim) -> Endpoint | None:
+    """Return the endpoint that an earlier request with this key has created; None for a first request."""
+    earlier = deployment.endpoint_changes.find_claim(claim, project_id)
+    if earlier is None:
+        return None
+    if earlier.body_sha256 != claim.body_sha256:
+        raise IdempotencyConflictError
+    endpoint = deployment.endpoints.get(project_id, earlier.endpoint_id)
+    if endpoint is None:
+        raise ConflictError(_DELETED)
+    return endpoint
 
-    endpoints: OwnEndpoints
-    request: ChangeEndpointRequest
-    problems: Problems
 
-    @classmethod
-    def of(cls, endpoints: OwnEndpoints, raw: bytes) -> EndpointChange:
-        """Read a body. Raises BadRequestError."""
-        problems = Problems()
-        return cls(endpoints, parse_body(ChangeEndpointRequest, raw, problems), problems)
+def _known_headers(own: OwnEndpoints, endpoint: Endpoint, given: dict[str, str] | None) -> dict[str, str]:
+    """Return the stored headers that a change may keep; {} if it replaces all of them."""
+    is_whole = given is not None and HIDDEN not in given.values()
+    return {} if is_whole else own.headers(endpoint)
 
-    def change(self, endpoint: Endpoint, rules: AddressRules) -> bool:
-        """Change the given fields; False if the endpoint has changed since it was read.
 
-        Raises InvalidFieldsError, ConflictError.
-        """
-        deployment = self.endpoints.deployment
-        settings = changed_settings(endpoint, self._known_headers(endpoint), self.request, rules, self.problems)
-        sets, removes = self._writes(endpoint, settings)
-        return deployment.endpoint_changes.change(endpoint, deployment.clock(), sets, removes)
-
-    def _known_headers(self, endpoint: Endpoint) -> dict[str, str]:
-        """Return the stored headers that a change may keep; {} if it replaces all of them."""
-        given = self.request.headers
-        is_whole = given is not None and HIDDEN not in given.values()
-        return {} if is_whole else self.endpoints.headers(endpoint)
-
-    def _writes(self, before: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
-        """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
-        deployment = self.endpoints.deployment
-        secrets, ids = deployment.endpoint_secrets, (before.project_id, before.endpoint_id)
-        after = replace(before, **settings.hidden, headers_box=secrets.seal_headers(settings.headers, *ids))
-        if settings.routing_key != HIDDEN:
-            after = replace(after, routing_key_box=secrets.seal_routing_key(settings.routing_key, *ids))
-        if settings.asymmetric is not before.asymmetric:
-            secret = self.endpoints.secret(before)
-            box, public_key = secrets.new_keys(secret, *ids, asymmetric=settings.asymmetric)
-            after = replace(after, secret_box=box, public_key=public_key)
-        sets, removes = changed_attributes(before, after)
-        if settings.enabled and not before.enabled:
-            removes += HEALTH
-        elif before.enabled and not settings.enabled:
-            sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": to_rfc3339(deployment.clock())}
-        return sets, removes
+def _writes(
+    own: OwnEndpoints, before: Endpoint, settings: EndpointSettings
+) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
+    secrets, ids = own.deployment.endpoint_secrets, (before.project_id, before.endpoint_id)
+    after = replace(before, **settings.hidden, headers_box=secrets.seal_headers(settings.headers, *ids))
+    if settings.routing_key != HIDDEN:
+        after = replace(after, routing_key_box=secrets.seal_routing_key(settings.routing_key, *ids))
+    if settings.asymmetric is not before.asymmetric:
+        box, public_key = secrets.new_keys(own.secret(before), *ids, asymmetric=settings.asymmetric)
+        after = replace(after, secret_box=box, public_key=public_key)
+    sets, removes = changed_attributes(before, after)
+    if settings.enabled and not before.enabled:
+        removes += HEALTH
+    elif before.enabled and not settings.enabled:
+        disabled_at = to_rfc3339(own.deployment.clock())
+        sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": disabled_at}
+    return sets, removes
 
 
 _TRIES = 3
@@ -232,7 +207,7 @@ class EndpointRoutes:
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
         key = parameters.idempotency_key(app.current_event.headers)
         request, settings = parse_endpoint(json_body(app.current_event), self.own.address_rules(app))
-        endpoint, secret = EndpointCreation(self.deployment).create(project_id, request, settings, key)
+        endpoint, secret = _create(self.deployment, project_id, request, settings, key)
         if secret is None:
             secret = self.own.secret(endpoint)
         else:
@@ -258,10 +233,13 @@ class EndpointRoutes:
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
-        endpoint = self.own.get(app, id_text)
-        change = EndpointChange.of(self.own, json_body(app.current_event))
+        endpoint, problems = self.own.get(app, id_text), Problems()
+        request = parse_body(ChangeEndpointRequest, json_body(app.current_event), problems)
         for _ in tries(_TRIES):
-            is_changed = change.change(endpoint, self.own.address_rules(app))
+            headers = _known_headers(self.own, endpoint, request.headers)
+            settings = changed_settings(endpoint, headers, request, self.own.address_rules(app), problems)
+            sets, removes = _writes(self.own, endpoint, settings)
+            is_changed = self.deployment.endpoint_changes.change(endpoint, self.deployment.clock(), sets, removes)
             endpoint = self.own.get(app, id_text)
             if is_changed:
                 self.own.note("Endpoint changed", endpoint, app)
