@@ -12,7 +12,7 @@ from tests.submission_factory import golden, new_submission
 
 if TYPE_CHECKING:
     from functions.aws.payloads import Payloads
-    from functions.judging.progress_store import ProgressStore
+    from functions.judging.runs import ProgressStore
 
 BASE_URL = "https://api.example.com"
 

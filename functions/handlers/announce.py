@@ -21,7 +21,6 @@ preload(
     "checks.runs.hints",
     "checks.settings.trigger_store",
     "event_log.bus",
-    "judging.progress_store",
     "judging.runs",
     "submissions.store",
 )

@@ -13,7 +13,7 @@ from functions.http.json_body import body_text
 from functions.http.openapi.document import Document
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES
 from functions.http.openapi.page import render
-from functions.judging.all_routes import ALL_JUDGING_ROUTES
+from functions.judging.problems.api import ALL_JUDGING_ROUTES
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.submissions.api.health import HEALTH_ROUTES

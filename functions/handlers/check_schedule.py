@@ -26,11 +26,11 @@ RESERVE_MS = 20_000
 preload(
     "aws.payloads",
     "checks.events.start",
-    "checks.runs.steps",
     "checks.runs.complete",
+    "checks.runs.steps",
+    "checks.settings.secret_settings",
     "checks.settings.store",
     "checks.settings.trigger_store",
-    "checks.settings.secret_settings",
     "event_log.bus",
     "files.objects",
     "files.store",

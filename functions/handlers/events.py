@@ -17,7 +17,6 @@ preload(
     "feed.bodies",
     "feed.listing",
     "feed.poll",
-    "judging.progress_store",
     "judging.runs",
     "projects.store",
     "submissions.complete.completed_event",

@@ -4,11 +4,9 @@ import functools
 
 from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
-from functions.judging.api import JUDGE_ROUTES
+from functions.judging.api import JUDGE_ROUTES, JudgeRoutes
 from functions.judging.deployment import JudgeDeployment
-from functions.judging.problems.api import PROBLEM_ROUTES
-from functions.judging.problems.routes import ProblemRoutes
-from functions.judging.routes import JudgeRoutes
+from functions.judging.problems.api import PROBLEM_ROUTES, ProblemRoutes
 from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger
 
@@ -19,12 +17,8 @@ preload(
     "files.objects",
     "files.store",
     "files.use",
-    "judging.kind",
-    "judging.problems.lookup",
-    "judging.problems.push",
-    "judging.problems.removal",
     "judging.problems.store",
-    "judging.progress_store",
+    "judging.problems.versions",
     "judging.runs",
     "projects.quota_store",
     "projects.store",

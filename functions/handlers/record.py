@@ -26,7 +26,6 @@ preload(
     "aws.payloads",
     "checks.runs.hints",
     "files.store",
-    "judging.progress_store",
     "judging.runs",
     "projects.quota_store",
     "submissions.complete.completed_event",

@@ -23,7 +23,6 @@ preload(
     "files.store",
     "files.use",
     "http.long_poll",
-    "judging.progress_store",
     "judging.runs",
     "projects.quota_store",
     "projects.store",

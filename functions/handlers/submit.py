@@ -16,7 +16,6 @@ preload(
     "files.objects",
     "files.store",
     "files.use",
-    "judging.progress_store",
     "judging.runs",
     "projects.quota_store",
     "projects.store",

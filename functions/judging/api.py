@@ -1,18 +1,184 @@
 """The routes of /api/judge."""
 
-from typing import Any
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler import Response
 
 from events.files import MAX_CASES
+from functions.aws.payloads import PayloadMissingError
+from functions.errors import ConflictError, NotFoundError
+from functions.http import parameters
+from functions.http.answers import JSON_TYPE, answer
+from functions.http.http_event import json_body
+from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
+from functions.http.paths import judge_path
 from functions.http.route import Route
 from functions.judging.body import JudgeBody
-from functions.judging.routes import JudgeRoutes
-from functions.judging.views import FinalJudgeRun, JudgeAccepted, JudgeWaitOver, OpenJudgeRun
+from functions.judging.model import Plan
+from functions.judging.requests import parse_judge_request
+from functions.judging.views import (
+    FinalJudgeRun,
+    JudgeAccepted,
+    JudgeWaitOver,
+    OpenJudgeRun,
+    accepted_body,
+    open_body,
+    shows_output,
+    text_within,
+    timeout_body,
+)
+from functions.projects.authentication import authenticate, note_usage
+from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
+from functions.submissions.api.submit import report_accepted
+from functions.submissions.results.outputs import RawOutput, output_answer
+from functions.submissions.results.results import NO_SUCH_RESULT
 from functions.submissions.results.short_views import OutputLink
-from functions.submissions.results.views import Cancelling, Deleted
+from functions.submissions.results.views import Cancelling, Deleted, cancelling_body, deleted_body
+from functions.webhooks.target.webhook_url import AddressRules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from events.judged import CaseResult
+    from functions.http.resolver import Resolver
+    from functions.judging.deployment import JudgeDeployment
+    from functions.submissions.model import Submission
+
+
+def case_output(deployment: JudgeDeployment, row: Submission, index: int) -> Response[Any]:
+    """Answer with the exact output of one case, or a link to it. Raises NotFoundError and ConflictError."""
+    plan = Plan.of_json(row.plan or {})
+    if index >= len(plan.cases) or not shows_output(plan.cases[index]):
+        raise NotFoundError("There is no such case, or its visibility does not show its output.")
+    if not row.is_final:
+        raise ConflictError("The judge run is not finished, so its outputs are not complete yet.")
+    run = next((case.run for case in deployment.judge_runs.results(row) if case.index == index), None)
+    if run is None:
+        raise NotFoundError("The program did not run on this case.")
+    output = RawOutput(row.submission_id, run.stdout.head, run.stdout.object_key, run.stdout.size_bytes)
+    try:
+        return output_answer(deployment.settings, deployment.clock(), deployment.payloads, output)
+    except PayloadMissingError:  # deleted since the row was read
+        raise NotFoundError(NO_SUCH_RESULT) from None
+
+
+BODY_MAX_BYTES = 5 * 1024 * 1024
+"""Of POST /api/judge. A Lambda call has at most 6 MB, with the body as a JSON string in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Polled:
+    """A row and its finished cases, as one poll read them."""
+
+    row: Submission
+    cases: Sequence[CaseResult]
+
+    def has_news(self, after: int | None) -> bool:
+        """Tell whether a poll ends: it is final, or a case from index `after` on is finished."""
+        is_further = after is not None and any(case.index >= after for case in self.cases)
+        return self.row.is_final or is_further
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRoutes:
+    """The routes. All raise ServiceError."""
+
+    deployment: JudgeDeployment
+
+    def judge(self, app: Resolver) -> Response[str]:
+        """Judge a program, and answer with the result if the client waits."""
+        deployment, event = self.deployment, app.current_event
+        begun = deployment.long_poll.monotonic()
+        project = authenticate(event, deployment.projects)
+        asked_secs = parameters.wait_secs(event.query_string_parameters, parameters.SUBMIT_MAX_SECS, "true")
+        secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
+        key = parameters.idempotency_key(event.headers)
+        insecure = deployment.settings.allow_insecure_webhook_targets
+        rules = AddressRules(insecure, (event.request_context.domain_name or "",))
+        body = json_body(event, BODY_MAX_BYTES)
+        request = parse_judge_request(
+            body,
+            offered=deployment.fleet.languages(),
+            rules=rules,
+            raised=deployment.raised_ceilings,
+            find_problem=lambda text: deployment.problem_lookup.use(project.project_id, text),
+            project=project,
+        )
+        accepted = deployment.judge_acceptance.accept(
+            NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)
+        )
+        if accepted.usage is not None:
+            note_usage(event, accepted.usage, project.quota(request.profile))
+            cases = len(request.plan.cases)
+            report_accepted(deployment.log, "Judge run accepted", accepted, app, cases)
+        row = accepted.submission
+        if secs:
+            # A direct run may have used up most of the time.
+            left_secs = min(secs, deployment.settings.longest_wait_secs) - (deployment.long_poll.monotonic() - begun)
+            row = deployment.judge_results.wait(row, left_secs, deployment.long_poll.within(app.secs_left))
+        if row.is_final:
+            return self._final(row, warnings=request.warnings)
+        if secs:
+            path = app.prefix + judge_path(row.submission_id)
+            return answer(timeout_body(row, deployment.progress.cases(row), path, request.warnings), 408)
+        return answer(accepted_body(row, accepted.queue_depth, request.warnings), 202)
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Answer with one judge run; with `wait`, hold the request until there is news."""
+        deployment, query = self.deployment, app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, deployment.projects).project_id
+        secs = min(parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), deployment.settings.longest_wait_secs)
+        after = parameters.case_index(query["after"]) if "after" in query else None
+        row = deployment.judge_results.get(parameters.uuid(id_text), project_id)
+
+        def read() -> _Polled | None:
+            current = deployment.judge_results.find(row.submission_id, project_id)
+            return None if current is None else self._polled(current, after)
+
+        long_poll = deployment.long_poll.within(app.secs_left)
+        polled = long_poll.wait(self._polled(row, after), read, lambda polled: polled.has_news(after), secs)
+        if polled is None:
+            raise NotFoundError(NO_SUCH_RESULT)
+        if polled.row.is_final:
+            return self._final(polled.row, after=after or 0)
+        return answer(open_body(polled.row, deployment.progress.cases(polled.row), after=after or 0))
+
+    def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[Any]:
+        """Answer with the exact output of one case, or a link to it."""
+        return case_output(self.deployment, self._own(app, id_text), parameters.case_index(index_text))
+
+    def cancel(self, app: Resolver, id_text: str) -> Response[str]:
+        """Stop one judge run; answer with its result if it is final."""
+        row = self.deployment.cancellation.cancel(self._own(app, id_text))
+        return self._final(row) if row.is_final else answer(cancelling_body(row), 202)
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Stop one judge run, and delete it with all its data."""
+        deployment, row = self.deployment, self._own(app, id_text)
+        deployment.cancellation.delete(row, deployment.deletion, deployment.long_poll.within(app.secs_left))
+        deployment.progress.delete(row.submission_id)
+        return answer(deleted_body(row))
+
+    def _polled(self, row: Submission, after: int | None) -> _Polled:
+        """Read the progress only where a poll waits for it."""
+        has_progress = after is not None and not row.is_final
+        return _Polled(row, self.deployment.progress.cases(row) if has_progress else ())
+
+    def _final(self, row: Submission, *, after: int = 0, warnings: Sequence[str] = ()) -> Response[str]:
+        text = text_within(row, self.deployment.judge_runs.results(row), after=after, warnings=warnings)
+        return Response(status_code=200, content_type=JSON_TYPE, body=text)
+
+    def _own(self, app: Resolver, id_text: str) -> Submission:
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        return self.deployment.judge_results.get(parameters.uuid(id_text), project_id)
+
 
 _EXAMPLES: dict[str, Any] = {
     "minimal": {

@@ -9,12 +9,9 @@ from functions.judging.problems.model import HOLDER
 from functions.submissions.deployment import SubmissionDeployment
 
 if TYPE_CHECKING:
-    from functions.judging.problems.lookup import ProblemLookup
-    from functions.judging.problems.push import ProblemPush
-    from functions.judging.problems.removal import ProblemRemoval
     from functions.judging.problems.store import ProblemStore
-    from functions.judging.progress_store import ProgressStore
-    from functions.judging.runs import JudgedRuns
+    from functions.judging.problems.versions import ProblemLookup, ProblemPush, ProblemRemoval
+    from functions.judging.runs import JudgedRuns, ProgressStore
     from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.results.results import Results
 
@@ -38,28 +35,28 @@ class JudgeDeployment(SubmissionDeployment):
     @cached_property
     def problem_lookup(self) -> ProblemLookup:
         """Finds problems."""
-        from functions.judging.problems.lookup import ProblemLookup
+        from functions.judging.problems.versions import ProblemLookup
 
         return ProblemLookup(self.problems, self.clock)
 
     @cached_property
     def problem_push(self) -> ProblemPush:
         """Stores problems."""
-        from functions.judging.problems.push import ProblemPush
+        from functions.judging.problems.versions import ProblemPush
 
         return ProblemPush(self.problems, self.files, self.file_use, self.file_creation, self.file_objects, self.clock)
 
     @cached_property
     def problem_removal(self) -> ProblemRemoval:
         """Deletes problems."""
-        from functions.judging.problems.removal import ProblemRemoval
+        from functions.judging.problems.versions import ProblemRemoval
 
         return ProblemRemoval(self.problems, self.files, self.clock)
 
     @cached_property
     def progress(self) -> ProgressStore:
         """Results of cases while a judge run goes on."""
-        from functions.judging.progress_store import ProgressStore
+        from functions.judging.runs import ProgressStore
 
         return ProgressStore(self.settings.submissions_table, self.dynamodb, self.clock)
 
@@ -81,6 +78,6 @@ class JudgeDeployment(SubmissionDeployment):
     @cached_property
     def judge_acceptance(self) -> Acceptance:
         """Accepts judge runs."""
-        from functions.judging.kind import JudgeKind
+        from functions.judging.runs import JudgeKind
 
         return self.acceptance_of(JudgeKind(self.payloads), self.direct_run)

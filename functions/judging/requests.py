@@ -12,17 +12,16 @@ from typing import Any
 
 from events.files import read_files
 from events.limits import RaisedCeilings, default_wall_secs
-from events.message import by_name
-from events.requested import Judging
-from events.vocabulary import Language
+from events.message import by_name, to_shape
+from events.program import RequestedLimits
+from events.requested import Case, Checker, CheckerFile, CheckerProgram, Group, Judging
+from events.vocabulary import CheckerKind, Language, Stop, canonical
 from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.problems import Problems
 from functions.http.validation import checked
-from functions.judging.body import JudgeBody
-from functions.judging.conversion import to_judging, to_plan
-from functions.judging.model import Plan
+from functions.judging.body import CasesRequest, CheckerRequest, JudgeBody, find_problems, unanswered_warnings
+from functions.judging.model import DEFAULT_POINTS, Aggregate, Plan, PlannedCase, PlannedGroup, Visibility
 from functions.judging.problems.model import ProblemVersion
-from functions.judging.rules import find_problems, unanswered_warnings
 from functions.projects.model import Project
 from functions.submissions.accept.file_fields import with_case_files
 from functions.submissions.accept.requests import (
@@ -35,6 +34,78 @@ from functions.submissions.accept.requests import (
     read_body,
 )
 from functions.webhooks.target.webhook_url import PUBLIC_ONLY, AddressRules
+
+# Convert a checked judge request: to the plan of its row, and to the data that a runner needs.
+
+
+def to_plan(request: CasesRequest) -> Plan:
+    """Return what scores and answers need."""
+    return Plan(
+        tuple(
+            PlannedCase(
+                case.id,
+                case.group,
+                DEFAULT_POINTS if case.points is None else case.points,
+                case.visibility or Visibility.FULL,
+            )
+            for case in request.cases
+        ),
+        tuple(
+            PlannedGroup(group.id, group.points, group.aggregate or Aggregate.PASS_FAIL, tuple(group.requires or ()))
+            for group in request.groups or ()
+        ),
+    )
+
+
+def to_judging(request: CasesRequest, limits: list[dict[str, int | float]]) -> Judging:
+    """Return the data for the runner. Equal checkers are sent once."""
+    checkers = [Checker(kind=CheckerKind.LINES) if request.checker is None else _to_checker(request.checker)]
+    places = {checkers[0]: 0}
+    cases = []
+    for case, own in zip(request.cases, limits, strict=True):
+        place = 0
+        if case.checker is not None:
+            checker = _to_checker(case.checker)
+            place = places.setdefault(checker, len(checkers))
+            if place == len(checkers):
+                checkers.append(checker)
+        cases.append(
+            Case(
+                stdin=(case.stdin or "").encode(),
+                args=tuple(case.args or ()),
+                limits=to_shape(own, RequestedLimits),
+                checker=place,
+                expected=None if case.expected is None else case.expected.encode(),
+                group=case.group,
+            )
+        )
+    groups = tuple(Group(id=group.id, requires=tuple(group.requires or ())) for group in request.groups or ())
+    return Judging(
+        checkers=tuple(checkers),
+        cases=tuple(cases),
+        groups=groups,
+        stop=request.stop or Stop.NEVER,
+    )
+
+
+def _to_checker(checker: CheckerRequest) -> Checker:
+    if checker.kind not in {CheckerKind.PROGRAM, CheckerKind.INTERACTOR}:
+        return Checker(
+            kind=checker.kind,
+            case_sensitive=checker.case_sensitive,
+            float_abs=checker.float_abs,
+            float_rel=checker.float_rel,
+        )
+    files = sorted((checker.files or {}).items())
+    program = {
+        "language": canonical(checker.language or ""),
+        "protocol": checker.protocol,
+        "args": tuple(checker.args or ()),
+        "files": tuple(CheckerFile(name=name, content=text.encode()) for name, text in files),
+        "code_base64": (checker.code or "").encode(),
+    }
+    return Checker(kind=checker.kind, program=to_shape(program, CheckerProgram))
+
 
 MAX_SECS = 300
 """The longest judge run, without its compile steps and checker programs."""

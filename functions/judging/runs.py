@@ -3,31 +3,234 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from events import MessageInvalidError
-from events.judged import MAX_CASES_BYTES, CaseResults
-from events.message import as_fields, read, write
+from events.files import read_files, write_files
+from events.judged import MAX_CASES_BYTES, CaseResult, CaseResults
+from events.message import MAX_MESSAGE_BYTES, as_fields, read, write
+from events.requested import JudgeRequested, Judging
 from events.vocabulary import Integrity, Outcome
+from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
+from functions.aws.dynamodb.items import key, to_item
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact
 from functions.aws.payloads import PayloadMissingError
-from functions.judging.completed_event import judge_event_body
-from functions.judging.kind import requested_again
+from functions.clock import MS_PER_SEC, from_rfc3339
+from functions.event_log.cut_body import CUT_SIZES, event_bytes
+from functions.http.paths import judge_path
 from functions.judging.model import Plan
 from functions.judging.score import score
-from functions.judging.views import counts, outcomes_of
+from functions.judging.views import OUTPUT_MAX_BYTES, counts, drop_messages, final_body, outcomes_of
 from functions.submissions.complete.completed_event import submission_event
-from functions.submissions.model import INLINE_OUTPUT_MAX_BYTES, Completion
+from functions.submissions.model import (
+    INLINE_INPUT_MAX_BYTES,
+    INLINE_OUTPUT_MAX_BYTES,
+    RUN_GRACE_SECS,
+    Completion,
+    Kind,
+    Status,
+)
+from functions.submissions.run.queues import request_values
+from functions.submissions.store import submission_key, submission_pk
+from functions.webhooks.vocabulary import EVENT_JUDGED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from events.judged import CaseResult, Compilation, JudgeCompleted, JudgeProgress
-    from events.requested import JudgeRequested
+    from events.files import PlacedFile
+    from events.judged import Compilation, JudgeCompleted, JudgeProgress
+    from functions.aws.dynamodb.items import Value
     from functions.aws.payloads import Payloads
     from functions.event_log.model import Event
-    from functions.judging.progress_store import ProgressStore
+    from functions.judging.requests import JudgeRequest
+    from functions.judging.views import FinalJudgeRun, JudgeCompletedEvent, JudgedCase
     from functions.submissions.model import Submission
+
+
+# Finished cases of judge runs that are not final: one item for each progress message, for a day.
+#
+# They have no outputs and no messages of checkers, so a deleted judge run leaves nothing of its program behind.
+
+KEPT_SECS = 86_400
+LONG_MS = RUN_GRACE_SECS * MS_PER_SEC
+"""From this age on, progress moves the due time of a judge run. No judge run is due earlier."""
+
+
+class ProgressStore(Table):
+    """Progress items in the submissions table."""
+
+    def add(self, message: JudgeProgress) -> None:
+        """Keep the cases of a message, unless its judge run is final or gone. A lost one costs a poll some cases."""
+        pk = submission_pk(message.submission_id)
+        cases = tuple(case.changed(checker_message=None, team_message=None) for case in message.cases)
+        item: dict[str, Value] = {
+            "pk": pk,
+            "sk": f"{_prefix(message.execution_id)}{message.sent_at}",
+            "cases": write(CaseResults(cases=cases)).decode(),
+            "ttl": self._clock() // MS_PER_SEC + KEPT_SECS,
+        }
+        at, condition = submission_key(message.submission_id), "#status IN (:pending, :running)"
+        values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
+        is_open = check(self.table_name, at, condition, values)
+        if _is_long(message):  # also move its due time: a runner is still at work
+            due = ("#due_at_ms = #run_budget_ms + :now",)
+            update = ConditionalUpdate({}, condition, {**values, "now": self._clock()}, computed=due)
+            is_open = update.action(self.table_name, at)
+        transact(self._client, {"row": is_open, "progress": put(self.table_name, to_item(item))})
+
+    def cases(self, row: Submission) -> tuple[CaseResult, ...]:
+        """Return the finished cases of a judge run's current execution, by index."""
+        known: dict[int, CaseResult] = {}
+        for item in self._list(submission_pk(row.submission_id), _prefix(row.execution_id)):
+            known |= {case.index: case for case in read(item["cases"], CaseResults, MAX_MESSAGE_BYTES).cases}
+        return tuple(known[index] for index in sorted(known))
+
+    def delete(self, submission_id: str) -> None:
+        """Delete the progress of all executions of a judge run."""
+        for item in self._list(submission_pk(submission_id), _PREFIX):
+            self._client.delete_item(TableName=self.table_name, Key=key(item["pk"], item["sk"]))
+
+
+_PREFIX = "PROGRESS#"
+
+
+def _is_long(message: JudgeProgress) -> bool:
+    """Tell whether a judge run comes near its due time: it may wait for its slot between two cases."""
+    return from_rfc3339(message.sent_at) - from_rfc3339(message.started_at) >= LONG_MS
+
+
+def _prefix(execution_id: str) -> str:
+    return f"{_PREFIX}{execution_id}#"
+
+
+# The body of a `judge.completed` event: the answer with type and timestamp, at most 255 KiB.
+
+MAX_BODY_BYTES = 255 * 1024
+"""The event bus takes 256 KiB with the project and the names, and never has to cut this body."""
+
+
+def judge_event_body(final: Submission, cases: Sequence[CaseResult], public_base_url: str) -> bytes:
+    """Return the body as JSON in UTF-8. The same judge run always gives the same bytes.
+
+    A body over 255 KiB keeps at most 8 KiB of the outputs of all cases together, then loses the messages of its
+    checkers, and keeps 1 KiB if that is still too much, and at last has no results. It then has `truncated_in_event`
+    and the URL of the whole answer.
+    """
+    body = event_bytes(_event_of(final_body(final, cases, max_bytes=OUTPUT_MAX_BYTES)))
+    if len(body) <= MAX_BODY_BYTES:
+        return body
+    cut = {"truncated_in_event": True, "result_url": public_base_url + judge_path(final.submission_id)}
+    for kept_bytes in CUT_SIZES:
+        short = final_body(final, cases, max_bytes=kept_bytes)
+        _cut_outputs(short["results"], kept_bytes)
+        body = event_bytes({**_event_of(short), **cut})
+        if len(body) > MAX_BODY_BYTES:
+            drop_messages(short)
+            body = event_bytes({**_event_of(short), **cut})
+        if len(body) <= MAX_BODY_BYTES:
+            return body
+    short["results"] = []  # of 1,000 cases
+    return event_bytes({**_event_of(short), **cut})
+
+
+def _event_of(answer: FinalJudgeRun) -> JudgeCompletedEvent:
+    body = {"type": EVENT_JUDGED, "timestamp": answer["timestamps"]["completed_at"], **answer}
+    return cast("JudgeCompletedEvent", body)
+
+
+def _cut_outputs(cases: Sequence[JudgedCase], kept_bytes: int) -> None:
+    """Keep the first `kept_bytes` of the streams of all cases together."""
+    left = kept_bytes
+    for case in cast("Sequence[dict[str, Any]]", cases):
+        for name in ("stdout", "stderr"):
+            if case[name] is None:
+                continue
+            whole = case[name].encode()
+            kept = whole[: max(left, 0)]
+            left -= len(kept)
+            case[name] = kept.decode(errors="ignore")
+            if len(kept) < len(whole):
+                case[f"{name}_truncated"] = True
+
+
+# Judge runs on their way to a runner: values of a new row, where the cases are stored, the message.
+
+QUEUED_MAX_BYTES = 190_000
+"""The largest message of a queue with its cases inside. SQS takes 256 KiB with its attributes."""
+DIRECT_MAX_BYTES = 1_000_000
+"""The same over HTTP: a runner reads at most 1 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeKind:
+    """Judge runs: one program, executed on many cases."""
+
+    payloads: Payloads
+
+    @property
+    def has_row_first(self) -> bool:
+        """A judge run may outlast its client, so its row exists before it runs."""
+        return True
+
+    def new_values(self, request: JudgeRequest) -> dict[str, Any]:
+        """Return the plan, and what lists show from the start."""
+        plan, version = request.plan, request.problem
+        values: dict[str, Any] = {
+            "plan": plan.to_json(),
+            "summary": {"kind": Kind.JUDGE.value, "cases": len(plan.cases)},
+        }
+        if version is not None:
+            stored = {"key": version.object_key, "size": version.object_size, "sha256": version.object_sha256}
+            return values | {"problem": version.name, "judging_object": stored}
+        return values | {"judging": None if request.judging is None else request.judging.serialise().encode()}
+
+    def store_input(self, row: Submission, request: JudgeRequest) -> Submission:
+        """Move the cases into the bucket if they are too large for the row, and a program that is too large itself."""
+        judging = row.judging or b""
+        files = write_files(request.placed_files) if request.placed_files else None
+        program_bytes = len(request.code) + len(files or b"")
+        if program_bytes + len(judging) <= INLINE_INPUT_MAX_BYTES:
+            return replace(row, files=files)
+        if judging:
+            key = self.payloads.put_judging(row.submission_id, judging.decode())
+            row = replace(row, judging=None, judging_key=key)
+        if program_bytes <= INLINE_INPUT_MAX_BYTES:
+            return replace(row, files=files)
+        return replace(row, code=None, input_key=self.payloads.put_input(row.submission_id, request.code, b"", files))
+
+    def requested(self, row: Submission, request: JudgeRequest, *, is_direct: bool) -> JudgeRequested:
+        """Return the message for a runner, with its cases inside if they are small."""
+        files = request.placed_files
+        message = judge_requested(row, request.code, row.created_at, request.judging, None, files)
+        most = DIRECT_MAX_BYTES if is_direct else QUEUED_MAX_BYTES
+        if row.judging_key is None or len(message.serialise()) <= most:
+            return message
+        return judge_requested(row, request.code, row.created_at, None, row.judging_key, files)
+
+
+def requested_again(row: Submission, code: bytes, requested_at: str, files: bytes | None = None) -> JudgeRequested:
+    """Return the message for another execution of a row."""
+    judging = Judging.parse(row.judging) if row.judging is not None else None
+    return judge_requested(row, code, requested_at, judging, row.judging_key, read_files(files))
+
+
+def judge_requested(
+    row: Submission,
+    code: bytes,
+    requested_at: str,
+    judging: Judging | None,
+    judging_key: str | None,
+    files: tuple[PlacedFile, ...] = (),
+) -> JudgeRequested:
+    """Return the message for the row's `execution_id`."""
+    values = request_values(row, code, requested_at, files) | {
+        "judging": judging,
+        "judging_key": judging_key,
+        "judging_object": row.judging_object,
+    }
+    return JudgeRequested.of(values)
 
 
 @dataclass(frozen=True, slots=True)

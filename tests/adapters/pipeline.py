@@ -24,8 +24,7 @@ from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import CARDS
 from functions.ids import new_id
 from functions.judging.deployment import JudgeDeployment
-from functions.judging.progress_store import ProgressStore
-from functions.judging.runs import JudgedRuns
+from functions.judging.runs import JudgedRuns, ProgressStore
 from functions.projects.quota_store import QuotaStore, quota_key
 from functions.settings import load_settings
 from functions.submissions.complete.completed_event import Announcer, do_nothing, event_of

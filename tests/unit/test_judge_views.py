@@ -9,11 +9,10 @@ import pytest
 from events.judged import CaseResult
 from events.message import as_fields, to_shape
 from events.vocabulary import Outcome, Verdict
-from functions.judging.case_view import case_body, shows_output
-from functions.judging.completed_event import MAX_BODY_BYTES, judge_event_body
 from functions.judging.model import Plan, PlannedCase, Visibility
 from functions.judging.requests import PLAN_MAX_BYTES
-from functions.judging.views import OUTPUT_MAX_BYTES, final_body, open_body, text_within
+from functions.judging.runs import MAX_BODY_BYTES, judge_event_body
+from functions.judging.views import OUTPUT_MAX_BYTES, case_body, final_body, open_body, shows_output, text_within
 from functions.submissions.model import Status
 from functions.submissions.results.short_views import RESPONSE_MAX_BYTES, fits_response, summary_body
 from tests.judge_factory import BASE_URL, completed, final_row, judge_row, judged_runs, plan_for, with_visibility

@@ -1,13 +1,94 @@
-"""The routes of /api/problems, with their part of the OpenAPI document."""
+"""The routes of /api/problems."""
 
-from typing import Any
+from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.errors import NotFoundError
+from functions.http.answers import answer
+from functions.http.cursor import start_after, write_cursor
+from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError
 from functions.http.openapi.operation import BAD, KEYED, LIMITED, PAGE, TAKES_BODY, Answer, path
+from functions.http.parameters import page_limit
 from functions.http.route import Route
-from functions.judging.problems.body import ProblemBody
-from functions.judging.problems.routes import ProblemRoutes
-from functions.judging.problems.views import ProblemDeleted, ProblemDetails, ProblemPage, ProblemPushed
+from functions.judging.api import BODY_MAX_BYTES, JUDGE_ROUTES, JudgeRoutes
+from functions.judging.problems.model import (
+    ProblemDeleted,
+    ProblemDetails,
+    ProblemPage,
+    ProblemPushed,
+    details_body,
+    pushed_body,
+    read_reference,
+    summary_body,
+)
+from functions.judging.problems.requests import ProblemBody, parse_problem
+from functions.judging.problems.versions import UNKNOWN
+from functions.projects.authentication import authenticate
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.http.resolver import Resolver
+    from functions.judging.deployment import JudgeDeployment
+
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRoutes:
+    """The routes. All raise ServiceError."""
+
+    deployment: JudgeDeployment
+
+    def push(self, app: Resolver) -> Response[str]:
+        """Store a version of a problem."""
+        deployment = self.deployment
+        project = authenticate(app.current_event, deployment.projects)
+        request = parse_problem(
+            json_body(app.current_event, BODY_MAX_BYTES),
+            offered=deployment.fleet.languages(),
+            raised=deployment.raised_ceilings,
+        )
+        return answer(pushed_body(deployment.problem_push.push(project, request), request.warnings))
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the problems of the project."""
+        event = app.current_event
+        project_id = authenticate(event, self.deployment.projects).project_id
+        query, owner = event.query_string_parameters, f"{project_id} problems"
+        page = self.deployment.problems.page(project_id, page_limit(query), start_after(query, owner, _ID))
+        after = page.next_created_key
+        return answer(
+            {
+                "items": [summary_body(problem) for problem in page.rows],
+                "next_cursor": write_cursor(owner, after) if after else None,
+            }
+        )
+
+    def one(self, app: Resolver, name: str) -> Response[str]:
+        """Describe a version of a problem."""
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        return answer(details_body(*self.deployment.problem_lookup.find(project_id, name)))
+
+    def delete(self, app: Resolver, name: str) -> Response[str]:
+        """Delete a problem, or one of its versions. Judge runs that began keep their cases."""
+        deployment = self.deployment
+        project_id = authenticate(app.current_event, deployment.projects).project_id
+        reference = read_reference(name)
+        problem = None if reference is None else deployment.problems.get(project_id, reference.problem_id)
+        if reference is None or problem is None or reference.version not in {None, *problem.versions}:
+            raise NotFoundError(UNKNOWN)
+        if reference.version is None:
+            deployment.problem_removal.delete(problem)
+            return answer({"id": problem.problem_id, "deleted": True})
+        deployment.problem_removal.delete_version(problem, reference.version)
+        return answer({"id": problem.problem_id, "version": reference.version, "deleted": True})
+
 
 _NAME = path("name", {"type": "string"}, "`id`, or `id@version`. Without a version: the one that was pushed last.")
 _UNKNOWN: Answer = ("`not_found`: the project has no such problem or version.", (Error,))
@@ -83,3 +164,7 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
         (_NAME,),
     ),
 )
+
+
+ALL_JUDGING_ROUTES: tuple[Route[JudgeRoutes] | Route[ProblemRoutes], ...] = (*JUDGE_ROUTES, *PROBLEM_ROUTES)
+"""For the OpenAPI document."""

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from events.vocabulary import Language, Outcome
-from functions.judging.body import JudgeBody
-from functions.judging.conversion import to_plan
-from functions.judging.rules import find_problems
+from functions.judging.body import JudgeBody, find_problems
+from functions.judging.requests import to_plan
 from functions.judging.score import CaseOutcome, score
 from rustbox_cli.errors import CommandError
 from rustbox_cli.problems.case_folder import CaseFolder, read_case_folder

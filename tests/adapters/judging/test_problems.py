@@ -270,7 +270,7 @@ def test_names_of_all_cases_are_bounded(aws: Aws) -> None:
 
 
 def test_a_case_has_at_most_64_mib(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.judging.problems.content.MAX_CASE_BYTES", 10)
+    monkeypatch.setattr("functions.judging.problems.versions.MAX_CASE_BYTES", 10)
     fits, large = stored_text(aws, "x" * 10), stored_text(aws, "x" * 11)
     cases = [{"stdin_sha256": fits, "expected_sha256": large}, {"stdin_sha256": large}]
     assert problems_of(push(cases=cases)) == ["cases[1].stdin_sha256", "cases[0].expected_sha256"]
@@ -497,7 +497,7 @@ def test_a_crash_within_a_push_leaves_nothing_behind(
 
     stdin = stored_text(aws, "the input")
     with monkeypatch.context() as patch:
-        patch.setattr("functions.judging.problems.push.reach", crash)
+        patch.setattr("functions.judging.problems.versions.reach", crash)
         with pytest.raises(CrashError):
             _push_directly(stdin)
     assert get(API_KEY, "/api/problems").json["items"] == []
