@@ -17,7 +17,7 @@ from events.evidence import (
 )
 from events.vocabulary import Cause, Divergence, Phase, Verdict
 from sandbox_runtime.classify import Classification
-from sandbox_runtime.jail.evidence.in_force import is_strict
+from sandbox_runtime.jail.evidence import is_strict
 from sandbox_runtime.jail.spec import CgroupUsage, Outcome, StopReason
 from sandbox_runtime.jail.spec import Evidence as Facts
 

@@ -72,18 +72,11 @@ is charged to it. Processes, namespaces, private mounts and descriptors are new 
 
 from sandbox_runtime.jail.box import Box, NotRegularFileError
 from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
-from sandbox_runtime.jail.controls.inputs_mount import confirm_inputs, make_inputs_folder
 from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY, BindMount
+from sandbox_runtime.jail.controls.own_inodes import confirm_inputs, make_inputs_folder
 from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError, JailTimeoutError
-from sandbox_runtime.jail.evidence.in_force import (
-    CONTROLS,
-    STRICT_CONTROLS,
-    is_strict,
-    not_in_force,
-)
-from sandbox_runtime.jail.host.advice import advice, core_pattern_problem
-from sandbox_runtime.jail.host.facts import HostFacts, read_facts
-from sandbox_runtime.jail.host.probe import HostSupport, probe_host
+from sandbox_runtime.jail.evidence import CONTROLS, STRICT_CONTROLS, is_strict, not_in_force
+from sandbox_runtime.jail.host import HostFacts, HostSupport, advice, core_pattern_problem, probe_host, read_facts
 from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.spec import (
     CgroupUsage,

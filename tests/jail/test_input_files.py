@@ -23,7 +23,7 @@ from sandbox_runtime.jail import (
     make_inputs_folder,
     open_slot,
 )
-from sandbox_runtime.jail.controls.inputs_mount import open_inputs
+from sandbox_runtime.jail.controls.own_inodes import open_inputs
 from sandbox_runtime.jail.protocol.wire import inputs_table
 from sandbox_runtime.languages import LANGUAGES, warm_start
 from tests.jail.slots import PYTHON, slot_config

@@ -15,9 +15,17 @@ from sandbox_runtime.jail import (
     not_in_force,
 )
 from sandbox_runtime.jail.controls.own_inodes import SOURCE
-from sandbox_runtime.jail.evidence.in_force import GROUP_CONTROLS, controls, gather
-from sandbox_runtime.jail.evidence.in_force import usage as run_usage
-from sandbox_runtime.jail.evidence.measure import NAMESPACES, Measured, Mounted, measure, mount_table
+from sandbox_runtime.jail.evidence import (
+    GROUP_CONTROLS,
+    NAMESPACES,
+    Measured,
+    Mounted,
+    controls,
+    gather,
+    measure,
+    mount_table,
+)
+from sandbox_runtime.jail.evidence import usage as run_usage
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.python_fork import WarmStart
 from tests.runner_doubles import USAGE

@@ -18,12 +18,11 @@ import time
 from collections.abc import Mapping
 from typing import NoReturn
 
+from sandbox_runtime.jail import evidence
 from sandbox_runtime.jail.controls import identity, rlimits
 from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY
 from sandbox_runtime.jail.controls.seccomp import Program
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.evidence import in_force as evidence
-from sandbox_runtime.jail.evidence import measure
 from sandbox_runtime.jail.inside import inherited
 from sandbox_runtime.jail.inside.set_up import place, place_inputs, set_up
 from sandbox_runtime.jail.inside.small_init import SmallInit
@@ -146,7 +145,7 @@ def _start(request: RunRequest, variables: Variables, fork: PythonFork | None, s
 def _enter_all_groups(descriptors: RunDescriptors) -> str:
     """Return the groups as /proc shows them before the cgroup namespace hides their paths."""
     enter_groups(descriptors.program_entries)
-    groups = measure.read_text("/proc/self/cgroup")
+    groups = evidence.read_text("/proc/self/cgroup")
     os.unshare(os.CLONE_NEWCGROUP)
     return groups
 
@@ -178,7 +177,7 @@ def become_program(
         step = "load the filter"
         filter_program.load()
         step = "measure controls"
-        controls = evidence.controls(measure.measure(request.limits, groups), terms)
+        controls = evidence.controls(evidence.measure(request.limits, groups), terms)
         if not request.is_prewarmed:
             _confirm(controls, terms.required_controls)
         if fork is not None and not fork.matches(request.argv, request.environment, request.inputs):

@@ -6,8 +6,8 @@ import os
 import socket
 
 from sandbox_runtime.jail.controls import mounts
-from sandbox_runtime.jail.controls.inputs_mount import show_files
 from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY
+from sandbox_runtime.jail.controls.own_inodes import show_files
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.protocol.wire import FilesTable, RunDescriptors, RunRequest
 
@@ -97,4 +97,4 @@ def set_up(request: RunRequest, descriptors: RunDescriptors, terms: Terms) -> No
     mounts.mount_private(request.limits.memory_bytes, placed_bytes)
     place(request.files, descriptors.streams.files, terms.uid)
     if not request.inputs:  # else `place_inputs` does so
-        os.chown(mounts.WORKING_DIRECTORY, terms.uid, terms.uid)
+        os.chown(WORKING_DIRECTORY, terms.uid, terms.uid)

@@ -19,7 +19,7 @@ from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.controls import mounts
 from sandbox_runtime.jail.controls.seccomp import Program, build_programs
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.evidence.measure import own_filters, own_namespaces
+from sandbox_runtime.jail.evidence import own_filters, own_namespaces
 from sandbox_runtime.jail.inside import init, small_init
 from sandbox_runtime.jail.inside.inherited import forget_inherited
 from sandbox_runtime.jail.inside.next_namespaces import NextNamespaces

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, suppress
 
 from sandbox_runtime.jail.box import Box
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
-from sandbox_runtime.jail.controls.inputs_mount import open_inputs
+from sandbox_runtime.jail.controls.own_inodes import open_inputs
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.protocol.wire import (
     DONT_WAIT,

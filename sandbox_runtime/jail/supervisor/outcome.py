@@ -3,9 +3,9 @@
 import os
 import time
 
+from sandbox_runtime.jail import evidence
 from sandbox_runtime.jail.controls.cgroup import Counters
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.evidence import in_force as evidence
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason, own_time
 from sandbox_runtime.jail.supervisor.launch import Launch
 from sandbox_runtime.jail.supervisor.watch import Observation

@@ -16,8 +16,7 @@ from sandbox_runtime.jail.controls.cgroup import Counters, close_groups, open_gr
 from sandbox_runtime.jail.controls.identity import guest_uid
 from sandbox_runtime.jail.controls.mounts import BindMount
 from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError
-from sandbox_runtime.jail.evidence.in_force import CONTROLS, STRICT_CONTROLS
-from sandbox_runtime.jail.evidence.measure import own_namespaces
+from sandbox_runtime.jail.evidence import CONTROLS, STRICT_CONTROLS, own_namespaces
 from sandbox_runtime.jail.protocol.slot_terms import Terms
 from sandbox_runtime.jail.python_fork import START_CODE, WarmStart
 from sandbox_runtime.jail.spec import JailSpec, Outcome

@@ -1,12 +1,133 @@
-"""Advice for `doctor`: for each missing control a sentence with the cause and the remedy."""
+"""Probe the isolation of this host, and advise on missing controls: for each a sentence with cause and remedy."""
 
 import errno
+import platform
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
+from sandbox_runtime.jail.controls.cgroup import cgroup_backend, close_groups, open_groups
 from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError
-from sandbox_runtime.jail.evidence.in_force import GROUP_CONTROLS
-from sandbox_runtime.jail.host.facts import HostFacts
-from sandbox_runtime.jail.host.probe import HostSupport
+from sandbox_runtime.jail.evidence import CONTROLS, GROUP_CONTROLS, is_strict
+from sandbox_runtime.jail.spec import JailSpec, Limits
+from sandbox_runtime.jail.supervisor.slot import SlotConfig, open_slot
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """Settings of the kernel; None: it has no such setting. `groups_problem`: "" when groups can be made."""
+
+    kernel: str
+    machine: str
+    cgroup_version: str | None
+    groups_problem: str
+    max_user_namespaces: int | None
+    core_pattern: str | None = None
+    epoll_watches: int | None = None
+    in_user_namespace: bool = False
+    apparmor_profile: str | None = None
+
+
+def _core_pattern() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    except OSError:
+        return None
+
+
+def _setting(path: str) -> int | None:
+    try:
+        return int((Path("/proc/sys") / path).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _apparmor_profile() -> str | None:
+    """The profile that confines this process, with its mode; None without AppArmor and without a profile."""
+    try:
+        profile = Path("/proc/self/attr/apparmor/current").read_text().strip()
+    except OSError:
+        return None
+    return None if profile == "unconfined" else profile
+
+
+def _in_user_namespace() -> bool:
+    try:
+        # The host's own namespace maps all ids.
+        return Path("/proc/self/uid_map").read_text().split() != ["0", "0", str(2**32 - 1)]
+    except OSError:
+        return False
+
+
+def _groups_problem() -> str:
+    try:
+        close_groups(open_groups("doctor"))
+    except JailError as error:
+        return str(error)
+    return ""
+
+
+def read_facts() -> HostFacts:
+    """Read the settings, and try to make groups."""
+    return HostFacts(
+        kernel=platform.release(),
+        machine=platform.machine(),
+        cgroup_version=cgroup_backend(),
+        groups_problem=_groups_problem(),
+        max_user_namespaces=_setting("user/max_user_namespaces"),
+        core_pattern=_core_pattern(),
+        epoll_watches=_setting("fs/epoll/max_user_watches"),
+        in_user_namespace=_in_user_namespace(),
+        apparmor_profile=_apparmor_profile(),
+    )
+
+
+_PROBE_LIMITS = Limits(
+    cpu_time_secs=2,
+    wall_time_secs=5,
+    memory_bytes=64 << 20,
+    max_processes=4,
+    max_open_files=16,
+    max_file_bytes=1 << 20,
+    output_bytes=4096,
+)
+_PROBE_SLOT_INDEX = 63
+
+
+@dataclass(frozen=True, slots=True)
+class HostSupport:
+    """The result of a probe run: the controls that were in force, or the failure when there was no run at all."""
+
+    cgroup_backend: str | None
+    controls: tuple[str, ...]
+    failure: JailError | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The controls that were not in force. Empty after a failure."""
+        return () if self.failure else tuple(name for name in CONTROLS if name not in self.controls)
+
+    @property
+    def namespace_support(self) -> bool:
+        """Whether all namespaces were in force."""
+        return self.failure is None and not any(name.endswith("_namespace") for name in self.missing)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether isolation is complete on this host."""
+        return self.failure is None and is_strict(self.missing)
+
+
+def probe_host(net_namespace: int | None = None) -> HostSupport:
+    """Run /usr/bin/true in a jail of its own. `net_namespace`: of `JailSpec`. Never raises."""
+    try:
+        with open_slot(SlotConfig("probe", _PROBE_SLOT_INDEX, required_controls=())) as slot:
+            spec = JailSpec(argv=("/usr/bin/true",), limits=_PROBE_LIMITS, net_namespace=net_namespace)
+            evidence = slot.run(spec).evidence
+    except JailError as error:
+        return HostSupport(cgroup_backend(), (), error)
+    return HostSupport(evidence.cgroup_backend, evidence.controls_applied)
+
 
 # The kernel looks at so many in about 2 ms.
 _MOST_EPOLL_WATCHES = 16_384

@@ -1,1 +1,0 @@
-"""Probe the isolation of this host (`probe`, `facts`), and advise on missing controls (`advice`)."""
