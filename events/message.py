@@ -156,13 +156,15 @@ def version_of(kind: type[Message], fields: Mapping[str, object]) -> int:
 def load(text: str | bytes, most_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, object]:
     """Parse one JSON object.
 
-    Refuses anything over `most_bytes`, duplicate keys, deep nesting, NaN and halves of surrogate pairs.
+    Refuses anything over `most_bytes`, other encodings than UTF-8, duplicate keys, deep nesting, NaN and halves of
+    surrogate pairs.
     """
-    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if len(raw) > most_bytes:
-        raise MessageInvalidError("", f"must have at most {most_bytes} bytes")
     try:
-        value = json.loads(raw, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_unique_keys)
+        raw = text.encode() if isinstance(text, str) else text
+        if len(raw) > most_bytes:
+            raise MessageInvalidError("", f"must have at most {most_bytes} bytes")  # noqa: TRY301 - it has a handler below
+        # Of bytes, json.loads would take other encodings too, and halves of surrogate pairs.
+        value = json.loads(raw.decode(), parse_constant=_finite, parse_float=_finite, object_pairs_hook=_unique_keys)
         if b"\\ud" in raw or b"\\uD" in raw:
             json.dumps(value, ensure_ascii=False).encode()
     except MessageInvalidError:

@@ -44,6 +44,21 @@ def test_an_invalid_message_is_refused(text: str | bytes) -> None:
     assert refusal(text).problem
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        body(project_id="\ud800"),
+        body().encode().replace(b'"dev"', b'"\xed\xa0\x80"'),
+        body().encode("utf-16"),
+        body().encode("utf-32"),
+        b"\xef\xbb\xbf" + body().encode(),
+    ],
+    ids=["escaped half of a pair", "half of a pair", "UTF-16", "UTF-32", "byte order mark"],
+)
+def test_a_message_is_valid_utf_8(text: str | bytes) -> None:
+    assert refusal(text).problem == "must be JSON"
+
+
 def test_a_message_that_no_queue_can_carry_is_refused_before_it_is_parsed() -> None:
     assert str(MAX_MESSAGE_BYTES) in refusal(" " * MAX_MESSAGE_BYTES + "{}").problem
 
