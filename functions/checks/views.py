@@ -2,32 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Annotated, Literal, NotRequired, TypedDict, cast
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, Union, cast, get_args, get_origin
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
-from events.vocabulary import Profile
 from functions.checks.assertions.evaluation import AssertionResult
-from functions.checks.assertions.kinds import Assertions
 from functions.checks.events.inbound import CallOutcome, LoggedCall
 from functions.checks.events.signatures import Encoding, Scheme, Verification
 from functions.checks.runs.model import FINAL_STATUSES, HistoryPoint, Run, RunKind, RunStatus, Statistics, summarise
 from functions.checks.settings.check_settings import (
-    CheckKind,
-    FailAfter,
-    MissedRule,
-    Overlap,
+    SOURCE_FIELDS,
+    CheckSettings,
     QuietTimes,
-    Report,
     without_program,
 )
 from functions.checks.settings.model import Check
-from functions.checks.settings.triggers import EventAs, Trigger
 from functions.checks.state import UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
-from functions.submissions.accept.file_fields import ArtifactsRequest, Files
-from functions.submissions.accept.requests import NetworkRequest, RequestLimits
+from functions.submissions.accept.file_fields import Files
 
 SHOWN_TIMES = 5
 
@@ -42,48 +36,39 @@ class LastRun(TypedDict):
     verdict: str | None
 
 
-class SettingsView(TypedDict):
-    """The settings of a check, without its program. A test compares them with `CheckSettings`."""
-
-    name: str
-    slug: str
-    kind: CheckKind
-    language: Annotated[str | None, Field(description="None of a heartbeat.")]
-    profile: Profile
-    limits: RequestLimits | None
-    network: NetworkRequest | None
-    artifacts: ArtifactsRequest | None
-    compile_args: list[str]
-    env: Annotated[dict[str, str], Field(description="Names of its variables. Each value is ***.")]
-    event_as: EventAs
-    events: list[str]
-    match: dict[str, str | int | float | bool]
-    schedule: str | None
-    timezone: str
-    spread_minutes: NotRequired[Annotated[int | None, Field(description="Missing without a schedule.")]]
-    trigger: Trigger | None
-    overlap: Overlap
-    missed: MissedRule
-    grace_minutes: int
-    faster_while_failing: str | None
-    assertions: Assertions
-    retries: int
-    fail_after: FailAfter
-    remind_hours: int
-    notify: list[Uuid]
-    muted_until: Time | None
-    quiet: QuietTimes
-    runbook_url: str | None
-    report: Annotated[Report | None, Field(description="Its token is ***.")]
-    should_fail: bool
-    tags: list[str]
+_SHOWN_KINDS = {
+    "slug": str,  # it has one always: the default is made from the name
+    "notify": list[Uuid],
+    "muted_until": Time | None,
+    "quiet": QuietTimes,
+}
+"""Settings of another type in an answer than in a request."""
 
 
-_UNSET = {name: None for name in SettingsView.__annotations__ if name in SettingsView.__required_keys__}
-"""A setting that is not stored has no value."""
+def _shown(name: str, field: FieldInfo) -> Any:
+    """Return the type of a setting in an answer, with its description."""
+    kind = _SHOWN_KINDS.get(name) or _without_bounds(field.annotation)
+    kind = kind if field.description is None else Annotated[kind, Field(description=field.description)]
+    return NotRequired[kind] if name == "spread_minutes" else kind  # it is missing without a schedule
 
 
-class ListedCheck(SettingsView):
+def _without_bounds(kind: Any) -> Any:
+    """Return a type of `CheckSettings` without the bounds that requests have for its texts."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return str if parts[0] is str else kind
+    return origin[tuple(map(_without_bounds, parts))] if origin in {list, dict, Union} else kind
+
+
+_Settings = TypedDict(  # type: ignore[misc]  # its fields are those of CheckSettings
+    "_Settings",
+    {name: _shown(name, field) for name, field in CheckSettings.model_fields.items() if name not in SOURCE_FIELDS},
+)
+_UNSET: dict[str, Any] = {**dict.fromkeys(_Settings.__required_keys__), "compile_args": []}
+"""The values of settings that are not stored."""
+
+
+class ListedCheck(_Settings):
     """A check without its program."""
 
     id: Uuid
@@ -278,8 +263,7 @@ def listed_check(check: Check, now_ms: int) -> ListedCheck:
     settings = _UNSET | without_program(check.settings.stored())
     standing = check.standing
     return {
-        **cast("SettingsView", settings),
-        "compile_args": check.settings.compile_args,
+        **cast("_Settings", settings),
         "id": check.check_id,
         "state": standing.state,
         "state_since": to_rfc3339(standing.since_ms) if standing.since_ms else None,

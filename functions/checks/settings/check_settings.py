@@ -146,6 +146,8 @@ ONLY_OF_PROGRAMS = (
     *("events", "match", "artifacts"),
 )
 """Settings that a heartbeat does not have."""
+SOURCE_FIELDS = frozenset({"code", "stdin", "files"})
+"""Settings in the row of a check's source; lists of checks do not show them."""
 HIDDEN = "***"
 """Shown in place of a variable's value."""
 _PROGRAM = ("language", "code", "stdin", "profile", "limits", "network", "artifacts", "files", "compile_args")
@@ -161,7 +163,7 @@ NotifiedId = Annotated[str, Field(pattern=_UUID)]
 
 def without_program(stored: dict[str, Any]) -> dict[str, Any]:
     """Return stored settings without code, stdin and files."""
-    return {name: value for name, value in stored.items() if name not in {"code", "stdin", "files"}}
+    return {name: value for name, value in stored.items() if name not in SOURCE_FIELDS}
 
 
 class CheckKind(StrEnum):
@@ -210,7 +212,9 @@ class CheckSettings(BaseModel):
         "has a schedule and grace_minutes, and no program.",
     )
     language: Text | None = Field(
-        default=None, description="As in POST /api/submit. Required for a program.", examples=["python"]
+        default=None,
+        description="As in POST /api/submit. Required for a program; a heartbeat has none.",
+        examples=["python"],
     )
     code: Text = Field(
         default="",
@@ -273,7 +277,8 @@ class CheckSettings(BaseModel):
         default=None,
         ge=0,
         le=60,
-        description="Runs start up to so much later, always the same for one check. Default: 10 for daily and rarer.",
+        description="Runs start up to so much later, always the same for one check. Default: 10 for daily and rarer, "
+        "none without a schedule.",
     )
     trigger: Trigger | None = Field(
         default=None,
