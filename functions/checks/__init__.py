@@ -12,7 +12,6 @@ A reader begins with the folders, lowest first. None imports one that follows it
 * `status_pages`: what everybody with its address may see: the page of chosen checks, and badges
 * `pings`: a heartbeat: runs that a job elsewhere reports
 * `deployment`: the wiring of all this
-* `dispatch`: due rows and messages of the queue
 * `views`, `cards`: what clients see, and chat services
 * `routes`, `run_routes`: the answers to clients; the second has runs, signed calls and pings
 * `status_api`: routes and answers of the status page and of badges

@@ -1,6 +1,7 @@
 """Lambda entry point of the minute schedule of checks, and of the queue of hints and events about them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -9,7 +10,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckRunDeployment
-from functions.checks.dispatch import CheckDispatch
+from functions.checks.events.start import CheckRequested
+from functions.checks.keys import ids_of_check
+from functions.checks.runs.hints import CheckHint, SubmissionEnded, read_message
 from functions.checks.runs.store import Due
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
@@ -21,7 +24,6 @@ SERVICE = "schedule"
 THREADS = 8
 RESERVE_MS = 20_000
 """No row and no message is begun in this last part of an invocation, so that its calls end in time."""
-
 
 preload(
     "aws.payloads",
@@ -54,6 +56,37 @@ SETTINGS = (
     *("endpoint_secrets_key_id", "event_bus_name", "public_base_url"),
     *("retention_days", "max_queue_depth", "pending_redrive_secs"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDispatch:
+    """Gives due rows and messages of the queue to the parts that handle them. Repeating a call is safe."""
+
+    deployment: CheckRunDeployment
+
+    def handle(self, message: str) -> None:
+        """Handle a message of the queue: the next step of a run, or start checks. Raises MessageInvalidError."""
+        body = read_message(message)
+        if "detail-type" in body:
+            self.deployment.requested_runs.start(CheckRequested.of(body))
+            return
+        if "check_ids" in body:
+            self.deployment.following.after_submission(SubmissionEnded.of(body))
+            return
+        hint = CheckHint.of(body)
+        run = self.deployment.check_runs.get_run(hint.pk, hint.sk)
+        if run is not None:
+            self.deployment.run_steps.step(run, has_ended=hint.has_ended)
+
+    def serve(self, row: Due) -> None:
+        """Start the runs of a due check, or do the next step of a due run."""
+        if row.is_check:
+            runs = self.deployment.firing.fire(*ids_of_check(row.pk, row.sk))
+        else:
+            due = self.deployment.check_runs.get_run(row.pk, row.sk)
+            runs = [] if due is None else [due]
+        for run in runs:
+            self.deployment.run_steps.step(run)
 
 
 @cache

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from functions.checks.dispatch import CheckDispatch
 from functions.checks.settings.model import KEPT_BODIES, MOST_IN_A_MINUTE, Signal, SignalKind
 from functions.checks.state import State
 from functions.handlers import checks
+from functions.handlers.check_schedule import CheckDispatch
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import MINUTE, CheckWorld
 from tests.adapters.http_calls import Answer, call, event
