@@ -8,5 +8,5 @@ resolver.py        one dialect, and the resolver: it must be switched on, the ke
 compiler_text.py   the text of a compiler without our heading
 judge0/            Judge0 CE at /judge0
 mcp/               MCP at /mcp
-piston/            Piston v2 at /piston
+piston.py          Piston v2 at /piston
 """

@@ -6,7 +6,7 @@ from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
 from functions.dialects.judge0.api import JUDGE0
 from functions.dialects.mcp.api import MCP
-from functions.dialects.piston.api import PISTON
+from functions.dialects.piston import PISTON
 from functions.dialects.resolver import DialectResolver
 from functions.http.resolver import PerThread
 from functions.judging.deployment import JudgeDeployment

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.dialects.judge0.kept_request import KeptRequest
+from functions.dialects.judge0.config import KeptRequest
 from functions.dialects.judge0.views import callback_body
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.dialects.piston.versions import is_in_range, version_of
+from functions.dialects.piston import is_in_range, version_of
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from events.vocabulary import Cause, Phase, Verdict
 from functions.dialects.compiler_text import without_heading
-from functions.dialects.judge0.config import DECIMALS, DEFAULTS
-from functions.dialects.judge0.kept_request import KEPT, KeptRequest
-from functions.dialects.judge0.languages import IDS, name_of
+from functions.dialects.judge0.config import DECIMALS, DEFAULTS, IDS, KEPT, KeptRequest, name_of
 from functions.errors import BadRequestError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from events.files import CHANGED
 from events.vocabulary import Profile, Verdict
 from functions.aws.payloads import PayloadMissingError
-from functions.dialects.mcp import artifacts
-from functions.dialects.mcp.arguments import TOOLS, WAIT_SECS, CancelRun, ReadArtifact, ReadOutput, RunCode
+from functions.dialects.mcp import shown_run
 from functions.dialects.mcp.message import INVALID_PARAMS, RpcError
 from functions.dialects.mcp.shown_run import open_text, run_data, run_text
+from functions.dialects.mcp.tools import TOOLS, WAIT_SECS, CancelRun, ReadArtifact, ReadOutput, RunCode
 from functions.dialects.routes import DialectRoutes
 from functions.errors import NotFoundError, ServiceError
 from functions.http.parameters import uuid
@@ -82,18 +82,18 @@ class Calls(DialectRoutes):
 
     def resource(self, uri: str) -> dict[str, Any]:
         """Return an artifact by its URI. Raises RpcError for a large one, NotFoundError, BadRequestError."""
-        found = artifacts.parse_artifact_uri(uri)
+        found = shown_run.parse_artifact_uri(uri)
         if found is None:
-            raise NotFoundError(f"An artifact has a URI such as {artifacts.URI_TEMPLATE}.")
+            raise NotFoundError(f"An artifact has a URI such as {shown_run.URI_TEMPLATE}.")
         row = self.run_of(found[0])
         file = _find(row, found[1])
-        if file["size"] > artifacts.RESOURCE_MAX_BYTES:
+        if file["size"] > shown_run.RESOURCE_MAX_BYTES:
             raise RpcError(INVALID_PARAMS, _TOO_LARGE.format(file["size"]), {"uri": uri})
-        return artifacts.resource(uri, file, self._content(row, file))
+        return shown_run.resource(uri, file, self._content(row, file))
 
     def _content(self, row: Submission, file: Mapping[str, Any]) -> bytes:
         try:
-            return self.deployment.payloads.get_output(row.submission_id, file["key"], artifacts.RESOURCE_MAX_BYTES)
+            return self.deployment.payloads.get_output(row.submission_id, file["key"], shown_run.RESOURCE_MAX_BYTES)
         except PayloadMissingError:
             raise NotFoundError("The artifact was deleted.") from None
 
@@ -101,12 +101,12 @@ class Calls(DialectRoutes):
         """Return the artifacts: small pictures as such, up to a bound in all, and links to the others."""
         shown, left_bytes = [], _PICTURES_MAX_BYTES
         for file in row.stored_artifacts:
-            if not artifacts.is_picture(file) or file["size"] > left_bytes:
-                shown.append(artifacts.link(row.submission_id, file))
+            if not shown_run.is_picture(file) or file["size"] > left_bytes:
+                shown.append(shown_run.link(row.submission_id, file))
                 continue
             left_bytes -= file["size"]
             try:
-                shown.append(artifacts.picture(file, self._content(row, file)))
+                shown.append(shown_run.picture(file, self._content(row, file)))
             except NotFoundError:
                 continue
         return shown
@@ -127,13 +127,13 @@ class Calls(DialectRoutes):
     def _read_artifact(self, read: ReadArtifact) -> dict[str, Any]:
         row = self.run_of(read.id)
         file = _find(row, read.path)
-        if artifacts.is_picture(file):
-            return {"content": [artifacts.picture(file, self._content(row, file))]}
+        if shown_run.is_picture(file):
+            return {"content": [shown_run.picture(file, self._content(row, file))]}
         if file["size"] > _ARTIFACT_TEXT_MAX_BYTES:
             said = f"The file is too large to show: {file['size']:,} bytes. Let a program read the part that you need."
-            return {"content": [_text(said), artifacts.link(row.submission_id, file)]}
-        uri = artifacts.artifact_uri(row.submission_id, file["path"])
-        shown = artifacts.resource(uri, file, self._content(row, file))
+            return {"content": [_text(said), shown_run.link(row.submission_id, file)]}
+        uri = shown_run.artifact_uri(row.submission_id, file["path"])
+        shown = shown_run.resource(uri, file, self._content(row, file))
         return {"content": [_text(shown["text"]) if "text" in shown else {"type": "resource", "resource": shown}]}
 
     def _languages(self) -> dict[str, Any]:
