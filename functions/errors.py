@@ -16,7 +16,7 @@
     │   ├── RateLimitedError          429 rate_limited, with Retry-After and the RateLimit headers
     │   └── UnavailableError          503 unavailable, with Retry-After
 
-Only `functions.http.error_mapping` turns a ServiceError into an answer. Messages are sentences for people.
+Only `functions.http.answers` turns a ServiceError into an answer. Messages are sentences for people.
 They hold no path, header, secret or program text.
 """
 

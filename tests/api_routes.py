@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from functions.handlers.api_document import openapi_text
-from functions.http.paths import find_route
+from functions.http.parameters import find_route
 from infra.local.declarations.stack import Route
 from infra.local.http.gateway import Router
 from tests.template_routes import template_routes

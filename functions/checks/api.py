@@ -42,7 +42,7 @@ from functions.http.openapi.operation import (
     path,
     query,
 )
-from functions.http.route import Method, Route
+from functions.http.resolver import Method, Route
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
 
 _NO_PROGRAM: Answer = ("`conflict`: a heartbeat has no program.", (Error,))

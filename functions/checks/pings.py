@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import to_item
-from functions.aws.dynamodb.retries import tries
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
 from functions.checks.runs.event_bodies import summary, with_events

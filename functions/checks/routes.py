@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.aws.dynamodb.page import cut
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import cut, tries
 from functions.checks.settings.check_settings import TagQuietTimes, quiet_problems
 from functions.checks.settings.file_schema import schema_text
 from functions.checks.settings.model import MAX_CHECKS, Check, whole_minute
@@ -19,12 +18,10 @@ from functions.checks.state import State, pause, resume
 from functions.checks.views import SHOWN_TIMES, CheckDeleted, ScheduleTimes, check_detail, check_view, listed_check
 from functions.clock import to_rfc3339
 from functions.errors import BadRequestError, ConflictError, NotFoundError
-from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer, page_answer
-from functions.http.cursor import start_after
 from functions.http.http_event import json_body
-from functions.http.problems import Problems
-from functions.http.validation import parse_body
+from functions.http.parameters import page_limit, start_after, uuid
+from functions.http.validation import Problems, parse_body
 from functions.projects.authentication import authenticate
 
 if TYPE_CHECKING:
@@ -91,7 +88,7 @@ class CheckRoutes:
         """List the project's checks, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        limit, is_listed, now = parameters.page_limit(query), list_filters(query), self.deployment.clock()
+        limit, is_listed, now = page_limit(query), list_filters(query), self.deployment.clock()
         after = start_after(query, project_id)
         page = cut(list(filter(is_listed, self.deployment.checks.list_all(project_id))), limit, _created_key, after)
         return page_answer(project_id, page, lambda check: listed_check(check, now), _created_key)
@@ -196,7 +193,7 @@ class CheckRoutes:
 def own_check(deployment: CheckDeployment, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
     """Return the caller's check. Raises UnauthorizedError, BadRequestError, NotFoundError."""
     project_id = authenticate(app.current_event, deployment.projects).project_id
-    check = deployment.checks.get(project_id, parameters.uuid(id_text), with_source=with_source)
+    check = deployment.checks.get(project_id, uuid(id_text), with_source=with_source)
     if check is None:
         raise NotFoundError(NO_SUCH_CHECK)
     return check

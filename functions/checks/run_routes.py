@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import tries
 from functions.checks.events.signatures import parse_verification
 from functions.checks.routes import NO_PROGRAM, own_check
 from functions.checks.runs.model import RunKind, new_run
@@ -29,13 +29,10 @@ from functions.checks.views import (
     verification_view,
 )
 from functions.errors import ConflictError, NotFoundError, TooLargeError
-from functions.http import parameters
 from functions.http.answers import answer, page_answer
-from functions.http.cursor import start_after
 from functions.http.http_event import json_body, raw_body
-from functions.http.parameters import page_limit
-from functions.http.problems import Problems
-from functions.http.validation import parse_body
+from functions.http.parameters import page_limit, start_after, uuid
+from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
 
@@ -107,7 +104,7 @@ class InboundRoutes:
 
     def receive(self, app: Resolver, id_text: str) -> Response[str]:
         """Run a check with a signed call. A repeat with the same id answers with the first run."""
-        check_id, calls = parameters.uuid(id_text), self.deployment.inbound_calls
+        check_id, calls = uuid(id_text), self.deployment.inbound_calls
         try:
             body = raw_body(app.current_event, STDIN_MAX_BYTES)
         except TooLargeError as error:

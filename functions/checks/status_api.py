@@ -20,7 +20,7 @@ from functions.http.http_event import json_body
 from functions.http.json_body import body_text
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, KEYED, OPEN, TAKES_BODY, Answer, path
-from functions.http.route import Route
+from functions.http.resolver import Route
 from functions.http.validation import parse_body
 from functions.projects.authentication import authenticate
 

@@ -4,7 +4,7 @@ from functions.console.files import TYPES
 from functions.console.routes import ConsoleRoutes
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import FAILED, THROTTLED, path
-from functions.http.route import Route
+from functions.http.resolver import Route
 
 CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
     Route(

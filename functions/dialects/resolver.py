@@ -9,9 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.errors import NotFoundError, UnauthorizedError
 from functions.http.answers import JSON_TYPE
-from functions.http.authorization import key_of
-from functions.http.resolver import Resolver
-from functions.http.route import Method, Route, Wait
+from functions.http.parameters import key_of
+from functions.http.resolver import Method, Resolver, Route, Wait
 from functions.projects.authentication import authenticate_key
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from functions.http.answers import JSON_TYPE
 from functions.http.http_event import json_body
 from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.long_poll import SHORTEST_WAIT_SECS
-from functions.http.problems import Problems
-from functions.http.strict_json import read_json
+from functions.http.validation import Problems, read_json
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import check_submission
 from functions.submissions.api.submit import accept_and_wait, program_rules

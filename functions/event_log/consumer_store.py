@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import key, to_item
-from functions.aws.dynamodb.retries import tries
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.log import head_key, log_pk

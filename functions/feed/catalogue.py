@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from functions.checks.openapi import CHECK_WEBHOOKS
+from functions.clock import to_rfc3339
+from functions.event_log.bus import event_bytes
+from functions.event_log.model import Event
+from functions.ids import new_id
 from functions.judging.openapi import JUDGE_WEBHOOKS
 from functions.submissions.openapi import WEBHOOKS as RUN_WEBHOOKS
 from functions.webhooks.routes.openapi import WEBHOOKS as ENDPOINT_WEBHOOKS
 
 if TYPE_CHECKING:
+    from functions.feed.api import SampleRequest
     from functions.http.json_body import Body
+
 
 WEBHOOKS = {**RUN_WEBHOOKS, **JUDGE_WEBHOOKS, **CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
 """Every event of this service, by its type."""
@@ -42,3 +48,15 @@ def catalogue() -> tuple[Body, ...]:
         }
         for name, webhook in sorted(WEBHOOKS.items())
     )
+
+
+# A sample event: the example of the catalogue with an id and a time of its own, for the event log only.
+
+
+def sample_event(project_id: str, request: SampleRequest, now_ms: int) -> Event:
+    """Return a new sample. It is about no run: the ids in its body lead nowhere."""
+    event_id = new_id()
+    body = {**samples()[request.type], "timestamp": to_rfc3339(now_ms)}
+    if "id" in body:  # a result has the id of its event
+        body["id"] = event_id
+    return Event(event_id, request.type, project_id, event_bytes(body))

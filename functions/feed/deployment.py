@@ -10,8 +10,7 @@ from functions.judging.deployment import JudgeDeployment
 if TYPE_CHECKING:
     from functions.event_log.consumer_store import ConsumerStore
     from functions.event_log.log import EventLog
-    from functions.feed.bodies import EventBodies
-    from functions.feed.listing import EventListing
+    from functions.feed.listing import EventBodies, EventListing
     from functions.feed.poll import Poll
 
 
@@ -35,7 +34,7 @@ class EventDeployment(JudgeDeployment):
     @cached_property
     def event_bodies(self) -> EventBodies:
         """The bodies of events, with or without a row of their own."""
-        from functions.feed.bodies import EventBodies
+        from functions.feed.listing import EventBodies
         from functions.submissions.complete.completed_event import event_of
 
         body_of_run = partial(event_of, self.judge_runs, self.payloads, self.settings.public_base_url)

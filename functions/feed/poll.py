@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import tries
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import Clock, from_rfc3339, now_ms
 from functions.errors import ConflictError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from functions.event_log.log import EventLog
     from functions.event_log.model import Consumer, Entry, Event, Head, Placed
-    from functions.feed.bodies import EventBodies
+    from functions.feed.listing import EventBodies
     from functions.feed.model import PollRequest
 
 _SCANNED = 200

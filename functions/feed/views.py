@@ -8,8 +8,8 @@ from pydantic import Field
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.model import Consumer, Event, Reason
 from functions.feed.model import Polled
-from functions.http.cursor import write_cursor
 from functions.http.openapi.bodies import Count, Time, Uuid
+from functions.http.parameters import write_cursor
 
 
 class EventView(TypedDict):

@@ -14,13 +14,11 @@ from functions.files.deployment import FileDeployment
 from functions.files.model import MIB, File, FileRequest, FileState, file_hash
 from functions.files.objects import Link, checksum, sign
 from functions.http.answers import answer
-from functions.http.cursor import start_after, write_cursor
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError, Time
 from functions.http.openapi.operation import BAD, KEYED, LIMITED, OPEN, PAGE, TAKES_BODY, Answer, path, query
-from functions.http.parameters import page_limit
-from functions.http.resolver import Resolver
-from functions.http.route import Route
+from functions.http.parameters import page_limit, start_after, write_cursor
+from functions.http.resolver import Resolver, Route
 from functions.http.stored_content import download_headers, upload_headers
 from functions.http.validation import parse_body
 from functions.projects.authentication import authenticate

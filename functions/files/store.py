@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import from_item, key, to_item
-from functions.aws.dynamodb.page import Page
-from functions.aws.dynamodb.retries import TRIES
 from functions.aws.dynamodb.row_codec import read, write
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import TRIES, Page, Table
 from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.errors import UnavailableError
 from functions.files.model import FILES_MAX, KEPT_MS, USE_NOTED_MS, ArtifactObject, File, FileState

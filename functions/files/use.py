@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import tries
 from functions.clock import Clock, now_ms, to_rfc3339
 from functions.errors import ConflictError, FilesMissingError, RateLimitedError, UnavailableError
 from functions.failpoint import reach

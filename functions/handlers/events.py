@@ -3,9 +3,8 @@
 import functools
 
 from functions.aws.deployment import preload
-from functions.feed.api import EVENT_ROUTES
+from functions.feed.api import EVENT_ROUTES, EventRoutes
 from functions.feed.deployment import EventDeployment
-from functions.feed.routes import EventRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import load_settings
 from functions.telemetry import logger
@@ -13,8 +12,8 @@ from functions.telemetry import logger
 preload(
     "event_log.consumer_store",
     "event_log.log",
-    "event_log.writer",
-    "feed.bodies",
+    "event_log.rows",
+    "feed.listing",
     "feed.listing",
     "feed.poll",
     "judging.runs",

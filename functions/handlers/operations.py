@@ -4,11 +4,9 @@ import functools
 
 from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
-from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
+from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES, OperationRoutes, RunnerRoutes
 from functions.operations.deployment import OperationDeployment
-from functions.operations.redrive import QUEUE_NAMES
-from functions.operations.routes import OperationRoutes
-from functions.operations.runner_routes import RunnerRoutes
+from functions.operations.purge import QUEUE_NAMES
 from functions.settings import load_settings
 from functions.telemetry import logger
 

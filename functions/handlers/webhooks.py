@@ -14,7 +14,7 @@ from functions.webhooks.routes.endpoint_routes import EndpointRoutes
 
 refuse_insecure_stage()
 preload(
-    "event_log.writer",
+    "event_log.rows",
     "projects.store",
     "webhooks.deliveries.hints",
     "webhooks.deliveries.lists",

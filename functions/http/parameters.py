@@ -1,13 +1,90 @@
 """Check query parameters, path parameters and headers. All functions raise BadRequestError."""
 
+import base64
+import binascii
+import functools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from typing import Literal
 
 from functions.clock import from_rfc3339
 from functions.errors import MAX_PROBLEMS, BadRequestError
-from functions.http.spelling import intended_name
+from functions.http.validation import intended_name
+
+# The opaque cursor of a list: the start of its next page, valid for one owner only.
+
+_CREATED_KEY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NAMED_KEY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z#[0-9A-Za-z_-]{1,64}")
+"""The same with an id that need not be a UUID, such as a project id."""
+_SEPARATOR = "\n"
+
+
+def write_cursor(owner: str, created_key: str) -> str:
+    """Return the cursor of the page after `created_key`. `owner`: a project id, or the name of a list."""
+    return base64.urlsafe_b64encode(f"{owner}{_SEPARATOR}{created_key}".encode()).decode().rstrip("=")
+
+
+def start_after(query: Mapping[str, str], owner: str, created_key_form: re.Pattern[str] = _CREATED_KEY) -> str | None:
+    """Return the `created_key` of the query's cursor; None without one. Raises BadRequestError."""
+    return read_cursor(owner, query["cursor"], created_key_form) if "cursor" in query else None
+
+
+def read_cursor(owner: str, cursor: str, created_key_form: re.Pattern[str] = _CREATED_KEY) -> str:
+    """Return the `created_key` of this owner's cursor. Raises BadRequestError for any other text."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        written_for, _, created_key = raw.decode().partition(_SEPARATOR)
+    except (binascii.Error, ValueError):
+        written_for = created_key = ""
+    if written_for != owner or not created_key_form.fullmatch(created_key):
+        raise BadRequestError("The cursor is not one of this list. Send a next_cursor of this list, or no cursor.")
+    return created_key
+
+
+# Paths of this API.
+
+
+def find_route(path: str, templates: Iterable[str]) -> str | None:
+    """Return the template that matches a path, for any method."""
+    return next((template for template in templates if _pattern(template).fullmatch(path)), None)
+
+
+@functools.cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"{\w+\+}", ".+", re.sub(r"{\w+}", "[^/]+", template.replace(".", r"\."))))
+
+
+def result_path(submission_id: str) -> str:
+    """Path of one result, without stage prefix."""
+    return f"/api/result/{submission_id}"
+
+
+def event_path(event_id: str) -> str:
+    """Path of one event, without stage prefix."""
+    return f"/api/events/{event_id}"
+
+
+def judge_path(submission_id: str) -> str:
+    """Path of one judge run, without stage prefix."""
+    return f"/api/judge/{submission_id}"
+
+
+# The API key in an Authorization header.
+
+
+def key_of(authorization: str) -> str:
+    """Return the token of `Bearer`, or the password of `Basic`, as clients send that of a URL; empty for any other."""
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(rest, validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""
+
 
 LONG_POLL_MAX_SECS = 20
 SUBMIT_MAX_SECS = 28

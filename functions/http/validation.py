@@ -1,16 +1,236 @@
 """Check a JSON body against a model. The fields of a 422 name the problems in our own sentences, never the input."""
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
+import functools
+import json
+import math
+import re
+from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic_core import SchemaValidator, core_schema
 
-from functions.errors import MAX_PROBLEMS, BadRequestError, FieldProblem, InvalidFieldsError
-from functions.http.problems import Problems
-from functions.http.spelling import intended_name
-from functions.http.stand_ins import with_stand_ins
-from functions.http.strict_json import read_json
+from events.network import ENTRY_PATTERN, MAX_ALLOWED, allowed_host
+from functions.clock import from_rfc3339, to_rfc3339
+from functions.errors import (
+    MAX_PROBLEMS,
+    BadRequestError,
+    FieldProblem,
+    ForbiddenError,
+    InvalidFieldsError,
+    ServiceError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+# Strict JSON of RFC 8259: no duplicate keys, bounded depth, bounded number of values.
+#
+# One exception: NaN and Infinity become `Constant`, because the contract answers them inside `limits` with 422 and the
+# name of the field. Callers must refuse all others; `read_json` returns their number.
+
+MAX_VALUES = 20_000
+"""Members of objects and elements of arrays in one body. Each costs time, and validation may find a problem in each.
+
+The largest judge run has fewer: 200 cases with 64 arguments each."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+
+
+class Constant(float):
+    """NaN, Infinity or -Infinity, which are not JSON, or a number that is too large for a float, such as 1e999."""
+
+
+def read_json(raw: bytes) -> tuple[Any, int]:
+    """Return the value and the number of its Constants. Raises BadRequestError."""
+    if _has_too_many_values(raw):
+        raise BadRequestError(f"The JSON body has more than {MAX_VALUES:,} values.")
+    constants = 0
+
+    def constant(name: str) -> Constant:
+        nonlocal constants
+        constants += 1
+        return Constant(name)
+
+    def number(text: str) -> float:
+        return found if math.isfinite(found := float(text)) else constant(text)
+
+    try:
+        value = json.loads(raw.decode(), parse_constant=constant, parse_float=number, object_pairs_hook=_unique)
+    except RecursionError:
+        raise BadRequestError("The JSON body is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise BadRequestError(
+            f"The body is not valid JSON: line {error.lineno}, column {error.colno} (character {error.pos + 1})."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"The body is not valid UTF-8: byte {error.start + 1}.") from None
+    except ValueError:
+        raise BadRequestError("The JSON body has a number with too many digits.") from None
+    return value, constants
+
+
+def _has_too_many_values(raw: bytes) -> bool:
+    """Count commas outside of strings, and stop early. The parser would hold all other threads up until its end."""
+    if raw.count(b",") < MAX_VALUES:
+        return False
+    commas = end = 0
+    for strings, string in enumerate(_STRING.finditer(raw)):
+        commas += raw.count(b",", end, string.start())
+        if commas >= MAX_VALUES or strings > 2 * MAX_VALUES:  # a name and a text between two commas
+            return True
+        end = string.end()
+    return commas + raw.count(b",", end) >= MAX_VALUES
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse duplicate keys: two parsers could see two different requests."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadRequestError("The JSON body has a key twice in one object.")
+    return found
+
+
+# Suggest the name that a client meant.
+
+_SIMILARITY = 0.8
+"""difflib's ratio from which a name counts as misspelt: `stdinn`, `std_in` and `codes` do, `lang` does not."""
+_MAX_NAME_CHARS = 64
+
+
+def intended_name(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that `name` misspells; None if it is known itself, or like none of them."""
+    if name in known or len(name) > _MAX_NAME_CHARS:
+        return None
+    # `wiat` and `wait` have a ratio of 0.75 only, and so have `mode` and `code`, which are different words.
+    letters = sorted(name.lower())
+    candidates = [each for each in known if sorted(each) == letters]
+    candidates += get_close_matches(name.lower(), known, 1, _SIMILARITY)
+    return candidates[0] if candidates else None
+
+
+# Build a model although some of its fields are wrong, so that rules over several fields can check the others.
+#
+# pydantic tells the errors of a body, but not its valid part. A second, lenient validator of the same fields gives
+# each wrong one its default, or an empty value.
+
+_EMPTY: Final[dict[str, Any]] = {"str": "", "int": 0, "list": [], "dict": {}}
+"""Of required fields. A part with another required field that is wrong gets a stand-in as a whole."""
+
+
+def with_stand_ins[Model: BaseModel](model: type[Model], body: Mapping[str, Any]) -> Model | None:
+    """Return the model of a body, with stand-ins for wrong fields. None: a required one has no stand-in."""
+    try:
+        built: Model = _lenient_validator(model).validate_python(body)
+    except ValidationError:
+        return None
+    return built
+
+
+@functools.cache
+def _lenient_validator(model: type[BaseModel]) -> SchemaValidator:
+    return SchemaValidator(_lenient(model.__pydantic_core_schema__))
+
+
+def _lenient(schema: Any) -> Any:
+    if isinstance(schema, list | tuple):
+        return [_lenient(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: part if name in {"default", "metadata"} else _lenient(part) for name, part in schema.items()}
+    if made.get("type") == "model":
+        return _unchecked(made)
+    if made.get("type") == "model-field":
+        inner = made["schema"]
+        if inner["type"] == "default":
+            inner["on_error"] = "default"
+        elif (kind := _kind(inner)) in _EMPTY:
+            made["schema"] = core_schema.with_default_schema(inner, default=_EMPTY[kind], on_error="default")
+    return made
+
+
+def _unchecked(schema: dict[str, Any]) -> Any:
+    """Return a schema that makes the model without its own validator, which pydantic would use for a model."""
+
+    def build(parts: tuple[dict[str, Any], Any, set[str]]) -> BaseModel:
+        model: type[BaseModel] = schema["cls"]
+        return model.model_construct(parts[2], **parts[0])
+
+    return core_schema.no_info_after_validator_function(build, schema["schema"], ref=schema.get("ref"))
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    while "schema" in schema:
+        schema = schema["schema"]
+    return str(schema["type"])
+
+
+# Collect the problems of one request, and refuse it with all of them.
+
+_ERRORS: Final[dict[str, type[ServiceError]]] = {"bad_request": BadRequestError, "forbidden": ForbiddenError}
+_INDEX = re.compile(r"\.(\d+)(?=\.|$)")
+
+
+class Problems:
+    """The problems of one request, in the order in which they were found; the first one decides the error.
+
+    `has_brackets`: places are `cases[3].stdin`, not `cases.3.stdin`.
+    """
+
+    def __init__(self, *, has_brackets: bool = False) -> None:
+        self._has_brackets = has_brackets
+        self._found: list[FieldProblem] = []
+        self._refused: list[str] = []
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._found)
+
+    def add_refused(self, problems: Iterable[FieldProblem]) -> None:
+        """Add the problems that a model found, once for each field. From now on, these fields have stand-ins."""
+        named = [problem.field for problem in self._found]
+        new = [problem for problem in problems if not any(_overlap(problem.field, each) for each in named)]
+        self._found += new
+        self._refused += [problem.field for problem in new]
+
+    def add(self, problems: Iterable[FieldProblem | None]) -> None:
+        """Add problems, but none of a field that has a stand-in, or that depends on one. None is no problem."""
+        for problem in problems:
+            if len(self._found) >= MAX_PROBLEMS:
+                break
+            if problem is None or any(_contains(refused, problem.field) for refused in self._refused):
+                continue
+            if not any(map(self.is_refused, problem.of)):
+                self._found.append(problem)
+
+    def is_refused(self, field: str) -> bool:
+        """Whether a model has refused the field, a part of it, or the whole that it is a part of."""
+        return any(_overlap(refused, field) for refused in self._refused)
+
+    def refuse(self) -> None:
+        """Raise the error of the first problem, with all of them. Without any, do nothing."""
+        if not self._found:
+            return
+        first = self._found[0]
+        problems = tuple(map(self._shown, self._found)) if self._has_brackets else tuple(self._found)
+        if first.code in _ERRORS:
+            raise _ERRORS[first.code](first.message, problems=problems)
+        raise InvalidFieldsError(problems)
+
+    @staticmethod
+    def _shown(problem: FieldProblem) -> FieldProblem:
+        return FieldProblem(_INDEX.sub(r"[\1]", problem.field), problem.message)
+
+
+def _contains(outer: str, inner: str) -> bool:
+    return inner == outer or inner.startswith(f"{outer}.")
+
+
+def _overlap(one: str, other: str) -> bool:
+    return _contains(one, other) or _contains(other, one)
+
 
 _SHOWN_NAME_CHARS = 64
 _SENTENCES = {
@@ -135,3 +355,50 @@ def _dotted(place: tuple[int | str, ...]) -> str:
 def _shown(name: int | str) -> str:
     """Shorten a name of the client's body, which may be long or hold half a character."""
     return str(name).encode(errors="replace").decode()[:_SHOWN_NAME_CHARS]
+
+
+# Checks of fields that several requests have.
+
+METADATA_MAX_KEYS = 16
+METADATA_MAX_BYTES = 2_048
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_LAST_MS = 253_402_300_799_999  # the end of the year 9999
+
+
+def checked_line(text: str) -> str:
+    """Refuse control characters and marks that reverse text: terminals show it."""
+    if not text.isprintable() or not text.strip():
+        raise ValueError("the text must be printable, on one line, and not blank")
+    return text
+
+
+def checked_moment(text: str) -> str:
+    """Convert an RFC 3339 time to our format."""
+    try:
+        ms = from_rfc3339(text.upper()) if _TIME.fullmatch(text) else -1
+    except (ValueError, OverflowError):
+        ms = -1
+    if not 0 <= ms <= _LAST_MS:
+        raise ValueError("the text must be a time of RFC 3339 with its offset, such as 2027-01-31T12:00:00Z")
+    return to_rfc3339(ms)
+
+
+def checked_host(entry: str) -> str:
+    """Refuse an entry that is not `name[:port]`."""
+    allowed_host(entry)
+    return entry
+
+
+HostEntry = Annotated[Text, AfterValidator(checked_host), Field(json_schema_extra={"pattern": ENTRY_PATTERN})]
+AllowList = Annotated[list[HostEntry], Field(min_length=1, max_length=MAX_ALLOWED)]
+"""The hosts that a program may reach."""
+
+
+def metadata_problems(field: str, metadata: Mapping[str, str]) -> list[FieldProblem]:
+    """Return the problems with the size of metadata."""
+    problems = []
+    if len(metadata) > METADATA_MAX_KEYS:
+        problems.append(FieldProblem(field, f"At most {METADATA_MAX_KEYS} keys."))
+    if sum(len(name.encode()) + len(text.encode()) for name, text in metadata.items()) > METADATA_MAX_BYTES:
+        problems.append(FieldProblem(field, f"At most {METADATA_MAX_BYTES:,} bytes of names and values."))
+    return problems

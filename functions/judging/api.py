@@ -10,15 +10,21 @@ from aws_lambda_powertools.event_handler import Response
 from events.files import MAX_CASES
 from functions.aws.payloads import PayloadMissingError
 from functions.errors import ConflictError, NotFoundError
-from functions.http import parameters
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
 from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, path, query
-from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
-from functions.http.paths import judge_path
-from functions.http.route import Route
+from functions.http.parameters import (
+    LONG_POLL_MAX_SECS,
+    SUBMIT_MAX_SECS,
+    case_index,
+    idempotency_key,
+    judge_path,
+    uuid,
+    wait_secs,
+)
+from functions.http.resolver import Route
 from functions.judging.body import JudgeBody
 from functions.judging.model import Plan
 from functions.judging.requests import parse_judge_request
@@ -97,9 +103,9 @@ class JudgeRoutes:
         deployment, event = self.deployment, app.current_event
         begun = deployment.long_poll.monotonic()
         project = authenticate(event, deployment.projects)
-        asked_secs = parameters.wait_secs(event.query_string_parameters, parameters.SUBMIT_MAX_SECS, "true")
+        asked_secs = wait_secs(event.query_string_parameters, SUBMIT_MAX_SECS, "true")
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
-        key = parameters.idempotency_key(event.headers)
+        key = idempotency_key(event.headers)
         insecure = deployment.settings.allow_insecure_webhook_targets
         rules = AddressRules(insecure, (event.request_context.domain_name or "",))
         body = json_body(event, BODY_MAX_BYTES)
@@ -134,9 +140,9 @@ class JudgeRoutes:
         """Answer with one judge run; with `wait`, hold the request until there is news."""
         deployment, query = self.deployment, app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, deployment.projects).project_id
-        secs = min(parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), deployment.settings.longest_wait_secs)
-        after = parameters.case_index(query["after"]) if "after" in query else None
-        row = deployment.judge_results.get(parameters.uuid(id_text), project_id)
+        secs = min(wait_secs(query, LONG_POLL_MAX_SECS), deployment.settings.longest_wait_secs)
+        after = case_index(query["after"]) if "after" in query else None
+        row = deployment.judge_results.get(uuid(id_text), project_id)
 
         def read() -> _Polled | None:
             current = deployment.judge_results.find(row.submission_id, project_id)
@@ -152,7 +158,7 @@ class JudgeRoutes:
 
     def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[Any]:
         """Answer with the exact output of one case, or a link to it."""
-        return case_output(self.deployment, self._own(app, id_text), parameters.case_index(index_text))
+        return case_output(self.deployment, self._own(app, id_text), case_index(index_text))
 
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one judge run; answer with its result if it is final."""
@@ -177,7 +183,7 @@ class JudgeRoutes:
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        return self.deployment.judge_results.get(parameters.uuid(id_text), project_id)
+        return self.deployment.judge_results.get(uuid(id_text), project_id)
 
 
 _EXAMPLES: dict[str, Any] = {

@@ -17,8 +17,7 @@ from events.program import RequestedLimits
 from events.requested import Case, Checker, CheckerFile, CheckerProgram, Group, Judging
 from events.vocabulary import CheckerKind, Language, Stop, canonical
 from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
-from functions.http.problems import Problems
-from functions.http.validation import checked
+from functions.http.validation import Problems, checked
 from functions.judging.body import CasesRequest, CheckerRequest, JudgeBody, find_problems, unanswered_warnings
 from functions.judging.model import DEFAULT_POINTS, Aggregate, Plan, PlannedCase, PlannedGroup, Visibility
 from functions.judging.problems.model import ProblemVersion

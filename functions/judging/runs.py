@@ -18,8 +18,8 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.aws.payloads import PayloadMissingError
 from functions.clock import MS_PER_SEC, from_rfc3339
-from functions.event_log.cut_body import CUT_SIZES, event_bytes
-from functions.http.paths import judge_path
+from functions.event_log.bus import CUT_SIZES, event_bytes
+from functions.http.parameters import judge_path
 from functions.judging.model import Plan
 from functions.judging.score import score
 from functions.judging.views import OUTPUT_MAX_BYTES, counts, drop_messages, final_body, outcomes_of

@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.page import cut
-from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.row_codec import changes
+from functions.aws.dynamodb.table import cut, tries
 from functions.errors import ConflictError, NotFoundError
-from functions.http import parameters
 from functions.http.answers import answer, page_answer
-from functions.http.cursor import NAMED_KEY, start_after
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.operation import KEYED, NO_ADMIN_KEY, NOT_JSON, PAGE, PROJECT_ID, Answer, path
-from functions.http.problems import Problems
-from functions.http.route import Route
-from functions.http.validation import parse_body
+from functions.http.parameters import NAMED_KEY, page_limit, start_after, uuid
+from functions.http.resolver import Route
+from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.model import Project, ProjectRecord
 from functions.projects.registry import list_position
@@ -77,7 +74,7 @@ class ProjectRoutes:
         self.deployment.admin_gate.require(app)
         query = app.current_event.query_string_parameters
         after = start_after(query, _LIST, NAMED_KEY)
-        page = self.deployment.registry.page(parameters.page_limit(query), after)
+        page = self.deployment.registry.page(page_limit(query), after)
         return page_answer(_LIST, page, project_body, list_position)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
@@ -148,7 +145,7 @@ class KeyRoutes:
         """List a project's keys, newest first."""
         self.deployment.admin_gate.require(app)
         query = app.current_event.query_string_parameters
-        limit = parameters.page_limit(query)
+        limit = page_limit(query)
         project_id = find_project(self.deployment, id_text).project.project_id
         owner = f"{project_id}/keys"  # not a project id, so a cursor of another list is refused
         after = start_after(query, owner)
@@ -159,7 +156,7 @@ class KeyRoutes:
         """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""
         self.deployment.admin_gate.require(app)
         project_id = find_project(self.deployment, id_text).project.project_id
-        key_id = parameters.uuid(key_id_text)
+        key_id = uuid(key_id_text)
         request = parse_body(ChangeKeyRequest, json_body(app.current_event))
         changed = self.deployment.keys.set_expiry(project_id, key_id, request.expires_at)
         if changed is None:
@@ -173,7 +170,7 @@ class KeyRoutes:
         """Revoke a key. This cannot be undone."""
         self.deployment.admin_gate.require(app)
         project_id = find_project(self.deployment, id_text).project.project_id
-        key_id = parameters.uuid(key_id_text)
+        key_id = uuid(key_id_text)
         before, revoked = self.deployment.keys.get(project_id, key_id), self.deployment.keys.revoke(project_id, key_id)
         if before is None or revoked is None:
             raise NotFoundError(_NO_SUCH_KEY)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, key, to_item
-from functions.aws.dynamodb.page import Page
 from functions.aws.dynamodb.row_codec import changes, write
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Page, Table, read_rows
 from functions.clock import to_rfc3339
 from functions.projects.store import LIST_PK, project_key, to_project_record
 

@@ -14,9 +14,7 @@ from events.network import Network
 from events.vocabulary import Profile
 from functions.clock import Clock, from_rfc3339
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
-from functions.http.fields import HostEntry, checked_line, checked_moment
-from functions.http.problems import Problems
-from functions.http.validation import Text, parse_body
+from functions.http.validation import HostEntry, Problems, Text, checked_line, checked_moment, parse_body
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 
 NAME_MAX_CHARS = 100

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from events.vocabulary import Profile
-from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, check, put
 from functions.aws.dynamodb.items import Value, is_condition_failure, key, to_item
 from functions.aws.dynamodb.row_codec import read, write
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, read_rows
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.ids import new_id

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from events.variables import Environment
 from events.vocabulary import Cause
-from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.table import read_rows
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach

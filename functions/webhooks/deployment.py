@@ -9,7 +9,7 @@ from functions.files.deployment import FileDeployment
 
 if TYPE_CHECKING:
     from functions.event_log.bus import Bus
-    from functions.event_log.writer import LogWriter
+    from functions.event_log.rows import LogWriter
     from functions.webhooks.alerts import DisabledEvents
     from functions.webhooks.cards import Cards
     from functions.webhooks.deliveries.hints import DeliveryHints
@@ -124,7 +124,7 @@ class WebhookDeployment(FileDeployment):
     @cached_property
     def log_writer(self) -> LogWriter:
         """The event log, for writing."""
-        from functions.event_log.writer import LogWriter
+        from functions.event_log.rows import LogWriter
 
         return LogWriter(self.settings.deliveries_table, self.dynamodb, self.clock)
 

@@ -34,6 +34,6 @@ def refuse_transactions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise cancelled(*["None"] * min(others, 1), code, *["None"] * (others - 1))
         return write(**given)
 
-    monkeypatch.setattr("functions.aws.dynamodb.retries._FIRST_PAUSE_SECS", 0)
+    monkeypatch.setattr("functions.aws.dynamodb.table._FIRST_PAUSE_SECS", 0)
     monkeypatch.setattr(client, "transact_write_items", refusing)
     return codes

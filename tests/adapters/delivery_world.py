@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from functions.aws.dynamodb.items import from_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import from_rfc3339, to_rfc3339
-from functions.event_log.writer import LogWriter
+from functions.event_log.rows import LogWriter
 from functions.ids import new_id
 from functions.submissions.complete import completed_event
 from functions.submissions.complete.completed_event import completed_body

@@ -5,7 +5,7 @@ import pytest
 
 from functions.errors import BadRequestError
 from functions.http import parameters
-from functions.http.cursor import read_cursor, write_cursor
+from functions.http.parameters import read_cursor, write_cursor
 from functions.submissions.results import results
 from functions.submissions.results.views import Shape
 

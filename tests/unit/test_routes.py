@@ -15,8 +15,7 @@ from functions.errors import ConflictError
 from functions.handlers.api_document import ROUTES as DOCUMENTED_ROUTES
 from functions.handlers.dialects import DIALECTS
 from functions.http.answers import answer
-from functions.http.resolver import Resolver
-from functions.http.route import Route
+from functions.http.resolver import Resolver, Route
 from infra.local.http.gateway import Manners
 from tests.adapters.aws_account import load_template
 from tests.adapters.http_calls import event

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MOST = 20
+MOST_IN_A_FOLDER = 20
+MOST_IMPORTS = 25
+"""Of a module, which has a whole act. With modules of one verb it was 20."""
 PACKAGES = {"functions", "sandbox_runtime", "infra", "rustbox_cli"}
 PARTS = ["functions", "sandbox_runtime", "infra", "rustbox_cli"]
 
@@ -35,11 +37,11 @@ def _names(node: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("part", PARTS)
 def test_no_folder_has_too_many_modules(part: str) -> None:
     found = Counter(str(path.parent.relative_to(ROOT)) for path in modules(part))
-    assert {folder: count for folder, count in found.items() if count > MOST} == {}
+    assert {folder: count for folder, count in found.items() if count > MOST_IN_A_FOLDER} == {}
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_module_imports_too_many(part: str) -> None:
     found = {str(path.relative_to(ROOT)): len(imported(path)) for path in modules(part)}
-    assert max(found.values()) > MOST // 2  # else the count would see no imports
-    assert {path: count for path, count in found.items() if count > MOST} == {}
+    assert max(found.values()) > MOST_IMPORTS // 2  # else the count would see no imports
+    assert {path: count for path, count in found.items() if count > MOST_IMPORTS} == {}

@@ -3,21 +3,151 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from itertools import batched
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import from_item, is_condition_failure, to_item
-from functions.aws.dynamodb.retries import TRIES, tries
 from functions.clock import Clock, now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from functions.aws.dynamodb.items import Item, Key
+
+
+# Repeat writes that lost a race against another writer.
+
+TRIES = 8
+_FIRST_PAUSE_SECS = 0.01
+_LONGEST_PAUSE_SECS = 0.2
+_random = SystemRandom()
+
+
+def tries(most: int = TRIES, sleep: Callable[[float], None] = time.sleep) -> Iterator[int]:
+    """Yield 0 to `most` - 1, and pause before each number but the first. Leave the loop after a success.
+
+    The pauses are random ("full jitter"), so that two writers do not meet again, and their bound doubles each time.
+    Eight tries pause 0.4 s on average, and at most 0.7 s together.
+    """
+    for number in range(most):
+        if number:
+            sleep(_random.uniform(0, min(_LONGEST_PAUSE_SECS, _FIRST_PAUSE_SECS * 2 ** (number - 1))))
+        yield number
+
+
+# Pages of lists.
+
+_QUERIES_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Page[Row]:
+    """One page of rows. `next_created_key`: the position of the next page; None after the last."""
+
+    rows: tuple[Row, ...]
+    next_created_key: str | None
+
+
+def cut[Row](
+    found: Sequence[Row], limit: int, created_key: Callable[[Row], str], after: str | None = None
+) -> Page[Row]:
+    """Return the first `limit` rows as a page. There is a next page if more rows were found.
+
+    Give `after` only with all rows, newest first: the page then has the rows behind that key.
+    """
+    if after is not None:
+        found = [row for row in found if created_key(row) < after]
+    kept = tuple(found[:limit])
+    return Page(kept, created_key(kept[-1]) if len(found) > limit else None)
+
+
+def merge[Row](
+    pages: Sequence[Page[Row]], limit: int, created_key: Callable[[Row], str], *, ascending: bool = False
+) -> Page[Row]:
+    """Merge the pages of several partitions into one, newest first, or oldest first if `ascending`.
+
+    A partition whose page is unfinished may have rows after the end of that page. So no later row is shown.
+    """
+    nearest = min if ascending else max
+    horizon = nearest((page.next_created_key for page in pages if page.next_created_key is not None), default=None)
+    rows = sorted((row for page in pages for row in page.rows), key=created_key, reverse=not ascending)
+    sure = [row for row in rows if horizon is None or nearest(created_key(row), horizon) == created_key(row)]
+    if len(sure) > limit:
+        return cut(sure, limit, created_key)
+    return Page(tuple(sure), horizon)
+
+
+def bounds(after: str | None, since: str | None, *, ascending: bool) -> tuple[str, str]:
+    """Return the first and the last sort key of a page, both inclusive. `after`: the last key of the page before it.
+
+    Keys begin with a year and end with a printable character. No key is the start of another one.
+    """
+    first, last = since or "0", "~"
+    if after is None:
+        return first, last
+    if ascending:
+        return max(first, after + "!"), last
+    return first, max(first, after[:-1] + chr(ord(after[-1]) - 1) + "~")
+
+
+def query_page[Row](
+    client: DynamoDBClient,
+    request: dict[str, Any],
+    limit: int,
+    decode: Callable[[Any], Row],
+    created_key: Callable[[Row], str],
+    sort_key: str = "created_key",
+) -> Page[Row]:
+    """Query an index, whose sort key attribute is `sort_key`, until a page is full.
+
+    The calls are bounded. So a page of a filter that few items match may be short and still have a next page.
+    """
+    found: list[Row] = []
+    start: Any = None
+    for _ in range(_QUERIES_MAX):
+        answer = client.query(**request)
+        found += [decode(from_item(item)) for item in answer["Items"]]
+        start = answer.get("LastEvaluatedKey")
+        if start is None or len(found) > limit:
+            return cut(found, limit, created_key)
+        request["ExclusiveStartKey"] = start
+    return Page(tuple(found), start[sort_key]["S"])
+
+
+# Read many items of one table by their keys.
+
+_KEYS_PER_CALL = 100
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+
+
+def read_rows(
+    client: DynamoDBClient,
+    table_name: str,
+    keys: Sequence[dict[str, AttributeValueTypeDef]],
+    attributes: tuple[str, ...] = (),
+) -> list[dict[str, Any]]:
+    """Read items consistently, in no order, without missing ones. `keys` must be distinct.
+
+    `attributes`: the attributes to return, () for all; none may be a reserved word.
+    """
+    wanted = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
+    found: list[dict[str, Any]] = []
+    for some in batched(keys, _KEYS_PER_CALL):
+        left: Any = {table_name: {"Keys": list(some), "ConsistentRead": True, **wanted}}
+        while left:  # a call returns at most 16 MB, less from a busy table; at least one item, or it raises
+            answer = client.batch_get_item(RequestItems=left)
+            found += [from_item(item) for item in answer["Responses"].get(table_name, [])]
+            left = answer.get("UnprocessedKeys")
+    return found
+
 
 type Row = dict[str, Any]
 """The plain values of a row."""

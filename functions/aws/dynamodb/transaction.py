@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.items import cancellation_codes
-from functions.aws.dynamodb.retries import TRIES, tries
+from functions.aws.dynamodb.table import TRIES, tries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

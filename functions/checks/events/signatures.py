@@ -17,8 +17,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.errors import FieldProblem
-from functions.http.problems import Problems
-from functions.http.validation import Text, parse_body
+from functions.http.validation import Problems, Text, parse_body
 from functions.webhooks.target.signature import InvalidSecretError, new_secret, parse_secret
 from functions.webhooks.target.signature import sign as sign_standard
 

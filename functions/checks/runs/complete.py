@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from events.vocabulary import CANCELLATIONS, Verdict
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import tries
 from functions.checks.assertions.evaluation import Outcome, difference, evaluate
 from functions.checks.runs.event_bodies import summary, with_events, with_told_state
 from functions.checks.runs.model import Run, RunStatus, event_id_of

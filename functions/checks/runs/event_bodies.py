@@ -10,10 +10,10 @@ from functions.checks.runs.model import Run, RunKind, RunStatus, event_id_of
 from functions.checks.settings.model import Check
 from functions.checks.state import Announcement, Rules, State, Step
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.event_log.cut_body import event_bytes
+from functions.event_log.bus import event_bytes
 from functions.event_log.model import Event
 from functions.http.openapi.bodies import Time, Uuid
-from functions.http.paths import result_path
+from functions.http.parameters import result_path
 from functions.webhooks.vocabulary import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 _NEXT = {

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
 from functions.aws.dynamodb.due_index import DUE_SHARDS, due_shard
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
-from functions.aws.dynamodb.page import Page, query_page
 from functions.aws.dynamodb.row_codec import read, write
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Page, Table, query_page
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
 from functions.checks.runs.model import Run

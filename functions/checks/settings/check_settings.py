@@ -15,9 +15,7 @@ from functions.checks.settings.triggers import SLUG, EventAs, Trigger
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, QuietTime, Rules
 from functions.clock import from_rfc3339
 from functions.errors import FieldProblem
-from functions.http.fields import checked_line, checked_moment
-from functions.http.problems import Problems
-from functions.http.validation import Text
+from functions.http.validation import Problems, Text, checked_line, checked_moment
 from functions.submissions.accept.file_fields import ARTIFACTS, ArtifactsRequest, CompileArgs, Files
 from functions.submissions.accept.requests import (
     CODE_MAX_BYTES,

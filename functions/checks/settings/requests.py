@@ -19,8 +19,7 @@ from functions.checks.settings.check_settings import (
     without_program,
 )
 from functions.errors import BadRequestError, FieldProblem
-from functions.http.problems import Problems
-from functions.http.validation import checked, read_object
+from functions.http.validation import Problems, checked, read_object
 from functions.submissions.accept.requests import ProgramRules, read_submission
 
 ENV_MAX_BYTES = 2_560

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import from_item, to_item
-from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.row_codec import read, to_json, write
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
 from functions.checks.settings.check_settings import CheckKind, CheckSettings, TagQuietTimes, without_program

@@ -19,8 +19,7 @@ from functions.checks import keys
 from functions.checks.settings.check_settings import Slug
 from functions.checks.state import DOWN, UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
-from functions.http.fields import checked_line
-from functions.http.validation import Text
+from functions.http.validation import Text, checked_line
 
 # The status page of a project: what it chooses, and what is shown of a check.
 

@@ -15,7 +15,7 @@ from functions.dialects.resolver import Dialect, DialectRoute
 from functions.dialects.routes import DialectRoutes, answering, json_answer, refusing
 from functions.errors import BadRequestError, ForbiddenError, InvalidFieldsError, NotFoundError, ServiceError
 from functions.http.parameters import SUBMIT_MAX_SECS, uuid
-from functions.http.problems import Problems
+from functions.http.validation import Problems
 from functions.submissions.accept.requests import STDIN_MAX_BYTES, size_problems
 from functions.submissions.results.results import NO_SUCH_RESULT
 from functions.submissions.results.short_views import summary_body

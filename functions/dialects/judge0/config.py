@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from events.limits import Ceilings
-from functions.http.fields import METADATA_MAX_BYTES
+from functions.http.validation import METADATA_MAX_BYTES
 
 MAX_BATCH = 20
 MAX_OPTION_CHARS = 512

@@ -14,8 +14,7 @@ from functions.dialects.mcp.tools import TOOLS, WAIT_SECS, CancelRun, ReadArtifa
 from functions.dialects.routes import DialectRoutes
 from functions.errors import NotFoundError, ServiceError
 from functions.http.parameters import uuid
-from functions.http.problems import Problems
-from functions.http.validation import checked
+from functions.http.validation import Problems, checked
 from functions.submissions.results.views import open_status
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from events.vocabulary import CANCELLATIONS
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import BadRequestError
-from functions.http.strict_json import read_json
-from functions.http.validation import Text
+from functions.http.validation import Text, read_json
 from functions.submissions.model import Submission
 
 PARSE_ERROR = -32700

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from events.limits import ceilings, default_wall_secs
 from events.vocabulary import Language, Profile
 from functions.dialects.mcp.shown_run import LanguageList, ShownRun
-from functions.http.fields import AllowList
-from functions.http.validation import Text
+from functions.http.validation import AllowList, Text
 from functions.projects.model import NetworkAccess, ProjectNetwork
 from functions.submissions.accept.file_fields import ArtifactsRequest
 from functions.submissions.results.outputs import Stream

@@ -10,7 +10,7 @@ from functions import VERSION
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import Answer, Schema, Webhook
 from functions.http.openapi.tags import described_tags, tag_of
-from functions.http.route import Route
+from functions.http.resolver import Route
 
 _REFERENCE = "#/components/schemas/{model}"
 _REQUEST_ID = {"description": "Quote it when you report a problem.", "schema": {"type": "string"}}

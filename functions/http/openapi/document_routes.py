@@ -10,7 +10,7 @@ from pydantic import Field
 
 from functions.http.openapi.operation import FAILED, THROTTLED
 from functions.http.openapi.page import HEADERS
-from functions.http.route import Route
+from functions.http.resolver import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable

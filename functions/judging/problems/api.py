@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from functions.errors import NotFoundError
 from functions.http.answers import answer
-from functions.http.cursor import start_after, write_cursor
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError
 from functions.http.openapi.operation import BAD, KEYED, LIMITED, PAGE, TAKES_BODY, Answer, path
-from functions.http.parameters import page_limit
-from functions.http.route import Route
+from functions.http.parameters import page_limit, start_after, write_cursor
+from functions.http.resolver import Route
 from functions.judging.api import BODY_MAX_BYTES, JUDGE_ROUTES, JudgeRoutes
 from functions.judging.problems.model import (
     ProblemDeleted,

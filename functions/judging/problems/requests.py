@@ -13,8 +13,7 @@ from events.requested import MAX_CASE_BYTES, Judging
 from events.vocabulary import CheckerKind, Language, Profile, Stop
 from functions.errors import FieldProblem
 from functions.files.model import Sha256
-from functions.http.problems import Problems
-from functions.http.validation import Text, parse_body
+from functions.http.validation import Problems, Text, parse_body
 from functions.judging.body import (
     CASES_TOTAL_MAX_BYTES,
     MAX_GROUPS,

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import from_item, key, to_item
-from functions.aws.dynamodb.page import Page
 from functions.aws.dynamodb.row_codec import read, write
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Page, Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.files.model import USE_NOTED_MS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from events.files import write_files
 from events.message import by_name
 from events.requested import MAX_CASE_BYTES, CaseObject
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import tries
 from functions.clock import Clock, now_ms, to_rfc3339
 from functions.errors import (
     ConflictError,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import tries
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
 from functions.errors import IdempotencyConflictError, RateLimitedError, UnavailableError
-from functions.http.problems import Problems
+from functions.http.validation import Problems
 from functions.ids import new_id
 from functions.projects.quota_store import KeyInFlightError
 from functions.submissions.accept.file_fields import placed

@@ -23,10 +23,16 @@ from events.network import Network
 from events.variables import Environment
 from events.vocabulary import Language, Profile, canonical
 from functions.errors import BadRequestError, FieldProblem
-from functions.http.fields import AllowList, metadata_problems
-from functions.http.problems import Problems
-from functions.http.strict_json import Constant
-from functions.http.validation import Text, checked, read_object, unknown_fields
+from functions.http.validation import (
+    AllowList,
+    Constant,
+    Problems,
+    Text,
+    checked,
+    metadata_problems,
+    read_object,
+    unknown_fields,
+)
 from functions.projects.model import Project
 from functions.submissions.accept.file_fields import (
     ARTIFACTS,

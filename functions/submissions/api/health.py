@@ -11,7 +11,7 @@ from functions.http.answers import answer
 from functions.http.openapi.bodies import Error, GatewayError
 from functions.http.openapi.operation import BAD, FAILED, OPEN, THROTTLED, query
 from functions.http.parameters import detail_flag
-from functions.http.route import Route
+from functions.http.resolver import Route
 from functions.submissions.runners.fleet import (
     HealthReport,
     LanguageDetails,

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from events.vocabulary import Language, Verdict
-from functions.http import parameters
 from functions.http.answers import answer, page_answer
-from functions.http.cursor import start_after
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path, query
-from functions.http.parameters import LONG_POLL_MAX_SECS
-from functions.http.route import Route
+from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, start_after, uuid, wait_secs
+from functions.http.resolver import Route
 from functions.projects.authentication import authenticate
 from functions.submissions.api.answers import SHAPE, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.model import Kind, Status
@@ -57,8 +55,8 @@ class ResultRoutes:
         """Answer with one result; with `wait`, hold the request until it is final."""
         deployment, query = self.deployment, app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, deployment.projects).project_id
-        secs, shape = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS), result_shape(query)
-        row = deployment.results.get(parameters.uuid(id_text), project_id)
+        secs, shape = wait_secs(query, LONG_POLL_MAX_SECS), result_shape(query)
+        row = deployment.results.get(uuid(id_text), project_id)
         secs = min(secs, deployment.settings.longest_wait_secs)
         row = deployment.results.wait(row, secs, deployment.long_poll.within(app.secs_left))
         return deployment.results.show(row, app.prefix, shape)
@@ -76,7 +74,7 @@ class ResultRoutes:
         deployment, query = self.deployment, app.current_event.query_string_parameters
         row = self._own(app, id_text)
         stream, after, shape = output_stream(query), output_offset(query), result_shape(query)
-        secs = parameters.wait_secs(query, parameters.LONG_POLL_MAX_SECS)
+        secs = wait_secs(query, LONG_POLL_MAX_SECS)
         secs = min(secs, deployment.settings.longest_wait_secs)
         part = deployment.live_output.read(row, stream, after, secs, deployment.long_poll.within(app.secs_left))
         return answer(output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding))
@@ -108,14 +106,14 @@ class ResultRoutes:
         """List the project's submissions, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        limit, filters = parameters.page_limit(query), list_filters(query)
+        limit, filters = page_limit(query), list_filters(query)
         after, kind = start_after(query, project_id), list_kind(query)
         page = self.deployment.submission_list.page(project_id, limit=limit, after=after, filters=filters, kind=kind)
         return page_answer(project_id, page, summary_body, list_position)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        return self.deployment.results.get(parameters.uuid(id_text), project_id)
+        return self.deployment.results.get(uuid(id_text), project_id)
 
 
 _RESULT = (FinalResult, OpenResult, CompactFinal, CompactOpen)

@@ -13,10 +13,9 @@ from functions.http.http_event import json_body
 from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import TRACEPARENT_HEADER
-from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, wait_secs
-from functions.http.paths import result_path
-from functions.http.problems import Problems
-from functions.http.route import Route
+from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, result_path, wait_secs
+from functions.http.resolver import Route
+from functions.http.validation import Problems
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import ProgramRules, SubmitRequest, check_submission, read_body

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.event_log.bus import TOO_LARGE
-from functions.event_log.cut_body import CUT_SIZES, event_bytes
+from functions.event_log.bus import CUT_SIZES, TOO_LARGE, event_bytes
 from functions.event_log.model import Event
 from functions.failpoint import reach
-from functions.http.paths import result_path
+from functions.http.parameters import result_path
 from functions.submissions.model import MARK_OF_CHECK, Kind, Submission
 from functions.submissions.results.outputs import output_if_kept
 from functions.submissions.results.views import CompletedEvent, FinalResult, result_body

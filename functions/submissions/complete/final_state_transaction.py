@@ -16,7 +16,7 @@ from events import MessageInvalidError
 from events.judged import JudgeCompleted
 from events.message import as_fields
 from events.vocabulary import Actor, Cause, Integrity, Phase, Verdict
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import tries
 from functions.aws.dynamodb.transaction import transact
 from functions.clock import Clock, now_ms, to_rfc3339
 from functions.errors import UnavailableError

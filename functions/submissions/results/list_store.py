@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.page import Page, bounds, merge, query_page
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Page, Table, bounds, merge, query_page
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS, Kind
 from functions.submissions.store import JUDGE_SUMMARY_START, LIST_SHARDS, created_key, list_shard, submission_of

@@ -13,7 +13,7 @@ from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloa
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339
 from functions.errors import BadRequestError, ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
-from functions.http.paths import result_path
+from functions.http.parameters import result_path
 from functions.submissions.model import Kind, Status
 from functions.submissions.results.outputs import output_answer, raw_output, read_output
 from functions.submissions.results.short_views import compact, serialise_within

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import tries
 from functions.clock import Clock, now_ms
 from functions.errors import UnavailableError
 

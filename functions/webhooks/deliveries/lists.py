@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.items import from_item, to_item
-from functions.aws.dynamodb.page import Page, bounds, cut, merge, query_page
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Page, Table, bounds, cut, merge, query_page, read_rows
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.percentile import percentile
 from functions.webhooks.deliveries.model import Delivery, DeliveryState, RecordedAttempt

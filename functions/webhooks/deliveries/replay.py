@@ -14,8 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.retries import TRIES
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import TRIES, Table
 from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.clock import MS_PER_SEC, Clock
 from functions.event_log.rows import event_key
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from functions.aws.dynamodb.items import Value
-    from functions.event_log.writer import LogWriter
+    from functions.event_log.rows import LogWriter
     from functions.webhooks.deliveries.hints import DeliveryHints
     from functions.webhooks.deliveries.lists import DeliveryList
     from functions.webhooks.deliveries.views import Recovered

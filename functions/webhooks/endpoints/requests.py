@@ -14,9 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from events.vocabulary import Language, Verdict, canonical
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import FieldProblem, InvalidFieldsError
-from functions.http.fields import checked_moment, metadata_problems
-from functions.http.problems import Problems
-from functions.http.validation import Text, parse_body
+from functions.http.validation import Problems, Text, checked_moment, metadata_problems, parse_body
 from functions.webhooks.endpoints.custom_headers import normalise_headers
 from functions.webhooks.endpoints.model import (
     CLIENT_KINDS,

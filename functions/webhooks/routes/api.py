@@ -14,7 +14,7 @@ from functions.http.openapi.operation import (
     path,
     query,
 )
-from functions.http.route import Route
+from functions.http.resolver import Route
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.views import DeliveryDetail, DeliveryPage, Recovered
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, Health

@@ -10,10 +10,9 @@ from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError, UnavailableError
 from functions.event_log.model import TTL_MS
 from functions.failpoint import reach
-from functions.http import parameters
 from functions.http.answers import answer, page_answer
-from functions.http.cursor import start_after
 from functions.http.http_event import json_body
+from functions.http.parameters import page_limit, start_after
 from functions.projects.authentication import authenticate
 from functions.webhooks.deliveries.model import OPEN, RUN_ENDPOINT_ID, DeliveryState
 from functions.webhooks.deliveries.replay import MAX_ATTEMPTS, REPLAYABLE, ReplayResult
@@ -59,7 +58,7 @@ class DeliveryRoutes:
         """List the project's deliveries, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        limit, filters = parameters.page_limit(query), delivery_filters(query)
+        limit, filters = page_limit(query), delivery_filters(query)
         after = start_after(query, project_id, DELIVERY_KEY)
         page = self.deployment.delivery_list.page(project_id, filters, limit=limit, after=after)
         shown = [one for one in self._with_deletions(page.rows) if filters.state in {None, one.state}]

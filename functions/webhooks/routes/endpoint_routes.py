@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.aws.dynamodb.page import cut
-from functions.aws.dynamodb.retries import tries
+from functions.aws.dynamodb.table import cut, tries
 from functions.clock import to_rfc3339
 from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
-from functions.http import parameters
 from functions.http.answers import answer, page_answer
-from functions.http.cursor import start_after
 from functions.http.http_event import json_body
-from functions.http.problems import Problems
-from functions.http.validation import parse_body
+from functions.http.parameters import idempotency_key, page_limit, start_after, uuid
+from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
 from functions.webhooks.endpoints.changes import CreationClaim, CreationClaimTakenError, EndpointLimitError
@@ -63,7 +60,7 @@ class OwnEndpoints:
     def get(self, app: Resolver, id_text: str) -> Endpoint:
         """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        endpoint = self.deployment.endpoints.get(project_id, parameters.uuid(id_text))
+        endpoint = self.deployment.endpoints.get(project_id, uuid(id_text))
         if endpoint is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         return endpoint
@@ -205,7 +202,7 @@ class EndpointRoutes:
     def create(self, app: Resolver) -> Response[str]:
         """Create an endpoint. Only this response shows its secret, and a repeat with the same Idempotency-Key."""
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        key = parameters.idempotency_key(app.current_event.headers)
+        key = idempotency_key(app.current_event.headers)
         request, settings = parse_endpoint(json_body(app.current_event), self.own.address_rules(app))
         endpoint, secret = _create(self.deployment, project_id, request, settings, key)
         if secret is None:
@@ -218,7 +215,7 @@ class EndpointRoutes:
         """List the project's endpoints, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.deployment.projects).project_id
-        limit, filters, now = parameters.page_limit(query), endpoint_filters(query), self.deployment.clock()
+        limit, filters, now = page_limit(query), endpoint_filters(query), self.deployment.clock()
         after = start_after(query, project_id)
         newest_first = reversed(self.deployment.endpoints.list_all(project_id))
         wanted = [endpoint for endpoint in newest_first if filters.accept(endpoint, now)]

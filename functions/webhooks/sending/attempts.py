@@ -9,9 +9,8 @@ from functions import otlp
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.retries import tries
 from functions.aws.dynamodb.row_codec import write
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import Refusal, RowsContendedError, transact
 from functions.webhooks.deliveries.exhausted_store import count_exhausted
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, DeliveryState, Transition, adjust_for_endpoint, due_at

@@ -6,10 +6,9 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.dynamodb.batch import read_rows
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, read_rows
 from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.webhooks.deliveries.model import (
     LEASE_MS,

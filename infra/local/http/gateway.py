@@ -11,7 +11,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from functions.http.route import Route as ApiRoute
+from functions.http.resolver import Route as ApiRoute
 from infra.local.http.fair_shares import FairShares, NoShareError
 from infra.local.http.http_event import HttpAnswer, from_result, gateway_answer, to_event
 from infra.local.http.key_owners import NOBODY

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from functions.http.authorization import key_of
+from functions.http.parameters import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

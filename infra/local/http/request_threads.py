@@ -14,7 +14,7 @@ from infra.local.http.thread_pool import FairThreadPool
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from functions.http.route import Route, Wait
+    from functions.http.resolver import Route, Wait
     from infra.local.invoker import LambdaContext
 
 # Of each process. A wait mostly sleeps; a short call works, and more threads at work would only slow each other down.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-    from functions.http.route import Route
+    from functions.http.resolver import Route
     from infra.local.http.site import App
     from infra.local.processes.loading import Loaded
     from infra.local.processes.preparation import Prepared

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.operations.redrive import QUEUE_NAMES
+from functions.operations.purge import QUEUE_NAMES
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID

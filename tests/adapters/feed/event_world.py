@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from functions.event_log.consumer_store import ConsumerStore
 from functions.event_log.log import EventLog
 from functions.event_log.model import Event
-from functions.event_log.writer import LogWriter
-from functions.feed.bodies import EventBodies
+from functions.event_log.rows import LogWriter
+from functions.feed.listing import EventBodies
 from functions.feed.model import PollRequest
 from functions.feed.poll import Poll
 from tests.adapters.pipeline import Pipeline, no_sleep

@@ -191,7 +191,7 @@ def test_a_wrong_parameter_of_a_poll_is_refused_and_makes_no_consumer(
 def test_a_cursor_of_another_project_is_refused(aws: Aws, project_key: str, submissions: SubmissionStore) -> None:
     final(submissions, 1_000)
     final(submissions, 2_000)
-    from functions.http.cursor import write_cursor  # noqa: PLC0415 - only this test forges one
+    from functions.http.parameters import write_cursor  # noqa: PLC0415 - only this test forges one
 
     for path, text in (("/api/events", f"{to_rfc3339(now_ms())}#{new_id()}"), ("/api/events/poll", "1")):
         query = {"consumer": "mine", "cursor": write_cursor("other", text)}

@@ -10,8 +10,8 @@ from functions.checks.settings.store import CheckStore
 from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
 from functions.handlers import operations
 from functions.ids import new_id
-from functions.operations import purge, redrive
-from functions.operations.redrive import QUEUE_NAMES
+from functions.operations import purge
+from functions.operations.purge import QUEUE_NAMES
 from functions.projects.registry import ProjectRegistry
 from functions.webhooks.deliveries.hints import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
@@ -160,7 +160,7 @@ def test_a_message_that_cannot_be_sent_stays_among_the_dead_letters(
     def fail(*_given: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(redrive.Redrive, "_send", fail)
+    monkeypatch.setattr(purge.Redrive, "_send", fail)
     assert admin(admin_key, "POST", "/api/admin/dead-letters/batch/redrive").status == 500
     monkeypatch.undo()
     counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])

@@ -74,7 +74,7 @@ def test_a_deployment_without_a_listener_says_what_to_do(admin_key: str) -> None
 
 @pytest.mark.usefixtures("listens", "aws")
 def test_tokens_are_bounded(admin_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.operations.runner_routes.MAX_TOKENS", 2)
+    monkeypatch.setattr("functions.operations.api.MAX_TOKENS", 2)
     assert [admin(admin_key, "POST", PATH, {"name": f"h{number}"}).status for number in range(3)] == [200, 200, 409]
     admin(admin_key, "DELETE", f"{PATH}/h0")
     assert admin(admin_key, "POST", PATH, {"name": "h3"}).status == 200

@@ -11,7 +11,7 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.handlers import projects as manage
-from functions.http.cursor import write_cursor
+from functions.http.parameters import write_cursor
 from functions.projects import api
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 from functions.projects.registry import ProjectRegistry

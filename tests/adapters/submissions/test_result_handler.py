@@ -15,8 +15,8 @@ from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.errors import ConflictError
 from functions.event_log.model import Event
 from functions.handlers import result
-from functions.http.cursor import write_cursor
 from functions.http.long_poll import LongPoll
+from functions.http.parameters import write_cursor
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore

@@ -1,7 +1,7 @@
 import pytest
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.page import Page, bounds, merge
+from functions.aws.dynamodb.table import Page, bounds, merge
 from functions.clock import to_rfc3339
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.results import list_store as listing

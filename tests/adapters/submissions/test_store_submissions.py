@@ -5,7 +5,7 @@ import botocore.exceptions
 import pytest
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.table import TRIES
 from functions.errors import UnavailableError
 from functions.ids import new_id
 from functions.submissions.model import Claim, Status, idempotency_pk

@@ -8,10 +8,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.table import TRIES
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
-from functions.http.cursor import write_cursor
+from functions.http.parameters import write_cursor
 from functions.ids import new_id
 from functions.webhooks.deliveries import lists, rows
 from functions.webhooks.deliveries.hints import DeliveryHints

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.retries import TRIES
+from functions.aws.dynamodb.table import TRIES
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.ids import new_id
 from functions.webhooks.endpoints.changes import EndpointChanges, EndpointLimitError
@@ -262,7 +262,7 @@ def test_an_update_waits_for_a_transaction_on_the_same_row_and_not_for_ever(
             raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem")
         return update(**given)
 
-    monkeypatch.setattr("functions.aws.dynamodb.retries._FIRST_PAUSE_SECS", 0)
+    monkeypatch.setattr("functions.aws.dynamodb.table._FIRST_PAUSE_SECS", 0)
     monkeypatch.setattr(client, "update_item", conflicting)
     assert store.begin_work(endpoint, START_MS, START_MS + 1)
     left.extend([1] * 100)
