@@ -99,7 +99,7 @@ def test_a_retry_of_a_runs_own_url_is_a_hint_a_read_a_claim_and_an_outcome(pipel
 
 def test_a_large_body_is_read_from_its_row(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
-    stdout = {"size_bytes": MAX_BODY_BYTES, "base64": "eHh4" * (MAX_BODY_BYTES // 3 + 1)}
+    stdout = {"size_bytes": MAX_BODY_BYTES // 3 * 3 + 3, "base64": "eHh4" * (MAX_BODY_BYTES // 3 + 1)}
     assert pipeline.record(pipeline.completed(submission, stdout=stdout)) == []
     assert sent(pipeline, *pipeline.hints()) == {**READ_CLAIM_AND_OUTCOME, "GetItem": 1}
     assert pipeline.state(submission) is DeliveryState.DELIVERED

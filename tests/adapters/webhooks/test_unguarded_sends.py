@@ -108,7 +108,7 @@ def test_an_unguarded_send_waits_three_seconds(pipeline: Pipeline) -> None:
 def test_a_large_body_is_guarded(pipeline: Pipeline) -> None:
     egress = use(pipeline)
     submission = pipeline.submit()
-    stdout = {"size_bytes": MAX_BODY_BYTES, "base64": "eHh4" * (MAX_BODY_BYTES // 3 + 1)}
+    stdout = {"size_bytes": MAX_BODY_BYTES // 3 * 3 + 3, "base64": "eHh4" * (MAX_BODY_BYTES // 3 + 1)}
     assert pipeline.record(pipeline.completed(submission, stdout=stdout)) == []
     pipeline.webhook(*pipeline.hints())
     assert egress.are_guarded == [True]
