@@ -13,11 +13,11 @@ A message's way, by name:
 `intake.direct_intake` takes the same way for HTTP requests. `service.Worker` makes all parts, starts and drains them.
 """
 
-from sandbox_runtime.worker.files.file_cache import FileCache, FilesUnavailableError
-from sandbox_runtime.worker.reporting.runner_facts import RunnerFacts
+from sandbox_runtime.worker.file_cache import FileCache, FilesUnavailableError
+from sandbox_runtime.worker.heartbeats import RunnerFacts
 from sandbox_runtime.worker.service import Worker
-from sandbox_runtime.worker.slots.interactor_slots import MOST_INTERACTORS, InteractorSlots
-from sandbox_runtime.worker.slots.managed_slot import ManagedSlot
+from sandbox_runtime.worker.slots import MOST_INTERACTORS, InteractorSlots
+from sandbox_runtime.worker.slots import ManagedSlot
 
 __all__ = [
     "MOST_INTERACTORS",

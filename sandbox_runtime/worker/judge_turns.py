@@ -19,11 +19,11 @@ from sandbox_runtime.languages import RequestRefusedError
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
-from sandbox_runtime.worker.files.fetching import FetchedFiles
-from sandbox_runtime.worker.files.file_cache import FileMismatchError, FilesUnavailableError
-from sandbox_runtime.worker.large_output import store_large_output
-from sandbox_runtime.worker.not_run import NOT_BEGUN, NotRun, log_sandbox_failure
-from sandbox_runtime.worker.runner_parts import RunnerParts
+from sandbox_runtime.worker.file_cache import FetchedFiles
+from sandbox_runtime.worker.file_cache import FileMismatchError, FilesUnavailableError
+from sandbox_runtime.worker.turns import store_large_output
+from sandbox_runtime.worker.turns import NOT_BEGUN, NotRun, log_sandbox_failure
+from sandbox_runtime.worker.turns import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
 _LOG = logging.getLogger(__name__)

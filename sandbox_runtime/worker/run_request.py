@@ -18,13 +18,13 @@ from events.runner import ExecutionStarted
 from events.vocabulary import Cause
 from sandbox_runtime.executor import not_run
 from sandbox_runtime.judging import not_judged
-from sandbox_runtime.worker.execution_turn import ExecutionTurn
-from sandbox_runtime.worker.files.fetching import NO_FILES, FetchedFiles, Fetcher
+from sandbox_runtime.worker.turns import ExecutionTurn
+from sandbox_runtime.worker.file_cache import NO_FILES, FetchedFiles, Fetcher
 from sandbox_runtime.worker.judge_turns import JudgeTurns
-from sandbox_runtime.worker.large_output import ids_of, log_not_sent
-from sandbox_runtime.worker.not_run import NotRun
-from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
-from sandbox_runtime.worker.runner_parts import RunnerParts
+from sandbox_runtime.worker.turns import ids_of, log_not_sent
+from sandbox_runtime.worker.turns import NotRun
+from sandbox_runtime.worker.reports import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
+from sandbox_runtime.worker.turns import RunnerParts
 from sandbox_runtime.worker.turns import Turns
 
 # With more unsent completions, slots wait: the memory of this process is bounded.

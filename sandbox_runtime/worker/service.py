@@ -18,22 +18,22 @@ from sandbox_runtime.executor import NO_CACHE, CompileCache, Networks
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
-from sandbox_runtime.worker.files.fetching import Fetcher
-from sandbox_runtime.worker.files.file_cache import FileCache
-from sandbox_runtime.worker.intake.intakes import Intakes
-from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
-from sandbox_runtime.worker.live_outputs import LiveOutputs
-from sandbox_runtime.worker.reporting.heartbeats import Heartbeats
-from sandbox_runtime.worker.reporting.reports import Reports
-from sandbox_runtime.worker.reporting.runner_facts import RunnerFacts
+from sandbox_runtime.worker.file_cache import Fetcher
+from sandbox_runtime.worker.file_cache import FileCache
+from sandbox_runtime.worker.intakes import Intakes
+from sandbox_runtime.worker.direct_intake import RunningSubmissions
+from sandbox_runtime.worker.control import LiveOutputs
+from sandbox_runtime.worker.heartbeats import Heartbeats
+from sandbox_runtime.worker.reports import Reports
+from sandbox_runtime.worker.heartbeats import RunnerFacts
 from sandbox_runtime.worker.run_request import RequestRunner
-from sandbox_runtime.worker.run_stops import RunStops
-from sandbox_runtime.worker.runner_parts import RunnerParts
-from sandbox_runtime.worker.slots.capacity import Capacity
-from sandbox_runtime.worker.slots.interactor_slots import InteractorSlots
-from sandbox_runtime.worker.slots.managed_slot import ManagedSlot
-from sandbox_runtime.worker.slots.second_slot import SecondSlots
-from sandbox_runtime.worker.slots.slot_threads import SlotThreads, Work
+from sandbox_runtime.worker.control import RunStops
+from sandbox_runtime.worker.turns import RunnerParts
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.slots import InteractorSlots
+from sandbox_runtime.worker.slots import ManagedSlot
+from sandbox_runtime.worker.slots import SecondSlots
+from sandbox_runtime.worker.slots import SlotThreads, Work
 
 # The time in which stopped runs are reaped and their messages returned to the queue.
 STOP_SECS = 10

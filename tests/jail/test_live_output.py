@@ -12,7 +12,7 @@ from sandbox_runtime.executor import execute
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
-from sandbox_runtime.worker.live_outputs import LiveOutputs
+from sandbox_runtime.worker.control import LiveOutputs
 from tests.completions import streams
 from tests.jail.guest_requests import request
 from tests.until import until

@@ -19,7 +19,7 @@ from sandbox_runtime.judging.feedback import feedback_of
 from sandbox_runtime.judging.interaction import BothEnds, judgement_of_both
 from sandbox_runtime.judging.programs import ReadyProgram
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.worker.slots.interactor_slots import IDLE_SECS, InteractorSlots
+from sandbox_runtime.worker.slots import IDLE_SECS, InteractorSlots
 from tests.judge_requests import case, judge_requested, no_object
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 

@@ -16,10 +16,11 @@ from events.message import MAX_MESSAGE_BYTES
 from events.runner import ExecutionStarted
 from events.vocabulary import Outcome
 from sandbox_runtime.transport import MAX_BATCH_BYTES, Received, Transport, TransportError
-from sandbox_runtime.worker.reporting import long_runs, progress
-from sandbox_runtime.worker.reporting.long_runs import LongRuns
-from sandbox_runtime.worker.reporting.queue_batches import BatchDeleter, BatchSender, Outgoing
-from sandbox_runtime.worker.reporting.queue_health import QueueHealth
+from sandbox_runtime.worker import reports as long_runs
+from sandbox_runtime.worker import reports as progress
+from sandbox_runtime.worker.reports import LongRuns
+from sandbox_runtime.worker.reports import BatchDeleter, BatchSender, Outgoing
+from sandbox_runtime.worker.reports import QueueHealth
 from tests.until import PATIENCE_SECS, until
 
 

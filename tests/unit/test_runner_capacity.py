@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox_runtime.prewarm import PrewarmedSlot
-from sandbox_runtime.worker.slots.capacity import MOST_WAITING_MESSAGES, Capacity, Poll
-from sandbox_runtime.worker.slots.fair_share import Priority
-from sandbox_runtime.worker.slots.job import Job, WaitingJob
+from sandbox_runtime.worker.capacity import MOST_WAITING_MESSAGES, Capacity, Poll
+from sandbox_runtime.worker.capacity import Priority
+from sandbox_runtime.worker.capacity import Job, WaitingJob
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 RELEASES = Lock()  # one at a time, so that each one ends a run of its own

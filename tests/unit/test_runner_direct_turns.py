@@ -2,13 +2,13 @@
 
 from typing import Any, cast
 
-from sandbox_runtime.worker.files.fetching import Fetcher
-from sandbox_runtime.worker.intake.direct_intake import DirectIntake
-from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
-from sandbox_runtime.worker.not_run import NotRun
-from sandbox_runtime.worker.reporting.queue_health import QueueHealth
-from sandbox_runtime.worker.slots.capacity import Capacity
-from sandbox_runtime.worker.slots.job import WaitingJob
+from sandbox_runtime.worker.file_cache import Fetcher
+from sandbox_runtime.worker.direct_intake import DirectIntake
+from sandbox_runtime.worker.direct_intake import RunningSubmissions
+from sandbox_runtime.worker.turns import NotRun
+from sandbox_runtime.worker.reports import QueueHealth
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.capacity import WaitingJob
 from tests.runner_doubles import requested
 
 

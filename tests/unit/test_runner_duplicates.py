@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox_runtime.worker.intake import running_submissions
-from sandbox_runtime.worker.intake.running_submissions import ENDED_SECS, Claim, RunningSubmissions
+from sandbox_runtime.worker import direct_intake
+from sandbox_runtime.worker.direct_intake import ENDED_SECS, Claim, RunningSubmissions
 
 
 def test_an_ended_submission_is_forgotten_after_a_while() -> None:
@@ -18,7 +18,7 @@ def test_an_ended_submission_is_forgotten_after_a_while() -> None:
 
 
 def test_the_oldest_ended_submissions_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running_submissions, "MOST_ENDED", 2)
+    monkeypatch.setattr(direct_intake, "MOST_ENDED", 2)
     running = RunningSubmissions()
     for submission_id in ("a", "b", "a", "c"):
         running.end(submission_id)

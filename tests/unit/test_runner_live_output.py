@@ -13,9 +13,9 @@ from events.runner import watched_in
 from sandbox_runtime.executor.live_output import CHUNK_BYTES, LiveOutput, RunState
 from sandbox_runtime.jail.supervisor.run_io import Capture
 from sandbox_runtime.transport import TransportError
-from sandbox_runtime.worker import live_outputs
-from sandbox_runtime.worker.live_objects import LiveObjects
-from sandbox_runtime.worker.live_outputs import LiveOutputs, ReadInvalidError
+from sandbox_runtime.worker import control
+from sandbox_runtime.worker.control import LiveObjects
+from sandbox_runtime.worker.control import LiveOutputs, ReadInvalidError
 from tests.until import PATIENCE_SECS, until
 
 RUN = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
@@ -105,7 +105,7 @@ def test_the_end_of_a_request_ends_its_reads_and_is_remembered(program: Program,
 
 
 def test_a_run_that_is_not_here_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_outputs, "ABSENT_SECS", 0.01)
+    monkeypatch.setattr(control, "ABSENT_SECS", 0.01)
     outputs = LiveOutputs()
     assert outputs.read(RUN, "stdout", 0, 0) == (RunState.ABSENT, b"")
     assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.ABSENT, b"")
@@ -168,7 +168,7 @@ def test_a_control_object_is_read_with_suspicion(text: str, watched: dict[str, i
 
 
 def test_too_many_readers_do_not_wait(monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor) -> None:
-    monkeypatch.setattr(live_outputs, "MOST_READERS", 2)
+    monkeypatch.setattr(control, "MOST_READERS", 2)
     outputs = LiveOutputs()
     with outputs.open(RUN):
         waiting = [reading(threads, outputs) for _ in range(2)]
@@ -177,7 +177,7 @@ def test_too_many_readers_do_not_wait(monkeypatch: pytest.MonkeyPatch, threads: 
 
 
 def test_the_memory_of_ended_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_outputs, "_MOST_ENDED", 10)
+    monkeypatch.setattr(control, "_MOST_ENDED", 10)
     outputs = LiveOutputs()
     for number in range(20):
         with outputs.open(str(number)):

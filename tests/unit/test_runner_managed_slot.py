@@ -9,7 +9,7 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.languages import prewarm_spec
 from sandbox_runtime.languages.python import PYTHON
-from sandbox_runtime.worker.slots.managed_slot import RUNS_PER_TEMPLATE, ManagedSlot
+from sandbox_runtime.worker.slots import RUNS_PER_TEMPLATE, ManagedSlot
 from tests.runner_doubles import RecordedSlot
 
 PREWARMED = prewarm_spec([PYTHON])

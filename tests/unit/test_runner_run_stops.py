@@ -5,7 +5,7 @@ import select
 import pytest
 
 from events.runner import cancelled_in
-from sandbox_runtime.worker.run_stops import CANCELLED_SECS, MOST_CANCELLED, RunStops
+from sandbox_runtime.worker.control import CANCELLED_SECS, MOST_CANCELLED, RunStops
 
 RUN = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
 

@@ -31,7 +31,7 @@ def slot() -> Iterator[Slot]:
 
 
 def warnings(facts: HostFacts) -> list[str]:
-    return [sentence for sentence in advice(facts, None, None) if "core_pattern" in sentence]
+    return [sentence for sentence in advice(facts, None) if "core_pattern" in sentence]
 
 
 def test_no_memory_of_a_crashed_guest_comes_into_a_file(slot: Slot, set_pattern: Callable[[str], object]) -> None:

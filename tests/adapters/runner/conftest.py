@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.worker.intake import queue_intake
+from sandbox_runtime.worker import queue_intake
 from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import Direct, System
 

@@ -9,7 +9,7 @@ import pytest
 from events.requested import Checker, CheckerProgram, Requested
 from events.vocabulary import CheckerKind, Language, Protocol
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.worker import control_polls
+from sandbox_runtime.worker import control
 from tests.adapters.runner_system import TOKEN, Direct, HeldSlot
 from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import CANCELLED, CLEAN, EndlessSlot, RecordedSlot, outcome, requested
@@ -84,7 +84,7 @@ def test_a_run_that_waits_for_a_slot_never_begins(system: Direct) -> None:
 
 
 def test_the_control_object_stops_a_run_that_lasts(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_polls, "PERIOD_SECS", 0.05)
+    monkeypatch.setattr(control, "PERIOD_SECS", 0.05)
     begun = Event()
     system.start(lambda: EndlessSlot(begun.set))
     request = system.request()

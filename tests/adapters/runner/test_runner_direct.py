@@ -10,7 +10,7 @@ from events.program import RequestedLimits
 from events.requested import ExecutionRequested
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.transport import Received, Transport
-from sandbox_runtime.worker.intake import direct_intake
+from sandbox_runtime.worker import direct_intake
 from tests.adapters.runner_system import Direct, HeldSlot, comparable
 from tests.runner_doubles import BROKEN, CLEAN, NETWORK, EndlessSlot, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until

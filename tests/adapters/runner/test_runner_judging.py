@@ -14,8 +14,9 @@ from events.requested import Checker, CheckerFile, CheckerProgram, Group
 from events.vocabulary import CheckerKind, Language, Protocol
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging import run as judge_run
-from sandbox_runtime.worker.intake import direct_intake
-from sandbox_runtime.worker.reporting import long_runs, progress
+from sandbox_runtime.worker import direct_intake
+from sandbox_runtime.worker import reports
+from sandbox_runtime.worker import reports
 from tests.adapters.runner_system import Direct, HeldSlot
 from tests.judge_requests import case, judge_requested, judging
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome, requested
@@ -251,8 +252,8 @@ def test_a_judge_run_of_short_cases_waits_for_one_case_of_three_long_ones(
 def test_progress_names_each_finished_case_once_without_its_output(
     system: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "PERIOD_SECS", 0.01)
-    monkeypatch.setattr(long_runs, "STARTED_AFTER_SECS", 0)
+    monkeypatch.setattr(reports, "PERIOD_SECS", 0.01)
+    monkeypatch.setattr(reports, "STARTED_AFTER_SECS", 0)
     begun, permissions = list[bytes](), Semaphore(0)
     system.start(lambda: StepSlot(begun, permissions), slots=1)
     request = system.judge(judge_requested([case()] * 3))
@@ -274,7 +275,7 @@ def test_progress_names_each_finished_case_once_without_its_output(
 
 
 def test_a_short_judge_run_sends_its_completion_only(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PERIOD_SECS", PATIENCE_SECS)  # it is short, however busy the machine is
+    monkeypatch.setattr(reports, "PERIOD_SECS", PATIENCE_SECS)  # it is short, however busy the machine is
     system.start(RecordedSlot)
     system.completion(system.judge(judge_requested([case()] * 3)))
     until(system.is_empty)

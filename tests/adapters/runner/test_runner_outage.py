@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sandbox_runtime import retry
-from sandbox_runtime.worker.reporting import queue_health
-from sandbox_runtime.worker.reporting.queue_health import QueueHealth
+from sandbox_runtime.worker import reports
+from sandbox_runtime.worker.reports import QueueHealth
 from tests.adapters.runner_system import Direct
 from tests.adapters.sqs_server import SqsServer, open_sqs_server
 from tests.runner_doubles import RecordedSlot, requested
@@ -21,7 +21,7 @@ from tests.until import PATIENCE_SECS, until
 
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[SqsServer]:
-    monkeypatch.setattr(queue_health, "PATIENCE_SECS", 0.3)
+    monkeypatch.setattr(reports, "PATIENCE_SECS", 0.3)
     monkeypatch.setattr(retry, "BACKOFF_MOST_SECS", 0.5)
     with open_sqs_server() as server:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -158,5 +158,5 @@ def test_a_short_failure_stops_nothing(sqs: SqsServer) -> None:
     ],
 )
 def test_advice_names_the_part_to_check(code: str, part: str) -> None:
-    assert part in queue_health.advice(code)
-    assert code in queue_health.advice(code)
+    assert part in reports.advice(code)
+    assert code in reports.advice(code)

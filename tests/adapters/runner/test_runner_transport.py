@@ -26,7 +26,7 @@ from sandbox_runtime.judging.kept_outputs import MAX_HEADS_BYTES, KeptOutputs
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.transport import Transport, TransportError, connect
 from sandbox_runtime.transport.failures import translated
-from sandbox_runtime.worker.reporting.queue_health import advice
+from sandbox_runtime.worker.reports import advice
 from tests.adapters.aws_account import Aws
 from tests.judge_requests import case, judge_requested
 from tests.runner_doubles import RecordedSlot, outcome, requested

@@ -15,8 +15,8 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.worker import run_request
-from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
-from sandbox_runtime.worker.reporting import long_runs
+from sandbox_runtime.worker.queue_intake import VisibilityKeeper
+from sandbox_runtime.worker import reports
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
 from tests.runner_doubles import (
     BROKEN,
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("_no_retry_delay")
 
 
 def test_a_request_is_completed_and_deleted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(long_runs, "STARTED_AFTER_SECS", 3600)
+    monkeypatch.setattr(reports, "STARTED_AFTER_SECS", 3600)
     system.start(RecordedSlot)
     completed = system.completion(system.request())
     assert (completed["result"]["verdict"], completed["stdout"]["base64"]) == ("AC", "NDIK")

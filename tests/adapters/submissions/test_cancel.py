@@ -20,8 +20,8 @@ from functions.submissions.model import MARK_OF_CHECK, Status, Submission
 from functions.submissions.runners import control_objects
 from functions.submissions.runners.control_objects import ControlObjects, control_key
 from functions.submissions.store import SubmissionStore
-from sandbox_runtime.worker import control_polls
-from sandbox_runtime.worker.intake import queue_intake
+from sandbox_runtime.worker import control as control_polls
+from sandbox_runtime.worker import queue_intake
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, get, post, send
 from tests.adapters.pipeline import Context, Crash, call, crash_at

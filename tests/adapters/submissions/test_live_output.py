@@ -20,7 +20,8 @@ from functions.submissions.runners.control_objects import (
     control_key,
 )
 from functions.submissions.store import SubmissionStore
-from sandbox_runtime.worker import control_polls, live_outputs
+from sandbox_runtime.worker import control as control_polls
+from sandbox_runtime.worker import control as live_outputs
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, get, post

@@ -14,7 +14,7 @@ from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.languages import compile_spec, run_spec
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
-from sandbox_runtime.worker.slots.managed_slot import RUNS_PER_TEMPLATE
+from sandbox_runtime.worker.slots import RUNS_PER_TEMPLATE
 from tests.jail.weakened.limits import SLOWNESS, patient
 
 MIB = 1 << 20

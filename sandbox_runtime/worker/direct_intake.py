@@ -1,28 +1,129 @@
-"""The direct path: run a request that came over HTTP, and answer with its completion message.
+"""The submissions that this runner works on, their duplicates, and those that it has ended."""
 
-Without a free slot the caller gets 503 within SLOT_WAIT_SECS and uses the queue instead.
-When the caller disconnects, the run continues and its completion goes to the completions queue.
-The answer is sent before the slot is cleaned up for the next run.
-"""
-
-from dataclasses import dataclass, replace
-from functools import partial
-
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import replace
+from enum import Enum
+from enum import auto
 from events import MessageInvalidError
 from events.judged import Completed
 from events.message import is_correlation_id
-from events.requested import Requested, parse_request
+from events.requested import Requested
+from events.requested import parse_request
+from functools import partial
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.server import Reply
-from sandbox_runtime.worker.files.fetching import DIRECT_GIVE_UP_SECS, NO_FILES, FetchedFiles
-from sandbox_runtime.worker.intake.running_submissions import Claim, RunningSubmissions
-from sandbox_runtime.worker.not_run import NotRun
-from sandbox_runtime.worker.reporting.queue_health import QueueHealth
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.capacity import Priority
+from sandbox_runtime.worker.capacity import WaitingJob
+from sandbox_runtime.worker.file_cache import DIRECT_GIVE_UP_SECS
+from sandbox_runtime.worker.file_cache import FetchedFiles
+from sandbox_runtime.worker.file_cache import NO_FILES
+from sandbox_runtime.worker.reports import QueueHealth
 from sandbox_runtime.worker.run_request import RequestRunner
-from sandbox_runtime.worker.slots.capacity import Capacity
-from sandbox_runtime.worker.slots.fair_share import Priority
-from sandbox_runtime.worker.slots.job import WaitingJob
+from sandbox_runtime.worker.turns import NotRun
 from sandbox_runtime.worker.turns import Turns
+from threading import Lock
+from time import monotonic
+
+
+# SQS delivers a message again within its visibility timeout, and the sweeper sends a late one again within minutes.
+# After this time a message of an ended submission runs again: its completion did not reach the table.
+ENDED_SECS = 900
+# About 1.5 MB.
+MOST_ENDED = 10_000
+
+
+class Claim(Enum):
+    """The answer to a claim. DUPLICATE: the submission runs. ENDED: it has run, and SQS has its completion."""
+
+    CLAIMED = auto()
+    DUPLICATE = auto()
+    ENDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Another message of a running submission. `delete` it at the end of the run, or `give_back` both messages."""
+
+    delete: Callable[[], None]
+    give_back: Callable[[], None]
+
+
+class RunningSubmissions:
+    """Ids of submissions from the start of their run until their completion is sent. Safe for threads.
+
+    `on_discard` is called after each removal.
+    """
+
+    def __init__(self, on_discard: Callable[[], None] = lambda: None, clock: Callable[[], float] = monotonic) -> None:
+        self._running: dict[str, list[Duplicate]] = {}
+        self._ended: OrderedDict[str, float] = OrderedDict()
+        self._lock = Lock()
+        self._on_discard = on_discard
+        self._clock = clock
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def claim(self, submission_id: str, duplicate: Duplicate | None = None) -> Claim:
+        """Claim a submission. If it runs, keep `duplicate` until its end."""
+        with self._lock:
+            found = self._state(submission_id, duplicate)
+            if found is Claim.CLAIMED:
+                self._running[submission_id] = []
+            return found
+
+    def find(self, submission_id: str, duplicate: Duplicate) -> Claim:
+        """Like `claim`, but do not claim it: CLAIMED means that it is new."""
+        with self._lock:
+            return self._state(submission_id, duplicate)
+
+    def end(self, submission_id: str) -> None:
+        """Release a submission whose completion SQS has accepted, and delete its duplicates."""
+        with self._lock:
+            duplicates = self._running.pop(submission_id, [])
+            self._ended[submission_id] = self._clock()
+            self._ended.move_to_end(submission_id)
+            if len(self._ended) > MOST_ENDED:
+                self._ended.popitem(last=False)
+        for duplicate in duplicates:
+            duplicate.delete()
+        self._on_discard()
+
+    def discard(self, submission_id: str) -> None:
+        """Release a submission that must run again, and give back its duplicates."""
+        with self._lock:
+            duplicates = self._running.pop(submission_id, [])
+        for duplicate in duplicates:
+            duplicate.give_back()
+        self._on_discard()
+
+    def discard_alone(self, submission_id: str) -> bool:
+        """Release a submission unless it has duplicates. False: it has."""
+        with self._lock:
+            if self._running.get(submission_id):
+                return False
+            self._running.pop(submission_id, None)
+        self._on_discard()
+        return True
+
+    def _state(self, submission_id: str, duplicate: Duplicate | None) -> Claim:
+        if submission_id in self._running:
+            if duplicate is not None:
+                self._running[submission_id].append(duplicate)
+            return Claim.DUPLICATE
+        if self._clock() - self._ended.get(submission_id, -ENDED_SECS) < ENDED_SECS:
+            return Claim.ENDED
+        return Claim.CLAIMED
+
+
+# The direct path: run a request that came over HTTP, and answer with its completion message.
+#
+# Without a free slot the caller gets 503 within SLOT_WAIT_SECS and uses the queue instead. When the caller
+# disconnects, the run continues and its completion goes to the completions queue. The answer is sent before the slot
+# is cleaned up for the next run.
 
 # In a burst of short runs a slot is soon free, and a request that falls back to the queue costs twice as much as a
 # direct answer. When long runs hold every slot this second is lost; then another runner may receive the message.

@@ -1,28 +1,114 @@
-"""Both intakes of a runner, started and stopped together: the pollers of the queues, and the HTTP server."""
+"""Poll the queues for executions. The share policy decides when each one starts."""
 
-import socket
-import ssl
 from collections.abc import Callable
-from threading import Event
-
+from dataclasses import dataclass
 from events.message import MAX_MESSAGE_BYTES
 from sandbox_runtime.background import start_background
 from sandbox_runtime.metrics import Metrics
-from sandbox_runtime.server import Routes, Server
+from sandbox_runtime.retry import Backoff
+from sandbox_runtime.server import Routes
+from sandbox_runtime.server import Server
 from sandbox_runtime.settings import WorkerSettings
+from sandbox_runtime.transport import Received
 from sandbox_runtime.transport import Transport
-from sandbox_runtime.worker.control_polls import ControlPolls
-from sandbox_runtime.worker.intake.direct_intake import DirectIntake
-from sandbox_runtime.worker.intake.polling import BATCH_WAIT_SECS, PolledQueue, Poller
-from sandbox_runtime.worker.intake.queue_intake import QueueIntake
-from sandbox_runtime.worker.intake.running_submissions import RunningSubmissions
-from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
-from sandbox_runtime.worker.live_objects import LiveObjects
-from sandbox_runtime.worker.reporting.reports import Reports
+from sandbox_runtime.transport import TransportError
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.capacity import PEEK_PERIOD_SECS
+from sandbox_runtime.worker.capacity import Priority
+from sandbox_runtime.worker.control import ControlPolls
+from sandbox_runtime.worker.control import LiveObjects
+from sandbox_runtime.worker.direct_intake import DirectIntake
+from sandbox_runtime.worker.direct_intake import RunningSubmissions
+from sandbox_runtime.worker.queue_intake import QueueIntake
+from sandbox_runtime.worker.queue_intake import VisibilityKeeper
+from sandbox_runtime.worker.reports import QueueHealth
+from sandbox_runtime.worker.reports import Reports
 from sandbox_runtime.worker.run_request import RequestRunner
-from sandbox_runtime.worker.slots.capacity import Capacity
-from sandbox_runtime.worker.slots.fair_share import Priority
+from threading import Event
+import logging
+import socket
+import ssl
 
+
+# An interactive run may take the free slot during a batch poll, so that poll is short.
+BATCH_WAIT_SECS = 1
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PolledQueue:
+    """One queue, and how long a poll of it may wait."""
+
+    priority: Priority
+    queue_url: str
+    wait_secs: int
+
+
+class Poller:
+    """Poll a queue until `stopping` is set, and give each message to `accept`. Retries when the queue fails.
+
+    `accept` also gets whether a slot was free when the poll began.
+    """
+
+    def __init__(
+        self,
+        queue: PolledQueue,
+        transport: Transport,
+        capacity: Capacity,
+        accept: Callable[[Received, Priority, bool], None],
+        stopping: Event,
+        health: QueueHealth,
+        metrics: Metrics,
+    ) -> None:
+        self._queue = queue
+        self._transport = transport
+        self._capacity = capacity
+        self._accept = accept
+        self._stopping = stopping
+        self._health = health
+        self._metrics = metrics
+        self._backoff = Backoff()
+
+    def run(self) -> None:
+        """Poll until the worker stops."""
+        while not self._stopping.is_set():
+            # Without the reports, each receive would cost its submission one of its attempts.
+            if self._health.wait(PEEK_PERIOD_SECS):
+                self._poll()
+
+    def _poll(self) -> None:
+        priority = self._queue.priority
+        poll = self._capacity.begin_poll(priority)
+        if poll is None:
+            return
+        try:
+            for received in self._receive(poll.most, self._queue.wait_secs if poll.may_wait else 0):
+                self._accept(received, priority, poll.may_wait)
+        finally:
+            self._capacity.end_poll()
+
+    def _receive(self, most: int, wait_secs: int) -> list[Received]:
+        try:
+            found = self._transport.receive(self._queue.queue_url, most, wait_secs)
+        except TransportError as error:
+            self._pause(error)
+            return []
+        self._backoff.reset()
+        return found
+
+    def _pause(self, error: TransportError) -> None:
+        priority = self._queue.priority
+        self._metrics.count_receive_error(priority.name.lower())
+        delay_secs = self._backoff.next_delay_secs()
+        _LOG.warning(
+            "queue not reachable",
+            extra={"priority": priority, "step": error.operation, "code": error.code, "delay_secs": delay_secs},
+        )
+        self._stopping.wait(delay_secs)
+
+
+# Both intakes of a runner, started and stopped together: the pollers of the queues, and the HTTP server.
 
 def polled_queues(settings: WorkerSettings, *, network_support: bool) -> tuple[PolledQueue, ...]:
     """Return the queues whose runs this runner takes."""

@@ -1,30 +1,98 @@
-"""The queue path: handle one received message, from parsing to deletion."""
+"""Extend the visibility timeout of messages while their executions wait or run."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from types import MappingProxyType
-
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
 from events import MessageInvalidError
 from events.judged import Completed
 from events.message import parse_time
-from events.requested import Addressee, JudgeRequested, Requested, addressee, parse_request
+from events.requested import Addressee
+from events.requested import JudgeRequested
+from events.requested import Requested
+from events.requested import addressee
+from events.requested import parse_request
 from events.vocabulary import Cause
+from functools import partial
 from sandbox_runtime.prewarm import PrewarmedSlot
-from sandbox_runtime.transport import Received, Transport, TransportError
-from sandbox_runtime.worker.files.fetching import NO_FILES, FetchedFiles
-from sandbox_runtime.worker.intake.running_submissions import Claim, Duplicate, RunningSubmissions
-from sandbox_runtime.worker.intake.visibility import VisibilityKeeper
-from sandbox_runtime.worker.not_run import NotRun
-from sandbox_runtime.worker.reporting.queue_batches import COMPLETION_GIVE_UP_SECS, BatchDeleter
+from sandbox_runtime.transport import Received
+from sandbox_runtime.transport import Transport
+from sandbox_runtime.transport import TransportError
+from sandbox_runtime.worker.capacity import Capacity
+from sandbox_runtime.worker.capacity import Priority
+from sandbox_runtime.worker.capacity import WaitingJob
+from sandbox_runtime.worker.file_cache import FetchedFiles
+from sandbox_runtime.worker.file_cache import NO_FILES
+from sandbox_runtime.worker.direct_intake import Claim
+from sandbox_runtime.worker.direct_intake import Duplicate
+from sandbox_runtime.worker.direct_intake import RunningSubmissions
+from sandbox_runtime.worker.reports import BatchDeleter
+from sandbox_runtime.worker.reports import COMPLETION_GIVE_UP_SECS
 from sandbox_runtime.worker.run_request import RequestRunner
-from sandbox_runtime.worker.slots.capacity import Capacity
-from sandbox_runtime.worker.slots.fair_share import Priority
-from sandbox_runtime.worker.slots.job import WaitingJob
+from sandbox_runtime.worker.turns import NotRun
 from sandbox_runtime.worker.turns import Turns
+from threading import Event
+from threading import Lock
+from types import MappingProxyType
+import logging
+
+
+# Three attempts to extend fit into one visibility timeout.
+EXTENSIONS_PER_VISIBILITY = 3
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Held:
+    def __init__(self, received: Received) -> None:
+        self.received = received
+        self.lock = Lock()
+        self.dropped = False
+
+
+class VisibilityKeeper:
+    """Extend every held message once a period. Call `run` on its own thread."""
+
+    def __init__(self, transport: Transport, *, visibility_secs: int) -> None:
+        self._transport = transport
+        self._period_secs = visibility_secs / EXTENSIONS_PER_VISIBILITY
+        self._held: dict[str, _Held] = {}
+
+    def hold(self, received: Received) -> None:
+        """Start to extend a message."""
+        self._held[received.receipt_handle] = _Held(received)
+
+    def drop(self, received: Received) -> None:
+        """Stop extending a message. No extension is in progress after this, so the caller may make it visible."""
+        held = self._held.pop(received.receipt_handle, None)
+        if held is not None:
+            with held.lock:
+                held.dropped = True
+
+    def run(self, stop: Event) -> None:
+        """Extend until `stop`."""
+        while not stop.wait(self._period_secs):
+            self.extend_all()
+
+    def extend_all(self) -> None:
+        """Extend all held messages once."""
+        for held in list(self._held.values()):
+            with held.lock:
+                if not held.dropped:
+                    self._extend(held.received)
+
+    def _extend(self, received: Received) -> None:
+        try:
+            self._transport.extend(received)
+        except TransportError as error:
+            # Another runner may now run it too. Both completions name the same submission; the first one counts.
+            _LOG.warning("visibility not extended", extra={"message_id": received.message_id, "code": error.code})
+
+
+# The queue path: handle one received message, from parsing to deletion.
 
 RETRY_DELAY_SECS = 2
 # A message that waited less is run without a look into the bucket, which takes some 15 ms on AWS.
@@ -45,7 +113,7 @@ _FAILURES = MappingProxyType(
 
 type _Parsed = Requested | MessageInvalidError
 
-_LOG = logging.getLogger(__name__)
+
 
 
 @dataclass(eq=False, kw_only=True)
