@@ -1,21 +1,15 @@
 """A run on its way to a slot: an intake makes it, `Capacity` starts it, and a thread of `SlotThreads` runs it."""
 
-from abc import ABC
-from abc import abstractmethod
-from collections import Counter
-from collections import defaultdict
-from collections.abc import Callable
-from collections.abc import Collection
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
+from abc import ABC, abstractmethod
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
-from sandbox_runtime.prewarm import PrewarmedSlot
-from threading import Condition
-from threading import Lock
+from threading import Condition, Lock
 from time import monotonic
+
+from sandbox_runtime.prewarm import PrewarmedSlot
 
 
 @dataclass(eq=False, kw_only=True)
@@ -28,23 +22,6 @@ class Job(ABC):
     @abstractmethod
     def run(self, slot: PrewarmedSlot) -> bool:
         """Run it. False: the slot must not be used again."""
-
-
-@dataclass(eq=False, kw_only=True)
-class WaitingJob(Job, SlotRequest, ABC):
-    """A run that waits for a slot. `is_message`: it came from a queue, and counts among the received messages.
-
-    `goes_back`: give it back also when no slot gets free soon, because another runner may have one.
-    `is_ready`: false while its files are fetched; only `Capacity.make_ready` changes it.
-    """
-
-    is_message: bool = True
-    goes_back: bool = False
-    is_ready: bool = True
-
-    @abstractmethod
-    def give_back(self) -> None:
-        """Give it up before its start. Must return at once."""
 
 
 # The policy that shares slots: between projects, and between the runs of each. It has no lock and reads no clock.
@@ -92,6 +69,23 @@ class SlotRequest:
     project_id: str
     priority: Priority
     flow: Flow = field(default_factory=Flow)
+
+
+@dataclass(eq=False, kw_only=True)
+class WaitingJob(Job, SlotRequest, ABC):
+    """A run that waits for a slot. `is_message`: it came from a queue, and counts among the received messages.
+
+    `goes_back`: give it back also when no slot gets free soon, because another runner may have one.
+    `is_ready`: false while its files are fetched; only `Capacity.make_ready` changes it.
+    """
+
+    is_message: bool = True
+    goes_back: bool = False
+    is_ready: bool = True
+
+    @abstractmethod
+    def give_back(self) -> None:
+        """Give it up before its start. Must return at once."""
 
 
 @dataclass(slots=True)

@@ -1,28 +1,19 @@
 """Wishes of clients about runs under way, cancels and watches of their output, and how a runner learns of them."""
 
-from collections import OrderedDict
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from contextlib import contextmanager
-from events.runner import cancelled_in
-from events.runner import is_submission_id
-from events.runner import watched_in
-from sandbox_runtime.executor.live_output import LiveOutput
-from sandbox_runtime.executor.live_output import RunState
-from sandbox_runtime.executor.live_output import STREAMS
-from sandbox_runtime.executor.run_stop import RunStop
-from sandbox_runtime.transport import Transport
-from sandbox_runtime.transport import TransportError
-from threading import Event
-from threading import Lock
-from time import monotonic
-from time import time
 import base64
 import json
 import logging
 import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event, Lock
+from time import monotonic, time
 
+from events.runner import cancelled_in, is_submission_id, watched_in
+from sandbox_runtime.executor.live_output import STREAMS, LiveOutput, RunState
+from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.transport import Transport, TransportError
 
 # The stops of all requests under way, and the submissions that were cancelled before this runner began them.
 
@@ -241,8 +232,6 @@ class LiveObjects:
 # A poll costs a request of the bucket, so there is none unless a run has lasted for PERIOD_SECS.
 
 PERIOD_SECS = 1.0
-
-
 
 
 class ControlPolls:

@@ -2,31 +2,23 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import replace
-from enum import Enum
-from enum import auto
-from events import MessageInvalidError
-from events.judged import Completed
-from events.message import is_correlation_id
-from events.requested import Requested
-from events.requested import parse_request
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import partial
-from sandbox_runtime.prewarm import PrewarmedSlot
-from sandbox_runtime.server import Reply
-from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.capacity import Priority
-from sandbox_runtime.worker.capacity import WaitingJob
-from sandbox_runtime.worker.file_cache import DIRECT_GIVE_UP_SECS
-from sandbox_runtime.worker.file_cache import FetchedFiles
-from sandbox_runtime.worker.file_cache import NO_FILES
-from sandbox_runtime.worker.reports import QueueHealth
-from sandbox_runtime.worker.run_request import RequestRunner
-from sandbox_runtime.worker.turns import NotRun
-from sandbox_runtime.worker.turns import Turns
 from threading import Lock
 from time import monotonic
 
+from events import MessageInvalidError
+from events.judged import Completed
+from events.message import is_correlation_id
+from events.requested import Requested, parse_request
+from sandbox_runtime.prewarm import PrewarmedSlot
+from sandbox_runtime.server import Reply
+from sandbox_runtime.worker.capacity import Capacity, Priority, WaitingJob
+from sandbox_runtime.worker.file_cache import DIRECT_GIVE_UP_SECS, NO_FILES, FetchedFiles
+from sandbox_runtime.worker.reports import QueueHealth
+from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.turns import NotRun, Turns
 
 # SQS delivers a message again within its visibility timeout, and the sweeper sends a late one again within minutes.
 # After this time a message of an ended submission runs again: its completion did not reach the table.

@@ -3,24 +3,6 @@
 A runner's cache ends with the runner: a later one downloads again, and trusts no file that it finds.
 """
 
-from collections import Counter
-from collections import OrderedDict
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from events.files import StoredFile
-from events.requested import JudgeRequested
-from events.requested import Requested
-from itertools import count
-from pathlib import Path
-from sandbox_runtime.jail import make_inputs_folder
-from sandbox_runtime.transport import TransportError
-from threading import BoundedSemaphore
-from threading import Condition
-from threading import Thread
-from time import monotonic
 import fcntl
 import hashlib
 import logging
@@ -28,7 +10,19 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from threading import BoundedSemaphore, Condition, Thread
+from time import monotonic
 
+from events.files import StoredFile
+from events.requested import JudgeRequested, Requested
+from sandbox_runtime.jail import make_inputs_folder
+from sandbox_runtime.transport import TransportError
 
 _PREFIX = "rustbox-files-"
 _PROJECT_PART = 2  # one project may take half of the cache, so that it cannot evict all files of others

@@ -1,11 +1,12 @@
 """Facts of this runner that every heartbeat repeats: its languages, toolchains and isolation."""
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from datetime import datetime
-from events.evidence import CgroupBackend
+from datetime import UTC, datetime
+from threading import Event, Thread
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
 from events.message import format_time
 from events.runner import RunnerHeartbeat
 from sandbox_runtime import RUNNER_VERSION
@@ -15,10 +16,9 @@ from sandbox_runtime.languages import Language
 from sandbox_runtime.liveness import Liveness
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.worker.reports import Reports
-from threading import Event
-from threading import Thread
-from types import MappingProxyType
-from typing import cast
+
+if TYPE_CHECKING:
+    from events.evidence import CgroupBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class RunnerFacts:
 
 
 # The heartbeats of a runner: one a period, and a last one without slots.
+
 
 class Heartbeats:
     """Sends heartbeats until `stopping`. `busy`: counts the slots with a run. `clean_up`: called once a period."""

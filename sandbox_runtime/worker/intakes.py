@@ -1,34 +1,25 @@
 """Poll the queues for executions. The share policy decides when each one starts."""
 
+import logging
+import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
+
 from events.message import MAX_MESSAGE_BYTES
 from sandbox_runtime.background import start_background
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.retry import Backoff
-from sandbox_runtime.server import Routes
-from sandbox_runtime.server import Server
+from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
-from sandbox_runtime.transport import Received
-from sandbox_runtime.transport import Transport
-from sandbox_runtime.transport import TransportError
-from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.capacity import PEEK_PERIOD_SECS
-from sandbox_runtime.worker.capacity import Priority
-from sandbox_runtime.worker.control import ControlPolls
-from sandbox_runtime.worker.control import LiveObjects
-from sandbox_runtime.worker.direct_intake import DirectIntake
-from sandbox_runtime.worker.direct_intake import RunningSubmissions
-from sandbox_runtime.worker.queue_intake import QueueIntake
-from sandbox_runtime.worker.queue_intake import VisibilityKeeper
-from sandbox_runtime.worker.reports import QueueHealth
-from sandbox_runtime.worker.reports import Reports
+from sandbox_runtime.transport import Received, Transport, TransportError
+from sandbox_runtime.worker.capacity import PEEK_PERIOD_SECS, Capacity, Priority
+from sandbox_runtime.worker.control import ControlPolls, LiveObjects
+from sandbox_runtime.worker.direct_intake import DirectIntake, RunningSubmissions
+from sandbox_runtime.worker.queue_intake import QueueIntake, VisibilityKeeper
+from sandbox_runtime.worker.reports import QueueHealth, Reports
 from sandbox_runtime.worker.run_request import RequestRunner
-from threading import Event
-import logging
-import socket
-import ssl
-
 
 # An interactive run may take the free slot during a batch poll, so that poll is short.
 BATCH_WAIT_SECS = 1
@@ -109,6 +100,7 @@ class Poller:
 
 
 # Both intakes of a runner, started and stopped together: the pollers of the queues, and the HTTP server.
+
 
 def polled_queues(settings: WorkerSettings, *, network_support: bool) -> tuple[PolledQueue, ...]:
     """Return the queues whose runs this runner takes."""

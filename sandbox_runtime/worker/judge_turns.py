@@ -19,12 +19,8 @@ from sandbox_runtime.languages import RequestRefusedError
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
 from sandbox_runtime.transport import TransportError
-from sandbox_runtime.worker.file_cache import FetchedFiles
-from sandbox_runtime.worker.file_cache import FileMismatchError, FilesUnavailableError
-from sandbox_runtime.worker.turns import store_large_output
-from sandbox_runtime.worker.turns import NOT_BEGUN, NotRun, log_sandbox_failure
-from sandbox_runtime.worker.turns import RunnerParts
-from sandbox_runtime.worker.turns import Turns
+from sandbox_runtime.worker.file_cache import FetchedFiles, FileMismatchError, FilesUnavailableError
+from sandbox_runtime.worker.turns import NOT_BEGUN, NotRun, RunnerParts, Turns, log_sandbox_failure, store_large_output
 
 _LOG = logging.getLogger(__name__)
 

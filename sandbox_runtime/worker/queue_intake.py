@@ -1,44 +1,27 @@
 """Extend the visibility timeout of messages while their executions wait or run."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event, Lock
+from types import MappingProxyType
+
 from events import MessageInvalidError
 from events.judged import Completed
 from events.message import parse_time
-from events.requested import Addressee
-from events.requested import JudgeRequested
-from events.requested import Requested
-from events.requested import addressee
-from events.requested import parse_request
+from events.requested import Addressee, JudgeRequested, Requested, addressee, parse_request
 from events.vocabulary import Cause
-from functools import partial
 from sandbox_runtime.prewarm import PrewarmedSlot
-from sandbox_runtime.transport import Received
-from sandbox_runtime.transport import Transport
-from sandbox_runtime.transport import TransportError
-from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.capacity import Priority
-from sandbox_runtime.worker.capacity import WaitingJob
-from sandbox_runtime.worker.file_cache import FetchedFiles
-from sandbox_runtime.worker.file_cache import NO_FILES
-from sandbox_runtime.worker.direct_intake import Claim
-from sandbox_runtime.worker.direct_intake import Duplicate
-from sandbox_runtime.worker.direct_intake import RunningSubmissions
-from sandbox_runtime.worker.reports import BatchDeleter
-from sandbox_runtime.worker.reports import COMPLETION_GIVE_UP_SECS
+from sandbox_runtime.transport import Received, Transport, TransportError
+from sandbox_runtime.worker.capacity import Capacity, Priority, WaitingJob
+from sandbox_runtime.worker.direct_intake import Claim, Duplicate, RunningSubmissions
+from sandbox_runtime.worker.file_cache import NO_FILES, FetchedFiles
+from sandbox_runtime.worker.reports import COMPLETION_GIVE_UP_SECS, BatchDeleter
 from sandbox_runtime.worker.run_request import RequestRunner
-from sandbox_runtime.worker.turns import NotRun
-from sandbox_runtime.worker.turns import Turns
-from threading import Event
-from threading import Lock
-from types import MappingProxyType
-import logging
-
+from sandbox_runtime.worker.turns import NotRun, Turns
 
 # Three attempts to extend fit into one visibility timeout.
 EXTENSIONS_PER_VISIBILITY = 3
@@ -112,8 +95,6 @@ _FAILURES = MappingProxyType(
 )
 
 type _Parsed = Requested | MessageInvalidError
-
-
 
 
 @dataclass(eq=False, kw_only=True)

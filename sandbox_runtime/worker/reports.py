@@ -1,33 +1,22 @@
 """A thread that works on all items that have arrived while its last call was under way."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC
-from datetime import datetime
-from events.judged import CaseResult
-from events.judged import JudgeProgress
-from events.message import format_time
-from events.runner import ExecutionStarted
-from events.runner import RunnerHeartbeat
-from itertools import accumulate
-from itertools import batched
-from queue import Empty
-from queue import SimpleQueue
-from sandbox_runtime.background import start_background
-from sandbox_runtime.retry import Backoff
-from sandbox_runtime.transport import MAX_BATCH_BYTES
-from sandbox_runtime.transport import MOST_PER_CALL
-from sandbox_runtime.transport import Received
-from sandbox_runtime.transport import Transport
-from sandbox_runtime.transport import TransportError
-from threading import Event
-from threading import Lock
-from time import monotonic
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate, batched
+from queue import Empty, SimpleQueue
+from threading import Event, Lock
+from time import monotonic
 
+from events.judged import CaseResult, JudgeProgress
+from events.message import format_time
+from events.runner import ExecutionStarted, RunnerHeartbeat
+from sandbox_runtime.background import start_background
+from sandbox_runtime.retry import Backoff
+from sandbox_runtime.transport import MAX_BATCH_BYTES, MOST_PER_CALL, Received, Transport, TransportError
 
 # Whether SQS takes this runner's messages. A runner that cannot report a result takes no new work, and says why.
 
@@ -183,8 +172,6 @@ class BatchThread[T]:
 COMPLETION_GIVE_UP_SECS = 120
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message for the completions queue.
@@ -283,6 +270,7 @@ def _fitting(waiting: list[Outgoing]) -> int:
 
 
 # All messages of one runner to the completions queue, and the deletion of the requests that they answer.
+
 
 class Reports:
     """The senders of a runner. Call `close_reports_of_runs`, then `close`, when no run is left."""

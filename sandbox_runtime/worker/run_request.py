@@ -18,14 +18,10 @@ from events.runner import ExecutionStarted
 from events.vocabulary import Cause
 from sandbox_runtime.executor import not_run
 from sandbox_runtime.judging import not_judged
-from sandbox_runtime.worker.turns import ExecutionTurn
 from sandbox_runtime.worker.file_cache import NO_FILES, FetchedFiles, Fetcher
 from sandbox_runtime.worker.judge_turns import JudgeTurns
-from sandbox_runtime.worker.turns import ids_of, log_not_sent
-from sandbox_runtime.worker.turns import NotRun
 from sandbox_runtime.worker.reports import COMPLETION_GIVE_UP_SECS, BatchSender, Outgoing
-from sandbox_runtime.worker.turns import RunnerParts
-from sandbox_runtime.worker.turns import Turns
+from sandbox_runtime.worker.turns import ExecutionTurn, NotRun, RunnerParts, Turns, ids_of, log_not_sent
 
 # With more unsent completions, slots wait: the memory of this process is bounded.
 MOST_UNSENT = 10

@@ -18,22 +18,16 @@ from sandbox_runtime.executor import NO_CACHE, CompileCache, Networks
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
-from sandbox_runtime.worker.file_cache import Fetcher
-from sandbox_runtime.worker.file_cache import FileCache
-from sandbox_runtime.worker.intakes import Intakes
-from sandbox_runtime.worker.direct_intake import RunningSubmissions
-from sandbox_runtime.worker.control import LiveOutputs
-from sandbox_runtime.worker.heartbeats import Heartbeats
-from sandbox_runtime.worker.reports import Reports
-from sandbox_runtime.worker.heartbeats import RunnerFacts
-from sandbox_runtime.worker.run_request import RequestRunner
-from sandbox_runtime.worker.control import RunStops
-from sandbox_runtime.worker.turns import RunnerParts
 from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.slots import InteractorSlots
-from sandbox_runtime.worker.slots import ManagedSlot
-from sandbox_runtime.worker.slots import SecondSlots
-from sandbox_runtime.worker.slots import SlotThreads, Work
+from sandbox_runtime.worker.control import LiveOutputs, RunStops
+from sandbox_runtime.worker.direct_intake import RunningSubmissions
+from sandbox_runtime.worker.file_cache import Fetcher, FileCache
+from sandbox_runtime.worker.heartbeats import Heartbeats, RunnerFacts
+from sandbox_runtime.worker.intakes import Intakes
+from sandbox_runtime.worker.reports import Reports
+from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.slots import InteractorSlots, ManagedSlot, SecondSlots, SlotThreads, Work
+from sandbox_runtime.worker.turns import RunnerParts
 
 # The time in which stopped runs are reaped and their messages returned to the queue.
 STOP_SECS = 10

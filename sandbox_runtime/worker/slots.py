@@ -1,26 +1,20 @@
 """Keep one jail slot usable: replace it after a failure or after RUNS_PER_TEMPLATE runs, and pre-warm its next run."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
+from threading import BoundedSemaphore, Event, Lock, Thread
+from time import monotonic
+
 from sandbox_runtime.background import start_background
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import Backoff
-from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.capacity import Job
-from threading import BoundedSemaphore
-from threading import Event
-from threading import Lock
-from threading import Thread
-from time import monotonic
-import logging
-
+from sandbox_runtime.worker.capacity import Capacity, Job
 
 # All runs of a template share its address layout and hash seed. A bound limits the guesses of an attacker.
 RUNS_PER_TEMPLATE = 1000
@@ -97,6 +91,7 @@ class ManagedSlot:
 
 
 # A second slot for a judge run, until another run wants it.
+
 
 @dataclass(eq=False, kw_only=True)
 class LentJob(Job):

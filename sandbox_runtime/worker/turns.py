@@ -1,45 +1,32 @@
 """The turns of one request: the part of its work that it does each time it has a slot."""
 
-from abc import ABC
-from abc import abstractmethod
+import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from threading import Event
+
 from events.completed import ExecutionCompleted
-from events.judged import Completed
-from events.judged import JudgeCompleted
+from events.judged import Completed, JudgeCompleted
 from events.requested import ExecutionRequested
 from events.vocabulary import Cause
-from sandbox_runtime.executor import CompileCache
-from sandbox_runtime.executor import ExecutionDrainedError
-from sandbox_runtime.executor import Networks
-from sandbox_runtime.executor import execute
-from sandbox_runtime.executor import not_run
-from sandbox_runtime.executor import slot_is_suspect
+from sandbox_runtime.executor import CompileCache, ExecutionDrainedError, Networks, execute, not_run, slot_is_suspect
 from sandbox_runtime.executor.live_output import LiveOutput
 from sandbox_runtime.executor.run_stop import RunStop
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.languages import Language
-from sandbox_runtime.languages import RequestRefusedError
+from sandbox_runtime.languages import Language, RequestRefusedError
 from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import persist
-from sandbox_runtime.transport import Transport
-from sandbox_runtime.transport import TransportError
-from sandbox_runtime.worker.control import LiveOutputs
-from sandbox_runtime.worker.control import RunStops
-from sandbox_runtime.worker.file_cache import FetchedFiles
-from sandbox_runtime.worker.file_cache import Fetcher
-from sandbox_runtime.worker.reports import LongRuns
-from sandbox_runtime.worker.reports import ProgressReports
-from sandbox_runtime.worker.slots import InteractorSlots
-from sandbox_runtime.worker.slots import SecondSlots
-from threading import Event
-import logging
-
+from sandbox_runtime.transport import Transport, TransportError
+from sandbox_runtime.worker.control import LiveOutputs, RunStops
+from sandbox_runtime.worker.file_cache import FetchedFiles, Fetcher
+from sandbox_runtime.worker.reports import LongRuns, ProgressReports
+from sandbox_runtime.worker.slots import InteractorSlots, SecondSlots
 
 # Why a request has no completion.
 
@@ -90,6 +77,7 @@ class Turns(ABC):
 
 # The parts of a runner that all its requests share.
 
+
 @dataclass(frozen=True, slots=True)
 class RunnerParts:
     """`stops` and `live_outputs`: of the requests under way. `quit_now`: when set, stop every retry.
@@ -114,6 +102,7 @@ class RunnerParts:
 
 
 # Store the output that a completion message cannot carry.
+
 
 def store_large_output(completed: Completed, parts: RunnerParts, store_secs: float) -> Completed | NotRun:
     """Move output that is too large for the message into the bucket. `store_secs`: how long to retry; 0: try once."""
@@ -151,6 +140,7 @@ def _without_large_output(completed: Completed, transport: Transport) -> Complet
 
 
 # The only turn of an execution: run it, and store its artifacts and its large output.
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutionTurn(Turns):

@@ -18,9 +18,7 @@ from events.vocabulary import Outcome
 from sandbox_runtime.transport import MAX_BATCH_BYTES, Received, Transport, TransportError
 from sandbox_runtime.worker import reports as long_runs
 from sandbox_runtime.worker import reports as progress
-from sandbox_runtime.worker.reports import LongRuns
-from sandbox_runtime.worker.reports import BatchDeleter, BatchSender, Outgoing
-from sandbox_runtime.worker.reports import QueueHealth
+from sandbox_runtime.worker.reports import BatchDeleter, BatchSender, LongRuns, Outgoing, QueueHealth
 from tests.until import PATIENCE_SECS, until
 
 

@@ -2,13 +2,11 @@
 
 from typing import Any, cast
 
+from sandbox_runtime.worker.capacity import Capacity, WaitingJob
+from sandbox_runtime.worker.direct_intake import DirectIntake, RunningSubmissions
 from sandbox_runtime.worker.file_cache import Fetcher
-from sandbox_runtime.worker.direct_intake import DirectIntake
-from sandbox_runtime.worker.direct_intake import RunningSubmissions
-from sandbox_runtime.worker.turns import NotRun
 from sandbox_runtime.worker.reports import QueueHealth
-from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.capacity import WaitingJob
+from sandbox_runtime.worker.turns import NotRun
 from tests.runner_doubles import requested
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from events.files import StoredFile
-from sandbox_runtime.worker.file_cache import (FileCache, FileMismatchError, FilesUnavailableError, RunFolder)
+from sandbox_runtime.worker.file_cache import FileCache, FileMismatchError, FilesUnavailableError, RunFolder
 from tests.until import PATIENCE_SECS, until
 
 

@@ -14,8 +14,7 @@ from sandbox_runtime.executor.live_output import CHUNK_BYTES, LiveOutput, RunSta
 from sandbox_runtime.jail.supervisor.run_io import Capture
 from sandbox_runtime.transport import TransportError
 from sandbox_runtime.worker import control
-from sandbox_runtime.worker.control import LiveObjects
-from sandbox_runtime.worker.control import LiveOutputs, ReadInvalidError
+from sandbox_runtime.worker.control import LiveObjects, LiveOutputs, ReadInvalidError
 from tests.until import PATIENCE_SECS, until
 
 RUN = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"

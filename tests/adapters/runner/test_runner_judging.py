@@ -14,9 +14,7 @@ from events.requested import Checker, CheckerFile, CheckerProgram, Group
 from events.vocabulary import CheckerKind, Language, Protocol
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging import run as judge_run
-from sandbox_runtime.worker import direct_intake
-from sandbox_runtime.worker import reports
-from sandbox_runtime.worker import reports
+from sandbox_runtime.worker import direct_intake, reports
 from tests.adapters.runner_system import Direct, HeldSlot
 from tests.judge_requests import case, judge_requested, judging
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome, requested

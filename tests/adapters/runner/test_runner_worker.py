@@ -14,9 +14,8 @@ from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.network import NetworkError
-from sandbox_runtime.worker import run_request
+from sandbox_runtime.worker import reports, run_request
 from sandbox_runtime.worker.queue_intake import VisibilityKeeper
-from sandbox_runtime.worker import reports
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
 from tests.runner_doubles import (
     BROKEN,
