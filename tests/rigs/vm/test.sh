@@ -74,6 +74,14 @@ for name in pytest _pytest pluggy iniconfig packaging pygments pytest_timeout.py
     cp -a "$site/$name" "$guest/.site/"
 done
 cp -a "$site"/{pytest,pluggy,iniconfig,packaging,pygments,pytest_timeout}-*.dist-info "$site"/_cffi_backend*.so "$guest/.site/"
+# msgspec has machine code, and the messages of the tests need it.
+if [[ $architecture == arm64 ]]; then
+    say "downloading msgspec for arm64"
+    "$project/.venv/bin/python" -m pip install --quiet --require-hashes --no-deps --no-compile --only-binary :all: \
+        --platform manylinux_2_17_aarch64 --target "$work/runner" -r "$project/sandbox_runtime/requirements.txt"
+    rm -r "$guest/.site/msgspec"
+    mv "$work/runner/msgspec" "$guest/.site/"
+fi
 # Compiling is slow in there. The system's Python is the version that setup prefers.
 "$project/.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$guest"/{.site,events,sandbox_runtime,tests/jail/{hostile,weakened,language_programs}}
 {
