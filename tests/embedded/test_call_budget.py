@@ -37,7 +37,7 @@ WRITE_UNITS = {
 """With one run in flight."""
 GUARDED_UNITS = 50
 """Of a delivery that failed once, when each one took a lease and a slot."""
-_SPARE = 0.4
+_SPARE = 0.5
 """The runner shares calls as its threads meet, and reports the start of a run that a busy machine holds up."""
 
 
