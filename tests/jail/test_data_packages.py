@@ -145,7 +145,7 @@ def test_shown_figures_are_files_if_the_request_has_artifacts(
         languages["python"],
         node_id="tests",
         started_at=datetime.now(UTC),
-        store_artifact=lambda number, _: f"artifacts/{asked.submission_id}/{asked.execution_id}/{number}",
+        store_artifact=lambda number, _: f"outputs/{asked.submission_id}/{asked.execution_id}/artifact-{number}",
     )
     slot.settle()
     assert _stdout(completed) == ""

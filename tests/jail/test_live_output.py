@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Thread
 
 import pytest
 
 from sandbox_runtime.executor import execute
-from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.executor.step_runs import RunStop
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
 from sandbox_runtime.worker.control import LiveOutputs
@@ -45,7 +44,7 @@ int main() {
 def test_output_is_read_while_the_program_runs(
     slot: Slot, languages: Mapping[str, Language], language: str, code: bytes
 ) -> None:
-    requested = replace(request(language, code), environment={"TOKEN": SECRET, "OTHER": "1"}, secret_names=("TOKEN",))
+    requested = request(language, code).changed(environment={"TOKEN": SECRET, "OTHER": "1"}, secret_names=("TOKEN",))
     outputs, stop, seen = LiveOutputs(), RunStop(os.eventfd(0)), {"stdout": b"", "stderr": b""}
 
     def is_complete() -> bool:
