@@ -19,7 +19,7 @@ from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.display import as_json, summary
 from sandbox_runtime.commands.failures import CommandError, require_root
 from sandbox_runtime.executor import ExecutionDrainedError, execute, limits_of
-from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.executor.step_runs import RunStop
 from sandbox_runtime.jail import JailError, SlotConfig, open_slot
 from sandbox_runtime.languages import (
     LANGUAGES,

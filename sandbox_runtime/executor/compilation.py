@@ -1,12 +1,17 @@
 """The compile step: the program of the cache, or a new one. An interpreter that refuses a source is one that failed."""
 
+import hashlib
 import time
-from dataclasses import dataclass, replace
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from threading import Lock
 
+from events.files import PlacedFile, files_of
+from events.requested import ExecutionRequested, JudgeRequested
 from events.vocabulary import Cause, Phase, Verdict
 from sandbox_runtime.classify import Classification, classify
 from sandbox_runtime.executor import report
-from sandbox_runtime.executor.compile_cache import CachedProgram, CompileCache
 from sandbox_runtime.executor.step_runs import StepRuns
 from sandbox_runtime.jail.spec import GuestFile, InputFile, JailSpec, Outcome
 from sandbox_runtime.languages import (
@@ -14,10 +19,175 @@ from sandbox_runtime.languages import (
     Compile,
     Language,
     compile_spec,
+    refuse_unfit,
     run_spec,
     without_paths,
     without_python_paths,
 )
+
+# Keys of the compile cache: a digest of the project and of everything that the compiled bytes may depend on.
+
+_FORMAT = "rustbox compile key 1"
+
+
+@dataclass(frozen=True, slots=True)
+class CompileKey:
+    """`digest` covers the project too: equal sources of two projects have different keys."""
+
+    project_id: str
+    digest: bytes
+
+
+def compile_key(project_id: str, language: str, toolchain: str, step: JailSpec) -> CompileKey:
+    """Build the key of a compile step. All fields of `step` enter the digest, also fields added later."""
+    digest = hashlib.sha256()
+    for value in (_FORMAT, project_id, language, toolchain, step):
+        for part in _encoded(value):
+            digest.update(part)
+    return CompileKey(project_id, digest.digest())
+
+
+def _encoded(value: object) -> Iterator[bytes]:
+    """Encode a value with its kind and length in front, so that different values have different encodings."""
+    if isinstance(value, bytes):
+        yield from (b"b", _count(value), value)
+    elif isinstance(value, str):
+        text = value.encode("utf-8", "surrogatepass")
+        yield from (b"s", _count(text), text)
+    elif isinstance(value, int | float | None):
+        text = repr(value).encode()
+        yield from (b"n", _count(text), text)
+    elif isinstance(value, tuple):
+        yield from (b"t", _count(value))
+        for item in value:
+            yield from _encoded(item)
+    elif is_dataclass(value):
+        names = tuple(field.name for field in fields(value))
+        yield from _encoded((type(value).__name__, names, tuple(getattr(value, name) for name in names)))
+    else:
+        # Fail instead of leaving an unknown value out of the key.
+        raise TypeError(f"a {type(value).__name__} has no encoding")
+
+
+def _count(value: bytes | tuple[object, ...]) -> bytes:
+    return len(value).to_bytes(8)
+
+
+# Cache of compiled programs in this process's memory, limited in bytes and in age.
+#
+# The cache writes no files, so nothing outside can change an entry, and a restart empties it. Guests cannot read it: a
+# template starts by exec and inherits no memory, and a run gets only its own artifact.
+
+ENTRY_BYTES = 4096
+"""Overhead counted for each entry; it limits the number of entries too."""
+_LARGEST_PART = 4  # one program may take a quarter of the cache
+_PROJECT_PART = 2  # one project may take half of the cache, so that it cannot evict all entries of others
+
+
+@dataclass(frozen=True, slots=True)
+class CachedProgram:
+    """`warnings`: the compiler's messages about the program."""
+
+    artifact: bytes
+    warnings: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """`size_bytes`: with overhead."""
+
+    program: CachedProgram
+    size_bytes: int
+    stored_at: float
+
+
+class CompileCache:
+    """Least-recently-used cache. Safe for threads.
+
+    `max_bytes`: of all entries. `max_age_secs`: of an entry, counted from its compilation.
+    `toolchains`: toolchain digests by language name; a language without one is not cached.
+    """
+
+    def __init__(
+        self,
+        toolchains: Mapping[str, str],
+        *,
+        max_bytes: int,
+        max_age_secs: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._toolchains = toolchains
+        self._max_bytes = max_bytes
+        self._max_age_secs = max_age_secs
+        self._clock = clock
+        self._entries: OrderedDict[CompileKey, _Entry] = OrderedDict()  # least recently used first
+        self._size_bytes = 0
+        self._project_sizes: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def key(self, project_id: str, language: str, step: JailSpec) -> CompileKey | None:
+        """Build the key of a compile step. None: the step must not be cached."""
+        toolchain = self._toolchains.get(language)
+        return None if not toolchain else compile_key(project_id, language, toolchain, step)
+
+    def find(self, key: CompileKey | None) -> CachedProgram | None:
+        """Return the program of a key. None: not cached, or expired."""
+        with self._lock:
+            entry = None if key is None else self._entries.get(key)
+            if key is None or entry is None:
+                return None
+            if self._is_expired(entry):
+                self._remove(key)
+                return None
+            self._entries.move_to_end(key)
+            return entry.program
+
+    def keep(self, key: CompileKey | None, program: CachedProgram) -> None:
+        """Store a program unless it is too large, and evict the least recently used entries above the limits."""
+        size_bytes = len(program.artifact) + len(program.warnings) + ENTRY_BYTES
+        if key is None or size_bytes > self._max_bytes // _LARGEST_PART:
+            return
+        entry = _Entry(program, size_bytes, self._clock())
+        project = key.project_id
+        with self._lock:
+            self._remove(key)
+            self._entries[key] = entry
+            self._size_bytes += size_bytes
+            self._project_sizes[project] += size_bytes
+            while self._project_sizes[project] > self._max_bytes // _PROJECT_PART:
+                self._remove(next(known for known in self._entries if known.project_id == project))
+            while self._size_bytes > self._max_bytes:
+                self._remove(next(iter(self._entries)))
+
+    def drop_expired(self) -> None:
+        """Remove expired entries. Call it from time to time; `find` removes only the entry that it looks up."""
+        with self._lock:
+            for key in [key for key, entry in self._entries.items() if self._is_expired(entry)]:
+                self._remove(key)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes counted against `max_bytes`."""
+        with self._lock:
+            return self._size_bytes
+
+    def _remove(self, key: CompileKey) -> None:
+        """Remove an entry. The caller holds the lock."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return
+        self._size_bytes -= entry.size_bytes
+        self._project_sizes[key.project_id] -= entry.size_bytes
+        if self._project_sizes[key.project_id] <= 0:
+            del self._project_sizes[key.project_id]
+
+    def _is_expired(self, entry: _Entry) -> bool:
+        return self._clock() - entry.stored_at >= self._max_age_secs
+
+
+NO_CACHE = CompileCache({}, max_bytes=0, max_age_secs=0)
+"""A cache that keeps nothing and makes no keys."""
+
 
 WARNINGS_MAX_BYTES = 16_384
 """Limit of the warnings of a program that compiled."""
@@ -119,3 +289,24 @@ def _diagnostics(language: Language, compiled: Outcome, found: Classification) -
 
 def _header(language: Language) -> bytes:
     return f"{language.name} Compilation Error:\n".encode()
+
+
+# The files and options of a request, as its steps get them.
+
+
+def checked_inputs(
+    request: ExecutionRequested | JudgeRequested, language: Language, folder: str, case: int | None = None
+) -> Inputs:
+    """Return the files and options of a request. `folder`: with its stored files. Raises RequestRefusedError.
+
+    `case`: the place of a case, whose own files are there too.
+    """
+    files = tuple(map(_input_file, files_of(request.files or (), case)))
+    options = request.compile_args or ()
+    refuse_unfit(language, request.code, files, options)
+    return Inputs(files, folder, options)
+
+
+def _input_file(file: PlacedFile) -> InputFile:
+    sha256 = "" if file.stored is None else file.stored.sha256
+    return InputFile(file.path, file.size_bytes, file.read_only, file.content, sha256)

@@ -1,12 +1,112 @@
 """The output of one request while its program runs, for clients that watch it. Nobody watches most runs."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from threading import Condition
 from time import monotonic
 
-from sandbox_runtime.executor.masking import GrowingOutput
 from sandbox_runtime.jail.spec import CapturedOutput
+
+# Mask secret values in a program's output.
+
+MASK = b"****"
+MIN_SECRET_BYTES = 4
+"""Masking a shorter value would make most output unreadable, and would tell where it is."""
+_MOST_STEPS_BACK = 8
+_MOST_STARTS = 64
+"""Beyond these, an output that looks like a secret everywhere waits for the end of the run. So its cost is bounded."""
+
+
+def masked(output: bytes, secrets: Iterable[str]) -> bytes:
+    """Replace every occurrence of a secret, and of each line of one with several lines, also within JSON and `repr`.
+
+    It stops accidents, such as a printed configuration. A program that encodes a secret first can still print it.
+    """
+    return _masked(output, _forms_of(secrets))
+
+
+class GrowingOutput:
+    """Masks an output that grows. `shown` is the beginning of what `masked` returns for the whole output.
+
+    It ends where no form of a secret can begin before and end after, whatever comes next.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._forms = _forms_of(secrets)
+        # A form with an asterisk can match a mask of an earlier form, so only the whole output shows what is masked.
+        self._needs_whole = any(b"*" in form for form in self._forms)
+        self._rest = bytearray()
+        self.read_bytes = 0
+        self.shown = bytearray()
+
+    def add(self, part: bytes) -> None:
+        """Take the next bytes of the output."""
+        self.read_bytes += len(part)
+        if self._needs_whole:
+            return
+        self._rest += part
+        end = self._safe_end()
+        self.shown += _masked(bytes(self._rest[:end]), self._forms)
+        del self._rest[:end]
+
+    def _safe_end(self) -> int:
+        """Return the last position that no form can span, or 0."""
+        end = min((self._start_of_unfinished(form) for form in self._forms), default=len(self._rest))
+        for _ in range(_MOST_STEPS_BACK):
+            spanning = [start for form in self._forms if (start := self._start_of_spanning(form, end)) >= 0]
+            if not spanning:
+                return end
+            end = min(spanning)
+        return 0
+
+    def _start_of_unfinished(self, form: bytes) -> int:
+        """Return where the output may have begun to print a form, or a position before that; else its end."""
+        first = max(0, len(self._rest) - len(form) + 1)
+        tail, start = bytes(self._rest[first:]), -1
+        for tried in range(_MOST_STARTS):
+            start = tail.find(form[:1], start + 1)
+            if start < 0:
+                return len(self._rest)
+            if tried == _MOST_STARTS - 1 or form.startswith(memoryview(tail)[start:]):
+                break
+        return first + start
+
+    def _start_of_spanning(self, form: bytes, end: int) -> int:
+        """Return where a form begins that lies on both sides of a position, else -1."""
+        return self._rest.find(form, max(0, end - len(form) + 1), end + len(form) - 1)
+
+
+def _masked(output: bytes, forms: Sequence[bytes]) -> bytes:
+    for form in forms:
+        output = output.replace(form, MASK)
+    return output
+
+
+def _forms_of(secrets: Iterable[str]) -> list[bytes]:
+    """Return all that must be masked, the longest first: a secret may contain another one."""
+    parts = {part for secret in secrets for part in (secret, *secret.splitlines()) if len(part) >= MIN_SECRET_BYTES}
+    forms = sorted({form for part in parts for form in _forms(part)}, key=len, reverse=True)
+    return [form.encode("utf-8", "surrogatepass") for form in forms]
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Yield a text as it is, and as JSON and Python show it in quotes.
+
+    Python escapes single quotes only if the whole text that it shows has quotes of both kinds.
+    """
+    yield text
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    both = "'\""
+    for shown in (
+        repr(both + text)[4:-1],
+        ascii(both + text)[4:-1],
+        repr((both + text).encode("utf-8", "surrogatepass"))[5:-1],
+    ):
+        yield shown
+        yield shown.replace("\\'", "'")
+
 
 CHUNK_SECS = 0.2
 CHUNK_BYTES = 16_384

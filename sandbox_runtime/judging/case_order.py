@@ -1,11 +1,33 @@
 """Which case is judged next, and the results in the order of the cases."""
 
+from collections.abc import Mapping
 from threading import Lock
 
 from events.judged import CaseResult
 from events.requested import Judging
+from events.vocabulary import Outcome
 from sandbox_runtime.judging.judgement import SKIPPED
-from sandbox_runtime.judging.skipping import is_skipped
+
+# Which cases are skipped after a case that failed. Pure functions.
+
+FAILURES = frozenset({Outcome.WRONG_ANSWER, Outcome.PRESENTATION_ERROR, Outcome.FAILED})
+"""A partial answer is none, and an error of the judge says nothing about the program."""
+
+
+def is_skipped(judging: Judging, outcomes: Mapping[int, str], index: int) -> bool:
+    """Whether a case is skipped. `outcomes`: of the cases so far, by index.
+
+    With `group`, the rest of a group is skipped after its first failure, and so are the groups that require it.
+    """
+    if judging.stop == "never":
+        return False
+    failed = [at for at, outcome in outcomes.items() if outcome in FAILURES]
+    if judging.stop == "first_failure":
+        return bool(failed)
+    lost = {judging.cases[at].group for at in failed} - {None}
+    while more := {group.id for group in judging.groups if group.id not in lost and lost.intersection(group.requires)}:
+        lost |= more
+    return judging.cases[index].group in lost
 
 
 class CaseOrder:

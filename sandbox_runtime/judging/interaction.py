@@ -1,20 +1,182 @@
 """One case with an interactor: program and interactor run at the same time, each in a jail of its own."""
 
+import os
+import select
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
+from threading import Thread
 from typing import NamedTuple
 
 from events import vocabulary
 from events.vocabulary import Phase, Verdict
 from sandbox_runtime.classify import Classification, classify
-from sandbox_runtime.executor.run_stop import RunStop
-from sandbox_runtime.executor.step_runs import ExecutionDrainedError, Jail, was_drained
+from sandbox_runtime.executor.step_runs import ExecutionDrainedError, Jail, RunStop, was_drained
+from sandbox_runtime.jail import GuestPipes
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.judging.judgement import Judgement, of_run
 from sandbox_runtime.judging.programs import INPUT, ReadyProgram
-from sandbox_runtime.judging.relay import Relay
+
+# Wire two programs by pipes: what one writes, the other one reads. The bytes of the first one are recorded.
+#
+# Nothing is shared between the two jails: each has pipes of its own, and this process copies between them.
+
+_CHUNK_BYTES = 65_536
+
+
+class _Direction:
+    """Copies from one pipe to another. Waits with reading while the reader is slow.
+
+    After the reader has gone, the bytes of the writer are still read, so that it ends by itself.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.source, self.guest_source = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.guest_target, self.target = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(self.guest_source, True)
+        os.set_blocking(self.guest_target, True)
+        self.recorded, self.is_cut, self.ended_ns = bytearray(), False, 0
+        self._most_bytes, self._pending = most_bytes, b""
+        self._reads, self._writes = True, True
+
+    def interest(self) -> list[tuple[int, int]]:
+        """Return the descriptors to poll, with their events."""
+        found = []
+        # While a chunk waits for its reader, the source is polled without events: poll still reports that the writer
+        # has gone. After that it would report so again and again.
+        if self._reads and not (self._pending and self.ended_ns):
+            found.append((self.source, 0 if self._pending else select.POLLIN))
+        if self._writes:  # without events poll still reports that the reader has gone
+            found.append((self.target, select.POLLOUT if self._pending else 0))
+        return found
+
+    def handle(self, fd: int, events: int) -> None:
+        """Copy the bytes that have arrived."""
+        if fd == self.source and self._reads:
+            if events & select.POLLHUP:
+                self._note_end()
+            if not self._pending:
+                self._read()
+        elif fd == self.target and self._writes:
+            if events & select.POLLERR:
+                self._stop_writing()
+            elif self._pending:
+                self._write()
+
+    def drain(self) -> None:
+        """Read the bytes that are there."""
+        poller = select.poll()  # select(2) knows no descriptor above 1023
+        poller.register(self.source, select.POLLIN)
+        while self._reads and poller.poll(0):
+            self._read()
+
+    def close(self) -> None:
+        """Close our ends."""
+        self._stop_reading()
+        self._stop_writing()
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            chunk = os.read(self.source, _CHUNK_BYTES)
+            self.recorded += chunk
+            if len(self.recorded) > self._most_bytes:
+                del self.recorded[self._most_bytes :]
+                self.is_cut, chunk = True, b""
+            if not chunk:
+                self._note_end()
+                self._stop_reading()
+                self._stop_writing()
+            elif self._writes:
+                self._pending = chunk
+                self._write()
+
+    def _note_end(self) -> None:
+        """Note when the writer had gone. Its last bytes may still wait for a slow reader."""
+        self.ended_ns = self.ended_ns or time.monotonic_ns()
+
+    def _write(self) -> None:
+        try:
+            written = os.write(self.target, self._pending)
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._stop_writing()
+            return
+        self._pending = self._pending[written:]
+
+    def _stop_reading(self) -> None:
+        if self._reads:
+            self._reads = False
+            os.close(self.source)
+
+    def _stop_writing(self) -> None:
+        self._pending = b""
+        if self._writes:
+            self._writes = False
+            os.close(self.target)
+
+
+class Relay:
+    """Two directions, on a thread of its own from `start` to `close`.
+
+    `first` and `second`: the guests' ends. A writer that sends more than its bound gets SIGPIPE.
+    """
+
+    def __init__(self, first_most_bytes: int, second_most_bytes: int) -> None:
+        self._from_first, self._from_second = _Direction(first_most_bytes), _Direction(second_most_bytes)
+        self.first = GuestPipes(self._from_second.guest_target, self._from_first.guest_source)
+        self.second = GuestPipes(self._from_first.guest_target, self._from_second.guest_source)
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC)
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Start to copy."""
+        self._thread.start()
+
+    @property
+    def has_second_ended_first(self) -> bool:
+        """Whether the output of the second ended before that of the first. Call it before `close`.
+
+        A program that ends because the other one did, ends after it here, because this process tells it. The jails'
+        clocks cannot show the order: each jail notices the end of its program a little later.
+        """
+        first_ns, second_ns = self._from_first.ended_ns, self._from_second.ended_ns
+        return second_ns > 0 and (first_ns == 0 or second_ns < first_ns)
+
+    def close(self) -> tuple[tuple[bytes, bool], tuple[bytes, bool]]:
+        """Stop, and close everything. Returns the output of each up to its bound, and whether there was more.
+
+        Call it when both guests are dead: then their output is read to its end.
+        """
+        self.first.close()
+        self.second.close()
+        if self._thread.is_alive():
+            os.eventfd_write(self._stop, 1)
+            self._thread.join()
+        os.close(self._stop)
+        found = []
+        for direction in (self._from_first, self._from_second):
+            direction.drain()
+            direction.close()
+            found.append((bytes(direction.recorded), direction.is_cut))
+        return found[0], found[1]
+
+    def _run(self) -> None:
+        directions = (self._from_first, self._from_second)
+        while True:
+            poller, owners = select.poll(), dict[int, _Direction]()
+            poller.register(self._stop, select.POLLIN)
+            for direction in directions:
+                for fd, events in direction.interest():
+                    poller.register(fd, events)
+                    owners[fd] = direction
+            for fd, events in poller.poll():
+                if fd == self._stop:
+                    return
+                owners[fd].handle(fd, events)
+
 
 # An interactor that waits for its program outlives it, so that a deadlock is the program's time limit.
 EXTRA_WALL_SECS = 5

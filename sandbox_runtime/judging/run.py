@@ -18,16 +18,13 @@ from events.requested import Case, JudgeRequested, Judging
 from events.vocabulary import Phase, Verdict
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import CompileCache, Jail, report
-from sandbox_runtime.executor.compilation import Compiled, compile_program, refused_source
-from sandbox_runtime.executor.request_inputs import checked_inputs
-from sandbox_runtime.executor.run_stop import RunStop
-from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, StepRuns
+from sandbox_runtime.executor.compilation import Compiled, checked_inputs, compile_program, refused_source
+from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, RunStop, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
-from sandbox_runtime.judging.completion import CACHED_COMPILATION
+from sandbox_runtime.judging.completion import CACHED_COMPILATION, KeptOutputs, Store
 from sandbox_runtime.judging.interaction import LendSlot, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, SKIPPED, Judgement, of_output, of_run
-from sandbox_runtime.judging.kept_outputs import KeptOutputs, Store
 from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
 from sandbox_runtime.judging.totals import Totals
 from sandbox_runtime.languages import Language, run_spec

@@ -12,7 +12,7 @@ from time import monotonic, time
 
 from events.runner import cancelled_in, is_submission_id, watched_in
 from sandbox_runtime.executor.live_output import STREAMS, LiveOutput, RunState
-from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.executor.step_runs import RunStop
 from sandbox_runtime.transport import Transport, TransportError
 
 # The stops of all requests under way, and the submissions that were cancelled before this runner began them.

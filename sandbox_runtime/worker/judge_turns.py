@@ -12,7 +12,7 @@ from events.message import format_time
 from events.requested import JudgeRequested, Judging
 from events.vocabulary import Cause
 from sandbox_runtime.executor import ExecutionDrainedError
-from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.executor.step_runs import RunStop
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.judging import JudgeRun, Setting, not_judged
 from sandbox_runtime.languages import RequestRefusedError

@@ -15,7 +15,7 @@ from events.requested import ExecutionRequested
 from events.vocabulary import Cause
 from sandbox_runtime.executor import CompileCache, ExecutionDrainedError, Networks, execute, not_run, slot_is_suspect
 from sandbox_runtime.executor.live_output import LiveOutput
-from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.executor.step_runs import RunStop
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.languages import Language, RequestRefusedError
 from sandbox_runtime.metrics import Metrics

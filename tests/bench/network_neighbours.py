@@ -13,7 +13,7 @@ from typing import Self
 
 from events.network import AllowedHost, Network
 from sandbox_runtime.executor import ExecutionDrainedError, execute
-from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.executor.step_runs import RunStop
 from sandbox_runtime.languages import Language
 from sandbox_runtime.network import RunNetworks
 from sandbox_runtime.network.proxy.settings import HOST_NAME

@@ -13,7 +13,7 @@ from events.requested import JudgeRequested
 from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.judging import Setting
-from sandbox_runtime.judging.kept_outputs import Store
+from sandbox_runtime.judging.completion import Store
 from sandbox_runtime.languages import Language, binds, offered, prewarm_spec, warm_start
 from tests.jail import slots
 from tests.jail.decided import decided

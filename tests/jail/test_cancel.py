@@ -12,7 +12,7 @@ import pytest
 from events.completed import ExecutionCompleted
 from events.requested import ExecutionRequested
 from sandbox_runtime.executor import execute
-from sandbox_runtime.executor.run_stop import RunStop
+from sandbox_runtime.executor.step_runs import RunStop
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language
 from tests.completions import streams

@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 
 from events.vocabulary import Phase
-from sandbox_runtime.executor.run_stop import RunStop
-from sandbox_runtime.executor.step_runs import StepRuns
+from sandbox_runtime.executor.step_runs import RunStop, StepRuns
 from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
 from sandbox_runtime.jail.protocol.wire import START_RUN, receive, send
 from sandbox_runtime.jail.supervisor import watch

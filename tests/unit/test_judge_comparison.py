@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sandbox_runtime.judging import comparison
-from sandbox_runtime.judging.comparison import compare_exact, compare_lines, compare_tokens
+from sandbox_runtime.judging import judgement
+from sandbox_runtime.judging.judgement import compare_exact, compare_lines, compare_tokens
 
 # Few letters, many separators: so that equal and nearly equal texts are frequent.
 PIECES = st.sampled_from(
@@ -173,7 +173,7 @@ def test_the_size_of_the_parts_that_are_split_at_a_time_changes_nothing(
     compares = (compare_lines, compare_tokens)
     whole = [compare(expected, output) for compare in compares]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "_PART_BYTES", part_bytes)
+        patch.setattr(judgement, "_PART_BYTES", part_bytes)
         assert [compare(expected, output) for compare in compares] == whole
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.jail import GuestPipes
-from sandbox_runtime.judging.relay import Relay
+from sandbox_runtime.judging.interaction import Relay
 from tests.until import PATIENCE_SECS
 
 

@@ -19,8 +19,8 @@ from sandbox_runtime.executor import NO_CACHE, CompileCache, ExecutionDrainedErr
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import Outcome, StopReason
 from sandbox_runtime.judging import JudgeRun, Setting, not_judged
+from sandbox_runtime.judging.case_order import FAILURES, is_skipped
 from sandbox_runtime.judging.judgement import of_output, of_run
-from sandbox_runtime.judging.skipping import FAILURES, is_skipped
 from sandbox_runtime.languages import LANGUAGES, LimitRefusedError
 from tests.judge_requests import case, judge_requested, judging, no_object
 from tests.runner_doubles import BROKEN, CANCELLED, RecordedSlot, outcome

@@ -7,8 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from infra.local.http.fair_shares import FairShares, NoShareError
-from infra.local.http.thread_pool import FairThreadPool
+from infra.local.http.request_threads import FairShares, FairThreadPool, NoShareError
 
 
 def _fill(shares: FairShares, owners: list[str]) -> list[int]:

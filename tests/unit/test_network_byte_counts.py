@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox_runtime.network.proxy.byte_counts import ByteCounts, new_memory, read_counts
 from sandbox_runtime.network.proxy.process.record import Record
+from sandbox_runtime.network.proxy.settings import ByteCounts, new_memory, read_counts
 
 
 @pytest.fixture

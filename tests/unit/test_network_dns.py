@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox_runtime.network.model import AllowedHost, Refusal
-from sandbox_runtime.network.proxy.process.dns_answers import MAX_QUERY_BYTES, answer
-from sandbox_runtime.network.proxy.process.names import NameTable
+from sandbox_runtime.network.proxy.process.name_service import MAX_QUERY_BYTES, NameTable, answer
 from sandbox_runtime.network.proxy.process.record import Record
 from sandbox_runtime.network.proxy.settings import RunLimits
 

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 import pytest
 
 from sandbox_runtime.network.proxy import ProxySettings
-from sandbox_runtime.network.proxy.byte_counts import new_memory
 from sandbox_runtime.network.proxy.process import server
-from sandbox_runtime.network.proxy.process.addresses import Routes
-from sandbox_runtime.network.proxy.process.poll import READ
+from sandbox_runtime.network.proxy.process.look_up import Routes
 from sandbox_runtime.network.proxy.process.run import Outside, Run
+from sandbox_runtime.network.proxy.process.sockets import READ
+from sandbox_runtime.network.proxy.settings import new_memory
 
 
 class Loop:

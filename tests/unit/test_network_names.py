@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox_runtime.network.model import AllowedHost, Refusal
-from sandbox_runtime.network.proxy.process.names import NameTable, is_host_name
+from sandbox_runtime.network.proxy.process.name_service import NameTable, is_host_name
 from sandbox_runtime.network.proxy.settings import RunLimits
 
 HOSTS = (

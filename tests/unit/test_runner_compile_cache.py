@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox_runtime.executor import CompileCache
-from sandbox_runtime.executor.compile_cache import ENTRY_BYTES, CachedProgram
-from sandbox_runtime.executor.compile_key import CompileKey
+from sandbox_runtime.executor.compilation import ENTRY_BYTES, CachedProgram, CompileKey
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.languages import compile_spec
 from sandbox_runtime.languages.c import C

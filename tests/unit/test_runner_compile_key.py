@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox_runtime.executor.compile_key import compile_key
+from sandbox_runtime.executor.compilation import compile_key
 from sandbox_runtime.jail.spec import FilterFamily, GuestFile, GuestPipes, InputFile, JailSpec, Limits, WaitingCommand
 from sandbox_runtime.languages import LANGUAGES, compile_spec, toolchain_digest
 from sandbox_runtime.languages.c import C

@@ -8,8 +8,7 @@ import pytest
 from events.vocabulary import Phase
 from sandbox_runtime.executor import ExecutionDrainedError, slot_is_suspect, step_runs
 from sandbox_runtime.executor.report import result
-from sandbox_runtime.executor.run_stop import RunStop
-from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, StepRuns
+from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, RunStop, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome, StopReason
 from tests.runner_doubles import CANCELLED, CLEAN, RecordedSlot, outcome
 

@@ -8,7 +8,7 @@ import pytest
 
 from events import MessageInvalidError
 from events.requested import ExecutionRequested
-from sandbox_runtime.executor.masking import GrowingOutput, masked
+from sandbox_runtime.executor.live_output import GrowingOutput, masked
 from sandbox_runtime.languages import LANGUAGES, Language, run_spec
 from tests.submission_factory import golden
 

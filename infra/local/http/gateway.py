@@ -12,10 +12,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from functions.http.resolver import Route as ApiRoute
-from infra.local.http.fair_shares import FairShares, NoShareError
 from infra.local.http.http_event import HttpAnswer, from_result, gateway_answer, to_event
 from infra.local.http.key_owners import NOBODY
-from infra.local.http.request_threads import OVERLOADED, ClientGoneError, RequestThreads
+from infra.local.http.request_threads import OVERLOADED, ClientGoneError, FairShares, NoShareError, RequestThreads
 from infra.local.http.stored_content import StoredContent, send_whole, stay_silent
 from infra.local.metrics import duration_name, request_name
 
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
     from infra.local.console import Console
     from infra.local.declarations.stack import Route
-    from infra.local.http.fair_shares import Held
     from infra.local.http.key_owners import KeyOwners
+    from infra.local.http.request_threads import Held
     from infra.local.http.site import App
     from infra.local.invoker import Invoker, LambdaContext
     from infra.local.metrics import Counters

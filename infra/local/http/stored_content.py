@@ -20,8 +20,7 @@ from functions.http.stored_content import (
 )
 from infra.local.aws.resources import session
 from infra.local.http.http_event import HttpAnswer, gateway_answer
-from infra.local.http.request_threads import OVERLOADED, ClientGoneError
-from infra.local.http.thread_pool import FairThreadPool
+from infra.local.http.request_threads import OVERLOADED, ClientGoneError, FairThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,8 +13,7 @@ from threading import Lock
 
 from sandbox_runtime.jail import SETUP_TIMEOUT
 from sandbox_runtime.network.model import Listener, NetworkError, NetworkTable
-from sandbox_runtime.network.namespace_maker.listeners import orders
-from sandbox_runtime.network.namespace_maker.process import MOST_DESCRIPTORS
+from sandbox_runtime.network.namespace_maker.process import MOST_DESCRIPTORS, orders
 
 _PROJECT_ROOT = Path(__file__).parents[3]
 _CODE = (

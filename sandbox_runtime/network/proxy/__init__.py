@@ -3,7 +3,7 @@
 `client`         in the runner: opens and closes runs
 `proxy_process`  starts the process and talks to it
 `messages`       between the two
-`settings`       limits, resolvers, the host's loopback in development
+`settings`       limits, resolvers, the host's loopback in development; counts of bytes
 `process`        the process itself; nothing in the runner imports it
 """
 

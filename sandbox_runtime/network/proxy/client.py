@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from sandbox_runtime.network.model import AllowedHost, Listener, NetworkError, NetworkEvidence
-from sandbox_runtime.network.proxy import byte_counts, messages
+from sandbox_runtime.network.proxy import messages
 from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
-from sandbox_runtime.network.proxy.settings import ProxySettings
+from sandbox_runtime.network.proxy.settings import ProxySettings, new_memory, read_counts
 
 # How long the end of a run waits for connections that are being made: their outcome belongs to the evidence.
 _SETTLE_SECS, _SETTLE_POLL_SECS = 1.0, 0.005
@@ -41,7 +41,7 @@ class EgressProxy:
         """Serve the listeners of a run. The caller keeps its descriptors and may close them. Raises NetworkError."""
         request = messages.OpenRequest.of(run_id, hosts, listeners).message()
         try:
-            counts = byte_counts.new_memory()
+            counts = new_memory()
         except OSError as error:
             raise NetworkError("open the network of a run", str(error)) from error
         with ExitStack() as stack:
@@ -65,7 +65,7 @@ class EgressProxy:
         try:
             evidence = self._closed(run_id)
             if evidence is None:
-                sent, received = (0, 0) if counts is None else byte_counts.read_counts(counts)
+                sent, received = (0, 0) if counts is None else read_counts(counts)
                 evidence = NetworkEvidence(bytes_sent=sent, bytes_received=received, error=_LOST)
             if evidence.error:
                 problem = f"{evidence.error}: {evidence.cause}" if evidence.cause else evidence.error

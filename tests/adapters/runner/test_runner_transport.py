@@ -22,7 +22,7 @@ from sandbox_runtime.classify import classify
 from sandbox_runtime.executor import execute
 from sandbox_runtime.executor.report import result
 from sandbox_runtime.judging import not_judged
-from sandbox_runtime.judging.kept_outputs import MAX_HEADS_BYTES, KeptOutputs
+from sandbox_runtime.judging.completion import MAX_HEADS_BYTES, KeptOutputs
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.transport import Transport, TransportError, connect
 from sandbox_runtime.transport.failures import translated

@@ -266,9 +266,9 @@ def test_an_error_of_ours_ends_one_run_and_no_other_and_is_logged(
     """The first query of a name with `bug` raises an error that nobody expects."""
     world.resolver.set(NAME, TARGET)
     bug = """
-from sandbox_runtime.network.proxy.process import names
-refusal = names.NameTable.refusal
-names.NameTable.refusal = lambda self, name: 1 // 0 if "bug" in name else refusal(self, name)
+from sandbox_runtime.network.proxy.process import name_service
+refusal = name_service.NameTable.refusal
+name_service.NameTable.refusal = lambda self, name: 1 // 0 if "bug" in name else refusal(self, name)
 """
     proxy = EgressProxy(weakened()[0], f"{bug}\n{CODE}")
     try:

@@ -30,9 +30,9 @@ _WIDE = RunLimits(
 )
 
 _ADDRESSES = """
-from sandbox_runtime.network.proxy.process import addresses, target
+from sandbox_runtime.network.proxy.process import look_up, target
 target.is_public = lambda address: True
-addresses.Routes.is_elsewhere = lambda self, address: True
+look_up.Routes.is_elsewhere = lambda self, address: True
 """
 _ONE_LOOK_UP = """
 take = target.RealAddresses._take
@@ -49,15 +49,15 @@ class Chain:
 dns.message.QueryMessage.resolve_chaining = lambda self: Chain(self)
 """
 _NAMES = """
-from sandbox_runtime.network.proxy.process import names
-name_of = names.NameTable.name_of
-names.NameTable.name_of = lambda self, address: name_of(self, address) or "api.example.com"
-names.NameTable.refusal = lambda self, name: None
-names.NameTable.allows = lambda self, name, port: True
+from sandbox_runtime.network.proxy.process import name_service
+name_of = name_service.NameTable.name_of
+name_service.NameTable.name_of = lambda self, address: name_of(self, address) or "api.example.com"
+name_service.NameTable.refusal = lambda self, name: None
+name_service.NameTable.allows = lambda self, name, port: True
 """
 _BOUNDS_OF_DNS = """
-from sandbox_runtime.network.proxy.process import dns_answers, name_service
-dns_answers.MAX_QUERY_BYTES = name_service.MAX_QUERY_BYTES = 65535
+from sandbox_runtime.network.proxy.process import name_service
+name_service.MAX_QUERY_BYTES = 65535
 name_service._MAX_TCP_CLIENTS = 1000
 """
 _BACK_PRESSURE = """
@@ -83,7 +83,7 @@ server.Server._close = lambda self, run_id, now: server.messages.evidence_messag
 """
 _CODE = {
     "addresses": _ADDRESSES,
-    "routes": "from sandbox_runtime.network.proxy.process.addresses import Routes\n"
+    "routes": "from sandbox_runtime.network.proxy.process.look_up import Routes\n"
     "Routes.is_elsewhere = lambda self, address: True",
     "one look-up": _ADDRESSES + _ONE_LOOK_UP,
     "matching answers": _MATCHING_ANSWERS,

@@ -11,7 +11,7 @@ from sandbox_runtime.network import network_problem
 from sandbox_runtime.network.proxy.proxy_process import CODE
 
 _TARGET = "import sandbox_runtime.network.proxy.process.target as target"
-_CONFINEMENT = "import sandbox_runtime.network.proxy.process.confinement as confinement"
+_CONFINEMENT = "import sandbox_runtime.network.proxy.process.main as confinement"
 _FORBIDDEN = "def forbidden(*_): raise PermissionError(13, 'Permission denied')"
 
 

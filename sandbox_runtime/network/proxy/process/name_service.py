@@ -1,21 +1,166 @@
 """The sockets that the programs of one run send their DNS queries to, over UDP and TCP."""
 
 import contextlib
+import re
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 from typing import Final
 
+import dns.exception
+import dns.flags
+import dns.name
+import dns.opcode
 import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
 
-from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, Refusal
-from sandbox_runtime.network.proxy.process.dns_answers import MAX_QUERY_BYTES, answer, error_answer, is_query
-from sandbox_runtime.network.proxy.process.names import NameTable
-from sandbox_runtime.network.proxy.process.poll import READ, Poll
+from sandbox_runtime.network.model import (
+    DNS_PORT,
+    FIRST_WILDCARD_ADDRESS,
+    NAME_SERVER,
+    AllowedHost,
+    NetworkTable,
+    Refusal,
+)
 from sandbox_runtime.network.proxy.process.record import Record
-from sandbox_runtime.network.proxy.process.sockets import reset
+from sandbox_runtime.network.proxy.process.sockets import READ, Poll, reset
 from sandbox_runtime.network.proxy.settings import RunLimits
+
+# The names of one run, and the addresses of the pool that stand for them.
+
+_MAX_NAME_CHARS = 253
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def is_host_name(name: str) -> bool:
+    """Whether this is a name of at least two labels, in lower case, and no address literal."""
+    labels = name.split(".")
+    return (
+        len(name) <= _MAX_NAME_CHARS
+        and len(labels) > 1
+        and all(map(_LABEL.fullmatch, labels))
+        and not labels[-1].isdigit()
+    )
+
+
+class NameTable:
+    """Maps names to addresses and back. A name below a wildcard gets its address at its first look-up."""
+
+    def __init__(self, hosts: Sequence[AllowedHost], limits: RunLimits) -> None:
+        table = NetworkTable.of(hosts)
+        self._limits = limits
+        self._addresses = {name: address for name, _, address in table.literals}
+        self._names = {address: name for name, address in self._addresses.items()}
+        self._literals = {(name, port) for name, port, _ in table.literals}
+        self._wildcards = {(f".{suffix}", port) for suffix, port in table.wildcards}
+        self._wildcard_names = 0
+
+    def refusal(self, name: str) -> Refusal | None:
+        """Return why a name does not exist in this run; None if it does."""
+        if name in self._addresses:
+            return None
+        suffixes = [suffix for suffix, _ in self._wildcards if name.endswith(suffix)]
+        if not suffixes or not is_host_name(name):
+            return Refusal.NOT_ALLOWED
+        if len(name) - max(map(len, suffixes)) > self._limits.wildcard_chars:
+            return Refusal.NAME_TOO_LONG
+        return Refusal.TOO_MANY_NAMES if self._wildcard_names >= self._limits.wildcard_names else None
+
+    def address_of(self, name: str) -> str:
+        """Return the address of a name without a refusal."""
+        if name not in self._addresses:
+            address = str(IPv4Address(FIRST_WILDCARD_ADDRESS) + self._wildcard_names)
+            self._wildcard_names += 1
+            self._addresses[name], self._names[address] = address, name
+        return self._addresses[name]
+
+    def name_of(self, address: str) -> str | None:
+        """Return the name that an address stands for."""
+        return self._names.get(address)
+
+    def allows(self, name: str, port: int) -> bool:
+        """Whether the run may connect to this port of a name of its table."""
+        if (name, port) in self._literals:
+            return True
+        return any(port == allowed and name.endswith(suffix) for suffix, allowed in self._wildcards)
+
+
+# Answer one DNS query of a program. It is hostile: it is bounded, and only its header and question are read.
+#
+# dnspython's parser of whole messages is not used. For some operations it imports modules, which this process cannot.
+
+MAX_QUERY_BYTES: Final = 1_232  # the most that fits into one packet everywhere; ordinary queries have fewer than 100
+_TTL_SECS: Final = 5
+_HEADER: Final = struct.Struct("!HHHHHH")
+_TYPE: Final = struct.Struct("!HH")
+_ADDRESS: Final = struct.Struct("!HHHIH")  # a pointer to the name, type, class, TTL, length
+_NAME_OF_QUESTION: Final = 0xC00C
+# The kept bits of a query's flags: opcode and "recursion desired".
+_KEPT_FLAGS: Final = 0x7900
+
+
+def answer(query: bytes, names: NameTable, record: Record) -> bytes | None:
+    """Return the answer, or None where no answer may be given, such as to an answer.
+
+    EDNS is not supported, so a query's OPT record is ignored, as by servers of before (RFC 6891, section 7).
+    """
+    if not is_query(query):
+        return None
+    refusal = _refusal_by_header(query)
+    if refusal is not None:
+        return error_answer(query, refusal)
+    try:
+        name, length = dns.name.from_wire(query, _HEADER.size)
+        kind, group = _TYPE.unpack_from(query, _HEADER.size + length)
+    except (dns.exception.DNSException, struct.error):
+        return error_answer(query, dns.rcode.FORMERR)
+    return _answer_question(query, name, kind, group, names, record)
+
+
+def is_query(message: bytes) -> bool:
+    """Whether this may be answered: a whole header, and not that of an answer."""
+    return len(message) >= _HEADER.size and not message[2] & (dns.flags.QR >> 8)
+
+
+def _refusal_by_header(query: bytes) -> dns.rcode.Rcode | None:
+    """Return the error of a query that is not an ordinary one with one question."""
+    _, flags, questions, answers, authorities, _ = _HEADER.unpack_from(query)
+    if dns.opcode.from_flags(flags) != dns.opcode.QUERY:
+        return dns.rcode.NOTIMP
+    is_ordinary = (questions, answers, authorities) == (1, 0, 0) and not flags & dns.flags.TC
+    return None if is_ordinary and len(query) <= MAX_QUERY_BYTES else dns.rcode.FORMERR
+
+
+def _answer_question(
+    query: bytes, name: dns.name.Name, kind: int, group: int, names: NameTable, record: Record
+) -> bytes:
+    """Answer the question for a name, of this type and class."""
+    text = name.to_text(omit_final_dot=True).lower()
+    refusal = names.refusal(text) if group == dns.rdataclass.IN else None
+    code, answers = dns.rcode.NOERROR, b""
+    if group != dns.rdataclass.IN:
+        code = dns.rcode.REFUSED
+    elif refusal is not None:
+        record.refuse(refusal, name=text)
+        code = dns.rcode.NXDOMAIN
+    elif kind == dns.rdatatype.A:
+        answers = _ADDRESS.pack(_NAME_OF_QUESTION, kind, group, _TTL_SECS, 4)
+        answers += socket.inet_aton(names.address_of(text))
+    # By hand, in a quarter of the time of dnspython: every connection of a program waits for two answers.
+    number, flags = struct.unpack_from("!HH", query)
+    flags = dns.flags.QR | (flags & dns.flags.RD) | dns.flags.RA | code
+    header = _HEADER.pack(number, flags, 1, bool(answers), 0, 0)
+    return header + (name.to_wire() or b"") + _TYPE.pack(kind, group) + answers
+
+
+def error_answer(query: bytes, code: int) -> bytes:
+    """Return an answer of a header only: the query's own content is not repeated."""
+    number, flags = struct.unpack_from("!HH", query)
+    return _HEADER.pack(number, dns.flags.QR | (flags & _KEPT_FLAGS) | code, 0, 0, 0, 0)
+
 
 _MAX_TCP_CLIENTS: Final = 4
 _LENGTH: Final = struct.Struct("!H")

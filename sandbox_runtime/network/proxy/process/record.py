@@ -10,7 +10,7 @@ from sandbox_runtime.network.model import (
     Refusal,
     RefusedHost,
 )
-from sandbox_runtime.network.proxy.byte_counts import ByteCounts
+from sandbox_runtime.network.proxy.settings import ByteCounts
 
 _MAX_NAME_CHARS = 253
 

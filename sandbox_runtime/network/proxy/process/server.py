@@ -13,8 +13,8 @@ from typing import Final
 
 from sandbox_runtime.network.model import AllowedHost, Failure
 from sandbox_runtime.network.proxy import messages
-from sandbox_runtime.network.proxy.byte_counts import ByteCounts
 from sandbox_runtime.network.proxy.process.run import Outside, Run
+from sandbox_runtime.network.proxy.settings import ByteCounts
 
 _TICK_SECS: Final = 0.1
 _MAX_REPORTED_ERRORS: Final = 20

@@ -10,10 +10,8 @@ from typing import Final
 
 from events.addresses import is_public
 from sandbox_runtime.network.model import Failure
-from sandbox_runtime.network.proxy.process.addresses import Routes
-from sandbox_runtime.network.proxy.process.look_up import Address, LookUp, Outcome
-from sandbox_runtime.network.proxy.process.poll import WRITE, Poll
-from sandbox_runtime.network.proxy.process.sockets import bound_buffers, reset
+from sandbox_runtime.network.proxy.process.look_up import Address, LookUp, Outcome, Routes
+from sandbox_runtime.network.proxy.process.sockets import WRITE, Poll, bound_buffers, reset
 from sandbox_runtime.network.proxy.settings import HOST_NAME, ProxySettings
 
 _MAX_ADDRESSES: Final = 4
