@@ -96,14 +96,16 @@ class Shell extends Component {
   }
 
   go = async () => {
-    const at = place();
+    const at = (this.at = place());
     const before = this.state.shown?.at;
     this.nameView();
     try {
       const { default: View } = await VIEWS[at.name].load();
+      if (this.at !== at) return; // the user has gone on while this view was loading
       const isMove = before && (before.name !== at.name || before.id !== at.id);
       this.setState({ shown: { at, View }, error: null }, () => isMove && this.focusHeading());
     } catch {
+      if (this.at !== at) return;
       this.setState({ error: new ApiError(0, "", "This view could not be loaded. Reload the page.") });
     }
   };
