@@ -49,11 +49,10 @@ def test_long_polls_of_one_key_stop_neither_health_nor_short_calls(own_stack: Ca
     with ExitStack() as opened:
         honest, hostile = opened.enter_context(local.client()), opened.enter_context(local.client(hostile_key))
         sleeper = hostile.post("/api/submit", json=SLEEPER).json()["id"]
+        long_poll = f"GET /api/result/{sleeper}?wait=20 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {hostile_key}\r\n\r\n"
         for _ in range(300):
             connection = opened.enter_context(create_connection(("127.0.0.1", local.port)))
-            connection.sendall(
-                f"GET /api/result/{sleeper}?wait=20 HTTP/1.1\r\nX-API-Key: {hostile_key}\r\n\r\n".encode()
-            )
+            connection.sendall(long_poll.encode())
             waiting.register(connection, POLLIN)
         answers = [honest.get(path) for path in ("/api/health", "/api/results", "/api/health/ready")]
         answers += [hostile.get("/api/results"), honest.post("/api/submit?wait=true", json=PRINT)]
