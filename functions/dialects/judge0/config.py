@@ -1,4 +1,4 @@
-"""What this service takes, in Judge0's names and units (seconds, KB): its configuration and its languages."""
+"""The service's configuration and languages, in Judge0's names and units (seconds, KB)."""
 
 import base64
 import hashlib
