@@ -3,10 +3,8 @@
 In the order of a reader:
 
 `model`           an event with its bytes, an entry of the log, a consumer
-`rows`            how both lie in the deliveries table
-`cut_body`        an event with less output, for the bus
-`bus`             the EventBridge bus
-`writer`          entries of replays, tests and samples; other events write theirs in their own transaction
+`rows`            how both lie in the deliveries table, and entries of replays, tests and samples
+`bus`             the EventBridge bus, and events with less output
 `log`             entries get their positions, and are read
 `consumer_store`  consumers and their committed positions
 
