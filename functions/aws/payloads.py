@@ -14,16 +14,19 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from botocore.exceptions import ClientError
 
 from events.limits import HIGHEST_CEILINGS, OUTPUT_CEILING_KB
+from functions.aws.clients import Clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mypy_boto3_s3 import S3Client
+
+    from functions.env import Env
 
 OUTPUT_MAX_BYTES = OUTPUT_CEILING_KB * 1024
 """Of a stream in answers and events. An operator may allow more."""
@@ -44,6 +47,11 @@ class Payloads:
     def __init__(self, bucket: str, client: Callable[[], S3Client]) -> None:
         self._bucket = bucket
         self._client = client
+
+    @classmethod
+    def from_env(cls, env: Env) -> Self:
+        """Make the bucket of an entry point."""
+        return cls(env.settings.payloads_bucket, Clients.s3)
 
     def put_input(self, submission_id: str, code: bytes, stdin: bytes, files: bytes | None = None) -> str:
         """Store code, stdin and files, in JSON; return the object's key."""

@@ -47,6 +47,8 @@ _TTL_SECS = HISTORY_DAYS * 86_400
 class PingStore(Table):
     """Rows of tokens by their hash, and of bodies: the latest 100 of a heartbeat."""
 
+    table_setting = "checks_table"
+
     def owner(self, token_hash: str) -> tuple[str, str] | None:
         """Return project id and check id of a token."""
         row = self._get(keys.ping_key(token_hash))

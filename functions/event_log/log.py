@@ -55,6 +55,8 @@ def page_sk(last_position: int) -> str:
 class EventLog(Table):
     """Pages of the deliveries table, and the entries that have no position yet. All reads are consistent."""
 
+    table_setting = "deliveries_table"
+
     def head(self, project_id: str) -> Head:
         """Return the end of the log; position 0 for an empty one."""
         row = self._get(head_key(project_id)) or {}

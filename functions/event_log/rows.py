@@ -131,6 +131,8 @@ def _row(pk: str, entry: Entry, ttl: int) -> dict[str, Value | None]:
 class LogWriter(Table):
     """Adds entries to the log of a project that has a consumer; for other projects it writes nothing."""
 
+    table_setting = "deliveries_table"
+
     def is_on(self, project_id: str) -> bool:
         """Whether the project keeps a log now."""
         answer = self._client.get_item(

@@ -108,6 +108,8 @@ class DueFile:
 class FileStore(Table):
     """The files of all projects."""
 
+    table_setting = "submissions_table"
+
     def get(self, project_id: str, sha256: str) -> File | None:
         """Return a file, stored or still uploading."""
         row = self._get(file_key(project_id, sha256))
@@ -292,6 +294,8 @@ _CONTENDED = "Other requests keep changing the artifacts of this result. Repeat 
 
 class ArtifactStore(Table):
     """The artifacts of all projects. A row may outlive its object, never the other way round."""
+
+    table_setting = "submissions_table"
 
     def add(self, project_id: str, submission_id: str, artifacts: Iterable[Mapping[str, Any]], ttl: int) -> None:
         """Make the artifacts of a run known until `ttl`: those of its row, with the `key` of each object.

@@ -61,6 +61,8 @@ LONG_MS = RUN_GRACE_SECS * MS_PER_SEC
 class ProgressStore(Table):
     """Progress items in the submissions table."""
 
+    table_setting = "submissions_table"
+
     def add(self, message: JudgeProgress) -> None:
         """Keep the cases of a message, unless its judge run is final or gone. A lost one costs a poll some cases."""
         pk = submission_pk(message.submission_id)

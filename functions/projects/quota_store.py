@@ -188,6 +188,8 @@ class Charged:
 class QuotaStore(Table):
     """The quotas table. `network`: the bytes of projects in it."""
 
+    table_setting = "quotas_table"
+
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
         self.network = NetworkQuota(table_name, client, clock)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class ProjectRegistry(Table):
     """The projects of the projects table. Reads are consistent."""
 
+    table_setting = "projects_table"
+
     def get(self, project_id: str) -> ProjectRecord | None:
         """Return one project, disabled or not."""
         row = self._get(project_key(project_id))

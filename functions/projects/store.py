@@ -165,6 +165,8 @@ _SHOWN_CHARS = 12
 class KeyStore(Table):
     """The keys of the projects table. Reads are consistent."""
 
+    table_setting = "projects_table"
+
     def issue(
         self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None
     ) -> tuple[KeyRecord, str] | None:
@@ -273,6 +275,8 @@ class _CachedKey:
 
 class ProjectStore(Table):
     """The projects table."""
+
+    table_setting = "projects_table"
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)

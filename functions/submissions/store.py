@@ -213,6 +213,8 @@ class ClaimTakenError(Exception):
 class SubmissionStore(Table):
     """The submissions table. Reads are consistent."""
 
+    table_setting = "submissions_table"
+
     def create(self, new: Submission, claim: Claim | None) -> None:
         """Write a pending row and its claim in one transaction. Raises ClaimTakenError, UnavailableError."""
         put_row = put(self.table_name, encode_submission(new), ABSENT)

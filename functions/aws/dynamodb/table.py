@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from itertools import batched
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from functions.aws.dynamodb.items import Item, Key
+    from functions.env import Env
 
 
 # Repeat writes that lost a race against another writer.
@@ -156,6 +157,9 @@ type Row = dict[str, Any]
 class Table:
     """A table. `clock` gives epoch milliseconds; `sleep` pauses for seconds. Reads are consistent."""
 
+    table_setting: str
+    """The setting that names the table, such as `submissions_table`."""
+
     def __init__(
         self,
         table_name: str,
@@ -167,6 +171,11 @@ class Table:
         self._client = client
         self._clock = clock
         self._sleep = sleep
+
+    @classmethod
+    def from_env(cls, env: Env) -> Self:
+        """Make the store of an entry point."""
+        return cls(getattr(env.settings, cls.table_setting), env.dynamodb, env.clock)
 
     def _get(self, key: Key) -> Row | None:
         """Read one row, expired or not."""

@@ -55,6 +55,8 @@ class Hook(NamedTuple):
 class EventStore(Table):
     """Rows of inbound secrets, and of events by check and id."""
 
+    table_setting = "checks_table"
+
     def put_hook(self, check: Check, box: bytes, verification: Verification) -> None:
         """Write the sealed inbound secret of a check and its scheme, in place of those before."""
         item = to_item({"owner": [check.project_id, check.check_id], "box": box, "verification": write(verification)})

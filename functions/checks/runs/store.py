@@ -72,6 +72,8 @@ class Due(NamedTuple):
 class RunStore(Table):
     """Rows of runs, and the due index."""
 
+    table_setting = "checks_table"
+
     def add_scheduled(self, before: Check, after: Check, runs: Iterable[Run]) -> bool:
         """Write the runs of due times, and move the check to its next time, in one transaction. At most 90 runs.
 

@@ -109,6 +109,8 @@ def outage_actions(table_name: str, before: Check, after: Check) -> list[Any]:
 class OutageStore(Table):
     """Reads outages that are over: for the status page and the history of a check."""
 
+    table_setting = "checks_table"
+
     def of(self, check: Check, now_ms: int) -> list[Outage]:
         """Return the outage that lasts, with `now_ms` as its end, and before it the latest ones that are over."""
         latest, standing = self.latest(check), check.standing
@@ -135,6 +137,8 @@ class OutageStore(Table):
 
 class QuietStore(Table):
     """Reads and writes the quiet times of tags: one row of a project."""
+
+    table_setting = "checks_table"
 
     def get(self, project_id: str) -> TagQuietTimes:
         """Return the quiet times of a project's tags."""
@@ -170,6 +174,8 @@ class CheckLimitError(Exception):
 
 class CheckStore(Table):
     """Rows of checks: settings, programs, slugs, badges. Reads of single rows are consistent."""
+
+    table_setting = "checks_table"
 
     def create(self, check: Check) -> None:
         """Write a new check with its program, slug and badge. Raises SlugTakenError, CheckLimitError."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 class TriggerStore(Table):
     """Reads triggers. Each is written in the transaction that writes its check."""
 
+    table_setting = "checks_table"
+
     def followers(self, project_id: str) -> list[Follower]:
         """Return the checks of a project that have a trigger."""
         followers = map(_follower, self._list(keys.triggers_pk(project_id)))

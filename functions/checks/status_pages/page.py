@@ -240,6 +240,8 @@ def _duration(ms: int) -> str:
 class StatusPageStore(Table):
     """Reads and writes status pages."""
 
+    table_setting = "checks_table"
+
     def get(self, project_id: str) -> StatusPage | None:
         """Return the page of a project."""
         row = self._get(keys.status_page_key(project_id))

@@ -71,6 +71,8 @@ _USABLE = "attribute_exists(pk) AND attribute_not_exists(#removable_at_ms)"
 class ProblemStore(Table):
     """The problems of all projects."""
 
+    table_setting = "submissions_table"
+
     def get(self, project_id: str, problem_id: str) -> Problem | None:
         """Return a problem."""
         row = self._get(problem_key(project_id, problem_id))

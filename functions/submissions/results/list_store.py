@@ -29,6 +29,8 @@ _LONGEST_RUN_MS = 3_600_000
 class SubmissionList(Table):
     """The indexes with a project's submissions, updated about a second after the table."""
 
+    table_setting = "submissions_table"
+
     def page(
         self,
         project_id: str,

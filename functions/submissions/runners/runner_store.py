@@ -69,6 +69,8 @@ class SeenRunner:
 class RunnerStore(Table):
     """The runners table."""
 
+    table_setting = "runners_table"
+
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
         self._recent = TtlCache[str, list[SeenRunner]](_FRESH_MS, 1, clock)

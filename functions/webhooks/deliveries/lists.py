@@ -46,6 +46,8 @@ class DeliveryList(Table):
     A list of a project merges its LIST_SHARDS partitions, and that of rows of earlier builds in the index `by_project`.
     """
 
+    table_setting = "deliveries_table"
+
     def page(
         self, project_id: str, filters: DeliveryFilters, *, limit: int, after: str | None = None
     ) -> Page[Delivery]:
@@ -205,6 +207,8 @@ class Latencies(Table):
 
     Reads the index `by_endpoint`, which lags by about a second, and then the deliveries.
     """
+
+    table_setting = "deliveries_table"
 
     def of(self, project_id: str, endpoint_id: str) -> list[Latency]:
         """Return the latencies of the last day's newest SAMPLE deliveries that their first attempt delivered."""

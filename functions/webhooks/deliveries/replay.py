@@ -66,6 +66,8 @@ _REFUSALS = {
 class ReplayStore(Table):
     """Makes deliveries of the deliveries table due again."""
 
+    table_setting = "deliveries_table"
+
     def replay(self, delivery: Delivery, secret_box: bytes | None = None, also: Sequence[Any] = ()) -> ReplayResult:
         """Make one delivery due now. `secret_box`: a run's sealed secret that replaces the secret of the row.
 

@@ -54,6 +54,8 @@ _LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 class DeliveryStore(Table):
     """Rows of the deliveries table. Methods that may lose a race return False or None; AWS errors propagate."""
 
+    table_setting = "deliveries_table"
+
     def put_publication(self, plan: Publication) -> bool:
         """Write an event with its deliveries; False if it exists, or if its submission was deleted.
 
@@ -181,6 +183,8 @@ _CANCEL = cancelling(OPEN)
 
 class Deletions(Table):
     """Cancels the open deliveries of deleted endpoints, a limited number at a time."""
+
+    table_setting = "deliveries_table"
 
     def cancel_open(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, work_ms: int) -> bool:
         """Cancel pages for about `work_ms`; False for a stale entry of the due index."""

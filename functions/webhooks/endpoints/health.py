@@ -52,6 +52,8 @@ def due_for_health(update: ConditionalUpdate, endpoint_id: str, now_ms: int) -> 
 class HealthStore(Table):
     """Health of endpoint rows. `taken_until_ms`: the due key of our take; the row changes only if it still has it."""
 
+    table_setting = "deliveries_table"
+
     def take(self, project_id: str, endpoint_id: str, seen_due_at_ms: int, taken_until_ms: int) -> Endpoint | None:
         """Take a due row for a check; None for a stale entry."""
         row = self._take(endpoint_key(project_id, endpoint_id), seen_due_at_ms, taken_until_ms)

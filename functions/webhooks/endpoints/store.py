@@ -206,6 +206,8 @@ class Subscribers:
 class EndpointStore(Table):
     """Endpoint rows of the deliveries table. `EndpointChanges` writes their settings."""
 
+    table_setting = "deliveries_table"
+
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
         """Read one endpoint of the project."""
         row = self._get(endpoint_key(project_id, endpoint_id))

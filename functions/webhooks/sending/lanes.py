@@ -169,6 +169,8 @@ _DUE = ("due_shard", "due_at_ms")
 class LaneStore(Table):
     """Reads and clears waiting marks. Methods that may lose a race return False or None."""
 
+    table_setting = "deliveries_table"
+
     def marked(self, project_id: str) -> tuple[list[Lane], bool]:
         """Return the marked lanes of a project, and whether these are all. The read is consistent."""
         answer = self._client.query(
@@ -330,6 +332,8 @@ _ITEMS_PER_QUERY = 10
 
 class OrderedQueue(Table):
     """Queues of ordered endpoints, in the deliveries table. All reads are consistent."""
+
+    table_setting = "deliveries_table"
 
     def has(self, delivery: Delivery) -> bool:
         """Whether the delivery has a place. One that was replayed after its end has none."""

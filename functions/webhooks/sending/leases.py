@@ -75,6 +75,8 @@ class DeliverySnapshot:
 class Snapshots(Table):
     """Reads of the deliveries table, all consistent."""
 
+    table_setting = "deliveries_table"
+
     def read(self, event_id: str, endpoint_id: str, project_id: str, lane: str) -> DeliverySnapshot | None:
         """Read a delivery with endpoint, lane and slots; None if it is gone.
 
