@@ -47,7 +47,7 @@ preload(
     "webhooks.deliveries.publication",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
-    "webhooks.target.secret_box",
+    "webhooks.sealed_secrets",
 )
 
 SETTINGS = (

@@ -29,7 +29,7 @@ preload(
     "files.use",
     "projects.registry",
     "projects.store",
-    "webhooks.target.secret_box",
+    "webhooks.sealed_secrets",
 )
 
 SETTINGS = (

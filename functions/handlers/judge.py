@@ -40,7 +40,7 @@ preload(
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
-    "webhooks.target.secret_box",
+    "webhooks.sealed_secrets",
 )
 
 SETTINGS = (

@@ -52,7 +52,7 @@ preload(
     "webhooks.endpoints.health",
     "webhooks.endpoints.store",
     "webhooks.sending.slots",
-    "webhooks.target.secret_box",
+    "webhooks.sealed_secrets",
 )
 
 SETTINGS = (

@@ -24,8 +24,8 @@ preload(
     "webhooks.endpoints.store",
     "webhooks.sending.lanes",
     "webhooks.sending.requests",
-    "webhooks.target.egress",
-    "webhooks.target.secret_box",
+    "webhooks.egress",
+    "webhooks.sealed_secrets",
 )
 
 SETTINGS = (

@@ -47,7 +47,7 @@ from functions.submissions.results.outputs import RawOutput, output_answer
 from functions.submissions.results.results import NO_SUCH_RESULT
 from functions.submissions.results.short_views import OutputLink
 from functions.submissions.results.views import Cancelling, Deleted, cancelling_body, deleted_body
-from functions.webhooks.target.webhook_url import AddressRules
+from functions.webhooks.webhook_url import AddressRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

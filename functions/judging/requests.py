@@ -32,7 +32,7 @@ from functions.submissions.accept.requests import (
     checked_program,
     read_body,
 )
-from functions.webhooks.target.webhook_url import PUBLIC_ONLY, AddressRules
+from functions.webhooks.webhook_url import PUBLIC_ONLY, AddressRules
 
 # Convert a checked judge request: to the plan of its row, and to the data that a runner needs.
 

@@ -32,7 +32,7 @@ from functions.submissions.store import LIST_SHARDS, SubmissionStore, list_shard
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.rows import DueDeletion, DueDelivery, DueEndpoint, DueExhausted
-from functions.webhooks.target.secret_box import SecretBoxes, UnsealError
+from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,10 @@ In the order of a reader, each layer over the next ones (import-linter holds thi
 `cards`       messages for people, in the formats of chat services
 `deliveries`  one event for one endpoint: its row and states, its hints, replay and recovery
 `endpoints`   URL, settings, filters and health of an endpoint
-`target`      one request: address, connection, headers, signature, secrets at rest
+`sealed_secrets`  secrets at rest
+`egress`      one request to a checked address
+`signature`   the signature of a request, and its headers
+`webhook_url` the allowed URLs and addresses
 `vocabulary`  types of events, the result of a send, the retry schedule
 
     outbox or the completion of a run ──rows, then hints──▶ queue ──▶ sending ──▶ receiver

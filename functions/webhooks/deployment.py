@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.publication import Outbox
     from functions.webhooks.deliveries.replay import Recovery, ReplayStore
     from functions.webhooks.deliveries.store import Deletions, DeliveryStore
+    from functions.webhooks.egress import Egress
     from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.health import HealthStore
     from functions.webhooks.endpoints.store import EndpointStore, SubscriberCache
+    from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes
     from functions.webhooks.sending.claim import Claimer
     from functions.webhooks.sending.deliverer import Deliverer, UnguardedSends
     from functions.webhooks.sending.lanes import LaneStore, OrderedQueue
     from functions.webhooks.sending.leases import Snapshots
-    from functions.webhooks.sending.requests import Bodies, EndpointSecrets
+    from functions.webhooks.sending.requests import Bodies
     from functions.webhooks.sending.slots import LaneWaker
-    from functions.webhooks.target.egress import Egress
-    from functions.webhooks.target.secret_box import SecretBoxes
-    from functions.webhooks.target.webhook_url import AddressRules
+    from functions.webhooks.webhook_url import AddressRules
 
 
 class WebhookDeployment(FileDeployment):
@@ -66,7 +66,7 @@ class WebhookDeployment(FileDeployment):
 
     def address_rules(self, request_host: str | None) -> AddressRules:
         """Return the rules for the URLs of a request: no webhook may call its host, or our own."""
-        from functions.webhooks.target.webhook_url import AddressRules
+        from functions.webhooks.webhook_url import AddressRules
 
         hosts = (request_host or "", self.settings.own_host)
         return AddressRules(self.settings.allow_insecure_webhook_targets, tuple(host for host in hosts if host))
@@ -75,7 +75,7 @@ class WebhookDeployment(FileDeployment):
     def secret_boxes(self) -> SecretBoxes:
         """Secrets at rest."""
         from functions.aws.clients import Clients
-        from functions.webhooks.target.secret_box import SecretBoxes
+        from functions.webhooks.sealed_secrets import SecretBoxes
 
         return SecretBoxes(self.settings.endpoint_secrets_key_id, Clients.kms, self.clock)
 
@@ -158,7 +158,7 @@ class WebhookDeployment(FileDeployment):
     @cached_property
     def egress(self) -> Egress:
         """Requests to receivers."""
-        from functions.webhooks.target.egress import Egress
+        from functions.webhooks.egress import Egress
 
         settings = self.settings
         return Egress(allow_insecure=settings.allow_insecure_webhook_targets, own_host=settings.own_host)
@@ -166,7 +166,7 @@ class WebhookDeployment(FileDeployment):
     @cached_property
     def endpoint_secrets(self) -> EndpointSecrets:
         """Signing keys and headers of endpoints."""
-        from functions.webhooks.sending.requests import EndpointSecrets
+        from functions.webhooks.sealed_secrets import EndpointSecrets
 
         return EndpointSecrets(self.secret_boxes)
 

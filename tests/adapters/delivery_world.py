@@ -27,14 +27,14 @@ from functions.webhooks.deliveries.lists import DeliveryList
 from functions.webhooks.deliveries.model import NOT_SENT, RUN_ENDPOINT_ID, Delivery, DeliveryState, Transition
 from functions.webhooks.deliveries.replay import Recovery, ReplayStore
 from functions.webhooks.deliveries.rows import to_delivery
+from functions.webhooks.egress import LONG, Egress, Wait
 from functions.webhooks.sending import slots
 from functions.webhooks.sending.attempts import Attempts, Recorded
 from functions.webhooks.sending.deliverer import FRESH_HINT_MS
 from functions.webhooks.sending.lanes import Lane, run_lane_name
 from functions.webhooks.sending.slots import SLOT_MS, TakenSlot
-from functions.webhooks.target.egress import LONG, Egress, Wait
-from functions.webhooks.target.webhook_url import host_of
 from functions.webhooks.vocabulary import MAX_DELAY_SECS, Reply
+from functions.webhooks.webhook_url import host_of
 from tests.adapters.hook_receiver import Received
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import DONE_STATES, PROJECT_SLOTS, SECRET, Crash, Pipeline, crash_at, no_sleep, path_of

@@ -41,19 +41,19 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, Deliv
 from functions.webhooks.deliveries.publication import Outbox
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.egress import Egress
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.health import HealthStore, SuccessCounts
 from functions.webhooks.endpoints.model import HIDDEN, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes
 from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.sending.claim import Candidates, Claimer
 from functions.webhooks.sending.deliverer import Deliverer, UnguardedSends
 from functions.webhooks.sending.lanes import LaneStore, OrderedQueue, resume_lane
 from functions.webhooks.sending.leases import Leases, Parking, Snapshots
-from functions.webhooks.sending.requests import Bodies, EndpointSecrets, RequestSigner
+from functions.webhooks.sending.requests import Bodies, RequestSigner
 from functions.webhooks.sending.slots import LaneWaker, SlotStore
-from functions.webhooks.target.egress import Egress
-from functions.webhooks.target.secret_box import SecretBoxes
 from functions.webhooks.vocabulary import Schedule
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received

@@ -17,11 +17,11 @@ from functions.event_log.model import Event
 from functions.ids import new_id
 from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.publication import plan_publication
+from functions.webhooks.egress import LONG, Egress, Wait
 from functions.webhooks.endpoints.store import Subscribers
 from functions.webhooks.sending import deliverer
-from functions.webhooks.target.egress import LONG, Egress, Wait
-from functions.webhooks.target.webhook_url import host_of
 from functions.webhooks.vocabulary import Reply
+from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -28,8 +28,7 @@ from functions.projects.store import KeyProblem, ProjectStore
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.store import EndpointStore, endpoint_row
 from functions.webhooks.endpoints.views import endpoint_body
-from functions.webhooks.sending.requests import EndpointSecrets
-from functions.webhooks.target.secret_box import SecretBoxes
+from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes
 from infra.deploy import importing
 from infra.deploy.target import DeployError, Progress, Target
 from infra.embedded.engine import Engine, open_engine

@@ -96,7 +96,7 @@ def test_handler_imports_from_the_artifact_alone_with_an_empty_environment(
 def test_the_artifact_signs_with_ed25519(importable: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from functions.webhooks.target.signature import new_private_key, parse_private_key;"
+        "from functions.webhooks.signature import new_private_key, parse_private_key;"
         "print(len(parse_private_key(new_private_key()).entry(b'content')))"
     )
     finished = in_artifact(code, importable)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.webhooks.target.webhook_url import AddressRefusedError, Target, check_url
+from functions.webhooks.webhook_url import AddressRefusedError, Target, check_url
 
 LONG_LABEL = "a" * 63
 LONG_HOST = f"{LONG_LABEL}.{LONG_LABEL}.{LONG_LABEL}.{'a' * 57}.com"  # 253 characters

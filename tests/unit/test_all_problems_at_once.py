@@ -21,7 +21,7 @@ from functions.projects.model import Project
 from functions.projects.requests import CreateProjectRequest, changed
 from functions.submissions.accept.requests import ProgramRules, check_submission, parse_submission, read_body
 from functions.webhooks.endpoints.requests import parse_endpoint, parse_recovery, parse_rotation
-from functions.webhooks.target.webhook_url import PUBLIC_ONLY
+from functions.webhooks.webhook_url import PUBLIC_ONLY
 
 NOW_MS = 1_900_000_000_000
 PROJECT = Project("p", "project", profiles=("judge",))

@@ -19,8 +19,8 @@ from functions.webhooks.endpoints.requests import (
     parse_rotation,
 )
 from functions.webhooks.routes.action_routes import webhook_test
-from functions.webhooks.target.webhook_url import AddressRules
 from functions.webhooks.vocabulary import FILTERABLE_EVENTS
+from functions.webhooks.webhook_url import AddressRules
 from tests.api_routes import template_of
 from tests.submission_factory import START_MS
 

@@ -10,7 +10,7 @@ from events.limits import raised_ceilings
 from events.vocabulary import Language
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.submissions.accept.requests import RunRequest, parse_submission
-from functions.webhooks.target.webhook_url import AddressRules
+from functions.webhooks.webhook_url import AddressRules
 
 MINIMAL = {"language": "python", "code": "print(42)"}
 

@@ -14,7 +14,7 @@ from functions.event_log.bus import event_bytes
 from functions.webhooks.cards import Cards
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, Payload
 from functions.webhooks.sending.requests import Bodies
-from functions.webhooks.target.signature import webhook_headers
+from functions.webhooks.signature import webhook_headers
 from tests.system.pages import blocks
 
 BASE_URL = "https://api.example.com"

@@ -33,8 +33,8 @@ from functions.webhooks.endpoints.requests import (
     parse_rotation,
 )
 from functions.webhooks.endpoints.views import endpoint_body
-from functions.webhooks.target.webhook_url import AddressRules
 from functions.webhooks.vocabulary import FILTERABLE_EVENTS, INCIDENT_EVENTS
+from functions.webhooks.webhook_url import AddressRules
 from tests.submission_factory import START_MS
 
 RULES = AddressRules(allow_insecure=False, own_hosts=("api.example.com", "rustbox.example.com"))

@@ -18,8 +18,8 @@ from functions.webhooks.sending.slots import (
     shared_slots,
     spacing_ms,
 )
-from functions.webhooks.target.webhook_url import host_of
 from functions.webhooks.vocabulary import Reply
+from functions.webhooks.webhook_url import host_of
 
 NOW = 1_000_000
 LANE = Lane("p", "e", "example.com", most=3)

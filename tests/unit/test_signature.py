@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from functions.webhooks.target.signature import (
+from functions.webhooks.signature import (
     InvalidSecretError,
     SigningKey,
     new_private_key,
@@ -156,7 +156,7 @@ def test_a_public_key_verifies_and_the_private_one_is_in_no_repr() -> None:
 
 def test_libsodium_is_imported_for_asymmetric_keys_only() -> None:
     code = (
-        "import sys; from functions.webhooks.target import signature as s;"
+        "import sys; from functions.webhooks import signature as s;"
         f"s.sign(s.parse_secret({V1_SECRET!r}), 'id', 1, b''); assert 'nacl' not in sys.modules;"
         "s.parse_private_key(s.new_private_key()).public_key(); assert 'nacl' in sys.modules"
     )

@@ -27,7 +27,7 @@ from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError, Se
 from functions.ids import new_id
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
-from functions.webhooks.target.secret_box import UnsealError
+from functions.webhooks.sealed_secrets import UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from functions.checks.settings.check_settings import CheckSettings
     from functions.checks.settings.model import Check
     from functions.checks.settings.store import CheckStore
-    from functions.webhooks.target.secret_box import SecretBoxes
+    from functions.webhooks.sealed_secrets import SecretBoxes
 
 
 class CallOutcome(StrEnum):

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.errors import FieldProblem
 from functions.http.validation import Problems, Text, parse_body
-from functions.webhooks.target.signature import InvalidSecretError, new_secret, parse_secret
-from functions.webhooks.target.signature import sign as sign_standard
+from functions.webhooks.signature import InvalidSecretError, new_secret, parse_secret
+from functions.webhooks.signature import sign as sign_standard
 
 TOLERANCE_SECS = 300
 ID_MAX_CHARS = 256

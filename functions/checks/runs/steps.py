@@ -27,7 +27,7 @@ from functions.failpoint import reach
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.model import Claim, idempotency_pk
 from functions.submissions.store import ClaimTakenError
-from functions.webhooks.target.secret_box import UnsealError
+from functions.webhooks.sealed_secrets import UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

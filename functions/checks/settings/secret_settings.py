@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from functions.checks.settings.check_settings import CheckSettings
     from functions.checks.settings.model import Check
     from functions.projects.model import Project
-    from functions.webhooks.target.secret_box import SecretBoxes
-    from functions.webhooks.target.webhook_url import AddressRules
+    from functions.webhooks.sealed_secrets import SecretBoxes
+    from functions.webhooks.webhook_url import AddressRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ from functions.submissions.accept.file_fields import (
     checked_files,
     chosen_artifacts,
 )
-from functions.webhooks.target.signature import InvalidSecretError, parse_secret
-from functions.webhooks.target.webhook_url import PUBLIC_ONLY, AddressRules
+from functions.webhooks.signature import InvalidSecretError, parse_secret
+from functions.webhooks.webhook_url import PUBLIC_ONLY, AddressRules
 
 _WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files", "stack_mb"})
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from functions.submissions.run.direct_run import DirectRun
     from functions.submissions.run.queues import Queues
     from functions.submissions.store import SubmissionStore
-    from functions.webhooks.target.secret_box import SecretBoxes
+    from functions.webhooks.sealed_secrets import SecretBoxes
 
 
 _CHECK_EVERY_MS = 200

@@ -25,7 +25,7 @@ from functions.submissions.results.short_views import CompactFinal
 from functions.submissions.results.views import Accepted, FinalResult, WaitOver, accepted_body, timeout_body
 from functions.submissions.spans import keep_accepted
 from functions.telemetry import Metric, metrics
-from functions.webhooks.target.webhook_url import AddressRules
+from functions.webhooks.webhook_url import AddressRules
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger

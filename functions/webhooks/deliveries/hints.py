@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from events import MessageInvalidError
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.webhooks.target.webhook_url import host_of
+from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -25,15 +25,15 @@ from functions.webhooks.endpoints.model import (
     Payload,
     RunFilters,
 )
-from functions.webhooks.target.signature import (
+from functions.webhooks.signature import (
     MAX_KEY_BYTES,
     MIN_KEY_BYTES,
     PREFIX_SYMMETRIC,
     InvalidSecretError,
     parse_secret,
 )
-from functions.webhooks.target.webhook_url import AddressRules
 from functions.webhooks.vocabulary import API_VERSIONS, EVENT_TEST, FILTERABLE_EVENTS, INCIDENT_EVENTS
+from functions.webhooks.webhook_url import AddressRules
 
 OVERLAP_DEFAULT_SECS = 86_400
 OVERLAP_MAX_SECS = 7 * 86_400

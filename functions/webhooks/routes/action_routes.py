@@ -21,8 +21,8 @@ from functions.webhooks.endpoints.requests import OVERLAP_DEFAULT_SECS, parse_re
 from functions.webhooks.endpoints.views import endpoint_body, with_secret
 from functions.webhooks.routes.endpoint_routes import CANNOT_READ, CHANGED_MEANWHILE, OwnEndpoints
 from functions.webhooks.routes.views import probe_body
-from functions.webhooks.target.secret_box import UnsealError
-from functions.webhooks.target.signature import new_secret, parse_secret, signatures, webhook_headers
+from functions.webhooks.sealed_secrets import UnsealError
+from functions.webhooks.signature import new_secret, parse_secret, signatures, webhook_headers
 from functions.webhooks.vocabulary import EVENT_TEST
 
 if TYPE_CHECKING:

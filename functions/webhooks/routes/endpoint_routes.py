@@ -30,8 +30,8 @@ from functions.webhooks.endpoints.views import (
     with_secret,
 )
 from functions.webhooks.routes.views import egress_body, endpoint_detail
-from functions.webhooks.target.secret_box import UnsealError
-from functions.webhooks.target.signature import new_secret
+from functions.webhooks.sealed_secrets import UnsealError
+from functions.webhooks.signature import new_secret
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from functions.webhooks.deployment import WebhookDeployment
     from functions.webhooks.endpoints.model import EndpointSettings
     from functions.webhooks.endpoints.requests import CreateEndpointRequest
-    from functions.webhooks.target.webhook_url import AddressRules
+    from functions.webhooks.webhook_url import AddressRules
 
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from functions.http.openapi.bodies import Count, Time, Uuid
 from functions.http.openapi.operation import TRACEPARENT_HEADER, Responses, Webhook
 from functions.webhooks.endpoints.model import DisabledReason
-from functions.webhooks.target.signature import USER_AGENT
+from functions.webhooks.signature import USER_AGENT
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, EVENT_TEST
 
 

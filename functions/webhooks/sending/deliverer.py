@@ -26,13 +26,13 @@ from functions.webhooks.deliveries.model import (
     Transition,
     after_reply,
 )
+from functions.webhooks.egress import TOTAL_SECS, Egress, Wait
 from functions.webhooks.sending.attempts import Attempts, Target
 from functions.webhooks.sending.lanes import lane_name
 from functions.webhooks.sending.leases import ClaimedDelivery, SentDelivery
 from functions.webhooks.sending.slots import PROJECT_SHARE, spacing_ms
-from functions.webhooks.target.egress import TOTAL_SECS, Egress, Wait
-from functions.webhooks.target.webhook_url import host_of
 from functions.webhooks.vocabulary import ALERT_EVENTS, Reply
+from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,7 +25,7 @@ from functions.webhooks.deliveries.rows import (
 )
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.endpoints.store import endpoint_key, endpoint_pk
-from functions.webhooks.target.webhook_url import host_of
+from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

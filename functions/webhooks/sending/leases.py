@@ -33,7 +33,7 @@ from functions.webhooks.sending.lanes import (
     to_lane,
 )
 from functions.webhooks.sending.slots import SLOT_MS, Slots, TakenSlot, slots_key, to_slots
-from functions.webhooks.target.webhook_url import host_of
+from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

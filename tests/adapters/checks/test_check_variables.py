@@ -7,7 +7,7 @@ import pytest
 
 from functions.clock import now_ms
 from functions.handlers import sweep
-from functions.webhooks.target.secret_box import UnsealError
+from functions.webhooks.sealed_secrets import UnsealError
 from tests.adapters.checks.check_world import PROGRAM, CheckWorld
 from tests.adapters.pipeline import Context
 

@@ -253,7 +253,7 @@ def test_a_sample_is_no_event_of_the_list_and_its_run_does_not_exist(project_key
 
 
 def test_a_test_send_and_a_replay_reach_the_log(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.webhooks.target.egress.socket.getaddrinfo", lambda *_, **__: [])
+    monkeypatch.setattr("functions.webhooks.egress.socket.getaddrinfo", lambda *_, **__: [])
     endpoint = send(project_key, "POST", "/api/webhooks", {"url": "https://hooks.example.com/"}).json["id"]
     assert send(project_key, "POST", f"/api/webhooks/{endpoint}/test").status == 200
     poll(project_key)  # what was before the first consumer is nowhere

@@ -219,7 +219,7 @@ def _no_wait(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test send must not leave this machine."""
-    monkeypatch.setattr("functions.webhooks.target.egress.socket.getaddrinfo", lambda *_, **__: [])
+    monkeypatch.setattr("functions.webhooks.egress.socket.getaddrinfo", lambda *_, **__: [])
 
 
 def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None = None) -> Answer:

@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.webhooks.target.egress import LONG, Egress, Wait
+from functions.webhooks.egress import LONG, Egress, Wait
 from functions.webhooks.vocabulary import Reply
 
 

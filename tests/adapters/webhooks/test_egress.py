@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from functions.webhooks.target.egress import (
+from functions.webhooks.egress import (
     MAX_INFORMATIONAL,
     MAX_INFORMATIONAL_BYTES,
     MAX_READ_BYTES,

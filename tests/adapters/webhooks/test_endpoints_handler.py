@@ -22,7 +22,7 @@ from functions.ids import new_id
 from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore, endpoint_key
-from functions.webhooks.target.signature import parse_secret
+from functions.webhooks.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import put_delivery, raw_row
 from tests.adapters.hook_receiver import HookReceiver

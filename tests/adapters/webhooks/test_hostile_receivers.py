@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.target.egress import Egress
+from functions.webhooks.egress import Egress
 from tests.adapters.pipeline import Pipeline
 from tests.adapters.webhooks.raw_receivers import OK, Authority, Receiver, Serve, answer, drip, read_request
 

@@ -11,11 +11,11 @@ import pytest
 
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import NOT_SENT, PARKED_MS, DeliveryState
+from functions.webhooks.egress import LONG, Wait
 from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, STALE_MS, LaneStore, lane_key
 from functions.webhooks.sending.leases import Parking
 from functions.webhooks.sending.slots import SLOT_MS, slots_key
-from functions.webhooks.target.egress import LONG, Wait
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_parking

@@ -11,11 +11,11 @@ import pytest
 from functions import durability
 from functions.webhooks.deliveries.model import PARKED_MS, DeliveryState
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
+from functions.webhooks.egress import LONG, Wait
 from functions.webhooks.endpoints.changes import EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ORDERED
 from functions.webhooks.sending.lanes import STALE_MS
 from functions.webhooks.sending.slots import SLOT_MS
-from functions.webhooks.target.egress import LONG, Wait
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of

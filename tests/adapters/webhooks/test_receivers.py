@@ -14,8 +14,8 @@ from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.endpoints.model import Endpoint
-from functions.webhooks.sending.requests import EndpointSecrets
-from functions.webhooks.target.signature import new_private_key, parse_private_key, parse_secret, sign
+from functions.webhooks.sealed_secrets import EndpointSecrets
+from functions.webhooks.signature import new_private_key, parse_private_key, parse_secret, sign
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.openapi_check import check_webhook

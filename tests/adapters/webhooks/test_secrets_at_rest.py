@@ -7,7 +7,7 @@ from functions.aws.dynamodb.items import from_item
 from functions.ids import new_id
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.target.secret_box import SecretBoxes
+from functions.webhooks.sealed_secrets import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.adapters.delivery_factory import put_delivery
 from tests.adapters.http_calls import send

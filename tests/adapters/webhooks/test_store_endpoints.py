@@ -14,8 +14,8 @@ from functions.ids import new_id
 from functions.webhooks.endpoints.changes import EndpointChanges, EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, FailureStreak
 from functions.webhooks.endpoints.store import EndpointStore, SubscriberCache, Subscribers
+from functions.webhooks.sealed_secrets import SecretBoxes
 from functions.webhooks.sending.lanes import resume_lane
-from functions.webhooks.target.secret_box import SecretBoxes
 from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions
 from tests.submission_factory import START_MS, FakeTime
@@ -310,7 +310,7 @@ def test_an_opened_secret_is_cached_for_five_minutes(
 
 
 def test_not_everything_is_kept_for_ever(aws: Aws, time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.webhooks.target.secret_box._MAX_CACHED", 2)
+    monkeypatch.setattr("functions.webhooks.sealed_secrets._MAX_CACHED", 2)
     boxes = SecretBoxes(aws.names["EndpointSecretsKey"], Clients.kms, time)
     for number in range(5):
         boxes.open(boxes.seal(SECRET, "dev", str(number)), "dev", str(number))

@@ -15,6 +15,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.table import Table
 from functions.webhooks.deliveries.hints import REPEATED_DELAY_MS, Hint
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.egress import LONG, Egress, SlowSends, Wait
 from functions.webhooks.endpoints.store import endpoint_key
 from functions.webhooks.sending.deliverer import (
     FRESH_HINT_MS,
@@ -25,7 +26,6 @@ from functions.webhooks.sending.deliverer import (
     UnguardedSends,
 )
 from functions.webhooks.sending.lanes import FAILED_GUARD_MS, SLOW_GUARD_MS
-from functions.webhooks.target.egress import LONG, Egress, SlowSends, Wait
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, path_of

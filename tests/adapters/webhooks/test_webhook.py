@@ -16,8 +16,8 @@ from functions.submissions.model import Submission
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.egress import Egress
 from functions.webhooks.sending.attempts import Attempts
-from functions.webhooks.target.egress import Egress
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep
 from tests.adapters.webhooks.scripted_sends import Conflicting, Script

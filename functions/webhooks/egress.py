@@ -20,8 +20,8 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from functions.webhooks.target.webhook_url import AddressRefusedError, Target, check_url, may_dial
 from functions.webhooks.vocabulary import MAX_HEAD_BYTES, Reply
+from functions.webhooks.webhook_url import AddressRefusedError, Target, check_url, may_dial
 
 
 class SlowSends:
