@@ -30,7 +30,7 @@ preload(
     "submissions.store",
     "webhooks.deliveries.lists",
     "webhooks.deliveries.store",
-    "webhooks.endpoints.changes",
+    "webhooks.endpoints.store",
     "webhooks.endpoints.store",
     "webhooks.sending.lanes",
 )

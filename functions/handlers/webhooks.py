@@ -20,7 +20,7 @@ preload(
     "webhooks.deliveries.lists",
     "webhooks.deliveries.replay",
     "webhooks.deliveries.store",
-    "webhooks.endpoints.changes",
+    "webhooks.endpoints.store",
     "webhooks.endpoints.store",
     "webhooks.sending.lanes",
     "webhooks.sending.requests",

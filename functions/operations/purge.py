@@ -166,7 +166,7 @@ class Purge:
                 return
 
     def _delete_endpoint(self, project_id: str, endpoint: Endpoint) -> bool:
-        due_at_ms = self.deployment.endpoint_changes.delete(project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
+        due_at_ms = self.deployment.endpoints.delete(project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
         return due_at_ms is not None  # the sweeper cancels its paused deliveries
 
     def _delete_submission(self, submission_id: str) -> bool:

@@ -15,8 +15,7 @@ from functions.event_log.bus import event_bytes
 from functions.event_log.model import Event
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
-from functions.webhooks.endpoints.model import DisabledReason
-from functions.webhooks.endpoints.traffic import deciding_rate, is_degraded
+from functions.webhooks.endpoints.model import DisabledReason, deciding_rate, is_degraded
 from functions.webhooks.vocabulary import EVENT_DISABLED, EVENT_EXHAUSTED
 
 if TYPE_CHECKING:

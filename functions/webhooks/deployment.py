@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from functions.webhooks.deliveries.replay import Recovery, ReplayStore
     from functions.webhooks.deliveries.store import Deletions, DeliveryStore
     from functions.webhooks.egress import Egress
-    from functions.webhooks.endpoints.changes import EndpointChanges
     from functions.webhooks.endpoints.health import HealthStore
     from functions.webhooks.endpoints.store import EndpointStore, SubscriberCache
     from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes
@@ -39,23 +38,14 @@ class WebhookDeployment(FileDeployment):
         """Endpoints of projects."""
         from functions.webhooks.endpoints.store import EndpointStore
 
-        return EndpointStore(self.settings.deliveries_table, self.dynamodb, self.clock)
+        return self[EndpointStore]
 
     @cached_property
     def subscribers(self) -> SubscriberCache:
         """The endpoints that subscribe to the events of a project, kept for a moment."""
         from functions.webhooks.endpoints.store import SubscriberCache
 
-        return SubscriberCache(self.endpoints, self.clock)
-
-    @cached_property
-    def endpoint_changes(self) -> EndpointChanges:
-        """Changes of endpoints."""
-        from functions.webhooks.endpoints.changes import EndpointChanges
-        from functions.webhooks.sending.lanes import resume_lane
-
-        settings = self.settings
-        return EndpointChanges(settings.deliveries_table, settings.quotas_table, self.dynamodb, resume_lane, self.clock)
+        return self[SubscriberCache]
 
     @cached_property
     def endpoint_deletions(self) -> Deletions:

@@ -180,7 +180,7 @@ class DeliveryWorld:
         self.pipeline.change_endpoint(endpoint, sets, _FORGET if on else ())
 
     def delete_endpoint(self, endpoint: Endpoint) -> None:
-        self.pipeline.changes.delete(self.project_id, endpoint.endpoint_id)
+        self.pipeline.endpoints.delete(self.project_id, endpoint.endpoint_id)
 
     def rotate(self, endpoint: Endpoint, overlap_secs: int) -> None:
         if self.now(endpoint) is not None:

@@ -42,7 +42,6 @@ from functions.webhooks.deliveries.publication import Outbox
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.egress import Egress
-from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.health import HealthStore, SuccessCounts
 from functions.webhooks.endpoints.model import HIDDEN, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
@@ -111,8 +110,7 @@ class Pipeline:
         table = aws.names["DeliveriesTable"]
         self.deliveries = DeliveryStore(table, dynamodb, time)
         self.listing = DeliveryList(table, dynamodb, time)
-        self.endpoints = EndpointStore(table, dynamodb, time)
-        self.changes = EndpointChanges(table, aws.names["QuotasTable"], dynamodb, resume_lane, time)
+        self.endpoints = EndpointStore(table, dynamodb, time, aws.names["QuotasTable"])
         self.snapshots = Snapshots(table, dynamodb, time)
         self.leases = Leases(table, dynamodb, time, no_sleep)
         self.receives: Counter[str] = Counter()
@@ -236,7 +234,7 @@ class Pipeline:
         sealed = EndpointSecrets(self.boxes).seal_headers(headers, project_id, endpoint_id)
         values |= {"headers": dict.fromkeys(headers, HIDDEN), "headers_box": sealed}
         endpoint = Endpoint(**values | changes)
-        assert self.changes.create(endpoint)
+        assert self.endpoints.create(endpoint)
         self.secrets[path_of(endpoint_id)] = [SECRET]
         return endpoint
 
@@ -258,7 +256,9 @@ class Pipeline:
 
     def change_endpoint(self, endpoint: Endpoint, sets: Mapping[str, Any], removes: tuple[str, ...] = ()) -> None:
         """Change an endpoint as PATCH does it."""
-        assert self.changes.change(self.at(endpoint), self.time(), sets, removes)
+        before, now = self.at(endpoint), self.time()
+        also = [resume_lane(self.endpoints.table_name, before, now)] if "failing_since_ms" in removes else []
+        assert self.endpoints.change(before, now, sets, removes, also)
 
     def at(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint as it is now."""

@@ -16,8 +16,7 @@ from functions.submissions.complete.completed_event import MAX_BODY_BYTES, compl
 from functions.submissions.model import Status, Submission
 from functions.webhooks.alerts import disabled_event, exhausted_event, health_event
 from functions.webhooks.deliveries.exhausted_store import ExhaustedDeliveries
-from functions.webhooks.endpoints.model import DisabledReason, Endpoint, HealthChange
-from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS, Counter, Traffic
+from functions.webhooks.endpoints.model import DAY_MS, HOUR_MS, Counter, DisabledReason, Endpoint, HealthChange, Traffic
 from functions.webhooks.routes.action_routes import webhook_test
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_RECOVERED
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission

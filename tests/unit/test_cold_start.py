@@ -28,12 +28,12 @@ PARTS = {
     ("projects", "ProjectDeployment"): ("admin_gate", "projects", "registry", "keys"),
     ("operations", "OperationDeployment"): (
         *("admin_gate", "registry", "submissions", "deliveries", "delivery_list", "endpoints", "checks", "check_runs"),
-        *("submission_list", "endpoint_changes", "deletion", "status_pages", "quiet_times"),
+        *("submission_list", "deletion", "status_pages", "quiet_times"),
         *("problems", "problem_removal"),
     ),
     ("events", "EventDeployment"): ("projects", "event_listing", "polls", "event_log", "consumers", "log_writer"),
     ("webhooks", "CardDeployment"): (
-        *("projects", "endpoints", "endpoint_changes", "endpoint_deletions", "endpoint_secrets", "latencies", "bodies"),
+        *("projects", "endpoints", "endpoint_deletions", "endpoint_secrets", "latencies", "bodies"),
         *("egress", "deliveries", "delivery_list", "replays", "recovery", "log_writer"),
     ),
     ("deliver", "CardDeployment"): ("deliverer",),

@@ -1,7 +1,7 @@
 import pytest
 
-from functions.webhooks.endpoints.custom_headers import MAX_HEADERS, normalise_headers
 from functions.webhooks.endpoints.model import HIDDEN
+from functions.webhooks.endpoints.requests import MAX_HEADERS, normalise_headers
 
 REFUSED = [
     *("Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"),

@@ -7,8 +7,19 @@ import dataclasses
 import pytest
 
 from functions.clock import to_rfc3339
-from functions.webhooks.endpoints.model import SPREAD_MS, Endpoint, FailureStreak, Health
-from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS, LEAST_DEGRADED_MS, Counter, Rate, Traffic, is_degraded
+from functions.webhooks.endpoints.model import (
+    DAY_MS,
+    HOUR_MS,
+    LEAST_DEGRADED_MS,
+    SPREAD_MS,
+    Counter,
+    Endpoint,
+    FailureStreak,
+    Health,
+    Rate,
+    Traffic,
+    is_degraded,
+)
 from functions.webhooks.endpoints.views import endpoint_body
 
 NOON_MS = 1_793_880_000_000  # a whole hour, twelve hours into a day

@@ -8,7 +8,6 @@ from functions.clock import to_rfc3339
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.http.validation import parse_body
 from functions.webhooks.deliveries.views import delivery_filters, delivery_id
-from functions.webhooks.endpoints.changes import CreationClaim
 from functions.webhooks.endpoints.model import (
     ALL_KINDS,
     ALL_RUNS,
@@ -32,6 +31,7 @@ from functions.webhooks.endpoints.requests import (
     parse_recovery,
     parse_rotation,
 )
+from functions.webhooks.endpoints.store import CreationClaim
 from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.vocabulary import FILTERABLE_EVENTS, INCIDENT_EVENTS
 from functions.webhooks.webhook_url import AddressRules

@@ -13,6 +13,7 @@ from functions.webhooks.deliveries.model import Delivery, DeliveryState, Recorde
 from functions.webhooks.deliveries.rows import attempt_row, delivery_row, new_attempt, to_attempt, to_delivery
 from functions.webhooks.endpoints.model import (
     BodyFormat,
+    Counter,
     DisabledReason,
     Endpoint,
     FailureStreak,
@@ -20,9 +21,9 @@ from functions.webhooks.endpoints.model import (
     Payload,
     RunFilters,
     SubmissionKind,
+    Traffic,
 )
 from functions.webhooks.endpoints.store import endpoint_row, to_endpoint
-from functions.webhooks.endpoints.traffic import Counter, Traffic
 from functions.webhooks.vocabulary import Reply
 
 type Row = dict[str, Any]

@@ -24,7 +24,7 @@ from functions.webhooks.deliveries.rows import (
     to_attempt,
     to_delivery,
 )
-from functions.webhooks.endpoints.traffic import DAY_MS, HOUR_MS
+from functions.webhooks.endpoints.model import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

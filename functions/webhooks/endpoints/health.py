@@ -9,18 +9,16 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate
-from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.ttl_cache import TtlCache
+from functions.webhooks.endpoints.model import NEVER
 from functions.webhooks.endpoints.store import HEALTH_CHANGE, count, endpoint_key, to_endpoint
-from functions.webhooks.endpoints.traffic import NEVER
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_RECOVERED
 
 if TYPE_CHECKING:
@@ -32,21 +30,9 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint, HealthChange
 
 
-CHECK_AFTER_MS = 60_000
-"""The health is checked so long after a failure, with all failures of that time."""
 CHECK_AGAIN_MS = 300_000
 """A degraded endpoint is checked so often, because successes make no row due."""
 _DUE = ("due_shard", "due_at_ms")
-
-
-def due_for_health(update: ConditionalUpdate, endpoint_id: str, now_ms: int) -> ConditionalUpdate:
-    """Make the row due for a check, unless it is due already."""
-    return replace(
-        update,
-        sets={**update.sets, "due_shard": due_shard(endpoint_id)},
-        condition_values={**update.condition_values, "check_at": now_ms + CHECK_AFTER_MS},
-        computed=(*update.computed, "#due_at_ms = if_not_exists(#due_at_ms, :check_at)"),
-    )
 
 
 class HealthStore(Table):

@@ -5,24 +5,29 @@ They are in this table because a claim checks delivery and endpoint in one trans
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.items import Value, key
+from functions.aws.dynamodb.items import Value, key, to_item
 from functions.aws.dynamodb.row_codec import changes, read, write
 from functions.aws.dynamodb.table import Table
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.aws.dynamodb.transaction import Refusal, transact_or_raise
+from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.event_log.rows import count_key
+from functions.projects.store import renew_endpoints_version
 from functions.ttl_cache import TtlCache
-from functions.webhooks.endpoints.model import HIDDEN, Endpoint
-from functions.webhooks.endpoints.traffic import NEVER, Counter, Traffic
+from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, NEVER, Counter, Endpoint, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.env import Env
     from functions.webhooks.endpoints.model import RunFacts
-
 
 # Counters of an endpoint in its row, and the update that counts.
 #
@@ -174,6 +179,20 @@ def to_endpoint(row: Mapping[str, Any]) -> Endpoint:
     return read(Endpoint, {**row, **in_other_attributes})
 
 
+CHECK_AFTER_MS = 60_000
+"""The health is checked so long after a failure, with all failures of that time."""
+
+
+def due_for_health(update: ConditionalUpdate, endpoint_id: str, now_ms: int) -> ConditionalUpdate:
+    """Make the row due for a check, unless it is due already."""
+    return replace(
+        update,
+        sets={**update.sets, "due_shard": due_shard(endpoint_id)},
+        condition_values={**update.condition_values, "check_at": now_ms + CHECK_AFTER_MS},
+        computed=(*update.computed, "#due_at_ms = if_not_exists(#due_at_ms, :check_at)"),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Subscribers:
     """All endpoints of a project, oldest first. Its events are logged until `log_until_ms`, while a consumer polls."""
@@ -203,10 +222,65 @@ class Subscribers:
         return replace(self, endpoints=tuple(each for each in self.endpoints if each.endpoint_id != endpoint_id))
 
 
-class EndpointStore(Table):
-    """Endpoint rows of the deliveries table. `EndpointChanges` writes their settings."""
+_CLAIM_SECS = 86_400
 
-    table_setting = "deliveries_table"
+
+@dataclass(frozen=True, slots=True)
+class CreationClaim:
+    """A claimed Idempotency-Key, written with its endpoint: the id of that, and the hash of the request."""
+
+    key_sha256: str
+    body_sha256: str
+    endpoint_id: str
+
+    @classmethod
+    def of(cls, idempotency_key: str, body: str, endpoint_id: str) -> CreationClaim:
+        """Return the claim of a key and a request."""
+        return cls(_sha256(idempotency_key), _sha256(body), endpoint_id)
+
+    def key(self, project_id: str) -> dict[str, Any]:
+        """Return the key of its row."""
+        return key(endpoint_pk(project_id), f"CREATED#{self.key_sha256}")
+
+    def action(self, table_name: str, project_id: str, now_ms: int) -> Any:
+        """Return the Put of the claim, on condition that nobody holds its key."""
+        now = now_ms // MS_PER_SEC
+        values = to_item({"endpoint_id": self.endpoint_id, "body_sha256": self.body_sha256, "ttl": now + _CLAIM_SECS})
+        return put(table_name, {**self.key(project_id), **values}, f"{ABSENT} OR #ttl <= :now", {"now": now})
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+class EndpointLimitError(Exception):
+    """The project already has MAX_ENDPOINTS endpoints."""
+
+
+class CreationClaimTakenError(Exception):
+    """The Idempotency-Key has already created an endpoint."""
+
+
+class EndpointStore(Table):
+    """Endpoint rows of the deliveries table. Writes of settings raise RowsContendedError.
+
+    Each creation, change and deletion is one transaction that also renews the version of the project's endpoints.
+    Senders change the health of the same rows (`sending.attempts`). That needs no new version: before each send the
+    claim checks that the endpoint is enabled. A counter row changes with each creation and deletion, so that
+    concurrent requests cannot exceed MAX_ENDPOINTS.
+
+    `quotas_table`: of the versions; only an entry point that changes endpoints has it.
+    """
+
+    def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms, quotas_table: str = "") -> None:
+        super().__init__(table_name, client, clock)
+        self._quotas_table = quotas_table
+
+    @classmethod
+    def from_env(cls, env: Env) -> EndpointStore:
+        """Make the store of an entry point."""
+        settings = env.settings
+        return cls(settings.deliveries_table, env.dynamodb, env.clock, getattr(settings, "quotas_table", ""))
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
         """Read one endpoint of the project."""
@@ -240,6 +314,86 @@ class EndpointStore(Table):
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
         self._update_unread(update, _key(endpoint))
 
+    def create(self, endpoint: Endpoint, claim: CreationClaim | None = None) -> bool:
+        """Write a new endpoint; False if its id exists: our own earlier write, whose response was lost.
+
+        Raises EndpointLimitError, CreationClaimTakenError.
+        """
+        new = put(self.table_name, to_item(endpoint_row(endpoint)), ABSENT)
+        counters = {"count": MAX_ENDPOINTS} | ({"ordered": MAX_ORDERED} if endpoint.ordered else {})
+        count = ConditionalUpdate(
+            {},
+            " AND ".join(f"(attribute_not_exists(#{name}) OR #{name} < :most_{name})" for name in counters),
+            {"zero": 0, "one": 1} | {f"most_{name}": most for name, most in counters.items()},
+            computed=tuple(f"#{name} = if_not_exists(#{name}, :zero) + :one" for name in counters),
+        )
+        refusal = self._write(
+            endpoint.project_id,
+            {
+                "endpoint": new,
+                "count": self._count(endpoint.project_id, count),
+                "claim": [] if claim is None else claim.action(self.table_name, endpoint.project_id, self._clock()),
+            },
+        )
+        if refusal is None:
+            return True
+        if "endpoint" in refusal.failed:
+            return False
+        raise CreationClaimTakenError if "claim" in refusal.failed else EndpointLimitError
+
+    def change(
+        self,
+        before: Endpoint,
+        now_ms: int,
+        sets: Mapping[str, Value],
+        removes: tuple[str, ...] = (),
+        also: Sequence[Any] = (),
+    ) -> bool:
+        """Set and remove attributes of `endpoint_row`; False if the settings have changed since `before` was read.
+
+        Sets `updated_at` to a new value each time, because it serves as the version of the settings. `also`: actions
+        of the same transaction. Who removes the failures gives `resume_lane`: an endpoint without failures has a lane
+        without failures (`sending.attempts`).
+        """
+        updated_at = to_rfc3339(max(now_ms, from_rfc3339(before.updated_at) + 1))
+        update = ConditionalUpdate(
+            {**sets, "updated_at": updated_at},
+            "attribute_exists(#pk) AND #updated_at = :seen_at AND #enabled = :seen_enabled",
+            {"seen_at": before.updated_at, "seen_enabled": before.enabled},
+            removes,
+        )
+        actions = {"endpoint": update.action(self.table_name, _key(before)), "also": also}
+        return self._write(before.project_id, actions) is None
+
+    def find_claim(self, claim: CreationClaim, project_id: str) -> CreationClaim | None:
+        """Return the claim that holds the same Idempotency-Key; None without one, or if it has expired."""
+        row = self._get(claim.key(project_id))
+        if row is None or row["ttl"] <= self._clock() // MS_PER_SEC:
+            return None
+        return replace(claim, body_sha256=row["body_sha256"], endpoint_id=row["endpoint_id"])
+
+    def delete(self, project_id: str, endpoint_id: str, *, ordered: bool = False) -> int | None:
+        """Delete an endpoint; None if there is no such endpoint. `ordered`: that of the endpoint.
+
+        Returns the due time of its deletion row, for `Deletions.cancel_open`.
+        """
+        now = self._clock()
+        gone = delete(self.table_name, endpoint_key(project_id, endpoint_id), EXISTS)
+        counters = ("count", "ordered") if ordered else ("count",)
+        computed = tuple(f"#{name} = if_not_exists(#{name}, :one) - :one" for name in counters)
+        count = ConditionalUpdate({}, "", {"one": 1}, computed=computed)
+        deletion = put(self.table_name, to_item(deletion_row(project_id, endpoint_id, now)))
+        actions = {"endpoint": gone, "count": self._count(project_id, count), "deletion": deletion}
+        return now if self._write(project_id, actions) is None else None
+
+    def _count(self, project_id: str, change: ConditionalUpdate) -> Any:
+        return change.action(self.table_name, count_key(project_id))
+
+    def _write(self, project_id: str, actions: Mapping[str, Any]) -> Refusal | None:
+        """Write all rows and the new version, or return what refused them."""
+        renew = renew_endpoints_version(self._quotas_table, project_id, self._clock())
+        return transact_or_raise(self._client, {**actions, "version": renew})
+
 
 def _key(endpoint: Endpoint) -> dict[str, Any]:
     return endpoint_key(endpoint.project_id, endpoint.endpoint_id)
@@ -255,6 +409,11 @@ _MOST_PROJECTS = 200
 
 class SubscriberCache:
     """Subscribers by project and version, for the events of runs. URLs and sealed secrets stay for FRESH_MS."""
+
+    @classmethod
+    def from_env(cls, env: Env) -> SubscriberCache:
+        """Make the cache of an entry point."""
+        return cls(env[EndpointStore], env.clock)
 
     def __init__(self, store: EndpointStore, clock: Clock = now_ms) -> None:
         self._store = store

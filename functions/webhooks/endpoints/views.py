@@ -10,8 +10,16 @@ from functions.clock import from_rfc3339, to_rfc3339
 from functions.errors import BadRequestError
 from functions.http.openapi.bodies import Count, Time, Uuid
 from functions.http.parameters import Parameters, since_ms
-from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, DisabledReason, Endpoint, EndpointSettings, Health
-from functions.webhooks.endpoints.traffic import DEGRADED_FROM, RECOVERED_TO, Rate
+from functions.webhooks.endpoints.model import (
+    DEGRADED_FROM,
+    DISABLE_AFTER_MS,
+    RECOVERED_TO,
+    DisabledReason,
+    Endpoint,
+    EndpointSettings,
+    Health,
+    Rate,
+)
 
 
 class FiltersView(TypedDict):

@@ -85,7 +85,7 @@ class EndpointActionRoutes:
         if overlap_secs:
             sets |= {"previous_secret_box": endpoint.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
         # Of two concurrent rotations one must fail. Otherwise one client would get a secret that never signs.
-        if not self.deployment.endpoint_changes.change(endpoint, now, sets, () if overlap_secs else _PREVIOUS):
+        if not self.deployment.endpoints.change(endpoint, now, sets, () if overlap_secs else _PREVIOUS):
             raise ConflictError(CHANGED_MEANWHILE)
         changed = self.own.get(app, id_text)
         self.own.note("Secret rotated", endpoint, app)

@@ -18,10 +18,15 @@ from functions.http.parameters import idempotency_key, page_limit, start_after, 
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
-from functions.webhooks.endpoints.changes import CreationClaim, CreationClaimTakenError, EndpointLimitError
 from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, changed_settings, parse_endpoint
-from functions.webhooks.endpoints.store import HEALTH, changed_attributes
+from functions.webhooks.endpoints.store import (
+    HEALTH,
+    CreationClaim,
+    CreationClaimTakenError,
+    EndpointLimitError,
+    changed_attributes,
+)
 from functions.webhooks.endpoints.views import (
     EndpointDeleted,
     created_key,
@@ -31,6 +36,7 @@ from functions.webhooks.endpoints.views import (
 )
 from functions.webhooks.routes.views import egress_body, endpoint_detail
 from functions.webhooks.sealed_secrets import UnsealError
+from functions.webhooks.sending.lanes import resume_lane
 from functions.webhooks.signature import new_secret
 
 if TYPE_CHECKING:
@@ -133,7 +139,7 @@ def _create(
         **settings.hidden,
     )
     try:
-        deployment.endpoint_changes.create(endpoint, claim)
+        deployment.endpoints.create(endpoint, claim)
     except CreationClaimTakenError:
         same = None if claim is None else _earlier(deployment, project_id, claim)
         if same is None:
@@ -146,7 +152,7 @@ def _create(
 
 def _earlier(deployment: WebhookDeployment, project_id: str, claim: CreationClaim) -> Endpoint | None:
     """Return the endpoint that an earlier request with this key has created; None for a first request."""
-    earlier = deployment.endpoint_changes.find_claim(claim, project_id)
+    earlier = deployment.endpoints.find_claim(claim, project_id)
     if earlier is None:
         return None
     if earlier.body_sha256 != claim.body_sha256:
@@ -236,7 +242,9 @@ class EndpointRoutes:
             headers = _known_headers(self.own, endpoint, request.headers)
             settings = changed_settings(endpoint, headers, request, self.own.address_rules(app), problems)
             sets, removes = _writes(self.own, endpoint, settings)
-            is_changed = self.deployment.endpoint_changes.change(endpoint, self.deployment.clock(), sets, removes)
+            store, now = self.deployment.endpoints, self.deployment.clock()
+            also = [resume_lane(store.table_name, endpoint, now)] if "failing_since_ms" in removes else []
+            is_changed = store.change(endpoint, now, sets, removes, also)
             endpoint = self.own.get(app, id_text)
             if is_changed:
                 self.own.note("Endpoint changed", endpoint, app)
@@ -246,13 +254,13 @@ class EndpointRoutes:
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete an endpoint. Its open deliveries are cancelled here or by the sweeper."""
         endpoint = self.own.get(app, id_text)
-        changes, deletions = self.deployment.endpoint_changes, self.deployment.endpoint_deletions
-        due_at_ms = changes.delete(endpoint.project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
+        ids, deletions = (endpoint.project_id, endpoint.endpoint_id), self.deployment.endpoint_deletions
+        due_at_ms = self.deployment.endpoints.delete(*ids, ordered=endpoint.ordered)
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")
         with suppress(ClientError, BotoCoreError):  # the endpoint is deleted; the sweeper does the rest
-            deletions.cancel_open(endpoint.project_id, endpoint.endpoint_id, due_at_ms, _CANCEL_MS)
+            deletions.cancel_open(*ids, due_at_ms, _CANCEL_MS)
         self.own.note("Endpoint deleted", endpoint, app)
         body: EndpointDeleted = {"id": endpoint.endpoint_id, "deleted": True}
         return answer(body)

@@ -15,9 +15,8 @@ from functions.aws.dynamodb.transaction import Refusal, RowsContendedError, tran
 from functions.webhooks.deliveries.exhausted_store import count_exhausted
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, DeliveryState, Transition, adjust_for_endpoint, due_at
 from functions.webhooks.deliveries.rows import attempt_row, delivery_key, new_attempt
-from functions.webhooks.endpoints.health import due_for_health
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
-from functions.webhooks.endpoints.store import count, endpoint_key, failing_is, to_endpoint
+from functions.webhooks.endpoints.store import count, due_for_health, endpoint_key, failing_is, to_endpoint
 from functions.webhooks.sending.lanes import is_unanswered, lane_actions
 from functions.webhooks.sending.leases import DUE, LEASE, WAITING
 from functions.webhooks.sending.slots import NOBODY_WAITS, free, slots_key

@@ -10,10 +10,9 @@ import pytest
 from functions.aws.dynamodb.items import from_item
 from functions.webhooks.deliveries.exhausted_store import QUIET_MS, exhausted_key
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.health import CHECK_AFTER_MS, EVERY_MS
-from functions.webhooks.endpoints.model import Health
-from functions.webhooks.endpoints.store import HEALTH
-from functions.webhooks.endpoints.traffic import HOUR_MS, LEAST_DEGRADED_MS, Traffic
+from functions.webhooks.endpoints.health import EVERY_MS
+from functions.webhooks.endpoints.model import HOUR_MS, LEAST_DEGRADED_MS, Health, Traffic
+from functions.webhooks.endpoints.store import CHECK_AFTER_MS, HEALTH
 from functions.webhooks.vocabulary import ALERT_EVENTS
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, path_of
@@ -120,7 +119,7 @@ def test_successes_are_written_at_once_and_then_together(pipeline: Pipeline, fla
 
 
 def test_a_success_of_a_deleted_endpoint_makes_no_row(pipeline: Pipeline, flaky: Endpoint) -> None:
-    assert pipeline.changes.delete("dev", flaky.endpoint_id)
+    assert pipeline.endpoints.delete("dev", flaky.endpoint_id)
     pipeline.deliverer.success_counts.add(flaky)
     assert pipeline.endpoints.get("dev", flaky.endpoint_id) is None
 

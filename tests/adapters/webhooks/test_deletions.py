@@ -90,7 +90,7 @@ def test_the_sweeper_cancels_deliveries_after_a_crash_of_the_request(aws: Aws, p
 @pytest.mark.parametrize("point", ["deletion.after_take", "deletion.after_page"])
 def test_the_next_sweep_continues_after_a_crash(pipeline: Pipeline, point: str) -> None:
     endpoint, submissions = paused(pipeline)
-    assert pipeline.changes.delete("dev", endpoint.endpoint_id)
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     with crash_at(point), pytest.raises(Crash):
         pipeline.sweep()
     pipeline.time.advance(MINUTE_SECS + 1)
@@ -101,7 +101,7 @@ def test_the_next_sweep_continues_after_a_crash(pipeline: Pipeline, point: str) 
 def test_many_are_cancelled_over_several_sweeps(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery_store, "_ITEMS_PER_QUERY", 2)
     endpoint, submissions = paused(pipeline, 5)
-    assert pipeline.changes.delete("dev", endpoint.endpoint_id)
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     monkeypatch.setattr("functions.submissions.sweeper.DELETION_MS", 0)
     pipeline.sweep()
     assert DeliveryState.CANCELLED not in states(pipeline, endpoint, submissions)
@@ -119,7 +119,7 @@ def test_a_delivery_that_was_paused_after_the_deletion_is_cancelled_too(pipeline
     endpoint, submissions = paused(pipeline)
     late = pipeline.delivery(submissions[0], endpoint.endpoint_id)
     assert late is not None
-    assert pipeline.changes.delete("dev", endpoint.endpoint_id)
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     pipeline.sweep()
     written = put_delivery(
         pipeline.aws, "paused", endpoint_id=endpoint.endpoint_id, created_at=late.created_at, project_id="dev"
@@ -135,7 +135,7 @@ def test_a_delivery_that_was_paused_after_the_deletion_is_cancelled_too(pipeline
 
 def test_only_one_of_two_workers_takes_the_row(pipeline: Pipeline) -> None:
     endpoint, _ = paused(pipeline)
-    due_at_ms = pipeline.changes.delete("dev", endpoint.endpoint_id)
+    due_at_ms = pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     assert due_at_ms is not None
     work = Deletions(pipeline.aws.names["DeliveriesTable"], Clients.dynamodb(), pipeline.time).cancel_open
     pipeline.time.advance(1)
@@ -149,7 +149,7 @@ def test_deleting_an_endpoint_keeps_its_finished_deliveries(pipeline: Pipeline) 
     pipeline.finish(submission)
     pipeline.webhook(*pipeline.hints())
     before = json.dumps(pipeline.attempts(submission, endpoint.endpoint_id), default=repr)
-    assert pipeline.changes.delete("dev", endpoint.endpoint_id)
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     pipeline.sweep()
     assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED
     assert json.dumps(pipeline.attempts(submission, endpoint.endpoint_id), default=repr) == before

@@ -161,7 +161,7 @@ def test_no_event_if_the_endpoint_is_deleted_before_the_sweep(pipeline: Pipeline
     with crash_at("webhook.after_record"), pytest.raises(Crash):
         disable(pipeline, failing)
     (entry,) = pipeline.new_sweep().entries()
-    assert pipeline.changes.delete("dev", failing.endpoint_id)
+    assert pipeline.endpoints.delete("dev", failing.endpoint_id)
     pipeline.new_sweep().handle(entry)
     assert pipeline.endpoints.get("dev", failing.endpoint_id) is None
 

@@ -266,7 +266,7 @@ def test_duplicate_hints_send_once(pipeline: Pipeline, endpoint: Endpoint, owed:
 def test_a_deleted_endpoint_cancels_its_deliveries(pipeline: Pipeline, endpoint: Endpoint, owed: Submission) -> None:
     pipeline.receiver.always(500)
     pipeline.webhook(hint_of(owed, endpoint))
-    assert pipeline.changes.delete("dev", endpoint.endpoint_id)
+    assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     pipeline.time.advance(5)
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.CANCELLED
@@ -418,7 +418,7 @@ def test_endpoint_deleted_during_a_send_leaves_a_record_and_nothing_due(
     status: int, state: DeliveryState, pipeline: Pipeline, endpoint: Endpoint, owed: Submission
 ) -> None:
     def send() -> Reply:
-        pipeline.changes.delete("dev", endpoint.endpoint_id)
+        pipeline.endpoints.delete("dev", endpoint.endpoint_id)
         return Reply(1, status)
 
     pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send)))

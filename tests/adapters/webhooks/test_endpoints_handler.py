@@ -19,7 +19,6 @@ from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
 from functions.ids import new_id
-from functions.webhooks.endpoints.changes import EndpointChanges
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore, endpoint_key
 from functions.webhooks.signature import parse_secret
@@ -222,9 +221,9 @@ def test_rows_that_others_keep_writing_make_the_service_busy(project_key: str, m
     def contended(*_: object, **__: object) -> bool:
         raise RowsContendedError
 
-    monkeypatch.setattr(EndpointChanges, "create", contended)
-    monkeypatch.setattr(EndpointChanges, "change", contended)
-    monkeypatch.setattr(EndpointChanges, "delete", contended)
+    monkeypatch.setattr(EndpointStore, "create", contended)
+    monkeypatch.setattr(EndpointStore, "change", contended)
+    monkeypatch.setattr(EndpointStore, "delete", contended)
     assert send(project_key, "POST", PATH, {"url": URL}).status == 503
     assert change(project_key, made["id"], description="x").status == 503
     assert send(project_key, "POST", f"{PATH}/{made['id']}/rotate", {}).status == 503

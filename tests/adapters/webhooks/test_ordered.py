@@ -12,8 +12,8 @@ from functions import durability
 from functions.webhooks.deliveries.model import PARKED_MS, DeliveryState
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
 from functions.webhooks.egress import LONG, Wait
-from functions.webhooks.endpoints.changes import EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ORDERED
+from functions.webhooks.endpoints.store import EndpointLimitError
 from functions.webhooks.sending.lanes import STALE_MS
 from functions.webhooks.sending.slots import SLOT_MS
 from functions.webhooks.vocabulary import Reply
@@ -281,7 +281,7 @@ def test_a_project_has_a_bounded_number_of_ordered_endpoints(pipeline: Pipeline)
     with pytest.raises(EndpointLimitError):
         pipeline.endpoint(ordered=True)
     pipeline.endpoint()
-    assert pipeline.changes.delete("dev", made[0].endpoint_id, ordered=True) is not None
+    assert pipeline.endpoints.delete("dev", made[0].endpoint_id, ordered=True) is not None
     pipeline.endpoint(ordered=True)
     finish(pipeline)
     assert queued(pipeline) == MAX_ORDERED

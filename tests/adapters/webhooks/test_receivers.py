@@ -113,7 +113,7 @@ def test_during_a_rotation_the_old_and_the_new_secret_verify(pipeline: Pipeline)
             pipeline.change_endpoint(endpoint, {"url": old.url})
             pipeline.time.advance(2)
             assert finish(pipeline, endpoint) == 401, runtime
-        assert pipeline.changes.delete("dev", endpoint.endpoint_id)
+        assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
 
 
 def test_a_receiver_with_two_secrets_bridges_a_rotation_without_overlap(pipeline: Pipeline) -> None:
@@ -125,7 +125,7 @@ def test_a_receiver_with_two_secrets_bridges_a_rotation_without_overlap(pipeline
             pipeline.change_endpoint(endpoint, {"secret_box": box})
             assert finish(pipeline, endpoint) == 200, runtime
             assert process.told(2) == ["handled", "handled"], runtime
-        assert pipeline.changes.delete("dev", endpoint.endpoint_id)
+        assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
 
 
 def test_a_request_with_two_signatures_is_documented(pipeline: Pipeline) -> None:
@@ -279,7 +279,7 @@ def test_a_public_key_verifies_webhooks_of_an_asymmetric_endpoint(pipeline: Pipe
             assert finish(pipeline, endpoint) == 401, runtime
             headers = signed(BODY) | {"webhook-signature": sign(PRIVATE_KEY, SUBMISSION_ID, now_ms() // 1000, BODY)}
             assert new.post(headers, BODY) == 401, runtime
-        pipeline.changes.delete("dev", endpoint.endpoint_id)
+        pipeline.endpoints.delete("dev", endpoint.endpoint_id)
         with running(runtime, PRIVATE_KEY.public_key()) as ours:
             assert ours.post(headers, BODY) == 200, runtime
             assert ours.post(headers, BODY + b" ") == 401, runtime

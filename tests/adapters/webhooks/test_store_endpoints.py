@@ -11,11 +11,9 @@ from functions.aws.clients import Clients
 from functions.aws.dynamodb.table import TRIES
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.ids import new_id
-from functions.webhooks.endpoints.changes import EndpointChanges, EndpointLimitError
 from functions.webhooks.endpoints.model import MAX_ENDPOINTS, DisabledReason, Endpoint, FailureStreak
-from functions.webhooks.endpoints.store import EndpointStore, SubscriberCache, Subscribers
+from functions.webhooks.endpoints.store import EndpointLimitError, EndpointStore, SubscriberCache, Subscribers
 from functions.webhooks.sealed_secrets import SecretBoxes
-from functions.webhooks.sending.lanes import resume_lane
 from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions
 from tests.submission_factory import START_MS, FakeTime
@@ -29,8 +27,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
-def changes(aws: Aws) -> EndpointChanges:
-    return EndpointChanges(aws.names["DeliveriesTable"], aws.names["QuotasTable"], Clients.dynamodb(), resume_lane)
+def changes(aws: Aws) -> EndpointStore:
+    return EndpointStore(aws.names["DeliveriesTable"], Clients.dynamodb(), quotas_table=aws.names["QuotasTable"])
 
 
 @pytest.fixture
@@ -71,13 +69,13 @@ def full(endpoint: Endpoint) -> Endpoint:
     )
 
 
-def test_a_row_comes_back_as_it_was_put(store: EndpointStore, changes: EndpointChanges) -> None:
+def test_a_row_comes_back_as_it_was_put(store: EndpointStore, changes: EndpointStore) -> None:
     for endpoint in (new_endpoint(), full(new_endpoint())):
         assert changes.create(endpoint)
         assert store.get("dev", endpoint.endpoint_id) == endpoint
 
 
-def test_an_endpoint_is_found_in_its_own_project_only(store: EndpointStore, changes: EndpointChanges) -> None:
+def test_an_endpoint_is_found_in_its_own_project_only(store: EndpointStore, changes: EndpointStore) -> None:
     endpoint = new_endpoint()
     changes.create(endpoint)
     assert store.get("other", endpoint.endpoint_id) is None
@@ -87,7 +85,7 @@ def test_an_endpoint_is_found_in_its_own_project_only(store: EndpointStore, chan
     assert store.get("dev", endpoint.endpoint_id) == endpoint
 
 
-def test_a_second_put_of_the_same_row_changes_nothing(store: EndpointStore, changes: EndpointChanges) -> None:
+def test_a_second_put_of_the_same_row_changes_nothing(store: EndpointStore, changes: EndpointStore) -> None:
     endpoint = new_endpoint()
     assert changes.create(endpoint)
     assert not changes.create(replace(endpoint, description="other"))
@@ -95,7 +93,7 @@ def test_a_second_put_of_the_same_row_changes_nothing(store: EndpointStore, chan
 
 
 def test_all_are_listed_oldest_first_without_the_row_that_counts_them(
-    store: EndpointStore, changes: EndpointChanges
+    store: EndpointStore, changes: EndpointStore
 ) -> None:
     made = [new_endpoint(number=number) for number in (3, 1, 2)]
     for endpoint in made:
@@ -103,7 +101,7 @@ def test_all_are_listed_oldest_first_without_the_row_that_counts_them(
     assert store.list_all("dev") == sorted(made, key=lambda endpoint: endpoint.created_at)
 
 
-def test_there_are_never_more_than_the_most(changes: EndpointChanges) -> None:
+def test_there_are_never_more_than_the_most(changes: EndpointStore) -> None:
     made = [new_endpoint() for _ in range(MAX_ENDPOINTS)]
     for endpoint in made:
         changes.create(endpoint)
@@ -119,7 +117,7 @@ def test_there_are_never_more_than_the_most(changes: EndpointChanges) -> None:
 
 
 def test_a_change_of_an_endpoint_that_another_request_changed_is_refused(
-    store: EndpointStore, changes: EndpointChanges
+    store: EndpointStore, changes: EndpointStore
 ) -> None:
     endpoint = new_endpoint()
     changes.create(endpoint)
@@ -136,7 +134,7 @@ def test_a_change_of_an_endpoint_that_another_request_changed_is_refused(
     assert (found.description, found.enabled) == ("first", False)
 
 
-def test_a_change_removes_the_attributes_that_it_names(store: EndpointStore, changes: EndpointChanges) -> None:
+def test_a_change_removes_the_attributes_that_it_names(store: EndpointStore, changes: EndpointStore) -> None:
     endpoint = full(new_endpoint())
     changes.create(endpoint)
     removes = ("previous_secret_box", "previous_until_ms", "failing_since_ms", "failing_counted_ms", "failing_spread")
@@ -156,7 +154,7 @@ def versions(aws: Aws, project_id: str = "dev") -> list[str | None]:
 
 
 def test_each_change_renews_the_version_of_its_project_for_both_profiles(
-    aws: Aws, store: EndpointStore, changes: EndpointChanges
+    aws: Aws, store: EndpointStore, changes: EndpointStore
 ) -> None:
     endpoint = new_endpoint()
     seen: list[str | None] = []
@@ -175,7 +173,7 @@ def test_each_change_renews_the_version_of_its_project_for_both_profiles(
     assert store.list_all("dev") == []
 
 
-def test_a_refused_change_leaves_the_version(aws: Aws, changes: EndpointChanges) -> None:
+def test_a_refused_change_leaves_the_version(aws: Aws, changes: EndpointStore) -> None:
     endpoint = new_endpoint()
     changes.create(endpoint)
     before = versions(aws)
@@ -186,7 +184,7 @@ def test_a_refused_change_leaves_the_version(aws: Aws, changes: EndpointChanges)
 
 
 def test_a_list_is_read_once_for_each_version(
-    store: EndpointStore, changes: EndpointChanges, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    store: EndpointStore, changes: EndpointStore, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: Counter[str] = Counter()
     cache, subscribers = SubscriberCache(store, time), EndpointStore.subscribers
@@ -206,7 +204,7 @@ def test_a_list_is_read_once_for_each_version(
 
 
 def test_a_list_without_a_version_lives_for_a_minute(
-    store: EndpointStore, changes: EndpointChanges, time: FakeTime
+    store: EndpointStore, changes: EndpointStore, time: FakeTime
 ) -> None:
     cache = SubscriberCache(store, time)
     assert cache.get("dev", None) == Subscribers()
@@ -228,7 +226,7 @@ def refusals(aws: Aws) -> list[str]:
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_a_busy_row_is_tried_again_and_not_for_ever(
-    code: str, store: EndpointStore, changes: EndpointChanges, refusals: list[str]
+    code: str, store: EndpointStore, changes: EndpointStore, refusals: list[str]
 ) -> None:
     refusals += [code] * 3
     assert changes.create(new_endpoint())
@@ -241,7 +239,7 @@ def test_a_busy_row_is_tried_again_and_not_for_ever(
     assert len(store.list_all("dev")) == 1
 
 
-def test_another_error_of_a_transaction_is_not_repeated(changes: EndpointChanges, refusals: list[str]) -> None:
+def test_another_error_of_a_transaction_is_not_repeated(changes: EndpointStore, refusals: list[str]) -> None:
     refusals += ["ValidationError"] * 2
     with pytest.raises(ClientError, match="TransactionCanceled"):
         changes.create(new_endpoint())
@@ -249,7 +247,7 @@ def test_another_error_of_a_transaction_is_not_repeated(changes: EndpointChanges
 
 
 def test_an_update_waits_for_a_transaction_on_the_same_row_and_not_for_ever(
-    store: EndpointStore, changes: EndpointChanges, monkeypatch: pytest.MonkeyPatch
+    store: EndpointStore, changes: EndpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint, left = new_endpoint(), [1] * 3
     changes.create(endpoint)

@@ -322,7 +322,7 @@ def test_a_changed_endpoint_is_read_within_two_seconds(
     ("act", "state"),
     [
         (lambda pipeline, endpoint: pipeline.change_endpoint(endpoint, {"enabled": False}), DeliveryState.PAUSED),
-        (lambda pipeline, endpoint: pipeline.changes.delete("dev", endpoint.endpoint_id), DeliveryState.CANCELLED),
+        (lambda pipeline, endpoint: pipeline.endpoints.delete("dev", endpoint.endpoint_id), DeliveryState.CANCELLED),
     ],
     ids=["disabled", "deleted"],
 )
