@@ -103,6 +103,7 @@ def test_an_unguarded_send_waits_three_seconds(pipeline: Pipeline) -> None:
     pipeline.webhook(*owed(pipeline)[1])
     (wait,) = egress.waits  # type: ignore[attr-defined]
     assert (wait.total_secs, wait.slow_secs) == (WAIT_SECS, SLOW_SECS) == (3, 1)
+    assert SLOW_GUARD_MS == 86_400_000  # the simulation of ADR 25 had these three numbers
 
 
 def test_a_large_body_is_guarded(pipeline: Pipeline) -> None:
