@@ -105,13 +105,13 @@ system: ## The local stack over HTTP
 
 bench: ## Measure this machine beside its peers (ARGS="--quick --sections jail,stack")
 	@bash infra/setup/install.sh --peers
-	@.venv/bin/python -m tests.bench $(ARGS)
+	@.venv/bin/python -m bench $(ARGS)
 
 soak: setup ## Run RUNS=100000 programs, for an hour at most, while everything expires; print what grows
-	@.venv/bin/python -m tests.bench --sections soak --soak-runs $(or $(RUNS),100000)
+	@.venv/bin/python -m bench --sections soak --soak-runs $(or $(RUNS),100000)
 
 compare: setup ## Measure an earlier revision and this one in alternating rounds (BEFORE=main~1 ARGS="--sections jail --rounds 3")
-	@.venv/bin/python -m tests.bench.compare $(BEFORE) $(ARGS)
+	@.venv/bin/python -m bench.compare $(BEFORE) $(ARGS)
 
 kill-run: setup ## Kill parts of a stack for 2 minutes under load and count lost submissions (ARGS="--seed 7")
 	@.venv/bin/python -m tests.system.kill_run $(ARGS)

@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-python_paths=(events functions sandbox_runtime infra rustbox_cli docs examples tests)
+python_paths=(events functions sandbox_runtime infra rustbox_cli docs examples bench tests)
 bin=.venv/bin
 export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1

@@ -2,8 +2,8 @@
 
 import pytest
 
+from bench.sections import calls
 from infra.deploy.costs import POLLED, SYNCHRONOUS, WEBHOOK
-from tests.bench.sections import calls
 
 BUDGET = {
     1: {

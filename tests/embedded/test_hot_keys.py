@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from bench.counted_calls import counted_system
+from bench.partitions import PARTITIONS, UNITS_A_SEC, Partition
 from functions.projects.model import Quota
 from infra.embedded.dynamodb import items, writes
-from tests.bench.counted_calls import counted_system
-from tests.bench.partitions import PARTITIONS, UNITS_A_SEC, Partition
 
 ENDPOINTS, RUNS = 20, 50
 _RUNS_TOGETHER = 10

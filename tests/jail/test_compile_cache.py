@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.sources import adding_program, new_number
 from events.completed import ExecutionCompleted
 from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import CONTROLS, Slot, open_slot
@@ -14,7 +15,6 @@ from sandbox_runtime.languages import Language, binds, prepare, toolchain_digest
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile
 from sandbox_runtime.languages.profiles import compile_limits
-from tests.bench.sources import adding_program, new_number
 from tests.jail.guest_requests import request
 from tests.jail.language_programs.table import COMPILED
 from tests.jail.processes import memory_of

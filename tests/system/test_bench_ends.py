@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.processes import descendants
 from infra.embedded.engine import identify, is_alive
-from tests.bench.processes import descendants
 from tests.system.local_stack import ROOT, wait_until
 
 pytestmark = pytest.mark.whole
@@ -24,7 +24,7 @@ def identities(pid: int) -> set[str]:
 
 @pytest.mark.timeout(START_SECS + END_SECS + 30)
 def test_a_signal_ends_the_stack_and_removes_its_state(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.bench", "--quick", "--sections=memory,soak", f"--out={tmp_path}/never.json"]
+    command = [sys.executable, "-m", "bench", "--quick", "--sections=memory,soak", f"--out={tmp_path}/never.json"]
     process = subprocess.Popen(
         # Where these tests run in the background of a shell, SIGINT is ignored, and the benchmark leaves it so.
         ["/usr/bin/env", "--default-signal=INT", *command],

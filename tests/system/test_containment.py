@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.bench.processes import descendants
+from bench.processes import descendants
 from tests.system.local_stack import LocalStack, run
 
 FORK_BOMB = "import os\nwhile True:\n  try: os.fork()\n  except OSError: raise SystemExit(1)"

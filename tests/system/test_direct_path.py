@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.processes import descendants
 from functions.clock import now_ms
-from tests.bench.processes import descendants
 from tests.system.local_stack import LocalStack, final_result, run, wait_until
 from tests.system.webhook_inbox import Inbox
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.processes import descendants
+from bench.processes import descendants
 from tests.system.kill_run.file_runs import file_runs
 from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, REQUIRED_SECS, VARIABLES, kill_run

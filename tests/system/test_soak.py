@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench.answers import Tally
-from tests.bench.scale import QUICK
-from tests.bench.sections import soak
+from bench.answers import Tally
+from bench.scale import QUICK
+from bench.sections import soak
 
 pytestmark = pytest.mark.whole
 

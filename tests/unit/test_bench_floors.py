@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from bench.answers import Tally, WrongAnswerError
+from bench.floors import calls, interpreter, tools
+from bench.floors.child import Child, serve
+from bench.floors.interpreter import interpreter_ways
+from bench.processes import descendants
+from bench.rounds import Way, interleave
 from sandbox_runtime.languages import LANGUAGES
-from tests.bench.answers import Tally, WrongAnswerError
-from tests.bench.floors import calls, interpreter, tools
-from tests.bench.floors.child import Child, serve
-from tests.bench.floors.interpreter import interpreter_ways
-from tests.bench.processes import descendants
-from tests.bench.rounds import Way, interleave
 
 BY_NAME = {language.name: language for language in LANGUAGES}
 
@@ -91,7 +91,7 @@ def test_bare_commands_empty_only_their_own_tmp(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.touch()
     question: dict[str, Any] = {"files": {}, "steps": [["/bin/true"]], "environment": {}, "stdin": ""}
-    with Child("tests.bench.floors.bare_commands") as asked:
+    with Child("bench.floors.bare_commands") as asked:
         with pytest.raises(WrongAnswerError, match="KeyError"):
             asked.ask(**question)
         with pytest.raises(WrongAnswerError):
@@ -122,7 +122,7 @@ def test_a_child_reports_problems_goes_on_and_ends_with_its_input() -> None:
         assert asked.ask(number=2) == {"number": 3}
         pid = asked.ask(number=0, pid=True)["pid"]
     assert not Path(f"/proc/{pid}").exists()
-    with Child("tests.bench.floors.no_such_module") as ended, pytest.raises(OSError, match=r"ended|Broken pipe"):
+    with Child("bench.floors.no_such_module") as ended, pytest.raises(OSError, match=r"ended|Broken pipe"):
         ended.ask(number=1)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import felt_table, page, target_table, targets
-from tests.bench.floors import interpreter
-from tests.bench.report import LAYOUT, Answers, Figure, Peer, Report, Section, Series, read
-from tests.bench.rounds import PYTHON
+from bench import felt_table, page, target_table, targets
+from bench.floors import interpreter
+from bench.report import LAYOUT, Answers, Figure, Peer, Report, Section, Series, read
+from bench.rounds import PYTHON
 
 
 def series(name: str, median: float, to_bwrap: float | None = None) -> Series:

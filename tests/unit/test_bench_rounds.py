@@ -9,14 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from events.completed import ExecutionCompleted
-from events.requested import ExecutionRequested
-from sandbox_runtime.executor import execute
-from sandbox_runtime.jail import CONTROLS, JailError
-from sandbox_runtime.languages import LANGUAGES
-from tests.bench import __main__ as command
-from tests.bench import page
-from tests.bench.answers import (
+from bench import __main__ as command
+from bench import page
+from bench.answers import (
     Expected,
     Tally,
     WrongAnswerError,
@@ -25,13 +20,18 @@ from tests.bench.answers import (
     check_result,
     check_text,
 )
-from tests.bench.jail_slots import request
-from tests.bench.mixture import mixed_programs
-from tests.bench.report import Section
-from tests.bench.rounds import BWRAP, PYTHON, Way, interleave, p95, series
-from tests.bench.scale import QUICK, Scale
-from tests.bench.sections import runner
-from tests.bench.sources import ADDING_LANGUAGES, adding_program, new_number, python_program
+from bench.jail_slots import request
+from bench.mixture import mixed_programs
+from bench.report import Section
+from bench.rounds import BWRAP, PYTHON, Way, interleave, p95, series
+from bench.scale import QUICK, Scale
+from bench.sections import runner
+from bench.sources import ADDING_LANGUAGES, adding_program, new_number, python_program
+from events.completed import ExecutionCompleted
+from events.requested import ExecutionRequested
+from sandbox_runtime.executor import execute
+from sandbox_runtime.jail import CONTROLS, JailError
+from sandbox_runtime.languages import LANGUAGES
 from tests.runner_doubles import RecordedSlot, outcome
 
 BY_NAME = {language.name: language for language in LANGUAGES}

@@ -12,7 +12,8 @@ PAGE = (ROOT / "docs" / "contributing.md").read_text()
 WALK = PAGE.split("## A first walk\n")[1].split("\n## ")[0]
 TABLE = PAGE.split("## To change …, go to …\n")[1].split("\n## ")[0]
 ROWS = [line for line in TABLE.splitlines() if line.startswith("| ")][1:]
-NAME = re.compile(r"`((?:functions|sandbox_runtime|infra|rustbox_cli|tests|docs|events)/[\w./]+\.\w+)(?:::([\w.]+))?`")
+PARTS = "functions|sandbox_runtime|infra|rustbox_cli|bench|tests|docs|events"
+NAME = re.compile(rf"`((?:{PARTS})/[\w./]+\.\w+)(?:::([\w.]+))?`")
 NAMED = sorted(set(NAME.findall(PAGE)))
 
 

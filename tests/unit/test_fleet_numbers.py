@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from bench import scaling
+from bench.scaling_costs import HOST_DOLLARS, cost_tables
 from functions.projects.requests import PER_MINUTE_MAX
 from infra.deploy.costs import POLLED, SYNCHRONOUS
 from infra.sam_template import read
-from tests.bench import scaling
-from tests.bench.scaling_costs import HOST_DOLLARS, cost_tables
 
 # A simulation chose these numbers: docs/scaling.md has what it printed.
 STEPS = [[30, 100], [60, 200], [120, 400]]

@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.partitions import PARTITIONS
 from infra.sam_template import read
-from tests.bench.partitions import PARTITIONS
 
 ROOT = Path(__file__).parents[2]
 OWNERS = (

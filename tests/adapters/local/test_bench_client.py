@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.bench.answers import WrongAnswerError
-from tests.bench.api_client import ApiClient, Endpoint, body_of
-from tests.bench.closed_loop import ClosedLoop, Exchange
-from tests.bench.sources import python_program
+from bench.answers import WrongAnswerError
+from bench.api_client import ApiClient, Endpoint, body_of
+from bench.closed_loop import ClosedLoop, Exchange
+from bench.sources import python_program
 
 
 class Service(ThreadingHTTPServer):

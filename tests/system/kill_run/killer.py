@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from bench.processes import descendants
 from infra.embedded.engine import identify, is_alive
-from tests.bench.processes import descendants
 from tests.system.kill_run.facts import Generation, Kill
 from tests.system.kill_run.history import DAY_SECS
 from tests.system.kill_run.plan import Plan, PlannedKill, Victim

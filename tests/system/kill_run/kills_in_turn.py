@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.bench.processes import descendants, is_child
+from bench.processes import descendants, is_child
 from tests.system.kill_run.killer import kill_child, kill_tree
 from tests.system.local_stack import LocalStack, find_runner
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from tests.bench.hook_server import HookServer
+from bench.hook_server import HookServer
 from tests.system.kill_run.kills_in_turn import KillsInTurn
 from tests.system.local_stack import LocalStack
 
