@@ -3,21 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions import otlp
 from functions.telemetry import logger
 
 
-def handle_batch(
-    event: dict[str, Any], context: LambdaContext, handle_record: Callable[[SQSRecord], None]
-) -> dict[str, Any]:
+def handle_batch(event: dict[str, Any], handle_record: Callable[[SQSRecord], None]) -> dict[str, Any]:
     """Call `handle_record` for each message. A message whose call raises is reported as failed."""
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    answer = dict(
-        process_partial_response(event=event, record_handler=handle_record, processor=processor, context=context)
-    )
+    # Powertools' processor does the same, and defines the models of all of its events first: 33 ms of a cold start.
+    failures = []
+    for record in map(SQSRecord, event["Records"]):
+        try:
+            handle_record(record)
+        except Exception:  # noqa: BLE001 - the other messages of the batch are handled all the same
+            failures.append({"itemIdentifier": record.message_id})
     otlp.flush(logger("otlp"))
-    return answer
+    return {"batchItemFailures": failures}

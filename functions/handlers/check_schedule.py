@@ -98,7 +98,7 @@ def deployment() -> CheckRunDeployment:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Start the runs of due checks on an event of the schedule; do what messages of the queue say."""
     if "Records" in event:
-        return handle_batch(event, context, partial(_hinted, context))
+        return handle_batch(event, partial(_hinted, context))
     _repair_clock()
     now = deployment().clock()
     due = sorted(deployment().check_runs.due(now), key=lambda row: row.due_at_ms)

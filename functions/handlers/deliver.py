@@ -50,7 +50,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Attempt the deliveries of the hints. A failed hint is received again, and its row stays due."""
     until_ms = wired().clock() + context.get_remaining_time_in_millis() - SEND_MS
     deliver = partial(_deliver, until_ms=until_ms)
-    return handle_batch(event, context, deliver)
+    return handle_batch(event, deliver)
 
 
 def _deliver(record: SQSRecord, until_ms: int) -> None:

@@ -56,12 +56,12 @@ def deployment() -> RecordDeployment:
     return RecordDeployment(load_settings(SETTINGS), logger(SERVICE))
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Record a batch. A failed message is received again; after too many receives it goes to the dead-letter queue."""
     parsed = {record["messageId"]: _parse(record["body"]) for record in event["Records"]}
     rows = deployment().recorder.rows_of(filter(None, parsed.values()))  # one read for the whole batch
     hints: list[Hint] = []
-    answer = handle_batch(event, context, partial(_record, parsed, rows, hints))
+    answer = handle_batch(event, partial(_record, parsed, rows, hints))
     deployment().recorder.send(hints)  # if this process ends before, the messages are received again
     return answer
 

@@ -76,7 +76,7 @@ def deployment() -> EveryDeployment:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Settle the dead letters of an SQS event; sweep on an event of the schedule."""
     if "Records" in event:
-        return handle_batch(event, context, _settle)
+        return handle_batch(event, _settle)
     sweep = deployment().new_sweep()
     shared = SharedSweep(sweep, context.get_remaining_time_in_millis, logger(SERVICE))
     shared.run()
