@@ -10,6 +10,7 @@ import hashlib
 import json
 import platform
 import shutil
+import struct
 import subprocess
 import sys
 import zipfile
@@ -70,7 +71,7 @@ def _write(file: Path, content: Any) -> None:
 ROOT = Path(__file__).resolve().parents[3]
 BUILD_DIR = ROOT / ".build"
 ARCHITECTURES = ("arm64", "x86_64")
-MAX_ZIPPED_BYTES = 10 * 1024 * 1024
+MAX_ZIPPED_BYTES = 8_000_000
 RUNTIME = "3.13"
 """The Python of `Runtime` in template.yaml. Compiled files are for this version only."""
 
@@ -84,28 +85,43 @@ _NEVER_SHIPPED = (
     *("cffi", "pycparser"),
     # Pages that Powertools could serve, and time zones for functions of dateutil that botocore does not call.
     *("swagger-ui-bundle.min.js", "swagger-ui.min.css", "dateutil-zoneinfo.tar.gz"),
-    # Version 1 of pydantic, which version 2 imports for classes of version 1 only.
-    "v1",
+    # Version 1 of pydantic, which version 2 imports for classes of version 1 only, and its plugin for mypy.
+    *("v1", "mypy.py"),
+    # urllib3 in a browser.
+    "emscripten",
 )
+_UNUSED_UTILITIES = (
+    *("auth_alpha", "circuit_breaker", "data_masking", "feature_flags", "idempotency", "kafka"),
+    *("batch", "metadata", "parameters", "parser", "streaming", "validation"),
+)
+"""Features of Powertools, each a folder in `utilities`, that the functions do not use."""
 # Our licences to ship the libraries ask for these texts. Wheels have them in their metadata.
 _LICENCE_FILES = ("LICEN[CS]E*", "NOTICE*", "COPYING*")
 _TASK_ROOT = Path("/var/task")
 _PACKAGES = ("functions", "events")
 """Our own code."""
-# Arguments: folder, its name on Lambda, whether sources stay. UNCHECKED_HASH: the interpreter does not compare the
-# compiled files with their sources, whose dates are lost in the zip.
+# Arguments: folder, its name on Lambda, whether sources and docstrings stay. The flag is that of UNCHECKED_HASH: the
+# interpreter does not compare the compiled files with their sources, whose dates are lost in the zip.
+# A class with a decorator may be a dataclass. Without a docstring it writes one at import, from its signature.
 _COMPILER = """
-import pathlib, py_compile, sys
-tree, name = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+import ast, importlib.util, marshal, pathlib, sys
+tree, name, keep = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3] == "True"
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 for source in sorted(tree.rglob("*.py")):
-    py_compile.compile(
-        str(source),
-        cfile=None if sys.argv[3] == "True" else str(source.with_suffix(".pyc")),
-        dfile=str(name / source.relative_to(tree)),
-        doraise=True,
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
+    content = source.read_bytes()
+    module = ast.parse(content)
+    for node in ast.walk(module):
+        if not keep and isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            if not (isinstance(node, ast.ClassDef) and node.decorator_list):
+                node.body[0] = ast.copy_location(ast.Pass(), node.body[0])
+                del node.body[: len(node.body) > 1]  # `from __future__` must come first
+    code = compile(module, str(name / source.relative_to(tree)), "exec", dont_inherit=True)
+    head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(content)
+    target = pathlib.Path(importlib.util.cache_from_source(source)) if keep else source.with_suffix(".pyc")
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(head + marshal.dumps(code))
 """
+_LOADED = 1  # PT_LOAD
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -170,10 +186,27 @@ def _dependencies(architecture: str, build_dir: Path) -> Path:
         shutil.copytree(installed, shipped, ignore=shutil.ignore_patterns(*_NEVER_SHIPPED))
         shorten(shipped / "botocore" / "data")
         shutil.rmtree(shipped / "boto3" / "data")  # resources and examples, which the functions do not use
+        for name in _UNUSED_UTILITIES:
+            shutil.rmtree(shipped / "aws_lambda_powertools" / "utilities" / name)
+        for library in shipped.rglob("*.so"):
+            library.write_bytes(_without_debug_sections(library.read_bytes()))
         _compile(shipped, Path(), keep_sources=False)
         _copy_licences(installed, shipped / "licenses")
         shipped.rename(folder)
     return folder
+
+
+def _without_debug_sections(library: bytes) -> bytes:
+    """Return a 64-bit ELF library that ends where its last loaded segment does, and has no table of sections.
+
+    The loader reads segments only. The symbols and debug information behind them were an eighth of the zip. The `strip`
+    of a host knows its own CPU only.
+    """
+    (first,), (size, count) = struct.unpack_from("<Q", library, 32), struct.unpack_from("<HH", library, 54)
+    segments = [struct.unpack_from("<IIQQQQ", library, first + index * size) for index in range(count)]
+    end = max(offset + stored for kind, _, offset, _, _, stored in segments if kind == _LOADED)
+    # The header names the offset of the table of sections, their number, and the section of their names.
+    return b"".join((library[:40], bytes(8), library[48:60], bytes(4), library[64:end]))
 
 
 def _copy_licences(installed: Path, target: Path) -> None:
