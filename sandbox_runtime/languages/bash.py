@@ -3,8 +3,7 @@
 from fractions import Fraction
 
 from events import vocabulary
-from sandbox_runtime.languages.entry import Language, Tool
-from sandbox_runtime.languages.profiles import profiles
+from sandbox_runtime.languages.entry import Language, Tool, profiles
 
 SHELL = "/usr/bin/bash"
 

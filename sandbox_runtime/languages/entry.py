@@ -1,22 +1,87 @@
-"""The definition of one language: its tools, its steps and its limits.
+"""The definition of one language: its tools, its steps and its limits, by default and as far as a request may ask.
 
 The numbers are those of docs/contract.md, section 7. MB and KB are 1024-based.
 """
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from sandbox_runtime.jail.spec import FilterFamily, GuestFile, Limits, WaitingCommand
-from sandbox_runtime.languages.requested.limits import (
-    KIB,
-    MIB,
-    LimitRefusedError,
-    Profile,
-    RequestRefusedError,
-    choose_limits,
+from events import vocabulary
+from events.limits import (
+    CPU_CEILING_SECS,
+    FILE_SIZE_CEILING_MB,
+    HIGHEST_CEILINGS,
+    LEAST_OPEN_FILES,
+    MEMORY_CEILING_MB,
+    OPEN_FILES_CEILING,
+    ROWS,
+    STACK_CEILING_MB,
+    WALL_CEILING_SECS,
 )
+from sandbox_runtime.jail.spec import FilterFamily, GuestFile, Limits, WaitingCommand
+
+# Limits that a request asks for, checked against the ceilings of its profile.
+
+KIB = 1024
+MIB = 1024 * KIB
+STACK_SHARE = Fraction(15, 16)
+"""A little less than the memory limit: an endless recursion ends as a stack overflow, and not as MLE."""
+_OTHER_NAMES = {
+    "memory_mb": ("memory_bytes", MIB),
+    "output_kb": ("output_bytes", KIB),
+    "file_size_mb": ("max_file_bytes", MIB),
+    "open_files": ("max_open_files", 1),
+    "stack_mb": ("stack_bytes", MIB),
+}
+"""Name and unit in `Limits` of the limits that a request names otherwise."""
+
+
+class RequestRefusedError(Exception):
+    """A request asks for something that is not offered. The text is for the client."""
+
+
+class LimitRefusedError(RequestRefusedError):
+    """A requested limit is too low or is above the profile's ceiling."""
+
+    def __init__(self, limit: str, ceiling: float) -> None:
+        self.limit = limit
+        self.ceiling = ceiling
+        lower = f"at least {LEAST_OPEN_FILES}" if limit == "open_files" else "above 0"
+        super().__init__(f"limit {limit} must be {lower} and at most {ceiling}")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Default limits of the run step and the highest that a request may ask for.
+
+    `stack_share`: the default size of the stack, as a share of the memory limit.
+    """
+
+    limits: Limits
+    ceiling: Limits
+    stack_share: Fraction
+
+
+def choose_limits(profile: Profile, asked: Mapping[str, float | None]) -> Limits:
+    """Replace the profile's default limits by those that a request asks for. Raises LimitRefusedError."""
+    chosen: dict[str, Any] = {}
+    for name, value in asked.items():
+        if value is not None:
+            field, unit = _OTHER_NAMES.get(name, (name, 1))
+            ceiling = getattr(profile.ceiling, field) // unit
+            is_enough = value >= LEAST_OPEN_FILES if name == "open_files" else value > 0
+            if not (is_enough and value <= ceiling):  # NaN fails all comparisons
+                raise LimitRefusedError(name, ceiling)
+            chosen[field] = value * unit
+    limits = replace(profile.limits, **chosen)
+    stack_bytes = chosen.get("stack_bytes", int(limits.memory_bytes * profile.stack_share))
+    return replace(limits, stack_bytes=min(stack_bytes, limits.memory_bytes))
+
 
 __all__ = [
     "KIB",
@@ -188,3 +253,71 @@ class Language:
     def run_limits(self, profile: str, **asked: float | None) -> Limits:
         """Return the limits of the run step. `asked`: the request's, by their API names. Raises LimitRefusedError."""
         return choose_limits(self.profiles[profile], asked)
+
+
+# Limits of the profiles `judge` and `agent` and of the compile step (docs/contract.md, section 7).
+
+OUTPUT_BYTES = 1 * MIB
+COMPILE_IDLE_SECS = 4
+
+
+def profiles(
+    language: vocabulary.Language,
+    *,
+    memory_mb: int,
+    cpu_secs: int,
+    open_files: int,
+    file_mb: int,
+    stack_share: Fraction = STACK_SHARE,
+) -> Mapping[str, Profile]:
+    """Return both profiles of one language: its wall times and processes are those that clients are told.
+
+    `stack_share`: see `Profile`. In `agent` the defaults of time, memory, processes and output are higher.
+    """
+    row = ROWS[language]
+    judge = Limits(
+        cpu_time_secs=cpu_secs,
+        wall_time_secs=row.judge_wall_secs,
+        memory_bytes=memory_mb * MIB,
+        max_processes=row.judge_processes,
+        max_open_files=open_files,
+        max_file_bytes=file_mb * MIB,
+        output_bytes=OUTPUT_BYTES,
+    )
+    # The highest that an operator may choose. The service checks requests against the chosen ones.
+    ceilings = {
+        "cpu_time_secs": HIGHEST_CEILINGS["cpu_time_secs"],
+        "wall_time_secs": HIGHEST_CEILINGS["wall_time_secs"],
+        "memory_bytes": HIGHEST_CEILINGS["memory_mb"] * MIB,
+        "max_processes": HIGHEST_CEILINGS["max_processes"],
+        "output_bytes": HIGHEST_CEILINGS["output_kb"] * KIB,
+        "max_file_bytes": FILE_SIZE_CEILING_MB * MIB,
+        "max_open_files": OPEN_FILES_CEILING,
+        "stack_bytes": STACK_CEILING_MB * MIB,
+    }
+    judge_ceiling = replace(judge, **ceilings)
+    agent = replace(
+        judge,
+        cpu_time_secs=CPU_CEILING_SECS,
+        wall_time_secs=WALL_CEILING_SECS[vocabulary.Profile.AGENT],
+        memory_bytes=MEMORY_CEILING_MB * MIB,
+        max_processes=row.agent_processes,
+    )
+    agent_ceiling = replace(agent, **ceilings)
+    return MappingProxyType(
+        {"judge": Profile(judge, judge_ceiling, stack_share), "agent": Profile(agent, agent_ceiling, stack_share)}
+    )
+
+
+def compile_limits(*, memory_mb: int = 1024, processes: int = 120) -> Limits:
+    """Return the limits of a compile step."""
+    return Limits(
+        cpu_time_secs=15,
+        wall_time_secs=30,
+        memory_bytes=memory_mb * MIB,
+        max_processes=processes,
+        max_open_files=256,
+        max_file_bytes=256 * MIB,
+        output_bytes=OUTPUT_BYTES,
+        idle_secs=COMPILE_IDLE_SECS,
+    )

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from events import vocabulary
 from sandbox_runtime.jail import FilterFamily
-from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
+from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool, compile_limits, profiles
 from sandbox_runtime.languages.preparation import PreparationError, command
-from sandbox_runtime.languages.profiles import compile_limits, profiles
 
 _ROOT = "/usr/lib/go"
 _GO = f"{_ROOT}/bin/go"

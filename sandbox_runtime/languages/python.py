@@ -1,11 +1,15 @@
 """Python: the system's CPython, run as `python3 -u solution.py`."""
 
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib.metadata import distributions
 from pathlib import Path
+from types import MappingProxyType
 
 from events import vocabulary
-from sandbox_runtime.jail import FilterFamily
-from sandbox_runtime.languages.entry import Language, Tool
-from sandbox_runtime.languages.profiles import profiles
+from sandbox_runtime.jail import FilterFamily, JailSpec, WarmStart
+from sandbox_runtime.languages.entry import Language, Tool, profiles
 
 # The versions that this project runs and tests, the best known first: forks (ADR 6) work with 3.13 only.
 _INTERPRETERS = ("/usr/bin/python3.13", "/usr/bin/python3.14", "/usr/bin/python3.12")
@@ -46,3 +50,109 @@ PYTHON = Language(
     trial="print(6 * 7)\n",
     source_check=_SOURCE_CHECK,
 )
+
+
+# The data packages, such as numpy: an optional folder of the toolchains that Python programs import from.
+#
+# `make data-packages` fills `<toolchains>/data` from data_packages.txt. Guests see it read-only. Without the folder
+# nothing changes.
+
+GUEST_PATH = "/opt/rustbox/data"
+FIGURES_VARIABLE = "RUSTBOX_FIGURES"
+"""With it `pyplot.show()` writes files: see `adapt_matplotlib`."""
+PACKAGES = frozenset(
+    {
+        "beautifulsoup4",
+        "lxml",
+        "matplotlib",
+        "networkx",
+        "numpy",
+        "openpyxl",
+        "pandas",
+        "pillow",
+        "python-dateutil",
+        "pyyaml",
+        "requests",
+        "scikit-learn",
+        "scipy",
+        "seaborn",
+        "sympy",
+        "tabulate",
+    }
+)
+"""Names of the distributions that are offered. The others of the folder are their dependencies."""
+_FOLDER = "data"
+_ENVIRONMENT = (
+    ("PYTHONPATH", GUEST_PATH),
+    # There is no display.
+    ("MPLBACKEND", "Agg"),
+    # A folder in the home directory would be an artifact of the program.
+    ("MPLCONFIGDIR", "/tmp/matplotlib"),  # noqa: S108 - of the guest, which is alone there
+    # As many threads as the host has CPUs would meet the limit on processes.
+    ("OPENBLAS_NUM_THREADS", "1"),
+    ("OMP_NUM_THREADS", "1"),
+)
+
+
+def package_versions(toolchains_dir: str) -> Mapping[str, str]:
+    """Return the versions of the offered packages by name; none if they are not installed."""
+    found = {one.name.casefold(): one.version for one in distributions(path=[str(_folder(toolchains_dir))])}
+    return MappingProxyType({name: found[name] for name in sorted(PACKAGES & found.keys())})
+
+
+def with_packages(language: Language, toolchains_dir: str) -> Language:
+    """Return Python with the installed packages; any other language, and Python without packages, unchanged."""
+    folder = _folder(toolchains_dir)
+    if language.name != "python" or not folder.is_dir():
+        return language
+    return replace(
+        language, environment=(*language.environment, *_ENVIRONMENT), shown_folders=((str(folder), GUEST_PATH),)
+    )
+
+
+def _folder(toolchains_dir: str) -> Path:
+    return Path(toolchains_dir) / _FOLDER
+
+
+# The template of the data slot: an interpreter that has imported data packages, and forks each run from it.
+
+# The guess is only a hint: with a wrong one a program imports the packages itself. Each line is read once.
+_IMPORTS = re.compile(
+    rb"^[ \t]*+(?:import|from)[ \t][^\n]*?\b(?:numpy|pandas|matplotlib|pylab|seaborn|scipy|sklearn|PIL)\b", re.MULTILINE
+)
+# The packages that most programs import, and none that a fork of all would pay for: its costs grow with its mappings.
+# matplotlib wants a writable folder, and the template's root has none. The first plot fills caches; those of fonts
+# have open files, which a run closes.
+_SETUP = f"""
+import os
+os.environ["MATPLOTLIBRC"] = "{GUEST_PATH}/matplotlib/mpl-data/matplotlibrc"
+import matplotlib
+del os.environ["MATPLOTLIBRC"]
+folders = matplotlib.get_configdir, matplotlib.get_cachedir
+matplotlib.get_configdir = matplotlib.get_cachedir = lambda: os.environ["MPLCONFIGDIR"]
+import matplotlib.backends.backend_agg, matplotlib.font_manager, matplotlib.pyplot
+matplotlib.get_configdir, matplotlib.get_cachedir = folders
+import io, numpy, numpy.linalg, numpy.random, pandas, PIL.Image, PIL.PngImagePlugin
+figure = matplotlib.pyplot.figure()
+figure.subplots().plot([1, 2])
+figure.savefig(io.BytesIO(), format="png")
+matplotlib.pyplot.close("all")
+del figure
+matplotlib.font_manager._get_font.cache_clear()
+after_fork = numpy.random.seed
+"""
+
+
+def data_start(languages: Iterable[Language]) -> WarmStart | None:
+    """Return the command that the template of the data slot keeps warm. None: no data packages are installed."""
+    for language in languages:
+        if language.shown_folders and language.warm_imports:
+            return WarmStart(language.run_argv, language.guest_environment, language.warm_imports, _SETUP)
+    return None
+
+
+def imports_packages(warm: WarmStart, spec: JailSpec) -> bool:
+    """Whether a run of this command seems to import one of the packages."""
+    if not warm.matches(spec.argv, spec.environment) or not spec.files:
+        return False
+    return _IMPORTS.search(spec.files[0].content) is not None

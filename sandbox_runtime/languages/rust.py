@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from events import vocabulary
-from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool
-from sandbox_runtime.languages.gcc import direct_linker
-from sandbox_runtime.languages.gcc.linker import MOLD, through_compiler
-from sandbox_runtime.languages.profiles import compile_limits, profiles
+from sandbox_runtime.languages import gcc
+from sandbox_runtime.languages.entry import Compile, Language, Prepared, Tool, compile_limits, profiles
+from sandbox_runtime.languages.gcc import through_compiler
+from sandbox_runtime.languages.preparation import MOLD
 
 COMPILER = "/usr/bin/rustc"
 LINK_DRIVER = "/usr/bin/gcc"
@@ -14,7 +14,7 @@ LINK_DRIVER = "/usr/bin/gcc"
 DIRECTORY = "/opt/rustbox/rust"
 _REST = (
     "-C",
-    f"linker={DIRECTORY}/{direct_linker.NAME}",
+    f"linker={DIRECTORY}/{gcc.LINKER_NAME}",
     *(part for option in through_compiler() for part in ("-C", f"link-arg={option}")),
     # One thread of LLVM: splitting a program of this size takes a fifth more CPU time.
     "-C",
@@ -38,7 +38,7 @@ def _with_options(_sources: tuple[str, ...], options: tuple[str, ...]) -> tuple[
 
 
 def _prepare(directory: Path) -> None:
-    direct_linker.write_linker(LINK_DRIVER, directory)
+    gcc.write_linker(LINK_DRIVER, directory)
 
 
 RUST = Language(
@@ -56,7 +56,7 @@ RUST = Language(
         guest_path=DIRECTORY,
         make=_prepare,
         made_from=(LINK_DRIVER, MOLD),
-        recipe=direct_linker.RECIPE,
+        recipe=gcc.LINKER_RECIPE,
     ),
     profiles=profiles(vocabulary.Language.RUST, memory_mb=256, cpu_secs=8, open_files=64, file_mb=1),
     version_argv=("{tool}", "--version"),

@@ -1,14 +1,37 @@
-"""Build the `JailSpec` of the compile step and of the run step of a program."""
+"""Build the `JailSpec` of the compile step and of the run step of a program, and make their output fit for clients."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from events.compile_args import is_compile_arg
 from sandbox_runtime.jail import WarmStart
 from sandbox_runtime.jail.spec import GuestFile, InputFile, JailSpec, Limits, WaitingCommand
-from sandbox_runtime.languages.entry import KIB, Compile, Language
+from sandbox_runtime.languages.entry import KIB, Compile, Language, RequestRefusedError
 from sandbox_runtime.languages.preparation import prepared_path
-from sandbox_runtime.languages.requested.input_files import other_sources
+
+# The files that a request places beside its source.
+
+
+def refuse_unfit(language: Language, code: bytes, inputs: Iterable[InputFile], options: Iterable[str]) -> None:
+    """Refuse options that are not offered, and paths whose names we use ourselves. Raises RequestRefusedError."""
+    for option in options:
+        if not is_compile_arg(language.name, option):
+            raise RequestRefusedError(f"the option {option} is not offered for {language.name}")
+    own = language.own_names(code)
+    for file in inputs:
+        name = file.path.partition("/")[0]
+        if name in own:
+            raise RequestRefusedError(f"the file {file.path} has a name that the service uses itself: {name}")
+
+
+def other_sources(step: Compile, inputs: Sequence[InputFile]) -> tuple[str, ...]:
+    """Return the paths of the files that are compiled with the source, in order."""
+    found = sorted(file.path for file in inputs if step.is_source(file.path))
+    # An option or a list of arguments starts with these.
+    return tuple(f"./{path}" if path.startswith(("-", "@")) else path for path in found)
+
 
 DEFAULT_PROFILE = "judge"
 
@@ -125,3 +148,25 @@ def _is_there(command: WaitingCommand, language: Language, toolchains_dir: str) 
     prefix = f"{language.prepared.guest_path}/"
     place = prepared_path(language.name, language.prepared, toolchains_dir)
     return command.argv[0].startswith(prefix) and (place / command.argv[0].removeprefix(prefix)).is_file()
+
+
+# Remove directories of the jail from compiler output for the client.
+#
+# A guest chooses the text and the worker reads it. So the expressions must not backtrack.
+
+# A path where compilers name a file: not after a letter, as in a quotation, and not in an echoed line of the source.
+_DIRECTORIES = re.compile(rb"(?<![\w./-])/(?:box|tmp|opt|usr|lib|lib64)/(?:[\w.+~=-]++/)*+")
+# Python echoes lines of the source with blanks before them, and begins the line of a warning with the path.
+_PYTHON_PLACE = re.compile(rb'^(  File "|)/box/', re.MULTILINE)
+_ECHOED_LINE = re.compile(rb"\s*+\d*+\s*+\|")
+
+
+def without_paths(text: bytes) -> bytes:
+    """Reduce each path of the jail to its file name. Lines that echo the source stay unchanged."""
+    lines = text.splitlines(keepends=True)
+    return b"".join(line if _ECHOED_LINE.match(line) else _DIRECTORIES.sub(b"", line) for line in lines)
+
+
+def without_python_paths(text: bytes) -> bytes:
+    """Reduce the path of the source to its file name, in what Python says about a source that it refuses."""
+    return _PYTHON_PLACE.sub(rb"\1", text)

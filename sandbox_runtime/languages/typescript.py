@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from events import vocabulary
+from sandbox_runtime.languages.entry import profiles
 from sandbox_runtime.languages.javascript import JAVASCRIPT, STACK_SHARE
-from sandbox_runtime.languages.profiles import profiles
 
 TYPESCRIPT = replace(
     JAVASCRIPT,

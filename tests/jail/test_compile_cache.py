@@ -13,8 +13,7 @@ from sandbox_runtime.executor import CompileCache, execute
 from sandbox_runtime.jail import CONTROLS, Slot, open_slot
 from sandbox_runtime.languages import Language, binds, prepare, toolchain_digest, version
 from sandbox_runtime.languages.c import C
-from sandbox_runtime.languages.entry import Compile
-from sandbox_runtime.languages.profiles import compile_limits
+from sandbox_runtime.languages.entry import Compile, compile_limits
 from tests.jail.guest_requests import request
 from tests.jail.language_programs.table import COMPILED
 from tests.jail.processes import memory_of

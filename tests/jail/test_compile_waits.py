@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox_runtime.languages.profiles import compile_limits
+from sandbox_runtime.languages.entry import compile_limits
 from tests.jail.guest_requests import Run
 
 COMPILE_WALL_MS = compile_limits().wall_time_secs * 1000

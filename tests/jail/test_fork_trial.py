@@ -8,7 +8,7 @@ import pytest
 from sandbox_runtime.jail import Slot, SlotConfig, open_slot
 from sandbox_runtime.jail.python_fork import START_CODE
 from sandbox_runtime.jail.supervisor import slot as slot_module
-from sandbox_runtime.languages import fork_problem, forking, tried_warm_start, warm_start
+from sandbox_runtime.languages import fork_problem, offering, tried_warm_start, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.slots import TOOLCHAINS
@@ -85,7 +85,7 @@ def test_a_trial_that_passed_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tm
         opened.append(config)
         return open_slot(config)
 
-    monkeypatch.setattr(forking, "open_slot", open_counted)
+    monkeypatch.setattr(offering, "open_slot", open_counted)
     for _ in range(2):
         assert tried_warm_start([PYTHON], str(tmp_path)) == warm_start([PYTHON])
     assert len(opened) == 1

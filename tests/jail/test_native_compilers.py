@@ -14,9 +14,8 @@ import pytest
 from events.completed import ExecutionCompleted
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot
-from sandbox_runtime.languages import Language, compile_spec
-from sandbox_runtime.languages.gcc import direct_linker
-from sandbox_runtime.languages.gcc.precompiled_headers import HEADER_SETS
+from sandbox_runtime.languages import Language, compile_spec, gcc
+from sandbox_runtime.languages.cpp import HEADER_SETS
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
 from tests.jail.decided import decided
@@ -42,7 +41,7 @@ Compare = Callable[[str, str | bytes], ExecutionCompleted]
 def ordinary(language: Language) -> Language:
     """The language with the command that its direct calls stand for."""
     assert language.compile is not None
-    argv = tuple(part.replace(f"{DIRECTORY}/{direct_linker.NAME}", LINK_DRIVER) for part in language.compile.argv)
+    argv = tuple(part.replace(f"{DIRECTORY}/{gcc.LINKER_NAME}", LINK_DRIVER) for part in language.compile.argv)
     return replace(language, compile=replace(language.compile, argv=argv[argv.index(language.tools[0].guest_path) :]))
 
 

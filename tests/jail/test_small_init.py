@@ -18,8 +18,8 @@ import pytest
 from sandbox_runtime.jail import JailError, JailSpec, Outcome, Slot, SlotConfig, StopReason, open_slot
 from sandbox_runtime.jail.inside.small_init import INIT_FILE, START_SOURCE
 from sandbox_runtime.jail.supervisor.launch import Launch
-from sandbox_runtime.languages import init_build, init_program, run_spec, warm_start
-from sandbox_runtime.languages.init_build import build_init
+from sandbox_runtime.languages import init_program, preparation, run_spec, warm_start
+from sandbox_runtime.languages.preparation import build_init
 from sandbox_runtime.languages.python import INTERPRETER, PYTHON
 from tests.jail.decided import decided_outcome
 from tests.jail.processes import status_of
@@ -91,7 +91,7 @@ def test_the_executable_has_one_segment_that_nobody_can_write_to(tmp_path: Path)
 def test_without_a_compiler_nothing_is_built_and_runs_fork_their_init(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(init_build, "_COMPILER", str(tmp_path / "no compiler"))
+    monkeypatch.setattr(preparation, "_INIT_COMPILER", str(tmp_path / "no compiler"))
     built = init_program(str(tmp_path))
     assert built == ""
     with open_slot(SlotConfig("small-init-none", 50, small_init=built)) as slot:

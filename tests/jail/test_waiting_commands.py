@@ -12,7 +12,7 @@ import pytest
 
 from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
-from sandbox_runtime.languages.java.language import JAVA
+from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
 from sandbox_runtime.prewarm import waiting_pool as pool_module
 from tests.jail.decided import decided_outcome

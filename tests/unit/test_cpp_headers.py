@@ -6,7 +6,7 @@ import pytest
 
 from sandbox_runtime.jail import GuestFile
 from sandbox_runtime.languages import cpp
-from sandbox_runtime.languages.gcc.precompiled_headers import cpp_names
+from sandbox_runtime.languages.cpp import cpp_names
 from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS, REFUSED_PROGRAMS
 
 _IO = "#include <iostream>\n"

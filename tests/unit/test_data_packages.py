@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from sandbox_runtime.languages import LANGUAGES, binds, package_versions, with_packages
-from sandbox_runtime.languages.data.packages import GUEST_PATH, PACKAGES
+from sandbox_runtime.languages.python import GUEST_PATH, PACKAGES
 
 BY_NAME = {language.name: language for language in LANGUAGES}
 LOCK = Path(__file__).parents[2] / "sandbox_runtime" / "data_packages.txt"

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.languages.gcc import direct as direct_gcc
-from sandbox_runtime.languages.gcc import direct_linker
+from sandbox_runtime.languages import gcc as direct_gcc
 
 _COMPILER = ' DIR/cc1 -quiet solution.c "-O2" -o /tmp/ccA.s'
 _ASSEMBLER = " DIR/as --64 -o /tmp/ccB.o /tmp/ccA.s"
@@ -230,9 +229,8 @@ def test_a_gcc_that_fails_or_a_missing_mold_leaves_the_ordinary_command(
 ) -> None:
     assert steps.make(exit_code=1) == _ORDINARY
     monkeypatch.setattr(direct_gcc, "MOLD", str(steps.folder / "no mold"))
-    monkeypatch.setattr(direct_linker, "MOLD", str(steps.folder / "no mold"))
     assert steps.make() == _ORDINARY
-    direct_linker.write_linker("/usr/bin/gcc", steps.folder)
+    direct_gcc.write_linker("/usr/bin/gcc", steps.folder)
     assert (steps.folder / "gcc").read_text() == '#!/bin/sh\nexec /usr/bin/gcc "$@"\n'
 
 
@@ -247,10 +245,9 @@ def linker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mold.write_text(f'#!/bin/sh\nprintf "%s|" "$@" >{tmp_path}/words\nexec [ ! -e {tmp_path}/broken ]\n')
     mold.chmod(0o755)
     monkeypatch.setattr(direct_gcc, "MOLD", str(mold))
-    monkeypatch.setattr(direct_linker, "MOLD", str(mold))
     made = tmp_path / "made"
     made.mkdir()
-    direct_linker.write_linker(real, made)
+    direct_gcc.write_linker(real, made)
     assert [path.name for path in made.iterdir()] == ["gcc"]
     Path(real).write_text('#!/bin/sh\nprintf "gcc"\nprintf "|%s" "$@"\n')
     return made / "gcc"
@@ -309,5 +306,5 @@ def test_an_answer_about_linking_that_is_not_understood_leaves_gcc(tmp_path: Pat
     made = tmp_path / "made"
     made.mkdir()
     real = gcc(tmp_path, _LINK.replace("linked.o", "other.o"))
-    direct_linker.write_linker(real, made)
+    direct_gcc.write_linker(real, made)
     assert (made / "gcc").read_text() == f'#!/bin/sh\nexec {real} "$@"\n'

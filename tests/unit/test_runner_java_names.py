@@ -5,7 +5,7 @@ The source is the guest's choice, and is read in the worker: see `test_runner_di
 
 import pytest
 
-from sandbox_runtime.languages.java.source import java_names
+from sandbox_runtime.languages.java import java_names
 
 MAIN = "public static void main(String[] args) { }"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.languages import trials
-from sandbox_runtime.languages.trials import Trials
+from sandbox_runtime.languages import offering
+from sandbox_runtime.languages.offering import Trials
 
 
 def test_cached_bytecode_leaves_the_note_and_a_new_source_does_not(
@@ -13,7 +13,7 @@ def test_cached_bytecode_leaves_the_note_and_a_new_source_does_not(
 ) -> None:
     sources, toolchains = tmp_path / "sources", str(tmp_path)
     (sources / "worker").mkdir(parents=True)
-    monkeypatch.setattr(trials, "_SOURCES", sources)
+    monkeypatch.setattr(offering, "_SOURCES", sources)
 
     def have_passed() -> bool:
         return Trials((), toolchains, (), tmp_path / "note").have_passed()

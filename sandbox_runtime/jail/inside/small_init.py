@@ -6,7 +6,7 @@ closes its other descriptors, loads its filter, and reaps until the program has 
 confined before it becomes the guest.
 
 `init` is used instead when the small init is not built.
-`languages.init_build` builds both C files.
+`languages.preparation` builds both C files.
 """
 
 import ctypes

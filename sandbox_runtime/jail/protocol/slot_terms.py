@@ -19,7 +19,7 @@ class Terms:
     `shares_cpu`: a group gives the slot its share of the CPUs.
     `required_controls`: the floor; a guest does not start when one of them is not in force.
     `warm`: the command as which the template itself was started.
-    `small_init`: directory of the files that `languages.init_build` built; "": init is a fork of the template.
+    `small_init`: directory of the files that `languages.preparation` built; "": init is a fork of the template.
     `cpus`: a guest may use them; () leaves it those of the template.
     `interpreter_device`: device of the host's file system that holds the interpreter's executable.
     """

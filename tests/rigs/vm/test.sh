@@ -59,7 +59,7 @@ make_system "$system_name" 3G "$packages${RUSTBOX_VM_PACKAGES:+,$RUSTBOX_VM_PACK
 say "copying the project"
 copy_project
 [[ -z ${RUSTBOX_TEST_INIT:-} ]] || (cd "$project" && mkdir -m 755 "$guest/.init" && .venv/bin/python -c \
-    'import pathlib, sys; from sandbox_runtime.languages import init_build; init_build.build_init(pathlib.Path(sys.argv[1]))' \
+    'import pathlib, sys; from sandbox_runtime.languages.preparation import build_init; build_init(pathlib.Path(sys.argv[1]))' \
     "$guest/.init")
 # .toolchains has Bun for this host's CPU only.
 case $architecture/$RUSTBOX_TEST_LANGUAGES in

@@ -1,9 +1,4 @@
-"""Compile C and C++ without gcc's driver: call its compiler, its assembler and mold with the arguments of `gcc -###`.
-
-gcc's driver and collect2 only start other processes, one after the other. We start all three at once. The host asks the
-installed gcc once for its commands, and builds a program of them for guests, see direct_gcc.c. The program also gets
-the ordinary command, and executes it in every unexpected case.
-"""
+"""Call gcc's tools for C, C++ and Rust: its compiler and assembler without its driver, and mold as the linker."""
 
 import logging
 import os
@@ -13,9 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox_runtime.languages.gcc.linker import MOLD
-from sandbox_runtime.languages.gcc.small_programs import Definitions, build
-from sandbox_runtime.languages.preparation import PreparationError, command
+from sandbox_runtime.languages.preparation import MOLD, SOURCES, Definitions, PreparationError, build, command
+
+
+def through_compiler() -> tuple[str, ...]:
+    """Return the options with which gcc and g++ (12.1 or later) call mold, if it is installed."""
+    return ("-fuse-ld=mold",) if os.access(MOLD, os.X_OK) else ()
+
+
+def with_options(ordinary: tuple[str, ...], sources: tuple[str, ...], options: tuple[str, ...]) -> tuple[str, ...]:
+    """Add sources before the libraries of an ordinary command, and options at its end, where they win.
+
+    A header in quotes is looked up in the working directory too.
+    """
+    end = max(place for place, word in enumerate(ordinary) if not word.startswith("-l")) + 1
+    return (*ordinary[:end], *sources, *ordinary[end:], "-iquote", ".", *options)
+
+
+# Compile C and C++ without gcc's driver: call its compiler, its assembler and mold with the arguments of `gcc -###`.
+#
+# gcc's driver and collect2 only start other processes, one after the other. We start all three at once. The host asks
+# the installed gcc once for its commands, and builds a program of them for guests, see direct_gcc.c. The program also
+# gets the ordinary command, and executes it in every unexpected case.
 
 PROGRAM_NAME = "compile"
 ASSEMBLER = "/usr/bin/as"
@@ -26,7 +40,7 @@ HEADERS_FILE = ".headers"
 _OBJECT, _SAID = "/tmp/solution.o", "/tmp/said"  # noqa: S108
 _HELD_FD = 3
 _HELD_OPEN = "held_open.so"
-_PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (Path(__file__).with_name(name) for name in ("direct_gcc.c", "held_open.c"))
+_PROGRAM_SOURCE, _HELD_OPEN_SOURCE = (SOURCES / name for name in ("direct_gcc.c", "held_open.c"))
 _ORDINARY_SCRIPT = f'#!/bin/sh\nrm -f {HEADERS_FILE}\nexec "$@"\n'
 # With this module, so that a host on which it did not understand gcc's answer asks again after a change.
 RECIPE = "".join(path.read_text() for path in (Path(__file__), _PROGRAM_SOURCE, _HELD_OPEN_SOURCE))
@@ -155,3 +169,75 @@ def _without_plugin(words: Sequence[str]) -> Iterator[str]:
             next(rest)
         elif not word.startswith(("-plugin-opt=", "-fuse-ld=")):
             yield word
+
+
+# A linker for rustc: takes the arguments for gcc, and calls mold as gcc would, without gcc and collect2.
+#
+# It is a shell script named `gcc`, because rustc chooses its options by that name and prints it in its diagnostics.
+# For an unknown argument or an error of mold it executes the real gcc with all arguments.
+
+LINKER_NAME = "gcc"
+
+# For an executable. The loop takes each argument from the front of the list, and appends those for mold at its end.
+# `@` starts the name of a file with arguments; gcc and mold have different ones.
+_LINKER_SCRIPT = """\
+#!/bin/sh
+set -f
+link() {{
+    kinds=
+    left=$#
+    while [ "$left" -gt 0 ]; do
+        word=$1
+        shift
+        left=$((left - 1))
+        case $word in
+            -Wl,*)
+                IFS=,
+                set -- "$@" ${{word#-Wl,}}
+                unset IFS
+                ;;
+            -pie | -nodefaultlibs) kinds="$kinds$word" ;;
+            -m64 | -fuse-ld=mold) ;;
+            -o)
+                [ "$1" = solution ] || return 1
+                shift
+                left=$((left - 1))
+                ;;
+            -L)
+                set -- "$@" "$word" "$1"
+                shift
+                left=$((left - 1))
+                ;;
+            -[lL]* | [!@-]*) set -- "$@" "$word" ;;
+            *) return 1 ;;
+        esac
+    done
+    [ "$kinds" = -pie-nodefaultlibs ] && {before} "$@" {after} >/dev/null 2>&1
+}}
+link "$@" || exec {gcc} "$@"
+"""
+_ORDINARY_LINKER = '#!/bin/sh\nexec {gcc} "$@"\n'
+LINKER_RECIPE = _LINKER_SCRIPT + _ORDINARY_LINKER
+
+
+def write_linker(gcc: str, directory: Path) -> None:
+    """Write the script in `directory`. Without mold, or if gcc's answer has another form, it only calls gcc."""
+    script = directory / LINKER_NAME
+    script.write_text(_linker_script(gcc, directory))
+    script.chmod(0o755)
+
+
+def _linker_script(gcc: str, directory: Path) -> str:
+    ordinary = _ORDINARY_LINKER.format(gcc=gcc)
+    if not os.access(MOLD, os.X_OK):
+        return ordinary
+    linked = directory / "linked.o"
+    linked.touch()
+    try:
+        words = linking((gcc, "-pie", "-nodefaultlibs", "-o", "solution", linked.name), directory)
+        place = words.index(linked.name)
+    except (PreparationError, LookupError, ValueError):
+        return ordinary
+    finally:
+        linked.unlink()
+    return _LINKER_SCRIPT.format(before=shlex.join(words[:place]), after=shlex.join(words[place + 1 :]), gcc=gcc)

@@ -1,1 +1,0 @@
-"""Packages such as numpy that Python programs may import, where they are installed."""

@@ -1,1 +1,0 @@
-"""GCC called directly, for C and C++."""

@@ -1,1 +1,0 @@
-"""Java: a pre-started virtual machine, and the compiler beside it."""
