@@ -6,7 +6,6 @@
 """
 
 from sandbox_runtime.network.model import AllowedHost, NetworkError, NetworkEvidence
-from sandbox_runtime.network.run_networks import RunNetwork, RunNetworks
-from sandbox_runtime.network.support import network_problem
+from sandbox_runtime.network.run_networks import RunNetwork, RunNetworks, network_problem
 
 __all__ = ["AllowedHost", "NetworkError", "NetworkEvidence", "RunNetwork", "RunNetworks", "network_problem"]

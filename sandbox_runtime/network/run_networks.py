@@ -1,11 +1,19 @@
 """The networks of a runner's runs: a namespace for each from the maker, served by the egress proxy."""
 
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
-from sandbox_runtime.network.model import AllowedHost, Listener, NetworkEvidence, NetworkTable
+from sandbox_runtime.jail import NEEDS_ROOT, probe_host, read_facts
+from sandbox_runtime.network.model import AllowedHost, Listener, NetworkError, NetworkEvidence, NetworkTable
 from sandbox_runtime.network.namespace_maker import MadeNamespace, NamespaceMaker
+from sandbox_runtime.network.proxy.client import CODE, EgressProxy
+from sandbox_runtime.network.proxy.settings import HOST_NAME, ProxySettings
 
 
 class Proxy(Protocol):
@@ -66,3 +74,106 @@ class RunNetworks:
         """End both processes."""
         self._proxy.close()
         self._maker.close()
+
+
+# Whether this host can give runs a network: by a jail that has one, and a connection through the egress proxy.
+
+_TRIAL_SECS = 10
+# Enters the net namespace of the first argument, connects to the second and third, and reads one byte.
+_CONNECT = """
+import os, socket, sys
+os.setns(int(sys.argv[1]), os.CLONE_NEWNET)
+connected = socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=5)
+sys.exit(connected.recv(1) != b"!")
+"""
+
+
+def network_problem(proxy_code: str = CODE) -> str:
+    """Run a program in a net namespace of the maker, and connect out of it to a listener of this process.
+
+    Returns "", or why it fails and what to change. `proxy_code`: see `EgressProxy`.
+    """
+    if os.geteuid() != 0:
+        return NEEDS_ROOT
+    # The trial's proxy may reach the loopback of this host, for the listener alone: no program uses this proxy.
+    proxy = EgressProxy(ProxySettings(allows_host=True, runs=1), proxy_code)
+    networks = RunNetworks(proxy)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as target:
+            return _problem(networks, target)
+    except NetworkError as error:
+        return f"{error}: {_remedy_for_proxy() if error.step == 'start the egress proxy' else _remedy()}"
+    except OSError as error:
+        return f"no connection on the loopback: {error.strerror}"
+    finally:
+        networks.close()
+
+
+def _problem(networks: RunNetworks, target: socket.socket) -> str:
+    """Raises NetworkError and OSError."""
+    host = AllowedHost(HOST_NAME, target.getsockname()[1])
+    with networks.open("trial", [host]) as network:
+        support = probe_host(network.namespace)
+        is_connected = support.failure is None and _connects(network.namespace, host, target)
+    if support.failure is not None:
+        return str(support.failure)
+    if not support.is_strict:
+        return f"not in force: {', '.join(support.missing)}"
+    return "" if is_connected else f"no connection through the egress proxy{_reason(network.evidence)}"
+
+
+def _connects(namespace: int, host: AllowedHost, target: socket.socket) -> bool:
+    """Whether a process in the namespace reaches the listener and gets its answer."""
+    _, _, address = NetworkTable.of([host]).literals[0]
+    client = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _CONNECT, str(namespace), address, str(host.port)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+        pass_fds=(namespace,),
+    )
+    try:
+        _answer(target, client)
+        return client.wait(_TRIAL_SECS) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        client.kill()
+        client.wait()
+
+
+def _answer(target: socket.socket, client: subprocess.Popen[bytes]) -> None:
+    """Accept one connection and send one byte, unless the client fails first."""
+    target.settimeout(0.1)
+    for _ in range(_TRIAL_SECS * 10):
+        with suppress(TimeoutError):
+            connected, _ = target.accept()
+            with connected:
+                connected.sendall(b"!")
+            return
+        if client.poll() is not None:
+            return
+
+
+def _reason(evidence: NetworkEvidence) -> str:
+    errors = [each.first_error for each in evidence.connections if each.first_error is not None]
+    reason = next(iter(errors), evidence.error)
+    text = f" ({reason})" if reason else ""
+    return f"{text}: the runner's container must let a process of another user connect with TCP"
+
+
+def _remedy() -> str:
+    facts = read_facts()
+    if facts.max_user_namespaces == 0:
+        return "user namespaces are switched off: `sysctl -w user.max_user_namespaces=10000`"
+    if facts.apparmor_profile is not None:
+        return (
+            f"AppArmor's profile {facts.apparmor_profile} must allow user namespaces, net_admin and net_bind_service: "
+            "infra/runner/apparmor.profile does"
+        )
+    return "the runner needs CAP_SYS_ADMIN, and a filter that allows unshare(2)"
+
+
+def _remedy_for_proxy() -> str:
+    return "the runner needs CAP_SETUID, CAP_SETGID and CAP_SYS_CHROOT, and a filter that allows seccomp(2)"

@@ -8,9 +8,9 @@ import pytest
 
 from sandbox_runtime.network.proxy import ProxySettings
 from sandbox_runtime.network.proxy.process import server
-from sandbox_runtime.network.proxy.process.look_up import Routes
 from sandbox_runtime.network.proxy.process.run import Outside, Run
 from sandbox_runtime.network.proxy.process.sockets import READ
+from sandbox_runtime.network.proxy.process.target import Routes
 from sandbox_runtime.network.proxy.settings import new_memory
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox_runtime.network.model import Failure
-from sandbox_runtime.network.proxy.process.look_up import LookUp, Outcome, system_resolvers
 from sandbox_runtime.network.proxy.process.sockets import Poll
+from sandbox_runtime.network.proxy.process.target import LookUp, Outcome, system_resolvers
 
 NAME, TARGET = "api.example.com", "93.184.216.34"
 HEADER = struct.pack("!HHHHHH", 7, 0x8180, 1, 1, 0, 0)

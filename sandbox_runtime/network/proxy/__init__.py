@@ -1,10 +1,9 @@
 """The egress proxy: a process outside the jail that serves the sockets of runs with network.
 
-`client`         in the runner: opens and closes runs
-`proxy_process`  starts the process and talks to it
-`messages`       between the two
-`settings`       limits, resolvers, the host's loopback in development; counts of bytes
-`process`        the process itself; nothing in the runner imports it
+`client`    in the runner: starts the process, opens and closes runs
+`messages`  between the two
+`settings`  limits, resolvers, the host's loopback in development; counts of bytes
+`process`   the process itself; nothing in the runner imports it
 """
 
 from sandbox_runtime.network.proxy.client import EgressProxy

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox_runtime.network.proxy import EgressProxy
-from sandbox_runtime.network.proxy.proxy_process import CODE
+from sandbox_runtime.network.proxy.client import CODE
 from tests.jail.egress.weaknesses import Proxies, weakened
 from tests.jail.egress.world import World
 

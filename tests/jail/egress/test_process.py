@@ -15,9 +15,9 @@ import pytest
 from sandbox_runtime.jail.controls.cgroup import SlotGroups, open_groups
 from sandbox_runtime.jail.controls.identity import guest_uid, init_uid, proxy_uid
 from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, AllowedHost, Failure, NetworkError, Refusal
-from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, proxy_process
+from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, client
+from sandbox_runtime.network.proxy.client import CODE, ProxyProcess
 from sandbox_runtime.network.proxy.process.sockets import BUFFER_BYTES
-from sandbox_runtime.network.proxy.proxy_process import CODE, ProxyProcess
 from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
 from tests.jail.egress.guest import GuestRun, framed, read_all
 from tests.jail.egress.tries import HOSTS, NAME, greets
@@ -31,7 +31,7 @@ _SLOW = 82  # port of a target
 _TRY = """
 import mmap, os, resource, socket
 from sandbox_runtime.network.proxy import messages
-from sandbox_runtime.network.proxy.process import main as start
+from sandbox_runtime.network.proxy.process import server as start
 RUNNER = os.getppid()
 def works(code):
     try:
@@ -121,7 +121,7 @@ def test_busy_programs_take_no_cpu_from_the_process(monkeypatch: pytest.MonkeyPa
         opened.append(groups)
         return groups
 
-    monkeypatch.setattr(proxy_process, "open_groups", open_and_keep)
+    monkeypatch.setattr(client, "open_groups", open_and_keep)
     process = ProxyProcess(ProxySettings(), CODE)
     try:
         (groups,) = opened
@@ -376,7 +376,7 @@ def test_runs_that_fill_all_their_buffers_take_no_memory_of_another(world: World
 
 
 def test_the_memory_is_enough_for_the_buffers_of_all_runs() -> None:
-    memory_bytes, socket_bytes = proxy_process.memory_limits(ProxySettings(runs=16))
+    memory_bytes, socket_bytes = client.memory_limits(ProxySettings(runs=16))
     buffers_bytes = 16 * RunLimits().open_connections * 2 * 2 * 2 * BUFFER_BYTES  # the kernel doubles the number
     assert buffers_bytes < socket_bytes < memory_bytes < 1 << 30
 

@@ -30,9 +30,9 @@ _WIDE = RunLimits(
 )
 
 _ADDRESSES = """
-from sandbox_runtime.network.proxy.process import look_up, target
+from sandbox_runtime.network.proxy.process import target
 target.is_public = lambda address: True
-look_up.Routes.is_elsewhere = lambda self, address: True
+target.Routes.is_elsewhere = lambda self, address: True
 """
 _ONE_LOOK_UP = """
 take = target.RealAddresses._take
@@ -83,7 +83,7 @@ server.Server._close = lambda self, run_id, now: server.messages.evidence_messag
 """
 _CODE = {
     "addresses": _ADDRESSES,
-    "routes": "from sandbox_runtime.network.proxy.process.look_up import Routes\n"
+    "routes": "from sandbox_runtime.network.proxy.process.target import Routes\n"
     "Routes.is_elsewhere = lambda self, address: True",
     "one look-up": _ADDRESSES + _ONE_LOOK_UP,
     "matching answers": _MATCHING_ANSWERS,

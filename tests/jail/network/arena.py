@@ -24,7 +24,7 @@ TABLE = NetworkTable.of([AllowedHost(NAME, PORT)])
 LIMITS = Limits(4 * SLOWNESS, 20 * SLOWNESS, 128 << 20, 8, 200, 1 << 20, 1 << 16)
 _CHANGED_MAKER = """
 import os, sys; sys.path.insert(0, sys.argv[1])
-from sandbox_runtime.network.namespace_maker import process
+from sandbox_runtime.network import namespace_process as process
 {change}
 process.main(int(sys.argv[2]))
 """

@@ -15,7 +15,7 @@ from events.completed import ExecutionCompleted
 from events.program import RequestedLimits
 from sandbox_runtime.jail.controls.cgroup.detect import _mounts
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
-from sandbox_runtime.network.proxy.proxy_process import memory_limits
+from sandbox_runtime.network.proxy.client import memory_limits
 from sandbox_runtime.network.proxy.settings import HOST_NAME
 from tests.jail.guest_requests import Run
 from tests.jail.network.targets import Targets

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sandbox_runtime.network import network_problem
-from sandbox_runtime.network.proxy.proxy_process import CODE
+from sandbox_runtime.network.proxy.client import CODE
 
 _TARGET = "import sandbox_runtime.network.proxy.process.target as target"
-_CONFINEMENT = "import sandbox_runtime.network.proxy.process.main as confinement"
+_CONFINEMENT = "import sandbox_runtime.network.proxy.process.server as confinement"
 _FORBIDDEN = "def forbidden(*_): raise PermissionError(13, 'Permission denied')"
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from sandbox_runtime.network.model import Failure
-from sandbox_runtime.network.proxy.process.look_up import Outcome
 from sandbox_runtime.network.proxy.process.record import HostRecord, Record
 from sandbox_runtime.network.proxy.process.sockets import READ, WRITE, Poll, close_in_order, reset
-from sandbox_runtime.network.proxy.process.target import Connector, RealAddresses
+from sandbox_runtime.network.proxy.process.target import Connector, Outcome, RealAddresses
 from sandbox_runtime.network.proxy.settings import RunLimits
 
 _CHUNK_BYTES: Final = 64 << 10

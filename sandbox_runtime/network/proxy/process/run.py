@@ -8,11 +8,10 @@ from functools import partial
 
 from sandbox_runtime.network.model import AllowedHost, Failure, NetworkEvidence, Refusal
 from sandbox_runtime.network.proxy.process.connection import Connection
-from sandbox_runtime.network.proxy.process.look_up import Address, Routes
 from sandbox_runtime.network.proxy.process.name_service import NameService, NameTable
 from sandbox_runtime.network.proxy.process.record import Record
 from sandbox_runtime.network.proxy.process.sockets import READ, Poll, bound_buffers, reset, reset_on_close
-from sandbox_runtime.network.proxy.process.target import RealAddresses
+from sandbox_runtime.network.proxy.process.target import Address, RealAddresses, Routes
 from sandbox_runtime.network.proxy.settings import ByteCounts, ProxySettings
 
 

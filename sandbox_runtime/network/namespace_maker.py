@@ -1,4 +1,11 @@
-"""The client of the maker's process. The runner has one, for all its slots."""
+"""Make a network namespace with listening sockets for each run with network.
+
+`NamespaceMaker` is the client in the runner, which has one for all its slots. The maker itself, `namespace_process`, is
+one single-threaded process with a clean environment, which the runner starts by exec. For each run a child of it
+unshares a user and a net namespace, raises `lo`, adds the route, opens the sockets, and hands all of them over. The
+child has all capabilities there, and none over the host. So the runner needs no new capability. The template enters the
+namespace with setns(2): see `JailSpec.net_namespace`.
+"""
 
 import contextlib
 import json
@@ -13,12 +20,12 @@ from threading import Lock
 
 from sandbox_runtime.jail import SETUP_TIMEOUT
 from sandbox_runtime.network.model import Listener, NetworkError, NetworkTable
-from sandbox_runtime.network.namespace_maker.process import MOST_DESCRIPTORS, orders
+from sandbox_runtime.network.namespace_process import MOST_DESCRIPTORS, orders
 
-_PROJECT_ROOT = Path(__file__).parents[3]
+_PROJECT_ROOT = Path(__file__).parents[2]
 _CODE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from sandbox_runtime.network.namespace_maker.process import main; main(int(sys.argv[2]))"
+    "from sandbox_runtime.network.namespace_process import main; main(int(sys.argv[2]))"
 )
 _ANSWER_BYTES = 4096
 
