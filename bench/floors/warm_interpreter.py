@@ -27,7 +27,7 @@ def main() -> None:
         exec(compile(file.read(), file.name, "exec"), first)  # noqa: S102 - our own file
     arenas = first["ArenasInHeap"]()  # type: ignore[operator] # a class of that file
     from sandbox_runtime.jail import syscalls  # noqa: PLC0415 - the path is known by now
-    from sandbox_runtime.jail.python_fork.shared_pages import keep_shared  # noqa: PLC0415
+    from sandbox_runtime.jail.python_fork.fork import keep_shared  # noqa: PLC0415
 
     namespaces = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET
     namespaces |= syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS

@@ -14,7 +14,7 @@ from sandbox_runtime.jail.controls import rlimits
 from sandbox_runtime.jail.controls.cgroup import Counters
 from sandbox_runtime.jail.controls.mounts import DEVICES, PRIVATE_MOUNTS
 from sandbox_runtime.jail.controls.own_inodes import SOURCE
-from sandbox_runtime.jail.protocol.slot_terms import Terms
+from sandbox_runtime.jail.protocol import Terms
 from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec, Limits
 
 # The guest's own process is measured, right before exec. Neither exec nor the guest can undo a control then.

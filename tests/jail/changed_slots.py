@@ -11,7 +11,6 @@ from sandbox_runtime.jail import errors, syscalls
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.jail.inside import init
 from sandbox_runtime.jail.controls import mounts
-from sandbox_runtime.jail.inside import next_namespaces
 from sandbox_runtime.jail.controls import own_inodes
 from sandbox_runtime.jail.inside import program
 from sandbox_runtime.jail.controls import rlimits
@@ -19,8 +18,8 @@ from sandbox_runtime.jail.inside import small_init
 from sandbox_runtime.jail.inside import template
 from sandbox_runtime.jail.controls.seccomp import Program
 def share_namespace(flag):
-    next_namespaces._PREPARED &= ~flag
-    next_namespaces._ALL &= ~flag
+    template._PREPARED &= ~flag
+    template._ALL &= ~flag
 def refuse(*_):
     raise errors.JailError("mount", "overlay")
 {change}

@@ -19,15 +19,15 @@ FAULTS = {
     "the template dies of a signal": (
         """
 import ctypes
-from sandbox_runtime.jail.python_fork import shared_pages
-shared_pages._make_immortal = lambda: ctypes.string_at(0)
+from sandbox_runtime.jail.python_fork import fork
+fork._make_immortal = lambda: ctypes.string_at(0)
 """,
         "the template ended",
     ),
     "another interpreter": (
         """
-from sandbox_runtime.jail.python_fork import call_stack
-call_stack._MINOR_VERSION += 1
+from sandbox_runtime.jail.python_fork import main_script
+main_script._MINOR_VERSION += 1
 """,
         "needs CPython 3.13",
     ),

@@ -24,7 +24,7 @@ from sandbox_runtime.jail import (
     open_slot,
 )
 from sandbox_runtime.jail.controls.own_inodes import open_inputs
-from sandbox_runtime.jail.protocol.wire import inputs_table
+from sandbox_runtime.jail.protocol import inputs_table
 from sandbox_runtime.languages import LANGUAGES, warm_start
 from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS

@@ -9,7 +9,7 @@ import pytest
 from events.vocabulary import Phase, Verdict
 from sandbox_runtime.classify import classify
 from sandbox_runtime.jail import JailSpec, Slot, open_slot
-from sandbox_runtime.jail.supervisor import fork_refusals
+from sandbox_runtime.jail.supervisor import watch
 from sandbox_runtime.languages import run_spec, warm_start
 from sandbox_runtime.languages.python import PYTHON
 from tests.jail.changed_slots import OTHER_INIT, ChangedSlot
@@ -81,7 +81,7 @@ def test_remaining_processes_do_nothing_after_the_end_of_the_program(
     slot: Slot, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     # If we only killed them at the end of this time, they would have done it.
-    monkeypatch.setattr(fork_refusals, "_LONGEST_NS", 5 * SLOWNESS * 10**9)
+    monkeypatch.setattr(watch, "_LONGEST_NS", 5 * SLOWNESS * 10**9)
     outcome = slot.run(python(WITH_OTHERS.format(action=AFTERWARDS[what])))
     assert (classify(outcome, Phase.RUN).cause, outcome.exit_code, outcome.stdout) == ("re_nonzero_exit", 3, b"")
     assert outcome.evidence.cleanup_verified

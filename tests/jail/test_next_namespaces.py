@@ -40,11 +40,11 @@ os.unshare = lambda flags: refuse(flags) if flags & os.CLONE_NEWNET else unshare
 """
 # What a mistake would be: to take those of the last run for new ones.
 FORGET = """
-made = next_namespaces.NextNamespaces.make
+made = template.NextNamespaces.make
 def make(self):
     made(self)
-    next_namespaces.NextNamespaces.make = lambda self: setattr(self, "_are_made", True)
-next_namespaces.NextNamespaces.make = make
+    template.NextNamespaces.make = lambda self: setattr(self, "_are_made", True)
+template.NextNamespaces.make = make
 """
 
 

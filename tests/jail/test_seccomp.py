@@ -13,7 +13,7 @@ import pytest
 
 from events.completed import ExecutionCompleted
 from sandbox_runtime.jail import FilterFamily, GuestFile, JailSpec, Limits, Slot, StopReason
-from sandbox_runtime.jail.controls.seccomp.policy import INIT, SIMPLE_RULES, UNKNOWN, call_numbers, read_policy
+from sandbox_runtime.jail.controls.seccomp.filters import INIT, SIMPLE_RULES, UNKNOWN, call_numbers, read_policy
 from sandbox_runtime.languages import LANGUAGES, Language, compile_spec
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.slots import slot_config

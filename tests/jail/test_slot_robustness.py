@@ -19,11 +19,10 @@ import pytest
 from events.vocabulary import Phase
 from sandbox_runtime.executor.step_runs import RunStop, StepRuns
 from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
-from sandbox_runtime.jail.protocol.wire import START_RUN, receive, send
+from sandbox_runtime.jail.protocol import START_RUN, receive, send
 from sandbox_runtime.jail.supervisor import watch
-from sandbox_runtime.jail.supervisor.launch import request_of
+from sandbox_runtime.jail.supervisor.launch import TemplateProcess, request_of
 from sandbox_runtime.jail.supervisor.run_io import RunIO
-from sandbox_runtime.jail.supervisor.template_process import TemplateProcess
 from tests.jail.changed_slots import ChangedSlot
 from tests.jail.processes import processes_of, status_of
 from tests.jail.slots import PYTHON, slot_config

@@ -105,7 +105,7 @@ def test_a_directory_without_the_files_opens_no_slot(tmp_path: Path) -> None:
 
 
 def test_init_has_nothing_left_while_a_guest_runs(slot: Slot) -> None:
-    # The template stands in the run's net, ipc and uts namespaces until it is over, see `next_namespaces`.
+    # The template stands in the run's net, ipc and uts namespaces until it is over, see `NextNamespaces`.
     outer = {"pid": Path("/proc") / str(slot.template_pid), "mnt": Path("/proc") / str(slot.template_pid)}
     with running(slot, SLEEP) as (init, _):
         status = status_of(init)
@@ -304,7 +304,7 @@ def test_the_main_thread_gets_its_processor_number() -> None:
 
 @pytest.mark.parametrize("allocator", ["pymalloc", "malloc", "debug"])
 def test_filling_holes_ends_with_any_allocator(allocator: str) -> None:
-    code = "from sandbox_runtime.jail.python_fork.shared_pages import keep_shared; keep_shared(); print(7)"
+    code = "from sandbox_runtime.jail.python_fork.fork import keep_shared; keep_shared(); print(7)"
     environment = {"PYTHONMALLOC": allocator, "PYTHONPATH": str(Path(__file__).parents[2])}
     ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, timeout=60)
     assert ran.stdout == b"7\n"

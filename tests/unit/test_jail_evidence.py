@@ -26,7 +26,7 @@ from sandbox_runtime.jail.evidence import (
     mount_table,
 )
 from sandbox_runtime.jail.evidence import usage as run_usage
-from sandbox_runtime.jail.protocol.slot_terms import Terms
+from sandbox_runtime.jail.protocol import Terms
 from sandbox_runtime.jail.python_fork import WarmStart
 from tests.runner_doubles import USAGE
 from tests.unit.jail_doubles import LIMITS, NOTHING

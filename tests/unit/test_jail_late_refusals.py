@@ -9,8 +9,8 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from sandbox_runtime.jail.supervisor import fork_refusals as late_refusals
-from sandbox_runtime.jail.supervisor.fork_refusals import PendingRefusals
+from sandbox_runtime.jail.supervisor import watch as late_refusals
+from sandbox_runtime.jail.supervisor.watch import PendingRefusals
 from tests.unit.jail_doubles import LIMITS, NOTHING, Clock, Groups
 from tests.until import until
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox_runtime.jail import Limits, StopReason
-from sandbox_runtime.jail.supervisor.outcome import decided_stop
+from sandbox_runtime.jail.supervisor.slot import decided_stop
 from sandbox_runtime.jail.supervisor.watch import Observation
 
 LIMITS = Limits(1, 0.5, 64 << 20, 4, 16, 1 << 20, 1000)

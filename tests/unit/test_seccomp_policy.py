@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import sandbox_runtime.network.proxy.process
-from sandbox_runtime.jail.controls.seccomp.policy import (
+from sandbox_runtime.jail.controls.seccomp.filters import (
     INIT,
     SIMPLE_RULES,
     SMALL_INIT,

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 import sandbox_runtime.jail.controls.seccomp
-from sandbox_runtime.jail.controls.seccomp.filter import instructions
-from sandbox_runtime.jail.controls.seccomp.policy import call_numbers
+from sandbox_runtime.jail.controls.seccomp.filters import call_numbers, instructions
 
 Instruction = tuple[int, int, int, int]
 POLICY = Path(sandbox_runtime.jail.controls.seccomp.__file__).with_name("policy.txt").read_text()

@@ -19,11 +19,11 @@ from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.jail.controls.seccomp import INIT, Program
 from sandbox_runtime.jail.inside import program
-from sandbox_runtime.jail.inside.set_up import set_up
-from sandbox_runtime.jail.protocol.slot_terms import Terms
-from sandbox_runtime.jail.protocol.wire import (
+from sandbox_runtime.jail.inside.program import set_up
+from sandbox_runtime.jail.protocol import (
     FAILURES,
     RunDescriptors,
+    Terms,
     read_request,
     report,
     report_failure,
@@ -79,7 +79,7 @@ def _close_guest_descriptors(descriptors: RunDescriptors) -> None:
 
 
 def _wait_for_program(pid: int) -> tuple[int, int]:
-    """Reap others until the program ends. Returns its status and the time in ns. Not reaped: see `fork_refusals`."""
+    """Reap others until the program ends. Returns its status and the time in ns. Not reaped: see `PendingRefusals`."""
     while True:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | _ALL_CHILDREN)
         if ended is not None and ended.si_pid == pid:

@@ -1,7 +1,7 @@
 """Keep the memory of a template in huge pages. Then a fork copies one page table entry instead of 512.
 
 When a process writes to a huge page, the kernel splits it for that process and copies 4 KiB. So processes should write
-to few pages: see `shared_pages`.
+to few pages: see `fork`.
 
 Huge pages must be aligned, so the memory must be contiguous. While the template starts, CPython takes its arenas from
 the heap, beside the memory of malloc(3), and not from mmap(2).

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from sandbox_runtime.jail.errors import JailError
-from sandbox_runtime.jail.protocol.wire import Streams
+from sandbox_runtime.jail.protocol import Streams
 from sandbox_runtime.jail.spec import FilterFamily, GuestPipes, JailSpec
 
 _READ_BYTES = 1 << 16

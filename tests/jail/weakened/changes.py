@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandbox_runtime.jail.inside import template
-from sandbox_runtime.jail.protocol.slot_terms import Terms
+from sandbox_runtime.jail.protocol import Terms
 from tests.jail.weakened import files, namespaces, privileges
 from tests.jail.weakened.patching import Settings
 

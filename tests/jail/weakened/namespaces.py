@@ -11,7 +11,7 @@ from pathlib import Path
 from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.controls import mounts, own_inodes
 from sandbox_runtime.jail.inside import small_init
-from sandbox_runtime.jail.inside.next_namespaces import NextNamespaces
+from sandbox_runtime.jail.inside.template import NextNamespaces
 from tests.jail.weakened.patching import Settings, after, share_namespace, wrap
 
 

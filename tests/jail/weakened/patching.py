@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox_runtime.jail import syscalls
-from sandbox_runtime.jail.inside import next_namespaces
+from sandbox_runtime.jail.inside import template
 
 Settings = dict[str, Any]
 MountCall = tuple[str, str, str | None, int, str]
@@ -51,5 +51,5 @@ def edit_mounts(edit: Callable[[MountCall], MountCall | None]) -> None:
 
 def share_namespace(flag: int) -> None:
     """Runs stay in the namespace of their template."""
-    next_namespaces._PREPARED &= ~flag
-    next_namespaces._ALL &= ~flag
+    template._PREPARED &= ~flag
+    template._ALL &= ~flag
