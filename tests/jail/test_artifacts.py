@@ -14,8 +14,18 @@ import pytest
 
 from events.completed import ExecutionCompleted
 from events.files import PlacedFile
-from sandbox_runtime.artifacts import ANY_FILE, Artifact, Collected, Skipped, collect, content_of
-from sandbox_runtime.artifacts.collection import MOST_DEPTH, MOST_FILE_BYTES, MOST_FILES, MOST_SKIPPED
+from sandbox_runtime.artifacts import (
+    ANY_FILE,
+    MOST_DEPTH,
+    MOST_FILE_BYTES,
+    MOST_FILES,
+    MOST_SKIPPED,
+    Artifact,
+    Collected,
+    Skipped,
+    collect,
+    content_of,
+)
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Box, GuestFile, JailSpec, Limits, NotRegularFileError, Outcome, Slot, open_slot
 from sandbox_runtime.languages import Language, warm_start

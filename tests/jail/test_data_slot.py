@@ -11,10 +11,11 @@ from typing import Any, cast
 
 import pytest
 
+from sandbox_runtime import prewarm
 from sandbox_runtime.commands.worker_slots import open_worker_slots
 from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, WarmStart, open_slot
 from sandbox_runtime.languages import Language, binds, data_start, imports_packages, present, run_spec, warm
-from sandbox_runtime.prewarm import DataSlot, PrewarmedSlot, WaitingPool, data_slot
+from sandbox_runtime.prewarm import DataSlot, PrewarmedSlot, WaitingPool
 from sandbox_runtime.settings import worker_settings
 from tests.jail.installed_data_packages import toolchains_with_packages
 from tests.jail.slots import slot_config
@@ -184,7 +185,7 @@ def test_the_data_slot_is_opened_at_the_first_need_and_lent_to_one_run(rig: Rig,
 
 
 def test_an_idle_data_slot_is_closed(rig: Rig, own: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_slot, "IDLE_SECS", 0.0)
+    monkeypatch.setattr(prewarm, "IDLE_SECS", 0.0)
     opened: list[Slot] = []
 
     def opener() -> Slot:

@@ -10,11 +10,11 @@ from zipfile import ZipFile
 
 import pytest
 
+from sandbox_runtime import prewarm as pool_module
 from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
 from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
-from sandbox_runtime.prewarm import waiting_pool as pool_module
 from tests.jail.decided import decided_outcome
 from tests.jail.hostile.host_state import host_state
 from tests.jail.language_programs.table import REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from sandbox_runtime import prewarm
 from sandbox_runtime.jail import JailError, JailSpec, Limits, WaitingCommand
-from sandbox_runtime.prewarm import WaitingPool, waiting_pool
+from sandbox_runtime.prewarm import WaitingPool
 from tests.runner_doubles import CLEAN, RecordedSlot
 from tests.until import until
 
@@ -61,7 +62,7 @@ class Pool:
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting_pool, "QUIET_SECS", 0.0)
+    monkeypatch.setattr(prewarm, "QUIET_SECS", 0.0)
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_command_that_does_not_start_is_not_retried_for_each_request(made: lis
 
 
 def test_a_command_that_does_not_start_is_retried_later(made: list[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting_pool, "RETRY_SECS", 0.0)
+    monkeypatch.setattr(prewarm, "RETRY_SECS", 0.0)
     made.append(Pool(SPEC, refusals=3))
     until(lambda: made[0].is_waiting)
     assert (made[0].refused, len(made[0].opened)) == (3, 1)

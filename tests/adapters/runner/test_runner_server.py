@@ -12,7 +12,8 @@ from threading import Event
 
 import pytest
 
-from sandbox_runtime.server import Reply, Routes, Server, bind, connection, listener, server_context
+from sandbox_runtime import server as server_module
+from sandbox_runtime.server import Reply, Routes, Server, bind, server_context
 from tests.certificates import Authority
 from tests.descriptors import no_free_descriptors
 
@@ -204,13 +205,13 @@ def test_a_body_smuggled_behind_the_first_is_a_request_of_its_own(site: Site) ->
 
 @pytest.mark.parametrize("sent", ["POST /v1/exec", f"{AUTHORISED}Content-Length: 5\r\n\r\nab"])
 def test_a_request_that_does_not_end_is_cut_off(site: Site, monkeypatch: pytest.MonkeyPatch, sent: str) -> None:
-    monkeypatch.setattr(connection, "REQUEST_SECS", 0.1)
+    monkeypatch.setattr(server_module, "REQUEST_SECS", 0.1)
     assert site.raw(sent.encode()) == b""
     assert site.bodies == []
 
 
 def test_a_silent_client_is_disconnected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "UNAUTHENTICATED_IDLE_SECS", 0.1)
+    monkeypatch.setattr(server_module, "UNAUTHENTICATED_IDLE_SECS", 0.1)
     assert site.raw(b"") == b""
 
 
@@ -240,7 +241,7 @@ def small_site(
     request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Site]:
     """A server that accepts two connections."""
-    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
     tls = None
     if request.param == "https":
         issuer = Authority("Ours")

@@ -24,8 +24,7 @@ from sandbox_runtime.executor.report import result
 from sandbox_runtime.judging import not_judged
 from sandbox_runtime.judging.completion import MAX_HEADS_BYTES, KeptOutputs
 from sandbox_runtime.languages import LANGUAGES
-from sandbox_runtime.transport import Transport, TransportError, connect
-from sandbox_runtime.transport.failures import translated
+from sandbox_runtime.transport import Transport, TransportError, connect, translated
 from sandbox_runtime.worker.reports import advice
 from tests.adapters.aws_account import Aws
 from tests.judge_requests import case, judge_requested

@@ -18,10 +18,10 @@ from functions.handlers import submit
 from functions.submissions.run import runner_client
 from rustbox_cli.__main__ import cli
 from rustbox_cli.errors import ExitCode
+from sandbox_runtime import server as server_module
 from sandbox_runtime.commands import exit_codes, work
 from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.server import tls
-from sandbox_runtime.server.connection import Connection
+from sandbox_runtime.server import Connection
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
 from tests.adapters.runner_system import TOKEN, Direct
@@ -222,7 +222,7 @@ def test_the_commands_of_the_page_make_a_certificate_that_submit_accepts(
 def test_a_client_that_does_not_shake_hands_is_cut_off_and_holds_up_nobody(
     system: Direct, aws: Aws, project_key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls, "HANDSHAKE_SECS", 3.0)
+    monkeypatch.setattr(server_module, "HANDSHAKE_SECS", 3.0)
     start(system, OURS.issue(tmp_path))
     trust(aws, system.port, OURS.pem)
     with socket.create_connection(("127.0.0.1", system.port), PATIENCE_SECS) as silent:

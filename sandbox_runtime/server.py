@@ -1,22 +1,30 @@
-"""Serve one connection on one thread, with h11. Every read has a limit in bytes and in time.
+"""The server of the direct path: accept connections, shake hands by TLS, serve requests.
 
-Another thread may send the answer (`Reply`). So a slot's thread can answer before it cleans up the slot.
+A thread for each connection, at most MAX_CONNECTIONS. Above that, a new connection replaces the oldest one whose client
+has not authenticated. So clients without the token cannot keep out those that have it.
 """
 
+import contextlib
 import hmac
 import json
 import logging
 import re
 import select
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import BoundedSemaphore, Event, Lock, Thread
 from time import monotonic
 
 import h11
 
+from sandbox_runtime.background import start_background
 from sandbox_runtime.metrics import CONTENT_TYPE
+
+# Serve one connection on one thread, with h11. Every read has a limit in bytes and in time.
+#
+# Another thread may send the answer (`Reply`). So a slot's thread can answer before it cleans up the slot.
 
 MAX_HEAD_BYTES = 8192
 REQUEST_SECS = 10.0  # from the first byte of a request to its last
@@ -251,3 +259,138 @@ def _has_gone(stream: socket.socket) -> bool:
     poller = select.poll()
     poller.register(stream, select.POLLRDHUP)
     return bool(poller.poll(0))
+
+
+# TLS of the runner's server: its own certificate and key, from files.
+
+HANDSHAKE_SECS = 10.0
+
+
+def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
+    """Return the settings of all connections: TLS 1.2 or newer, with this certificate chain.
+
+    Raises OSError: a file cannot be read, is not PEM, or the key is not the certificate's.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Callers keep their connections. A ticket would make an idle one look as if an answer were waiting.
+    context.num_tickets = 0
+    # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
+    context.load_cert_chain(certificate_file, key_file, password="")
+    return context
+
+
+def encrypt(stream: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """Shake hands, within HANDSHAKE_SECS in total. Raises OSError; the connection is then closed."""
+    stream.settimeout(HANDSHAKE_SECS)
+    try:
+        return context.wrap_socket(stream, server_side=True)
+    except OSError as error:
+        stream.close()
+        # Not a warning: any client that reaches the port can cause as many as it likes.
+        _LOG.debug("TLS handshake failed", extra={"problem": getattr(error, "reason", None) or type(error).__name__})
+        raise
+
+
+MAX_CONNECTIONS = 512  # half of them may wait for the output of runs
+_BACKLOG = 128
+_PAUSE_SECS = 0.1
+_REPLACE_SECS = 1.0  # for the thread of a closed connection to end
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on one literal address. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+class Server:
+    """Accept and serve connections. Owns the listening socket. `tls`: None for plain HTTP."""
+
+    def __init__(self, listener: socket.socket, routes: Routes, tls: ssl.SSLContext | None = None) -> None:
+        self._listener = listener
+        self._routes = routes
+        self._tls = tls
+        self._free = BoundedSemaphore(MAX_CONNECTIONS)
+        # Duplicates of the sockets of clients that have not authenticated, oldest first. TLS takes over the first ones.
+        self._unauthenticated: dict[socket.socket, None] = {}
+        self._lock = Lock()
+        self._stopping = Event()
+
+    def start(self) -> None:
+        """Start to accept."""
+        start_background(self._accept, stop=self._stopping)
+
+    def stop(self) -> None:
+        """Stop accepting. Open connections end with the process."""
+        self._stopping.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                stream, _ = self._listener.accept()
+                try:
+                    duplicate = stream.dup()
+                except OSError:
+                    stream.close()
+                    raise
+            except OSError as error:
+                if not self._stopping.wait(_PAUSE_SECS):  # for example too many open files: retry later
+                    _LOG.warning("connection not accepted", extra={"errno": error.errno})
+                continue
+            if not self._free.acquire(blocking=False) and not self._replace_oldest():
+                stream.close()
+                duplicate.close()
+                continue
+            self._unauthenticated[duplicate] = None
+            try:
+                Thread(target=self._serve, args=(stream, duplicate), daemon=True).start()
+            except RuntimeError:  # no more threads
+                _LOG.warning("connection not served")
+                stream.close()
+                self._end(duplicate)
+
+    def _replace_oldest(self) -> bool:
+        """Close the oldest connection of a client that has not authenticated. False: there is none."""
+        with self._lock:
+            oldest = next(iter(self._unauthenticated), None)
+            if oldest is None:
+                return False
+            del self._unauthenticated[oldest]
+            with contextlib.suppress(OSError):  # the client was faster
+                oldest.shutdown(socket.SHUT_RDWR)  # wakes its thread
+        return self._free.acquire(timeout=_REPLACE_SECS)
+
+    def _serve(self, stream: socket.socket, duplicate: socket.socket) -> None:
+        try:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # On this thread: a client that does not shake hands must not hold up the others.
+            with stream if self._tls is None else encrypt(stream, self._tls) as served:
+                Connection(served, self._routes, lambda: self._keep(duplicate)).serve()
+        except OSError:
+            stream.close()  # before the first request; nothing to answer
+        except Exception:  # noqa: BLE001 - the entry point of this thread
+            _LOG.exception("connection failed")
+        finally:
+            self._end(duplicate)
+
+    def _keep(self, duplicate: socket.socket) -> None:
+        """Never replace this connection: its client has authenticated."""
+        with self._lock:
+            self._unauthenticated.pop(duplicate, None)
+            duplicate.close()
+
+    def _end(self, duplicate: socket.socket) -> None:
+        self._keep(duplicate)
+        self._free.release()

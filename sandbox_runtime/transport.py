@@ -1,4 +1,4 @@
-"""Receive requests, extend their visibility timeouts, and send completions.
+"""The runner's access to SQS and S3: receive requests, extend their visibility timeouts, and send completions.
 
 The order after an execution: put large output into the bucket, send the completion, delete the request.
 A crash between two steps repeats the execution and never loses it.
@@ -7,24 +7,110 @@ A crash between two steps repeats the execution and never loses it.
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from events.completed import ExecutionCompleted, Stream
 from events.judged import CaseResults, JudgeCompleted
 from events.message import is_correlation_id, write
 from events.requested import MAX_JUDGING_BYTES, ExecutionRequested, JudgeRequested
 from events.runner import MAX_CONTROL_BYTES
-from sandbox_runtime.transport.failures import TransportError, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
 
-    from sandbox_runtime.transport.clients import Clients
+
+class TransportError(Exception):
+    """A call of SQS or S3 failed. `code` is AWS's error code or the name of the client's or the system's error."""
+
+    def __init__(self, operation: str, code: str) -> None:
+        self.operation = operation
+        self.code = code
+        super().__init__(f"{operation}: {code}")
+
+
+@contextmanager
+def translated(operation: str) -> Iterator[None]:
+    """Turn the SDK's errors into TransportError, without their texts, which may quote the request."""
+    try:
+        yield
+    except ClientError as error:
+        raise TransportError(operation, error.response.get("Error", {}).get("Code", "Unknown")) from error
+    # botocore passes on an OSError of credentials, such as a token file that is replaced just now.
+    # It raises RuntimeError for new credentials that have expired already.
+    except (BotoCoreError, OSError, RuntimeError) as error:
+        raise TransportError(operation, type(error).__name__) from error
+
+
+# AWS clients of the runner, with timeouts for short calls and for long polls.
+
+CONNECT_TIMEOUT_SECS = 3
+READ_TIMEOUT_SECS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """`receiving`: for long polls. `sqs`, `s3`: for short calls.
+
+    `s3` makes its client at the first call: the client takes 5 MB, and few runs have output that large.
+    """
+
+    receiving: SQSClient
+    sqs: SQSClient
+    s3: Callable[[], S3Client]
+
+
+def connect(*, slots: int, receive_wait_secs: int) -> Clients:
+    """Make the clients. boto3 takes credentials, region and endpoint from the environment.
+
+    Raises TransportError, for example when no region is set.
+    """
+    receiving = _config(pool=2, read_timeout=receive_wait_secs + READ_TIMEOUT_SECS)
+    prompt = _config(pool=slots + 4, read_timeout=READ_TIMEOUT_SECS)
+    with translated("connect"):
+        session = boto3.Session()
+        return Clients(
+            receiving=session.client("sqs", config=receiving),
+            sqs=session.client("sqs", config=prompt),
+            s3=_made_once(lambda: session.client("s3", config=prompt)),
+        )
+
+
+def _made_once[Client](make: Callable[[], Client]) -> Callable[[], Client]:
+    """Make a client once, under a lock: in boto3 making a client is not thread-safe, using one is."""
+    making, made = Lock(), cache(make)
+
+    def client() -> Client:
+        with making:
+            return made()
+
+    return client
+
+
+def _config(*, pool: int, read_timeout: int) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_SECS,
+        read_timeout=read_timeout,
+        max_pool_connections=pool,
+        tcp_keepalive=True,
+        user_agent="rustbox-runner",  # botocore builds its own for each call: an eighth of the call's CPU time
+        parameter_validation=False,  # a twelfth of a call's CPU time; mypy checks the types, AWS the rest
+        retries={"mode": "standard", "total_max_attempts": 3},
+    )
+
 
 # When both streams together are larger than this, the larger ones go into the bucket.
 MAX_INLINE_OUTPUT_BYTES = 128 * 1024
