@@ -9,8 +9,8 @@ from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
 
-from sandbox_runtime.background import start_background
 from sandbox_runtime.jail import InputFile, JailError, JailSpec, Outcome, Slot
+from sandbox_runtime.retry import start_background
 
 # The shape of a run: a run without the data of its request, as it is set up in advance.
 

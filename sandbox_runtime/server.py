@@ -19,8 +19,8 @@ from time import monotonic
 
 import h11
 
-from sandbox_runtime.background import start_background
 from sandbox_runtime.metrics import CONTENT_TYPE
+from sandbox_runtime.retry import start_background
 
 # Serve one connection on one thread, with h11. Every read has a limit in bytes and in time.
 #

@@ -1,14 +1,14 @@
 """The commands of the runner: `run`, `languages`, `doctor`, `worker` and `healthy`."""
 
+import os
 import sys
 from collections.abc import Sequence
 
-from sandbox_runtime import settings
+from sandbox_runtime import liveness, settings
 from sandbox_runtime.commands import exit_codes
 from sandbox_runtime.commands.arguments import PROGRAM, parser
 from sandbox_runtime.commands.doctor import doctor
-from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.commands.healthy import healthy
+from sandbox_runtime.commands.exit_codes import CommandError
 from sandbox_runtime.commands.list_languages import list_languages, prepare_languages
 from sandbox_runtime.jail import SETUP_TIMEOUT
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser().parse_args(argv)
     try:
         if arguments.command == "healthy":
-            return healthy()
+            return _healthy()
         _set_setup_timeout()
         if arguments.command == "worker":
             # Imported here, as `run_file` below: boto3 is for the worker, and most commands need no package at all.
@@ -48,3 +48,17 @@ def _set_setup_timeout() -> None:
         SETUP_TIMEOUT.secs = settings.setup_timeout_secs()
     except settings.SettingsInvalidError as error:
         raise CommandError(exit_codes.USAGE, str(error)) from error
+
+
+def _healthy() -> int:
+    """Whether the worker of this host or container has sent a heartbeat recently. It makes no call of AWS.
+
+    Prints one line and returns 0, or raises CommandError. Reads the environment of the worker.
+    """
+    try:
+        found = settings.liveness_settings(os.environ)
+        age_secs = liveness.check(found.liveness_file, heartbeat_secs=found.heartbeat_secs)
+    except (settings.SettingsInvalidError, liveness.NoSignOfLifeError) as error:
+        raise CommandError(exit_codes.UNHEALTHY, f"unhealthy: {error}") from error
+    sys.stdout.write(f"healthy: the last heartbeat was sent {age_secs:.0f} s ago\n")
+    return 0

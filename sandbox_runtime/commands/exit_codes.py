@@ -1,10 +1,12 @@
-"""Exit codes of the commands. Those of `run` are the same as those of `rustbox run`."""
+"""Exit codes of the commands, and the error that carries one. Those of `run` are the same as those of `rustbox run`."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from events.vocabulary import Cause
+from sandbox_runtime.jail import NEEDS_ROOT
 
 if TYPE_CHECKING:
     from events.completed import Result
@@ -50,3 +52,20 @@ def of_result(result: Result) -> int:
     if result.verdict in _BY_VERDICT:
         return _BY_VERDICT[result.verdict]
     return PLATFORM_FAILURE if result.exit_code is None else result.exit_code
+
+
+# The error of the commands: a sentence for the user and an exit code.
+
+
+class CommandError(Exception):
+    """Print `message` as one line and exit with `exit_code`."""
+
+    def __init__(self, exit_code: int, message: str) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
+def require_root() -> None:
+    """Raise CommandError without root: nothing runs then."""
+    if os.geteuid() != 0:
+        raise CommandError(PLATFORM_FAILURE, NEEDS_ROOT)

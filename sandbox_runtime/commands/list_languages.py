@@ -10,7 +10,7 @@ from typing import TextIO
 
 from sandbox_runtime import settings
 from sandbox_runtime.commands import exit_codes
-from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.exit_codes import CommandError
 from sandbox_runtime.jail import JailError
 from sandbox_runtime.languages import (
     LANGUAGES,

@@ -9,26 +9,111 @@ import ssl
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from threading import Event
 
-from sandbox_runtime import log, settings
+from events.message import format_time
+from events.runner import MAX_PROBLEM_CHARS, RunnerHeartbeat
+from sandbox_runtime import RUNNER_VERSION, log, settings
 from sandbox_runtime.commands import exit_codes
-from sandbox_runtime.commands.failures import CommandError, require_root
-from sandbox_runtime.commands.floor import check_host, required_floor
-from sandbox_runtime.commands.unable import report_unable
+from sandbox_runtime.commands.exit_codes import CommandError, require_root
 from sandbox_runtime.commands.worker_slots import open_worker_slots
 from sandbox_runtime.executor import NO_CACHE, CompileCache
-from sandbox_runtime.jail import JailError, confirm_inputs, probe_host, remove_stale_groups
+from sandbox_runtime.jail import (
+    CONTROLS,
+    STRICT_CONTROLS,
+    HostSupport,
+    JailError,
+    JailTimeoutError,
+    advice,
+    confirm_inputs,
+    core_pattern_problem,
+    not_in_force,
+    probe_host,
+    read_facts,
+    remove_stale_groups,
+)
 from sandbox_runtime.languages import LANGUAGES, offered, package_versions, toolchain_digest, version
 from sandbox_runtime.network import RunNetworks, network_problem
 from sandbox_runtime.network.proxy import EgressProxy, proxy_settings
 from sandbox_runtime.server import bind, server_context
+from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
 from sandbox_runtime.worker import FileCache, FilesUnavailableError, RunnerFacts, Worker
 
-MIB = 1024 * 1024
+# The controls without which a worker runs nothing, and the check that this host gives them.
 
 _LOG = logging.getLogger(__name__)
+
+
+def required_floor(found: WorkerSettings) -> tuple[str, ...]:
+    """Return the required controls. A floor below strict isolation needs ALLOW_PERMISSIVE. Raises CommandError."""
+    floor = STRICT_CONTROLS if found.required_controls is None else found.required_controls
+    unknown = sorted(set(floor) - set(CONTROLS))
+    if unknown:
+        raise CommandError(
+            exit_codes.USAGE, f"REQUIRED_CONTROLS must be among {', '.join(CONTROLS)}; got {', '.join(unknown)}"
+        )
+    if found.allow_permissive or set(floor) >= set(STRICT_CONTROLS):
+        return floor
+    raise CommandError(
+        exit_codes.USAGE, "REQUIRED_CONTROLS leaves controls out, which only ALLOW_PERMISSIVE=true permits"
+    )
+
+
+def check_host(support: HostSupport, floor: tuple[str, ...]) -> None:
+    """Refuse to work below the floor, before any message is received. Raises CommandError."""
+    if isinstance(support.failure, JailTimeoutError):
+        problem = f"this host was not checked within SETUP_TIMEOUT_SECS: {support.failure}"
+        raise CommandError(exit_codes.TRY_AGAIN, problem)
+    facts = read_facts()
+    below = not_in_force(dict.fromkeys(support.controls, True), floor)
+    if support.failure or below:
+        cause = support.failure or "; ".join(f"{name} is not in force" for name in below)
+        remedies = advice(facts, support)
+        problem = " ".join([f"this host cannot isolate: {cause} (see `doctor`).", *remedies])
+        raise CommandError(exit_codes.PLATFORM_FAILURE, problem)
+    if support.missing:
+        phrase = "control missing" if support.is_strict else "isolation is permissive"
+        _LOG.warning(phrase, extra={"problem": "not in force: " + ", ".join(support.missing)})
+    if leak := core_pattern_problem(facts.core_pattern):
+        _LOG.warning("crashes of programs leave the jail", extra={"problem": leak})
+
+
+# Tell the service why this runner cannot work, before it ends.
+
+
+def report_unable(found: WorkerSettings, problem: str) -> None:
+    """Send one heartbeat without slots, for health and metrics. A failed send is logged only."""
+    heartbeat = RunnerHeartbeat(
+        node_id=found.node_id,
+        runner_version=RUNNER_VERSION,
+        sent_at=format_time(datetime.now(UTC)),
+        slots=0,
+        slots_busy=0,
+        languages=(),
+        toolchains={},
+        isolation_mode="permissive",
+        cgroup_backend=None,
+        namespace_support=False,
+        controls=(),
+        problem=problem[:MAX_PROBLEM_CHARS],
+    )
+    try:
+        transport = Transport(
+            connect(slots=1, receive_wait_secs=found.receive_wait_secs),
+            completions_queue_url=found.completions_queue_url,
+            bucket=found.payloads_bucket,
+            visibility_secs=found.visibility_secs,
+        )
+        (code,) = transport.send([heartbeat.serialise()])
+    except TransportError as error:
+        code = error.code
+    if code is not None:
+        _LOG.warning("problem not reported to the service", extra={"code": code})
+
+
+MIB = 1024 * 1024
 
 
 def work() -> int:

@@ -9,7 +9,7 @@ from functools import partial
 from threading import Event
 
 from sandbox_runtime.commands import exit_codes
-from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.exit_codes import CommandError
 from sandbox_runtime.jail import (
     BindMount,
     JailError,

@@ -22,11 +22,10 @@ from sandbox_runtime.executor.compilation import Compiled, checked_inputs, compi
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, RunStop, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.judging.case_order import CaseOrder
-from sandbox_runtime.judging.completion import CACHED_COMPILATION, KeptOutputs, Store
+from sandbox_runtime.judging.completion import CACHED_COMPILATION, KeptOutputs, Store, Totals
 from sandbox_runtime.judging.interaction import LendSlot, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, SKIPPED, Judgement, of_output, of_run
 from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
-from sandbox_runtime.judging.totals import Totals
 from sandbox_runtime.languages import Language, run_spec
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, cast
 from events.message import format_time
 from events.runner import RunnerHeartbeat
 from sandbox_runtime import RUNNER_VERSION
-from sandbox_runtime.background import start_background
 from sandbox_runtime.jail import HostSupport
 from sandbox_runtime.languages import Language
 from sandbox_runtime.liveness import Liveness
+from sandbox_runtime.retry import start_background
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.worker.reports import Reports
 

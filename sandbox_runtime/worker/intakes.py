@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from threading import Event
 
 from events.message import MAX_MESSAGE_BYTES
-from sandbox_runtime.background import start_background
 from sandbox_runtime.metrics import Metrics
-from sandbox_runtime.retry import Backoff
+from sandbox_runtime.retry import Backoff, start_background
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Received, Transport, TransportError

@@ -14,8 +14,7 @@ from time import monotonic
 from events.judged import CaseResult, JudgeProgress
 from events.message import format_time
 from events.runner import ExecutionStarted, RunnerHeartbeat
-from sandbox_runtime.background import start_background
-from sandbox_runtime.retry import Backoff
+from sandbox_runtime.retry import Backoff, start_background
 from sandbox_runtime.transport import MAX_BATCH_BYTES, MOST_PER_CALL, Received, Transport, TransportError
 
 # Whether SQS takes this runner's messages. A runner that cannot report a result takes no new work, and says why.

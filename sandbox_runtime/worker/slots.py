@@ -9,11 +9,10 @@ from queue import SimpleQueue
 from threading import BoundedSemaphore, Event, Lock, Thread
 from time import monotonic
 
-from sandbox_runtime.background import start_background
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.prewarm import PrewarmedSlot
-from sandbox_runtime.retry import Backoff
+from sandbox_runtime.retry import Backoff, start_background
 from sandbox_runtime.worker.capacity import Capacity, Job
 
 # All runs of a template share its address layout and hash seed. A bound limits the guesses of an attacker.

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from sandbox_runtime.commands import floor
-from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.commands.floor import check_host, required_floor
+from sandbox_runtime.commands import work
+from sandbox_runtime.commands.exit_codes import CommandError
+from sandbox_runtime.commands.work import check_host, required_floor
 from sandbox_runtime.jail import CONTROLS, STRICT_CONTROLS, HostSupport, JailError, read_facts
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.settings import WorkerSettings, worker_settings
@@ -103,7 +103,7 @@ def test_core_dumps_that_leave_the_jail_are_logged_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pattern = "|/usr/share/apport/apport -p%p"
-    monkeypatch.setattr(floor, "read_facts", lambda: replace(read_facts(), core_pattern=pattern))
+    monkeypatch.setattr(work, "read_facts", lambda: replace(read_facts(), core_pattern=pattern))
     check_host(HostSupport("cgroup_v1", STRICT_CONTROLS), ())
     (line,) = (record for record in caplog.records if record.message == "crashes of programs leave the jail")
     assert pattern in line.__dict__["problem"]

@@ -14,9 +14,8 @@ from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.judging import JudgeRun, Setting, programs
-from sandbox_runtime.judging.checker_exit_codes import judgement_of
 from sandbox_runtime.judging.interaction import BothEnds, judgement_of_both
-from sandbox_runtime.judging.programs import ReadyProgram, feedback_of
+from sandbox_runtime.judging.programs import ReadyProgram, feedback_of, judgement_of
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.worker.slots import IDLE_SECS, InteractorSlots
 from tests.judge_requests import case, judge_requested, no_object

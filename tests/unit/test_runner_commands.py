@@ -17,9 +17,9 @@ from events.completed import ExecutionCompleted
 from events.message import parse_time
 from sandbox_runtime import commands
 from sandbox_runtime.commands import exit_codes, main, work, worker_slots
-from sandbox_runtime.commands.display import as_json, summary
-from sandbox_runtime.commands.failures import CommandError
-from sandbox_runtime.commands.floor import check_host
+from sandbox_runtime.commands.exit_codes import CommandError
+from sandbox_runtime.commands.run_file import as_json, summary
+from sandbox_runtime.commands.work import check_host
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import (
     NEEDS_ROOT,
@@ -381,7 +381,8 @@ def test_a_wrong_timeout_of_the_set_up_is_one_line(
     )
 
 
-_WITHOUT_PACKAGES = ("jail", "languages", "classify", "artifacts", "prewarm", "commands.doctor", "commands.healthy")
+# `healthy` is in `commands` itself.
+_WITHOUT_PACKAGES = ("jail", "languages", "classify", "artifacts", "prewarm", "commands.doctor")
 _IMPORT = """
 import importlib, pkgutil, sys
 sys.path.insert(0, sys.argv[1])

@@ -4,8 +4,7 @@ from threading import Event
 
 import pytest
 
-from sandbox_runtime.background import start_background
-from sandbox_runtime.retry import Backoff, persist
+from sandbox_runtime.retry import Backoff, persist, start_background
 from tests.until import PATIENCE_SECS
 
 

@@ -20,7 +20,7 @@ from rustbox_cli.__main__ import cli
 from rustbox_cli.errors import ExitCode
 from sandbox_runtime import server as server_module
 from sandbox_runtime.commands import exit_codes, work
-from sandbox_runtime.commands.failures import CommandError
+from sandbox_runtime.commands.exit_codes import CommandError
 from sandbox_runtime.server import Connection
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
