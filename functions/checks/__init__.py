@@ -1,19 +1,18 @@
 """Checks: saved programs that run on a schedule, and events when their state changes.
 
-A reader begins with the folders, lowest first. None imports one that follows it in this list:
+A reader begins with these, lowest first. None imports one that follows it in this list:
 
 * `schedule`: when a check runs: expressions and their times
-* `assertions`: the conditions on a run, and their evaluation
+* `keys`, `assertions`: the keys of the table; the conditions on a run, with their JSON paths and regular expressions
 * `state`: the states of a check, and the messages that their changes cause
-* `keys`: the keys of the table
 * `settings`: a check: its settings, its program, its rows
-* `runs`: a run: from a due row through a submission to its events
-* `events`: runs that an event starts: signed calls, the bus, other checks, submissions
-* `status_pages`: what everybody with its address may see: the page of chosen checks, and badges
-* `pings`: a heartbeat: runs that a job elsewhere reports
+* `runs`: a run: from a due row or an event through a submission to its own events
+* `cards`: events of checks for chat services
+* `public_views`: the status page in HTML, and badges
 * `deployment`: the wiring of all this
-* `views`, `cards`: what clients see, and chat services
-* `routes`, `run_routes`: the answers to clients; the second has runs, signed calls and pings
-* `status_api`: routes and answers of the status page and of badges
-* `api`: the tables of all other routes; `openapi`: the events of checks for the document
+* `views`: what clients see of checks and runs
+* `api`: routes of checks, of their runs, and of quiet times
+* `pings`: a heartbeat: runs that a job elsewhere reports
+* `inbound`: signed calls that start runs, their secrets and their log
+* `status_api`: the settings, rows and routes of status pages and badges
 """

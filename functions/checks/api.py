@@ -1,18 +1,29 @@
-"""The routes of /api/checks, /api/badges and /api/quiet-times."""
+"""The API of checks, of their runs, and of the quiet times of tags: routes and their answers."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
-from functions.checks.events.signatures import InboundVerification
-from functions.checks.routes import CheckRoutes, QuietRoutes
-from functions.checks.run_routes import CheckRunRoutes, InboundRoutes, PingRoutes
-from functions.checks.settings.check_settings import CheckSettings, TagQuietTimes
-from functions.checks.settings.file_schema import JsonSchema
-from functions.checks.settings.model import MAX_CHECKS
-from functions.checks.settings.requests import ChangedSettings, RunNowRequest
-from functions.checks.state import State
-from functions.checks.status_api import BadgeRoutes
-from functions.checks.status_pages.badge import BadgeView, ShieldsBadge
+from aws_lambda_powertools.event_handler import Response
+
+from functions.aws.dynamodb.table import cut, tries
+from functions.checks.runs.store import RunKind, new_run
+from functions.checks.settings.changes import ProjectRules
+from functions.checks.settings.check_settings import CheckSettings, TagQuietTimes, quiet_problems
+from functions.checks.settings.requests import (
+    ChangedSettings,
+    JsonSchema,
+    RunNowRequest,
+    changed_settings,
+    new_settings,
+    next_times,
+    schema_text,
+)
+from functions.checks.settings.store import MAX_CHECKS, Check, CheckLimitError, SlugTakenError, whole_minute
+from functions.checks.settings.triggers import event_text, field_problem
+from functions.checks.state import State, pause, resume
 from functions.checks.views import (
+    SHOWN_TIMES,
     CheckDeleted,
     CheckDetail,
     CheckOutages,
@@ -20,34 +31,278 @@ from functions.checks.views import (
     CheckRunPage,
     CheckRunView,
     CheckView,
-    IgnoredCall,
-    InboundCalls,
-    InboundSecret,
-    PingUrl,
     ScheduleTimes,
-    SlackChallenge,
     TagQuietTimesView,
+    check_detail,
+    check_view,
+    listed_check,
+    outages_view,
+    run_view,
 )
-from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
-from functions.http.openapi.operation import (
-    BAD,
-    ID,
-    KEYED,
-    LIMITED,
-    NO_RESPONSE,
-    OPEN,
-    PAGE,
-    TAKES_BODY,
-    Answer,
-    path,
-    query,
-)
-from functions.http.resolver import Method, Route
-from functions.submissions.accept.requests import STDIN_MAX_BYTES
+from functions.clock import to_rfc3339
+from functions.errors import BadRequestError, ConflictError, NotFoundError
+from functions.http.answers import JSON_TYPE, answer, page_answer
+from functions.http.http_event import json_body
+from functions.http.openapi.bodies import Error, InvalidError, RefusedError
+from functions.http.openapi.operation import BAD, ID, KEYED, LIMITED, NO_RESPONSE, OPEN, PAGE, TAKES_BODY, Answer, query
+from functions.http.parameters import Parameters, page_limit, start_after, uuid
+from functions.http.resolver import Resolver, Route
+from functions.http.validation import Problems, parse_body
+from functions.ids import new_id
+from functions.projects.authentication import authenticate
 
-_NO_PROGRAM: Answer = ("`conflict`: a heartbeat has no program.", (Error,))
-_UNKNOWN: Answer = ("`not_found`: the project has no such check.", (Error,))
-_BODY: dict[int, Answer] = {
+if TYPE_CHECKING:
+    from functions.checks.deployment import CheckDeployment
+
+
+def list_filters(parameters: Parameters) -> Callable[[Check], bool]:
+    """Read `tag`, `state` and `slug`; return whether a check has all of them. Raises BadRequestError."""
+    tag, state, slug = parameters.get("tag"), parameters.get("state"), parameters.get("slug")
+    if state is not None and state not in list(State):
+        raise BadRequestError(f"state must be one of {', '.join(State)}.")
+
+    def is_listed(check: Check) -> bool:
+        settings = check.settings
+        return (
+            (tag is None or tag in settings.tags)
+            and (state is None or check.standing.state == state)
+            and (slug is None or settings.slug == slug)
+        )
+
+    return is_listed
+
+
+NO_PROGRAM = "A heartbeat has no program to run. Its job elsewhere reports with pings."
+NO_SUCH_CHECK = "There is no such check."
+_CHANGED_MEANWHILE = "Other requests keep changing the check. Look at it, then repeat the request."
+_EXPRESSION_CHARS = 200
+STATISTICS_MS = 30 * 86_400_000
+STATISTICS_RUNS = 1_000
+"""Figures are those of the latest runs: a check that runs every minute has 43,200 in 30 days."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRoutes:
+    """Handlers of /api/checks. All of them raise ServiceError. Logs hold no program."""
+
+    deployment: "CheckDeployment"
+
+    def create(self, app: Resolver) -> Response[str]:
+        """Create a check; its answer shows the next five runs."""
+        project = authenticate(app.current_event, self.deployment.projects)
+        project_id, now = project.project_id, self.deployment.clock()
+        rules = ProjectRules(project, self.deployment.address_rules(app.current_event.request_context.domain_name))
+        settings = new_settings(json_body(app.current_event), now, rules.problems)
+        check = Check.new(project_id, settings, now)
+        self.deployment.trigger_rules.check_trigger(check.check_id, project_id, settings)
+        check = self._sealed(replace(check, next_slot_ms=check.next_time_after(now)))
+        self.deployment.check_files.hold(check, project)
+        try:
+            self.deployment.checks.create(check)
+        except SlugTakenError:
+            raise _slug_taken(settings.slug) from None
+        except CheckLimitError:
+            raise ConflictError(f"A project has at most {MAX_CHECKS} checks. Delete one first.") from None
+        self.deployment.log.info("Check created", **check.log_ids, request_id=app.request_id)
+        return answer(check_view(check, now))
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's checks, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        limit, is_listed, now = page_limit(query), list_filters(query), self.deployment.clock()
+        after = start_after(query, project_id)
+        page = cut(list(filter(is_listed, self.deployment.checks.list_all(project_id))), limit, _created_key, after)
+        return page_answer(project_id, page, lambda check: listed_check(check, now), _created_key)
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one check with its program, and figures of its history."""
+        check, now = own_check(self.deployment, app, id_text, with_source=True), self.deployment.clock()
+        runs = self.deployment.check_runs.since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
+        return answer(check_detail(check, runs, now))
+
+    def change(self, app: Resolver, id_text: str) -> Response[str]:
+        """Change the given settings. Raises ConflictError if other requests keep changing the check."""
+
+        def changed(before: Check) -> Check:
+            now = self.deployment.clock()
+            rules = ProjectRules(project, addresses, before)
+            settings = changed_settings(before.settings, raw, now, rules.problems)
+            if settings.slug != before.settings.slug:
+                self.deployment.trigger_rules.refuse_if_followed(before)
+            if (settings.slug, settings.trigger) != (before.settings.slug, before.settings.trigger):
+                self.deployment.trigger_rules.check_trigger(before.check_id, before.project_id, settings)
+            after = self._sealed(replace(before, settings=settings, updated_at=to_rfc3339(now)))
+            self.deployment.check_files.hold(after, project)
+            timing = ("schedule", "timezone", "spread_minutes")
+            if all(getattr(settings, name) == getattr(before.settings, name) for name in timing):
+                return after
+            after = replace(after, anchor_ms=whole_minute(now))
+            # A time whose old spread is over has its run already.
+            return after if after.is_paused else _scheduled(after, now, min(before.spread_ms, after.spread_ms))
+
+        project = authenticate(app.current_event, self.deployment.projects)
+        own_check(self.deployment, app, id_text)
+        addresses = self.deployment.address_rules(app.current_event.request_context.domain_name)
+        raw = json_body(app.current_event)
+        return self._changed(app, id_text, "Check changed", changed)
+
+    def pause(self, app: Resolver, id_text: str) -> Response[str]:
+        """Rest the schedule. A run that goes on ends."""
+
+        def paused(before: Check) -> Check:
+            now = self.deployment.clock()
+            return replace(before, standing=pause(before.standing, before.rules, now).standing, next_slot_ms=None)
+
+        return self._changed(app, id_text, "Check paused", paused)
+
+    def resume(self, app: Resolver, id_text: str) -> Response[str]:
+        """Start the schedule again, with its next time: the times meanwhile are not missed."""
+
+        def resumed(before: Check) -> Check:
+            now = self.deployment.clock()
+            if before.standing.state is not State.PAUSED:
+                return before
+            after = replace(before, standing=resume(before.standing, now).standing)
+            if before.settings.is_heartbeat:  # its next ping has a whole period
+                after = replace(after, anchor_ms=now)
+            return _scheduled(after, now, before.spread_ms)
+
+        return self._changed(app, id_text, "Check resumed", resumed)
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Delete a check. Its history expires."""
+        for _ in tries():
+            check = own_check(self.deployment, app, id_text)
+            self.deployment.trigger_rules.refuse_if_followed(check)
+            if self.deployment.checks.delete(check):
+                self.deployment.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
+                deleted: CheckDeleted = {"id": check.check_id, "deleted": True}
+                return answer(deleted)
+        raise ConflictError(_CHANGED_MEANWHILE)
+
+    def schedule_times(self, app: Resolver) -> Response[str]:
+        """Answer with the next five times of a schedule, for forms that make one."""
+        query, now = app.current_event.query_string_parameters, self.deployment.clock()
+        authenticate(app.current_event, self.deployment.projects)
+        schedule, timezone = query.get("schedule") or "", query.get("timezone") or "UTC"
+        body: ScheduleTimes = {"times": next_times(schedule[:_EXPRESSION_CHARS], timezone, now, SHOWN_TIMES)}
+        return answer(body)
+
+    def schema(self, _app: Resolver) -> Response[str]:
+        """Answer with the JSON Schema of checks.yaml. Everybody may read it."""
+        headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
+        return Response(status_code=200, content_type=JSON_TYPE, headers=headers, body=schema_text())
+
+    def _sealed(self, check: Check) -> Check:
+        """Return a check whose secrets are sealed."""
+        return self.deployment.check_variables.sealed(self.deployment.report_tokens.sealed(check))
+
+    def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
+        for _ in tries():
+            before = own_check(self.deployment, app, id_text, with_source=True)
+            after = change(before)
+            try:
+                is_changed = after == before or self.deployment.checks.change(before, after)
+            except SlugTakenError:
+                raise _slug_taken(after.settings.slug) from None
+            if is_changed:
+                self.deployment.log.info(phrase, **after.log_ids, request_id=app.request_id)
+                return answer(check_view(after, self.deployment.clock()))
+        raise ConflictError(_CHANGED_MEANWHILE)
+
+
+def own_check(deployment: "CheckDeployment", app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
+    """Return the caller's check. Raises UnauthorizedError, BadRequestError, NotFoundError."""
+    project_id = authenticate(app.current_event, deployment.projects).project_id
+    check = deployment.checks.get(project_id, uuid(id_text), with_source=with_source)
+    if check is None:
+        raise NotFoundError(NO_SUCH_CHECK)
+    return check
+
+
+def _scheduled(check: Check, now: int, spread_ms: int) -> Check:
+    """Return the check at its next time. A time whose spread is not over yet still gets its run."""
+    return replace(check, next_slot_ms=check.next_time_after(now - spread_ms))
+
+
+def _slug_taken(slug: str | None) -> ConflictError:
+    return ConflictError(f"Another check of the project has the slug {slug}. Change that one, or send another slug.")
+
+
+def _created_key(check: Check) -> str:
+    return f"{check.created_at}#{check.check_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class QuietRoutes:
+    """Handlers of /api/quiet-times."""
+
+    deployment: "CheckDeployment"
+
+    def show(self, app: Resolver) -> Response[str]:
+        """Show the quiet times of the project's tags."""
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        return answer(_view(self.deployment.quiet_times.get(project_id)))
+
+    def put(self, app: Resolver) -> Response[str]:
+        """Replace them."""
+        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        problems = Problems()
+        times = parse_body(TagQuietTimes, json_body(app.current_event), problems)
+        for tag, quiet in times.tags.items():
+            problems.add(quiet_problems(f"tags.{tag}", quiet))
+        problems.refuse()
+        self.deployment.quiet_times.put(project_id, times)
+        self.deployment.log.info("Quiet times of tags replaced", project_id=project_id, request_id=app.request_id)
+        return answer(_view(times))
+
+
+def _view(times: TagQuietTimes) -> TagQuietTimesView:
+    return cast("TagQuietTimesView", times.model_dump(mode="json"))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRunRoutes:
+    """Handlers of /api/checks/{id}/run, /runs and /outages. All of them raise ServiceError."""
+
+    deployment: "CheckDeployment"
+
+    def run(self, app: Resolver, id_text: str) -> Response[str]:
+        """Run a check now."""
+        check = own_check(self.deployment, app, id_text)
+        if check.settings.is_heartbeat:
+            raise ConflictError(NO_PROGRAM)
+        raw, problems = json_body(app.current_event) if app.current_event.body else b"{}", Problems()
+        request = parse_body(RunNowRequest, raw, problems)
+        event, now = None if request.event is None else event_text(request.event), self.deployment.clock()
+        problems.add([field_problem(event or "", check.settings.event_as, "event")])
+        problems.refuse()
+        self.deployment.check_request_limit.count(check)
+        run = new_run(check, RunKind.MANUAL, now, now, new_id())
+        run = replace(run, affects_state=request.affects_state, event=event)
+        self.deployment.check_runs.add_run(run)
+        self.deployment.check_hints.try_send(run, self.deployment.log)
+        self.deployment.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
+        return answer(run_view(run), 202)
+
+    def outages(self, app: Resolver, id_text: str) -> Response[str]:
+        """List the outages of a check, newest first."""
+        check, now = own_check(self.deployment, app, id_text), self.deployment.clock()
+        return answer(outages_view(check, self.deployment.outages.of(check, now), now))
+
+    def history(self, app: Resolver, id_text: str) -> Response[str]:
+        """List the runs of a check, newest first."""
+        query = app.current_event.query_string_parameters
+        check = own_check(self.deployment, app, id_text)
+        after = start_after(query, check.check_id)
+        page = self.deployment.check_runs.history(check.project_id, check.check_id, page_limit(query), after)
+        return page_answer(check.check_id, page, run_view, lambda run: run.position)
+
+
+IS_HEARTBEAT: Answer = ("`conflict`: a heartbeat has no program.", (Error,))
+NO_CHECK: Answer = ("`not_found`: the project has no such check.", (Error,))
+BODY_ANSWERS: dict[int, Answer] = {
     **TAKES_BODY,
     403: ("`forbidden`: the project may not reach a host that `network` names.", (RefusedError,)),
     400: (
@@ -60,9 +315,8 @@ _BODY: dict[int, Answer] = {
     ),
     504: NO_RESPONSE,
 }
-_ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
+ONE_ANSWERS: dict[int, Answer] = {400: BAD, 404: NO_CHECK, **KEYED}
 _CHANGED: Answer = ("`conflict`: the slug is taken, or other requests keep changing the check.", (Error,))
-_SIGNED = "Only with `standard`. Each scheme of POST /api/checks/{id}/secret has headers of its own."
 _NIGHTLY: dict[str, Any] = {
     "name": "Nightly totals",
     "language": "python",
@@ -73,12 +327,6 @@ _NIGHTLY: dict[str, Any] = {
 }
 
 
-def _header(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": _SIGNED}
-
-
-_BADGE: dict[int, Answer] = {404: ("`not_found`: no such badge.", (Error,)), **OPEN}
-
 CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
     Route(
         "POST",
@@ -88,7 +336,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         "Create a check: a program that runs by itself",
         {
             200: ("Created, with its next five runs.", (CheckView,)),
-            **_BODY,
+            **BODY_ANSWERS,
             409: (f"`conflict`: the slug is taken, or the project has {MAX_CHECKS} checks.", (Error,)),
         },
         request=CheckSettings,
@@ -119,7 +367,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         CheckRoutes.one,
         "getCheck",
         "Show a check",
-        {200: ("The check.", (CheckDetail,)), **_ONE},
+        {200: ("The check.", (CheckDetail,)), **ONE_ANSWERS},
         (ID,),
     ),
     Route(
@@ -128,7 +376,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         CheckRoutes.change,
         "changeCheck",
         "Change a check",
-        {200: ("Changed.", (CheckView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
+        {200: ("Changed.", (CheckView,)), **BODY_ANSWERS, 404: NO_CHECK, 409: _CHANGED},
         (ID,),
         ChangedSettings,
         {"schedule": {"value": {"schedule": "rate(1 hour)"}}, "no reminder": {"value": {"remind_hours": None}}},
@@ -139,7 +387,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         CheckRoutes.delete,
         "deleteCheck",
         "Delete a check",
-        {200: ("Deleted.", (CheckDeleted,)), **_ONE, 409: ("`conflict`: other checks follow it.", (Error,))},
+        {200: ("Deleted.", (CheckDeleted,)), **ONE_ANSWERS, 409: ("`conflict`: other checks follow it.", (Error,))},
         (ID,),
     ),
     Route(
@@ -148,7 +396,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         CheckRoutes.pause,
         "pauseCheck",
         "Rest the schedule of a check",
-        {200: ("Paused.", (CheckView,)), **_ONE, 409: _CHANGED},
+        {200: ("Paused.", (CheckView,)), **ONE_ANSWERS, 409: _CHANGED},
         (ID,),
     ),
     Route(
@@ -157,7 +405,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         CheckRoutes.resume,
         "resumeCheck",
         "Start the schedule of a check again",
-        {200: ("Resumed. Times of the pause are not missed.", (CheckView,)), **_ONE, 409: _CHANGED},
+        {200: ("Resumed. Times of the pause are not missed.", (CheckView,)), **ONE_ANSWERS, 409: _CHANGED},
         (ID,),
     ),
     Route(
@@ -195,9 +443,9 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         "Run a check now",
         {
             202: ("Queued.", (CheckRunView,)),
-            **_BODY,
-            404: _UNKNOWN,
-            409: _NO_PROGRAM,
+            **BODY_ANSWERS,
+            404: NO_CHECK,
+            409: IS_HEARTBEAT,
             429: LIMITED,
         },
         (ID,),
@@ -211,7 +459,7 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         CheckRunRoutes.history,
         "listCheckRuns",
         "List the runs of a check of the last 90 days, newest first",
-        {200: ("One page.", (CheckRunPage,)), **_ONE},
+        {200: ("One page.", (CheckRunPage,)), **ONE_ANSWERS},
         (ID, *PAGE),
     ),
     Route(
@@ -220,81 +468,8 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         CheckRunRoutes.outages,
         "listCheckOutages",
         "List the outages of a check of the last 90 days, newest first",
-        {200: ("The latest 100, and the one that lasts.", (CheckOutages,)), **_ONE},
+        {200: ("The latest 100, and the one that lasts.", (CheckOutages,)), **ONE_ANSWERS},
         (ID,),
-    ),
-)
-INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
-    Route(
-        "POST",
-        "/api/checks/{id}/secret",
-        InboundRoutes.new_secret,
-        "replaceInboundSecret",
-        "Set how signed calls that run a check are verified",
-        {200: ("Set; it replaces the secret before.", (InboundSecret,)), **_BODY, 404: _UNKNOWN, 409: _NO_PROGRAM},
-        (ID,),
-        InboundVerification,
-        {
-            "standard": {"value": {}},
-            "github": {"value": {"verify": "github"}},
-            "stripe": {"value": {"verify": "stripe", "secret": "whsec_copied1from2the3endpoint"}},
-            "hmac": {"value": {"verify": "hmac", "header": "X-Signature", "prefix": "sha256="}},
-        },
-        body_required=False,
-    ),
-    Route(
-        "GET",
-        "/api/checks/{id}/calls",
-        InboundRoutes.calls,
-        "listInboundCalls",
-        "List the last signed calls of a check with their outcomes",
-        {200: ("The last calls.", (InboundCalls,)), **_ONE},
-        (ID,),
-    ),
-    Route(
-        "POST",
-        "/api/checks/{id}/events",
-        InboundRoutes.receive,
-        "receiveEvent",
-        "Run a check in a signed call",
-        {
-            200: ("Slack checks the URL.", (SlackChallenge,)),
-            202: ("Queued, the run of an earlier call with this id, or ignored.", (CheckRunView, IgnoredCall)),
-            400: _BODY[400],
-            401: ("`unauthorized`: the signature does not fit, or the check has no secret.", (Error,)),
-            404: _UNKNOWN,
-            413: ("`too_large`: the body is over 256 KiB. Over 6 MB the gateway refuses it.", (Error, GatewayError)),
-            422: _BODY[422],
-            **OPEN,
-            429: LIMITED,
-            504: NO_RESPONSE,
-        },
-        (ID, *map(_header, ("webhook-id", "webhook-timestamp"))),
-        "application/octet-stream",
-        security="Signature",
-        read_max_bytes=STDIN_MAX_BYTES,  # anybody may send one, and the function refuses it by its length
-    ),
-)
-BADGE_ROUTES: tuple[Route[BadgeRoutes], ...] = (
-    Route(
-        "GET",
-        "/api/badges/{name}",
-        BadgeRoutes.file,
-        "getBadge",
-        "Show the state of a check as a picture or as JSON",
-        {200: ("<token>.svg or <token>.json; cached for 60 s.", (BadgeView, "image/svg+xml")), **_BADGE},
-        (path("name", {"type": "string"}),),
-        security=None,
-    ),
-    Route(
-        "GET",
-        "/api/badges/{token}/shields",
-        BadgeRoutes.shields,
-        "getShieldsBadge",
-        "Show the state of a check to shields.io",
-        {200: ("Cached for 60 s.", (ShieldsBadge,)), **_BADGE},
-        (path("token", {"type": "string"}),),
-        security=None,
     ),
 )
 QUIET_ROUTES: tuple[Route[QuietRoutes], ...] = (
@@ -317,71 +492,5 @@ QUIET_ROUTES: tuple[Route[QuietRoutes], ...] = (
         examples={
             "maintenance": {"value": {"tags": {"database": [{"schedule": "cron(0 2 ? * SUN *)", "minutes": 120}]}}}
         },
-    ),
-)
-
-
-_UNKNOWN_PING: Answer = ("`not_found`: the project has no such check, or no such body is kept.", (Error,))
-_TOKEN = path("token", {"type": "string"}, "That of POST /api/checks/{id}/ping-url.")
-_WORD = path("word", {"type": "string"}, "`start`, `fail`, or the exit code of the job, 0 to 255.")
-_TAKEN: dict[int, Answer] = {
-    200: ("`OK`, or `OK (not counted)`: unknown token, paused check, or over ten pings in a minute.", ("text/plain",)),
-    404: ("`not_found`: the last part is no word of a ping.", (Error,)),
-    **OPEN,
-}
-_METHODS: Final[tuple[Method, ...]] = ("GET", "HEAD", "POST")
-
-PING_ROUTES: tuple[Route[PingRoutes], ...] = (
-    Route(
-        "POST",
-        "/api/checks/{id}/ping-url",
-        PingRoutes.new_url,
-        "replacePingUrl",
-        "Make the address of a heartbeat's pings",
-        {
-            200: ("Made; it replaces the one before. No other response shows it.", (PingUrl,)),
-            400: BAD,
-            404: _UNKNOWN_PING,
-            409: ("`conflict`: the check is no heartbeat, or other requests keep changing it.", (Error,)),
-            **KEYED,
-        },
-        (ID,),
-    ),
-    Route(
-        "GET",
-        "/api/checks/{id}/pings/{number}",
-        PingRoutes.body,
-        "getPingBody",
-        "Show the body of a ping",
-        {200: ("As it came, up to 10 KiB.", ("text/plain; charset=utf-8",)), 400: BAD, 404: _UNKNOWN_PING, **KEYED},
-        (ID, path("number", {"type": "integer"})),
-    ),
-    *(
-        Route(
-            method,
-            "/api/pings/{token}",
-            PingRoutes.take,
-            f"{method.lower()}Ping",
-            "Report that a job has succeeded",
-            _TAKEN,
-            (_TOKEN,),
-            security=None,
-            has_secret=True,
-        )
-        for method in _METHODS
-    ),
-    *(
-        Route(
-            method,
-            "/api/pings/{token}/{word}",
-            PingRoutes.take,
-            f"{method.lower()}PingWord",
-            "Report that a job has started or ended",
-            _TAKEN,
-            (_TOKEN, _WORD),
-            security=None,
-            has_secret=True,
-        )
-        for method in _METHODS
     ),
 )

@@ -11,16 +11,16 @@ from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
-    from functions.checks.events.inbound import CallLog, Inbound, InboundSecrets
-    from functions.checks.events.start import EventStore, Following, RequestedRuns, RequestLimit, Starter
+    from functions.checks.inbound import Inbound, InboundSecrets
     from functions.checks.pings import PingStore, PingTaking
     from functions.checks.runs.hints import CheckHints
+    from functions.checks.runs.start import CallLog, EventStore, Following, RequestedRuns, RequestLimit, Starter
     from functions.checks.runs.steps import ClockRepair, Firing, RunSteps
     from functions.checks.runs.store import RunStore
-    from functions.checks.settings.secret_settings import CheckVariables, ReportTokens
-    from functions.checks.settings.store import CheckFiles, CheckStore, OutageStore, QuietStore
-    from functions.checks.settings.trigger_store import TriggerRules, TriggerStore
-    from functions.checks.status_pages.page import StatusPageStore
+    from functions.checks.settings.changes import CheckFiles, CheckVariables, ReportTokens, TriggerRules
+    from functions.checks.settings.store import CheckStore, OutageStore, QuietStore
+    from functions.checks.settings.trigger_rows import TriggerStore
+    from functions.checks.status_api import StatusPageStore
     from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.model import Submission
 
@@ -50,7 +50,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def check_files(self) -> CheckFiles:
         """Holds the stored files of checks."""
-        from functions.checks.settings.store import CheckFiles
+        from functions.checks.settings.changes import CheckFiles
 
         return CheckFiles(self.checks, self.files, self.file_use)
 
@@ -71,14 +71,14 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def check_events(self) -> EventStore:
         """Events that start runs."""
-        from functions.checks.events.start import EventStore
+        from functions.checks.runs.start import EventStore
 
         return EventStore(self.settings.checks_table, self.dynamodb, self.clock)
 
     @cached_property
     def triggers(self) -> TriggerStore:
         """Checks that start after others, or after submissions."""
-        from functions.checks.settings.trigger_store import TriggerStore
+        from functions.checks.settings.trigger_rows import TriggerStore
 
         return TriggerStore(self.settings.checks_table, self.dynamodb, self.clock)
 
@@ -92,7 +92,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def trigger_rules(self) -> TriggerRules:
         """Rules for changes of triggers."""
-        from functions.checks.settings.trigger_store import TriggerRules
+        from functions.checks.settings.changes import TriggerRules
 
         return TriggerRules(self.checks, self.triggers, has_bus=bool(self.settings.event_bus_name))
 
@@ -106,14 +106,14 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def check_request_limit(self) -> RequestLimit:
         """The limit of requested runs."""
-        from functions.checks.events.start import RequestLimit
+        from functions.checks.runs.start import RequestLimit
 
         return RequestLimit(self.settings.checks_table, self.dynamodb, self.registry, self.clock)
 
     @cached_property
     def check_variables(self) -> CheckVariables:
         """Seals and opens the variables of checks."""
-        from functions.checks.settings.secret_settings import CheckVariables
+        from functions.checks.settings.changes import CheckVariables
 
         return CheckVariables(self.secret_boxes)
 
@@ -127,7 +127,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def status_pages(self) -> StatusPageStore:
         """Status pages."""
-        from functions.checks.status_pages.page import StatusPageStore
+        from functions.checks.status_api import StatusPageStore
 
         return StatusPageStore(self.settings.checks_table, self.dynamodb, self.clock)
 
@@ -153,7 +153,7 @@ class CheckDeployment(SubmissionDeployment):
     @cached_property
     def report_tokens(self) -> ReportTokens:
         """Seals the tokens of reports."""
-        from functions.checks.settings.secret_settings import ReportTokens
+        from functions.checks.settings.changes import ReportTokens
 
         return ReportTokens(self.secret_boxes)
 
@@ -179,21 +179,21 @@ class CheckRunDeployment(CheckDeployment):
     @cached_property
     def starter(self) -> Starter:
         """Starts runs on events."""
-        from functions.checks.events.start import Starter
+        from functions.checks.runs.start import Starter
 
         return Starter(self.check_events, self.check_hints, self.check_request_limit, self.log, self.clock)
 
     @cached_property
     def following(self) -> Following:
         """Starts the checks that follow a run or a submission."""
-        from functions.checks.events.start import Following
+        from functions.checks.runs.start import Following
 
         return Following(self.checks, self.triggers, self.starter)
 
     @cached_property
     def requested_runs(self) -> RequestedRuns:
         """Starts the checks that an event of the bus names."""
-        from functions.checks.events.start import RequestedRuns
+        from functions.checks.runs.start import RequestedRuns
 
         return RequestedRuns(self.checks, self.starter)
 
@@ -233,21 +233,21 @@ class InboundDeployment(CheckDeployment):
     @cached_property
     def call_log(self) -> CallLog:
         """The last calls of checks."""
-        from functions.checks.events.inbound import CallLog
+        from functions.checks.runs.start import CallLog
 
         return CallLog(self.settings.checks_table, self.dynamodb, self.log, self.clock)
 
     @cached_property
     def inbound_secrets(self) -> InboundSecrets:
         """Makes and opens the secrets of signed calls."""
-        from functions.checks.events.inbound import InboundSecrets
+        from functions.checks.inbound import InboundSecrets
 
         return InboundSecrets(self.check_events, self.secret_boxes)
 
     @cached_property
     def inbound_calls(self) -> Inbound:
         """Takes signed calls."""
-        from functions.checks.events.inbound import Inbound
+        from functions.checks.inbound import Inbound
 
         return Inbound(
             checks=self.checks,

@@ -1,47 +1,94 @@
-"""Pings: jobs elsewhere report their ends to a heartbeat. Its tokens, and the bodies of its latest pings.
+"""Pings: jobs elsewhere report their ends to a heartbeat. Its tokens, the bodies of its latest pings, and their API.
 
 A ping becomes a run that has ended, and moves the state of its check.
 """
 
-from __future__ import annotations
-
+import base64
+import binascii
+import hashlib
+import re
+import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
-from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
-from functions.checks.runs.event_bodies import summary, with_events
-from functions.checks.runs.model import Run, RunKind, RunStatus, new_run
-from functions.checks.runs.store import run_item
-from functions.checks.settings.model import (
-    BODY_MAX_BYTES,
+from functions.checks.api import own_check
+from functions.checks.runs.complete import summary, with_events
+from functions.checks.runs.hints import CheckHints
+from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
+from functions.checks.settings.store import (
     HISTORY_DAYS,
-    KEPT_BODIES,
+    Check,
+    CheckStore,
     Pings,
-    Signal,
-    SignalKind,
-    token_hash,
+    QuietStore,
+    check_row,
+    next_time_is_same,
+    next_time_values,
+    outage_actions,
 )
-from functions.checks.settings.store import check_row, next_time_is_same, next_time_values, outage_actions
-from functions.checks.state import Finished, settle
+from functions.checks.state import Finished, Rules, settle
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.errors import ConflictError, NotFoundError
 from functions.failpoint import reach
+from functions.http.answers import answer
+from functions.http.http_event import HttpEvent
+from functions.http.openapi.bodies import Error
+from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, Answer, path
+from functions.http.resolver import Method, Resolver, Route
 from functions.ids import new_id
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
-
-    from functions.aws.dynamodb.items import Value
-    from functions.checks.runs.hints import CheckHints
-    from functions.checks.settings.model import Check
-    from functions.checks.settings.store import CheckStore, QuietStore
-    from functions.checks.state import Rules
+    from functions.checks.deployment import CheckDeployment
 
 
+KEPT_BODIES = 100
+BODY_MAX_BYTES = 10_240
+_PING_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+_EXIT_CODE = re.compile(r"[0-9]{1,3}", re.ASCII)
+_LAST_EXIT_CODE = 255
 _TTL_SECS = HISTORY_DAYS * 86_400
+
+
+class SignalKind(StrEnum):
+    """What a ping says about its job."""
+
+    START = "start"
+    SUCCESS = "success"
+    FAIL = "fail"
+
+
+class Signal(NamedTuple):
+    """What a ping says, and why."""
+
+    kind: SignalKind
+    reason: str = ""
+
+
+def signal_of(word: str) -> Signal | None:
+    """Return what the last part of a ping's path says: `start`, `fail`, or an exit code; empty: success."""
+    if word == SignalKind.START:
+        return Signal(SignalKind.START)
+    if word == SignalKind.FAIL:
+        return Signal(SignalKind.FAIL, "the job reported a failure")
+    if word == "" or (_EXIT_CODE.fullmatch(word) and int(word) == 0):
+        return Signal(SignalKind.SUCCESS)
+    if _EXIT_CODE.fullmatch(word) and int(word) <= _LAST_EXIT_CODE:
+        return Signal(SignalKind.FAIL, f"the job ended with exit code {int(word)}")
+    return None
+
+
+def token_hash(token: str) -> str | None:
+    """Return the hash of a token, which is all that we keep of it; None for a text that is no token."""
+    return hashlib.sha256(token.encode()).hexdigest() if _PING_TOKEN.fullmatch(token) else None
 
 
 class PingStore(Table):
@@ -186,3 +233,132 @@ def _ended(check: Check, rules: Rules, pings: Pings, signal: Signal, now: int, *
         pings=replace(pings, ended_ms=now, started_ms=None),
     )
     return run, replace(after, next_slot_ms=after.next_time_after(now))
+
+
+class PingUrl(TypedDict):
+    """The new address of a heartbeat's pings. No other response shows it."""
+
+    url: str
+
+
+_TOKEN_BYTES = 24
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class PingRoutes:
+    """Handlers of pings. Logs hold no token."""
+
+    deployment: "CheckDeployment"
+
+    def new_url(self, app: Resolver, id_text: str) -> Response[str]:
+        """Replace the token of a heartbeat's pings. Only this answer shows it."""
+        for _ in tries():
+            check = own_check(self.deployment, app, id_text)
+            if not check.settings.is_heartbeat:
+                raise ConflictError("Only a heartbeat takes pings. Create a check with kind heartbeat.")
+            token = secrets.token_urlsafe(_TOKEN_BYTES)
+            if self.deployment.pings.replace_token(check, token_hash(token) or ""):
+                self.deployment.log.info("Ping token replaced", **check.log_ids, request_id=app.request_id)
+                body: PingUrl = {"url": f"/api/pings/{token}"}
+                return answer(body)
+        raise ConflictError("Other requests keep changing the check. Repeat the request.")
+
+    def take(self, app: Resolver, token: str, word: str = "") -> Response[str]:
+        """Take a ping. Each token that no heartbeat has gets the answer of one that is paused."""
+        signal = signal_of(word)
+        if signal is None:
+            raise NotFoundError("A ping ends with /start, /fail, an exit code from 0 to 255, or nothing: it succeeded.")
+        body = b"" if app.current_event.http_method != "POST" else _start_of_body(app.current_event)
+        counts = self.deployment.ping_taking.take(token, signal, body)
+        return _text("text/plain", "OK" if counts else "OK (not counted)")
+
+    def body(self, app: Resolver, id_text: str, number: str) -> Response[str]:
+        """Show the body of a ping."""
+        check = own_check(self.deployment, app, id_text)
+        kept = self.deployment.pings.body(check, int(number)) if _NUMBER.fullmatch(number) else None
+        if kept is None:
+            raise NotFoundError("There is no such body. A heartbeat keeps those of its latest 100 pings.")
+        return _text("text/plain; charset=utf-8", kept.decode(errors="replace"))
+
+
+def _text(content_type: str, text: str) -> Response[str]:
+    return Response(status_code=200, content_type=content_type, headers=_HEADERS, body=text)
+
+
+def _start_of_body(event: HttpEvent) -> bytes:
+    """Return the first 10 KiB of a body of any kind; nothing of one that does not match its encoding."""
+    text = event.body or ""
+    if not event.is_base64_encoded:
+        return text[:BODY_MAX_BYTES].encode(errors="replace")[:BODY_MAX_BYTES]
+    try:
+        return base64.b64decode(text, validate=True)[:BODY_MAX_BYTES]
+    except (binascii.Error, ValueError):
+        return b""
+
+
+_UNKNOWN_PING: Answer = ("`not_found`: the project has no such check, or no such body is kept.", (Error,))
+_TOKEN = path("token", {"type": "string"}, "That of POST /api/checks/{id}/ping-url.")
+_WORD = path("word", {"type": "string"}, "`start`, `fail`, or the exit code of the job, 0 to 255.")
+_TAKEN: dict[int, Answer] = {
+    200: ("`OK`, or `OK (not counted)`: unknown token, paused check, or over ten pings in a minute.", ("text/plain",)),
+    404: ("`not_found`: the last part is no word of a ping.", (Error,)),
+    **OPEN,
+}
+_METHODS: Final[tuple[Method, ...]] = ("GET", "HEAD", "POST")
+
+PING_ROUTES: tuple[Route[PingRoutes], ...] = (
+    Route(
+        "POST",
+        "/api/checks/{id}/ping-url",
+        PingRoutes.new_url,
+        "replacePingUrl",
+        "Make the address of a heartbeat's pings",
+        {
+            200: ("Made; it replaces the one before. No other response shows it.", (PingUrl,)),
+            400: BAD,
+            404: _UNKNOWN_PING,
+            409: ("`conflict`: the check is no heartbeat, or other requests keep changing it.", (Error,)),
+            **KEYED,
+        },
+        (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/checks/{id}/pings/{number}",
+        PingRoutes.body,
+        "getPingBody",
+        "Show the body of a ping",
+        {200: ("As it came, up to 10 KiB.", ("text/plain; charset=utf-8",)), 400: BAD, 404: _UNKNOWN_PING, **KEYED},
+        (ID, path("number", {"type": "integer"})),
+    ),
+    *(
+        Route(
+            method,
+            "/api/pings/{token}",
+            PingRoutes.take,
+            f"{method.lower()}Ping",
+            "Report that a job has succeeded",
+            _TAKEN,
+            (_TOKEN,),
+            security=None,
+            has_secret=True,
+        )
+        for method in _METHODS
+    ),
+    *(
+        Route(
+            method,
+            "/api/pings/{token}/{word}",
+            PingRoutes.take,
+            f"{method.lower()}PingWord",
+            "Report that a job has started or ended",
+            _TAKEN,
+            (_TOKEN, _WORD),
+            security=None,
+            has_secret=True,
+        )
+        for method in _METHODS
+    ),
+)

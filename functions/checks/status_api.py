@@ -1,74 +1,151 @@
-"""The routes of the status page and of badges: what everybody with its address may see."""
+"""Status pages and badges: what everybody with an address sees of a project's checks. Settings, rows and routes."""
 
-from __future__ import annotations
-
+import json
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from functions.aws.dynamodb.conditional import ABSENT, delete, put
+from functions.aws.dynamodb.items import Value, to_item
+from functions.aws.dynamodb.row_codec import to_json
+from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
+from functions.checks.public_views import (
+    DAY_MS,
+    DAYS,
+    HEADERS,
+    BadgeView,
+    ShieldsBadge,
+    ShownCheck,
+    badge_body,
+    render,
+    shields,
+    svg,
+)
+from functions.checks.settings.check_settings import Slug
+from functions.checks.settings.store import Check
 from functions.checks.state import DOWN, State
-from functions.checks.status_pages import badge
-from functions.checks.status_pages.page import DAY_MS, DAYS, HEADERS, ShownCheck, StatusPage, StatusPageSettings, render
-from functions.checks.views import StatusPageDeleted, StatusPageView
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
 from functions.http.json_body import body_text
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, KEYED, OPEN, TAKES_BODY, Answer, path
-from functions.http.resolver import Route
-from functions.http.validation import parse_body
+from functions.http.resolver import Resolver, Route
+from functions.http.validation import Text, checked_line, parse_body
 from functions.projects.authentication import authenticate
 
 if TYPE_CHECKING:
     from functions.checks.deployment import CheckDeployment
-    from functions.checks.settings.model import Check
-    from functions.http.resolver import Resolver
+
+MOST_CHECKS = 50
 
 
-_NO_SUCH_BADGE = "There is no such badge."
-_FILE = re.compile(r"([A-Za-z0-9_-]{32})\.(svg|json)")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
-_HEADERS = {"cache-control": "public, max-age=60", "x-content-type-options": "nosniff"}
+class StatusPageSettings(BaseModel):
+    """Body of PUT /api/status-page. Everybody with the address of the page sees it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    title: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(checked_line)]
+    checks: list[Slug] = Field(
+        min_length=1, max_length=MOST_CHECKS, description="Slugs of the checks that it shows, in their order."
+    )
+    shows_output: bool = Field(
+        default=False,
+        description="Also show why a check is down: its reason, and expected and actual values of failed assertions.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class BadgeRoutes:
-    """Handlers of /api/badges. They raise NotFoundError for every wrong token."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPage:
+    """The status page of a project."""
 
-    deployment: CheckDeployment
-
-    def file(self, _app: Resolver, name: str) -> Response[str]:
-        """Answer `<token>.svg` and `<token>.json`."""
-        matched = _FILE.fullmatch(name)
-        if matched is None:
-            raise NotFoundError(_NO_SUCH_BADGE)
-        check = self._check(matched[1])
-        title, state = check.settings.name, check.standing.state
-        if matched[2] == "svg":
-            return _answer("image/svg+xml", badge.svg(title, state))
-        return _answer(JSON_TYPE, body_text(badge.badge_body(title, state)))
-
-    def shields(self, _app: Resolver, token: str) -> Response[str]:
-        """Answer in the shape of shields.io's endpoint badge."""
-        check = self._check(token)
-        return _answer(JSON_TYPE, body_text(badge.shields(check.settings.name, check.standing.state)))
-
-    def _check(self, token: str) -> Check:
-        checks = self.deployment.checks
-        owner = checks.badge(token) if _TOKEN.fullmatch(token) else None
-        check = checks.get(*owner) if owner is not None else None
-        if check is None:
-            raise NotFoundError(_NO_SUCH_BADGE)
-        return check
+    project_id: str
+    token: str
+    title: str
+    check_ids: tuple[str, ...]
+    shows_output: bool
 
 
-def _answer(content_type: str, body: str) -> Response[str]:
-    return Response(status_code=200, content_type=content_type, headers=_HEADERS, body=body)
+# Status pages in the checks table: one row of a project, and one of the token.
+
+
+class StatusPageStore(Table):
+    """Reads and writes status pages."""
+
+    table_setting = "checks_table"
+
+    def get(self, project_id: str) -> StatusPage | None:
+        """Return the page of a project."""
+        row = self._get(keys.status_page_key(project_id))
+        return None if row is None else _page(project_id, row)
+
+    def of_token(self, token: str) -> StatusPage | None:
+        """Return the page with a token."""
+        row = self._get(keys.status_token_key(token))
+        page = None if row is None else self.get(row["project_id"])
+        return page if page is not None and page.token == token else None
+
+    def put(self, before: StatusPage | None, page: StatusPage) -> bool:
+        """Write a page in place of the one before, with the same token. False if another request was faster."""
+        row: dict[str, Value | None] = {
+            "token": page.token,
+            "title": page.title,
+            "check_ids": to_json(page.check_ids),
+            "shows_output": page.shows_output,
+        }
+        item = {**keys.status_page_key(page.project_id), **to_item(row)}
+        token = {**keys.status_token_key(page.token), **to_item({"project_id": page.project_id})}
+        condition, values = (ABSENT, {}) if before is None else ("#token = :before", {"before": before.token})
+        actions: dict[str, Any] = {
+            "page": put(self.table_name, item, condition, values),
+            "token": [] if before is not None else put(self.table_name, token),
+        }
+        return transact_or_raise(self._client, actions) is None
+
+    def delete(self, page: StatusPage) -> None:
+        """Delete a page: nobody sees it any more."""
+        unchanged = delete(
+            self.table_name, keys.status_page_key(page.project_id), "#token = :token", {"token": page.token}
+        )
+        actions = {"page": unchanged, "token": delete(self.table_name, keys.status_token_key(page.token))}
+        transact_or_raise(self._client, actions)
+
+    def purge(self, project_id: str) -> None:
+        """Delete the page of a project, if it has one. It reads by a query, as a purge may."""
+        for row in self._list(keys.checks_pk(project_id), keys.STATUS):
+            self.delete(_page(project_id, row))
+
+
+def _page(project_id: str, row: Mapping[str, Any]) -> StatusPage:
+    return StatusPage(
+        project_id=project_id,
+        token=row["token"],
+        title=row["title"],
+        check_ids=tuple(json.loads(row["check_ids"])),
+        shows_output=row["shows_output"],
+    )
+
+
+class StatusPageView(TypedDict):
+    """The status page of a project."""
+
+    title: str
+    checks: Annotated[list[str], Field(description="Slugs.")]
+    shows_output: bool
+    url: Annotated[str, Field(description="Everybody who knows it may see the page.")]
+
+
+class StatusPageDeleted(TypedDict):
+    """A deleted status page."""
+
+    deleted: Literal[True]
 
 
 # Routes of the status page: a project turns it on and off, and everybody with its address sees it.
@@ -84,7 +161,7 @@ _DETAIL_CHARS = 300
 class StatusRoutes:
     """Handlers of /api/status-page and /status."""
 
-    deployment: CheckDeployment
+    deployment: "CheckDeployment"
 
     def show(self, app: Resolver) -> Response[str]:
         """Show what the project chose."""
@@ -236,5 +313,72 @@ STATUS_ROUTES: tuple[Route[StatusRoutes], ...] = (
         (path("token", {"type": "string"}),),
         security=None,
         has_secret=True,
+    ),
+)
+
+
+_NO_SUCH_BADGE = "There is no such badge."
+_FILE = re.compile(r"([A-Za-z0-9_-]{32})\.(svg|json)")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+_HEADERS = {"cache-control": "public, max-age=60", "x-content-type-options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeRoutes:
+    """Handlers of /api/badges. They raise NotFoundError for every wrong token."""
+
+    deployment: "CheckDeployment"
+
+    def file(self, _app: Resolver, name: str) -> Response[str]:
+        """Answer `<token>.svg` and `<token>.json`."""
+        matched = _FILE.fullmatch(name)
+        if matched is None:
+            raise NotFoundError(_NO_SUCH_BADGE)
+        check = self._check(matched[1])
+        title, state = check.settings.name, check.standing.state
+        if matched[2] == "svg":
+            return _answer("image/svg+xml", svg(title, state))
+        return _answer(JSON_TYPE, body_text(badge_body(title, state)))
+
+    def shields(self, _app: Resolver, token: str) -> Response[str]:
+        """Answer in the shape of shields.io's endpoint badge."""
+        check = self._check(token)
+        return _answer(JSON_TYPE, body_text(shields(check.settings.name, check.standing.state)))
+
+    def _check(self, token: str) -> Check:
+        checks = self.deployment.checks
+        owner = checks.badge(token) if _TOKEN.fullmatch(token) else None
+        check = checks.get(*owner) if owner is not None else None
+        if check is None:
+            raise NotFoundError(_NO_SUCH_BADGE)
+        return check
+
+
+def _answer(content_type: str, body: str) -> Response[str]:
+    return Response(status_code=200, content_type=content_type, headers=_HEADERS, body=body)
+
+
+_BADGE: dict[int, Answer] = {404: ("`not_found`: no such badge.", (Error,)), **OPEN}
+
+BADGE_ROUTES: tuple[Route[BadgeRoutes], ...] = (
+    Route(
+        "GET",
+        "/api/badges/{name}",
+        BadgeRoutes.file,
+        "getBadge",
+        "Show the state of a check as a picture or as JSON",
+        {200: ("<token>.svg or <token>.json; cached for 60 s.", (BadgeView, "image/svg+xml")), **_BADGE},
+        (path("name", {"type": "string"}),),
+        security=None,
+    ),
+    Route(
+        "GET",
+        "/api/badges/{token}/shields",
+        BadgeRoutes.shields,
+        "getShieldsBadge",
+        "Show the state of a check to shields.io",
+        {200: ("Cached for 60 s.", (ShieldsBadge,)), **_BADGE},
+        (path("token", {"type": "string"}),),
+        security=None,
     ),
 )

@@ -7,17 +7,15 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, Union, cast,
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from functions.checks.assertions.evaluation import AssertionResult
-from functions.checks.events.inbound import CallOutcome, LoggedCall
-from functions.checks.events.signatures import Encoding, Scheme, Verification
-from functions.checks.runs.model import FINAL_STATUSES, HistoryPoint, Run, RunKind, RunStatus, Statistics, summarise
+from functions.checks.runs.evaluation import AssertionResult
+from functions.checks.runs.store import FINAL_STATUSES, HistoryPoint, Run, RunKind, RunStatus, Statistics, summarise
 from functions.checks.settings.check_settings import (
     SOURCE_FIELDS,
     CheckSettings,
     QuietTimes,
     without_program,
 )
-from functions.checks.settings.model import Check
+from functions.checks.settings.store import Check
 from functions.checks.state import UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
@@ -172,90 +170,16 @@ class CheckOutages(TypedDict):
     ]
 
 
-class VerificationView(TypedDict):
-    """How the calls of a check are signed. The fields behind `verify` are those of `hmac`."""
-
-    verify: Scheme
-    header: NotRequired[str]
-    prefix: NotRequired[str]
-    encoding: NotRequired[Encoding]
-    timestamp_header: NotRequired[str | None]
-    id_header: NotRequired[str | None]
-    event_header: NotRequired[str | None]
-
-
-class InboundSecret(TypedDict):
-    """A new inbound secret. No other response shows it."""
-
-    secret: str
-    url: str
-    verification: VerificationView
-
-
-class IgnoredCall(TypedDict):
-    """A genuine call that runs nothing: it does not fit `events` or `match`."""
-
-    status: Literal["ignored"]
-    reason: str
-
-
-class SlackChallenge(TypedDict):
-    """The answer to a `url_verification` of Slack."""
-
-    challenge: str
-
-
-class InboundCall(TypedDict):
-    """One call. Id and type are empty for a call that is not genuine."""
-
-    at: Time
-    outcome: CallOutcome
-    reason: str
-    event_id: str
-    event_type: str
-    run_id: Uuid | None
-    size_bytes: int
-
-
-class InboundCalls(TypedDict):
-    """The last 20 genuine calls and the last 20 refused ones of seven days, newest first."""
-
-    url: str
-    verification: Annotated[VerificationView | None, Field(description="None: the check has no secret yet.")]
-    items: list[InboundCall]
-
-
 class ScheduleTimes(TypedDict):
     """The next times of a schedule."""
 
     times: Annotated[list[Time], Field(description="The next five, in its time zone, without a spread.")]
 
 
-class StatusPageView(TypedDict):
-    """The status page of a project."""
-
-    title: str
-    checks: Annotated[list[str], Field(description="Slugs.")]
-    shows_output: bool
-    url: Annotated[str, Field(description="Everybody who knows it may see the page.")]
-
-
-class StatusPageDeleted(TypedDict):
-    """A deleted status page."""
-
-    deleted: Literal[True]
-
-
 class TagQuietTimesView(TypedDict):
     """Quiet times of all checks with a tag."""
 
     tags: dict[str, QuietTimes]
-
-
-class PingUrl(TypedDict):
-    """The new address of a heartbeat's pings. No other response shows it."""
-
-    url: str
 
 
 def listed_check(check: Check, now_ms: int) -> ListedCheck:
@@ -338,34 +262,6 @@ def run_view(run: Run) -> CheckRunView:
         "completed_at": run.completed_at,
         "assertions": list(run.results),
         "body_url": None if run.ping is None else f"/api/checks/{run.check_id}/pings/{run.ping}",
-    }
-
-
-def verification_view(verification: Verification) -> VerificationView:
-    """Return the body of a scheme."""
-    if verification.scheme is not Scheme.HMAC:
-        return {"verify": verification.scheme}
-    return {
-        "verify": verification.scheme,
-        "header": verification.header,
-        "prefix": verification.prefix,
-        "encoding": verification.encoding,
-        "timestamp_header": verification.timestamp_header,
-        "id_header": verification.id_header,
-        "event_header": verification.event_header,
-    }
-
-
-def call_view(call: LoggedCall) -> InboundCall:
-    """Return the body of one call."""
-    return {
-        "at": call.at,
-        "outcome": call.outcome,
-        "reason": call.reason,
-        "event_id": call.event_id,
-        "event_type": call.event_type,
-        "run_id": call.run_id,
-        "size_bytes": call.size_bytes,
     }
 
 

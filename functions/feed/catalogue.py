@@ -9,21 +9,35 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from functions.checks.openapi import CHECK_WEBHOOKS
+from functions.checks.runs.complete import CheckRunCompletedEvent, CheckRunMissedEvent, CheckStateChangedEvent
 from functions.clock import to_rfc3339
 from functions.event_log.bus import event_bytes
 from functions.event_log.model import Event
+from functions.http.openapi.operation import Webhook
 from functions.ids import new_id
 from functions.judging.openapi import JUDGE_WEBHOOKS
 from functions.submissions.openapi import WEBHOOKS as RUN_WEBHOOKS
+from functions.webhooks.routes.openapi import REPEATED, RESPONSES
 from functions.webhooks.routes.openapi import WEBHOOKS as ENDPOINT_WEBHOOKS
+from functions.webhooks.vocabulary import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
 
 if TYPE_CHECKING:
     from functions.feed.api import SampleRequest
     from functions.http.json_body import Body
 
 
-WEBHOOKS = {**RUN_WEBHOOKS, **JUDGE_WEBHOOKS, **CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
+_CHECK_WEBHOOKS = {
+    EVENT_CHECK_CHANGED: Webhook(
+        "checkStateChanged", "A check has another state", REPEATED, CheckStateChangedEvent, RESPONSES
+    ),
+    EVENT_CHECK_RUN: Webhook(
+        "checkRunCompleted", "A run of a check has ended", REPEATED, CheckRunCompletedEvent, RESPONSES
+    ),
+    EVENT_CHECK_MISSED: Webhook(
+        "checkRunMissed", "A run of a check did not start", REPEATED, CheckRunMissedEvent, RESPONSES
+    ),
+}
+WEBHOOKS = {**RUN_WEBHOOKS, **JUDGE_WEBHOOKS, **_CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
 """Every event of this service, by its type."""
 _SAMPLES = Path(__file__).parent / "samples.json"
 """The golden messages of `events/webhook`, which are not in the zip."""

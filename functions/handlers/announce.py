@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
-from functions.checks.events.submission_triggers import SubmissionTriggers
+from functions.checks.settings.trigger_rows import SubmissionTriggers
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
 from functions.submissions.complete.completed_event import Announced, Announcer, event_of
@@ -19,7 +19,7 @@ SERVICE = "announce"
 
 preload(
     "checks.runs.hints",
-    "checks.settings.trigger_store",
+    "checks.settings.trigger_rows",
     "event_log.bus",
     "judging.runs",
     "submissions.store",
@@ -39,7 +39,7 @@ class AnnounceDeployment(CheckDeployment, JudgeDeployment):
 def wired() -> Announcer:
     """Return the wired parts, created on the first call."""
     deployment = AnnounceDeployment(load_settings(SETTINGS), logger(SERVICE))
-    started = SubmissionTriggers(deployment.triggers, deployment.check_hints)
+    started = SubmissionTriggers(deployment.triggers, deployment.check_hints.send_submission)
     event = partial(event_of, deployment.judge_runs, deployment.payloads, deployment.settings.public_base_url)
     return Announcer(deployment.submissions, deployment.event_bus, event, started.start_checks)
 

@@ -10,10 +10,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckRunDeployment
-from functions.checks.events.start import CheckRequested
 from functions.checks.keys import ids_of_check
-from functions.checks.runs.hints import CheckHint, SubmissionEnded, read_message
+from functions.checks.runs.hints import CheckHint, read_message
+from functions.checks.runs.start import CheckRequested
 from functions.checks.runs.store import Due
+from functions.checks.settings.trigger_rows import SubmissionEnded
 from functions.clock import MS_PER_SEC
 from functions.handlers.batches import handle_batch
 from functions.settings import load_settings
@@ -27,12 +28,12 @@ RESERVE_MS = 20_000
 
 preload(
     "aws.payloads",
-    "checks.events.start",
+    "checks.runs.start",
     "checks.runs.complete",
     "checks.runs.steps",
-    "checks.settings.secret_settings",
+    "checks.settings.changes",
     "checks.settings.store",
-    "checks.settings.trigger_store",
+    "checks.settings.trigger_rows",
     "event_log.bus",
     "files.objects",
     "files.store",

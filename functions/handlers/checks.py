@@ -3,11 +3,11 @@
 import functools
 
 from functions.aws.deployment import preload
-from functions.checks.api import BADGE_ROUTES, CHECK_ROUTES, INBOUND_ROUTES, PING_ROUTES, QUIET_ROUTES, RUN_ROUTES
+from functions.checks.api import CHECK_ROUTES, QUIET_ROUTES, RUN_ROUTES, CheckRoutes, CheckRunRoutes, QuietRoutes
 from functions.checks.deployment import InboundDeployment
-from functions.checks.routes import CheckRoutes, QuietRoutes
-from functions.checks.run_routes import CheckRunRoutes, InboundRoutes, PingRoutes
-from functions.checks.status_api import STATUS_ROUTES, BadgeRoutes, StatusRoutes
+from functions.checks.inbound import INBOUND_ROUTES, InboundRoutes
+from functions.checks.pings import PING_ROUTES, PingRoutes
+from functions.checks.status_api import BADGE_ROUTES, STATUS_ROUTES, BadgeRoutes, StatusRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger
@@ -15,15 +15,12 @@ from functions.telemetry import logger
 refuse_insecure_stage()
 preload(
     "aws.payloads",
-    "checks.events.inbound",
-    "checks.events.start",
-    "checks.pings",
+    "checks.runs.start",
     "checks.runs.hints",
     "checks.runs.store",
-    "checks.settings.secret_settings",
+    "checks.settings.changes",
     "checks.settings.store",
-    "checks.settings.trigger_store",
-    "checks.status_pages.page",
+    "checks.settings.trigger_rows",
     "files.objects",
     "files.store",
     "files.use",

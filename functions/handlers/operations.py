@@ -15,7 +15,7 @@ preload(
     "aws.secrets",
     "checks.runs.store",
     "checks.settings.store",
-    "checks.status_pages.page",
+    "checks.status_api",
     "files.objects",
     "files.store",
     "files.use",

@@ -26,6 +26,7 @@ _MOST_FILES = 500
 preload(
     "aws.payloads",
     "checks.runs.hints",
+    "checks.settings.changes",
     "checks.settings.store",
     "event_log.bus",
     "files.objects",

@@ -5,7 +5,7 @@ It validates offline, by the schema and the schedules of the service itself.
 
 from pathlib import Path
 
-from functions.checks.settings.file_schema import schema_text
+from functions.checks.settings.requests import schema_text
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "rustbox_cli" / "checks.schema.json"

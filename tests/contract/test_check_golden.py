@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from functions.checks.assertions.evaluation import AssertionResult
-from functions.checks.runs.event_bodies import events_of, run_event, state_event
-from functions.checks.runs.model import Run, RunKind, RunStatus
+from functions.checks.runs.complete import events_of, run_event, state_event
+from functions.checks.runs.evaluation import AssertionResult
+from functions.checks.runs.store import Run, RunKind, RunStatus
 from functions.checks.settings.check_settings import CheckSettings
-from functions.checks.settings.model import Check
+from functions.checks.settings.store import Check
 from functions.checks.state import Announcement, State
 from tests.submission_factory import EVENTS, START_MS, SUBMISSION_ID, golden
 

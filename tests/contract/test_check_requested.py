@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from events import MessageInvalidError
-from functions.checks.events.start import CheckRequested
+from functions.checks.runs.start import CheckRequested
 from tests.submission_factory import EVENTS
 
 FOLDER = EVENTS / "check_requested"

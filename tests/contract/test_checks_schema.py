@@ -9,8 +9,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSettings
-from functions.checks.settings.file_schema import file_schema, schema_text
-from functions.checks.settings.requests import new_settings
+from functions.checks.settings.requests import file_schema, new_settings, schema_text
 from functions.errors import ServiceError
 from rustbox_cli.check_file import read_checks
 from rustbox_cli.errors import CommandError

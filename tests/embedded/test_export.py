@@ -13,8 +13,7 @@ import pytest
 from functions.aws.dynamodb.items import to_item
 from functions.checks import keys
 from functions.checks.settings.check_settings import CheckSettings
-from functions.checks.settings.model import Check
-from functions.checks.settings.store import CheckStore
+from functions.checks.settings.store import Check, CheckStore
 from functions.checks.state import Standing, State
 from functions.checks.views import check_view
 from functions.clock import now_ms

@@ -5,8 +5,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from functions.checks.assertions.evaluation import SHOWN_CHARS, Evaluation, Outcome, Result, evaluate
-from functions.checks.assertions.kinds import MAX_PATTERN_CHARS, SEARCHED_BYTES, Assertion, Assertions, to_stored
+from functions.checks.assertions import MAX_PATTERN_CHARS, SEARCHED_BYTES, Assertion, Assertions, to_stored
+from functions.checks.runs.evaluation import SHOWN_CHARS, Evaluation, Outcome, Result, evaluate
 
 LIST: TypeAdapter[list[Assertion]] = TypeAdapter(Assertions)
 

@@ -2,8 +2,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from functions.checks.public_views import MAX_LABEL_CHARS, badge_body, shields, svg
 from functions.checks.state import State
-from functions.checks.status_pages.badge import MAX_LABEL_CHARS, badge_body, shields, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

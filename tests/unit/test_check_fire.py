@@ -7,11 +7,11 @@ from itertools import takewhile
 
 import pytest
 
-from functions.checks.runs.model import Run, RunStatus
 from functions.checks.runs.steps import ON_TIME_MS, due_runs
+from functions.checks.runs.store import Run, RunStatus
 from functions.checks.schedule import MINUTE_MS, parse_schedule
 from functions.checks.settings.check_settings import CheckSettings
-from functions.checks.settings.model import Check
+from functions.checks.settings.store import Check
 from functions.clock import from_rfc3339
 
 ZONES = (

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from functions.checks.assertions.evaluation import AssertionResult
 from functions.checks.runs.complete import status_body
-from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus
+from functions.checks.runs.evaluation import AssertionResult
+from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus
 from functions.checks.settings.check_settings import CheckSettings
-from functions.checks.settings.model import Check
+from functions.checks.settings.store import Check
 from tests.chat_shapes import problems
 
 RESULT: AssertionResult = {"assertion": "a", "expected": "e", "actual": "very-secret", "passed": False}

@@ -5,11 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from functions.aws.dynamodb.items import from_item, to_item
-from functions.checks.runs.model import Commit, Run, RunKind, RunStatus
-from functions.checks.runs.store import run_item, to_run
+from functions.checks.runs.store import Commit, Run, RunKind, RunStatus, run_item, to_run
 from functions.checks.settings.check_settings import CheckSettings
-from functions.checks.settings.model import Check
-from functions.checks.settings.store import check_row, source_row, to_check
+from functions.checks.settings.store import Check, check_row, source_row, to_check
 from functions.checks.state import Standing, State
 
 CHECK_ID, RUN_ID = "5b0a4a3e-0d53-4f5e-9c5d-6f6f4b5a0c11", "7f3f8d9c-52f2-4f0d-8d7e-0c5b3a8f1f11"

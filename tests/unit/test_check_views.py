@@ -1,7 +1,7 @@
 from typing import TYPE_CHECKING
 
 from functions.checks.settings.check_settings import CheckKind, CheckSettings
-from functions.checks.settings.model import Check
+from functions.checks.settings.store import Check
 from functions.checks.views import CheckView, ListedCheck, check_view, listed_check
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.checks.assertions.kinds import read_document
-from functions.checks.events.signatures import Call, Encoding, NotGenuineError, Scheme, Verification, name_of, verify
+from functions.checks.assertions import read_document
+from functions.checks.runs.signatures import Call, Encoding, NotGenuineError, Scheme, Verification, name_of, verify
 
 SLACK_BODY = (
     b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"

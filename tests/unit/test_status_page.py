@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from functions.checks.public_views import DAY_MS, HEADERS, ShownCheck, render
 from functions.checks.state import Outage, State
-from functions.checks.status_pages.page import DAY_MS, HEADERS, ShownCheck, render
 
 NOW = 1_764_000_000_000
 MINUTE_MS = 60_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_sqs import SQSClient
 
-    from functions.checks.runs.model import Run
+    from functions.checks.runs.store import Run
+    from functions.checks.settings.trigger_rows import SubmissionEnded
     from functions.submissions.model import Submission
 
 _MOST_DELAY_SECS = 900  # of SQS
@@ -53,25 +54,6 @@ class CheckHint:
             return cls(str(values["pk"]), str(values["sk"]), values["has_ended"] is True)
         except KeyError:
             raise MessageInvalidError("", "the hint has no key of a run") from None
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionEnded:
-    """A final submission, and the checks that it starts. `data`: for their programs."""
-
-    project_id: str
-    submission_id: str
-    check_ids: tuple[str, ...]
-    data: Mapping[str, Any] = field(repr=False)
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> SubmissionEnded:
-        """Read a message. Raises MessageInvalidError."""
-        try:
-            check_ids = tuple(map(str, values["check_ids"]))
-            return cls(str(values["project_id"]), str(values["submission_id"]), check_ids, dict(values["data"]))
-        except (KeyError, TypeError, ValueError):
-            raise MessageInvalidError("", "not all that is said about a submission") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.payloads import PayloadMissingError
 from functions.checks import keys
-from functions.checks.runs.event_bodies import events_of, is_told_state
-from functions.checks.runs.model import FINAL_STATUSES, Run, RunKind, RunStatus, new_run, scheduled_run_id
+from functions.checks.runs.complete import events_of, is_told_state
+from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus, new_run, scheduled_run_id
 from functions.checks.schedule import MINUTE_MS
 from functions.checks.settings.check_settings import MissedRule, Overlap
 from functions.checks.settings.triggers import EndedAs, EventAs, size_problem
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from functions.checks.runs.complete import Reports, RunCompleter
     from functions.checks.runs.hints import CheckHints
     from functions.checks.runs.store import RunStore
+    from functions.checks.settings.changes import CheckVariables
     from functions.checks.settings.check_settings import CheckSettings
-    from functions.checks.settings.model import Check
-    from functions.checks.settings.secret_settings import CheckVariables
-    from functions.checks.settings.store import CheckStore
+    from functions.checks.settings.store import Check, CheckStore
     from functions.projects.model import Project
     from functions.projects.registry import ProjectRegistry
     from functions.submissions.accept.acceptance import Acceptance

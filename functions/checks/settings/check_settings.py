@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from events.variables import MAX_VARIABLES, Environment
 from events.vocabulary import Language, Profile
-from functions.checks.assertions.kinds import MAX_PATH_CHARS, PATH_PATTERN, Assertions, Path, to_stored
+from functions.checks.assertions import MAX_PATH_CHARS, PATH_PATTERN, Assertions, Path, to_stored
 from functions.checks.schedule import ScheduleInvalidError, find_zone, parse_schedule
 from functions.checks.settings.triggers import SLUG, EventAs, Trigger
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, QuietTime, Rules

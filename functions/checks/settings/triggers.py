@@ -1,7 +1,4 @@
-"""The events that start a check: its trigger, and the data that its program gets. Pure.
-
-A trigger is the end of another check's run, or of a submission.
-"""
+"""The trigger of a check: the end of another check's run, or of a submission. The data of an event. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping

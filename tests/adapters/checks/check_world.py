@@ -12,8 +12,8 @@ from typing import Any
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
 from functions.checks.deployment import CheckRunDeployment, InboundDeployment
-from functions.checks.events import start
-from functions.checks.runs.model import Run
+from functions.checks.runs import start
+from functions.checks.runs.store import Run
 from functions.handlers import check_schedule as schedule
 from functions.handlers import checks, record
 from functions.projects.model import ProjectNetwork, Quota

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.checks.runs.model import Commit, RunKind, new_run
+from functions.checks.runs.store import Commit, RunKind, new_run
 from functions.handlers import deliver, webhooks
 from functions.handlers.chat_cards import CardDeployment
 from functions.ids import new_id

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.checks.runs.model import Run
+from functions.checks.runs.store import Run
 from functions.checks.settings.triggers import STDIN_MAX_BYTES
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id

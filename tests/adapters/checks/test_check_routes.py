@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.checks.events import start
-from functions.checks.runs.model import RunKind, new_run
-from functions.checks.settings.file_schema import file_schema
-from functions.checks.settings.model import Check
-from functions.checks.settings.store import CheckStore
+from functions.checks.runs import start
+from functions.checks.runs.store import RunKind, new_run
+from functions.checks.settings.requests import file_schema
+from functions.checks.settings.store import Check, CheckStore
 from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id
 from functions.projects.model import Project
@@ -21,7 +20,7 @@ from tests.adapters.checks.check_world import PROGRAM, CheckWorld
 from tests.adapters.http_calls import Answer, get, send
 
 if TYPE_CHECKING:
-    from functions.checks.assertions.evaluation import AssertionResult
+    from functions.checks.runs.evaluation import AssertionResult
 
 
 def test_the_next_times_of_a_schedule_are_shown_in_its_zone(world: CheckWorld) -> None:

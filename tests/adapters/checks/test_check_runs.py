@@ -14,7 +14,7 @@ from functions import failpoint
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import to_item
 from functions.checks.keys import outage_key, runs_pk
-from functions.checks.settings.model import MOST_OUTAGES
+from functions.checks.settings.store import MOST_OUTAGES
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from functions.checks.events import submission_triggers
 from functions.checks.runs.hints import CheckHints
+from functions.checks.settings import trigger_rows
 from functions.checks.settings.triggers import MAX_CHAIN
 from functions.handlers import announce
 from functions.handlers import check_schedule as schedule
@@ -168,7 +168,7 @@ def test_a_loop_that_two_changes_close_at_once_ends(world: CheckWorld, monkeypat
     """Both changes read the triggers before the other one wrote."""
     first = world.create(slug="first")
     second = world.create(slug="second", **after("first"))
-    monkeypatch.setattr("functions.checks.settings.trigger_store.chain_problem", lambda *_: None)
+    monkeypatch.setattr("functions.checks.settings.changes.chain_problem", lambda *_: None)
     assert world.call("PATCH", f"/api/checks/{first['id']}", after("second")).status == 200
     run_now(world, first)
     world.settle(300)
@@ -240,7 +240,7 @@ def test_many_checks_of_one_submission_are_spread_over_messages(
     world: CheckWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One message with all of them would not be served within one invocation, and would be repeated from its start."""
-    monkeypatch.setattr(submission_triggers, "CHECKS_PER_MESSAGE", 2)
+    monkeypatch.setattr(trigger_rows, "CHECKS_PER_MESSAGE", 2)
     made = [world.create(name=f"check {number}", **on_submission(suite="nightly")) for number in range(5)]
     announced(submit(world, suite="nightly"))
     assert world.hints() == 3
@@ -328,7 +328,7 @@ def test_triggers_are_read_again_after_15_s(world: CheckWorld, monkeypatch: pyte
     check = world.create(**on_submission(suite="nightly"))
     announced(submit(world, suite="nightly"))
     assert world.hints() == 0
-    monkeypatch.setattr(submission_triggers, "FRESH_MS", 0)
+    monkeypatch.setattr(trigger_rows, "FRESH_MS", 0)
     announce.wired.cache_clear()
     announced(submit(world, suite="nightly"))
     world.hints()

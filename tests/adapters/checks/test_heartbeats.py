@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from functions.checks.settings.model import KEPT_BODIES, MOST_IN_A_MINUTE, Signal, SignalKind
+from functions.checks.pings import KEPT_BODIES, Signal, SignalKind
+from functions.checks.settings.store import MOST_IN_A_MINUTE
 from functions.checks.state import State
 from functions.handlers import checks
 from functions.handlers.check_schedule import CheckDispatch

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.checks.events import inbound
+from functions.checks.runs import start
 from functions.checks.settings.requests import ENV_MAX_BYTES
 from tests.adapters.checks.check_world import CheckWorld
 from tests.adapters.checks.inbound_senders import SENDERS, Headers, Sender
@@ -286,20 +286,20 @@ def test_a_flood_of_forged_calls_costs_few_writes_and_hides_no_genuine_call(worl
     before = len(world.aws.items("ChecksTable"))
     for _ in range(200):
         assert caller.post({"x-hub-signature-256": "sha256=00"}, "{}").status == 401
-    assert len(world.aws.items("ChecksTable")) - before == inbound.MOST_A_MINUTE
+    assert len(world.aws.items("ChecksTable")) - before == start.MOST_A_MINUTE
     for _ in range(5):
         world.time.advance(61)
         for _ in range(20):
             caller.post({"x-hub-signature-256": "sha256=00"}, "{}")
     outcomes = [each["outcome"] for each in caller.log]
-    assert (outcomes.count("refused"), outcomes.count("ran")) == (inbound.SHOWN, 1)
+    assert (outcomes.count("refused"), outcomes.count("ran")) == (start.SHOWN, 1)
 
 
 def test_calls_leave_the_log_after_a_week(world: CheckWorld) -> None:
     caller = Caller(world)
     caller.push()
     (row,) = [item for item in world.aws.items("ChecksTable") if item["pk"]["S"].startswith("CALLS#")]
-    assert int(row["ttl"]["N"]) - world.time.ms // 1000 == inbound.KEPT_SECS
+    assert int(row["ttl"]["N"]) - world.time.ms // 1000 == start.KEPT_SECS
 
 
 def test_a_genuine_call_that_cannot_run_is_in_the_log_with_its_reason(world: CheckWorld) -> None:

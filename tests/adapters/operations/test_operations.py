@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from functions.checks.runs.model import RunKind, new_run
-from functions.checks.settings.model import Check
-from functions.checks.settings.store import CheckStore
+from functions.checks.runs.store import RunKind, new_run
+from functions.checks.settings.store import Check, CheckStore
 from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
 from functions.handlers import operations
 from functions.ids import new_id

@@ -1,57 +1,21 @@
-"""The status page in HTML: no script, no request to another host, and every text of a client escaped."""
+"""What everybody with its address sees of checks: the status page in HTML, and badges. Pure.
+
+The page has no script, no request to another host, and every text of a client escaped. A badge is a picture, JSON, or
+an endpoint of shields.io.
+"""
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Annotated, Any
+from typing import Final, Literal, TypedDict
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-from functions.aws.dynamodb.conditional import ABSENT, delete, put
-from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.row_codec import to_json
-from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.checks import keys
-from functions.checks.settings.check_settings import Slug
 from functions.checks.state import DOWN, UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
-from functions.http.validation import Text, checked_line
 
-# The status page of a project: what it chooses, and what is shown of a check.
-
-MOST_CHECKS = 50
 DAYS = 90
 DAY_MS = 86_400_000
-
-
-class StatusPageSettings(BaseModel):
-    """Body of PUT /api/status-page. Everybody with the address of the page sees it."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    title: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(checked_line)]
-    checks: list[Slug] = Field(
-        min_length=1, max_length=MOST_CHECKS, description="Slugs of the checks that it shows, in their order."
-    )
-    shows_output: bool = Field(
-        default=False,
-        description="Also show why a check is down: its reason, and expected and actual values of failed assertions.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusPage:
-    """The status page of a project."""
-
-    project_id: str
-    token: str
-    title: str
-    check_ids: tuple[str, ...]
-    shows_output: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +57,7 @@ def days(now_ms: int) -> list[int]:
 CACHE_SECS = 60
 _MOST_INCIDENTS = 10
 _MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
-_BAR_PX, _GAP_PX, _HEIGHT_PX = 7, 2, 32
+_BAR_PX, _GAP_PX, _BARS_HEIGHT_PX = 7, 2, 32
 _WORDS = {
     State.NEW: "No data yet",
     State.UP: "Operational",
@@ -173,7 +137,7 @@ def _bars(check: ShownCheck, now_ms: int) -> str:
     text = _share(check, starts[0], now_ms)
     width = len(starts) * _BAR_PX - _GAP_PX
     return (
-        f'<svg viewBox="0 0 {width} {_HEIGHT_PX}" preserveAspectRatio="none" role="img" '
+        f'<svg viewBox="0 0 {width} {_BARS_HEIGHT_PX}" preserveAspectRatio="none" role="img" '
         f'aria-label="{text}">{rects}</svg><p class="quiet">{text}</p>'
     )
 
@@ -203,7 +167,7 @@ def _bar(check: ShownCheck, start_ms: int, place: int, now_ms: int) -> str:
         text += f", without data for {_duration(end_ms - start_ms - observed)}"
     title = f"{to_rfc3339(start_ms)[:10]}: {text}"
     width = _BAR_PX - _GAP_PX
-    place_px = f'x="{place * _BAR_PX}" width="{width}" height="{_HEIGHT_PX}"'
+    place_px = f'x="{place * _BAR_PX}" width="{width}" height="{_BARS_HEIGHT_PX}"'
     return f'<rect class="{kind}" {place_px}><title>{title}</title></rect>'
 
 
@@ -234,61 +198,99 @@ def _duration(ms: int) -> str:
     return f"{ms // _HOUR_MS} h {ms % _HOUR_MS // _MINUTE_MS} min"
 
 
-# Status pages in the checks table: one row of a project, and one of the token.
+# Badges.
+
+MAX_LABEL_CHARS = 40
+
+_COLOURS: Final[Mapping[State, tuple[str, str]]] = {
+    # State: colour of the picture, name of the colour at shields.io. White text on each has a contrast of 4.5 or more.
+    State.NEW: ("#5f6368", "lightgrey"),
+    State.UP: ("#2e7d32", "brightgreen"),
+    State.FAILING: ("#c62828", "red"),
+    State.LATE: ("#b04a00", "orange"),
+    State.FLAKY: ("#85620a", "yellow"),
+    State.ERROR: ("#6a3d9a", "blueviolet"),
+    State.PAUSED: ("#5f6368", "lightgrey"),
+}
+_LABEL_COLOUR = "#444444"
+_NARROW = frozenset("fijlrtI1 .,:;|!'()[]")
+_WIDE = frozenset("mwMWQOGD@%")
+_NARROW_PX, _NORMAL_PX, _WIDE_PX, _FULL_PX = 4.5, 7.2, 10.5, 12
+_LAST_LATIN = "\u024f"
+_PADDING_PX = 6
+_HEIGHT_PX = 20
 
 
-class StatusPageStore(Table):
-    """Reads and writes status pages."""
+class BadgeView(TypedDict):
+    """The state of a check."""
 
-    table_setting = "checks_table"
-
-    def get(self, project_id: str) -> StatusPage | None:
-        """Return the page of a project."""
-        row = self._get(keys.status_page_key(project_id))
-        return None if row is None else _page(project_id, row)
-
-    def of_token(self, token: str) -> StatusPage | None:
-        """Return the page with a token."""
-        row = self._get(keys.status_token_key(token))
-        page = None if row is None else self.get(row["project_id"])
-        return page if page is not None and page.token == token else None
-
-    def put(self, before: StatusPage | None, page: StatusPage) -> bool:
-        """Write a page in place of the one before, with the same token. False if another request was faster."""
-        row: dict[str, Value | None] = {
-            "token": page.token,
-            "title": page.title,
-            "check_ids": to_json(page.check_ids),
-            "shows_output": page.shows_output,
-        }
-        item = {**keys.status_page_key(page.project_id), **to_item(row)}
-        token = {**keys.status_token_key(page.token), **to_item({"project_id": page.project_id})}
-        condition, values = (ABSENT, {}) if before is None else ("#token = :before", {"before": before.token})
-        actions: dict[str, Any] = {
-            "page": put(self.table_name, item, condition, values),
-            "token": [] if before is not None else put(self.table_name, token),
-        }
-        return transact_or_raise(self._client, actions) is None
-
-    def delete(self, page: StatusPage) -> None:
-        """Delete a page: nobody sees it any more."""
-        unchanged = delete(
-            self.table_name, keys.status_page_key(page.project_id), "#token = :token", {"token": page.token}
-        )
-        actions = {"page": unchanged, "token": delete(self.table_name, keys.status_token_key(page.token))}
-        transact_or_raise(self._client, actions)
-
-    def purge(self, project_id: str) -> None:
-        """Delete the page of a project, if it has one. It reads by a query, as a purge may."""
-        for row in self._list(keys.checks_pk(project_id), keys.STATUS):
-            self.delete(_page(project_id, row))
+    name: str
+    state: State
+    color: str
 
 
-def _page(project_id: str, row: Mapping[str, Any]) -> StatusPage:
-    return StatusPage(
-        project_id=project_id,
-        token=row["token"],
-        title=row["title"],
-        check_ids=tuple(json.loads(row["check_ids"])),
-        shows_output=row["shows_output"],
+class ShieldsBadge(TypedDict):
+    """https://shields.io/badges/endpoint-badge."""
+
+    schemaVersion: Literal[1]
+    label: str
+    message: State
+    color: str
+    isError: bool
+    cacheSeconds: int
+
+
+def badge_body(name: str, state: State) -> BadgeView:
+    """Return the badge as JSON."""
+    return {"name": name, "state": state, "color": _COLOURS[state][0]}
+
+
+def shields(name: str, state: State) -> ShieldsBadge:
+    """Return the badge in the schema of https://shields.io/badges/endpoint-badge."""
+    return {
+        "schemaVersion": 1,
+        "label": _label(name),
+        "message": state,
+        "color": _COLOURS[state][1],
+        "isError": state in {State.FAILING, State.ERROR},
+        "cacheSeconds": CACHE_SECS,
+    }
+
+
+def svg(name: str, state: State) -> str:
+    """Return the badge as a picture of 20 pixels height. It loads nothing and runs no script."""
+    label, message = _label(name), state.value
+    left, right = _width(label), _width(message)
+    title = escape(f"{label}: {message}")
+    text = '<text x="{x}" y="14" textLength="{length}" lengthAdjust="spacingAndGlyphs">{text}</text>'
+    # Three rectangles, not a clip path: a clip path has an id, and ids of pictures in one page collide.
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="{_HEIGHT_PX}" role="img" '
+        f'aria-label="{title}"><title>{title}</title>'
+        f'<rect width="{left + right}" height="{_HEIGHT_PX}" rx="3" fill="{_COLOURS[state][0]}"/>'
+        f'<rect width="{left}" height="{_HEIGHT_PX}" rx="3" fill="{_LABEL_COLOUR}"/>'
+        f'<rect x="{left - 3}" width="3" height="{_HEIGHT_PX}" fill="{_LABEL_COLOUR}"/>'
+        '<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,Geneva,sans-serif" font-size="11">'
+        + text.format(x=left / 2, length=left - 2 * _PADDING_PX, text=escape(label))
+        + text.format(x=left + right / 2, length=right - 2 * _PADDING_PX, text=message)
+        + "</g></svg>"
     )
+
+
+def _label(name: str) -> str:
+    """Return the name without control characters, which XML refuses, and cut."""
+    shown = "".join(character if character.isprintable() else " " for character in name).strip() or "check"
+    return shown if len(shown) <= MAX_LABEL_CHARS else f"{shown[: MAX_LABEL_CHARS - 1]}…"
+
+
+def _width(text: str) -> int:
+    """Return the width of a text with its padding, estimated: the picture cannot measure a font."""
+    return round(sum(map(_character_px, text))) + 2 * _PADDING_PX
+
+
+def _character_px(character: str) -> float:
+    if character in _NARROW:
+        return _NARROW_PX
+    if character in _WIDE:
+        return _WIDE_PX
+    return _NORMAL_PX if character <= _LAST_LATIN or character == "…" else _FULL_PX

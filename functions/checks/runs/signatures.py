@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, NotRequired, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -324,6 +324,33 @@ class InboundVerification(BaseModel):
             yield FieldProblem("secret", f"Required with {self.verify.value}: {form.text}.")
         if self.secret is not None and not _has_form(self.verify, self.secret):
             yield FieldProblem("secret", f"A secret of {self.verify.value} is {form.text}.", of=("verify",))
+
+
+class VerificationView(TypedDict):
+    """How the calls of a check are signed. The fields behind `verify` are those of `hmac`."""
+
+    verify: Scheme
+    header: NotRequired[str]
+    prefix: NotRequired[str]
+    encoding: NotRequired[Encoding]
+    timestamp_header: NotRequired[str | None]
+    id_header: NotRequired[str | None]
+    event_header: NotRequired[str | None]
+
+
+def verification_view(verification: Verification) -> VerificationView:
+    """Return the body of a scheme."""
+    if verification.scheme is not Scheme.HMAC:
+        return {"verify": verification.scheme}
+    return {
+        "verify": verification.scheme,
+        "header": verification.header,
+        "prefix": verification.prefix,
+        "encoding": verification.encoding,
+        "timestamp_header": verification.timestamp_header,
+        "id_header": verification.id_header,
+        "event_header": verification.event_header,
+    }
 
 
 def parse_verification(raw: bytes) -> InboundVerification:

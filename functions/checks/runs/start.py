@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from events import MessageInvalidError
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, put
-from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
-from functions.checks.events.signatures import Verification
-from functions.checks.runs.model import Run, RunKind, RunStatus, new_run
-from functions.checks.runs.store import run_item
-from functions.checks.settings.model import MAX_CHECKS
+from functions.checks.runs.signatures import Verification
+from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
+from functions.checks.settings.store import MAX_CHECKS
 from functions.checks.settings.triggers import MAX_CHAIN, CheckTrigger, SubmissionTrigger, event_text, size_problem
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError
 from functions.ids import new_id
 from functions.projects.model import Rate
+from functions.telemetry import warn
+from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.checks.runs.hints import CheckHints, SubmissionEnded
-    from functions.checks.settings.model import Check
-    from functions.checks.settings.store import CheckStore
-    from functions.checks.settings.trigger_store import TriggerStore
+    from functions.checks.runs.hints import CheckHints
+    from functions.checks.settings.store import Check, CheckStore
+    from functions.checks.settings.trigger_rows import SubmissionEnded, TriggerStore
     from functions.projects.registry import ProjectRegistry
 
 
@@ -88,6 +92,86 @@ class EventStore(Table):
             return None
         # The id may have expired since.
         return self.first_run(run.check_id, event_id) or self.add_run(run, event_id, *also)
+
+
+class CallOutcome(StrEnum):
+    """What became of a call."""
+
+    RAN = "ran"
+    REPEATED = "repeated"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedCall:
+    """One call. `at`: RFC 3339. A call that is not genuine has neither id nor type: anybody may have chosen them."""
+
+    at: str
+    outcome: CallOutcome
+    reason: str = ""
+    event_id: str = ""
+    event_type: str = ""
+    run_id: str | None = None
+    size_bytes: int = 0
+
+
+# The last calls of a check, with their outcomes. Rows of their own, for a week, in the checks table.
+# A run writes its call in its own transaction. Of all other outcomes a process writes at most MOST_A_MINUTE of a
+# check: a flood of forged calls costs reads, and a bounded number of writes. Refused calls have sort keys of their
+# own, so that they hide no genuine call.
+
+SHOWN = 20
+"""Of genuine calls, and of refused ones."""
+MOST_A_MINUTE = 10
+KEPT_SECS = 7 * 86_400
+_MINUTE_MS = 60_000
+_MOST_CHECKS = 10_000
+_GENUINE, _REFUSED = "GENUINE#", "REFUSED#"
+
+
+class CallLog(Table):
+    """Rows of calls, by check and time."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient, log: Logger, clock: Clock = now_ms) -> None:
+        super().__init__(table_name, client, clock)
+        self._log = log
+        self._counts: TtlCache[tuple[str, CallOutcome], Iterator[int]] = TtlCache(_MINUTE_MS, _MOST_CHECKS, clock)
+
+    def action(self, check_id: str, call: LoggedCall) -> Any:
+        """Return the action that writes a call, for the transaction of its run."""
+        return put(self.table_name, self._item(check_id, call))
+
+    def note(self, check_id: str, call: LoggedCall) -> None:
+        """Write a call that starts no run, unless this process has written many. A failure changes no answer."""
+        if next(self._counts.get_or_load((check_id, call.outcome), itertools.count)) >= MOST_A_MINUTE:
+            return
+        try:
+            self._client.put_item(TableName=self.table_name, Item=self._item(check_id, call))
+        except (ClientError, BotoCoreError) as error:
+            warn(self._log, "Call not noted in the log of its check", {"check_id": check_id}, error)
+
+    def latest(self, check_id: str) -> list[LoggedCall]:
+        """Return the last genuine and the last refused calls, newest first."""
+        found = [*self._newest(check_id, _GENUINE), *self._newest(check_id, _REFUSED)]
+        return sorted(found, key=lambda call: call.at, reverse=True)
+
+    def _newest(self, check_id: str, prefix: str) -> list[LoggedCall]:
+        answer = self._client.query(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": keys.calls_pk(check_id), ":prefix": prefix}),
+            ScanIndexForward=False,
+            ConsistentRead=True,
+            Limit=SHOWN,
+        )
+        return [read(LoggedCall, from_item(item)) for item in answer["Items"]]
+
+    def _item(self, check_id: str, call: LoggedCall) -> Any:
+        prefix = _REFUSED if call.outcome is CallOutcome.REFUSED else _GENUINE
+        sk = f"{prefix}{call.at}#{secrets.token_hex(4)}"
+        ttl = self._clock() // MS_PER_SEC + KEPT_SECS
+        return to_item({**write(call), "pk": keys.calls_pk(check_id), "sk": sk, "ttl": ttl})
 
 
 # The limit of requested runs: their rows live for 90 days, and a quota counts only runs that start.

@@ -1,6 +1,7 @@
-"""The secrets of a check, each sealed for it: variables of its program, and the token of its report.
+"""What a change of a check does and must hold beside its settings.
 
-`ProjectRules` has what a change must hold beside the settings: secrets to keep, webhook addresses, the project's hosts.
+Its secrets are sealed: variables of its program, and the token of its report. Its stored files are held. The project's
+hosts and webhook addresses bound it, and chains of triggers have no loop.
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from events.variables import Environment
+from functions.checks import keys
 from functions.checks.settings.check_settings import HIDDEN
-from functions.errors import FieldProblem
+from functions.checks.settings.triggers import CheckTrigger, chain_problem
+from functions.errors import ConflictError, FieldProblem, InvalidFieldsError
 from functions.webhooks.deliveries.report import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
     from functions.checks.settings.check_settings import CheckSettings
-    from functions.checks.settings.model import Check
+    from functions.checks.settings.store import Check, CheckStore
+    from functions.checks.settings.trigger_rows import TriggerStore
+    from functions.files.store import FileStore
+    from functions.files.use import FileUse
     from functions.projects.model import Project
     from functions.webhooks.sealed_secrets import SecretBoxes
     from functions.webhooks.webhook_url import AddressRules
@@ -124,3 +130,66 @@ class ProjectRules:
         yield from kept_problems(settings.env, () if self.before is None else self.before.env_boxes)
         if old is None or settings.network != old.network:
             yield from self.project.network_refusals(settings.allowed_hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRules:
+    """Rules for changes of triggers. `has_bus`: without a bus, ended submissions start no checks."""
+
+    store: CheckStore
+    triggers: TriggerStore
+    has_bus: bool
+
+    def check_trigger(self, check_id: str, project_id: str, settings: CheckSettings) -> None:
+        """Raise InvalidFieldsError for a trigger that cannot work, or that closes a loop."""
+        problem = self._problem(check_id, project_id, settings)
+        if problem is not None:
+            raise InvalidFieldsError((problem,))
+
+    def _problem(self, check_id: str, project_id: str, settings: CheckSettings) -> FieldProblem | None:
+        trigger, slug = settings.trigger, settings.slug or ""
+        if trigger is None:
+            return None
+        if not isinstance(trigger, CheckTrigger):
+            text = "This deployment puts no events on its bus (UseEventBus), so submissions start no check."
+            return None if self.has_bus else FieldProblem("trigger.type", text)
+        if trigger.slug != slug and self.store.id_of_slug(project_id, trigger.slug) is None:
+            text = f"The project has no check {trigger.slug}. Create it first."
+            return FieldProblem("trigger.slug", text)
+        others = [each for each in self.triggers.followers(project_id) if each.check_id != check_id]
+        text = chain_problem(others, slug, trigger.slug) or ""
+        return FieldProblem("trigger.slug", text) if text else None
+
+    def refuse_if_followed(self, check: Check) -> None:
+        """Raise ConflictError if other checks follow a check that loses its slug."""
+        slug = check.settings.slug
+        names = sorted(each.slug for each in self.triggers.followers(check.project_id) if each.source == slug)
+        if names:
+            raise ConflictError(f"These checks follow {slug}: {', '.join(names[:5])}. Change their triggers first.")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFiles:
+    """Keeps the stored files that checks name: see `functions.files`.
+
+    A hold is only a hint: the sweeper asks `is_named`.
+    """
+
+    checks: CheckStore
+    files: FileStore
+    use: FileUse
+
+    def hold(self, check: Check, project: Project) -> None:
+        """Keep the stored files of a check of this project, before it is written.
+
+        Raises FilesMissingError, RateLimitedError.
+        """
+        hashes = check.settings.stored_files
+        if hashes:
+            self.use.hold(project, hashes)
+            self.files.hold(check.project_id, hashes, f"{keys.HOLDER}{check.check_id}")
+
+    def is_named(self, project_id: str, sha256: str, holder: str) -> bool:
+        """Tell whether the check of a hold still names a file."""
+        check = self.checks.get(project_id, holder.removeprefix(keys.HOLDER), with_source=True)
+        return check is not None and sha256 in check.settings.stored_files

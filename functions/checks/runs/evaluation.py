@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Any, TypedDict
 
 from events.vocabulary import Verdict
-from functions.checks.assertions.kinds import (
+from functions.checks.assertions import (
     MISSING,
     Assertion,
     ExitCodeAssertion,

@@ -1,69 +1,59 @@
-"""Inbound calls: a signed call starts a run of its check."""
+"""Inbound calls: a signed call starts a run of its check. Their secrets, their log, and their API."""
 
-from __future__ import annotations
-
-import itertools
 import json
-import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from botocore.exceptions import BotoCoreError, ClientError
+from aws_lambda_powertools.event_handler import Response
+from pydantic import Field
 
-from functions.aws.dynamodb.conditional import put
-from functions.aws.dynamodb.items import from_item, to_item
-from functions.aws.dynamodb.row_codec import read, write
-from functions.aws.dynamodb.table import Table
 from functions.checks import keys
-from functions.checks.assertions.kinds import is_equal, parse_path, read_document, value_at
-from functions.checks.events.signatures import Call, CallName, NotGenuineError, Scheme, Verification, name_of, verify
-from functions.checks.runs.model import Run, RunKind, SignedCall, commit_of, new_run
+from functions.checks.api import BODY_ANSWERS, IS_HEARTBEAT, NO_CHECK, NO_PROGRAM, ONE_ANSWERS, own_check
+from functions.checks.assertions import is_equal, parse_path, read_document, value_at
+from functions.checks.runs.signatures import (
+    Call,
+    CallName,
+    InboundVerification,
+    NotGenuineError,
+    Scheme,
+    Verification,
+    VerificationView,
+    name_of,
+    parse_verification,
+    verification_view,
+    verify,
+)
+from functions.checks.runs.start import CallLog, CallOutcome, EventStore, Hook, LoggedCall, RequestLimit
 from functions.checks.runs.steps import event_variables
+from functions.checks.runs.store import Run, RunKind, RunStore, SignedCall, commit_of, new_run
+from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.requests import object_of
+from functions.checks.settings.store import Check, CheckStore
 from functions.checks.settings.triggers import CALL_VARIABLES_MAX_BYTES, EventAs, event_text, field_problem
+from functions.checks.views import CheckRunView, run_view
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
-from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError, ServiceError, UnauthorizedError
+from functions.errors import (
+    ConflictError,
+    FieldProblem,
+    InvalidFieldsError,
+    NotFoundError,
+    ServiceError,
+    TooLargeError,
+    UnauthorizedError,
+)
+from functions.http.answers import answer
+from functions.http.http_event import json_body, raw_body
+from functions.http.openapi.bodies import Error, GatewayError, Time, Uuid
+from functions.http.openapi.operation import ID, LIMITED, NO_RESPONSE, OPEN
+from functions.http.parameters import uuid
+from functions.http.resolver import Resolver, Route
 from functions.ids import new_id
-from functions.telemetry import warn
-from functions.ttl_cache import TtlCache
-from functions.webhooks.sealed_secrets import UnsealError
+from functions.submissions.accept.requests import STDIN_MAX_BYTES
+from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from aws_lambda_powertools import Logger
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-    from functions.checks.events.signatures import InboundVerification
-    from functions.checks.events.start import EventStore, Hook, RequestLimit
-    from functions.checks.runs.store import RunStore
-    from functions.checks.settings.check_settings import CheckSettings
-    from functions.checks.settings.model import Check
-    from functions.checks.settings.store import CheckStore
-    from functions.webhooks.sealed_secrets import SecretBoxes
-
-
-class CallOutcome(StrEnum):
-    """What became of a call."""
-
-    RAN = "ran"
-    REPEATED = "repeated"
-    IGNORED = "ignored"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedCall:
-    """One call. `at`: RFC 3339. A call that is not genuine has neither id nor type: anybody may have chosen them."""
-
-    at: str
-    outcome: CallOutcome
-    reason: str = ""
-    event_id: str = ""
-    event_type: str = ""
-    run_id: str | None = None
-    size_bytes: int = 0
+    from functions.checks.deployment import InboundDeployment
 
 
 # Which calls run a check: those with one of its `events`, and with the values of its `match`. Pure.
@@ -82,64 +72,6 @@ def reason_to_ignore(settings: CheckSettings, event_type: str, document: Any) ->
 def _names(event: str, event_type: str) -> bool:
     """Whether an entry of `events` names a type: `pull_request` names `pull_request.opened` too."""
     return event_type == event or event_type.startswith(f"{event}.")
-
-
-# The last calls of a check, with their outcomes. Rows of their own, for a week, in the checks table.
-# A run writes its call in its own transaction. Of all other outcomes a process writes at most MOST_A_MINUTE of a
-# check: a flood of forged calls costs reads, and a bounded number of writes. Refused calls have sort keys of their
-# own, so that they hide no genuine call.
-
-SHOWN = 20
-"""Of genuine calls, and of refused ones."""
-MOST_A_MINUTE = 10
-KEPT_SECS = 7 * 86_400
-_MINUTE_MS = 60_000
-_MOST_CHECKS = 10_000
-_GENUINE, _REFUSED = "GENUINE#", "REFUSED#"
-
-
-class CallLog(Table):
-    """Rows of calls, by check and time."""
-
-    def __init__(self, table_name: str, client: DynamoDBClient, log: Logger, clock: Clock = now_ms) -> None:
-        super().__init__(table_name, client, clock)
-        self._log = log
-        self._counts: TtlCache[tuple[str, CallOutcome], Iterator[int]] = TtlCache(_MINUTE_MS, _MOST_CHECKS, clock)
-
-    def action(self, check_id: str, call: LoggedCall) -> Any:
-        """Return the action that writes a call, for the transaction of its run."""
-        return put(self.table_name, self._item(check_id, call))
-
-    def note(self, check_id: str, call: LoggedCall) -> None:
-        """Write a call that starts no run, unless this process has written many. A failure changes no answer."""
-        if next(self._counts.get_or_load((check_id, call.outcome), itertools.count)) >= MOST_A_MINUTE:
-            return
-        try:
-            self._client.put_item(TableName=self.table_name, Item=self._item(check_id, call))
-        except (ClientError, BotoCoreError) as error:
-            warn(self._log, "Call not noted in the log of its check", {"check_id": check_id}, error)
-
-    def latest(self, check_id: str) -> list[LoggedCall]:
-        """Return the last genuine and the last refused calls, newest first."""
-        found = [*self._newest(check_id, _GENUINE), *self._newest(check_id, _REFUSED)]
-        return sorted(found, key=lambda call: call.at, reverse=True)
-
-    def _newest(self, check_id: str, prefix: str) -> list[LoggedCall]:
-        answer = self._client.query(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=to_item({":pk": keys.calls_pk(check_id), ":prefix": prefix}),
-            ScanIndexForward=False,
-            ConsistentRead=True,
-            Limit=SHOWN,
-        )
-        return [read(LoggedCall, from_item(item)) for item in answer["Items"]]
-
-    def _item(self, check_id: str, call: LoggedCall) -> Any:
-        prefix = _REFUSED if call.outcome is CallOutcome.REFUSED else _GENUINE
-        sk = f"{prefix}{call.at}#{secrets.token_hex(4)}"
-        ttl = self._clock() // MS_PER_SEC + KEPT_SECS
-        return to_item({**write(call), "pk": keys.calls_pk(check_id), "sk": sk, "ttl": ttl})
 
 
 # The run that a signed call starts, with the data for its program.
@@ -295,3 +227,180 @@ def _challenge(verification: Verification, document: Any) -> str | None:
         return None
     challenge = document.get("challenge") if document.get("type") == "url_verification" else None
     return challenge if isinstance(challenge, str) else None
+
+
+class InboundSecret(TypedDict):
+    """A new inbound secret. No other response shows it."""
+
+    secret: str
+    url: str
+    verification: VerificationView
+
+
+class IgnoredCall(TypedDict):
+    """A genuine call that runs nothing: it does not fit `events` or `match`."""
+
+    status: Literal["ignored"]
+    reason: str
+
+
+class SlackChallenge(TypedDict):
+    """The answer to a `url_verification` of Slack."""
+
+    challenge: str
+
+
+class InboundCall(TypedDict):
+    """One call. Id and type are empty for a call that is not genuine."""
+
+    at: Time
+    outcome: CallOutcome
+    reason: str
+    event_id: str
+    event_type: str
+    run_id: Uuid | None
+    size_bytes: int
+
+
+class InboundCalls(TypedDict):
+    """The last 20 genuine calls and the last 20 refused ones of seven days, newest first."""
+
+    url: str
+    verification: Annotated[VerificationView | None, Field(description="None: the check has no secret yet.")]
+    items: list[InboundCall]
+
+
+def call_view(call: LoggedCall) -> InboundCall:
+    """Return the body of one call."""
+    return {
+        "at": call.at,
+        "outcome": call.outcome,
+        "reason": call.reason,
+        "event_id": call.event_id,
+        "event_type": call.event_type,
+        "run_id": call.run_id,
+        "size_bytes": call.size_bytes,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRoutes:
+    """Handlers of inbound events. All of them raise ServiceError."""
+
+    deployment: "InboundDeployment"
+
+    def new_secret(self, app: Resolver, id_text: str) -> Response[str]:
+        """Replace the inbound secret of a check and its scheme. Only this answer shows the secret."""
+        check = own_check(self.deployment, app, id_text)
+        if check.settings.is_heartbeat:
+            raise ConflictError(NO_PROGRAM)
+        request = parse_verification(json_body(app.current_event) if app.current_event.body else b"")
+        secret = self.deployment.inbound_secrets.replace(check, request)
+        self.deployment.log.info("Inbound secret of a check replaced", **check.log_ids, request_id=app.request_id)
+        body: InboundSecret = {
+            "secret": secret,
+            "url": _url_of(check.check_id),
+            "verification": verification_view(request.verification),
+        }
+        return answer(body)
+
+    def receive(self, app: Resolver, id_text: str) -> Response[str]:
+        """Run a check with a signed call. A repeat with the same id answers with the first run."""
+        check_id, calls = uuid(id_text), self.deployment.inbound_calls
+        try:
+            body = raw_body(app.current_event, STDIN_MAX_BYTES)
+        except TooLargeError as error:
+            calls.refuse(check_id, error.message)
+            raise
+        received = calls.receive(check_id, app.current_event.headers, body)
+        if received.challenge is not None:
+            challenge: SlackChallenge = {"challenge": received.challenge}
+            return answer(challenge)
+        if received.run is None:
+            ignored: IgnoredCall = {"status": "ignored", "reason": received.reason}
+            return answer(ignored, 202)
+        if received.is_new:
+            self.deployment.check_hints.try_send(received.run, self.deployment.log)
+            ids = received.run.log_ids
+            self.deployment.log.info("Check run requested by an event", **ids, request_id=app.request_id)
+        return answer(run_view(received.run), 202)
+
+    def calls(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show how calls of a check are verified, and the last ones with their outcomes."""
+        check = own_check(self.deployment, app, id_text)
+        hook = self.deployment.check_events.hook(check.check_id)
+        body: InboundCalls = {
+            "url": _url_of(check.check_id),
+            "verification": None if hook is None else verification_view(hook.verification),
+            "items": list(map(call_view, self.deployment.call_log.latest(check.check_id))),
+        }
+        return answer(body)
+
+
+def _url_of(check_id: str) -> str:
+    return f"/api/checks/{check_id}/events"
+
+
+_SIGNED = "Only with `standard`. Each scheme of POST /api/checks/{id}/secret has headers of its own."
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": _SIGNED}
+
+
+INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
+    Route(
+        "POST",
+        "/api/checks/{id}/secret",
+        InboundRoutes.new_secret,
+        "replaceInboundSecret",
+        "Set how signed calls that run a check are verified",
+        {
+            200: ("Set; it replaces the secret before.", (InboundSecret,)),
+            **BODY_ANSWERS,
+            404: NO_CHECK,
+            409: IS_HEARTBEAT,
+        },
+        (ID,),
+        InboundVerification,
+        {
+            "standard": {"value": {}},
+            "github": {"value": {"verify": "github"}},
+            "stripe": {"value": {"verify": "stripe", "secret": "whsec_copied1from2the3endpoint"}},
+            "hmac": {"value": {"verify": "hmac", "header": "X-Signature", "prefix": "sha256="}},
+        },
+        body_required=False,
+    ),
+    Route(
+        "GET",
+        "/api/checks/{id}/calls",
+        InboundRoutes.calls,
+        "listInboundCalls",
+        "List the last signed calls of a check with their outcomes",
+        {200: ("The last calls.", (InboundCalls,)), **ONE_ANSWERS},
+        (ID,),
+    ),
+    Route(
+        "POST",
+        "/api/checks/{id}/events",
+        InboundRoutes.receive,
+        "receiveEvent",
+        "Run a check in a signed call",
+        {
+            200: ("Slack checks the URL.", (SlackChallenge,)),
+            202: ("Queued, the run of an earlier call with this id, or ignored.", (CheckRunView, IgnoredCall)),
+            400: BODY_ANSWERS[400],
+            401: ("`unauthorized`: the signature does not fit, or the check has no secret.", (Error,)),
+            404: NO_CHECK,
+            413: ("`too_large`: the body is over 256 KiB. Over 6 MB the gateway refuses it.", (Error, GatewayError)),
+            422: BODY_ANSWERS[422],
+            **OPEN,
+            429: LIMITED,
+            504: NO_RESPONSE,
+        },
+        (ID, *map(_header, ("webhook-id", "webhook-timestamp"))),
+        "application/octet-stream",
+        security="Signature",
+        read_max_bytes=STDIN_MAX_BYTES,  # anybody may send one, and the function refuses it by its length
+    ),
+)
