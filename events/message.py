@@ -97,9 +97,12 @@ class Message(Shape, frozen=True, kw_only=True, tag_field="type"):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Build a message from the values of its attributes, and check it. Raises MessageInvalidError."""
-        names = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
-        return to_shape({names[name]: value for name, value in values.items()}, cls)
+        """Build a message from the values of its attributes, and check it. Raises MessageInvalidError.
+
+        Values that it has no attribute for are ignored.
+        """
+        names = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
+        return to_shape({written: values[name] for name, written in names if name in values}, cls)
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:

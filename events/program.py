@@ -1,13 +1,17 @@
-"""The program of a request to a runner: its language and profile, its code and limits."""
+"""A program to run: one value for the body of a request, the row of a submission and the message to a runner."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 from msgspec.structs import asdict
 
 from events import MessageInvalidError
-from events.files import CompileArgs
-from events.message import Message, PositiveCount, Shape, Time, Uuid
+from events.files import CompileArgs, PlacedFile
+from events.message import Message, PositiveCount, Shape, Time, Uuid, to_shape
+from events.network import Network
+from events.variables import Environment
 from events.vocabulary import Language, Profile
 
 MAX_CODE_BYTES = 65_536
@@ -31,6 +35,47 @@ class RequestedLimits(Shape, frozen=True):
     def as_dict(self) -> dict[str, float | None]:
         """Return all limits by name; None: not set."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program with its input.
+
+    `code` and `stdin`: None where a row has them elsewhere. `limits`: those that its client set, by name.
+    `network`: the entries `name:port` that it may reach, each once, in order. `artifact_patterns`: which of its files
+    are kept, or CHANGED; None: none. `environment`: only of runs of checks.
+    """
+
+    language: str
+    profile: str
+    code: bytes | None = field(default=None, repr=False)
+    stdin: bytes | None = field(default=None, repr=False)
+    args: tuple[str, ...] = ()
+    compile_args: tuple[str, ...] = ()
+    limits: Mapping[str, int | float] = field(default_factory=dict)
+    files: tuple[PlacedFile, ...] = field(default=(), repr=False)
+    network: tuple[str, ...] = ()
+    artifact_patterns: tuple[str, ...] | str | None = None
+    environment: Environment | None = None
+
+    @property
+    def message_fields(self) -> dict[str, Any]:
+        """The values of a message that requests its execution, by attribute. None: the message has no such field."""
+        variables = self.environment
+        return {
+            "language": self.language,
+            "profile": self.profile,
+            "code": self.code or b"",
+            "stdin": self.stdin or b"",
+            "args": self.args or None,
+            "compile_args": self.compile_args or None,
+            "limits": to_shape(dict(self.limits), RequestedLimits),
+            "files": self.files or None,
+            "network": Network.of(self.network) if self.network else None,
+            "artifacts": self.artifact_patterns,
+            "environment": None if variables is None else variables.variables,
+            "secret_names": None if variables is None else variables.secret_names or None,
+        }
 
 
 class ForExecution(Message, frozen=True, kw_only=True, rename={"code": "code_base64"}):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from functions.checks.settings.store import CheckStore, OutageStore, QuietStore
     from functions.checks.settings.trigger_rows import TriggerStore
     from functions.checks.status_api import StatusPageStore
-    from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.model import Submission
 
 
@@ -209,7 +208,7 @@ class CheckRunDeployment(CheckDeployment):
             runs=self.check_runs,
             submissions=self.submissions,
             submitter=RunSubmitter(
-                self.registry, self.submissions, self.run_acceptance, self.check_variables, self.payloads
+                self.registry, self.submissions, self.acceptance, self.check_variables, self.payloads
             ),
             completer=RunCompleter(self.checks, self.quiet_times, self.check_runs, self.payloads, base_url, self.clock),
             outbox=self.outbox,
@@ -220,11 +219,9 @@ class CheckRunDeployment(CheckDeployment):
         )
 
     @cached_property
-    def run_acceptance(self) -> Acceptance:
-        """Accepts the programs of runs as submissions."""
-        from functions.submissions.accept.start import RunKind
-
-        return self.acceptance_of(RunKind(self.payloads), None)
+    def direct_run(self) -> None:
+        """Nobody waits for the program of a check."""
+        return
 
 
 class InboundDeployment(CheckDeployment):

@@ -19,7 +19,7 @@ from functions.checks.settings.store import Check
 from functions.checks.state import UNKNOWN, Outage, State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
-from functions.submissions.accept.file_fields import Files
+from functions.submissions.accept.program_fields import Files
 
 SHOWN_TIMES = 5
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.judging.deployment import JudgeDeployment
     from functions.projects.model import Project
-    from functions.submissions.accept.requests import RunRequest
+    from functions.submissions.accept.requests import ValidSubmission
     from functions.submissions.model import Submission
 
 
@@ -48,16 +48,16 @@ class DialectRoutes:
         """The profile of programs whose request cannot name one."""
         return Profile.JUDGE if Profile.JUDGE in self.project.profiles else Profile.AGENT
 
-    def checked(self, body: Mapping[str, Any], problems: Problems | None = None) -> RunRequest:
+    def checked(self, body: Mapping[str, Any], problems: Problems | None = None) -> ValidSubmission:
         """Check a translated request, which has the fields of POST /api/submit. `problems`: those found before."""
         rules = program_rules(self.deployment, self.app.current_event, self.project)
         return check_submission(body, rules, Problems() if problems is None else problems)
 
-    def run(self, run: RunRequest, wait_secs: float) -> Submission:
+    def run(self, request: ValidSubmission, wait_secs: float) -> Submission:
         """Accept a run, wait for its end for as long, and return the submission as it is then."""
         begun, event = self.deployment.long_poll.monotonic(), self.app.current_event
         secs = min(wait_secs, max(self.app.secs_left(), SHORTEST_WAIT_SECS))
-        new = NewSubmission(self.project, run, None, secs, event.correlation_id, event.traceparent)
+        new = NewSubmission(self.project, request, None, secs, event.correlation_id, event.traceparent)
         return accept_and_wait(self.deployment, self.app, new, begun).submission
 
     def outputs(self, row: Submission) -> tuple[bytes, bytes]:

@@ -117,11 +117,11 @@ class JudgeRoutes:
             find_problem=lambda text: deployment.problem_lookup.use(project.project_id, text),
             project=project,
         )
-        accepted = deployment.judge_acceptance.accept(
+        accepted = deployment.acceptance.accept(
             NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)
         )
         if accepted.usage is not None:
-            note_usage(event, accepted.usage, project.quota(request.profile))
+            note_usage(event, accepted.usage, project.quota(request.program.profile))
             cases = len(request.plan.cases)
             report_accepted(deployment.log, "Judge run accepted", accepted, app, cases)
         row = accepted.submission

@@ -10,8 +10,8 @@ from events.vocabulary import Protocol as CheckerProtocol
 from functions.errors import FieldProblem
 from functions.http.validation import Text
 from functions.judging.model import Aggregate, Visibility, repeated, required_groups
-from functions.submissions.accept.file_fields import Arguments, Files
-from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest, RequestLimits
+from functions.submissions.accept.program_fields import Arguments, Files, RequestLimits
+from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
 
 CASES_TOTAL_MAX_BYTES = 4 * 1024 * 1024
 """Inputs and expected outputs of all cases. A request must fit into a Lambda call, which has at most 6 MB."""

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from functions.judging.problems.store import ProblemStore
     from functions.judging.problems.versions import ProblemLookup, ProblemPush, ProblemRemoval
     from functions.judging.runs import JudgedRuns, ProgressStore
-    from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.results.results import Results
 
 
@@ -74,10 +73,3 @@ class JudgeDeployment(SubmissionDeployment):
         from functions.submissions.results.results import Results
 
         return Results(self.submissions, self.payloads, self.clock, Kind.JUDGE)
-
-    @cached_property
-    def judge_acceptance(self) -> Acceptance:
-        """Accepts judge runs."""
-        from functions.judging.runs import JudgeKind
-
-        return self.acceptance_of(JudgeKind(self.payloads), self.direct_run)

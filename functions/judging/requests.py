@@ -8,30 +8,31 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from events.files import read_files
-from events.limits import RaisedCeilings, default_wall_secs
+from events.limits import RaisedCeilings
 from events.message import by_name, to_shape
-from events.program import RequestedLimits
-from events.requested import Case, Checker, CheckerFile, CheckerProgram, Group, Judging
-from events.vocabulary import CheckerKind, Language, Stop, canonical
+from events.program import Program, RequestedLimits
+from events.requested import Case, Checker, CheckerFile, CheckerProgram, Group, JudgeRequested, Judging
+from events.vocabulary import CheckerKind, Language, Profile, Stop, canonical
 from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.validation import Problems, checked
 from functions.judging.body import CasesRequest, CheckerRequest, JudgeBody, find_problems, unanswered_warnings
 from functions.judging.model import DEFAULT_POINTS, Aggregate, Plan, PlannedCase, PlannedGroup, Visibility
 from functions.judging.problems.model import ProblemVersion
 from functions.projects.model import Project
-from functions.submissions.accept.file_fields import with_case_files
+from functions.submissions.accept.program_fields import RequestLimits, check_limits, with_case_files
 from functions.submissions.accept.requests import (
     REFUSED_FIELDS,
     ProgramRules,
-    RequestLimits,
-    RunRequest,
-    check_limits,
+    ValidSubmission,
     checked_program,
     read_body,
+    wall_secs,
 )
+from functions.submissions.model import Kind, Submission
+from functions.submissions.run.queues import judge_requested
 from functions.webhooks.webhook_url import PUBLIC_ONLY, AddressRules
 
 # Convert a checked judge request: to the plan of its row, and to the data that a runner needs.
@@ -119,9 +120,18 @@ _OF_PROBLEM = ("cases", "checker", "groups", "stop")
 _NO_NETWORK = "A judge run has no network. Leave it out, or send the program to POST /api/submit with profile agent."
 
 
+QUEUED_MAX_BYTES = 190_000
+"""The largest message of a queue with its cases inside. SQS takes 256 KiB with its attributes."""
+DIRECT_MAX_BYTES = 1_000_000
+"""The same over HTTP: a runner reads at most 1 MiB."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeRequest(RunRequest):
+class ValidJudgeRun(ValidSubmission):
     """A valid judge run. `plan`: for scoring and views. `judging`: for the runner, or `problem` has it."""
+
+    has_row_first: ClassVar[bool] = True
+    """A judge run may outlast its client, so its row exists before it runs."""
 
     plan: Plan
     judging: Judging | None = field(default=None, repr=False)
@@ -133,13 +143,36 @@ class JudgeRequest(RunRequest):
         """Wall time of all cases and checkers in whole seconds, without compile steps."""
         return self.budget_secs
 
-    def _meaning(self) -> dict[str, Any]:
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a repeat must say too."""
+        own: dict[str, Any] = ValidSubmission.said.__get__(self)  # super() does not work in a dataclass with slots
+        if self.problem is not None and self.problem.files is not None:
+            del own["files"]  # the request has none
         more: dict[str, Any] = {"kind": "judge", "plan": self.plan.to_json()}
         if self.judging is not None:
             more["judging"] = by_name(self.judging)
         if self.problem is not None:
             more["problem"] = self.problem.name
-        return RunRequest._meaning(self) | more  # noqa: SLF001 - super() does not work in a dataclass with slots
+        return own | more
+
+    @property
+    def row_values(self) -> dict[str, Any]:
+        """The plan, and what lists show from the start."""
+        summary = {"kind": Kind.JUDGE.value, "cases": len(self.plan.cases)}
+        values: dict[str, Any] = {"plan": self.plan.to_json(), "summary": summary}
+        if (version := self.problem) is not None:
+            stored = {"key": version.object_key, "size": version.object_size, "sha256": version.object_sha256}
+            return values | {"problem": version.name, "judging_object": stored}
+        return values | {"judging": None if self.judging is None else self.judging.serialise().encode()}
+
+    def requested(self, row: Submission, *, is_direct: bool) -> JudgeRequested:
+        """Return the message of a row that has its whole program, with its cases inside if they are small."""
+        message = judge_requested(row, row.created_at, self.judging, None)
+        most = DIRECT_MAX_BYTES if is_direct else QUEUED_MAX_BYTES
+        if row.judging_key is None or len(message.serialise()) <= most:
+            return message
+        return judge_requested(row, row.created_at, None, row.judging_key)
 
 
 type FindProblem = Callable[[str], ProblemVersion]
@@ -158,21 +191,22 @@ def parse_judge_request(
     raised: RaisedCeilings | None = None,
     find_problem: FindProblem = _no_problem,
     project: Project | None = None,
-) -> JudgeRequest:
+) -> ValidJudgeRun:
     """Check a request body. `raised`: ceilings of limits. `project`: its profiles are checked. Raises ServiceError."""
     body, problems = read_body(raw), Problems(has_brackets=True)
     program_rules = ProgramRules(tuple(offered), rules, raised, project)
     request = checked(JudgeBody, body, REFUSED_FIELDS, problems)
-    run, limit_rules = checked_program(request, body, problems, program_rules)
+    submission, limit_rules = checked_program(request, body, problems, program_rules)
+    program = submission.program
     if body.get("network") is not None:
         problems.add([FieldProblem("network", _NO_NETWORK)])
-    refusals = [] if project is None else project.refusals(run.profile)
+    refusals = [] if project is None else project.refusals(Profile(program.profile))
     if request.problem is not None:
         text = "The problem has it. Leave it out."
         problems.add(FieldProblem(name, text) for name in _OF_PROBLEM if getattr(request, name))
         problems.add(refusals)
         problems.refuse()
-        return _of_problem(run, find_problem(request.problem), program_rules)
+        return _of_problem(submission, find_problem(request.problem), program_rules)
     if not request.cases:
         text = "This field is required, or problem. It must not be empty."
         problems.add([FieldProblem("cases", text, of=("problem",))])
@@ -181,7 +215,7 @@ def parse_judge_request(
         own, wrong = limit_rules.check(case.limits)
         problems.add(case_limit_problems(index, own, wrong))
         limits.append(own)
-    files, wrong = with_case_files(run.files, [case.files or () for case in request.cases], limit_rules.language)
+    files, wrong = with_case_files(program.files, [case.files or () for case in request.cases], limit_rules.language)
     problems.add(wrong)
     problems.add(find_problems(request, program_rules.offered))
     plan = to_plan(request)
@@ -193,46 +227,52 @@ def parse_judge_request(
     problems.refuse()
     judging = to_judging(request, limits)
     has_programs = any(judging.checkers[case.checker].program is not None for case in judging.cases)
-    return JudgeRequest(
-        **{part.name: getattr(run, part.name) for part in fields(RunRequest)}
-        | {"files": files, "warnings": (*run.warnings, *unanswered_warnings(request))},
+    return _judge_run(
+        replace(submission, program=replace(program, files=files)),
+        unanswered_warnings(request),
         plan=plan,
         judging=judging,
-        budget_secs=_budget_secs(run, limits, has_programs=has_programs),
+        budget_secs=_budget_secs(program, limits, has_programs=has_programs),
     )
 
 
-def _of_problem(run: RunRequest, version: ProblemVersion, rules: ProgramRules) -> JudgeRequest:
+def _judge_run(submission: ValidSubmission, warnings: tuple[str, ...], **values: Any) -> ValidJudgeRun:
+    own = {part.name: getattr(submission, part.name) for part in fields(ValidSubmission)}
+    return ValidJudgeRun(**own | {"warnings": (*submission.warnings, *warnings)}, **values)
+
+
+def _of_problem(submission: ValidSubmission, version: ProblemVersion, rules: ProgramRules) -> ValidJudgeRun:
     """Return a judge run of a stored problem, whose limits must fit the language. Raises InvalidFieldsError."""
-    texts = []
+    texts, program = [], submission.program
+    language, profile = Language(program.language), Profile(program.profile)
     for place, limits in (("", version.limits), *((f"cases[{at}].", own) for at, own in version.case_limits.items())):
-        wrong = check_limits(RequestLimits.model_validate(limits), run.language, run.profile, rules.raised)[1]
+        wrong = check_limits(RequestLimits.model_validate(limits), language, profile, rules.raised)[1]
         texts += [f"{place}{one.field}: {one.message}" for one in wrong]
     if missing := set(version.checker_languages) - set(rules.offered):
         texts.append(f"No checker can be written in {min(missing)} at the moment.")
     problems = [FieldProblem("problem", f"{version.name} does not fit this judge run. {text}") for text in texts]
-    if version.files is not None and run.files:
+    if version.files is not None and program.files:
         problems.append(FieldProblem("files", "The problem has files for the program. Leave them out."))
     if problems:
         raise InvalidFieldsError(tuple(problems))
-    run = replace(
-        run,
-        limits={**version.limits, **run.limits},
-        placed_files=read_files(version.files),
-        warnings=(*run.warnings, *version.warnings),
+    program = replace(
+        program,
+        limits={**version.limits, **program.limits},
+        files=read_files(version.files) or program.files,
     )
     plan = Plan.of_json(version.plan)
     limits_of_cases = [version.case_limits.get(str(index), {}) for index in range(len(plan.cases))]
-    return JudgeRequest(
-        **{part.name: getattr(run, part.name) for part in fields(RunRequest)},
+    return _judge_run(
+        replace(submission, program=program),
+        version.warnings,
         plan=plan,
         problem=version,
-        budget_secs=_budget_secs(run, limits_of_cases, has_programs=bool(version.checker_languages)),
+        budget_secs=_budget_secs(program, limits_of_cases, has_programs=bool(version.checker_languages)),
     )
 
 
-def _budget_secs(run: RunRequest, limits: Sequence[Mapping[str, int | float]], *, has_programs: bool) -> int:
-    default_secs = run.limits.get("wall_time_secs", default_wall_secs(run.language, run.profile))
+def _budget_secs(program: Program, limits: Sequence[Mapping[str, int | float]], *, has_programs: bool) -> int:
+    default_secs = wall_secs(program)
     secs = min(MAX_SECS, sum(own.get("wall_time_secs", default_secs) for own in limits))
     return math.ceil(secs + (CHECKERS_SECS if has_programs else 0))
 

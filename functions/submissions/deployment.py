@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from events.limits import RaisedCeilings
     from functions.http.long_poll import LongPoll
     from functions.submissions.accept.acceptance import Acceptance
-    from functions.submissions.accept.start import QuotaAdmission, SubmissionKind
+    from functions.submissions.accept.start import QuotaAdmission
     from functions.submissions.cancellation import Cancellation
     from functions.submissions.complete.completed_event import JudgeRuns
     from functions.submissions.complete.final_state_transaction import Completer
@@ -172,30 +172,23 @@ class SubmissionDeployment(RunnerDeployment):
 
     @cached_property
     def acceptance(self) -> Acceptance:
-        """Accepts runs."""
-        from functions.submissions.accept.start import RunKind
-
-        return self.acceptance_of(RunKind(self.payloads), self.direct_run)
-
-    def acceptance_of(self, kind: SubmissionKind, direct: DirectRun | None) -> Acceptance:
-        """Return the part that accepts one kind of submissions. `direct` None: all go through a queue."""
+        """Accepts runs and judge runs."""
         from functions.submissions.accept.acceptance import Acceptance
         from functions.submissions.accept.start import SubmissionStarter
 
         starter = SubmissionStarter(
             self.submissions,
             self.admission,
-            kind,
             self.secret_boxes,
             self.payloads,
             self.queues,
             self.settings.pending_redrive_secs,
             self.clock,
             self.log,
-            direct,
+            self.direct_run,
         )
         return Acceptance(
-            self.settings, self.submissions, self.admission, kind, self.queues, self.file_use, starter, self.clock
+            self.settings, self.submissions, self.admission, self.queues, self.file_use, starter, self.clock
         )
 
     @cached_property

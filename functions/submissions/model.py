@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import ceil
 from typing import Annotated, Any
 
-from functions.aws.dynamodb.row_codec import JSON, OMIT_DEFAULT
+from events.files import PlacedFile, read_files, write_files
+from events.program import Program
+from events.variables import Environment
+from functions.aws.dynamodb.row_codec import JSON, NOT_STORED, OMIT_DEFAULT, As
 from functions.projects.model import QuotaClaim, in_flight_entry
 from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_JUDGED
 
@@ -53,10 +56,11 @@ FINAL_STATUSES = (Status.COMPLETED, Status.ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """One row. Times are RFC 3339 texts unless the name says otherwise; `ttl` is in epoch seconds.
+class Submission(Program):
+    """One row: a program and its state. Times are RFC 3339 texts unless the name says otherwise; `ttl` is in seconds.
 
-    Code and stdin are either in the row or in the object `input_key`; each output stream likewise. `asked_directly`: a
+    Code, stdin and files are either in the row or in the object `input_key`; each output stream likewise. The
+    environment is only in `environment_box`, sealed. `asked_directly`: a
     runner was called over HTTP, so no queue has a message. `webhook_secret_box`: the sealed secret of the run's own
     webhook. `endpoints_version`: the version of the project's endpoints when the run was charged. `correlation_id` and
     `traceparent`: of the request that created the row. `quota_shard`: the quota shard that counts the run.
@@ -64,10 +68,7 @@ class Submission:
 
     `cancelled_at`: when its project cancelled it. A final row with it may have been finished before all the same.
 
-    `network`: the entries `name:port` that the program may reach. `artifact_patterns`: which of its files are kept, as
-    in the request; None: none. `artifacts`: see `Completion`.
-
-    `files`: those of the program, as in the message for a runner, in JSON; or they are in the object `input_key`.
+    `artifacts`: see `Completion`. A list index has no more than the fields without a default here.
 
     `program_key`: the object with the request, which its client wanted to be kept for a day.
 
@@ -82,17 +83,19 @@ class Submission:
     submission_id: str
     project_id: str
     status: Status
-    language: str
-    profile: str
-    priority: str
     created_at: str
     ttl: int
-    execution_id: str
-    wall_budget_secs: int
-    code: bytes | None = field(default=None, repr=False)
-    stdin: bytes | None = field(default=None, repr=False)
-    input_key: str | None = None
+    priority: str = "batch"
+    execution_id: str = ""
+    wall_budget_secs: int = 0
+    args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    compile_args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     limits: Annotated[Mapping[str, int | float], JSON] = field(default_factory=dict)
+    files: Annotated[tuple[PlacedFile, ...], As(write_files, read_files), OMIT_DEFAULT] = field(default=(), repr=False)
+    network: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    artifact_patterns: Annotated[Any | None, JSON] = None
+    environment: Annotated[Environment | None, NOT_STORED] = None
+    input_key: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     webhook_url: str | None = None
     webhook_secret_box: bytes | None = field(default=None, repr=False)
@@ -120,12 +123,7 @@ class Submission:
     correlation_id: str | None = None
     traceparent: str | None = None
     quota_shard: str | None = None
-    network: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
-    artifact_patterns: Annotated[Any | None, JSON] = None
     artifacts: Annotated[Mapping[str, Any] | None, JSON] = None
-    files: bytes | None = field(default=None, repr=False)
-    compile_args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
-    args: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     program_key: str | None = None
     plan: Annotated[Mapping[str, Any] | None, JSON] = None
     judging: bytes | None = field(default=None, repr=False)
@@ -136,6 +134,11 @@ class Submission:
     cases: bytes | None = field(default=None, repr=False)
     cases_key: str | None = None
     case_keys: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+
+    def with_input(self, program: Program) -> "Submission":
+        """Return it with the code and the input of a program: its row may not have them."""
+        values = {name: getattr(program, name) for name in ("code", "stdin", "files", "environment")}
+        return replace(self, **values)
 
     @property
     def kind(self) -> Kind:

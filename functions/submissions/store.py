@@ -46,8 +46,6 @@ JUDGE_SUMMARY_START = to_json({"kind": Kind.JUDGE.value}).rstrip("}")
 
 _ENDED_FIELDS = {each.name for each in fields(Completion)} & {each.name for each in fields(Submission)}
 """What a completion says of its submission in the same words."""
-_NOT_PROJECTED = {"priority": "batch", "execution_id": "", "wall_budget_secs": 0}
-"""Needed fields that the list indexes do not have. A final row has no time budget either."""
 
 
 def submission_id_of(pk: str) -> str:
@@ -109,7 +107,8 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
         stdin=None,
         judging=None,
         judging_object=None,
-        files=None,
+        files=(),
+        environment=None,
         compile_args=(),
         wall_budget_secs=0,
         due_at_ms=None,
@@ -142,7 +141,7 @@ FINAL_REMOVES = (
 
 def submission_of(values: Mapping[str, Any]) -> Submission:
     """Return the submission of a row, or of an index entry: fields that the index does not project are empty."""
-    return read(Submission, {**_NOT_PROJECTED, **values})
+    return read(Submission, values)
 
 
 CLAIM_SK = "CLAIM"

@@ -41,7 +41,6 @@ class SweepDeployment(SubmissionDeployment, SenderDeployment):
 
         return Sweep(
             completer=self.completer,
-            judge_runs=self.judge_runs,
             submissions=self.submissions,
             payloads=self.payloads,
             deliveries=self.deliveries,

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from events.files import read_files
 from events.variables import Environment
 from events.vocabulary import Cause
 from functions.aws.dynamodb.items import from_item, to_item
@@ -26,7 +27,7 @@ from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.submissions.backlog import Backlog, DueSubmission, Entry
-from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Kind, Status, Submission
+from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Status, Submission
 from functions.submissions.run.queues import Queues, requested_again
 from functions.submissions.store import LIST_SHARDS, SubmissionStore, list_shard, run_budget_ms, submission_key
 from functions.webhooks.deliveries.hints import Hint
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from events.requested import Requested
-    from functions.submissions.complete.completed_event import JudgeRuns
     from functions.submissions.complete.final_state_transaction import Completer
     from functions.webhooks.alerts import Alerts
     from functions.webhooks.deliveries.hints import DeliveryHints
@@ -164,7 +163,6 @@ class Sweep:
     """
 
     completer: Completer
-    judge_runs: JudgeRuns
     submissions: SubmissionStore
     payloads: Payloads
     deliveries: DeliveryStore
@@ -232,31 +230,25 @@ class Sweep:
 
     def _send_again(self, row: Submission, execution_id: str, due_at_ms: int, taken_until_ms: int) -> None:
         try:
-            code, stdin, files = (
-                (row.code or b"", row.stdin or b"", row.files)
-                if row.input_key is None
-                else self.payloads.get_input(row.submission_id)
-            )
-            environment = self._environment(row)
+            whole = self._with_input(row)
         except (PayloadMissingError, UnsealError):
             self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
         if not self.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
             return  # it has started, ended or been deleted meanwhile
         reach("sweep.after_redrive")
-        repeated, at = replace(row, execution_id=execution_id), to_rfc3339(self.clock())
-        message: Requested
-        if row.kind is Kind.JUDGE:
-            message = self.judge_runs.requested_again(repeated, code, at, files)
-        else:
-            message = requested_again(repeated, code, stdin, at, environment, files)
-        self.queues.send_execution(message, row.correlation_id)
+        repeated, at = replace(whole, execution_id=execution_id), to_rfc3339(self.clock())
+        self.queues.send_execution(requested_again(repeated, at), row.correlation_id)
 
-    def _environment(self, row: Submission) -> Environment | None:
-        """Open the sealed environment of a run. Raises UnsealError, ClientError."""
-        if row.environment_box is None:
-            return None
-        return Environment.parse(self.boxes.open(row.environment_box, row.project_id, RUN_ENDPOINT_ID, "environment"))
+    def _with_input(self, row: Submission) -> Submission:
+        """Return a row with its whole program. Raises PayloadMissingError, UnsealError, ClientError."""
+        if row.input_key is not None:
+            code, stdin, files = self.payloads.get_input(row.submission_id)
+            row = replace(row, code=code, stdin=stdin, files=read_files(files))
+        if row.environment_box is not None:
+            text = self.boxes.open(row.environment_box, row.project_id, RUN_ENDPOINT_ID, "environment")
+            row = replace(row, environment=Environment.parse(text))
+        return row
 
     def _is_empty(self, priority: str) -> bool:
         """Whether no message waited before this sweep sent any, because messages are usually lost together."""

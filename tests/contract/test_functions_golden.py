@@ -169,8 +169,8 @@ def test_noise_on_the_queue_is_refused_as_such(noise: bytes) -> None:
 
 @pytest.mark.parametrize("limits", [{}, {"cpu_time_secs": 1.5, "wall_time_secs": 3, "memory_mb": 64, "output_kb": 1}])
 def test_requests_to_a_runner_fit_the_schema(limits: dict[str, float]) -> None:
-    row = new_submission(limits=limits)
-    sent = json.loads(execution_requested(row, b"\0\xff", b"", row.created_at).serialise())
+    row = new_submission(limits=limits, code=b"\0\xff")
+    sent = json.loads(execution_requested(row, row.created_at).serialise())
     schema("execution_requested").validate(sent)
     assert sent["limits"] == limits
     assert sent["code_base64"] == "AP8="

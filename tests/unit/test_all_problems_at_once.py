@@ -409,4 +409,4 @@ def test_no_value_of_the_client_is_echoed() -> None:
 
 
 def test_a_right_request_is_read_once() -> None:
-    assert parse_submission(json.dumps(PROGRAM).encode(), offered=Language).code == b"print(1)"
+    assert parse_submission(json.dumps(PROGRAM).encode(), offered=Language).program.code == b"print(1)"

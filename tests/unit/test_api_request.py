@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from events.limits import raised_ceilings
 from events.vocabulary import Language
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
-from functions.submissions.accept.requests import RunRequest, parse_submission
+from functions.submissions.accept.requests import ValidSubmission, parse_submission
 from functions.webhooks.webhook_url import AddressRules
 
 MINIMAL = {"language": "python", "code": "print(42)"}
 
 
-def parse(body: Any, offered: tuple[Language, ...] = tuple(Language)) -> RunRequest:
+def parse(body: Any, offered: tuple[Language, ...] = tuple(Language)) -> ValidSubmission:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return parse_submission(raw, offered=offered)
 
@@ -113,7 +113,7 @@ def test_a_body_with_too_many_values_is_refused_before_it_is_parsed(many: dict[s
 
 @pytest.mark.parametrize("text", [",\n" * 20_001, '\\",' * 20_001, '",' * 20_001, "," * 20_001 + "\\"])
 def test_commas_of_a_text_are_no_values(text: str) -> None:
-    assert parse({**MINIMAL, "stdin": text}).stdin == text.encode()
+    assert parse({**MINIMAL, "stdin": text}).program.stdin == text.encode()
 
 
 @pytest.mark.parametrize("end", [b'"', b'"\\', b'"\\"'])
@@ -189,7 +189,7 @@ def test_sizes_count_bytes_and_name_their_limit(name: str, limit: int) -> None:
 
 
 def test_nul_characters_are_code_like_any_other() -> None:
-    assert parse({**MINIMAL, "code": "\0"}).code == b"\0"
+    assert parse({**MINIMAL, "code": "\0"}).program.code == b"\0"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_nul_characters_are_code_like_any_other() -> None:
     ],
 )
 def test_aliases_in_any_case_become_the_canonical_name(name: str, canonical: str) -> None:
-    assert parse({"language": name, "code": "x"}).language == canonical
+    assert parse({"language": name, "code": "x"}).program.language == canonical
 
 
 @pytest.mark.parametrize("name", ["brainfuck", "", "rust", "rs", "\N{LATIN SMALL LIGATURE FI}"])
@@ -228,7 +228,9 @@ def test_a_limit_that_is_no_number_is_refused(value: Any) -> None:
 def test_whole_limits_refuse_fractions_and_take_whole_floats() -> None:
     for name in ("memory_mb", "file_size_mb", "open_files", "stack_mb"):
         assert f"limits.{name}" in refused_fields({**MINIMAL, "limits": {name: 64.5}})
-    limits = parse({**MINIMAL, "limits": {"memory_mb": 64.0, "cpu_time_secs": 2.0, "wall_time_secs": 2.5}}).limits
+    limits = parse(
+        {**MINIMAL, "limits": {"memory_mb": 64.0, "cpu_time_secs": 2.0, "wall_time_secs": 2.5}}
+    ).program.limits
     assert json.dumps(limits) == '{"cpu_time_secs": 2, "wall_time_secs": 2.5, "memory_mb": 64}'
 
 
@@ -244,7 +246,7 @@ def test_whole_limits_refuse_fractions_and_take_whole_floats() -> None:
 )
 def test_ceilings_are_those_of_profile_and_language(profile: str, language: str, limits: dict[str, int]) -> None:
     body = {"language": language, "code": "x", "profile": profile}
-    assert parse({**body, "limits": limits}).limits == limits
+    assert parse({**body, "limits": limits}).program.limits == limits
     over = {name: value + 1 for name, value in limits.items()}
     assert set(refused_fields({**body, "limits": over})) == {f"limits.{name}" for name in limits}
 
@@ -276,7 +278,7 @@ def test_the_operator_may_raise_ceilings(profile: str, language: str, limits: di
     body = json.dumps({**MINIMAL, "profile": profile, "language": language, "limits": limits}).encode()
     raised = raised_ceilings(RAISED)
     if accepted:
-        assert parse_submission(body, offered=Language, raised=raised).limits == limits
+        assert parse_submission(body, offered=Language, raised=raised).program.limits == limits
     else:
         with pytest.raises(InvalidFieldsError):
             parse_submission(body, offered=Language, raised=raised)
@@ -403,3 +405,44 @@ def outcome(raw: bytes) -> int:
 )
 def test_any_bytes_are_taken_or_refused_as_the_callers_fault(body: Any, noise: bytes) -> None:
     assert {outcome(json.dumps(body).encode()), outcome(noise)} <= {200, 400, 422}
+
+
+@pytest.mark.parametrize(
+    ("body", "digest"),
+    [
+        ({"code": "print(1)"}, "82a4ffb7b7c16c598a902dff8865d581fcd2af346e14593bd52406b63831ef82"),
+        (
+            {"code": "print(1)", "artifacts": "changed"},
+            "f6f6a6544cf339cb6d724d754305bda72638145f83bd50038a8717a7cfb93afb",
+        ),
+        (
+            {
+                "language": "c++",
+                "code": "int main(){}",
+                "profile": "agent",
+                "stdin": "7ü",
+                "limits": {"cpu_time_secs": 1.5, "memory_mb": 64.0},
+                "webhook_url": "https://hooks.example.com/x",
+                "webhook_secret": "raw",
+                "metadata": {"a": "b"},
+                "files": [
+                    {"path": "b.txt", "content": "x"},
+                    {
+                        "path": "a.txt",
+                        "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+                        "read_only": True,
+                    },
+                ],
+                "compile_args": ["-O2"],
+                "args": ["x", ""],
+                "network": {"allow": ["example.com", "api.example.org:8443"]},
+                "artifacts": ["out/*.png", "r.csv"],
+                "keep_code": True,
+            },
+            "581ccd1887ad15618e97f204d91c59619172ada72bfd63430224596346c007e4",
+        ),
+    ],
+)
+def test_digests_of_bodies_are_those_of_version_0_1(body: dict[str, Any], digest: str) -> None:
+    """A claim of an Idempotency-Key that was written before an update is found after it."""
+    assert parse({"language": "python", **body}).body_sha256 == digest

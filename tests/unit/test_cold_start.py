@@ -48,7 +48,7 @@ PARTS = {
     ("submit", "JudgeDeployment"): ("projects", "fleet", "acceptance", "results", "long_poll"),
     ("dialects", "JudgeDeployment"): ("projects", "fleet", "acceptance", "results", "long_poll"),
     ("judge", "JudgeDeployment"): (
-        *("projects", "fleet", "judge_acceptance", "judge_results", "judge_runs", "progress", "deletion", "long_poll"),
+        *("projects", "fleet", "acceptance", "judge_results", "judge_runs", "progress", "deletion", "long_poll"),
         *("cancellation", "problems", "problem_lookup", "problem_push", "problem_removal"),
     ),
     ("result", "ResultDeployment"): (

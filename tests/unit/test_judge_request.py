@@ -8,7 +8,7 @@ import pytest
 from events.requested import Judging
 from events.vocabulary import CheckerKind, Language, Stop
 from functions.errors import BadRequestError, InvalidFieldsError
-from functions.judging.requests import JudgeRequest, parse_judge_request
+from functions.judging.requests import ValidJudgeRun, parse_judge_request
 from functions.submissions.accept.requests import parse_submission
 
 CASE = {"stdin": "1\n", "expected": "1\n"}
@@ -17,7 +17,7 @@ NAMED = [CASE | {"id": f"{number:03}" + "\x01" * 61} for number in range(200)]
 """JSON writes six characters for each control character."""
 
 
-def parse(**body: Any) -> JudgeRequest:
+def parse(**body: Any) -> ValidJudgeRun:
     whole = {"language": "python", "code": "print(1)", "cases": [CASE], **body}
     return parse_judge_request(json.dumps(whole).encode(), offered=[Language.PYTHON, Language.CPP])
 
@@ -42,7 +42,7 @@ def test_the_request_of_the_published_sdk() -> None:
     assert [case.stdin for case in judging.cases] == [b"1\n", b""]
     assert [checker.kind for checker in judging.checkers] == [CheckerKind.LINES]
     assert judging.stop is Stop.NEVER
-    assert request.profile == "agent"
+    assert request.program.profile == "agent"
     assert Judging.parse(judging.serialise()) == judging
 
 
@@ -157,6 +157,12 @@ def test_a_digest_says_whether_two_judge_runs_are_the_same() -> None:
     assert parse().body_sha256 not in digests
     run = parse_submission(b'{"language": "python", "code": "print(1)"}', offered=[Language.PYTHON])
     assert run.body_sha256 != parse().body_sha256
+
+
+def test_the_digest_of_a_judge_run_is_that_of_version_0_1() -> None:
+    body = {"checker": {"kind": "tokens", "float_abs": 0.5}, "files": [{"path": "d", "content": "y"}]}
+    case = {"stdin": "1", "expected": "2", "files": [{"path": "c", "content": ""}]}
+    assert parse(cases=[case], **body).body_sha256 == "df76b95e34d6381c04e5762e5770d6b69e3b482b633a3ffbd08efa39efd76eca"
 
 
 UNANSWERED = (

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 
 from functions.aws.dynamodb.items import from_item, to_item
-from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, Flat, changes, read, write
+from functions.aws.dynamodb.row_codec import IN_KEY, JSON, NOT_STORED, OMIT_DEFAULT, As, Flat, changes, read, write
 from functions.projects.model import KeyRecord, Project, ProjectRecord, Quota
 from functions.projects.store import key_row, project_row, to_key_record, to_project_record
 
@@ -154,3 +154,15 @@ def test_rows_of_projects_and_keys_are_those_of_version_0_1() -> None:
     assert to_project_record(PROJECT_ROW) == PROJECT
     assert to_key_record(KEY_ROW) == KEY
     assert to_project_record(PROJECT_ROW | {"disabled_at": "2026-11-25T12:00:00.000Z"}).disabled_at is not None
+
+
+def test_a_value_is_stored_as_its_mark_says_or_not_at_all() -> None:
+    marked = _Marked(words=("a", "b"), secret="s")
+    assert write(marked) == {"words": "a b"}
+    assert read(_Marked, {"words": "a b"}) == replace(marked, secret=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    words: Annotated[tuple[str, ...], As(" ".join, lambda text: tuple(text.split()))] = ()
+    secret: Annotated[str | None, NOT_STORED] = None

@@ -9,6 +9,8 @@
 | `Annotated[X, OMIT_DEFAULT]` | no attribute while it is the default |
 | `Annotated[X, JSON]` | JSON text |
 | `Annotated[X, IN_KEY]` | no attribute: `rows.py` writes it, mostly into the key, and gives it to `read` with the row |
+| `Annotated[X, NOT_STORED]` | no attribute, ever: it is only in memory |
+| `Annotated[X, As(encode, decode)]` | what `encode` makes of the value |
 | `Annotated[X, Flat("old_")]`, of a dataclass | its fields are attributes of the row, as `old_<name>` |
 
 A missing attribute is the default of its field, and unknown attributes are ignored: a row may be older or newer than
@@ -29,6 +31,7 @@ from typing import Annotated, Any, Final, Union, cast, get_args, get_origin, get
 OMIT_DEFAULT: Final = "no attribute while it is the default"
 JSON: Final = "JSON text"
 IN_KEY: Final = "in the key"
+NOT_STORED: Final = "not stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class Flat:
 
 
 type _Convert = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class As:
+    """Stored as what `encode` makes of the value; `decode` reads it."""
+
+    encode: _Convert
+    decode: _Convert
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +121,12 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> _Field:
     encode, decode = _converter(kind, is_read=False), _converter(kind, is_read=True)
     if JSON in marks:
         encode, decode = partial(_to_json, encode), partial(_of_json, decode)
-    if IN_KEY in marks:
+    if (converter := next((mark for mark in marks if isinstance(mark, As)), None)) is not None:
+        encode, decode = converter.encode, converter.decode
+    is_not_stored = IN_KEY in marks or NOT_STORED in marks
+    if is_not_stored:
         encode = decode = None
-    return _Field(field.name, kind, default, IN_KEY in marks, OMIT_DEFAULT in marks, flat, needed, encode, decode)
+    return _Field(field.name, kind, default, is_not_stored, OMIT_DEFAULT in marks, flat, needed, encode, decode)
 
 
 def _converter(kind: Any, *, is_read: bool) -> _Convert | None:

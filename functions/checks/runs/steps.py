@@ -198,9 +198,9 @@ class RunSubmitter:
         key = f"check:{run.run_id}:{run.attempt}"
         metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
         environment = self.variables.environment(check, event_variables(check.settings, run))
-        request = _with_event(check.settings, run.event).run_request(metadata, environment)
+        request = _with_event(check.settings, run.event).submission(metadata, environment)
         if (body := self._body(run)) is not None:
-            request = replace(request, stdin=body)
+            request = replace(request, program=replace(request.program, stdin=body))
         try:
             accepted = self.acceptance.accept(NewSubmission(project, request, key, 0, run.run_id))
         except IdempotencyConflictError:

@@ -16,14 +16,13 @@ from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, QuietTime, Rules
 from functions.clock import from_rfc3339
 from functions.errors import FieldProblem
 from functions.http.validation import Problems, Text, checked_line, checked_moment
-from functions.submissions.accept.file_fields import ARTIFACTS, ArtifactsRequest, CompileArgs, Files
+from functions.submissions.accept.program_fields import ARTIFACTS, ArtifactsRequest, CompileArgs, Files, RequestLimits
 from functions.submissions.accept.requests import (
     CODE_MAX_BYTES,
     STDIN_MAX_BYTES,
     NetworkRequest,
     ProgramRules,
-    RequestLimits,
-    RunRequest,
+    ValidSubmission,
     check_submission,
 )
 from functions.webhooks.deliveries.report import TOKEN
@@ -384,9 +383,8 @@ class CheckSettings(BaseModel):
         fields = self.model_dump(mode="json", include=set(_PROGRAM), exclude_none=True)
         return {"language": "", **fields}
 
-    def run_request(self, metadata: Mapping[str, str], environment: Environment | None = None) -> RunRequest:
+    def submission(self, metadata: Mapping[str, str], environment: Environment | None = None) -> ValidSubmission:
         """Return its program as a submission. Raises BadRequestError, InvalidFieldsError."""
-        rules = ProgramRules(tuple(Language))
-        return replace(
-            check_submission({**self.program(), "metadata": metadata}, rules, Problems()), environment=environment
-        )
+        body = {**self.program(), "metadata": metadata}
+        valid = check_submission(body, ProgramRules(tuple(Language)), Problems())
+        return replace(valid, program=replace(valid.program, environment=environment))

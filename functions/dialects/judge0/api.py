@@ -114,8 +114,9 @@ class Judge0Routes(DialectRoutes):
         kept = KeptRequest.of(present, asked.expected_output)
         problems = Problems()
         problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
-        run = self.checked({**asked.body(self.profile), "metadata": kept.metadata}, problems)
-        return self.run(replace(run, stdin=asked.stdin, webhook_secret=None), wait_secs)
+        request = self.checked({**asked.body(self.profile), "metadata": kept.metadata}, problems)
+        program = replace(request.program, stdin=asked.stdin)
+        return self.run(replace(request, program=program, webhook_secret=None), wait_secs)
 
     def _find(self, token: str) -> Submission | None:
         try:

@@ -27,7 +27,7 @@ from events.files import MAX_FILES, MAX_INLINE_BYTES
 from events.vocabulary import Profile
 from functions.dialects.judge0.config import DEFAULTS, IDS, MAX_OPTION_CHARS
 from functions.errors import FieldProblem, InvalidFieldsError
-from functions.submissions.accept.requests import RequestLimits
+from functions.submissions.accept.program_fields import RequestLimits
 
 _KB_PER_MB = 1024
 _MAX_OUTPUT_KB = 1024

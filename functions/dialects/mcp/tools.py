@@ -12,7 +12,7 @@ from events.vocabulary import Language, Profile
 from functions.dialects.mcp.shown_run import LanguageList, ShownRun
 from functions.http.validation import AllowList, Text
 from functions.projects.model import NetworkAccess, ProjectNetwork
-from functions.submissions.accept.file_fields import ArtifactsRequest
+from functions.submissions.accept.program_fields import ArtifactsRequest
 from functions.submissions.results.outputs import Stream
 
 # The arguments as models. A docstring is what a language model reads of the tool.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.files import MAX_CASES
+from events.files import MAX_CASES, PlacedFile
 from events.limits import RaisedCeilings
 from events.requested import MAX_CASE_BYTES, Judging
 from events.vocabulary import CheckerKind, Language, Profile, Stop
@@ -27,8 +27,14 @@ from functions.judging.body import (
 from functions.judging.model import Plan
 from functions.judging.problems.model import ID_PATTERN
 from functions.judging.requests import case_limit_problems, to_judging, to_plan
-from functions.submissions.accept.file_fields import Files, RunFile, checked_files, with_case_files
-from functions.submissions.accept.requests import LimitRules, RequestLimits
+from functions.submissions.accept.program_fields import (
+    Files,
+    LimitRules,
+    RequestLimits,
+    checked_files,
+    stored_hashes,
+    with_case_files,
+)
 
 # The body of POST /api/problems, field by field.
 
@@ -88,7 +94,7 @@ class ProblemRequest:
     judging: Judging = field(repr=False)
     limits: Mapping[str, int | float]
     case_limits: Mapping[int, Mapping[str, int | float]]
-    files: tuple[RunFile, ...]
+    files: tuple[PlacedFile, ...]
     stdin_files: Mapping[int, str]
     expected_files: Mapping[int, str]
     warnings: tuple[str, ...]
@@ -96,8 +102,8 @@ class ProblemRequest:
     @property
     def stored_files(self) -> tuple[str, ...]:
         """The hashes of all files of the project that it names, each once."""
-        of_program = (file.sha256 for file in self.files if file.sha256 is not None)
-        return tuple(dict.fromkeys((*self.stdin_files.values(), *self.expected_files.values(), *of_program)))
+        of_cases = (*self.stdin_files.values(), *self.expected_files.values())
+        return tuple(dict.fromkeys((*of_cases, *stored_hashes(self.files))))
 
 
 def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeilings | None = None) -> ProblemRequest:
@@ -149,9 +155,9 @@ def _content_problems(body: ProblemBody) -> Iterator[FieldProblem]:
             yield FieldProblem(f"cases.{index}.expected_sha256", text)
 
 
-def _files(body: ProblemBody, offered: tuple[Language, ...]) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
+def _files(body: ProblemBody, offered: tuple[Language, ...]) -> tuple[tuple[PlacedFile, ...], list[FieldProblem]]:
     """Check the files of the program for every language: their names must fit the program of any judge run."""
-    files: tuple[RunFile, ...] = ()
+    files: tuple[PlacedFile, ...] = ()
     problems: dict[str, FieldProblem] = {}
     for language in offered:
         common, wrong = checked_files(body.files or (), (), language)

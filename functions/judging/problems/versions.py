@@ -24,7 +24,7 @@ from functions.errors import (
 from functions.failpoint import reach
 from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
 from functions.judging.problems.model import HOLDER, VERSION_CHARS, ProblemVersion, Reference, read_reference
-from functions.submissions.accept.file_fields import placed
+from functions.submissions.accept.program_fields import file_meaning, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def version_of(request: ProblemRequest) -> str:
         "cases": cases,
         "plan": request.plan.to_json(),
         "limits": dict(request.limits),
-        "files": [file.meaning for file in request.files],
+        "files": [file_meaning(file) for file in request.files],
     }
     return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:VERSION_CHARS]
 

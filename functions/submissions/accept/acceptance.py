@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from events.vocabulary import Profile
 from functions.aws.dynamodb.table import tries
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
 from functions.errors import IdempotencyConflictError, RateLimitedError, UnavailableError
 from functions.http.validation import Problems
 from functions.ids import new_id
 from functions.projects.quota_store import KeyInFlightError
-from functions.submissions.accept.file_fields import placed
+from functions.submissions.accept.program_fields import placed, stored_hashes
 from functions.submissions.model import (
     DIRECT_DUE_SECS,
     Claim,
@@ -27,11 +28,12 @@ from functions.submissions.store import KEY_CONTENDED, ClaimTakenError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from events.program import Program
     from functions.files.use import FileUse
     from functions.projects.model import Project, Usage
     from functions.settings import Settings
-    from functions.submissions.accept.requests import RunRequest
-    from functions.submissions.accept.start import QuotaAdmission, SubmissionKind, SubmissionStarter
+    from functions.submissions.accept.requests import ValidSubmission
+    from functions.submissions.accept.start import QuotaAdmission, SubmissionStarter
     from functions.submissions.run.queues import Queues
     from functions.submissions.store import SubmissionStore
 
@@ -65,7 +67,7 @@ class NewSubmission:
     """
 
     project: Project
-    run: RunRequest
+    request: ValidSubmission
     key: str | None
     wait_secs: float
     correlation_id: str
@@ -75,14 +77,14 @@ class NewSubmission:
     @property
     def priority(self) -> str:
         """The queue of the submission: waiting clients go first, and some runners take no run with network."""
-        if self.run.network:
+        if self.request.program.network:
             return "network"
         return "interactive" if self.wait_secs > 0 else "batch"
 
     @property
     def claim(self) -> Claim | None:
         """The claim of its Idempotency-Key, or of its body; None without either."""
-        project_id, sha256 = self.project.project_id, self.run.body_sha256
+        project_id, sha256 = self.project.project_id, self.request.body_sha256
         if self.key is not None:
             return Claim(idempotency_pk(project_id, self.key), sha256)
         if self.joins_in_flight:
@@ -98,7 +100,6 @@ class Acceptance:
     settings: Settings
     store: SubmissionStore
     admission: QuotaAdmission
-    kind: SubmissionKind
     queues: Queues
     files: FileUse
     starter: SubmissionStarter
@@ -112,7 +113,8 @@ class Acceptance:
         """
         # The quota is charged after every other check, so that repeats are free, and before anything runs.
         problems = Problems()
-        problems.add(new.project.refusals(new.run.profile, new.run.network))
+        program = new.request.program
+        problems.add(new.project.refusals(Profile(program.profile), program.network))
         problems.refuse()
         depth = self.queues.recent_depth(new.priority)
         if depth > self.settings.max_queue_depth:
@@ -139,12 +141,11 @@ class Acceptance:
 
     def _charge_and_start(self, new: NewSubmission, claim: Claim | None) -> tuple[Submission, Usage]:
         """Charge the quota and start the submission. Refund it if it was not started."""
-        new = replace(new, run=self._with_held_files(new))
-        row = self._new_row(new, claim)
+        row = self._new_row(new, self._with_held_files(new), claim)
         charge = self.admission.charge(new.project, row)
         row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
         try:
-            return self.starter.start(row, new.run, claim, new.wait_secs), charge.usage
+            return self.starter.start(row, new.request, claim, new.wait_secs), charge.usage
         except ClaimTakenError:
             self.admission.refund(row, charge)
             raise
@@ -152,16 +153,16 @@ class Acceptance:
             self.admission.refund_unwritten(row, charge)
             raise
 
-    def _with_held_files(self, new: NewSubmission) -> RunRequest:
-        """Hold the stored files of a run for as long as it may wait.
+    def _with_held_files(self, new: NewSubmission) -> Program:
+        """Hold the stored files of a program for as long as it may wait.
 
         Raises FilesMissingError, RateLimitedError, InvalidFieldsError.
         """
-        if not new.run.files:
-            return new.run
-        hashes = [file.sha256 for file in new.run.files if file.sha256 is not None]
-        stored = self.files.hold(new.project, hashes)
-        return replace(new.run, placed_files=placed(new.run.files, stored))
+        program = new.request.program
+        if not program.files:
+            return program
+        stored = self.files.hold(new.project, stored_hashes(program.files))
+        return replace(program, files=placed(program.files, stored))
 
     def _is_replaceable(self, earlier: Submission) -> bool:
         """Whether an identical body starts a new submission, and does not get the earlier one."""
@@ -183,33 +184,25 @@ class Acceptance:
             return self.store.get(taken.submission_id)  # None if it was deleted between the two reads
         return None
 
-    def _new_row(self, new: NewSubmission, claim: Claim | None) -> Submission:
-        run, now, is_direct = new.run, self.clock(), self.starter.runs_directly(new.wait_secs)
+    def _new_row(self, new: NewSubmission, program: Program, claim: Claim | None) -> Submission:
+        now, is_direct = self.clock(), self.starter.runs_directly(new.wait_secs)
         due_secs = DIRECT_DUE_SECS if is_direct else self.settings.pending_redrive_secs
         return Submission(
+            **{part.name: getattr(program, part.name) for part in fields(program)},
             submission_id=new_id(),
             project_id=new.project.project_id,
             status=Status.PENDING,
-            language=run.language.value,
-            profile=run.profile.value,
             priority=new.priority,
-            code=run.code,
-            stdin=run.stdin,
-            limits=run.limits,
-            metadata=run.metadata,
-            webhook_url=run.webhook_url,
+            metadata=new.request.metadata,
+            webhook_url=new.request.webhook_url,
             idempotency_pk=claim.idempotency_pk if claim else None,
             created_at=to_rfc3339(now),
             ttl=now // MS_PER_SEC + self.settings.retention_days * _SECS_PER_DAY,
             execution_id=new_id(),
-            wall_budget_secs=run.wall_budget_secs,
+            wall_budget_secs=new.request.wall_budget_secs,
             asked_directly=is_direct,
             due_at_ms=now + due_secs * MS_PER_SEC,
             correlation_id=new.correlation_id,
-            network=run.network,
-            artifact_patterns=run.artifacts,
-            compile_args=run.compile_args,
-            args=run.args,
             traceparent=new.traceparent,
-            **self.kind.new_values(run),
+            **new.request.row_values,
         )

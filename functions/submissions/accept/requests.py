@@ -5,22 +5,20 @@ stdin over their limits, raise BadRequestError (400) where the shape is right. U
 `warnings`; misspelt ones, and all unknown ones inside `limits`, are refused.
 """
 
-import dataclasses
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
-from events.files import PlacedFile
-from events.limits import HIGHEST_CEILINGS, LEAST_OPEN_FILES, RaisedCeilings, ceilings, default_wall_secs
+from events.limits import RaisedCeilings, default_wall_secs
 from events.network import Network
-from events.variables import Environment
+from events.program import Program
+from events.requested import Requested
 from events.vocabulary import Language, Profile, canonical
 from functions.errors import BadRequestError, FieldProblem
 from functions.http.validation import (
@@ -34,123 +32,23 @@ from functions.http.validation import (
     unknown_fields,
 )
 from functions.projects.model import Project
-from functions.submissions.accept.file_fields import (
+from functions.submissions.accept.program_fields import (
     ARTIFACTS,
     Arguments,
     ArtifactsRequest,
     CompileArgs,
     Files,
-    RunFile,
+    LimitRules,
+    RequestLimits,
     artifact_problems,
     checked_files,
     chosen_artifacts,
+    file_meaning,
 )
+from functions.submissions.model import Submission
+from functions.submissions.run.queues import execution_requested
 from functions.webhooks.signature import InvalidSecretError, parse_secret
 from functions.webhooks.webhook_url import PUBLIC_ONLY, AddressRules
-
-_WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files", "stack_mb"})
-
-
-def _as_float(value: object) -> object:
-    """Turn an integer beyond the float range into infinity: it gets the same answer as other large values."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > sys.float_info.max:
-        return math.inf if value > 0 else -math.inf
-    return value
-
-
-# The model accepts every number: the message of `check_limits` names the ceiling. The schema shows the bounds.
-Cpu = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_CEILINGS["cpu_time_secs"]}),
-]
-Wall = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_CEILINGS["wall_time_secs"]}),
-]
-Whole = Annotated[float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1024})]
-
-Memory = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["memory_mb"]}),
-]
-Output = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["output_kb"]}),
-]
-FileSize = Annotated[
-    float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100})
-]
-OpenFiles = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "integer", "minimum": LEAST_OPEN_FILES, "maximum": 1024}),
-]
-
-
-class RequestLimits(BaseModel):
-    """Limits of the run step. Missing or null: the language's default. Unknown names are refused.
-
-    `GET /api/languages?detail=true` has the ceilings of this deployment, by language and profile.
-    """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    cpu_time_secs: Cpu | None = None
-    wall_time_secs: Wall | None = None
-    memory_mb: Memory | None = None
-    max_processes: Whole | None = None
-    output_kb: Output | None = None
-    file_size_mb: FileSize | None = None
-    open_files: OpenFiles | None = None
-    stack_mb: Whole | None = None
-
-
-def check_limits(
-    limits: RequestLimits | None, language: Language, profile: Profile, raised: RaisedCeilings | None = None
-) -> tuple[dict[str, int | float], list[FieldProblem]]:
-    """Return the valid limits, whole numbers as int, and the problems."""
-    accepted: dict[str, int | float] = {}
-    problems = []
-    top = dataclasses.asdict(ceilings(language, profile, raised))
-    for name, value in limits.model_dump(exclude_none=True).items() if limits else ():
-        whole = math.isfinite(value) and value == int(value)
-        least = LEAST_OPEN_FILES if name == "open_files" else 1
-        is_low = value < least if name in _WHOLE else value <= 0
-        if is_low or not value <= top[name] or (name in _WHOLE and not whole):  # NaN fails every comparison
-            kind = f"a whole number from {least}" if name in _WHOLE else "a number above 0 and"
-            text = f"Must be {kind} up to {top[name]}, the ceiling for {language} in the {profile} profile."
-            problems.append(FieldProblem(f"limits.{name}", text))
-        else:
-            accepted[name] = int(value) if whole else value
-    return accepted, problems
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRules:
-    """The languages and profiles for which limits may be meant: one each, or several if a request does not say it."""
-
-    languages: tuple[Language, ...]
-    profiles: tuple[Profile, ...]
-    raised: RaisedCeilings | None = None
-
-    @property
-    def language(self) -> Language | None:
-        """The language of the program; None if it is unknown."""
-        return self.languages[0] if len(self.languages) == 1 else None
-
-    def check(self, limits: RequestLimits | None) -> tuple[dict[str, int | float], list[FieldProblem]]:
-        """Check limits as `check_limits` does. They must be valid for one language and one profile."""
-        answers = (
-            check_limits(limits, language, profile, self.raised)
-            for language in self.languages
-            for profile in self.profiles
-        )
-        return min(answers, key=lambda answer: len(answer[1]), default=({}, []))
-
 
 CODE_MAX_BYTES = 65_536
 STDIN_MAX_BYTES = 262_144
@@ -243,68 +141,71 @@ _NOT_KEPT: Final = {"keep_code", "metadata", "webhook_url", "webhook_secret"}
 """Fields of a request that are not part of its program."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """A valid request. `limits` has only the values that the client set. `environment`: of runs of checks only.
+_NOT_SAID: Final = {"environment", "artifact_patterns"}
+"""Fields of a program that a repeat with the same Idempotency-Key need not have, or that have another name there."""
+_ALWAYS_SAID: Final = {"code", "stdin", "limits"}
 
-    `network`: the entries `name:port` that the program may reach, each once, in order.
-    `artifacts`: patterns of the files that are kept, or `changed`.
-    `kept_program`: the request to keep, in JSON; None: it is not kept.
-    `files`: in the order of their paths. `placed_files`: the same for a runner, once the stored ones are held.
-    `warnings`: sentences for the answer.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidSubmission:
+    """A valid request for a run.
+
+    `kept_program`: the request to keep, in JSON; None: it is not kept. `warnings`: sentences for the answer.
     """
 
-    language: Language
-    profile: Profile
-    code: bytes = field(repr=False)
-    stdin: bytes = field(repr=False)
-    limits: Mapping[str, int | float]
-    metadata: Mapping[str, str]
-    webhook_url: str | None
-    webhook_secret: str | None = field(repr=False)
-    environment: Environment | None = None
-    network: tuple[str, ...] = ()
-    artifacts: tuple[str, ...] | str | None = None
+    has_row_first: ClassVar[bool] = False
+    """A short run writes its row once, in its final state."""
+
+    program: Program
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    webhook_url: str | None = None
+    webhook_secret: str | None = field(default=None, repr=False)
     kept_program: str | None = field(default=None, repr=False)
-    files: tuple[RunFile, ...] = ()
-    compile_args: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    placed_files: tuple[PlacedFile, ...] = field(default=(), repr=False, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def wall_budget_secs(self) -> int:
         """Wall time of the run step in whole seconds, rounded up."""
-        return math.ceil(self.limits.get("wall_time_secs", default_wall_secs(self.language, self.profile)))
+        return math.ceil(wall_secs(self.program))
 
     @property
     def body_sha256(self) -> str:
         """Digest of the normalised request: spelling, order and unknown fields do not change it."""
-        return hashlib.sha256(json.dumps(self._meaning(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.said, sort_keys=True).encode()).hexdigest()
 
-    def _meaning(self) -> dict[str, Any]:
-        network = {"network": self.network} if self.network else {}
-        artifacts = {} if self.artifacts is None else {"artifacts": self.artifacts}
-        files = {"files": [file.meaning for file in self.files]} if self.files else {}
-        kept = {} if self.kept_program is None else {"keep_code": True}
-        options = {"compile_args": list(self.compile_args)} if self.compile_args else {}
-        args = {"args": list(self.args)} if self.args else {}
-        return {
-            **network,
-            **artifacts,
-            **files,
-            **options,
-            **args,
-            **kept,
-            "language": self.language,
-            "profile": self.profile,
-            "code": self.code.decode(),
-            "stdin": self.stdin.decode(errors="surrogateescape"),  # the body of a call may be no UTF-8
-            "limits": dict(self.limits),
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a repeat with the same Idempotency-Key must say too. A new field is only in it if it is not empty."""
+        program = self.program
+        fields = {name: getattr(program, name) for name in Program.__dataclass_fields__ if name not in _NOT_SAID}
+        values = fields | {
+            "code": (program.code or b"").decode(),
+            "stdin": (program.stdin or b"").decode(errors="surrogateescape"),  # the body of a call may be no UTF-8
+            "limits": dict(program.limits),
+            "files": [file_meaning(file) for file in program.files],
+            "artifacts": program.artifact_patterns,
+            "keep_code": self.kept_program is not None,
+        }
+        return {name: value for name, value in values.items() if value or name in _ALWAYS_SAID} | {
             "metadata": dict(self.metadata),
             "webhook_url": self.webhook_url,
             "webhook_secret": self.webhook_secret,
         }
+
+    @property
+    def row_values(self) -> dict[str, Any]:
+        """What its row has beside its program and the fields of all rows."""
+        return {}
+
+    def requested(self, row: Submission, *, is_direct: bool) -> Requested:  # noqa: ARG002 - that of a judge run needs it
+        """Return the message of a row that has its whole program, the same over HTTP and over a queue."""
+        return execution_requested(row, row.created_at)
+
+
+def wall_secs(program: Program) -> float:
+    """Return the wall time of the run step."""
+    default_secs = default_wall_secs(Language(program.language), Profile(program.profile))
+    return program.limits.get("wall_time_secs", default_secs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,36 +227,44 @@ def parse_submission(
     offered: Iterable[Language],
     rules: AddressRules = PUBLIC_ONLY,
     raised: RaisedCeilings | None = None,
-) -> RunRequest:
+) -> ValidSubmission:
     """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
     return check_submission(read_body(raw), ProgramRules(tuple(offered), rules, raised), Problems())
 
 
-def check_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Problems) -> RunRequest:
+def check_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Problems) -> ValidSubmission:
     """Check a parsed body. `problems`: those found before. Raises ServiceError with all of them."""
-    run = read_submission(body, rules, problems)
+    submission = read_submission(body, rules, problems)
     problems.refuse()
-    return run
+    return submission
 
 
-def read_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Problems) -> RunRequest:
-    """Return the run of a parsed body, and add its problems. With any of them, it is not to be run."""
+def read_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Problems) -> ValidSubmission:
+    """Return the submission of a parsed body, and add its problems. With any of them, it is not to be run."""
     request = checked(SubmitRequest, body, REFUSED_FIELDS, problems)
-    run, _ = checked_program(request, body, problems, rules, request.stdin or "")
-    if request.network is not None and run.profile is not Profile.AGENT:
+    submission, _ = checked_program(request, body, problems, rules)
+    program, stdin = submission.program, (request.stdin or "").encode()
+    problems.add(size_problems("stdin", stdin, STDIN_MAX_BYTES))
+    if request.network is not None and program.profile != Profile.AGENT:
         problems.add([FieldProblem("network", NETWORK_NEEDS_AGENT, of=("profile",))])
     problems.add(artifact_problems(request.artifacts))
     network = Network.of(request.network.allow).entries if request.network and request.network.allow else ()
     if rules.project is not None:
-        problems.add(rules.project.refusals(run.profile, network))
-    args, artifacts = tuple(request.args or ()), chosen_artifacts(request.artifacts)
-    kept = _program(request, run.language) if request.keep_code and not problems else None
-    return replace(run, args=args, network=network, artifacts=artifacts, kept_program=kept)
+        problems.add(rules.project.refusals(Profile(program.profile), network))
+    kept = _program(request, program.language) if request.keep_code and not problems else None
+    program = replace(
+        program,
+        stdin=stdin,
+        args=tuple(request.args or ()),
+        network=network,
+        artifact_patterns=chosen_artifacts(request.artifacts),
+    )
+    return replace(submission, program=program, kept_program=kept)
 
 
-def _program(request: SubmitRequest, language: Language) -> str:
+def _program(request: SubmitRequest, language: str) -> str:
     """Return a request as it is kept: with the name of the language, not an alias."""
-    named = request.model_copy(update={"language": language.value})
+    named = request.model_copy(update={"language": language})
     return named.model_dump_json(exclude=_NOT_KEPT, exclude_defaults=True)
 
 
@@ -367,12 +276,8 @@ def read_body(raw: bytes) -> dict[str, Any]:
 
 
 def checked_program(
-    request: ProgramRequest,
-    body: Mapping[str, Any],
-    problems: Problems,
-    rules: ProgramRules,
-    stdin: str = "",
-) -> tuple[RunRequest, LimitRules]:
+    request: ProgramRequest, body: Mapping[str, Any], problems: Problems, rules: ProgramRules
+) -> tuple[ValidSubmission, LimitRules]:
     """Return the program of a request with the rules of its limits, and add its problems.
 
     A language that is not offered has a stand-in.
@@ -382,9 +287,8 @@ def checked_program(
         text = f"This language is not supported. Offered: {', '.join(rules.offered) or 'none at the moment'}."
         problems.add([FieldProblem("language", text, code="bad_request")])
         language = None
-    code, input_bytes = request.code.encode(), stdin.encode()
+    code = request.code.encode()
     problems.add(size_problems("code", code, CODE_MAX_BYTES))
-    problems.add(size_problems("stdin", input_bytes, STDIN_MAX_BYTES))
     profile = request.profile or Profile.JUDGE
     limit_rules = LimitRules(
         (language,) if language else rules.offered,
@@ -398,23 +302,24 @@ def checked_program(
     compile_args = tuple(request.compile_args or ())
     files, wrong = checked_files(request.files or (), compile_args, language)
     problems.add(wrong)
-    unknown = unknown_fields(type(request), body)
-    run = RunRequest(
-        language or Language.PYTHON,
-        profile,
-        code,
-        input_bytes,
-        limits,
-        request.metadata or {},
-        request.webhook_url,
-        request.webhook_secret,
-        files=files,
-        compile_args=compile_args,
+    submission = ValidSubmission(
+        program=Program(
+            language=(language or Language.PYTHON).value,
+            profile=profile.value,
+            code=code,
+            limits=limits,
+            files=files,
+            compile_args=compile_args,
+        ),
+        metadata=request.metadata or {},
+        webhook_url=request.webhook_url,
+        webhook_secret=request.webhook_secret,
         warnings=tuple(
-            f"The field {name} is unknown and was ignored. {_IGNORED_FIELDS.get(name, '')}".rstrip() for name in unknown
+            f"The field {name} is unknown and was ignored. {_IGNORED_FIELDS.get(name, '')}".rstrip()
+            for name in unknown_fields(type(request), body)
         ),
     )
-    return run, limit_rules
+    return submission, limit_rules
 
 
 def _refuse_constants(body: Mapping[str, Any], constants: int) -> None:

@@ -8,7 +8,7 @@ sweeper sends it again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,7 +19,6 @@ from functions.failpoint import reach
 from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
-from functions.submissions.run.queues import execution_requested
 from functions.submissions.run.runner_client import RunnerSlowError
 from functions.submissions.store import ClaimTakenError
 from functions.telemetry import warn
@@ -29,11 +28,10 @@ from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from events.requested import Requested
     from functions.aws.payloads import Payloads
     from functions.projects.model import Project, QuotaClaim, Usage
     from functions.projects.quota_store import QuotaStore
-    from functions.submissions.accept.requests import RunRequest
+    from functions.submissions.accept.requests import ValidSubmission
     from functions.submissions.model import Claim, Submission
     from functions.submissions.run.direct_run import DirectRun
     from functions.submissions.run.queues import Queues
@@ -138,56 +136,6 @@ class QuotaAdmission:
         return released > 0
 
 
-class SubmissionKind(Protocol):
-    """How submissions of one `Kind` are accepted."""
-
-    @property
-    def has_row_first(self) -> bool:
-        """Whether the pending row is written before a runner is asked."""
-        ...
-
-    def new_values(self, request: Any) -> dict[str, Any]:
-        """Return the fields of a new row that only this kind has."""
-        ...
-
-    def store_input(self, row: Submission, request: Any) -> Submission:
-        """Move inputs that are too large for the row into the bucket."""
-        ...
-
-    def requested(self, row: Submission, request: Any, *, is_direct: bool) -> Requested:
-        """Return the message for a runner: over HTTP, or over a queue."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunKind:
-    """Runs: one program, executed once."""
-
-    payloads: Payloads
-
-    @property
-    def has_row_first(self) -> bool:
-        """A short run writes its row once, in its final state."""
-        return False
-
-    def new_values(self, request: RunRequest) -> dict[str, Any]:  # noqa: ARG002 - the protocol's signature
-        """Return nothing: a run has no more fields."""
-        return {}
-
-    def store_input(self, row: Submission, request: RunRequest) -> Submission:
-        """Move code, stdin and files into the bucket if they are too large for the row."""
-        files = write_files(request.placed_files) if request.placed_files else None
-        if len(request.code) + len(request.stdin) + len(files or b"") <= INLINE_INPUT_MAX_BYTES:
-            return replace(row, files=files)
-        key = self.payloads.put_input(row.submission_id, request.code, request.stdin, files)
-        return replace(row, code=None, stdin=None, input_key=key)
-
-    def requested(self, row: Submission, request: RunRequest, *, is_direct: bool) -> Requested:  # noqa: ARG002 - same
-        """Return the message, the same over HTTP and over a queue."""
-        environment, files = request.environment, request.placed_files
-        return execution_requested(row, request.code, request.stdin, row.created_at, environment, files)
-
-
 DIRECT_FROM_SECS = 2
 """A shorter wait goes through the queue: a direct run that is not finished in time must run again from there."""
 ROW_AFTER_SECS = 0.5
@@ -200,7 +148,6 @@ class SubmissionStarter:
 
     store: SubmissionStore
     admission: QuotaAdmission
-    kind: SubmissionKind
     boxes: SecretBoxes
     payloads: Payloads
     queues: Queues
@@ -214,48 +161,50 @@ class SubmissionStarter:
         """Whether a submission whose client waits for so long is run directly."""
         return self.direct is not None and wait_secs >= DIRECT_FROM_SECS
 
-    def start(self, row: Submission, run: RunRequest, claim: Claim | None, wait_secs: float) -> Submission:
+    def start(self, row: Submission, request: ValidSubmission, claim: Claim | None, wait_secs: float) -> Submission:
         """Run it directly, else write its row and send it to the queue.
 
         Raises ClaimTakenError and the errors of the tables.
         """
         if self.direct is None or not row.asked_directly:
-            return self._queue(self._create(row, run, claim), run)
-        if self.kind.has_row_first:
-            return self._run_with_row(self.direct, self._create(row, run, claim), run, wait_secs)
-        return self._run_without_row(self.direct, row, run, claim, wait_secs)
+            return self._queue(self._create(row, request, claim), request)
+        if request.has_row_first:
+            return self._run_with_row(self.direct, self._create(row, request, claim), request, wait_secs)
+        return self._run_without_row(self.direct, row, request, claim, wait_secs)
 
-    def _run_with_row(self, direct: DirectRun, row: Submission, run: RunRequest, wait_secs: float) -> Submission:
+    def _run_with_row(
+        self, direct: DirectRun, row: Submission, request: ValidSubmission, wait_secs: float
+    ) -> Submission:
         """Run a submission directly whose pending row exists, else send it to the queue."""
-        call = direct.start(row, self.kind.requested(row, run, is_direct=True), wait_secs)
+        call = direct.start(row, request.requested(row, is_direct=True), wait_secs)
         if call is None:
-            return self._queue(row, run)
+            return self._queue(row, request)
         try:
             completed = direct.finish(call, row)
         except RunnerSlowError:
             return row  # the runner goes on, and sends its result as for a queued run
         final = None if completed is None else direct.record(completed, row)
-        return final or self._queue(row, run)
+        return final or self._queue(row, request)
 
     def _run_without_row(
-        self, direct: DirectRun, row: Submission, run: RunRequest, claim: Claim | None, wait_secs: float
+        self, direct: DirectRun, row: Submission, request: ValidSubmission, claim: Claim | None, wait_secs: float
     ) -> Submission:
         """Run a submission directly and write its final row, else write a pending row and send it to the queue."""
-        call = direct.start(row, self.kind.requested(row, run, is_direct=True), wait_secs)
+        call = direct.start(row, request.requested(row, is_direct=True), wait_secs)
         if call is None:
-            return self._queue(self._create(row, run, claim), run)
+            return self._queue(self._create(row, request, claim), request)
         pending: Submission | None = None
 
         def write_pending() -> None:
             nonlocal pending
             try:
-                pending = self._create(row, run, claim)
+                pending = self._create(row, request, claim)
             except (ClientError, BotoCoreError, UnavailableError, ClaimTakenError) as error:
                 warn(self.log, "Pending row not written; the end of the run writes it", row.log_ids, error)
 
         try:
             reach("submit.after_ask")
-            row = self._prepare(row, run)
+            row = self._prepare(row, request)
             completed = direct.finish(call, row, self.row_after_secs, write_pending)
         except BaseException:
             call.abandon()
@@ -263,34 +212,47 @@ class SubmissionStarter:
         final = None
         if completed is not None:
             final = direct.record(completed, pending) if pending else direct.record_new(completed, row, claim)
-        return final or self._queue(pending or self._create(row, run, claim), run)
+        return final or self._queue(pending or self._create(row, request, claim), request)
 
-    def _create(self, row: Submission, run: RunRequest, claim: Claim | None) -> Submission:
-        row = self.kind.store_input(self._prepare(row, run), run)
+    def _create(self, row: Submission, request: ValidSubmission, claim: Claim | None) -> Submission:
+        whole = self._prepare(row, request)
+        row = self._without_input(whole)
         self.store.create(row, claim)
         reach("submit.after_create")
-        return row
+        return row.with_input(whole)
 
-    def _prepare(self, row: Submission, run: RunRequest) -> Submission:
+    def _without_input(self, row: Submission) -> Submission:
+        """Move the cases into the bucket if they are too large for the row, and a program that is too large itself."""
+        code, stdin, files = row.code or b"", row.stdin or b"", write_files(row.files) if row.files else None
+        size, judging = len(code) + len(stdin) + len(files or b""), row.judging
+        if judging is not None and size + len(judging) > INLINE_INPUT_MAX_BYTES:
+            key = self.payloads.put_judging(row.submission_id, judging.decode())
+            row = replace(row, judging=None, judging_key=key)
+        if size <= INLINE_INPUT_MAX_BYTES:
+            return row
+        key = self.payloads.put_input(row.submission_id, code, stdin, files)
+        return replace(row, code=None, stdin=None, files=(), input_key=key)
+
+    def _prepare(self, row: Submission, request: ValidSubmission) -> Submission:
         """Seal the row's secrets with KMS, keep its program, and read the quotas table if needed.
 
         A direct run is under way meanwhile.
         """
         if row.quota_shard is not None and row.endpoints_version is None:
             row = replace(row, endpoints_version=self.admission.endpoints_version(row))
-        if run.webhook_secret is not None and row.webhook_secret_box is None:
-            box = self.boxes.seal(run.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
+        if request.webhook_secret is not None and row.webhook_secret_box is None:
+            box = self.boxes.seal(request.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
             row = replace(row, webhook_secret_box=box)
-        if run.kept_program is not None and row.program_key is None:
-            row = replace(row, program_key=self.payloads.put_program(row.submission_id, run.kept_program))
-        if run.environment is not None:
-            box = self.boxes.seal(run.environment.text, row.project_id, RUN_ENDPOINT_ID, "environment")
+        if request.kept_program is not None and row.program_key is None:
+            row = replace(row, program_key=self.payloads.put_program(row.submission_id, request.kept_program))
+        if row.environment is not None:
+            box = self.boxes.seal(row.environment.text, row.project_id, RUN_ENDPOINT_ID, "environment")
             row = replace(row, environment_box=box)
         return row
 
-    def _queue(self, pending: Submission, run: RunRequest) -> Submission:
+    def _queue(self, pending: Submission, request: ValidSubmission) -> Submission:
         """Send a submission whose pending row exists to its queue."""
-        message = self.kind.requested(pending, run, is_direct=False)
+        message = request.requested(pending, is_direct=False)
         try:
             reach("submit.before_send")
             self.queues.send_execution(message, pending.correlation_id)

@@ -58,15 +58,15 @@ class SubmitRoutes:
         asked_secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
-        run = check_submission(read_body(json_body(event)), program_rules(deployment, event, project), Problems())
-        new = NewSubmission(project, run, key, secs, event.correlation_id, event.traceparent)
+        request = check_submission(read_body(json_body(event)), program_rules(deployment, event, project), Problems())
+        new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent)
         accepted = accept_and_wait(deployment, app, new, begun)
         row = accepted.submission
         if row.is_final:
-            return deployment.results.show(row, app.prefix, shape, warnings=run.warnings)
+            return deployment.results.show(row, app.prefix, shape, warnings=request.warnings)
         if secs:
-            return answer(timeout_body(row, app.prefix + result_path(row.submission_id), run.warnings), 408)
-        return answer(accepted_body(row, accepted.queue_depth, run.warnings), 202)
+            return answer(timeout_body(row, app.prefix + result_path(row.submission_id), request.warnings), 408)
+        return answer(accepted_body(row, accepted.queue_depth, request.warnings), 202)
 
 
 def program_rules(deployment: SubmissionDeployment, event: HttpEvent, project: Project) -> ProgramRules:
@@ -83,11 +83,11 @@ def accept_and_wait(
 
     `begun`: when the request came, on the clock of `long_poll`. Raises ServiceError.
     """
-    if new.run.network and not deployment.fleet.takes_network:
+    if new.request.program.network and not deployment.fleet.takes_network:
         raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
     accepted = deployment.acceptance.accept(new)
     if accepted.usage is not None:
-        note_usage(app.current_event, accepted.usage, new.project.quota(new.run.profile))
+        note_usage(app.current_event, accepted.usage, new.project.quota(new.request.program.profile))
         report_accepted(deployment.log, "Submission accepted", accepted, app)
     if not new.wait_secs:
         return accepted

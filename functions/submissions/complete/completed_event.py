@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from events.judged import JudgeCompleted, JudgeProgress
-    from events.requested import JudgeRequested
     from functions.aws.payloads import Payloads
     from functions.clock import Clock
     from functions.event_log.bus import Bus
@@ -45,10 +44,6 @@ class JudgeRuns(Protocol):
 
     def add_progress(self, message: JudgeProgress) -> None:
         """Keep finished cases for polls, unless the judge run is final."""
-        ...
-
-    def requested_again(self, row: Submission, code: bytes, requested_at: str, files: bytes | None) -> JudgeRequested:
-        """Return the message for another execution."""
         ...
 
     def event(self, final: Submission) -> Event:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from events.files import PlacedFile, read_files
-from events.message import to_shape
-from events.network import Network
-from events.program import RequestedLimits
-from events.requested import ExecutionRequested
+from events.requested import ExecutionRequested, JudgeRequested, Judging
 from functions.clock import Clock, now_ms
+from functions.submissions.model import Kind
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
@@ -19,62 +16,34 @@ if TYPE_CHECKING:
 
     from events.judged import Completed
     from events.requested import Requested
-    from events.variables import Environment
     from functions.submissions.model import Submission
 
 
-def execution_requested(
-    submission: Submission,
-    code: bytes,
-    stdin: bytes,
-    requested_at: str,
-    environment: Environment | None = None,
-    files: tuple[PlacedFile, ...] = (),
-) -> ExecutionRequested:
-    """Return the message for the row's `execution_id`. Code, stdin and files may come from the bucket."""
-    network = Network.of(submission.network) if submission.network else None
-    return ExecutionRequested.of(
-        request_values(submission, code, requested_at, files)
-        | {
-            "network": network,
-            "artifacts": submission.artifact_patterns,
-            "args": submission.args or None,
-            "stdin": stdin,
-            "environment": None if environment is None else environment.variables,
-            "secret_names": None if environment is None else environment.secret_names or None,
-        }
-    )
+def execution_requested(row: Submission, requested_at: str) -> ExecutionRequested:
+    """Return the message for the `execution_id` of a row that has its whole program."""
+    return ExecutionRequested.of(_request_values(row, requested_at))
 
 
-def requested_again(
-    submission: Submission,
-    code: bytes,
-    stdin: bytes,
-    requested_at: str,
-    environment: Environment | None,
-    files: bytes | None,
-) -> ExecutionRequested:
-    """Return the message for another execution. `files`: as the row or the bucket has them."""
-    return execution_requested(submission, code, stdin, requested_at, environment, read_files(files))
+def judge_requested(
+    row: Submission, requested_at: str, judging: Judging | None, judging_key: str | None
+) -> JudgeRequested:
+    """Return the same of a judge run, with its cases inside or the key of their object."""
+    cases = {"judging": judging, "judging_key": judging_key, "judging_object": row.judging_object}
+    return JudgeRequested.of(_request_values(row, requested_at) | cases)
 
 
-def request_values(
-    submission: Submission, code: bytes, requested_at: str, files: tuple[PlacedFile, ...] = ()
-) -> dict[str, Any]:
+def requested_again(row: Submission, requested_at: str) -> Requested:
+    """Return the message for another execution of a row that has its whole program."""
+    if row.kind is not Kind.JUDGE:
+        return execution_requested(row, requested_at)
+    judging = None if row.judging is None else Judging.parse(row.judging)
+    return judge_requested(row, requested_at, judging, row.judging_key)
+
+
+def _request_values(row: Submission, requested_at: str) -> dict[str, Any]:
     """Return the fields that the messages of both kinds of submissions have."""
-    return {
-        "submission_id": submission.submission_id,
-        "execution_id": submission.execution_id,
-        "project_id": submission.project_id,
-        "language": submission.language,
-        "profile": submission.profile,
-        "priority": submission.priority,
-        "code": code,
-        "limits": to_shape(dict(submission.limits), RequestedLimits),
-        "files": files or None,
-        "compile_args": submission.compile_args or None,
-        "requested_at": requested_at,
-    }
+    ids = ("submission_id", "execution_id", "project_id", "priority")
+    return row.message_fields | {name: getattr(row, name) for name in ids} | {"requested_at": requested_at}
 
 
 _DEPTH_FRESH_MS = 1_000

@@ -28,7 +28,7 @@ def queues(aws: Aws, clock: Clock = now_ms) -> Queues:
 
 def test_an_execution_is_grouped_by_its_project(aws: Aws) -> None:
     row = new_submission()
-    message = execution_requested(row, b"print(42)\n", b"", row.created_at)
+    message = execution_requested(row, row.created_at)
     queues(aws).send_execution(message)
     taken = received(aws, "BatchQueue")
     assert taken["Body"] == message.serialise()
@@ -36,15 +36,15 @@ def test_an_execution_is_grouped_by_its_project(aws: Aws) -> None:
 
 
 def test_the_largest_submission_fits_a_message(aws: Aws) -> None:
-    row = new_submission()
-    message = execution_requested(row, b"x" * 65_536, b"y" * 262_144, row.created_at)
+    row = new_submission(code=b"x" * 65_536, stdin=b"y" * 262_144)
+    message = execution_requested(row, row.created_at)
     queues(aws).send_execution(message)
     assert len(received(aws, "BatchQueue")["Body"]) > 400_000
 
 
 def test_characters_that_sqs_refuses_are_escaped(aws: Aws) -> None:
-    row, environment = new_submission(), Environment({"A": "\uffff\ufffe"})
-    message = execution_requested(row, b"x", b"", row.created_at, environment)
+    row = new_submission(environment=Environment({"A": "\uffff\ufffe"}))
+    message = execution_requested(row, row.created_at)
     queues(aws).send_execution(message)
     assert ExecutionRequested.parse(received(aws, "BatchQueue")["Body"]) == message
 
@@ -53,7 +53,7 @@ def test_depth_counts_waiting_and_in_flight_messages(aws: Aws) -> None:
     made = queues(aws)
     row = new_submission()
     for _ in range(3):
-        made.send_execution(execution_requested(row, b"x", b"", row.created_at))
+        made.send_execution(execution_requested(row, row.created_at))
     received(aws, "BatchQueue")
     assert made.depth("batch") == 3
 
@@ -62,7 +62,7 @@ def test_a_recent_depth_is_at_most_a_second_old(aws: Aws) -> None:
     time, row = FakeTime(), new_submission()
     made = queues(aws, time)
     assert made.recent_depth("batch") == 0
-    made.send_execution(execution_requested(row, b"x", b"", row.created_at))
+    made.send_execution(execution_requested(row, row.created_at))
     time.advance(0.9)
     assert made.recent_depth("batch") == 0
     time.advance(0.1)

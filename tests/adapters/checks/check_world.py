@@ -105,7 +105,7 @@ class CheckWorld:
         for item in self.aws.items("SubmissionsTable"):
             if item.get("status") == {"S": "pending"}:
                 row = submission_of(from_item(item))
-                message = execution_requested(row, row.code or b"", row.stdin or b"", row.created_at)
+                message = execution_requested(row, row.created_at)
                 self.aws.client("sqs").send_message(
                     QueueUrl=self.aws.names["BatchQueue"], MessageBody=message.serialise()
                 )

@@ -186,8 +186,8 @@ def test_a_judge_run_that_outlasted_its_client_answers_the_repeat(
     ended = to_rfc3339(created_ms + 29_000)
     assert pipeline.record(completed(first, completed_at=ended)) == []
     for secs, is_joined in ((60, True), (100, False)):
-        acceptance = replace(judge_handler.deployment().judge_acceptance, clock=FakeTime(created_ms + secs * 1000))
-        monkeypatch.setattr(judge_handler.deployment(), "judge_acceptance", acceptance)
+        acceptance = replace(judge_handler.deployment().acceptance, clock=FakeTime(created_ms + secs * 1000))
+        monkeypatch.setattr(judge_handler.deployment(), "acceptance", acceptance)
         assert (judge(project_key).json["id"] == first) == is_joined
 
 

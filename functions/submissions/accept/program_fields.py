@@ -1,13 +1,16 @@
-"""Check the files, the arguments and the compiler options of a request, and which files of its program it keeps."""
+"""Check the fields of a program in a request: its limits, files, arguments and compiler options, and its artifacts."""
 
 import base64
 import binascii
+import dataclasses
+import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from events.compile_args import compile_arg_problem
 from events.files import (
@@ -29,10 +32,115 @@ from events.files import (
     places_problem,
     stored_bytes,
 )
-from events.vocabulary import Language
+from events.limits import HIGHEST_CEILINGS, LEAST_OPEN_FILES, RaisedCeilings, ceilings
+from events.vocabulary import Language, Profile
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.files.model import File, Sha256
 from functions.http.validation import Text
+
+_WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files", "stack_mb"})
+
+
+def _as_float(value: object) -> object:
+    """Turn an integer beyond the float range into infinity: it gets the same answer as other large values."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > sys.float_info.max:
+        return math.inf if value > 0 else -math.inf
+    return value
+
+
+# The model accepts every number: the message of `check_limits` names the ceiling. The schema shows the bounds.
+Cpu = Annotated[
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_CEILINGS["cpu_time_secs"]}),
+]
+Wall = Annotated[
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_CEILINGS["wall_time_secs"]}),
+]
+Whole = Annotated[float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1024})]
+
+Memory = Annotated[
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["memory_mb"]}),
+]
+Output = Annotated[
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["output_kb"]}),
+]
+FileSize = Annotated[
+    float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100})
+]
+OpenFiles = Annotated[
+    float,
+    BeforeValidator(_as_float),
+    WithJsonSchema({"type": "integer", "minimum": LEAST_OPEN_FILES, "maximum": 1024}),
+]
+
+
+class RequestLimits(BaseModel):
+    """Limits of the run step. Missing or null: the language's default. Unknown names are refused.
+
+    `GET /api/languages?detail=true` has the ceilings of this deployment, by language and profile.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    cpu_time_secs: Cpu | None = None
+    wall_time_secs: Wall | None = None
+    memory_mb: Memory | None = None
+    max_processes: Whole | None = None
+    output_kb: Output | None = None
+    file_size_mb: FileSize | None = None
+    open_files: OpenFiles | None = None
+    stack_mb: Whole | None = None
+
+
+def check_limits(
+    limits: RequestLimits | None, language: Language, profile: Profile, raised: RaisedCeilings | None = None
+) -> tuple[dict[str, int | float], list[FieldProblem]]:
+    """Return the valid limits, whole numbers as int, and the problems."""
+    accepted: dict[str, int | float] = {}
+    problems = []
+    top = dataclasses.asdict(ceilings(language, profile, raised))
+    for name, value in limits.model_dump(exclude_none=True).items() if limits else ():
+        whole = math.isfinite(value) and value == int(value)
+        least = LEAST_OPEN_FILES if name == "open_files" else 1
+        is_low = value < least if name in _WHOLE else value <= 0
+        if is_low or not value <= top[name] or (name in _WHOLE and not whole):  # NaN fails every comparison
+            kind = f"a whole number from {least}" if name in _WHOLE else "a number above 0 and"
+            text = f"Must be {kind} up to {top[name]}, the ceiling for {language} in the {profile} profile."
+            problems.append(FieldProblem(f"limits.{name}", text))
+        else:
+            accepted[name] = int(value) if whole else value
+    return accepted, problems
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRules:
+    """The languages and profiles for which limits may be meant: one each, or several if a request does not say it."""
+
+    languages: tuple[Language, ...]
+    profiles: tuple[Profile, ...]
+    raised: RaisedCeilings | None = None
+
+    @property
+    def language(self) -> Language | None:
+        """The language of the program; None if it is unknown."""
+        return self.languages[0] if len(self.languages) == 1 else None
+
+    def check(self, limits: RequestLimits | None) -> tuple[dict[str, int | float], list[FieldProblem]]:
+        """Check limits as `check_limits` does. They must be valid for one language and one profile."""
+        answers = (
+            check_limits(limits, language, profile, self.raised)
+            for language in self.languages
+            for profile in self.profiles
+        )
+        return min(answers, key=lambda answer: len(answer[1]), default=({}, []))
+
 
 _MIB = 1_048_576
 _CONTENTS = ("content", "content_base64", "sha256")
@@ -74,27 +182,16 @@ CompileArgs = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class RunFile:
-    """A valid file of a request: its bytes, or the hash of a stored file. `case`: the only one that has it."""
-
-    path: str
-    read_only: bool
-    content: bytes | None = field(default=None, repr=False)
-    sha256: str | None = None
-    case: int | None = None
-
-    @property
-    def meaning(self) -> dict[str, Any]:
-        """What a request with the same Idempotency-Key must repeat: the path, the mode and the bytes."""
-        digest = self.sha256 if self.content is None else sha256(self.content).hexdigest()
-        of_case = {} if self.case is None else {"case": self.case}
-        return {"path": self.path, "read_only": self.read_only, "sha256": digest} | of_case
+def file_meaning(file: PlacedFile) -> dict[str, Any]:
+    """Return what a request with the same Idempotency-Key must repeat: the path, the mode and the bytes."""
+    digest = sha256(file.content or b"").hexdigest() if file.stored is None else file.stored.sha256
+    of_case = {} if file.case is None else {"case": file.case}
+    return {"path": file.path, "read_only": file.read_only, "sha256": digest} | of_case
 
 
 def checked_files(
     entries: Sequence[FileEntry], compile_args: Sequence[str], language: Language | None
-) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
+) -> tuple[tuple[PlacedFile, ...], list[FieldProblem]]:
     """Return the files in the order of their paths, and the problems of files and options.
 
     `language`: None if it is unknown. Then its own names and options are not checked.
@@ -110,8 +207,8 @@ def checked_files(
 
 
 def with_case_files(
-    common: tuple[RunFile, ...], cases: Iterable[Sequence[FileEntry]], language: Language | None
-) -> tuple[tuple[RunFile, ...], list[FieldProblem]]:
+    common: tuple[PlacedFile, ...], cases: Iterable[Sequence[FileEntry]], language: Language | None
+) -> tuple[tuple[PlacedFile, ...], list[FieldProblem]]:
     """Return the files of a judge run, those of each case last, and the problems of the latter."""
     files, problems = list(common), []
     for index, entries in enumerate(cases):
@@ -123,7 +220,7 @@ def with_case_files(
         if not wrong and own and (excluded := places_problem(file.path for file in together)) is not None:
             wrong.append(FieldProblem(place, excluded))
         problems += wrong
-        files += [replace(file, case=index) for file in sorted(own, key=lambda file: file.path)]
+        files += [file.changed(case=index) for file in sorted(own, key=lambda file: file.path)]
     if len(files) - len(common) > MAX_CASE_FILES:
         problems.append(FieldProblem("cases", f"The cases have at most {MAX_CASE_FILES} files of their own together."))
     if len(files) > len(common) and _inline_bytes(files) > MAX_INLINE_BYTES:
@@ -133,8 +230,9 @@ def with_case_files(
 
 def _checked_all(
     entries: Sequence[FileEntry], language: Language | None, place: str
-) -> tuple[list[RunFile], list[FieldProblem]]:
-    files: list[RunFile] = []
+) -> tuple[list[PlacedFile], list[FieldProblem]]:
+    """Return the files, those of the project without their object, and the problems. A wrong file has a stand-in."""
+    files: list[PlacedFile] = []
     problems: list[FieldProblem] = []
     for index, entry in enumerate(entries):
         content, wrong = _content(entry)
@@ -144,11 +242,13 @@ def _checked_all(
         if wrong is not None:
             of = tuple(f"{place}.{index}.{name}" for name in _CONTENTS)
             problems.append(FieldProblem(f"{place}.{index}.{wrong[0]}", wrong[1], of))
-        files.append(RunFile(entry.path, entry.read_only, content, entry.sha256))
+        path = str(index) if path_is_wrong else entry.path
+        stored = StoredFile(key="", size=0, sha256=entry.sha256) if content is None and entry.sha256 else None
+        files.append(PlacedFile(path, entry.read_only, None, None if stored else content or b"", stored))
     return files, problems
 
 
-def _inline_bytes(files: Iterable[RunFile]) -> int:
+def _inline_bytes(files: Iterable[PlacedFile]) -> int:
     return sum(len(file.content or b"") for file in files)
 
 
@@ -171,8 +271,13 @@ def _option_problems(options: Sequence[str], language: Language) -> Iterator[Fie
             yield FieldProblem(f"compile_args.{index}", problem)
 
 
-def placed(files: Sequence[RunFile], stored: Mapping[str, File]) -> tuple[PlacedFile, ...]:
-    """Return the files as a runner gets them. Raises InvalidFieldsError if they are too large together."""
+def stored_hashes(files: Iterable[PlacedFile]) -> list[str]:
+    """Return the hashes of files of the project that have no object yet."""
+    return [file.stored.sha256 for file in files if file.stored is not None and not file.stored.key]
+
+
+def placed(files: Sequence[PlacedFile], stored: Mapping[str, File]) -> tuple[PlacedFile, ...]:
+    """Give files of the project their objects. Raises InvalidFieldsError if all are too large together."""
     made = tuple(_placed(file, stored) for file in files)
     for case, files_of_run in files_by_case(made).items():
         place = "files" if case is None else f"cases[{case}].files"
@@ -191,12 +296,11 @@ def _refuse_over(most: int, size: int, place: str, files: str, way_out: str) -> 
         raise InvalidFieldsError((FieldProblem(place, f"{message} Send fewer or smaller files{way_out}"),))
 
 
-def _placed(file: RunFile, stored: Mapping[str, File]) -> PlacedFile:
-    stored_file = None
-    if file.sha256 is not None:
-        source = stored[file.sha256]
-        stored_file = StoredFile(key=source.object_key, size=source.size, sha256=source.sha256)
-    return PlacedFile(file.path, file.read_only, file.case, file.content, stored_file)
+def _placed(file: PlacedFile, stored: Mapping[str, File]) -> PlacedFile:
+    if file.stored is None or file.stored.key:
+        return file
+    source = stored[file.stored.sha256]
+    return file.changed(stored=StoredFile(key=source.object_key, size=source.size, sha256=source.sha256))
 
 
 ARTIFACTS = (
