@@ -89,7 +89,7 @@ class CheckRoutes:
 
     def create(self, app: Resolver) -> Response[str]:
         """Create a check; its answer shows the next five runs."""
-        project = authenticate(app.current_event, self.deployment.projects)
+        project = authenticate(app.current_event, self.deployment)
         project_id, now = project.project_id, self.deployment.clock()
         rules = ProjectRules(project, self.deployment.address_rules(app.current_event.request_context.domain_name))
         settings = new_settings(json_body(app.current_event), now, rules.problems)
@@ -109,7 +109,7 @@ class CheckRoutes:
     def page(self, app: Resolver) -> Response[str]:
         """List the project's checks, newest first."""
         query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         limit, is_listed, now = page_limit(query), list_filters(query), self.deployment.clock()
         after = start_after(query, project_id)
         page = cut(list(filter(is_listed, self.deployment.checks.list_all(project_id))), limit, _created_key, after)
@@ -141,7 +141,7 @@ class CheckRoutes:
             # A time whose old spread is over has its run already.
             return after if after.is_paused else _scheduled(after, now, min(before.spread_ms, after.spread_ms))
 
-        project = authenticate(app.current_event, self.deployment.projects)
+        project = authenticate(app.current_event, self.deployment)
         own_check(self.deployment, app, id_text)
         addresses = self.deployment.address_rules(app.current_event.request_context.domain_name)
         raw = json_body(app.current_event)
@@ -184,7 +184,7 @@ class CheckRoutes:
     def schedule_times(self, app: Resolver) -> Response[str]:
         """Answer with the next five times of a schedule, for forms that make one."""
         query, now = app.current_event.query_string_parameters, self.deployment.clock()
-        authenticate(app.current_event, self.deployment.projects)
+        authenticate(app.current_event, self.deployment)
         schedule, timezone = query.get("schedule") or "", query.get("timezone") or "UTC"
         body: ScheduleTimes = {"times": next_times(schedule[:_EXPRESSION_CHARS], timezone, now, SHOWN_TIMES)}
         return answer(body)
@@ -214,7 +214,7 @@ class CheckRoutes:
 
 def own_check(deployment: "CheckDeployment", app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
     """Return the caller's check. Raises UnauthorizedError, BadRequestError, NotFoundError."""
-    project_id = authenticate(app.current_event, deployment.projects).project_id
+    project_id = authenticate(app.current_event, deployment).project_id
     check = deployment.checks.get(project_id, uuid(id_text), with_source=with_source)
     if check is None:
         raise NotFoundError(NO_SUCH_CHECK)
@@ -242,12 +242,12 @@ class QuietRoutes:
 
     def show(self, app: Resolver) -> Response[str]:
         """Show the quiet times of the project's tags."""
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         return answer(_view(self.deployment.quiet_times.get(project_id)))
 
     def put(self, app: Resolver) -> Response[str]:
         """Replace them."""
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         problems = Problems()
         times = parse_body(TagQuietTimes, json_body(app.current_event), problems)
         for tag, quiet in times.tags.items():

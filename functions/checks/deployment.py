@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.checks.keys import HOLDER
+from functions.files.use import StoredFiles
 from functions.submissions.deployment import SubmissionDeployment
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
@@ -40,18 +40,12 @@ class CheckDeployment(SubmissionDeployment):
         except (ClientError, BotoCoreError) as error:
             warn(self.log, "Hint for a check not sent; its schedule will find the end", final.log_ids, error)
 
-    def is_file_held(self, project_id: str, sha256: str, holder: str) -> bool:
-        """Tell whether the check that holds a file still names it."""
-        if not holder.startswith(HOLDER):
-            return super().is_file_held(project_id, sha256, holder)
-        return self.check_files.is_named(project_id, sha256, holder)
-
     @cached_property
     def check_files(self) -> CheckFiles:
         """Holds the stored files of checks."""
         from functions.checks.settings.changes import CheckFiles
 
-        return CheckFiles(self.checks, self.files, self.file_use)
+        return CheckFiles(self.checks, self.files, self[StoredFiles])
 
     @cached_property
     def checks(self) -> CheckStore:
@@ -107,7 +101,7 @@ class CheckDeployment(SubmissionDeployment):
         """The limit of requested runs."""
         from functions.checks.runs.start import RequestLimit
 
-        return RequestLimit(self.settings.checks_table, self.dynamodb, self.registry, self.clock)
+        return RequestLimit(self.settings.checks_table, self.dynamodb, self.projects, self.clock)
 
     @cached_property
     def check_variables(self) -> CheckVariables:
@@ -208,7 +202,7 @@ class CheckRunDeployment(CheckDeployment):
             runs=self.check_runs,
             submissions=self.submissions,
             submitter=RunSubmitter(
-                self.registry, self.submissions, self.acceptance, self.check_variables, self.payloads
+                self.projects, self.submissions, self.acceptance, self.check_variables, self.payloads
             ),
             completer=RunCompleter(self.checks, self.quiet_times, self.check_runs, self.payloads, base_url, self.clock),
             outbox=self.outbox,

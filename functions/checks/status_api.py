@@ -173,7 +173,7 @@ class StatusRoutes:
     def put(self, app: Resolver) -> Response[str]:
         """Turn the page on, or change it. It keeps its address."""
         before = self._own(app)
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         settings = parse_body(StatusPageSettings, json_body(app.current_event))
         page = StatusPage(
             project_id=project_id,
@@ -206,7 +206,7 @@ class StatusRoutes:
         return Response(status_code=200, content_type="text/html; charset=utf-8", headers=HEADERS, body=body)
 
     def _own(self, app: Resolver) -> StatusPage | None:
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         return self.deployment.status_pages.get(project_id)
 
     def _ids(self, project_id: str, slugs: list[str]) -> tuple[str, ...]:

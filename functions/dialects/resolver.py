@@ -57,7 +57,7 @@ class Dialect(NamedTuple):
             if self.name not in deployment.settings.dialects:
                 raise NotFoundError(f"/{self.name} is off: the parameter Dialects of this deployment is without it.")
             key = _sent_key(app.current_event, self.key_header)
-            project = authenticate_key(app.current_event, deployment.projects, key)
+            project = authenticate_key(app.current_event, deployment, key)
             return serve(self.part(deployment, app, project), *variables)
 
         return answered

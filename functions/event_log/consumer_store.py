@@ -6,7 +6,7 @@ that on, the deletion of the last consumer switches it off, and it ends LOG_MS a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import key, to_item
@@ -18,7 +18,7 @@ from functions.event_log.model import LOG_MS, MAX_CONSUMERS, Consumer
 from functions.event_log.rows import count_key
 from functions.failpoint import reach
 from functions.ids import new_id
-from functions.projects.store import renew_endpoints_version
+from functions.projects.quota_store import renew_endpoints_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.clock import Clock
+    from functions.env import Env
 
 NOTED_MS = 3_600_000
 """A poll is noted at most so often."""
@@ -44,6 +45,11 @@ class ConsumerStore(Table):
     def __init__(self, table_name: str, quotas_table: str, client: DynamoDBClient, clock: Clock) -> None:
         super().__init__(table_name, client, clock)
         self._quotas_table = quotas_table
+
+    @classmethod
+    def from_env(cls, env: Env) -> Self:
+        """Make the store of an entry point."""
+        return cls(env.settings.deliveries_table, env.settings.quotas_table, env.dynamodb, env.clock)
 
     def get(self, project_id: str, name: str) -> Consumer | None:
         """Read one consumer; None if it never polled, was deleted, or has expired."""

@@ -213,7 +213,7 @@ class EventRoutes:
         return answer(event_body(event))
 
     def _project(self, app: Resolver) -> str:
-        return authenticate(app.current_event, self.deployment.projects).project_id
+        return authenticate(app.current_event, self.deployment).project_id
 
 
 _TYPES = query(

@@ -11,8 +11,7 @@ from pydantic import TypeAdapter
 
 from functions.checks.runs.complete import CheckRunCompletedEvent, CheckRunMissedEvent, CheckStateChangedEvent
 from functions.clock import to_rfc3339
-from functions.event_log.bus import event_bytes
-from functions.event_log.model import Event
+from functions.event_log.model import Event, event_bytes
 from functions.http.openapi.operation import Webhook
 from functions.ids import new_id
 from functions.judging.openapi import JUDGE_WEBHOOKS

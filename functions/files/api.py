@@ -9,10 +9,12 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
 
 from functions.clock import to_rfc3339
+from functions.env import Env
 from functions.errors import BadRequestError, ConflictError, ForbiddenError, NotFoundError
-from functions.files.deployment import FileDeployment
 from functions.files.model import MIB, File, FileRequest, FileState, file_hash
-from functions.files.objects import Link, checksum, sign
+from functions.files.objects import Link, checksum, file_links, sign
+from functions.files.store import FileStore
+from functions.files.use import StoredFiles
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError, Time
@@ -121,7 +123,7 @@ _WRONG_LINK = "This link is wrong or has expired. Ask for a new one at /api/file
 class FileContentRoutes:
     """The routes."""
 
-    deployment: FileDeployment
+    env: Env
 
     def put(self, app: Resolver, sha256: str) -> Response[str]:
         """Let the gateway store the body, if it has the hash and the size of the file. Raises ServiceError."""
@@ -141,13 +143,13 @@ class FileContentRoutes:
         return Response(200, file.media_type, "", headers=download_headers(file.object_key))
 
     def _linked(self, app: Resolver, sha256: str, method: str) -> File:
-        if not self.deployment.settings.serves_files:
+        if not self.env.settings.serves_files:
             raise NotFoundError("Files of this deployment are in its bucket. POST /api/files says how to send one.")
         query = app.current_event.query_string_parameters
         expires, signature = query.get("expires", ""), query.get("signature", "")
-        file = self.deployment.files.get(query.get("project", ""), file_hash(sha256))
+        file = self.env[FileStore].get(query.get("project", ""), file_hash(sha256))
         is_signed = file is not None and hmac.compare_digest(sign(file, method, expires).encode(), signature.encode())
-        if file is None or not is_signed or int(expires) <= self.deployment.clock():
+        if file is None or not is_signed or int(expires) <= self.env.clock():
             raise ForbiddenError(_WRONG_LINK)
         return file
 
@@ -160,18 +162,18 @@ _CHANGED = "The file was used while it was deleted. Repeat the request."
 class FileRoutes:
     """The routes."""
 
-    deployment: FileDeployment
+    env: Env
 
     def store(self, app: Resolver) -> Response[str]:
         """Say that a file is stored, or how to send it. Raises ServiceError."""
-        project = authenticate(app.current_event, self.deployment.projects)
+        project = authenticate(app.current_event, self.env)
         request = parse_body(FileRequest, json_body(app.current_event))
-        return answer(stored_answer(*self.deployment.file_upload.prepare(project, request)))
+        return answer(stored_answer(*self.env[StoredFiles].prepare_upload(project, request)))
 
     def page(self, app: Resolver) -> Response[str]:
         """List the files of the project. Raises ServiceError."""
-        event, store = app.current_event, self.deployment.files
-        project = authenticate(event, self.deployment.projects)
+        event, store = app.current_event, self.env[FileStore]
+        project = authenticate(event, self.env)
         query, owner = event.query_string_parameters, f"{project.project_id} files"
         page = store.page(project.project_id, page_limit(query), start_after(query, owner, _HASH))
         after = page.next_created_key
@@ -187,25 +189,25 @@ class FileRoutes:
     def one(self, app: Resolver, sha256: str) -> Response[str]:
         """Describe a file whose bytes are stored. Raises ServiceError."""
         file = self._find(app, sha256)
-        return answer(file_body(file, self.deployment.file_links.download(file)))
+        return answer(file_body(file, self.env[file_links].download(file)))
 
     def delete(self, app: Resolver, sha256: str) -> Response[str]:
         """Delete a file, also one that was never sent. Raises ServiceError."""
-        project = authenticate(app.current_event, self.deployment.projects)
-        file = self.deployment.files.get(project.project_id, file_hash(sha256))
+        project = authenticate(app.current_event, self.env)
+        file = self.env[FileStore].get(project.project_id, file_hash(sha256))
         if file is None:
             raise _unknown()
-        holders = self.deployment.file_removal.holders(file, self.deployment.is_file_held)
+        holders = self.env[StoredFiles].holders(file)
         if holders:
             names = ", ".join(holders[:5])
             raise ConflictError(f"The file is used by {names}. Change or delete what uses it first.")
-        if not self.deployment.file_removal.retire(file):
+        if not self.env[StoredFiles].retire(file):
             raise ConflictError(_CHANGED)
         return answer({"id": file_id(file.sha256), "deleted": True})
 
     def _find(self, app: Resolver, sha256: str) -> File:
-        project = authenticate(app.current_event, self.deployment.projects)
-        file = self.deployment.file_lookup.find(project.project_id, file_hash(sha256))
+        project = authenticate(app.current_event, self.env)
+        file = self.env[StoredFiles].find(project.project_id, file_hash(sha256))
         if file is None:
             raise _unknown()
         return file

@@ -7,10 +7,11 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from botocore.exceptions import ClientError
 
+from functions.aws.clients import Clients
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.files.model import DOWNLOAD_SECS, UPLOAD_SECS
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
+    from functions.env import Env
     from functions.files.model import File
 
 PREFIX: Final = "files/"
@@ -59,6 +61,11 @@ class FileObjects:
     def __init__(self, bucket: str, client: Callable[[], S3Client]) -> None:
         self._bucket = bucket
         self._client = client
+
+    @classmethod
+    def from_env(cls, env: Env) -> Self:
+        """Make the objects of an entry point."""
+        return cls(env.settings.payloads_bucket, Clients.s3)
 
     def is_stored(self, file: File) -> bool:
         """Tell whether the bucket has the bytes that a file says."""
@@ -166,6 +173,13 @@ class ServiceLinks:
         query = f"project={file.project_id}&expires={expires_ms}&signature={sign(file, method, str(expires_ms))}"
         url = f"{self._base_url}/api/files/{file.sha256}/content?{query}"
         return Link(url, method, headers, to_rfc3339(expires_ms))
+
+
+def file_links(env: Env) -> Links:
+    """Return the URLs of an entry point."""
+    if env.settings.serves_files:
+        return ServiceLinks(env.settings.public_base_url, env.clock)
+    return PresignedLinks(env.settings.payloads_bucket, Clients.s3_signing, env.clock)
 
 
 def sign(file: File, method: str, expires: str) -> str:

@@ -39,7 +39,6 @@ preload(
     "files.store",
     "files.use",
     "projects.quota_store",
-    "projects.registry",
     "submissions.accept.acceptance",
     "submissions.accept.start",
     "submissions.run.queues",

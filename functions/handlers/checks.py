@@ -24,13 +24,12 @@ preload(
     "files.objects",
     "files.store",
     "files.use",
-    "projects.registry",
     "projects.store",
     "webhooks.sealed_secrets",
 )
 
 SETTINGS = (
-    *("projects_table", "checks_table", "submissions_table", "payloads_bucket", "checks_queue_url"),
+    *("projects_table", "quotas_table", "checks_table", "submissions_table", "payloads_bucket", "checks_queue_url"),
     *("endpoint_secrets_key_id",),
     *("event_bus_name", "public_base_url", "allow_insecure_webhook_targets"),
 )

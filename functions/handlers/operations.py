@@ -23,7 +23,6 @@ preload(
     "judging.problems.versions",
     "projects.authentication",
     "projects.quota_store",
-    "projects.registry",
     "submissions.results.list_store",
     "submissions.results.results",
     "submissions.runners.runner_store",

@@ -57,10 +57,6 @@ SETTINGS = (
 class ResultDeployment(CheckDeployment, JudgeDeployment):
     """Submissions and files, and the checks that wait for the end of cancelled ones."""
 
-    def is_file_held(self, project_id: str, sha256: str, holder: str) -> bool:  # noqa: ARG002 - the signature of all
-        """Believe each hold: this function reads no checks. The sweeper removes those of checks that are gone."""
-        return True
-
 
 @functools.cache
 def deployment() -> ResultDeployment:

@@ -1,5 +1,6 @@
 """Lambda entry point of the minute schedule and of the dead-letter queues."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -8,10 +9,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions import otlp
 from functions.aws.deployment import preload
+from functions.checks import keys as check_keys
 from functions.checks.deployment import CheckDeployment
 from functions.clock import MS_PER_SEC
+from functions.files.use import IsHeld, StoredFiles, file_holders
 from functions.handlers.batches import handle_batch
 from functions.judging.deployment import JudgeDeployment
+from functions.judging.problems import model as problems
 from functions.settings import load_settings
 from functions.submissions.complete.record import settle, submission_of
 from functions.submissions.sweep_deployment import SweepDeployment
@@ -71,7 +75,14 @@ class EveryDeployment(CheckDeployment, JudgeDeployment, SweepDeployment):
 @cache
 def deployment() -> EveryDeployment:
     """Return the deployment, created on the first call."""
-    return EveryDeployment(load_settings(SETTINGS), logger(SERVICE))
+    made = EveryDeployment(load_settings(SETTINGS), logger(SERVICE))
+    made.provide(file_holders, holders)
+    return made
+
+
+def holders(env: EveryDeployment) -> Mapping[str, IsHeld]:
+    """Return what knows the files of checks and of problems."""
+    return {check_keys.HOLDER: env.check_files.is_named, problems.HOLDER: env.problem_lookup.is_held}
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -94,7 +105,7 @@ def _sweep_files(context: LambdaContext) -> None:
         if context.get_remaining_time_in_millis() < RESERVE_MS:
             return
         try:
-            sweeping.file_removal.sweep(entry, sweeping.is_file_held)
+            sweeping[StoredFiles].sweep(entry)
         except Exception:  # noqa: BLE001 - as for other rows: it is due again in the next sweep
             logger(SERVICE).exception("File not deleted; the next sweep deletes it", project_id=entry.project_id)
 

@@ -102,7 +102,7 @@ class JudgeRoutes:
         """Judge a program, and answer with the result if the client waits."""
         deployment, event = self.deployment, app.current_event
         begun = deployment.long_poll.monotonic()
-        project = authenticate(event, deployment.projects)
+        project = authenticate(event, deployment)
         asked_secs = wait_secs(event.query_string_parameters, SUBMIT_MAX_SECS, "true")
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
@@ -121,7 +121,7 @@ class JudgeRoutes:
             NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)
         )
         if accepted.usage is not None:
-            note_usage(event, accepted.usage, project.quota(request.program.profile))
+            note_usage(event, deployment, accepted.usage, project.quota(request.program.profile))
             cases = len(request.plan.cases)
             report_accepted(deployment.log, "Judge run accepted", accepted, app, cases)
         row = accepted.submission
@@ -139,7 +139,7 @@ class JudgeRoutes:
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with one judge run; with `wait`, hold the request until there is news."""
         deployment, query = self.deployment, app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, deployment.projects).project_id
+        project_id = authenticate(app.current_event, deployment).project_id
         secs = min(wait_secs(query, LONG_POLL_MAX_SECS), deployment.settings.longest_wait_secs)
         after = case_index(query["after"]) if "after" in query else None
         row = deployment.judge_results.get(uuid(id_text), project_id)
@@ -182,7 +182,7 @@ class JudgeRoutes:
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         return self.deployment.judge_results.get(uuid(id_text), project_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from functions.judging.problems.model import HOLDER
+from functions.files.use import StoredFiles
 from functions.submissions.deployment import SubmissionDeployment
 
 if TYPE_CHECKING:
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 class JudgeDeployment(SubmissionDeployment):
     """The stores and use cases of judge runs."""
-
-    def is_file_held(self, project_id: str, sha256: str, holder: str) -> bool:
-        """Tell whether the problem that holds a file still needs it."""
-        if holder.startswith(HOLDER):
-            return self.problem_lookup.is_holding(project_id, holder)
-        return super().is_file_held(project_id, sha256, holder)
 
     @cached_property
     def problems(self) -> ProblemStore:
@@ -43,7 +37,7 @@ class JudgeDeployment(SubmissionDeployment):
         """Stores problems."""
         from functions.judging.problems.versions import ProblemPush
 
-        return ProblemPush(self.problems, self.files, self.file_use, self.file_creation, self.file_objects, self.clock)
+        return ProblemPush(self.problems, self.files, self[StoredFiles], self.clock)
 
     @cached_property
     def problem_removal(self) -> ProblemRemoval:

@@ -16,7 +16,7 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.aws.payloads import PayloadMissingError
 from functions.clock import MS_PER_SEC, from_rfc3339
-from functions.event_log.bus import CUT_SIZES, event_bytes
+from functions.event_log.model import CUT_SIZES, event_bytes
 from functions.http.parameters import judge_path
 from functions.judging.model import Plan
 from functions.judging.score import score

@@ -29,6 +29,7 @@ from functions.operations.runner_views import (
 from functions.operations.trace import Trace, trace_body
 from functions.operations.views import PurgedBody, RedrivenBody, TraceBody, purged_body, redriven_body
 from functions.projects.api import NO_SUCH_PROJECT
+from functions.projects.authentication import require_admin
 from functions.projects.requests import project_id
 from functions.submissions.results.results import NO_SUCH_RESULT
 from functions.submissions.runners.runner_store import MAX_TOKENS, RunnerTokenStore
@@ -81,7 +82,7 @@ class OperationRoutes:
 
     def trace(self, app: Resolver, id_text: str) -> Response[str]:
         """Show the life of one submission of any project."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.deployment)
         submission_id, deployment = uuid(id_text), self.deployment
         row = deployment.submissions.get(submission_id)
         if row is None:
@@ -95,7 +96,7 @@ class OperationRoutes:
 
     def redrive(self, app: Resolver, queue: str) -> Response[str]:
         """Move dead letters back to their queue."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.deployment)
         if queue not in QUEUE_NAMES:
             raise BadRequestError(f"The queue must be one of {', '.join(QUEUE_NAMES)}.")
         redriven = Redrive(self.deployment.sqs).move(dead_letters(self.deployment.settings, queue))
@@ -109,9 +110,9 @@ class OperationRoutes:
 
         Raises ConflictError while it is enabled.
         """
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.deployment)
         known = project_id(id_text)
-        record = self.deployment.registry.get(known)
+        record = self.deployment.projects.get(known)
         if record is None:
             raise NotFoundError(NO_SUCH_PROJECT)
         if record.disabled_at is None:
@@ -148,12 +149,12 @@ class RunnerRoutes:
 
     def runners(self, app: Resolver) -> Response[str]:
         """List the runners of the last 24 h."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.deployment)
         return answer({"items": [runner_body(seen, self.deployment.clock()) for seen in self._seen()]})
 
     def create_token(self, app: Resolver) -> Response[str]:
         """Create a token. Only this answer contains it."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.deployment)
         name = parse_body(CreateRunnerTokenRequest, json_body(app.current_event)).name
         settings = self.deployment.settings
         if not settings.runner_listener:
@@ -169,7 +170,7 @@ class RunnerRoutes:
 
     def tokens(self, app: Resolver) -> Response[str]:
         """List the tokens, with the last report of the runner that uses each."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.deployment)
         now, seen = self.deployment.clock(), {each.heartbeat.node_id: each for each in self._seen()}
         return answer(
             {"items": [runner_token_body(each, seen.get(each.name), now) for each in self._tokens.list_all()]}
@@ -177,7 +178,7 @@ class RunnerRoutes:
 
     def revoke_token(self, app: Resolver, name: str) -> Response[str]:
         """Revoke a token. This cannot be undone."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.deployment)
         revoked = self._tokens.revoke(name) if re.fullmatch(NAME_PATTERN, name) else None
         if revoked is None:
             raise NotFoundError(_NO_SUCH_TOKEN)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.errors import ConflictError, NotFoundError
+from functions.files.use import StoredFiles
 from functions.operations.views import Purged, Redriven
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Purge:
                     return
                 if self.deployment.files.holders(project_id, file.sha256):  # runs of a problem note no use of its files
                     file = replace(file, used_at_ms=self.deployment.clock())  # noqa: PLW2901 - the same file
-                if self.deployment.file_removal.retire(file):
+                if self.deployment[StoredFiles].retire(file):
                     purged.files += 1
                 else:
                     purged.changed += 1

@@ -16,8 +16,8 @@ from functions.http.parameters import NAMED_KEY, page_limit, start_after, uuid
 from functions.http.resolver import Route
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
+from functions.projects.authentication import require_admin
 from functions.projects.model import Project, ProjectRecord
-from functions.projects.registry import list_position
 from functions.projects.requests import (
     ChangeKeyRequest,
     ChangeProjectRequest,
@@ -27,6 +27,7 @@ from functions.projects.requests import (
     parse_issue,
     project_id,
 )
+from functions.projects.store import KeyStore, ProjectStore, list_position
 from functions.projects.views import (
     IssuedKeyBody,
     KeyBody,
@@ -41,8 +42,8 @@ from functions.projects.views import (
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.env import Env
     from functions.http.resolver import Resolver
-    from functions.projects.deployment import ProjectDeployment
     from functions.projects.model import KeyRecord
 
 
@@ -57,40 +58,40 @@ _TRIES = 5
 class ProjectRoutes:
     """Handlers. All of them raise ServiceError."""
 
-    deployment: ProjectDeployment
+    env: Env
 
     def create(self, app: Resolver) -> Response[str]:
         """Create a project, without keys."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.env)
         problems = Problems()
         request = parse_body(CreateProjectRequest, json_body(app.current_event), problems)
         project = changed(Project(new_id(), request.name), request, problems)
-        created_at = self.deployment.projects.create_project(project)
-        self.deployment.log.info("Project created", project_id=project.project_id, request_id=app.request_id)
+        created_at = self.env[ProjectStore].create_project(project)
+        self.env.log.info("Project created", project_id=project.project_id, request_id=app.request_id)
         return answer(project_body(ProjectRecord(project, created_at)))
 
     def page(self, app: Resolver) -> Response[str]:
         """List projects, newest first."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.env)
         query = app.current_event.query_string_parameters
         after = start_after(query, _LIST, NAMED_KEY)
-        page = self.deployment.registry.page(page_limit(query), after)
+        page = self.env[ProjectStore].page(page_limit(query), after)
         return page_answer(_LIST, page, project_body, list_position)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show a project."""
-        self.deployment.admin_gate.require(app)
-        return answer(project_body(find_project(self.deployment, id_text)))
+        require_admin(app, self.env)
+        return answer(project_body(find_project(self.env, id_text)))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Rename, disable or enable a project, change its profiles and quotas."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.env)
         known, problems = project_id(id_text), Problems()
         request = parse_body(ChangeProjectRequest, json_body(app.current_event), problems)
         for _ in tries(_TRIES):
-            before = find_project(self.deployment, known)
+            before = find_project(self.env, known)
             wanted = changed(before.project, request, problems)
-            after = self.deployment.registry.change(before, wanted, enabled=request.enabled)
+            after = self.env[ProjectStore].change(before, wanted, enabled=request.enabled)
             if after is not None:
                 self._log_change(app, before, after)
                 return answer(project_body(after))
@@ -100,15 +101,15 @@ class ProjectRoutes:
         fields = [*changes(before.project, after.project)[0]]
         known = after.project.project_id
         if fields:
-            self.deployment.log.info("Project changed", project_id=known, fields=fields, request_id=app.request_id)
+            self.env.log.info("Project changed", project_id=known, fields=fields, request_id=app.request_id)
         if (before.disabled_at is None) != (after.disabled_at is None):
             phrase = "Project disabled" if after.disabled_at else "Project enabled"
-            self.deployment.log.info(phrase, project_id=known, request_id=app.request_id)
+            self.env.log.info(phrase, project_id=known, request_id=app.request_id)
 
 
-def find_project(deployment: ProjectDeployment, id_text: str) -> ProjectRecord:
+def find_project(env: Env, id_text: str) -> ProjectRecord:
     """Return a project. Raises BadRequestError, NotFoundError."""
-    record = deployment.registry.get(project_id(id_text))
+    record = env[ProjectStore].get(project_id(id_text))
     if record is None:
         raise NotFoundError(NO_SUCH_PROJECT)
     return record
@@ -125,16 +126,16 @@ _NO_SUCH_KEY = "There is no such key in this project."
 class KeyRoutes:
     """Handlers. All of them raise ServiceError."""
 
-    deployment: ProjectDeployment
+    env: Env
 
     def issue(self, app: Resolver, id_text: str) -> Response[str]:
         """Create a key. Only this answer contains the whole key."""
-        self.deployment.admin_gate.require(app)
-        project_id = find_project(self.deployment, id_text).project.project_id
-        request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.deployment.clock)
-        if len(self.deployment.keys.list_all(project_id)) >= MAX_KEYS:
+        require_admin(app, self.env)
+        project_id = find_project(self.env, id_text).project.project_id
+        request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.env.clock)
+        if len(self.env[KeyStore].list_all(project_id)) >= MAX_KEYS:
             raise ConflictError(f"The project has {MAX_KEYS} keys. Revoked ones leave the list after 90 days.")
-        issued = self.deployment.keys.issue(project_id, expires_at=request.expires_at)
+        issued = self.env[KeyStore].issue(project_id, expires_at=request.expires_at)
         if issued is None:
             raise NotFoundError(NO_SUCH_PROJECT)
         record, api_key = issued
@@ -143,24 +144,24 @@ class KeyRoutes:
 
     def page(self, app: Resolver, id_text: str) -> Response[str]:
         """List a project's keys, newest first."""
-        self.deployment.admin_gate.require(app)
+        require_admin(app, self.env)
         query = app.current_event.query_string_parameters
         limit = page_limit(query)
-        project_id = find_project(self.deployment, id_text).project.project_id
+        project_id = find_project(self.env, id_text).project.project_id
         owner = f"{project_id}/keys"  # not a project id, so a cursor of another list is refused
         after = start_after(query, owner)
-        page = cut(self.deployment.keys.list_all(project_id), limit, _position, after)
+        page = cut(self.env[KeyStore].list_all(project_id), limit, _position, after)
         return page_answer(owner, page, key_body, _position)
 
     def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
         """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""
-        self.deployment.admin_gate.require(app)
-        project_id = find_project(self.deployment, id_text).project.project_id
+        require_admin(app, self.env)
+        project_id = find_project(self.env, id_text).project.project_id
         key_id = uuid(key_id_text)
         request = parse_body(ChangeKeyRequest, json_body(app.current_event))
-        changed = self.deployment.keys.set_expiry(project_id, key_id, request.expires_at)
+        changed = self.env[KeyStore].set_expiry(project_id, key_id, request.expires_at)
         if changed is None:
-            if self.deployment.keys.get(project_id, key_id) is None:
+            if self.env[KeyStore].get(project_id, key_id) is None:
                 raise NotFoundError(_NO_SUCH_KEY)
             raise ConflictError("The key is revoked, for good. Issue a new one.")
         self._log_change(app, "Key expiry changed", changed)
@@ -168,10 +169,10 @@ class KeyRoutes:
 
     def revoke(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
         """Revoke a key. This cannot be undone."""
-        self.deployment.admin_gate.require(app)
-        project_id = find_project(self.deployment, id_text).project.project_id
+        require_admin(app, self.env)
+        project_id = find_project(self.env, id_text).project.project_id
         key_id = uuid(key_id_text)
-        before, revoked = self.deployment.keys.get(project_id, key_id), self.deployment.keys.revoke(project_id, key_id)
+        before, revoked = self.env[KeyStore].get(project_id, key_id), self.env[KeyStore].revoke(project_id, key_id)
         if before is None or revoked is None:
             raise NotFoundError(_NO_SUCH_KEY)
         if before.revoked_at is None:
@@ -179,7 +180,7 @@ class KeyRoutes:
         return answer(key_body(revoked))
 
     def _log_change(self, app: Resolver, phrase: str, record: KeyRecord) -> None:
-        self.deployment.log.info(phrase, project_id=record.project_id, key_id=record.key_id, request_id=app.request_id)
+        self.env.log.info(phrase, project_id=record.project_id, key_id=record.key_id, request_id=app.request_id)
 
 
 def _position(record: KeyRecord) -> str:

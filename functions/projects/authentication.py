@@ -5,33 +5,25 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from events.vocabulary import Profile
-from functions.aws.clients import Clients
-from functions.aws.secrets import SecretUnavailableError
-from functions.clock import Clock, now_ms
+from functions.aws.secrets import SecretUnavailableError, secret
 from functions.errors import UnauthorizedError, UnavailableError
 from functions.http.parameters import refuse_misspelt
 from functions.projects.model import Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
-from functions.projects.store import KeyProblem
-from functions.settings import LOCAL_STAGE, load_settings
-from functions.telemetry import logger
+from functions.projects.store import KeyProblem, ProjectStore
+from functions.settings import LOCAL_STAGE
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aws_lambda_powertools import Logger
-
+    from functions.env import Env
     from functions.http.http_event import HttpEvent
     from functions.http.resolver import Resolver
     from functions.projects.model import Project, Quota
-    from functions.projects.store import ProjectStore
 
 
 # The RateLimit headers of answers to requests with a valid key.
@@ -43,11 +35,11 @@ _MOST_SEEN = 1_000
 class Rates:
     """The remaining `judge` quota of projects, read at most once a second, so that polling stays cheap."""
 
-    def __init__(self, quotas: QuotaStore, log: Logger, clock: Clock = now_ms) -> None:
-        self._quotas = quotas
-        self._log = log
-        self._clock = clock
-        self._seen = TtlCache[str, tuple[Usage | None]](FRESH_MS, _MOST_SEEN, clock)
+    def __init__(self, env: Env) -> None:
+        self._quotas = env[QuotaStore]
+        self._log = env.log
+        self._clock = env.clock
+        self._seen = TtlCache[str, tuple[Usage | None]](FRESH_MS, _MOST_SEEN, env.clock)
 
     def headers(self, project: Project) -> dict[str, str]:
         """Return the three headers; none if the quota cannot be read, since that must not fail the request."""
@@ -71,56 +63,39 @@ class Rates:
             return None
 
 
-@functools.cache
-def rates() -> Rates:
-    """Return the instance of this process."""
-    return Rates(QuotaStore(load_settings(("quotas_table",)).quotas_table, Clients.dynamodb()), logger("rates"))
-
-
 # Check the administrator's key: one per installation, valid for /api/projects and /api/admin only.
 
 _SECRET_MIN_CHARS = 24
 _PUBLIC_KEY_PART = "local_development_only"
 
 
-@dataclass(frozen=True, slots=True)
-class AdminGate:
-    """`parameter`: name of the SSM parameter with the key. If it is empty, every request is refused."""
+def require_admin(app: Resolver, env: Env) -> None:
+    """Check the X-Admin-Key header of the current request. Without a parameter that has the key, refuse every request.
 
-    parameter: str
-    stage: str
-    read_secret: Callable[[str], str]
-    log: Logger
+    Raises UnauthorizedError with the same text for every reason, UnavailableError if SSM cannot be read.
+    """
+    parameter = env.settings.admin_key_parameter
+    given = app.current_event.headers.get("x-admin-key") or ""
+    if not given or not parameter:
+        raise _refusal()
+    try:
+        key = secret(parameter)
+    except SecretUnavailableError:
+        env.log.warning("Admin key cannot be read", parameter=parameter, request_id=app.request_id)
+        raise UnavailableError("The administrator's key cannot be checked at the moment. Try again.") from None
+    if len(key) < _SECRET_MIN_CHARS or (env.settings.stage != LOCAL_STAGE and _PUBLIC_KEY_PART in key):
+        env.log.error(
+            "Every admin request is refused: replace the administrator's key, which is too short or public",
+            request_id=app.request_id,
+        )
+        raise _refusal()
+    if not hmac.compare_digest(_digest(given), _digest(key)):
+        env.log.warning("Admin key refused", request_id=app.request_id)
+        raise _refusal()
 
-    def require(self, app: Resolver) -> None:
-        """Check the X-Admin-Key header of the current request.
 
-        Raises UnauthorizedError with the same text for every reason, UnavailableError if SSM cannot be read.
-        """
-        given = app.current_event.headers.get("x-admin-key") or ""
-        if not given or not self.parameter:
-            raise self._refusal()
-        try:
-            secret = self.read_secret(self.parameter)
-        except SecretUnavailableError:
-            self.log.warning("Admin key cannot be read", parameter=self.parameter, request_id=app.request_id)
-            raise UnavailableError("The administrator's key cannot be checked at the moment. Try again.") from None
-        if not self._is_usable(secret):
-            self.log.error(
-                "Every admin request is refused: replace the administrator's key, which is too short or public",
-                request_id=app.request_id,
-            )
-            raise self._refusal()
-        if not hmac.compare_digest(_digest(given), _digest(secret)):
-            self.log.warning("Admin key refused", request_id=app.request_id)
-            raise self._refusal()
-
-    def _is_usable(self, secret: str) -> bool:
-        return len(secret) >= _SECRET_MIN_CHARS and (self.stage == LOCAL_STAGE or _PUBLIC_KEY_PART not in secret)
-
-    @staticmethod
-    def _refusal() -> UnauthorizedError:
-        return UnauthorizedError("The administrator's key is needed in the X-Admin-Key header.")
+def _refusal() -> UnauthorizedError:
+    return UnauthorizedError("The administrator's key is needed in the X-Admin-Key header.")
 
 
 def _digest(text: str) -> bytes:
@@ -137,25 +112,25 @@ _REASONS = {
 }
 
 
-def authenticate(event: HttpEvent, projects: ProjectStore) -> Project:
+def authenticate(event: HttpEvent, env: Env) -> Project:
     """Return the project of the X-API-Key header.
 
     Raises UnauthorizedError. Only a client with a whole key that was valid once gets the reason why it no longer is.
     Raises BadRequestError for a misspelt query parameter: its answer has the RateLimit headers of the project too.
     """
-    return authenticate_key(event, projects, event.headers.get("x-api-key") or "")
+    return authenticate_key(event, env, event.headers.get("x-api-key") or "")
 
 
-def authenticate_key(event: HttpEvent, projects: ProjectStore, key: str) -> Project:
+def authenticate_key(event: HttpEvent, env: Env, key: str) -> Project:
     """Like `authenticate`, with the key of another header."""
-    project = projects.find_key(key)
+    project = env[ProjectStore].find_key(key)
     if isinstance(project, KeyProblem):
         raise UnauthorizedError(_REASONS[project])
-    event.rate_limit_headers = lambda: rates().headers(project)
+    event.rate_limit_headers = lambda: env[Rates].headers(project)
     refuse_misspelt(event.query_string_parameters, event.known_parameters)
     return project
 
 
-def note_usage(event: HttpEvent, usage: Usage, quota: Quota) -> None:
+def note_usage(event: HttpEvent, env: Env, usage: Usage, quota: Quota) -> None:
     """Take the RateLimit headers of this request's answer from the charged quota."""
-    event.rate_limit_headers = functools.partial(rates().headers_of, usage, quota)
+    event.rate_limit_headers = functools.partial(env[Rates].headers_of, usage, quota)

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
+from events.vocabulary import Profile
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import Item, from_item, key, to_item
+from functions.aws.dynamodb.items import Item, Value, from_item, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError, UnavailableError
+from functions.ids import new_id
 from functions.projects.model import (
     DAY_MS,
     MINUTE_MS,
@@ -95,6 +97,22 @@ def to_entries(item: Item) -> tuple[InFlight, ...]:
     """Return the runs in flight, oldest first."""
     texts = item.get("in_flight", {}).get("SS", ())
     return tuple(sorted((read_entry(text) for text in texts), key=lambda entry: entry.since_ms))
+
+
+# The version of a project's webhook endpoints, in the attribute `endpoints_version` of its quota items.
+#
+# A change of an endpoint writes a new version in the same transaction. `QuotaStore.charge` returns the version, so a
+# process knows without a read whether its copy of the list is current. Only a quota with several shards needs a read.
+
+
+def renew_endpoints_version(quotas_table: str, project_id: str, now_ms: int) -> list[Any]:
+    """Return the actions that write a new version, for a transaction that changes an endpoint of the project.
+
+    They create a quota item that does not exist yet. The item then has no counts, and expires as after a charge.
+    """
+    sets: dict[str, Value] = {"endpoints_version": new_id(), "ttl": now_ms // MS_PER_SEC + KEPT_SECS}
+    update = ConditionalUpdate(sets, "", {})
+    return [update.action(quotas_table, quota_key(project_id, profile.value)) for profile in Profile]
 
 
 # The bytes that a project's runs with network send and receive in a day (UTC): one item of the quotas table a day.

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from events.vocabulary import Profile
 from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, check, put
 from functions.aws.dynamodb.items import Value, is_condition_failure, key, to_item
-from functions.aws.dynamodb.row_codec import read, write
-from functions.aws.dynamodb.table import Table, read_rows
+from functions.aws.dynamodb.row_codec import changes, read, write
+from functions.aws.dynamodb.table import Page, Table, read_rows
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.ids import new_id
 from functions.projects.model import KeyRecord, Project, ProjectRecord
-from functions.projects.quota_store import KEPT_SECS, quota_key
 from functions.telemetry import logger
 from functions.ttl_cache import TtlCache
 
@@ -136,22 +134,6 @@ class KeyUse(Table):
         except (BotoCoreError, ClientError) as error:
             if not (isinstance(error, ClientError) and is_condition_failure(error)):
                 logger("keys").warning("Last use of a key not recorded", error_type=type(error).__name__)
-
-
-# The version of a project's webhook endpoints, in the attribute `endpoints_version` of its quota items.
-#
-# A change of an endpoint writes a new version in the same transaction. `QuotaStore.charge` returns the version, so a
-# process knows without a read whether its copy of the list is current. Only a quota with several shards needs a read.
-
-
-def renew_endpoints_version(quotas_table: str, project_id: str, now_ms: int) -> list[Any]:
-    """Return the actions that write a new version, for a transaction that changes an endpoint of the project.
-
-    They create a quota item that does not exist yet. The item then has no counts, and expires as after a charge.
-    """
-    sets: dict[str, Value] = {"endpoints_version": new_id(), "ttl": now_ms // MS_PER_SEC + KEPT_SECS}
-    update = ConditionalUpdate(sets, "", {})
-    return [update.action(quotas_table, quota_key(project_id, profile.value)) for profile in Profile]
 
 
 # Issue, list, change and revoke API keys. `functions.projects.store` finds the project of a key.
@@ -274,7 +256,7 @@ class _CachedKey:
 
 
 class ProjectStore(Table):
-    """The projects table."""
+    """The projects of the projects table."""
 
     table_setting = "projects_table"
 
@@ -318,6 +300,57 @@ class ProjectStore(Table):
         expires_at_ms = from_rfc3339(row["expires_at"]) if "expires_at" in row else None
         return _CachedKey(to_project(project), expires_at_ms, row.get("last_used_at"))
 
+    def get(self, project_id: str) -> ProjectRecord | None:
+        """Return one project, disabled or not."""
+        row = self._get(project_key(project_id))
+        return to_project_record(row) if row is not None else None
+
+    def page(self, limit: int, after: str | None = None) -> Page[ProjectRecord]:
+        """Return at most `limit` projects after the list position `after`, newest first."""
+        request: dict[str, Any] = {
+            "TableName": self.table_name,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": to_item({":pk": LIST_PK}),
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+            "Limit": limit + 1,  # one more shows whether there is a next page; a row of this list has about 100 bytes
+        }
+        if after is not None:
+            request["ExclusiveStartKey"] = key(LIST_PK, after)
+        positions = [item["sk"]["S"] for item in self._client.query(**request)["Items"]]
+        ids = [position.partition("#")[2] for position in positions[:limit]]
+        rows = read_rows(self._client, self.table_name, [project_key(project_id) for project_id in ids])
+        found = {record.project.project_id: record for record in map(to_project_record, rows)}
+        records = tuple(found[project_id] for project_id in ids if project_id in found)
+        return Page(records, positions[limit - 1] if len(positions) > limit else None)
+
+    def change(self, before: ProjectRecord, after: Project, *, enabled: bool | None = None) -> ProjectRecord | None:
+        """Write the differences. None if the project is gone or its quotas or network have changed since `before`."""
+        sets, removes = changes(before.project, after)
+        values: dict[str, Value] = {}
+        computed: tuple[str, ...] = ()
+        condition = "attribute_exists(#pk)"
+        if "quotas" in sets:
+            # The new quotas derive from the old ones: two concurrent changes must not undo each other.
+            condition += " AND (#quotas = :quotas_before OR attribute_not_exists(#quotas))"
+            values["quotas_before"] = write(before.project)["quotas"]
+        if "network" in sets or "network" in removes:  # likewise: a late change must not allow again what was taken
+            network = write(before.project).get("network")
+            condition += " AND " + (
+                "attribute_not_exists(#network)" if network is None else "#network = :network_before"
+            )
+            values |= {} if network is None else {"network_before": network}
+        if enabled is False:
+            computed = ("#disabled_at = if_not_exists(#disabled_at, :now)",)
+            values["now"] = to_rfc3339(self._clock())
+        if enabled:
+            removes += ("disabled_at",)
+        if not (sets or computed or removes):
+            return before
+        update = ConditionalUpdate(sets, condition, values, removes, computed)
+        row = self._update(update, project_key(before.project.project_id))
+        return to_project_record(row) if row is not None else None
+
     def create_project(self, project: Project) -> str:
         """Write an enabled project, replacing one with the same id, and its list entry. Returns its creation time.
 
@@ -340,3 +373,8 @@ class ProjectStore(Table):
         if issued is None:
             raise LookupError(project_id)
         return issued[1]
+
+
+def list_position(record: ProjectRecord) -> str:
+    """Return the place of a project in the list."""
+    return f"{record.created_at}#{record.project.project_id}"

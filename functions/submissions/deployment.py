@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from events.limits import raised_ceilings
 from functions.environment_variables import SettingsInvalidError
+from functions.files.use import StoredFiles
 from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class SubmissionDeployment(RunnerDeployment):
             self.direct_run,
         )
         return Acceptance(
-            self.settings, self.submissions, self.admission, self.queues, self.file_use, starter, self.clock
+            self.settings, self.submissions, self.admission, self.queues, self[StoredFiles], starter, self.clock
         )
 
     @cached_property

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from functions.clock import to_rfc3339
-from functions.event_log.bus import event_bytes
-from functions.event_log.model import Event
+from functions.event_log.model import Event, event_bytes
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.endpoints.model import DisabledReason, deciding_rate, is_degraded

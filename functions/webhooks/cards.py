@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from functions.event_log.bus import event_bytes
+from functions.event_log.model import event_bytes
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, EVENT_TEST

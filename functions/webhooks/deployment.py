@@ -121,10 +121,9 @@ class WebhookDeployment(FileDeployment):
     @cached_property
     def event_bus(self) -> Bus:
         """The event bus."""
-        from functions.aws.clients import Clients
         from functions.event_log.bus import Bus
 
-        return Bus(self.settings.event_bus_name, Clients.events(), self.settings.public_base_url)
+        return self[Bus]
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.aws import secrets
-from functions.projects.authentication import rates
+from functions.env import Env
 from tests.adapters.aws_account import ADMIN_KEY_PARAMETER, Aws, create_all, load_template
 
 
@@ -41,24 +41,14 @@ def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: hooks answer them in every test."""
-    rates.cache_clear()
     secrets._secrets.drop(ADMIN_KEY_PARAMETER)
-    for module in (
-        "submit",
-        "judge",
-        "result",
-        "projects",
-        "operations",
-        "webhooks",
-        "events",
-        "record",
-        "announce",
-        "deliver",
-        "sweep",
-        "checks",
-        "schedule",
-    ):
-        for name in ("deployment", "wiring", "wired"):
-            cached: Any = getattr(sys.modules.get(f"functions.handlers.{module}"), name, None)
+    for path, module in list(sys.modules.items()):
+        if not path.startswith("functions.handlers."):
+            continue
+        for name in ("deployment", "wired"):
+            cached: Any = getattr(module, name, None)
             if hasattr(cached, "cache_clear"):  # not where a test has put something else there
                 cached.cache_clear()
+        env = getattr(module, "ENV", None)
+        if isinstance(env, Env):
+            env.forget()

@@ -19,6 +19,7 @@ from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.event_log.bus import Bus
 from functions.files.store import ArtifactStore
+from functions.files.use import file_holders
 from functions.handlers import announce, record, sweep
 from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import CARDS
@@ -159,6 +160,7 @@ class Pipeline:
         )
         recording = record.RecordDeployment(load_settings(record.SETTINGS), logger("record"), time)
         sweeping = sweep.EveryDeployment(load_settings(sweep.SETTINGS), logger("sweep"), time)
+        sweeping.provide(file_holders, sweep.holders)
         sweeping.outbox = self.outbox
         self._wire(record, "deployment", self._sharing(recording))
         self._wire(sweep, "deployment", self._sharing(sweeping))

@@ -8,14 +8,13 @@ import pytest
 from events.vocabulary import Profile
 from functions.aws.clients import Clients
 from functions.clock import now_ms
+from functions.env import Env
 from functions.handlers import submit
-from functions.projects import authentication
 from functions.projects.authentication import Rates
 from functions.projects.model import DAY_MS, Project, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.submissions.accept.start import QuotaAdmission
-from functions.telemetry import logger
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
 from tests.adapters.quota_usage import whole_usage
@@ -63,8 +62,10 @@ def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
         sleep=lambda secs: time.sleep(secs),  # noqa: PLW0108 - a test may put another in its place
     )
     monkeypatch.setattr(deployment, "acceptance", acceptance)
-    rates = Rates(store, logger("rates"), time)
-    monkeypatch.setattr(authentication, "rates", lambda: rates)
+    env = Env("rates", submit.SETTINGS, time)
+    env.provide(QuotaStore, lambda _: store)
+    rates = env[Rates]
+    monkeypatch.setattr(Rates, "from_env", lambda _: rates, raising=False)  # of all entry points
     return Quotas(aws, time, store)
 
 

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from functions.clock import to_rfc3339
-from functions.event_log.bus import CUT_OUTPUT_BYTES
+from functions.event_log.model import CUT_OUTPUT_BYTES
 from functions.feed.catalogue import samples
 from functions.handlers.api_document import openapi_text
 from functions.ids import new_id

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.event_log.bus import event_bytes
+from functions.event_log.model import event_bytes
 from functions.handlers.chat_cards import CARDS
 from functions.webhooks.cards import Card, Cards, Level, bounded, discord_body, slack_body, teams_body
 from functions.webhooks.endpoints.model import BodyFormat

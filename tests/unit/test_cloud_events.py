@@ -10,7 +10,7 @@ from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from functions.checks.runs.store import event_id_of
-from functions.event_log.bus import event_bytes
+from functions.event_log.model import event_bytes
 from functions.webhooks.cards import Cards
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, Payload
 from functions.webhooks.sending.requests import Bodies

@@ -25,9 +25,8 @@ for part in parts:
 print(*sorted(module for module in sys.modules.keys() - before if module.startswith(("functions.", "events."))))
 """
 PARTS = {
-    ("projects", "ProjectDeployment"): ("admin_gate", "projects", "registry", "keys"),
     ("operations", "OperationDeployment"): (
-        *("admin_gate", "registry", "submissions", "deliveries", "delivery_list", "endpoints", "checks", "check_runs"),
+        *("projects", "submissions", "deliveries", "delivery_list", "endpoints", "checks", "check_runs"),
         *("submission_list", "deletion", "status_pages", "quiet_times"),
         *("problems", "problem_removal"),
     ),
@@ -54,12 +53,10 @@ PARTS = {
     ("result", "ResultDeployment"): (
         *("projects", "results", "submission_list", "deletion", "long_poll", "fleet", "queues"),
         *("cancellation", "check_hints"),
-        *("files", "file_objects", "file_links", "file_lookup", "file_upload", "file_removal"),
+        "files",
     ),
     ("record", "RecordDeployment"): ("recorder", "check_hints"),
-    ("sweep", "EveryDeployment"): (
-        *("recorder", "check_hints", "queues", "secret_boxes", "due_webhooks", "file_removal"),
-    ),
+    ("sweep", "EveryDeployment"): (*("recorder", "check_hints", "queues", "secret_boxes", "due_webhooks"),),
     ("announce", "AnnounceDeployment"): (
         *("triggers", "check_hints", "judge_runs", "payloads", "submissions", "event_bus"),
     ),

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from functions.event_log.bus import event_bytes, limit_output
+from functions.event_log.model import event_bytes, limit_output
 
 EVENTS = Path(__file__).parents[2] / "events" / "webhook"
 ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"

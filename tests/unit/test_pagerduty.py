@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.event_log.bus import event_bytes
+from functions.event_log.model import event_bytes
 from functions.handlers.chat_cards import CARDS
 from functions.webhooks.cards import Card, Incident, Level, bounded, pagerduty_body
 from functions.webhooks.endpoints.model import BodyFormat

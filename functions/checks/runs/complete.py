@@ -14,8 +14,7 @@ from functions.checks.runs.store import Run, RunKind, RunStatus, RunStore, event
 from functions.checks.settings.store import Check, CheckStore, QuietStore
 from functions.checks.state import Announcement, Finished, Rules, Standing, State, Step, settle, settle_missed, tell
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
-from functions.event_log.bus import event_bytes
-from functions.event_log.model import Event
+from functions.event_log.model import Event, event_bytes
 from functions.failpoint import reach
 from functions.http.openapi.bodies import Time, Uuid
 from functions.http.parameters import result_path

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from functions.checks.runs.hints import CheckHints
     from functions.checks.settings.store import Check, CheckStore
     from functions.checks.settings.trigger_rows import SubmissionEnded, TriggerStore
-    from functions.projects.registry import ProjectRegistry
+    from functions.projects.store import ProjectStore
 
 
 # Events that start runs, in the checks table: secrets of inbound calls, and ids of events that were taken.
@@ -182,9 +182,7 @@ _HOUR_SECS = 3_600
 class RequestLimit(Table):
     """Counts the requested runs of each project, profile and hour in the checks table."""
 
-    def __init__(
-        self, table_name: str, client: DynamoDBClient, projects: ProjectRegistry, clock: Clock = now_ms
-    ) -> None:
+    def __init__(self, table_name: str, client: DynamoDBClient, projects: ProjectStore, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
         self._projects = projects
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from functions.checks.settings.check_settings import CheckSettings
     from functions.checks.settings.store import Check, CheckStore
     from functions.projects.model import Project
-    from functions.projects.registry import ProjectRegistry
+    from functions.projects.store import ProjectStore
     from functions.submissions.accept.acceptance import Acceptance
     from functions.submissions.model import Submission
     from functions.submissions.store import SubmissionStore
@@ -186,7 +186,7 @@ _DISABLED_RETRY_SECS = 300
 class RunSubmitter:
     """Submits the programs of runs."""
 
-    projects: ProjectRegistry
+    projects: ProjectStore
     submissions: SubmissionStore
     acceptance: Acceptance
     variables: CheckVariables

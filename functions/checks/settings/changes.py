@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from functions.checks.settings.store import Check, CheckStore
     from functions.checks.settings.trigger_rows import TriggerStore
     from functions.files.store import FileStore
-    from functions.files.use import FileUse
+    from functions.files.use import StoredFiles
     from functions.projects.model import Project
     from functions.webhooks.sealed_secrets import SecretBoxes
     from functions.webhooks.webhook_url import AddressRules
@@ -177,7 +177,7 @@ class CheckFiles:
 
     checks: CheckStore
     files: FileStore
-    use: FileUse
+    stored: StoredFiles
 
     def hold(self, check: Check, project: Project) -> None:
         """Keep the stored files of a check of this project, before it is written.
@@ -186,7 +186,7 @@ class CheckFiles:
         """
         hashes = check.settings.stored_files
         if hashes:
-            self.use.hold(project, hashes)
+            self.stored.hold(project, hashes)
             self.files.hold(check.project_id, hashes, f"{keys.HOLDER}{check.check_id}")
 
     def is_named(self, project_id: str, sha256: str, holder: str) -> bool:

@@ -47,7 +47,7 @@ class ProblemRoutes:
     def push(self, app: Resolver) -> Response[str]:
         """Store a version of a problem."""
         deployment = self.deployment
-        project = authenticate(app.current_event, deployment.projects)
+        project = authenticate(app.current_event, deployment)
         request = parse_problem(
             json_body(app.current_event, BODY_MAX_BYTES),
             offered=deployment.fleet.languages(),
@@ -58,7 +58,7 @@ class ProblemRoutes:
     def page(self, app: Resolver) -> Response[str]:
         """List the problems of the project."""
         event = app.current_event
-        project_id = authenticate(event, self.deployment.projects).project_id
+        project_id = authenticate(event, self.deployment).project_id
         query, owner = event.query_string_parameters, f"{project_id} problems"
         page = self.deployment.problems.page(project_id, page_limit(query), start_after(query, owner, _ID))
         after = page.next_created_key
@@ -71,13 +71,13 @@ class ProblemRoutes:
 
     def one(self, app: Resolver, name: str) -> Response[str]:
         """Describe a version of a problem."""
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         return answer(details_body(*self.deployment.problem_lookup.find(project_id, name)))
 
     def delete(self, app: Resolver, name: str) -> Response[str]:
         """Delete a problem, or one of its versions. Judge runs that began keep their cases."""
         deployment = self.deployment
-        project_id = authenticate(app.current_event, deployment.projects).project_id
+        project_id = authenticate(app.current_event, deployment).project_id
         reference = read_reference(name)
         problem = None if reference is None else deployment.problems.get(project_id, reference.problem_id)
         if reference is None or problem is None or reference.version not in {None, *problem.versions}:

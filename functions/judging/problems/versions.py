@@ -21,7 +21,6 @@ from functions.errors import (
     NotFoundError,
     UnavailableError,
 )
-from functions.failpoint import reach
 from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
 from functions.judging.problems.model import HOLDER, VERSION_CHARS, ProblemVersion, Reference, read_reference
 from functions.submissions.accept.program_fields import file_meaning, placed
@@ -31,9 +30,8 @@ if TYPE_CHECKING:
 
     from events.requested import Case, Judging
     from functions.files.model import File
-    from functions.files.objects import FileObjects
     from functions.files.store import FileStore
-    from functions.files.use import FileCreation, FileUse
+    from functions.files.use import StoredFiles
     from functions.judging.problems.model import Problem
     from functions.judging.problems.requests import ProblemRequest
     from functions.judging.problems.store import ProblemStore
@@ -131,9 +129,7 @@ class ProblemPush:
 
     problems: ProblemStore
     files: FileStore
-    use: FileUse
-    creation: FileCreation
-    objects: FileObjects
+    stored: StoredFiles
     clock: Clock = now_ms
 
     def push(self, project: Project, request: ProblemRequest) -> ProblemVersion:
@@ -158,10 +154,7 @@ class ProblemPush:
         check_sizes(request, stored)
         files = placed_files(request, stored)
         content = content_of(request, stored).serialise().encode()
-        object_key = self.creation.reserve(project, len(content))
-        reach("problems.after_reserve")
-        self.objects.put(object_key, content, "application/json")
-        reach("problems.after_object")
+        object_key = self.stored.put_object(project, content, "application/json")
         programs = [checker.program for checker in request.judging.checkers if checker.program is not None]
         made = ProblemVersion(
             project.project_id,
@@ -191,7 +184,7 @@ class ProblemPush:
         def hold(some: Sequence[str]) -> None:
             for one in some:
                 try:
-                    found.update(self.use.hold(project, [one]))
+                    found.update(self.stored.hold(project, [one]))
                     self.files.hold(project.project_id, [one], holder)
                 except FilesMissingError as error:
                     missing.extend(error.missing)
@@ -229,7 +222,7 @@ class ProblemLookup:
             raise NotFoundError(UNKNOWN)
         return problem, version
 
-    def is_holding(self, project_id: str, holder: str) -> bool:
+    def is_held(self, project_id: str, _sha256: str, holder: str) -> bool:
         """Tell whether a version still needs the files that it holds. It names all of them: it never changes."""
         reference = read_reference(holder.removeprefix(HOLDER))
         if reference is None or reference.version is None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from events.program import Program
-    from functions.files.use import FileUse
+    from functions.files.use import StoredFiles
     from functions.projects.model import Project, Usage
     from functions.settings import Settings
     from functions.submissions.accept.requests import ValidSubmission
@@ -101,7 +101,7 @@ class Acceptance:
     store: SubmissionStore
     admission: QuotaAdmission
     queues: Queues
-    files: FileUse
+    files: StoredFiles
     starter: SubmissionStarter
     clock: Clock
     sleep: Callable[[float], None] = time.sleep

@@ -54,7 +54,7 @@ class ResultRoutes:
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with one result; with `wait`, hold the request until it is final."""
         deployment, query = self.deployment, app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, deployment.projects).project_id
+        project_id = authenticate(app.current_event, deployment).project_id
         secs, shape = wait_secs(query, LONG_POLL_MAX_SECS), result_shape(query)
         row = deployment.results.get(uuid(id_text), project_id)
         secs = min(secs, deployment.settings.longest_wait_secs)
@@ -105,14 +105,14 @@ class ResultRoutes:
     def page(self, app: Resolver) -> Response[str]:
         """List the project's submissions, newest first."""
         query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         limit, filters = page_limit(query), list_filters(query)
         after, kind = start_after(query, project_id), list_kind(query)
         page = self.deployment.submission_list.page(project_id, limit=limit, after=after, filters=filters, kind=kind)
         return page_answer(project_id, page, summary_body, list_position)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         return self.deployment.results.get(uuid(id_text), project_id)
 
 

@@ -53,7 +53,7 @@ class SubmitRoutes:
         """Accept a submission; answer with its result if the client waits. Raises ServiceError."""
         deployment, event = self.deployment, app.current_event
         begun = deployment.long_poll.monotonic()
-        project = authenticate(event, deployment.projects)
+        project = authenticate(event, deployment)
         query = event.query_string_parameters
         asked_secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
@@ -87,7 +87,7 @@ def accept_and_wait(
         raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
     accepted = deployment.acceptance.accept(new)
     if accepted.usage is not None:
-        note_usage(app.current_event, accepted.usage, new.project.quota(new.request.program.profile))
+        note_usage(app.current_event, deployment, accepted.usage, new.project.quota(new.request.program.profile))
         report_accepted(deployment.log, "Submission accepted", accepted, app)
     if not new.wait_secs:
         return accepted

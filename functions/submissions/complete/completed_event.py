@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.event_log.bus import CUT_SIZES, TOO_LARGE, event_bytes
-from functions.event_log.model import Event
+from functions.event_log.bus import TOO_LARGE
+from functions.event_log.model import CUT_SIZES, Event, event_bytes
 from functions.failpoint import reach
 from functions.http.parameters import result_path
 from functions.submissions.model import MARK_OF_CHECK, Kind, Submission

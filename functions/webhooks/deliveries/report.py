@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from functions.event_log.bus import event_bytes
+from functions.event_log.model import event_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import Refusal, transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.event_log.rows import count_key
-from functions.projects.store import renew_endpoints_version
+from functions.projects.quota_store import renew_endpoints_version
 from functions.ttl_cache import TtlCache
 from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, NEVER, Counter, Endpoint, Traffic
 

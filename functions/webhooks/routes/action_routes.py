@@ -11,8 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import ConflictError
-from functions.event_log.bus import event_bytes
-from functions.event_log.model import Event
+from functions.event_log.model import Event, event_bytes
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.ids import new_id

@@ -57,7 +57,7 @@ class DeliveryRoutes:
     def page(self, app: Resolver) -> Response[str]:
         """List the project's deliveries, newest first."""
         query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         limit, filters = page_limit(query), delivery_filters(query)
         after = start_after(query, project_id, DELIVERY_KEY)
         page = self.deployment.delivery_list.page(project_id, filters, limit=limit, after=after)
@@ -136,7 +136,7 @@ class DeliveryRoutes:
 
         Raises UnauthorizedError, BadRequestError, NotFoundError, each with one text for every reason.
         """
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         delivery = self.deployment.deliveries.get_delivery(*delivery_id(id_text))
         if delivery is None or delivery.project_id != project_id or self._age_ms(delivery) >= TTL_MS:
             raise NotFoundError(NO_SUCH_DELIVERY)

@@ -65,7 +65,7 @@ class OwnEndpoints:
 
     def get(self, app: Resolver, id_text: str) -> Endpoint:
         """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         endpoint = self.deployment.endpoints.get(project_id, uuid(id_text))
         if endpoint is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
@@ -207,7 +207,7 @@ class EndpointRoutes:
 
     def create(self, app: Resolver) -> Response[str]:
         """Create an endpoint. Only this response shows its secret, and a repeat with the same Idempotency-Key."""
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         key = idempotency_key(app.current_event.headers)
         request, settings = parse_endpoint(json_body(app.current_event), self.own.address_rules(app))
         endpoint, secret = _create(self.deployment, project_id, request, settings, key)
@@ -220,7 +220,7 @@ class EndpointRoutes:
     def page(self, app: Resolver) -> Response[str]:
         """List the project's endpoints, newest first."""
         query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.deployment.projects).project_id
+        project_id = authenticate(app.current_event, self.deployment).project_id
         limit, filters, now = page_limit(query), endpoint_filters(query), self.deployment.clock()
         after = start_after(query, project_id)
         newest_first = reversed(self.deployment.endpoints.list_all(project_id))

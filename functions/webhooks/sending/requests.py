@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.clock import MS_PER_SEC
-from functions.event_log.bus import event_bytes, limit_output
+from functions.event_log.model import event_bytes, limit_output
 from functions.http.parameters import event_path
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.report import Report, report_headers

@@ -106,12 +106,11 @@ def _seed_project(projects_table: str) -> None:
         ProjectNetwork,
         Quota,
     )
-    from functions.projects.registry import ProjectRegistry  # noqa: PLC0415
     from functions.projects.requests import MB_PER_DAY_MAX  # noqa: PLC0415
     from functions.projects.store import ProjectStore  # noqa: PLC0415
 
-    found = ProjectRegistry(projects_table, Clients.dynamodb()).get(PROJECT_ID)
     projects = ProjectStore(projects_table, Clients.dynamodb())
+    found = projects.get(PROJECT_ID)
     # One user needs no quotas. To try them out, create another project, or set those of this one.
     quota = Quota(per_minute=1_000_000, per_day=1_000_000_000, in_flight=MAX_IN_FLIGHT)
     project = found.project if found is not None else Project(PROJECT_ID, "Local development")

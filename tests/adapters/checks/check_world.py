@@ -17,7 +17,7 @@ from functions.checks.runs.store import Run
 from functions.handlers import check_schedule as schedule
 from functions.handlers import checks, record
 from functions.projects.model import ProjectNetwork, Quota
-from functions.projects.registry import ProjectRegistry
+from functions.projects.store import ProjectStore
 from functions.settings import load_settings
 from functions.submissions.run.queues import execution_requested
 from functions.submissions.store import submission_of
@@ -69,7 +69,7 @@ class CheckWorld:
 
     def allow_network(self, network: ProjectNetwork) -> None:
         """Set the network of the project."""
-        projects = ProjectRegistry(self.aws.names["ProjectsTable"], Clients.dynamodb())
+        projects = ProjectStore(self.aws.names["ProjectsTable"], Clients.dynamodb())
         record = projects.get(PROJECT_ID)
         assert record is not None
         projects.change(record, replace(record.project, network=network))
@@ -77,7 +77,7 @@ class CheckWorld:
     def allow_requests(self, most: int) -> None:
         """Let the project request that many runs of checks in an hour."""
         self.aws.monkeypatch.setattr(start, "MAX_CHECKS", most)
-        projects = ProjectRegistry(self.aws.names["ProjectsTable"], Clients.dynamodb())
+        projects = ProjectStore(self.aws.names["ProjectsTable"], Clients.dynamodb())
         record = projects.get(PROJECT_ID)
         assert record is not None
         projects.change(record, replace(record.project, quotas={"judge": Quota(0, 1, 1)}))

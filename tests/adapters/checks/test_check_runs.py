@@ -19,7 +19,6 @@ from functions.clock import from_rfc3339, to_rfc3339
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id
 from functions.projects.model import Project, Quota
-from functions.projects.registry import ProjectRegistry
 from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import MINUTE, CheckWorld, breaks, passes, prints
@@ -427,7 +426,7 @@ def test_a_run_on_request_needs_no_schedule_and_a_test_changes_no_state(world: C
 
 def test_the_runs_of_a_disabled_project_wait_and_are_missed(world: CheckWorld) -> None:
     check = five_minutely(world, grace_minutes=6)
-    registry = ProjectRegistry(world.aws.names["ProjectsTable"], Clients.dynamodb())
+    registry = ProjectStore(world.aws.names["ProjectsTable"], Clients.dynamodb())
     before = registry.get(PROJECT_ID)
     assert before is not None
     registry.change(before, before.project, enabled=False)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from functions.env import Env
 from functions.errors import FilesMissingError
-from functions.files.deployment import FileDeployment
+from functions.files.store import FileStore
+from functions.files.use import StoredFiles, file_holders
 from functions.handlers import result
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
-from functions.settings import load_settings
-from functions.telemetry import logger
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import ask, put_directly, some, stored
 from tests.adapters.http_calls import send
@@ -40,11 +40,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def files(aws: Aws, project_key: str, clock: Clock) -> FileDeployment:
+def files(aws: Aws, project_key: str, clock: Clock) -> Env:
     """The files of the account, at a time of the test's."""
     del project_key
     aws.environment("ResultFunction")
-    return FileDeployment(load_settings(result.SETTINGS), logger("result"), clock)
+    return Env("result", result.SETTINGS, clock)
 
 
 @pytest.fixture
@@ -55,10 +55,11 @@ def other(aws: Aws, project_key: str) -> str:
     return projects.issue_key("other", api_key=OTHER_KEY)
 
 
-def sweep(files: FileDeployment, is_held: Callable[[str, str, str], bool] = lambda *_: True) -> int:
-    entries = files.files.due(files.clock(), 100)
+def sweep(files: Env, is_held: Callable[[str, str, str], bool] = lambda *_: True) -> int:
+    files._parts[file_holders] = {"": is_held}
+    entries = files[FileStore].due(files.clock(), 100)
     for entry in entries:
-        files.file_removal.sweep(entry, is_held)
+        files[StoredFiles].sweep(entry)
     return len(entries)
 
 
@@ -97,7 +98,7 @@ def test_no_project_learns_what_another_has(aws: Aws, other: str) -> None:
     assert theirs is not None
     assert mine.object_key != theirs.object_key
     with pytest.raises(FilesMissingError):
-        result.deployment().file_use.hold(Project("other", "another"), [content.sha256])
+        result.deployment()[StoredFiles].hold(Project("other", "another"), [content.sha256])
     put_directly(aws, "other", content)
     assert send(other, "DELETE", path).status == 200
     assert send(API_KEY, "GET", path).status == 200
@@ -169,89 +170,89 @@ def test_many_requests_at_once_create_one_row_and_exceed_no_quota(aws: Aws, proj
     assert send(API_KEY, "GET", "/api/files").json["used_bytes"] == 1000 * KB
 
 
-def prepared(files: FileDeployment, aws: Aws, project_id: str = PROJECT_ID) -> str:
+def prepared(files: Env, aws: Aws, project_id: str = PROJECT_ID) -> str:
     """Store a file at the clock of the test, and return its hash."""
     from functions.files.model import FileRequest  # noqa: PLC0415 - beside its only use
 
     content = some()
-    files.file_upload.prepare(Project(project_id, "tests"), FileRequest(**content.request))
+    files[StoredFiles].prepare_upload(Project(project_id, "tests"), FileRequest(**content.request))
     put_directly(aws, project_id, content)
-    assert files.file_lookup.find(project_id, content.sha256) is not None
+    assert files[StoredFiles].find(project_id, content.sha256) is not None
     return content.sha256
 
 
 @both
-def test_a_file_is_kept_for_a_day_after_its_last_use(aws: Aws, files: FileDeployment, clock: Clock) -> None:
+def test_a_file_is_kept_for_a_day_after_its_last_use(aws: Aws, files: Env, clock: Clock) -> None:
     sha256 = prepared(files, aws)
     clock.now_ms += 23 * HOUR_MS
     assert sweep(files) == 0
-    files.file_use.hold(PROJECT, [sha256])
+    files[StoredFiles].hold(PROJECT, [sha256])
     clock.now_ms += 24 * HOUR_MS
     assert sweep(files) == 0
-    assert files.file_lookup.find(PROJECT_ID, sha256) is not None
+    assert files[StoredFiles].find(PROJECT_ID, sha256) is not None
     clock.now_ms += 2 * HOUR_MS
     assert sweep(files) == 1
-    assert (files.file_lookup.find(PROJECT_ID, sha256), objects(aws)) == (None, 0)
-    assert files.files.usage(PROJECT_ID) == (0, 0)
+    assert (files[StoredFiles].find(PROJECT_ID, sha256), objects(aws)) == (None, 0)
+    assert files[FileStore].usage(PROJECT_ID) == (0, 0)
 
 
-def test_most_uses_write_nothing(aws: Aws, files: FileDeployment, clock: Clock) -> None:
+def test_most_uses_write_nothing(aws: Aws, files: Env, clock: Clock) -> None:
     sha256 = prepared(files, aws)
-    files.file_use.hold(PROJECT, [sha256])
-    used = files.files.get(PROJECT_ID, sha256)
+    files[StoredFiles].hold(PROJECT, [sha256])
+    used = files[FileStore].get(PROJECT_ID, sha256)
     clock.now_ms += HOUR_MS - 1
-    files.file_use.hold(PROJECT, [sha256])
-    assert files.files.get(PROJECT_ID, sha256) == used
+    files[StoredFiles].hold(PROJECT, [sha256])
+    assert files[FileStore].get(PROJECT_ID, sha256) == used
     clock.now_ms += 1
-    files.file_use.hold(PROJECT, [sha256])
-    assert files.files.get(PROJECT_ID, sha256) != used
+    files[StoredFiles].hold(PROJECT, [sha256])
+    assert files[FileStore].get(PROJECT_ID, sha256) != used
 
 
 @both
-def test_a_waiting_run_keeps_the_bytes_of_a_deleted_file(aws: Aws, files: FileDeployment, clock: Clock) -> None:
+def test_a_waiting_run_keeps_the_bytes_of_a_deleted_file(aws: Aws, files: Env, clock: Clock) -> None:
     sha256 = prepared(files, aws)
-    key = files.file_use.hold(PROJECT, [sha256])[sha256].object_key
-    assert files.file_removal.retire(files.files.get(PROJECT_ID, sha256))  # type: ignore[arg-type]
-    assert files.file_lookup.find(PROJECT_ID, sha256) is None
+    key = files[StoredFiles].hold(PROJECT, [sha256])[sha256].object_key
+    assert files[StoredFiles].retire(files[FileStore].get(PROJECT_ID, sha256))  # type: ignore[arg-type]
+    assert files[StoredFiles].find(PROJECT_ID, sha256) is None
     with pytest.raises(FilesMissingError):
-        files.file_use.hold(PROJECT, [sha256])
+        files[StoredFiles].hold(PROJECT, [sha256])
     clock.now_ms += 7 * HOUR_MS  # a run waits for six hours at most
     sweep(files)
     assert aws.client("s3").get_object(Bucket=aws.names["PayloadsBucket"], Key=key)["ContentLength"] == 1000
-    assert files.files.usage(PROJECT_ID) == (1000, 1)
+    assert files[FileStore].usage(PROJECT_ID) == (1000, 1)
     clock.now_ms += 2 * HOUR_MS
     sweep(files)
-    assert (objects(aws), files.files.usage(PROJECT_ID)) == (0, (0, 0))
+    assert (objects(aws), files[FileStore].usage(PROJECT_ID)) == (0, (0, 0))
 
 
-def test_a_file_that_was_never_sent_goes_after_two_hours(files: FileDeployment, clock: Clock) -> None:
+def test_a_file_that_was_never_sent_goes_after_two_hours(files: Env, clock: Clock) -> None:
     from functions.files.model import FileRequest  # noqa: PLC0415 - beside its only use
 
-    files.file_upload.prepare(Project(PROJECT_ID, "tests"), FileRequest(**some().request))
+    files[StoredFiles].prepare_upload(Project(PROJECT_ID, "tests"), FileRequest(**some().request))
     clock.now_ms += 2 * HOUR_MS
     assert sweep(files) == 1
-    assert files.files.usage(PROJECT_ID) == (0, 0)
+    assert files[FileStore].usage(PROJECT_ID) == (0, 0)
 
 
-def test_a_hold_keeps_a_file_until_its_holder_lets_it_go(aws: Aws, files: FileDeployment, clock: Clock) -> None:
+def test_a_hold_keeps_a_file_until_its_holder_lets_it_go(aws: Aws, files: Env, clock: Clock) -> None:
     sha256, names = prepared(files, aws), {"CHECK#a"}
-    files.files.hold(PROJECT_ID, [sha256], "CHECK#a")
+    files[FileStore].hold(PROJECT_ID, [sha256], "CHECK#a")
     for _ in range(3):
         clock.now_ms += 26 * HOUR_MS
         sweep(files, lambda _project, _sha256, holder: holder in names)
-        assert files.file_lookup.find(PROJECT_ID, sha256) is not None
+        assert files[StoredFiles].find(PROJECT_ID, sha256) is not None
     refused = send(API_KEY, "DELETE", f"/api/files/{sha256}")
     assert (refused.status, "CHECK#a" in refused.json["message"]) == (409, True)
     names.clear()
     clock.now_ms += 26 * HOUR_MS
     sweep(files, lambda _project, _sha256, holder: holder in names)
-    assert files.file_lookup.find(PROJECT_ID, sha256) is None
-    assert files.files.holders(PROJECT_ID, sha256) == []
+    assert files[StoredFiles].find(PROJECT_ID, sha256) is None
+    assert files[FileStore].holders(PROJECT_ID, sha256) == []
 
 
 @pytest.mark.parametrize("point", ["files.after_retire", "files.after_object"])
 def test_a_crash_within_a_deletion_is_finished_by_the_sweeper(
-    aws: Aws, files: FileDeployment, monkeypatch: pytest.MonkeyPatch, point: str
+    aws: Aws, files: Env, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     class CrashError(Exception):
         pass
@@ -261,15 +262,15 @@ def test_a_crash_within_a_deletion_is_finished_by_the_sweeper(
             raise CrashError
 
     sha256 = prepared(files, aws)
-    file = files.files.get(PROJECT_ID, sha256)
+    file = files[FileStore].get(PROJECT_ID, sha256)
     assert file is not None
     with monkeypatch.context() as patched:
         patched.setattr("functions.files.use.reach", crash)
         with pytest.raises(CrashError):
-            files.file_removal.retire(file)
-    assert files.file_lookup.find(PROJECT_ID, sha256) is None
+            files[StoredFiles].retire(file)
+    assert files[StoredFiles].find(PROJECT_ID, sha256) is None
     sweep(files)
-    assert (objects(aws), files.files.usage(PROJECT_ID), sweep(files)) == (0, (0, 0), 0)
+    assert (objects(aws), files[FileStore].usage(PROJECT_ID), sweep(files)) == (0, (0, 0), 0)
 
 
 def test_pages_have_every_file_once(project_key: str) -> None:

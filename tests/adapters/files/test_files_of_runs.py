@@ -293,11 +293,11 @@ def test_a_check_holds_its_files_until_it_names_them_no_more(aws: Aws, project_k
     assert [file["path"] for file in send(API_KEY, "GET", path).json["files"]] == ["a", "b"]
     refused = send(API_KEY, "DELETE", f"/api/files/{content.sha256}")
     assert (refused.status, created.json["id"] in refused.json["message"]) == (409, True)
-    deployment = checks.deployment()
+    check_files = checks.deployment().check_files
     holder = f"check {created.json['id']}"
-    assert deployment.is_file_held(PROJECT_ID, content.sha256, holder) is True
+    assert check_files.is_named(PROJECT_ID, content.sha256, holder) is True
     assert send(API_KEY, "PATCH", path, {"files": [{"path": "b", "content": "y"}]}).status == 200
-    assert deployment.is_file_held(PROJECT_ID, content.sha256, holder) is False
+    assert check_files.is_named(PROJECT_ID, content.sha256, holder) is False
     unknown = send(API_KEY, "PATCH", path, {"files": [{"path": "a", "sha256": "1" * 64}]})
     assert (unknown.status, unknown.json["error"]) == (409, "files_missing")
     assert send(API_KEY, "POST", f"{path}/run").status == 202

@@ -10,8 +10,9 @@ import pytest
 from events.requested import MAX_CASE_BYTES, JudgeRequested
 from events.vocabulary import Language
 from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
+from functions.files.use import StoredFiles, file_holders
 from functions.handlers import judge as judge_handler
-from functions.handlers.sweep import SETTINGS, EveryDeployment
+from functions.handlers.sweep import SETTINGS, EveryDeployment, holders
 from functions.judging.problems.model import ProblemVersion
 from functions.judging.problems.requests import parse_problem
 from functions.projects.model import Project
@@ -71,8 +72,9 @@ def other_key(aws: Aws) -> str:
 def sweep_files(aws: Aws, clock: Clock) -> None:
     aws.environment("SweepFunction")
     sweeping = EveryDeployment(load_settings(SETTINGS), logger("sweep"), clock)
+    sweeping.provide(file_holders, holders)
     for entry in sweeping.files.due(sweeping.clock(), 100):
-        sweeping.file_removal.sweep(entry, sweeping.is_file_held)
+        sweeping[StoredFiles].sweep(entry)
 
 
 def message(aws: Aws) -> JudgeRequested:
@@ -484,7 +486,7 @@ def test_a_deleted_problem_is_pushed_again_while_runs_of_the_old_one_go_on(aws: 
     assert read_object(aws, input_object) == b"the input"
 
 
-@pytest.mark.parametrize("point", ["problems.after_reserve", "problems.after_object"])
+@pytest.mark.parametrize("point", ["files.after_reserve", "files.after_put"])
 def test_a_crash_within_a_push_leaves_nothing_behind(
     aws: Aws, clock: Clock, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
@@ -497,7 +499,7 @@ def test_a_crash_within_a_push_leaves_nothing_behind(
 
     stdin = stored_text(aws, "the input")
     with monkeypatch.context() as patch:
-        patch.setattr("functions.judging.problems.versions.reach", crash)
+        patch.setattr("functions.files.use.reach", crash)
         with pytest.raises(CrashError):
             _push_directly(stdin)
     assert get(API_KEY, "/api/problems").json["items"] == []

@@ -11,7 +11,7 @@ from functions.handlers import operations
 from functions.ids import new_id
 from functions.operations import purge
 from functions.operations.purge import QUEUE_NAMES
-from functions.projects.registry import ProjectRegistry
+from functions.projects.store import ProjectStore
 from functions.webhooks.deliveries.hints import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.checks.check_world import CheckWorld, prints
@@ -378,7 +378,7 @@ def test_an_enabled_project_is_not_purged(aws: Aws, project_key: str, admin_key:
 def test_every_action_is_logged_with_its_ids(
     aws: Aws, admin_key: str, disabled: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    record = ProjectRegistry(aws.names["ProjectsTable"], aws.client("dynamodb")).get(PROJECT_ID)
+    record = ProjectStore(aws.names["ProjectsTable"], aws.client("dynamodb")).get(PROJECT_ID)
     assert record is not None
     trace(admin_key, disabled[0])
     admin(admin_key, "POST", "/api/admin/dead-letters/batch/redrive")

@@ -14,7 +14,6 @@ from functions.handlers import projects as manage
 from functions.http.parameters import write_cursor
 from functions.projects import api
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
-from functions.projects.registry import ProjectRegistry
 from functions.projects.requests import PER_DAY_MAX, PER_MINUTE_MAX
 from functions.projects.store import REVOKED_KEPT_SECS, KeyProblem, KeyStore, ProjectStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
@@ -162,7 +161,7 @@ def test_quotas_are_changed_bit_by_bit_and_go_back_to_the_default(calls: Admin, 
 
 def test_changes_of_quotas_at_the_same_time_do_not_undo_each_other(aws: Aws, calls: Admin) -> None:
     project_id = calls.project()
-    registry = manage.deployment().registry
+    registry = manage.ENV[ProjectStore]
     before = registry.get(project_id)
     assert before is not None
     calls.ok("PATCH", f"/{project_id}", {"quotas": {"judge": {"per_minute": 7}}})
@@ -218,7 +217,7 @@ def test_a_wrong_network_of_a_project_is_refused(calls: Admin, network: Any, fie
 
 def test_a_late_change_of_the_network_does_not_allow_again_what_was_taken(calls: Admin) -> None:
     project_id = calls.project(network={"access": "public"})
-    registry = manage.deployment().registry
+    registry = manage.ENV[ProjectStore]
     before = registry.get(project_id)
     assert before is not None
     calls.ok("PATCH", f"/{project_id}", {"network": {"access": "none"}})
@@ -229,7 +228,7 @@ def test_a_late_change_of_the_network_does_not_allow_again_what_was_taken(calls:
 
 def test_a_change_that_never_gets_through_is_a_conflict(calls: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     project_id = calls.project()
-    monkeypatch.setattr(ProjectRegistry, "change", lambda *_, **__: None)
+    monkeypatch.setattr(ProjectStore, "change", lambda *_, **__: None)
     answer = calls.call("PATCH", f"/{project_id}", {"name": "x"})
     assert (answer.status, answer.json["error"]) == (409, "conflict")
 
@@ -347,7 +346,7 @@ def test_a_revoked_key_leaves_the_list_after_ninety_days(calls: Admin, aws: Aws)
     project_id = calls.project()
     issued = calls.ok("POST", f"/{project_id}/keys")
     calls.ok("DELETE", f"/{project_id}/keys/{issued['key_id']}")
-    time = FakeTime(manage.deployment().clock())
+    time = FakeTime(manage.ENV.clock())
     store = KeyStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
     time.advance(REVOKED_KEPT_SECS - 60)
     assert [record.key_id for record in store.list_all(project_id)] == [issued["key_id"]]

@@ -11,7 +11,6 @@ from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import to_rfc3339
 from functions.projects import store as projects
 from functions.projects.model import Project
-from functions.projects.registry import ProjectRegistry
 from functions.projects.store import KEY_FRESH_MS, KeyProblem, KeyStore, ProjectStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.busy_tables import refuse_transactions
@@ -155,7 +154,7 @@ def test_a_key_and_a_project_without_the_newer_rows_are_good(store: ProjectStore
 def test_such_rows_get_the_newer_ones_when_they_are_seeded_again(
     store: ProjectStore, aws: Aws, time: FakeTime, old_key: str
 ) -> None:
-    registry = ProjectRegistry(aws.names["ProjectsTable"], Clients.dynamodb(), time)
+    registry = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
     keys = KeyStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
     time.advance(60)
     for _ in range(2):  # as a local stack does at each start

@@ -7,8 +7,7 @@ from botocore.exceptions import ClientError
 from functions.errors import UnavailableError
 from functions.ids import new_id
 from functions.projects.model import DAY_MS, MINUTE_MS, Limit, Quota, Usage, Window
-from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError, QuotaStore
-from functions.projects.store import renew_endpoints_version
+from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError, QuotaStore, renew_endpoints_version
 from functions.submissions.model import Submission, idempotency_pk
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import START_MS, FakeTime, new_submission
