@@ -61,7 +61,7 @@ preload(
 )
 
 SETTINGS = (
-    *("submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
+    *("submissions_table", "deliveries_table", "checks_table", "runners_table", "quotas_table", "payloads_bucket"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url", "deliveries_queue_url"),
     *("checks_queue_url", "event_bus_name"),
     *("public_base_url", "endpoint_secrets_key_id", "pending_redrive_secs", "webhook_senders"),

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from events.vocabulary import Language
+from functions.clock import now_ms
 from functions.handlers import checks, result, submit, sweep
 from functions.judging.requests import parse_judge_request
 from functions.submissions.accept.requests import parse_submission
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import some, stored
 from tests.adapters.http_calls import Answer, send
+from tests.adapters.pipeline import Context
 
 KB = 1024
 PROGRAM: dict[str, Any] = {"language": "python", "code": "print(1)"}
@@ -301,3 +303,23 @@ def test_a_check_holds_its_files_until_it_names_them_no_more(aws: Aws, project_k
     unknown = send(API_KEY, "PATCH", path, {"files": [{"path": "a", "sha256": "1" * 64}]})
     assert (unknown.status, unknown.json["error"]) == (409, "files_missing")
     assert send(API_KEY, "POST", f"{path}/run").status == 202
+
+
+def test_the_sweeper_keeps_a_file_while_a_check_names_it(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del project_key
+    sha256, days = stored(aws, PROJECT_ID, some()).sha256, [0]
+    created = send(API_KEY, "POST", "/api/checks", PROGRAM | {"name": "a", "files": [{"path": "a", "sha256": sha256}]})
+    sweep.deployment.cache_clear()
+    monkeypatch.setattr(sweep.deployment(), "clock", lambda: now_ms() + days[0] * 86_400_000)
+
+    def is_there_after_days(number: int) -> bool:
+        days[0] = number
+        sweep.handler({"source": "schedule"}, Context())  # type: ignore[arg-type]
+        return result.deployment().files.get(PROJECT_ID, sha256) is not None
+
+    assert is_there_after_days(2)
+    assert is_there_after_days(4)
+    assert send(API_KEY, "PATCH", f"/api/checks/{created.json['id']}", {"files": []}).status == 200
+    assert not is_there_after_days(6)
