@@ -16,7 +16,8 @@ from infra.deploy.building.package import ROOT, own_architecture
 from infra.deploy.target import DeployError
 from infra.sam_template import read, translate
 
-# The golden messages of a release, which the next minor version must still read: `events/released/<minor>/`.
+# The golden messages of a release, which the next minor version must still read, and their schemas, which the messages
+# of the next one must fit: `events/released/<minor>/`.
 
 KINDS = (
     "execution_requested",
@@ -31,13 +32,13 @@ _EVENTS = ROOT / "events"
 
 
 def store(events: Path = _EVENTS) -> bool:
-    """Copy today's golden messages into the folder of this minor version. Return whether it changed."""
+    """Copy today's golden messages and schemas into the folder of this minor version. Return whether it changed."""
     folder = events / "released" / VERSION.rpartition(".")[0]
     messages = {
-        Path(kind) / path.name: path.read_text(encoding="utf-8")
+        Path(kind) / path.name: _one_line(text) if path.name.endswith(".schema.json") else text
         for kind in KINDS
         for path in (events / kind).glob("v*.json")
-        if not path.name.endswith(".schema.json")
+        for text in [path.read_text(encoding="utf-8")]
     }
     if messages == {path.relative_to(folder): path.read_text(encoding="utf-8") for path in folder.rglob("*.json")}:
         return False
@@ -46,6 +47,10 @@ def store(events: Path = _EVENTS) -> bool:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     return True
+
+
+def _one_line(schema: str) -> str:
+    return json.dumps(json.loads(schema), separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
 # The runner's image as one file, for `docker load`. Its bytes depend on the day's packages of Debian.

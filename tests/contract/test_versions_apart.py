@@ -1,7 +1,8 @@
 """A runner and functions one minor version apart: each reads what the other writes.
 
-`events/released/<version>/` holds the golden messages of each released minor version, as `make release` stores them.
-If a test here fails after a change of a message, give the new field a default at its reader.
+`events/released/<version>/` holds the golden messages and schemas of each released minor version, as `make release`
+stores them. Today's code reads those messages. What it writes fits those schemas, but for unknown fields, which readers
+ignore. If a test fails after a change of a message, give the new field a default at its reader.
 """
 
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from events.message import Message
 from sandbox_runtime import RUNNER_VERSION
@@ -50,8 +52,39 @@ def test_the_version_before_and_this_one_are_released_or_in_preparation() -> Non
 
 
 @pytest.mark.parametrize("path", [golden for version in sorted(RELEASED.iterdir()) for golden in _golden(version)])
-def test_messages_of_released_versions_are_read(path: Path) -> None:
-    _read(path.parent.name, json.loads(path.read_text()))
+def test_messages_of_released_versions_are_read_and_written_again_as_they_were(path: Path) -> None:
+    document = json.loads(path.read_text())
+    assert json.loads(_read(path.parent.name, document).serialise()) == document
+    assert _schema(path.parents[1], path).is_file()
+
+
+def _open(schema: Any) -> Any:
+    """Return a schema that allows unknown fields, as readers do."""
+    if isinstance(schema, list):
+        return [_open(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {name: _open(rule) for name, rule in schema.items() if (name, rule) != ("additionalProperties", False)}
+
+
+def _schema(released: Path, message: Path) -> Path:
+    return released / message.parent.name / f"{message.name.partition('.')[0]}.schema.json"
+
+
+# A message of a version that a reader does not know is sent to newer readers alone.
+@pytest.mark.parametrize(
+    ("released", "path"),
+    [
+        pytest.param(released, path, id=f"{released.name}-{path.parent.name}/{path.stem}")
+        for released in sorted(RELEASED.iterdir())
+        for path in sorted(EVENTS.glob("*/v*.json"))
+        if path.parent.name in KINDS and "schema" not in path.name and _schema(released, path).exists()
+    ],
+)
+def test_messages_of_today_fit_the_schemas_of_released_versions(released: Path, path: Path) -> None:
+    written = json.loads(_read(path.parent.name, json.loads(path.read_text())).serialise())
+    schema = _open(json.loads(_schema(released, path).read_text()))
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(written)
 
 
 @pytest.mark.parametrize("path", _golden(EVENTS))

@@ -136,17 +136,18 @@ def test_a_release_without_docker_names_the_way_out(
     assert not (tmp_path / "release" / "SHA256SUMS").exists()
 
 
-def test_the_golden_messages_of_a_minor_version_are_stored_once(tmp_path: Path) -> None:
+def test_the_golden_messages_and_schemas_of_a_minor_version_are_stored_once(tmp_path: Path) -> None:
     for kind in files.KINDS:
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "v1.typical.json").write_text(f'"{kind}"')
-        (tmp_path / kind / "v1.schema.json").write_text("{}")
+        (tmp_path / kind / "v1.schema.json").write_text('{\n  "type": "object"\n}\n')
     assert files.store(tmp_path)
     assert not files.store(tmp_path)
     folder = tmp_path / "released" / VERSION.rpartition(".")[0]
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")} == {
-        f"{kind}/v1.typical.json" for kind in files.KINDS
+        f"{kind}/v1.{name}.json" for kind in files.KINDS for name in ("typical", "schema")
     }
+    assert (folder / files.KINDS[0] / "v1.schema.json").read_text() == '{"type":"object"}\n'
     (tmp_path / files.KINDS[0] / "v1.typical.json").write_text("2")
     (folder / files.KINDS[1] / "v1.gone.json").write_text("3")
     assert files.store(tmp_path)
