@@ -23,8 +23,8 @@ first_quick=("types" "lint contract unit")
 # Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two
 # cores busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as
 # `deployment`, and comes long after it.
-side_by_side=("deployment jail" "system" "hostile languages kills package" "vm adapters embedded")
-side_by_side_quick=("deployment jail" "system" "hostile languages kills package" "adapters embedded")
+side_by_side=("kills jail" "system package" "hostile languages vm browser" "deployment adapters embedded")
+side_by_side_quick=("kills jail" "system package" "hostile languages browser" "deployment adapters embedded")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
@@ -40,6 +40,7 @@ if [[ ${1:-} == --quick ]]; then
   shift
 fi
 # Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
+browser_tests=(tests/system/browser)
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
 deployment_tests=(tests/system/test_deployment.py tests/system/test_fleet_deployment.py)
@@ -85,13 +86,14 @@ stage_two_at_a_time() { run_pytest -n 2 "${limits[@]}" "tests/$1"; }
 # One at a time: beside it other stages work.
 stage_system() {
   local path others=()
-  for path in "${kills_tests[@]}" "${deployment_tests[@]}"; do others+=(--ignore "$path"); done
+  for path in "${browser_tests[@]}" "${kills_tests[@]}" "${deployment_tests[@]}"; do others+=(--ignore "$path"); done
   run_pytest "${patience[@]}" tests/system "${others[@]}"
 }
 
 run_stage() {
   case $1 in
     lint | types | vm | jail | system) "stage_$1" ;;
+    browser) run_pytest "${patience[@]}" "${browser_tests[@]}" ;;
     hostile) run_pytest "${patience[@]}" "${hostile_tests[@]}" ;;
     languages) run_pytest "${patience[@]}" "${languages_tests[@]}" ;;
     load) run_pytest "${patience[@]}" "${load_tests[@]}" ;;
@@ -221,7 +223,7 @@ if ((${#quick[@]})); then first=("${first_quick[@]}") side_by_side=("${side_by_s
 (($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " browser hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""

@@ -156,7 +156,7 @@ def test_hostile_interactors_and_programs_end_as_verdicts(
     judge: Judge, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if SLEEP in pair.judge:  # it sleeps until the program could have had all of its overtime
-        monkeypatch.setattr(judge_run, "MOST_OVERTIME_SECS", 8.0)
+        monkeypatch.setattr(judge_run, "MOST_OVERTIME_SECS", 3.0)
     checker = program(pair.judge, protocol=pair.protocol, kind="interactor")
     request = judge_requested([case(b"637\n", None)], code=pair.program.encode(), checkers=(checker,), limits=SHORT)
     (found,) = results(judge(request, tries=1 if "IE" in pair.verdicts else 3))

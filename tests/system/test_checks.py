@@ -58,6 +58,8 @@ def test_a_check_turns_failing_and_up_again_with_two_verified_webhooks(client: h
     assert up["outage_secs"] >= 0
 
 
+# It waits a minute. tests/adapters/checks/test_heartbeats.py has the states without waiting.
+@pytest.mark.whole
 @pytest.mark.timeout(300)
 def test_a_heartbeat_from_curl_goes_missing_and_comes_back(client: httpx.Client) -> None:
     body = {"kind": "heartbeat", "name": "job", "schedule": "rate(1 day)", "grace_minutes": 1}

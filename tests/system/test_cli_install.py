@@ -41,7 +41,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(2 * _INSTALL_SECS)
-@pytest.mark.parametrize("interpreter", sorted({_oldest(), "/usr/bin/python3.13"}))
+@pytest.mark.parametrize(
+    "interpreter",
+    [_oldest(), *(pytest.param(path, marks=pytest.mark.whole) for path in {"/usr/bin/python3.13"} - {_oldest()})],
+)
 def test_the_installed_command_runs_programs(interpreter: str, wheel: Path, stack: LocalStack, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     subprocess.run([interpreter, "-m", "venv", environment], check=True, timeout=_INSTALL_SECS)
@@ -56,6 +59,7 @@ def test_the_installed_command_runs_programs(interpreter: str, wheel: Path, stac
     assert {path.name for path in ROOT.iterdir()} == before
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(2 * _INSTALL_SECS)
 def test_pipx_installs_the_checkout(stack: LocalStack, tmp_path: Path) -> None:
     assert _PIPX.exists(), "run `make system`: this test needs the package pipx"

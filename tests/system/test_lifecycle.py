@@ -130,6 +130,7 @@ def test_the_state_survives_a_killed_launcher(own_stack: Callable[..., LocalStac
     stop_without_traces(local, signal.SIGINT)
 
 
+@pytest.mark.whole  # the stage `kills` kills everything too
 def test_nothing_accepted_is_lost_when_everything_is_killed_under_load(own_stack: Callable[..., LocalStack]) -> None:
     local = own_stack(SLOTS="2")
     accepted: dict[str, str] = {}

@@ -222,6 +222,8 @@ def _known(machine: Machine, name: str) -> dict[str, Any]:
     return {"name": name, "token": (machine.folder / f"{name}.token").read_text(), "fingerprint": pin}
 
 
+# The test above loses its runner too, and tests/embedded/test_tunnel.py the connection.
+@pytest.mark.whole
 def test_a_lost_link_costs_a_repeat_and_the_runner_comes_back(machine: Machine) -> None:
     machine.joined("host-b")
     machine.freeze_own_runner()
@@ -308,6 +310,7 @@ class SlowLink:
             opened.close()
 
 
+@pytest.mark.whole
 def test_a_slow_link_delays_results_and_loses_none(machine: Machine) -> None:
     with closing(SlowLink((SERVER, machine.port), bytes_per_sec=100_000, delay_secs=0.1)) as slow:
         machine.joined("far", RUSTBOX_SERVER=f"{SERVER}:{slow.port}")
