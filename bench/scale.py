@@ -13,17 +13,12 @@ class Scale:
     stack_rounds: int
     load_requests: int
     load_secs: float
-    slots_secs: float
     soak_runs: int
     soak_samples: int
     soak_secs: float
     deliveries: int
     delivery_secs: float
     inbound_calls: int
-    neighbour_secs: float
-    attack_run_secs: int
-    attack_runs: int
-    attack_due_rows: int
     cold_starts: int
     rows: int
 
@@ -35,17 +30,12 @@ FULL = Scale(
     stack_rounds=300,
     load_requests=1500,
     load_secs=90,
-    slots_secs=10,
     soak_runs=10_000,
     soak_samples=50,
     soak_secs=3600,
     deliveries=10_000,
     delivery_secs=600,
     inbound_calls=300,
-    neighbour_secs=6,
-    attack_run_secs=3,
-    attack_runs=200,
-    attack_due_rows=50_000,
     cold_starts=30,
     rows=1_000_000,
 )
@@ -56,17 +46,12 @@ QUICK = Scale(
     stack_rounds=8,
     load_requests=32,
     load_secs=20,
-    slots_secs=3,
     soak_runs=68,
     soak_samples=6,
     soak_secs=120,
     deliveries=400,
     delivery_secs=60,
     inbound_calls=10,
-    neighbour_secs=2,
-    attack_run_secs=1,
-    attack_runs=20,
-    attack_due_rows=1_000,
     cold_starts=4,
     rows=20_000,
 )
