@@ -17,7 +17,7 @@ from sandbox_runtime.languages.specs import prewarm_spec, run_spec, warm_start
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
-PROGRAMS = sorted((Path(__file__).parent / "interpreter").glob("*.py"))
+PROGRAMS = sorted((Path(__file__).parents[1] / "guests" / "interpreter").glob("*.py"))
 STDIN = "first line\nsecond line: ünïcödé\n\nlast without end".encode()
 ADDRESS = re.compile("0x[0-9a-f]{6,}")
 _OWN = PYTHON.run_limits("judge")

@@ -24,7 +24,7 @@ Run = Callable[..., ExecutionCompleted]
 Answers = dict[int, tuple[int | None, int | None]]  # 0 or -errno for all arguments -1 and all 0; None: no answer
 
 ROOT = Path(__file__).parents[2]
-WORKLOADS = Path(__file__).parent / "workloads"
+WORKLOADS = Path(__file__).parents[1] / "guests" / "workloads"
 NUMBERS = call_numbers()[platform.machine()]
 POLICY = read_policy()
 REFUSED = {-errno.EPERM, -errno.ENOSYS}

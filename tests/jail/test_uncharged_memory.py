@@ -22,7 +22,7 @@ from sandbox_runtime.languages import Language, compile_spec
 from tests.jail.weakened.limits import SLOWNESS
 from tests.jail.weakened.slots import WeakenedSlot
 
-SOURCE = Path(__file__).with_name("workloads") / "kernel_objects.c"
+SOURCE = Path(__file__).parents[1] / "guests" / "workloads" / "kernel_objects.c"
 KINDS = re.findall(r'\{"(\w+)", \w+\}', SOURCE.read_text())
 MIB = 1 << 20
 HOLD_SECS = 3 * SLOWNESS

@@ -20,6 +20,6 @@ def test_no_module_imports_a_test_module_or_a_conftest() -> None:
             name for name in imported(path) if name == "conftest" or name.startswith("test_")
         )
         for path in TESTS.rglob("*.py")
-        if "programs" not in path.parts and "interpreter" not in path.parts
+        if "guests" not in path.parts
     }
     assert {path: names for path, names in wrong.items() if names} == {}

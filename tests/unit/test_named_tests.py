@@ -36,7 +36,7 @@ def test_all_files_of_the_lists_of_the_image_exist() -> None:
 
 def test_the_named_programs_exist() -> None:
     (names,) = PROGRAMS
-    folder = ROOT / "tests" / "jail" / "programs" / "python"
+    folder = ROOT / "tests" / "guests" / "hostile" / "python"
     assert [name for name in names.split() if not (folder / f"{name}.py").is_file()] == []
 
 

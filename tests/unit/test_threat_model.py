@@ -55,6 +55,6 @@ def test_every_layer_has_a_proof() -> None:
 
 def test_the_threat_model_is_parsed_and_missing_proofs_are_found() -> None:
     assert {"read_host_files", "memory_*", "template.yaml", "RunnerPolicy"} <= set(PROOFS)
-    assert "tests/jail/programs/<language>" in PATHS
+    assert "tests/guests/hostile/<language>" in PATHS
     assert not any(map(is_there, ("read_host_file", "memoryx_*", "test_nothing", "tests/none.py", "NoPolicy", "tests")))
-    assert not any(map(is_there, ("tests/jail", "tests/adapters", "tests/jail/programs/<language>", "docs/")))
+    assert not any(map(is_there, ("tests/jail", "tests/adapters", "tests/guests/hostile/<language>", "docs/")))

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.jail.weakened.changes import CHANGES
 from tests.jail.weakened.limits import LIFTABLE
 
-FOLDER = Path(__file__).parents[1] / "programs"
+FOLDER = Path(__file__).parents[2] / "guests" / "hostile"
 SUFFIXES = {
     "python": ".py",
     "c": ".c",

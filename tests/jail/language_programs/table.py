@@ -23,7 +23,7 @@ PROGRAMS: Mapping[str, Mapping[str, str]] = {
 NAMES = [language.name for language in LANGUAGES if language.name in CHOSEN_LANGUAGES]
 COMPILED = [language.name for language in LANGUAGES if language.compile is not None]
 
-_REAL = Path(__file__).parent / "real"
+_REAL = Path(__file__).parents[2] / "guests" / "real"
 REAL_INPUT = (_REAL / "input.txt").read_bytes()
 REAL_OUTPUT = (_REAL / "expected.txt").read_bytes()
 # Python's is no .py file: it is a program to run, not a module of this project for its linters.

@@ -17,7 +17,7 @@ from tests.jail.hostile.catalogue import SUFFIXES
 from tests.jail.network.python_packages import zipped
 from tests.jail.network.targets import ANSWER, HOST, Targets
 
-CLIENTS = Path(__file__).with_name("clients")
+CLIENTS = Path(__file__).parents[2] / "guests" / "clients"
 # What programs see: patterns of the whole text after "case: ". A target that refuses or hangs up looks so.
 # A program that still writes when the end has come sees a broken pipe.
 RESET, GONE = "[Rr]eset|RESET", "[Rr]eset|RESET|EOF|^$|[Bb]roken ?[Pp]ipe|EPIPE"

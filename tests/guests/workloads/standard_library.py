@@ -3,10 +3,6 @@
 Runs as a guest, so it knows nothing of this project. The network is tried, and must fail at once.
 """
 
-# A guest's program, which uses what it can: not code of this project.
-# mypy: ignore-errors
-# ruff: noqa: BLE001, E501, PTH101, PTH104, PTH105, PTH115, PTH123, PTH207, PTH208, PTH211, S301, S310, S311, S314, S602, S605, S606, S607, T201
-
 import array
 import asyncio
 import bz2
@@ -75,11 +71,9 @@ import zlib
 import zoneinfo
 from collections.abc import Callable
 
-
 def need(condition: object, what: str = "") -> None:
     if not condition:
         raise AssertionError(what)
-
 
 def values() -> None:
     need(json.loads(json.dumps({"a": [1, 2.5, None, "ü"]}))["a"][3] == "ü")
@@ -100,7 +94,6 @@ def values() -> None:
     need(ctypes.CDLL(None).abs(-3) == 3 and ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 5)() == 5)
     need(importlib.import_module("colorsys").rgb_to_hsv(0, 0, 0) == (0, 0, 0))
     logging.getLogger("workload").addHandler(logging.NullHandler())
-
 
 def files() -> None:
     here = pathlib.Path("made")
@@ -156,7 +149,6 @@ def files() -> None:
     need(database.execute("select sum(x) from t").fetchone() == (3,))
     database.close()
 
-
 def threads() -> None:
     lock, found, done = threading.Lock(), [], threading.Event()
 
@@ -179,10 +171,8 @@ def threads() -> None:
     need(channel.get(timeout=1) == 1)
     time.sleep(0.001)
 
-
 def _double(number: int) -> int:
     return 2 * number
-
 
 def processes() -> None:
     need(
@@ -234,7 +224,6 @@ def processes() -> None:
     block.buf[0] = 1
     block.close(), block.unlink()
 
-
 def signals_and_timers() -> None:
     seen: list[int] = []
     for number in (signal.SIGUSR1, signal.SIGALRM):
@@ -254,7 +243,6 @@ def signals_and_timers() -> None:
     os.timerfd_settime(timer, initial=0.001), os.timerfd_gettime(timer), os.read(timer, 8), os.close(timer)
     need(time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID) > 0 and time.clock_getres(time.CLOCK_MONOTONIC) > 0)
     need(time.thread_time() > 0 and time.get_clock_info("time").resolution > 0 and os.times().user >= 0)
-
 
 def system() -> None:
     need(resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 0 and resource.getrusage(resource.RUSAGE_CHILDREN))
@@ -278,7 +266,6 @@ def system() -> None:
     for fd in (*first, *second):
         os.close(fd)
     need(os.sysconf("SC_NPROCESSORS_ONLN") > 0 and os.sysconf("SC_PHYS_PAGES") > 0 and posix.getcwd())
-
 
 def sockets() -> None:
     left, right = socket.socketpair()
@@ -327,7 +314,6 @@ def sockets() -> None:
         except urllib.error.URLError as error:
             need(not isinstance(error.reason, TimeoutError), "the network must fail at once")
 
-
 async def _coroutines() -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(asyncio.sleep(0.001, n)) for n in range(3)]
@@ -352,10 +338,8 @@ async def _coroutines() -> None:
         writer.close()
         await writer.wait_closed()
 
-
 def coroutines() -> None:
     asyncio.run(_coroutines())
-
 
 PARTS: tuple[Callable[[], None], ...] = (
     values,
@@ -368,7 +352,6 @@ PARTS: tuple[Callable[[], None], ...] = (
     coroutines,
 )
 
-
 def main() -> int:
     """Run all parts, each whatever became of the others."""
     failures = 0
@@ -380,7 +363,6 @@ def main() -> int:
             failures += 1
             print("FAILED", part.__name__, traceback.format_exc(), flush=True)
     return failures
-
 
 if __name__ == "__main__":
     sys.exit(main() != 0)
