@@ -1,52 +1,154 @@
-"""The routes of events and their consumers."""
+"""The routes of events and their consumers, with what a client sees of both."""
 
-from __future__ import annotations
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypedDict
 
-import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
-
+from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.aws.dynamodb.transaction import RowsContendedError
-from functions.errors import BadRequestError, ConflictError, NotFoundError, UnavailableError
-from functions.event_log.model import MAX_CONSUMERS, Reason
-from functions.feed.model import EventFilters, PollRequest
-from functions.feed.views import (
-    ConsumerDeleted,
-    ConsumerPage,
-    EventPage,
-    EventTypePage,
-    EventView,
-    PolledEvents,
-    consumer_body,
-    event_body,
-    polled_body,
-)
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
+from functions.errors import ConflictError, NotFoundError, UnavailableError
+from functions.event_log.consumer_store import ConsumerStore
+from functions.event_log.log import EventLog
+from functions.event_log.model import MAX_CONSUMERS, Consumer, Event, Reason
+from functions.event_log.rows import LogWriter
+from functions.feed.listing import EVENT_TYPES, LIST_KEY, EventListing, event_filters
+from functions.feed.poll import Poll, Polled, consumer_name, poll_request
 from functions.http.answers import answer, page_answer
 from functions.http.http_event import json_body
-from functions.http.openapi.bodies import Error
+from functions.http.openapi.bodies import Count, Error, Time, Uuid
 from functions.http.openapi.operation import BAD, ID, KEYED, NO_RESPONSE, PAGE, TAKES_BODY, Answer, path, query
 from functions.http.parameters import (
     LONG_POLL_MAX_SECS,
     page_limit,
-    read_cursor,
-    since_ms,
     start_after,
     uuid,
-    wait_secs,
+    write_cursor,
 )
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
 from functions.http.validation import parse_body
 from functions.projects.authentication import authenticate
 from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_TEST, FILTERABLE_EVENTS
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import Response
+# What a client sees of events and consumers. Each `TypedDict` is a schema of the OpenAPI document.
 
-    from functions.feed.deployment import EventDeployment
-    from functions.http.parameters import Parameters
-    from functions.http.resolver import Resolver
+
+class EventView(TypedDict):
+    """An event."""
+
+    id: Annotated[Uuid, Field(description="The webhook-id of its deliveries.")]
+    type: str
+    timestamp: Annotated[Time, Field(description="When it happened.")]
+    submission_id: Annotated[Uuid | None, Field(description="null: the event has no submission.")]
+    data: Annotated[dict[str, Any], Field(description="The body of its webhooks; see `GET /api/event-types`.")]
+
+
+class EventPage(TypedDict):
+    """One page. A short page may have a next page."""
+
+    items: list[EventView]
+    next_cursor: str | None
+
+
+class PolledEvent(EventView):
+    """An event of the log."""
+
+    reason: Annotated[
+        Reason, Field(description="event: it happened; replay: a delivery was replayed; test: nothing happened.")
+    ]
+    cursor: Annotated[str, Field(description="Commits all events up to this one.")]
+
+
+class PolledEvents(TypedDict):
+    """Events that follow the committed position, in order."""
+
+    items: list[PolledEvent]
+    cursor: Annotated[str, Field(description="Commits all of these events. Pass it to the next poll.")]
+    missed: Annotated[Count, Field(description="Events that expired before this consumer polled them.")]
+
+
+class ConsumerView(TypedDict):
+    """A consumer of the event log."""
+
+    name: str
+    cursor: Annotated[str, Field(description="Its committed position.")]
+    behind: Annotated[
+        Count, Field(description="Events of the log that follow it. Events since the last poll are not counted.")
+    ]
+    created_at: Time
+    last_polled_at: Annotated[Time, Field(description="At most an hour older than its last poll.")]
+
+
+class ConsumerPage(TypedDict):
+    """All consumers."""
+
+    items: list[ConsumerView]
+    next_cursor: None
+
+
+class ConsumerDeleted(TypedDict):
+    """A deleted consumer."""
+
+    name: str
+    deleted: Literal[True]
+
+
+class EventType(TypedDict):
+    """A type of events."""
+
+    type: str
+    description: str
+    schema: Annotated[dict[str, Any], Field(description="JSON Schema of the body.")]
+    example: dict[str, Any]
+
+
+class EventTypePage(TypedDict):
+    """All types."""
+
+    items: list[EventType]
+    next_cursor: None
+
+
+def event_body(event: Event) -> EventView:
+    """Return one event. `data` is the body of its webhooks."""
+    data = json.loads(event.body)
+    return {
+        "id": event.event_id,
+        "type": event.type,
+        "timestamp": data["timestamp"],
+        "submission_id": event.submission_id or None,
+        "data": data,
+    }
+
+
+def polled_body(project_id: str, polled: Polled) -> PolledEvents:
+    """Return the answer of a poll."""
+    return {
+        "items": [
+            {
+                **event_body(event),
+                "reason": placed.entry.reason,
+                "cursor": write_cursor(project_id, str(placed.position)),
+            }
+            for placed, event in polled.events
+        ],
+        "cursor": write_cursor(project_id, str(polled.position)),
+        "missed": polled.missed,
+    }
+
+
+def consumer_body(project_id: str, consumer: Consumer, last_position: int) -> ConsumerView:
+    """Return one consumer."""
+    return {
+        "name": consumer.name,
+        "cursor": write_cursor(project_id, str(consumer.position)),
+        "behind": max(0, last_position - consumer.position),
+        "created_at": consumer.created_at,
+        "last_polled_at": to_rfc3339(consumer.polled_ms // MS_PER_SEC * MS_PER_SEC),
+    }
 
 
 # The request of a sample event.
@@ -58,81 +160,6 @@ class SampleRequest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     type: Literal[(*FILTERABLE_EVENTS, EVENT_TEST)] = Field(description="Type of the sample.")  # type: ignore[valid-type]
-
-
-# Query parameters of events. All functions raise BadRequestError.
-
-EVENT_TYPES = (*FILTERABLE_EVENTS, EVENT_TEST)
-LIST_KEY = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"
-    r"#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run))?",
-    re.ASCII,
-)
-"""Content of a cursor of the list."""
-_POSITION = re.compile(r"[0-9]{1,15}", re.ASCII)
-_CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_INCLUDED = {"replays": Reason.REPLAY, "tests": Reason.TEST}
-
-
-def event_filters(parameters: Parameters) -> EventFilters:
-    """Read the filters and the order of the list."""
-    delivered, order, run = (
-        parameters.get("delivered"),
-        parameters.get("order", "desc"),
-        parameters.get("submission_id"),
-    )
-    if delivered not in {None, "false"}:
-        raise BadRequestError("delivered must be false, or be left out.")
-    if order not in {"asc", "desc"}:
-        raise BadRequestError("order must be desc (newest first) or asc (oldest first).")
-    return EventFilters(
-        types=event_types(parameters),
-        since_ms=since_ms(parameters),
-        submission_id=None if run is None else uuid(run),
-        is_undelivered=delivered is not None,
-        ascending=order == "asc",
-    )
-
-
-def poll_request(parameters: Parameters, project_id: str) -> PollRequest:
-    """Read the parameters of a poll."""
-    start = parameters.get("from", "latest")
-    if start not in {"latest", "earliest"}:
-        raise BadRequestError("from must be latest or earliest.")
-    words = _words(parameters.get("include"))
-    if not words <= _INCLUDED.keys():
-        raise BadRequestError("include must be replays, tests, or both with a comma between them.")
-    position = int(read_cursor(project_id, parameters["cursor"], _POSITION)) if "cursor" in parameters else None
-    return PollRequest(
-        consumer=consumer_name(parameters.get("consumer", "")),
-        position=position,
-        from_start=start == "earliest",
-        limit=page_limit(parameters),
-        types=event_types(parameters),
-        reasons=frozenset(_INCLUDED[word] for word in words),
-        wait_secs=wait_secs(parameters, LONG_POLL_MAX_SECS),
-    )
-
-
-def consumer_name(text: str) -> str:
-    """Return the name of a consumer."""
-    if not _CONSUMER.fullmatch(text):
-        raise BadRequestError(
-            "consumer must have 1 to 64 letters, digits, dots, hyphens or underscores, with a letter or digit first."
-        )
-    return text
-
-
-def event_types(parameters: Parameters) -> frozenset[str] | None:
-    """Read `type`: names of events with commas between them."""
-    types = _words(parameters.get("type"))
-    if not types <= set(EVENT_TYPES):
-        raise BadRequestError(f"type must be one of {', '.join(EVENT_TYPES)}, or several with commas between them.")
-    return types or None
-
-
-def _words(text: str | None) -> frozenset[str]:
-    return frozenset(word.strip() for word in (text or "").split(",") if word.strip())
 
 
 # Routes of /api/events, /api/event-types, /api/event-consumers and /api/event-samples.
@@ -147,7 +174,7 @@ _NO_CONSUMER = "A sample goes to consumers, and this project has none. Start `ru
 class EventRoutes:
     """Handlers. All of them raise ServiceError."""
 
-    deployment: EventDeployment
+    env: Env
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's events with their bodies."""
@@ -155,12 +182,12 @@ class EventRoutes:
         project_id = self._project(app)
         limit, filters = page_limit(query), event_filters(query)
         after = start_after(query, project_id, LIST_KEY)
-        page = self.deployment.event_listing.page(project_id, filters, limit, after)
+        page = self.env[EventListing].page(project_id, filters, limit, after)
         return page_answer(project_id, page, lambda listed: event_body(listed.event), lambda listed: listed.key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one event."""
-        event = self.deployment.event_listing.one(self._project(app), uuid(id_text))
+        event = self.env[EventListing].one(self._project(app), uuid(id_text))
         if event is None:
             raise NotFoundError(NO_SUCH_EVENT)
         return answer(event_body(event))
@@ -170,8 +197,7 @@ class EventRoutes:
         project_id = self._project(app)
         request = poll_request(app.current_event.query_string_parameters, project_id)
         try:
-            polls = replace(self.deployment.polls, secs_left=app.secs_left)
-            polled = polls.poll(project_id, request)
+            polled = self.env[Poll].poll(project_id, request, app.secs_left)
         except RowsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         return answer(polled_body(project_id, polled))
@@ -179,15 +205,15 @@ class EventRoutes:
     def consumers(self, app: Resolver) -> Response[str]:
         """List the project's consumers."""
         project_id = self._project(app)
-        last = self.deployment.event_log.head(project_id).last
-        found = self.deployment.consumers.list_all(project_id)
+        last = self.env[EventLog].head(project_id).last
+        found = self.env[ConsumerStore].list_all(project_id)
         return answer({"items": [consumer_body(project_id, one, last) for one in found], "next_cursor": None})
 
     def delete_consumer(self, app: Resolver, name: str) -> Response[str]:
         """Delete a consumer."""
         project_id = self._project(app)
         try:
-            is_deleted = self.deployment.consumers.delete(project_id, consumer_name(name))
+            is_deleted = self.env[ConsumerStore].delete(project_id, consumer_name(name))
         except RowsContendedError:
             raise UnavailableError(_BUSY, 1) from None
         if not is_deleted:
@@ -207,13 +233,13 @@ class EventRoutes:
 
         project_id = self._project(app)
         request = parse_body(SampleRequest, json_body(app.current_event))
-        event = sample_event(project_id, request, self.deployment.clock())
-        if not self.deployment.log_writer.add_test(event):
+        event = sample_event(project_id, request, self.env.clock())
+        if not self.env[LogWriter].add_test(event):
             raise ConflictError(_NO_CONSUMER)
         return answer(event_body(event))
 
     def _project(self, app: Resolver) -> str:
-        return authenticate(app.current_event, self.deployment).project_id
+        return authenticate(app.current_event, self.env).project_id
 
 
 _TYPES = query(

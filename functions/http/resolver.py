@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, NamedTuple
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 
+    from functions.env import Env
     from functions.http.openapi.operation import Answer, Schema
 
 
@@ -167,12 +169,24 @@ class PerThread:
     """One resolver per thread, created on first use."""
 
     def __init__(self, build: Callable[[], Resolver]) -> None:
-        self._build = build
+        self.new = build
         self._local = threading.local()
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event on this thread."""
         if not hasattr(self._local, "resolver"):
-            self._local.resolver = self._build()
+            self._local.resolver = self.new()
         resolver: Resolver = self._local.resolver
         return resolver.resolve(event, context)
+
+
+def api_handler(env: Env, *served: tuple[Iterable[Route[Any]], Callable[[Env], Any]]) -> Callable[..., dict[str, Any]]:
+    """Return a Lambda entry point for events of an HTTP API: of tables of routes, each with the part that serves it."""
+
+    def build() -> Resolver:
+        app = Resolver(env.log)
+        for routes, part in served:
+            app.serve(routes, partial(env.__getitem__, part))
+        return app
+
+    return PerThread(build).resolve

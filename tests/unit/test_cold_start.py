@@ -30,7 +30,6 @@ PARTS = {
         *("submission_list", "deletion", "status_pages", "quiet_times"),
         *("problems", "problem_removal"),
     ),
-    ("events", "EventDeployment"): ("projects", "event_listing", "polls", "event_log", "consumers", "log_writer"),
     ("webhooks", "CardDeployment"): (
         *("projects", "endpoints", "endpoint_deletions", "endpoint_secrets", "latencies", "bodies"),
         *("egress", "deliveries", "delivery_list", "replays", "recovery", "log_writer"),

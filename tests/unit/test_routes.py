@@ -41,7 +41,7 @@ UNDOCUMENTED = {
 def served(function: str) -> set[str]:
     """The routes of a function's resolver; `{}` stands for a variable."""
     handler = TEMPLATE["Resources"][function]["Properties"]["Handler"]
-    resolver = importlib.import_module(handler.removesuffix(".handler")).build_resolver()
+    resolver = importlib.import_module(handler.removesuffix(".handler")).handler.__self__.new()
     routes = [*resolver._static_routes, *resolver._dynamic_routes]
     return {f"{route.method} {re.sub(r'<\w+\+?>', '{}', route.path)}" for route in routes}
 

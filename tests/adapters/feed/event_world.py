@@ -6,17 +6,17 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from functions.env import Env
 from functions.event_log.consumer_store import ConsumerStore
 from functions.event_log.log import EventLog
 from functions.event_log.model import Event
 from functions.event_log.rows import LogWriter
-from functions.feed.listing import EventBodies
-from functions.feed.model import PollRequest
-from functions.feed.poll import Poll
+from functions.feed.poll import Poll, PollRequest
+from functions.handlers import events
 from tests.adapters.pipeline import Pipeline, no_sleep
 
 if TYPE_CHECKING:
-    from functions.feed.model import Polled
+    from functions.feed.poll import Polled
     from functions.submissions.model import Submission
 
 
@@ -33,8 +33,9 @@ class EventWorld:
         self.log = EventLog(table, dynamodb, pipeline.time, no_sleep)
         self.consumers = ConsumerStore(table, pipeline.aws.names["QuotasTable"], dynamodb, pipeline.time)
         self.writer = LogWriter(table, dynamodb, pipeline.time)
-        self.bodies = EventBodies(pipeline.deliveries, pipeline.submissions, pipeline.announcer.event, pipeline.time)
-        self.polls = Poll(self.log, self.consumers, self.bodies, 20, pipeline.time, no_sleep)
+        self.env = Env("events", events.SETTINGS, pipeline.time)
+        self.env.provide(EventLog, lambda _: self.log)
+        self.polls = Poll(self.env, no_sleep)
 
     def run(self, **changes: Any) -> Submission:
         """Run a submission without a webhook of its own to its end."""

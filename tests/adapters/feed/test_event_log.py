@@ -4,7 +4,6 @@ import itertools
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,13 +16,12 @@ from functions.event_log.consumer_store import ConsumerLimitError, ConsumerStore
 from functions.event_log.log import MOST_ORDERED, EventLog, head_key, page_sk
 from functions.event_log.model import LOG_MS, MAX_CONSUMERS, Event, Reason
 from functions.event_log.rows import event_row, new_row
-from functions.feed.model import PollRequest
-from functions.feed.poll import AT_WORK
+from functions.feed.poll import AT_WORK, Poll, PollRequest
 from functions.ids import new_id
 from functions.submissions.results.results import Deletion
 from functions.webhooks.vocabulary import ALERT_EVENTS
 from tests.adapters.feed.event_world import EventWorld, ids_of
-from tests.adapters.pipeline import Crash, crash_at
+from tests.adapters.pipeline import Crash, crash_at, no_sleep
 
 DAY_SECS = 86_400
 _CLOCK = threading.Lock()
@@ -258,7 +256,7 @@ def test_a_poll_reads_the_pages_of_another_that_still_orders(world: EventWorld) 
         if point == "order.after_write":
             failpoint.set_hook(None)
             seen.append(ids_of(world.poll("other", limit=200)))
-            hurried = replace(world.polls, monotonic=itertools.count(step=9).__next__)
+            hurried = Poll(world.env, no_sleep, itertools.count(step=9).__next__)
             with pytest.raises(RowsContendedError):  # an empty answer would say that nothing follows
                 hurried.poll("dev", PollRequest("other", position=MOST_ORDERED))
 
@@ -280,7 +278,7 @@ def test_another_poll_goes_on_when_the_one_that_orders_has_died(world: EventWorl
         slept.append(secs)
         world.pipeline.time.advance(secs)
 
-    world.polls = replace(world.polls, sleep=sleep)
+    world.polls = Poll(world.env, sleep)
     assert world.drain("mine") == published
     assert len(set(slept)) > 1  # random pauses
 

@@ -1,7 +1,6 @@
 """/api/events, /api/event-types, /api/event-consumers and /api/event-samples through the entry point."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
 from functions.event_log.model import Event
 from functions.feed.catalogue import samples
+from functions.feed.poll import Poll
 from functions.handlers import events as entry_point
 from functions.http.json_body import LIST_MAX_BYTES
 from functions.ids import new_id
@@ -289,15 +289,14 @@ def test_consumers_are_listed_and_deleted(project_key: str) -> None:
 
 def test_a_poll_waits_no_longer_than_the_deployment_allows(aws: Aws, project_key: str) -> None:
     aws.monkeypatch.setenv("LONGEST_WAIT_SECS", "0")
-    entry_point.deployment.cache_clear()
-    assert entry_point.deployment().polls.longest_wait_secs == 0
+    entry_point.ENV.forget()
+    assert entry_point.ENV.settings.longest_wait_secs == 0
     assert poll(project_key, wait="20")["items"] == []
 
 
 def test_a_poll_without_time_to_wait_is_answered_at_once(project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    time, parts = FakeTime(), entry_point.deployment()
-    patient = replace(parts.polls, sleep=time.sleep, monotonic=time.monotonic)
-    monkeypatch.setattr(parts, "polls", patient)
+    time = FakeTime()
+    monkeypatch.setitem(entry_point.ENV._parts, Poll, Poll(entry_point.ENV, time.sleep, time.monotonic))
     query = {"consumer": "mine", "wait": "20"}
     made = event("GET", "/api/events/poll", headers={"X-API-Key": project_key}, query=query)
     assert call(made, Invocation(lambda: 4 - sum(time.slept))).json["items"] == []
