@@ -5,8 +5,8 @@ from typing import Any
 
 from functions.handlers.api_document import openapi_text
 from functions.http.parameters import find_route
-from infra.local.declarations.stack import Route
 from infra.local.http.gateway import Router
+from infra.local.template import Route
 from tests.template_routes import template_routes
 
 ROUTES: dict[str, tuple[str, ...]] = {

@@ -11,15 +11,14 @@ from typing import Any
 
 from functions.handlers.api_document import ROUTES as API_ROUTES
 from infra.local.console import Console
-from infra.local.declarations.stack import Function, Route
-from infra.local.http.gateway import Flush, Gateway, Manners
-from infra.local.http.http_event import HttpAnswer
-from infra.local.http.key_owners import KeyOwners
+from infra.local.http.answers import HttpAnswer
+from infra.local.http.gateway import Flush, Gateway, KeyOwners, Manners
 from infra.local.http.site import App
 from infra.local.http.stored_content import StoredContent
 from infra.local.invoker import Invoker, LambdaContext
 from infra.local.metrics import Counters, duration_name, request_name
 from infra.local.processes.functions_process import Server, http_config
+from infra.local.template import Function, Route
 
 ROUTES = [
     Route("POST", "/api/submit", "F"),

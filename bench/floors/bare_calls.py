@@ -23,8 +23,7 @@ from functions.aws.clients import Clients
 from infra.embedded import services
 from infra.embedded.engine import open_engine
 from infra.embedded.hook import Hook
-from infra.local.aws.aws_environment import prepare_for_engine
-from infra.local.aws.embedded_aws import FOLDER
+from infra.local.embedded_aws import FOLDER, prepare_for_engine
 
 _NAME = "bench-floor"
 _SLOTS = os.cpu_count() or 1  # of the local stack's runner: more at once it would refuse

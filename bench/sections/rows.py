@@ -25,7 +25,7 @@ from infra.embedded.dynamodb.tables import find_table
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import expire
 from infra.embedded.storage.store import FILE_NAME
-from infra.local.aws.embedded_aws import FOLDER
+from infra.local.embedded_aws import FOLDER
 
 _FEW = 1_000
 _PAGE = 50

@@ -23,7 +23,7 @@ from bench.sections.throughput import checked
 from functions.clock import now_ms
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import expire
-from infra.local.aws.embedded_aws import FOLDER
+from infra.local.embedded_aws import FOLDER
 
 _CLIENTS = 4
 _REST_SECS = 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.deploy.resources.stack import Stack
 from infra.deploy.target import DeployError
-from infra.local.state.export import FILES, SECTIONS, VERSION, folder_of, sealed
+from infra.local.export import FILES, SECTIONS, VERSION, folder_of, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,10 +2,10 @@
 
 In the order of a start:
 
-1. `__main__` reads the command, `settings` the variables; `start_checks` checks the host.
-2. `processes`: prepares, loads, forks and watches the processes of the stack. `first_run` shows that it works.
-3. `declarations`: template.yaml as typed values.
-4. `aws`: the embedded engine and the template's resources in it.
-5. `http`: the template's routes. `triggers`: its queues' mappings, streams and schedules. Both call `invoker`.
-6. `state`: the administrator's key, backups, export, and the version of the state.
+1. `__main__` reads the command, `settings` the variables.
+2. `processes`: checks the host, prepares, loads, forks and watches the processes of the stack.
+3. `translation` makes CloudFormation of template.yaml, `template` typed values of that.
+4. `embedded_aws`: the engine, to which it leads boto3. `resources`: the template's tables, queues and so on in it.
+5. `http`: the template's routes. `triggers`, `stream_mappings`: its queues, schedules and streams. All call `invoker`.
+6. `state`: the administrator's key, backups, and the version of the state. `export`: a file for `make import`.
 """

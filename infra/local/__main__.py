@@ -28,21 +28,21 @@ def main(arguments: list[str]) -> int:
 
                 return launcher.run(production=command == "serve")
             case ["runner"]:
-                from infra.local.runners import remote_runner  # noqa: PLC0415
+                from infra.local.processes.remote_runner import run_remote_runner  # noqa: PLC0415
 
-                return remote_runner.run()
+                return run_remote_runner()
             case ["admin-key"]:
-                from infra.local.state import admin_key  # noqa: PLC0415
+                from infra.local.state import replace_admin_key  # noqa: PLC0415
 
-                admin_key.replace()
+                replace_admin_key()
             case ["backup" | "restore" as command, file] if file:
-                from infra.local.state import backup_commands as backups  # noqa: PLC0415
+                from infra.local.state import run_backup  # noqa: PLC0415
 
-                backups.run(command, file)
+                run_backup(command, file)
             case ["export", file] if file:
-                from infra.local.state import export  # noqa: PLC0415
+                from infra.local.export import run_export  # noqa: PLC0415
 
-                export.run(file)
+                run_export(file)
             case _:
                 sys.stderr.write(_USAGE + "\n")
                 return 2

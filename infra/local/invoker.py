@@ -14,7 +14,7 @@ from infra.local.settings import ACCOUNT_ID, REGION, StartError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.local.declarations.stack import Function
+    from infra.local.template import Function
 
 type Handler = Callable[[Any, LambdaContext], Any]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from infra.local.declarations.stack import Stack
+    from infra.local.template import Stack
 
 _COUNTER_BYTES: Final = 8
 _MICROSECONDS: Final = 1_000_000

@@ -32,8 +32,8 @@ ADMIN_KEY = "admin_local_development_only"
 ADMIN_KEY_PARAMETER = "/rustbox-local/admin-key"
 _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
 _MOST_PROCESSES = 64
-_WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.triggers.mappings
-_PENDING_REDRIVE_SECS = "15"  # with two sweeps, at most 30 s; see infra.local.triggers.schedules
+_WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.triggers
+_PENDING_REDRIVE_SECS = "15"  # with two sweeps, at most 30 s; see infra.local.triggers
 _MAX_PORT = 65535
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 

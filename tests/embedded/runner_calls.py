@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra.embedded.services import OPERATIONS
-from infra.local.aws.embedded_aws import runner_statements
-from infra.local.declarations.translation import translate
+from infra.local.embedded_aws import runner_statements
 from infra.local.settings import ROOT
+from infra.local.translation import translate
 
 BUCKET = "rustbox-local-payloadsbucket"
 

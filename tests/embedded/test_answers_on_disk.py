@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.embedded.storage.store import Store, Synchronous
-from infra.local.http.http_event import HttpAnswer
-from infra.local.http.state_watch import DurableAnswers
+from infra.local.http.answers import DurableAnswers, HttpAnswer
 
 
 @contextmanager

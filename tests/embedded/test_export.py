@@ -31,8 +31,8 @@ from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes
 from infra.deploy import importing
 from infra.deploy.target import DeployError, Progress, Target
 from infra.embedded.engine import Engine, open_engine
+from infra.local.export import CHECK_BOXES, ENDPOINT_BOXES, _write, document_of, folder_of, write_contents
 from infra.local.settings import API_KEY
-from infra.local.state.export import CHECK_BOXES, ENDPOINT_BOXES, _write, document_of, folder_of, write_contents
 from tests.embedded.backend import Backend, session_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -3,7 +3,7 @@
 import pytest
 
 from infra.local.settings import StartError
-from infra.local.state.backup_commands import require_readable
+from infra.local.state import require_readable
 from tests.embedded.backend import Backend
 
 

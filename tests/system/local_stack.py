@@ -22,7 +22,7 @@ from functions.projects.store import ProjectStore
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
-from infra.local.aws.embedded_aws import FOLDER
+from infra.local.embedded_aws import FOLDER
 from tests.submission_factory import GENEROUS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from infra.embedded.storage.store import FILE_NAME, LOG_NAME
-from infra.local.aws.embedded_aws import FOLDER
+from infra.local.embedded_aws import FOLDER
 from tests.system.local_stack import LocalStack, run, wait_for, wait_until
 
 PROBLEM = "the state file is not in its place any more"

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from infra.embedded.storage.store import FILE_NAME
-from infra.local.aws.embedded_aws import FOLDER
+from infra.local.embedded_aws import FOLDER
 from tests.disk.recorded_disk import RecordedDisk
 from tests.system.local_stack import LocalStack, run, wait_until
 from tests.system.webhook_inbox import Answer, Delivery, open_receiver

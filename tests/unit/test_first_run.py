@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from infra.local.first_run import _C, _JAVASCRIPT, _PYTHON, _offered
+from infra.local.processes.first_run import _C, _JAVASCRIPT, _PYTHON, _offered
 
 
 @pytest.mark.parametrize(("program", "shown"), [(_C, _C), (_JAVASCRIPT, _PYTHON), (_PYTHON, _PYTHON)])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.local.console import Console
-from infra.local.http.gateway import AllowedHosts
+from infra.local.http.site import AllowedHosts
 from infra.local.settings import StartError, read_settings
 from tests.local_front import answers, gateway, ok, serving
 

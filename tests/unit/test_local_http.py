@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from infra.local.console import Console, LogStream
-from infra.local.declarations.stack import Route
+from infra.local.http.answers import from_result, to_event
 from infra.local.http.gateway import Router
-from infra.local.http.http_event import from_result, to_event
-from infra.local.triggers.mappings import failed_ids
+from infra.local.template import Route
+from infra.local.triggers import failed_ids
 from tests.local_front import gateway, ok
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from infra.local.http import key_owners
-from infra.local.http.key_owners import KeyOwners
+from infra.local.http import gateway
+from infra.local.http.gateway import KeyOwners
 from tests.local_front import is_administrator, project_of
 
 
@@ -74,8 +74,8 @@ def test_requests_of_the_administrator_have_an_owner_that_is_no_project(admin_ke
 
 
 def test_revoked_key_has_no_share_of_its_project_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert key_owners.FRESH_SECS == 60
-    monkeypatch.setattr(key_owners, "FRESH_SECS", 0)
+    assert gateway.FRESH_SECS == 60
+    monkeypatch.setattr(gateway, "FRESH_SECS", 0)
     projects, headers = _Projects(), [(b"x-api-key", b"a.1")]
 
     async def ask() -> None:
@@ -90,7 +90,7 @@ def test_revoked_key_has_no_share_of_its_project_any_more(monkeypatch: pytest.Mo
 
 
 def test_known_key_is_believed_while_the_tables_are_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_owners, "FRESH_SECS", 0)
+    monkeypatch.setattr(gateway, "FRESH_SECS", 0)
     answers, seen = ["a"], list[str]()
 
     def find(_key: str) -> str:

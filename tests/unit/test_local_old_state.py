@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from infra.local.aws.embedded_aws import set_aside_old_state
+from infra.local.embedded_aws import set_aside_old_state
 
 
 def test_an_old_state_is_moved_into_a_folder_of_its_own(tmp_path: Path) -> None:

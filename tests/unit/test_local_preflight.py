@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import start_checks as preflight
-from infra.local.declarations.translation import translate
+from infra.local.processes import launcher as preflight
 from infra.local.settings import ROOT, StartError
+from infra.local.translation import translate
 
 OFFERED = translate(ROOT / "template.yaml", {}).parameters["OfferedLanguages"]
 

@@ -1,6 +1,6 @@
 """The local stack gives its runner the settings that a user sets, and nothing else of the environment."""
 
-from infra.local.direct_path import LocalDirectPath
+from infra.local.processes.launcher import LocalDirectPath
 from infra.local.processes.runner_process import host_variables, passed_on
 from infra.local.settings import read_settings
 

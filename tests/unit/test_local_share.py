@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.triggers.mappings import Share
+from infra.local.triggers import Share
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 7])

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from infra.local.declarations.stack import Function, Schedule, Stack, read_stack, refuse_unknown_types
-from infra.local.declarations.template import Template
-from infra.local.declarations.translation import translate
 from infra.local.invoker import merge_environments
 from infra.local.settings import ROOT, StartError, read_settings
-from infra.local.triggers.schedules import interval_secs, next_firing, plan_firings
+from infra.local.template import Function, Schedule, Stack, Template, read_stack, refuse_unknown_types
+from infra.local.translation import translate
+from infra.local.triggers import interval_secs, next_firing, plan_firings
 from infra.sam_template import read
 from infra.sam_template import translate as translate_sam
 
@@ -135,21 +134,19 @@ def test_an_unresolvable_intrinsic_stops_the_start(node: Any) -> None:
 
 
 def test_a_translation_that_does_not_end_stops_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("infra.local.declarations.translation._CACHE", tmp_path)
-    monkeypatch.setattr(
-        "infra.local.declarations.translation._TIMEOUT_SECS", 0.01
-    )  # an interpreter does not even start in that
+    monkeypatch.setattr("infra.local.translation._CACHE", tmp_path)
+    monkeypatch.setattr("infra.local.translation._TIMEOUT_SECS", 0.01)  # an interpreter does not even start in that
     with pytest.raises(StartError, match="not translated within"):
         translate(ROOT / "template.yaml", {})
 
 
 def test_a_translation_is_kept_until_the_template_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cache, path = tmp_path / "cache", tmp_path / "template.yaml"
-    monkeypatch.setattr("infra.local.declarations.translation._CACHE", cache)
+    monkeypatch.setattr("infra.local.translation._CACHE", cache)
     path.write_text((ROOT / "template.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     first = translate(path, {"Stage": "local"})
     (kept,) = cache.iterdir()
-    monkeypatch.setattr("infra.local.declarations.translation._TIMEOUT_SECS", 0.01)  # none is made from here on
+    monkeypatch.setattr("infra.local.translation._TIMEOUT_SECS", 0.01)  # none is made from here on
     assert translate(path, {"Stage": "local"}) == first
     assert translate(path, {"Stage": "prod"}).parameters["Stage"] == "prod"
     kept.write_text("{", encoding="utf-8")  # cut off

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from infra.deploy.target import DeployError
-from infra.local.first_run import receiver
+from infra.local.processes.first_run import receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,10 +1,9 @@
 """The HTTP API, in the order of a request.
 
-1. `http_protocol` bounds uvicorn's heads, times and connections. `gateway` matches the route.
-   Under `make up` it first refuses pages of other sites.
-2. `key_owners` tells the project.
-3. `request_threads` has the shares and threads that projects may hold, and runs the call.
-   `http_event` makes the event of it, and the answer of its result.
-   `site` answers for the documentation of `make up`.
-4. `state_watch` lets the answer leave when its data are on the disk.
+1. `http_protocol` bounds uvicorn's heads, times and connections.
+2. Under `make up`, `site` refuses pages of other sites, and answers for the documentation.
+3. `gateway` matches the route, and tells the project by its key.
+4. `request_threads` has the shares and threads that projects may hold, and runs the call.
+5. `answers` makes the event of a request and the answer of a result, which leaves when its data are on the disk.
+   `stored_content` has the bodies that are objects.
 """

@@ -2,32 +2,98 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from http import HTTPStatus
-from ipaddress import ip_address
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from functions.http.parameters import key_of
 from functions.http.resolver import Route as ApiRoute
-from infra.local.http.http_event import HttpAnswer, from_result, gateway_answer, to_event
-from infra.local.http.key_owners import NOBODY
+from infra.local.http.answers import HttpAnswer, from_result, gateway_answer, to_event
 from infra.local.http.request_threads import OVERLOADED, ClientGoneError, FairShares, NoShareError, RequestThreads
 from infra.local.http.stored_content import StoredContent, send_whole, stay_silent
 from infra.local.metrics import duration_name, request_name
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from infra.local.console import Console
-    from infra.local.declarations.stack import Route
-    from infra.local.http.key_owners import KeyOwners
+    from infra.local.http.answers import Receive, Scope, Send
     from infra.local.http.request_threads import Held
-    from infra.local.http.site import App
     from infra.local.invoker import Invoker, LambdaContext
     from infra.local.metrics import Counters
+    from infra.local.template import Route
+
+# The project of a request, as far as its API key tells.
+
+NOBODY: Final = ""
+"""The owner of all requests without a valid key. They have one share together."""
+_ADMINISTRATOR: Final = "X-Admin-Key"
+"""The owner of the administrator's requests, so that no flood keeps them out."""
+_MOST_KEYS: Final = 10_000
+FRESH_SECS: Final = 60.0
+
+type Find = Callable[[str], str | None]
+
+
+class KeyOwners:
+    """Finds the project of a request's API key. `find`: returns the project of a key, None for an invalid one.
+
+    This decides about shares only: the functions authenticate. So a key that was valid once is believed while it is
+    looked up again, every minute. A revoked one takes nothing from its project then.
+    """
+
+    def __init__(self, find: Find, is_administrator: Callable[[str], bool]) -> None:
+        self._finders: dict[bytes, Find] = {
+            b"x-admin-key": lambda key: _ADMINISTRATOR if is_administrator(key) else None,
+            b"x-api-key": find,
+            b"x-auth-token": find,  # the last two: clients of other services (functions/dialects)
+            b"authorization": lambda sent: find(key_of(sent) or sent),
+        }
+        self._known: dict[bytes, tuple[str, float]] = {}  # by digest: the owner, and when to look again
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="key-owners")
+        self._looks = set[asyncio.Task[str | None]]()
+
+    async def owner(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
+        """Return the owner of a request with these headers: its project, the administrator or NOBODY."""
+        for name, find in self._finders.items():
+            keys = [value for field, value in headers if field == name]
+            if len(keys) == 1 and (owner := await self._owner_of(name, keys[0], find)) is not None:
+                return owner
+        return NOBODY
+
+    async def _owner_of(self, name: bytes, key: bytes, find: Find) -> str | None:
+        digest = hashlib.sha256(name + b":" + key).digest()
+        if (known := self._known.get(digest)) is None:
+            return await self._look(digest, key, find)
+        owner, look_at = known
+        if monotonic() >= look_at:
+            self._known[digest] = owner, monotonic() + FRESH_SECS
+            look = asyncio.create_task(self._look(digest, key, find))
+            self._looks.add(look)
+            look.add_done_callback(self._looks.discard)
+        return owner
+
+    async def _look(self, digest: bytes, key: bytes, find: Find) -> str | None:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._thread, find, key.decode("latin-1"))
+        except Exception:  # noqa: BLE001 - the tables are away: the function answers so
+            return None
+        if found is None:
+            self._known.pop(digest, None)
+            return None
+        if digest not in self._known and len(self._known) >= _MOST_KEYS:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = found, monotonic() + FRESH_SECS
+        return found
+
 
 # Quotas of HTTP APIs and of synchronous Lambda calls; the gateway answers these cases itself, as on AWS.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
@@ -35,17 +101,7 @@ _MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
 _MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 _SMALL_BODY_CHARS: Final = 256 * 1024  # twelve bytes of JSON at most for each, and room for the headers
 _MAX_BODY_BYTES_IN_FLIGHT: Final = 128 * 1024 * 1024
-_OWN_HOSTS: Final = frozenset({"localhost", "host.docker.internal"})
-_HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]*)?")
-_OTHER_HOST: Final = (
-    "It allows localhost, *.localhost, host.docker.internal and IP addresses: use one of these, "
-    "or add the host's name to RUSTBOX_HOSTS and start the service again."
-)
-_SHOWN_CHARS: Final = 100
 
-type Scope = dict[str, Any]
-type Receive = Callable[[], Awaitable[dict[str, Any]]]
-type Send = Callable[[dict[str, Any]], Awaitable[None]]
 type Flush = Callable[[str, HttpAnswer], HttpAnswer]
 """Path of a request and its answer to the answer that may leave: `DurableAnswers.flush`."""
 
@@ -214,61 +270,6 @@ class Gateway:
         except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
             self._console.failure("http", route.function)
             return gateway_answer(500, "Internal Server Error")
-
-
-class AllowedHosts:
-    """An ASGI application before that of `make up`, whose keys everybody knows: refuses pages of other sites.
-
-    A page can let the name of its site resolve to 127.0.0.1 (DNS rebinding). Then its scripts may read the answers, but
-    the browser sends that name as `Host`. Scripts that send to 127.0.0.1 itself read nothing, and the browser tells
-    their site as `Origin`. `names`: further allowed hosts, in lower case.
-    """
-
-    def __init__(self, names: frozenset[str], console: Console, app: App) -> None:
-        self._names = _OWN_HOSTS | names
-        self._console = console
-        self._app = app
-
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
-        refusal = self._find_refusal(scope["headers"])
-        if refusal is None:
-            await self._app(scope, receive, send)
-        else:
-            await send_whole(refusal, send, is_head=scope["method"] == "HEAD")
-
-    def _find_refusal(self, headers: list[tuple[bytes, bytes]]) -> HttpAnswer | None:
-        for name, value in headers:
-            if name == b"host" and not self._is_allowed(text := value.decode("latin-1")):
-                return self._refuse(HTTPStatus.MISDIRECTED_REQUEST, f"requests for the host {_shown(text)}")
-            if name == b"origin" and not self._is_allowed((text := value.decode("latin-1")).partition("://")[2]):
-                return self._refuse(HTTPStatus.FORBIDDEN, f"requests of pages of {_shown(text)}")
-        return None
-
-    def _is_allowed(self, authority: str) -> bool:
-        """Whether a host is an IP address, which no page can choose as its name, or an allowed name."""
-        found = _HOST.fullmatch(authority.lower())
-        if found is None:
-            return False
-        name = (found[1] or found[2]).removesuffix(".")
-        return name in self._names or name.endswith(".localhost") or _is_address(name)
-
-    def _refuse(self, status: HTTPStatus, what: str) -> HttpAnswer:
-        self._console.line("http", f"{status.value} for {what}", "warning")
-        return gateway_answer(status, f"`make up` refuses {what}. {_OTHER_HOST}")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _shown(text: str) -> str:
-    """Return a text of a client for logs and answers."""
-    return ascii(text[:_SHOWN_CHARS])
 
 
 def _is_too_large(payload: Any) -> bool:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from functions.http.long_poll import ANSWER_SECS
 from functions.http.parameters import LONG_POLL_MAX_SECS, SUBMIT_MAX_SECS
-from infra.local.http.http_event import HttpAnswer, gateway_answer, read_query
+from infra.local.http.answers import HttpAnswer, gateway_answer, read_query
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from functions.http.resolver import Route, Wait
+    from infra.local.http.answers import Receive, Scope
     from infra.local.invoker import LambdaContext
 
 
@@ -167,9 +168,6 @@ _PATIENCE_SECS: Final = 5.0
 _INTEGRATION_TIMEOUT_SECS: Final = 30
 """Of HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
 OVERLOADED: Final = gateway_answer(503, "Service Unavailable", retry_after_secs=1)
-
-type Scope = dict[str, Any]
-type Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class ClientGoneError(Exception):

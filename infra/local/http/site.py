@@ -1,4 +1,4 @@
-"""The documentation at /docs/ of `make up`, if `make site` has built it before the start."""
+"""What `make up` alone has before the API: it refuses pages of other sites, and serves the documentation at /docs/."""
 
 from __future__ import annotations
 
@@ -8,25 +8,89 @@ import hashlib
 import mimetypes
 import re
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.local.http.http_event import HttpAnswer, gateway_answer
+from infra.local.http.answers import HttpAnswer, gateway_answer
 from infra.local.http.stored_content import send_whole
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from infra.local.console import Console
+    from infra.local.http.answers import Receive, Send
+
 _ROOT: Final = "/docs/"
 _INLINE_SCRIPT: Final = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+_OWN_HOSTS: Final = frozenset({"localhost", "host.docker.internal"})
+_HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]*)?")
+_OTHER_HOST: Final = (
+    "It allows localhost, *.localhost, host.docker.internal and IP addresses: use one of these, "
+    "or add the host's name to RUSTBOX_HOSTS and start the service again."
+)
+_SHOWN_CHARS: Final = 100
 
-type Receive = Callable[[], Awaitable[dict[str, Any]]]
-type Send = Callable[[dict[str, Any]], Awaitable[None]]
 type App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 
+class AllowedHosts:
+    """An ASGI application before that of `make up`, whose keys everybody knows: refuses pages of other sites.
+
+    A page can let the name of its site resolve to 127.0.0.1 (DNS rebinding). Then its scripts may read the answers, but
+    the browser sends that name as `Host`. Scripts that send to 127.0.0.1 itself read nothing, and the browser tells
+    their site as `Origin`. `names`: further allowed hosts, in lower case.
+    """
+
+    def __init__(self, names: frozenset[str], console: Console, app: App) -> None:
+        self._names = _OWN_HOSTS | names
+        self._console = console
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        refusal = self._find_refusal(scope["headers"])
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await send_whole(refusal, send, is_head=scope["method"] == "HEAD")
+
+    def _find_refusal(self, headers: list[tuple[bytes, bytes]]) -> HttpAnswer | None:
+        for name, value in headers:
+            if name == b"host" and not self._is_allowed(text := value.decode("latin-1")):
+                return self._refuse(HTTPStatus.MISDIRECTED_REQUEST, f"requests for the host {_shown(text)}")
+            if name == b"origin" and not self._is_allowed((text := value.decode("latin-1")).partition("://")[2]):
+                return self._refuse(HTTPStatus.FORBIDDEN, f"requests of pages of {_shown(text)}")
+        return None
+
+    def _is_allowed(self, authority: str) -> bool:
+        """Whether a host is an IP address, which no page can choose as its name, or an allowed name."""
+        found = _HOST.fullmatch(authority.lower())
+        if found is None:
+            return False
+        name = (found[1] or found[2]).removesuffix(".")
+        return name in self._names or name.endswith(".localhost") or _is_address(name)
+
+    def _refuse(self, status: HTTPStatus, what: str) -> HttpAnswer:
+        self._console.line("http", f"{status.value} for {what}", "warning")
+        return gateway_answer(status, f"`make up` refuses {what}. {_OTHER_HOST}")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(text: str) -> str:
+    """Return a text of a client for logs and answers."""
+    return ascii(text[:_SHOWN_CHARS])
+
+
 class Site:
-    """An ASGI application: files of a folder, and all other paths from another application.
+    """An ASGI application: the documentation that `make site` has built; all other paths from another application.
 
     Only files that were there at the start are served, each at its own path.
     """

@@ -18,23 +18,22 @@ from functions.http.stored_content import (
     UPLOAD_SIZE,
     UPLOAD_TYPE,
 )
-from infra.local.aws.resources import session
-from infra.local.http.http_event import HttpAnswer, gateway_answer
+from infra.local.http.answers import HttpAnswer, gateway_answer
 from infra.local.http.request_threads import OVERLOADED, ClientGoneError, FairThreadPool
+from infra.local.resources import session
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from botocore.response import StreamingBody
+
+    from infra.local.http.answers import Receive, Send
 
 _THREADS: Final = 8
 _PATIENCE_SECS: Final = 5.0
 _PIECE_BYTES: Final = 256 * 1024
 _SOON_SENT_BYTES: Final = 64 * 1024
 
-type Scope = dict[str, Any]
-type Receive = Callable[[], Awaitable[dict[str, Any]]]
-type Send = Callable[[dict[str, Any]], Awaitable[None]]
 type Flush = Callable[[HttpAnswer], HttpAnswer]
 """An answer to the answer that may leave: `DurableAnswers.flush` for the path of its request."""
 

@@ -1,4 +1,4 @@
-"""The background process: schedules, stream mappings, housekeeping, the runner's socket and log."""
+"""The background process: schedules, stream mappings, housekeeping, metrics, the runner's socket and log."""
 
 from __future__ import annotations
 
@@ -8,23 +8,37 @@ import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.dynamodb import streams
-from infra.local.http.state_watch import TroubleWatch
+from infra.embedded.storage.store import FILE_NAME
+from infra.local.embedded_aws import FOLDER
+from infra.local.http.answers import TroubleWatch
+from infra.local.metrics import exposition
 from infra.local.processes.runner_process import tell_end
+from infra.local.resources import session
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
-from infra.local.triggers.schedules import ScheduleThreads, plan_firings
-from infra.local.triggers.stream_mappings import StreamPollers
+from infra.local.stream_mappings import StreamPollers
+from infra.local.triggers import ScheduleThreads, plan_firings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from http.server import ThreadingHTTPServer
+
+    from infra.local.metrics import Counters
+    from infra.local.processes.launcher import Prepared
     from infra.local.processes.loading import Loaded
-    from infra.local.processes.preparation import Prepared
     from infra.local.settings import LocalSettings
 
 _THREADS_STOP_SECS: Final = 5
 _LATE_LINES_SECS: Final = 2  # those of the first run, behind its last answer
 _LINE_LIMIT_BYTES: Final = 1024 * 1024
+_STATES: Final = {
+    "visible": "ApproximateNumberOfMessages",
+    "in_flight": "ApproximateNumberOfMessagesNotVisible",
+    "delayed": "ApproximateNumberOfMessagesDelayed",
+}
 
 
 def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
@@ -45,7 +59,7 @@ def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
 def _show_first_run(prepared: Prepared, stopping: threading.Event) -> None:
     console = prepared.console
     try:
-        from infra.local.first_run import is_runner_live, show_first_run  # noqa: PLC0415 - httpx takes a while to import
+        from infra.local.processes.first_run import is_runner_live, show_first_run  # noqa: PLC0415 - httpx takes a while to import
 
         is_live = partial(is_runner_live, prepared.template.values["RunnersTable"]["Ref"])
         if show_first_run(prepared.settings, console, is_live, stopping.is_set):
@@ -122,16 +136,62 @@ def _seed_project(projects_table: str) -> None:
 
 
 def _serve_metrics(prepared: Prepared, loaded: Loaded, port: int, parts: ExitStack) -> None:
-    from infra.local.processes.metrics_server import serve_metrics  # noqa: PLC0415 - `make up` has none
-
     try:
-        server = serve_metrics(prepared, loaded.counters, port)
+        server = _open_metrics(prepared, loaded.counters, port)
     except OSError as error:
         text = f"no metrics: port {port} is not free ({error.strerror}): set RUSTBOX_METRICS_PORT"
         prepared.console.line("stack", text, "error")
         return
     parts.enter_context(server)
     parts.callback(server.shutdown)
+
+
+def _open_metrics(prepared: Prepared, counters: Counters, port: int) -> ThreadingHTTPServer:
+    """Answer on this port of loopback from now on. Raises OSError where it is not free."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer  # noqa: PLC0415 - `make up` has no metrics
+
+    sqs = session().client("sqs")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/metrics":
+                self.send_error(HTTPStatus.NOT_FOUND)
+                return
+            body = exposition(counters, [*_gauges(prepared, sqs)]).encode()
+            self.send_response(HTTPStatus.OK)
+            self.send_header("content-type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+            """Stay silent: a scrape comes every few seconds."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server
+
+
+def _gauges(prepared: Prepared, sqs: Any) -> Iterator[tuple[str, int]]:
+    for name, *_ in prepared.template.of_types({"AWS::SQS::Queue"}):
+        url = prepared.template.values[name]["Ref"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*_STATES.values()])["Attributes"]
+        for state, attribute in _STATES.items():
+            yield f'rustbox_queue_messages{{queue="{name}",state="{state}"}}', int(found[attribute])
+    yield from _runner_gauges(prepared.template.values["RunnersTable"]["Ref"])
+    for path in sorted((prepared.settings.state_dir / FOLDER).glob(f"{FILE_NAME}*")):
+        yield f'rustbox_state_bytes{{file="{path.name}"}}', path.stat().st_size
+
+
+def _runner_gauges(runners_table: str) -> Iterator[tuple[str, int]]:
+    # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
+    from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.submissions.runners.runner_store import RunnerStore  # noqa: PLC0415
+
+    live = [seen.heartbeat for seen in RunnerStore(runners_table, Clients.dynamodb()).list_recent() if seen.is_live]
+    yield "rustbox_runners", len(live)
+    yield "rustbox_runner_slots", sum(heartbeat.slots for heartbeat in live)
+    yield "rustbox_runner_slots_busy", sum(heartbeat.slots_busy for heartbeat in live)
 
 
 def _tell_addresses(prepared: Prepared) -> None:

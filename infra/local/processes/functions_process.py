@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 import uvloop
 
-from infra.local.http.gateway import AllowedHosts, Gateway, Manners
+from infra.local.http.answers import DurableAnswers
+from infra.local.http.gateway import Gateway, KeyOwners, Manners
 from infra.local.http.http_protocol import BoundedProtocol, Connections
-from infra.local.http.key_owners import KeyOwners
-from infra.local.http.site import Site
-from infra.local.http.state_watch import DurableAnswers
+from infra.local.http.site import AllowedHosts, Site
 from infra.local.http.stored_content import StoredContent
 from infra.local.processes.child_processes import DRAIN_SIGNAL, unblock_signals
 from infra.local.settings import ROOT
-from infra.local.triggers.mappings import MappingPollers
+from infra.local.triggers import MappingPollers
 
 if TYPE_CHECKING:
     import socket
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
 
     from functions.http.resolver import Route
     from infra.local.http.site import App
+    from infra.local.processes.launcher import Prepared
     from infra.local.processes.loading import Loaded
-    from infra.local.processes.preparation import Prepared
-    from infra.local.triggers.mappings import Share
+    from infra.local.triggers import Share
 
 _THREADS_STOP_SECS: Final = 5
 _FINISH_SECS: Final = 2

@@ -1,22 +1,177 @@
-"""Checks the host, prepares, and keeps the processes of the stack alive until a signal."""
+"""Checks the host, prepares what the runner needs, and keeps the processes of the stack alive until a signal."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import socket
+import time
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.local.console import stdout_console
+from infra.local.embedded_aws import EmbeddedAws, lock_state, set_aside_old_state
 from infra.local.processes import runner_process
 from infra.local.processes.child_processes import Child, ChildProcesses
-from infra.local.processes.preparation import prepare
-from infra.local.settings import read_settings
-from infra.local.start_checks import check_host, listen, lock_state
+from infra.local.processes.runner_listener import RunnerListener, choose_listener, make_listener_child
+from infra.local.settings import ROOT, TOOLCHAINS_DIR, LocalSettings, StartError, read_settings
+from infra.local.template import refuse_unknown_types
+from infra.local.translation import translate
+from sandbox_runtime.languages import LANGUAGES
 
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Mapping
 
-    from infra.local.processes.preparation import Prepared
+    from infra.local.console import Console
+    from infra.local.template import Template
+
+# The direct path on this machine: where the runner listens and the token that it shares with `submit`.
+
+_TOKEN_PARAMETER = "/rustbox-local/runner-token"  # noqa: S105 - the name of one
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDirectPath:
+    """A free loopback port and a token, both new with each start."""
+
+    address: str
+    token: str = field(repr=False)
+
+    @property
+    def template_parameters(self) -> dict[str, str]:
+        """Parameters of the template that `submit` needs to find the runner."""
+        return {
+            "RunnerUrl": f"http://{self.address}",
+            "NetworkRunnerUrl": f"http://{self.address}",
+            "RunnerTokenParameter": _TOKEN_PARAMETER,
+            "AllowRunnerHttp": "true",  # it never leaves this machine
+        }
+
+    @property
+    def runner_variables(self) -> dict[str, str]:
+        """Environment variables of the runner."""
+        return {"LISTEN_ADDRESS": self.address, "RUNNER_TOKEN": self.token, "ALLOW_HTTP": "true"}
+
+    def store_token(self, ssm: Any) -> None:
+        """Write the token into the parameter that `submit` reads, as on AWS."""
+        ssm.put_parameter(Name=_TOKEN_PARAMETER, Value=self.token, Type="SecureString", Overwrite=True)
+
+
+def choose_direct_path(parameters: Mapping[str, str]) -> LocalDirectPath | None:
+    """Choose a port and a token. None if the user has set RunnerUrl: to nothing, or to another runner."""
+    if "RunnerUrl" in parameters:
+        return None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return LocalDirectPath(f"127.0.0.1:{probe.getsockname()[1]}", secrets.token_urlsafe(32))
+
+
+# Checks before anything is started; each failure is one line with its remedy.
+
+
+def check_host() -> None:
+    """Refuse users other than root: the jail needs root."""
+    if os.geteuid() != 0:
+        raise StartError("the jail needs root (namespaces, cgroups, mounts): run `sudo make up`")
+
+
+def check_stage(parameters: Mapping[str, str]) -> None:
+    """Check the rules of the template, as CloudFormation does on AWS. `parameters`: of the template."""
+    if parameters["AllowInsecureWebhookTargets"] == "true" and parameters["Stage"] != "local":
+        raise StartError(
+            f"AllowInsecureWebhookTargets is for the stage local only, and Stage is {parameters['Stage']}: unset "
+            "RUSTBOX_PARAM_Stage, or set RUSTBOX_PARAM_AllowInsecureWebhookTargets=false"
+        )
+
+
+def check_toolchains(offered: str) -> None:
+    """Refuse to offer languages without their toolchains. `offered`: the template's OfferedLanguages."""
+    promised = [name.strip() for name in offered.split(",") if name.strip()]
+    known = {language.name: language for language in LANGUAGES}
+    if unknown := [name for name in promised if name not in known]:
+        raise StartError(f"OfferedLanguages: there is no {', '.join(unknown)}: it may hold {','.join(known)}")
+    missing = {name: paths for name in promised if (paths := known[name].missing(TOOLCHAINS_DIR))}
+    if missing:
+        found = "; ".join(f"{name} ({', '.join(paths)})" for name, paths in missing.items())
+        rest = ",".join(name for name in promised if name not in missing)
+        otherwise = f", or offer less: RUSTBOX_PARAM_OfferedLanguages={rest}" if rest else ""
+        raise StartError(f"toolchains are missing, {found}: run `make setup`{otherwise}")
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """Listen on the port. Call it first, so that a busy port stops the start at once."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            f"port {port} is not free ({error.strerror}): choose another one, PORT={port + 1} make up"
+        ) from error
+    return listener
+
+
+# The parts that the runner needs: template, engine and socket. The runner starts slowest, so it starts first.
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The shared parts of every process of the stack.
+
+    `log_reader`, `log_writer`: the pipe from the runner to the background process. Both may be replaced, so the
+    launcher keeps both ends open. All others close the writer, so that the reader sees the runner's end.
+    `began_ms`: heartbeats that are older come from a runner that has ended.
+    """
+
+    settings: LocalSettings
+    console: Console
+    template: Template
+    embedded: EmbeddedAws
+    direct: LocalDirectPath | None
+    runner_listener: RunnerListener | None
+    log_reader: int
+    log_writer: int
+    began_ms: int
+
+    def flush(self) -> None:
+        """Return when everything that was written until now is on the disk."""
+        self.embedded.engine.store.flush()
+
+
+def prepare(settings: LocalSettings, console: Console) -> Prepared:
+    """Prepare the parts, without threads or open connections: processes are forked later.
+
+    Raises StartError, StoreUnusableError.
+    """
+    direct = choose_direct_path(settings.parameters)
+    runner_listener = choose_listener(os.environ, settings.state_dir) if settings.production else None
+    parameters = settings.parameters
+    for part in (direct, runner_listener):
+        parameters = parameters if part is None else parameters | part.template_parameters
+    template = translate(ROOT / "template.yaml", parameters)
+    refuse_unknown_types(template)
+    check_stage(template.parameters)
+    check_toolchains(template.parameters["OfferedLanguages"])
+    embedded = _start_aws(settings, console)
+    embedded.open_runner_socket(template)
+    if runner_listener is not None:
+        embedded.open_remote_sockets(template)
+    began_ms = time.time_ns() // 1_000_000
+    return Prepared(settings, console, template, embedded, direct, runner_listener, *os.pipe(), began_ms)
+
+
+def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws:
+    if (folder := set_aside_old_state(settings.state_dir)) is not None:
+        text = f"the state of an older version is now in {folder}; this version does not read it"
+        console.line("stack", text, "warning")
+    embedded = EmbeddedAws(settings.state_dir, settings.synchronous)
+    if dropped := embedded.engine.dropped_frames:
+        text = f"{dropped} frames of the database's log were damaged and dropped: the writes in them are lost"
+        console.line("stack", f"{text}. A loss of power leaves such frames, and a disk that fails", "warning")
+    return embedded
 
 
 def run(*, production: bool) -> int:
@@ -33,12 +188,8 @@ def _run(prepared: Prepared, listener: socket.socket) -> int:
     runner = runner_process.make_child(prepared)
     runner.start()
     remote = _remote(prepared)
-    from infra.local.processes import (  # noqa: PLC0415
-        background_process,
-        functions_process,
-        loading,
-    )
-    from infra.local.triggers.mappings import Share  # noqa: PLC0415
+    from infra.local.processes import background_process, functions_process, loading  # noqa: PLC0415
+    from infra.local.triggers import Share  # noqa: PLC0415
 
     loaded = loading.load(prepared)
     functions = [
@@ -64,9 +215,7 @@ def _remote(prepared: Prepared) -> list[Child]:
     chosen = prepared.runner_listener
     if chosen is None:
         return []
-    from infra.local.processes import runner_listener_process  # noqa: PLC0415 - few stacks have it
-
-    remote = runner_listener_process.make_child(prepared, chosen, chosen.listen())
+    remote = make_listener_child(prepared, chosen, chosen.listen())
     where = chosen.template_parameters["RunnerListener"]
     pin = f", certificate {chosen.fingerprint}" if chosen.fingerprint else ""
     prepared.console.line("stack", f"runners of other hosts join at {where}{pin}")

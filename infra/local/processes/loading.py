@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.local.aws.resources import create_resources, session
 from infra.local.console import LogStream
-from infra.local.declarations.stack import Stack, read_stack
 from infra.local.invoker import Invoker, load_handlers
 from infra.local.metrics import Counters, counter_names
+from infra.local.resources import create_resources, session
 from infra.local.settings import ADMIN_KEY_PARAMETER
-from infra.local.state import admin_key
-from infra.local.state.backup_commands import require_readable
+from infra.local.state import ensure_admin_key, require_readable, seed_admin_key
+from infra.local.template import Stack, read_stack
 
 if TYPE_CHECKING:
-    from infra.local.processes.preparation import Prepared
+    from infra.local.processes.launcher import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,15 @@ def load(prepared: Prepared) -> Loaded:
         prepared.direct.store_token(ssm)
     if settings.parameters["AdminKeyParameter"] == ADMIN_KEY_PARAMETER:
         if settings.production:
-            admin_key.ensure(ssm, prepared.flush)
+            ensure_admin_key(ssm, prepared.flush)
         else:
-            admin_key.seed(ssm)
+            seed_admin_key(ssm)
     stack = read_stack(prepared.template)
     sys.stdout = LogStream(prepared.console, "function")
     invoker = load_handlers(stack.functions)
     _wait_for_the_disk(prepared)
     if settings.failpoint:
-        from infra.local.failpoint import arm  # noqa: PLC0415 - imports functions, see `invoker.load_handlers`
-
-        arm(settings.failpoint)
+        _arm(settings.failpoint)
     gc.freeze()  # collections in the processes would otherwise copy the pages that they share
     gc.enable()
     return Loaded(stack, invoker, Counters(counter_names(stack), settings.processes))
@@ -67,3 +66,18 @@ def _wait_for_the_disk(prepared: Prepared) -> None:
     from functions import durability  # noqa: PLC0415 - see `invoker.load_handlers`
 
     durability.set_wait(prepared.flush)
+
+
+def _arm(name: str) -> None:
+    """For tests: SIGKILL the first process, and no other, that reaches the step `name` of a handler."""
+    from functions import failpoint  # noqa: PLC0415 - see `invoker.load_handlers`
+
+    token, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    os.write(writer, b"!")
+    os.close(writer)
+
+    def die_here(reached: str) -> None:
+        if reached == name and os.read(token, 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    failpoint.set_hook(die_here)

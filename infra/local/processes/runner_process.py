@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from infra.local.declarations.template import Template
-    from infra.local.direct_path import LocalDirectPath
-    from infra.local.processes.preparation import Prepared
+    from infra.local.processes.launcher import LocalDirectPath, Prepared
     from infra.local.settings import LocalSettings
+    from infra.local.template import Template
 
 NODE_ID: Final = "local"
 # After SIGTERM and its own DRAIN_SECS, a runner kills the remaining runs and removes its groups.

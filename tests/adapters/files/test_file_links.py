@@ -13,7 +13,7 @@ from functions.handlers import result
 from functions.http.stored_content import DOWNLOAD_KEY, UPLOAD_KEY
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
-from infra.local.http.http_event import HttpAnswer, gateway_answer
+from infra.local.http.answers import HttpAnswer, gateway_answer
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import BucketSender, Content, MachineSender, Sender, ask, machine, some
 from tests.adapters.http_calls import send

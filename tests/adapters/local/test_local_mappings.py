@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from functions.ids import new_id
-from infra.local.aws.resources import create_bus, session
+from infra.local import triggers
 from infra.local.console import Console
-from infra.local.declarations.stack import Function, QueueMapping
 from infra.local.invoker import Invoker
 from infra.local.metrics import Counters, message_name
-from infra.local.triggers import mappings
-from infra.local.triggers.mappings import MappingPollers, Share, StoppableThreads
+from infra.local.resources import create_bus, session
+from infra.local.template import Function, QueueMapping
+from infra.local.triggers import MappingPollers, Share, StoppableThreads
 from tests.until import until
 
 COUNTERS = Counters([message_name(queue, how) for queue in ("Deliveries", "Idle") for how in ("handled", "failed")], 1)
@@ -74,7 +74,7 @@ def test_a_thread_that_fails_goes_on_and_says_why(monkeypatch: pytest.MonkeyPatc
                 raise ZeroDivisionError
 
     turns, console = list[str](), io.StringIO()
-    monkeypatch.setattr(mappings, "_AGAIN_SECS", 0.01)
+    monkeypatch.setattr(triggers, "_AGAIN_SECS", 0.01)
     part = Part(Console(console))
     part.start()
     until(lambda: len(turns) == 3)

@@ -21,15 +21,14 @@ from infra.embedded import services
 from infra.embedded.dynamodb import streams
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
-from infra.local.aws.resources import create_resources, session
+from infra.local import stream_mappings
 from infra.local.console import Console
-from infra.local.declarations.stack import Function, StreamMapping, read_stack, refuse_unknown_types
-from infra.local.declarations.template import Template
-from infra.local.declarations.translation import translate
 from infra.local.invoker import Invoker
+from infra.local.resources import create_resources, session
 from infra.local.settings import StartError
-from infra.local.triggers import stream_mappings
-from infra.local.triggers.stream_mappings import StreamPollers
+from infra.local.stream_mappings import StreamPollers
+from infra.local.template import Function, StreamMapping, Template, read_stack, refuse_unknown_types
+from infra.local.translation import translate
 from tests.emulator import emulator
 from tests.until import until
 

@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Locator, expect
 
 from functions.handlers.api_document import openapi_text
 from functions.http.openapi.page import render
-from infra.local.http.site import Receive, Send, Site
+from infra.local.http.answers import Receive, Send
+from infra.local.http.site import Site
 from tests.local_front import serving
 from tests.system.browser.console import DESKTOP, HOSTILE, PHONE, Console, assert_sound, open_page
 from tests.system.local_stack import API_KEY, LocalStack

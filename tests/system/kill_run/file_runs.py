@@ -22,7 +22,7 @@ import httpx
 
 from infra.embedded.storage.object_files import OBJECTS_FOLDER
 from infra.embedded.storage.store import FILE_NAME
-from infra.local.aws.embedded_aws import FOLDER
+from infra.local.embedded_aws import FOLDER
 from tests.system.kill_run.kills_in_turn import KillsInTurn
 from tests.system.local_stack import LocalStack
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from infra.local.declarations.stack import STORAGE_TYPES
 from infra.local.settings import REGION
+from infra.local.template import STORAGE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-    from infra.local.declarations.template import Template
+    from infra.local.template import Template
 
 
 def session() -> boto3.Session:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from infra.local.console import Console
     from infra.local.settings import LocalSettings
 
-
 # A webhook receiver on loopback, as a customer would write it: verify first, then believe.
 
 type Wait = Callable[[float], dict[str, Any] | None]

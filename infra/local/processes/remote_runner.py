@@ -48,7 +48,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _REFUSED_CODE: Final = 2
 
 
-def run() -> int:
+def run_remote_runner() -> int:
     """Run until SIGTERM, the end of the runner, or a refusal. Returns the exit code. Raises StartError."""
     if os.geteuid() != 0:
         raise StartError("the jail needs root (namespaces, cgroups, mounts): run `sudo make runner`")

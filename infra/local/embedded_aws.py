@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from infra.embedded import services
 from infra.embedded.confined.socket_server import CallSocket, Policy
 from infra.embedded.confined.tunnel.server import most_engine_connections
-from infra.embedded.engine import ACCOUNT_ID, REGION, open_engine
+from infra.embedded.engine import open_engine
 from infra.embedded.housekeeping import Housekeeping
-from infra.local.aws.aws_environment import prepare_for_engine
-from infra.local.settings import StartError
+from infra.local.settings import ACCOUNT_ID, REGION, StartError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.embedded.storage.store import Synchronous
-    from infra.local.declarations.template import Template
+    from infra.local.template import Template
+
+# The variables by which every boto3 client of this process, and of the runner, finds its AWS.
+
+_VARIABLES: Final = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def prepare_for_engine() -> None:
+    """Forget the user's credentials, region and endpoints: the engine answers all calls."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            del os.environ[name]
+    for name, value in _VARIABLES.items():
+        os.environ[name] = value
+
 
 FOLDER: Final = "engine"
 _RUNNER_POLICIES: Final = ("RunnerPolicy", "NetworkRunnerPolicy")
@@ -108,3 +129,25 @@ def set_aside_old_state(state_dir: Path) -> Path | None:
     for path in found:
         path.rename(folder / path.name)
     return folder
+
+
+def lock_state(state_dir: Path) -> IO[str]:
+    """Lock the state folder. The kernel releases the lock when this process ends."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lock = (state_dir / "lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StartError(f"{state_dir} cannot be used ({error.strerror}): set RUSTBOX_STATE_DIR") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise StartError(
+            f"already running on {state_dir} (pid {owner}): stop it, or set RUSTBOX_STATE_DIR and PORT"
+        ) from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock

@@ -1,28 +1,33 @@
-"""SQS event source mappings: long-poll threads that do what Lambda's pollers do."""
+"""Invocations that no HTTP request makes: queues' mappings and schedules, as threads that stop when asked."""
 
 from __future__ import annotations
 
+import math
+import re
 import threading
+import time
+import uuid
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.aws.resources import session
 from infra.local.metrics import message_name
-from infra.local.settings import ACCOUNT_ID, REGION
+from infra.local.resources import session
+from infra.local.settings import ACCOUNT_ID, REGION, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
     from infra.local.console import Console
-    from infra.local.declarations.stack import QueueMapping
     from infra.local.invoker import Invoker
     from infra.local.metrics import Counters
+    from infra.local.template import QueueMapping, Schedule
 
+# SQS event source mappings: long-poll threads that do what Lambda's pollers do.
 
 # Threads that serve until they are asked to stop.
 
@@ -175,4 +180,88 @@ def _record(message: MessageTypeDef, queue: str) -> dict[str, Any]:
         "eventSource": "aws:sqs",
         "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}",
         "awsRegion": REGION,
+    }
+
+
+# EventBridge Scheduler's part: a thread per schedule that fires its function.
+
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_UNIT_SECS = {"minute": 60, "hour": 3600, "day": 86400}
+_SWEEPER: Final = "SweepFunction"
+# EventBridge Scheduler fires at most once a minute. On one machine a lost message is found sooner.
+_SWEEP_SECS: Final = 5.0
+
+
+class Firings(NamedTuple):
+    """When a schedule fires: `after_secs` after the start, then every `every_secs`."""
+
+    schedule: Schedule
+    every_secs: float
+    after_secs: float
+
+
+def interval_secs(expression: str) -> float:
+    """Return the seconds between two firings of `rate(...)`; StartError for anything else."""
+    match = _RATE.fullmatch(expression)
+    if match is None:
+        raise StartError(f"template.yaml: the local stack fires rate(...) schedules only, not {expression}")
+    return int(match[1]) * _UNIT_SECS[match[2]]
+
+
+def plan_firings(schedules: Sequence[Schedule], every_secs: float | None) -> list[Firings]:
+    """Plan all schedules. `every_secs` replaces every interval.
+
+    The sweeper fires at once, so that rows that became due during a stop are handled. Others fire between two sweeps:
+    runs that they have just submitted would hide that a queue is empty.
+    """
+    ordered = sorted(schedules, key=lambda schedule: schedule.function != _SWEEPER)
+    periods = [
+        every_secs or (_SWEEP_SECS if schedule.function == _SWEEPER else interval_secs(schedule.expression))
+        for schedule in ordered
+    ]
+    gap_secs = min(periods, default=0) / max(1, len(ordered))
+    return [
+        Firings(schedule, period, number * gap_secs)
+        for number, (schedule, period) in enumerate(zip(ordered, periods, strict=True))
+    ]
+
+
+def next_firing(fired_at: float, every_secs: float, now: float) -> float:
+    """Return the next time on the schedule's grid. Those that a long firing took are left out."""
+    return fired_at + every_secs * max(1, math.ceil((now - fired_at) / every_secs))
+
+
+class ScheduleThreads(StoppableThreads):
+    """All schedules. While one fires, its next times are left out."""
+
+    def __init__(self, invoker: Invoker, console: Console) -> None:
+        super().__init__(console)
+        self._invoker = invoker
+
+    def start(self, firings: Firings) -> None:
+        """Start to fire a schedule."""
+        self._start_thread(firings.schedule.name, self._fire, firings)
+
+    def _fire(self, firings: Firings) -> None:
+        schedule, every_secs, after_secs = firings
+        due_at = time.monotonic() + after_secs
+        while not self._stopping.wait(max(0.0, due_at - time.monotonic())):
+            try:
+                self._invoker.invoke(schedule.function, _event(schedule))
+            except Exception:  # noqa: BLE001 - the entry point: what Lambda reports as a function error
+                self._console.failure("schedule", schedule.function)
+            due_at = next_firing(due_at, every_secs, time.monotonic())
+
+
+def _event(schedule: Schedule) -> dict[str, object]:
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.scheduler",
+        "account": ACCOUNT_ID,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "region": REGION,
+        "resources": [f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/default/{schedule.name}"],
+        "detail": "{}",
     }

@@ -1,4 +1,4 @@
-"""`python -m infra.local.runners.listener_process`: serves runners of other hosts, until SIGTERM.
+"""`python -m infra.local.processes.listener_process`: serves runners of other hosts, until SIGTERM.
 
 RUNNER_LISTENER has its settings in JSON, see `Settings`. It is started by exec, so that it inherits no key.
 """

@@ -1,6 +1,6 @@
 """Turns template.yaml into plain CloudFormation resources, with the translator that deployments use.
 
-`python -m infra.local.declarations.translation TEMPLATE` does it in a process of its own, as the translator would keep
+`python -m infra.local.translation TEMPLATE` does it in a process of its own, as the translator would keep
 18 MB of the launcher's memory.
 """
 
@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.embedded.sqs.queues import url_of
-from infra.local.declarations.template import Template
 from infra.local.settings import ACCOUNT_ID, REGION, ROOT, StartError
+from infra.local.template import Template
 from infra.sam_template import TemplateInvalidError, parameter_values, read
 from infra.sam_template import translate as translate_sam
 
 _TIMEOUT_SECS = 60
 _CACHE: Final = ROOT / ".build" / "translated"
 # The inputs of a translation beside the template. The first file has the translator's version.
-_SOURCES: Final = ("requirements/run.txt", "infra/sam_template.py", "infra/local/declarations/translation.py")
+_SOURCES: Final = ("requirements/run.txt", "infra/sam_template.py", "infra/local/translation.py")
 _PREFIX: Final = "rustbox-local-"
 _PSEUDO_PARAMETERS: Final = {
     "AWS::Region": REGION,

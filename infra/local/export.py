@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.storage.group_flush import sync
-from infra.local.aws.embedded_aws import FOLDER, EmbeddedAws
-from infra.local.aws.resources import session
+from infra.local.embedded_aws import FOLDER, EmbeddedAws
+from infra.local.resources import session
 from infra.local.settings import API_KEY, StartError, read_state_dir
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from functions.files.store import FileStore
-
 
 # Sealed attributes of rows: an export opens them, and an import seals them anew, because each place has its own key.
 #
@@ -236,7 +235,7 @@ FILES: Final = "files"
 """The section of stored files."""
 
 
-def run(file: str) -> None:
+def run_export(file: str) -> None:
     """Write the file, for its owner only: it holds secrets of endpoints and checks in clear. Raises StartError."""
     state_dir, target = read_state_dir(os.environ, production=True), Path(file).absolute()
     if not (state_dir / FOLDER).exists():

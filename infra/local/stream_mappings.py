@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.aws.resources import session
-from infra.local.declarations.stack import matches
-from infra.local.triggers.mappings import StoppableThreads
+from infra.local.resources import session
+from infra.local.template import matches
+from infra.local.triggers import StoppableThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from infra.local.console import Console
-    from infra.local.declarations.stack import StreamMapping
     from infra.local.invoker import Invoker
-
+    from infra.local.template import StreamMapping
 
 # How far a stream mapping has come, in a file that survives SIGKILL. Lambda keeps the same itself.
 

@@ -1,4 +1,4 @@
-"""Where `serve` takes runners of other hosts: address and certificate, from RUSTBOX_RUNNER_LISTEN and two files."""
+"""Where `serve` takes runners of other hosts, from RUSTBOX_RUNNER_LISTEN and two files, and the process that does."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from infra.embedded.confined.tunnel import wire
 from infra.embedded.storage.group_flush import sync
-from infra.local.settings import StartError
+from infra.local.processes.child_processes import Child, unblock_signals
+from infra.local.processes.runner_process import work_variables
+from infra.local.settings import ROOT, StartError
+from sandbox_runtime import RUNNER_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from infra.local.processes.launcher import Prepared
+
+# Where `serve` takes runners of other hosts: address and certificate, from RUSTBOX_RUNNER_LISTEN and two files.
 
 LISTEN: Final = "RUSTBOX_RUNNER_LISTEN"
 _CERTIFICATE, _KEY = "RUSTBOX_RUNNER_CERT_FILE", "RUSTBOX_RUNNER_KEY_FILE"
@@ -49,7 +57,7 @@ class RunnerListener:
             raise StartError(f"{LISTEN}: {self.host}:{self.port} cannot be used ({error.strerror})") from error
 
 
-def choose(environ: Mapping[str, str], state_dir: Path) -> RunnerListener | None:
+def choose_listener(environ: Mapping[str, str], state_dir: Path) -> RunnerListener | None:
     """Read the settings, and make a certificate where none is given. None: off. Raises StartError."""
     text = environ.get(LISTEN, "")
     if not text:
@@ -112,3 +120,39 @@ def inheritable(listener: socket.socket) -> int:
     """Return the descriptor for a process that is started by exec."""
     os.set_inheritable(listener.fileno(), True)
     return listener.fileno()
+
+
+# The process that serves runners of other hosts, if RUSTBOX_RUNNER_LISTEN is set.
+
+_STOP_SECS = 10.0
+
+
+def make_listener_child(prepared: Prepared, chosen: RunnerListener, listener: socket.socket) -> Child:
+    """Return the process. `listener` stays open in the launcher: connections wait while it is replaced."""
+    from infra.local.processes.listener_process import Settings  # noqa: PLC0415 - botocore, and few stacks have it
+
+    embedded, spool = prepared.embedded, prepared.settings.state_dir / "remote-objects"
+    spool.mkdir(mode=0o700, exist_ok=True)
+
+    def run(_drained: int) -> int:
+        settings = Settings(
+            descriptor=inheritable(listener),
+            certificate_file=chosen.certificate_file,
+            key_file=chosen.key_file,
+            engine_socket=str(embedded.remote_socket_path),
+            tokens_socket=str(embedded.tokens_socket_path),
+            tokens_table=prepared.template.values["RunnersTable"]["Ref"],
+            spool=str(spool),
+            version=RUNNER_VERSION,
+            variables=work_variables(prepared.template),
+        )
+        nothing, log = os.open(os.devnull, os.O_RDONLY), prepared.log_writer
+        for source, target in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+        os.chdir(ROOT)
+        unblock_signals()
+        command = [sys.executable, "-m", "infra.local.processes.listener_process"]
+        environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), **settings.environment()}
+        os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
+
+    return Child("rb-runners", run, stop_secs=_STOP_SECS)
