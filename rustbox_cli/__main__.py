@@ -8,11 +8,18 @@ import sys
 import click
 
 from rustbox_cli import VERSION
-from rustbox_cli.api import default_url
-from rustbox_cli.commands.all_commands import COMMANDS
+from rustbox_cli.api import Session, default_url
+from rustbox_cli.commands import check_states
+from rustbox_cli.commands.administration import keys, projects
+from rustbox_cli.commands.checks import checks
+from rustbox_cli.commands.events import events, listen, trigger
+from rustbox_cli.commands.operations import admin
+from rustbox_cli.commands.problems import judge, problems
+from rustbox_cli.commands.programs import cancel, delete, result, results, run, submit
+from rustbox_cli.commands.service import files, health, languages, mcp
+from rustbox_cli.commands.webhooks import deliveries, webhooks
 from rustbox_cli.errors import EXIT_CODES, ExitCode
 from rustbox_cli.options import SuggestingGroup
-from rustbox_cli.session import Session
 
 
 @click.group(
@@ -55,8 +62,13 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
     ctx.obj = Session(url, api_key, admin_key, allow_http)
 
 
-for command in COMMANDS:
+for command in (
+    *(run, judge, problems, submit, result, results, cancel, delete, files, languages, health),
+    *(projects, keys, webhooks, deliveries, events, listen, trigger, checks, mcp, admin),
+):
     cli.add_command(command)
+for command in check_states.COMMANDS:
+    checks.add_command(command)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rustbox_cli.api import pass_session
 from rustbox_cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum number of items."
     )(with_all)
+
+
+def service_command(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command its session, and --json as `as_json`."""
+    return as_json(pass_session(command))
 
 
 class Duration(click.ParamType):

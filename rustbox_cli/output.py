@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import TypeAlias
 
@@ -36,6 +36,11 @@ def plain(text: str) -> str:
 def show_json(body: Any) -> None:
     """Print indented ASCII JSON."""
     click.echo(json.dumps(body, indent=2))
+
+
+def tell(body: Any, text: str, *, as_json: bool) -> None:
+    """Print an answer as JSON, or what it means as a line."""
+    show_json(body) if as_json else click.echo(text)
 
 
 def show_warnings(answer: Mapping[str, Any]) -> None:
@@ -91,6 +96,17 @@ def waiting(text: str) -> AbstractContextManager[Any]:
     if not sys.stderr.isatty():
         return nullcontext()
     return Console(stderr=True).status(plain(text))
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that shows two counts in `text`, if standard error is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    with console.status(text.partition(":")[0]) as status:
+        yield lambda done, total: status.update(text.format(done, total))
 
 
 def _print(table: Table, needed: int = 0) -> None:

@@ -1,6 +1,6 @@
 """The commands, a module each.
 
-Programs, judge, problems, files, checks, webhooks with deliveries, events, listen, service with mcp, administration.
-
-`all_commands` names all of them. No command imports another. Each talks to the service through `session.Session`.
+Programs, problems with judge, checks, webhooks with deliveries, events with listen, service with files and mcp,
+administration, operations. `__main__` names all of them. No module imports another. Each talks to the service through
+`api.Session`.
 """

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.options import Moment, as_json, confirm, page_options, yes_option
+from rustbox_cli.options import Moment, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import show, show_list
-from rustbox_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rustbox_cli.api import Session
     from rustbox_cli.output import Columns
 
 _PROFILES = click.Choice(["judge", "agent"])
@@ -49,8 +49,7 @@ def projects() -> None:
 
 @projects.command("list")
 @page_options
-@as_json
-@pass_session
+@service_command
 def list_projects(session: Session, most: int | None, as_json: bool) -> None:
     """List projects, newest first."""
     columns: Columns = {
@@ -70,8 +69,7 @@ def list_projects(session: Session, most: int | None, as_json: bool) -> None:
 @projects.command("create")
 @click.argument("name")
 @click.option("--profile", "profiles", multiple=True, type=_PROFILES, help="Default: both.")
-@as_json
-@pass_session
+@service_command
 def create_project(session: Session, name: str, profiles: tuple[str, ...], as_json: bool) -> None:
     """Create a project called NAME. Create its key with `rustbox keys issue`."""
     body = {"name": name} | ({"profiles": list(profiles)} if profiles else {})
@@ -80,8 +78,7 @@ def create_project(session: Session, name: str, profiles: tuple[str, ...], as_js
 
 @projects.command("show")
 @click.argument("project_id")
-@as_json
-@pass_session
+@service_command
 def show_project(session: Session, project_id: str, as_json: bool) -> None:
     """Show a project."""
     _show(_call(session, "GET", (project_id,)), as_json=as_json)
@@ -90,29 +87,26 @@ def show_project(session: Session, project_id: str, as_json: bool) -> None:
 @projects.command("rename")
 @click.argument("project_id")
 @click.argument("name")
-@as_json
-@pass_session
+@service_command
 def rename_project(session: Session, project_id: str, name: str, as_json: bool) -> None:
     """Rename a project."""
     _show(_call(session, "PATCH", (project_id,), {"name": name}), as_json=as_json)
 
 
-@projects.command("disable")
-@click.argument("project_id")
-@as_json
-@pass_session
-def disable_project(session: Session, project_id: str, as_json: bool) -> None:
-    """Disable a project: its keys stop working within three seconds. Accepted submissions still run."""
-    _show(_call(session, "PATCH", (project_id,), {"enabled": False}), as_json=as_json)
+def _add_switch(name: str, *, enabled: bool, about: str) -> None:
+    @projects.command(name, help=about)
+    @click.argument("project_id")
+    @service_command
+    def switch(session: Session, project_id: str, as_json: bool) -> None:
+        _show(_call(session, "PATCH", (project_id,), {"enabled": enabled}), as_json=as_json)
 
 
-@projects.command("enable")
-@click.argument("project_id")
-@as_json
-@pass_session
-def enable_project(session: Session, project_id: str, as_json: bool) -> None:
-    """Enable a project: its keys work again."""
-    _show(_call(session, "PATCH", (project_id,), {"enabled": True}), as_json=as_json)
+_add_switch(
+    "disable",
+    enabled=False,
+    about="Disable a project: its keys stop working within three seconds. Accepted submissions still run.",
+)
+_add_switch("enable", enabled=True, about="Enable a project: its keys work again.")
 
 
 @projects.command("quota")
@@ -123,8 +117,7 @@ def enable_project(session: Session, project_id: str, as_json: bool) -> None:
 @click.option("--in-flight", type=int, help="Submissions in flight.")
 @click.option("--files-mb", type=int, help="MiB of all stored files, of both profiles together.")
 @click.option("--default", "to_default", is_flag=True, help="Reset to the default of the profile.")
-@as_json
-@pass_session
+@service_command
 def change_quota(
     session: Session,
     project_id: str,
@@ -154,8 +147,7 @@ def change_quota(
     "--allow", multiple=True, metavar="NAME[:PORT]", help="With listed: hosts that its programs may reach. Port: 443."
 )
 @click.option("--mb-per-day", type=int, help="MiB in both directions, of all its runs in a day (UTC).")
-@as_json
-@pass_session
+@service_command
 def change_network(
     session: Session,
     project_id: str,
@@ -187,8 +179,7 @@ def keys() -> None:
 @keys.command("list")
 @click.argument("project_id")
 @page_options
-@as_json
-@pass_session
+@service_command
 def list_keys(session: Session, project_id: str, most: int | None, as_json: bool) -> None:
     """List the keys of a project, newest first, without the secret part."""
     columns = {
@@ -206,8 +197,7 @@ def list_keys(session: Session, project_id: str, most: int | None, as_json: bool
 @keys.command("issue")
 @click.argument("project_id")
 @click.option("--expires", "expires_at", type=Moment(1), help="A time, or a duration such as 90d. Default: never.")
-@as_json
-@pass_session
+@service_command
 def issue_key(session: Session, project_id: str, expires_at: str | None, as_json: bool) -> None:
     """Create a key. It is shown only now."""
     body = {"expires_at": expires_at} if expires_at else {}
@@ -219,8 +209,7 @@ def issue_key(session: Session, project_id: str, expires_at: str | None, as_json
 @click.argument("key_id")
 @click.option("--at", "expires_at", type=Moment(1), help="A time, or a duration such as 24h. Default: now.")
 @click.option("--never", is_flag=True, help="Remove the expiry.")
-@as_json
-@pass_session
+@service_command
 def expire_key(
     session: Session, project_id: str, key_id: str, expires_at: str | None, never: bool, as_json: bool
 ) -> None:
@@ -235,8 +224,7 @@ def expire_key(
 @click.argument("project_id")
 @click.argument("key_id")
 @yes_option
-@as_json
-@pass_session
+@service_command
 def revoke_key(session: Session, project_id: str, key_id: str, yes: bool, as_json: bool) -> None:
     """Revoke a key permanently. It stops working within three seconds."""
     confirm(f"Revoke key {key_id} permanently?", yes=yes)

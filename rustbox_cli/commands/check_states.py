@@ -9,11 +9,11 @@ import click
 
 from rustbox_cli.check_plan import find_check, slug_argument
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.options import Duration, Moment, as_json, confirm, page_options, yes_option
-from rustbox_cli.output import CheckRun, plain, show_json, show_list, show_record
-from rustbox_cli.session import Session, pass_session
+from rustbox_cli.options import Duration, Moment, confirm, page_options, service_command, yes_option
+from rustbox_cli.output import CheckRun, plain, show_json, show_list, show_record, tell
 
 if TYPE_CHECKING:
+    from rustbox_cli.api import Session
     from rustbox_cli.output import Columns
 
 
@@ -27,8 +27,7 @@ _LEFT_OUT = ("code", "stdin", "statistics", "assertions", "last_run")
 @click.option("--tag", help="Only checks with this tag.")
 @click.option("--state", help="Only checks in this state, such as failing.")
 @page_options
-@as_json
-@pass_session
+@service_command
 def list_checks(session: Session, tag: str | None, state: str | None, most: int | None, as_json: bool) -> None:
     """List the checks of the project, newest first."""
     found = session.items(("checks",), most, {"tag": tag, "state": state})
@@ -46,8 +45,7 @@ def list_checks(session: Session, tag: str | None, state: str | None, most: int 
 
 @click.command("show")
 @slug_argument
-@as_json
-@pass_session
+@service_command
 def show_check(session: Session, slug: str, as_json: bool) -> None:
     """Show a check and its latest runs."""
     with session.api() as api:
@@ -74,8 +72,7 @@ def show_check(session: Session, slug: str, as_json: bool) -> None:
 @slug_argument
 @click.option("--no-wait", is_flag=True, help="Do not wait for the end of the run.")
 @click.option("--timeout", "timeout_secs", type=Duration(), default="10m", show_default=True)
-@as_json
-@pass_session
+@service_command
 def run_check(session: Session, slug: str, no_wait: bool, timeout_secs: int, as_json: bool) -> None:
     """Run a check now; its state follows. Ends with 1 if it fails."""
     end = monotonic() + timeout_secs
@@ -89,12 +86,9 @@ def run_check(session: Session, slug: str, no_wait: bool, timeout_secs: int, as_
             page = api.call("GET", ("checks", check["id"], "runs"), query={"limit": "20"}).body
             run = next((each for each in page["items"] if each["id"] == run["id"]), run)
     ended = CheckRun(slug, run, check.get("runbook_url"))
-    if as_json:
-        show_json(run)
-    else:
-        click.echo(f"{plain(slug)} {'started: run ' + plain(run['id']) if no_wait else run['status']}")
-        for line in () if no_wait else ended.problems:
-            click.echo(f"    {plain(line)}")
+    lines = [f"{plain(slug)} {'started: run ' + plain(run['id']) if no_wait else run['status']}"]
+    lines += [] if no_wait else [f"    {plain(line)}" for line in ended.problems]
+    tell(run, "\n".join(lines), as_json=as_json)
     if not no_wait and not ended.has_passed:
         click.get_current_context().exit(_FAILED)
 
@@ -102,16 +96,12 @@ def run_check(session: Session, slug: str, no_wait: bool, timeout_secs: int, as_
 def _act(session: Session, slug: str, verb: str, done: str, *, as_json: bool) -> None:
     with session.api() as api:
         body = api.call("POST", ("checks", find_check(api, slug)["id"], verb)).body
-    if as_json:
-        show_json(body)
-    else:
-        click.echo(f"{plain(slug)} {done}.")
+    tell(body, f"{plain(slug)} {done}.", as_json=as_json)
 
 
 @click.command("pause")
 @slug_argument
-@as_json
-@pass_session
+@service_command
 def pause_check(session: Session, slug: str, as_json: bool) -> None:
     """Rest the schedule of a check."""
     _act(session, slug, "pause", "is paused", as_json=as_json)
@@ -119,8 +109,7 @@ def pause_check(session: Session, slug: str, as_json: bool) -> None:
 
 @click.command("resume")
 @slug_argument
-@as_json
-@pass_session
+@service_command
 def resume_check(session: Session, slug: str, as_json: bool) -> None:
     """Start the schedule of a paused check again."""
     _act(session, slug, "resume", "goes on", as_json=as_json)
@@ -130,8 +119,7 @@ def resume_check(session: Session, slug: str, as_json: bool) -> None:
 @slug_argument
 @click.option("--until", type=Moment(1), help="A time, or a duration from now such as 2h.")
 @click.option("--off", is_flag=True, help="Send events again.")
-@as_json
-@pass_session
+@service_command
 def mute_check(session: Session, slug: str, until: str | None, off: bool, as_json: bool) -> None:
     """Send no events of a check until a time; it runs all the same."""
     if off == (until is not None):
@@ -149,40 +137,31 @@ def mute_check(session: Session, slug: str, until: str | None, off: bool, as_jso
 @click.command("delete")
 @slug_argument
 @yes_option
-@as_json
-@pass_session
+@service_command
 def delete_check(session: Session, slug: str, yes: bool, as_json: bool) -> None:
     """Delete a check and its history."""
     with session.api() as api:
         check_id = find_check(api, slug)["id"]
         confirm(f"Delete the check {plain(slug)} with its history?", yes=yes)
         body = api.call("DELETE", ("checks", check_id)).body
-    if as_json:
-        show_json(body)
-    else:
-        click.echo(f"{plain(slug)} is deleted.")
+    tell(body, f"{plain(slug)} is deleted.", as_json=as_json)
 
 
 @click.command("ping-url")
 @slug_argument
-@as_json
-@pass_session
+@service_command
 def make_ping_url(session: Session, slug: str, as_json: bool) -> None:
     """Make the address of a heartbeat's pings. The one before ends at once."""
     with session.api() as api:
         body = api.call("POST", ("checks", find_check(api, slug)["id"], "ping-url")).body
     url = session.url.rstrip("/") + body["url"]
-    if as_json:
-        show_json({"url": url})
-    else:
-        click.echo(url)
+    tell({"url": url}, url, as_json=as_json)
 
 
 @click.command("trigger")
 @click.argument("slugs", nargs=-1)
 @click.option("--tag", help="All checks with this tag.")
-@as_json
-@pass_session
+@service_command
 def trigger_checks(session: Session, slugs: tuple[str, ...], tag: str | None, as_json: bool) -> None:
     """Run checks of the project, for example after a deployment. Their state follows."""
     if bool(slugs) == (tag is not None):
@@ -224,8 +203,7 @@ _SCHEMES = ("standard", "github", "gitlab", "stripe", "slack", "hmac")
 @click.option("--timestamp-header", metavar="NAME", help="With hmac: a header with the time, which is signed too.")
 @click.option("--id-header", metavar="NAME", help="With hmac: a header that names the call.")
 @click.option("--event-header", metavar="NAME", help="With hmac: a header with the type of the event.")
-@as_json
-@pass_session
+@service_command
 def set_secret(
     session: Session,
     /,
@@ -290,8 +268,7 @@ def _show(session: Session, answer: dict[str, Any], *, as_json: bool) -> None:
 
 @click.command("calls")
 @slug_argument
-@as_json
-@pass_session
+@service_command
 def list_calls(session: Session, slug: str, as_json: bool) -> None:
     """List the last 20 genuine and the last 20 refused calls of seven days, with their outcomes."""
     with session.api() as api:

@@ -1,4 +1,4 @@
-"""Commands `checks` about a file: checks as code."""
+"""Commands `checks` about a file, checks as code, and about many checks: quiet times of tags, and the status page."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import click
 from rustbox_cli.check_file import SCHEMA_FILE, read_checks
 from rustbox_cli.check_plan import Change, apply_change, is_different, make_plan
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.options import Duration, SuggestingGroup, as_json
-from rustbox_cli.output import CheckRun, junit_xml, plain, show_json
-from rustbox_cli.session import Session, pass_session
+from rustbox_cli.options import Duration, SuggestingGroup, as_json, confirm, service_command, yes_option
+from rustbox_cli.output import CheckRun, junit_xml, plain, show_json, show_list, show_record, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rustbox_cli.api import Api
+    from rustbox_cli.api import Api, Session
+    from rustbox_cli.output import Columns
+
+# Commands `checks` about a file: checks as code.
 
 _POLL_SECS = 1.0
 _AT_ONCE = 5
@@ -90,18 +92,14 @@ def print_schema() -> None:
 def validate_checks(path: Path, as_json: bool) -> None:
     """Check the file without the service."""
     found = read_checks(path)
-    if as_json:
-        show_json([check.slug for check in found])
-    else:
-        click.echo(f"{path}: {len(found)} checks are valid.")
+    tell([check.slug for check in found], f"{path}: {len(found)} checks are valid.", as_json=as_json)
 
 
 @checks.command("plan")
 @_file
 @_prune
 @_send_env
-@as_json
-@pass_session
+@service_command
 def plan_checks(session: Session, path: Path, prune: bool, send_env: bool, as_json: bool) -> None:
     """Show the changes of the next apply. Ends with 2 if there is a difference."""
     wanted = read_checks(path)
@@ -125,8 +123,7 @@ def plan_checks(session: Session, path: Path, prune: bool, send_env: bool, as_js
 @_file
 @_prune
 @_send_env
-@as_json
-@pass_session
+@service_command
 def apply_checks(session: Session, path: Path, prune: bool, send_env: bool, as_json: bool) -> None:
     """Create and change the project's checks as in the file.
 
@@ -154,8 +151,7 @@ def apply_checks(session: Session, path: Path, prune: bool, send_env: bool, as_j
 @_tag
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML to this file.")
 @click.option("--timeout", "timeout_secs", type=Duration(), default="10m", show_default=True)
-@as_json
-@pass_session
+@service_command
 def test_checks(
     session: Session, path: Path, tag: str | None, junit: Path | None, timeout_secs: int, as_json: bool
 ) -> None:
@@ -171,10 +167,11 @@ def test_checks(
     if junit is not None:
         junit.write_bytes(junit_xml(runs))
     failed = sum(not each.has_passed for each in runs)
-    if as_json:
-        show_json([{"slug": each.slug, **each.run} for each in runs])
-    else:
-        click.echo(f"{len(runs) - failed} passed, {failed} failed")
+    tell(
+        [{"slug": each.slug, **each.run} for each in runs],
+        f"{len(runs) - failed} passed, {failed} failed",
+        as_json=as_json,
+    )
     if failed or not runs:
         click.get_current_context().exit(_FAILED)
 
@@ -190,10 +187,11 @@ def init_checks(path: Path, as_json: bool) -> None:
             raise CommandError(f"{each} is there already.", ExitCode.REFUSED, "Name another FILE.")
     program.write_text("print(42)\n", encoding="utf-8")
     path.write_text(_BEGINNING, encoding="utf-8")
-    if as_json:
-        show_json({"written": [str(path), str(program)]})
-        return
-    click.echo(f"{path} has one check. Next: rustbox checks validate {path}, then apply.")
+    tell(
+        {"written": [str(path), str(program)]},
+        f"{path} has one check. Next: rustbox checks validate {path}, then apply.",
+        as_json=as_json,
+    )
 
 
 def _tested(api: Api, slugs: list[str], end: float) -> Iterator[CheckRun]:
@@ -244,3 +242,121 @@ def _summary(changes: list[Change]) -> str:
     actions = [change.action for change in changes]
     counts = [(action, actions.count(action)) for action in ("create", "update", "remove") if action in actions]
     return ", ".join(f"{count} to {action}" for action, count in counts) or "Nothing to change."
+
+
+# Commands `checks` about many checks: quiet times of their tags, and the public status page.
+
+_QUIET = ("quiet-times",)
+_PAGE = ("status-page",)
+
+
+@checks.group("quiet-times", cls=SuggestingGroup)
+def quiet_times() -> None:
+    """Withhold changes of the state of all checks with a tag, at set times.
+
+    \b
+    Examples:
+      rustbox checks quiet-times add database "cron(0 2 ? * SUN *)" --minutes 120
+      rustbox checks quiet-times list
+      rustbox checks quiet-times remove database
+    """
+
+
+@quiet_times.command("list")
+@service_command
+def list_quiet_times(session: Session, as_json: bool) -> None:
+    """List the quiet times of all tags."""
+    _show_times(session.call("GET", _QUIET), as_json=as_json)
+
+
+@quiet_times.command("add")
+@click.argument("tag")
+@click.argument("schedule")
+@click.option("--minutes", type=click.IntRange(1, 10_080), required=True, help="How long each lasts.")
+@click.option("--timezone", default="UTC", show_default=True, help="IANA time zone of SCHEDULE.")
+@service_command
+def add_quiet_time(session: Session, tag: str, schedule: str, minutes: int, timezone: str, as_json: bool) -> None:
+    """Add quiet times of TAG, which begin at the times of SCHEDULE, a cron expression. Repeating it is safe."""
+    one = {"schedule": schedule, "minutes": minutes, "timezone": timezone}
+    with session.api() as api:
+        tags = api.call("GET", _QUIET).body["tags"]
+        tags[tag] = [*(each for each in tags.get(tag, ()) if each != one), one]
+        changed = api.call("PUT", _QUIET, body={"tags": tags}).body
+    _show_times(changed, as_json=as_json)
+
+
+@quiet_times.command("remove")
+@click.argument("tag")
+@click.option("--schedule", help="Only those that begin at the times of this expression.")
+@service_command
+def remove_quiet_times(session: Session, tag: str, schedule: str | None, as_json: bool) -> None:
+    """Remove the quiet times of TAG."""
+    with session.api() as api:
+        tags = api.call("GET", _QUIET).body["tags"]
+        kept = [each for each in tags.get(tag, ()) if schedule not in (None, each["schedule"])]
+        if len(kept) == len(tags.get(tag, ())):
+            raise CommandError(
+                f"The tag {tag} has no such quiet time.", ExitCode.NOT_FOUND, "`quiet-times list` shows all."
+            )
+        others = {name: times for name, times in tags.items() if name != tag}
+        changed = api.call("PUT", _QUIET, body={"tags": {**others, **({tag: kept} if kept else {})}}).body
+    _show_times(changed, as_json=as_json)
+
+
+def _show_times(body: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show_json(body)
+        return
+    rows = [{"tag": tag, **each} for tag, times in body["tags"].items() for each in times]
+    columns: Columns = {"TAG": "tag", "SCHEDULE": "schedule", "MINUTES": "minutes", "TIME ZONE": "timezone"}
+    show_list(rows, columns, "No tag has quiet times.", as_json=False)
+
+
+@checks.group("status-page", cls=SuggestingGroup)
+def status_page() -> None:
+    """Show chosen checks on a public page. Everybody with its address sees it.
+
+    \b
+    Examples:
+      rustbox checks status-page set site backup --title Example
+      rustbox checks status-page show
+      rustbox checks status-page delete
+    """
+
+
+@status_page.command("show")
+@service_command
+def show_page(session: Session, as_json: bool) -> None:
+    """Show the address of the page, and its checks."""
+    _show_page(session, session.call("GET", _PAGE), as_json=as_json)
+
+
+@status_page.command("set")
+@click.argument("slugs", nargs=-1, required=True)
+@click.option("--title", required=True, help="Heading of the page.")
+@click.option(
+    "--with-output", is_flag=True, help="Also show why a check is down: its failed assertions may quote the output."
+)
+@service_command
+def set_page(session: Session, slugs: tuple[str, ...], title: str, with_output: bool, as_json: bool) -> None:
+    """Show the checks SLUGS on the page, in this order. The address stays."""
+    body = {"title": title, "checks": list(slugs), "shows_output": with_output}
+    _show_page(session, session.call("PUT", _PAGE, body), as_json=as_json)
+
+
+@status_page.command("delete")
+@yes_option
+@service_command
+def delete_page(session: Session, yes: bool, as_json: bool) -> None:
+    """Turn the page off. A new one has another address."""
+    confirm("Turn the status page off? Its address will not come back.", yes=yes)
+    body = session.call("DELETE", _PAGE)
+    tell(body, "The status page is off.", as_json=as_json)
+
+
+def _show_page(session: Session, page: dict[str, Any], *, as_json: bool) -> None:
+    shown = {**page, "url": session.url.rstrip("/") + page["url"]}
+    if as_json:
+        show_json(shown)
+        return
+    show_record({name.replace("_", " "): shown[name] for name in ("url", "title", "checks", "shows_output")})

@@ -1,12 +1,36 @@
-"""Commands `events` and `trigger`."""
+"""Commands `events`, `trigger` and `listen`."""
 
 from __future__ import annotations
 
-import click
+import base64
+import hashlib
+import hmac
+import json
+import os
+import platform
+import re
+import secrets
+import signal
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rustbox_cli.options import Moment, as_json, confirm, page_options, yes_option
-from rustbox_cli.output import show, show_json, show_list, show_record, show_table
-from rustbox_cli.session import Session, pass_session
+import click
+import httpx
+
+from rustbox_cli.api import Session, pass_session
+from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.options import Moment, confirm, page_options, service_command, yes_option
+from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from rustbox_cli.api import Api
+
+# Commands `events` and `trigger`.
 
 
 @click.group()
@@ -29,8 +53,7 @@ def events() -> None:
 @click.option("--undelivered", is_flag=True, help="Only with a delivery that is not delivered.")
 @click.option("--oldest-first", is_flag=True, help="Oldest first.")
 @page_options
-@as_json
-@pass_session
+@service_command
 def list_events(
     session: Session,
     types: tuple[str, ...],
@@ -55,8 +78,7 @@ def list_events(
 
 @events.command("show")
 @click.argument("event_id")
-@as_json
-@pass_session
+@service_command
 def show_event(session: Session, event_id: str, as_json: bool) -> None:
     """Show an event with its body."""
     body = session.call("GET", ("events", event_id))
@@ -69,8 +91,7 @@ def show_event(session: Session, event_id: str, as_json: bool) -> None:
 
 
 @events.command("types")
-@as_json
-@pass_session
+@service_command
 def list_types(session: Session, as_json: bool) -> None:
     """List the types of events; with --json also their schemas and examples."""
     body = session.call("GET", ("event-types",))
@@ -81,8 +102,7 @@ def list_types(session: Session, as_json: bool) -> None:
 
 
 @events.command("consumers")
-@as_json
-@pass_session
+@service_command
 def list_consumers(session: Session, as_json: bool) -> None:
     """List the consumers of the event log."""
     body = session.call("GET", ("event-consumers",))
@@ -96,8 +116,7 @@ def list_consumers(session: Session, as_json: bool) -> None:
 @events.command("forget")
 @click.argument("consumer")
 @yes_option
-@as_json
-@pass_session
+@service_command
 def delete_consumer(session: Session, consumer: str, yes: bool, as_json: bool) -> None:
     """Delete a consumer and its position. Without a consumer, the project keeps no event log."""
     confirm(f"Delete consumer {consumer} and its position?", yes=yes)
@@ -106,8 +125,7 @@ def delete_consumer(session: Session, consumer: str, yes: bool, as_json: bool) -
 
 @click.command("trigger")
 @click.argument("event_type", metavar="TYPE")
-@as_json
-@pass_session
+@service_command
 def trigger(session: Session, event_type: str, as_json: bool) -> None:
     """Send a sample of TYPE to `rustbox listen`. No endpoint gets it.
 
@@ -118,3 +136,223 @@ def trigger(session: Session, event_type: str, as_json: bool) -> None:
     """
     body = session.call("POST", ("event-samples",), {"type": event_type})
     show(body if as_json else {name: body[name] for name in ("id", "type", "timestamp")}, as_json=as_json)
+
+
+# The command `listen`: forwards a project's events to a program on this machine, or prints them.
+
+# Signatures of Standard Webhooks, and the secret that `rustbox listen` keeps.
+
+_PREFIX = "whsec_"
+_SECRET_BYTES = 32
+
+
+def sign(secret: str, webhook_id: str, timestamp_secs: int, body: bytes) -> str:
+    """Return the `webhook-signature` of a body."""
+    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    content = f"{webhook_id}.{timestamp_secs}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+
+
+def kept_secret() -> tuple[str, Path]:
+    """Return the secret of this user, made on the first call, and its file. Raises CommandError."""
+    path = Path(click.get_app_dir("rustbox")) / "listen_secret"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+        # Written aside and linked: two first calls get one secret, and none reads half of it.
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside.write_text(made + "\n", encoding="ascii")
+        aside.chmod(0o600)
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            pass
+        finally:
+            aside.unlink()
+        secret = path.read_text(encoding="ascii").strip()
+        base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except (OSError, ValueError) as error:
+        raise CommandError(
+            f"The signing secret cannot be kept in {path} ({error}).",
+            ExitCode.CONFIGURATION,
+            "Make the folder writable, or delete the file.",
+        ) from None
+    return secret, path
+
+
+_WAIT_SECS = 20
+_PAGE = 20
+"""Events of a poll. After a kill, at most so many come again."""
+_TARGET_SECS = 15
+"""As long as the service itself waits for an endpoint."""
+_FIRST_PAUSE_SECS = 1.0
+_LONGEST_PAUSE_SECS = 15.0
+_PASSING = frozenset({ExitCode.UNREACHABLE, ExitCode.BUSY, ExitCode.FAULT})
+"""Errors of the service that end: a restart, a quota, a fault."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A local program that gets events as an endpoint does."""
+
+    url: str
+    secret: str
+    client: httpx.Client
+
+    def post(self, item: Mapping[str, Any]) -> httpx.Response:
+        """Send one event. Raises httpx.TransportError."""
+        body = json.dumps(item["data"], ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+        timestamp = int(time.time())
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "rustbox-webhook/1",
+            "webhook-id": item["id"],
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(self.secret, item["id"], timestamp, body),
+        }
+        return self.client.post(self.url, content=body, headers=headers)
+
+
+@click.command("listen")
+@click.option("--forward-to", metavar="URL", help="Send events there, signed as the service signs them.")
+@click.option("--print-only", is_flag=True, help="Print events as JSON, one a line; send nothing.")
+@click.option("--show-secret", is_flag=True, help="Print the signing secret and end.")
+@click.option("--event", "types", multiple=True, metavar="TYPE", help="Only events of this type; repeatable.")
+@click.option("--consumer", metavar="NAME", help="Name of the position that the service keeps. Default: listen-HOST.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(["latest", "earliest"]),
+    default="latest",
+    show_default=True,
+    help="Where a new consumer begins.",
+)
+@pass_session
+def listen(
+    session: Session,
+    forward_to: str | None,
+    print_only: bool,
+    show_secret: bool,
+    types: tuple[str, ...],
+    consumer: str | None,
+    start: str,
+) -> None:
+    """Receive the project's events on this machine. No public address is needed.
+
+    Replays of deliveries, test sends and samples (`rustbox trigger`) come too. After an interruption, it goes on where
+    it stopped; the event in hand may come twice. If nothing answers at the URL, it waits and sends again, in order.
+
+    \b
+    Examples:
+      rustbox listen --forward-to http://localhost:3000/hook
+      rustbox listen --print-only --event submission.completed
+    """
+    if show_secret:
+        click.echo(kept_secret()[0])
+        return
+    if print_only == (forward_to is not None):
+        raise click.UsageError("Give --forward-to URL, or --print-only.")
+    name = consumer or re.sub(r"[^A-Za-z0-9._-]", "-", f"listen-{platform.node()}")[:64]
+    query = {"consumer": name, "from": start, "include": "replays,tests", "limit": str(_PAGE)}
+    query |= {"type": ",".join(types)} if types else {}
+    with (
+        _ended_with_a_commit(),
+        session.api() as api,
+        httpx.Client(timeout=_TARGET_SECS, trust_env=False) as client,
+        closing(_events(api, query)) as items,
+    ):
+        if forward_to is None:
+            for item in items:
+                click.echo(json.dumps(item["data"]))
+            return
+        target = Target(_url(forward_to), _announced_secret(), client)
+        click.echo(f"Forwarding to {forward_to} as consumer {name}. Ctrl+C ends.", err=True)
+        for item in items:
+            _forward(target, item)
+
+
+@contextmanager
+def _ended_with_a_commit() -> Generator[None, None, None]:
+    """Let SIGTERM end the block as Ctrl+C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _events(api: Api, query: dict[str, str]) -> Generator[Mapping[str, Any], None, None]:
+    """Yield events for ever. The next poll commits those that the caller has come back from."""
+    cursor: str | None = None
+    done: str | None = None
+    try:
+        wait_secs = 0  # the first poll makes the consumer: events count from then on
+        while True:
+            body = _poll(api, query | {"wait": str(wait_secs)} | ({"cursor": cursor} if cursor else {}))
+            wait_secs = _WAIT_SECS
+            if body["missed"]:
+                click.echo(f"rustbox: {body['missed']} events expired before they were read.", err=True)
+            for item in body["items"]:
+                yield item
+                done = item["cursor"]
+            cursor = done = body["cursor"]
+    finally:
+        if done is not None:  # interrupted: handled events do not come again
+            with suppress(CommandError):
+                _poll(api, query | {"cursor": done, "limit": "1"}, may_wait=False)
+
+
+def _poll(api: Api, query: Mapping[str, str], *, may_wait: bool = True) -> Any:
+    """Poll once; while the service is away, wait for it. Raises CommandError."""
+    pause_secs = _FIRST_PAUSE_SECS
+    while True:
+        try:
+            return api.call("GET", ("events", "poll"), query=query).body
+        except CommandError as error:
+            if error.exit_code not in _PASSING or not may_wait:
+                raise
+            problem = error.message
+        click.echo(f"rustbox: {problem} Trying again in {pause_secs:.0f} s.", err=True)
+        time.sleep(pause_secs)
+        pause_secs = min(pause_secs * 2, _LONGEST_PAUSE_SECS)
+
+
+def _forward(target: Target, item: Mapping[str, Any]) -> None:
+    """Send one event and print the answer. Repeats it until the target answers."""
+    pause_secs = _FIRST_PAUSE_SECS
+    while True:
+        begun = time.monotonic()
+        try:
+            outcome = str(target.post(item).status_code)
+        except httpx.TimeoutException:
+            outcome = "timeout"
+        except httpx.TransportError as error:
+            _show(item, f"no answer ({type(error).__name__}); again in {pause_secs:.0f} s", begun)
+            time.sleep(pause_secs)
+            pause_secs = min(pause_secs * 2, _LONGEST_PAUSE_SECS)
+            continue
+        _show(item, outcome, begun)
+        return
+
+
+def _show(item: Mapping[str, Any], outcome: str, begun: float) -> None:
+    marks = {"event": "", "replay": " (replay)", "test": " (test)"}
+    took_ms = (time.monotonic() - begun) * 1000
+    mark = marks.get(item["reason"], "")
+    click.echo(plain(f"{time.strftime('%H:%M:%S')}  {item['type']}{mark}  {item['id']}  {outcome}  {took_ms:.0f} ms"))
+
+
+def _announced_secret() -> str:
+    secret, path = kept_secret()
+    click.echo(f"Signing secret: {secret} (kept in {path})", err=True)
+    return secret
+
+
+def _url(text: str) -> str:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise click.UsageError(f"{text!r} is not a URL such as http://localhost:3000/hook.")
+    return text

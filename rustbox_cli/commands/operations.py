@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import httpx
 
-from rustbox_cli.api import read_settings
+from rustbox_cli.api import Session, read_settings
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.options import as_json, confirm, yes_option
-from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table, waiting
-from rustbox_cli.session import Session, pass_session
+from rustbox_cli.options import confirm, service_command, yes_option
+from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table, tell, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,8 +101,7 @@ def admin() -> None:
 
 @admin.command("trace")
 @click.argument("submission_id")
-@as_json
-@pass_session
+@service_command
 def trace(session: Session, submission_id: str, as_json: bool) -> None:
     """Show the life of a submission: state changes, deliveries, attempts, and the command that shows its log lines."""
     found = _call(session, "GET", ("submissions", submission_id))
@@ -139,8 +137,7 @@ def _log_commands(logs: dict[str, Any], *, is_local: bool) -> list[str]:
 
 @admin.command("redrive")
 @click.argument("queue", type=click.Choice(_QUEUES))
-@as_json
-@pass_session
+@service_command
 def redrive(session: Session, queue: str, as_json: bool) -> None:
     """Move the dead letters of QUEUE back to it, after you have repaired their cause."""
     moved = 0
@@ -157,8 +154,7 @@ def redrive(session: Session, queue: str, as_json: bool) -> None:
 @admin.command("purge")
 @click.argument("project_id")
 @yes_option
-@as_json
-@pass_session
+@service_command
 def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
     """Delete submissions, endpoints, checks, their history and events of a disabled project.
 
@@ -198,8 +194,7 @@ def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Certificate authority of the runner, if it is your own.",
 )
-@as_json
-@pass_session
+@service_command
 def drain(session: Session, runner_url: str, token_file: Path, ca_file: Path | None, as_json: bool) -> None:
     """Stop the intake of one runner: it ends its runs and takes no more.
 
@@ -208,15 +203,11 @@ def drain(session: Session, runner_url: str, token_file: Path, ca_file: Path | N
     """
     token = token_file.read_text(encoding="utf-8").strip()
     stop_intake(runner_url, token, allow_http=session.allow_http, ca_file=ca_file)
-    if as_json:
-        show_json({"runner": runner_url, "status": "draining"})
-        return
-    click.echo("The runner ends its runs and takes no more.")
+    tell({"runner": runner_url, "status": "draining"}, "The runner ends its runs and takes no more.", as_json=as_json)
 
 
 @admin.command("runners")
-@as_json
-@pass_session
+@service_command
 def list_runners(session: Session, as_json: bool) -> None:
     """List the runners that reported in the last 24 h."""
     columns = {
@@ -246,8 +237,7 @@ def runner_tokens() -> None:
 
 @runner_tokens.command("create")
 @click.argument("name")
-@as_json
-@pass_session
+@service_command
 def create_runner_token(session: Session, name: str, as_json: bool) -> None:
     """Create a token for the runner NAME, and show the commands for its host. The token is shown only now."""
     body = session.call("POST", ("admin", "runner-tokens"), {"name": name}, "X-Admin-Key")
@@ -263,8 +253,7 @@ def create_runner_token(session: Session, name: str, as_json: bool) -> None:
 
 
 @runner_tokens.command("list")
-@as_json
-@pass_session
+@service_command
 def list_runner_tokens(session: Session, as_json: bool) -> None:
     """List the tokens by name, without the tokens themselves, and the runner that uses each."""
     columns: Columns = {
@@ -283,8 +272,7 @@ def list_runner_tokens(session: Session, as_json: bool) -> None:
 @runner_tokens.command("revoke")
 @click.argument("name")
 @yes_option
-@as_json
-@pass_session
+@service_command
 def revoke_runner_token(session: Session, name: str, yes: bool, as_json: bool) -> None:
     """Revoke a token permanently. Its runner is disconnected within seconds, and its runs start again elsewhere."""
     confirm(f"Revoke the token {name} permanently?", yes=yes)

@@ -1,26 +1,186 @@
-"""Commands `problems`."""
+"""Command `judge`, and commands `problems` about those that the service keeps."""
 
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
-from rustbox_cli.options import as_json, confirm, no_answers_option, page_options, yes_option
-from rustbox_cli.output import plain, show, show_json, show_list, show_warnings
-from rustbox_cli.problems.case_folder import MAX_STORED_CASES, read_case_folder
-from rustbox_cli.problems.stored import stored_cases
-from rustbox_cli.session import Session, pass_session
+from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
+from rustbox_cli.options import Pair, confirm, no_answers_option, page_options, service_command, yes_option
+from rustbox_cli.output import plain, progress, show, show_json, show_list, show_table, show_warnings, tell
+from rustbox_cli.problem_cases import MAX_STORED_CASES, read_case_folder, stored_cases
+from rustbox_cli.problem_groups import MOST_POINTS
+from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
+from rustbox_cli.results import exit_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from rustbox_cli.api import Api, Session
+
+# Command `judge`.
+
+_POLL_SECS = 20  # the longest poll that the service allows
+_WRONG = 1
+_OF_CASES = ("checker", "float_abs", "float_rel", "stop", "without_groups", "no_answers")
+"""Options that --problem excludes."""
+_MIB = 1024 * 1024
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--cases",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with 1.in and 1.ans (or 1.out), with in/1.in and out/1.out, or a package of Kattis or ICPC.",
+)
+@click.option("--problem", metavar="ID[@VERSION]", help="A problem that the service keeps, in place of --cases.")
+@click.option("-l", "--language", help="Default: from the file name.")
+@click.option(
+    "--checker", type=click.Choice(["lines", "exact", "tokens"]), help="Default: that of a package, or lines."
+)
+@click.option("--float-abs", type=float, help="Largest absolute error of a number; for tokens.")
+@click.option("--float-rel", type=float, help="Largest relative error of a number; for tokens.")
+@click.option("--stop", is_flag=True, help="Skip the cases after the first failure.")
+@click.option("--without-groups", is_flag=True, help="One point a case, also if a package has groups and scores.")
+@no_answers_option
+@click.option(
+    "--limit", "limits", multiple=True, type=Pair(), metavar="NAME=VALUE", help=f"Any of {', '.join(LIMITS)}."
+)
+@click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge.")
+@service_command
+def judge(session: Session, /, as_json: bool, **options: Any) -> None:
+    """Judge FILE on all cases of a folder, or of a problem that the service keeps.
+
+    Prints a line a case; the exit code is that of the first failed case.
+
+    \b
+    Examples:
+      rustbox judge solution.cpp --cases tests/
+      rustbox judge solution.py --cases tests/ --checker tokens --float-abs 1e-6
+      rustbox judge main.c --cases ~/problems/hello --stop --limit cpu_time_secs=1
+      rustbox judge main.c --problem hello
+    """
+    body, has_score_files = _body(options)
+    with session.api() as api:
+        found = _finish(api, body)
+    if options["problem"] is not None:
+        has_score_files = any(case["max_points"] == MOST_POINTS for case in found["results"])
+    show_json(found) if as_json else _show_cases(found, has_score_files=has_score_files)
+    if has_score_files:
+        _check_scores(found)
+    click.get_current_context().exit(_exit_code(found))
+
+
+def _body(options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return the request, and whether the validator must give the score of some cases."""
+    if (options["cases"] is None) == (options["problem"] is None):
+        raise click.UsageError("Give --cases or --problem.")
+    if options["problem"] is not None:
+        foreign = [name for name in _OF_CASES if options[name] is not None and options[name] is not False]
+        if foreign:
+            raise click.UsageError(f"--{foreign[0].replace('_', '-')} belongs to the problem: leave it out.")
+        return {**_program(options, {}), "problem": options["problem"]}, False
+    folder = read_case_folder(
+        options["cases"],
+        reads_checker=options["checker"] is None,
+        reads_groups=not options["without_groups"],
+        needs_answers=not options["no_answers"],
+    )
+    given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
+    checker = {"kind": options["checker"]} if options["checker"] else folder.checker
+    if given:
+        checker = {**(checker or {"kind": "tokens"}), **given}
+    body: dict[str, Any] = {
+        **_program(options, folder.limits),
+        "cases": folder.cases,
+        "checker": checker,
+        "groups": folder.groups or None,
+        "stop": "first_failure" if options["stop"] else folder.stop,
+    }
+    return {name: value for name, value in body.items() if value is not None}, folder.has_score_files
+
+
+def _program(options: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
+    source = options["file"]
+    body: dict[str, Any] = {
+        "language": options["language"] or language_for(str(getattr(source, "name", ""))),
+        "code": read_text(source, "The program"),
+        "profile": options["profile"],
+        "limits": {**limits, **{name: limit_value(name, text) for name, text in options["limits"]}} or None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _check_scores(found: dict[str, Any]) -> None:
+    """Raise CommandError for an accepted case whose validator gave no score."""
+    for case in found["results"]:
+        if case["points"] == MOST_POINTS:
+            message = f"The validator accepts {plain(case['id'])} without a score.txt. The score is not the package's."
+            raise CommandError(message, ExitCode.PLATFORM_FAILURE)
+
+
+def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
+    """Judge and poll. An interrupt cancels the judge run."""
+    accepted = api.call("POST", ("judge",), query={"wait": "false"}, body=body, idempotency_key=str(uuid.uuid4())).body
+    show_warnings(accepted)
+    path, after = ("judge", accepted["id"]), 0
+    with progress("judging: {} of {} cases") as tell:
+        try:
+            while True:
+                query = {"wait": str(_POLL_SECS), "after": str(after)}
+                found: dict[str, Any] = api.call("GET", path, query=query).body
+                if "all_passed" in found:
+                    return found if not after else dict(api.call("GET", path).body)
+                after = max([after, *(case["index"] + 1 for case in found["results"])])
+                tell(found["finished"], found["total"])
+        except KeyboardInterrupt:
+            api.call("POST", ("judge", accepted["id"], "cancel"))
+            hint = f"The judge run was stopped. GET /api/judge/{accepted['id']} has its finished cases."
+            raise CommandError("Interrupted.", ExitCode.INTERRUPTED, hint) from None
+
+
+def _show_cases(found: dict[str, Any], *, has_score_files: bool) -> None:
+    rows = [
+        (
+            (case["id"] or str(case["index"])).replace("\n", "\\n"),  # so that no name looks like another row
+            case["outcome"],
+            case["verdict"],
+            None if case["cpu_time_secs"] is None else f"{case['cpu_time_secs']:.3f}",
+            None if case["memory_peak_bytes"] is None else f"{case['memory_peak_bytes'] / _MIB:.1f}",
+            case["checker_message"] or case.get("team_message") or case["error_message"],
+        )
+        for case in found["results"]
+    ]
+    show_table(("CASE", "OUTCOME", "VERDICT", "CPU S", "MEMORY MIB", "MESSAGE"), rows, "There are no cases.")
+    most = "" if has_score_files else f" of {found['max_score']}"
+    click.echo(f"{found['passed']} of {len(rows)} cases passed; score {found['score']}{most}")
+    compiled = found["compile"]
+    if compiled is not None and compiled["stderr"]:
+        click.echo(plain(compiled["stderr"]).rstrip("\n"), err=True)
+    if found["error_message"]:
+        click.echo(f"rustbox: {plain(found['error_message'])}", err=True)
+
+
+def _exit_code(found: dict[str, Any]) -> int:
+    """Return 0 if every case passed, else the exit code of the first failed case, as in `run`."""
+    if found["all_passed"]:
+        return int(ExitCode.OK)
+    if found["status"] == "error":
+        return int(ExitCode.PLATFORM_FAILURE)
+    if found["first_failed"] is None:
+        return int(ExitCode.COMPILE_ERROR)
+    case = found["results"][found["first_failed"]]
+    if case["outcome"] != "failed":
+        return _WRONG
+    return exit_code({**case, "result": {"phase": "run"}})
+
+
+# Commands `problems`.
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_MIB = 1024 * 1024
 
 
 @click.group()
@@ -44,8 +204,7 @@ def problems() -> None:
 )
 @click.option("--without-groups", is_flag=True, help="One point a case, also if a package has groups and scores.")
 @no_answers_option
-@as_json
-@pass_session
+@service_command
 def push_problem(
     session: Session,
     /,
@@ -72,7 +231,7 @@ def push_problem(
         most_cases=MAX_STORED_CASES,
     )
     with session.api() as api:
-        with _progress() as tell:
+        with progress("storing files: {} of {}") as tell:
             cases, sent = stored_cases(api, found.cases, tell)
         body = {
             "id": name,
@@ -94,8 +253,7 @@ def push_problem(
 
 @problems.command("list")
 @page_options
-@as_json
-@pass_session
+@service_command
 def list_problems(session: Session, most: int | None, as_json: bool) -> None:
     """List the project's problems."""
     columns = {"ID": "id", "VERSION": "version", "CASES": "cases", "BYTES": "size_bytes", "PUSHED": "pushed_at"}
@@ -104,8 +262,7 @@ def list_problems(session: Session, most: int | None, as_json: bool) -> None:
 
 @problems.command("show")
 @click.argument("name", metavar="ID[@VERSION]")
-@as_json
-@pass_session
+@service_command
 def show_problem(session: Session, name: str, as_json: bool) -> None:
     """Show a problem, without its cases."""
     show(session.call("GET", ("problems", name)), as_json=as_json)
@@ -114,21 +271,9 @@ def show_problem(session: Session, name: str, as_json: bool) -> None:
 @problems.command("delete")
 @click.argument("name", metavar="ID[@VERSION]")
 @yes_option
-@as_json
-@pass_session
+@service_command
 def delete_problem(session: Session, name: str, yes: bool, as_json: bool) -> None:
     """Delete a problem with all of its versions, or one version. Judge runs that began keep their cases."""
     confirm(f"Delete {plain(name)}?", yes=yes)
     deleted = session.call("DELETE", ("problems", name))
-    show_json(deleted) if as_json else click.echo(f"{plain(name)} deleted")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that shows how many files the service has, if standard error is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _stored, _total: None
-        return
-    with console.status("storing files") as status:
-        yield lambda stored, total: status.update(f"storing files: {stored} of {total}")
+    tell(deleted, f"{plain(name)} deleted", as_json=as_json)

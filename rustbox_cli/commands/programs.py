@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from rustbox_cli.artifacts import artifact_lines, save_artifacts
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
-from rustbox_cli.options import Pair, as_json, confirm, page_options, yes_option
-from rustbox_cli.output import plain, show_json, show_list, show_record, waiting
+from rustbox_cli.options import Pair, confirm, page_options, service_command, yes_option
+from rustbox_cli.output import plain, show_json, show_list, show_record, tell, waiting
 from rustbox_cli.program_input import (
     LIMITS,
     LocalFile,
@@ -23,14 +22,15 @@ from rustbox_cli.program_input import (
     piped_input,
     read_text,
 )
-from rustbox_cli.session import Session, pass_session
-from rustbox_cli.verdicts import (
+from rustbox_cli.results import (
     LiveStream,
     Result,
+    artifact_lines,
     exit_code,
     follow,
     is_final,
     network_lines,
+    save_artifacts,
     stream_bytes,
     verdict_message,
     wait_until_final,
@@ -39,7 +39,7 @@ from rustbox_cli.verdicts import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rustbox_cli.api import Api
+    from rustbox_cli.api import Api, Session
     from rustbox_cli.output import Columns
 
 
@@ -118,8 +118,7 @@ _save_option = click.option(
 @program_options
 @_save_option
 @click.option("--no-stream", is_flag=True, help="Print the output when the run has ended, with one request.")
-@as_json
-@pass_session
+@service_command
 def run(session: Session, /, save: Path | None, no_stream: bool, as_json: bool, **options: Any) -> None:
     """Run FILE (- is standard input) and wait. Prints the program's output and exits with its exit code.
 
@@ -165,8 +164,7 @@ def run(session: Session, /, save: Path | None, no_stream: bool, as_json: bool, 
 
 @click.command()
 @program_options
-@as_json
-@pass_session
+@service_command
 def submit(session: Session, /, as_json: bool, **options: Any) -> None:
     """Submit FILE and print the submission's id, without waiting.
 
@@ -177,7 +175,7 @@ def submit(session: Session, /, as_json: bool, **options: Any) -> None:
     """
     with session.api() as api:
         accepted = _send(api, _body(api, options), _key(options))
-    show_json(accepted) if as_json else click.echo(accepted["id"])
+    tell(accepted, accepted["id"], as_json=as_json)
 
 
 @click.command()
@@ -185,8 +183,7 @@ def submit(session: Session, /, as_json: bool, **options: Any) -> None:
 @click.option("--watch", is_flag=True, help="Wait until it is finished.")
 @click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Print only this stream, byte for byte.")
 @_save_option
-@as_json
-@pass_session
+@service_command
 def result(
     session: Session, submission_id: str, watch: bool, stream: str | None, save: Path | None, as_json: bool
 ) -> None:
@@ -218,8 +215,7 @@ def result(
 @click.option("-l", "--language")
 @click.option("--kind", type=click.Choice(["run", "judge"]), help="Only runs, or only judge runs.")
 @page_options
-@as_json
-@pass_session
+@service_command
 def results(session: Session, /, most: int | None, as_json: bool, **filters: str | None) -> None:
     """List the project's submissions, newest first.
 
@@ -240,8 +236,7 @@ def results(session: Session, /, most: int | None, as_json: bool, **filters: str
 
 @click.command()
 @click.argument("submission_id", metavar="ID")
-@as_json
-@pass_session
+@service_command
 def cancel(session: Session, submission_id: str, as_json: bool) -> None:
     """Stop a submission. Its output so far is kept.
 
@@ -250,14 +245,13 @@ def cancel(session: Session, submission_id: str, as_json: bool) -> None:
       rustbox cancel 7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11
     """
     answered = session.call("POST", ("result", submission_id, "cancel"))
-    show_json(answered) if as_json else click.echo(f"{plain(answered['id'])} {plain(answered['status'])}")
+    tell(answered, f"{plain(answered['id'])} {plain(answered['status'])}", as_json=as_json)
 
 
 @click.command()
 @click.argument("submission_id", metavar="ID")
 @yes_option
-@as_json
-@pass_session
+@service_command
 def delete(session: Session, submission_id: str, yes: bool, as_json: bool) -> None:
     """Delete a submission: its code, input and output are gone at once.
 
@@ -267,7 +261,7 @@ def delete(session: Session, submission_id: str, yes: bool, as_json: bool) -> No
     """
     confirm(f"Delete submission {submission_id} with its code, input and output?", yes=yes)
     deleted = session.call("DELETE", ("result", submission_id))
-    show_json(deleted) if as_json else click.echo(f"{plain(deleted['id'])} deleted")
+    tell(deleted, f"{plain(deleted['id'])} deleted", as_json=as_json)
 
 
 def _finish(api: Api, options: dict[str, Any]) -> Result:

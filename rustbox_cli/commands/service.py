@@ -1,4 +1,4 @@
-"""Commands `languages` and `health`."""
+"""Commands `languages`, `health`, `files` and `mcp`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,74 @@ import json
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rustbox_cli.api import Session, pass_session
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.options import as_json
-from rustbox_cli.output import show, show_json, show_table
-from rustbox_cli.session import Session, pass_session
+from rustbox_cli.options import confirm, page_options, service_command, yes_option
+from rustbox_cli.output import plain, show, show_json, show_list, show_table, tell
+from rustbox_cli.program_input import store
 
 if TYPE_CHECKING:
     from rustbox_cli.api import Api
 
+# Commands `files`.
+
+
+@click.group()
+def files() -> None:
+    """Store files for runs, by their SHA-256.
+
+    \b
+    Examples:
+      rustbox files put data.csv
+      rustbox files list
+      rustbox files delete sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+    """
+
+
+@files.command("put")
+@click.argument("sources", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@service_command
+def put_files(session: Session, sources: tuple[str, ...], as_json: bool) -> None:
+    """Store files, and print their ids. A file that is stored already is not sent again, and kept for another day."""
+    with session.api() as api:
+        stored = [store(api, Path(source)) | {"file": source} for source in sources]
+    if as_json:
+        show_json(stored)
+        return
+    for one in stored:
+        click.echo(f"{one['id']}  {plain(one['file'])}")
+
+
+@files.command("list")
+@page_options
+@service_command
+def list_files(session: Session, most: int | None, as_json: bool) -> None:
+    """List the project's files."""
+    columns = {"ID": "id", "BYTES": "size", "TYPE": "media_type", "STATE": "state", "EXPIRES": "expires_at"}
+    show_list(session.items(("files",), most, {}), columns, "There are no files.", as_json=as_json)
+
+
+@files.command("delete")
+@click.argument("file_id", metavar="ID")
+@yes_option
+@service_command
+def delete_file(session: Session, file_id: str, yes: bool, as_json: bool) -> None:
+    """Delete a file. Runs that are accepted still have it."""
+    confirm(f"Delete {file_id}?", yes=yes)
+    deleted = session.call("DELETE", ("files", file_id))
+    tell(deleted, f"{plain(deleted['id'])} deleted", as_json=as_json)
+
+
+# Commands `languages` and `health`.
+
 
 @click.command()
-@as_json
-@pass_session
+@service_command
 def languages(session: Session, as_json: bool) -> None:
     """List the languages that the service offers, with their toolchains.
 
@@ -39,8 +91,7 @@ def languages(session: Session, as_json: bool) -> None:
 
 
 @click.command()
-@as_json
-@pass_session
+@service_command
 def health(session: Session, as_json: bool) -> None:
     """Show the health of the service. Exits with 69 if no runner is live.
 

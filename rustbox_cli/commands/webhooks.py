@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.options import Duration, Moment, Pair, as_json, confirm, page_options, yes_option
+from rustbox_cli.options import Duration, Moment, Pair, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table, waiting
-from rustbox_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rustbox_cli.api import Session
     from rustbox_cli.output import Columns
 
 
@@ -102,8 +102,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
 @click.option("--state", help="Only in this state: active, degraded or disabled.")
 @click.option("--since", type=Moment(-1), help="Only created since a time, or a duration such as 2h ago.")
 @page_options
-@as_json
-@pass_session
+@service_command
 def list_webhooks(session: Session, state: str | None, since: str | None, most: int | None, as_json: bool) -> None:
     """List endpoints, newest first."""
     found = session.items(("webhooks",), most, {"state": state, "since": since})
@@ -126,8 +125,7 @@ def list_webhooks(session: Session, state: str | None, since: str | None, most: 
 @click.option("--asymmetric", is_flag=True, help="Also sign with an ed25519 key pair (v1a).")
 @click.option("--ordered", is_flag=True, help="One delivery at a time; the next waits until the first is final.")
 @click.option("--disabled", is_flag=True, help="Create it disabled: its deliveries pause.")
-@as_json
-@pass_session
+@service_command
 def create_webhook(session: Session, /, as_json: bool, **options: Any) -> None:
     """Create an endpoint for URL. Its signing secret is shown only now."""
     body = _settings(options) | {
@@ -142,8 +140,7 @@ def create_webhook(session: Session, /, as_json: bool, **options: Any) -> None:
 
 @webhooks.command("show")
 @click.argument("endpoint_id")
-@as_json
-@pass_session
+@service_command
 def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
     """Show an endpoint, its health, success rate and latency."""
     body = session.call("GET", ("webhooks", endpoint_id))
@@ -167,8 +164,7 @@ def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @click.option("--no-headers", is_flag=True, help="Remove all custom headers.")
 @click.option("--asymmetric/--no-asymmetric", default=None, help="Also sign with a new ed25519 key pair, or no more.")
 @click.option("--all-runs", is_flag=True, help="Remove the filters by verdict, language and metadata.")
-@as_json
-@pass_session
+@service_command
 def update_webhook(session: Session, /, endpoint_id: str, as_json: bool, **options: Any) -> None:
     """Change an endpoint. Omitted options stay; given events, headers and filters of runs replace all old ones."""
     given = _settings(options)
@@ -188,8 +184,7 @@ def update_webhook(session: Session, /, endpoint_id: str, as_json: bool, **optio
 @webhooks.command("rotate")
 @click.argument("endpoint_id")
 @click.option("--overlap", "overlap_secs", type=Duration(), default="24h", show_default=True)
-@as_json
-@pass_session
+@service_command
 def rotate_webhook(session: Session, endpoint_id: str, overlap_secs: int, as_json: bool) -> None:
     """Replace an endpoint's secret and show the new one, only now. The old one also signs for --overlap."""
     # The client creates the secret, so that a retry after a lost response does not rotate twice.
@@ -202,8 +197,7 @@ def rotate_webhook(session: Session, endpoint_id: str, overlap_secs: int, as_jso
 
 @webhooks.command("test")
 @click.argument("endpoint_id")
-@as_json
-@pass_session
+@service_command
 def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
     """Send `webhook.test` now, and show request and response. Exits with 65 unless the response is a 2xx."""
     body = session.call("POST", ("webhooks", endpoint_id, "test"))
@@ -222,29 +216,26 @@ def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
         click.get_current_context().exit(65)
 
 
-@webhooks.command("enable")
-@click.argument("endpoint_id")
-@as_json
-@pass_session
-def enable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
-    """Enable an endpoint and reset its failures. Send paused deliveries with `rustbox webhooks recover`."""
-    _show(session.call("PATCH", ("webhooks", endpoint_id), {"enabled": True}), as_json=as_json)
+def _add_switch(name: str, *, enabled: bool, about: str) -> None:
+    @webhooks.command(name, help=about)
+    @click.argument("endpoint_id")
+    @service_command
+    def switch(session: Session, endpoint_id: str, as_json: bool) -> None:
+        _show(session.call("PATCH", ("webhooks", endpoint_id), {"enabled": enabled}), as_json=as_json)
 
 
-@webhooks.command("disable")
-@click.argument("endpoint_id")
-@as_json
-@pass_session
-def disable_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
-    """Disable an endpoint; its deliveries pause."""
-    _show(session.call("PATCH", ("webhooks", endpoint_id), {"enabled": False}), as_json=as_json)
+_add_switch(
+    "enable",
+    enabled=True,
+    about="Enable an endpoint and reset its failures. Send paused deliveries with `rustbox webhooks recover`.",
+)
+_add_switch("disable", enabled=False, about="Disable an endpoint; its deliveries pause.")
 
 
 @webhooks.command("delete")
 @click.argument("endpoint_id")
 @yes_option
-@as_json
-@pass_session
+@service_command
 def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool) -> None:
     """Delete an endpoint and cancel its remaining deliveries."""
     confirm(f"Delete endpoint {endpoint_id} and cancel its remaining deliveries?", yes=yes)
@@ -255,8 +246,7 @@ def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool)
 @click.argument("endpoint_id")
 @click.option("--since", type=Moment(-1), required=True, help="A time, or a duration such as 2h ago; at most 14d.")
 @click.option("--retrying", is_flag=True, help="Also those that wait for a retry.")
-@as_json
-@pass_session
+@service_command
 def recover_webhook(session: Session, endpoint_id: str, since: str, retrying: bool, as_json: bool) -> None:
     """Send failed, blocked and paused deliveries again, since a time."""
     also = {"retrying": True} if retrying else {}
@@ -290,8 +280,7 @@ def deliveries() -> None:
 @click.option("--state", help="Only in this state, such as pending, retrying, delivered, exhausted, paused.")
 @click.option("--since", type=Moment(-1), help="Only created since a time, or a duration such as 2h ago.")
 @page_options
-@as_json
-@pass_session
+@service_command
 def list_deliveries(
     session: Session,
     submission_id: str | None,
@@ -317,8 +306,7 @@ def list_deliveries(
 
 @deliveries.command("show")
 @click.argument("delivery_id")
-@as_json
-@pass_session
+@service_command
 def show_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
     """Show a delivery with all its attempts."""
     _show_delivery(session.call("GET", ("deliveries", delivery_id)), as_json=as_json)
@@ -327,8 +315,7 @@ def show_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
 @deliveries.command("replay")
 @click.argument("delivery_id")
 @click.option("--webhook-secret", help="For a run's own webhook: its secret, which is removed after the last attempt.")
-@as_json
-@pass_session
+@service_command
 def replay_delivery(session: Session, delivery_id: str, webhook_secret: str | None, as_json: bool) -> None:
     """Send a delivery again: same webhook-id and bytes, new timestamp."""
     body = None if webhook_secret is None else {"webhook_secret": webhook_secret}

@@ -57,7 +57,7 @@ def test_a_trace_shows_history_deliveries_and_where_the_log_lines_are(service: S
 def test_the_trace_of_a_deployed_service_has_commands_for_a_shell(
     service: Service, rustbox: Rustbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rustbox_cli.session.Session.is_local", lambda _session: False)
+    monkeypatch.setattr("rustbox_cli.api.Session.is_local", lambda _session: False)
     service.will(Reply(200, TRACE))
     (line,) = [line for line in rustbox("admin", "trace", ID).stdout.splitlines() if "start-query" in line]
     words = shlex.split(line.strip().removeprefix("ID=$(").removesuffix(")"))

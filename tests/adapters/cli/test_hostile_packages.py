@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rustbox_cli.errors import CommandError
-from rustbox_cli.problems.case_folder import read_case_folder
+from rustbox_cli.problem_cases import read_case_folder
 
 # Each list has ten names of the list before: as text a hundred billion words.
 LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.problems.case_folder import read_case_folder
+from rustbox_cli.problem_cases import read_case_folder
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.cli.judge_replies import ACCEPTED, case, final
 from tests.adapters.scripted_service import Reply, Service

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from rustbox_cli.commands.listen import kept_secret, sign
+from rustbox_cli.commands.events import kept_secret, sign
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 
@@ -76,7 +76,7 @@ def test_a_listener_waits_for_a_service_that_is_away(
     service: Service, rustbox: Rustbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("rustbox_cli.commands.listen.time.sleep", waited.append)
+    monkeypatch.setattr("rustbox_cli.commands.events.time.sleep", waited.append)
     fault = Reply(500, {"error": "internal", "message": "An internal error."})
     service.will(fault, fault, polled("a"), REFUSED, polled())
     shown = rustbox("listen", "--print-only")

@@ -11,7 +11,7 @@ from functions.judging.body import JudgeBody, find_problems
 from functions.judging.requests import to_plan
 from functions.judging.score import CaseOutcome, score
 from rustbox_cli.errors import CommandError
-from rustbox_cli.problems.case_folder import CaseFolder, read_case_folder
+from rustbox_cli.problem_cases import CaseFolder, read_case_folder
 
 NEW = "problem_format_version: 2023-07\ntype: scoring\n"
 LEGACY = "type: scoring\n"

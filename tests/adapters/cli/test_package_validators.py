@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rustbox_cli.errors import CommandError
-from rustbox_cli.problems.case_folder import CaseFolder, read_case_folder
+from rustbox_cli.problem_cases import CaseFolder, read_case_folder
 
 
 def read(folder: Path, files: dict[str, str]) -> CaseFolder:

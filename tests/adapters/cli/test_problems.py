@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rustbox_cli import problem_cases
 from rustbox_cli.errors import ExitCode
-from rustbox_cli.problems import stored
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.cli.judge_replies import ACCEPTED, case, final
 from tests.adapters.scripted_service import Reply, Service
@@ -36,7 +36,7 @@ def known(service: Service, content: bytes) -> None:
 def test_small_texts_go_with_the_problem_and_other_contents_by_their_hash(
     rustbox: Rustbox, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "_UPLOADS", 1)
+    monkeypatch.setattr(problem_cases, "_UPLOADS", 1)
     digest = hashlib.sha256(b"\xff\0").hexdigest()
     link = {"url": f"{service.url}/upload", "method": "PUT", "headers": {}, "expires_at": ""}
     service.will(Reply(200, {"id": f"sha256:{digest}", "exists": False, "upload": link}))
@@ -65,8 +65,8 @@ def test_small_texts_go_with_the_problem_and_other_contents_by_their_hash(
 def test_texts_that_are_too_many_for_a_request_become_files(
     rustbox: Rustbox, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "_INLINE_TOTAL_BYTES", 10)
-    monkeypatch.setattr(stored, "_UPLOADS", 1)
+    monkeypatch.setattr(problem_cases, "_INLINE_TOTAL_BYTES", 10)
+    monkeypatch.setattr(problem_cases, "_UPLOADS", 1)
     folder = write(tmp_path / "sum", {"1.in": b"\n\n\n\n\n", "1.ans": b"1234", "2.in": b"1234", "2.ans": b"1234"})
     for content in (b"\n\n\n\n\n", b"1234", b"1234"):
         known(service, content)
@@ -144,7 +144,7 @@ def test_a_case_that_is_too_large_is_refused_before_anything_is_sent(
     rustbox: Rustbox, service: Service, folder: Path
 ) -> None:
     with (folder / "2.in").open("wb") as file:
-        file.truncate(stored.CASE_MAX_BYTES + 1)
+        file.truncate(problem_cases.CASE_MAX_BYTES + 1)
     ended = rustbox("problems", "push", str(folder))
     assert (ended.exit_code != 0, "2.in has 67,108,865 bytes" in ended.stderr, service.asked) == (True, True, [])
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rustbox_cli.problems.settings import id_of, number, read_yaml, refused, words_of
+from rustbox_cli.problem_package import id_of, number, read_yaml, refused, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from rustbox_cli.problems.package import Package
+    from rustbox_cli.problem_package import Package
 
 MOST_POINTS = 1_000_000
 """Of a case without a bound: the service has no higher one."""
