@@ -17,7 +17,7 @@ from bench.machine import ROOT
 from bench.report import Figure, Section
 from bench.rounds import Way, interleave, series
 from bench.scale import Scale
-from infra.deploy.building.package import build, own_architecture
+from infra.deploy.building import build, own_architecture
 from infra.sam_template import read
 from tests.adapters.aws_account import API_KEY
 from tests.adapters.http_calls import event, post

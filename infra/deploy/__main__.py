@@ -10,12 +10,10 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy.building.image import BASE_IMAGE
-from infra.deploy.building.package import ARCHITECTURES, BUILD_DIR, ROOT, build
-from infra.deploy.deploy import Deployment, Settings, undeploy
+from infra.deploy.building import ARCHITECTURES, BASE_IMAGE, BUILD_DIR, ROOT, build
+from infra.deploy.deploy import Deployment, Settings, status, undeploy
+from infra.deploy.emulator import probe
 from infra.deploy.importing import import_file, restore
-from infra.deploy.probe import probe
-from infra.deploy.status import status
 from infra.deploy.target import DeployError, Progress, Target, read_target
 
 

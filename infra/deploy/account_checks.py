@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
-from infra.deploy.building.package import own_architecture
+from infra.deploy.building import own_architecture
 from infra.deploy.target import DeployError
 
 if TYPE_CHECKING:

@@ -5,31 +5,35 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from cfnlint.api import lint
 
 from infra.deploy import account_checks as preflight
-from infra.deploy.building.package import ROOT, build
+from infra.deploy import emulator, fleet, smoke_test
+from infra.deploy.api import Api, address, create_first_project, smoke_test_key
+from infra.deploy.building import ROOT, build
 from infra.deploy.costs import POLLED, PRICES_OF, SYNCHRONOUS, WEBHOOK, dollars_a_month, dollars_per_million
-from infra.deploy.resources import emulator, fleet
-from infra.deploy.resources.fleet import FleetSettings
-from infra.deploy.resources.ssm_and_bucket import (
+from infra.deploy.fleet import FleetSettings
+from infra.deploy.smoke_test import receiver_on_aws, runner_process, write_runner_env
+from infra.deploy.stack import (
+    KEY_DAYS,
+    Retained,
+    Stack,
     bucket_name,
     delete_bucket,
     delete_secrets,
     ensure_bucket,
     ensure_secret,
     find_secret,
+    retained,
     upload_package,
     upload_template,
 )
-from infra.deploy.resources.stack import KEY_DAYS, Retained, Stack, retained
-from infra.deploy.smoke import runner, smoke_test
-from infra.deploy.smoke.api import Api, address, create_first_project, smoke_test_key
-from infra.deploy.smoke.receiver import receiver
 from infra.deploy.target import DeployError
 from infra.sam_template import TemplateInvalidError, parameter_values, read, translate
 
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.deploy.account_checks import Preflight
-    from infra.deploy.building.package import Package
+    from infra.deploy.building import Package
     from infra.deploy.target import Progress, Target
 
 
@@ -88,7 +92,7 @@ class Deployment:
         base_url = address(target, resources["Api"], outputs["ApiUrl"])
         if checked.fleet is not None:
             fleet.deploy_runners(target, checked.bucket, checked.fleet, outputs, self.progress)
-        wrote = runner.write_file(self.settings.runner_env, target, outputs)
+        wrote = write_runner_env(self.settings.runner_env, target, outputs)
         self.progress.step("runner", f"{self.settings.runner_env} {'written' if wrote else 'is up to date'}")
         first_key = None
         try:
@@ -176,7 +180,7 @@ class Deployment:
             patience_secs, log = 0.0 if self.settings.fleet is None else fleet.START_SECS, None
             if self.settings.start_runner and not smoke_test.wait_for_runner(api, 0):
                 folder = Path(parts.enter_context(TemporaryDirectory()))
-                parts.enter_context(runner.process(self.target, outputs, folder))
+                parts.enter_context(runner_process(self.target, outputs, folder))
                 self.progress.step("runner", "started on this machine, for the smoke test only")
                 patience_secs, log = smoke_test.RUNNER_SECS, folder / "runner.log"
             if not smoke_test.wait_for_runner(api, patience_secs):
@@ -191,7 +195,7 @@ class Deployment:
                 smoke_test.run_webhook_here(api, self.progress)
             else:
                 self.progress.step("webhook", "creating a public receiver for this test; it is deleted at the end")
-                hook = parts.enter_context(receiver(self.target, bucket, self.progress))
+                hook = parts.enter_context(receiver_on_aws(self.target, bucket, self.progress))
                 smoke_test.run_webhook_on_aws(api, self.progress, hook.url, hook.secret)
 
     def _tell(self, base_url: str, first_key: str | None, outputs: dict[str, str]) -> None:
@@ -282,3 +286,64 @@ def _settle_data(target: Target, kept: list[Retained], progress: Progress, *, de
     if left:
         progress.plain("A new deployment does not use this data. To delete it:")
         progress.plain("\n".join(f"  {resource.command}" for resource in left))
+
+
+# `make deploy-status`: the stack, its runners and its queues.
+
+_WINDOW = timedelta(minutes=10)
+
+
+def status(target: Target, progress: Progress) -> None:
+    """Print the state of the stack, its runners and queues. Raises DeployError without a stack."""
+    stack = Stack(target, progress)
+    found = stack.describe()
+    if found is None:
+        raise DeployError(f"there is no stack {target.stack_name}: run `make deploy STAGE={target.stage}`")
+    progress.plain(f"stack      {target.stack_name}  {found['StackStatus']}")
+    outputs, resources = stack.outputs(), stack.resources()
+    base_url = address(target, resources["Api"], outputs["ApiUrl"])
+    with Api(base_url, "User-Agent", "rustbox deploy-status") as api:
+        health = api.call("GET", "/api/health")
+    progress.plain(f"API        {base_url}  {health['status']}, version {health['version']}")
+    versions = ", ".join(health["runner_versions"])
+    live = f"runners    {health['workers']} slots, {health['enforcement_mode']}, version {versions}"
+    progress.plain(live if health["node_id"] else _NONE)
+    for name, kind in (("fleet", fleet.RUNNERS), ("netfleet", fleet.NETWORKED)):
+        if (runners := fleet.state(target, progress, kind)) is not None:
+            progress.plain(f"{name:<11}{runners}")
+    progress.plain(f"{'queue':<26}{'waiting':>9}{'in flight':>11}{'oldest':>9}")
+    for name, url in resources.items():
+        if name.endswith(("Queue", "DeadLetters")) and "/" in url:
+            progress.plain(queue_line(target, name, url))
+
+
+_NONE = "runners    none has reported in the last minute: start one (docs/runner.md)"
+
+
+def queue_line(target: Target, name: str, url: str) -> str:
+    """Return the messages of a queue, and the age of the oldest."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = target.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    age_secs = _oldest_secs(target, url.rpartition("/")[2])
+    age = "-" if age_secs is None else f"{age_secs:.0f} s"
+    return f"{name:<26}{counts[names[0]]:>9}{counts[names[1]]:>11}{age:>9}"
+
+
+def _oldest_secs(target: Target, queue: str) -> float | None:
+    """Return the age of the oldest message as CloudWatch last saw it, None if it has no value."""
+    now = datetime.now(UTC)
+    cloudwatch: Any = target.client("cloudwatch")
+    try:
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SQS",
+            MetricName="ApproximateAgeOfOldestMessage",
+            Dimensions=[{"Name": "QueueName", "Value": queue}],
+            StartTime=now - _WINDOW,
+            EndTime=now,
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+    except (ClientError, BotoCoreError):  # an emulator without CloudWatch; the counts are shown all the same
+        return None
+    newest = max(points, key=lambda point: point["Timestamp"], default=None)
+    return None if newest is None else float(newest["Maximum"])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.resources.stack import Stack
+from infra.deploy.stack import Stack
 from infra.deploy.target import DeployError
 from infra.local.export import FILES, SECTIONS, VERSION, folder_of, sealed
 

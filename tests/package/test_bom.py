@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.building.debian_bom import add, components
-from infra.deploy.building.package import BUILD_DIR, ROOT, Package
-from infra.deploy.building.wheel_bom import add as add_licences
+from infra.deploy.bom import add_licences, add_packages, debian_components
+from infra.deploy.building import BUILD_DIR, ROOT, Package
 
 BOMS = ("functions", "runner", "runner-data")
 STATUS = """Package: libc6
@@ -140,9 +139,9 @@ def test_a_package_that_is_not_installed_ends_the_listing(tmp_path: Path) -> Non
 
 
 def test_packages_that_are_not_installed_are_left_out_and_none_is_listed_twice() -> None:
-    assert [item["name"] for item in components(STATUS)] == ["g++", "libc6"]
-    once = add(STATUS, '{"components": []}')
-    assert add(STATUS, once) == once
+    assert [item["name"] for item in debian_components(STATUS)] == ["g++", "libc6"]
+    once = add_packages(STATUS, '{"components": []}')
+    assert add_packages(STATUS, once) == once
 
 
 def _scan(folder: Path, source: str) -> subprocess.CompletedProcess[str]:

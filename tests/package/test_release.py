@@ -14,10 +14,9 @@ import pytest
 import functions
 import rustbox_cli
 import sandbox_runtime
-from infra.deploy.building.package import ROOT, Package, own_architecture
-from infra.release import __main__ as command
-from infra.release import files
-from infra.release.files import build_wheel
+from infra import release
+from infra.deploy.building import ROOT, Package, own_architecture
+from infra.release import build_wheel
 
 VERSION = functions.VERSION
 
@@ -87,14 +86,14 @@ def test_the_command_line_is_written_for_the_oldest_python_that_the_wheel_names(
 @pytest.fixture
 def _release_of_this_session(packages: dict[str, Package], monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the zips that the session has built, and leave the golden messages of the tree alone."""
-    monkeypatch.setattr(command, "build", packages.__getitem__)
-    monkeypatch.setattr(command, "store", lambda: False)
+    monkeypatch.setattr(release, "build", packages.__getitem__)
+    monkeypatch.setattr(release, "store", lambda: False)
 
 
 @pytest.mark.usefixtures("_release_of_this_session")
 def test_a_release_has_everything_with_checksums(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "release"
-    assert command.main(["--out", str(out), "--without-image"]) == 0
+    assert release.main(["--out", str(out), "--without-image"]) == 0
     built = [f"rustbox-functions-{VERSION}-{cpu}.zip" for cpu in ("arm64", "x86_64")]
     assert sorted(path.name for path in out.iterdir()) == [
         "SHA256SUMS",
@@ -118,7 +117,7 @@ def test_the_image_is_built_with_the_version_and_saved_beside_the_others(
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     out = tmp_path / "release"
-    assert command.main(["--out", str(out), "--base-image", "debian@sha256:abc"]) == 0
+    assert release.main(["--out", str(out), "--base-image", "debian@sha256:abc"]) == 0
     image = f"rustbox-runner-{VERSION}-{own_architecture()}.tar"
     assert f"  {image}\n" in (out / "SHA256SUMS").read_text()
     build, save = (tmp_path / "calls").read_text().splitlines()
@@ -131,25 +130,25 @@ def test_a_release_without_docker_names_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert command.main(["--out", str(tmp_path / "release")]) == 1
+    assert release.main(["--out", str(tmp_path / "release")]) == 1
     assert "needs Docker: install it, or leave the image out with --without-image" in capsys.readouterr().err
     assert not (tmp_path / "release" / "SHA256SUMS").exists()
 
 
 def test_the_golden_messages_and_schemas_of_a_minor_version_are_stored_once(tmp_path: Path) -> None:
-    for kind in files.KINDS:
+    for kind in release.KINDS:
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "v1.typical.json").write_text(f'"{kind}"')
         (tmp_path / kind / "v1.schema.json").write_text('{\n  "type": "object"\n}\n')
-    assert files.store(tmp_path)
-    assert not files.store(tmp_path)
+    assert release.store(tmp_path)
+    assert not release.store(tmp_path)
     folder = tmp_path / "released" / VERSION.rpartition(".")[0]
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")} == {
-        f"{kind}/v1.{name}.json" for kind in files.KINDS for name in ("typical", "schema")
+        f"{kind}/v1.{name}.json" for kind in release.KINDS for name in ("typical", "schema")
     }
-    assert (folder / files.KINDS[0] / "v1.schema.json").read_text() == '{"type":"object"}\n'
-    (tmp_path / files.KINDS[0] / "v1.typical.json").write_text("2")
-    (folder / files.KINDS[1] / "v1.gone.json").write_text("3")
-    assert files.store(tmp_path)
-    assert (folder / files.KINDS[0] / "v1.typical.json").read_text() == "2"
-    assert not (folder / files.KINDS[1] / "v1.gone.json").exists()
+    assert (folder / release.KINDS[0] / "v1.schema.json").read_text() == '{"type":"object"}\n'
+    (tmp_path / release.KINDS[0] / "v1.typical.json").write_text("2")
+    (folder / release.KINDS[1] / "v1.gone.json").write_text("3")
+    assert release.store(tmp_path)
+    assert (folder / release.KINDS[0] / "v1.typical.json").read_text() == "2"
+    assert not (folder / release.KINDS[1] / "v1.gone.json").exists()

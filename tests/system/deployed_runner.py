@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from infra.deploy.smoke import runner
+from infra.deploy.smoke_test import runner_process
 from infra.deploy.target import Target
 from tests.system.local_stack import ROOT
 
@@ -39,7 +39,7 @@ def deployed_runner(
     """Run a runner. `runner_env`: the file that `make deploy` wrote. `folder`: for files of its own."""
     docker = shutil.which("docker")
     if docker is None or not _has_image(docker):
-        return runner.process(target, outputs, folder)
+        return runner_process(target, outputs, folder)
     return _container(docker, runner_env, folder)
 
 

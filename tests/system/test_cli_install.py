@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.release.files import build_wheel
+from infra.release import build_wheel
 from tests.large_run import CODE, ENDLESS_CODE, ENDLESS_OUTPUT, INPUT_BYTES, LargeRun
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 

@@ -17,19 +17,15 @@ from localstack_client.session import Session
 from standardwebhooks.webhooks import Webhook
 
 from functions import VERSION
-from infra.deploy.building.image import BASE_IMAGE
-from infra.deploy.building.package import Package, build, own_architecture
-from infra.deploy.deploy import Deployment, Settings, undeploy
-from infra.deploy.probe import probe
-from infra.deploy.resources import ssm_and_bucket
-from infra.deploy.resources.ssm_and_bucket import ensure_secret, find_secret
-from infra.deploy.resources.stack import Stack
-from infra.deploy.smoke import runner, smoke_test
-from infra.deploy.smoke.api import Api
-from infra.deploy.smoke.receiver import receiver
-from infra.deploy.status import queue_line
+from infra.deploy import smoke_test, stack
+from infra.deploy.api import Api
+from infra.deploy.building import BASE_IMAGE, Package, build, own_architecture
+from infra.deploy.deploy import Deployment, Settings, queue_line, undeploy
+from infra.deploy.emulator import probe
+from infra.deploy.smoke_test import receiver_on_aws, runner_settings
+from infra.deploy.stack import Stack, ensure_secret, find_secret
 from infra.deploy.target import DeployError, Progress, Target
-from infra.release.files import write_template
+from infra.release import write_template
 from tests.large_run import assert_large_runs
 from tests.system.deployed_runner import deployed_runner
 from tests.system.local_stack import ROOT, wait_until
@@ -198,7 +194,7 @@ def test_a_stage_is_created_used_updated_and_deleted(
     target = Target("local", "us-east-1", endpoint)
     outputs = Stack(target, Progress()).outputs()
     _assert_the_smoke_test_left_nothing(target, address)
-    assert variables == runner.settings(target, outputs)
+    assert variables == runner_settings(target, outputs)
     assert not [name for name in variables if "KEY" in name or "TOKEN" in name or "SECRET" in name]
     with (
         deployed_runner(target, outputs, runner_env, tmp_path),
@@ -287,10 +283,10 @@ def stage_with_data(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Target:
 
 def _create_small_stack(target: Target) -> None:
     account = target.client("sts").get_caller_identity()["Account"]
-    bucket = ssm_and_bucket.bucket_name(target, account)
-    ssm_and_bucket.ensure_bucket(target, bucket)
+    bucket = stack.bucket_name(target, account)
+    stack.ensure_bucket(target, bucket)
     template = {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}
-    Stack(target, Progress()).deploy(ssm_and_bucket.upload_template(target, bucket, template), {})
+    Stack(target, Progress()).deploy(stack.upload_template(target, bucket, template), {})
     ensure_secret(target, target.admin_key_parameter)
 
 
@@ -377,7 +373,7 @@ def test_a_stack_that_cannot_be_created_says_why_and_the_next_deployment_replace
 def test_receiver_for_smoke_tests_on_aws_accepts_signed_webhooks_only_and_is_deleted(endpoint: str) -> None:
     target = Target("dev", "us-east-1", endpoint)
     target.client("s3").create_bucket(Bucket="receivers")
-    with receiver(target, "receivers", Progress()) as hook:
+    with receiver_on_aws(target, "receivers", Progress()) as hook:
         # Not its host name, which resolves on AWS only.
         address = f"{endpoint}/_aws/lambda-url/{hook.url.partition('//')[2].partition('.')[0]}/"
         now, body = datetime.now(UTC), '{"verdict": "AC"}'

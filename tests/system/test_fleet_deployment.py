@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.building.image import ensure_image
-from infra.deploy.resources import fleet
-from infra.deploy.resources.fleet import NETWORK, FleetSettings
-from infra.deploy.resources.stack import Stack
+from infra.deploy import fleet
+from infra.deploy.building import ensure_image
+from infra.deploy.fleet import NETWORK, FleetSettings
+from infra.deploy.stack import Stack
 from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import read
 from tests.system.local_stack import ROOT

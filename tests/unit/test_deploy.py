@@ -14,6 +14,7 @@ from cfnlint.api import lint
 from functions.aws import clients
 from infra.deploy import __main__ as deploy
 from infra.deploy import deploy as deploy_module
+from infra.deploy import emulator, smoke_test
 from infra.deploy.account_checks import (
     LONGEST_WAIT_SECS,
     SHORT_WAIT_SECS,
@@ -24,7 +25,8 @@ from infra.deploy.account_checks import (
     describe_concurrency,
     longest_wait_secs,
 )
-from infra.deploy.building.package import ROOT
+from infra.deploy.api import Api
+from infra.deploy.building import ROOT
 from infra.deploy.costs import (
     DEFAULT,
     DEFAULT_MEMORY_MB,
@@ -42,10 +44,8 @@ from infra.deploy.costs import (
     prices,
 )
 from infra.deploy.deploy import Deployment
-from infra.deploy.resources import emulator
-from infra.deploy.resources.stack import retained
-from infra.deploy.smoke import receiver, runner, smoke_test
-from infra.deploy.smoke.api import Api
+from infra.deploy.smoke_test import RECEIVER_CODE, receiver_template, runner_settings, write_runner_env
+from infra.deploy.stack import retained
 from infra.deploy.target import DeployError, Progress, Target, read_target
 from infra.sam_template import read, translate
 
@@ -230,10 +230,10 @@ def test_numbers_are_written_into_the_template_but_not_into_environments() -> No
 
 def test_the_runner_file_has_all_variables_and_is_written_once(tmp_path: Path) -> None:
     path, target = tmp_path / "runner.env", Target("dev", "eu-central-1", None)
-    assert runner.write_file(path, target, OUTPUTS)
-    assert not runner.write_file(path, target, OUTPUTS)
+    assert write_runner_env(path, target, OUTPUTS)
+    assert not write_runner_env(path, target, OUTPUTS)
     variables = dict(line.split("=", 1) for line in path.read_text().splitlines() if not line.startswith("#"))
-    assert variables == runner.settings(target, OUTPUTS)
+    assert variables == runner_settings(target, OUTPUTS)
     assert "AWS_ENDPOINT_URL" not in variables
     assert variables["VISIBILITY_SECS"] == "90"
     assert OUTPUTS.keys() <= read(TEMPLATE)["Outputs"].keys()
@@ -256,10 +256,10 @@ def test_everything_that_outlives_the_stack_can_be_deleted() -> None:
 
 
 def test_receiver_stack_has_no_findings_and_its_function_no_permission() -> None:
-    stack = receiver.template("s" * 64)
+    stack = receiver_template("s" * 64)
     assert [str(match) for match in lint(json.dumps(stack))] == []
     assert stack["Resources"]["Role"]["Properties"].keys() == {"AssumeRolePolicyDocument"}
-    assert len(receiver.CODE) < 4096  # CloudFormation's limit for code in a template
+    assert len(RECEIVER_CODE) < 4096  # CloudFormation's limit for code in a template
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2])
@@ -306,7 +306,7 @@ def test_the_first_key_is_shown_although_the_smoke_test_fails(
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(deploy_module, name, stand_in)
-    monkeypatch.setattr(runner, "write_file", lambda *_: True)
+    monkeypatch.setattr(deploy_module, "write_runner_env", lambda *_: True)
     monkeypatch.setattr(Deployment, "_check", lambda *_: SimpleNamespace(fleet=None, bucket="code"))
     monkeypatch.setattr(Deployment, "_create", lambda *_: None)
     monkeypatch.setattr(Deployment, "_smoke_test", fail)

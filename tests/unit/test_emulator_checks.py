@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from infra.deploy import account_checks
-from infra.deploy.resources.emulator import check_python
-from infra.deploy.smoke import runner
+from infra.deploy.emulator import check_python
+from infra.deploy.smoke_test import runner_settings
 from infra.deploy.target import DeployError, Target, endpoint_variable, read_target
 from infra.local.settings import ROOT, StartError, read_settings
 
@@ -114,7 +114,7 @@ def test_each_client_honours_the_address_of_its_service(monkeypatch: pytest.Monk
         "events": "http://127.0.0.1:4566",
     }
     assert endpoint_variable("events") == "AWS_ENDPOINT_URL_EVENTBRIDGE"
-    variables = runner.settings(target, OUTPUTS)
+    variables = runner_settings(target, OUTPUTS)
     assert (variables["AWS_ENDPOINT_URL"], variables["AWS_ENDPOINT_URL_SQS"]) == (target.endpoint, found["sqs"])
     assert "AWS_ENDPOINT_URL_S3" not in variables
 

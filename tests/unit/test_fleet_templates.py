@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from cfnlint.api import lint
 
-from infra.deploy.resources import fleet as resources_fleet
-from infra.deploy.resources.fleet import FleetSettings
-from infra.deploy.resources.stack import Stack
+from infra.deploy import fleet as resources_fleet
+from infra.deploy.fleet import FleetSettings
+from infra.deploy.stack import Stack
 from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import read, translate
 from tests.template_policies import references, statements

@@ -12,8 +12,8 @@ import pytest
 from cfnlint.api import lint
 
 from functions import VERSION
-from infra.deploy.building.package import ARCHITECTURES
-from infra.release import files
+from infra import release
+from infra.deploy.building import ARCHITECTURES
 from infra.sam_template import read
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ SERVICES = {"ApiGatewayV2": "apigateway", "ApplicationAutoScaling": "application
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    return files.released_template()
+    return release.released_template()
 
 
 def test_it_is_plain_cloudformation_without_findings(template: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ def test_every_role_has_the_boundary(template: dict[str, Any]) -> None:
 
 
 def test_the_deployers_policy_covers_every_service_and_no_role_of_others(template: dict[str, Any]) -> None:
-    policy = json.loads((ROOT / "infra" / "release" / "deployer_policy.json").read_text())
+    policy = json.loads((ROOT / "infra" / "deployer_policy.json").read_text())
     actions = {action for statement in policy["Statement"] for action in statement["Action"]}
     for resource in template["Resources"].values():
         name = resource["Type"].split("::")[1]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.deploy.resources.stack import Stack
+from infra.deploy.stack import Stack
 from infra.deploy.target import Progress, Target
 
 

@@ -11,10 +11,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra.deploy import account_checks, deploy, importing
+from infra.deploy import account_checks, deploy, fleet, importing
 from infra.deploy.importing import restore
-from infra.deploy.resources import fleet
-from infra.deploy.resources.stack import Retained
+from infra.deploy.stack import Retained
 from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import read, translate
 

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from infra.deploy.resources.ssm_and_bucket import find_secret, write_secret
+from infra.deploy.stack import find_secret, write_secret
 from infra.deploy.target import DeployError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from infra.deploy.target import Target
-
 
 _TIMEOUT_SECS = 40
 """More than the 30 s after which an HTTP API gives up."""

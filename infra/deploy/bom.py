@@ -1,6 +1,8 @@
-"""`python -m infra.deploy.building.wheel_bom BOM FOLDER...`: add licences and bundled libraries to a BOM.
+"""Adds to a BOM in CycloneDX what the tools that wrote it cannot see.
 
-The wheels of the BOM must be installed in the folders: their metadata names both.
+`python -m infra.deploy.bom debian BOM STATUS`: the packages of a dpkg status file.
+`python -m infra.deploy.bom wheels BOM FOLDER...`: licences and bundled libraries of the wheels of the BOM. They must be
+installed in the folders: their metadata names both.
 """
 
 from __future__ import annotations
@@ -8,15 +10,46 @@ from __future__ import annotations
 import json
 import re
 import sys
+from email.parser import HeaderParser
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# `python -m infra.deploy.bom STATUS BOM`: add the packages of a dpkg status file to a BOM.
+
+DISTRIBUTION = "debian-13"
+
+
+def debian_components(status: str) -> list[dict[str, Any]]:
+    """Return one CycloneDX component for each installed package, sorted by name."""
+    found = []
+    for paragraph in status.split("\n\n"):
+        fields = HeaderParser().parsestr(paragraph)
+        if fields["Package"] is None or not str(fields["Status"]).endswith(" installed"):
+            continue
+        name, version, architecture = fields["Package"], fields["Version"], fields["Architecture"]
+        purl = f"pkg:deb/debian/{quote(name)}@{quote(version, safe='')}?arch={architecture}&distro={DISTRIBUTION}"
+        found.append({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl})
+    return sorted(found, key=lambda component: component["bom-ref"])
+
+
+def add_packages(status: str, bom: str) -> str:
+    """Return the CycloneDX text with the packages. Adding them again changes nothing."""
+    document: dict[str, Any] = json.loads(bom)
+    added = debian_components(status)
+    known = {component["bom-ref"] for component in added}
+    others = [item for item in document.get("components", []) if item["bom-ref"] not in known]
+    return json.dumps({**document, "components": others + added}, indent=2, sort_keys=True) + "\n"
+
+
+# x
 
 # In the licence texts of numpy and scipy, then of lxml.
 _NAMED_LIBRARIES = (
@@ -26,7 +59,7 @@ _NAMED_LIBRARIES = (
 _COPIED_FIELDS = ("type", "name", "version", "purl", "scope", "licenses")
 
 
-def add(bom: str, folders: list[str]) -> str:
+def add_licences(bom: str, folders: list[str]) -> str:
     """Return the CycloneDX text with licences and nested components. Raises LookupError for a missing wheel."""
     document: dict[str, Any] = json.loads(bom)
     installed = {
@@ -76,9 +109,14 @@ def _licence(text: str) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Change the file in place."""
-    bom, folders = Path(arguments[0]), arguments[1:]
-    bom.write_text(add(bom.read_text(encoding="utf-8"), folders), encoding="utf-8")
+    """Change the BOM in place."""
+    kind, bom, *sources = arguments
+    text = Path(bom).read_text(encoding="utf-8")
+    if kind == "debian":
+        text = add_packages(Path(sources[0]).read_text(encoding="utf-8"), text)
+    else:
+        text = add_licences(text, sources)
+    Path(bom).write_text(text, encoding="utf-8")
     return 0
 
 

@@ -1,10 +1,11 @@
-"""The zip that all functions share: our code and the locked dependencies, compiled.
+"""The artifacts of a deployment: the zip that all functions share, and the runner's image.
 
-The same inputs give the same bytes, so that an unchanged package is neither uploaded nor deployed again.
+The same inputs give the same bytes of the zip, so that an unchanged one is neither uploaded nor deployed again.
 """
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -19,11 +20,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from infra.deploy.target import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from infra.deploy.target import Progress, Target
+
+# The zip that all functions share: our code and the locked dependencies, compiled.
+#
+# The same inputs give the same bytes, so that an unchanged package is neither uploaded nor deployed again.
 
 # botocore's descriptions of AWS services, cut down to the parts that the functions read.
 #
@@ -68,7 +76,7 @@ def _write(file: Path, content: Any) -> None:
     file.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
 
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 BUILD_DIR = ROOT / ".build"
 ARCHITECTURES = ("arm64", "x86_64")
 MAX_ZIPPED_BYTES = 8_000_000
@@ -162,7 +170,7 @@ def build(architecture: str, build_dir: Path = BUILD_DIR) -> Package:
     if package.size > MAX_ZIPPED_BYTES:
         raise DeployError(
             f"{target.name} has {package.size:,} bytes, the limit is {MAX_ZIPPED_BYTES:,}: "
-            "leave out files in infra/deploy/building/package.py, or raise the limit there"
+            "leave out files in infra/deploy/building.py, or raise the limit there"
         )
     return package
 
@@ -173,9 +181,9 @@ def _ignored(package: str) -> Callable[[str, list[str]], set[str]]:
 
 
 def _dependencies(architecture: str, build_dir: Path) -> Path:
-    """Return the folder with the compiled dependencies, made anew only if the lock or these modules have changed."""
+    """Return the folder with the compiled dependencies, made anew only if the lock or this module has changed."""
     lock = ROOT / "requirements.txt"
-    inputs = (lock, Path(__file__), Path(__file__))
+    inputs = (lock, Path(__file__))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
     folder = build_dir / f"dependencies-{architecture}-{digest}"
     if folder.is_dir():
@@ -267,3 +275,109 @@ def _zip(trees: dict[Path, Path], target: Path) -> None:
                 entry = zipfile.ZipInfo(name.as_posix(), _FIRST_DATE)
                 entry.external_attr = 0o100644 << 16
                 archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+
+
+# The runner's image: built by Docker, pushed to ECR under the hash of its sources, used by its digest.
+
+REPOSITORY = "rustbox-runner"
+BASE_IMAGE = "debian:trixie-slim"
+SOURCES = ("sandbox_runtime/**/*", "events/*.py")
+"""Files of the repository that the image is made of."""
+_PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
+_KEPT_IMAGES = 20
+_BUILD_SECS = 3600
+_LIFECYCLE = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "description": "old images go",
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": _KEPT_IMAGES},
+            "action": {"type": "expire"},
+        }
+    ]
+}
+
+
+def ensure_image(target: Target, architecture: str, base_image: str, progress: Progress) -> str:
+    """Return the image's address by digest. Builds and pushes it only after a change. Raises DeployError."""
+    ecr: Any = target.client("ecr")
+    repository = _ensure_repository(ecr)
+    tag = f"{architecture}-{source_digest(ROOT, base_image)}"
+    digest = _image_digest(ecr, tag)
+    if digest is None:
+        address = f"{repository}:{tag}"
+        _log_in(ecr, repository)
+        progress.step("image", f"building for {_PLATFORMS[architecture]} on {base_image}; this takes some minutes")
+        docker(["build", "--platform", _PLATFORMS[architecture], "--tag", address, *build_arguments(base_image)])
+        docker(["push", address])
+        digest = _image_digest(ecr, tag)
+        if digest is None:
+            raise DeployError(f"ECR has no image {address} after docker pushed it: repeat the command")
+    else:
+        progress.step("image", f"{tag} exists")
+    return f"{repository}@{digest}"
+
+
+def build_arguments(base_image: str) -> list[str]:
+    """Return the end of a `docker build`: the base image, the Dockerfile and the context."""
+    return [
+        "--build-arg",
+        f"BASE_IMAGE={base_image}",
+        "--file",
+        str(ROOT / "sandbox_runtime" / "Dockerfile"),
+        str(ROOT),
+    ]
+
+
+def source_digest(root: Path, base_image: str) -> str:
+    """Hash everything that the image is made of: file names, contents and the name of the base image."""
+    hashed = hashlib.sha256(base_image.encode())
+    for path in sorted(path for pattern in SOURCES for path in root.glob(pattern)):
+        if path.is_file() and "__pycache__" not in path.parts:
+            name, content = str(path.relative_to(root)).encode(), path.read_bytes()
+            hashed.update(b"%d %d " % (len(name), len(content)) + name + content)
+    return hashed.hexdigest()[:32]
+
+
+def _ensure_repository(ecr: Any) -> str:
+    try:
+        made = ecr.create_repository(
+            repositoryName=REPOSITORY,
+            imageTagMutability="IMMUTABLE",
+            imageScanningConfiguration={"scanOnPush": True},
+        )["repository"]
+        ecr.put_lifecycle_policy(repositoryName=REPOSITORY, lifecyclePolicyText=json.dumps(_LIFECYCLE))
+    except ecr.exceptions.RepositoryAlreadyExistsException:
+        made = ecr.describe_repositories(repositoryNames=[REPOSITORY])["repositories"][0]
+    return str(made["repositoryUri"])
+
+
+def _image_digest(ecr: Any, tag: str) -> str | None:
+    try:
+        found = ecr.describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": tag}])["imageDetails"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ImageNotFoundException":
+            return None
+        raise
+    return str(found[0]["imageDigest"]) if found else None
+
+
+def _log_in(ecr: Any, repository: str) -> None:
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, _, password = base64.b64decode(token).decode().partition(":")
+    docker(["login", "--username", user, "--password-stdin", repository.partition("/")[0]], password)
+
+
+def docker(arguments: list[str], stdin: str = "") -> None:
+    """Run a command of Docker. Raises DeployError."""
+    command = shutil.which("docker")
+    if command is None:
+        raise DeployError("the image needs Docker: install it on this machine")
+    try:
+        done = subprocess.run(
+            [command, *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=_BUILD_SECS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeployError(f"docker {arguments[0]} took over {_BUILD_SECS} s: repeat the command") from error
+    if done.returncode:
+        raise DeployError(f"docker {arguments[0]} failed:\n{done.stderr.strip()[-2000:]}")

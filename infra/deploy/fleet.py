@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cfnlint.api import lint
 
-from infra.deploy.building.image import ensure_image
-from infra.deploy.building.package import ROOT
-from infra.deploy.resources.ssm_and_bucket import upload_template
-from infra.deploy.resources.stack import Stack
+from infra.deploy.building import ROOT, ensure_image
+from infra.deploy.stack import Stack, upload_template
 from infra.deploy.target import DeployError
 from infra.sam_template import read
 

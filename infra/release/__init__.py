@@ -1,1 +1,0 @@
-"""A release: the command line's wheel, the functions' zips and the runner's image, with checksums."""
