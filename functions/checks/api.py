@@ -2,13 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.dynamodb.table import cut, tries
-from functions.checks.runs.store import RunKind, new_run
-from functions.checks.settings.changes import ProjectRules
+from functions.checks.runs.hints import CheckHints
+from functions.checks.runs.start import count_request
+from functions.checks.runs.store import RunKind, RunStore, new_run
+from functions.checks.settings.changes import (
+    hold_files,
+    project_problems,
+    refuse_if_followed,
+    require_trigger,
+    sealed,
+)
 from functions.checks.settings.check_settings import CheckSettings, TagQuietTimes, quiet_problems
 from functions.checks.settings.requests import (
     ChangedSettings,
@@ -19,7 +27,16 @@ from functions.checks.settings.requests import (
     next_times,
     schema_text,
 )
-from functions.checks.settings.store import MAX_CHECKS, Check, CheckLimitError, SlugTakenError, whole_minute
+from functions.checks.settings.store import (
+    MAX_CHECKS,
+    Check,
+    CheckLimitError,
+    CheckStore,
+    OutageStore,
+    QuietStore,
+    SlugTakenError,
+    whole_minute,
+)
 from functions.checks.settings.triggers import event_text, field_problem
 from functions.checks.state import State, pause, resume
 from functions.checks.views import (
@@ -40,6 +57,7 @@ from functions.checks.views import (
     run_view,
 )
 from functions.clock import to_rfc3339
+from functions.env import Env
 from functions.errors import BadRequestError, ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer, page_answer
 from functions.http.http_event import json_body
@@ -50,9 +68,7 @@ from functions.http.resolver import Resolver, Route
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
-
-if TYPE_CHECKING:
-    from functions.checks.deployment import CheckDeployment
+from functions.webhooks.webhook_url import AddressRules
 
 
 def list_filters(parameters: Parameters) -> Callable[[Check], bool]:
@@ -85,55 +101,58 @@ STATISTICS_RUNS = 1_000
 class CheckRoutes:
     """Handlers of /api/checks. All of them raise ServiceError. Logs hold no program."""
 
-    deployment: "CheckDeployment"
+    env: Env
 
     def create(self, app: Resolver) -> Response[str]:
         """Create a check; its answer shows the next five runs."""
-        project = authenticate(app.current_event, self.deployment)
-        project_id, now = project.project_id, self.deployment.clock()
-        rules = ProjectRules(project, self.deployment.address_rules(app.current_event.request_context.domain_name))
-        settings = new_settings(json_body(app.current_event), now, rules.problems)
+        project = authenticate(app.current_event, self.env)
+        project_id, now = project.project_id, self.env.clock()
+        addresses = AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
+        settings = new_settings(
+            json_body(app.current_event), now, lambda new: project_problems(new, project, addresses)
+        )
         check = Check.new(project_id, settings, now)
-        self.deployment.trigger_rules.check_trigger(check.check_id, project_id, settings)
-        check = self._sealed(replace(check, next_slot_ms=check.next_time_after(now)))
-        self.deployment.check_files.hold(check, project)
+        require_trigger(self.env, project_id, check.check_id, settings)
+        check = sealed(self.env, replace(check, next_slot_ms=check.next_time_after(now)))
+        hold_files(self.env, check, project)
         try:
-            self.deployment.checks.create(check)
+            self.env[CheckStore].create(check)
         except SlugTakenError:
             raise _slug_taken(settings.slug) from None
         except CheckLimitError:
             raise ConflictError(f"A project has at most {MAX_CHECKS} checks. Delete one first.") from None
-        self.deployment.log.info("Check created", **check.log_ids, request_id=app.request_id)
+        self.env.log.info("Check created", **check.log_ids, request_id=app.request_id)
         return answer(check_view(check, now))
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's checks, newest first."""
         query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.deployment).project_id
-        limit, is_listed, now = page_limit(query), list_filters(query), self.deployment.clock()
+        project_id = authenticate(app.current_event, self.env).project_id
+        limit, is_listed, now = page_limit(query), list_filters(query), self.env.clock()
         after = start_after(query, project_id)
-        page = cut(list(filter(is_listed, self.deployment.checks.list_all(project_id))), limit, _created_key, after)
+        page = cut(list(filter(is_listed, self.env[CheckStore].list_all(project_id))), limit, _created_key, after)
         return page_answer(project_id, page, lambda check: listed_check(check, now), _created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one check with its program, and figures of its history."""
-        check, now = own_check(self.deployment, app, id_text, with_source=True), self.deployment.clock()
-        runs = self.deployment.check_runs.since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
+        check, now = own_check(self.env, app, id_text, with_source=True), self.env.clock()
+        runs = self.env[RunStore].since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
         return answer(check_detail(check, runs, now))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given settings. Raises ConflictError if other requests keep changing the check."""
 
         def changed(before: Check) -> Check:
-            now = self.deployment.clock()
-            rules = ProjectRules(project, addresses, before)
-            settings = changed_settings(before.settings, raw, now, rules.problems)
+            now = self.env.clock()
+            settings = changed_settings(
+                before.settings, raw, now, lambda new: project_problems(new, project, addresses, before)
+            )
             if settings.slug != before.settings.slug:
-                self.deployment.trigger_rules.refuse_if_followed(before)
+                refuse_if_followed(self.env, before)
             if (settings.slug, settings.trigger) != (before.settings.slug, before.settings.trigger):
-                self.deployment.trigger_rules.check_trigger(before.check_id, before.project_id, settings)
-            after = self._sealed(replace(before, settings=settings, updated_at=to_rfc3339(now)))
-            self.deployment.check_files.hold(after, project)
+                require_trigger(self.env, before.project_id, before.check_id, settings)
+            after = sealed(self.env, replace(before, settings=settings, updated_at=to_rfc3339(now)))
+            hold_files(self.env, after, project)
             timing = ("schedule", "timezone", "spread_minutes")
             if all(getattr(settings, name) == getattr(before.settings, name) for name in timing):
                 return after
@@ -141,9 +160,9 @@ class CheckRoutes:
             # A time whose old spread is over has its run already.
             return after if after.is_paused else _scheduled(after, now, min(before.spread_ms, after.spread_ms))
 
-        project = authenticate(app.current_event, self.deployment)
-        own_check(self.deployment, app, id_text)
-        addresses = self.deployment.address_rules(app.current_event.request_context.domain_name)
+        project = authenticate(app.current_event, self.env)
+        own_check(self.env, app, id_text)
+        addresses = AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
         raw = json_body(app.current_event)
         return self._changed(app, id_text, "Check changed", changed)
 
@@ -151,7 +170,7 @@ class CheckRoutes:
         """Rest the schedule. A run that goes on ends."""
 
         def paused(before: Check) -> Check:
-            now = self.deployment.clock()
+            now = self.env.clock()
             return replace(before, standing=pause(before.standing, before.rules, now).standing, next_slot_ms=None)
 
         return self._changed(app, id_text, "Check paused", paused)
@@ -160,7 +179,7 @@ class CheckRoutes:
         """Start the schedule again, with its next time: the times meanwhile are not missed."""
 
         def resumed(before: Check) -> Check:
-            now = self.deployment.clock()
+            now = self.env.clock()
             if before.standing.state is not State.PAUSED:
                 return before
             after = replace(before, standing=resume(before.standing, now).standing)
@@ -173,18 +192,18 @@ class CheckRoutes:
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete a check. Its history expires."""
         for _ in tries():
-            check = own_check(self.deployment, app, id_text)
-            self.deployment.trigger_rules.refuse_if_followed(check)
-            if self.deployment.checks.delete(check):
-                self.deployment.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
+            check = own_check(self.env, app, id_text)
+            refuse_if_followed(self.env, check)
+            if self.env[CheckStore].delete(check):
+                self.env.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
                 deleted: CheckDeleted = {"id": check.check_id, "deleted": True}
                 return answer(deleted)
         raise ConflictError(_CHANGED_MEANWHILE)
 
     def schedule_times(self, app: Resolver) -> Response[str]:
         """Answer with the next five times of a schedule, for forms that make one."""
-        query, now = app.current_event.query_string_parameters, self.deployment.clock()
-        authenticate(app.current_event, self.deployment)
+        query, now = app.current_event.query_string_parameters, self.env.clock()
+        authenticate(app.current_event, self.env)
         schedule, timezone = query.get("schedule") or "", query.get("timezone") or "UTC"
         body: ScheduleTimes = {"times": next_times(schedule[:_EXPRESSION_CHARS], timezone, now, SHOWN_TIMES)}
         return answer(body)
@@ -194,28 +213,24 @@ class CheckRoutes:
         headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
         return Response(status_code=200, content_type=JSON_TYPE, headers=headers, body=schema_text())
 
-    def _sealed(self, check: Check) -> Check:
-        """Return a check whose secrets are sealed."""
-        return self.deployment.check_variables.sealed(self.deployment.report_tokens.sealed(check))
-
     def _changed(self, app: Resolver, id_text: str, phrase: str, change: Callable[[Check], Check]) -> Response[str]:
         for _ in tries():
-            before = own_check(self.deployment, app, id_text, with_source=True)
+            before = own_check(self.env, app, id_text, with_source=True)
             after = change(before)
             try:
-                is_changed = after == before or self.deployment.checks.change(before, after)
+                is_changed = after == before or self.env[CheckStore].change(before, after)
             except SlugTakenError:
                 raise _slug_taken(after.settings.slug) from None
             if is_changed:
-                self.deployment.log.info(phrase, **after.log_ids, request_id=app.request_id)
-                return answer(check_view(after, self.deployment.clock()))
+                self.env.log.info(phrase, **after.log_ids, request_id=app.request_id)
+                return answer(check_view(after, self.env.clock()))
         raise ConflictError(_CHANGED_MEANWHILE)
 
 
-def own_check(deployment: "CheckDeployment", app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
+def own_check(env: Env, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
     """Return the caller's check. Raises UnauthorizedError, BadRequestError, NotFoundError."""
-    project_id = authenticate(app.current_event, deployment).project_id
-    check = deployment.checks.get(project_id, uuid(id_text), with_source=with_source)
+    project_id = authenticate(app.current_event, env).project_id
+    check = env[CheckStore].get(project_id, uuid(id_text), with_source=with_source)
     if check is None:
         raise NotFoundError(NO_SUCH_CHECK)
     return check
@@ -238,23 +253,23 @@ def _created_key(check: Check) -> str:
 class QuietRoutes:
     """Handlers of /api/quiet-times."""
 
-    deployment: "CheckDeployment"
+    env: Env
 
     def show(self, app: Resolver) -> Response[str]:
         """Show the quiet times of the project's tags."""
-        project_id = authenticate(app.current_event, self.deployment).project_id
-        return answer(_view(self.deployment.quiet_times.get(project_id)))
+        project_id = authenticate(app.current_event, self.env).project_id
+        return answer(_view(self.env[QuietStore].get(project_id)))
 
     def put(self, app: Resolver) -> Response[str]:
         """Replace them."""
-        project_id = authenticate(app.current_event, self.deployment).project_id
+        project_id = authenticate(app.current_event, self.env).project_id
         problems = Problems()
         times = parse_body(TagQuietTimes, json_body(app.current_event), problems)
         for tag, quiet in times.tags.items():
             problems.add(quiet_problems(f"tags.{tag}", quiet))
         problems.refuse()
-        self.deployment.quiet_times.put(project_id, times)
-        self.deployment.log.info("Quiet times of tags replaced", project_id=project_id, request_id=app.request_id)
+        self.env[QuietStore].put(project_id, times)
+        self.env.log.info("Quiet times of tags replaced", project_id=project_id, request_id=app.request_id)
         return answer(_view(times))
 
 
@@ -266,37 +281,37 @@ def _view(times: TagQuietTimes) -> TagQuietTimesView:
 class CheckRunRoutes:
     """Handlers of /api/checks/{id}/run, /runs and /outages. All of them raise ServiceError."""
 
-    deployment: "CheckDeployment"
+    env: Env
 
     def run(self, app: Resolver, id_text: str) -> Response[str]:
         """Run a check now."""
-        check = own_check(self.deployment, app, id_text)
+        check = own_check(self.env, app, id_text)
         if check.settings.is_heartbeat:
             raise ConflictError(NO_PROGRAM)
         raw, problems = json_body(app.current_event) if app.current_event.body else b"{}", Problems()
         request = parse_body(RunNowRequest, raw, problems)
-        event, now = None if request.event is None else event_text(request.event), self.deployment.clock()
+        event, now = None if request.event is None else event_text(request.event), self.env.clock()
         problems.add([field_problem(event or "", check.settings.event_as, "event")])
         problems.refuse()
-        self.deployment.check_request_limit.count(check)
+        count_request(self.env, check)
         run = new_run(check, RunKind.MANUAL, now, now, new_id())
         run = replace(run, affects_state=request.affects_state, event=event)
-        self.deployment.check_runs.add_run(run)
-        self.deployment.check_hints.try_send(run, self.deployment.log)
-        self.deployment.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
+        self.env[RunStore].add_run(run)
+        self.env[CheckHints].try_send(run)
+        self.env.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
         return answer(run_view(run), 202)
 
     def outages(self, app: Resolver, id_text: str) -> Response[str]:
         """List the outages of a check, newest first."""
-        check, now = own_check(self.deployment, app, id_text), self.deployment.clock()
-        return answer(outages_view(check, self.deployment.outages.of(check, now), now))
+        check, now = own_check(self.env, app, id_text), self.env.clock()
+        return answer(outages_view(check, self.env[OutageStore].of(check, now), now))
 
     def history(self, app: Resolver, id_text: str) -> Response[str]:
         """List the runs of a check, newest first."""
         query = app.current_event.query_string_parameters
-        check = own_check(self.deployment, app, id_text)
+        check = own_check(self.env, app, id_text)
         after = start_after(query, check.check_id)
-        page = self.deployment.check_runs.history(check.project_id, check.check_id, page_limit(query), after)
+        page = self.env[RunStore].history(check.project_id, check.check_id, page_limit(query), after)
         return page_answer(check.check_id, page, run_view, lambda run: run.position)
 
 

@@ -1,16 +1,18 @@
 """Inbound calls: a signed call starts a run of its check. Their secrets, their log, and their API."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
 
+from functions.aws.payloads import Payloads
 from functions.checks import keys
 from functions.checks.api import BODY_ANSWERS, IS_HEARTBEAT, NO_CHECK, NO_PROGRAM, ONE_ANSWERS, own_check
 from functions.checks.assertions import is_equal, parse_path, read_document, value_at
+from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.signatures import (
     Call,
     CallName,
@@ -24,7 +26,7 @@ from functions.checks.runs.signatures import (
     verification_view,
     verify,
 )
-from functions.checks.runs.start import CallLog, CallOutcome, EventStore, Hook, LoggedCall, RequestLimit
+from functions.checks.runs.start import CallLog, CallOutcome, EventStore, Hook, LoggedCall, count_request
 from functions.checks.runs.steps import event_variables
 from functions.checks.runs.store import Run, RunKind, RunStore, SignedCall, commit_of, new_run
 from functions.checks.settings.check_settings import CheckSettings
@@ -32,7 +34,8 @@ from functions.checks.settings.requests import object_of
 from functions.checks.settings.store import Check, CheckStore
 from functions.checks.settings.triggers import CALL_VARIABLES_MAX_BYTES, EventAs, event_text, field_problem
 from functions.checks.views import CheckRunView, run_view
-from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
 from functions.errors import (
     ConflictError,
     FieldProblem,
@@ -51,10 +54,6 @@ from functions.http.resolver import Resolver, Route
 from functions.ids import new_id
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
 from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
-
-if TYPE_CHECKING:
-    from functions.checks.deployment import InboundDeployment
-
 
 # Which calls run a check: those with one of its `events`, and with the values of its `match`. Pure.
 
@@ -100,26 +99,23 @@ def run_of(check: Check, scheme: Scheme, name: CallName, body: bytes, document: 
     return run
 
 
-@dataclass(frozen=True, slots=True)
-class InboundSecrets:
-    """Makes and opens the secrets of inbound calls, sealed for their checks, each with the scheme of its signatures."""
+# The secret of a check's calls, sealed for it, with the scheme of their signatures.
 
-    events: EventStore
-    boxes: SecretBoxes
 
-    def replace(self, check: Check, request: InboundVerification) -> str:
-        """Give a check a new scheme and secret, and return the secret; the one before ends at once."""
-        secret = request.sender_secret()
-        box = self.boxes.seal(secret, check.project_id, _owner_of(check.check_id), "inbound")
-        self.events.put_hook(check, box, request.verification)
-        return secret
+def _replace_secret(env: Env, check: Check, request: InboundVerification) -> str:
+    """Give a check a new scheme and secret, and return the secret; the one before ends at once."""
+    secret = request.sender_secret()
+    box = env[SecretBoxes].seal(secret, check.project_id, _owner_of(check.check_id), "inbound")
+    env[EventStore].put_hook(check, box, request.verification)
+    return secret
 
-    def open(self, check_id: str, hook: Hook) -> str:
-        """Return the secret of a check. Raises NotGenuineError: without it, no call is genuine."""
-        try:
-            return self.boxes.open(hook.box, hook.project_id, _owner_of(check_id), "inbound")
-        except UnsealError:
-            raise NotGenuineError("the secret of the check cannot be opened: make a new one") from None
+
+def _open_secret(env: Env, check_id: str, hook: Hook) -> str:
+    """Return the secret of a check. Raises NotGenuineError: without it, no call is genuine."""
+    try:
+        return env[SecretBoxes].open(hook.box, hook.project_id, _owner_of(check_id), "inbound")
+    except UnsealError:
+        raise NotGenuineError("the secret of the check cannot be opened: make a new one") from None
 
 
 def _owner_of(check_id: str) -> str:
@@ -147,32 +143,26 @@ class Received:
     challenge: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Inbound:
-    """Takes inbound calls. `put_body`: stores a large body for a run's id."""
+    """Takes inbound calls."""
 
-    checks: CheckStore
-    runs: RunStore
-    events: EventStore
-    calls: CallLog
-    limit: RequestLimit
-    secrets: InboundSecrets
-    put_body: Callable[[str, bytes], str]
-    clock: Clock = now_ms
+    def __init__(self, env: Env) -> None:
+        self._env, self._clock = env, env.clock
+        self._events, self._calls = env[EventStore], env[CallLog]
 
     def refuse(self, check_id: str, reason: str) -> None:
         """Note a call that was refused before its signature was checked."""
-        if self.events.hook(check_id) is not None:
+        if self._events.hook(check_id) is not None:
             self._note(check_id, CallOutcome.REFUSED, reason=reason)
 
     def receive(self, check_id: str, headers: Mapping[str, str], body: bytes) -> Received:
         """Take a call. Raises UnauthorizedError for every call that is not genuine alike, and ServiceError."""
-        hook = self.events.hook(check_id)
+        hook = self._events.hook(check_id)
         if hook is None:
             raise UnauthorizedError(_NOT_SIGNED)
-        call = Call(headers, body, self.clock() // MS_PER_SEC)
+        call = Call(headers, body, self._clock() // MS_PER_SEC)
         try:
-            verify(call, hook.verification, self.secrets.open(check_id, hook))
+            verify(call, hook.verification, _open_secret(self._env, check_id, hook))
             document = read_document(body)
             name = name_of(call, hook.verification, document)
         except NotGenuineError as error:
@@ -193,32 +183,32 @@ class Inbound:
     def _take(
         self, hook: Hook, check_id: str, call: Call, name: CallName, document: Any, logged: dict[str, Any]
     ) -> Received:
-        check = self.checks.get(hook.project_id, check_id)
+        check = self._env[CheckStore].get(hook.project_id, check_id)
         if check is None:
             raise NotFoundError("There is no such check.")
         reason = reason_to_ignore(check.settings, name.event_type, document)
         if reason is not None:
             self._note(check_id, CallOutcome.IGNORED, reason=reason, **logged)
             return Received(reason=reason)
-        earlier = self.events.first_run(check_id, name.event_id)
+        earlier = self._events.first_run(check_id, name.event_id)
         if earlier is None:
-            run = run_of(check, hook.verification.scheme, name, call.body, document, self.clock())
-            self.limit.count(check)
+            run = run_of(check, hook.verification.scheme, name, call.body, document, self._clock())
+            count_request(self._env, check)
             if len(call.body) > IN_ROW_MAX_BYTES and run.call is not None and run.call.body is not None:
-                key = self.put_body(run.run_id, call.body)
+                key = self._env[Payloads].put_event(run.run_id, call.body)
                 run = replace(run, call=replace(run.call, body=None, body_key=key))
-            row = LoggedCall(at=to_rfc3339(self.clock()), outcome=CallOutcome.RAN, run_id=run.run_id, **logged)
-            earlier = self.events.add_run(run, name.event_id, self.calls.action(check_id, row))
+            row = LoggedCall(at=to_rfc3339(self._clock()), outcome=CallOutcome.RAN, run_id=run.run_id, **logged)
+            earlier = self._events.add_run(run, name.event_id, self._calls.action(check_id, row))
             if earlier is None:
                 return Received(run, is_new=True)
-        first = self.runs.get_run(keys.runs_pk(check.project_id, check_id), earlier)
+        first = self._env[RunStore].get_run(keys.runs_pk(check.project_id, check_id), earlier)
         if first is None:
             raise NotFoundError("The run of this call is no longer in the history.")
         self._note(check_id, CallOutcome.REPEATED, run_id=first.run_id, **logged)
         return Received(first)
 
     def _note(self, check_id: str, outcome: CallOutcome, **more: Any) -> None:
-        self.calls.note(check_id, LoggedCall(at=to_rfc3339(self.clock()), outcome=outcome, **more))
+        self._calls.note(check_id, LoggedCall(at=to_rfc3339(self._clock()), outcome=outcome, **more))
 
 
 def _challenge(verification: Verification, document: Any) -> str | None:
@@ -287,16 +277,16 @@ def call_view(call: LoggedCall) -> InboundCall:
 class InboundRoutes:
     """Handlers of inbound events. All of them raise ServiceError."""
 
-    deployment: "InboundDeployment"
+    env: Env
 
     def new_secret(self, app: Resolver, id_text: str) -> Response[str]:
         """Replace the inbound secret of a check and its scheme. Only this answer shows the secret."""
-        check = own_check(self.deployment, app, id_text)
+        check = own_check(self.env, app, id_text)
         if check.settings.is_heartbeat:
             raise ConflictError(NO_PROGRAM)
         request = parse_verification(json_body(app.current_event) if app.current_event.body else b"")
-        secret = self.deployment.inbound_secrets.replace(check, request)
-        self.deployment.log.info("Inbound secret of a check replaced", **check.log_ids, request_id=app.request_id)
+        secret = _replace_secret(self.env, check, request)
+        self.env.log.info("Inbound secret of a check replaced", **check.log_ids, request_id=app.request_id)
         body: InboundSecret = {
             "secret": secret,
             "url": _url_of(check.check_id),
@@ -306,7 +296,7 @@ class InboundRoutes:
 
     def receive(self, app: Resolver, id_text: str) -> Response[str]:
         """Run a check with a signed call. A repeat with the same id answers with the first run."""
-        check_id, calls = uuid(id_text), self.deployment.inbound_calls
+        check_id, calls = uuid(id_text), self.env[Inbound]
         try:
             body = raw_body(app.current_event, STDIN_MAX_BYTES)
         except TooLargeError as error:
@@ -320,19 +310,19 @@ class InboundRoutes:
             ignored: IgnoredCall = {"status": "ignored", "reason": received.reason}
             return answer(ignored, 202)
         if received.is_new:
-            self.deployment.check_hints.try_send(received.run, self.deployment.log)
+            self.env[CheckHints].try_send(received.run)
             ids = received.run.log_ids
-            self.deployment.log.info("Check run requested by an event", **ids, request_id=app.request_id)
+            self.env.log.info("Check run requested by an event", **ids, request_id=app.request_id)
         return answer(run_view(received.run), 202)
 
     def calls(self, app: Resolver, id_text: str) -> Response[str]:
         """Show how calls of a check are verified, and the last ones with their outcomes."""
-        check = own_check(self.deployment, app, id_text)
-        hook = self.deployment.check_events.hook(check.check_id)
+        check = own_check(self.env, app, id_text)
+        hook = self.env[EventStore].hook(check.check_id)
         body: InboundCalls = {
             "url": _url_of(check.check_id),
             "verification": None if hook is None else verification_view(hook.verification),
-            "items": list(map(call_view, self.deployment.call_log.latest(check.check_id))),
+            "items": list(map(call_view, self.env[CallLog].latest(check.check_id))),
         }
         return answer(body)
 

@@ -10,9 +10,8 @@ import re
 import secrets
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
@@ -36,7 +35,8 @@ from functions.checks.settings.store import (
     outage_actions,
 )
 from functions.checks.state import Finished, Rules, settle
-from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
 from functions.errors import ConflictError, NotFoundError
 from functions.failpoint import reach
 from functions.http.answers import answer
@@ -45,10 +45,6 @@ from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, Answer, path
 from functions.http.resolver import Method, Resolver, Route
 from functions.ids import new_id
-
-if TYPE_CHECKING:
-    from functions.checks.deployment import CheckDeployment
-
 
 KEPT_BODIES = 100
 BODY_MAX_BYTES = 10_240
@@ -164,44 +160,34 @@ def _token_is_same(check: Check) -> tuple[str, dict[str, Value]]:
     return "#ping_hash = :hash_before", {"hash_before": check.ping_hash}
 
 
-@dataclass(frozen=True, slots=True)
-class PingTaking:
-    """Takes pings. `hints`: the schedule publishes the events, at once or within a minute."""
+def take_ping(env: Env, token: str, signal: Signal, body: bytes) -> bool:
+    """Take a ping; return whether it counts. Raises RowsContendedError.
 
-    store: CheckStore
-    quiet: QuietStore
-    pings: PingStore
-    hints: CheckHints
-    log: Logger
-    clock: Clock = now_ms
-
-    def take(self, token: str, signal: Signal, body: bytes) -> bool:
-        """Take a ping; return whether it counts. Raises RowsContendedError.
-
-        It does not with an unknown token, while the check is paused, and beyond the pings of a minute.
-        """
-        hashed = token_hash(token)
-        owner = None if hashed is None else self.pings.owner(hashed)
-        if owner is None:
+    It does not with an unknown token, while the check is paused, and beyond the pings of a minute. The schedule
+    publishes the events of its run, at once or within a minute.
+    """
+    store, hashed = env[PingStore], token_hash(token)
+    owner = None if hashed is None else store.owner(hashed)
+    if owner is None:
+        return False
+    for _ in tries():
+        check = env[CheckStore].get(*owner)
+        if check is None or check.ping_hash != hashed or check.is_paused:
             return False
-        for _ in tries():
-            check = self.store.get(*owner)
-            if check is None or check.ping_hash != hashed or check.is_paused:
-                return False
-            now = self.clock()
-            pings = check.pings.counted(now)
-            if pings is None:
-                return False
-            run, after = None, _started(check, pings, now)
-            if signal.kind is not SignalKind.START:
-                run, after = _ended(check, self.quiet.rules(check), pings, signal, now, has_body=bool(body))
-            if self.pings.add(check, after, run, body[:BODY_MAX_BYTES]):
-                reach("ping.after_add")
-                if run is not None:
-                    self.hints.try_send(run, self.log)
-                self.log.info("Ping taken", **check.log_ids, signal=signal.kind.value)
-                return True
-        raise RowsContendedError
+        now = env.clock()
+        pings = check.pings.counted(now)
+        if pings is None:
+            return False
+        run, after = None, _started(check, pings, now)
+        if signal.kind is not SignalKind.START:
+            run, after = _ended(check, env[QuietStore].rules(check), pings, signal, now, has_body=bool(body))
+        if store.add(check, after, run, body[:BODY_MAX_BYTES]):
+            reach("ping.after_add")
+            if run is not None:
+                env[CheckHints].try_send(run)
+            env.log.info("Ping taken", **check.log_ids, signal=signal.kind.value)
+            return True
+    raise RowsContendedError
 
 
 def _started(check: Check, pings: Pings, now: int) -> Check:
@@ -250,17 +236,17 @@ _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 class PingRoutes:
     """Handlers of pings. Logs hold no token."""
 
-    deployment: "CheckDeployment"
+    env: Env
 
     def new_url(self, app: Resolver, id_text: str) -> Response[str]:
         """Replace the token of a heartbeat's pings. Only this answer shows it."""
         for _ in tries():
-            check = own_check(self.deployment, app, id_text)
+            check = own_check(self.env, app, id_text)
             if not check.settings.is_heartbeat:
                 raise ConflictError("Only a heartbeat takes pings. Create a check with kind heartbeat.")
             token = secrets.token_urlsafe(_TOKEN_BYTES)
-            if self.deployment.pings.replace_token(check, token_hash(token) or ""):
-                self.deployment.log.info("Ping token replaced", **check.log_ids, request_id=app.request_id)
+            if self.env[PingStore].replace_token(check, token_hash(token) or ""):
+                self.env.log.info("Ping token replaced", **check.log_ids, request_id=app.request_id)
                 body: PingUrl = {"url": f"/api/pings/{token}"}
                 return answer(body)
         raise ConflictError("Other requests keep changing the check. Repeat the request.")
@@ -271,13 +257,13 @@ class PingRoutes:
         if signal is None:
             raise NotFoundError("A ping ends with /start, /fail, an exit code from 0 to 255, or nothing: it succeeded.")
         body = b"" if app.current_event.http_method != "POST" else _start_of_body(app.current_event)
-        counts = self.deployment.ping_taking.take(token, signal, body)
+        counts = take_ping(self.env, token, signal, body)
         return _text("text/plain", "OK" if counts else "OK (not counted)")
 
     def body(self, app: Resolver, id_text: str, number: str) -> Response[str]:
         """Show the body of a ping."""
-        check = own_check(self.deployment, app, id_text)
-        kept = self.deployment.pings.body(check, int(number)) if _NUMBER.fullmatch(number) else None
+        check = own_check(self.env, app, id_text)
+        kept = self.env[PingStore].body(check, int(number)) if _NUMBER.fullmatch(number) else None
         if kept is None:
             raise NotFoundError("There is no such body. A heartbeat keeps those of its latest 100 pings.")
         return _text("text/plain; charset=utf-8", kept.decode(errors="replace"))

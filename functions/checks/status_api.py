@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -28,9 +28,11 @@ from functions.checks.public_views import (
     shields,
     svg,
 )
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.check_settings import Slug
-from functions.checks.settings.store import Check
+from functions.checks.settings.store import Check, CheckStore, OutageStore
 from functions.checks.state import DOWN, State
+from functions.env import Env
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
@@ -40,9 +42,7 @@ from functions.http.openapi.operation import BAD, KEYED, OPEN, TAKES_BODY, Answe
 from functions.http.resolver import Resolver, Route
 from functions.http.validation import Text, checked_line, parse_body
 from functions.projects.authentication import authenticate
-
-if TYPE_CHECKING:
-    from functions.checks.deployment import CheckDeployment
+from functions.ttl_cache import TtlCache
 
 MOST_CHECKS = 50
 
@@ -148,6 +148,15 @@ class StatusPageDeleted(TypedDict):
     deleted: Literal[True]
 
 
+_PAGE_FRESH_MS = 15_000
+_MOST_PAGES = 200
+
+
+def rendered_pages(env: Env) -> TtlCache[str, str]:
+    """Rendered status pages by token: a flood of readers reads the checks once in a while."""
+    return TtlCache(_PAGE_FRESH_MS, _MOST_PAGES, env.clock)
+
+
 # Routes of the status page: a project turns it on and off, and everybody with its address sees it.
 
 _TOKEN_BYTES = 24
@@ -161,7 +170,7 @@ _DETAIL_CHARS = 300
 class StatusRoutes:
     """Handlers of /api/status-page and /status."""
 
-    deployment: "CheckDeployment"
+    env: Env
 
     def show(self, app: Resolver) -> Response[str]:
         """Show what the project chose."""
@@ -173,7 +182,7 @@ class StatusRoutes:
     def put(self, app: Resolver) -> Response[str]:
         """Turn the page on, or change it. It keeps its address."""
         before = self._own(app)
-        project_id = authenticate(app.current_event, self.deployment).project_id
+        project_id = authenticate(app.current_event, self.env).project_id
         settings = parse_body(StatusPageSettings, json_body(app.current_event))
         page = StatusPage(
             project_id=project_id,
@@ -182,9 +191,9 @@ class StatusRoutes:
             check_ids=self._ids(project_id, settings.checks),
             shows_output=settings.shows_output,
         )
-        if not self.deployment.status_pages.put(before, page):
+        if not self.env[StatusPageStore].put(before, page):
             raise ConflictError("Another request changed the status page. Look at it, then repeat the request.")
-        self.deployment.log.info("Status page changed", project_id=project_id, request_id=app.request_id)
+        self.env.log.info("Status page changed", project_id=project_id, request_id=app.request_id)
         return answer(self._view(page))
 
     def delete(self, app: Resolver) -> Response[str]:
@@ -192,25 +201,25 @@ class StatusRoutes:
         page = self._own(app)
         if page is None:
             raise NotFoundError(_OFF)
-        self.deployment.status_pages.delete(page)
-        self.deployment.log.info("Status page deleted", project_id=page.project_id, request_id=app.request_id)
+        self.env[StatusPageStore].delete(page)
+        self.env.log.info("Status page deleted", project_id=page.project_id, request_id=app.request_id)
         body: StatusPageDeleted = {"deleted": True}
         return answer(body)
 
     def page(self, _app: Resolver, token: str) -> Response[str]:
         """Answer with the public page."""
-        page = self.deployment.status_pages.of_token(token) if _TOKEN.fullmatch(token) else None
+        page = self.env[StatusPageStore].of_token(token) if _TOKEN.fullmatch(token) else None
         if page is None:
             raise NotFoundError("There is no such status page.")
-        body = self.deployment.rendered_pages.get_or_load(token, lambda: self._render(page))
+        body = self.env[rendered_pages].get_or_load(token, lambda: self._render(page))
         return Response(status_code=200, content_type="text/html; charset=utf-8", headers=HEADERS, body=body)
 
     def _own(self, app: Resolver) -> StatusPage | None:
-        project_id = authenticate(app.current_event, self.deployment).project_id
-        return self.deployment.status_pages.get(project_id)
+        project_id = authenticate(app.current_event, self.env).project_id
+        return self.env[StatusPageStore].get(project_id)
 
     def _ids(self, project_id: str, slugs: list[str]) -> tuple[str, ...]:
-        by_slug = {slug: self.deployment.checks.id_of_slug(project_id, slug) for slug in slugs}
+        by_slug = {slug: self.env[CheckStore].id_of_slug(project_id, slug) for slug in slugs}
         problems = [
             FieldProblem(f"checks.{index}", f"The project has no check {slug}.")
             for index, slug in enumerate(slugs)
@@ -221,7 +230,7 @@ class StatusRoutes:
         return tuple(filter(None, by_slug.values()))
 
     def _checks(self, page: StatusPage) -> list[Check]:
-        found = (self.deployment.checks.get(page.project_id, check_id) for check_id in page.check_ids)
+        found = (self.env[CheckStore].get(page.project_id, check_id) for check_id in page.check_ids)
         return [check for check in found if check is not None]
 
     def _view(self, page: StatusPage) -> StatusPageView:
@@ -233,12 +242,12 @@ class StatusRoutes:
         }
 
     def _render(self, page: StatusPage) -> str:
-        now = self.deployment.clock()
+        now = self.env.clock()
         return render(page.title, [self._shown(check, page, now) for check in self._checks(page)], now)
 
     def _shown(self, check: Check, page: StatusPage, now: int) -> ShownCheck:
         standing, first = check.standing, now - DAYS * DAY_MS
-        outages = self.deployment.outages.of(check, now)
+        outages = self.env[OutageStore].of(check, now)
         shown = ShownCheck(
             name=check.settings.name,
             state=standing.state,
@@ -253,7 +262,7 @@ class StatusRoutes:
         """Return why the last run of a check failed: its reason, and its failed assertions."""
         last = check.last_run or {}
         position = f"{last.get('scheduled_at')}#{last.get('run_id')}"
-        run = self.deployment.check_runs.get_run(keys.runs_pk(check.project_id, check.check_id), position)
+        run = self.env[RunStore].get_run(keys.runs_pk(check.project_id, check.check_id), position)
         if run is None:
             return ()
         failed = [
@@ -327,7 +336,7 @@ _HEADERS = {"cache-control": "public, max-age=60", "x-content-type-options": "no
 class BadgeRoutes:
     """Handlers of /api/badges. They raise NotFoundError for every wrong token."""
 
-    deployment: "CheckDeployment"
+    env: Env
 
     def file(self, _app: Resolver, name: str) -> Response[str]:
         """Answer `<token>.svg` and `<token>.json`."""
@@ -346,7 +355,7 @@ class BadgeRoutes:
         return _answer(JSON_TYPE, body_text(shields(check.settings.name, check.standing.state)))
 
     def _check(self, token: str) -> Check:
-        checks = self.deployment.checks
+        checks = self.env[CheckStore]
         owner = checks.badge(token) if _TOKEN.fullmatch(token) else None
         check = checks.get(*owner) if owner is not None else None
         if check is None:

@@ -7,7 +7,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
-from functions.checks.settings.trigger_rows import SubmissionTriggers
+from functions.checks.runs.hints import CheckHints
+from functions.checks.settings.trigger_rows import SubmissionTriggers, TriggerStore
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
 from functions.submissions.complete.completed_event import Announced, Announcer, event_of
@@ -39,7 +40,7 @@ class AnnounceDeployment(CheckDeployment, JudgeDeployment):
 def wired() -> Announcer:
     """Return the wired parts, created on the first call."""
     deployment = AnnounceDeployment(load_settings(SETTINGS), logger(SERVICE))
-    started = SubmissionTriggers(deployment.triggers, deployment.check_hints.send_submission)
+    started = SubmissionTriggers(deployment[TriggerStore], deployment[CheckHints].send_submission)
     event = partial(event_of, deployment.judge_runs, deployment.payloads, deployment.settings.public_base_url)
     return Announcer(deployment.submissions, deployment.event_bus, event, started.start_checks)
 

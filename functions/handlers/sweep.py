@@ -11,6 +11,7 @@ from functions import otlp
 from functions.aws.deployment import preload
 from functions.checks import keys as check_keys
 from functions.checks.deployment import CheckDeployment
+from functions.checks.settings.store import CheckStore
 from functions.clock import MS_PER_SEC
 from functions.files.use import IsHeld, StoredFiles, file_holders
 from functions.handlers.batches import handle_batch
@@ -30,7 +31,6 @@ _MOST_FILES = 500
 preload(
     "aws.payloads",
     "checks.runs.hints",
-    "checks.settings.changes",
     "checks.settings.store",
     "event_log.bus",
     "files.objects",
@@ -82,7 +82,7 @@ def deployment() -> EveryDeployment:
 
 def holders(env: EveryDeployment) -> Mapping[str, IsHeld]:
     """Return what knows the files of checks and of problems."""
-    return {check_keys.HOLDER: env.check_files.is_named, problems.HOLDER: env.problem_lookup.is_held}
+    return {check_keys.HOLDER: env[CheckStore].names_file, problems.HOLDER: env.problem_lookup.is_held}
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

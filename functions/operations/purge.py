@@ -7,6 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from functions.checks.runs.store import RunStore
+from functions.checks.settings.store import CheckStore, QuietStore
+from functions.checks.status_api import StatusPageStore
 from functions.errors import ConflictError, NotFoundError
 from functions.files.use import StoredFiles
 from functions.operations.views import Purged, Redriven
@@ -109,9 +112,9 @@ class Purge:
         return purged
 
     def _delete_checks(self, project_id: str, purged: Purged, until: float) -> None:
-        self.deployment.status_pages.purge(project_id)
-        self.deployment.quiet_times.delete(project_id)
-        checks, runs = self.deployment.checks, self.deployment.check_runs
+        self.deployment[StatusPageStore].purge(project_id)
+        self.deployment[QuietStore].delete(project_id)
+        checks, runs = self.deployment[CheckStore], self.deployment[RunStore]
         for check in checks.list_all(project_id):
             while self.monotonic() < until and (deleted := runs.delete_some(project_id, check.check_id)):
                 purged.check_runs += deleted

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
+from functions.aws.clients import Clients
 from functions.clock import Clock, now_ms
 from functions.ttl_cache import TtlCache
 from functions.webhooks.signature import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_kms import KMSClient
 
+    from functions.env import Env
     from functions.webhooks.endpoints.model import Endpoint
 
 # Sealed secrets ("boxes"): encrypted with a KMS key for one endpoint of one project, or for a run's own URL.
@@ -57,6 +59,11 @@ class SecretBoxes:
         self._client = client
         self._opened = TtlCache[tuple[str, bytes], str](_FRESH_MS, _MAX_CACHED, clock)
         self._sealed = TtlCache[tuple[str, str], bytes](_FRESH_MS, _MAX_CACHED, clock)
+
+    @classmethod
+    def from_env(cls, env: Env) -> SecretBoxes:
+        """Make the boxes of an entry point."""
+        return cls(env.settings.endpoint_secrets_key_id, Clients.kms, env.clock)
 
     def seal(self, secret: str, project_id: str, endpoint_id: str, purpose: Purpose = "sign") -> bytes:
         """Seal a secret of at most 4,096 bytes. Raises ClientError."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from events.addresses import is_public
 from functions.errors import FieldProblem
+from functions.settings import Settings
 
 MAX_URL_CHARS = 2048
 MAX_HOST_CHARS = 253
@@ -182,6 +183,12 @@ class AddressRules:
 
     allow_insecure: bool = False
     own_hosts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings, request_host: str | None) -> "AddressRules":
+        """Return the rules for the URLs of a request: no webhook may call its host, or our own."""
+        hosts = (request_host or "", settings.own_host)
+        return cls(settings.allow_insecure_webhook_targets, tuple(host for host in hosts if host))
 
     def problem(self, url: str, field: str = "url") -> FieldProblem | None:
         """Return the problem with a URL; None if it is allowed."""

@@ -1,7 +1,7 @@
 """Complete a run: evaluate the assertions, move the state of its check, and store the events, in one transaction."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 from pydantic import Field
@@ -13,7 +13,8 @@ from functions.checks.runs.evaluation import AssertionResult, Outcome, differenc
 from functions.checks.runs.store import Run, RunKind, RunStatus, RunStore, event_id_of
 from functions.checks.settings.store import Check, CheckStore, QuietStore
 from functions.checks.state import Announcement, Finished, Rules, Standing, State, Step, settle, settle_missed, tell
-from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
 from functions.event_log.model import Event, event_bytes
 from functions.failpoint import reach
 from functions.http.openapi.bodies import Time, Uuid
@@ -216,24 +217,18 @@ _SENTENCES: Final = {
 _NOT_STARTED = "The check did not start."
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
-    """Sends reports of runs, as deliveries. `public_base_url` has no trailing slash."""
-
-    outbox: Outbox
-    public_base_url: str
-
-    def send(self, check: Check, run: Run) -> None:
-        """Store the report of a final run with its delivery, if the check has one. Repeating the call is safe."""
-        report = check.settings.report
-        if report is None or run.commit is None or not check.report_box:
-            return
-        at = run.completed_at or to_rfc3339(run.scheduled_ms)
-        body = Report(check.check_id, run.run_id, at, status_body(check, run, self.public_base_url)).event(EVENT_REPORT)
-        event = Event(event_id_of(run.run_id, EVENT_REPORT), EVENT_REPORT, run.project_id, body)
-        api_url = report.github_status.api_url.rstrip("/")
-        url = f"{api_url}/repos/{run.commit.repository}/statuses/{run.commit.sha}"
-        self.outbox.send(event, RunTarget(url, check.report_box))
+def send_report(env: Env, check: Check, run: Run) -> None:
+    """Store the report of a final run with its delivery, if the check has one. Repeating the call is safe."""
+    report = check.settings.report
+    if report is None or run.commit is None or not check.report_box:
+        return
+    at = run.completed_at or to_rfc3339(run.scheduled_ms)
+    status = status_body(check, run, env.settings.public_base_url)
+    body = Report(check.check_id, run.run_id, at, status).event(EVENT_REPORT)
+    event = Event(event_id_of(run.run_id, EVENT_REPORT), EVENT_REPORT, run.project_id, body)
+    api_url = report.github_status.api_url.rstrip("/")
+    url = f"{api_url}/repos/{run.commit.repository}/statuses/{run.commit.sha}"
+    env[Outbox].send(event, RunTarget(url, check.report_box))
 
 
 def is_reported(check: Check, run: Run) -> bool:
@@ -264,16 +259,12 @@ _GOOD_MAX_BYTES = 64 * 1024
 """A longer good output is not kept: it is compared with nothing."""
 
 
-@dataclass(frozen=True, slots=True)
 class RunCompleter:
-    """Completes runs. `public_base_url` has no trailing slash."""
+    """Completes runs."""
 
-    store: CheckStore
-    quiet: QuietStore
-    runs: RunStore
-    payloads: Payloads
-    public_base_url: str
-    clock: Clock = now_ms
+    def __init__(self, env: Env) -> None:
+        self._checks, self._runs, self._quiet = env[CheckStore], env[RunStore], env[QuietStore]
+        self._payloads, self._base_url, self._clock = env[Payloads], env.settings.public_base_url, env.clock
 
     def finish(self, check: Check, run: Run, submission: Submission | None) -> Run | None:
         """End a run whose submission is final, or None if that was deleted. None if another process was faster."""
@@ -281,13 +272,13 @@ class RunCompleter:
             return self.refuse(check, run, "the submission was deleted before its end")
         if submission.result.get("cause") in CANCELLATIONS:
             return self.refuse(check, run, "the run was cancelled")
-        last_good = self.runs.last_good(check)
-        stdout = output_if_kept(self.payloads, submission, "stdout")
+        last_good = self._runs.last_good(check)
+        stdout = output_if_kept(self._payloads, submission, "stdout")
         outcome = Outcome(
             verdict=submission.verdict or Verdict.IE.value,
             exit_code=submission.result.get("exit_code"),
             stdout=stdout,
-            stderr=output_if_kept(self.payloads, submission, "stderr"),
+            stderr=output_if_kept(self._payloads, submission, "stderr"),
             wall_time_secs=(submission.metrics or {}).get("wall_time_secs"),
             memory_peak_bytes=(submission.metrics or {}).get("memory_peak_bytes"),
             connections=(submission.evidence or {}).get("network") or (),
@@ -319,15 +310,15 @@ class RunCompleter:
         change = "" if last_good is None else difference(last_good, stdout)
         good = stdout if has_passed and len(stdout) <= _GOOD_MAX_BYTES else None
         return self._end(
-            check, run, ended, lambda now, rules: settle(now.standing, rules, finished, self.clock()), change, good
+            check, run, ended, lambda now, rules: settle(now.standing, rules, finished, self._clock()), change, good
         )
 
     def refuse(self, check: Check, run: Run, reason: str) -> Run | None:
         """End a run that the platform could not do. It says nothing about the program."""
-        ended = replace(run, status=RunStatus.ERROR, reason=reason, completed_at=to_rfc3339(self.clock()))
+        ended = replace(run, status=RunStatus.ERROR, reason=reason, completed_at=to_rfc3339(self._clock()))
         last = replace(run, attempt=check.settings.retries)
         finished = _finished(last, passed=False, is_platform_fault=True)
-        return self._end(check, run, ended, lambda now, rules: settle(now.standing, rules, finished, self.clock()))
+        return self._end(check, run, ended, lambda now, rules: settle(now.standing, rules, finished, self._clock()))
 
     def miss(self, check: Check, run: Run) -> Run | None:
         """End a run that did not start."""
@@ -335,7 +326,7 @@ class RunCompleter:
         def step(now: Check, rules: Rules) -> Step:
             if now.pings.ended_ms > run.scheduled_ms:  # a ping came since
                 return Step(standing=now.standing)
-            return settle_missed(now.standing, rules, self.clock())
+            return settle_missed(now.standing, rules, self._clock())
 
         return self._end(check, run, replace(run, status=RunStatus.MISSED), step)
 
@@ -345,12 +336,12 @@ class RunCompleter:
         None if another process was faster.
         """
         for _ in tries():
-            rules, now = self.quiet.rules(check), self.clock()
+            rules, now = self._quiet.rules(check), self._clock()
             step = tell(check.standing, rules, now)
-            told = with_told_state(check, run, rules, step, now, self.public_base_url)
-            if self.runs.settle(run, told, check, replace(check, standing=step.standing), None):
+            told = with_told_state(check, run, rules, step, now, self._base_url)
+            if self._runs.settle(run, told, check, replace(check, standing=step.standing), None):
                 return told
-            latest = self.store.get(check.project_id, check.check_id)
+            latest = self._checks.get(check.project_id, check.check_id)
             if latest is None:
                 return None
             check = latest
@@ -367,22 +358,22 @@ class RunCompleter:
     ) -> Run | None:
         for _ in tries():
             affects = ended.affects_state and not check.is_paused
-            rules = self.quiet.rules(check)
+            rules = self._quiet.rules(check)
             step = step_of(check, rules)
             if affects and step.retry:
                 return self._again(run, ended)
             after = self._moved(check, step.standing if affects else check.standing)
             final = replace(ended, due_at_ms=None)
             if affects:
-                final = with_events(check, ended, rules, step, self.clock(), self.public_base_url, change)
+                final = with_events(check, ended, rules, step, self._clock(), self._base_url, change)
             if is_reported(check, final):
                 final = replace(final, due_at_ms=ended.due_at_ms)
             after = replace(after, last_run=summary(final))
             reach("check.before_settle")
-            if self.runs.settle(run, final, check, after, good if affects else None):
+            if self._runs.settle(run, final, check, after, good if affects else None):
                 reach("check.after_settle")
                 return final
-            latest = self.store.get(check.project_id, check.check_id)
+            latest = self._checks.get(check.project_id, check.check_id)
             if latest is None:
                 return None  # deleted; the run is due, and is dropped then
             check = latest
@@ -397,15 +388,15 @@ class RunCompleter:
             earlier_failed=run.earlier_failed or ended.status is RunStatus.FAILED,
             submission_id=None,
             reason=f"attempt {run.attempt + 1} ended as {ended.status.value}: {ended.submission_id}",
-            due_at_ms=self.clock() + pause_ms,
+            due_at_ms=self._clock() + pause_ms,
         )
-        return again if self.runs.put_leased(again, run) else None
+        return again if self._runs.put_leased(again, run) else None
 
     def _moved(self, check: Check, standing: Standing) -> Check:
         """Return the check with its new standing. A check that begins to fail may run sooner from now on."""
         after = replace(check, standing=standing)
         if after.standing.state is State.FAILING and after.next_slot_ms is not None:
-            sooner = after.next_time_after(self.clock() - after.spread_ms)
+            sooner = after.next_time_after(self._clock() - after.spread_ms)
             if sooner is not None and sooner < after.next_slot_ms:
                 return replace(after, next_slot_ms=sooner)
         return after

@@ -16,11 +16,9 @@ from functions.telemetry import warn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aws_lambda_powertools import Logger
-    from mypy_boto3_sqs import SQSClient
-
     from functions.checks.runs.store import Run
     from functions.checks.settings.trigger_rows import SubmissionEnded
+    from functions.env import Env
     from functions.submissions.model import Submission
 
 _MOST_DELAY_SECS = 900  # of SQS
@@ -56,43 +54,49 @@ class CheckHint:
             raise MessageInvalidError("", "the hint has no key of a run") from None
 
 
-@dataclass(frozen=True, slots=True)
 class CheckHints:
     """The queue of hints."""
 
-    client: SQSClient
-    queue_url: str
+    def __init__(self, env: Env) -> None:
+        self._client = env.sqs
+        self._queue_url = env.settings.checks_queue_url
+        self._log = env.log
 
     def send(self, run: Run, delay_secs: int = 0) -> None:
         """Send the hint of a run. Raises the errors of SQS."""
         pk = runs_pk(run.project_id, run.check_id)
         self._send(run.project_id, asdict(CheckHint(pk, run.position, has_ended=False)), delay_secs)
 
-    def try_send(self, run: Run, log: Logger) -> None:
+    def try_send(self, run: Run) -> None:
         """Let a new run start now. Without the hint, the schedule starts it within a minute."""
         try:
             self.send(run)
         except (ClientError, BotoCoreError) as error:
-            warn(log, "Hint not sent; the schedule will start the run", run.log_ids, error)
+            warn(self._log, "Hint not sent; the schedule will start the run", run.log_ids, error)
 
     def send_ended(self, submission: Submission) -> None:
-        """Send the hint of the check's run to which a final submission belongs, if there is one.
+        """Send the hint of the check's run to which a final submission belongs, if there is one. It does not raise.
 
         Clients choose the metadata of their own submissions. So the hint names only runs of their project,
         and the run's row has the id of its submission.
         """
         check_id, position = submission.metadata.get("check_id", ""), submission.metadata.get("check_run", "")
-        if _CHECK_ID.fullmatch(check_id) and _POSITION.fullmatch(position):
-            hint = CheckHint(runs_pk(submission.project_id, check_id), position, has_ended=True)
+        if not _CHECK_ID.fullmatch(check_id) or not _POSITION.fullmatch(position):
+            return
+        hint = CheckHint(runs_pk(submission.project_id, check_id), position, has_ended=True)
+        try:
             self._send(submission.project_id, asdict(hint))
+        except (ClientError, BotoCoreError) as error:
+            text = "Hint for a check not sent; its schedule will find the end"
+            warn(self._log, text, submission.log_ids, error)
 
     def send_submission(self, ended: SubmissionEnded) -> None:
         """Send the names of the checks that a submission starts. Raises the errors of SQS."""
         self._send(ended.project_id, asdict(ended))
 
     def _send(self, project_id: str, message: Mapping[str, Any], delay_secs: int = 0) -> None:
-        self.client.send_message(
-            QueueUrl=self.queue_url,
+        self._client.send_message(
+            QueueUrl=self._queue_url,
             MessageBody=json.dumps(message),
             MessageGroupId=project_id,
             DelaySeconds=min(delay_secs, _MOST_DELAY_SECS),

@@ -19,14 +19,17 @@ from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
+from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.signatures import Verification
 from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
-from functions.checks.settings.store import MAX_CHECKS
+from functions.checks.settings.store import MAX_CHECKS, Check, CheckStore
+from functions.checks.settings.trigger_rows import SubmissionEnded, TriggerStore
 from functions.checks.settings.triggers import MAX_CHAIN, CheckTrigger, SubmissionTrigger, event_text, size_problem
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError
 from functions.ids import new_id
 from functions.projects.model import Rate
+from functions.projects.store import ProjectStore
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
 
@@ -36,10 +39,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.checks.runs.hints import CheckHints
-    from functions.checks.settings.store import Check, CheckStore
-    from functions.checks.settings.trigger_rows import SubmissionEnded, TriggerStore
-    from functions.projects.store import ProjectStore
+    from functions.env import Env
 
 
 # Events that start runs, in the checks table: secrets of inbound calls, and ids of events that were taken.
@@ -133,10 +133,17 @@ _GENUINE, _REFUSED = "GENUINE#", "REFUSED#"
 class CallLog(Table):
     """Rows of calls, by check and time."""
 
+    table_setting = "checks_table"
+
     def __init__(self, table_name: str, client: DynamoDBClient, log: Logger, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
         self._log = log
         self._counts: TtlCache[tuple[str, CallOutcome], Iterator[int]] = TtlCache(_MINUTE_MS, _MOST_CHECKS, clock)
+
+    @classmethod
+    def from_env(cls, env: Env) -> CallLog:
+        """Make the log of an entry point."""
+        return cls(env.settings.checks_table, env.dynamodb, env.log, env.clock)
 
     def action(self, check_id: str, call: LoggedCall) -> Any:
         """Return the action that writes a call, for the transaction of its run."""
@@ -179,32 +186,35 @@ class CallLog(Table):
 _HOUR_SECS = 3_600
 
 
-class RequestLimit(Table):
-    """Counts the requested runs of each project, profile and hour in the checks table."""
+class RequestCounts(Table):
+    """Counts the requested runs of each project, profile and hour."""
 
-    def __init__(self, table_name: str, client: DynamoDBClient, projects: ProjectStore, clock: Clock = now_ms) -> None:
-        super().__init__(table_name, client, clock)
-        self._projects = projects
+    table_setting = "checks_table"
 
-    def count(self, check: Check) -> None:
-        """Count one request. Raises RateLimitedError.
-
-        The limit is the number of runs that the quota allows in an hour, but at least one for each check.
-        """
-        record, profile = self._projects.get(check.project_id), check.settings.profile.value
-        most = max(MAX_CHECKS, 0 if record is None else 60 * record.project.quota(profile).per_minute)
-        now_secs = self._clock() // MS_PER_SEC
-        hour = now_secs // _HOUR_SECS
+    def add(self, project_id: str, profile: str, hour: int, most: int) -> bool:
+        """Count one request. False if `most` have come in this hour."""
         update = ConditionalUpdate(
             {"ttl": (hour + 2) * _HOUR_SECS},
             "attribute_not_exists(#count) OR #count < :most",
             {"zero": 0, "one": 1, "most": most},
             computed=("#count = if_not_exists(#count, :zero) + :one",),
         )
-        if not self._update_unread(update, keys.requests_key(check.project_id, profile, hour)):
-            secs = (hour + 1) * _HOUR_SECS - now_secs
-            text = f"The project may request {most:,} runs of checks in an hour. Repeat the request in {secs} seconds."
-            raise RateLimitedError(text, secs, Rate(most, 0, secs).headers)
+        return self._update_unread(update, keys.requests_key(project_id, profile, hour))
+
+
+def count_request(env: Env, check: Check) -> None:
+    """Count one request. Raises RateLimitedError.
+
+    The limit is the number of runs that the quota allows in an hour, but at least one for each check.
+    """
+    record, profile = env[ProjectStore].get(check.project_id), check.settings.profile.value
+    most = max(MAX_CHECKS, 0 if record is None else 60 * record.project.quota(profile).per_minute)
+    now_secs = env.clock() // MS_PER_SEC
+    hour = now_secs // _HOUR_SECS
+    if not env[RequestCounts].add(check.project_id, profile, hour, most):
+        secs = (hour + 1) * _HOUR_SECS - now_secs
+        text = f"The project may request {most:,} runs of checks in an hour. Repeat the request in {secs} seconds."
+        raise RateLimitedError(text, secs, Rate(most, 0, secs).headers)
 
 
 _THREADS = 8
@@ -228,48 +238,36 @@ class Cause:
     chain: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Starter:
-    """Starts runs. The sender gets no answer. So a run that cannot start becomes a skipped row with its reason."""
+def start_all(env: Env, checks: Iterable[Check], cause: Cause) -> None:
+    """Start a run of each check, as `start` does: of 1,000 checks within one invocation."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(lambda check: start(env, check, cause), checks))
 
-    events: EventStore
-    hints: CheckHints
-    limit: RequestLimit
-    log: Logger
-    clock: Clock = now_ms
 
-    def start_all(self, checks: Iterable[Check], cause: Cause) -> None:
-        """Start a run of each check, as `start` does: of 1,000 checks within one invocation."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(lambda check: self.start(check, cause), checks))
+def start(env: Env, check: Check, cause: Cause) -> None:
+    """Start a run, except of a heartbeat, of a paused check, or for a repeated event. Raises the table's errors.
 
-    def start(self, check: Check, cause: Cause) -> None:
-        """Start a run, except of a heartbeat, of a paused check, or for a repeated event. Raises the table's errors.
-
-        Beyond the limit of requests, write one skipped run of the check in an hour.
-        """
-        event_id = cause.event_id
-        if (
-            check.is_paused
-            or check.settings.is_heartbeat
-            or self.events.first_run(check.check_id, event_id) is not None
-        ):
-            return
-        now = self.clock()
-        text = None if cause.data is None else event_text(cause.data)
-        run = new_run(check, RunKind.EVENT, now, now, new_id())
-        run = replace(run, event=text, reason=cause.reason, chain=cause.chain)
-        problem = None if text is None else size_problem(text, check.settings.event_as)
-        if cause.chain >= MAX_CHAIN:
-            problem = f"more than {MAX_CHAIN} checks follow one another: look for a loop of their triggers"
-        try:
-            self.limit.count(check)
-        except RateLimitedError:
-            problem, event_id = _BEYOND_LIMIT, f"limit:{now // _HOUR_MS}"
-        if problem is not None:
-            run = _skipped(run, problem)
-        if self.events.add_run(run, event_id) is None and run.status is RunStatus.QUEUED:
-            self.hints.try_send(run, self.log)
+    The sender gets no answer. So a run that cannot start becomes a skipped row with its reason; beyond the limit of
+    requests, one such row of the check in an hour.
+    """
+    event_id, events = cause.event_id, env[EventStore]
+    if check.is_paused or check.settings.is_heartbeat or events.first_run(check.check_id, event_id) is not None:
+        return
+    now = env.clock()
+    text = None if cause.data is None else event_text(cause.data)
+    run = new_run(check, RunKind.EVENT, now, now, new_id())
+    run = replace(run, event=text, reason=cause.reason, chain=cause.chain)
+    problem = None if text is None else size_problem(text, check.settings.event_as)
+    if cause.chain >= MAX_CHAIN:
+        problem = f"more than {MAX_CHAIN} checks follow one another: look for a loop of their triggers"
+    try:
+        count_request(env, check)
+    except RateLimitedError:
+        problem, event_id = _BEYOND_LIMIT, f"limit:{now // _HOUR_MS}"
+    if problem is not None:
+        run = _skipped(run, problem)
+    if events.add_run(run, event_id) is None and run.status is RunStatus.QUEUED:
+        env[CheckHints].try_send(run)
 
 
 def _skipped(run: Run, problem: str) -> Run:
@@ -279,48 +277,44 @@ def _skipped(run: Run, problem: str) -> Run:
 # Start the checks that follow an ended run or submission.
 
 
-@dataclass(frozen=True, slots=True)
-class Following:
-    """Starts the checks that a run or a submission triggers. Repeating a call is safe."""
+def start_followers(env: Env, check: Check, run: Run) -> None:
+    """Start the checks that follow a run which has ended. Repeating the call is safe."""
+    slug = check.settings.slug
+    data = {
+        "type": "check.run.completed",
+        "check_id": check.check_id,
+        "check_slug": slug,
+        "run_id": run.run_id,
+        "status": run.status.value,
+        "verdict": run.verdict,
+        "submission_id": run.submission_id,
+    }
+    cause = Cause(f"run:{run.run_id}", f"after the run {run.run_id} of {slug}", data, run.chain + 1)
+    checks = [
+        env[CheckStore].get(run.project_id, follower.check_id)
+        for follower in env[TriggerStore].followers(run.project_id)
+        if isinstance(trigger := follower.trigger, CheckTrigger)
+        and trigger.slug == slug
+        and run.status.value in list(trigger.statuses)
+    ]
+    start_all(env, filter(None, checks), cause)
 
-    store: CheckStore
-    triggers: TriggerStore
-    starter: Starter
 
-    def after_run(self, check: Check, run: Run) -> None:
-        """Start the checks that follow a run which has ended."""
-        slug = check.settings.slug
-        data = {
-            "type": "check.run.completed",
-            "check_id": check.check_id,
-            "check_slug": slug,
-            "run_id": run.run_id,
-            "status": run.status.value,
-            "verdict": run.verdict,
-            "submission_id": run.submission_id,
-        }
-        cause = Cause(f"run:{run.run_id}", f"after the run {run.run_id} of {slug}", data, run.chain + 1)
-        checks = [
-            self.store.get(run.project_id, follower.check_id)
-            for follower in self.triggers.followers(run.project_id)
-            if isinstance(trigger := follower.trigger, CheckTrigger)
-            and trigger.slug == slug
-            and run.status.value in list(trigger.statuses)
-        ]
-        self.starter.start_all(filter(None, checks), cause)
+def start_after_submission(env: Env, ended: SubmissionEnded) -> None:
+    """Start the checks that a submission triggers. Its metadata is left out where it is too large.
 
-    def after_submission(self, ended: SubmissionEnded) -> None:
-        """Start the checks that a submission triggers. Its metadata is left out where it is too large."""
-        for check_id in ended.check_ids:
-            check = self.store.get(ended.project_id, check_id)
-            trigger = None if check is None else check.settings.trigger
-            if check is None or not isinstance(trigger, SubmissionTrigger):
-                continue  # it was changed since
-            data: Mapping[str, Any] = ended.data
-            if size_problem(event_text(data), check.settings.event_as) is not None:
-                data = {name: value for name, value in data.items() if name != "metadata"}
-            reason = f"after the submission {ended.submission_id}"
-            self.starter.start(check, Cause(f"submission:{ended.submission_id}", reason, data))
+    Repeating the call is safe.
+    """
+    for check_id in ended.check_ids:
+        check = env[CheckStore].get(ended.project_id, check_id)
+        trigger = None if check is None else check.settings.trigger
+        if check is None or not isinstance(trigger, SubmissionTrigger):
+            continue  # it was changed since
+        data: Mapping[str, Any] = ended.data
+        if size_problem(event_text(data), check.settings.event_as) is not None:
+            data = {name: value for name, value in data.items() if name != "metadata"}
+        reason = f"after the submission {ended.submission_id}"
+        start(env, check, Cause(f"submission:{ended.submission_id}", reason, data))
 
 
 # The event `check.requested` of the project's bus: others start checks by id, slug or tag.
@@ -357,24 +351,21 @@ class CheckRequested(BaseModel):
         return request if request.event_id else request.model_copy(update={"event_id": str(envelope.get("id"))})
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedRuns:
-    """Starts the checks that an event asks for. Repeating the call is safe."""
+def start_requested(env: Env, request: CheckRequested) -> None:
+    """Start the checks that an event asks for. Repeating the call is safe.
 
-    store: CheckStore
-    starter: Starter
+    Raises MessageInvalidError if there is none, and the errors of the table.
+    """
+    checks = _requested_checks(env[CheckStore], request)
+    if not checks:
+        raise MessageInvalidError(EVENT_REQUESTED, "the project has no such check")
+    reason = f"requested by the event {request.event_id}"
+    start_all(env, checks, Cause(f"bus:{request.event_id}", reason, request.event))
 
-    def start(self, request: CheckRequested) -> None:
-        """Start the checks. Raises MessageInvalidError if there is none, and the errors of the table."""
-        checks = self._checks(request)
-        if not checks:
-            raise MessageInvalidError(EVENT_REQUESTED, "the project has no such check")
-        reason = f"requested by the event {request.event_id}"
-        self.starter.start_all(checks, Cause(f"bus:{request.event_id}", reason, request.event))
 
-    def _checks(self, request: CheckRequested) -> list[Check]:
-        if request.tag is not None:
-            return [check for check in self.store.list_all(request.project_id) if request.tag in check.settings.tags]
-        check_id = request.check_id or self.store.id_of_slug(request.project_id, request.slug or "")
-        check = None if check_id is None else self.store.get(request.project_id, check_id)
-        return [] if check is None else [check]
+def _requested_checks(store: CheckStore, request: CheckRequested) -> list[Check]:
+    if request.tag is not None:
+        return [check for check in store.list_all(request.project_id) if request.tag in check.settings.tags]
+    check_id = request.check_id or store.id_of_slug(request.project_id, request.slug or "")
+    check = None if check_id is None else store.get(request.project_id, check_id)
+    return [] if check is None else [check]

@@ -7,44 +7,39 @@ the idempotency key finds the submission, and the end is one transaction.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
-from functions.aws.payloads import PayloadMissingError
+from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.checks import keys
-from functions.checks.runs.complete import events_of, is_told_state
-from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus, new_run, scheduled_run_id
+from functions.checks.runs.complete import RunCompleter, events_of, is_told_state, send_report
+from functions.checks.runs.hints import CheckHints
+from functions.checks.runs.start import start_followers
+from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus, RunStore, new_run, scheduled_run_id
 from functions.checks.schedule import MINUTE_MS
+from functions.checks.settings.changes import environment_of
 from functions.checks.settings.check_settings import MissedRule, Overlap
+from functions.checks.settings.store import CheckStore
 from functions.checks.settings.triggers import EndedAs, EventAs, size_problem
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.clock import MS_PER_SEC
 from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
 from functions.failpoint import reach
-from functions.submissions.accept.acceptance import NewSubmission
+from functions.projects.store import ProjectStore
+from functions.submissions.accept.acceptance import Acceptance, NewSubmission
 from functions.submissions.model import Claim, idempotency_pk
-from functions.submissions.store import ClaimTakenError
+from functions.submissions.store import ClaimTakenError, SubmissionStore
+from functions.webhooks.deliveries.publication import Outbox
 from functions.webhooks.sealed_secrets import UnsealError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from functions.aws.payloads import Payloads
-    from functions.checks.runs.complete import Reports, RunCompleter
-    from functions.checks.runs.hints import CheckHints
-    from functions.checks.runs.store import RunStore
-    from functions.checks.settings.changes import CheckVariables
     from functions.checks.settings.check_settings import CheckSettings
-    from functions.checks.settings.store import Check, CheckStore
-    from functions.projects.model import Project
-    from functions.projects.store import ProjectStore
-    from functions.submissions.accept.acceptance import Acceptance
+    from functions.checks.settings.store import Check
+    from functions.env import Env
     from functions.submissions.model import Submission
-    from functions.submissions.store import SubmissionStore
-    from functions.webhooks.deliveries.publication import Outbox
 
 
 # Give the due times of a check their runs: exactly one row for each scheduled time.
@@ -55,39 +50,18 @@ _MOST_TIMES = 90
 """Times of one transaction, which may have 100 actions. The others are due at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
-    """Gives due checks their runs."""
-
-    store: CheckStore
-    runs: RunStore
-    clock: Clock = now_ms
-
-    def fire(self, project_id: str, check_id: str) -> list[Run]:
-        """Add the runs of the due times of a check, and return them. Repeating the call is safe."""
-        now, added = self.clock(), list[Run]()
-        while True:
-            check = self.store.get(project_id, check_id)
-            if check is None or check.due_at_ms is None or check.due_at_ms > now:
-                return added
-            runs, after = due_runs(check, now)
-            reach("check.before_schedule")
-            if self.runs.add_scheduled(check, after, runs):
-                added += runs
-            reach("check.after_schedule")
-
-    def plan_again(self, project_id: str, check_id: str) -> bool:
-        """Move a check to its first time from now on, if that is sooner than its next one. Tell whether it was moved.
-
-        A rate that counts from a time in the future counts from now.
-        """
-        now, check = self.clock(), self.store.get(project_id, check_id)
-        if check is None or check.next_slot_ms is None:
-            return False
-        after = replace(check, anchor_ms=min(check.anchor_ms, now))
-        after = replace(after, next_slot_ms=after.next_time_after(now - check.spread_ms))
-        is_sooner = after.next_slot_ms is not None and after.next_slot_ms < check.next_slot_ms
-        return is_sooner and self.runs.add_scheduled(check, after, ())
+def fire(env: Env, project_id: str, check_id: str) -> list[Run]:
+    """Add the runs of the due times of a check, and return them. Repeating the call is safe."""
+    now, added = env.clock(), list[Run]()
+    while True:
+        check = env[CheckStore].get(project_id, check_id)
+        if check is None or check.due_at_ms is None or check.due_at_ms > now:
+            return added
+        runs, after = due_runs(check, now)
+        reach("check.before_schedule")
+        if env[RunStore].add_scheduled(check, after, runs):
+            added += runs
+        reach("check.after_schedule")
 
 
 def due_runs(check: Check, now: int) -> tuple[list[Run], Check]:
@@ -145,6 +119,8 @@ _EVER_MS = 2**53
 class ClockMark(Table):
     """The latest time at which the schedule has fired."""
 
+    table_setting = "checks_table"
+
     def read(self) -> int:
         """Return it; 0 before the first firing."""
         row = self._get(keys.clock_key())
@@ -155,26 +131,34 @@ class ClockMark(Table):
         self._client.put_item(TableName=self.table_name, Item={**keys.clock_key(), **to_item({"latest_ms": latest_ms})})
 
 
-@dataclass(frozen=True, slots=True)
-class ClockRepair:
-    """Call it before each firing. Repeating it is safe, and it is repeated until it was whole."""
+def repair_clock(env: Env) -> int:
+    """Return how many checks and runs were moved to an earlier time. Call it before each firing.
 
-    mark: ClockMark
-    runs: RunStore
-    firing: Firing
-    clock: Clock = now_ms
+    Repeating the call is safe, and it is repeated until it was whole.
+    """
+    now, moved, mark, runs = env.clock(), 0, env[ClockMark], env[RunStore]
+    if mark.read() > now + _AHEAD_MS:
+        for row in runs.due(_EVER_MS):
+            if row.is_check and row.due_at_ms > now:
+                moved += _plan_again(env, *keys.ids_of_check(row.pk, row.sk))
+            elif row.due_at_ms > now + _SOON_MS and (run := runs.get_run(row.pk, row.sk)) is not None:
+                moved += runs.lease(run, now) is not None
+    mark.write(now)
+    return moved
 
-    def __call__(self) -> int:
-        """Return how many checks and runs were moved to an earlier time."""
-        now, moved = self.clock(), 0
-        if self.mark.read() > now + _AHEAD_MS:
-            for row in self.runs.due(_EVER_MS):
-                if row.is_check and row.due_at_ms > now:
-                    moved += self.firing.plan_again(*keys.ids_of_check(row.pk, row.sk))
-                elif row.due_at_ms > now + _SOON_MS and (run := self.runs.get_run(row.pk, row.sk)) is not None:
-                    moved += self.runs.lease(run, now) is not None
-        self.mark.write(now)
-        return moved
+
+def _plan_again(env: Env, project_id: str, check_id: str) -> bool:
+    """Move a check to its first time from now on, if that is sooner than its next one. Tell whether it was moved.
+
+    A rate that counts from a time in the future counts from now.
+    """
+    now, check = env.clock(), env[CheckStore].get(project_id, check_id)
+    if check is None or check.next_slot_ms is None:
+        return False
+    after = replace(check, anchor_ms=min(check.anchor_ms, now))
+    after = replace(after, next_slot_ms=after.next_time_after(now - check.spread_ms))
+    is_sooner = after.next_slot_ms is not None and after.next_slot_ms < check.next_slot_ms
+    return is_sooner and env[RunStore].add_scheduled(check, after, ())
 
 
 # Submit the program of a run. The idempotency key is that of the run and its attempt.
@@ -182,53 +166,39 @@ class ClockRepair:
 _DISABLED_RETRY_SECS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class RunSubmitter:
-    """Submits the programs of runs."""
-
-    projects: ProjectStore
-    submissions: SubmissionStore
-    acceptance: Acceptance
-    variables: CheckVariables
-    payloads: Payloads
-
-    def submit(self, check: Check, run: Run) -> Submission:
-        """Return the submission of a run; a repeat finds the earlier one. Raises ServiceError, UnsealError."""
-        project = self._project(run)
-        key = f"check:{run.run_id}:{run.attempt}"
-        metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
-        environment = self.variables.environment(check, event_variables(check.settings, run))
-        request = _with_event(check.settings, run.event).submission(metadata, environment)
-        if (body := self._body(run)) is not None:
-            request = replace(request, program=replace(request.program, stdin=body))
+def _submit(env: Env, check: Check, run: Run) -> Submission:
+    """Return the submission of a run; a repeat finds the earlier one. Raises ServiceError, UnsealError."""
+    record = env[ProjectStore].get(run.project_id)
+    if record is None or record.disabled_at is not None:
+        raise UnavailableError("The project is disabled.", _DISABLED_RETRY_SECS)
+    key, submissions = f"check:{run.run_id}:{run.attempt}", env[SubmissionStore]
+    metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
+    environment = environment_of(env, check, event_variables(check.settings, run))
+    request = _with_event(check.settings, run.event).submission(metadata, environment)
+    if (body := _body_of_call(env, run)) is not None:
+        request = replace(request, program=replace(request.program, stdin=body))
+    try:
+        accepted = env[Acceptance].accept(NewSubmission(record.project, request, key, 0, run.run_id))
+    except IdempotencyConflictError:
+        # The check was changed after this run was accepted, and before we noted its submission.
         try:
-            accepted = self.acceptance.accept(NewSubmission(project, request, key, 0, run.run_id))
-        except IdempotencyConflictError:
-            # The check was changed after this run was accepted, and before we noted its submission.
-            claim = Claim(idempotency_pk(run.project_id, key), "")
-            try:
-                self.submissions.check_claim(claim)
-            except ClaimTakenError as taken:
-                earlier = self.submissions.get(taken.submission_id)
-                if earlier is not None:
-                    return earlier
-            raise
-        return accepted.submission
+            submissions.check_claim(Claim(idempotency_pk(run.project_id, key), ""))
+        except ClaimTakenError as taken:
+            earlier = submissions.get(taken.submission_id)
+            if earlier is not None:
+                return earlier
+        raise
+    return accepted.submission
 
-    def _body(self, run: Run) -> bytes | None:
-        """Return the body of the call that started a run. Raises BadRequestError if it is gone."""
-        if run.call is None or run.call.body_key is None:
-            return None if run.call is None else run.call.body
-        try:
-            return self.payloads.get_event(run.call.body_key)
-        except PayloadMissingError:
-            raise BadRequestError("the body of the call is gone: RetentionDays are over") from None
 
-    def _project(self, run: Run) -> Project:
-        record = self.projects.get(run.project_id)
-        if record is None or record.disabled_at is not None:
-            raise UnavailableError("The project is disabled.", _DISABLED_RETRY_SECS)
-        return record.project
+def _body_of_call(env: Env, run: Run) -> bytes | None:
+    """Return the body of the call that started a run. Raises BadRequestError if it is gone."""
+    if run.call is None or run.call.body_key is None:
+        return None if run.call is None else run.call.body
+    try:
+        return env[Payloads].get_event(run.call.body_key)
+    except PayloadMissingError:
+        raise BadRequestError("the body of the call is gone: RetentionDays are over") from None
 
 
 def event_variables(settings: CheckSettings, run: Run) -> dict[str, str]:
@@ -261,31 +231,24 @@ POLL_MS = 120_000
 """A running run without a hint of its end is checked after this time."""
 
 
-@dataclass(frozen=True, slots=True)
 class RunSteps:
     """Does the steps of runs."""
 
-    store: CheckStore
-    runs: RunStore
-    submissions: SubmissionStore
-    submitter: RunSubmitter
-    completer: RunCompleter
-    outbox: Outbox
-    reports: Reports
-    hints: CheckHints
-    start_followers: Callable[[Check, Run], None]
-    clock: Clock = now_ms
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self._checks, self._runs, self._submissions = env[CheckStore], env[RunStore], env[SubmissionStore]
+        self._completer, self._hints, self._clock = env[RunCompleter], env[CheckHints], env.clock
 
     def step(self, run: Run, *, has_ended: bool = False) -> None:
         """Do the next step of a run if it is due, or if its submission has ended. Repeating the call is safe."""
-        now = self.clock()
+        now = self._clock()
         if run.due_at_ms is None or (run.due_at_ms > now and not (has_ended and run.status is RunStatus.RUNNING)):
             return
-        leased = self.runs.lease(run, now + LEASE_MS)
+        leased = self._runs.lease(run, now + LEASE_MS)
         if leased is None:
             return
         reach("check.after_lease")
-        check = self.store.get(run.project_id, run.check_id, with_source=True)
+        check = self._checks.get(run.project_id, run.check_id, with_source=True)
         if check is None:
             self._drop(leased, "the check was deleted")
         elif leased.status is RunStatus.QUEUED and check.settings.is_heartbeat:
@@ -295,9 +258,9 @@ class RunSteps:
         elif leased.status is RunStatus.RUNNING:
             self._look(check, leased)
         elif leased.is_withheld:
-            self._publish(check, self.completer.tell(check, leased))
+            self._publish(check, self._completer.tell(check, leased))
         elif leased.status is RunStatus.MISSED and not leased.events:
-            self._publish(check, self.completer.miss(check, leased))
+            self._publish(check, self._completer.miss(check, leased))
         else:
             self._publish(check, leased)
 
@@ -305,75 +268,75 @@ class RunSteps:
         """End a run that can neither start nor change a state."""
         status = run.status if run.status in FINAL_STATUSES else RunStatus.SKIPPED
         ended = replace(run, status=status, reason=reason, due_at_ms=None, events=())
-        self.runs.put_leased(ended, run)
+        self._runs.put_leased(ended, run)
 
     def _start(self, check: Check, run: Run) -> None:
         try:
-            submission = self.submitter.submit(check, run)
+            submission = _submit(self._env, check, run)
         except (RateLimitedError, UnavailableError) as error:
             self._later(check, run, error)
             return
         except UnsealError:
             self._publish(
-                check, self.completer.refuse(check, run, "the values of env cannot be opened: send them again")
+                check, self._completer.refuse(check, run, "the values of env cannot be opened: send them again")
             )
             return
         except ServiceError as error:  # the program is refused, and would be again
-            self._publish(check, self.completer.refuse(check, run, error.message))
+            self._publish(check, self._completer.refuse(check, run, error.message))
             return
         reach("check.after_accept")
-        due_at_ms, submission_id = self.clock() + POLL_MS, submission.submission_id
+        due_at_ms, submission_id = self._clock() + POLL_MS, submission.submission_id
         running = replace(run, status=RunStatus.RUNNING, submission_id=submission_id, due_at_ms=due_at_ms)
-        is_noted = self.runs.put_leased(running, run)
+        is_noted = self._runs.put_leased(running, run)
         reach("check.after_start")
         if is_noted:
             # If it ended before we noted it, the hint of its end came too early.
-            latest = self.submissions.get(submission_id)
+            latest = self._submissions.get(submission_id)
             if latest is None or latest.is_final:
                 self._finish(check, running, latest)
 
     def _later(self, check: Check, run: Run, error: RateLimitedError | UnavailableError) -> None:
         """Try again later, until the grace is over: then the run is missed."""
-        now = self.clock()
+        now = self._clock()
         late_ms = now - run.scheduled_ms - check.spread_ms
         if late_ms > check.settings.grace_minutes * MINUTE_MS:
             missed = replace(run, status=RunStatus.MISSED, reason=f"not accepted in time: {error.message}")
-            self._publish(check, self.completer.miss(check, missed))
+            self._publish(check, self._completer.miss(check, missed))
             return
         # Random, so that the waiting runs of a project do not all come back in the same second.
         # The later they are, the longer they wait: a client may have requested very many.
         waited_secs = late_ms // MS_PER_SEC // _WAIT_SHARE
         delay_secs = max(1, error.retry_after_secs, waited_secs) + secrets.randbelow(_JITTER_SECS)
         waiting = replace(run, reason=error.message, due_at_ms=now + delay_secs * MS_PER_SEC)
-        if self.runs.put_leased(waiting, run):
-            self.hints.send(waiting, delay_secs)
+        if self._runs.put_leased(waiting, run):
+            self._hints.send(waiting, delay_secs)
 
     def _look(self, check: Check, run: Run) -> None:
-        submission = self.submissions.get(run.submission_id or "")
+        submission = self._submissions.get(run.submission_id or "")
         if submission is not None and not submission.is_final:
-            self.runs.put_leased(replace(run, due_at_ms=self.clock() + POLL_MS), run)
+            self._runs.put_leased(replace(run, due_at_ms=self._clock() + POLL_MS), run)
         else:
             self._finish(check, run, submission)
 
     def _finish(self, check: Check, run: Run, submission: Submission | None) -> None:
         """End a run whose submission is final, or None if that was deleted."""
-        ended = self.completer.finish(check, run, submission)
+        ended = self._completer.finish(check, run, submission)
         if ended is not None and ended.status is RunStatus.QUEUED:
-            self.hints.send(ended, delay_secs=max(0, ((ended.due_at_ms or 0) - self.clock()) // MS_PER_SEC + 1))
+            self._hints.send(ended, delay_secs=max(0, ((ended.due_at_ms or 0) - self._clock()) // MS_PER_SEC + 1))
         self._publish(check, ended)
 
     def _publish(self, check: Check, run: Run | None) -> None:
         if run is None or run.is_settled or run.is_withheld or run.status not in FINAL_STATUSES:
             return
         for event in events_of(run):
-            self.outbox.publish(event, only=frozenset(check.settings.notify))
+            self._env[Outbox].publish(event, only=frozenset(check.settings.notify))
         reach("check.after_publish")
-        self.reports.send(check, run)
+        send_report(self._env, check, run)
         reach("check.after_report")
         if run.status in _STARTS_OTHERS and not is_told_state(run) and not check.is_paused:
-            self.start_followers(check, run)
+            start_followers(self._env, check, run)
         reach("check.after_follow")
         if run.quiet_until_ms is None:
-            self.runs.finish_events(run)
+            self._runs.finish_events(run)
         else:
-            self.runs.put_leased(replace(run, events=(), due_at_ms=run.quiet_until_ms), run)
+            self._runs.put_leased(replace(run, events=(), due_at_ms=run.quiet_until_ms), run)

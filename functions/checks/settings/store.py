@@ -434,6 +434,11 @@ class CheckStore(Table):
         }
         return transact_or_raise(self._client, actions) is None
 
+    def names_file(self, project_id: str, sha256: str, holder: str) -> bool:
+        """Tell whether the check of a hold still names a file."""
+        check = self.get(project_id, holder.removeprefix(keys.HOLDER), with_source=True)
+        return check is not None and sha256 in check.settings.stored_files
+
     def badge(self, token: str) -> tuple[str, str] | None:
         """Return project id and check id of a badge."""
         row = self._get(keys.badge_key(token))

@@ -1,7 +1,6 @@
 """Checks behind their entry points, with a clock of the test and a runner that answers as it is told."""
 
 import base64
-import functools
 import json
 import zlib
 from collections import Counter
@@ -11,17 +10,14 @@ from typing import Any
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
-from functions.checks.deployment import CheckRunDeployment, InboundDeployment
 from functions.checks.runs import start
-from functions.checks.runs.store import Run
+from functions.checks.runs.store import Run, RunStore
 from functions.handlers import check_schedule as schedule
 from functions.handlers import checks, record
 from functions.projects.model import ProjectNetwork, Quota
 from functions.projects.store import ProjectStore
-from functions.settings import load_settings
 from functions.submissions.run.queues import execution_requested
 from functions.submissions.store import submission_of
-from functions.telemetry import logger
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, send
 from tests.adapters.pipeline import Context, call
@@ -52,12 +48,10 @@ class CheckWorld:
         self.aws, self.key, self.time = aws, key, FakeTime()
         self.answer: Callable[[str], dict[str, Any]] = passes
         aws.environment("ScheduleFunction")
-        self.parts = CheckRunDeployment(load_settings(schedule.SETTINGS), logger("schedule"), self.time)
-        aws.monkeypatch.setattr(schedule, "deployment", lambda: self.parts)
-        aws.monkeypatch.setattr(checks, "deployment", functools.cache(self._of_routes))
-
-    def _of_routes(self) -> InboundDeployment:
-        return InboundDeployment(load_settings(checks.SETTINGS), logger("checks"), self.time)
+        self.env = schedule.ENV
+        for env in (schedule.ENV, checks.ENV):
+            aws.monkeypatch.setattr(env, "clock", self.time)
+        assert self.env.settings  # other functions have other variables
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         return send(self.key, method, path, body, **more)
@@ -90,7 +84,7 @@ class CheckWorld:
         return items
 
     def rows(self, check: Any) -> list[Run]:
-        return self.parts.check_runs.since(PROJECT_ID, check["id"], 0, 10_000)
+        return self.env[RunStore].since(PROJECT_ID, check["id"], 0, 10_000)
 
     def statuses(self, check: Any) -> list[str]:
         """The statuses of its runs, oldest first."""

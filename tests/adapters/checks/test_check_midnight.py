@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 import pytest
 
 from functions.aws.clients import Clients
+from functions.checks.settings.store import CheckStore
 from functions.clock import from_rfc3339
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
@@ -22,7 +23,7 @@ _IDS = UUID("5b7c8d9e-0f1a-4b2c-8d3e-4f5a6b7c8d9e")
 
 def create_checks(world: CheckWorld, count: int) -> None:
     """Create checks with ids that are the same in each run of this test."""
-    store = world.parts.checks
+    store = world.env[CheckStore]
     shown = world.create(name="check 0", schedule="0 0 * * *")
     assert shown["spread_minutes"] == SPREAD_MINUTES
     first = store.get(PROJECT_ID, shown["id"], with_source=True)

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from functions.checks.runs.store import Commit, RunKind, new_run
+from functions.checks.runs.complete import send_report
+from functions.checks.runs.store import Commit, RunKind, RunStore, new_run
+from functions.checks.settings.store import CheckStore
 from functions.handlers import deliver, webhooks
 from functions.handlers.chat_cards import CardDeployment
 from functions.ids import new_id
 from functions.settings import load_settings
 from functions.telemetry import logger
+from functions.webhooks.deliveries.store import DeliveryStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld, breaks, prints
 from tests.adapters.checks.inbound_senders import SENDERS
@@ -58,10 +61,10 @@ def reporting(world: CheckWorld, github: HookReceiver, **changes: Any) -> Any:
 
 def pushed(world: CheckWorld, check: Any, commit: Commit | None = COMMIT) -> None:
     """Start a run as a signed push does."""
-    stored = world.parts.checks.get(PROJECT_ID, check["id"])
+    stored = world.env[CheckStore].get(PROJECT_ID, check["id"])
     assert stored is not None
     run = new_run(stored, RunKind.EVENT, world.time(), world.time(), new_id())
-    world.parts.check_runs.add_run(replace(run, commit=commit))
+    world.env[RunStore].add_run(replace(run, commit=commit))
     world.settle()
 
 
@@ -96,7 +99,7 @@ def test_the_end_of_a_run_sets_the_status_of_its_commit(world: CheckWorld, githu
         "state": "success",
         "description": "The check passed.",
         "context": "rustbox/tests",
-        "target_url": f"{world.parts.settings.public_base_url}/#/checks/{check['id']}",
+        "target_url": f"{world.env.settings.public_base_url}/#/checks/{check['id']}",
     }
 
 
@@ -161,9 +164,9 @@ def test_a_report_is_sent_once_however_often_its_step_is_repeated(world: CheckWo
     check = reporting(world, github)
     pushed(world, check)
     (run,) = world.rows(check)
-    stored = world.parts.checks.get(PROJECT_ID, check["id"], with_source=True)
+    stored = world.env[CheckStore].get(PROJECT_ID, check["id"], with_source=True)
     assert stored is not None
-    world.parts.run_steps.reports.send(stored, run)
+    send_report(world.env, stored, run)
     sent(world)
     assert len(github.received) == 1
 
@@ -191,7 +194,7 @@ def test_a_purge_finds_reports_that_are_not_sent_yet(
     # A fresh hint is sent without a look at its row.
     monkeypatch.setattr("functions.webhooks.sending.deliverer.FRESH_HINT_MS", -1)
     pushed(world, reporting(world, github))
-    assert world.parts.deliveries.delete_others(PROJECT_ID) == 2  # the report, and the new state of the check
+    assert world.env[DeliveryStore].delete_others(PROJECT_ID) == 2  # the report, and the new state of the check
     sent(world)
     assert github.received == []
     assert [one["state"] for one in deliveries(world)] == ["cancelled"]

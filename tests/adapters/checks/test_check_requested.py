@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.checks.runs.start import EventStore
 from functions.checks.runs.store import Run
 from functions.checks.settings.triggers import STDIN_MAX_BYTES
 from functions.handlers import check_schedule as schedule
@@ -70,7 +71,7 @@ def test_checks_with_a_tag_start_side_by_side(world: CheckWorld) -> None:
         world.create(name=f"check {number}", tags=["deploy"])
     put(world, tag="deploy")
     together = threading.Barrier(4)
-    events = world.parts.check_events
+    events = world.env[EventStore]
     add_run = events.add_run
 
     def add_with_others(run: Run, event_id: str) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.checks.runs import start
-from functions.checks.runs.store import RunKind, new_run
+from functions.checks.runs.store import RunKind, RunStore, new_run
 from functions.checks.settings.requests import file_schema
 from functions.checks.settings.store import Check, CheckStore
 from functions.http.json_body import LIST_MAX_BYTES
@@ -253,7 +253,7 @@ def every_item(world: CheckWorld, path: str) -> list[Any]:
 
 def test_a_page_of_runs_with_the_longest_results_fits_into_the_response_of_lambda(world: CheckWorld) -> None:
     check = world.create()
-    stored = world.parts.checks.get(PROJECT_ID, check["id"])
+    stored = world.env[CheckStore].get(PROJECT_ID, check["id"])
     assert stored is not None
     result: AssertionResult = {
         "assertion": "\U0001f600" * 256,
@@ -263,7 +263,7 @@ def test_a_page_of_runs_with_the_longest_results_fits_into_the_response_of_lambd
     }
     for number in range(101):
         run = new_run(stored, RunKind.MANUAL, world.time.ms + number, world.time.ms, new_id())
-        world.parts.check_runs.add_run(replace(run, results=(result,) * 21))
+        world.env[RunStore].add_run(replace(run, results=(result,) * 21))
     ids = [run["id"] for run in every_item(world, f"/api/checks/{check['id']}/runs")]
     assert len(ids) == len(set(ids)) == 101
 

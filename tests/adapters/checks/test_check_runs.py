@@ -14,7 +14,10 @@ from functions import failpoint
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import to_item
 from functions.checks.keys import outage_key, runs_pk
-from functions.checks.settings.store import MOST_OUTAGES
+from functions.checks.runs.hints import CheckHints
+from functions.checks.runs.steps import RunSteps
+from functions.checks.runs.store import RunStore
+from functions.checks.settings.store import MOST_OUTAGES, CheckStore
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id
@@ -298,7 +301,7 @@ def test_the_schedule_and_the_hints_may_come_twice(world: CheckWorld) -> None:
     world.run_programs()
     for _ in range(3):
         for _, run in hints:
-            world.parts.run_steps.step(run, has_ended=True)
+            world.env[RunSteps].step(run, has_ended=True)
     world.hints()
     assert world.statuses(check) == ["passed"]
     assert list(world.submissions_of_runs().values()) == [1]
@@ -456,7 +459,7 @@ def test_the_run_of_a_deleted_check_ends(world: CheckWorld) -> None:
     assert world.call("DELETE", f"/api/checks/{check['id']}").status == 200
     world.settle(3 * 60)
     assert world.statuses(check) == ["skipped"]
-    assert list(world.parts.check_runs.due(world.time.ms + 10**12)) == []
+    assert list(world.env[RunStore].due(world.time.ms + 10**12)) == []
 
 
 def test_a_change_between_acceptance_and_its_note_runs_the_program_once(world: CheckWorld) -> None:
@@ -487,8 +490,8 @@ def test_metadata_of_a_clients_own_submission_ends_no_run(world: CheckWorld) -> 
 @pytest.mark.parametrize("check_run", ["", "x", "x" * 1_500, "2026-11-24T12:05:00.000Z#\ud800", "é"])
 def test_metadata_that_names_no_run_sends_no_hint(world: CheckWorld, check_run: str) -> None:
     own = {"check_id": "3f0c5a3e-8d7b-4b52-9a3c-6e2d4f8b7c03", "check_run": check_run}
-    world.parts.check_hints.send_ended(final_submission(metadata=own))
-    world.parts.check_hints.send_ended(final_submission(metadata={"check_run": check_run}))
+    world.env[CheckHints].send_ended(final_submission(metadata=own))
+    world.env[CheckHints].send_ended(final_submission(metadata={"check_run": check_run}))
     assert world.aws.messages("ChecksQueue") == []
 
 
@@ -500,10 +503,10 @@ def test_a_backlog_of_one_project_does_not_hold_up_another(world: CheckWorld, mo
     world.time.advance(1)
     first = world.rows(check)[0]
     other = dataclasses.replace(first, project_id="another", run_id=new_id(), due_at_ms=world.time.ms)
-    world.parts.check_runs.add_run(other)
+    world.env[RunStore].add_run(other)
     context = Context(schedule.RESERVE_MS + 2_500, step_ms=1_000)  # for two rows
     schedule.handler({"source": "schedule"}, context)  # type: ignore[arg-type]
-    served = world.parts.check_runs.get_run(runs_pk("another", check["id"]), other.position)
+    served = world.env[RunStore].get_run(runs_pk("another", check["id"]), other.position)
     assert served is not None
     assert (served.status.value, served.reason) == ("skipped", "the check was deleted")
     assert Counter(world.statuses(check)) == {"queued": 19, "running": 1}
@@ -584,7 +587,7 @@ def test_a_pause_ends_an_outage_which_stays_in_the_list(world: CheckWorld) -> No
 def test_a_check_of_an_earlier_version_is_observed_since_it_was_made(world: CheckWorld) -> None:
     check = world.create(schedule="rate(5 minutes)")
     world.settle(6 * MINUTE)
-    stored = world.parts.checks.get(PROJECT_ID, check["id"])
+    stored = world.env[CheckStore].get(PROJECT_ID, check["id"])
     assert stored is not None
     old = dataclasses.replace(stored, standing=dataclasses.replace(stored.standing, observed=()))
     made_ms = from_rfc3339(old.created_at)

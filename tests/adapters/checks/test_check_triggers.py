@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from functions.checks.runs.hints import CheckHints
+from functions.checks.runs.store import RunStore
 from functions.checks.settings import trigger_rows
 from functions.checks.settings.triggers import MAX_CHAIN
 from functions.handlers import announce
@@ -101,7 +102,7 @@ def test_a_muted_run_starts_others_and_a_test_or_a_missed_run_does_not(world: Ch
     world.settle()
     assert set(world.statuses(source)) == {"passed", "missed"}
     assert statuses_of(world, report) == [["passed"]]
-    assert list(world.parts.check_runs.due(world.time.ms)) == []
+    assert list(world.env[RunStore].due(world.time.ms)) == []
     assert world.events() == []
 
 

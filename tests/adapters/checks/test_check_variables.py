@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from functions.checks.settings.store import CheckStore
 from functions.clock import now_ms
 from functions.handlers import sweep
-from functions.webhooks.sealed_secrets import UnsealError
+from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 from tests.adapters.checks.check_world import PROGRAM, CheckWorld
 from tests.adapters.pipeline import Context
 
@@ -61,14 +62,14 @@ def test_the_row_of_a_run_keeps_its_variables_sealed_until_its_end(world: CheckW
 
 def test_the_values_of_a_check_open_for_no_other_check(world: CheckWorld) -> None:
     one, two = world.create(env={"API_TOKEN": TOKEN}), world.create(name="two")
-    store, variables = world.parts.checks, world.parts.check_variables
+    store, boxes = world.env[CheckStore], world.env[SecretBoxes]
     first, second = (store.get("project-of-tests", check["id"], with_source=True) for check in (one, two))
     assert first is not None
     assert second is not None
     box = first.env_boxes["API_TOKEN"]
-    assert variables.boxes.open(box, first.project_id, f"check:{first.check_id}", "environment") == TOKEN
+    assert boxes.open(box, first.project_id, f"check:{first.check_id}", "environment") == TOKEN
     with pytest.raises(UnsealError):
-        variables.boxes.open(box, second.project_id, f"check:{second.check_id}", "environment")
+        boxes.open(box, second.project_id, f"check:{second.check_id}", "environment")
 
 
 def test_stars_keep_a_value_and_any_other_text_replaces_it(world: CheckWorld) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from functions.checks.pings import KEPT_BODIES, Signal, SignalKind
+from functions.checks.pings import KEPT_BODIES, Signal, SignalKind, take_ping
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.store import MOST_IN_A_MINUTE
 from functions.checks.state import State
+from functions.handlers import check_schedule as schedule
 from functions.handlers import checks
-from functions.handlers.check_schedule import CheckDispatch
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import MINUTE, CheckWorld
 from tests.adapters.http_calls import Answer, call, event
@@ -201,7 +202,7 @@ def test_a_ping_between_a_missed_time_and_its_step_wins(world: CheckWorld) -> No
     url = ping_url(world, check)
     world.time.advance(HOUR + 11 * MINUTE)
     with crash_at("check.after_schedule"), pytest.raises(Crash):
-        CheckDispatch(world.parts).serve(next(iter(world.parts.check_runs.due(world.time.ms))))
+        schedule.serve(world.env, next(iter(world.env[RunStore].due(world.time.ms))))
     ping(url)
     world.settle(2 * MINUTE)
     assert sorted(world.statuses(check)) == ["missed", "passed"]
@@ -213,7 +214,7 @@ def test_a_ping_whose_process_died_is_published_by_the_schedule(world: CheckWorl
     check = heartbeat(world)
     url = ping_url(world, check)
     with crash_at("ping.after_add"), pytest.raises(Crash):
-        checks.deployment().ping_taking.take(url.rpartition("/")[2], Signal(SignalKind.SUCCESS), b"")
+        take_ping(checks.ENV, url.rpartition("/")[2], Signal(SignalKind.SUCCESS), b"")
     world.settle(MINUTE)
     assert [each["status"] for each in world.events()] == ["passed"]
     assert world.show(check)["state"] == State.UP
@@ -240,7 +241,7 @@ def test_a_heartbeat_has_no_program(world: CheckWorld) -> None:
 def test_a_request_on_the_bus_for_its_tag_starts_nothing(world: CheckWorld) -> None:
     check = heartbeat(world, tags=["nightly"])
     detail = {"project_id": PROJECT_ID, "tag": "nightly"}
-    CheckDispatch(world.parts).handle(json.dumps({"detail-type": "check.requested", "id": "1", "detail": detail}))
+    schedule.handle(world.env, json.dumps({"detail-type": "check.requested", "id": "1", "detail": detail}))
     assert world.runs(check) == []
 
 

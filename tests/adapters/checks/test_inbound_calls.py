@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.aws.payloads import Payloads
 from functions.checks.runs import start
 from functions.checks.settings.requests import ENV_MAX_BYTES
 from tests.adapters.checks.check_world import CheckWorld
@@ -57,7 +58,7 @@ class Caller:
         message = self.message()
         if message.get("input_key") is None:
             return base64.b64decode(message["stdin_base64"])
-        return self.world.parts.payloads.get_input(message["submission_id"])[1]
+        return self.world.env[Payloads].get_input(message["submission_id"])[1]
 
     def _bytes(self, body: bytes, call_id: str) -> Headers:
         digest = hmac.digest(self.secret.encode(), body, hashlib.sha256).hex()
@@ -144,7 +145,7 @@ def test_a_body_that_left_the_bucket_ends_the_run_with_its_reason(world: CheckWo
     caller = Caller(world)
     caller.send("x" * 70_000)
     (run,) = world.rows(caller.check)
-    world.parts.payloads.delete_all([f"events/{run.run_id}"])
+    world.env[Payloads].delete_all([f"events/{run.run_id}"])
     world.hints()
     (run,) = world.rows(caller.check)
     assert (run.status, run.reason) == ("error", "the body of the call is gone: RetentionDays are over")

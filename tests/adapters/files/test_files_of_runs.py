@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from events.vocabulary import Language
+from functions.checks.settings.store import CheckStore
 from functions.clock import now_ms
 from functions.handlers import checks, result, submit, sweep
 from functions.judging.requests import parse_judge_request
@@ -295,11 +296,11 @@ def test_a_check_holds_its_files_until_it_names_them_no_more(aws: Aws, project_k
     assert [file["path"] for file in send(API_KEY, "GET", path).json["files"]] == ["a", "b"]
     refused = send(API_KEY, "DELETE", f"/api/files/{content.sha256}")
     assert (refused.status, created.json["id"] in refused.json["message"]) == (409, True)
-    check_files = checks.deployment().check_files
+    store = checks.ENV[CheckStore]
     holder = f"check {created.json['id']}"
-    assert check_files.is_named(PROJECT_ID, content.sha256, holder) is True
+    assert store.names_file(PROJECT_ID, content.sha256, holder) is True
     assert send(API_KEY, "PATCH", path, {"files": [{"path": "b", "content": "y"}]}).status == 200
-    assert check_files.is_named(PROJECT_ID, content.sha256, holder) is False
+    assert store.names_file(PROJECT_ID, content.sha256, holder) is False
     unknown = send(API_KEY, "PATCH", path, {"files": [{"path": "a", "sha256": "1" * 64}]})
     assert (unknown.status, unknown.json["error"]) == (409, "files_missing")
     assert send(API_KEY, "POST", f"{path}/run").status == 202

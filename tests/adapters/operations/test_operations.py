@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from functions.checks.runs.store import RunKind, new_run
+from functions.checks.runs.store import RunKind, RunStore, new_run
 from functions.checks.settings.store import Check, CheckStore
 from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
 from functions.handlers import operations
@@ -318,7 +318,7 @@ def test_a_purge_deletes_a_run_that_is_written_until_its_check_is_deleted(
     delete = CheckStore.delete
 
     def write_and_delete(store: CheckStore, seen: Check) -> bool:
-        world.parts.check_runs.add_run(new_run(seen, RunKind.EVENT, world.time.ms, world.time.ms, new_id()))
+        world.env[RunStore].add_run(new_run(seen, RunKind.EVENT, world.time.ms, world.time.ms, new_id()))
         return delete(store, seen)
 
     monkeypatch.setattr(CheckStore, "delete", write_and_delete)
