@@ -27,17 +27,19 @@ _PROGRAM = {"language": "python", "code": "print(42)"}
 _NOTES = [
     "Each timing is a new process with the unpacked zip, without Lambda's own start and download.",
     "The first call has a key: submit ends with 202, its row and message written; result with a pending submission.",
+    "Of each other function, the import alone: all that it imports before its first event.",
     "The services are the local stack's engine behind HTTP on this machine; their time is in the call.",
     "Target: at most 400 ms. CPU: of the new process, the start of Python included.",
 ]
-# Arguments: folder, module, event. Prints milliseconds of the import, of the call, of CPU time; and the status.
+# Arguments: folder, module, event or null. Prints milliseconds of the import, of the call, of CPU time; and the status.
 _CODE = """
 import importlib, json, sys, time
 begun = time.perf_counter()
 sys.path.insert(0, sys.argv[1])
 handler = importlib.import_module(sys.argv[2]).handler
 imported = time.perf_counter()
-answer = handler(json.loads(sys.argv[3]), None)
+event = json.loads(sys.argv[3])
+answer = handler(event, None) if event else {"statusCode": None}
 ended = time.perf_counter()
 times = [1e3 * (imported - begun), 1e3 * (ended - imported), 1e3 * time.process_time()]
 sys.__stdout__.write("\\n" + json.dumps([*times, answer["statusCode"]]))
@@ -56,8 +58,12 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
         key = {"x-api-key": API_KEY, "content-type": "application/json"}
         submit = event("POST", "/api/submit", headers=key, body=json.dumps(_PROGRAM))
         result = event("GET", f"/api/result/{submission_id}", headers=key)
-        asked = (("submit", "SubmitFunction", submit, 202), ("result", "ResultFunction", result, 200))
-        parts = [ColdStart(*each, Path(folder), served).ways() for each in asked]
+        asked: dict[str, tuple[Mapping[str, Any] | None, int | None]]
+        asked = {"SubmitFunction": (submit, 202), "ResultFunction": (result, 200)}
+        resources = read(ROOT / "template.yaml")["Resources"].items()
+        functions = [name for name, declared in resources if declared["Type"] == "AWS::Serverless::Function"]
+        starts = [ColdStart(name, *asked.get(name, (None, None)), Path(folder), served) for name in functions]
+        parts = [start.ways() for start in sorted(starts, key=lambda start: start.function not in asked)]
         interleave([whole for whole, *_ in parts], scale.cold_starts, tally)
     for _, *others in parts:
         for way in others:
@@ -76,18 +82,18 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """One function and its first event, which it must answer with `status`."""
+    """One function and its first event, if any, which it must answer with `status`."""
 
-    name: str
     function: str
-    made: Mapping[str, Any]
-    status: int
+    made: Mapping[str, Any] | None
+    status: int | None
     folder: Path
     served: Account
 
-    def ways(self) -> tuple[Way, Way, Way]:
-        """Return the whole, and from the same processes the import alone and the CPU time."""
-        imports, cpu = Way(f"{self.name}, import alone", lambda: 0.0), Way(f"{self.name}, CPU", lambda: 0.0)
+    def ways(self) -> list[Way]:
+        """Return the whole, and from the same processes the import alone if there is a first call, and the CPU time."""
+        name = self.function.removesuffix("Function").lower()
+        imports, cpu = Way(f"{name}, import alone", lambda: 0.0), Way(f"{name}, CPU", lambda: 0.0)
 
         def once() -> float:
             import_ms, call_ms, cpu_ms = self.start()
@@ -95,7 +101,9 @@ class ColdStart:
             cpu.times_ms.append(cpu_ms)
             return import_ms + call_ms
 
-        return Way(f"{self.name}, import and first call", once), imports, cpu
+        if self.made is None:
+            return [Way(imports.name, once), cpu]
+        return [Way(f"{name}, import and first call", once), imports, cpu]
 
     def start(self) -> tuple[float, float, float]:
         """Return the milliseconds of import, first call and CPU. Raises WrongAnswerError."""
