@@ -9,15 +9,25 @@ import pytest
 from events.completed import ExecutionCompleted
 from events.program import RequestedLimits
 from tests.completions import ended, streams
-from tests.jail.language_programs import c, cpp, java, javascript
+from tests.jail.language_programs.table import PROGRAMS
 from tests.jail.slots import TOOLCHAINS
 
 Run = Callable[..., ExecutionCompleted]
 
 
+def c_program(body: str, before: str = "") -> str:
+    headers = "".join(f"#include <{name}.h>\n" for name in ("stdio", "stdlib", "string", "math", "unistd", "pthread"))
+    return f"{headers}{before}\nint main(void) {{ {body} }}\n"
+
+
+def java_program(body: str, members: str = "") -> str:
+    main = f"    public static void main(String[] a) throws Exception {{ {body} }}\n"
+    return f"import java.nio.file.*;\nimport java.util.*;\n\npublic class Main {{\n{members}\n{main}}}\n"
+
+
 @pytest.mark.parametrize(("call", "number"), [("abort();", 6), ("*(volatile int *)0 = 1;", 11), ("raise(15);", 15)])
 def test_a_signal_of_c_is_reported(run: Run, call: str, number: int) -> None:
-    completed = run("c", "#include <signal.h>\n" + c.program(f'puts("before"); fflush(stdout); {call}'))
+    completed = run("c", "#include <signal.h>\n" + c_program(f'puts("before"); fflush(stdout); {call}'))
     assert ended(completed) == ("SIG", "re_fatal_signal", 128 + number, number)
     assert streams(completed)[0] == b"before\n"
 
@@ -32,7 +42,7 @@ def test_a_missing_function_is_a_compile_error(run: Run, name: str) -> None:
 
 
 def test_c_has_its_flags_and_the_mathematical_library(run: Run) -> None:
-    code = c.program(
+    code = c_program(
         'printf("%ld %.3f\\n", __STDC_VERSION__, cos(atof("0"))); return 0;', "#ifndef ONLINE_JUDGE\n#error\n#endif"
     )
     assert streams(run("c", code))[0] == b"201710 1.000\n"
@@ -62,7 +72,8 @@ def test_cpp_has_its_flags_and_the_whole_library(run: Run) -> None:
 
 
 def test_an_exception_that_no_thread_of_cpp_catches_is_a_signal(run: Run) -> None:
-    completed = run("cpp", cpp.program('std::thread([] { throw std::runtime_error("x"); }).join();'))
+    thrown = 'int main() { std::thread([] { throw std::runtime_error("x"); }).join(); }'
+    completed = run("cpp", f"#include <stdexcept>\n#include <thread>\n{thrown}\n")
     assert ended(completed) == ("SIG", "re_fatal_signal", 134, 6)
 
 
@@ -119,7 +130,7 @@ def test_a_java_class_with_a_name_too_long_for_a_file_is_a_compile_error(run: Ru
 
 
 def test_java_has_its_security_providers_and_one_jar_for_all_classes(run: Run) -> None:
-    code = java.program(
+    code = java_program(
         'var digest = java.security.MessageDigest.getInstance("SHA-256").digest(new byte[0]);'
         " Runnable r = () -> System.out.println(java.util.HexFormat.of().formatHex(digest, 0, 4)); r.run();"
         " System.out.println(new Inner().name() + java.time.ZoneId.systemDefault() + Locale.getDefault());",
@@ -132,7 +143,7 @@ def test_java_has_its_security_providers_and_one_jar_for_all_classes(run: Run) -
 
 def test_java_lists_the_stores_that_a_guest_has(run: Run) -> None:
     # Of one file it cannot tell: the library looks into /proc/mounts, which a /proc of processes only does not have.
-    code = java.program(
+    code = java_program(
         "for (var store : java.nio.file.FileSystems.getDefault().getFileStores())"
         ' System.out.println(store + " " + store.type());'
     )
@@ -144,12 +155,12 @@ def test_java_lists_the_stores_that_a_guest_has(run: Run) -> None:
 
 @pytest.mark.parametrize("megabytes", [600, 8192])
 def test_one_array_of_java_over_the_limit_is_mle_by_the_kernel(run: Run, megabytes: int) -> None:
-    completed = run("java", java.program(f"long[] all = new long[{megabytes} << 17]; System.out.println(all.length);"))
+    completed = run("java", java_program(f"long[] all = new long[{megabytes} << 17]; System.out.println(all.length);"))
     assert ended(completed) == ("MLE", "mle_kernel_oom", None, 9)
 
 
 def test_one_array_of_java_just_below_the_limit_fits(run: Run) -> None:
-    completed = run("java", java.program("byte[] all = new byte[440 << 20]; System.out.println(all.length);"))
+    completed = run("java", java_program("byte[] all = new byte[440 << 20]; System.out.println(all.length);"))
     assert (ended(completed)[0], streams(completed)[0]) == ("AC", b"461373440\n")
 
 
@@ -158,7 +169,7 @@ def test_a_compiler_out_of_memory_is_mle_in_the_compile_phase(run: Run, name: st
     # Java: each constant is twice as long as the one before. Go: 1 GB of initialised data.
     constants = "".join(f"    static final String S{i} = S{i - 1} + S{i - 1};\n" for i in range(1, 40))
     codes = {
-        "java": java.program("", constants.replace("S0 + S0", '"0123456789" + "0123456789"')),
+        "java": java_program("", constants.replace("S0 + S0", '"0123456789" + "0123456789"')),
         "go": "package main\n\nvar x = [1 << 27]int{1<<27 - 1: 1}\n\nfunc main() { println(x[0]) }\n",
     }
     completed = run(name, codes[name])
@@ -195,7 +206,7 @@ def test_a_runtime_whose_own_pages_are_on_the_guests_account_is_stopped_for_memo
     try:
         os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_DONTNEED)
         run("javascript", "1")  # reads them again, into the slot's group
-        completed = run("javascript", javascript.PROGRAMS["buffers"], limits=RequestedLimits(memory_mb=128))
+        completed = run("javascript", PROGRAMS["javascript"]["buffers"], limits=RequestedLimits(memory_mb=128))
     finally:
         os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_DONTNEED)
         os.posix_fadvise(bun, 0, 0, os.POSIX_FADV_WILLNEED)

@@ -1,0 +1,4 @@
+{
+echo never
+if then
+}

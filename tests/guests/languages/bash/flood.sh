@@ -1,0 +1,2 @@
+echo before
+yes y | tr -d '\n'

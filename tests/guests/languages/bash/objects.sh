@@ -1,0 +1,2 @@
+echo before
+while :; do numbers+=({1..1000}); done

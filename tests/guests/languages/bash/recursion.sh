@@ -1,0 +1,3 @@
+f() { f; }
+echo before
+f

@@ -1,0 +1,2 @@
+declare -A texts=([größe]="Привет, 世界 🎉")
+echo "${texts[größe]}"

@@ -1,0 +1,1 @@
+[ $(echo ok) == ok ] && echo ok

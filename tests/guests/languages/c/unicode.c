@@ -1,0 +1,8 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <math.h>
+#include <unistd.h>
+#include <pthread.h>
+
+int main(void) { const char *größe = "Привет, 世界 🎉"; puts(größe); return 0; }

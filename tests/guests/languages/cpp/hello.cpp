@@ -1,0 +1,11 @@
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+int main() { std::cout << 6 * 7 << "\n"; }

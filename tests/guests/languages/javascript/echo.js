@@ -1,0 +1,1 @@
+const fs = require('fs'); fs.writeSync(1, fs.readFileSync(0))

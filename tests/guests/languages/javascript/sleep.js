@@ -1,0 +1,1 @@
+console.log('before'); setTimeout(() => {}, 60_000)

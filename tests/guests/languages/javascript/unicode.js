@@ -1,0 +1,1 @@
+const größe = "Привет, 世界 🎉"; console.log(größe)

@@ -1,0 +1,1 @@
+var ok = 'ok'; var ok = 'ok'; if (ok = 'ok') console.log(ok)

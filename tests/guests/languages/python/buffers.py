@@ -1,0 +1,3 @@
+print('before', flush=True)
+a = []
+while True: a.append(bytearray(1 << 20))

@@ -1,0 +1,1 @@
+import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())

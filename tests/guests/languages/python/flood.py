@@ -1,0 +1,3 @@
+import sys
+print('before')
+while True: sys.stdout.write('y' * 65536)

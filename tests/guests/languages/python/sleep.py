@@ -1,0 +1,2 @@
+print('before', flush=True)
+import time; time.sleep(60)

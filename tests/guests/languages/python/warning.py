@@ -1,0 +1,1 @@
+print('ok' if 1 is not 2 else '')

@@ -1,0 +1,1 @@
+console.log('before'); const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1))

@@ -1,0 +1,3 @@
+import { readFileSync, writeSync } from 'fs';
+const data: Buffer = readFileSync(0);
+writeSync(1, data);

@@ -1,0 +1,1 @@
+console.log('before'); const fs = require('fs'); const y = 'y'.repeat(65536); for (;;) fs.writeSync(1, y)

@@ -1,0 +1,1 @@
+console.log(require('fs').readFileSync('/proc/self/limits', 'utf8'))

@@ -1,0 +1,1 @@
+console.log('before'); const a = []; for (let i = 0; ; i++) a.push({i, s: 'text' + i})

@@ -1,0 +1,1 @@
+const all = []; for (;;) all.push(Bun.spawn(['/usr/bin/sleep', '60']));

@@ -1,0 +1,3 @@
+interface A { n: number }
+console.log('before');
+throw new Error('broken' as string)

@@ -1,0 +1,1 @@
+const größe: string = "Привет, 世界 🎉"; console.log(größe)
