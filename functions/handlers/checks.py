@@ -5,7 +5,7 @@ from functions.checks.inbound import INBOUND_ROUTES, InboundRoutes
 from functions.checks.pings import PING_ROUTES, PingRoutes
 from functions.checks.status_api import BADGE_ROUTES, STATUS_ROUTES, BadgeRoutes, StatusRoutes
 from functions.env import Env
-from functions.http.resolver import PerThread, Resolver
+from functions.http.resolver import api_handler
 from functions.settings import refuse_insecure_stage
 
 refuse_insecure_stage()
@@ -17,19 +17,13 @@ SETTINGS = (
 )
 ENV = Env("checks", SETTINGS)
 
-
-def build_resolver() -> Resolver:
-    """Return a resolver with the routes."""
-    app = Resolver(ENV.log)
-    app.serve(CHECK_ROUTES, lambda: CheckRoutes(ENV))
-    app.serve(RUN_ROUTES, lambda: CheckRunRoutes(ENV))
-    app.serve(INBOUND_ROUTES, lambda: InboundRoutes(ENV))
-    app.serve(PING_ROUTES, lambda: PingRoutes(ENV))
-    app.serve(QUIET_ROUTES, lambda: QuietRoutes(ENV))
-    app.serve(STATUS_ROUTES, lambda: StatusRoutes(ENV))
-    app.serve(BADGE_ROUTES, lambda: BadgeRoutes(ENV))
-    return app
-
-
-handler = PerThread(build_resolver).resolve
-"""Lambda entry point, for events of an HTTP API."""
+handler = api_handler(
+    ENV,
+    (CHECK_ROUTES, CheckRoutes),
+    (RUN_ROUTES, CheckRunRoutes),
+    (INBOUND_ROUTES, InboundRoutes),
+    (PING_ROUTES, PingRoutes),
+    (QUIET_ROUTES, QuietRoutes),
+    (STATUS_ROUTES, StatusRoutes),
+    (BADGE_ROUTES, BadgeRoutes),
+)

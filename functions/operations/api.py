@@ -1,46 +1,140 @@
 """The routes of /api/admin. They need the administrator's key."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal, TypedDict
 
+from aws_lambda_powertools.event_handler import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from events.vocabulary import Language
+from functions.clock import to_rfc3339
+from functions.env import Env
 from functions.errors import BadRequestError, ConflictError, NotFoundError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
-from functions.http.openapi.bodies import Error, GatewayError, InvalidError
+from functions.http.openapi.bodies import Error, GatewayError, InvalidError, Time
 from functions.http.openapi.operation import BAD, ID, KEYED, NO_ADMIN_KEY, NOT_JSON, PROJECT_ID, Answer, path
 from functions.http.parameters import uuid
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
 from functions.http.validation import parse_body
-from functions.operations.purge import QUEUE_NAMES, Purge, Redrive, dead_letters
-from functions.operations.runner_views import (
-    CreatedRunnerTokenBody,
-    RunnerList,
-    RunnerTokenBody,
-    RunnerTokenList,
-    created_token_body,
-    runner_body,
-    runner_token_body,
-)
-from functions.operations.trace import Trace, trace_body
-from functions.operations.views import PurgedBody, RedrivenBody, TraceBody, purged_body, redriven_body
+from functions.operations.purge import QUEUE_NAMES, Purge, PurgedBody, Redrive, RedrivenBody
+from functions.operations.trace import Trace, TraceBody, trace_body
 from functions.projects.api import NO_SUCH_PROJECT
 from functions.projects.authentication import require_admin
 from functions.projects.requests import project_id
+from functions.projects.store import ProjectStore
 from functions.submissions.results.results import NO_SUCH_RESULT
-from functions.submissions.runners.runner_store import MAX_TOKENS, RunnerTokenStore
+from functions.submissions.runners.runner_store import (
+    MAX_TOKENS,
+    RunnerStore,
+    RunnerToken,
+    RunnerTokenStore,
+    SeenRunner,
+)
+from functions.submissions.store import SubmissionStore
+from functions.webhooks.deliveries.lists import DeliveryList
+from functions.webhooks.deliveries.store import DeliveryStore
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import Response
+# What an administrator sees of runners and their tokens. Each `TypedDict` is a schema of the OpenAPI document.
 
-    from functions.http.resolver import Resolver
-    from functions.operations.deployment import OperationDeployment
-    from functions.submissions.deployment import SubmissionDeployment
-    from functions.submissions.runners.runner_store import SeenRunner
+type RunnerState = Literal["live", "draining", "unable", "silent"]
+
+
+class RunnerBody(TypedDict):
+    """One runner, as its last report describes it."""
+
+    node_id: Annotated[str, Field(description="Its name; of a runner that joined with a token, that of the token.")]
+    state: Annotated[
+        RunnerState,
+        Field(
+            description="`live`: it reported within a minute. `draining`: it takes no more work. "
+            "`unable`: it said why it cannot work. `silent`: its last report is older."
+        ),
+    ]
+    version: str
+    slots: int
+    slots_busy: int
+    languages: list[Language]
+    network_support: bool
+    reported_at: Time
+    problem: str | None
+
+
+class RunnerList(TypedDict):
+    """The runners of the last 24 h, by name."""
+
+    items: list[RunnerBody]
+
+
+class RunnerTokenBody(TypedDict):
+    """The properties of a token."""
+
+    name: str
+    created_at: Time
+    revoked_at: Time | None
+    runner: Annotated[RunnerBody | None, Field(description="The runner of this name; null without a report in 24 h.")]
+
+
+class CreatedRunnerTokenBody(RunnerTokenBody):
+    """A new token."""
+
+    token: Annotated[str, Field(description="The token itself. It is shown here and never again.")]
+    listener: Annotated[str, Field(description="Address and port at which this machine takes runners.")]
+    fingerprint: Annotated[
+        str | None,
+        Field(description="Of the machine's certificate, if it made that itself. The runner's host pins it."),
+    ]
+
+
+class RunnerTokenList(TypedDict):
+    """All tokens, by name. A revoked one stays for 90 days."""
+
+    items: list[RunnerTokenBody]
+
+
+def runner_body(seen: SeenRunner, now_ms: int) -> RunnerBody:
+    """Return the body of a runner."""
+    one = seen.heartbeat
+    return {
+        "node_id": one.node_id,
+        "state": _state(seen),
+        "version": one.runner_version,
+        "slots": one.slots,
+        "slots_busy": one.slots_busy,
+        "languages": [Language(name) for name in one.languages],
+        "network_support": bool(one.network_support),
+        "reported_at": to_rfc3339(now_ms - seen.age_ms),
+        "problem": one.problem,
+    }
+
+
+def runner_token_body(token: RunnerToken, seen: SeenRunner | None, now_ms: int) -> RunnerTokenBody:
+    """Return the body of a token. `seen`: the runner of its name."""
+    return {
+        "name": token.name,
+        "created_at": token.created_at,
+        "revoked_at": token.revoked_at,
+        "runner": None if seen is None else runner_body(seen, now_ms),
+    }
+
+
+def created_token_body(record: RunnerToken, token: str, listener: str, fingerprint: str) -> CreatedRunnerTokenBody:
+    """Return the body of a new token."""
+    return {
+        **runner_token_body(record, None, 0),
+        "token": token,
+        "listener": listener,
+        "fingerprint": fingerprint or None,
+    }
+
+
+def _state(seen: SeenRunner) -> RunnerState:
+    if seen.is_live:
+        return "live"
+    if seen.is_unable:
+        return "unable"
+    return "draining" if seen.is_recent else "silent"
 
 
 # What an administrator sends to /api/admin.
@@ -78,58 +172,56 @@ class CreateRunnerTokenRequest(BaseModel):
 class OperationRoutes:
     """Handlers. All of them raise ServiceError."""
 
-    deployment: OperationDeployment
+    env: Env
 
     def trace(self, app: Resolver, id_text: str) -> Response[str]:
         """Show the life of one submission of any project."""
-        require_admin(app, self.deployment)
-        submission_id, deployment = uuid(id_text), self.deployment
-        row = deployment.submissions.get(submission_id)
+        require_admin(app, self.env)
+        submission_id, env = uuid(id_text), self.env
+        row = env[SubmissionStore].get(submission_id)
         if row is None:
             raise NotFoundError(NO_SUCH_RESULT)
-        deliveries = deployment.deliveries.deliveries_of(submission_id)
-        attempts = {each.endpoint_id: deployment.delivery_list.last_attempts(each) for each in deliveries}
-        has_event = deployment.deliveries.get_event(submission_id) is not None
-        deployment.log.info("Submission traced", **row.log_ids, project_id=row.project_id, request_id=app.request_id)
+        deliveries = env[DeliveryStore].deliveries_of(submission_id)
+        attempts = {each.endpoint_id: env[DeliveryList].last_attempts(each) for each in deliveries}
+        has_event = env[DeliveryStore].get_event(submission_id) is not None
+        env.log.info("Submission traced", **row.log_ids, project_id=row.project_id, request_id=app.request_id)
         trace = Trace(row, deliveries, attempts, has_event)
-        return answer(trace_body(trace, deployment.settings.log_group_prefix, deployment.clock()))
+        return answer(trace_body(trace, env.settings.log_group_prefix, env.clock()))
 
     def redrive(self, app: Resolver, queue: str) -> Response[str]:
         """Move dead letters back to their queue."""
-        require_admin(app, self.deployment)
+        require_admin(app, self.env)
         if queue not in QUEUE_NAMES:
             raise BadRequestError(f"The queue must be one of {', '.join(QUEUE_NAMES)}.")
-        redriven = Redrive(self.deployment.sqs).move(dead_letters(self.deployment.settings, queue))
-        self.deployment.log.warning(
-            "Dead letters redriven", queue=queue, count=redriven.moved, request_id=app.request_id
-        )
-        return answer(redriven_body(queue, redriven))
+        redriven = self.env[Redrive].move(queue)
+        self.env.log.warning("Dead letters redriven", queue=queue, count=redriven["moved"], request_id=app.request_id)
+        return answer(redriven)
 
     def purge(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete submissions, endpoints, checks, their history and events of a disabled project.
 
         Raises ConflictError while it is enabled.
         """
-        require_admin(app, self.deployment)
+        require_admin(app, self.env)
         known = project_id(id_text)
-        record = self.deployment.projects.get(known)
+        record = self.env[ProjectStore].get(known)
         if record is None:
             raise NotFoundError(NO_SUCH_PROJECT)
         if record.disabled_at is None:
             raise ConflictError("The project is enabled. Disable it first, so that nothing new is written meanwhile.")
-        purged = Purge(self.deployment).purge(known)
-        self.deployment.log.warning(
+        purged = Purge(self.env, known).run()
+        self.env.log.warning(
             "Project purged",
             project_id=known,
-            submissions=purged.submissions,
-            endpoints=purged.endpoints,
-            checks=purged.checks,
-            check_runs=purged.check_runs,
-            events=purged.events,
-            complete=purged.complete,
+            submissions=purged["submissions_deleted"],
+            endpoints=purged["endpoints_deleted"],
+            checks=purged["checks_deleted"],
+            check_runs=purged["check_runs_deleted"],
+            events=purged["events_deleted"],
+            complete=purged["complete"],
             request_id=app.request_id,
         )
-        return answer(purged_body(known, purged))
+        return answer(purged)
 
 
 # Routes of /api/admin/runners and /api/admin/runner-tokens. Every change is logged, never with a token.
@@ -145,18 +237,18 @@ _NO_SUCH_TOKEN = "There is no token of this name."  # noqa: S105 - a sentence
 class RunnerRoutes:
     """Handlers. All of them raise ServiceError."""
 
-    deployment: SubmissionDeployment
+    env: Env
 
     def runners(self, app: Resolver) -> Response[str]:
         """List the runners of the last 24 h."""
-        require_admin(app, self.deployment)
-        return answer({"items": [runner_body(seen, self.deployment.clock()) for seen in self._seen()]})
+        require_admin(app, self.env)
+        return answer({"items": [runner_body(seen, self.env.clock()) for seen in self._seen()]})
 
     def create_token(self, app: Resolver) -> Response[str]:
         """Create a token. Only this answer contains it."""
-        require_admin(app, self.deployment)
+        require_admin(app, self.env)
         name = parse_body(CreateRunnerTokenRequest, json_body(app.current_event)).name
-        settings = self.deployment.settings
+        settings = self.env.settings
         if not settings.runner_listener:
             raise ConflictError(_NO_LISTENER)
         if len([each for each in self._tokens.list_all() if each.revoked_at is None]) >= MAX_TOKENS:
@@ -165,33 +257,32 @@ class RunnerRoutes:
         if created is None:
             raise ConflictError("There is a token of this name. Choose another name, or revoke that one first.")
         record, token = created
-        self.deployment.log.info("Runner token created", runner=name, request_id=app.request_id)
+        self.env.log.info("Runner token created", runner=name, request_id=app.request_id)
         return answer(created_token_body(record, token, settings.runner_listener, settings.runner_fingerprint))
 
     def tokens(self, app: Resolver) -> Response[str]:
         """List the tokens, with the last report of the runner that uses each."""
-        require_admin(app, self.deployment)
-        now, seen = self.deployment.clock(), {each.heartbeat.node_id: each for each in self._seen()}
+        require_admin(app, self.env)
+        now, seen = self.env.clock(), {each.heartbeat.node_id: each for each in self._seen()}
         return answer(
             {"items": [runner_token_body(each, seen.get(each.name), now) for each in self._tokens.list_all()]}
         )
 
     def revoke_token(self, app: Resolver, name: str) -> Response[str]:
         """Revoke a token. This cannot be undone."""
-        require_admin(app, self.deployment)
+        require_admin(app, self.env)
         revoked = self._tokens.revoke(name) if re.fullmatch(NAME_PATTERN, name) else None
         if revoked is None:
             raise NotFoundError(_NO_SUCH_TOKEN)
-        self.deployment.log.info("Runner token revoked", runner=name, request_id=app.request_id)
-        return answer(runner_token_body(revoked, None, self.deployment.clock()))
+        self.env.log.info("Runner token revoked", runner=name, request_id=app.request_id)
+        return answer(runner_token_body(revoked, None, self.env.clock()))
 
     @property
     def _tokens(self) -> RunnerTokenStore:
-        deployment = self.deployment
-        return RunnerTokenStore(deployment.settings.runners_table, deployment.dynamodb, deployment.clock)
+        return self.env[RunnerTokenStore]
 
     def _seen(self) -> list[SeenRunner]:
-        return sorted(self.deployment.runners.list_recent(), key=lambda each: each.heartbeat.node_id)
+        return sorted(self.env[RunnerStore].list_recent(), key=lambda each: each.heartbeat.node_id)
 
 
 _ADMIN: dict[int, Answer] = {400: BAD, **KEYED, 401: NO_ADMIN_KEY}

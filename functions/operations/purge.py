@@ -1,28 +1,27 @@
-"""Purge a disabled project: delete its submissions, endpoints, checks and events, a limited time for each call."""
-
-from __future__ import annotations
+"""Delete what belongs to a disabled project, and move dead letters back, a limited time for each call."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Annotated, Any, TypedDict
+
+from pydantic import Field
 
 from functions.checks.runs.store import RunStore
 from functions.checks.settings.store import CheckStore, QuietStore
 from functions.checks.status_api import StatusPageStore
+from functions.env import Env
 from functions.errors import ConflictError, NotFoundError
+from functions.files.store import FileStore
 from functions.files.use import StoredFiles
-from functions.operations.views import Purged, Redriven
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mypy_boto3_sqs import SQSClient
-
-    from functions.operations.deployment import OperationDeployment
-    from functions.settings import Settings
-    from functions.webhooks.endpoints.model import Endpoint
-
+from functions.judging.problems.store import ProblemStore
+from functions.judging.problems.versions import ProblemRemoval
+from functions.submissions.results.list_store import SubmissionList
+from functions.submissions.results.results import Deletion
+from functions.submissions.store import SubmissionStore
+from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.store import EndpointStore
 
 # Move dead letters back to their queue.
 #
@@ -35,38 +34,37 @@ WORK_SECS = 10.0
 _MOST_PER_CALL = 10
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetters:
-    """One dead-letter queue and the queue that its messages came from."""
+class RedrivenBody(TypedDict):
+    """The result of a redrive."""
 
-    dead_url: str
-    queue_url: str
-
-
-def dead_letters(settings: Settings, queue: str) -> DeadLetters:
-    """Return the dead-letter queue of one of QUEUE_NAMES."""
-    return DeadLetters(getattr(settings, f"{queue}_dead_letters_url"), getattr(settings, f"{queue}_queue_url"))
+    queue: str
+    moved: int
+    left: Annotated[
+        int, Field(description="Dead letters that are still there; the sweeper may hold some for six minutes.")
+    ]
 
 
-@dataclass(frozen=True, slots=True)
 class Redrive:
     """Moves messages. Each is sent before it is deleted, so a crash doubles one and loses none."""
 
-    client: SQSClient
-    monotonic: Callable[[], float] = time.monotonic
+    def __init__(self, env: Env, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._settings = env.settings
+        self._client = env.sqs
+        self._monotonic = monotonic
 
-    def move(self, letters: DeadLetters) -> Redriven:
-        """Move visible messages until none is left, for about WORK_SECS. Raises the errors of SQS."""
-        until, moved = self.monotonic() + WORK_SECS, 0
-        while self.monotonic() < until and (found := self._receive(letters.dead_url)):
+    def move(self, queue: str) -> RedrivenBody:
+        """Move visible messages of one of QUEUE_NAMES until none is left, for about WORK_SECS. Raises errors of SQS."""
+        dead_url, queue_url = (getattr(self._settings, f"{queue}_{url}") for url in ("dead_letters_url", "queue_url"))
+        until, moved = self._monotonic() + WORK_SECS, 0
+        while self._monotonic() < until and (found := self._receive(dead_url)):
             for message in found:
-                self._send(letters.queue_url, message)
-                self.client.delete_message(QueueUrl=letters.dead_url, ReceiptHandle=message["ReceiptHandle"])
+                self._send(queue_url, message)
+                self._client.delete_message(QueueUrl=dead_url, ReceiptHandle=message["ReceiptHandle"])
                 moved += 1
-        return Redriven(moved, self._count(letters.dead_url))
+        return {"queue": queue, "moved": moved, "left": self._count(dead_url)}
 
     def _receive(self, url: str) -> list[Any]:
-        answer = self.client.receive_message(
+        answer = self._client.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=_MOST_PER_CALL,
             WaitTimeSeconds=0,
@@ -79,108 +77,148 @@ class Redrive:
         group = message.get("Attributes", {}).get("MessageGroupId")
         more: Any = {} if group is None else {"MessageGroupId": group}
         attributes = message.get("MessageAttributes", {})
-        self.client.send_message(QueueUrl=url, MessageBody=message["Body"], MessageAttributes=attributes, **more)
+        self._client.send_message(QueueUrl=url, MessageBody=message["Body"], MessageAttributes=attributes, **more)
 
     def _count(self, url: str) -> int:
         names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        attributes = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        attributes = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(attributes[name]) for name in names)
 
+
+# Purge a disabled project: with the same use cases as the project's own requests, and also the history of checks.
 
 _PAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
+class PurgedBody(TypedDict):
+    """The result of a purge."""
+
+    project_id: str
+    submissions_deleted: int
+    endpoints_deleted: int
+    checks_deleted: int
+    check_runs_deleted: int
+    problems_deleted: int
+    files_deleted: int
+    events_deleted: Annotated[int, Field(description="Events without a submission, such as those of checks.")]
+    submissions_running: Annotated[int, Field(description="They can be deleted when they have ended.")]
+    complete: Annotated[bool, Field(description="Nothing was left. Else repeat the call.")]
+
+
 class Purge:
-    """Deletes with the same use cases as the project's own requests, and also the history of checks."""
+    """One call, which deletes for about WORK_SECS. Repeating it is safe, and continues."""
 
-    deployment: OperationDeployment
-    monotonic: Callable[[], float] = time.monotonic
+    def __init__(self, env: Env, project_id: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._env = env
+        self._project_id = project_id
+        self._monotonic = monotonic
+        self._until = monotonic() + WORK_SECS
+        self._changed = 0
+        """Checks, problems and files that are still there, because another process changed them meanwhile."""
+        self.done: PurgedBody = {
+            "project_id": project_id,
+            "submissions_deleted": 0,
+            "endpoints_deleted": 0,
+            "checks_deleted": 0,
+            "check_runs_deleted": 0,
+            "problems_deleted": 0,
+            "files_deleted": 0,
+            "events_deleted": 0,
+            "submissions_running": 0,
+            "complete": False,
+        }
 
-    def purge(self, project_id: str) -> Purged:
-        """Delete for about WORK_SECS. Repeating the call is safe, and continues."""
-        purged, until = Purged(), self.monotonic() + WORK_SECS
-        purged.endpoints = sum(
-            self._delete_endpoint(project_id, one) for one in self.deployment.endpoints.list_all(project_id)
-        )
-        self._delete_checks(project_id, purged, until)  # first, so that no further run is submitted
-        while self.monotonic() < until and (deleted := self.deployment.deliveries.delete_others(project_id)):
-            purged.events += deleted
-        self._delete_problems(project_id, purged, until)
-        self._delete_files(project_id, purged, until)
-        self._delete_submissions(project_id, purged, until)
-        return purged
+    def run(self) -> PurgedBody:
+        """Delete, and return what was done."""
+        self._delete_endpoints()
+        self._delete_checks()  # first, so that no further run is submitted
+        deliveries = self._env[DeliveryStore]
+        while self._has_time and (deleted := deliveries.delete_others(self._project_id)):
+            self.done["events_deleted"] += deleted
+        self._delete_problems()
+        self._delete_files()
+        self._delete_submissions()
+        return self.done
 
-    def _delete_checks(self, project_id: str, purged: Purged, until: float) -> None:
-        self.deployment[StatusPageStore].purge(project_id)
-        self.deployment[QuietStore].delete(project_id)
-        checks, runs = self.deployment[CheckStore], self.deployment[RunStore]
-        for check in checks.list_all(project_id):
-            while self.monotonic() < until and (deleted := runs.delete_some(project_id, check.check_id)):
-                purged.check_runs += deleted
-            if self.monotonic() >= until:
+    @property
+    def _has_time(self) -> bool:
+        return self._monotonic() < self._until
+
+    def _delete_endpoints(self) -> None:
+        endpoints = self._env[EndpointStore]
+        for one in endpoints.list_all(self._project_id):
+            if endpoints.delete(self._project_id, one.endpoint_id, ordered=one.ordered) is not None:
+                self.done["endpoints_deleted"] += 1  # the sweeper cancels its paused deliveries
+
+    def _delete_checks(self) -> None:
+        self._env[StatusPageStore].purge(self._project_id)
+        self._env[QuietStore].delete(self._project_id)
+        checks, runs = self._env[CheckStore], self._env[RunStore]
+        for check in checks.list_all(self._project_id):
+            while self._has_time and (deleted := runs.delete_some(self._project_id, check.check_id)):
+                self.done["check_runs_deleted"] += deleted
+            if not self._has_time:
                 return
             if checks.delete(check):
-                purged.checks += 1
-                purged.check_runs += runs.delete_some(project_id, check.check_id)  # written meanwhile
+                self.done["checks_deleted"] += 1
+                # Those that were written meanwhile.
+                self.done["check_runs_deleted"] += runs.delete_some(self._project_id, check.check_id)
             else:
-                purged.changed += 1
+                self._changed += 1
 
-    def _delete_problems(self, project_id: str, purged: Purged, until: float) -> None:
-        while self.monotonic() < until and (rows := self.deployment.problems.page(project_id, _PAGE, None).rows):
+    def _delete_problems(self) -> None:
+        problems, removal = self._env[ProblemStore], self._env[ProblemRemoval]
+        while self._has_time and (rows := problems.page(self._project_id, _PAGE, None).rows):
             for problem in rows:
-                if self.monotonic() >= until:
+                if not self._has_time:
                     return
                 try:
-                    self.deployment.problem_removal.delete(problem)
-                    purged.problems += 1
+                    removal.delete(problem)
+                    self.done["problems_deleted"] += 1
                 except ConflictError:
-                    purged.changed += 1
+                    self._changed += 1
 
-    def _delete_files(self, project_id: str, purged: Purged, until: float) -> None:
+    def _delete_files(self) -> None:
         """Delete stored files, whatever holds them: checks and problems are gone, and runs still have their bytes."""
-        while self.monotonic() < until and (rows := self.deployment.files.page(project_id, _PAGE, None).rows):
+        files = self._env[FileStore]
+        while self._has_time and (rows := files.page(self._project_id, _PAGE, None).rows):
             for file in rows:
-                if self.monotonic() >= until:
+                if not self._has_time:
                     return
-                if self.deployment.files.holders(project_id, file.sha256):  # runs of a problem note no use of its files
-                    file = replace(file, used_at_ms=self.deployment.clock())  # noqa: PLW2901 - the same file
-                if self.deployment[StoredFiles].retire(file):
-                    purged.files += 1
+                if files.holders(self._project_id, file.sha256):  # runs of a problem note no use of its files
+                    file = replace(file, used_at_ms=self._env.clock())  # noqa: PLW2901 - the same file
+                if self._env[StoredFiles].retire(file):
+                    self.done["files_deleted"] += 1
                 else:
-                    purged.changed += 1
+                    self._changed += 1
 
-    def _delete_submissions(self, project_id: str, purged: Purged, until: float) -> None:
+    def _delete_submissions(self) -> None:
         after: str | None = None
-        while self.monotonic() < until:
-            page = self.deployment.submission_list.page(project_id, limit=_PAGE, after=after)
+        while self._has_time:
+            page = self._env[SubmissionList].page(self._project_id, limit=_PAGE, after=after)
             for listed in page.rows:
-                if self.monotonic() >= until:
+                if not self._has_time:
                     return
                 if self._delete_submission(listed.submission_id):
-                    purged.submissions += 1
+                    self.done["submissions_deleted"] += 1
                 else:
-                    purged.running += 1
+                    self.done["submissions_running"] += 1
             after = page.next_created_key
             if after is None:
                 # The index follows the table by about a second: an empty read is the proof that nothing is left.
-                purged.complete = not (
-                    purged.submissions or purged.running or purged.changed or purged.files or purged.problems
-                )
+                done = self.done
+                found = done["submissions_deleted"] + done["submissions_running"] + done["files_deleted"]
+                done["complete"] = not (found or done["problems_deleted"] or self._changed)
                 return
-
-    def _delete_endpoint(self, project_id: str, endpoint: Endpoint) -> bool:
-        due_at_ms = self.deployment.endpoints.delete(project_id, endpoint.endpoint_id, ordered=endpoint.ordered)
-        return due_at_ms is not None  # the sweeper cancels its paused deliveries
 
     def _delete_submission(self, submission_id: str) -> bool:
         """Delete a submission, unless it is gone. False while it runs."""
-        row = self.deployment.submissions.get(submission_id)
+        row = self._env[SubmissionStore].get(submission_id)
         if row is None:
             return True
         try:
             with suppress(NotFoundError):  # deleted between our two calls
-                self.deployment.deletion.delete(row)
+                self._env[Deletion].delete(row)
         except ConflictError:
             return False
         return True

@@ -1,19 +1,97 @@
 """The life of one submission from its rows: state changes, deliveries, attempts, and where its log lines are."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import Annotated, TypedDict, cast
+
+from pydantic import Field
 
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
+from functions.http.openapi.bodies import Time, Uuid
+from functions.submissions.model import Submission
+from functions.webhooks.deliveries.model import Delivery, RecordedAttempt
 from functions.webhooks.deliveries.views import delivery_body
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+# What an administrator sees of submissions and dead letters. Each `TypedDict` is a schema of the OpenAPI document.
 
-    from functions.operations.views import TraceBody, TracedAttempt, TracedDelivery, TracedLogs, TracedRow, TracedStep
-    from functions.submissions.model import Submission
-    from functions.webhooks.deliveries.model import Delivery, RecordedAttempt
+
+class TracedRow(TypedDict):
+    """The submission's row, without code, input and output."""
+
+    status: str
+    verdict: str | None
+    cause: str | None
+    language: str
+    profile: str
+    priority: str
+    execution_id: str
+    node_id: str | None
+    redrives: Annotated[int, Field(description="How often the sweeper sent it again.")]
+    due_at: Annotated[Time | None, Field(description="When the sweeper looks at it; null if it needs no next step.")]
+    waits_for_direct_run: bool
+    has_webhook: bool
+    stdout_size_bytes: int
+    stderr_size_bytes: int
+    objects: Annotated[list[str], Field(description="Keys in the bucket.")]
+    expires_at: Time
+
+
+class TracedAttempt(TypedDict):
+    """One send, without the receiver's text."""
+
+    n: int
+    at: Time
+    status_code: int | None
+    error_code: str | None
+    latency_ms: int
+    address: str | None
+
+
+class TracedDelivery(TypedDict):
+    """One delivery with its attempts."""
+
+    id: str
+    webhook_id: Uuid
+    type: str
+    endpoint_id: str
+    submission_id: Uuid | None
+    state: str
+    attempts_made: int
+    next_attempt_at: Time | None
+    created_at: Time
+    lease_until: Time | None
+    parked: Annotated[bool, Field(description="It waits for a send slot.")]
+    attempts: list[TracedAttempt]
+
+
+class TracedStep(TypedDict):
+    """One state change."""
+
+    at: Time
+    what: str
+    detail: str
+
+
+class TracedLogs(TypedDict):
+    """Where the log lines are."""
+
+    query: Annotated[str, Field(description="For `aws logs start-query --query-string`.")]
+    from_secs: Annotated[int, Field(description="For `--start-time`.")]
+    to_secs: Annotated[int, Field(description="For `--end-time`.")]
+
+
+class TraceBody(TypedDict):
+    """The life of one submission."""
+
+    id: Uuid
+    project_id: str
+    correlation_id: str
+    row: TracedRow
+    event_stored: Annotated[bool, Field(description="The bytes of its webhooks exist.")]
+    deliveries: list[TracedDelivery]
+    history: Annotated[list[TracedStep], Field(description="Oldest first.")]
+    logs: TracedLogs
+
 
 type Attempts = Mapping[str, Sequence[RecordedAttempt]]
 """Attempts by endpoint id."""

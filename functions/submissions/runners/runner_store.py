@@ -209,6 +209,8 @@ class RunnerToken:
 class RunnerTokenStore(Table):
     """The tokens in the runners table."""
 
+    table_setting = "runners_table"
+
     def create(self, name: str) -> tuple[RunnerToken, str] | None:
         """Create a token, also in place of a revoked one. None if there is one of this name.
 

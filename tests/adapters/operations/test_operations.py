@@ -385,4 +385,4 @@ def test_every_action_is_logged_with_its_ids(
     purge_project(admin_key)
     messages = [entry.getMessage() for entry in caplog.records]
     assert {"Submission traced", "Dead letters redriven", "Project purged"} <= set(messages)
-    assert operations.deployment().settings.log_group_prefix
+    assert operations.ENV.settings.log_group_prefix
