@@ -13,7 +13,7 @@ from math import ceil
 
 from bench.scaling_costs import BUSY, HOST_DOLLARS, SLOTS, cost_tables
 from functions.projects import model
-from functions.submissions.runners.runner_store import ALWAYS_SUMMED, LONGEST_PAUSE_MS, MS_FOR_EACH
+from functions.submissions.runners.store import ALWAYS_SUMMED, LONGEST_PAUSE_MS, MS_FOR_EACH
 from infra.deploy.costs import POLLED, WEBHOOK, Run, busy_secs
 
 RATES = (10, 1_000, 50_000)

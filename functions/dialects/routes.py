@@ -16,8 +16,8 @@ from functions.http.long_poll import SHORTEST_WAIT_SECS
 from functions.http.validation import Problems, read_json
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import check_submission
-from functions.submissions.api.submit import accept_and_wait, program_rules
-from functions.submissions.results.outputs import output_if_kept
+from functions.submissions.results.results import output_if_kept
+from functions.submissions.submit_api import accept_and_wait, program_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,17 +14,27 @@ from functions.clock import to_rfc3339
 from functions.event_log.model import Event, event_bytes
 from functions.http.openapi.operation import Webhook
 from functions.ids import new_id
-from functions.judging.openapi import JUDGE_WEBHOOKS
-from functions.submissions.openapi import WEBHOOKS as RUN_WEBHOOKS
+from functions.judging.views import JudgeCompletedEvent
+from functions.submissions.results.views import CompletedEvent
 from functions.webhooks.routes.openapi import REPEATED, RESPONSES
 from functions.webhooks.routes.openapi import WEBHOOKS as ENDPOINT_WEBHOOKS
-from functions.webhooks.vocabulary import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN
+from functions.webhooks.vocabulary import (
+    EVENT_CHECK_CHANGED,
+    EVENT_CHECK_MISSED,
+    EVENT_CHECK_RUN,
+    EVENT_COMPLETED,
+    EVENT_JUDGED,
+)
 
 if TYPE_CHECKING:
     from functions.feed.api import SampleRequest
     from functions.http.json_body import Body
 
 
+_RUN_WEBHOOKS = {
+    EVENT_COMPLETED: Webhook("submissionCompleted", "A submission is finished", REPEATED, CompletedEvent, RESPONSES),
+    EVENT_JUDGED: Webhook("judgeCompleted", "A judge run is finished", REPEATED, JudgeCompletedEvent, RESPONSES),
+}
 _CHECK_WEBHOOKS = {
     EVENT_CHECK_CHANGED: Webhook(
         "checkStateChanged", "A check has another state", REPEATED, CheckStateChangedEvent, RESPONSES
@@ -36,7 +46,7 @@ _CHECK_WEBHOOKS = {
         "checkRunMissed", "A run of a check did not start", REPEATED, CheckRunMissedEvent, RESPONSES
     ),
 }
-WEBHOOKS = {**RUN_WEBHOOKS, **JUDGE_WEBHOOKS, **_CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
+WEBHOOKS = {**_RUN_WEBHOOKS, **_CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
 """Every event of this service, by its type."""
 _SAMPLES = Path(__file__).parent / "samples.json"
 """The golden messages of `events/webhook`, which are not in the zip."""

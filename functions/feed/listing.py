@@ -19,7 +19,7 @@ from functions.event_log.model import Entry
 from functions.event_log.rows import list_pk, to_entry
 from functions.http.parameters import since_ms, uuid
 from functions.judging.runs import JudgedRuns, ProgressStore
-from functions.submissions.complete.completed_event import event_of
+from functions.submissions.completed_event import event_of
 from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.lists import DeliveryList

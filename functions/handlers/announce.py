@@ -11,7 +11,7 @@ from functions.checks.runs.hints import CheckHints
 from functions.checks.settings.trigger_rows import SubmissionTriggers, TriggerStore
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
-from functions.submissions.complete.completed_event import Announced, Announcer, event_of
+from functions.submissions.completed_event import Announced, Announcer, event_of
 from functions.submissions.store import SUBMISSION_SK, submission_id_of
 from functions.telemetry import logger, metrics
 

@@ -12,16 +12,16 @@ from functions.feed.api import EVENT_ROUTES
 from functions.feed.catalogue import WEBHOOKS
 from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES
 from functions.http.json_body import body_text
-from functions.http.openapi.document import Document
+from functions.http.openapi.document import Document, Links
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES
 from functions.http.openapi.page import render
-from functions.judging.problems.api import ALL_JUDGING_ROUTES
+from functions.judging.problem_api import ALL_JUDGING_ROUTES
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
-from functions.submissions.api.health import HEALTH_ROUTES
-from functions.submissions.api.results import RESULT_ROUTES
-from functions.submissions.api.submit import SUBMIT_ROUTES
-from functions.submissions.openapi import LINKS
+from functions.submissions.results.views import Accepted, WaitOver
+from functions.submissions.results_api import RESULT_ROUTES
+from functions.submissions.runners.fleet import HEALTH_ROUTES
+from functions.submissions.submit_api import SUBMIT_ROUTES
 from functions.webhooks.routes.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES
 from functions.webhooks.routes.openapi import HEADERS
 
@@ -51,6 +51,7 @@ ROUTES = (
     *RUNNER_ROUTES,
 )
 """All routes but those of the dialects."""
+_LINKS = Links(frozenset({Accepted, WaitOver}), ("getResult", "getStdout", "getStderr", "deleteResult"))
 
 
 @functools.cache
@@ -70,6 +71,6 @@ def _built() -> dict[str, Any]:
         operations=ROUTES,
         webhooks=WEBHOOKS,
         event_headers=HEADERS,
-        links=LINKS,
+        links=_LINKS,
     )
     return document.build()

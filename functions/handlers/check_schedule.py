@@ -17,8 +17,8 @@ from functions.clock import MS_PER_SEC
 from functions.env import Env
 from functions.handlers.batches import handle_batch
 from functions.submissions.accept.acceptance import Acceptance
-from functions.submissions.backlog import round_robin
 from functions.submissions.deployment import SubmissionDeployment
+from functions.submissions.sweeper import round_robin
 from functions.telemetry import metrics
 from functions.webhooks.deliveries.publication import Outbox
 

@@ -6,7 +6,7 @@ from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.api import JUDGE_ROUTES, JudgeRoutes
 from functions.judging.deployment import JudgeDeployment
-from functions.judging.problems.api import PROBLEM_ROUTES, ProblemRoutes
+from functions.judging.problem_api import PROBLEM_ROUTES, ProblemRoutes
 from functions.settings import load_settings, refuse_insecure_stage
 from functions.telemetry import logger
 
@@ -17,25 +17,19 @@ preload(
     "files.objects",
     "files.store",
     "files.use",
-    "judging.problems.store",
-    "judging.problems.versions",
+    "judging.problem_store",
     "judging.runs",
     "projects.quota_store",
     "projects.store",
     "submissions.accept.acceptance",
-    "submissions.accept.start",
-    "submissions.cancellation",
-    "submissions.complete.completed_event",
-    "submissions.complete.final_state_transaction",
-    "submissions.results.outputs",
+    "submissions.completed_event",
+    "submissions.completion",
+    "submissions.direct",
+    "submissions.live_runs",
+    "submissions.queues",
     "submissions.results.results",
-    "submissions.run.direct_run",
-    "submissions.run.queues",
-    "submissions.run.runner_client",
-    "submissions.runners.control_objects",
     "submissions.runners.fleet",
-    "submissions.runners.runner_store",
-    "submissions.spans",
+    "submissions.runners.store",
     "submissions.store",
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",

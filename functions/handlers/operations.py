@@ -3,7 +3,7 @@
 from functions.env import Env
 from functions.http.resolver import api_handler
 from functions.judging.deployment import JudgeDeployment
-from functions.judging.problems.versions import ProblemRemoval
+from functions.judging.problem_store import ProblemRemoval
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES, OperationRoutes, RunnerRoutes
 from functions.operations.purge import QUEUE_NAMES
 from functions.submissions.results.results import Deletion

@@ -11,8 +11,8 @@ from functions.http.openapi.document_routes import DOCUMENT_ROUTES, DocumentRout
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
-from functions.submissions.api.health import HEALTH_ROUTES, HealthRoutes
-from functions.submissions.api.results import RESULT_ROUTES, ResultRoutes
+from functions.submissions.results_api import RESULT_ROUTES, ResultRoutes
+from functions.submissions.runners.fleet import HEALTH_ROUTES, HealthRoutes
 from functions.telemetry import logger
 
 preload(
@@ -26,19 +26,15 @@ preload(
     "judging.runs",
     "projects.quota_store",
     "projects.store",
-    "submissions.cancellation",
-    "submissions.complete.completed_event",
-    "submissions.complete.final_state_transaction",
-    "submissions.live_output",
+    "submissions.completed_event",
+    "submissions.completion",
+    "submissions.direct",
+    "submissions.live_runs",
+    "submissions.queues",
     "submissions.results.list_store",
-    "submissions.results.outputs",
     "submissions.results.results",
-    "submissions.run.queues",
-    "submissions.run.runner_client",
-    "submissions.runners.control_objects",
     "submissions.runners.fleet",
-    "submissions.runners.runner_store",
-    "submissions.spans",
+    "submissions.runners.store",
     "submissions.store",
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",

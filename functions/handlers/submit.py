@@ -6,7 +6,7 @@ from functions.aws.deployment import preload
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings, refuse_insecure_stage
-from functions.submissions.api.submit import SUBMIT_ROUTES, SubmitRoutes
+from functions.submissions.submit_api import SUBMIT_ROUTES, SubmitRoutes
 from functions.telemetry import logger
 
 refuse_insecure_stage()
@@ -19,16 +19,14 @@ preload(
     "judging.runs",
     "projects.quota_store",
     "projects.store",
-    "submissions.accept.start",
-    "submissions.complete.completed_event",
-    "submissions.complete.final_state_transaction",
+    "submissions.accept.acceptance",
+    "submissions.completed_event",
+    "submissions.completion",
+    "submissions.direct",
+    "submissions.queues",
     "submissions.results.results",
-    "submissions.run.direct_run",
-    "submissions.run.queues",
-    "submissions.run.runner_client",
     "submissions.runners.fleet",
-    "submissions.runners.runner_store",
-    "submissions.spans",
+    "submissions.runners.store",
     "submissions.store",
     "webhooks.deliveries.hints",
     "webhooks.deliveries.store",

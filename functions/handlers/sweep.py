@@ -16,9 +16,9 @@ from functions.clock import MS_PER_SEC
 from functions.files.use import IsHeld, StoredFiles, file_holders
 from functions.handlers.batches import handle_batch
 from functions.judging.deployment import JudgeDeployment
-from functions.judging.problems import model as problems
+from functions.judging.model import HOLDER
 from functions.settings import load_settings
-from functions.submissions.complete.record import settle, submission_of
+from functions.submissions.completion import settle, submission_of
 from functions.submissions.sweep_deployment import SweepDeployment
 from functions.submissions.sweeper import RESERVE_MS, SharedSweep
 from functions.telemetry import logger, metrics
@@ -36,17 +36,13 @@ preload(
     "files.objects",
     "files.store",
     "files.use",
-    "judging.problems.store",
-    "judging.problems.versions",
+    "judging.problem_store",
     "judging.runs",
     "projects.quota_store",
-    "submissions.complete.completed_event",
-    "submissions.complete.final_state_transaction",
-    "submissions.complete.record",
-    "submissions.run.queues",
-    "submissions.runners.control_objects",
-    "submissions.runners.runner_store",
-    "submissions.spans",
+    "submissions.completed_event",
+    "submissions.completion",
+    "submissions.queues",
+    "submissions.runners.store",
     "submissions.store",
     "submissions.sweeper",
     "webhooks.alerts",
@@ -56,8 +52,8 @@ preload(
     "webhooks.deliveries.store",
     "webhooks.endpoints.health",
     "webhooks.endpoints.store",
-    "webhooks.sending.slots",
     "webhooks.sealed_secrets",
+    "webhooks.sending.slots",
 )
 
 SETTINGS = (
@@ -82,7 +78,7 @@ def deployment() -> EveryDeployment:
 
 def holders(env: EveryDeployment) -> Mapping[str, IsHeld]:
     """Return what knows the files of checks and of problems."""
-    return {check_keys.HOLDER: env[CheckStore].names_file, problems.HOLDER: env.problem_lookup.is_held}
+    return {check_keys.HOLDER: env[CheckStore].names_file, HOLDER: env.problem_lookup.is_held}
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -20,12 +20,11 @@ preload(
     "webhooks.deliveries.lists",
     "webhooks.deliveries.replay",
     "webhooks.deliveries.store",
+    "webhooks.egress",
     "webhooks.endpoints.store",
-    "webhooks.endpoints.store",
+    "webhooks.sealed_secrets",
     "webhooks.sending.lanes",
     "webhooks.sending.requests",
-    "webhooks.egress",
-    "webhooks.sealed_secrets",
 )
 
 SETTINGS = (

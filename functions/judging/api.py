@@ -41,12 +41,19 @@ from functions.judging.views import (
 )
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
-from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SLOW, UNKNOWN, wait_parameter
-from functions.submissions.api.submit import report_accepted
-from functions.submissions.results.outputs import RawOutput, output_answer
-from functions.submissions.results.results import NO_SUCH_RESULT
+from functions.submissions.results.results import (
+    ACCEPTING,
+    IDEMPOTENCY_KEY,
+    NO_SUCH_RESULT,
+    SLOW,
+    UNKNOWN,
+    RawOutput,
+    output_answer,
+    wait_parameter,
+)
 from functions.submissions.results.short_views import OutputLink
 from functions.submissions.results.views import Cancelling, Deleted, cancelling_body, deleted_body
+from functions.submissions.submit_api import report_accepted
 from functions.webhooks.webhook_url import AddressRules
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from functions.files.use import StoredFiles
 from functions.submissions.deployment import SubmissionDeployment
 
 if TYPE_CHECKING:
-    from functions.judging.problems.store import ProblemStore
-    from functions.judging.problems.versions import ProblemLookup, ProblemPush, ProblemRemoval
+    from functions.judging.problem_store import ProblemLookup, ProblemPush, ProblemRemoval, ProblemStore
     from functions.judging.runs import JudgedRuns, ProgressStore
     from functions.submissions.results.results import Results
 
@@ -21,28 +20,28 @@ class JudgeDeployment(SubmissionDeployment):
     @cached_property
     def problems(self) -> ProblemStore:
         """Problems of projects."""
-        from functions.judging.problems.store import ProblemStore
+        from functions.judging.problem_store import ProblemStore
 
         return ProblemStore(self.settings.submissions_table, self.dynamodb, self.clock)
 
     @cached_property
     def problem_lookup(self) -> ProblemLookup:
         """Finds problems."""
-        from functions.judging.problems.versions import ProblemLookup
+        from functions.judging.problem_store import ProblemLookup
 
         return ProblemLookup(self.problems, self.clock)
 
     @cached_property
     def problem_push(self) -> ProblemPush:
         """Stores problems."""
-        from functions.judging.problems.versions import ProblemPush
+        from functions.judging.problem_store import ProblemPush
 
         return ProblemPush(self.problems, self.files, self[StoredFiles], self.clock)
 
     @cached_property
     def problem_removal(self) -> ProblemRemoval:
         """Deletes problems."""
-        from functions.judging.problems.versions import ProblemRemoval
+        from functions.judging.problem_store import ProblemRemoval
 
         return ProblemRemoval(self.problems, self.files, self.clock)
 

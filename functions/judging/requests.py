@@ -19,8 +19,15 @@ from events.vocabulary import CheckerKind, Language, Profile, Stop, canonical
 from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.validation import Problems, checked
 from functions.judging.body import CasesRequest, CheckerRequest, JudgeBody, find_problems, unanswered_warnings
-from functions.judging.model import DEFAULT_POINTS, Aggregate, Plan, PlannedCase, PlannedGroup, Visibility
-from functions.judging.problems.model import ProblemVersion
+from functions.judging.model import (
+    DEFAULT_POINTS,
+    Aggregate,
+    Plan,
+    PlannedCase,
+    PlannedGroup,
+    ProblemVersion,
+    Visibility,
+)
 from functions.projects.model import Project
 from functions.submissions.accept.program_fields import RequestLimits, check_limits, with_case_files
 from functions.submissions.accept.requests import (
@@ -32,7 +39,7 @@ from functions.submissions.accept.requests import (
     wall_secs,
 )
 from functions.submissions.model import Kind, Submission
-from functions.submissions.run.queues import judge_requested
+from functions.submissions.queues import judge_requested
 from functions.webhooks.webhook_url import PUBLIC_ONLY, AddressRules
 
 # Convert a checked judge request: to the plan of its row, and to the data that a runner needs.

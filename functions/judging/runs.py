@@ -1,4 +1,4 @@
-"""Judge runs for the parts that end, repeat and announce submissions: see `functions.submissions.complete`."""
+"""Judge runs for the parts that end, repeat and announce submissions: see `functions.submissions.completion`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from functions.aws.payloads import PayloadMissingError
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.event_log.model import CUT_SIZES, event_bytes
 from functions.http.parameters import judge_path
-from functions.judging.model import Plan
-from functions.judging.score import score
+from functions.judging.model import Plan, score
 from functions.judging.views import OUTPUT_MAX_BYTES, counts, drop_messages, final_body, outcomes_of
-from functions.submissions.complete.completed_event import submission_event
+from functions.submissions.completed_event import submission_event
 from functions.submissions.model import (
     INLINE_OUTPUT_MAX_BYTES,
     RUN_GRACE_SECS,

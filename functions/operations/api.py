@@ -25,7 +25,7 @@ from functions.projects.authentication import require_admin
 from functions.projects.requests import project_id
 from functions.projects.store import ProjectStore
 from functions.submissions.results.results import NO_SUCH_RESULT
-from functions.submissions.runners.runner_store import (
+from functions.submissions.runners.store import (
     MAX_TOKENS,
     RunnerStore,
     RunnerToken,

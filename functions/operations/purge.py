@@ -15,8 +15,7 @@ from functions.env import Env
 from functions.errors import ConflictError, NotFoundError
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
-from functions.judging.problems.store import ProblemStore
-from functions.judging.problems.versions import ProblemRemoval
+from functions.judging.problem_store import ProblemRemoval, ProblemStore
 from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.results.results import Deletion
 from functions.submissions.store import SubmissionStore

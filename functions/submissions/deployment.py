@@ -13,22 +13,17 @@ from functions.webhooks.deployment import WebhookDeployment
 if TYPE_CHECKING:
     from events.limits import RaisedCeilings
     from functions.http.long_poll import LongPoll
-    from functions.submissions.accept.acceptance import Acceptance
-    from functions.submissions.accept.start import QuotaAdmission
-    from functions.submissions.cancellation import Cancellation
-    from functions.submissions.complete.completed_event import JudgeRuns
-    from functions.submissions.complete.final_state_transaction import Completer
-    from functions.submissions.complete.record import Recorder
-    from functions.submissions.live_output import LiveOutput
+    from functions.submissions.accept.acceptance import Acceptance, QuotaAdmission
+    from functions.submissions.completed_event import JudgeRuns
+    from functions.submissions.completion import Completer, Recorder
+    from functions.submissions.direct import DirectRun, DirectRunners
+    from functions.submissions.live_runs import Cancellation, LiveOutput
     from functions.submissions.model import Submission
+    from functions.submissions.queues import Queues
     from functions.submissions.results.list_store import SubmissionList
     from functions.submissions.results.results import Deletion, Results
-    from functions.submissions.run.direct_run import DirectRun
-    from functions.submissions.run.queues import Queues
-    from functions.submissions.run.runner_client import DirectRunners
-    from functions.submissions.runners.control_objects import ControlObjects
     from functions.submissions.runners.fleet import Fleet
-    from functions.submissions.runners.runner_store import RunnerStore
+    from functions.submissions.runners.store import ControlObjects, RunnerStore
     from functions.submissions.store import SubmissionStore
 
 
@@ -38,7 +33,7 @@ class RunnerDeployment(WebhookDeployment):
     @cached_property
     def runners(self) -> RunnerStore:
         """Heartbeats of runners."""
-        from functions.submissions.runners.runner_store import RunnerStore
+        from functions.submissions.runners.store import RunnerStore
 
         return RunnerStore(self.settings.runners_table, self.dynamodb, self.clock)
 
@@ -60,7 +55,7 @@ class RunnerDeployment(WebhookDeployment):
     @cached_property
     def queues(self) -> Queues:
         """The queues of submissions."""
-        from functions.submissions.run.queues import Queues
+        from functions.submissions.queues import Queues
 
         return Queues(
             self.sqs,
@@ -73,7 +68,7 @@ class RunnerDeployment(WebhookDeployment):
     @cached_property
     def direct_runners(self) -> DirectRunners:
         """The runners that are called over HTTP."""
-        from functions.submissions.run.runner_client import direct_runners_of
+        from functions.submissions.direct import direct_runners_of
 
         return direct_runners_of(self.settings)
 
@@ -81,7 +76,7 @@ class RunnerDeployment(WebhookDeployment):
     def control(self) -> ControlObjects:
         """Tells runners without a direct path what to stop."""
         from functions.aws.clients import Clients
-        from functions.submissions.runners.control_objects import ControlObjects
+        from functions.submissions.runners.store import ControlObjects
 
         return ControlObjects(self.settings.payloads_bucket, Clients.s3, self.clock)
 
@@ -128,7 +123,7 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def live_output(self) -> LiveOutput:
         """Outputs of runs, also while they go on."""
-        from functions.submissions.live_output import LiveOutput
+        from functions.submissions.live_runs import LiveOutput
 
         return LiveOutput(self.results, self.direct_runners, self.control, self.log)
 
@@ -142,7 +137,7 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def direct_run(self) -> DirectRun | None:
         """Runs submissions over HTTP; None where no runner is called directly."""
-        from functions.submissions.run.direct_run import direct_run_of
+        from functions.submissions.direct import direct_run_of
 
         url = self.settings.completions_queue_url
         return direct_run_of(self.direct_runners, url, self.completer, self.queues, self.log)
@@ -150,7 +145,7 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def cancellation(self) -> Cancellation:
         """Cancels submissions."""
-        from functions.submissions.cancellation import Cancellation
+        from functions.submissions.live_runs import Cancellation
 
         return Cancellation(
             self.submissions,
@@ -167,15 +162,14 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def admission(self) -> QuotaAdmission:
         """Charges quotas."""
-        from functions.submissions.accept.start import QuotaAdmission
+        from functions.submissions.accept.acceptance import QuotaAdmission
 
         return QuotaAdmission(self.quotas, self.submissions, self.clock, self.log)
 
     @cached_property
     def acceptance(self) -> Acceptance:
         """Accepts runs and judge runs."""
-        from functions.submissions.accept.acceptance import Acceptance
-        from functions.submissions.accept.start import SubmissionStarter
+        from functions.submissions.accept.acceptance import Acceptance, SubmissionStarter
 
         starter = SubmissionStarter(
             self.submissions,
@@ -195,9 +189,8 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def completer(self) -> Completer:
         """Writes the end of submissions."""
-        from functions.submissions.complete.completed_event import RunWebhooks
-        from functions.submissions.complete.final_state_transaction import Completer
-        from functions.submissions.spans import report_end
+        from functions.submissions.completed_event import RunWebhooks, report_end
+        from functions.submissions.completion import Completer
 
         table, base_url = self.settings.deliveries_table, self.settings.public_base_url
         webhooks = RunWebhooks(table, self.subscribers, self.payloads, self.judge_runs, base_url, self.clock)
@@ -222,6 +215,6 @@ class SubmissionDeployment(RunnerDeployment):
     @cached_property
     def recorder(self) -> Recorder:
         """Applies the messages of runners."""
-        from functions.submissions.complete.record import Recorder
+        from functions.submissions.completion import Recorder
 
         return Recorder(self.completer, self.submissions, self.payloads, self.runners, self.judge_runs, self.control)

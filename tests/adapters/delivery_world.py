@@ -20,8 +20,8 @@ from functions.aws.dynamodb.table import Table
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.event_log.rows import LogWriter
 from functions.ids import new_id
-from functions.submissions.complete import completed_event
-from functions.submissions.complete.completed_event import completed_body
+from functions.submissions import completed_event
+from functions.submissions.completed_event import completed_body
 from functions.telemetry import logger
 from functions.webhooks.deliveries.lists import DeliveryList
 from functions.webhooks.deliveries.model import NOT_SENT, RUN_ENDPOINT_ID, Delivery, DeliveryState, Transition

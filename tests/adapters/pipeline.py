@@ -28,9 +28,9 @@ from functions.judging.deployment import JudgeDeployment
 from functions.judging.runs import JudgedRuns, ProgressStore
 from functions.projects.quota_store import QuotaStore, quota_key
 from functions.settings import load_settings
-from functions.submissions.complete.completed_event import Announcer, do_nothing, event_of
+from functions.submissions.completed_event import Announcer, do_nothing, event_of
 from functions.submissions.model import Submission
-from functions.submissions.runners.runner_store import RunnerStore
+from functions.submissions.runners.store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger

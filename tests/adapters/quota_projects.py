@@ -14,7 +14,7 @@ from functions.projects.authentication import Rates
 from functions.projects.model import DAY_MS, Project, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
-from functions.submissions.accept.start import QuotaAdmission
+from functions.submissions.accept.acceptance import QuotaAdmission
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
 from tests.adapters.quota_usage import whole_usage

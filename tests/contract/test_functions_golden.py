@@ -15,8 +15,8 @@ from events.completed import ExecutionCompleted
 from events.message import as_fields
 from events.runner import parse_completions_message
 from functions.submissions.model import Completion, Submission
+from functions.submissions.queues import execution_requested
 from functions.submissions.results.views import result_body
-from functions.submissions.run.queues import execution_requested
 from tests.contract.message_schemas import KINDS
 from tests.submission_factory import EVENTS, SUBMISSION_ID, final_submission, golden, new_submission
 

@@ -12,7 +12,7 @@ from functions.event_log.model import CUT_OUTPUT_BYTES
 from functions.feed.catalogue import samples
 from functions.handlers.api_document import openapi_text
 from functions.ids import new_id
-from functions.submissions.complete.completed_event import MAX_BODY_BYTES, completed_body
+from functions.submissions.completed_event import MAX_BODY_BYTES, completed_body
 from functions.submissions.model import Status, Submission
 from functions.webhooks.alerts import disabled_event, exhausted_event, health_event
 from functions.webhooks.deliveries.exhausted_store import ExhaustedDeliveries

@@ -18,7 +18,7 @@ import pytest
 
 from events.files import PlacedFile, StoredFile
 from events.requested import ExecutionRequested
-from functions.submissions.runners.control_objects import ControlObjects
+from functions.submissions.runners.store import ControlObjects
 from tests.emulator import Emulator, emulator
 from tests.large_run import CODE, ENDLESS_CODE, INPUT_BYTES, LargeRun
 from tests.runner_doubles import requested

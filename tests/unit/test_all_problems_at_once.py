@@ -15,7 +15,7 @@ from functions.checks.settings.requests import changed_settings, new_settings
 from functions.errors import ServiceError
 from functions.http import validation
 from functions.http.validation import Problems, parse_body, with_stand_ins
-from functions.judging.problems.requests import parse_problem
+from functions.judging.problems import parse_problem
 from functions.judging.requests import parse_judge_request
 from functions.projects.model import Project
 from functions.projects.requests import CreateProjectRequest, changed

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from functions.submissions.backlog import DueSubmission, Entry, round_robin
+from functions.submissions.sweeper import DueSubmission, Entry, round_robin
 from functions.webhooks.deliveries.model import NOT_SENT
 from functions.webhooks.deliveries.rows import DueDelivery, DueLane
 from functions.webhooks.endpoints.model import Endpoint

@@ -13,7 +13,7 @@ from functions.dialects.mcp.shown_run import LanguageList, ShownRun
 from functions.http.validation import AllowList, Text
 from functions.projects.model import NetworkAccess, ProjectNetwork
 from functions.submissions.accept.program_fields import ArtifactsRequest
-from functions.submissions.results.outputs import Stream
+from functions.submissions.results.results import Stream
 
 # The arguments as models. A docstring is what a language model reads of the tool.
 

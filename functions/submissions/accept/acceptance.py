@@ -1,4 +1,9 @@
-"""Accept a submission: find an earlier one with its key, charge the quota, then start it (`start.py`)."""
+"""Accept a submission: find an earlier one with its key, charge the project's quota, run it directly or queue it.
+
+A direct run writes its row when it is final. If it lasts longer than `row_after_secs`, a pending row is written
+before its end. Once a pending row exists, the submission is accepted and never fails: if a queue loses its message, the
+sweeper sends it again.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +13,273 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from events.files import write_files
 from events.vocabulary import Profile
 from functions.aws.dynamodb.table import tries
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
 from functions.errors import IdempotencyConflictError, RateLimitedError, UnavailableError
+from functions.failpoint import reach
 from functions.http.validation import Problems
 from functions.ids import new_id
-from functions.projects.quota_store import KeyInFlightError
+from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit
+from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
 from functions.submissions.accept.program_fields import placed, stored_hashes
+from functions.submissions.direct import RunnerSlowError
 from functions.submissions.model import (
     DIRECT_DUE_SECS,
+    INLINE_INPUT_MAX_BYTES,
     Claim,
     Status,
     Submission,
     idempotency_pk,
 )
 from functions.submissions.store import KEY_CONTENDED, ClaimTakenError
+from functions.telemetry import warn
+from functions.ttl_cache import TtlCache
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aws_lambda_powertools import Logger
+
     from events.program import Program
+    from functions.aws.payloads import Payloads
     from functions.files.use import StoredFiles
-    from functions.projects.model import Project, Usage
+    from functions.projects.model import Project, QuotaClaim, Usage
+    from functions.projects.quota_store import QuotaStore
     from functions.settings import Settings
     from functions.submissions.accept.requests import ValidSubmission
-    from functions.submissions.accept.start import QuotaAdmission, SubmissionStarter
-    from functions.submissions.run.queues import Queues
+    from functions.submissions.direct import DirectRun
+    from functions.submissions.queues import Queues
     from functions.submissions.store import SubmissionStore
+    from functions.webhooks.sealed_secrets import SecretBoxes
+
+_CHECK_EVERY_MS = 200
+_MOST_CHECKED = 25
+_MOST_PROJECTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A charged run: see `Charged`. `usage`: of the whole quota, estimated from the shard.
+
+    `has_overtaken`: we released another request, which may still succeed.
+    """
+
+    shard: str | None
+    usage: Usage
+    endpoints_version: str | None
+    has_overtaken: bool = False
+
+
+class QuotaAdmission:
+    """Charges and refunds."""
+
+    def __init__(self, quotas: QuotaStore, submissions: SubmissionStore, clock: Clock, log: Logger) -> None:
+        self._quotas = quotas
+        self._submissions = submissions
+        self._clock = clock
+        self._log = log
+        # Projects and profiles whose runs in flight were just checked.
+        self._checked = TtlCache[tuple[str, str], bool](_CHECK_EVERY_MS, _MOST_PROJECTS, clock)
+
+    def charge(self, project: Project, row: Submission) -> Charge:
+        """Count the run in its project's quota.
+
+        A run with network also needs a rest of the project's bytes of the day. Raises RateLimitedError,
+        UnavailableError, and KeyInFlightError if another request holds the Idempotency-Key.
+        """
+        if row.network:
+            self._quotas.network.check(project)
+        has_overtaken, quota = False, project.quota(row.profile)
+        try:
+            try:
+                charged = self._quotas.charge(row.quota_claim, quota)
+            except KeyInFlightError as taken:
+                if self._clock() - taken.held.entry.since_ms < OVERTAKEN_AFTER_MS:
+                    raise
+                # It probably died before it wrote its row, and its client repeats the request. Its charge stays.
+                self._quotas.release(taken.held)
+                has_overtaken = True
+                charged = self._quotas.charge(row.quota_claim, quota)
+            except QuotaRefusedError as refused:
+                if refused.refusal.limit is not Limit.IN_FLIGHT or not self._release_stale(row, refused.in_flight):
+                    raise
+                charged = self._quotas.charge(row.quota_claim, quota)
+        except QuotaRefusedError as refused:
+            rate = refused.refusal.rate
+            raise RateLimitedError(refused.refusal.message(row.profile), rate.reset_secs, rate.headers) from None
+        reach("submit.after_take")
+        usage = charged.usage.times(quota.shards)
+        return Charge(charged.claim.shard, usage, charged.endpoints_version, has_overtaken)
+
+    def endpoints_version(self, row: Submission) -> str | None:
+        """Return the version of the project's endpoints, which only the charge of an undivided quota returns."""
+        return self._quotas.endpoints_version(row.project_id, row.profile)
+
+    def refund(self, row: Submission, charge: Charge) -> None:
+        """Refund a run whose Idempotency-Key belongs to another submission: repeats are free."""
+        if not charge.has_overtaken:  # else the other submission may be the released one
+            self._refund(row, charge)
+
+    def refund_unwritten(self, row: Submission, charge: Charge) -> None:
+        """Refund a run after a failed write, unless its row exists: then only the answer was lost, and it runs."""
+        self._refund(row, charge, only_if_missing=True)
+
+    def _refund(self, row: Submission, charge: Charge, *, only_if_missing: bool = False) -> None:
+        try:
+            if not only_if_missing or self._submissions.get(row.submission_id) is None:
+                self._quotas.refund(row.quota_claim, charge.usage)
+        except (ClientError, BotoCoreError) as error:
+            # The windows end by themselves, and `_release_stale` finds the entry.
+            warn(self._log, "Run not refunded; its windows end by themselves", row.log_ids, error)
+
+    def _release_stale(self, row: Submission, in_flight: tuple[QuotaClaim, ...]) -> bool:
+        """Release runs in flight that are final or never started. True if there was one."""
+        # A run is final shortly before it is released. The check reads a row per run, so a client that floods a full
+        # quota gets it only every _CHECK_EVERY_MS.
+        owner = (row.project_id, row.profile)
+        if self._checked.get(owner):
+            return False
+        self._checked.keep(owner, value=True)
+        released, now = 0, self._clock()
+        for claim in in_flight[:_MOST_CHECKED]:
+            current = self._submissions.get(claim.entry.submission_id)
+            if current.is_final if current is not None else now - claim.entry.since_ms >= LEAKED_AFTER_MS:
+                self._quotas.release(claim)
+                released += 1
+        return released > 0
+
+
+DIRECT_FROM_SECS = 2
+"""A shorter wait goes through the queue: a direct run that is not finished in time must run again from there."""
+ROW_AFTER_SECS = 0.5
+"""A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionStarter:
+    """Starts submissions. `direct` None: every submission goes through a queue."""
+
+    store: SubmissionStore
+    admission: QuotaAdmission
+    boxes: SecretBoxes
+    payloads: Payloads
+    queues: Queues
+    pending_redrive_secs: int
+    clock: Clock
+    log: Logger
+    direct: DirectRun | None = None
+    row_after_secs: float = ROW_AFTER_SECS
+
+    def runs_directly(self, wait_secs: float) -> bool:
+        """Whether a submission whose client waits for so long is run directly."""
+        return self.direct is not None and wait_secs >= DIRECT_FROM_SECS
+
+    def start(self, row: Submission, request: ValidSubmission, claim: Claim | None, wait_secs: float) -> Submission:
+        """Run it directly, else write its row and send it to the queue.
+
+        Raises ClaimTakenError and the errors of the tables.
+        """
+        if self.direct is None or not row.asked_directly:
+            return self._queue(self._create(row, request, claim), request)
+        if request.has_row_first:
+            return self._run_with_row(self.direct, self._create(row, request, claim), request, wait_secs)
+        return self._run_without_row(self.direct, row, request, claim, wait_secs)
+
+    def _run_with_row(
+        self, direct: DirectRun, row: Submission, request: ValidSubmission, wait_secs: float
+    ) -> Submission:
+        """Run a submission directly whose pending row exists, else send it to the queue."""
+        call = direct.start(row, request.requested(row, is_direct=True), wait_secs)
+        if call is None:
+            return self._queue(row, request)
+        try:
+            completed = direct.finish(call, row)
+        except RunnerSlowError:
+            return row  # the runner goes on, and sends its result as for a queued run
+        final = None if completed is None else direct.record(completed, row)
+        return final or self._queue(row, request)
+
+    def _run_without_row(
+        self, direct: DirectRun, row: Submission, request: ValidSubmission, claim: Claim | None, wait_secs: float
+    ) -> Submission:
+        """Run a submission directly and write its final row, else write a pending row and send it to the queue."""
+        call = direct.start(row, request.requested(row, is_direct=True), wait_secs)
+        if call is None:
+            return self._queue(self._create(row, request, claim), request)
+        pending: Submission | None = None
+
+        def write_pending() -> None:
+            nonlocal pending
+            try:
+                pending = self._create(row, request, claim)
+            except (ClientError, BotoCoreError, UnavailableError, ClaimTakenError) as error:
+                warn(self.log, "Pending row not written; the end of the run writes it", row.log_ids, error)
+
+        try:
+            reach("submit.after_ask")
+            row = self._prepare(row, request)
+            completed = direct.finish(call, row, self.row_after_secs, write_pending)
+        except BaseException:
+            call.abandon()
+            raise
+        final = None
+        if completed is not None:
+            final = direct.record(completed, pending) if pending else direct.record_new(completed, row, claim)
+        return final or self._queue(pending or self._create(row, request, claim), request)
+
+    def _create(self, row: Submission, request: ValidSubmission, claim: Claim | None) -> Submission:
+        whole = self._prepare(row, request)
+        row = self._without_input(whole)
+        self.store.create(row, claim)
+        reach("submit.after_create")
+        return row.with_input(whole)
+
+    def _without_input(self, row: Submission) -> Submission:
+        """Move the cases into the bucket if they are too large for the row, and a program that is too large itself."""
+        code, stdin, files = row.code or b"", row.stdin or b"", write_files(row.files) if row.files else None
+        size, judging = len(code) + len(stdin) + len(files or b""), row.judging
+        if judging is not None and size + len(judging) > INLINE_INPUT_MAX_BYTES:
+            key = self.payloads.put_judging(row.submission_id, judging.decode())
+            row = replace(row, judging=None, judging_key=key)
+        if size <= INLINE_INPUT_MAX_BYTES:
+            return row
+        key = self.payloads.put_input(row.submission_id, code, stdin, files)
+        return replace(row, code=None, stdin=None, files=(), input_key=key)
+
+    def _prepare(self, row: Submission, request: ValidSubmission) -> Submission:
+        """Seal the row's secrets with KMS, keep its program, and read the quotas table if needed.
+
+        A direct run is under way meanwhile.
+        """
+        if row.quota_shard is not None and row.endpoints_version is None:
+            row = replace(row, endpoints_version=self.admission.endpoints_version(row))
+        if request.webhook_secret is not None and row.webhook_secret_box is None:
+            box = self.boxes.seal(request.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
+            row = replace(row, webhook_secret_box=box)
+        if request.kept_program is not None and row.program_key is None:
+            row = replace(row, program_key=self.payloads.put_program(row.submission_id, request.kept_program))
+        if row.environment is not None:
+            box = self.boxes.seal(row.environment.text, row.project_id, RUN_ENDPOINT_ID, "environment")
+            row = replace(row, environment_box=box)
+        return row
+
+    def _queue(self, pending: Submission, request: ValidSubmission) -> Submission:
+        """Send a submission whose pending row exists to its queue."""
+        message = request.requested(pending, is_direct=False)
+        try:
+            reach("submit.before_send")
+            self.queues.send_execution(message, pending.correlation_id)
+            reach("submit.after_send")
+            if pending.asked_directly:
+                due_at_ms = self.clock() + self.pending_redrive_secs * MS_PER_SEC
+                self.store.note_queued(pending.submission_id, due_at_ms)
+        except (ClientError, BotoCoreError) as error:
+            warn(self.log, "Submission not queued; the sweeper will send it", pending.log_ids, error)
+        return pending
+
 
 _SECS_PER_DAY = 86_400
 _MOST_TRIES = 75

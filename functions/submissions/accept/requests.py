@@ -46,7 +46,7 @@ from functions.submissions.accept.program_fields import (
     file_meaning,
 )
 from functions.submissions.model import Submission
-from functions.submissions.run.queues import execution_requested
+from functions.submissions.queues import execution_requested
 from functions.webhooks.signature import InvalidSecretError, parse_secret
 from functions.webhooks.webhook_url import PUBLIC_ONLY, AddressRules
 

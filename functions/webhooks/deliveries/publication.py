@@ -106,8 +106,8 @@ def _deliveries(
 class Outbox:
     """Publishes events: stores one with its deliveries in one transaction, sends hints, and puts it on the bus.
 
-    Every write is idempotent, so the sweeper may repeat the call. `submissions.complete` writes the rows of a finished
-    run together with its final state; it uses `plan_publication` itself.
+    Every write is idempotent, so the sweeper may repeat the call. `submissions.completion` writes the rows of a
+    finished run together with its final state; it uses `plan_publication` itself.
     """
 
     deliveries: DeliveryStore

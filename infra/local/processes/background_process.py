@@ -186,7 +186,7 @@ def _gauges(prepared: Prepared, sqs: Any) -> Iterator[tuple[str, int]]:
 def _runner_gauges(runners_table: str) -> Iterator[tuple[str, int]]:
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
-    from functions.submissions.runners.runner_store import RunnerStore  # noqa: PLC0415
+    from functions.submissions.runners.store import RunnerStore  # noqa: PLC0415
 
     live = [seen.heartbeat for seen in RunnerStore(runners_table, Clients.dynamodb()).list_recent() if seen.is_live]
     yield "rustbox_runners", len(live)

@@ -76,7 +76,7 @@ def is_runner_live(runners_table: str) -> bool:
     """Whether a runner has reported in the last minute. Asks the table: each request would be a line of the log."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
-    from functions.submissions.runners.runner_store import RunnerStore  # noqa: PLC0415
+    from functions.submissions.runners.store import RunnerStore  # noqa: PLC0415
 
     return any(runner.is_live for runner in RunnerStore(runners_table, Clients.dynamodb()).list_groups())
 

@@ -32,7 +32,7 @@ _TOKEN: Final = re.compile(r"rbrunner_([a-z0-9.-]{1,63})_[0-9a-f]{64}")
 
 
 class TableAdmission:
-    """`path`: of the socket. `table`: of the rows (functions/submissions/runners/runner_store.py)."""
+    """`path`: of the socket. `table`: of the rows (functions/submissions/runners/store.py)."""
 
     def __init__(self, path: Path, table: str) -> None:
         self._call = SocketCaller(path)

@@ -88,7 +88,7 @@ def mark_ended(runners_table: str, ended_ms: int) -> None:
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
     from functions.clock import to_rfc3339  # noqa: PLC0415
-    from functions.submissions.runners.runner_store import RunnerStore  # noqa: PLC0415
+    from functions.submissions.runners.store import RunnerStore  # noqa: PLC0415
 
     runners = RunnerStore(runners_table, Clients.dynamodb())
     for runner in runners.list_recent():

@@ -7,7 +7,7 @@ from events.variables import Environment
 from functions.aws.clients import Clients
 from functions.aws.payloads import OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.clock import Clock, now_ms
-from functions.submissions.run.queues import Queues, execution_requested
+from functions.submissions.queues import Queues, execution_requested
 from tests.adapters.aws_account import Aws
 from tests.submission_factory import EXECUTION_ID, SUBMISSION_ID, FakeTime, new_submission
 

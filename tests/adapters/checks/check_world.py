@@ -16,7 +16,7 @@ from functions.handlers import check_schedule as schedule
 from functions.handlers import checks, record
 from functions.projects.model import ProjectNetwork, Quota
 from functions.projects.store import ProjectStore
-from functions.submissions.run.queues import execution_requested
+from functions.submissions.queues import execution_requested
 from functions.submissions.store import submission_of
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, send

@@ -9,7 +9,7 @@ import pytest
 from functions.clock import now_ms
 from functions.handlers import dialects
 from functions.projects.model import Project
-from functions.submissions.runners.runner_store import RunnerStore
+from functions.submissions.runners.store import RunnerStore
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, call, event

@@ -10,8 +10,8 @@ import pytest
 from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.handlers import judge as judge_handler
+from functions.submissions import direct
 from functions.submissions.model import Status
-from functions.submissions.run import runner_client
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import get
 from tests.adapters.judging.judge_world import Runner, completed, judge, progress, requested, result
@@ -119,7 +119,7 @@ def test_a_runner_that_does_not_judge_leaves_the_judge_run_to_the_queue(
 def test_a_judge_run_that_outlasts_the_call_goes_on_and_is_not_queued(
     aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_client, "ANSWER_SECS", 1.0)  # it must have noted the start by then
+    monkeypatch.setattr(direct, "ANSWER_SECS", 1.0)  # it must have noted the start by then
     may_end = Event()
 
     class Slow(Runner):

@@ -13,8 +13,8 @@ from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
 from functions.files.use import StoredFiles, file_holders
 from functions.handlers import judge as judge_handler
 from functions.handlers.sweep import SETTINGS, EveryDeployment, holders
-from functions.judging.problems.model import ProblemVersion
-from functions.judging.problems.requests import parse_problem
+from functions.judging.model import ProblemVersion
+from functions.judging.problems import parse_problem
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.settings import load_settings
@@ -272,7 +272,7 @@ def test_names_of_all_cases_are_bounded(aws: Aws) -> None:
 
 
 def test_a_case_has_at_most_64_mib(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.judging.problems.versions.MAX_CASE_BYTES", 10)
+    monkeypatch.setattr("functions.judging.problem_store.MAX_CASE_BYTES", 10)
     fits, large = stored_text(aws, "x" * 10), stored_text(aws, "x" * 11)
     cases = [{"stdin_sha256": fits, "expected_sha256": large}, {"stdin_sha256": large}]
     assert problems_of(push(cases=cases)) == ["cases[1].stdin_sha256", "cases[0].expected_sha256"]

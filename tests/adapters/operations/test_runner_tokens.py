@@ -7,8 +7,7 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.clock import now_ms, to_rfc3339
-from functions.submissions.runners import runner_store
-from functions.submissions.runners.runner_store import RunnerStore, RunnerTokenStore
+from functions.submissions.runners.store import REVOKED_KEPT_SECS, RunnerStore, RunnerTokenStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import admin
 from tests.adapters.submissions.heartbeats import heartbeat
@@ -82,12 +81,12 @@ def test_tokens_are_bounded(admin_key: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_revoked_token_leaves_the_list_after_90_days(aws: Aws) -> None:
     time = FakeTime()
-    store = RunnerTokenStore(aws.names["RunnersTable"], Clients.dynamodb(), time)
-    store.create("host-b")
-    store.revoke("host-b")
-    assert [each.name for each in store.list_all()] == ["host-b"]
-    time.ms += (runner_store.REVOKED_KEPT_SECS + 1) * 1000
-    assert store.list_all() == []
+    tokens = RunnerTokenStore(aws.names["RunnersTable"], Clients.dynamodb(), time)
+    tokens.create("host-b")
+    tokens.revoke("host-b")
+    assert [each.name for each in tokens.list_all()] == ["host-b"]
+    time.ms += (REVOKED_KEPT_SECS + 1) * 1000
+    assert tokens.list_all() == []
 
 
 def test_all_runners_are_listed_by_name_with_their_state(aws: Aws, admin_key: str) -> None:

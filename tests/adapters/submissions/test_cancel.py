@@ -14,11 +14,11 @@ from functions import failpoint
 from functions.clock import now_ms
 from functions.handlers import record, sweep
 from functions.ids import new_id
-from functions.submissions.accept import start as start_module
-from functions.submissions.cancellation import DUE_SECS
+from functions.submissions.accept import acceptance as start_module
+from functions.submissions.live_runs import DUE_SECS
 from functions.submissions.model import MARK_OF_CHECK, Status, Submission
-from functions.submissions.runners import control_objects
-from functions.submissions.runners.control_objects import ControlObjects, control_key
+from functions.submissions.runners import store as runner_store
+from functions.submissions.runners.store import ControlObjects, control_key
 from functions.submissions.store import SubmissionStore
 from sandbox_runtime.worker import control as control_polls
 from sandbox_runtime.worker import queue_intake
@@ -265,7 +265,7 @@ def test_deleting_a_running_program_stops_it_first(both_ways: World) -> None:
 
 
 def test_a_run_that_does_not_stop_is_not_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.submissions.cancellation.END_SECS", 0.01)
+    monkeypatch.setattr("functions.submissions.live_runs.END_SECS", 0.01)
     world.start(is_direct=False)
     submission_id = world.running()
     answer = get(world.key, f"/api/result/{submission_id}", method="DELETE")
@@ -329,7 +329,7 @@ def test_a_control_object_names_recent_cancels_only(aws: Aws) -> None:
     now[0] = 60_001
     control.cancel("a node", "later")
     assert set(control_entries(aws, control.bucket)) == {"later"}
-    aws.monkeypatch.setattr(control_objects, "MOST_ENTRIES", 10)
+    aws.monkeypatch.setattr(runner_store, "MOST_ENTRIES", 10)
     for number in range(10):
         now[0] += 1
         control.cancel("a node", str(number))

@@ -133,7 +133,7 @@ def test_log_lines_of_failures_behind_the_queues_name_their_submission(
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patched:
-        patched.setattr("functions.submissions.complete.record.Recorder.apply", fail)
+        patched.setattr("functions.submissions.completion.Recorder.apply", fail)
         assert pipeline.record(completed) == [0]
         assert pipeline.dead_letters(completed) == [0]
     assert pipeline.dead_letters(completed) == []

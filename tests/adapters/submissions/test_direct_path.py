@@ -20,12 +20,11 @@ from functions.ids import new_id
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
-from functions.submissions.accept import start as start_module
-from functions.submissions.complete import final_state_transaction
-from functions.submissions.complete.final_state_transaction import Completer
+from functions.submissions import completion, direct
+from functions.submissions.accept import acceptance as start_module
+from functions.submissions.completion import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
-from functions.submissions.run import runner_client
-from functions.submissions.run.queues import Queues
+from functions.submissions.queues import Queues
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import HINTED_MS
@@ -259,7 +258,7 @@ def test_a_conflict_on_the_quota_item_does_not_keep_the_result_from_being_writte
         return real(client, actions, *more) if len(releases) > 1 else Refusal(frozenset(), frozenset({"quota"}))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(final_state_transaction, "transact", conflicting)
+        patch.setattr(completion, "transact", conflicting)
         assert wait_for(project_key).json["verdict"] == "AC"
     assert releases == [1, 0]  # the second time without the release, which is then written alone
     assert only_row(aws).is_final
@@ -361,7 +360,7 @@ def test_any_other_answer_sends_the_same_execution_to_the_queue(
 def test_an_answer_that_does_not_come_in_time_sends_to_the_queue(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_client, "ANSWER_SECS", 0.2)
+    monkeypatch.setattr(direct, "ANSWER_SECS", 0.2)
     done = threading.Event()
 
     def silent(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
@@ -384,14 +383,14 @@ def test_a_runner_that_is_down_is_left_alone_for_a_moment(
     use(aws, port)
     waiting(monkeypatch)
     tried: list[object] = []
-    connect = runner_client.RunnerConnections.connect
+    connect = direct.RunnerConnections.connect
 
-    def counted(self: runner_client.RunnerConnections) -> Any:
+    def counted(self: direct.RunnerConnections) -> Any:
         tried.append(self)
         return connect(self)
 
-    monkeypatch.setattr(runner_client.RunnerConnections, "connect", counted)
-    monkeypatch.setattr(runner_client, "PAUSE_SECS", 3600.0)  # however slow this machine is
+    monkeypatch.setattr(direct.RunnerConnections, "connect", counted)
+    monkeypatch.setattr(direct, "PAUSE_SECS", 3600.0)  # however slow this machine is
     assert [wait_for(project_key).status for _ in range(3)] == [408] * 3
     assert len(tried) == 1
     assert len(aws.messages("InteractiveQueue")) == 3

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from functions.aws import secrets
 from functions.aws.clients import Clients
 from functions.handlers import submit
-from functions.submissions.run import runner_client
+from functions.submissions import direct
 from rustbox_cli.__main__ import cli
 from rustbox_cli.errors import ExitCode
 from sandbox_runtime import server as server_module
@@ -36,7 +36,7 @@ CA_PARAMETER = "/rustbox/runner-ca"
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner_client, "CONNECT_SECS", PATIENCE_SECS)  # however busy this machine is
+    monkeypatch.setattr(direct, "CONNECT_SECS", PATIENCE_SECS)  # however busy this machine is
 
 
 def start(system: Direct, files: Files) -> None:
@@ -173,7 +173,7 @@ def test_an_authority_that_cannot_be_read_trusts_nobody(
 def test_a_new_authority_is_trusted_without_a_new_process(
     system: Direct, aws: Aws, project_key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_client, "PAUSE_SECS", 0.0)
+    monkeypatch.setattr(direct, "PAUSE_SECS", 0.0)
     start(system, OURS.issue(tmp_path))
     trust(aws, system.port, OTHER.pem)
     with pytest.MonkeyPatch.context() as patch:

@@ -9,7 +9,7 @@ import pytest
 
 from functions.aws.payloads import PayloadMissingError
 from functions.submissions.model import Status
-from functions.submissions.runners.runner_store import RunnerStore
+from functions.submissions.runners.store import RunnerStore
 from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, logged

@@ -3,8 +3,8 @@ import pytest
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import key
 from functions.clock import now_ms
-from functions.submissions.runners import runner_store
-from functions.submissions.runners.runner_store import RunnerStore, SeenRunner
+from functions.submissions.runners import store as runner_store
+from functions.submissions.runners.store import RunnerStore, SeenRunner
 from infra.local.processes.runner_process import NODE_ID, mark_ended
 from tests.adapters.aws_account import Aws
 from tests.adapters.submissions.heartbeats import heartbeat

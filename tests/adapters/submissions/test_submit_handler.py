@@ -13,9 +13,9 @@ from functions.handlers import submit
 from functions.ids import new_id
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
-from functions.submissions.accept import start as start_module
+from functions.submissions.accept import acceptance as start_module
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
-from functions.submissions.runners.runner_store import RunnerStore
+from functions.submissions.runners.store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import REQUEST_ID, Answer, Invocation, call, event, get, post

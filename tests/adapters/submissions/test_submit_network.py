@@ -13,7 +13,7 @@ from functions.clock import MS_PER_SEC, now_ms
 from functions.projects.model import DAY_MS, NetworkAccess, Project, ProjectNetwork
 from functions.projects.quota_store import MIB
 from functions.projects.store import ProjectStore
-from functions.submissions.runners.runner_store import RunnerStore
+from functions.submissions.runners.store import RunnerStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import post, send
 from tests.adapters.pipeline import Pipeline

@@ -650,7 +650,7 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sweep has time for a twentieth of the flood only; the other's row, the youngest of all, is in it."""
-    monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
+    monkeypatch.setattr("functions.submissions.sweeper.PAGE_PER_SHARD", 5)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
     handled = pipeline.sweep(Context(remaining_ms=RESERVE_MS + 30_500, step_ms=1000))["handled"]
@@ -662,8 +662,8 @@ def test_many_due_rows_of_one_project_do_not_hold_up_the_retry_of_another(
 def test_a_row_waits_for_the_whole_flood_if_projects_do_not_take_turns(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.submissions.backlog.PAGE_PER_SHARD", 5)
-    monkeypatch.setattr("functions.submissions.backlog.FAIR_FROM", 10**9)
+    monkeypatch.setattr("functions.submissions.sweeper.PAGE_PER_SHARD", 5)
+    monkeypatch.setattr("functions.submissions.sweeper.FAIR_FROM", 10**9)
     owe(pipeline, "flood", START_MS - 60_000, 600)
     (victim,) = owe(pipeline, "victim", START_MS - 1)
     pipeline.sweep(Context(remaining_ms=RESERVE_MS + 30_500, step_ms=1000))

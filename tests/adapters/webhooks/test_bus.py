@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from functions.event_log.bus import MAX_ENTRY_BYTES, SOURCE, Bus, BusRefusedError
 from functions.event_log.model import Event
 from functions.handlers import announce
-from functions.submissions.complete import completed_event
-from functions.submissions.complete.completed_event import MAX_BODY_BYTES
+from functions.submissions import completed_event
+from functions.submissions.completed_event import MAX_BODY_BYTES
 from functions.submissions.model import Submission
 from functions.webhooks.vocabulary import EVENT_COMPLETED
 from tests.adapters.aws_account import Aws

@@ -19,11 +19,10 @@ from functions.http.validation import Problems
 from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.accept.requests import ProgramRules, SubmitRequest, check_submission, read_body
-from functions.submissions.api.answers import ACCEPTING, IDEMPOTENCY_KEY, SHAPE, wait_parameter
-from functions.submissions.results.results import result_shape
+from functions.submissions.completed_event import keep_accepted
+from functions.submissions.results.results import ACCEPTING, IDEMPOTENCY_KEY, SHAPE, result_shape, wait_parameter
 from functions.submissions.results.short_views import CompactFinal
 from functions.submissions.results.views import Accepted, FinalResult, WaitOver, accepted_body, timeout_body
-from functions.submissions.spans import keep_accepted
 from functions.telemetry import Metric, metrics
 from functions.webhooks.webhook_url import AddressRules
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from functions.projects.model import Project
     from functions.submissions.accept.acceptance import AcceptedSubmission
     from functions.submissions.deployment import SubmissionDeployment
-
 
 _NO_NETWORK = "No runner takes runs with network at the moment. Ask the administrator, or leave network out."
 _NO_NETWORK_SECS = 60

@@ -14,18 +14,19 @@ from functions.http.openapi.operation import BAD, KEYED, LIMITED, PAGE, TAKES_BO
 from functions.http.parameters import page_limit, start_after, write_cursor
 from functions.http.resolver import Route
 from functions.judging.api import BODY_MAX_BYTES, JUDGE_ROUTES, JudgeRoutes
-from functions.judging.problems.model import (
+from functions.judging.model import read_reference
+from functions.judging.problem_store import UNKNOWN
+from functions.judging.problems import (
+    ProblemBody,
     ProblemDeleted,
     ProblemDetails,
     ProblemPage,
     ProblemPushed,
     details_body,
+    parse_problem,
     pushed_body,
-    read_reference,
     summary_body,
 )
-from functions.judging.problems.requests import ProblemBody, parse_problem
-from functions.judging.problems.versions import UNKNOWN
 from functions.projects.authentication import authenticate
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from functions.http.resolver import Resolver
     from functions.judging.deployment import JudgeDeployment
-
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 

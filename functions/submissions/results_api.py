@@ -12,11 +12,20 @@ from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path,
 from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, start_after, uuid, wait_secs
 from functions.http.resolver import Route
 from functions.projects.authentication import authenticate
-from functions.submissions.api.answers import SHAPE, SLOW, UNKNOWN, wait_parameter
 from functions.submissions.model import Kind, Status
 from functions.submissions.results.list_store import list_position
-from functions.submissions.results.outputs import artifact_answer
-from functions.submissions.results.results import list_filters, list_kind, output_offset, output_stream, result_shape
+from functions.submissions.results.results import (
+    SHAPE,
+    SLOW,
+    UNKNOWN,
+    artifact_answer,
+    list_filters,
+    list_kind,
+    output_offset,
+    output_stream,
+    result_shape,
+    wait_parameter,
+)
 from functions.submissions.results.short_views import (
     CompactFinal,
     CompactOpen,
