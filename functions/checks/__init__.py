@@ -10,8 +10,8 @@ A reader begins with these, lowest first. None imports one that follows it in th
 * `cards`: events of checks for chat services
 * `public_views`: the status page in HTML, and badges
 * `deployment`: the wiring of all this
-* `views`: what clients see of checks and runs
-* `api`: routes of checks, of their runs, and of quiet times
+* `views`, `api`: what clients see of checks; routes of checks and of quiet times
+* `run_api`: what clients see of runs and outages, and their routes
 * `pings`: a heartbeat: runs that a job elsewhere reports
 * `inbound`: signed calls that start runs, their secrets and their log
 * `status_api`: the settings, rows and routes of status pages and badges

@@ -1,4 +1,4 @@
-"""The API of checks, of their runs, and of the quiet times of tags: routes and their answers."""
+"""The API of checks and of the quiet times of tags: routes and their answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,9 +7,7 @@ from typing import Any, cast
 from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.dynamodb.table import cut, tries
-from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.start import count_request
-from functions.checks.runs.store import RunKind, RunStore, new_run
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.changes import (
     hold_files,
     project_problems,
@@ -21,7 +19,6 @@ from functions.checks.settings.check_settings import CheckSettings, TagQuietTime
 from functions.checks.settings.requests import (
     ChangedSettings,
     JsonSchema,
-    RunNowRequest,
     changed_settings,
     new_settings,
     next_times,
@@ -32,29 +29,22 @@ from functions.checks.settings.store import (
     Check,
     CheckLimitError,
     CheckStore,
-    OutageStore,
     QuietStore,
     SlugTakenError,
     whole_minute,
 )
-from functions.checks.settings.triggers import event_text, field_problem
 from functions.checks.state import State, pause, resume
 from functions.checks.views import (
     SHOWN_TIMES,
     CheckDeleted,
     CheckDetail,
-    CheckOutages,
     CheckPage,
-    CheckRunPage,
-    CheckRunView,
     CheckView,
     ScheduleTimes,
     TagQuietTimesView,
     check_detail,
     check_view,
     listed_check,
-    outages_view,
-    run_view,
 )
 from functions.clock import to_rfc3339
 from functions.env import Env
@@ -62,11 +52,10 @@ from functions.errors import BadRequestError, ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer, page_answer
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, InvalidError, RefusedError
-from functions.http.openapi.operation import BAD, ID, KEYED, LIMITED, NO_RESPONSE, OPEN, PAGE, TAKES_BODY, Answer, query
+from functions.http.openapi.operation import BAD, ID, KEYED, NO_RESPONSE, OPEN, PAGE, TAKES_BODY, Answer, query
 from functions.http.parameters import Parameters, page_limit, start_after, uuid
 from functions.http.resolver import Resolver, Route
 from functions.http.validation import Problems, parse_body
-from functions.ids import new_id
 from functions.projects.authentication import authenticate
 from functions.webhooks.webhook_url import AddressRules
 
@@ -277,44 +266,6 @@ def _view(times: TagQuietTimes) -> TagQuietTimesView:
     return cast("TagQuietTimesView", times.model_dump(mode="json"))
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRunRoutes:
-    """Handlers of /api/checks/{id}/run, /runs and /outages. All of them raise ServiceError."""
-
-    env: Env
-
-    def run(self, app: Resolver, id_text: str) -> Response[str]:
-        """Run a check now."""
-        check = own_check(self.env, app, id_text)
-        if check.settings.is_heartbeat:
-            raise ConflictError(NO_PROGRAM)
-        raw, problems = json_body(app.current_event) if app.current_event.body else b"{}", Problems()
-        request = parse_body(RunNowRequest, raw, problems)
-        event, now = None if request.event is None else event_text(request.event), self.env.clock()
-        problems.add([field_problem(event or "", check.settings.event_as, "event")])
-        problems.refuse()
-        count_request(self.env, check)
-        run = new_run(check, RunKind.MANUAL, now, now, new_id())
-        run = replace(run, affects_state=request.affects_state, event=event)
-        self.env[RunStore].add_run(run)
-        self.env[CheckHints].try_send(run)
-        self.env.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
-        return answer(run_view(run), 202)
-
-    def outages(self, app: Resolver, id_text: str) -> Response[str]:
-        """List the outages of a check, newest first."""
-        check, now = own_check(self.env, app, id_text), self.env.clock()
-        return answer(outages_view(check, self.env[OutageStore].of(check, now), now))
-
-    def history(self, app: Resolver, id_text: str) -> Response[str]:
-        """List the runs of a check, newest first."""
-        query = app.current_event.query_string_parameters
-        check = own_check(self.env, app, id_text)
-        after = start_after(query, check.check_id)
-        page = self.env[RunStore].history(check.project_id, check.check_id, page_limit(query), after)
-        return page_answer(check.check_id, page, run_view, lambda run: run.position)
-
-
 IS_HEARTBEAT: Answer = ("`conflict`: a heartbeat has no program.", (Error,))
 NO_CHECK: Answer = ("`not_found`: the project has no such check.", (Error,))
 BODY_ANSWERS: dict[int, Answer] = {
@@ -447,44 +398,6 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         "The JSON Schema of checks.yaml, for editors",
         {200: ("JSON Schema, draft 2020-12; cached for an hour.", (JsonSchema,)), **OPEN},
         security=None,
-    ),
-)
-RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
-    Route(
-        "POST",
-        "/api/checks/{id}/run",
-        CheckRunRoutes.run,
-        "runCheck",
-        "Run a check now",
-        {
-            202: ("Queued.", (CheckRunView,)),
-            **BODY_ANSWERS,
-            404: NO_CHECK,
-            409: IS_HEARTBEAT,
-            429: LIMITED,
-        },
-        (ID,),
-        RunNowRequest,
-        {"run": {"value": {}}, "test": {"value": {"affects_state": False}}},
-        body_required=False,
-    ),
-    Route(
-        "GET",
-        "/api/checks/{id}/runs",
-        CheckRunRoutes.history,
-        "listCheckRuns",
-        "List the runs of a check of the last 90 days, newest first",
-        {200: ("One page.", (CheckRunPage,)), **ONE_ANSWERS},
-        (ID, *PAGE),
-    ),
-    Route(
-        "GET",
-        "/api/checks/{id}/outages",
-        CheckRunRoutes.outages,
-        "listCheckOutages",
-        "List the outages of a check of the last 90 days, newest first",
-        {200: ("The latest 100, and the one that lasts.", (CheckOutages,)), **ONE_ANSWERS},
-        (ID,),
     ),
 )
 QUIET_ROUTES: tuple[Route[QuietRoutes], ...] = (

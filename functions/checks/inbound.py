@@ -12,6 +12,7 @@ from functions.aws.payloads import Payloads
 from functions.checks import keys
 from functions.checks.api import BODY_ANSWERS, IS_HEARTBEAT, NO_CHECK, NO_PROGRAM, ONE_ANSWERS, own_check
 from functions.checks.assertions import is_equal, parse_path, read_document, value_at
+from functions.checks.run_api import CheckRunView, run_view
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.signatures import (
     Call,
@@ -26,14 +27,20 @@ from functions.checks.runs.signatures import (
     verification_view,
     verify,
 )
-from functions.checks.runs.start import CallLog, CallOutcome, EventStore, Hook, LoggedCall, count_request
-from functions.checks.runs.steps import event_variables
+from functions.checks.runs.start import (
+    CallLog,
+    CallOutcome,
+    EventStore,
+    Hook,
+    LoggedCall,
+    count_request,
+    event_variables,
+)
 from functions.checks.runs.store import Run, RunKind, RunStore, SignedCall, commit_of, new_run
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.requests import object_of
 from functions.checks.settings.store import Check, CheckStore
 from functions.checks.settings.triggers import CALL_VARIABLES_MAX_BYTES, EventAs, event_text, field_problem
-from functions.checks.views import CheckRunView, run_view
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.env import Env
 from functions.errors import (

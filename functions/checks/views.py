@@ -1,14 +1,13 @@
-"""What a client sees of checks and their runs. Each `TypedDict` is a schema of the OpenAPI document."""
+"""What a client sees of checks. Each `TypedDict` is a schema of the OpenAPI document."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, Union, cast, get_args, get_origin
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from functions.checks.runs.evaluation import AssertionResult
-from functions.checks.runs.store import FINAL_STATUSES, HistoryPoint, Run, RunKind, RunStatus, Statistics, summarise
+from functions.checks.runs.store import FINAL_STATUSES, HistoryPoint, Run, RunStatus, Statistics, summarise
 from functions.checks.settings.check_settings import (
     SOURCE_FIELDS,
     CheckSettings,
@@ -16,7 +15,7 @@ from functions.checks.settings.check_settings import (
     without_program,
 )
 from functions.checks.settings.store import Check
-from functions.checks.state import UNKNOWN, Outage, State
+from functions.checks.state import State
 from functions.clock import to_rfc3339
 from functions.http.openapi.bodies import Time, Uuid
 from functions.submissions.accept.program_fields import Files
@@ -115,61 +114,6 @@ class CheckDeleted(TypedDict):
     deleted: Literal[True]
 
 
-class CheckRunView(TypedDict):
-    """One run of a check. GET /api/result/{submission_id} has its output, for RetentionDays."""
-
-    id: Uuid
-    check_id: Uuid
-    kind: RunKind
-    status: RunStatus
-    scheduled_at: Annotated[Time, Field(description="The time of its schedule, without the spread.")]
-    affects_state: bool
-    attempt: Annotated[int, Field(description="0: the first; retries count up.")]
-    reason: Annotated[
-        str, Field(description="What started it, or why it was missed, skipped, late, repeated or not run.")
-    ]
-    submission_id: Uuid | None
-    verdict: str | None
-    wall_time_secs: float | None
-    started_at: Time | None
-    completed_at: Time | None
-    assertions: list[AssertionResult]
-    body_url: Annotated[str | None, Field(description="The body of its ping, while it is among the latest 100.")]
-
-
-class CheckRunPage(TypedDict):
-    """One page, newest first."""
-
-    items: list[CheckRunView]
-    next_cursor: str | None
-
-
-class OutageView(TypedDict):
-    """A stretch of time in which a check was down."""
-
-    since: Time
-    until: Annotated[Time | None, Field(description="null: it lasts.")]
-    state: Annotated[State, Field(description="The last one of it: failing, late or error.")]
-
-
-class ObservedView(TypedDict):
-    """A stretch of time with data: from the first run that counts, until the check is paused."""
-
-    since: Time
-    until: Annotated[Time | None, Field(description="null: it lasts.")]
-
-
-class CheckOutages(TypedDict):
-    """The latest outages of a check, newest first."""
-
-    items: list[OutageView]
-    complete_since: Annotated[Time, Field(description="Outages that ended before this time are not listed.")]
-    observed: Annotated[
-        list[ObservedView],
-        Field(description="Since `complete_since`, oldest first. At all other times nobody knows the state."),
-    ]
-
-
 class ScheduleTimes(TypedDict):
     """The next times of a schedule."""
 
@@ -218,51 +162,6 @@ def next_runs(check: Check, now_ms: int) -> list[str]:
         return []
     times = [first, *islice(check.times_after(max(first, now_ms - check.delay_ms)), SHOWN_TIMES - 1)]
     return [check.in_zone(time + check.delay_ms) for time in times]
-
-
-def outages_view(check: Check, outages: Sequence[Outage], now_ms: int) -> CheckOutages:
-    """Return the outages of a check. `outages`: newest first, perhaps with the one that lasts."""
-    stretches = check.observed(outages, now_ms)
-    lasts = check.standing.state not in UNKNOWN
-    return {
-        "items": [
-            {
-                "since": to_rfc3339(each.since_ms),
-                "until": None if each.since_ms == check.standing.bad_since_ms else to_rfc3339(each.until_ms),
-                "state": each.state,
-            }
-            for each in outages
-        ],
-        "complete_since": to_rfc3339(check.complete_since_ms(outages, now_ms)),
-        "observed": [
-            {
-                "since": to_rfc3339(since_ms),
-                "until": None if lasts and number == len(stretches) else to_rfc3339(until_ms),
-            }
-            for number, (since_ms, until_ms) in enumerate(stretches, 1)
-        ],
-    }
-
-
-def run_view(run: Run) -> CheckRunView:
-    """Return the body of one run."""
-    return {
-        "id": run.run_id,
-        "check_id": run.check_id,
-        "kind": run.kind,
-        "status": run.status,
-        "scheduled_at": to_rfc3339(run.scheduled_ms),
-        "affects_state": run.affects_state,
-        "attempt": run.attempt,
-        "reason": run.reason,
-        "submission_id": run.submission_id,
-        "verdict": run.verdict,
-        "wall_time_secs": run.wall_time_secs,
-        "started_at": run.started_at,
-        "completed_at": run.completed_at,
-        "assertions": list(run.results),
-        "body_url": None if run.ping is None else f"/api/checks/{run.check_id}/pings/{run.ping}",
-    }
 
 
 def _history_points(check: Check, runs: Iterable[Run]) -> Iterator[HistoryPoint]:

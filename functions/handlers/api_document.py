@@ -3,9 +3,10 @@
 import functools
 from typing import Any
 
-from functions.checks.api import CHECK_ROUTES, QUIET_ROUTES, RUN_ROUTES
+from functions.checks.api import CHECK_ROUTES, QUIET_ROUTES
 from functions.checks.inbound import INBOUND_ROUTES
 from functions.checks.pings import PING_ROUTES
+from functions.checks.run_api import RUN_ROUTES
 from functions.checks.status_api import BADGE_ROUTES, STATUS_ROUTES
 from functions.console.api import CONSOLE_ROUTES
 from functions.feed.api import EVENT_ROUTES

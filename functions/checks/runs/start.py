@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from events import MessageInvalidError
+from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, put
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import read, write
@@ -24,7 +25,14 @@ from functions.checks.runs.signatures import Verification
 from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
 from functions.checks.settings.store import MAX_CHECKS, Check, CheckStore
 from functions.checks.settings.trigger_rows import SubmissionEnded, TriggerStore
-from functions.checks.settings.triggers import MAX_CHAIN, CheckTrigger, SubmissionTrigger, event_text, size_problem
+from functions.checks.settings.triggers import (
+    MAX_CHAIN,
+    CheckTrigger,
+    EventAs,
+    SubmissionTrigger,
+    event_text,
+    size_problem,
+)
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError
 from functions.ids import new_id
@@ -39,6 +47,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from functions.checks.settings.check_settings import CheckSettings
     from functions.env import Env
 
 
@@ -179,6 +188,16 @@ class CallLog(Table):
         sk = f"{prefix}{call.at}#{secrets.token_hex(4)}"
         ttl = self._clock() // MS_PER_SEC + KEPT_SECS
         return to_item({**write(call), "pk": keys.calls_pk(check_id), "sk": sk, "ttl": ttl})
+
+
+def event_variables(settings: CheckSettings, run: Run) -> dict[str, str]:
+    """Return the variables that tell a program about its event."""
+    variables: dict[str, str] = {}
+    if run.event is not None and settings.event_as is EventAs.VARIABLE:
+        variables[EVENT_VARIABLE] = run.event
+    if run.call is not None:
+        variables |= {EVENT_ID_VARIABLE: run.call.event_id, EVENT_TYPE_VARIABLE: run.call.event_type}
+    return variables
 
 
 # The limit of requested runs: their rows live for 90 days, and a quota counts only runs that start.

@@ -11,14 +11,13 @@ from dataclasses import replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.checks import keys
 from functions.checks.runs.complete import RunCompleter, events_of, is_told_state, send_report
 from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.start import start_followers
+from functions.checks.runs.start import event_variables, start_followers
 from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus, RunStore, new_run, scheduled_run_id
 from functions.checks.schedule import MINUTE_MS
 from functions.checks.settings.changes import environment_of
@@ -199,16 +198,6 @@ def _body_of_call(env: Env, run: Run) -> bytes | None:
         return env[Payloads].get_event(run.call.body_key)
     except PayloadMissingError:
         raise BadRequestError("the body of the call is gone: RetentionDays are over") from None
-
-
-def event_variables(settings: CheckSettings, run: Run) -> dict[str, str]:
-    """Return the variables that tell a program about its event."""
-    variables: dict[str, str] = {}
-    if run.event is not None and settings.event_as is EventAs.VARIABLE:
-        variables[EVENT_VARIABLE] = run.event
-    if run.call is not None:
-        variables |= {EVENT_ID_VARIABLE: run.call.event_id, EVENT_TYPE_VARIABLE: run.call.event_type}
-    return variables
 
 
 def _with_event(settings: CheckSettings, event: str | None) -> CheckSettings:
