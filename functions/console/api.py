@@ -1,10 +1,103 @@
-"""The routes of the console."""
+"""The console: the page at `/` and its files, read on first use. They need no key: the page has no data of its own.
 
-from functions.console.files import TYPES
-from functions.console.routes import ConsoleRoutes
+Every file has the version in its URL, a hash of all of them. So browsers keep a file for good, and a new deployment is
+never mixed with an old one.
+"""
+
+import functools
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.errors import NotFoundError
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import FAILED, THROTTLED, path
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
+
+FOLDER: Final = Path(__file__).parent / "static"
+PAGE: Final = "index.html"
+ICON: Final = "icon.svg"
+TYPES: Final = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+"""Media types of the served files, by the end of their names."""
+
+_BASE = b"BASE/"
+"""Stands in the page for the folder of the other files."""
+_VERSION_CHARS = 16
+
+
+@functools.cache
+def console_version() -> str:
+    """Return the version of all files together."""
+    digest = hashlib.sha256()
+    for file in sorted(FOLDER.iterdir()):
+        content = file.read_bytes()
+        digest.update(f"{file.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:_VERSION_CHARS]
+
+
+def page_of(raw_path: str) -> bytes:
+    """Return the page, with addresses relative to the path of its request: `/`, `/prod/` or `/prod`."""
+    folder = raw_path.rpartition("/")[2]
+    base = f"{folder}/" if folder else ""
+    return (FOLDER / PAGE).read_bytes().replace(_BASE, f"{base}console/{console_version()}/".encode())
+
+
+@functools.cache
+def file_names() -> frozenset[str]:
+    """Return the names of the served files."""
+    return frozenset(path.name for path in FOLDER.iterdir() if path.suffix in TYPES)
+
+
+@functools.cache
+def compressed(name: str) -> bytes:
+    """Return the gzip of a file."""
+    return gzip.compress((FOLDER / name).read_bytes(), mtime=0)
+
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""No inline script or style, no other host, and no HTML from a string. Pictures of a run are blobs of this page."""
+_SAFE = {"content-security-policy": POLICY, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
+_PAGE_HEADERS = {**_SAFE, "cache-control": "no-cache", "cross-origin-opener-policy": "same-origin"}
+_ICON_HEADERS = {**_SAFE, "cache-control": "public, max-age=86400"}
+_FILE_HEADERS = {**_SAFE, "cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+
+
+class ConsoleRoutes:
+    """The page and its files."""
+
+    def page(self, app: Resolver) -> Response[str]:
+        """Answer with the page."""
+        body = page_of(app.current_event.raw_path).decode()
+        return Response(status_code=200, content_type="text/html; charset=utf-8", headers=_PAGE_HEADERS, body=body)
+
+    def icon(self, _app: Resolver) -> Response[str]:
+        """Answer with the icon, for browsers that show another page of this host."""
+        text = (FOLDER / ICON).read_text("utf-8")
+        return Response(status_code=200, content_type=TYPES[".svg"], headers=_ICON_HEADERS, body=text)
+
+    def file(self, app: Resolver, version: str, name: str) -> Response[bytes] | Response[str]:
+        """Answer with one file, compressed for clients that accept gzip. Raises NotFoundError."""
+        if version != console_version() or name not in file_names():
+            raise NotFoundError("The console has no such file. After an update of the service, reload the page.")
+        path = FOLDER / name
+        content_type = TYPES[path.suffix]
+        if "gzip" not in (app.current_event.headers.get("accept-encoding") or ""):
+            text = path.read_text("utf-8")
+            return Response(status_code=200, content_type=content_type, headers=_FILE_HEADERS, body=text)
+        headers = {**_FILE_HEADERS, "content-encoding": "gzip"}
+        return Response(status_code=200, content_type=content_type, headers=headers, body=compressed(name))
+
 
 CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
     Route(

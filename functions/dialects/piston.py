@@ -12,9 +12,8 @@ from events.files import path_problem
 from events.limits import ceilings
 from events.vocabulary import ALIASES, Cause, Integrity, Language, Phase, Verdict, canonical
 from functions.clock import MS_PER_SEC
-from functions.dialects.compiler_text import without_heading
-from functions.dialects.resolver import Dialect, DialectRoute
-from functions.dialects.routes import DialectRoutes, answering, json_answer, refusing
+from functions.dialects import without_heading
+from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
 from functions.errors import BadRequestError, ForbiddenError, UnavailableError
 from functions.http.parameters import SUBMIT_MAX_SECS
 

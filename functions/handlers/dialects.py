@@ -4,10 +4,10 @@ import functools
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
+from functions.dialects.dialect import DialectResolver
 from functions.dialects.judge0.api import JUDGE0
 from functions.dialects.mcp.api import MCP
 from functions.dialects.piston import PISTON
-from functions.dialects.resolver import DialectResolver
 from functions.http.resolver import PerThread
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings, refuse_insecure_stage

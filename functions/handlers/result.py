@@ -4,8 +4,7 @@ import functools
 
 from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
-from functions.console.api import CONSOLE_ROUTES, ICON_ROUTES
-from functions.console.routes import ConsoleRoutes
+from functions.console.api import CONSOLE_ROUTES, ICON_ROUTES, ConsoleRoutes
 from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES, FileContentRoutes, FileRoutes
 from functions.http.openapi.document_routes import DOCUMENT_ROUTES, DocumentRoutes
 from functions.http.resolver import PerThread, Resolver

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.console import files
+from functions.console import api as console
 from functions.webhooks.endpoints.model import (
     MAX_CONCURRENCY,
     MAX_OUTPUT_BYTES,
@@ -18,10 +18,10 @@ from functions.webhooks.endpoints.model import (
 from functions.webhooks.endpoints.requests import CreateEndpointRequest
 from functions.webhooks.vocabulary import FILTERABLE_EVENTS
 
-VENDORED = json.loads((files.FOLDER / "vendored.json").read_text())
+VENDORED = json.loads((console.FOLDER / "vendored.json").read_text())
 OWN = sorted(
     path
-    for path in files.FOLDER.iterdir()
+    for path in console.FOLDER.iterdir()
     if path.suffix == ".js" and path.name not in {each["file"] for each in VENDORED}
 )
 _IMPORT = re.compile(r'^import [^;]*from "([^"]+)";|\bimport\("([^"]+)"\)', re.MULTILINE)
@@ -34,9 +34,9 @@ def imported(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("each", VENDORED, ids=lambda each: each["package"])
 def test_a_library_is_the_file_of_its_release(each: dict[str, str]) -> None:
-    assert hashlib.sha256((files.FOLDER / each["file"]).read_bytes()).hexdigest() == each["sha256"]
+    assert hashlib.sha256((console.FOLDER / each["file"]).read_bytes()).hexdigest() == each["sha256"]
     assert each["version"] in each["file"]
-    assert (files.FOLDER / each["licence_file"]).stat().st_size > 1000
+    assert (console.FOLDER / each["licence_file"]).stat().st_size > 1000
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
@@ -55,11 +55,11 @@ def test_a_module_of_ours_makes_no_code_or_html_from_text_and_knows_no_other_hos
     assert not re.search(r"https?://\w", text)
     for name in imported(path):
         assert name.startswith("./")
-        assert name[2:] in files.names()
+        assert name[2:] in console.file_names()
 
 
 def test_the_form_of_an_endpoint_offers_every_event_format_and_kind() -> None:
-    text = (files.FOLDER / "endpoint_form.js").read_text()
+    text = (console.FOLDER / "endpoint_form.js").read_text()
     offered = set(re.findall(r'^  \["([a-z_.]+)", "', text, re.MULTILINE))
     assert offered == {*FILTERABLE_EVENTS, *BodyFormat, *SubmissionKind}
     settings = set(CreateEndpointRequest.model_fields) - {"secret", "enabled", "api_version"}
@@ -75,7 +75,7 @@ def test_every_module_is_used() -> None:
 
 
 def test_the_page_has_no_script_or_style_of_its_own() -> None:
-    page = (files.FOLDER / files.PAGE).read_text()
+    page = (console.FOLDER / console.PAGE).read_text()
     assert "style=" not in page
     assert re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL) == [""]
     assert not re.search(r"\son\w+=", page)

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.dialects.judge0.config import KeptRequest
-from functions.dialects.judge0.views import callback_body
+from functions.dialects.judge0.views import KeptRequest, callback_body
 
 
 def body(*, is_cut: bool, expected: bytes | None, stdout: str = "6\n") -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.dialects.mcp.shown_run import STRUCTURED_MAX_BYTES, TEXT_MAX_BYTES, run_data, run_text
+from functions.dialects.mcp.tools import STRUCTURED_MAX_BYTES, TEXT_MAX_BYTES, run_data, run_text
 from functions.submissions.model import Status, Submission
 
 RUN_ID = "960cf022-0ceb-45aa-a44b-34372a816d45"

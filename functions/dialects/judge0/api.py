@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 from events.limits import ceilings
 from events.vocabulary import Language
 from functions.aws.payloads import PayloadMissingError
-from functions.dialects.judge0.config import IDS, MAX_BATCH, KeptRequest, config_info, name_of
+from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
 from functions.dialects.judge0.requests import judge0_problems, read_submission
-from functions.dialects.judge0.views import SOURCES, STATUSES, requested_fields, submission_body
-from functions.dialects.resolver import Dialect, DialectRoute
-from functions.dialects.routes import DialectRoutes, answering, json_answer, refusing
+from functions.dialects.judge0.views import (
+    IDS,
+    MAX_BATCH,
+    SOURCES,
+    STATUSES,
+    KeptRequest,
+    config_info,
+    name_of,
+    requested_fields,
+    submission_body,
+)
 from functions.errors import BadRequestError, ForbiddenError, InvalidFieldsError, NotFoundError, ServiceError
 from functions.http.parameters import SUBMIT_MAX_SECS, uuid
 from functions.http.validation import Problems

@@ -25,7 +25,7 @@ from pydantic import (
 
 from events.files import MAX_FILES, MAX_INLINE_BYTES
 from events.vocabulary import Profile
-from functions.dialects.judge0.config import DEFAULTS, IDS, MAX_OPTION_CHARS
+from functions.dialects.judge0.views import DEFAULTS, IDS, MAX_OPTION_CHARS
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.submissions.accept.program_fields import RequestLimits
 

@@ -3,8 +3,6 @@
 Facts: the specification of the revisions 2025-11-25 and 2026-07-28, and SEP-2663 for tasks of the latter.
 
 message.py    JSON-RPC: read a message, write its answer; the protocol's revision, headers and tasks
-tools.py      the tools and their arguments, as a model reads them
-shown_run.py  a run as text and structured content, its artifacts as pictures, text or links
-calls.py      what the tools do
-api.py        the methods, the routes, and the shape of errors
+tools.py      the tools and their arguments, and a run with its artifacts, as a model reads them
+api.py        what the tools do, the methods, the route, and the shape of errors
 """

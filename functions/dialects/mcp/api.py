@@ -1,15 +1,18 @@
 """POST /mcp: one message of JSON-RPC, and one answer. GET and DELETE are 405: the service keeps no session."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler import Response
 
+from events.files import CHANGED
+from events.vocabulary import Profile, Verdict
 from functions import VERSION
-from functions.dialects.mcp.calls import Calls, failed
+from functions.aws.payloads import PayloadMissingError
+from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, refusing
+from functions.dialects.mcp import tools
 from functions.dialects.mcp.message import (
     HANDSHAKE_VERSIONS,
     INVALID_PARAMS,
@@ -21,6 +24,7 @@ from functions.dialects.mcp.message import (
     STATELESS_VERSIONS,
     TASKS_EXTENSION,
     Message,
+    Revision,
     RpcError,
     error_body,
     read_message,
@@ -28,19 +32,166 @@ from functions.dialects.mcp.message import (
     revision_of,
     task_body,
 )
-from functions.dialects.mcp.shown_run import URI_TEMPLATE
-from functions.dialects.mcp.tools import WAIT_SECS, tool_list
-from functions.dialects.resolver import Dialect, DialectRoute
-from functions.dialects.routes import refusing
+from functions.dialects.mcp.tools import (
+    TOOLS,
+    URI_TEMPLATE,
+    WAIT_SECS,
+    CancelRun,
+    ReadArtifact,
+    ReadOutput,
+    RunCode,
+    open_text,
+    run_data,
+    run_text,
+    tool_list,
+)
 from functions.errors import BadRequestError, ForbiddenError, MethodNotAllowedError, NotFoundError, ServiceError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
+from functions.http.parameters import uuid
+from functions.http.validation import Problems, checked
+from functions.submissions.model import Submission
+from functions.submissions.results.views import open_status
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+# The tools. What a model did wrong is a result with `isError`, so that it reads the reason; never a protocol error.
 
-    from functions.dialects.mcp.message import Revision
-    from functions.submissions.model import Submission
+_CANCEL_WAIT_SECS = 2.0
+_PICTURES_MAX_BYTES = 1_048_576
+_ARTIFACT_TEXT_MAX_BYTES = 16_384
+_TOO_LARGE = "The artifact has {:,} bytes, a resource at most 2 MiB. GET /api/result/{{id}}/artifacts/{{path}} has it."
+
+
+class Calls(DialectRoutes):
+    """The calls of one request."""
+
+    def call(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Call any tool but run_code. Raises RpcError for an unknown one."""
+        if name not in TOOLS:
+            raise RpcError(INVALID_PARAMS, f"There is no such tool. The tools are {', '.join(TOOLS)}.")
+        try:
+            match checked(TOOLS[name], given):
+                case ReadOutput() as read:
+                    return self._read_output(read)
+                case ReadArtifact() as read:
+                    return self._read_artifact(read)
+                case CancelRun() as cancel:
+                    row = self.deployment.cancellation.cancel(self.run_of(cancel.id))
+                    return self.show(self.waited(row, _CANCEL_WAIT_SECS))
+                case _:
+                    return self._languages()
+        except ServiceError as error:
+            return failed(error)
+
+    def run_code(self, given: Mapping[str, Any], most_secs: float) -> Submission:
+        """Start a program, and wait for its end as long as the arguments say, but at most so. Raises ServiceError."""
+        problems = Problems()
+        asked = checked(RunCode, given, problems=problems)
+        body = asked.model_dump(include={"language", "code", "stdin", "files", "artifacts"}, exclude_none=True)
+        network = {"network": {"allow": asked.network}} if asked.network else {}
+        run = self.checked({"artifacts": CHANGED, "profile": Profile.AGENT, **body, **network}, problems)
+        return self.run(run, min(asked.wait_secs, most_secs))
+
+    def run_of(self, id_text: str) -> Submission:
+        """Return a run of the project. Raises NotFoundError, BadRequestError."""
+        return self.deployment.results.get(uuid(id_text), self.project.project_id)
+
+    def waited(self, row: Submission, most_secs: float) -> Submission:
+        """Wait for the end of a run, and return its row as it is then. Raises NotFoundError."""
+        secs = min(most_secs, self.deployment.settings.longest_wait_secs)
+        return self.deployment.results.wait(row, secs, self.deployment.long_poll.within(self.app.secs_left))
+
+    def show(self, row: Submission) -> dict[str, Any]:
+        """Return a run in any state as the result of a tool."""
+        if not row.is_final:
+            data = {"id": row.submission_id, "status": open_status(row)}
+            return {"content": [_text(open_text(row))], "structuredContent": data}
+        stdout, stderr = self.outputs(row)
+        return {
+            "content": [_text(run_text(row, stdout, stderr)), *self._files(row)],
+            "structuredContent": run_data(row, stdout, stderr),
+            "isError": row.verdict != Verdict.AC,
+        }
+
+    def resource(self, uri: str) -> dict[str, Any]:
+        """Return an artifact by its URI. Raises RpcError for a large one, NotFoundError, BadRequestError."""
+        found = tools.parse_artifact_uri(uri)
+        if found is None:
+            raise NotFoundError(f"An artifact has a URI such as {tools.URI_TEMPLATE}.")
+        row = self.run_of(found[0])
+        file = _find(row, found[1])
+        if file["size"] > tools.RESOURCE_MAX_BYTES:
+            raise RpcError(INVALID_PARAMS, _TOO_LARGE.format(file["size"]), {"uri": uri})
+        return tools.resource(uri, file, self._content(row, file))
+
+    def _content(self, row: Submission, file: Mapping[str, Any]) -> bytes:
+        try:
+            return self.deployment.payloads.get_output(row.submission_id, file["key"], tools.RESOURCE_MAX_BYTES)
+        except PayloadMissingError:
+            raise NotFoundError("The artifact was deleted.") from None
+
+    def _files(self, row: Submission) -> list[dict[str, Any]]:
+        """Return the artifacts: small pictures as such, up to a bound in all, and links to the others."""
+        shown, left_bytes = [], _PICTURES_MAX_BYTES
+        for file in row.stored_artifacts:
+            if not tools.is_picture(file) or file["size"] > left_bytes:
+                shown.append(tools.link(row.submission_id, file))
+                continue
+            left_bytes -= file["size"]
+            try:
+                shown.append(tools.picture(file, self._content(row, file)))
+            except NotFoundError:
+                continue
+        return shown
+
+    def _read_output(self, read: ReadOutput) -> dict[str, Any]:
+        row = self.run_of(read.id)
+        if read.stream is None:
+            return self.show(self.waited(row, WAIT_SECS))
+        secs = min(float(WAIT_SECS), self.deployment.settings.longest_wait_secs)
+        long_poll = self.deployment.long_poll.within(self.app.secs_left)
+        part = self.deployment.live_output.read(row, read.stream, read.offset, secs, long_poll)
+        content = part.content[: read.length]
+        end = read.offset + len(content)
+        is_end = part.is_end and len(content) == len(part.content)
+        heading = f"{read.stream}, bytes {read.offset} to {end}. " + ("The end." if is_end else f"More: offset={end}.")
+        return {"content": [_text(heading), _text(content.decode(errors="replace"))]}
+
+    def _read_artifact(self, read: ReadArtifact) -> dict[str, Any]:
+        row = self.run_of(read.id)
+        file = _find(row, read.path)
+        if tools.is_picture(file):
+            return {"content": [tools.picture(file, self._content(row, file))]}
+        if file["size"] > _ARTIFACT_TEXT_MAX_BYTES:
+            said = f"The file is too large to show: {file['size']:,} bytes. Let a program read the part that you need."
+            return {"content": [_text(said), tools.link(row.submission_id, file)]}
+        uri = tools.artifact_uri(row.submission_id, file["path"])
+        shown = tools.resource(uri, file, self._content(row, file))
+        return {"content": [_text(shown["text"]) if "text" in shown else {"type": "resource", "resource": shown}]}
+
+    def _languages(self) -> dict[str, Any]:
+        details = self.deployment.fleet.toolchains(self.deployment.raised_ceilings)
+        languages = [{"name": one["name"], "toolchains": one["toolchains"]} for one in details]
+        lines = (f"{one['name']}: {', '.join(one['toolchains']) or 'version not known yet'}" for one in details)
+        return {"content": [_text("\n".join(lines))], "structuredContent": {"languages": languages}}
+
+
+def failed(error: ServiceError) -> dict[str, Any]:
+    """Return the refusal of a call as its result."""
+    lines = [f"{problem.field}: {problem.message}" for problem in error.fields] or [error.message]
+    return {"content": [_text("\n".join(lines))], "isError": True}
+
+
+def _find(row: Submission, path: str) -> Mapping[str, Any]:
+    """Return the artifact with this path, as the row has it. Raises NotFoundError."""
+    for file in row.stored_artifacts:
+        if file["path"] == path:
+            return file
+    known = ", ".join(each["path"] for each in row.stored_artifacts[:8])
+    raise NotFoundError(f"The run has no artifact {path!r}. It has: {known or 'none'}."[:1_000])
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
 
 
 _INFO = {"name": "rustbox", "title": "Rustbox, serverless", "version": VERSION}

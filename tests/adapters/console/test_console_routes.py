@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from functions.console import files
+from functions.console import api as console
 from functions.handlers import result
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, call, event, get
@@ -42,7 +42,7 @@ def test_addresses_lead_to_the_files_from_every_path_of_the_page(aws: Aws, stage
     assert answer["statusCode"] == 200
     found = _TO_FILE.findall(answer["body"])
     assert len(found) == 5
-    assert {address.rpartition("/")[0] for address in found} == {f"{base}{files.version()}"}
+    assert {address.rpartition("/")[0] for address in found} == {f"{base}{console.console_version()}"}
 
 
 def test_files_are_cached_for_good_and_compressed_for_clients_that_accept_it(aws: Aws) -> None:
@@ -62,7 +62,7 @@ def test_files_are_cached_for_good_and_compressed_for_clients_that_accept_it(aws
     "name", ["index.html", "vendored.json", "LICENSE-htm.txt", "..", "%2e%2e", "app.js/", "nothing.js"]
 )
 def test_nothing_else_of_the_folder_is_served(aws: Aws, name: str) -> None:
-    answer = get(None, f"/console/{files.version()}/{name}")
+    answer = get(None, f"/console/{console.console_version()}/{name}")
     assert (answer.status, answer.json["error"]) == (404, "not_found")
 
 

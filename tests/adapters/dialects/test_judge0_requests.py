@@ -10,7 +10,7 @@ import pytest
 
 from events.vocabulary import Language
 from functions.aws.clients import Clients
-from functions.dialects.judge0.config import KeptRequest
+from functions.dialects.judge0.views import KeptRequest
 from functions.handlers import dialects
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
