@@ -93,7 +93,6 @@ class CheckRoutes:
     env: Env
 
     def create(self, app: Resolver) -> Response[str]:
-        """Create a check; its answer shows the next five runs."""
         project = authenticate(app.current_event, self.env)
         project_id, now = project.project_id, self.env.clock()
         addresses = AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
@@ -114,7 +113,6 @@ class CheckRoutes:
         return answer(check_view(check, now))
 
     def page(self, app: Resolver) -> Response[str]:
-        """List the project's checks, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.env).project_id
         limit, is_listed, now = page_limit(query), list_filters(query), self.env.clock()
@@ -123,13 +121,11 @@ class CheckRoutes:
         return page_answer(project_id, page, lambda check: listed_check(check, now), _created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show one check with its program, and figures of its history."""
         check, now = own_check(self.env, app, id_text, with_source=True), self.env.clock()
         runs = self.env[RunStore].since(check.project_id, check.check_id, now - STATISTICS_MS, STATISTICS_RUNS)
         return answer(check_detail(check, runs, now))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
-        """Change the given settings. Raises ConflictError if other requests keep changing the check."""
 
         def changed(before: Check) -> Check:
             now = self.env.clock()
@@ -179,7 +175,6 @@ class CheckRoutes:
         return self._changed(app, id_text, "Check resumed", resumed)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Delete a check. Its history expires."""
         for _ in tries():
             check = own_check(self.env, app, id_text)
             refuse_if_followed(self.env, check)
@@ -190,7 +185,6 @@ class CheckRoutes:
         raise ConflictError(_CHANGED_MEANWHILE)
 
     def schedule_times(self, app: Resolver) -> Response[str]:
-        """Answer with the next five times of a schedule, for forms that make one."""
         query, now = app.current_event.query_string_parameters, self.env.clock()
         authenticate(app.current_event, self.env)
         schedule, timezone = query.get("schedule") or "", query.get("timezone") or "UTC"
@@ -198,7 +192,6 @@ class CheckRoutes:
         return answer(body)
 
     def schema(self, _app: Resolver) -> Response[str]:
-        """Answer with the JSON Schema of checks.yaml. Everybody may read it."""
         headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
         return Response(status_code=200, content_type=JSON_TYPE, headers=headers, body=schema_text())
 
@@ -245,12 +238,10 @@ class QuietRoutes:
     env: Env
 
     def show(self, app: Resolver) -> Response[str]:
-        """Show the quiet times of the project's tags."""
         project_id = authenticate(app.current_event, self.env).project_id
         return answer(_view(self.env[QuietStore].get(project_id)))
 
     def put(self, app: Resolver) -> Response[str]:
-        """Replace them."""
         project_id = authenticate(app.current_event, self.env).project_id
         problems = Problems()
         times = parse_body(TagQuietTimes, json_body(app.current_event), problems)

@@ -15,5 +15,4 @@ class CheckDeployment(SubmissionDeployment):
     """The end of a submission is told to the check that waits for it."""
 
     def on_final(self, final: Submission) -> None:
-        """Send a hint to the check that waits for a submission."""
         self[CheckHints].send_ended(final)

@@ -287,7 +287,6 @@ class InboundRoutes:
     env: Env
 
     def new_secret(self, app: Resolver, id_text: str) -> Response[str]:
-        """Replace the inbound secret of a check and its scheme. Only this answer shows the secret."""
         check = own_check(self.env, app, id_text)
         if check.settings.is_heartbeat:
             raise ConflictError(NO_PROGRAM)
@@ -323,7 +322,6 @@ class InboundRoutes:
         return answer(run_view(received.run), 202)
 
     def calls(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show how calls of a check are verified, and the last ones with their outcomes."""
         check = own_check(self.env, app, id_text)
         hook = self.env[EventStore].hook(check.check_id)
         body: InboundCalls = {

@@ -17,37 +17,30 @@ HOLDER = "check "
 
 
 def checks_pk(project_id: str) -> str:
-    """Return the partition key of all checks of a project."""
     return f"PROJECT#{project_id}"
 
 
 def check_key(project_id: str, check_id: str) -> Key:
-    """Return the key of a check."""
     return key(checks_pk(project_id), CHECK_PREFIX + check_id)
 
 
 def clock_key() -> Key:
-    """Return the key of the latest time at which the schedule has fired."""
     return key("CLOCK", "CLOCK")
 
 
 def ids_of_check(pk: str, sk: str) -> tuple[str, str]:
-    """Return project id and check id from the key of a check."""
     return pk.removeprefix("PROJECT#"), sk.removeprefix(CHECK_PREFIX)
 
 
 def source_key(project_id: str, check_id: str) -> Key:
-    """Return the key of the code and stdin of a check."""
     return key(checks_pk(project_id), f"SOURCE#{check_id}")
 
 
 def good_key(project_id: str, check_id: str) -> Key:
-    """Return the key of the last good output of a check."""
     return key(checks_pk(project_id), f"GOOD#{check_id}")
 
 
 def slug_key(project_id: str, slug: str) -> Key:
-    """Return the key that makes a slug unique."""
     return key(checks_pk(project_id), f"SLUG#{slug}")
 
 
@@ -57,57 +50,46 @@ def count_key(project_id: str) -> Key:
 
 
 def quiet_key(project_id: str) -> Key:
-    """Return the key of the quiet times of tags."""
     return key(checks_pk(project_id), "QUIET")
 
 
 def status_page_key(project_id: str) -> Key:
-    """Return the key of the status page of a project."""
     return key(checks_pk(project_id), STATUS)
 
 
 def status_token_key(token: str) -> Key:
-    """Return the key of the token of a status page."""
     return key(f"STATUS#{token}", STATUS)
 
 
 def outages_pk(project_id: str, check_id: str) -> str:
-    """Return the partition key of the outages of a check."""
     return f"OUTAGES#{project_id}#{check_id}"
 
 
 def outage_key(project_id: str, check_id: str, since: str) -> Key:
-    """Return the key of an outage."""
     return key(outages_pk(project_id, check_id), since)
 
 
 def requests_key(project_id: str, profile: str, hour: int) -> Key:
-    """Return the key of the number of runs that a project requested in an hour since the epoch."""
     return key(checks_pk(project_id), f"REQUESTS#{profile}#{hour}")
 
 
 def badge_key(token: str) -> Key:
-    """Return the key of a badge."""
     return key(f"BADGE#{token}", "BADGE")
 
 
 def ping_key(token_hash: str) -> Key:
-    """Return the key of the token of a heartbeat's pings, by its hash."""
     return key(f"PING#{token_hash}", "PING")
 
 
 def ping_bodies_pk(project_id: str, check_id: str) -> str:
-    """Return the partition key of the bodies of a heartbeat's pings."""
     return f"PINGS#{project_id}#{check_id}"
 
 
 def ping_body_key(project_id: str, check_id: str, place: int) -> Key:
-    """Return the key of the body of a ping."""
     return key(ping_bodies_pk(project_id, check_id), f"{place:02}")
 
 
 def hook_key(check_id: str) -> Key:
-    """Return the key of the inbound secret of a check."""
     return key(f"HOOK#{check_id}", "HOOK")
 
 
@@ -117,25 +99,20 @@ def event_key(check_id: str, event_id: str) -> Key:
 
 
 def calls_pk(check_id: str) -> str:
-    """Return the partition key of the log of inbound calls of a check."""
     return f"CALLS#{check_id}"
 
 
 def triggers_pk(project_id: str) -> str:
-    """Return the partition key of the triggers of a project."""
     return f"TRIGGERS#{project_id}"
 
 
 def trigger_key(project_id: str, check_id: str) -> Key:
-    """Return the key of the trigger of a check."""
     return key(triggers_pk(project_id), check_id)
 
 
 def runs_pk(project_id: str, check_id: str) -> str:
-    """Return the partition key of the history of a check."""
     return f"RUNS#{project_id}#{check_id}"
 
 
 def run_key(project_id: str, check_id: str, position: str) -> Key:
-    """Return the key of a run, by its place in the history."""
     return key(runs_pk(project_id, check_id), position)

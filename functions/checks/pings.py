@@ -93,7 +93,6 @@ class PingStore(Table):
     table_setting = "checks_table"
 
     def owner(self, token_hash: str) -> tuple[str, str] | None:
-        """Return project id and check id of a token."""
         row = self._get(keys.ping_key(token_hash))
         return None if row is None else (row["owner"][0], row["owner"][1])
 
@@ -239,7 +238,6 @@ class PingRoutes:
     env: Env
 
     def new_url(self, app: Resolver, id_text: str) -> Response[str]:
-        """Replace the token of a heartbeat's pings. Only this answer shows it."""
         for _ in tries():
             check = own_check(self.env, app, id_text)
             if not check.settings.is_heartbeat:
@@ -261,7 +259,6 @@ class PingRoutes:
         return _text("text/plain", "OK" if counts else "OK (not counted)")
 
     def body(self, app: Resolver, id_text: str, number: str) -> Response[str]:
-        """Show the body of a ping."""
         check = own_check(self.env, app, id_text)
         kept = self.env[PingStore].body(check, int(number)) if _NUMBER.fullmatch(number) else None
         if kept is None:

@@ -136,7 +136,6 @@ class CheckRunRoutes:
     env: Env
 
     def run(self, app: Resolver, id_text: str) -> Response[str]:
-        """Run a check now."""
         check = own_check(self.env, app, id_text)
         if check.settings.is_heartbeat:
             raise ConflictError(NO_PROGRAM)
@@ -154,12 +153,10 @@ class CheckRunRoutes:
         return answer(run_view(run), 202)
 
     def outages(self, app: Resolver, id_text: str) -> Response[str]:
-        """List the outages of a check, newest first."""
         check, now = own_check(self.env, app, id_text), self.env.clock()
         return answer(outages_view(check, self.env[OutageStore].of(check, now), now))
 
     def history(self, app: Resolver, id_text: str) -> Response[str]:
-        """List the runs of a check, newest first."""
         query = app.current_event.query_string_parameters
         check = own_check(self.env, app, id_text)
         after = start_after(query, check.check_id)

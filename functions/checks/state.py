@@ -75,7 +75,6 @@ class Rules:
     quiet: tuple[QuietTime, ...] = ()
 
     def is_muted(self, now_ms: int) -> bool:
-        """Whether messages are silenced now."""
         return self.muted_until_ms is not None and now_ms < self.muted_until_ms
 
     def quiet_until_ms(self, now_ms: int) -> int | None:

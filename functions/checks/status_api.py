@@ -82,12 +82,10 @@ class StatusPageStore(Table):
     table_setting = "checks_table"
 
     def get(self, project_id: str) -> StatusPage | None:
-        """Return the page of a project."""
         row = self._get(keys.status_page_key(project_id))
         return None if row is None else _page(project_id, row)
 
     def of_token(self, token: str) -> StatusPage | None:
-        """Return the page with a token."""
         row = self._get(keys.status_token_key(token))
         page = None if row is None else self.get(row["project_id"])
         return page if page is not None and page.token == token else None
@@ -173,7 +171,6 @@ class StatusRoutes:
     env: Env
 
     def show(self, app: Resolver) -> Response[str]:
-        """Show what the project chose."""
         page = self._own(app)
         if page is None:
             raise NotFoundError(_OFF)
@@ -207,7 +204,6 @@ class StatusRoutes:
         return answer(body)
 
     def page(self, _app: Resolver, token: str) -> Response[str]:
-        """Answer with the public page."""
         page = self.env[StatusPageStore].of_token(token) if _TOKEN.fullmatch(token) else None
         if page is None:
             raise NotFoundError("There is no such status page.")
@@ -339,7 +335,6 @@ class BadgeRoutes:
     env: Env
 
     def file(self, _app: Resolver, name: str) -> Response[str]:
-        """Answer `<token>.svg` and `<token>.json`."""
         matched = _FILE.fullmatch(name)
         if matched is None:
             raise NotFoundError(_NO_SUCH_BADGE)
@@ -350,7 +345,6 @@ class BadgeRoutes:
         return _answer(JSON_TYPE, body_text(badge_body(title, state)))
 
     def shields(self, _app: Resolver, token: str) -> Response[str]:
-        """Answer in the shape of shields.io's endpoint badge."""
         check = self._check(token)
         return _answer(JSON_TYPE, body_text(shields(check.settings.name, check.standing.state)))
 

@@ -47,7 +47,6 @@ class CheckHint:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> CheckHint:
-        """Read a message. Raises MessageInvalidError."""
         try:
             return cls(str(values["pk"]), str(values["sk"]), values["has_ended"] is True)
         except KeyError:

@@ -71,7 +71,6 @@ class Call:
     at_secs: int
 
     def header(self, name: str) -> str:
-        """Return a header; empty if it is missing."""
         return self.headers.get(name.lower()) or ""
 
 
@@ -296,7 +295,6 @@ class InboundVerification(BaseModel):
 
     @property
     def verification(self) -> Verification:
-        """The scheme with its options."""
         return Verification(
             self.verify,
             (self.header or "").lower(),
@@ -308,7 +306,6 @@ class InboundVerification(BaseModel):
         )
 
     def sender_secret(self) -> str:
-        """Return the secret of the sender, or a new one."""
         if self.secret is not None:
             return self.secret
         return new_secret() if self.verify is Scheme.STANDARD else secrets.token_hex(_NEW_BYTES)

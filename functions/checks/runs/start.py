@@ -71,7 +71,6 @@ class EventStore(Table):
     table_setting = "checks_table"
 
     def put_hook(self, check: Check, box: bytes, verification: Verification) -> None:
-        """Write the sealed inbound secret of a check and its scheme, in place of those before."""
         item = to_item({"owner": [check.project_id, check.check_id], "box": box, "verification": write(verification)})
         self._client.put_item(TableName=self.table_name, Item={**keys.hook_key(check.check_id), **item})
 
@@ -151,7 +150,6 @@ class CallLog(Table):
 
     @classmethod
     def from_env(cls, env: Env) -> CallLog:
-        """Make the log of an entry point."""
         return cls(env.settings.checks_table, env.dynamodb, env.log, env.clock)
 
     def action(self, check_id: str, call: LoggedCall) -> Any:

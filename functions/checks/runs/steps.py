@@ -126,7 +126,6 @@ class ClockMark(Table):
         return 0 if row is None else int(row["latest_ms"])
 
     def write(self, latest_ms: int) -> None:
-        """Set it."""
         self._client.put_item(TableName=self.table_name, Item={**keys.clock_key(), **to_item({"latest_ms": latest_ms})})
 
 

@@ -104,7 +104,6 @@ class SignedCall:
     body_key: str | None = None
 
     def without_body(self) -> "SignedCall":
-        """Return the call of a run that has ended."""
         return replace(self, body=None, body_key=None)
 
 
@@ -162,7 +161,6 @@ class Run:
 
     @property
     def log_ids(self) -> dict[str, Any]:
-        """The ids of every log line about this run."""
         return {"check_id": self.check_id, "check_run_id": self.run_id, "project_id": self.project_id}
 
 
@@ -276,7 +274,6 @@ class Due(NamedTuple):
 
     @property
     def is_check(self) -> bool:
-        """Whether it is a check; else a run."""
         return self.sk.startswith(keys.CHECK_PREFIX)
 
     @property
@@ -311,11 +308,9 @@ class RunStore(Table):
         return transact_or_raise(self._client, actions) is None
 
     def add_run(self, run: Run) -> None:
-        """Write a run that was asked for."""
         self._client.put_item(TableName=self.table_name, Item=run_item(run))
 
     def get_run(self, pk: str, sk: str) -> Run | None:
-        """Return a run by its key."""
         row = self._get(key(pk, sk))
         return to_run(row) if row is not None else None
 

@@ -63,7 +63,6 @@ class Quiet(BaseModel):
 
     @property
     def time(self) -> QuietTime:
-        """The stretches of time."""
         return QuietTime(parse_schedule(self.schedule, self.timezone), self.minutes)
 
 
@@ -127,7 +126,6 @@ class Report(BaseModel):
     github_status: GithubStatus
 
     def with_token(self, token: str) -> Self:
-        """Return it with another token."""
         return self.model_copy(update={"github_status": self.github_status.model_copy(update={"token": token})})
 
 
@@ -335,12 +333,10 @@ class CheckSettings(BaseModel):
 
     @property
     def is_heartbeat(self) -> bool:
-        """Whether a job elsewhere reports to it."""
         return self.kind is CheckKind.HEARTBEAT
 
     @property
     def rules(self) -> Rules:
-        """The rules of the state machine."""
         muted_until_ms = None if self.muted_until is None else from_rfc3339(self.muted_until)
         return Rules(
             failures_needed=self.fail_after.needed,
@@ -353,12 +349,10 @@ class CheckSettings(BaseModel):
 
     @property
     def stored_files(self) -> tuple[str, ...]:
-        """The hashes of the stored files that it names."""
         return tuple(dict.fromkeys(entry.sha256 for entry in self.files if entry.sha256 is not None))
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """The hosts that the program may reach."""
         return () if self.network is None else tuple(self.network.allow)
 
     @property

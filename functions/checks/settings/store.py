@@ -109,7 +109,6 @@ class Check:
 
     @property
     def is_paused(self) -> bool:
-        """Whether its schedule rests."""
         return self.standing.state is State.PAUSED
 
     @property
@@ -129,7 +128,6 @@ class Check:
 
     @property
     def rules(self) -> Rules:
-        """The rules of its state."""
         return self.settings.rules
 
     def complete_since_ms(self, outages: Sequence[Outage], now_ms: int) -> int:
@@ -162,12 +160,10 @@ class Check:
         return next(self.times_after(ms), None)
 
     def in_zone(self, ms: int) -> str:
-        """Return a time in RFC 3339, with the offset of the check's zone."""
         return in_zone(ms, self.settings.timezone)
 
     @property
     def log_ids(self) -> dict[str, Any]:
-        """The ids of every log line about this check."""
         return {"check_id": self.check_id, "project_id": self.project_id}
 
 
@@ -290,17 +286,14 @@ class QuietStore(Table):
     table_setting = "checks_table"
 
     def get(self, project_id: str) -> TagQuietTimes:
-        """Return the quiet times of a project's tags."""
         row = self._get(keys.quiet_key(project_id))
         return TagQuietTimes.model_validate({"tags": {} if row is None else json.loads(row["tags"])}, extra="ignore")
 
     def put(self, project_id: str, times: TagQuietTimes) -> None:
-        """Replace them."""
         item = to_item({"tags": to_json(times.model_dump(mode="json")["tags"])})
         self._client.put_item(TableName=self.table_name, Item={**keys.quiet_key(project_id), **item})
 
     def delete(self, project_id: str) -> None:
-        """Delete them."""
         self._client.delete_item(TableName=self.table_name, Key=keys.quiet_key(project_id))
 
     def rules(self, check: Check) -> Rules:
@@ -366,7 +359,6 @@ class CheckStore(Table):
         raise RowsContendedError
 
     def id_of_slug(self, project_id: str, slug: str) -> str | None:
-        """Return the id of the check with a slug."""
         row = self._get(keys.slug_key(project_id, slug))
         return None if row is None else str(row["check_id"])
 

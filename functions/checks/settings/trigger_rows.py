@@ -72,7 +72,6 @@ class SubmissionEnded:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "SubmissionEnded":
-        """Read a message. Raises MessageInvalidError."""
         try:
             check_ids = tuple(map(str, values["check_ids"]))
             return cls(str(values["project_id"]), str(values["submission_id"]), check_ids, dict(values["data"]))

@@ -73,7 +73,6 @@ class Follower:
 
     @property
     def source(self) -> str | None:
-        """The slug of the check that it follows."""
         return self.trigger.slug if isinstance(self.trigger, CheckTrigger) else None
 
 
