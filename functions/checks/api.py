@@ -156,7 +156,9 @@ class CheckRoutes:
 
         def paused(before: Check) -> Check:
             now = self.env.clock()
-            return replace(before, standing=pause(before.standing, before.rules, now).standing, next_slot_ms=None)
+            return replace(
+                before, standing=pause(before.standing, before.settings.rules, now).standing, next_slot_ms=None
+            )
 
         return self._changed(app, id_text, "Check paused", paused)
 

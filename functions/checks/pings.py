@@ -25,13 +25,12 @@ from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
 from functions.checks.settings.store import (
     HISTORY_DAYS,
+    NEXT_TIME,
     Check,
     CheckStore,
     Pings,
     QuietStore,
-    check_row,
-    next_time_is_same,
-    next_time_values,
+    check_action,
     outage_actions,
 )
 from functions.checks.state import Finished, Rules, settle
@@ -114,24 +113,11 @@ class PingStore(Table):
 
         All in one transaction. False if the check has changed, or its token.
         """
-        row = check_row(after)
-        names = ("standing", "last_run", "anchor_ms", "pings", "next_slot_ms", "due_at_ms", "due_shard")
-        sets = {name: value for name in names if (value := row.get(name)) is not None}
-        same_token, values = _token_is_same(before)
-        update = ConditionalUpdate(
-            {**sets, "standing_version": before.standing_version + 1},
-            f"#version = :version AND #standing_version = :standing_before AND {same_token} AND "
-            + next_time_is_same(before),
-            {
-                "version": before.version,
-                "standing_before": before.standing_version,
-                **values,
-                **next_time_values(before),
-            },
-            tuple(name for name in ("next_slot_ms", "due_at_ms", "due_shard") if row.get(name) is None),
-        )
+        after = replace(after, standing_version=before.standing_version + 1)
+        names = ("standing", "standing_version", "last_run", "anchor_ms", "pings", *NEXT_TIME)
+        unchanged, same_token = ("version", "standing_version"), _token_is_same(before)
         actions: dict[str, Any] = {
-            "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
+            "check": check_action(self.table_name, before, after, names, unchanged, also=same_token),
             "run": [] if run is None else put(self.table_name, run_item(run)),
             "outage": outage_actions(self.table_name, before, after),
             "body": [] if run is None or not body else put(self.table_name, self._body_item(run, body)),

@@ -302,7 +302,7 @@ class RunCompleter:
             wall_time_secs=outcome.wall_time_secs,
             started_at=submission.started_at,
             completed_at=submission.completed_at,
-            results=() if is_fault else tuple(result.as_json() for result in evaluation.results),
+            results=() if is_fault else evaluation.results,
             reason=message or run.reason,
             event=None,
             call=None if run.call is None else run.call.without_body(),

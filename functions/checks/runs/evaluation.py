@@ -106,37 +106,11 @@ class AssertionResult(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One assertion with its outcome. All texts have at most 256 characters."""
-
-    assertion: str
-    expected: str
-    actual: str
-    passed: bool
-
-    def as_json(self) -> AssertionResult:
-        """Return it as the API and events show it."""
-        return {
-            "assertion": self.assertion,
-            "expected": self.expected,
-            "actual": self.actual,
-            "passed": self.passed,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Evaluation:
     """All results of a run. `passed` is inverted for a check that should fail."""
 
-    results: tuple[Result, ...]
+    results: tuple[AssertionResult, ...]
     passed: bool
-
-    @property
-    def failed(self) -> tuple[Result, ...]:
-        """The results that say why the run did not pass."""
-        if self.passed:
-            return ()
-        return tuple(result for result in self.results if not result.passed)
 
 
 def evaluate(
@@ -153,14 +127,14 @@ def evaluate(
     if not any(isinstance(each, VerdictAssertion) for each in assertions):
         assertions = (VerdictAssertion(type="verdict", equals=Verdict.AC), *assertions)
     results = tuple(_evaluate(each, outcome, last_good) for each in assertions)
-    holds = all(result.passed for result in results)
+    holds = all(result["passed"] for result in results)
     if should_fail and holds:
-        unexpected = Result("should_fail", "at least one assertion fails", "every assertion holds", passed=False)
+        unexpected = _result("should_fail", "at least one assertion fails", "every assertion holds", passed=False)
         return Evaluation((*results, unexpected), passed=False)
     return Evaluation(results, holds or should_fail)
 
 
-def _evaluate(assertion: Assertion, outcome: Outcome, last_good: bytes | None) -> Result:
+def _evaluate(assertion: Assertion, outcome: Outcome, last_good: bytes | None) -> AssertionResult:
     match assertion:
         case VerdictAssertion():
             result = _equal("verdict", assertion.equals.value, outcome.verdict)
@@ -176,7 +150,9 @@ def _evaluate(assertion: Assertion, outcome: Outcome, last_good: bytes | None) -
             peak = outcome.memory_peak_bytes
             result = _at_most("memory", assertion.at_most_mb, None if peak is None else peak / _MIB, "MiB")
         case StderrEmptyAssertion():
-            result = Result("stderr is empty", "nothing", _head(outcome.stderr) or "nothing", passed=not outcome.stderr)
+            result = _result(
+                "stderr is empty", "nothing", _head(outcome.stderr) or "nothing", passed=not outcome.stderr
+            )
         case SameAsLastGoodAssertion():
             expected = outcome.stdout if last_good is None else last_good
             result = _same_text("stdout equals the last good output", expected, outcome.stdout)
@@ -185,36 +161,42 @@ def _evaluate(assertion: Assertion, outcome: Outcome, last_good: bytes | None) -
     return result
 
 
-def _equal(name: str, expected: object, actual: object) -> Result:
-    return Result(f"{name} is {expected}", str(expected), "none" if actual is None else str(actual), expected == actual)
+def _result(assertion: str, expected: str, actual: str, *, passed: bool) -> AssertionResult:
+    return {"assertion": assertion, "expected": expected, "actual": actual, "passed": passed}
 
 
-def _at_most(name: str, limit: float, actual: float | None, unit: str) -> Result:
+def _equal(name: str, expected: object, actual: object) -> AssertionResult:
+    return _result(
+        f"{name} is {expected}", str(expected), "none" if actual is None else str(actual), passed=expected == actual
+    )
+
+
+def _at_most(name: str, limit: float, actual: float | None, unit: str) -> AssertionResult:
     shown = "not measured" if actual is None else f"{actual:.3f} {unit}"
     passed = actual is not None and actual <= limit
-    return Result(f"{name} is at most {limit:g} {unit}", f"at most {limit:g} {unit}", shown, passed)
+    return _result(f"{name} is at most {limit:g} {unit}", f"at most {limit:g} {unit}", shown, passed=passed)
 
 
-def _network(assertion: NetworkAssertion, connections: Sequence[Mapping[str, Any]]) -> Result:
+def _network(assertion: NetworkAssertion, connections: Sequence[Mapping[str, Any]]) -> AssertionResult:
     failed = [f"{one['name']}:{one['port']} {one['first_error']}" for one in connections if one["first_error"]]
     expected = "connections may fail" if assertion.allow_failed else "none"
     passed = assertion.allow_failed or not failed
-    return Result("failed connections", expected, _cut("; ".join(failed)) or "none", passed)
+    return _result("failed connections", expected, _cut("; ".join(failed)) or "none", passed=passed)
 
 
-def _stdout(assertion: StdoutAssertion, stdout: bytes) -> Result:
+def _stdout(assertion: StdoutAssertion, stdout: bytes) -> AssertionResult:
     operator = operator_of(assertion)
     if operator == "equals":
         return _same_text("stdout equals", assertion.equals.encode().rstrip(b"\r\n"), stdout.rstrip(b"\r\n"))
     wanted = assertion.contains if operator == "contains" else assertion.matches
     passed = wanted.encode() in stdout if operator == "contains" else is_found(wanted, stdout)
-    return Result(_cut(f"stdout {operator} {wanted!r}"), _cut(wanted), _head(stdout) or "nothing", passed)
+    return _result(_cut(f"stdout {operator} {wanted!r}"), _cut(wanted), _head(stdout) or "nothing", passed=passed)
 
 
-def _same_text(name: str, expected: bytes, actual: bytes) -> Result:
+def _same_text(name: str, expected: bytes, actual: bytes) -> AssertionResult:
     """Compare two outputs. A difference far from the start is shown with a little text before it."""
     if expected == actual:
-        return Result(name, _head(expected) or "nothing", _head(actual) or "nothing", passed=True)
+        return _result(name, _head(expected) or "nothing", _head(actual) or "nothing", passed=True)
     left, right = expected.decode(errors="replace"), actual.decode(errors="replace")
     at = next((index for index, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]), None)
     at = min(len(left), len(right)) if at is None else at
@@ -222,17 +204,17 @@ def _same_text(name: str, expected: bytes, actual: bytes) -> Result:
     line = left.count("\n", 0, at) + 1
     mark = f"line {line}: …" if start else ""
     shown = [_cut(mark + text[start:]) or "nothing" for text in (left, right)]
-    return Result(name, shown[0], shown[1], passed=False)
+    return _result(name, shown[0], shown[1], passed=False)
 
 
-def _json(assertion: JsonAssertion, stdout: bytes) -> Result:
+def _json(assertion: JsonAssertion, stdout: bytes) -> AssertionResult:
     operator = operator_of(assertion)
     wanted = getattr(assertion, operator)
     words = {"equals": "equals", "less_than": "is less than", "greater_than": "is greater than", "exists": "exists:"}
     name = _cut(f"{assertion.path} {words[operator]} {_shown(wanted)}")
     document = read_document(stdout)
     if document is MISSING:
-        return Result(name, _shown(wanted), _cut(f"stdout is not JSON: {_head(stdout)}"), passed=False)
+        return _result(name, _shown(wanted), _cut(f"stdout is not JSON: {_head(stdout)}"), passed=False)
     value = value_at(document, parse_path(assertion.path))
     if operator == "exists":
         passed = (value is not MISSING) == wanted
@@ -240,7 +222,7 @@ def _json(assertion: JsonAssertion, stdout: bytes) -> Result:
         passed = value is not MISSING and is_equal(wanted, value)
     else:
         passed = is_number(value) and (value < wanted if operator == "less_than" else value > wanted)
-    return Result(name, _shown(wanted), "nothing there" if value is MISSING else _shown(value), passed)
+    return _result(name, _shown(wanted), "nothing there" if value is MISSING else _shown(value), passed=passed)
 
 
 def _shown(value: Any) -> str:

@@ -17,10 +17,9 @@ from functions.checks import keys
 from functions.checks.runs.evaluation import AssertionResult
 from functions.checks.settings.store import (
     HISTORY_DAYS,
+    NEXT_TIME,
     Check,
-    check_row,
-    next_time_is_same,
-    next_time_values,
+    check_action,
     outage_actions,
 )
 from functions.clock import MS_PER_SEC, to_rfc3339
@@ -292,18 +291,8 @@ class RunStore(Table):
 
         False if another process did it, or the check has changed.
         """
-        due_at_ms = after.due_at_ms
-        sets: dict[str, Value] = {} if after.open_run_id is None else {"open_run_id": after.open_run_id}
-        if after.anchor_ms != before.anchor_ms:
-            sets["anchor_ms"] = after.anchor_ms
-        removes: tuple[str, ...] = ()
-        if after.next_slot_ms is None or due_at_ms is None:
-            removes = ("next_slot_ms", "due_at_ms", "due_shard")
-        else:
-            sets |= {"next_slot_ms": after.next_slot_ms, "due_at_ms": due_at_ms}
-        condition = "#version = :version AND " + next_time_is_same(before)
-        update = ConditionalUpdate(sets, condition, {"version": before.version, **next_time_values(before)}, removes)
-        move = update.action(self.table_name, keys.check_key(before.project_id, before.check_id))
+        names = (*NEXT_TIME, "open_run_id", *(("anchor_ms",) if after.anchor_ms != before.anchor_ms else ()))
+        move = check_action(self.table_name, before, after, names, ("version",))
         actions = {"check": move, "runs": [put(self.table_name, run_item(run)) for run in runs]}
         return transact_or_raise(self._client, actions) is None
 
@@ -325,23 +314,12 @@ class RunStore(Table):
 
     def settle(self, leased: Run, run: Run, before: Check, after: Check, good_output: bytes | None) -> bool:
         """Write the end of a run and the check's new standing, in one transaction. False if one of them has changed."""
-        moved = after.next_slot_ms != before.next_slot_ms
-        row = check_row(after)
-        names = ("standing", "last_run", *(("next_slot_ms", "due_at_ms", "due_shard") if moved else ()))
-        sets = {name: value for name in names if (value := row.get(name)) is not None}
-        condition = "#standing_version = :standing_before"
-        values: dict[str, Value] = {"standing_before": before.standing_version}
-        if moved:
-            condition += " AND " + next_time_is_same(before)
-            values |= next_time_values(before)
-        update = ConditionalUpdate(
-            {**sets, "standing_version": before.standing_version + 1},
-            condition,
-            values,
-            ("open_run_id",) if before.open_run_id == run.run_id else (),
-        )
+        after = replace(after, standing_version=before.standing_version + 1)
+        moved = NEXT_TIME if after.next_slot_ms != before.next_slot_ms else ()
+        names = ("standing", "last_run", "standing_version", *moved)
+        removes = ("open_run_id",) if before.open_run_id == run.run_id else ()
         actions = {
-            "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
+            "check": check_action(self.table_name, before, after, names, ("standing_version",), removes),
             "run": self._replace_run(run, leased),
             "outage": outage_actions(self.table_name, before, after),
         }

@@ -6,7 +6,7 @@ the program in another.
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 
@@ -126,10 +126,6 @@ class Check:
         """When its next run is due, or a ping is late."""
         return None if self.next_slot_ms is None else self.next_slot_ms + self.delay_ms
 
-    @property
-    def rules(self) -> Rules:
-        return self.settings.rules
-
     def complete_since_ms(self, outages: Sequence[Outage], now_ms: int) -> int:
         """Return the time since when no outage is missing in those that `OutageStore.of` returned."""
         since_ms = max(from_rfc3339(self.created_at), now_ms - HISTORY_DAYS * _DAY_MS)
@@ -223,14 +219,38 @@ def to_check(row: Mapping[str, Any], source: Mapping[str, Any] | None = None) ->
     return read(Check, {**row, **others})
 
 
-def next_time_is_same(before: Check) -> str:
-    """Return the condition that the row still has the next scheduled time of a check that was read."""
-    return "attribute_not_exists(#next_slot_ms)" if before.next_slot_ms is None else "#next_slot_ms = :next_time"
+NEXT_TIME = ("next_slot_ms", "due_at_ms", "due_shard")
+"""The attributes of its next scheduled time: all of them, or none."""
 
 
-def next_time_values(before: Check) -> dict[str, Value]:
-    """Return the values of that condition."""
-    return {} if before.next_slot_ms is None else {"next_time": before.next_slot_ms}
+def check_action(
+    table_name: str,
+    before: Check,
+    after: Check,
+    names: Iterable[str],
+    unchanged: Iterable[str],
+    removes: tuple[str, ...] = (),
+    also: tuple[str, dict[str, Value]] = ("", {}),
+) -> Any:
+    """Return the action that writes these attributes of a changed check, if it is still as it was read.
+
+    `unchanged`: attributes that are compared; the next time is too, if it is written. `also`: one more condition.
+    """
+    row, names = check_row(after), tuple(names)
+    conditions = [f"#{name} = :{name}_before" for name in unchanged]
+    values: dict[str, Value] = {f"{name}_before": getattr(before, name) for name in unchanged}
+    if "next_slot_ms" in names and before.next_slot_ms is not None:
+        conditions.append("#next_slot_ms = :next_slot_ms_before")
+        values["next_slot_ms_before"] = before.next_slot_ms
+    elif "next_slot_ms" in names:
+        conditions.append("attribute_not_exists(#next_slot_ms)")
+    update = ConditionalUpdate(
+        {name: value for name in names if (value := row.get(name)) is not None},
+        " AND ".join(filter(None, (*conditions, also[0]))),
+        values | also[1],
+        (*removes, *(name for name in NEXT_TIME if name in names and row.get(name) is None)),
+    )
+    return update.action(table_name, keys.check_key(before.project_id, before.check_id))
 
 
 _TTL_SECS = HISTORY_DAYS * 86_400
@@ -298,7 +318,7 @@ class QuietStore(Table):
 
     def rules(self, check: Check) -> Rules:
         """Return the rules of a check, with the quiet times of its tags."""
-        rules, tags = check.rules, check.settings.tags
+        rules, tags = check.settings.rules, check.settings.tags
         if not tags:
             return rules
         by_tag = self.get(check.project_id).tags
@@ -373,22 +393,10 @@ class CheckStore(Table):
         Both with their programs. Raises SlugTakenError.
         """
         after = replace(after, version=before.version + 1, standing_version=before.standing_version + 1)
-        row = check_row(after)
-        names = ("settings", "standing", "updated_at", "anchor_ms", "version", "standing_version")
-        moving = ("next_slot_ms", "due_at_ms", "due_shard")
-        sets = {name: value for name in (*names, *moving) if (value := row.get(name)) is not None}
-        update = ConditionalUpdate(
-            sets,
-            "#version = :version_before AND #standing_version = :standing_before AND " + next_time_is_same(before),
-            {
-                "version_before": before.version,
-                "standing_before": before.standing_version,
-                **next_time_values(before),
-            },
-            tuple(name for name in moving if row.get(name) is None),
-        )
+        versions = ("version", "standing_version")
+        names = ("settings", "standing", "updated_at", "anchor_ms", *versions, *NEXT_TIME)
         actions = {
-            "check": update.action(self.table_name, keys.check_key(before.project_id, before.check_id)),
+            "check": check_action(self.table_name, before, after, names, versions),
             "source": put(self.table_name, to_item(source_row(after))),
             "outage": outage_actions(self.table_name, before, after),
         }
