@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, TypedDict
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Literal, TypedDict, cast
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
@@ -60,6 +60,7 @@ from functions.http.parameters import uuid
 from functions.http.resolver import Resolver, Route
 from functions.ids import new_id
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
+from functions.webhooks.deliveries.report import owner_of
 from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 # Which calls run a check: those with one of its `events`, and with the values of its `match`. Pure.
@@ -112,7 +113,7 @@ def run_of(check: Check, scheme: Scheme, name: CallName, body: bytes, document: 
 def _replace_secret(env: Env, check: Check, request: InboundVerification) -> str:
     """Give a check a new scheme and secret, and return the secret; the one before ends at once."""
     secret = request.sender_secret()
-    box = env[SecretBoxes].seal(secret, check.project_id, _owner_of(check.check_id), "inbound")
+    box = env[SecretBoxes].seal(secret, check.project_id, owner_of(check.check_id), "inbound")
     env[EventStore].put_hook(check, box, request.verification)
     return secret
 
@@ -120,13 +121,9 @@ def _replace_secret(env: Env, check: Check, request: InboundVerification) -> str
 def _open_secret(env: Env, check_id: str, hook: Hook) -> str:
     """Return the secret of a check. Raises NotGenuineError: without it, no call is genuine."""
     try:
-        return env[SecretBoxes].open(hook.box, hook.project_id, _owner_of(check_id), "inbound")
+        return env[SecretBoxes].open(hook.box, hook.project_id, owner_of(check_id), "inbound")
     except UnsealError:
         raise NotGenuineError("the secret of the check cannot be opened: make a new one") from None
-
-
-def _owner_of(check_id: str) -> str:
-    return f"check:{check_id}"
 
 
 IN_ROW_MAX_BYTES = 65_536
@@ -267,19 +264,6 @@ class InboundCalls(TypedDict):
     items: list[InboundCall]
 
 
-def call_view(call: LoggedCall) -> InboundCall:
-    """Return the body of one call."""
-    return {
-        "at": call.at,
-        "outcome": call.outcome,
-        "reason": call.reason,
-        "event_id": call.event_id,
-        "event_type": call.event_type,
-        "run_id": call.run_id,
-        "size_bytes": call.size_bytes,
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class InboundRoutes:
     """Handlers of inbound events. All of them raise ServiceError."""
@@ -327,7 +311,7 @@ class InboundRoutes:
         body: InboundCalls = {
             "url": _url_of(check.check_id),
             "verification": None if hook is None else verification_view(hook.verification),
-            "items": list(map(call_view, self.env[CallLog].latest(check.check_id))),
+            "items": [cast("InboundCall", asdict(call)) for call in self.env[CallLog].latest(check.check_id)],
         }
         return answer(body)
 

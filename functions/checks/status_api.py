@@ -1,9 +1,7 @@
 """Status pages and badges: what everybody with an address sees of a project's checks. Settings, rows and routes."""
 
-import json
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -11,8 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.aws.dynamodb.conditional import ABSENT, delete, put
-from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.row_codec import to_json
+from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.row_codec import IN_KEY, JSON, read, write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
@@ -66,10 +64,10 @@ class StatusPageSettings(BaseModel):
 class StatusPage:
     """The status page of a project."""
 
-    project_id: str
+    project_id: Annotated[str, IN_KEY]
     token: str
     title: str
-    check_ids: tuple[str, ...]
+    check_ids: Annotated[tuple[str, ...], JSON]
     shows_output: bool
 
 
@@ -83,7 +81,7 @@ class StatusPageStore(Table):
 
     def get(self, project_id: str) -> StatusPage | None:
         row = self._get(keys.status_page_key(project_id))
-        return None if row is None else _page(project_id, row)
+        return None if row is None else read(StatusPage, {**row, "project_id": project_id})
 
     def of_token(self, token: str) -> StatusPage | None:
         row = self._get(keys.status_token_key(token))
@@ -92,13 +90,7 @@ class StatusPageStore(Table):
 
     def put(self, before: StatusPage | None, page: StatusPage) -> bool:
         """Write a page in place of the one before, with the same token. False if another request was faster."""
-        row: dict[str, Value | None] = {
-            "token": page.token,
-            "title": page.title,
-            "check_ids": to_json(page.check_ids),
-            "shows_output": page.shows_output,
-        }
-        item = {**keys.status_page_key(page.project_id), **to_item(row)}
+        item = {**keys.status_page_key(page.project_id), **to_item(write(page))}
         token = {**keys.status_token_key(page.token), **to_item({"project_id": page.project_id})}
         condition, values = (ABSENT, {}) if before is None else ("#token = :before", {"before": before.token})
         actions: dict[str, Any] = {
@@ -118,17 +110,7 @@ class StatusPageStore(Table):
     def purge(self, project_id: str) -> None:
         """Delete the page of a project, if it has one. It reads by a query, as a purge may."""
         for row in self._list(keys.checks_pk(project_id), keys.STATUS):
-            self.delete(_page(project_id, row))
-
-
-def _page(project_id: str, row: Mapping[str, Any]) -> StatusPage:
-    return StatusPage(
-        project_id=project_id,
-        token=row["token"],
-        title=row["title"],
-        check_ids=tuple(json.loads(row["check_ids"])),
-        shows_output=row["shows_output"],
-    )
+            self.delete(read(StatusPage, {**row, "project_id": project_id}))
 
 
 class StatusPageView(TypedDict):

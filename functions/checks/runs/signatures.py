@@ -10,9 +10,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Final, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Any, Final, NamedTuple, NotRequired, TypedDict, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -337,17 +337,9 @@ class VerificationView(TypedDict):
 
 def verification_view(verification: Verification) -> VerificationView:
     """Return the body of a scheme."""
-    if verification.scheme is not Scheme.HMAC:
-        return {"verify": verification.scheme}
-    return {
-        "verify": verification.scheme,
-        "header": verification.header,
-        "prefix": verification.prefix,
-        "encoding": verification.encoding,
-        "timestamp_header": verification.timestamp_header,
-        "id_header": verification.id_header,
-        "event_header": verification.event_header,
-    }
+    options = asdict(verification)
+    scheme = options.pop("scheme")
+    return cast("VerificationView", {"verify": scheme, **(options if scheme is Scheme.HMAC else {})})
 
 
 def parse_verification(raw: bytes) -> InboundVerification:

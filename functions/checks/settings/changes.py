@@ -59,16 +59,11 @@ def environment_of(env: Env, check: Check, event_variables: Mapping[str, str]) -
 
 def _seal(env: Env, check: Check, text: str) -> bytes:
     """Seal a value. An empty one has an empty box: KMS seals no empty text."""
-    return env[SecretBoxes].seal(text, check.project_id, _owner_of(check), "environment") if text else b""
+    return env[SecretBoxes].seal(text, check.project_id, owner_of(check.check_id), "environment") if text else b""
 
 
 def _open(env: Env, check: Check, box: bytes) -> str:
-    return env[SecretBoxes].open(box, check.project_id, _owner_of(check), "environment") if box else ""
-
-
-def _owner_of(check: Check) -> str:
-    """Return the owner of a check's values in the encryption context."""
-    return f"check:{check.check_id}"
+    return env[SecretBoxes].open(box, check.project_id, owner_of(check.check_id), "environment") if box else ""
 
 
 def _with_sealed_token(env: Env, check: Check) -> Check:
