@@ -22,7 +22,7 @@ from functions.operations.purge import QUEUE_NAMES, Purge, PurgedBody, Redrive, 
 from functions.operations.trace import Trace, TraceBody, trace_body
 from functions.projects.api import NO_SUCH_PROJECT
 from functions.projects.authentication import require_admin
-from functions.projects.requests import project_id
+from functions.projects.bodies import project_id
 from functions.projects.store import ProjectStore
 from functions.submissions.results.results import NO_SUCH_RESULT
 from functions.submissions.runners.store import (

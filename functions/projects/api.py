@@ -17,27 +17,25 @@ from functions.http.resolver import Route
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.authentication import require_admin
-from functions.projects.model import Project, ProjectRecord
-from functions.projects.requests import (
+from functions.projects.bodies import (
     ChangeKeyRequest,
     ChangeProjectRequest,
     CreateProjectRequest,
-    IssueKeyRequest,
-    changed,
-    parse_issue,
-    project_id,
-)
-from functions.projects.store import KeyStore, ProjectStore, list_position
-from functions.projects.views import (
     IssuedKeyBody,
+    IssueKeyRequest,
     KeyBody,
     KeyPage,
     ProjectBody,
     ProjectPage,
+    changed,
     issued_key_body,
     key_body,
+    parse_issue,
     project_body,
+    project_id,
 )
+from functions.projects.model import Project, ProjectRecord
+from functions.projects.store import KeyStore, ProjectStore, list_position
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response

@@ -17,8 +17,8 @@ from functions.http import validation
 from functions.http.validation import Problems, parse_body, with_stand_ins
 from functions.judging.problems import parse_problem
 from functions.judging.requests import parse_judge_request
+from functions.projects.bodies import CreateProjectRequest, changed
 from functions.projects.model import Project
-from functions.projects.requests import CreateProjectRequest, changed
 from functions.submissions.accept.requests import ProgramRules, check_submission, parse_submission, read_body
 from functions.webhooks.endpoints.requests import parse_endpoint, parse_recovery, parse_rotation
 from functions.webhooks.webhook_url import PUBLIC_ONLY

@@ -9,7 +9,7 @@ import pytest
 
 from bench import scaling
 from bench.scaling_costs import HOST_DOLLARS, cost_tables
-from functions.projects.requests import PER_MINUTE_MAX
+from functions.projects.bodies import PER_MINUTE_MAX
 from infra.deploy.costs import POLLED, SYNCHRONOUS
 from infra.sam_template import read
 

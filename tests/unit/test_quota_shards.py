@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.projects.bodies import PER_DAY_MAX, PER_MINUTE_MAX
 from functions.projects.model import MAX_IN_FLIGHT, SHARD_RUNS, InFlight, Project, Quota, candidate_shards, shard_name
 from functions.projects.quota_store import quota_key
-from functions.projects.requests import PER_DAY_MAX, PER_MINUTE_MAX
 
 LARGEST = Quota(PER_MINUTE_MAX, PER_DAY_MAX, MAX_IN_FLIGHT)
 quotas = st.builds(Quota, st.integers(0, PER_MINUTE_MAX), st.integers(0, PER_DAY_MAX), st.integers(0, MAX_IN_FLIGHT))

@@ -12,7 +12,7 @@ from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.requests import RunNowRequest
 from functions.errors import ServiceError
 from functions.http.validation import checked, parse_body
-from functions.projects import requests as projects
+from functions.projects import bodies as projects
 from functions.submissions.accept.requests import SubmitRequest
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
 

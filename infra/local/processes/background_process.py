@@ -111,6 +111,7 @@ def _seed_project(projects_table: str) -> None:
     """Create project `dev` with its fixed key. An existing one keeps its values, but is enabled with a valid key."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.aws.clients import Clients  # noqa: PLC0415
+    from functions.projects.bodies import MB_PER_DAY_MAX  # noqa: PLC0415
     from functions.projects.model import (  # noqa: PLC0415
         DEFAULT_QUOTAS,
         MAX_IN_FLIGHT,
@@ -120,7 +121,6 @@ def _seed_project(projects_table: str) -> None:
         ProjectNetwork,
         Quota,
     )
-    from functions.projects.requests import MB_PER_DAY_MAX  # noqa: PLC0415
     from functions.projects.store import ProjectStore  # noqa: PLC0415
 
     projects = ProjectStore(projects_table, Clients.dynamodb())

@@ -13,8 +13,8 @@ from functions.aws.clients import Clients
 from functions.handlers import projects as manage
 from functions.http.parameters import write_cursor
 from functions.projects import api
+from functions.projects.bodies import PER_DAY_MAX, PER_MINUTE_MAX
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
-from functions.projects.requests import PER_DAY_MAX, PER_MINUTE_MAX
 from functions.projects.store import REVOKED_KEPT_SECS, KeyProblem, KeyStore, ProjectStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, admin, call, event, get
