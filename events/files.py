@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterable
-from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,7 +11,7 @@ from msgspec import Meta
 
 from events import MessageInvalidError
 from events.message import Sha256, Shape, exactly
-from events.vocabulary import Language
+from events.vocabulary import LANGUAGES, Language
 
 MAX_FILES = 64
 """Of one run of a program."""
@@ -35,22 +34,6 @@ MAX_CASES = 1_000
 CHANGED = "changed"
 """In place of patterns: all files that the program made or changed."""
 KEY_PREFIX = "files/"
-
-
-_OWN_NAMES = MappingProxyType(
-    {
-        Language.PYTHON: frozenset({"solution.py"}),
-        Language.C: frozenset({"solution.c", "solution", ".headers"}),
-        Language.CPP: frozenset({"solution.cpp", "solution", ".headers"}),
-        Language.JAVA: frozenset({"solution.jar"}),
-        Language.JAVASCRIPT: frozenset({"solution.js"}),
-        Language.TYPESCRIPT: frozenset({"solution.ts"}),
-        Language.GO: frozenset({"solution.go", "solution", "main.a"}),
-        Language.RUST: frozenset({"solution.rs", "solution"}),
-        Language.BASH: frozenset({"solution.sh"}),
-    }
-)
-"""Names of the main file and of compiled files. That of Java is named after its class, which only the runner finds."""
 
 
 def path_problem(path: str) -> str | None:
@@ -86,7 +69,7 @@ def places_problem(paths: Iterable[str]) -> str | None:
 def name_problem(language: Language, path: str) -> str | None:
     """Return a sentence about a path whose name the service uses itself. None: it does not."""
     name = path.partition("/")[0]
-    if name not in _OWN_NAMES[language]:
+    if name not in LANGUAGES[language].own_names:
         return None
     return f"The service uses the name {name} itself, for code or the compiled program. Choose another one."
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from events.vocabulary import Language, Profile
+from events.vocabulary import LANGUAGES, Language, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,29 +20,6 @@ class Ceilings:
     open_files: int
     stack_mb: int
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Values of one language: the default wall time and the process ceiling of each profile."""
-
-    judge_wall_secs: int
-    judge_processes: int
-    agent_processes: int
-
-
-ROWS = MappingProxyType(
-    {
-        Language.PYTHON: Row(judge_wall_secs=7, judge_processes=10, agent_processes=64),
-        Language.C: Row(judge_wall_secs=10, judge_processes=8, agent_processes=32),
-        Language.CPP: Row(judge_wall_secs=10, judge_processes=8, agent_processes=32),
-        Language.JAVA: Row(judge_wall_secs=10, judge_processes=1024, agent_processes=512),
-        Language.JAVASCRIPT: Row(judge_wall_secs=12, judge_processes=16, agent_processes=64),
-        Language.TYPESCRIPT: Row(judge_wall_secs=12, judge_processes=16, agent_processes=64),
-        Language.GO: Row(judge_wall_secs=10, judge_processes=1024, agent_processes=512),
-        Language.RUST: Row(judge_wall_secs=15, judge_processes=64, agent_processes=64),
-        Language.BASH: Row(judge_wall_secs=10, judge_processes=32, agent_processes=64),
-    }
-)
 
 OUTPUT_CEILING_KB = 1024
 LEAST_OPEN_FILES = 16
@@ -92,7 +69,7 @@ def ceilings(language: Language, profile: Profile, raised: RaisedCeilings | None
 
 
 def _standard_ceilings(language: Language, profile: Profile) -> Ceilings:
-    row = ROWS[language]
+    row = LANGUAGES[language]
     return Ceilings(
         cpu_time_secs=CPU_CEILING_SECS,
         wall_time_secs=WALL_CEILING_SECS[profile],
@@ -107,4 +84,4 @@ def _standard_ceilings(language: Language, profile: Profile) -> Ceilings:
 
 def default_wall_secs(language: Language, profile: Profile) -> int:
     """Return the wall time of the run step if the client sets none."""
-    return ROWS[language].judge_wall_secs if profile is Profile.JUDGE else WALL_CEILING_SECS[profile]
+    return LANGUAGES[language].judge_wall_secs if profile is Profile.JUDGE else WALL_CEILING_SECS[profile]

@@ -1,5 +1,6 @@
 """The closed lists of words in requests, messages and results, as clients see them."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -18,25 +19,118 @@ class Language(StrEnum):
     BASH = "bash"
 
 
-class Profile(StrEnum):
-    """The purpose of a run: short judged programs, or longer programs of an agent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageRow:
+    """What differs between languages, and is no matter of the sandbox. `title`: the name in texts.
 
-    JUDGE = "judge"
-    AGENT = "agent"
+    `suffixes`: of files with programs. `aliases`: other names in requests, in lower case. `judge_wall_secs`: the
+    default wall time. `judge_processes` and `agent_processes`: the ceilings of both profiles. `own_names`: of the main
+    file and of compiled files, which no file of a request may have; that of Java is named after its class, which only
+    the runner finds. `judge0_id`: in the dialect of Judge0, which offers no language without one.
+    """
+
+    title: str
+    suffixes: tuple[str, ...]
+    judge_wall_secs: int
+    judge_processes: int
+    agent_processes: int
+    own_names: frozenset[str]
+    aliases: tuple[str, ...] = ()
+    judge0_id: int | None = None
 
 
-ALIASES = MappingProxyType(
+LANGUAGES = MappingProxyType(
     {
-        "py": Language.PYTHON,
-        "c++": Language.CPP,
-        "cxx": Language.CPP,
-        "cc": Language.CPP,
-        "js": Language.JAVASCRIPT,
-        "ts": Language.TYPESCRIPT,
-        "rs": Language.RUST,
-        "sh": Language.BASH,
+        Language.PYTHON: LanguageRow(
+            title="Python",
+            suffixes=(".py",),
+            judge_wall_secs=7,
+            judge_processes=10,
+            agent_processes=64,
+            own_names=frozenset({"solution.py"}),
+            aliases=("py",),
+            judge0_id=71,
+        ),
+        Language.C: LanguageRow(
+            title="C",
+            suffixes=(".c",),
+            judge_wall_secs=10,
+            judge_processes=8,
+            agent_processes=32,
+            own_names=frozenset({"solution.c", "solution", ".headers"}),
+            judge0_id=50,
+        ),
+        Language.CPP: LanguageRow(
+            title="C++",
+            suffixes=(".cpp", ".cc", ".cxx"),
+            judge_wall_secs=10,
+            judge_processes=8,
+            agent_processes=32,
+            own_names=frozenset({"solution.cpp", "solution", ".headers"}),
+            aliases=("c++", "cxx", "cc"),
+            judge0_id=52,
+        ),
+        Language.JAVA: LanguageRow(
+            title="Java",
+            suffixes=(".java",),
+            judge_wall_secs=10,
+            judge_processes=1024,
+            agent_processes=512,
+            own_names=frozenset({"solution.jar"}),
+            judge0_id=62,
+        ),
+        Language.JAVASCRIPT: LanguageRow(
+            title="JavaScript",
+            suffixes=(".js", ".mjs"),
+            judge_wall_secs=12,
+            judge_processes=16,
+            agent_processes=64,
+            own_names=frozenset({"solution.js"}),
+            aliases=("js",),
+            judge0_id=63,
+        ),
+        Language.TYPESCRIPT: LanguageRow(
+            title="TypeScript",
+            suffixes=(".ts",),
+            judge_wall_secs=12,
+            judge_processes=16,
+            agent_processes=64,
+            own_names=frozenset({"solution.ts"}),
+            aliases=("ts",),
+            judge0_id=74,
+        ),
+        Language.GO: LanguageRow(
+            title="Go",
+            suffixes=(".go",),
+            judge_wall_secs=10,
+            judge_processes=1024,
+            agent_processes=512,
+            own_names=frozenset({"solution.go", "solution", "main.a"}),
+            judge0_id=60,
+        ),
+        Language.RUST: LanguageRow(
+            title="Rust",
+            suffixes=(".rs",),
+            judge_wall_secs=15,
+            judge_processes=64,
+            agent_processes=64,
+            own_names=frozenset({"solution.rs", "solution"}),
+            aliases=("rs",),
+            judge0_id=73,
+        ),
+        Language.BASH: LanguageRow(
+            title="Bash",
+            suffixes=(".sh",),
+            judge_wall_secs=10,
+            judge_processes=32,
+            agent_processes=64,
+            own_names=frozenset({"solution.sh"}),
+            aliases=("sh",),
+            judge0_id=46,
+        ),
     }
 )
+ALIASES = MappingProxyType({alias: language for language, row in LANGUAGES.items() for alias in row.aliases})
 
 
 def canonical(name: str) -> Language | None:
@@ -49,6 +143,13 @@ def canonical(name: str) -> Language | None:
         return Language(folded)
     except ValueError:
         return None
+
+
+class Profile(StrEnum):
+    """The purpose of a run: short judged programs, or longer programs of an agent."""
+
+    JUDGE = "judge"
+    AGENT = "agent"
 
 
 class Verdict(StrEnum):

@@ -44,10 +44,10 @@ _EVENTS = ROOT / "events"
 def store(events: Path = _EVENTS) -> bool:
     """Copy today's golden messages and schemas into the folder of this minor version. Return whether it changed."""
     folder = events / "released" / VERSION.rpartition(".")[0]
+    shared = events.glob("*.schema.json")
     messages = {
-        Path(kind) / path.name: _one_line(text) if path.name.endswith(".schema.json") else text
-        for kind in KINDS
-        for path in (events / kind).glob("v*.json")
+        path.relative_to(events): _one_line(text) if path.name.endswith(".schema.json") else text
+        for path in (*shared, *(path for kind in KINDS for path in (events / kind).glob("v*.json")))
         for text in [path.read_text(encoding="utf-8")]
     }
     if messages == {path.relative_to(folder): path.read_text(encoding="utf-8") for path in folder.rglob("*.json")}:

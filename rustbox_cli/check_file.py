@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.program_input import language_of
+from rustbox_cli.program_input import checks_schema, language_of
 from rustbox_cli.schedule import ScheduleInvalidError, parse_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 
 # Parse YAML, and remember the line of every value.
@@ -87,7 +85,6 @@ def parse(path: Path) -> Document:
 
 # The rules of checks.yaml: its JSON Schema, and what no schema can say. Both come from the service.
 
-SCHEMA_FILE = Path(__file__).with_name("checks.schema.json")
 _SIMILARITY = 0.6
 _NOT_OF_RE2 = re.compile(r"(?:^|[^\\])(?:\\\\)*(?:\(\?<?[=!]|\\[1-9])")
 _BROKEN_EVERYWHERE = ("unterminated", "unbalanced", "nothing to repeat", "multiple repeat")
@@ -100,23 +97,16 @@ class Problem(NamedTuple):
     text: str
 
 
-@cache
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of checks.yaml."""
-    found: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    return found
-
-
 def only_of_programs() -> frozenset[str]:
     """Return the settings that a heartbeat does not have."""
-    return frozenset(schema()["$defs"]["Check"]["then"]["properties"])
+    return frozenset(checks_schema()["$defs"]["Check"]["then"]["properties"])
 
 
 def schema_problems(document: Any) -> list[Problem]:
     """Return what the schema refuses, in the order of the file's places."""
     import jsonschema  # noqa: PLC0415 - other commands start faster without it
 
-    validator = jsonschema.Draft202012Validator(schema())
+    validator = jsonschema.Draft202012Validator(checks_schema())
     errors = sorted(validator.iter_errors(document), key=lambda error: [str(part) for part in error.absolute_path])
     return [problem for error in errors for problem in _told(jsonschema.exceptions.best_match([error]) or error)]
 
@@ -257,7 +247,7 @@ def _wanted(folder: Path, defaults: dict[str, Any], entry: dict[str, Any]) -> tu
     if given.get("network") is not None:
         given.setdefault("profile", "agent")
     given = {name: value for name, value in given.items() if name not in {"file", "stdin_file"}}
-    settings = _completed(schema()["$defs"]["Check"], given)
+    settings = _completed(checks_schema()["$defs"]["Check"], given)
     settings = {name: value for name, value in settings.items() if name not in foreign}
     return WantedCheck(given["slug"], settings, settings.pop("env", {})), problems
 
@@ -267,7 +257,7 @@ def _program(folder: Path, entry: dict[str, Any]) -> dict[str, str] | Problem:
     texts: dict[str, str] = {}
     for name, setting in (("file", "code"), ("stdin_file", "stdin")):
         if name in entry:
-            text = _text(folder / entry[name], schema()["$defs"]["Check"]["properties"][name]["x-max-bytes"])
+            text = _text(folder / entry[name], checks_schema()["$defs"]["Check"]["properties"][name]["x-max-bytes"])
             if isinstance(text, Problem):
                 return Problem((name,), text.text)
             texts[setting] = text
@@ -307,7 +297,7 @@ def _completed(model: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 def _model_of(reference: dict[str, Any]) -> dict[str, Any] | None:
     """Return the object that a part of the schema refers to."""
-    found: dict[str, Any] | None = schema()["$defs"].get(reference.get("$ref", "").rpartition("/")[2])
+    found: dict[str, Any] | None = checks_schema()["$defs"].get(reference.get("$ref", "").rpartition("/")[2])
     return found if found is not None and "properties" in found else None
 
 

@@ -6,10 +6,12 @@ Small files go with the request, larger ones are stored by their SHA-256 first.
 from __future__ import annotations
 
 import base64
+import json
 import mimetypes
 import os
 import stat
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,27 +27,21 @@ if TYPE_CHECKING:
     from rustbox_cli.api import Api
 
 
-# Languages by file name.
+CHECKS_SCHEMA = Path(__file__).with_name("checks.schema.json")
+"""The service's rules of checks.yaml, of which this package has a copy. It also has the suffixes of languages."""
 
-_SUFFIXES = {
-    ".py": "python",
-    ".c": "c",
-    ".cpp": "cpp",
-    ".cc": "cpp",
-    ".cxx": "cpp",
-    ".java": "java",
-    ".js": "javascript",
-    ".mjs": "javascript",
-    ".ts": "typescript",
-    ".go": "go",
-    ".rs": "rust",
-    ".sh": "bash",
-}
+
+@cache
+def checks_schema() -> dict[str, Any]:
+    """Return the JSON Schema of checks.yaml."""
+    found: dict[str, Any] = json.loads(CHECKS_SCHEMA.read_text(encoding="utf-8"))
+    return found
 
 
 def language_of(file_name: str) -> str | None:
     """Return the language of a program; None if its suffix is unknown."""
-    return _SUFFIXES.get(PurePath(file_name).suffix.lower())
+    suffixes: dict[str, str] = checks_schema()["$defs"]["Check"]["properties"]["language"]["x-suffixes"]
+    return suffixes.get(PurePath(file_name).suffix.lower())
 
 
 _MAX_BYTES = 1_048_576

@@ -8,9 +8,10 @@ import re
 import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from events.compile_args import PATTERNS
 from events.files import path_problem
 from events.limits import ceilings
-from events.vocabulary import ALIASES, Cause, Integrity, Language, Phase, Verdict, canonical
+from events.vocabulary import LANGUAGES, Cause, Integrity, Language, Phase, Verdict, canonical
 from functions.clock import MS_PER_SEC
 from functions.dialects import without_heading
 from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
@@ -101,7 +102,7 @@ class Runtime(NamedTuple):
     @property
     def aliases(self) -> list[str]:
         """Its other names."""
-        names = [self.language.value, *(alias for alias, other in ALIASES.items() if other is self.language)]
+        names = [self.language.value, *LANGUAGES[self.language].aliases]
         return [name for name in names if name != self.name]
 
 
@@ -225,7 +226,6 @@ def _require(holds: object, message: str) -> None:
         raise BadRequestError(message)
 
 
-_COMPILED = frozenset({Language.C, Language.CPP, Language.JAVA, Language.GO, Language.RUST})
 _KILLED = "SIGKILL"
 _SHELL_SIGNAL = 128
 """Its packages run under a shell, which exits with this number more than the signal of its program."""
@@ -239,7 +239,7 @@ def executed(row: Submission, runtime: Runtime, stdout: bytes, stderr: bytes) ->
     body = {"run": run, "language": runtime.name, "version": runtime.version}
     if row.result["phase"] == Phase.COMPILE:
         return {"compile": run, **body}
-    if row.language not in _COMPILED:
+    if row.language not in PATTERNS:
         return body
     compile_ms, warnings = metrics.get("compile_ms"), str((row.compilation or {}).get("stderr", ""))
     took = {} if compile_ms is None else dict.fromkeys(("cpu_time_secs", "wall_time_secs"), compile_ms / MS_PER_SEC)

@@ -25,7 +25,7 @@ steps_done=0
 # The inputs of an installation for running the service: lock files, these scripts, host, interpreter, stamps.
 installation() {
   {
-    cat requirements/*.txt sandbox_runtime/{toolchains,data_packages}.txt sandbox_runtime/languages/adapt_matplotlib.py infra/setup/*.sh "${OS_RELEASE:-/etc/os-release}" \
+    cat requirements/*.txt sandbox_runtime/{toolchains,data_packages,debian_packages}.txt sandbox_runtime/languages/adapt_matplotlib.py infra/setup/*.sh "${OS_RELEASE:-/etc/os-release}" \
       .venv/.stamp* .toolchains/*/.stamp || true
     echo "$PWD ${RUSTBOX_PYTHON:-} ${DATA:-}"
   } 2>/dev/null | sha256sum
@@ -60,9 +60,13 @@ read_host
 # Go's library takes longest to build, so Go comes first, and its library is built while the others are installed.
 # C++ is next: its headers are compiled while the last packages are installed.
 packages=(ca-certificates git make openssl "${python_packages[@]}") cpp_packages=() later_packages=()
-[[ $mode == --deploy ]] || packages+=(golang-go)
-[[ $mode == --deploy ]] || cpp_packages+=(gcc libc6-dev g++ mold)
-[[ $mode == --deploy ]] || later_packages+=(openjdk-21-jdk-headless rustc jq)
+[[ $mode == --deploy ]] || for package in $(grep -v '^#' sandbox_runtime/debian_packages.txt); do
+  case $package in
+    golang-go) packages+=("$package") ;;
+    gcc | libc6-dev | g++ | mold) cpp_packages+=("$package") ;;
+    *) later_packages+=("$package") ;;
+  esac
+done
 # Tests start the databases. The package redis-server would add a service, and nothing else.
 [[ $mode != --jail && $mode != --sdk ]] || later_packages+=(postgresql redis-tools)
 [[ $mode != --sdk ]] || later_packages+=(chromium pipx systemd)

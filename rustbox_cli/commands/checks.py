@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.check_file import SCHEMA_FILE, read_checks
+from rustbox_cli.check_file import read_checks
 from rustbox_cli.check_plan import Change, apply_change, is_different, make_plan
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, SuggestingGroup, as_json, confirm, service_command, yes_option
 from rustbox_cli.output import CheckRun, junit_xml, plain, show_json, show_list, show_record, tell
+from rustbox_cli.program_input import CHECKS_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ def print_schema() -> None:
     \b
       # yaml-language-server: $schema=https://YOUR-SERVICE/api/schemas/checks.json
     """
-    click.echo(SCHEMA_FILE.read_text(encoding="utf-8"), nl=False)
+    click.echo(CHECKS_SCHEMA.read_text(encoding="utf-8"), nl=False)
 
 
 @checks.command("validate")

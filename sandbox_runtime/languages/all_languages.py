@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from types import MappingProxyType
 
+from events import vocabulary
 from sandbox_runtime.jail import BindMount
 from sandbox_runtime.languages.bash import BASH
 from sandbox_runtime.languages.c import C
@@ -31,12 +32,9 @@ def present(toolchains_dir: str) -> Mapping[str, Language]:
 def for_file(path: str) -> Language | None:
     """Find the language of a file by its extension. None: unknown."""
     suffix = PurePath(path).suffix
-    matching = (language for language in LANGUAGES if suffix in _suffixes(language))
-    return next(matching, None) if suffix else None
-
-
-def _suffixes(language: Language) -> tuple[str, ...]:
-    return (PurePath(language.file_name).suffix, *language.other_suffixes)
+    return next(
+        (one for one in LANGUAGES if suffix in vocabulary.LANGUAGES[vocabulary.Language(one.name)].suffixes), None
+    )
 
 
 def binds(languages: Sequence[Language], toolchains_dir: str) -> tuple[BindMount, ...]:

@@ -90,8 +90,7 @@ def _leading_headers(code: bytes) -> set[str]:
 
 COMPILER = "/usr/bin/g++"
 
-_SUFFIX, _OTHER_SUFFIXES = ".cpp", (".cc", ".cxx")
-_SOURCE = f"solution{_SUFFIX}"
+_SOURCE = "solution.cpp"
 _OPTIONS = ("-std=c++17", "-O2", "-DONLINE_JUDGE")
 _EARLY_SOURCE = SOURCES / "early_instantiation.c"
 _EARLY_LIBRARY, _LAST_HEADER = "early_instantiation.so", "instantiate.h"
@@ -143,7 +142,6 @@ def _confirm_usable(saved: Path) -> None:
 CPP = Language(
     name="cpp",
     file_name=_SOURCE,
-    other_suffixes=_OTHER_SUFFIXES,
     name_source=cpp_names,
     tools=(Tool(COMPILER),),
     # g++ alone cannot link anything without the C library's headers and start files.
@@ -153,7 +151,7 @@ CPP = Language(
         limits=compile_limits(memory_mb=512),
         artifact="solution",
         with_options=_with_options,
-        source_suffixes=(_SUFFIX, *_OTHER_SUFFIXES),
+        source_suffixes=vocabulary.LANGUAGES[vocabulary.Language.CPP].suffixes,
         own_names=(gcc.HEADERS_FILE,),
     ),
     run_argv=("/box/solution",),

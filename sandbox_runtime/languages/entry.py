@@ -19,7 +19,6 @@ from events.limits import (
     LEAST_OPEN_FILES,
     MEMORY_CEILING_MB,
     OPEN_FILES_CEILING,
-    ROWS,
     STACK_CEILING_MB,
     WALL_CEILING_SECS,
 )
@@ -212,7 +211,6 @@ class Language:
     warm_imports: tuple[str, ...] = ()
     prepared: Prepared | None = None
     waiting: WaitingCommand | None = None
-    other_suffixes: tuple[str, ...] = ()
     name_source: Callable[[bytes], SourceNames] | None = None
     source_check: str | None = None
 
@@ -274,7 +272,7 @@ def profiles(
 
     `stack_share`: see `Profile`. In `agent` the defaults of time, memory, processes and output are higher.
     """
-    row = ROWS[language]
+    row = vocabulary.LANGUAGES[language]
     judge = Limits(
         cpu_time_secs=cpu_secs,
         wall_time_secs=row.judge_wall_secs,

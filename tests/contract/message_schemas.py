@@ -16,6 +16,7 @@ from events.judged import JudgeCompleted, JudgeProgress
 from events.message import Message, Shape, type_of
 from events.requested import ExecutionRequested, JudgeRequested
 from events.runner import ExecutionStarted, RunnerHeartbeat
+from events.vocabulary import Language
 
 EVENTS = Path(__file__).parents[2] / "events"
 KINDS: dict[str, type[Message]] = {
@@ -27,18 +28,31 @@ KINDS: dict[str, type[Message]] = {
 }
 
 
+# The others refer to it, those of webhooks too: a new language changes one file.
+_LANGUAGE = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "rustbox:language",
+    "title": "language",
+    "description": "The languages of programs, by their canonical names, in listing order.",
+    "enum": list(Language),
+}
+
+
 def schema_texts() -> dict[Path, str]:
     """Return the text of each schema, by file."""
-    return {
-        EVENTS / name / f"v{version}.schema.json": json.dumps(_schema(kind, version), indent=2, ensure_ascii=False)
-        + "\n"
+    schemas = {
+        EVENTS / name / f"v{version}.schema.json": _schema(kind, version)
         for name, kind in KINDS.items()
         for version in sorted({1, *(version for version, _ in kind.NEWER)})
     }
+    schemas[EVENTS / "language.schema.json"] = _LANGUAGE
+    return {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for path, schema in schemas.items()}
 
 
 def _schema(kind: type[Message], version: int) -> dict[str, Any]:
     (_,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    if "Language" in components:
+        components["Language"] = {"$ref": _LANGUAGE["$id"]}
     shapes = {shape.__name__: shape for shape in _shapes(Shape)}
     for name, component in components.items():
         if "properties" in component:

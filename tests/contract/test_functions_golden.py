@@ -17,6 +17,7 @@ from events.runner import parse_completions_message
 from functions.submissions.model import Completion, Submission
 from functions.submissions.queues import execution_requested
 from functions.submissions.results.views import result_body
+from tests.contract import schema_files
 from tests.contract.message_schemas import KINDS
 from tests.submission_factory import EVENTS, SUBMISSION_ID, final_submission, golden, new_submission
 
@@ -27,8 +28,7 @@ COMPLETIONS = [
 
 
 def schema(kind: str, version: int = 1) -> Draft202012Validator:
-    document = json.loads((EVENTS / kind / f"v{version}.schema.json").read_text())
-    return Draft202012Validator(document, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return schema_files.validator(schema_files.schema(f"{kind}/v{version}"))
 
 
 def name(path: Path) -> str:
@@ -66,7 +66,7 @@ def test_values_outside_the_schema_are_refused(path: Path, value: object) -> Non
     document = json.loads(path.read_text())
     # A schema says what is written, so without unknown keys; a reader ignores those.
     strict = (EVENTS / path.parent.name / f"v{document['version']}.schema.json").read_text()
-    validator = Draft202012Validator(
+    validator = schema_files.validator(
         json.loads(strict.replace('"additionalProperties": false', '"additionalProperties": true'))
     )
     for key in document:

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from events import MessageInvalidError
 from events.judged import CaseResults, JudgeCompleted
 from events.message import Message, as_fields, write
 from events.requested import MAX_CASE_BYTES, JudgeRequested, Judging, parse_request
+from tests.contract import schema_files
 from tests.submission_factory import EVENTS, golden
 
 REQUEST_SCHEMA = json.loads((EVENTS / "judge_requested" / "v3.schema.json").read_text())
@@ -127,7 +127,7 @@ def test_a_case_has_its_input_and_its_expected_output_here_or_in_objects() -> No
     )
     written = Judging.parse(text).serialise()
     assert json.loads(written) == json.loads(text)
-    validator = Draft202012Validator(JUDGING_SCHEMA)
+    validator = schema_files.validator(JUDGING_SCHEMA)
     validator.validate(json.loads(text))
     assert as_fields(Judging.parse(written)) == json.loads(text)
 
@@ -151,7 +151,7 @@ def test_a_case_in_two_forms_and_an_object_that_is_no_file_are_refused(case: dic
     with pytest.raises(MessageInvalidError):
         Judging.parse(text)
     is_said_by_schema = not {"expected_base64", "expected_object"} <= case.keys()
-    assert Draft202012Validator(JUDGING_SCHEMA).is_valid(json.loads(text)) != is_said_by_schema
+    assert schema_files.validator(JUDGING_SCHEMA).is_valid(json.loads(text)) != is_said_by_schema
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from events.completed import ExecutionCompleted
@@ -16,23 +15,17 @@ from sandbox_runtime.executor import CompileCache, execute, not_run
 from sandbox_runtime.jail import HostSupport, JailError
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.worker import RunnerFacts
+from tests.contract.schema_files import schema, validator
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
 EVENTS = Path(__file__).parents[2] / "events"
 STARTED_AT = parse_time("2026-11-24T12:00:00.012Z")
 
 
-def schema(name: str, version: int = 1) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((EVENTS / name / f"v{version}.schema.json").read_text())
-    return loaded
-
-
 def validate(message: Message) -> dict[str, Any]:
     """Check a produced message as the other side would: through JSON, against the schema."""
     produced: dict[str, Any] = json.loads(message.serialise())
-    jsonschema.validate(
-        produced, schema(produced["type"], produced["version"]), format_checker=jsonschema.FormatChecker()
-    )
+    validator(schema(f"{produced['type']}/v{produced['version']}")).validate(produced)
     return produced
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from events.message import Message
 from sandbox_runtime import RUNNER_VERSION
 from tests.contract.message_schemas import KINDS
+from tests.contract.schema_files import validator
 
 EVENTS = Path(__file__).parents[2] / "events"
 RELEASED = EVENTS / "released"
@@ -84,7 +84,7 @@ def _schema(released: Path, message: Path) -> Path:
 def test_messages_of_today_fit_the_schemas_of_released_versions(released: Path, path: Path) -> None:
     written = json.loads(_read(path.parent.name, json.loads(path.read_text())).serialise())
     schema = _open(json.loads(_schema(released, path).read_text()))
-    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(written)
+    validator(schema, released).validate(written)
 
 
 @pytest.mark.parametrize("path", _golden(EVENTS))

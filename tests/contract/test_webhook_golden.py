@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator
 
 from functions.clock import to_rfc3339
 from functions.event_log.model import CUT_OUTPUT_BYTES
@@ -19,11 +19,12 @@ from functions.webhooks.deliveries.exhausted_store import ExhaustedDeliveries
 from functions.webhooks.endpoints.model import DAY_MS, HOUR_MS, Counter, DisabledReason, Endpoint, HealthChange, Traffic
 from functions.webhooks.routes.action_routes import webhook_test
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_RECOVERED
+from tests.contract import schema_files
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 
 DOCUMENT = json.loads(openapi_text())
 BASE_URL = "https://api.example.com"
-SCHEMA = Draft202012Validator(golden("webhook/v1.schema"), format_checker=FormatChecker())
+SCHEMA = schema_files.validator(golden("webhook/v1.schema"))
 GOLDEN = sorted(
     path.name.removesuffix(".json") for path in (EVENTS / "webhook").glob("*.json") if "schema" not in path.name
 )
@@ -39,7 +40,7 @@ ENDPOINT = Endpoint(
 
 def schema_of(name: str) -> Draft202012Validator:
     """The published schema beside a golden file: `v1.completed` has `v1.schema`."""
-    return Draft202012Validator(golden(f"webhook/{name.rpartition('.')[0]}.schema"), format_checker=FormatChecker())
+    return schema_files.validator(golden(f"webhook/{name.rpartition('.')[0]}.schema"))
 
 
 def submission_of(body: dict[str, Any], **changes: Any) -> Submission:

@@ -136,6 +136,7 @@ def test_a_release_without_docker_names_the_way_out(
 
 
 def test_the_golden_messages_and_schemas_of_a_minor_version_are_stored_once(tmp_path: Path) -> None:
+    (tmp_path / "language.schema.json").write_text('{"enum": []}')
     for kind in release.KINDS:
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "v1.typical.json").write_text(f'"{kind}"')
@@ -144,7 +145,8 @@ def test_the_golden_messages_and_schemas_of_a_minor_version_are_stored_once(tmp_
     assert not release.store(tmp_path)
     folder = tmp_path / "released" / VERSION.rpartition(".")[0]
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")} == {
-        f"{kind}/v1.{name}.json" for kind in release.KINDS for name in ("typical", "schema")
+        "language.schema.json",
+        *(f"{kind}/v1.{name}.json" for kind in release.KINDS for name in ("typical", "schema")),
     }
     assert (folder / release.KINDS[0] / "v1.schema.json").read_text() == '{"type":"object"}\n'
     (tmp_path / release.KINDS[0] / "v1.typical.json").write_text("2")

@@ -50,7 +50,8 @@ def tree(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "infra" / "setup", tmp_path / "infra" / "setup")
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
     (tmp_path / "sandbox_runtime").mkdir()
-    shutil.copy(ROOT / "sandbox_runtime" / "toolchains.txt", tmp_path / "sandbox_runtime")
+    for name in ("toolchains.txt", "debian_packages.txt"):
+        shutil.copy(ROOT / "sandbox_runtime" / name, tmp_path / "sandbox_runtime")
     subprocess.run(["/usr/bin/python3.13", "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
     (tmp_path / ".venv" / "bin" / "pip").touch(mode=0o755)
     (tmp_path / ".toolchains" / "prepared").mkdir(parents=True)

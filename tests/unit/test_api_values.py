@@ -94,6 +94,7 @@ def test_languages_are_the_union_of_the_runners_in_canonical_order() -> None:
     js = STRICT.changed(languages=(Language.JAVASCRIPT,))
     assert offered_languages([go, js], ["java"]) == ("python", "javascript", "rust")
     assert offered_languages([], ["c", "python", "klingon"]) == ("python", "c")
+    assert offered_languages([], []) == tuple(Language)
 
 
 def test_a_runner_that_can_run_nothing_offers_nothing() -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from events.vocabulary import Language
 from infra.local.processes import launcher as preflight
 from infra.local.settings import ROOT, StartError
 from infra.local.translation import translate
 
-OFFERED = translate(ROOT / "template.yaml", {}).parameters["OfferedLanguages"]
+OFFERED = ",".join(Language)
 
 
 def refusal(offered: str) -> str:
@@ -33,7 +34,9 @@ def test_each_offered_language_is_checked(name: str) -> None:
 
 @pytest.mark.usefixtures("without_tools")
 def test_all_that_is_missing_is_in_the_one_line() -> None:
-    text = refusal(OFFERED)
+    assert translate(ROOT / "template.yaml", {}).parameters["OfferedLanguages"] == ""
+    text = refusal("")
+    assert text == refusal(OFFERED)
     assert all(f"{name} (" in text for name in OFFERED.split(","))
     assert text.endswith("run `make setup`")
 

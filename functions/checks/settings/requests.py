@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from events.limits import ceilings
 from events.variables import NAME_PATTERN, Environment, name_problem
-from events.vocabulary import ALIASES, Language, Profile
+from events.vocabulary import ALIASES, LANGUAGES, Language, Profile
 from functions.checks.assertions import PATH_PATTERN
 from functions.checks.schedule import MINUTE_MS, ScheduleInvalidError, in_zone, parse_schedule
 from functions.checks.settings.check_settings import (
@@ -194,6 +194,7 @@ def _slug_of(name: str) -> str:
 
 _ONLY_OF_ONE_CHECK = ("slug", "name", "kind", "file", "stdin_file")
 _LANGUAGES = {"enum": [*sorted(Language), *sorted(ALIASES)]}
+_SUFFIXES = {suffix: language for language, row in LANGUAGES.items() for suffix in row.suffixes}
 _VARIABLE = {"pattern": NAME_PATTERN}
 
 
@@ -226,7 +227,11 @@ def file_schema() -> dict[str, Any]:
     slug = next(kind for kind in fields["slug"]["anyOf"] if kind.get("type") == "string")
     fields["slug"] = {**slug, "description": "Identifies the check in its project. A check keeps its history under it."}
     fields["name"] = {**fields["name"], "description": "For people. Default: the slug."}
-    fields["language"] = {**_LANGUAGES, "description": "Default: from the suffix of the file."}
+    fields["language"] = {
+        **_LANGUAGES,
+        "x-suffixes": _SUFFIXES,
+        "description": "Default: from the suffix of the file.",
+    }
     fields["file"] = {
         "type": "string",
         "minLength": 1,

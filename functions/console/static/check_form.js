@@ -4,7 +4,7 @@ import { Component, html } from "./dom.js";
 import { Editor } from "./editor.js";
 import { PingUrl } from "./ping_url.js";
 import { Foreign, LocalTime, Problem } from "./parts.js";
-import { SAMPLES } from "./samples.js";
+import { SAMPLES } from "./languages.js";
 
 const PAUSE_MS = 300;
 const NEW = {

@@ -1,6 +1,6 @@
 // The program in the form: kept in this tab, made from a request, and made into one.
 import { formFile, requested } from "./run_files.js";
-import { SAMPLES } from "./samples.js";
+import { SAMPLES } from "./languages.js";
 
 const KEY = "rustbox.draft";
 const LIMITS = ["cpu_time_secs", "wall_time_secs", "memory_mb"];

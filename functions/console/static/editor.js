@@ -1,6 +1,6 @@
 // A text area with syntax colours: the coloured copy lies behind it, in the same grid cell, and gives it its size.
 import { html } from "./dom.js";
-import { tokens } from "./highlight.js";
+import { tokens } from "./languages.js";
 
 let leaves = false; // after Escape, the next Tab leaves the editor: no key may trap a user of the keyboard
 

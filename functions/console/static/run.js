@@ -8,7 +8,7 @@ import { Problem } from "./parts.js";
 import { OtherFields } from "./program.js";
 import { Result } from "./result.js";
 import { Files, storeFiles, Tabs, withSource } from "./run_files.js";
-import { SAMPLES } from "./samples.js";
+import { SAMPLES } from "./languages.js";
 import { Share, unpack } from "./share.js";
 import { Snippets } from "./snippets.js";
 import { parts } from "./visible.js";

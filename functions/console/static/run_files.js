@@ -1,11 +1,10 @@
 // The files of the run form: sources in tabs of the editor, and data that the program reads.
 import { ApiError, call, sendFile } from "./api.js";
 import { Component, html } from "./dom.js";
+import { endOf, isSource } from "./languages.js";
 import { Foreign, Problem } from "./parts.js";
 import { bytes } from "./words.js";
 
-const SOURCE = /\.(py|c|h|cc|cpp|cxx|hpp|hh|java|js|mjs|cjs|ts|mts|go|rs|sh)$/i;
-const ENDS = { python: "py", c: "c", cpp: "cpp", java: "java", bash: "sh", javascript: "js", typescript: "ts", go: "go", rust: "rs" };
 const SOURCE_BYTES = 65_536;
 const INLINE_EACH_BYTES = 16_384;
 const INLINE_BYTES = 196_608; // a request takes 256 KiB
@@ -14,7 +13,7 @@ const MOST_FILES = 64;
 const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
 
 async function textOf(file) {
-  if (!SOURCE.test(file.name) || file.size > SOURCE_BYTES) return null;
+  if (!isSource(file.name) || file.size > SOURCE_BYTES) return null;
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
   } catch {
@@ -66,7 +65,7 @@ async function withFiles(files, added) {
 
 /** Return the files with an empty source. */
 export function withSource(files, language) {
-  const end = ENDS[language] ?? "txt";
+  const end = endOf(language);
   let number = 1;
   while (files.some(({ path }) => path === `part${number}.${end}`)) number += 1;
   return [...files, { path: `part${number}.${end}`, isReadOnly: false, text: "" }];

@@ -8,7 +8,7 @@ import { LiveOutput } from "./live_output.js";
 import { Action, Copy, Facts, Loaded, metadataFacts, Time, Title } from "./parts.js";
 import { Program } from "./program.js";
 import { Badge, Result } from "./result.js";
-import { SAMPLES } from "./samples.js";
+import { SAMPLES } from "./languages.js";
 import { bytes, seconds, shortId, VERDICTS, verdictTitle } from "./words.js";
 
 const STATUSES = ["pending", "running", "completed", "error"];

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from events.limits import Ceilings
-from events.vocabulary import Cause, Phase, Verdict
+from events.vocabulary import LANGUAGES, Cause, Language, Phase, Verdict
 from functions.dialects import without_heading
 from functions.errors import BadRequestError
 from functions.http.validation import METADATA_MAX_BYTES
@@ -70,24 +70,13 @@ def config_info(most: Ceilings, max_queue_size: int) -> dict[str, Any]:
     }
 
 
-IDS = {
-    "bash": 46,
-    "c": 50,
-    "cpp": 52,
-    "go": 60,
-    "java": 62,
-    "javascript": 63,
-    "python": 71,
-    "rust": 73,
-    "typescript": 74,
-}
+IDS = {language.value: row.judge0_id for language, row in LANGUAGES.items() if row.judge0_id is not None}
 """Its id of each of our languages. One that it does not have is not offered here."""
-_NAMES = {"cpp": "C++", "javascript": "JavaScript", "typescript": "TypeScript"}
 
 
 def name_of(language: str) -> str:
     """Return the name of a language."""
-    return _NAMES.get(language, language.capitalize())
+    return LANGUAGES[Language(language)].title
 
 
 # The part of a request that its answers repeat. It is one entry in the metadata of the submission.

@@ -111,7 +111,7 @@ type LanguageDetails = Annotated[list[LanguageDetail], Field(description="With `
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All runners. `fallback_languages`: offered when no runner has reported in the last 24 h."""
+    """All runners. `fallback_languages`: offered when no runner has reported in the last 24 h; empty: all."""
 
     runners: RunnerStore
     fallback_languages: tuple[str, ...]
@@ -151,11 +151,15 @@ class Fleet:
 
 
 def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]) -> tuple[Language, ...]:
-    """Return the languages of the runners of the last 24 h, in canonical order; `fallback` without any runner."""
+    """Return the languages of the runners of the last 24 h, in canonical order.
+
+    Without any runner, those of `fallback`; all if it is empty.
+    """
     if recent:
         names = {language for heartbeat in recent for language in heartbeat.languages}
     else:
-        names = {language for name in fallback if (language := canonical(name)) is not None}
+        named = list(fallback) or list(Language)
+        names = {language for name in named if (language := canonical(name)) is not None}
     return tuple(language for language in Language if language in names)
 
 

@@ -86,9 +86,9 @@ def check_stage(parameters: Mapping[str, str]) -> None:
 
 
 def check_toolchains(offered: str) -> None:
-    """Refuse to offer languages without their toolchains. `offered`: the template's OfferedLanguages."""
-    promised = [name.strip() for name in offered.split(",") if name.strip()]
+    """Refuse to offer languages without their toolchains. `offered`: the template's OfferedLanguages; empty: all."""
     known = {language.name: language for language in LANGUAGES}
+    promised = [name.strip() for name in offered.split(",") if name.strip()] or list(known)
     if unknown := [name for name in promised if name not in known]:
         raise StartError(f"OfferedLanguages: there is no {', '.join(unknown)}: it may hold {','.join(known)}")
     missing = {name: paths for name in promised if (paths := known[name].missing(TOOLCHAINS_DIR))}
