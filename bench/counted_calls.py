@@ -19,8 +19,7 @@ import pytest
 from functions.handlers import announce, deliver, record, submit
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
-from functions.webhooks.endpoints import health
-from functions.webhooks.sending import deliverer
+from functions.webhooks.sending import attempts, deliverer
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
@@ -220,7 +219,7 @@ def counted_system(quota: Quota, *, slots: int, runner_latency_secs: float) -> I
     # Counts must not depend on the machine: on a busy one, hints are older, sends slower, and caches read again.
     for name, of_an_idle_machine in {"FRESH_HINT_MS": 600_000, "FRESH_TARGET_MS": 600_000, "SLOW_SECS": 600}.items():
         patch.setattr(deliverer, name, of_an_idle_machine)
-    patch.setattr(health, "EVERY_MS", 600_000)
+    patch.setattr(attempts, "EVERY_MS", 600_000)
     with tempfile.TemporaryDirectory() as folder, HookReceiver().running() as receiver:
         engine = open_engine(Path(folder) / "engine", synchronous="NORMAL")
         counting = CountingEngine(engine)

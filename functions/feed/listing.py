@@ -22,7 +22,7 @@ from functions.judging.runs import JudgedRuns, ProgressStore
 from functions.submissions.completed_event import event_of
 from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.lists import DeliveryList
+from functions.webhooks.deliveries.replay import DeliveryList
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.vocabulary import (
     EVENT_COMPLETED,

@@ -23,8 +23,8 @@ from functions.submissions.results.views import Accepted, WaitOver
 from functions.submissions.results_api import RESULT_ROUTES
 from functions.submissions.runners.fleet import HEALTH_ROUTES
 from functions.submissions.submit_api import SUBMIT_ROUTES
-from functions.webhooks.routes.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES
-from functions.webhooks.routes.openapi import HEADERS
+from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES
+from functions.webhooks.openapi import HEADERS
 
 ROUTES = (
     *SUBMIT_ROUTES,

@@ -20,7 +20,6 @@ from functions.submissions.accept.acceptance import Acceptance
 from functions.submissions.deployment import SubmissionDeployment
 from functions.submissions.sweeper import round_robin
 from functions.telemetry import metrics
-from functions.webhooks.deliveries.publication import Outbox
 
 SERVICE = "schedule"
 THREADS = 8
@@ -48,7 +47,6 @@ class _Lower(SubmissionDeployment):
         return
 
 
-ENV.provide(Outbox, lambda env: env[_Lower].outbox)
 ENV.provide(Acceptance, lambda env: env[_Lower].acceptance)
 
 

@@ -1,19 +1,20 @@
 """Lambda entry point of the deliveries queue: attempt the delivery of each hint, then others of the same lane."""
 
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions import otlp
-from functions.aws.deployment import preload
+from functions.env import Env
 from functions.handlers.batches import handle_batch
-from functions.handlers.chat_cards import CardDeployment
-from functions.settings import load_settings, refuse_insecure_stage
+from functions.handlers.chat_cards import chat_cards
+from functions.settings import refuse_insecure_stage
 from functions.telemetry import Metric, logger, metrics
-from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.cards import cards
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.publication import Hint
 from functions.webhooks.sending.attempts import keep_attempt
 from functions.webhooks.sending.claim import SEND_MS
 from functions.webhooks.sending.deliverer import Attempted, Deliverer
@@ -21,34 +22,19 @@ from functions.webhooks.sending.deliverer import Attempted, Deliverer
 SERVICE = "webhook"
 
 refuse_insecure_stage()
-preload(
-    "event_log.bus",
-    "webhooks.alerts",
-    "webhooks.deliveries.publication",
-    "webhooks.deliveries.replay",
-    "webhooks.deliveries.store",
-    "webhooks.endpoints.health",
-    "webhooks.endpoints.store",
-    "webhooks.sending.requests",
-    "webhooks.sending.slots",
-)
 
 SETTINGS = (
     *("stage", "deliveries_table", "deliveries_queue_url", "endpoint_secrets_key_id", "public_base_url"),
     *("allow_insecure_webhook_targets", "webhook_retry_secs", "webhook_senders", "webhook_senders_of_process"),
     "event_bus_name",
 )
-
-
-@cache
-def wired() -> Deliverer:
-    """Return the wired parts, created on the first call."""
-    return CardDeployment(load_settings(SETTINGS), logger(SERVICE)).deliverer
+ENV = Env(SERVICE, SETTINGS)
+ENV.provide(cards, chat_cards)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Attempt the deliveries of the hints. A failed hint is received again, and its row stays due."""
-    until_ms = wired().clock() + context.get_remaining_time_in_millis() - SEND_MS
+    until_ms = ENV.clock() + context.get_remaining_time_in_millis() - SEND_MS
     deliver = partial(_deliver, until_ms=until_ms)
     return handle_batch(event, deliver)
 
@@ -60,7 +46,7 @@ def _deliver(record: SQSRecord, until_ms: int) -> None:
         ids = hint.log_ids
         if _is_repeated(record):
             hint = hint.without_new
-        for attempted in wired().deliver(hint, until_ms):
+        for attempted in ENV[Deliverer].deliver(hint, until_ms):
             _report(attempted)
     except Exception:
         phrase = "Delivery not attempted because of an internal error"
@@ -76,7 +62,7 @@ def _is_repeated(record: SQSRecord) -> bool:
 def _report(attempted: Attempted) -> None:
     delivery, reply = attempted.delivery, attempted.reply
     if otlp.is_on():
-        keep_attempt(delivery, reply, SERVICE, wired().clock())
+        keep_attempt(delivery, reply, SERVICE, ENV.clock())
     outcome = attempted.transition.state.value if attempted.recorded else "lease_lost"
     values = [Metric("DeliveryAttempted", dimensions={"outcome": outcome})]
     if outcome == DeliveryState.EXHAUSTED:

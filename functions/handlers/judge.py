@@ -31,7 +31,7 @@ preload(
     "submissions.runners.fleet",
     "submissions.runners.store",
     "submissions.store",
-    "webhooks.deliveries.hints",
+    "webhooks.deliveries.publication",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
     "webhooks.sealed_secrets",

@@ -17,7 +17,7 @@ from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings
 from functions.submissions.model import Submission
 from functions.telemetry import logger, metrics
-from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.publication import Hint
 
 SERVICE = "record"
 
@@ -32,7 +32,7 @@ preload(
     "submissions.completion",
     "submissions.runners.store",
     "submissions.store",
-    "webhooks.deliveries.hints",
+    "webhooks.deliveries.publication",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
 )

@@ -35,7 +35,7 @@ preload(
     "submissions.runners.fleet",
     "submissions.runners.store",
     "submissions.store",
-    "webhooks.deliveries.hints",
+    "webhooks.deliveries.publication",
     "webhooks.deliveries.store",
     "webhooks.endpoints.store",
 )

@@ -33,7 +33,7 @@ from functions.submissions.runners.store import (
     SeenRunner,
 )
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.lists import DeliveryList
+from functions.webhooks.deliveries.replay import DeliveryList
 from functions.webhooks.deliveries.store import DeliveryStore
 
 # What an administrator sees of runners and their tokens. Each `TypedDict` is a schema of the OpenAPI document.

@@ -39,7 +39,7 @@ from functions.submissions.model import (
 )
 from functions.submissions.store import with_completion
 from functions.telemetry import warn
-from functions.webhooks.deliveries.publication import Publication
+from functions.webhooks.deliveries.publication import Publication, pending_hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from functions.submissions.model import Submission
     from functions.submissions.runners.store import ControlObjects, RunnerStore
     from functions.submissions.store import SubmissionStore
-    from functions.webhooks.deliveries.hints import DeliveryHints, Hint
+    from functions.webhooks.deliveries.publication import DeliveryHints, Hint
     from functions.webhooks.deliveries.store import DeliveryStore
 
 # Final states of submissions, from the messages of runners and from failures of the platform.
@@ -233,7 +233,7 @@ class Completer:
         """Repeat the steps after the write of a final row, because the process that wrote it may have died."""
         self.quotas.release(row.quota_claim)
         self._stop_copies(row)
-        return Ended(row, tuple(self.deliveries.pending_hints(row.submission_id)))
+        return Ended(row, tuple(pending_hints(self.deliveries.deliveries_of(row.submission_id))))
 
     def count_late_bytes(self, final: Submission, message: Completed) -> None:
         """Count the bytes of a run with network that was ended as not begun. A repeated message counts again."""

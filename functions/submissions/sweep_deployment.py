@@ -6,33 +6,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from functions.submissions.deployment import SubmissionDeployment
-from functions.webhooks.deployment import SenderDeployment
 
 if TYPE_CHECKING:
     from functions.submissions.sweeper import DueWebhooks, Sweep
-    from functions.webhooks.alerts import Alerts
 
 
-class SweepDeployment(SubmissionDeployment, SenderDeployment):
+class SweepDeployment(SubmissionDeployment):
     """What sweeps: submissions, and the deliveries and alerts of webhooks."""
-
-    @cached_property
-    def alerts(self) -> Alerts:
-        """Events about failing endpoints and deliveries."""
-        from functions.webhooks.alerts import Alerts
-        from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
-
-        exhausted = ExhaustedStore(self.settings.deliveries_table, self.dynamodb, self.clock)
-        return Alerts(self.endpoint_health, exhausted, self.disabled_events, self.outbox, self.clock)
 
     @cached_property
     def due_webhooks(self) -> DueWebhooks:
         """Handles due rows of webhooks."""
         from functions.submissions.sweeper import DueWebhooks
+        from functions.webhooks.alerts import Alerts
+        from functions.webhooks.sending.slots import LaneWaker
 
-        return DueWebhooks(
-            self.deliveries, self.delivery_hints, self.alerts, self.endpoint_deletions, self.lane_waker, self.clock
-        )
+        return DueWebhooks(self.deliveries, self.delivery_hints, self[Alerts], self[LaneWaker], self.clock)
 
     def new_sweep(self) -> Sweep:
         """Return a sweep. It forgets its observations of queues and projects at its end."""

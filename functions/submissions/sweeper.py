@@ -33,10 +33,16 @@ from functions.ids import new_id
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Status, Submission
 from functions.submissions.queues import Queues, requested_again
 from functions.submissions.store import LIST_SHARDS, SubmissionStore, list_shard, run_budget_ms, submission_key
-from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
-from functions.webhooks.deliveries.rows import DueDeletion, DueDelivery, DueEndpoint, DueExhausted, DueRow
-from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.deliveries.publication import Hint
+from functions.webhooks.deliveries.store import (
+    DeliveryStore,
+    DueDeletion,
+    DueDelivery,
+    DueEndpoint,
+    DueExhausted,
+    DueRow,
+)
 from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 if TYPE_CHECKING:
@@ -47,9 +53,8 @@ if TYPE_CHECKING:
 
     from functions.submissions.completion import Completer
     from functions.webhooks.alerts import Alerts
-    from functions.webhooks.deliveries.hints import DeliveryHints
-    from functions.webhooks.deliveries.rows import DueRow
-    from functions.webhooks.deliveries.store import Deletions, DeliveryStore
+    from functions.webhooks.deliveries.publication import DeliveryHints
+    from functions.webhooks.deliveries.store import DeliveryStore, DueRow
     from functions.webhooks.sending.slots import LaneWaker
 
 # Due rows in the order of a sweep: oldest first; in a large backlog, projects take turns.
@@ -212,7 +217,6 @@ class DueWebhooks:
     deliveries: DeliveryStore
     hints: DeliveryHints
     alerts: Alerts
-    deletions: Deletions
     lane_waker: LaneWaker
     clock: Clock
 
@@ -228,7 +232,7 @@ class DueWebhooks:
             if self.alerts.publish_exhausted(due, now + TAKEN_MS):
                 record_age(now - due.due_at_ms)
         elif isinstance(due, DueDeletion):
-            if self.deletions.cancel_open(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
+            if self.deliveries.cancel_open(due.project_id, due.endpoint_id, due.due_at_ms, DELETION_MS):
                 record_age(self.clock() - due.due_at_ms)
         else:
             self.lane_waker.wake_due(due, now + TAKEN_MS)

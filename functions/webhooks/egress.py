@@ -20,6 +20,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from functions.env import Env
 from functions.webhooks.vocabulary import MAX_HEAD_BYTES, Reply
 from functions.webhooks.webhook_url import AddressRefusedError, Target, check_url, may_dial
 
@@ -234,6 +235,11 @@ class Egress:
     resolver: Resolver = system_resolver
     total_secs: float = TOTAL_SECS
     trust: Callable[[], ssl.SSLContext] = field(default=_system_trust, repr=False)
+
+    @classmethod
+    def from_env(cls, env: Env) -> "Egress":
+        """Make the egress of an entry point."""
+        return cls(env.settings.allow_insecure_webhook_targets, env.settings.own_host)
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:
         """Send once. Failures return a Reply with an error code; nothing raises."""

@@ -107,6 +107,11 @@ class EndpointSecrets:
 
     boxes: SecretBoxes
 
+    @classmethod
+    def from_env(cls, env: Env) -> EndpointSecrets:
+        """Make the secrets of an entry point."""
+        return cls(env[SecretBoxes])
+
     def keys(self, endpoint: Endpoint, now_ms: int) -> tuple[SigningKey | PrivateKey, ...]:
         """Return the keys that sign now, the current ones first. Raises InvalidSecretError."""
         keys: list[SigningKey | PrivateKey] = []

@@ -7,7 +7,7 @@ from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.event_log.model import Event
 from functions.event_log.rows import event_row
 from functions.ids import new_id
-from functions.webhooks.deliveries import rows
+from functions.webhooks.deliveries import store
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.vocabulary import EVENT_COMPLETED, Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
@@ -48,7 +48,7 @@ def put_delivery(
         "secret_box": b"sealed" if endpoint_id == "run" else b"",
     }
     delivery = Delivery(**values | changes)
-    row = rows.delivery_row(delivery, ttl or now_ms() // 1_000 + 86_400)
+    row = store.delivery_row(delivery, ttl or now_ms() // 1_000 + 86_400)
     if state not in {"pending", "sending", "retrying"}:
         row |= {"due_shard": None, "due_at_ms": None}
     aws.client("dynamodb").put_item(TableName=aws.names["DeliveriesTable"], Item=to_item(row))
@@ -59,14 +59,14 @@ def put_delivery(
 def put_attempt(aws: Aws, delivery: Delivery, reply: Reply, number: int = 1) -> None:
     """One attempt of a delivery; the count in its row stays."""
     counted = Delivery(**{name: getattr(delivery, name) for name in Delivery.__slots__} | {"attempt": number - 1})
-    attempt = rows.new_attempt(counted, reply, now_ms())
-    row = rows.attempt_row(counted, attempt, now_ms() // 1_000 + 86_400)
+    attempt = store.new_attempt(counted, reply, now_ms())
+    row = store.attempt_row(counted, attempt, now_ms() // 1_000 + 86_400)
     aws.client("dynamodb").put_item(TableName=aws.names["DeliveriesTable"], Item=to_item(row))
 
 
 def raw_row(aws: Aws, delivery: Delivery) -> dict[str, Any]:
     found = aws.client("dynamodb").get_item(
-        TableName=aws.names["DeliveriesTable"], Key=rows.delivery_key(delivery.event_id, delivery.endpoint_id)
+        TableName=aws.names["DeliveriesTable"], Key=store.delivery_key(delivery.event_id, delivery.endpoint_id)
     )
     item: dict[str, Any] = found["Item"]
     return item

@@ -6,7 +6,6 @@ workers can act while one is sending. What it notes is held against the invarian
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 from collections import Counter, defaultdict
@@ -18,15 +17,12 @@ from urllib.parse import urlsplit
 from functions.aws.dynamodb.items import from_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import from_rfc3339, to_rfc3339
-from functions.event_log.rows import LogWriter
 from functions.ids import new_id
 from functions.submissions import completed_event
 from functions.submissions.completed_event import completed_body
-from functions.telemetry import logger
-from functions.webhooks.deliveries.lists import DeliveryList
 from functions.webhooks.deliveries.model import NOT_SENT, RUN_ENDPOINT_ID, Delivery, DeliveryState, Transition
-from functions.webhooks.deliveries.replay import Recovery, ReplayStore
-from functions.webhooks.deliveries.rows import to_delivery
+from functions.webhooks.deliveries.replay import recover
+from functions.webhooks.deliveries.store import to_delivery
 from functions.webhooks.egress import LONG, Egress, Wait
 from functions.webhooks.sending import slots
 from functions.webhooks.sending.attempts import Attempts, Recorded
@@ -37,14 +33,24 @@ from functions.webhooks.vocabulary import MAX_DELAY_SECS, Reply
 from functions.webhooks.webhook_url import host_of
 from tests.adapters.hook_receiver import Received
 from tests.adapters.hook_verification import is_genuine
-from tests.adapters.pipeline import DONE_STATES, PROJECT_SLOTS, SECRET, Crash, Pipeline, crash_at, no_sleep, path_of
+from tests.adapters.pipeline import (
+    DONE_STATES,
+    PROJECT_SLOTS,
+    SECRET,
+    Crash,
+    Pipeline,
+    changed,
+    crash_at,
+    no_sleep,
+    path_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.leases import SentDelivery
+    from functions.webhooks.sending.attempts import SentDelivery
 
 SWEEP_SECS = 60
 MOST_SECS = 14 * 86_400
@@ -118,11 +124,7 @@ class DeliveryWorld:
     def __post_init__(self) -> None:
         table, client = self.pipeline.aws.names["DeliveriesTable"], self.pipeline.aws.client("dynamodb")
         attempts = NotedAttempts(self, table, client)
-        deliverer = dataclasses.replace(self.pipeline.deliverer, egress=Receiver(self), attempts=attempts)
-        self.pipeline.use(deliverer)
-        listing, replays = DeliveryList(table, client), ReplayStore(table, client, self.pipeline.time)
-        log, writer = logger("endpoints"), LogWriter(table, client, self.pipeline.time)
-        self.recovery = Recovery(listing, replays, self.pipeline.delivery_hints, self.pipeline.time, log, writer)
+        self.pipeline.use(changed(self.pipeline.deliverer, egress=Receiver(self), attempts=attempts))
         # No two renderings of a body are alike, as if a new version were deployed between them.
         self._renderings = itertools.count()
         self.pipeline.aws.monkeypatch.setattr(completed_event, "completed_body", self._render)
@@ -191,7 +193,7 @@ class DeliveryWorld:
         if row is None or not row.enabled:
             return
         before = {d.event_id: d.state for d in self.deliveries() if d.endpoint_id == endpoint.endpoint_id}
-        self.step(lambda: self.recovery.recover(row, 0))
+        self.step(lambda: recover(self.pipeline.env, row, 0))
         for delivery in self.deliveries():
             if delivery.endpoint_id == endpoint.endpoint_id and before[delivery.event_id] is not delivery.state:
                 self.begun_anew[delivery.event_id, delivery.endpoint_id] += 1
@@ -297,10 +299,12 @@ class DeliveryWorld:
         """Check I7 for a send to an ordered endpoint. A delivery without a place in the queue was replayed."""
         if sent.endpoint_id not in {endpoint.endpoint_id for endpoint in self.endpoints if endpoint.ordered}:
             return
-        queue = self.pipeline.queue
+        queue = self.pipeline.lanes
         others = [each for each in self.deliveries() if each.endpoint_id == sent.endpoint_id and each != sent]
-        live = [each for each in others if each.state not in DONE_STATES - {DeliveryState.PAUSED} and queue.has(each)]
-        if not queue.has(sent):
+        live = [
+            each for each in others if each.state not in DONE_STATES - {DeliveryState.PAUSED} and queue.has_place(each)
+        ]
+        if not queue.has_place(sent):
             return
         if any(each.attempt > each.attempts_before or each.state is DeliveryState.SENDING for each in live):
             raise Violation("I7: sent before another one that was begun is final")

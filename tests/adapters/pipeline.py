@@ -1,5 +1,6 @@
 """The pipeline behind the queues, wired as the entry points wire it, with a clock and a receiver of the test."""
 
+import copy
 import dataclasses
 import functools
 import json
@@ -17,12 +18,13 @@ from functions.aws.dynamodb.items import from_item
 from functions.aws.dynamodb.row_codec import write
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
+from functions.env import Env
 from functions.event_log.bus import Bus
 from functions.files.store import ArtifactStore
 from functions.files.use import file_holders
 from functions.handlers import announce, record, sweep
 from functions.handlers import deliver as webhook
-from functions.handlers.chat_cards import CARDS
+from functions.handlers.chat_cards import chat_cards
 from functions.ids import new_id
 from functions.judging.deployment import JudgeDeployment
 from functions.judging.runs import JudgedRuns, ProgressStore
@@ -34,26 +36,20 @@ from functions.submissions.runners.store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
 from functions.telemetry import logger
-from functions.webhooks.alerts import Alerts, DisabledEvents
-from functions.webhooks.deliveries.exhausted_store import ExhaustedStore
-from functions.webhooks.deliveries.hints import DeliveryHints
-from functions.webhooks.deliveries.lists import DeliveryList
+from functions.webhooks.alerts import Alerts
+from functions.webhooks.cards import cards
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.webhooks.deliveries.publication import Outbox
-from functions.webhooks.deliveries.replay import ReplayStore
+from functions.webhooks.deliveries.publication import DeliveryHints, Outbox
+from functions.webhooks.deliveries.replay import DeliveryList
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.egress import Egress
-from functions.webhooks.endpoints.health import HealthStore, SuccessCounts
 from functions.webhooks.endpoints.model import HIDDEN, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes
-from functions.webhooks.sending.attempts import Attempts
-from functions.webhooks.sending.claim import Candidates, Claimer
-from functions.webhooks.sending.deliverer import Deliverer, UnguardedSends
-from functions.webhooks.sending.lanes import LaneStore, OrderedQueue, resume_lane
-from functions.webhooks.sending.leases import Leases, Parking, Snapshots
-from functions.webhooks.sending.requests import Bodies, RequestSigner
-from functions.webhooks.sending.slots import LaneWaker, SlotStore
+from functions.webhooks.sending.attempts import Attempts, SuccessCounts
+from functions.webhooks.sending.claim import Claimer, Leases
+from functions.webhooks.sending.deliverer import Deliverer
+from functions.webhooks.sending.lanes import LaneStore, resume_lane
+from functions.webhooks.sending.slots import PROJECT_SHARE, LaneWaker, SlotStore
 from functions.webhooks.vocabulary import Schedule
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
@@ -75,6 +71,13 @@ DONE_STATES = {
 
 def no_sleep(_secs: float) -> None:
     """Time is the test's."""
+
+
+def changed[Part](part: Part, **attributes: Any) -> Part:
+    """Return a copy of a part with other attributes."""
+    made = copy.copy(part)
+    made.__dict__.update(attributes)
+    return made
 
 
 class Crash(BaseException):
@@ -105,75 +108,49 @@ class Pipeline:
         self.aws, self.time, self.receiver = aws, time, receiver
         receiver.clock = time
         self.secrets: dict[str, list[str]] = {}  # by event id for runs, by path for endpoints; all they ever had
-        dynamodb = aws.client("dynamodb")
-        self.delivery_hints = DeliveryHints(aws.client("sqs"), aws.names["DeliveriesQueue"])
-        self.submissions = SubmissionStore(aws.names["SubmissionsTable"], dynamodb, clock=time)
-        table = aws.names["DeliveriesTable"]
-        self.deliveries = DeliveryStore(table, dynamodb, time)
-        self.listing = DeliveryList(table, dynamodb, time)
-        self.endpoints = EndpointStore(table, dynamodb, time, aws.names["QuotasTable"])
-        self.snapshots = Snapshots(table, dynamodb, time)
-        self.leases = Leases(table, dynamodb, time, no_sleep)
         self.receives: Counter[str] = Counter()
         self.count_writes: list[Callable[[], None]] = []
-        self.lanes = LaneStore(table, dynamodb, time)
-        self.slots = SlotStore(table, dynamodb, time)
-        self.boxes = SecretBoxes(aws.names["EndpointSecretsKey"], lambda: aws.client("kms"), time)
-        self.runners = RunnerStore(aws.names["RunnersTable"], dynamodb, time)
-        self.payloads = Payloads(aws.names["PayloadsBucket"], lambda: aws.client("s3"))
-        self.artifacts = ArtifactStore(aws.names["SubmissionsTable"], dynamodb, time)
-        progress = ProgressStore(aws.names["SubmissionsTable"], dynamodb, time)
-        self.judged = JudgedRuns(self.payloads, progress, BASE_URL)
-        self.quotas = QuotaStore(aws.names["QuotasTable"], dynamodb, time)
-        self.bus = Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep)
-        self.outbox = Outbox(self.deliveries, self.endpoints, self.delivery_hints, self.bus, time)
-        health, exhausted = HealthStore(table, dynamodb, time), ExhaustedStore(table, dynamodb, time)
-        self.disabled_events = DisabledEvents(health, self.outbox)
-        self.alerts = Alerts(health, exhausted, self.disabled_events, self.outbox, time)
-        self.queue = OrderedQueue(table, dynamodb, time)
-        self.lane_waker = LaneWaker(
-            self.lanes, self.slots, self.queue, self.delivery_hints, PROJECT_SLOTS, time, lambda: 0.5
-        )
-        parking = Parking(table, dynamodb, time, no_sleep)
-        self.deliverer = Deliverer(
-            Claimer(
-                Candidates(self.snapshots, parking, self.lanes, self.queue, ReplayStore(table, dynamodb, time), time),
-                self.leases,
-                parking,
-                self.delivery_hints,
-                self.lane_waker,
-                time,
-                no_sleep,
-            ),
-            UnguardedSends(self.snapshots, self.lanes, 1, time),
-            self.deliveries,
-            Attempts(table, dynamodb, time, no_sleep),
-            SuccessCounts(table, dynamodb, time, lambda _, write: self.count_writes.append(write)),
-            self.delivery_hints,
-            RequestSigner(self.boxes, Bodies(CARDS, BASE_URL)),
-            self.disabled_events.publish,
-            Egress(allow_insecure=True),
-            Schedule((0, 5, 300, 1800)),
-            time,
-            no_sleep,
-            random=lambda: 0.5,
-        )
+        dynamodb, table = aws.client("dynamodb"), aws.names["DeliveriesTable"]
+        names = {*webhook.SETTINGS, *record.SETTINGS, *sweep.SETTINGS}
+        self.env = env = Env("webhook", names, time)
+        env.settings.__dict__ |= {
+            "webhook_senders": PROJECT_SLOTS * PROJECT_SHARE,
+            "webhook_senders_of_process": 1,
+            "webhook_retry_secs": (0, 5, 300, 1800),
+            "allow_insecure_webhook_targets": True,
+            "public_base_url": BASE_URL,
+        }
+        env.provide(cards, chat_cards)
+        for part in (Leases, Attempts):
+            env.provide(part, lambda _, part=part: part(table, dynamodb, time, no_sleep))
+        counted = SuccessCounts(table, dynamodb, time, lambda _, write: self.count_writes.append(write))
+        env.provide(SuccessCounts, lambda _: counted)
+        env.provide(Bus, lambda _: Bus(aws.names["EventBus"], aws.client("events"), BASE_URL, no_sleep))
+        self.delivery_hints, self.deliveries, self.listing = env[DeliveryHints], env[DeliveryStore], env[DeliveryList]
+        self.endpoints, self.slots, self.lanes = env[EndpointStore], env[SlotStore], env[LaneStore]
+        self.leases = env[Leases]
+        self.boxes, self.bus, self.outbox, self.alerts = env[SecretBoxes], env[Bus], env[Outbox], env[Alerts]
+        self.submissions, self.runners, self.artifacts = env[SubmissionStore], env[RunnerStore], env[ArtifactStore]
+        self.payloads, self.quotas, self.lane_waker = env[Payloads], env[QuotaStore], env[LaneWaker]
+        self.judged = JudgedRuns(self.payloads, env[ProgressStore], BASE_URL)
+        self.deliverer, claimer = env[Deliverer], env[Claimer]
+        self.deliverer.random = self.lane_waker.random = lambda: 0.5
+        self.deliverer.sleep = claimer.sleep = no_sleep
         recording = record.RecordDeployment(load_settings(record.SETTINGS), logger("record"), time)
         sweeping = sweep.EveryDeployment(load_settings(sweep.SETTINGS), logger("sweep"), time)
         sweeping.provide(file_holders, sweep.holders)
-        sweeping.outbox = self.outbox
         self._wire(record, "deployment", self._sharing(recording))
         self._wire(sweep, "deployment", self._sharing(sweeping))
         event = functools.partial(event_of, self.judged, self.payloads, BASE_URL)
         self.announcer = Announcer(self.submissions, self.bus, event)
         self._wire(announce, "wired", self.announcer)
-        self.use(self.deliverer)
+        aws.monkeypatch.setattr(webhook, "ENV", env)
 
     def _sharing[Kind: JudgeDeployment](self, deployment: Kind) -> Kind:
-        """Let a deployment use our stores; no check waits for a submission."""
-        deployment.submissions, deployment.payloads, deployment.runners = self.submissions, self.payloads, self.runners
-        deployment.quotas, deployment.deliveries, deployment.endpoints = self.quotas, self.deliveries, self.endpoints
-        deployment.delivery_hints, deployment.judge_runs = self.delivery_hints, self.judged
+        """Let a deployment use our parts; no check waits for a submission."""
+        deployment._parts = self.env._parts
+        deployment.submissions, deployment.runners, deployment.quotas = self.submissions, self.runners, self.quotas
+        deployment.judge_runs = self.judged
         deployment.completer = dataclasses.replace(deployment.completer, sleep=no_sleep, on_final=do_nothing)
         return deployment
 
@@ -183,12 +160,11 @@ class Pipeline:
 
     def use(self, deliverer: Deliverer) -> None:
         """Let the webhook handler work with these parts."""
-        self.deliverer = deliverer
-        self._wire(webhook, "wired", deliverer)
+        self.deliverer = self.env._parts[Deliverer] = deliverer
 
     def guard_all(self) -> None:
         """Let each send need a lease and a slot."""
-        self.use(dataclasses.replace(self.deliverer, unguarded=None))
+        self.use(changed(self.deliverer, unguarded=None))
 
     def write_counts(self) -> None:
         """Let the time of the process's counts of successes be over."""
@@ -345,7 +321,7 @@ class Pipeline:
         return sum(request.webhook_id == submission.submission_id for request in self.receiver.received)
 
     def with_schedule(self, *delays_secs: int) -> None:
-        self.use(dataclasses.replace(self.deliverer, schedule=Schedule(delays_secs)))
+        self.use(changed(self.deliverer, schedule=Schedule(delays_secs)))
 
 
 def path_of(endpoint_id: str) -> str:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from functions.event_log.model import Event
 from functions.ids import new_id
-from functions.webhooks.deliveries.hints import DeliveryHints, Hint
-from functions.webhooks.deliveries.publication import plan_publication
+from functions.webhooks.deliveries.publication import DeliveryHints, Hint, plan_publication
 from functions.webhooks.egress import LONG, Egress, Wait
 from functions.webhooks.endpoints.store import Subscribers
 from functions.webhooks.sending import deliverer
 from functions.webhooks.vocabulary import Reply
 from functions.webhooks.webhook_url import host_of
+from tests.adapters.pipeline import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,18 +81,15 @@ class VirtualSenders:
         self._numbers = itertools.count()
         self._control = threading.Semaphore(0)
         self._failed: BaseException | None = None
-        old = pipeline.deliverer.claimer
-        lane_waker = dataclasses.replace(old.lane_waker, hints=self.queue, project_slots=project_slots)
-        self.lane_waker = lane_waker
+        self.lane_waker = changed(pipeline.lane_waker, hints=self.queue, project_slots=project_slots)
         # All senders are threads of one process, of which only one runs at a time.
         pipeline.aws.monkeypatch.setattr(deliverer, "TURN_SECS", 0)
-        unguarded = deliverer.UnguardedSends(pipeline.snapshots, pipeline.lanes, count, pipeline.time)
-        claimer = dataclasses.replace(old, hints=self.queue, lane_waker=lane_waker, sleep=self._sleep)
-        self.deliverer = dataclasses.replace(
-            pipeline.deliverer, claimer=claimer, hints=self.queue, egress=VirtualEgress(self), sleep=self._sleep
-        )
+        pipeline.env.settings.webhook_senders_of_process = count
+        ours = {"hints": self.queue, "sleep": self._sleep}
+        claimer = changed(pipeline.deliverer.claimer, lane_waker=self.lane_waker, **ours)
+        self.deliverer = changed(pipeline.deliverer, claimer=claimer, egress=VirtualEgress(self), **ours)
         if self.deliverer.unguarded is not None:
-            self.deliverer = dataclasses.replace(self.deliverer, unguarded=unguarded)
+            self.deliverer.unguarded = deliverer.UnguardedSends(pipeline.env)
 
     def _sleep(self, secs: float) -> None:
         self.pause(secs * 1000)

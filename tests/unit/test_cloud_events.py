@@ -13,7 +13,7 @@ from functions.checks.runs.store import event_id_of
 from functions.event_log.model import event_bytes
 from functions.webhooks.cards import Cards
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, Payload
-from functions.webhooks.sending.requests import Bodies
+from functions.webhooks.sending.requests import body_of
 from functions.webhooks.signature import webhook_headers
 from tests.system.pages import blocks
 
@@ -35,7 +35,7 @@ def endpoint(body_format: BodyFormat, **settings: Any) -> Endpoint:
 def read(body_format: BodyFormat, event: dict[str, Any], submission_id: str = "", **settings: Any) -> BaseCloudEvent:
     """Return what the SDK reads of a request, with the headers that are sent."""
     receiver = endpoint(body_format, **settings)
-    body = Bodies(Cards(), BASE_URL).body(receiver, EVENT_ID, submission_id, event_bytes(event))
+    body = body_of(Cards(), BASE_URL, receiver, EVENT_ID, submission_id, event_bytes(event))
     headers = webhook_headers(EVENT_ID, 1, "v1,x", {"x-team": "7"}, of_body=body.headers)
     return from_http_event(HTTPMessage(headers, body.content))
 
@@ -74,18 +74,18 @@ def test_the_sample_of_the_guide_is_what_an_endpoint_gets() -> None:
     (sample,) = [json.loads(block) for block in blocks("docs/events.md", "json") if "specversion" in block]
     event = next(event for event in GOLDEN.values() if event["type"] == "check.run.completed")
     receiver = endpoint(BodyFormat.CLOUDEVENTS_STRUCTURED)
-    body = Bodies(Cards(), BASE_URL).body(receiver, event_id_of(event["run_id"], event["type"]), "", event_bytes(event))
+    body = body_of(Cards(), BASE_URL, receiver, event_id_of(event["run_id"], event["type"]), "", event_bytes(event))
     assert json.loads(body.content) == sample | {"data": event}
 
 
 def test_binary_mode_keeps_the_bytes_of_the_event() -> None:
     event = event_bytes(GOLDEN["v1.completed.json"])
-    body = Bodies(Cards(), BASE_URL).body(endpoint(BodyFormat.CLOUDEVENTS), EVENT_ID, "", event)
+    body = body_of(Cards(), BASE_URL, endpoint(BodyFormat.CLOUDEVENTS), EVENT_ID, "", event)
     assert body.content == event
 
 
 def test_without_a_public_address_the_source_is_still_a_uri_reference() -> None:
-    body = Bodies(Cards(), "").body(
-        endpoint(BodyFormat.CLOUDEVENTS), EVENT_ID, "", event_bytes(GOLDEN["v1.completed.json"])
+    body = body_of(
+        Cards(), "", endpoint(BodyFormat.CLOUDEVENTS), EVENT_ID, "", event_bytes(GOLDEN["v1.completed.json"])
     )
     assert body.headers["ce-source"] == "rustbox"

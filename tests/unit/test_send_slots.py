@@ -6,7 +6,7 @@ import pytest
 
 from functions.submissions.sweeper import DueSubmission, Entry, round_robin
 from functions.webhooks.deliveries.model import NOT_SENT
-from functions.webhooks.deliveries.rows import DueDelivery, DueLane
+from functions.webhooks.deliveries.store import DueDelivery, DueLane
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, Lane, is_unanswered, max_concurrent_sends
 from functions.webhooks.sending.slots import (

@@ -10,7 +10,7 @@ from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.row_codec import changes
 from functions.event_log.model import TTL_MS
 from functions.webhooks.deliveries.model import Delivery, DeliveryState, RecordedAttempt
-from functions.webhooks.deliveries.rows import attempt_row, delivery_row, new_attempt, to_attempt, to_delivery
+from functions.webhooks.deliveries.store import attempt_row, delivery_row, new_attempt, to_attempt, to_delivery
 from functions.webhooks.endpoints.model import (
     BodyFormat,
     Counter,

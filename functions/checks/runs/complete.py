@@ -21,8 +21,8 @@ from functions.http.openapi.bodies import Time, Uuid
 from functions.http.parameters import result_path
 from functions.submissions.model import Submission
 from functions.submissions.results.results import output_if_kept
+from functions.webhooks.deliveries.model import Report
 from functions.webhooks.deliveries.publication import Outbox, RunTarget
-from functions.webhooks.deliveries.report import Report
 from functions.webhooks.vocabulary import EVENT_CHECK_CHANGED, EVENT_CHECK_MISSED, EVENT_CHECK_RUN, EVENT_REPORT
 
 # Events of checks: their bodies, and their publication from the row of a run. Each `TypedDict` is a schema.

@@ -18,7 +18,7 @@ from functions.checks.settings.triggers import CheckTrigger, chain_problem
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
-from functions.webhooks.deliveries.report import owner_of
+from functions.webhooks.deliveries.model import owner_of
 from functions.webhooks.sealed_secrets import SecretBoxes
 
 if TYPE_CHECKING:

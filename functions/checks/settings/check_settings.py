@@ -25,7 +25,7 @@ from functions.submissions.accept.requests import (
     ValidSubmission,
     check_submission,
 )
-from functions.webhooks.deliveries.report import TOKEN
+from functions.webhooks.deliveries.model import TOKEN
 
 
 def schedule_problems(schedule: str | None, timezone: str, place: str = "") -> Iterator[FieldProblem]:

@@ -2,28 +2,221 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from events import MessageInvalidError
 from functions.aws.dynamodb.conditional import ABSENT, put
 from functions.aws.dynamodb.items import to_item
-from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.event_log.bus import Bus
 from functions.event_log.model import TTL_MS, Event
 from functions.event_log.rows import event_row, list_row, new_row
 from functions.failpoint import reach
-from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.webhooks.deliveries.rows import delivery_row, queue_row
-from functions.webhooks.endpoints.store import Subscribers
+from functions.webhooks.deliveries.store import DeliveryStore, delivery_row, queue_row
+from functions.webhooks.endpoints.store import EndpointStore, Subscribers
 from functions.webhooks.vocabulary import SUBMISSION_EVENTS
+from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from functions.event_log.bus import Bus
-    from functions.webhooks.deliveries.hints import DeliveryHints
-    from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.endpoints.store import EndpointStore
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+    from functions.env import Env
+
+# Hints: queue messages that name a due delivery. The row decides, so a lost hint costs time and no delivery.
+#
+# The hint that a publication sends carries the new delivery and the event's bytes. While it is fresh, a sender may
+# use both without a read (`unguarded_sends`). So only roles that write the deliveries table may send to its queue.
+
+MAX_BODY_BYTES = 64 * 1024
+"""A sender reads a larger body from the event's row."""
+_MESSAGES_PER_CALL = 10
+MAX_CALL_BYTES = 256 * 1024
+"""Limit for all messages of a call. SQS allows 1 MiB since 2025; some partitions and emulators still have 256 KiB.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+"""
+_TRIES = 3
+REPEATED_DELAY_MS = 6_000
+"""Delay of a second first hint. By then, an unguarded send of the first one has ended: it takes 5.1 s after the
+publication at most, and has no lease that a second sender could see (`unguarded_sends`)."""
+_COPIED: Final = ("submission_id", "event_type", "created_at", "correlation_id", "traceparent", "next_at_ms", "url")
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One hint. `host`: host of a run's own URL; "" if unknown.
+
+    `new`: the delivery before its first attempt, in the hint that its publication sends. `body`: the event's bytes; b""
+    if unknown. `delay_ms`: the message is invisible for so long; it is not in the message.
+    """
+
+    event_id: str
+    endpoint_id: str
+    project_id: str
+    host: str = ""
+    new: Delivery | None = None
+    body: bytes = field(default=b"", repr=False)
+    delay_ms: int = 0
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids of a log line about this hint."""
+        return {"correlation_id": self.event_id} if self.new is None else self.new.log_ids
+
+    @classmethod
+    def of(cls, delivery: Delivery, body: bytes = b"") -> Hint:
+        """Return a hint that names a delivery, with the event's bytes if they are known and not too large."""
+        kept = body if len(body) <= MAX_BODY_BYTES else b""
+        host = host_of(delivery.url)
+        return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host, None, kept)
+
+    @classmethod
+    def of_new(cls, delivery: Delivery, body: bytes) -> Hint:
+        """Return the first hint of a new delivery."""
+        return replace(cls.of(delivery, body), new=delivery)
+
+    @property
+    def without_new(self) -> Hint:
+        """The hint for a sender that must read the row."""
+        return replace(self, new=None)
+
+    def body_of(self, delivery: Delivery) -> bytes:
+        """Return the bytes if they are those of the delivery, which may be an older one of the same lane; else b""."""
+        is_same = bool(self.body) and hashlib.sha256(self.body).digest() == delivery.body_digest
+        return self.body if is_same else b""
+
+    @classmethod
+    def parse(cls, text: str) -> Hint:
+        """Parse the text of a message. Raises MessageInvalidError."""
+        try:
+            values = json.loads(text)
+            named = cls(
+                str(values["event_id"]),
+                str(values["endpoint_id"]),
+                str(values["project_id"]),
+                str(values.get("host", "")),
+                body=base64.b64decode(values.get("body", "")),
+            )
+            return replace(named, new=_to_delivery(named, values["new"])) if "new" in values else named
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise MessageInvalidError("", "the hint has no event_id, endpoint_id and project_id") from None
+
+    @property
+    def text(self) -> str:
+        """Text of the message, in ASCII."""
+        values: dict[str, Any] = {
+            "event_id": self.event_id,
+            "endpoint_id": self.endpoint_id,
+            "project_id": self.project_id,
+        }
+        if self.endpoint_id == RUN_ENDPOINT_ID:
+            values["host"] = self.host
+        if self.new is not None:
+            copied = {name: value for name in _COPIED if (value := getattr(self.new, name))}
+            values["new"] = copied | {"secret_box": _to_text(self.new.secret_box)}
+        if self.body:
+            # Base64, because SQS refuses some characters that a program may print.
+            values["body"] = _to_text(self.body)
+        return json.dumps(values, separators=(",", ":"))
+
+
+def pending_hints(deliveries: Sequence[Delivery]) -> list[Hint]:
+    """Return hints of the deliveries that still wait for their first attempt; a sender reads them.
+
+    They are delayed, because a sender may be sending by the first hint.
+    """
+    waiting = [each for each in deliveries if each.state is DeliveryState.PENDING and each.lane_at_ms is None]
+    return [replace(Hint.of(each), delay_ms=REPEATED_DELAY_MS) for each in waiting if each.attempt == 0]
+
+
+class DeliveryHints:
+    """Sends hints to the deliveries queue. MessageGroupId is the project: a standard queue is then fair to projects."""
+
+    def __init__(self, client: SQSClient, queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    @classmethod
+    def from_env(cls, env: Env) -> DeliveryHints:
+        """Make the queue of an entry point."""
+        return cls(env.sqs, env.settings.deliveries_queue_url)
+
+    def send(self, hint: Hint, delay_ms: int = 0) -> None:
+        """Send the hint of a delivery that is due in `delay_ms` (0 to 900,000). Raises ClientError, BotoCoreError."""
+        self._client.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=hint.text,
+            MessageGroupId=hint.project_id,
+            DelaySeconds=_secs(delay_ms),
+        )
+
+    def send_all(self, hints: Sequence[Hint]) -> None:
+        """Send hints of deliveries that are due now, as few calls as possible. Raises ClientError, BotoCoreError.
+
+        A batch call may succeed while single messages fail. We send failed messages up to three times in all. After
+        that the sweeper finds their rows.
+        """
+        for batch in _batches([(hint.text, hint) for hint in hints]):
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {
+                    "Id": str(index),
+                    "MessageBody": text,
+                    "MessageGroupId": hint.project_id,
+                    "DelaySeconds": _secs(hint.delay_ms),
+                }
+                for index, (text, hint) in enumerate(batch)
+            ]
+            for _ in range(_TRIES):
+                answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+                failed = {failure["Id"] for failure in answer.get("Failed", [])}
+                entries = [entry for entry in entries if entry["Id"] in failed]
+                if not entries:
+                    break
+
+
+def _secs(delay_ms: int) -> int:
+    return -(-delay_ms // MS_PER_SEC)  # rounded up: an early hint is useless
+
+
+def _batches(messages: Sequence[tuple[str, Hint]]) -> Iterator[list[tuple[str, Hint]]]:
+    """Split messages into calls: at most ten, and MAX_CALL_BYTES together."""
+    batch: list[tuple[str, Hint]] = []
+    total_bytes = 0
+    for message in messages:
+        size = len(message[0])  # the text is ASCII
+        if batch and (len(batch) == _MESSAGES_PER_CALL or total_bytes + size > MAX_CALL_BYTES):
+            yield batch
+            batch, total_bytes = [], 0
+        batch.append(message)
+        total_bytes += size
+    if batch:
+        yield batch
+
+
+def _to_delivery(named: Hint, copied: dict[str, Any]) -> Delivery:
+    texts: dict[str, Any] = {name: str(copied.get(name, "")) for name in _COPIED if name != "next_at_ms"}
+    return Delivery(
+        event_id=named.event_id,
+        endpoint_id=named.endpoint_id,
+        project_id=named.project_id,
+        state=DeliveryState.PENDING,
+        attempt=0,
+        next_at_ms=int(copied["next_at_ms"]),
+        secret_box=base64.b64decode(copied["secret_box"]),
+        **texts,
+    )
+
+
+def _to_text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +295,6 @@ def _deliveries(
             yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state)
 
 
-@dataclass(frozen=True, slots=True)
 class Outbox:
     """Publishes events: stores one with its deliveries in one transaction, sends hints, and puts it on the bus.
 
@@ -110,11 +302,9 @@ class Outbox:
     finished run together with its final state; it uses `plan_publication` itself.
     """
 
-    deliveries: DeliveryStore
-    endpoints: EndpointStore
-    hints: DeliveryHints
-    bus: Bus
-    clock: Clock = now_ms
+    def __init__(self, env: Env) -> None:
+        self.deliveries, self.endpoints = env[DeliveryStore], env[EndpointStore]
+        self.hints, self.bus, self.clock = env[DeliveryHints], env[Bus], env.clock
 
     def publish(self, event: Event, *, skip_endpoint_id: str | None = None, only: frozenset[str] = frozenset()) -> None:
         """Write the event and its deliveries, send their hints, then put the event on the bus.
@@ -143,7 +333,7 @@ class Outbox:
             if kept is None:
                 return None
             event = kept  # a rendering of this revision may have other bytes
-            hints = self.deliveries.pending_hints(event.event_id)
+            hints = pending_hints(self.deliveries.deliveries_of(event.event_id))
         reach("publish.after_rows")
         self.hints.send_all(hints)
         reach("publish.after_hint")

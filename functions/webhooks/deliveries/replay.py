@@ -1,11 +1,13 @@
-"""Replay: make a delivery pending again with a new schedule. Attempt numbers continue.
+"""Find deliveries, and send them again: lists, attempts of one delivery, latencies of an endpoint, replays, recovery.
 
-A replay is one transaction over delivery, event and endpoint. It fails if the event's bytes are gone, or if
-the endpoint was disabled or deleted at the same moment.
+A replay makes a delivery pending again with a new schedule; attempt numbers continue. It is one transaction over
+delivery, event and endpoint. It fails if the event's bytes are gone, or if the endpoint was disabled or deleted at the
+same moment.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -14,29 +16,258 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
 from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.table import TRIES, Table
+from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.table import TRIES, Page, Table, bounds, cut, merge, query_page, read_rows
 from functions.aws.dynamodb.transaction import transact, transact_or_raise
-from functions.clock import MS_PER_SEC, Clock
-from functions.event_log.rows import event_key
+from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
+from functions.event_log.rows import LogWriter, event_key
 from functions.failpoint import reach
-from functions.webhooks.deliveries.hints import Hint
-from functions.webhooks.deliveries.lists import RECOVERABLE
-from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, RUN_ENDPOINT_ID, Delivery, DeliveryState, due_at
-from functions.webhooks.deliveries.rows import delivery_key
+from functions.percentile import percentile
+from functions.webhooks.deliveries.model import (
+    MAX_HINT_DELAY_MS,
+    RUN_ENDPOINT_ID,
+    Delivery,
+    DeliveryState,
+    RecordedAttempt,
+    due_at,
+)
+from functions.webhooks.deliveries.publication import DeliveryHints, Hint
+from functions.webhooks.deliveries.store import (
+    LEASE,
+    LIST_SHARDS,
+    WAITING,
+    attempt_key,
+    created_key,
+    delivery_key,
+    endpoint_ref,
+    ids_of,
+    ids_of_attempt,
+    list_shard,
+    project_of,
+    to_attempt,
+    to_delivery,
+)
+from functions.webhooks.endpoints.model import DAY_MS, HOUR_MS
 from functions.webhooks.endpoints.store import endpoint_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aws_lambda_powertools import Logger
+    from collections.abc import Iterator, Sequence
 
     from functions.aws.dynamodb.items import Value
-    from functions.event_log.rows import LogWriter
-    from functions.webhooks.deliveries.hints import DeliveryHints
-    from functions.webhooks.deliveries.lists import DeliveryList
-    from functions.webhooks.deliveries.views import Recovered
+    from functions.env import Env
+    from functions.webhooks.deliveries.views import DeliveryFilters, EndpointLatency, LatencyWindow, Recovered
     from functions.webhooks.endpoints.model import Endpoint
 
+# Queries of deliveries: pages of a project, recoverable deliveries of an endpoint, attempts of one delivery.
+
+RECOVERABLE = (DeliveryState.EXHAUSTED, DeliveryState.PAUSED, DeliveryState.BLOCKED)
+
+ATTEMPTS_SHOWN = 100
+"""Replays add attempts, and a response must stay below 6 MB."""
+
+_ITEMS_PER_QUERY = 500
+
+
+SAMPLE = 100
+"""Deliveries that are read, the newest ones. One BatchGetItem reads so many."""
+_OK = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The first attempt of a delivery, which succeeded."""
+
+    at_ms: int
+    latency_ms: int
+
+
+class DeliveryList(Table):
+    """Reads the indexes `by_project_shard` and `by_endpoint`. They lag behind the table by about a second.
+
+    A list of a project merges its LIST_SHARDS partitions, and that of rows of earlier builds in the index `by_project`.
+    """
+
+    table_setting = "deliveries_table"
+
+    def page(
+        self, project_id: str, filters: DeliveryFilters, *, limit: int, after: str | None = None
+    ) -> Page[Delivery]:
+        """Return at most `limit` deliveries, newest first, that follow the `created_key` in `after`.
+
+        The deliveries have no URL and no secret. A page of a rare state may be short, see `query_page`.
+        """
+        if filters.submission_id is not None:
+            return self._of_submission(project_id, filters, limit, after)
+        since = None if filters.since_ms is None else to_rfc3339(filters.since_ms)
+        requests = self._requests(project_id, filters.endpoint_id, bounds(after, since, ascending=False))
+        for request in requests:
+            if filters.state is None:
+                request["Limit"] = limit + 1  # nearly every entry matches
+            else:
+                _filter_states(request, "#state IN", (filters.state,))
+        return self._merged(requests, limit)
+
+    def undelivered(
+        self, project_id: str, *, limit: int, after: str | None, since_ms: int | None, ascending: bool
+    ) -> Page[Delivery]:
+        """Return a page of deliveries that are neither delivered nor cancelled, created since `since_ms`.
+
+        `after`: a `created_key`, or its part up to the event: then no further delivery of that event follows. A full
+        page ends with such a part, so that no event is on two pages.
+        """
+        end = after
+        if after is not None and "." not in after.rpartition("#")[2]:  # only the event: its deliveries have one time
+            end = after + (".~" if ascending else ".")
+        since = None if since_ms is None else to_rfc3339(since_ms)
+        requests = self._requests(project_id, None, bounds(end, since, ascending=ascending), ascending=ascending)
+        for request in requests:
+            _filter_states(request, "NOT #state IN", (DeliveryState.DELIVERED, DeliveryState.CANCELLED))
+        page = self._merged(requests, limit, ascending=ascending)
+        if page.rows and page.next_created_key == created_key(page.rows[-1]):
+            return Page(page.rows, page.next_created_key.rpartition(".")[0])
+        return page
+
+    def recoverable(
+        self, project_id: str, endpoint_id: str, since_ms: int, states: Sequence[DeliveryState] = RECOVERABLE
+    ) -> Iterator[tuple[list[Delivery], str]]:
+        """Yield pages of an endpoint's deliveries in these states created since `since_ms`, oldest first.
+
+        Pages may be empty. Each comes with the time up to which the index was read; "" for the last page.
+        """
+        between = bounds(None, to_rfc3339(since_ms), ascending=True)
+        (request,) = self._requests(project_id, endpoint_id, between, ascending=True)
+        _filter_states(request, "#state IN", states)
+        while True:
+            answer = self._client.query(**request)
+            last = answer.get("LastEvaluatedKey")
+            read_to = last["created_key"]["S"].partition("#")[0] if last else ""
+            yield [to_delivery(from_item(item)) for item in answer["Items"]], read_to
+            if not last:
+                return
+            request["ExclusiveStartKey"] = last
+
+    def last_attempts(self, delivery: Delivery) -> list[RecordedAttempt]:
+        """Return the last ATTEMPTS_SHOWN attempts of a delivery, oldest first."""
+        prefix = f"ATTEMPT#{delivery.endpoint_id}#"
+        answer = self._client.query(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=to_item({":pk": f"EVENT#{delivery.event_id}", ":prefix": prefix}),
+            ScanIndexForward=False,
+            Limit=ATTEMPTS_SHOWN,
+            ConsistentRead=True,
+        )
+        attempts = [to_attempt(from_item(item)) for item in reversed(answer["Items"])]
+        first = [] if delivery.only_attempt is None else [delivery.only_attempt]
+        return [*first, *attempts][-ATTEMPTS_SHOWN:]
+
+    def newest_attempts(self, deliveries: Sequence[Delivery]) -> dict[tuple[str, str], RecordedAttempt]:
+        """Map event id and endpoint id to the last attempt of deliveries that have one."""
+        # The first attempt lies in the delivery's row if it was the last one then.
+        first = [delivery for delivery in deliveries if delivery.attempt == 1]
+        keys = [delivery_key(delivery.event_id, delivery.endpoint_id) for delivery in first]
+        keys += [attempt_key(delivery, delivery.attempt) for delivery in deliveries if delivery.attempt > 0]
+        found = read_rows(self._client, self.table_name, keys)
+        attempts = [(row, row.get("only_attempt", row)) for row in found]
+        return {ids_of_attempt(row): to_attempt(attempt) for row, attempt in attempts if "n" in attempt}
+
+    def latencies_of(self, project_id: str, endpoint_id: str) -> list[Latency]:
+        """Return the latencies of the last day's newest SAMPLE deliveries that their first attempt delivered.
+
+        A sample of an endpoint's rows, so that no send writes more for them.
+        """
+        since = to_rfc3339(self._clock() - DAY_MS)
+        answer = self._client.query(
+            TableName=self.table_name,
+            IndexName="by_endpoint",
+            KeyConditionExpression="endpoint_ref = :owner AND created_key >= :since",
+            ExpressionAttributeValues=to_item({":owner": endpoint_ref(project_id, endpoint_id), ":since": since}),
+            ScanIndexForward=False,
+            Limit=SAMPLE,
+        )
+        keys = [delivery_key(*ids_of(from_item(item))) for item in answer["Items"]]
+        deliveries = read_rows(self._client, self.table_name, keys, ("only_attempt",))
+        return [latency for row in deliveries if (latency := _latency(row.get("only_attempt"))) is not None]
+
+    def _of_submission(
+        self, project_id: str, filters: DeliveryFilters, limit: int, after: str | None
+    ) -> Page[Delivery]:
+        """Read all deliveries of one event. They are few and share a partition, so the read can be consistent."""
+        now_secs = self._clock() // MS_PER_SEC
+        answer = self._list(f"EVENT#{filters.submission_id}", "DELIVERY#")
+        all_deliveries = [to_delivery(row) for row in answer if project_of(row) == project_id and row["ttl"] > now_secs]
+        matching = [
+            delivery
+            for delivery in sorted(all_deliveries, key=created_key, reverse=True)
+            if filters.endpoint_id in {None, delivery.endpoint_id}
+            and filters.state in {None, delivery.state}
+            and (filters.since_ms is None or created_key(delivery) >= to_rfc3339(filters.since_ms))
+        ]
+        return cut(matching, limit, created_key, after)
+
+    def _merged(self, requests: list[dict[str, Any]], limit: int, *, ascending: bool = False) -> Page[Delivery]:
+        def read(request: dict[str, Any]) -> Page[Delivery]:
+            return query_page(self._client, request, limit, to_delivery, created_key)
+
+        if len(requests) == 1:
+            return read(requests[0])
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return merge(list(pool.map(read, requests)), limit, created_key, ascending=ascending)
+
+    def _requests(
+        self, project_id: str, endpoint_id: str | None, between: tuple[str, str], *, ascending: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return the queries of a project's deliveries, or of an endpoint's, between two sort keys."""
+        if endpoint_id is not None:
+            partitions = [("by_endpoint", "endpoint_ref", endpoint_ref(project_id, endpoint_id))]
+        else:
+            shards = [list_shard(project_id, number) for number in range(LIST_SHARDS)]
+            partitions = [("by_project", "project_id", project_id)]
+            partitions += [("by_project_shard", "list_shard", shard) for shard in shards]
+        return [
+            {
+                "TableName": self.table_name,
+                "IndexName": index,
+                "KeyConditionExpression": f"{attribute} = :owner AND created_key BETWEEN :first AND :last",
+                "FilterExpression": "#ttl > :now",
+                "ExpressionAttributeNames": {"#ttl": "ttl"},
+                "ExpressionAttributeValues": to_item(
+                    {":owner": owner, ":now": self._clock() // MS_PER_SEC, ":first": between[0], ":last": between[1]}
+                ),
+                "ScanIndexForward": ascending,
+                "Limit": _ITEMS_PER_QUERY,
+            }
+            for index, attribute, owner in partitions
+        ]
+
+
+def _filter_states(request: dict[str, Any], condition: str, states: Sequence[str]) -> None:
+    """Let a query return only deliveries in these states, or in others."""
+    request["FilterExpression"] += f" AND {condition} ({', '.join(f':{state}' for state in states)})"
+    request["ExpressionAttributeNames"]["#state"] = "state"
+    request["ExpressionAttributeValues"] |= to_item({f":{state}": str(state) for state in states})
+
+
+def latency_body(latencies: Sequence[Latency], now_ms: int) -> EndpointLatency:
+    """Return p50 and p95 of the last hour and of the last day."""
+    return {"last_hour": _window(latencies, now_ms - HOUR_MS), "last_day": _window(latencies, now_ms - DAY_MS)}
+
+
+def _window(latencies: Sequence[Latency], since_ms: int) -> LatencyWindow:
+    ordered = sorted(latency.latency_ms for latency in latencies if latency.at_ms >= since_ms)
+    return {"p50_ms": percentile(ordered, 50), "p95_ms": percentile(ordered, 95), "deliveries": len(ordered)}
+
+
+def _latency(attempt: Any) -> Latency | None:
+    if attempt is None or attempt.get("status_code") not in _OK:
+        return None
+    return Latency(from_rfc3339(attempt["at"]), attempt["latency_ms"])
+
+
+# Replay: make a delivery pending again with a new schedule. Attempt numbers continue.
+#
+# A replay is one transaction over delivery, event and endpoint. It fails if the event's bytes are gone, or if the
+# endpoint was disabled or deleted at the same moment.
 
 REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
 """Every final state, and `retrying`: its next attempt then starts at once."""
@@ -122,7 +353,7 @@ class ReplayStore(Table):
             },
             f"attribute_exists(#pk) AND #attempt < :most AND #state IN ({', '.join(f':{name}' for name in was)})",
             was | {"most": MAX_ATTEMPTS},
-            removes=("lease_until_ms", "lease_owner", "lane_ref", "lane_at_ms"),
+            removes=(*LEASE, *WAITING),
             computed=("#attempts_before = #attempt",),
         )
 
@@ -143,56 +374,53 @@ PER_SEC = 50
 """Deliveries that become due per second, so that a receiver is not overloaded after an outage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """Makes failed and paused deliveries of an endpoint due again, oldest first, at a limited rate."""
+def replay(env: Env, delivery: Delivery, secret_box: bytes | None) -> ReplayResult:
+    """Make one delivery due now, and note it in the event log. `secret_box` as `ReplayStore.replay`."""
+    return env[ReplayStore].replay(delivery, secret_box, env[LogWriter].replay_actions(delivery))
 
-    listing: DeliveryList
-    replays: ReplayStore
-    hints: DeliveryHints
-    clock: Clock
-    log: Logger
-    event_log: LogWriter
 
-    def recover(self, endpoint: Endpoint, since_ms: int, *, also_retrying: bool = False) -> Recovered:
-        """Recover deliveries for at most WORK_MS. Deliveries from `continue_since` on were not reached.
+def recover(env: Env, endpoint: Endpoint, since_ms: int, *, also_retrying: bool = False) -> Recovered:
+    """Make failed and paused deliveries of an endpoint due again, oldest first, at a limited rate.
 
-        Each row takes one conditional write, so repeating the call is safe. The event log gets each recovered delivery.
-        """
-        ends_ms, recovered = self.clock() + WORK_MS, 0
-        is_logged = self.event_log.is_on(endpoint.project_id)
-        states = (*RECOVERABLE, DeliveryState.RETRYING) if also_retrying else RECOVERABLE
-        pages = self.listing.recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms, states)
-        for deliveries, read_to in pages:
-            for delivery in deliveries:
-                if self.clock() >= ends_ms:
-                    return _answer(recovered, delivery.created_at)
-                recovered += self._recover_one(delivery, recovered // PER_SEC, states, is_logged=is_logged)
-            if read_to and self.clock() >= ends_ms:
-                return _answer(recovered, read_to)
-        return _answer(recovered, None)
+    This takes at most WORK_MS. Deliveries from `continue_since` on were not reached. Each row takes one conditional
+    write, so repeating the call is safe. The event log gets each recovered delivery.
+    """
+    ends_ms, recovered = env.clock() + WORK_MS, 0
+    is_logged = env[LogWriter].is_on(endpoint.project_id)
+    states = (*RECOVERABLE, DeliveryState.RETRYING) if also_retrying else RECOVERABLE
+    pages = env[DeliveryList].recoverable(endpoint.project_id, endpoint.endpoint_id, since_ms, states)
+    for deliveries, read_to in pages:
+        for delivery in deliveries:
+            if env.clock() >= ends_ms:
+                return _answer(recovered, delivery.created_at)
+            recovered += _recover_one(env, delivery, recovered // PER_SEC, states, is_logged=is_logged)
+        if read_to and env.clock() >= ends_ms:
+            return _answer(recovered, read_to)
+    return _answer(recovered, None)
 
-    def _recover_one(
-        self, delivery: Delivery, delay_secs: int, states: tuple[DeliveryState, ...], *, is_logged: bool
-    ) -> bool:
-        also = [self.event_log.replay_action(delivery)] if is_logged else []
-        if not self.replays.recover(delivery, self.clock() + delay_secs * MS_PER_SEC, states, also):
-            return False
-        reach("recover.after_write")
-        if delay_secs * MS_PER_SEC <= MAX_HINT_DELAY_MS:
-            self.hint(delivery, delay_secs)
-        return True
 
-    def hint(self, delivery: Delivery, delay_secs: int = 0) -> None:
-        """Send a hint. If that fails, the sweeper finds the row, because it is due."""
-        try:
-            self.hints.send(Hint.of(delivery), delay_ms=delay_secs * MS_PER_SEC)
-        except (ClientError, BotoCoreError) as error:
-            self.log.warning(
-                "Hint not sent; the sweeper will send the delivery",
-                delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
-                error_type=type(error).__name__,
-            )
+def _recover_one(
+    env: Env, delivery: Delivery, delay_secs: int, states: tuple[DeliveryState, ...], *, is_logged: bool
+) -> bool:
+    also = [env[LogWriter].replay_action(delivery)] if is_logged else []
+    if not env[ReplayStore].recover(delivery, env.clock() + delay_secs * MS_PER_SEC, states, also):
+        return False
+    reach("recover.after_write")
+    if delay_secs * MS_PER_SEC <= MAX_HINT_DELAY_MS:
+        send_hint(env, delivery, delay_secs)
+    return True
+
+
+def send_hint(env: Env, delivery: Delivery, delay_secs: int = 0) -> None:
+    """Send a hint of a delivery. If that fails, the sweeper finds the row, because it is due."""
+    try:
+        env[DeliveryHints].send(Hint.of(delivery), delay_ms=delay_secs * MS_PER_SEC)
+    except (ClientError, BotoCoreError) as error:
+        env.log.warning(
+            "Hint not sent; the sweeper will send the delivery",
+            delivery_id=f"{delivery.event_id}#{delivery.endpoint_id}",
+            error_type=type(error).__name__,
+        )
 
 
 def _answer(recovered: int, continue_since: str | None) -> Recovered:

@@ -4,5 +4,4 @@
 `requests`  what a client sends, checked; the settings after it
 `views`     what a client sees, and the filters of the list
 `store`     rows, reads, and who gets an event; create once for each Idempotency-Key, change and delete
-`health`    the health in the row, due for a check after a failure; counted successes
 """

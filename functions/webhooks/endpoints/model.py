@@ -337,7 +337,7 @@ class EndpointSettings:
             f"Default: {CURRENT_VERSION}."
         },
     )
-    ordered: Annotated[bool, OMIT_DEFAULT] = field(  # see `sending.lanes.OrderedQueue`
+    ordered: Annotated[bool, OMIT_DEFAULT] = field(  # see `sending.lanes.LaneStore`
         default=False,
         metadata={
             "description": "Set at creation. true: one delivery at a time; the next waits until the first is final."

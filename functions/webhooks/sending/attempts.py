@@ -1,52 +1,58 @@
-"""Targets, and whether sends to them need a lease and a slot."""
+"""Attempts: one transaction writes an attempt, and its consequences for delivery, endpoint, lane and slot."""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from functions import otlp
-from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
+from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, check, put
 from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.row_codec import write
 from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import Refusal, RowsContendedError, transact
-from functions.webhooks.deliveries.exhausted_store import count_exhausted
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, DeliveryState, Transition, adjust_for_endpoint, due_at
-from functions.webhooks.deliveries.rows import attempt_row, delivery_key, new_attempt
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
+from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.ttl_cache import TtlCache
+from functions.webhooks.alerts import count_exhausted
+from functions.webhooks.deliveries.model import DeliveryState, Transition, adjust_for_endpoint, due_at
+from functions.webhooks.deliveries.store import DUE, LEASE, WAITING, attempt_row, delivery_key, new_attempt
 from functions.webhooks.endpoints.store import count, due_for_health, endpoint_key, failing_is, to_endpoint
 from functions.webhooks.sending.lanes import is_unanswered, lane_actions
-from functions.webhooks.sending.leases import DUE, LEASE, WAITING
 from functions.webhooks.sending.slots import NOBODY_WAITS, free, slots_key
 from functions.webhooks.vocabulary import ALERT_EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from functions.webhooks.deliveries.model import Delivery
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.sending.lanes import Lane
-    from functions.webhooks.sending.leases import SentDelivery
     from functions.webhooks.sending.slots import TakenSlot
     from functions.webhooks.vocabulary import Reply
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """An endpoint with its lane, or the lane of runs that send to one host. `endpoint` is None there, or if deleted."""
+class SentDelivery:
+    """A delivery with the reply of its send. An unguarded one has no slot, and its delivery no lease.
 
+    `endpoint`: as it was read about `read_at_ms`; None for a run's own URL.
+    """
+
+    delivery: Delivery
     endpoint: Endpoint | None
     lane: Lane
-
-    def is_guarded(self, now_ms: int) -> bool:
-        """Whether a send needs a lease and a slot: its target fails, was slow, has limits, or may not be sent to."""
-        endpoint, lane = self.endpoint, self.lane
-        if lane.failures or lane.waiting_ms is not None or now_ms < lane.guarded_until_ms:
-            return True
-        if endpoint is None:
-            return not lane.name.startswith(f"{RUN_ENDPOINT_ID}#")
-        has_limit = endpoint.ordered or endpoint.max_per_second or endpoint.max_concurrency != DEFAULT_CONCURRENCY
-        return bool(not endpoint.enabled or endpoint.failing is not None or has_limit)
+    reply: Reply
+    read_at_ms: int
+    slot: TakenSlot | None = None
+    others_wait: bool = False
 
 
 # The changes of an attempt to the row of its endpoint: counters, failures, and whether it is enabled.
@@ -101,8 +107,6 @@ def _disabling(after: Endpoint, now_ms: int) -> dict[str, Value]:
     }
 
 
-# Record an attempt and its consequences in one transaction; a success of a healthy target in one update.
-
 MAX_TRIES = 6
 
 
@@ -120,6 +124,8 @@ class Recorded:
 
 class Attempts(Table):
     """Records attempts, and changes delivery, endpoint, lane and slot with them."""
+
+    table_setting = "deliveries_table"
 
     def record(self, sent: SentDelivery, planned: Transition, rest_until_ms: int = 0) -> Recorded | None:
         """Write attempt, delivery, endpoint, lane and slot; None if another sender may record, or it was cancelled.
@@ -220,3 +226,60 @@ def keep_attempt(delivery: Delivery, reply: Reply, service: str, now_ms: int) ->
             is_call=True,
         )
     )
+
+
+EVERY_MS = 10_000
+"""A process writes the row of an endpoint once in this time: at the first success, and with all others at its end."""
+_MOST_ENDPOINTS = 10_000
+_TRIES = 3
+
+type Later = Callable[[float, Callable[[], None]], None]
+"""Calls a function after so many seconds."""
+
+
+def _in_thread(secs: float, act: Callable[[], None]) -> None:
+    timer = threading.Timer(secs, act)
+    timer.daemon = True
+    timer.start()
+
+
+class SuccessCounts(Table):
+    """Successes that this process counts for rates and alerts, and adds to the endpoints' rows now and then.
+
+    Threads may share them. A process that dies loses the counts of at most EVERY_MS.
+    """
+
+    table_setting = "deliveries_table"
+
+    def __init__(
+        self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms, later: Later = _in_thread
+    ) -> None:
+        super().__init__(table_name, client, clock)
+        self._later = later
+        self._lock = threading.Lock()
+        self._unwritten: Counter[tuple[str, str]] = Counter()
+        self._lately = TtlCache[tuple[str, str], bool](EVERY_MS, _MOST_ENDPOINTS, clock)
+
+    def add(self, endpoint: Endpoint) -> None:
+        """Count one success of an endpoint, as the sender read it. An error of the table loses counts."""
+        name = (endpoint.project_id, endpoint.endpoint_id)
+        with self._lock:
+            self._unwritten[name] += 1
+            is_first, was_lately = self._unwritten[name] == 1, self._lately.get(name)
+            if not was_lately:
+                self._lately.keep(name, True)
+        if not was_lately:
+            self._write(endpoint)
+        elif is_first:  # a frozen process of Lambda calls late: then the next success writes
+            self._later(EVERY_MS / MS_PER_SEC, lambda: self._write(endpoint))
+
+    def _write(self, endpoint: Endpoint) -> None:
+        key, traffic = endpoint_key(endpoint.project_id, endpoint.endpoint_id), endpoint.traffic
+        with self._lock:
+            successes = self._unwritten.pop((endpoint.project_id, endpoint.endpoint_id), 0)
+        with suppress(ClientError, BotoCoreError):
+            for _ in range(_TRIES if successes else 0):
+                update = count(ConditionalUpdate({}, EXISTS, {}), traffic, self._clock(), {"attempts": successes})
+                if self._update_unread(update, key) or (row := self._get(key)) is None:
+                    return
+                traffic = to_endpoint(row).traffic  # another process has begun a new hour

@@ -13,38 +13,56 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions import durability
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.clock import MS_PER_SEC
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.ttl_cache import TtlCache
-from functions.webhooks.deliveries.hints import DeliveryHints, Hint
+from functions.webhooks.alerts import Alerts
 from functions.webhooks.deliveries.model import (
     BAD_SIGNING_KEY,
     MAX_HINT_DELAY_MS,
     NOT_SENT,
+    RUN_ENDPOINT_ID,
     Delivery,
     Transition,
     after_reply,
 )
+from functions.webhooks.deliveries.publication import DeliveryHints, Hint
+from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.egress import TOTAL_SECS, Egress, Wait
-from functions.webhooks.sending.attempts import Attempts, Target
-from functions.webhooks.sending.lanes import lane_name
-from functions.webhooks.sending.leases import ClaimedDelivery, SentDelivery
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
+from functions.webhooks.sending.attempts import Attempts, SentDelivery, SuccessCounts
+from functions.webhooks.sending.claim import Claimer, Leases
+from functions.webhooks.sending.lanes import Lane, LaneStore, lane_name
+from functions.webhooks.sending.requests import sign
 from functions.webhooks.sending.slots import PROJECT_SHARE, spacing_ms
-from functions.webhooks.vocabulary import ALERT_EVENTS, Reply
+from functions.webhooks.vocabulary import ALERT_EVENTS, Reply, Schedule
 from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from functions.webhooks.deliveries.store import DeliveryStore
-    from functions.webhooks.endpoints.health import SuccessCounts
+    from functions.env import Env
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.claim import Claimer
-    from functions.webhooks.sending.lanes import LaneStore
-    from functions.webhooks.sending.leases import Snapshots
-    from functions.webhooks.sending.requests import RequestSigner
-    from functions.webhooks.vocabulary import Schedule
+    from functions.webhooks.sending.claim import ClaimedDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint with its lane, or the lane of runs that send to one host. `endpoint` is None there, or if deleted."""
+
+    endpoint: Endpoint | None
+    lane: Lane
+
+    def is_guarded(self, now_ms: int) -> bool:
+        """Whether a send needs a lease and a slot: its target fails, was slow, has limits, or may not be sent to."""
+        endpoint, lane = self.endpoint, self.lane
+        if lane.failures or lane.waiting_ms is not None or now_ms < lane.guarded_until_ms:
+            return True
+        if endpoint is None:
+            return not lane.name.startswith(f"{RUN_ENDPOINT_ID}#")
+        has_limit = endpoint.ordered or endpoint.max_per_second or endpoint.max_concurrency != DEFAULT_CONCURRENCY
+        return bool(not endpoint.enabled or endpoint.failing is not None or has_limit)
 
 
 # Send the delivery of a fresh hint to a healthy target: no delivery is read, and nothing is written before the send.
@@ -72,16 +90,14 @@ class UnguardedSends:
     A project makes 1/PROJECT_SHARE of them at once, so that with its slots it takes half of all senders at most.
     """
 
-    def __init__(self, snapshots: Snapshots, lanes: LaneStore, senders: int, clock: Clock = now_ms) -> None:
-        self._snapshots = snapshots
-        self._lanes = lanes
-        self._most = max(1, senders // PROJECT_SHARE)
-        self._clock = clock
-        self._targets = TtlCache[str, Target](FRESH_TARGET_MS, _MOST_TARGETS, clock)
+    def __init__(self, env: Env) -> None:
+        self._env, self._leases, self._lanes, self._clock = env, env[Leases], env[LaneStore], env.clock
+        self._most = max(1, env.settings.webhook_senders_of_process // PROJECT_SHARE)
+        self._targets = TtlCache[str, Target](FRESH_TARGET_MS, _MOST_TARGETS, env.clock)
         self._sends: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def send(self, hint: Hint, signer: RequestSigner, egress: Egress) -> SentDelivery | None:
+    def send(self, hint: Hint, egress: Egress) -> SentDelivery | None:
         """Send the new delivery of a hint; None if it needs a lease and a slot. Raises ClientError."""
         delivery, now = hint.new, self._clock()
         if delivery is None or not 0 < len(hint.body) <= MAX_BODY_BYTES:
@@ -89,7 +105,7 @@ class UnguardedSends:
         if abs(now - delivery.next_at_ms) > FRESH_HINT_MS or (target := self._target(delivery)).is_guarded(now):
             return None
         with self._turn(delivery.project_id) as may_send:
-            request = signer.sign(delivery, target.endpoint, hint.body, self._clock()) if may_send else None
+            request = sign(self._env, delivery, target.endpoint, hint.body, self._clock()) if may_send else None
             if request is None:
                 return None
             wait = Wait(WAIT_SECS, SLOW_SECS, lambda: self._guard(target))
@@ -107,7 +123,7 @@ class UnguardedSends:
     def _target(self, delivery: Delivery) -> Target:
         project_id, host = delivery.project_id, host_of(delivery.url)
         ref = f"{project_id}#{lane_name(delivery, host)}"
-        read = self._snapshots.read_target
+        read = self._leases.read_target
         return self._targets.get_or_load(ref, lambda: Target(*read(project_id, delivery.endpoint_id, host)))
 
     def _guard(self, target: Target) -> None:
@@ -147,26 +163,17 @@ class Attempted:
     is_slot_free: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Sends deliveries. `unguarded` None: each send needs a lease and a slot.
+    """Sends deliveries. `unguarded` None: each send needs a lease and a slot. `random` in [0, 1): jitter."""
 
-    `announce_disabled`: of an endpoint that an attempt disabled. `random` in [0, 1): jitter.
-    """
-
-    claimer: Claimer
-    unguarded: UnguardedSends | None
-    deliveries: DeliveryStore
-    attempts: Attempts
-    success_counts: SuccessCounts
-    hints: DeliveryHints
-    signer: RequestSigner
-    announce_disabled: Callable[[Endpoint], None]
-    egress: Egress
-    schedule: Schedule
-    clock: Clock = now_ms
-    sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = SystemRandom().random
+    def __init__(self, env: Env) -> None:
+        self.env, self.clock = env, env.clock
+        self.claimer, self.deliveries, self.hints = env[Claimer], env[DeliveryStore], env[DeliveryHints]
+        self.unguarded: UnguardedSends | None = env[UnguardedSends]
+        self.attempts, self.success_counts = env[Attempts], env[SuccessCounts]
+        self.egress, self.schedule, self.alerts = env[Egress], Schedule(env.settings.webhook_retry_secs), env[Alerts]
+        self.sleep: Callable[[float], None] = time.sleep
+        self.random: Callable[[], float] = SystemRandom().random
 
     def deliver(self, hint: Hint, until_ms: int | None = None) -> Iterator[Attempted]:
         """Attempt a delivery, unguarded or if it can be claimed; then parked deliveries of its lane, oldest first.
@@ -175,7 +182,7 @@ class Deliverer:
         """
         end_ms = self.clock() + SESSION_MS
         end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
-        sent = None if self.unguarded is None else self.unguarded.send(hint, self.signer, self.egress)
+        sent = None if self.unguarded is None else self.unguarded.send(hint, self.egress)
         if sent is not None:
             yield self._record(sent, hint.body)
             return
@@ -197,7 +204,7 @@ class Deliverer:
             return None
         if claimed.slot is None:
             return self._record(claimed.sent(Reply(0, error_code=NOT_SENT)), body)
-        request = self.signer.sign(claimed.delivery, claimed.endpoint, body, self.clock())
+        request = sign(self.env, claimed.delivery, claimed.endpoint, body, self.clock())
         if self.clock() + TOTAL_SECS * MS_PER_SEC > (claimed.delivery.lease_until_ms or 0):
             # Stalled since the claim: the send could overlap with that of the next lease owner.
             return None
@@ -225,7 +232,7 @@ class Deliverer:
             self.unguarded.note(sent, recorded.endpoint)
         before, after = sent.endpoint, recorded.endpoint
         if before is not None and before.enabled and after is not None and not after.enabled:
-            self.announce_disabled(after)
+            self.alerts.publish_disabled(after)
         if before is not None and reply.is_success and delivery.event_type not in ALERT_EVENTS:
             self.success_counts.add(before)
         return Attempted(delivery, reply, recorded.transition, recorded=True, is_slot_free=recorded.is_slot_free)

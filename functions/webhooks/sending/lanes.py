@@ -14,7 +14,8 @@ from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, RUN_ENDPOINT_ID, UNSENDABLE_CODES, DeliveryState
-from functions.webhooks.deliveries.rows import (
+from functions.webhooks.deliveries.store import (
+    DUE,
     LANE_PREFIX,
     delivery_key,
     ids_of,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.webhooks.deliveries.model import Delivery
-    from functions.webhooks.deliveries.rows import DueLane
+    from functions.webhooks.deliveries.store import DueLane
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.vocabulary import Reply
 
@@ -162,12 +163,17 @@ def to_lane(row: Mapping[str, Any]) -> Lane:
 #
 # The index `waiting` holds parked deliveries by lane and time, and lags by about a second. A sender may miss a new
 # entry. The sweeper finds it, because the lane stays marked and is due every minute.
+#
+# The queue of an ordered endpoint has a small row for each of its deliveries that is not final, oldest first. The
+# transaction that stores an event puts the row. A consistent query finds the oldest, which the index could miss. Rows
+# of final deliveries are removed when the next delivery is looked for.
 
-_DUE = ("due_shard", "due_at_ms")
+_NOT_FINAL = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.PAUSED})
+_ITEMS_PER_QUERY = 10
 
 
 class LaneStore(Table):
-    """Reads and clears waiting marks. Methods that may lose a race return False or None."""
+    """Finds the deliveries that wait in a lane. Methods that may lose a race return False or None."""
 
     table_setting = "deliveries_table"
 
@@ -228,8 +234,37 @@ class LaneStore(Table):
         """Clear the mark of an empty lane, unless the index may lag behind the mark."""
         if lane.waiting_ms is None or self._clock() - lane.waiting_ms < STALE_MS:
             return
-        update = ConditionalUpdate({}, "#waiting_ms = :read", {"read": lane.waiting_ms}, ("waiting_ms", *_DUE))
+        update = ConditionalUpdate({}, "#waiting_ms = :read", {"read": lane.waiting_ms}, ("waiting_ms", *DUE))
         self._update_unread(update, lane_key(lane.project_id, lane.name))
+
+    def has_place(self, delivery: Delivery) -> bool:
+        """Whether a delivery has a place in its ordered queue. One that was replayed after its end has none."""
+        return self._get(key(queue_pk(delivery.project_id, delivery.endpoint_id), queue_sk(delivery))) is not None
+
+    def first(self, lane: Lane) -> Delivery | None:
+        """Return the next delivery in order: the one that was begun last, until it is final; then the oldest."""
+        begun = None if lane.current is None else self._delivery(lane.current, lane.name)
+        if begun is not None and begun.state in _NOT_FINAL:
+            return begun
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": queue_pk(lane.project_id, lane.name)}),
+            ConsistentRead=True,
+            PaginationConfig={"PageSize": _ITEMS_PER_QUERY},
+        )
+        for item in (item for page in pages for item in page["Items"]):
+            delivery = self._delivery(from_item(item)["sk"].partition("#")[2], lane.name)
+            if delivery is not None and delivery.state in _NOT_FINAL:
+                return delivery
+            # A query may show a part of a transaction: then the delivery is not there yet, and keeps its place.
+            if delivery is not None:
+                self._client.delete_item(TableName=self.table_name, Key={"pk": item["pk"], "sk": item["sk"]})
+        return None
+
+    def _delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
+        row = self._get(delivery_key(event_id, endpoint_id))
+        return to_delivery(row) if row is not None else None
 
 
 def mark_lane(lane: Lane, now_ms: int) -> ConditionalUpdate:
@@ -318,48 +353,3 @@ def _resume_ordered(lane: Lane, now_ms: int) -> ConditionalUpdate:
 def lane_shard(lane: Lane) -> str:
     """Return the lane's partition of the due index."""
     return DUE_SHARDS[sum(lane.ref.encode()) % len(DUE_SHARDS)]
-
-
-# The queue of an ordered endpoint: a small row for each of its deliveries that is not final, oldest first.
-#
-# The transaction that stores an event puts the row. A consistent query finds the oldest, which the index `waiting`
-# could miss. Rows of final deliveries are removed here when the next delivery is looked for, so no other module uses
-# them.
-
-_LIVE = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.PAUSED})
-_ITEMS_PER_QUERY = 10
-
-
-class OrderedQueue(Table):
-    """Queues of ordered endpoints, in the deliveries table. All reads are consistent."""
-
-    table_setting = "deliveries_table"
-
-    def has(self, delivery: Delivery) -> bool:
-        """Whether the delivery has a place. One that was replayed after its end has none."""
-        return self._get(key(queue_pk(delivery.project_id, delivery.endpoint_id), queue_sk(delivery))) is not None
-
-    def first(self, lane: Lane) -> Delivery | None:
-        """Return the next delivery in order: the one that was begun last, until it is final; then the oldest."""
-        begun = None if lane.current is None else self._delivery(lane.current, lane.name)
-        if begun is not None and begun.state in _LIVE:
-            return begun
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=to_item({":pk": queue_pk(lane.project_id, lane.name)}),
-            ConsistentRead=True,
-            PaginationConfig={"PageSize": _ITEMS_PER_QUERY},
-        )
-        for item in (item for page in pages for item in page["Items"]):
-            delivery = self._delivery(from_item(item)["sk"].partition("#")[2], lane.name)
-            if delivery is not None and delivery.state in _LIVE:
-                return delivery
-            # A query may show a part of a transaction: then the delivery is not there yet, and keeps its place.
-            if delivery is not None:
-                self._client.delete_item(TableName=self.table_name, Key={"pk": item["pk"], "sk": item["sk"]})
-        return None
-
-    def _delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
-        row = self._get(delivery_key(event_id, endpoint_id))
-        return to_delivery(row) if row is not None else None

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from functions.clock import MS_PER_SEC
 from functions.event_log.model import event_bytes, limit_output
 from functions.http.parameters import event_path
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
-from functions.webhooks.deliveries.report import Report, report_headers
+from functions.webhooks.cards import cards
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Report, report_headers
 from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Endpoint, Payload
 from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes, UnsealError
 from functions.webhooks.signature import (
     USER_AGENT,
     InvalidSecretError,
-    PrivateKey,
-    SigningKey,
     parse_secret,
     signatures,
     webhook_headers,
@@ -27,6 +25,7 @@ from functions.webhooks.vocabulary import CURRENT_VERSION, EVENT_REPORT, EVENT_T
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.env import Env
     from functions.webhooks.cards import Cards
     from functions.webhooks.deliveries.model import Delivery
 
@@ -77,53 +76,50 @@ class Body:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Bodies:
-    """Makes bodies: always the same for the same event and endpoint. `public_base_url` has no trailing slash."""
+def body_of(
+    cards: Cards,
+    public_base_url: str,
+    endpoint: Endpoint,
+    event_id: str,
+    submission_id: str,
+    event: bytes,
+    routing_key: str = "",
+) -> Body:
+    """Return the body of an event with these bytes: always the same for the same event and endpoint.
 
-    cards: Cards
-    public_base_url: str
+    `public_base_url` has no trailing slash. `routing_key`: that of the endpoint.
+    """
+    if endpoint.payload is Payload.THIN:
+        content = _thin(endpoint, public_base_url, event_id, submission_id, event)
+    elif endpoint.max_output_bytes < MAX_OUTPUT_BYTES:
+        content = limit_output(event, public_base_url, submission_id, endpoint.max_output_bytes)
+    else:
+        content = event
+    match endpoint.format:
+        case BodyFormat.CLOUDEVENTS:
+            return Body(content, binary_headers(attributes(event_id, submission_id, event, public_base_url)))
+        case BodyFormat.CLOUDEVENTS_STRUCTURED:
+            context = attributes(event_id, submission_id, event, public_base_url)
+            return Body(structured_body(context, content), {"content-type": STRUCTURED_TYPE})
+        case body_format:
+            more = {"routing_key": routing_key} if routing_key else {}
+            return Body(cards.body(body_format, content, more))
 
-    def body(
-        self, endpoint: Endpoint | None, event_id: str, submission_id: str, event: bytes, routing_key: str = ""
-    ) -> Body:
-        """Return the body of an event with these bytes. `endpoint` None: a run's own URL. `routing_key`: its own."""
-        if endpoint is None:
-            return Body(event)
-        if endpoint.payload is Payload.THIN:
-            content = self._thin(endpoint, event_id, submission_id, event)
-        else:
-            content = self._limited(endpoint, submission_id, event)
-        match endpoint.format:
-            case BodyFormat.CLOUDEVENTS:
-                context = attributes(event_id, submission_id, event, self.public_base_url)
-                return Body(content, binary_headers(context))
-            case BodyFormat.CLOUDEVENTS_STRUCTURED:
-                context = attributes(event_id, submission_id, event, self.public_base_url)
-                return Body(structured_body(context, content), {"content-type": STRUCTURED_TYPE})
-            case body_format:
-                more = {"routing_key": routing_key} if routing_key else {}
-                return Body(self.cards.body(body_format, content, more))
 
-    def _limited(self, endpoint: Endpoint, submission_id: str, event: bytes) -> bytes:
-        if endpoint.max_output_bytes >= MAX_OUTPUT_BYTES:
-            return event
-        return limit_output(event, self.public_base_url, submission_id, endpoint.max_output_bytes)
-
-    def _thin(self, endpoint: Endpoint, event_id: str, submission_id: str, event: bytes) -> bytes:
-        values = json.loads(event)
-        is_stored = values["type"] != EVENT_TEST
-        return event_bytes(
-            {
-                "type": values["type"],
-                "id": event_id,
-                "timestamp": values["timestamp"],
-                "api_version": endpoint.api_version,
-                "submission_id": submission_id or None,
-                "url": self.public_base_url + event_path(event_id) if is_stored else None,
-                **({"artifacts": len(values["artifacts"])} if "artifacts" in values else {}),
-            }
-        )
+def _thin(endpoint: Endpoint, public_base_url: str, event_id: str, submission_id: str, event: bytes) -> bytes:
+    values = json.loads(event)
+    is_stored = values["type"] != EVENT_TEST
+    return event_bytes(
+        {
+            "type": values["type"],
+            "id": event_id,
+            "timestamp": values["timestamp"],
+            "api_version": endpoint.api_version,
+            "submission_id": submission_id or None,
+            "url": public_base_url + event_path(event_id) if is_stored else None,
+            **({"artifacts": len(values["artifacts"])} if "artifacts" in values else {}),
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,53 +132,46 @@ class SignedRequest:
     is_callback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RequestSigner:
-    """Makes the requests of attempts."""
+def sign(env: Env, delivery: Delivery, endpoint: Endpoint | None, event: bytes, now_ms: int) -> SignedRequest | None:
+    """Return the request with an event of these bytes; None if a secret of the target is unusable.
 
-    boxes: SecretBoxes
-    bodies: Bodies
-
-    def sign(self, delivery: Delivery, endpoint: Endpoint | None, event: bytes, now_ms: int) -> SignedRequest | None:
-        """Return the request with an event of these bytes; None if a secret of the target is unusable.
-
-        `endpoint` None: a run's own URL. Raises ClientError.
-        """
-        if delivery.event_type == EVENT_REPORT:
-            return self._report(delivery, event)
-        if endpoint is None and not delivery.secret_box:
+    `endpoint` None: a run's own URL. Raises ClientError.
+    """
+    try:
+        if delivery.event_type == EVENT_REPORT:  # it has a token in place of a signature
+            report = Report.of(event)
+            token = env[SecretBoxes].open(delivery.secret_box, delivery.project_id, report.owner, "report")
+            return SignedRequest(delivery.url, report_headers(token, USER_AGENT), report.content)
+        if endpoint is not None:
+            ids = (delivery.event_id, delivery.submission_id)
+            return endpoint_request(env, endpoint, *ids, event, now_ms, delivery.traceparent)
+        if not delivery.secret_box:
             # A callback, as another service sends it. The API takes no `webhook_url` without a secret.
             headers = {"content-type": "application/json", "user-agent": USER_AGENT}
-            return SignedRequest(delivery.url, headers, self.bodies.cards.callback(event), is_callback=True)
-        api_version = CURRENT_VERSION if endpoint is None else endpoint.api_version
-        try:
-            keys, custom = self._keys(delivery, endpoint, now_ms)
-            routing_key = "" if endpoint is None else EndpointSecrets(self.boxes).routing_key(endpoint)
-        except (InvalidSecretError, UnsealError):
-            return None
-        body = self.bodies.body(endpoint, delivery.event_id, delivery.submission_id, event, routing_key)
-        timestamp_secs = now_ms // MS_PER_SEC
-        signature = signatures(keys, delivery.event_id, timestamp_secs, body.content)
-        headers = webhook_headers(
-            delivery.event_id, timestamp_secs, signature, custom, api_version, delivery.traceparent, body.headers
-        )
-        return SignedRequest(delivery.url if endpoint is None else endpoint.url, headers, body.content)
+            return SignedRequest(delivery.url, headers, env[cards].callback(event), is_callback=True)
+        secret = env[SecretBoxes].open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
+        keys = (parse_secret(secret),)
+    except (InvalidSecretError, UnsealError):
+        return None
+    signature = signatures(keys, delivery.event_id, now_ms // MS_PER_SEC, event)
+    headers = webhook_headers(
+        delivery.event_id, now_ms // MS_PER_SEC, signature, {}, CURRENT_VERSION, delivery.traceparent
+    )
+    return SignedRequest(delivery.url, headers, event)
 
-    def _report(self, delivery: Delivery, event: bytes) -> SignedRequest | None:
-        """Return the request of a report, which has a token in place of a signature."""
-        report = Report.of(event)
-        try:
-            token = self.boxes.open(delivery.secret_box, delivery.project_id, report.owner, "report")
-        except UnsealError:
-            return None
-        return SignedRequest(delivery.url, report_headers(token, USER_AGENT), report.content)
 
-    def _keys(
-        self, delivery: Delivery, endpoint: Endpoint | None, now_ms: int
-    ) -> tuple[tuple[SigningKey | PrivateKey, ...], Mapping[str, str]]:
-        """Return the signing keys (more than one during a rotation overlap), and the custom headers."""
-        if endpoint is None:
-            secret = self.boxes.open(delivery.secret_box, delivery.project_id, RUN_ENDPOINT_ID)
-            return (parse_secret(secret),), {}
-        secrets = EndpointSecrets(self.boxes)
-        return secrets.keys(endpoint, now_ms), secrets.headers(endpoint)
+def endpoint_request(
+    env: Env, endpoint: Endpoint, event_id: str, submission_id: str, event: bytes, now_ms: int, traceparent: str = ""
+) -> SignedRequest:
+    """Return the request to an endpoint, with more than one signature during a rotation overlap.
+
+    Raises InvalidSecretError, UnsealError, ClientError.
+    """
+    secrets = env[EndpointSecrets]
+    keys, custom = secrets.keys(endpoint, now_ms), secrets.headers(endpoint)
+    base_url, routing_key = env.settings.public_base_url, secrets.routing_key(endpoint)
+    body = body_of(env[cards], base_url, endpoint, event_id, submission_id, event, routing_key)
+    at_secs = now_ms // MS_PER_SEC
+    signature = signatures(keys, event_id, at_secs, body.content)
+    headers = webhook_headers(event_id, at_secs, signature, custom, endpoint.api_version, traceparent, body.headers)
+    return SignedRequest(endpoint.url, headers, body.content)

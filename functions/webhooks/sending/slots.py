@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import key
 from functions.aws.dynamodb.table import Table
-from functions.clock import MS_PER_SEC, Clock, now_ms
+from functions.clock import MS_PER_SEC
 from functions.failpoint import reach
-from functions.webhooks.deliveries.hints import DeliveryHints, Hint
 from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, Delivery, DeliveryState
+from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
 from functions.webhooks.endpoints.store import endpoint_pk
 from functions.webhooks.sending.lanes import (
@@ -27,7 +27,6 @@ from functions.webhooks.sending.lanes import (
     LANE_TTL_SECS,
     Lane,
     LaneStore,
-    OrderedQueue,
     max_concurrent_sends,
 )
 
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from functions.aws.dynamodb.items import Value
-    from functions.webhooks.deliveries.rows import DueLane
+    from functions.env import Env
+    from functions.webhooks.deliveries.store import DueLane
     from functions.webhooks.endpoints.model import Endpoint
 
 
@@ -258,11 +258,10 @@ def _ttl(now_ms: int) -> int:
     return now_ms // MS_PER_SEC + LANE_TTL_SECS
 
 
-# The send slots of a project, as senders and the sweeper read them. `slot_rows` has the updates of a claim.
-
-
 class SlotStore(Table):
     """Slots rows of the deliveries table."""
+
+    table_setting = "deliveries_table"
 
     def read(self, project_id: str) -> Slots:
         """Read the slots of a project consistently."""
@@ -281,17 +280,14 @@ class SlotStore(Table):
 MAX_HINTS = 10
 
 
-@dataclass(frozen=True, slots=True)
 class LaneWaker:
     """Sends hints to parked deliveries. `project_slots`: slots of one project. `random` in [0, 1) picks a lane."""
 
-    lanes: LaneStore
-    slots: SlotStore
-    queue: OrderedQueue
-    hints: DeliveryHints
-    project_slots: int
-    clock: Clock = now_ms
-    random: Callable[[], float] = SystemRandom().random
+    def __init__(self, env: Env) -> None:
+        self.lanes, self.slots, self.hints = env[LaneStore], env[SlotStore], env[DeliveryHints]
+        self.project_slots = project_slots(env.settings.webhook_senders)
+        self.clock = env.clock
+        self.random: Callable[[], float] = SystemRandom().random
 
     def pass_on(self, slots: Slots, by: Lane) -> None:
         """Pass a slot that a sender of lane `by` freed to one parked delivery of any lane with a free slot."""
@@ -310,7 +306,7 @@ class LaneWaker:
     def wake(self, lane: Lane, slots: Slots, most: int = MAX_HINTS) -> int:
         """Send hints for the oldest deliveries of a lane, one per free slot; return their number."""
         free = slots.count_free(lane, self.project_slots, self.clock())
-        first = self.queue.first(lane) if free and lane.is_ordered else None
+        first = self.lanes.first(lane) if free and lane.is_ordered else None
         if first is not None:
             return self._hint_first(lane, first)
         return self._hint(lane, min(free, most), 0) if free else 0

@@ -1,6 +1,5 @@
 """The status of a commit: set at the end of a run that a GitHub event started, with a token that nobody sees."""
 
-import functools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,10 +11,7 @@ from functions.checks.runs.complete import send_report
 from functions.checks.runs.store import Commit, RunKind, RunStore, new_run
 from functions.checks.settings.store import CheckStore
 from functions.handlers import deliver, webhooks
-from functions.handlers.chat_cards import CardDeployment
 from functions.ids import new_id
-from functions.settings import load_settings
-from functions.telemetry import logger
 from functions.webhooks.deliveries.store import DeliveryStore
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld, breaks, prints
@@ -39,10 +35,9 @@ def github(world: CheckWorld) -> Iterator[HookReceiver]:
     world.aws.monkeypatch.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "true")
     world.aws.monkeypatch.setenv("WEBHOOK_RETRY_SECS", "0,0,60")
     world.aws.monkeypatch.setenv("WEBHOOK_SENDERS", "8")
-    sender = CardDeployment(load_settings(deliver.SETTINGS), logger("webhook"), world.time)
-    world.aws.monkeypatch.setattr(deliver, "wired", functools.cache(lambda: sender.deliverer))
-    routes = CardDeployment(load_settings(webhooks.SETTINGS), logger("endpoints"), world.time)
-    world.aws.monkeypatch.setattr(webhooks, "deployment", functools.cache(lambda: routes))
+    for module in (deliver, webhooks):
+        module.ENV.forget()
+        world.aws.monkeypatch.setattr(module.ENV, "clock", world.time)
     receiver = HookReceiver()
     receiver.always(201)
     with receiver.running():

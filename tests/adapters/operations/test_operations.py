@@ -12,7 +12,7 @@ from functions.ids import new_id
 from functions.operations import purge
 from functions.operations.purge import QUEUE_NAMES
 from functions.projects.store import ProjectStore
-from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.publication import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.checks.check_world import CheckWorld, prints
 from tests.adapters.files.file_factory import ask, some, stored

@@ -26,8 +26,8 @@ from functions.submissions.completion import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
 from functions.submissions.queues import Queues
 from functions.submissions.store import SubmissionStore
-from functions.webhooks.deliveries.hints import DeliveryHints
 from functions.webhooks.deliveries.model import HINTED_MS
+from functions.webhooks.deliveries.publication import DeliveryHints
 from functions.webhooks.endpoints.store import EndpointStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, get, post

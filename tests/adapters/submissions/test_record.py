@@ -10,8 +10,8 @@ import pytest
 from functions.aws.payloads import PayloadMissingError
 from functions.submissions.model import Status
 from functions.submissions.runners.store import RunnerStore
-from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.publication import Hint
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, logged
 from tests.submission_factory import START_MS, golden
 
@@ -167,7 +167,7 @@ def test_completion_of_a_deleted_submission_is_acknowledged(pipeline: Pipeline) 
 def test_repeated_message_sends_the_hint_that_a_crash_prevented(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.webhooks.deliveries.store.REPEATED_DELAY_MS", 0)
+    monkeypatch.setattr("functions.webhooks.deliveries.publication.REPEATED_DELAY_MS", 0)
     submission = pipeline.submit()
     with crash_at("complete.after_write"), pytest.raises(Crash):
         pipeline.record(pipeline.completed(submission))

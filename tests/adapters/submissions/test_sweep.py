@@ -16,7 +16,7 @@ from functions.ids import new_id
 from functions.submissions.model import Completion, Status, Submission
 from functions.submissions.sweeper import RESERVE_MS, TAKEN_MS, Sweep
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, HINTED_MS, Delivery, DeliveryState
-from functions.webhooks.deliveries.rows import delivery_row
+from functions.webhooks.deliveries.store import delivery_row
 from tests.adapters.pipeline import Context, Crash, Pipeline, crash_at
 from tests.submission_factory import EXECUTION_ID, START_MS, golden
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from functions.clock import MS_PER_SEC, now_ms
-from functions.webhooks.deliveries.hints import Hint
+from functions.webhooks.deliveries.publication import Hint
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import post
 from tests.adapters.pipeline import Pipeline

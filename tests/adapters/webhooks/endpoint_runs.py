@@ -1,13 +1,12 @@
 """Runs of a project with one endpoint, and its hints, slots and leases."""
 
-import dataclasses
 import json
 from typing import Any
 
 from functions.submissions.model import Submission
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, Endpoint
-from functions.webhooks.sending.leases import Leases, Parking
-from tests.adapters.pipeline import PROJECT_SLOTS, Pipeline, no_sleep
+from functions.webhooks.sending.claim import Leases
+from tests.adapters.pipeline import PROJECT_SLOTS, Pipeline, changed, no_sleep
 
 
 def hint_of(submission: Submission, endpoint: Endpoint) -> str:
@@ -26,7 +25,7 @@ def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = DEFAULT_CONCURRENC
     """Let that many sends to the endpoint be under way."""
     for _ in range(count):
         submission = finish(pipeline)
-        seen = pipeline.snapshots.read(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
+        seen = pipeline.leases.read(submission.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
         assert seen is not None
         assert pipeline.leases.claim(seen, "busy", PROJECT_SLOTS) is not None
 
@@ -34,11 +33,5 @@ def hold(pipeline: Pipeline, endpoint: Endpoint, count: int = DEFAULT_CONCURRENC
 def use_leases(pipeline: Pipeline, kind: type[Leases], client: Any = None) -> None:
     table, client = pipeline.aws.names["DeliveriesTable"], client or pipeline.aws.client("dynamodb")
     made = kind(table, client, pipeline.time, no_sleep)
-    claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=made)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
-
-
-def use_parking(pipeline: Pipeline, kind: type[Parking]) -> None:
-    made = kind(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time, no_sleep)
-    claimer = dataclasses.replace(pipeline.deliverer.claimer, parking=made)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
+    claimer = changed(pipeline.deliverer.claimer, leases=made)
+    pipeline.use(changed(pipeline.deliverer, claimer=claimer))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.aws.dynamodb.items import from_item
-from functions.webhooks.deliveries.exhausted_store import QUIET_MS, exhausted_key
+from functions.webhooks.alerts import QUIET_MS, exhausted_key
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.health import EVERY_MS
 from functions.webhooks.endpoints.model import HOUR_MS, LEAST_DEGRADED_MS, Health, Traffic
 from functions.webhooks.endpoints.store import CHECK_AFTER_MS, HEALTH
+from functions.webhooks.sending.attempts import EVERY_MS
 from functions.webhooks.vocabulary import ALERT_EVENTS
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, path_of

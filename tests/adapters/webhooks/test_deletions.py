@@ -9,7 +9,7 @@ from functions.ids import new_id
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries import store as delivery_store
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.deliveries.store import GRACE_MS, Deletions, DeliveryStore
+from functions.webhooks.deliveries.store import GRACE_MS, DeliveryStore
 from functions.webhooks.endpoints.model import Endpoint
 from tests.adapters.aws_account import Aws
 from tests.adapters.delivery_factory import put_delivery
@@ -55,7 +55,7 @@ def test_deliveries_of_a_deleted_endpoint_are_cancelled_in_lists_at_once(
     made = send(project_key, "POST", PATH, {"url": "https://hooks.example.com/"}).json
     put = [put_delivery(aws, state, endpoint_id=made["id"], age_ms=1000) for state in ("pending", "retrying", "paused")]
     sending, own = put_delivery(aws, "sending", endpoint_id=made["id"]), put_delivery(aws, "retrying")
-    monkeypatch.setattr("functions.webhooks.routes.endpoint_routes._CANCEL_MS", 0)
+    monkeypatch.setattr("functions.webhooks.endpoint_routes._CANCEL_MS", 0)
     assert send(project_key, "DELETE", f"{PATH}/{made['id']}").status == 200
     assert {row["state"]["S"] for row in aws.items("DeliveriesTable") if "state" in row} >= {"pending", "paused"}
 
@@ -137,7 +137,7 @@ def test_only_one_of_two_workers_takes_the_row(pipeline: Pipeline) -> None:
     endpoint, _ = paused(pipeline)
     due_at_ms = pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     assert due_at_ms is not None
-    work = Deletions(pipeline.aws.names["DeliveriesTable"], Clients.dynamodb(), pipeline.time).cancel_open
+    work = DeliveryStore(pipeline.aws.names["DeliveriesTable"], Clients.dynamodb(), pipeline.time).cancel_open
     pipeline.time.advance(1)
     assert [work("dev", endpoint.endpoint_id, due_at_ms, 1_000) for _ in range(2)] == [True, False]
     assert not work("dev", new_id(), due_at_ms, 1_000)

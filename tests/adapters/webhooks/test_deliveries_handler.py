@@ -1,7 +1,6 @@
 """/api/deliveries and the recovery of an endpoint, through the entry point."""
 
 import base64
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,12 +12,12 @@ from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
 from functions.http.parameters import write_cursor
 from functions.ids import new_id
-from functions.webhooks.deliveries import lists, rows
-from functions.webhooks.deliveries.hints import DeliveryHints
+from functions.webhooks.deliveries import replay as deliveries_found
+from functions.webhooks.deliveries import store
 from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState, RecordedAttempt
+from functions.webhooks.deliveries.publication import DeliveryHints
 from functions.webhooks.deliveries.replay import REPLAYABLE
-from functions.webhooks.deliveries.rows import DueDelivery
-from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.deliveries.store import DeliveryStore, DueDelivery
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.busy_tables import refuse_transactions
@@ -158,8 +157,8 @@ def test_an_expired_delivery_is_neither_listed_nor_shown(aws: Aws, project_key: 
 def test_a_rare_state_reads_a_bounded_number_and_goes_on(
     aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "_ITEMS_PER_QUERY", 1)
-    monkeypatch.setattr(rows, "LIST_SHARDS", 1)  # the bound is that of each partition
+    monkeypatch.setattr(deliveries_found, "_ITEMS_PER_QUERY", 1)
+    monkeypatch.setattr(store, "LIST_SHARDS", 1)  # the bound is that of each partition
     made = [put_delivery(aws, "blocked" if number == 0 else "delivered", age_ms=8 - number) for number in range(8)]
     first = send(project_key, "GET", PATH, query={"state": "blocked"}).json
     assert first["items"] == []
@@ -461,21 +460,20 @@ def test_a_wrong_time_is_refused(project_key: str, endpoint_id: str, body: dict[
 
 def with_clock(monkeypatch: pytest.MonkeyPatch, step_ms: int) -> None:
     """Let each look at the clock of a recovery cost so much time."""
-    deployment = endpoints.deployment()
     now = [now_ms()]
 
     def clock() -> int:
         now[0] += step_ms
         return now[0]
 
-    monkeypatch.setattr(deployment, "recovery", replace(deployment.recovery, clock=clock))
+    monkeypatch.setattr(endpoints.ENV, "clock", clock)
 
 
 @pytest.mark.parametrize("page", [2, 500])
 def test_a_long_recovery_says_how_far_it_came_and_goes_on(
     aws: Aws, project_key: str, endpoint_id: str, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr(lists, "_ITEMS_PER_QUERY", page)
+    monkeypatch.setattr(deliveries_found, "_ITEMS_PER_QUERY", page)
     made = [put_delivery(aws, endpoint_id=endpoint_id, age_ms=50_000 - number) for number in range(9)]
     with_clock(monkeypatch, 3_000)
     since_ms, counts, calls = now_ms() - 60_000, [], 0
@@ -528,6 +526,6 @@ def test_a_delivery_that_changed_after_the_index_read_is_left_alone(
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues={":cancelled": {"S": "cancelled"}},
     )
-    monkeypatch.setattr(lists.DeliveryList, "recoverable", lambda *_: iter([([stale], ""), ([stale], "")]))
+    monkeypatch.setattr(deliveries_found.DeliveryList, "recoverable", lambda *_: iter([([stale], ""), ([stale], "")]))
     assert recover(project_key, endpoint_id, now_ms() - 60_000).json["recovered"] == 0
     assert raw_row(aws, delivery)["state"] == {"S": "cancelled"}

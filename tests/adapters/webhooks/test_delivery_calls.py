@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from functions.webhooks.deliveries.hints import MAX_BODY_BYTES, Hint
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.health import EVERY_MS
+from functions.webhooks.deliveries.publication import MAX_BODY_BYTES, Hint
+from functions.webhooks.sending.attempts import EVERY_MS
 from tests.adapters.pipeline import Pipeline, path_of
 from tests.adapters.webhooks.call_counts import CLAIM_AND_OUTCOME, OUTCOME, counted, known, owed, sent
 

@@ -8,7 +8,7 @@ import pytest
 
 from functions.aws.dynamodb.items import to_item
 from functions.ids import new_id
-from functions.webhooks.deliveries import rows
+from functions.webhooks.deliveries import store
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
 from functions.webhooks.deliveries.views import DeliveryFilters
 from tests.submission_factory import START_MS
@@ -36,7 +36,7 @@ def put(pipeline: Pipeline, number: int) -> Delivery:
         next_at_ms=START_MS,
         created_at=f"2026-11-24T12:00:{number:02d}.000Z",
     )
-    row = rows.delivery_row(delivery, START_MS // 1_000 + 86_400)
+    row = store.delivery_row(delivery, START_MS // 1_000 + 86_400)
     if number % 3 == 0:
         row |= {"project_id": "dev", "list_shard": None}
     pipeline.aws.client("dynamodb").put_item(TableName=pipeline.deliveries.table_name, Item=to_item(row))

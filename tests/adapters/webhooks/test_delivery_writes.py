@@ -10,10 +10,10 @@ import pytest
 
 from functions.aws.dynamodb.items import from_item
 from functions.event_log.rows import event_key
-from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import FIRST_HINTED_MS, LEASE_MS, DeliveryState, after_reply
+from functions.webhooks.deliveries.publication import Hint
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
-from functions.webhooks.deliveries.rows import delivery_key
+from functions.webhooks.deliveries.store import delivery_key
 from functions.webhooks.endpoints.store import HEALTH
 from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, lane_key
 from functions.webhooks.vocabulary import Reply
@@ -22,7 +22,7 @@ from tests.adapters.pipeline import Crash, Pipeline, crash_at
 if TYPE_CHECKING:
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.leases import ClaimedDelivery
+    from functions.webhooks.sending.claim import ClaimedDelivery
 
 TIMEOUT = Reply(15_000, error_code="timeout")
 SUCCESS = Reply(5, status_code=200)

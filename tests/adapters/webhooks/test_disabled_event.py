@@ -172,7 +172,7 @@ def test_an_endpoint_disabled_again_during_the_publish_stays_due(pipeline: Pipel
     first = pipeline.at(failing)
     again: dict[str, Any] = {"disabled_at": "2026-11-24T13:00:00.000Z", "due_at_ms": pipeline.time() + 1}
     pipeline.change_endpoint(failing, again)
-    pipeline.disabled_events.publish(first)
+    pipeline.alerts.publish_disabled(first)
     assert due(pipeline) == [f"ENDPOINT#{failing.endpoint_id}"]
     assert disabled_event(first).event_id != disabled_event(pipeline.at(failing)).event_id
 
@@ -181,5 +181,5 @@ def test_no_event_if_the_owner_disables_the_endpoint(pipeline: Pipeline, watch: 
     endpoint = pipeline.endpoint(
         enabled=False, disabled_reason=DisabledReason.REQUEST, disabled_at="2026-11-24T12:00:00.000Z"
     )
-    pipeline.disabled_events.publish(endpoint)
+    pipeline.alerts.publish_disabled(endpoint)
     assert watch.seen() == []

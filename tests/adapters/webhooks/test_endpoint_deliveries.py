@@ -1,6 +1,5 @@
 """Deliveries to a project's endpoints: claimed with one of its slots, and recorded with the endpoint's health."""
 
-import dataclasses
 import json
 from typing import Any, Self
 
@@ -20,11 +19,11 @@ from functions.webhooks.endpoints.model import (
     Health,
 )
 from functions.webhooks.sending.attempts import Attempts
-from functions.webhooks.sending.leases import Leases, Parking
+from functions.webhooks.sending.claim import Leases
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.hook_verification import is_genuine
-from tests.adapters.pipeline import SECRET, Pipeline, no_sleep, path_of
-from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases, use_parking
+from tests.adapters.pipeline import SECRET, Pipeline, changed, no_sleep, path_of
+from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases
 from tests.adapters.webhooks.scripted_sends import Conflicting, Script
 from tests.chat_shapes import problems, texts
 from tests.submission_factory import START_MS
@@ -304,12 +303,12 @@ def test_endpoint_that_is_enabled_between_look_and_pause_is_called(
 ) -> None:
     pipeline.change_endpoint(endpoint, {"enabled": False})
 
-    class Late(Parking):
+    class Late(Leases):
         def pause(self, *arguments: Any) -> Any:
             pipeline.change_endpoint(endpoint, {"enabled": True})
             return super().pause(*arguments)
 
-    use_parking(pipeline, Late)
+    use_leases(pipeline, Late)
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
 
@@ -334,7 +333,7 @@ def test_lease_taken_over_by_another_send_is_not_freed_by_a_late_record(
         hold(pipeline, endpoint)  # all ten, ours among them
         return Reply(61_000, error_code="timeout")
 
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send_slowly)))
+    pipeline.use(changed(pipeline.deliverer, egress=Script(send_slowly)))
     pipeline.webhook(hint_of(owed, endpoint))
     assert len(pipeline.slots.read("dev").live(pipeline.time())) == DEFAULT_CONCURRENCY
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.RETRYING  # the delivery itself was still ours
@@ -421,7 +420,7 @@ def test_endpoint_deleted_during_a_send_leaves_a_record_and_nothing_due(
         pipeline.endpoints.delete("dev", endpoint.endpoint_id)
         return Reply(1, status)
 
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send)))
+    pipeline.use(changed(pipeline.deliverer, egress=Script(send)))
     assert pipeline.webhook(hint_of(owed, endpoint)) == []
     assert pipeline.state(owed, endpoint.endpoint_id) is state
     assert len(pipeline.attempts(owed, endpoint.endpoint_id)) == 1
@@ -442,7 +441,7 @@ def test_endpoint_switched_off_during_a_send_pauses_its_retry_at_once(
         pipeline.change_endpoint(endpoint, sets)
         return Reply(1, 410)
 
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send)))
+    pipeline.use(changed(pipeline.deliverer, egress=Script(send)))
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.PAUSED
     assert pipeline.at(endpoint).disabled_reason is DisabledReason.REQUEST  # not ours to overwrite
@@ -460,7 +459,7 @@ def test_failure_that_was_on_its_way_while_another_delivery_succeeded_counts_ane
         pipeline.webhook(hint_of(finish(pipeline), endpoint))
         return Reply(1, 500)
 
-    pipeline.use(dataclasses.replace(prompt, egress=Script(send)))
+    pipeline.use(changed(prompt, egress=Script(send)))
     pipeline.webhook(hint_of(late, endpoint))
     row = pipeline.at(endpoint)
     assert (row.enabled, row.failing) == (True, FailureStreak(pipeline.time(), pipeline.time(), 1))
@@ -472,7 +471,7 @@ def test_record_that_collides_is_tried_again_and_at_last_without_the_other_rows(
 ) -> None:
     client: Any = Conflicting(pipeline.aws.client("dynamodb"), conflicts)
     attempts = Attempts(pipeline.aws.names["DeliveriesTable"], client, pipeline.time, no_sleep)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
+    pipeline.use(changed(pipeline.deliverer, attempts=attempts))
     assert pipeline.webhook(hint_of(owed, endpoint)) == []
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
     assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}

@@ -12,11 +12,12 @@ from functions.handlers import record
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.sending.attempts import Attempts
-from functions.webhooks.sending.leases import Leases
+from functions.webhooks.sending.claim import Leases
 from tests.adapters.delivery_world import DeliveryWorld
 from tests.adapters.pipeline import (
     RECORD_POINTS,
     Pipeline,
+    changed,
     no_sleep,
 )
 from tests.adapters.webhooks.crash_points import WEBHOOK_POINTS
@@ -223,8 +224,8 @@ def test_a_claim_whose_answer_is_lost_sends_each_delivery_once(world: DeliveryWo
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda _: True)
     table = pipeline.aws.names["DeliveriesTable"]
     leases = Leases(table, deaf, pipeline.time, no_sleep)  # type: ignore[arg-type]
-    claimer = dataclasses.replace(pipeline.deliverer.claimer, leases=leases)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, claimer=claimer))
+    claimer = changed(pipeline.deliverer.claimer, leases=leases)
+    pipeline.use(changed(pipeline.deliverer, claimer=claimer))
     failed = [pipeline.webhook(hint) for hint in world.hints]
     world.hints.clear()
     assert (deaf.lost, failed.count([0]), counts(world)) == (1, 1, [1, 1])
@@ -240,7 +241,7 @@ def test_a_record_whose_answer_is_lost_sends_each_delivery_once(
     write = "transact_write_items" if way == "guarded" else "update_item"
     deaf = Deaf(pipeline.aws.client("dynamodb"), write, lambda _: True)
     attempts = Attempts(pipeline.aws.names["DeliveriesTable"], deaf, pipeline.time, no_sleep)  # type: ignore[arg-type]
-    pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
+    pipeline.use(changed(pipeline.deliverer, attempts=attempts))
     failed = [pipeline.webhook(hint) for hint in world.hints]
     assert (deaf.lost, failed.count([0])) == (1, 1)
     for hint in world.hints:  # the message comes again

@@ -19,8 +19,10 @@ from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
 from functions.ids import new_id
+from functions.webhooks.egress import Egress
 from functions.webhooks.endpoints.model import DISABLE_AFTER_MS, MAX_ENDPOINTS, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore, endpoint_key
+from functions.webhooks.sealed_secrets import EndpointSecrets
 from functions.webhooks.signature import parse_secret
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import put_delivery, raw_row
@@ -71,7 +73,7 @@ def row(store: EndpointStore, endpoint_id: str) -> Endpoint:
 
 
 def opened(endpoint: Endpoint) -> dict[str, str]:
-    return endpoints.deployment().endpoint_secrets.headers(endpoint)
+    return endpoints.ENV[EndpointSecrets].headers(endpoint)
 
 
 def text_of(aws: Aws) -> str:
@@ -563,10 +565,9 @@ def test_an_endpoint_whose_secret_is_another_ones_sends_nothing_until_it_is_rota
 
 def test_a_test_goes_through_the_guard(project_key: str) -> None:
     made = create(project_key, url="https://hooks.example.com/")
-    deployment = endpoints.deployment()
-    guarded = replace(deployment.egress, resolver=lambda *_: ["93.184.216.34", "10.0.0.1"])
+    guarded = replace(endpoints.ENV[Egress], resolver=lambda *_: ["93.184.216.34", "10.0.0.1"])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(deployment, "egress", guarded)
+        patched.setitem(endpoints.ENV._parts, Egress, guarded)
         shown = send(project_key, "POST", f"{PATH}/{made['id']}/test").json
     assert shown["response"]["error_code"] == "blocked_address"
     assert shown["response"]["address"] is None
@@ -597,9 +598,9 @@ def test_one_long_call_at_a_time_keeps_an_endpoint(
 def test_everybody_may_know_where_webhooks_come_from(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     assert send(None, "GET", "/api/egress-addresses").json == {"networks": [], "static": False}
     monkeypatch.setenv("EGRESS_ADDRESSES", "192.0.2.7,198.51.100.0/28")
-    endpoints.deployment.cache_clear()
+    endpoints.ENV.forget()
     answer = send(None, "GET", "/api/egress-addresses")
-    endpoints.deployment.cache_clear()
+    endpoints.ENV.forget()
     assert answer.json == {"networks": ["192.0.2.7/32", "198.51.100.0/28"], "static": True}
 
 

@@ -12,9 +12,9 @@ from functions.aws.clients import Clients
 from functions.event_log.model import Event
 from functions.event_log.rows import event_row
 from functions.ids import new_id
-from functions.webhooks.deliveries import hints, rows
-from functions.webhooks.deliveries.hints import MAX_BODY_BYTES, MAX_CALL_BYTES, DeliveryHints, Hint
+from functions.webhooks.deliveries import publication, store
 from functions.webhooks.deliveries.model import Delivery, DeliveryState
+from functions.webhooks.deliveries.publication import MAX_BODY_BYTES, MAX_CALL_BYTES, DeliveryHints, Hint
 from tests.adapters.aws_account import Aws
 
 URL = "https://hooks.example.com:8443/x?token=1"
@@ -71,7 +71,7 @@ def test_a_hint_carries_the_delivery_and_the_bytes(aws: Aws, queue: DeliveryHint
 def test_rows_have_the_fields_that_earlier_builds_need() -> None:
     delivery = replace(DELIVERY, event_id=new_id())
     event = Event(delivery.event_id, delivery.event_type, delivery.project_id, b"{}")
-    assert rows.delivery_row(delivery, 0)["webhook_id"] == delivery.event_id
+    assert store.delivery_row(delivery, 0)["webhook_id"] == delivery.event_id
     assert event_row(event, 0)["schema"] == "webhook/v1"
 
 
@@ -144,4 +144,4 @@ def test_refused_messages_of_a_call_are_sent_again_three_times_in_all(aws: Aws, 
     aws.monkeypatch.setattr(Clients.sqs(), "send_message_batch", refuse_second)
     queue.send_all([Hint.of(DELIVERY)] * 3)
     assert seen == [["0", "1", "2"], ["1"], ["1"]]
-    assert len(seen) == hints._TRIES
+    assert len(seen) == publication._TRIES

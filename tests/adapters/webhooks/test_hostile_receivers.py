@@ -1,6 +1,5 @@
 """Receivers that mean harm, through the whole pipeline: real sockets, an endpoint, a record of what came back."""
 
-import dataclasses
 import gzip
 import socket
 from collections.abc import Callable
@@ -9,7 +8,7 @@ import pytest
 
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.egress import Egress
-from tests.adapters.pipeline import Pipeline
+from tests.adapters.pipeline import Pipeline, changed
 from tests.adapters.webhooks.raw_receivers import OK, Authority, Receiver, Serve, answer, drip, read_request
 
 
@@ -56,7 +55,7 @@ def test_harm_is_recorded_as_an_attempt_and_costs_a_bounded_row(
     port = start(serve).port
     endpoint = pipeline.endpoint(url=f"http://127.0.0.1:{port}/hook")
     total_secs = 1.5 if outcome == "timeout" else 30  # packing the bomb takes a second on a slow machine
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Egress(allow_insecure=True, total_secs=total_secs)))
+    pipeline.use(changed(pipeline.deliverer, egress=Egress(allow_insecure=True, total_secs=total_secs)))
     submission = pipeline.submit(webhook_url=None)
     pipeline.finish(submission)
     assert pipeline.webhook(*pipeline.hints()) == []
@@ -74,7 +73,7 @@ def test_certificate_decides_over_real_tls(
     port = start(answer(OK), authority.server_context(*names)).port
     endpoint = pipeline.endpoint(url=f"https://hooks.example.com:{port}/hook?token=very-hidden")
     egress = Egress(allow_insecure=True, resolver=lambda _host, _port: ["127.0.0.1"], trust=authority.client_context)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=egress))
+    pipeline.use(changed(pipeline.deliverer, egress=egress))
     submission = pipeline.submit(webhook_url=None)
     pipeline.finish(submission)
     pipeline.webhook(*pipeline.hints())

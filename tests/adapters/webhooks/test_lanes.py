@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import NOT_SENT, PARKED_MS, DeliveryState
+from functions.webhooks.deliveries.publication import Hint
 from functions.webhooks.egress import LONG, Wait
 from functions.webhooks.sending.attempts import Attempts
+from functions.webhooks.sending.claim import Leases
 from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, STALE_MS, LaneStore, lane_key
-from functions.webhooks.sending.leases import Parking
 from functions.webhooks.sending.slots import SLOT_MS, slots_key
 from functions.webhooks.vocabulary import Reply
-from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, crash_at
-from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_parking
+from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, changed, crash_at
+from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold, use_leases
 from tests.adapters.webhooks.scripted_sends import Script
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def test_the_sender_that_frees_the_slot_sends_all_that_wait_in_order(pipeline: P
             del url, body
             return Reply(5, 200)
 
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Busy(lambda: Reply(5, 200))))
+    pipeline.use(changed(pipeline.deliverer, egress=Busy(lambda: Reply(5, 200))))
     assert pipeline.webhook(hint_of(first, endpoint)) == []
     assert sent == [submission.submission_id for submission in (first, *later)]
     assert pipeline.hints() == []
@@ -109,12 +108,12 @@ def test_a_slot_that_is_freed_between_look_and_park_is_seen(pipeline: Pipeline, 
     assert held.slot is not None
     release = partial(pipeline.leases.release, held.slot)
 
-    class Late(Parking):
+    class Late(Leases):
         def park(self, *arguments: Any) -> bool:
             release()
             return super().park(*arguments)
 
-    use_parking(pipeline, Late)
+    use_leases(pipeline, Late)
     pipeline.webhook(hint_of(late, endpoint))
     assert pipeline.state(late, endpoint.endpoint_id) is DeliveryState.DELIVERED
 
@@ -132,7 +131,7 @@ def test_a_slot_that_is_taken_while_an_older_delivery_is_looked_for_is_not_taken
             ExpressionAttributeValues={":now": {"N": str(pipeline.time())}},
         )
     other, newer = finish(pipeline), finish(pipeline)
-    seen = pipeline.snapshots.read(other.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
+    seen = pipeline.leases.read(other.submission_id, endpoint.endpoint_id, "dev", endpoint.endpoint_id)
     assert seen is not None
     oldest = LaneStore.oldest
 
@@ -161,7 +160,7 @@ def test_a_record_whose_answer_was_lost_does_not_go_on_with_the_slot_that_it_fre
 
     attempts = Lost(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
     slow = Script(lambda: pipeline.time.advance(1) or Reply(1_000, 200))  # type: ignore[func-returns-value]
-    pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts, egress=slow))
+    pipeline.use(changed(pipeline.deliverer, attempts=attempts, egress=slow))
     assert pipeline.webhook(hint_of(first, endpoint)) == []
     assert pipeline.state(second, endpoint.endpoint_id) is DeliveryState.PENDING
     assert len(pipeline.slots.read("dev").live(pipeline.time())) == 1
@@ -205,7 +204,7 @@ def test_a_sender_that_dies_before_it_hands_its_slot_on_loses_nothing(
         return Reply(14_000, 200)
 
     prompt = pipeline.deliverer
-    pipeline.use(dataclasses.replace(prompt, egress=Script(send)))
+    pipeline.use(changed(prompt, egress=Script(send)))
     with crash_at(point), pytest.raises(Crash):
         pipeline.webhook(hint_of(parked[0], endpoint))
     pipeline.use(prompt)
@@ -245,7 +244,7 @@ def test_deliveries_that_wait_for_an_endpoint_that_is_disabled_are_paused(
 
 def test_behind_an_open_circuit_breaker_an_hour_counts_as_an_attempt(pipeline: Pipeline, endpoint: Endpoint) -> None:
     pipeline.with_schedule(0)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(lambda: Reply(15_000, error_code="timeout"))))
+    pipeline.use(changed(pipeline.deliverer, egress=Script(lambda: Reply(15_000, error_code="timeout"))))
     for _ in range(FAILURES_TO_OPEN):
         pipeline.webhook(hint_of(finish(pipeline), endpoint))
         pipeline.time.advance(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from functions.webhooks.endpoints.store import EndpointLimitError
 from functions.webhooks.sending.lanes import STALE_MS
 from functions.webhooks.sending.slots import SLOT_MS
 from functions.webhooks.vocabulary import Reply
-from tests.adapters.pipeline import Crash, Pipeline, crash_at
+from tests.adapters.pipeline import Crash, Pipeline, changed, crash_at
 from tests.adapters.webhooks.endpoint_runs import finish, hint_of
 from tests.adapters.webhooks.scripted_sends import Script
 
@@ -148,7 +147,7 @@ def test_hints_during_a_send_wait_and_the_sender_goes_on_with_them(pipeline: Pip
         assert pipeline.webhook(*(hint_of(run, endpoint) for run in reversed(runs))) == []
 
     busy = Busy(meanwhile)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=busy))
+    pipeline.use(changed(pipeline.deliverer, egress=busy))
     pipeline.webhook(hint_of(runs[0], endpoint))
     assert busy.seen == ids(runs)  # type: ignore[attr-defined]
     assert pipeline.hints() == []

@@ -13,8 +13,8 @@ import pytest
 from functions import failpoint
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.table import Table
-from functions.webhooks.deliveries.hints import REPEATED_DELAY_MS, Hint
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.publication import REPEATED_DELAY_MS, Hint, pending_hints
 from functions.webhooks.egress import LONG, Egress, SlowSends, Wait
 from functions.webhooks.endpoints.store import endpoint_key
 from functions.webhooks.sending.deliverer import (
@@ -28,7 +28,7 @@ from functions.webhooks.sending.deliverer import (
 from functions.webhooks.sending.lanes import FAILED_GUARD_MS, SLOW_GUARD_MS
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.hook_verification import is_genuine
-from tests.adapters.pipeline import SECRET, Pipeline, path_of
+from tests.adapters.pipeline import SECRET, Pipeline, changed, path_of
 from tests.adapters.webhooks.call_counts import OUTCOME, known, owed, sent
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def endpoint(pipeline: Pipeline) -> Endpoint:
 
 def use(pipeline: Pipeline, answer: Callable[[Wait], Reply] = lambda _: Reply(5, 200)) -> NotedEgress:
     egress = NotedEgress(answer)
-    pipeline.use(replace(pipeline.deliverer, egress=egress))
+    pipeline.use(changed(pipeline.deliverer, egress=egress))
     return egress
 
 
@@ -203,7 +203,8 @@ def test_only_sends_that_go_on_are_slow() -> None:
 
 @pytest.mark.parametrize(("senders", "most"), [(1, 1), (4, 1), (32, 8)])
 def test_a_project_makes_a_quarter_of_the_sends_of_a_process(senders: int, most: int, pipeline: Pipeline) -> None:
-    sends = UnguardedSends(pipeline.snapshots, pipeline.lanes, senders)
+    pipeline.env.settings.webhook_senders_of_process = senders
+    sends = UnguardedSends(pipeline.env)
     with ExitStack() as others:
         assert all(others.enter_context(sends._turn("one")) for _ in range(most))
         with sends._turn("one") as may_send, sends._turn("another") as may_another_send:
@@ -241,7 +242,7 @@ def test_a_hint_that_sqs_delivers_twice_at_once_sends_twice_and_records_once(pip
 def test_hints_of_a_completion_that_is_recorded_again_are_read(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.finish(submission)
-    again = pipeline.deliveries.pending_hints(submission.submission_id)[0]
+    again = pending_hints(pipeline.deliveries.deliveries_of(submission.submission_id))[0]
     (first,) = pipeline.hints()
     assert (Hint.parse(first).new is None, Hint.parse(again.text).new is None) == (False, True)
     pipeline.webhook(first, again.text)

@@ -1,7 +1,6 @@
 """`webhook`: one hint, at most one send, and a record of it."""
 
 import base64
-import dataclasses
 import hashlib
 import hmac
 import json
@@ -13,13 +12,13 @@ from standardwebhooks.webhooks import Webhook
 
 from functions.clock import now_ms
 from functions.submissions.model import Submission
-from functions.webhooks.deliveries.hints import Hint
 from functions.webhooks.deliveries.model import DeliveryState
+from functions.webhooks.deliveries.publication import Hint
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.egress import Egress
 from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.vocabulary import Reply
-from tests.adapters.pipeline import SECRET, Pipeline, logged, no_sleep
+from tests.adapters.pipeline import SECRET, Pipeline, changed, logged, no_sleep
 from tests.adapters.webhooks.scripted_sends import Conflicting, Script
 from tests.submission_factory import START_MS
 from tests.until import PATIENCE_SECS
@@ -53,7 +52,7 @@ def test_hint_of_an_unknown_delivery_is_acknowledged(pipeline: Pipeline) -> None
 
 def test_the_official_package_verifies_the_webhook(pipeline: Pipeline, owed: Submission) -> None:
     # The package refuses old timestamps, so this one test lives in the present.
-    pipeline.use(dataclasses.replace(pipeline.deliverer, clock=now_ms))
+    pipeline.use(changed(pipeline.deliverer, clock=now_ms))
     pipeline.time.ms = pipeline.deliverer.clock()
     assert pipeline.webhook(hint_of(owed)) == []
     (request,) = pipeline.receiver.received
@@ -110,7 +109,7 @@ def test_failure_is_retried_on_schedule_with_the_same_id_and_bytes(
 
 
 def test_hint_is_rounded_up_so_that_it_is_never_early(pipeline: Pipeline, owed: Submission, delays: list[int]) -> None:
-    pipeline.use(dataclasses.replace(pipeline.deliverer, random=lambda: 0.51))
+    pipeline.use(changed(pipeline.deliverer, random=lambda: 0.51))
     pipeline.receiver.always(500)
     pipeline.webhook(hint_of(owed))
     delivery = pipeline.delivery(owed)
@@ -158,7 +157,7 @@ def test_redirect_is_a_failure_and_is_not_followed(pipeline: Pipeline, owed: Sub
 
 
 def test_refused_address_is_blocked_and_nothing_is_sent(pipeline: Pipeline, owed: Submission) -> None:
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Egress()))
+    pipeline.use(changed(pipeline.deliverer, egress=Egress()))
     pipeline.webhook(hint_of(owed))
     assert pipeline.state(owed) is DeliveryState.BLOCKED
     assert [attempt["error_code"] for attempt in pipeline.attempts(owed)] == ["bad_scheme"]
@@ -169,7 +168,7 @@ def test_name_that_points_inside_is_blocked(pipeline: Pipeline) -> None:
     submission = pipeline.submit(webhook_url="https://hooks.example.com/x")
     pipeline.finish(submission)
     egress = Egress(resolver=lambda _host, _port: ["93.184.216.34", "10.0.0.1"])
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=egress))
+    pipeline.use(changed(pipeline.deliverer, egress=egress))
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.BLOCKED
     assert [attempt["error_code"] for attempt in pipeline.attempts(submission)] == ["blocked_address"]
@@ -215,7 +214,7 @@ def test_deletion_during_a_send_is_not_overwritten_by_its_record(pipeline: Pipel
         pipeline.deliveries.cancel_event(owed.submission_id)
         return Reply(1, 500)
 
-    pipeline.use(dataclasses.replace(pipeline.deliverer, egress=Script(send)))
+    pipeline.use(changed(pipeline.deliverer, egress=Script(send)))
     assert pipeline.webhook(hint_of(owed)) == []
     assert pipeline.state(owed) is DeliveryState.CANCELLED
     assert pipeline.attempts(owed) == []
@@ -256,7 +255,7 @@ def test_late_worker_whose_lease_ran_out_cannot_record(
         assert list(prompt.deliver(Hint(owed.submission_id, "run", "dev")))  # another worker takes over and delivers
         return Reply(60_000, error_code="timeout")
 
-    pipeline.use(dataclasses.replace(prompt, egress=Script(send_slowly)))
+    pipeline.use(changed(prompt, egress=Script(send_slowly)))
     assert pipeline.webhook(hint_of(owed)) == []
     assert pipeline.state(owed) is DeliveryState.DELIVERED
     assert [attempt.get("error_code") for attempt in pipeline.attempts(owed)] == [None]
@@ -270,7 +269,7 @@ def test_worker_that_stalled_after_its_claim_does_not_send(pipeline: Pipeline, o
             return super().get_event(event_id)
 
     store = Stalling(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, deliveries=store))
+    pipeline.use(changed(pipeline.deliverer, deliveries=store))
     pipeline.webhook(hint_of(owed))
     assert (pipeline.receiver.received, pipeline.attempts(owed)) == ([], [])
 
@@ -291,7 +290,7 @@ def test_record_that_collides_is_tried_again(
 ) -> None:
     client: Any = Conflicting(pipeline.aws.client("dynamodb"), conflicts)
     attempts = Attempts(pipeline.aws.names["DeliveriesTable"], client, pipeline.time, no_sleep)
-    pipeline.use(dataclasses.replace(pipeline.deliverer, attempts=attempts))
+    pipeline.use(changed(pipeline.deliverer, attempts=attempts))
     assert pipeline.webhook(hint_of(owed)) == failed
     assert len(pipeline.attempts(owed)) == (0 if failed else 1)
 

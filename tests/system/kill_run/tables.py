@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.aws.dynamodb.items import from_item
 from functions.projects.model import read_entry
-from functions.webhooks.deliveries.rows import project_of
+from functions.webhooks.deliveries.store import project_of
 from functions.webhooks.vocabulary import ALERT_EVENTS
 from tests.system.kill_run.facts import AttemptRow
 from tests.system.kill_run.judge import epoch_secs

@@ -1,0 +1,382 @@
+"""Routes of webhooks: the table of all, and those of deliveries."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from functions.clock import MS_PER_SEC, from_rfc3339
+from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError, UnavailableError
+from functions.event_log.model import TTL_MS
+from functions.failpoint import reach
+from functions.http.answers import answer, page_answer
+from functions.http.http_event import json_body
+from functions.http.openapi.bodies import Error
+from functions.http.openapi.operation import (
+    BAD,
+    ID,
+    IDEMPOTENCY_HEADER,
+    KEYED,
+    NO_RESPONSE,
+    OPEN,
+    PAGE,
+    TAKES_BODY,
+    Answer,
+    path,
+    query,
+)
+from functions.http.parameters import page_limit, start_after
+from functions.http.resolver import Route
+from functions.projects.authentication import authenticate
+from functions.webhooks.action_routes import EndpointActionRoutes
+from functions.webhooks.deliveries.model import OPEN_STATES, RUN_ENDPOINT_ID, TOKEN, DeliveryState, Report
+from functions.webhooks.deliveries.replay import (
+    MAX_ATTEMPTS,
+    REPLAYABLE,
+    DeliveryList,
+    ReplayResult,
+    replay,
+    send_hint,
+)
+from functions.webhooks.deliveries.store import DeliveryStore, created_key
+from functions.webhooks.deliveries.views import (
+    DELIVERY_KEY,
+    DeliveryDetail,
+    DeliveryPage,
+    Recovered,
+    delivery_detail_body,
+    delivery_filters,
+    delivery_id,
+    listed_body,
+)
+from functions.webhooks.endpoint_routes import EndpointRoutes
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, Health
+from functions.webhooks.endpoints.requests import (
+    REPLAY_WINDOW_SECS,
+    ChangeEndpointRequest,
+    CreateEndpointRequest,
+    RecoverRequest,
+    ReplayRequest,
+    RotateRequest,
+    parse_replay,
+)
+from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.endpoints.views import EndpointDeleted, EndpointPage, EndpointView, EndpointWithSecret
+from functions.webhooks.openapi import EgressAddresses, EndpointDetail, TestResult
+from functions.webhooks.sealed_secrets import SecretBoxes
+from functions.webhooks.vocabulary import EVENT_REPORT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.env import Env
+    from functions.http.resolver import Resolver
+    from functions.webhooks.deliveries.model import Delivery
+    from functions.webhooks.deliveries.views import ListedDelivery
+
+# Routes of /api/deliveries: list and show deliveries, and replay them.
+
+NO_SUCH_DELIVERY = "There is no such delivery."
+_CANNOT_SIGN = "A final delivery to a run's own webhook has no secret any more. Repeat the request with webhook_secret."
+_WRONG_FORM = "The report of a run needs its token here: up to 255 visible ASCII characters."
+_REFUSALS = {
+    ReplayResult.EVENT_GONE: "The event is gone: its submission was deleted, or the event is older than 14 days.",
+    ReplayResult.ALREADY_DUE: "The delivery is already due or being sent. Wait for its next attempt.",
+    ReplayResult.ENDPOINT_DISABLED: "The endpoint is disabled or deleted. Enable it, then repeat the request.",
+}
+
+
+class DeliveryRoutes:
+    """Handlers of /api/deliveries. All of them raise ServiceError."""
+
+    def __init__(self, env: Env) -> None:
+        self.env, self.deliveries, self.listing = env, env[DeliveryStore], env[DeliveryList]
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's deliveries, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.env).project_id
+        limit, filters = page_limit(query), delivery_filters(query)
+        after = start_after(query, project_id, DELIVERY_KEY)
+        page = self.listing.page(project_id, filters, limit=limit, after=after)
+        shown = [one for one in self._with_deletions(page.rows) if filters.state in {None, one.state}]
+        attempts = self.listing.newest_attempts(shown)
+
+        def body(delivery: Delivery) -> ListedDelivery:
+            return listed_body(delivery, attempts.get((delivery.event_id, delivery.endpoint_id)))
+
+        return page_answer(project_id, replace(page, rows=tuple(shown)), body, created_key)
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one delivery with its attempts."""
+        (delivery,) = self._with_deletions([self._own(app, id_text)])
+        return self._show(delivery)
+
+    def replay(self, app: Resolver, id_text: str) -> Response[str]:
+        """Send one delivery again: same id and bytes, new timestamp, new schedule."""
+        delivery = self._own(app, id_text)
+        if delivery.attempt >= MAX_ATTEMPTS:
+            raise ConflictError(f"A delivery has at most {MAX_ATTEMPTS:,} attempts, and this one has used them.")
+        event = app.current_event
+        secret = parse_replay(json_body(event) if event.body else b"").webhook_secret
+        is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
+        replayed = ReplayResult.EVENT_GONE
+        if is_kept:
+            replayed = replay(self.env, delivery, self._box(delivery, secret))
+        if replayed is ReplayResult.CONTENDED:
+            raise UnavailableError("Other requests keep changing this delivery. Repeat the request.", 1)
+        if replayed is ReplayResult.ALREADY_DUE and _cannot_sign(delivery):
+            raise ConflictError(_CANNOT_SIGN)
+        if replayed is not ReplayResult.DONE:
+            raise ConflictError(_REFUSALS[replayed])
+        reach("replay.after_write")
+        send_hint(self.env, delivery)
+        return self._show(self._own(app, id_text), 202)
+
+    def _with_deletions(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Return deliveries of one project; open ones of a deleted endpoint as cancelled, before their rows are."""
+        open_ones = [one for one in deliveries if one.state in OPEN_STATES and one.endpoint_id != RUN_ENDPOINT_ID]
+        if not open_ones:
+            return list(deliveries)
+        present = {endpoint.endpoint_id for endpoint in self.env[EndpointStore].list_all(open_ones[0].project_id)}
+        gone = {(one.event_id, one.endpoint_id) for one in open_ones if one.endpoint_id not in present}
+        return [
+            replace(one, state=DeliveryState.CANCELLED) if (one.event_id, one.endpoint_id) in gone else one
+            for one in deliveries
+        ]
+
+    def _box(self, delivery: Delivery, secret: str | None) -> bytes | None:
+        """Seal the secret in a replay request for a run's own webhook; None for other deliveries."""
+        if secret is None or delivery.endpoint_id != RUN_ENDPOINT_ID:
+            return None
+        if delivery.event_type == EVENT_REPORT:
+            return self._report_box(delivery, secret)
+        return self.env[SecretBoxes].seal(secret, delivery.project_id, RUN_ENDPOINT_ID)
+
+    def _report_box(self, delivery: Delivery, token: str) -> bytes | None:
+        if not re.fullmatch(TOKEN, token):
+            raise InvalidFieldsError((FieldProblem("webhook_secret", _WRONG_FORM),))
+        event = self.deliveries.get_event(delivery.event_id)
+        if event is None:
+            return None
+        return self.env[SecretBoxes].seal(token, delivery.project_id, Report.of(event.body).owner, "report")
+
+    def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
+        attempts = self.listing.last_attempts(delivery)
+        return answer(delivery_detail_body(delivery, attempts), status)
+
+    def _age_ms(self, delivery: Delivery) -> int:
+        return self.env.clock() - from_rfc3339(delivery.created_at)
+
+    def _own(self, app: Resolver, id_text: str) -> Delivery:
+        """Return the caller's delivery.
+
+        Raises UnauthorizedError, BadRequestError, NotFoundError, each with one text for every reason.
+        """
+        project_id = authenticate(app.current_event, self.env).project_id
+        delivery = self.deliveries.get_delivery(*delivery_id(id_text))
+        if delivery is None or delivery.project_id != project_id or self._age_ms(delivery) >= TTL_MS:
+            raise NotFoundError(NO_SUCH_DELIVERY)
+        return delivery
+
+
+def _cannot_sign(delivery: Delivery) -> bool:
+    return delivery.endpoint_id == RUN_ENDPOINT_ID and delivery.state in REPLAYABLE and not delivery.secret_box
+
+
+# The routes of /api/webhooks, /api/deliveries and /api/egress-addresses.
+
+_UNKNOWN: Answer = ("`not_found`: the project has no such endpoint.", (Error,))
+_UNKNOWN_DELIVERY: Answer = ("`not_found`: the project has no such delivery.", (Error,))
+_BODY: dict[int, Answer] = {
+    400: ("`bad_request`: broken JSON, or the id is not a UUID.", (Error,)),
+    504: NO_RESPONSE,
+    **TAKES_BODY,
+}
+_ONE: dict[int, Answer] = {400: BAD, 404: _UNKNOWN, **KEYED}
+_CHANGED: Answer = ("`conflict`: another request changed it at the same time.", (Error,))
+_DELIVERY = path("id", {"type": "string"}, "<event id>.<endpoint id>, or <event id>.run")
+
+ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
+    Route(
+        "GET",
+        "/api/webhooks",
+        EndpointRoutes.page,
+        "listEndpoints",
+        "List the project's endpoints, newest first",
+        {200: ("One page.", (EndpointPage,)), 400: BAD, **KEYED},
+        (
+            query("state", {"enum": list(Health)}, "Only endpoints of this health."),
+            query("since", {"type": "string", "format": "date-time"}, "Only endpoints created since this time."),
+            *PAGE,
+        ),
+    ),
+    Route(
+        "POST",
+        "/api/webhooks",
+        EndpointRoutes.create,
+        "createEndpoint",
+        "Create a webhook endpoint",
+        {
+            200: ("Created. Only this response shows the secret.", (EndpointWithSecret,)),
+            **_BODY,
+            409: (
+                f"`conflict`: the project has {MAX_ENDPOINTS} endpoints. `idempotency_conflict`: another body.",
+                (Error,),
+            ),
+        },
+        (
+            IDEMPOTENCY_HEADER
+            | {"description": "Kept for 24 h. The same key and body: the same endpoint, with its secret."},
+        ),
+        CreateEndpointRequest,
+        examples={
+            "minimal": {"value": {"url": "https://hooks.example.com/rustbox"}},
+            "full": {
+                "value": {
+                    "url": "https://hooks.example.com:8443/rustbox?team=7",
+                    "events": ["submission.completed"],
+                    "description": "Grades go to the course server",
+                    "enabled": True,
+                    "headers": {"authorization": "Bearer receiver-token", "x-team": "7"},
+                }
+            },
+        },
+    ),
+    Route(
+        "GET",
+        "/api/webhooks/{id}",
+        EndpointRoutes.one,
+        "getEndpoint",
+        "Show an endpoint",
+        {200: ("The endpoint.", (EndpointDetail,)), **_ONE},
+        (ID,),
+    ),
+    Route(
+        "PATCH",
+        "/api/webhooks/{id}",
+        EndpointRoutes.change,
+        "changeEndpoint",
+        "Change an endpoint",
+        {200: ("The changed endpoint.", (EndpointView,)), **_BODY, 404: _UNKNOWN, 409: _CHANGED},
+        (ID,),
+        ChangeEndpointRequest,
+        {"pause": {"value": {"enabled": False}}, "filter": {"value": {"events": ["submission.completed"]}}},
+    ),
+    Route(
+        "DELETE",
+        "/api/webhooks/{id}",
+        EndpointRoutes.delete,
+        "deleteEndpoint",
+        "Delete an endpoint",
+        {200: ("Deleted. Its remaining deliveries are cancelled.", (EndpointDeleted,)), **_ONE},
+        (ID,),
+    ),
+    Route(
+        "GET",
+        "/api/egress-addresses",
+        EndpointRoutes.egress_addresses,
+        "listEgressAddresses",
+        "The addresses that webhooks come from",
+        {200: ("The networks that the operator has configured.", (EgressAddresses,)), **OPEN},
+        security=None,
+    ),
+)
+ENDPOINT_ACTION_ROUTES: tuple[Route[EndpointActionRoutes], ...] = (
+    Route(
+        "POST",
+        "/api/webhooks/{id}/rotate",
+        EndpointActionRoutes.rotate,
+        "rotateSecret",
+        "Replace the secret of an endpoint",
+        {
+            200: ("Replaced. Only this response shows the new secret.", (EndpointWithSecret,)),
+            **_BODY,
+            404: _UNKNOWN,
+            409: _CHANGED,
+        },
+        (ID,),
+        RotateRequest,
+        {"one day of overlap": {"value": {}}, "no overlap": {"value": {"overlap_secs": 0}}},
+        body_required=False,
+    ),
+    Route(
+        "POST",
+        "/api/webhooks/{id}/test",
+        EndpointActionRoutes.test,
+        "testEndpoint",
+        "Send webhook.test now, also to a disabled endpoint",
+        {
+            200: ("Request and response of the test, successful or not.", (TestResult,)),
+            **_ONE,
+            409: ("`conflict`: a test or a recovery of it is running, or its secret is unreadable.", (Error,)),
+            504: NO_RESPONSE,
+        },
+        (ID,),
+    ),
+    Route(
+        "POST",
+        "/api/webhooks/{id}/recover",
+        EndpointActionRoutes.recover,
+        "recoverEndpoint",
+        "Send an endpoint's failed, blocked and paused deliveries again, since a time",
+        {
+            200: ("Result of at most 20 s.", (Recovered,)),
+            **_BODY,
+            404: _UNKNOWN,
+            409: ("`conflict`: it is disabled, or a test or a recovery of it is running.", (Error,)),
+        },
+        (ID,),
+        RecoverRequest,
+        {"since": {"value": {"since": "2026-11-24T12:00:00Z"}}},
+    ),
+)
+DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (
+    Route(
+        "GET",
+        "/api/deliveries",
+        DeliveryRoutes.page,
+        "listDeliveries",
+        "List the project's deliveries, newest first",
+        {200: ("One page.", (DeliveryPage,)), 400: BAD, **KEYED},
+        (
+            query("submission_id", {"type": "string", "format": "uuid"}, "Only deliveries of this submission."),
+            query("endpoint_id", {"type": "string"}, "Only deliveries to this endpoint; run: to the runs' own URLs."),
+            query("state", {"enum": list(DeliveryState)}, "Only deliveries in this state."),
+            query("since", {"type": "string", "format": "date-time"}, "Only deliveries created since this time."),
+            *PAGE,
+        ),
+    ),
+    Route(
+        "GET",
+        "/api/deliveries/{id}",
+        DeliveryRoutes.one,
+        "getDelivery",
+        "Show a delivery with its attempts",
+        {200: ("The delivery.", (DeliveryDetail,)), **_ONE, 404: _UNKNOWN_DELIVERY},
+        (_DELIVERY,),
+    ),
+    Route(
+        "POST",
+        "/api/deliveries/{id}/replay",
+        DeliveryRoutes.replay,
+        "replayDelivery",
+        "Send a delivery again: same webhook-id and bytes, new timestamp",
+        {
+            202: ("It is due now, with a new schedule.", (DeliveryDetail,)),
+            **_BODY,
+            404: _UNKNOWN_DELIVERY,
+            409: (
+                "`conflict`: already due, event gone, endpoint disabled or deleted, or `webhook_secret` missing.",
+                (Error,),
+            ),
+        },
+        (_DELIVERY,),
+        ReplayRequest,
+        {"to an endpoint": {"value": {}}, "to a run's own URL": {"value": {"webhook_secret": "the run's secret"}}},
+        body_required=False,
+    ),
+)

@@ -1,0 +1,250 @@
+"""Routes of /api/webhooks: create, list, show, change and delete endpoints."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.aws.dynamodb.table import cut, tries
+from functions.clock import to_rfc3339
+from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
+from functions.failpoint import reach
+from functions.http.answers import answer, page_answer
+from functions.http.http_event import json_body
+from functions.http.parameters import idempotency_key, page_limit, start_after, uuid
+from functions.http.validation import Problems, parse_body
+from functions.ids import new_id
+from functions.projects.authentication import authenticate
+from functions.webhooks.deliveries.replay import DeliveryList
+from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
+from functions.webhooks.endpoints.requests import ChangeEndpointRequest, changed_settings, parse_endpoint
+from functions.webhooks.endpoints.store import (
+    HEALTH,
+    CreationClaim,
+    CreationClaimTakenError,
+    EndpointLimitError,
+    EndpointStore,
+    changed_attributes,
+)
+from functions.webhooks.endpoints.views import created_key, endpoint_body, endpoint_filters, with_secret
+from functions.webhooks.openapi import egress_body, endpoint_detail
+from functions.webhooks.sealed_secrets import EndpointSecrets, UnsealError
+from functions.webhooks.sending.lanes import resume_lane
+from functions.webhooks.signature import new_secret
+from functions.webhooks.webhook_url import AddressRules
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+    from functions.aws.dynamodb.items import Value
+    from functions.env import Env
+    from functions.http.resolver import Resolver
+    from functions.webhooks.endpoints.model import EndpointSettings
+    from functions.webhooks.endpoints.requests import CreateEndpointRequest
+    from functions.webhooks.endpoints.views import EndpointDeleted
+
+
+NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
+CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."
+CANNOT_READ = "The endpoint's secret cannot be read. Create a new one: POST to its /rotate."
+_UNREADABLE_KEY = "The endpoint's routing key cannot be read. Send it again: PATCH with routing_key."
+_UNREADABLE_HEADERS = "The endpoint's headers cannot be read. Send all of them again: PATCH with headers."
+_LIMIT = f"A project has at most {MAX_ENDPOINTS} webhook endpoints, {MAX_ORDERED} of them ordered. Delete one first."
+_SAME_TIME = "Another request with this Idempotency-Key has just created the endpoint. Repeat the request."
+_DELETED = "The endpoint that this Idempotency-Key created was deleted. Use a new key."
+_TRIES = 3
+_CANCEL_MS = 5_000
+"""Time limit for cancelling open deliveries in the request. The sweeper cancels the rest."""
+
+
+class OwnEndpoints:
+    """Finds endpoints of the caller's project. Logs hold no URL, header or secret."""
+
+    def __init__(self, env: Env) -> None:
+        self.env, self.endpoints, self.secrets = env, env[EndpointStore], env[EndpointSecrets]
+
+    def _get(self, app: Resolver, id_text: str) -> Endpoint:
+        """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
+        project_id = authenticate(app.current_event, self.env).project_id
+        endpoint = self.endpoints.get(project_id, uuid(id_text))
+        if endpoint is None:
+            raise NotFoundError(NO_SUCH_ENDPOINT)
+        return endpoint
+
+    def _headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return its custom headers with their values. Raises ConflictError."""
+        try:
+            return self.secrets.headers(endpoint)
+        except UnsealError:
+            raise ConflictError(_UNREADABLE_HEADERS) from None
+
+    def _routing_key(self, endpoint: Endpoint) -> str:
+        """Return its key of PagerDuty, or "". Raises ConflictError."""
+        try:
+            return self.secrets.routing_key(endpoint)
+        except UnsealError:
+            raise ConflictError(_UNREADABLE_KEY) from None
+
+    def _secret(self, endpoint: Endpoint) -> str:
+        """Return its secret. Raises ConflictError."""
+        try:
+            return self.secrets.current(endpoint)
+        except UnsealError:
+            raise ConflictError(CANNOT_READ) from None
+
+    def _address_rules(self, app: Resolver) -> AddressRules:
+        """Return the rules for URLs."""
+        return AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
+
+    def _note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+        """Log a change of an endpoint."""
+        self.env.log.info(
+            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
+        )
+
+
+class EndpointRoutes(OwnEndpoints):
+    """Handlers of /api/webhooks. All of them raise ServiceError."""
+
+    def create(self, app: Resolver) -> Response[str]:
+        """Create an endpoint. Only this response shows its secret, and a repeat with the same Idempotency-Key."""
+        project_id = authenticate(app.current_event, self.env).project_id
+        key = idempotency_key(app.current_event.headers)
+        request, settings = parse_endpoint(json_body(app.current_event), self._address_rules(app))
+        endpoint, secret = self._create(project_id, request, settings, key)
+        if secret is None:
+            secret = self._secret(endpoint)
+        else:
+            self._note("Endpoint created", endpoint, app)
+        return answer(with_secret(endpoint_body(endpoint, self.env.clock()), secret))
+
+    def page(self, app: Resolver) -> Response[str]:
+        """List the project's endpoints, newest first."""
+        query = app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, self.env).project_id
+        limit, filters, now = page_limit(query), endpoint_filters(query), self.env.clock()
+        after = start_after(query, project_id)
+        newest_first = reversed(self.endpoints.list_all(project_id))
+        wanted = [endpoint for endpoint in newest_first if filters.accept(endpoint, now)]
+        page = cut(wanted, limit, created_key, after)
+        return page_answer(project_id, page, lambda endpoint: endpoint_body(endpoint, now), created_key)
+
+    def one(self, app: Resolver, id_text: str) -> Response[str]:
+        """Show one endpoint, with the latencies of its last deliveries."""
+        endpoint, now = self._get(app, id_text), self.env.clock()
+        latencies = self.env[DeliveryList].latencies_of(endpoint.project_id, endpoint.endpoint_id)
+        return answer(endpoint_detail(endpoint, latencies, now))
+
+    def change(self, app: Resolver, id_text: str) -> Response[str]:
+        """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
+        endpoint, problems = self._get(app, id_text), Problems()
+        request = parse_body(ChangeEndpointRequest, json_body(app.current_event), problems)
+        for _ in tries(_TRIES):
+            headers = self._known_headers(endpoint, request.headers)
+            settings = changed_settings(endpoint, headers, request, self._address_rules(app), problems)
+            sets, removes = self._writes(endpoint, settings)
+            store, now = self.endpoints, self.env.clock()
+            also = [resume_lane(store.table_name, endpoint, now)] if "failing_since_ms" in removes else []
+            is_changed = store.change(endpoint, now, sets, removes, also)
+            endpoint = self._get(app, id_text)
+            if is_changed:
+                self._note("Endpoint changed", endpoint, app)
+                return answer(endpoint_body(endpoint, self.env.clock()))
+        raise ConflictError(CHANGED_MEANWHILE)
+
+    def delete(self, app: Resolver, id_text: str) -> Response[str]:
+        """Delete an endpoint. Its open deliveries are cancelled here or by the sweeper."""
+        endpoint = self._get(app, id_text)
+        ids = (endpoint.project_id, endpoint.endpoint_id)
+        due_at_ms = self.endpoints.delete(*ids, ordered=endpoint.ordered)
+        if due_at_ms is None:
+            raise NotFoundError(NO_SUCH_ENDPOINT)
+        reach("endpoint.after_delete")
+        with suppress(ClientError, BotoCoreError):  # the endpoint is deleted; the sweeper does the rest
+            self.env[DeliveryStore].cancel_open(*ids, due_at_ms, _CANCEL_MS)
+        self._note("Endpoint deleted", endpoint, app)
+        body: EndpointDeleted = {"id": endpoint.endpoint_id, "deleted": True}
+        return answer(body)
+
+    def egress_addresses(self, app: Resolver) -> Response[str]:  # noqa: ARG002 - as all routes
+        """Show the networks that webhooks come from. Needs no key."""
+        return answer(egress_body(self.env.settings.egress_addresses))
+
+    def _create(
+        self,
+        project_id: str,
+        request: CreateEndpointRequest,
+        settings: EndpointSettings,
+        key: str | None,
+    ) -> tuple[Endpoint, str | None]:
+        """Create an endpoint, once for each Idempotency-Key. A repeat gets the endpoint as it is now, and no secret.
+
+        Raises ConflictError, IdempotencyConflictError, UnavailableError.
+        """
+        endpoint_id, now, secrets = new_id(), self.env.clock(), self.secrets
+        secret = request.secret or new_secret()
+        box, public_key = secrets.new_keys(secret, project_id, endpoint_id, asymmetric=settings.asymmetric)
+        claim = CreationClaim.of(key, request.model_dump_json(), endpoint_id) if key is not None else None
+        if claim is not None and (earlier := self._earlier(project_id, claim)) is not None:
+            return earlier, None
+        endpoint = Endpoint(
+            endpoint_id=endpoint_id,
+            project_id=project_id,
+            headers_box=secrets.seal_headers(settings.headers, project_id, endpoint_id),
+            routing_key_box=secrets.seal_routing_key(settings.routing_key, project_id, endpoint_id),
+            secret_box=box,
+            public_key=public_key,
+            disabled_reason=None if settings.enabled else DisabledReason.REQUEST,
+            disabled_at=None if settings.enabled else to_rfc3339(now),
+            created_at=to_rfc3339(now),
+            updated_at=to_rfc3339(now),
+            **settings.hidden,
+        )
+        try:
+            self.endpoints.create(endpoint, claim)
+        except CreationClaimTakenError:
+            same = None if claim is None else self._earlier(project_id, claim)
+            if same is None:
+                raise UnavailableError(_SAME_TIME, 1) from None
+            return same, None
+        except EndpointLimitError:
+            raise ConflictError(_LIMIT) from None
+        return endpoint, secret
+
+    def _earlier(self, project_id: str, claim: CreationClaim) -> Endpoint | None:
+        """Return the endpoint that an earlier request with this key has created; None for a first request."""
+        earlier = self.endpoints.find_claim(claim, project_id)
+        if earlier is None:
+            return None
+        if earlier.body_sha256 != claim.body_sha256:
+            raise IdempotencyConflictError
+        endpoint = self.endpoints.get(project_id, earlier.endpoint_id)
+        if endpoint is None:
+            raise ConflictError(_DELETED)
+        return endpoint
+
+    def _known_headers(self, endpoint: Endpoint, given: dict[str, str] | None) -> dict[str, str]:
+        """Return the stored headers that a change may keep; {} if it replaces all of them."""
+        is_whole = given is not None and HIDDEN not in given.values()
+        return {} if is_whole else self._headers(endpoint)
+
+    def _writes(self, before: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
+        """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
+        secrets, ids = self.secrets, (before.project_id, before.endpoint_id)
+        after = replace(before, **settings.hidden, headers_box=secrets.seal_headers(settings.headers, *ids))
+        if settings.routing_key != HIDDEN:
+            after = replace(after, routing_key_box=secrets.seal_routing_key(settings.routing_key, *ids))
+        if settings.asymmetric is not before.asymmetric:
+            box, public_key = secrets.new_keys(self._secret(before), *ids, asymmetric=settings.asymmetric)
+            after = replace(after, secret_box=box, public_key=public_key)
+        sets, removes = changed_attributes(before, after)
+        if settings.enabled and not before.enabled:
+            removes += HEALTH
+        elif before.enabled and not settings.enabled:
+            disabled_at = to_rfc3339(self.env.clock())
+            sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": disabled_at}
+        return sets, removes
