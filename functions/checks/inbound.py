@@ -60,7 +60,7 @@ from functions.http.parameters import uuid
 from functions.http.resolver import Resolver, Route
 from functions.ids import new_id
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
-from functions.webhooks.deliveries.report import owner_of
+from functions.webhooks.deliveries.model import owner_of
 from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 # Which calls run a check: those with one of its `events`, and with the values of its `match`. Pure.
