@@ -17,10 +17,8 @@ from typing import TYPE_CHECKING
 
 from infra.embedded.engine import MasterKeys
 from infra.embedded.errors import StoreUnusableError
-from infra.embedded.storage.group_flush import sync
-from infra.embedded.storage.object_files import OBJECTS_FOLDER, PIECE_BYTES, ObjectFiles, find_named
-from infra.embedded.storage.schema import MIGRATIONS
-from infra.embedded.storage.store import FILE_NAME
+from infra.embedded.storage.files import OBJECTS_FOLDER, PIECE_BYTES, ObjectFiles, find_named, sync
+from infra.embedded.storage.store import FILE_NAME, MIGRATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path

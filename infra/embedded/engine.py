@@ -19,9 +19,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from infra.embedded.errors import StoreUnusableError
-from infra.embedded.socket_folder import SocketFolder
-from infra.embedded.storage.group_flush import sync
-from infra.embedded.storage.object_files import ObjectFiles
+from infra.embedded.sockets import SocketFolder
+from infra.embedded.storage.files import ObjectFiles, sync
 from infra.embedded.storage.store import Store
 
 if TYPE_CHECKING:

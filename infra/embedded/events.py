@@ -7,10 +7,10 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.embedded import sqs_queues
 from infra.embedded.engine import ACCOUNT_ID, REGION
 from infra.embedded.errors import ServiceError, invalid, unknown
-from infra.embedded.sqs import sending
-from infra.embedded.sqs.queues import ARN, find_queue, url_of
+from infra.embedded.sqs_queues import ARN, find_queue, url_of
 
 if TYPE_CHECKING:
     from infra.embedded.engine import Engine
@@ -116,7 +116,7 @@ def _deliver(engine: Engine, entry: dict[str, Any], event_id: str) -> None:
         queues = connection.execute(sql, (entry.get("EventBusName", _DEFAULT_BUS), entry["DetailType"])).fetchall()
     for (queue,) in queues:
         body = json.dumps(_envelope(entry, event_id, engine.clock()))
-        sending.send_message(engine, {"QueueUrl": url_of(queue), "MessageBody": body})
+        sqs_queues.send_message(engine, {"QueueUrl": url_of(queue), "MessageBody": body})
 
 
 def _envelope(entry: dict[str, Any], event_id: str, now_ms: int) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from infra.embedded.dynamodb.streams import expire_records
+from infra.embedded.dynamodb.tables import expire_records
 from infra.embedded.dynamodb.writes import expire_items
 from infra.embedded.errors import ServiceError
 from infra.embedded.s3 import expire_objects, remove_unused_files
-from infra.embedded.sqs.receiving import bring_back, expire_messages, release_dead
+from infra.embedded.sqs_receiving import bring_back, expire_messages, release_dead
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.embedded.errors import ServiceError, unknown
-from infra.embedded.storage.object_files import PIECE_BYTES, WrittenFile, find_named
+from infra.embedded.storage.files import PIECE_BYTES, WrittenFile, find_named
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from infra.embedded import events, kms, s3, ssm
-from infra.embedded.dynamodb import reads, streams
+from infra.embedded import events, kms_and_ssm, s3, sqs_queues
+from infra.embedded.dynamodb import reads, tables
 from infra.embedded.dynamodb.tables import create_table, describe_table, update_table, update_time_to_live
 from infra.embedded.dynamodb.writes import transact_write_items, write
 from infra.embedded.errors import ServiceError, StoreUnusableError, unknown
-from infra.embedded.sqs import queues, sending
-from infra.embedded.sqs.receiving import (
+from infra.embedded.sqs_receiving import (
     change_message_visibility,
     delete_message,
     delete_message_batch,
@@ -69,17 +68,17 @@ _DECLARED: Final[dict[str, dict[str, tuple[Operation, str]]]] = {
         ),
     },
     "dynamodbstreams": {
-        "DescribeStream": (streams.describe_stream, "StreamArn Limit ExclusiveStartShardId"),
-        "GetShardIterator": (streams.get_shard_iterator, "StreamArn ShardId ShardIteratorType SequenceNumber"),
-        "GetRecords": (streams.get_records, "ShardIterator Limit"),
+        "DescribeStream": (tables.describe_stream, "StreamArn Limit ExclusiveStartShardId"),
+        "GetShardIterator": (tables.get_shard_iterator, "StreamArn ShardId ShardIteratorType SequenceNumber"),
+        "GetRecords": (tables.get_records, "ShardIterator Limit"),
     },
     "sqs": {
-        "CreateQueue": (queues.create_queue, "QueueName Attributes"),
-        "SetQueueAttributes": (queues.set_queue_attributes, "QueueUrl Attributes"),
-        "GetQueueUrl": (queues.get_queue_url, "QueueName"),
-        "GetQueueAttributes": (queues.get_queue_attributes, "QueueUrl AttributeNames"),
-        "SendMessage": (sending.send_message, "QueueUrl MessageBody DelaySeconds MessageGroupId MessageAttributes"),
-        "SendMessageBatch": (sending.send_message_batch, "QueueUrl Entries"),
+        "CreateQueue": (sqs_queues.create_queue, "QueueName Attributes"),
+        "SetQueueAttributes": (sqs_queues.set_queue_attributes, "QueueUrl Attributes"),
+        "GetQueueUrl": (sqs_queues.get_queue_url, "QueueName"),
+        "GetQueueAttributes": (sqs_queues.get_queue_attributes, "QueueUrl AttributeNames"),
+        "SendMessage": (sqs_queues.send_message, "QueueUrl MessageBody DelaySeconds MessageGroupId MessageAttributes"),
+        "SendMessageBatch": (sqs_queues.send_message_batch, "QueueUrl Entries"),
         "ReceiveMessage": (receive_message, _RECEIVE),
         "DeleteMessage": (delete_message, "QueueUrl ReceiptHandle"),
         "DeleteMessageBatch": (delete_message_batch, "QueueUrl Entries"),
@@ -105,15 +104,15 @@ _DECLARED: Final[dict[str, dict[str, tuple[Operation, str]]]] = {
         "ListObjectsV2": (s3.list_objects_v2, "Bucket"),
     },
     "ssm": {
-        "PutParameter": (ssm.put_parameter, "Name Value Type Overwrite"),
-        "GetParameter": (ssm.get_parameter, "Name WithDecryption"),
+        "PutParameter": (kms_and_ssm.put_parameter, "Name Value Type Overwrite"),
+        "GetParameter": (kms_and_ssm.get_parameter, "Name WithDecryption"),
     },
     "kms": {
-        "CreateKey": (kms.create_key, "Description"),
-        "CreateAlias": (kms.create_alias, "AliasName TargetKeyId"),
-        "DescribeKey": (kms.describe_key, "KeyId"),
-        "Encrypt": (kms.encrypt, "KeyId Plaintext EncryptionContext"),
-        "Decrypt": (kms.decrypt, "KeyId CiphertextBlob EncryptionContext"),
+        "CreateKey": (kms_and_ssm.create_key, "Description"),
+        "CreateAlias": (kms_and_ssm.create_alias, "AliasName TargetKeyId"),
+        "DescribeKey": (kms_and_ssm.describe_key, "KeyId"),
+        "Encrypt": (kms_and_ssm.encrypt, "KeyId Plaintext EncryptionContext"),
+        "Decrypt": (kms_and_ssm.decrypt, "KeyId CiphertextBlob EncryptionContext"),
     },
 }
 """Operations with the names of the parameters that they read, or that change nothing here."""

@@ -10,13 +10,15 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from infra.embedded import services
 from infra.embedded.confined.socket_server import CallSocket, Policy
-from infra.embedded.confined.tunnel.server import most_engine_connections
+from infra.embedded.confined.tunnel_server import most_engine_connections
 from infra.embedded.engine import open_engine
 from infra.embedded.housekeeping import Housekeeping
 from infra.local.settings import ACCOUNT_ID, REGION, StartError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import boto3
 
     from infra.embedded.storage.store import Synchronous
     from infra.local.template import Template
@@ -151,3 +153,10 @@ def lock_state(state_dir: Path) -> IO[str]:
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
+
+
+def session() -> boto3.Session:
+    """Return a session of boto3, whose calls the engine answers."""
+    import boto3  # noqa: PLC0415 - it takes longer than all before
+
+    return boto3.Session(region_name=REGION)

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.embedded.storage.group_flush import sync
-from infra.local.embedded_aws import FOLDER, EmbeddedAws
-from infra.local.resources import session
+from infra.embedded.storage.files import sync
+from infra.local.embedded_aws import FOLDER, EmbeddedAws, session
 from infra.local.settings import API_KEY, StartError, read_state_dir
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def ensure_admin_key(ssm: Any, flush: Callable[[], None]) -> None:
 
 def replace_admin_key() -> None:
     """`admin-key`: make a new key, also while the stack runs, and show it. Raises StartError, StoreUnusableError."""
-    from infra.local.resources import session  # noqa: PLC0415 - backups need no boto3
+    from infra.local.embedded_aws import session  # noqa: PLC0415 - backups need no boto3
 
     state_dir = read_state_dir(os.environ, production=True)
     lock = None

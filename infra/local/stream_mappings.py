@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.resources import session
+from infra.local.embedded_aws import session
 from infra.local.template import matches
 from infra.local.triggers import StoppableThreads
 

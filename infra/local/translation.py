@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from infra.embedded.sqs.queues import url_of
+from infra.embedded.sqs_queues import url_of
 from infra.local.settings import ACCOUNT_ID, REGION, ROOT, StartError
 from infra.local.template import Template
 from infra.sam_template import TemplateInvalidError, parameter_values, read

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.local.embedded_aws import session
 from infra.local.metrics import message_name
-from infra.local.resources import session
 from infra.local.settings import ACCOUNT_ID, REGION, StartError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
 from infra.embedded.housekeeping import expire
-from infra.embedded.storage.object_files import OBJECTS_FOLDER
+from infra.embedded.storage.files import OBJECTS_FOLDER
 from tests.embedded.backend import Backend, make_session, session_of
 
 MIB = 1024 * 1024

@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.embedded import services
+from infra.embedded import services, sqs_receiving
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.housekeeping import Housekeeping
-from infra.embedded.sqs import receiving
-from infra.embedded.sqs.receiving import release_dead
+from infra.embedded.sqs_receiving import release_dead
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend
 from tests.until import until
@@ -151,7 +150,7 @@ def test_messages_of_a_dead_process_keep_their_place(engine: Engine, aws: Backen
 
 
 def wait_for_a_message(folder: Path, url: str, waiting: Any, answers: Any) -> None:
-    vars(receiving)["_LOOK_MS"] = 60_000  # only a wake-up is early enough
+    vars(sqs_receiving)["_LOOK_MS"] = 60_000  # only a wake-up is early enough
     aws = call(folder)
     waiting.set()
     answers.put(aws("sqs", "ReceiveMessage", {"QueueUrl": url, "WaitTimeSeconds": 20}))
@@ -187,7 +186,7 @@ def test_each_of_several_messages_ends_a_poll(
     engine: Engine, aws: Backend, monkeypatch: pytest.MonkeyPatch, *, in_one_call: bool
 ) -> None:
     """Polls take one message each and do not come back, so each message must end another one."""
-    monkeypatch.setattr(receiving, "_LOOK_MS", 60_000)  # only a wake-up is early enough
+    monkeypatch.setattr(sqs_receiving, "_LOOK_MS", 60_000)  # only a wake-up is early enough
     sqs, url = aws.client("sqs"), aws.create_queue()
     bodies = {"a", "b", "c"}
     with ThreadPoolExecutor(len(bodies)) as pool:

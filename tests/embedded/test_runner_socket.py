@@ -22,7 +22,7 @@ from infra.embedded.confined.socket_server import CallSocket, Policy
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
-from infra.embedded.sqs.receiving import release_dead
+from infra.embedded.sqs_receiving import release_dead
 from infra.local.settings import ROOT
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend, make_session

@@ -17,8 +17,7 @@ from botocore.exceptions import ClientError
 
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError, StoreUnusableError
-from infra.embedded.storage.schema import MIGRATIONS
-from infra.embedded.storage.store import FILE_NAME, LOG_NAME
+from infra.embedded.storage.store import FILE_NAME, LOG_NAME, MIGRATIONS
 from infra.local.embedded_aws import lock_state
 from infra.local.settings import StartError
 from tests.embedded.backend import Backend, session_of

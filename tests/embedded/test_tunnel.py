@@ -16,15 +16,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.embedded.confined import protocol
+from infra.embedded.confined import protocol, tunnel_clients, tunnel_server, tunnel_wire
 from infra.embedded.confined.protocol import SocketCaller
 from infra.embedded.confined.socket_server import CallSocket, Policy
-from infra.embedded.confined.tunnel import clients, wire
-from infra.embedded.confined.tunnel import server as tunnel_server
-from infra.embedded.confined.tunnel.client import TunnelClient
-from infra.embedded.confined.tunnel.clients import MOST_UNKNOWN, Budget, Known
-from infra.embedded.confined.tunnel.server import Told, TunnelServer
-from infra.embedded.confined.tunnel.wire import Greeting, RefusedError, Wire, read_welcome
+from infra.embedded.confined.tunnel_clients import MOST_UNKNOWN, Budget, Known
+from infra.embedded.confined.tunnel_server import Told, TunnelServer
+from infra.embedded.confined.tunnel_wire import Greeting, RefusedError, TunnelClient, Wire, read_welcome
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
@@ -67,8 +64,8 @@ class Tunnel:
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
-    def server(self) -> wire.Server:
-        return wire.Server("127.0.0.1", self.port, self.pin)
+    def server(self) -> tunnel_wire.Server:
+        return tunnel_wire.Server("127.0.0.1", self.port, self.pin)
 
     def host(self, name: str = "host-b", **changes: Any) -> "Host":
         """A host with a token of its own."""
@@ -111,7 +108,7 @@ def tunnel(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Tunnel]:
     tokens, lines = Tokens(), list[tuple[str, str, dict[str, Any]]]()
     server = TunnelServer(
         listener,
-        wire.server_context(files.certificate, files.key),
+        tunnel_wire.server_context(files.certificate, files.key),
         tokens,
         Told(VERSION, lambda name: {"NODE_ID": name}),
         folder / "engine.sock",
@@ -119,7 +116,7 @@ def tunnel(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Tunnel]:
         lambda level, text, **fields: lines.append((level, text, fields)),
     )
     server.start()
-    pin = wire.fingerprint(Path(files.certificate).read_text())
+    pin = tunnel_wire.fingerprint(Path(files.certificate).read_text())
     with contextlib.ExitStack() as stack:
         yield Tunnel(
             listener.getsockname()[1], pin, str(tmp_path / "ca.crt"), tokens, queues, folder, lines, stack=stack
@@ -189,7 +186,7 @@ def test_messages_of_a_host_whose_connections_are_closed_return_at_once(tunnel: 
 def test_a_host_that_sends_nothing_is_gone_and_comes_back(
     tunnel: Tunnel, aws: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "SILENT_SECS", 2.0)
+    monkeypatch.setattr(tunnel_clients, "SILENT_SECS", 2.0)
     host, url = tunnel.host(), tunnel.queues["BatchQueue"]
     aws.client("sqs").send_message(QueueUrl=url, MessageBody="run")
     receive_one(host, url)
@@ -285,13 +282,13 @@ def test_while_tokens_cannot_be_checked_nobody_comes_in_and_nobody_is_sent_away(
 
 def test_a_server_with_another_certificate_gets_no_token(tunnel: Tunnel) -> None:
     other = replace(tunnel.server, pin="sha256:" + "0" * 64)
-    with pytest.raises(wire.UntrustedError, match=tunnel.pin):
-        wire.connect(other)
-    with pytest.raises(wire.UntrustedError, match="not trusted"):
-        wire.connect(replace(other, pin=None))
-    wire.connect(replace(other, pin=None, ca_file=tunnel.ca_file)).close()
-    with pytest.raises(wire.UntrustedError, match="not trusted"):  # the name is another one
-        wire.connect(replace(other, host="localhost", pin=None, ca_file=tunnel.ca_file))
+    with pytest.raises(tunnel_wire.UntrustedError, match=tunnel.pin):
+        tunnel_wire.connect(other)
+    with pytest.raises(tunnel_wire.UntrustedError, match="not trusted"):
+        tunnel_wire.connect(replace(other, pin=None))
+    tunnel_wire.connect(replace(other, pin=None, ca_file=tunnel.ca_file)).close()
+    with pytest.raises(tunnel_wire.UntrustedError, match="not trusted"):  # the name is another one
+        tunnel_wire.connect(replace(other, host="localhost", pin=None, ca_file=tunnel.ca_file))
 
 
 # --- hostile peers -------------------------------------------------------------
@@ -305,7 +302,7 @@ def frame(message: dict[str, Any] | bytes, *, size: int | None = None, file: int
 def greeted(tunnel: Tunnel, greeting: Greeting) -> ssl.SSLSocket:
     """A connection behind its greeting, for frames of any kind."""
     with contextlib.ExitStack() as on_error:
-        stream = on_error.enter_context(contextlib.closing(wire.connect(tunnel.server)))
+        stream = on_error.enter_context(contextlib.closing(tunnel_wire.connect(tunnel.server)))
         stream.sendall(frame(greeting.message()))
         with Wire(stream, ".").receive(65_536, within_secs=10) as (message, _):
             read_welcome(message)
@@ -380,7 +377,7 @@ def test_a_client_cannot_act_for_another_one(tunnel: Tunnel, aws: Backend) -> No
     ],
 )
 def test_a_hostile_greeting_ends_its_connection(tunnel: Tunnel, content: bytes) -> None:
-    with contextlib.closing(wire.connect(tunnel.server)) as stream:
+    with contextlib.closing(tunnel_wire.connect(tunnel.server)) as stream:
         stream.sendall(content)
         stream.settimeout(30)
         assert ended(stream)
@@ -389,7 +386,7 @@ def test_a_hostile_greeting_ends_its_connection(tunnel: Tunnel, content: bytes) 
 def test_a_peer_that_greets_by_drops_has_ten_seconds(tunnel: Tunnel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tunnel_server, "_GREETING_SECS", 2.0)
     with (
-        contextlib.closing(wire.connect(tunnel.server)) as stream,
+        contextlib.closing(tunnel_wire.connect(tunnel.server)) as stream,
         socket.create_connection(("127.0.0.1", tunnel.port)) as silent,
     ):
         began = time.monotonic()
@@ -416,7 +413,7 @@ def test_peers_without_a_token_replace_one_another_and_keep_nobody_out(tunnel: T
 def test_a_client_that_opens_many_connections_keeps_no_other_out(tunnel: Tunnel) -> None:
     host, hostile = tunnel.host(), tunnel.host("hostile").client._greeting
     with contextlib.ExitStack() as stack:
-        for _ in range(clients.MOST_CONNECTIONS_EACH - 10):
+        for _ in range(tunnel_clients.MOST_CONNECTIONS_EACH - 10):
             stack.enter_context(contextlib.closing(greeted(tunnel, hostile)))
         for _ in range(10):
             stack.enter_context(contextlib.closing(greeted(tunnel, hostile)))
@@ -426,7 +423,7 @@ def test_a_client_that_opens_many_connections_keeps_no_other_out(tunnel: Tunnel)
 
 
 def test_half_frames_and_slow_ones_cost_one_connection(tunnel: Tunnel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.embedded.confined.tunnel.wire._STALL_SECS", 1.0)
+    monkeypatch.setattr("infra.embedded.confined.tunnel_wire._STALL_SECS", 1.0)
     host = tunnel.host()
     for content in (frame(CALL)[:-5], HEADER.pack(1000, 0)[:3], frame(b"{}", file=1001) + b"x" * 10):
         with contextlib.closing(greeted(tunnel, host.client._greeting)) as stream:
@@ -436,7 +433,7 @@ def test_half_frames_and_slow_ones_cost_one_connection(tunnel: Tunnel, monkeypat
 
 
 def test_bytes_under_way_are_bounded_for_all_and_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.embedded.confined.tunnel.clients._WAIT_SECS", 0.1)
+    monkeypatch.setattr("infra.embedded.confined.tunnel_clients._WAIT_SECS", 0.1)
     budget = Budget(100)
     with budget.lend("a", 60):  # a single one may have more than its share
         with pytest.raises(TimeoutError), budget.lend("a", 10):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded.confined.tunnel import wire
-from infra.local.processes import remote_runner, runner_listener
+from infra.embedded.confined import tunnel_wire
+from infra.local.processes import remote_runner, runner_process
 from infra.local.settings import StartError
 from tests.certificates import Authority
 
@@ -15,15 +15,15 @@ TOKEN = f"rbrunner_host-b_{'0' * 64}"
 
 
 def test_without_an_address_nothing_listens(tmp_path: Path) -> None:
-    assert runner_listener.choose_listener({}, tmp_path) is None
+    assert runner_process.choose_listener({}, tmp_path) is None
 
 
 def test_the_machine_makes_a_certificate_once(tmp_path: Path) -> None:
-    first = runner_listener.choose_listener({runner_listener.LISTEN: "10.0.0.5:7443"}, tmp_path)
-    second = runner_listener.choose_listener({runner_listener.LISTEN: "[::1]:7443"}, tmp_path)
+    first = runner_process.choose_listener({runner_process.LISTEN: "10.0.0.5:7443"}, tmp_path)
+    second = runner_process.choose_listener({runner_process.LISTEN: "[::1]:7443"}, tmp_path)
     assert first is not None
     assert second is not None
-    assert wire.is_pin(first.fingerprint)
+    assert tunnel_wire.is_pin(first.fingerprint)
     assert first.fingerprint == second.fingerprint
     assert (first.host, first.port, second.host) == ("10.0.0.5", 7443, "::1")
     assert second.template_parameters == {"RunnerListener": "[::1]:7443", "RunnerFingerprint": first.fingerprint}
@@ -36,7 +36,7 @@ def test_the_certificate_is_on_the_disk_before_its_fingerprint_is_shown(
     """Hosts of runners are set up with it: a loss of power must not make the next start make another one."""
     flushed = set[int]()
     monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.add(os.fstat(descriptor).st_ino))
-    chosen = runner_listener.choose_listener({runner_listener.LISTEN: "10.0.0.5:7443"}, tmp_path)
+    chosen = runner_process.choose_listener({runner_process.LISTEN: "10.0.0.5:7443"}, tmp_path)
     assert chosen is not None
     certificate, key = Path(chosen.certificate_file), Path(chosen.key_file)
     assert {path.stat().st_ino for path in (certificate, key, certificate.parent, tmp_path)} <= flushed
@@ -45,7 +45,7 @@ def test_the_certificate_is_on_the_disk_before_its_fingerprint_is_shown(
 def test_a_given_certificate_needs_no_fingerprint(tmp_path: Path) -> None:
     files = Authority().issue(tmp_path)
     given = {"RUSTBOX_RUNNER_CERT_FILE": files.certificate, "RUSTBOX_RUNNER_KEY_FILE": files.key}
-    chosen = runner_listener.choose_listener({runner_listener.LISTEN: "10.0.0.5:7443", **given}, tmp_path)
+    chosen = runner_process.choose_listener({runner_process.LISTEN: "10.0.0.5:7443", **given}, tmp_path)
     assert chosen is not None
     assert chosen.fingerprint == ""
 
@@ -53,19 +53,19 @@ def test_a_given_certificate_needs_no_fingerprint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "problem"),
     [
-        ({runner_listener.LISTEN: "example.com:7443"}, "IP address"),
-        ({runner_listener.LISTEN: "10.0.0.5"}, "IP address"),
-        ({runner_listener.LISTEN: "10.0.0.5:70000"}, "IP address"),
-        ({runner_listener.LISTEN: "10.0.0.5:1", "RUSTBOX_RUNNER_KEY_FILE": "/x"}, "together"),
+        ({runner_process.LISTEN: "example.com:7443"}, "IP address"),
+        ({runner_process.LISTEN: "10.0.0.5"}, "IP address"),
+        ({runner_process.LISTEN: "10.0.0.5:70000"}, "IP address"),
+        ({runner_process.LISTEN: "10.0.0.5:1", "RUSTBOX_RUNNER_KEY_FILE": "/x"}, "together"),
         (
-            {runner_listener.LISTEN: "10.0.0.5:1", "RUSTBOX_RUNNER_KEY_FILE": "/x", "RUSTBOX_RUNNER_CERT_FILE": "/x"},
+            {runner_process.LISTEN: "10.0.0.5:1", "RUSTBOX_RUNNER_KEY_FILE": "/x", "RUSTBOX_RUNNER_CERT_FILE": "/x"},
             "No such file",
         ),
     ],
 )
 def test_a_wrong_setting_of_the_listener_stops_the_start(tmp_path: Path, environ: dict[str, str], problem: str) -> None:
     with pytest.raises(StartError, match=problem):
-        runner_listener.choose_listener(environ, tmp_path)
+        runner_process.choose_listener(environ, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from infra.embedded.errors import ServiceError
-from infra.embedded.socket_folder import SocketFolder
+from infra.embedded.sockets import SocketFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,10 @@ its own names the client in each request. It releases the messages of a client t
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import struct
-import threading
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -20,9 +18,9 @@ from infra.embedded import services
 from infra.embedded.confined.protocol import receive, send
 from infra.embedded.engine import ACCOUNT_ID, REGION, identify
 from infra.embedded.errors import ServiceError
-from infra.embedded.socket_folder import SocketFolder
-from infra.embedded.sqs.queues import name_of
-from infra.embedded.sqs.receiving import release_all
+from infra.embedded.sockets import FolderListener
+from infra.embedded.sqs_queues import name_of
+from infra.embedded.sqs_receiving import release_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,62 +67,21 @@ def _resource(service: str, params: Params) -> str | None:
 
 
 _MOST_CONNECTIONS: Final = 128
-_PAUSE_SECS: Final = 0.1
 _CLIENT: Final = re.compile(r"[0-9a-f]{1,64}")
 _CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
 
 
-class CallSocket:
-    """`path`: of the socket, in a folder that exists. Each connection has a thread and one call at a time.
-
-    Connections over `most_connections` wait.
-    """
+class CallSocket(FolderListener):
+    """`path`: of the socket, in a folder that exists. Each connection has one call at a time."""
 
     def __init__(
         self, path: Path, engine: Engine, policy: Policy, *, most_connections: int = _MOST_CONNECTIONS
     ) -> None:
-        self._path = path
+        super().__init__(path, most_connections, self._answer_calls)
         self._engine = engine
         self._policy = policy
-        self._free = threading.Semaphore(most_connections)
-        self._stopping = threading.Event()
-        path.unlink(missing_ok=True)
-        self._directory = SocketFolder(path.parent)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(self._directory.address(path.name))
-        os.chmod(path, 0o600)  # noqa: PTH101 - like the other calls on the socket
-        self._listener.listen(most_connections)
 
-    def start(self) -> None:
-        """Accept connections from now on."""
-        threading.Thread(target=self._accept, name="call-socket", daemon=True).start()
-
-    def close(self) -> None:
-        """Remove the socket, in every process that shares it: only the one that bound it may do so, as the last.
-
-        Connections end with their process or their client.
-        """
-        self._stopping.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._path.unlink(missing_ok=True)
-
-    def _accept(self) -> None:
-        while not self._stopping.is_set():
-            self._free.acquire()
-            try:
-                accepted, _ = self._listener.accept()
-                try:
-                    threading.Thread(target=self._serve, args=(accepted,), name="call", daemon=True).start()
-                except RuntimeError:  # no more threads
-                    accepted.close()
-                    raise
-            except (OSError, RuntimeError):  # such as too many open files: they pass
-                self._free.release()
-                self._stopping.wait(_PAUSE_SECS)
-
-    def _serve(self, accepted: socket.socket) -> None:
+    def _answer_calls(self, accepted: socket.socket) -> None:
         try:
             raw = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             engine = replace(self._engine, holder=identify(_CREDENTIALS.unpack(raw)[0]))
@@ -137,8 +94,6 @@ class CallSocket:
                         send(connection, answer, file)
         except (OSError, EOFError, ValueError):
             return
-        finally:
-            self._free.release()
 
     def _answer(
         self, engine: Engine, request: dict[str, Any], content: BinaryIO | None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from infra.embedded.errors import ServiceError
-from infra.embedded.storage.group_flush import Trouble
+from infra.embedded.storage.files import Trouble
 from infra.local.settings import ACCOUNT_ID
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from functions.http.stored_content import (
     UPLOAD_SIZE,
     UPLOAD_TYPE,
 )
+from infra.local.embedded_aws import session
 from infra.local.http.answers import HttpAnswer, gateway_answer
 from infra.local.http.request_threads import OVERLOADED, ClientGoneError, FairThreadPool
-from infra.local.resources import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

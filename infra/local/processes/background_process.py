@@ -11,13 +11,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.embedded.dynamodb import streams
+from infra.embedded.dynamodb import tables
 from infra.embedded.storage.store import FILE_NAME
-from infra.local.embedded_aws import FOLDER
+from infra.local.embedded_aws import FOLDER, session
 from infra.local.http.answers import TroubleWatch
 from infra.local.metrics import exposition
 from infra.local.processes.runner_process import tell_end
-from infra.local.resources import session
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
 from infra.local.stream_mappings import StreamPollers
 from infra.local.triggers import ScheduleThreads, plan_firings
@@ -85,7 +84,7 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     tell_end(prepared, prepared.began_ms)
     if not settings.production:
         _seed_project(prepared.template.values["ProjectsTable"]["Ref"])
-    open_waiter = partial(streams.waiter, embedded.engine)
+    open_waiter = partial(tables.waiter, embedded.engine)
     pollers = StreamPollers(loaded.invoker, console, settings.state_dir, open_waiter, prepared.flush)
     parts.callback(pollers.stop, _THREADS_STOP_SECS)
     for stream in loaded.stack.streams:

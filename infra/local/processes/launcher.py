@@ -14,7 +14,7 @@ from infra.local.console import stdout_console
 from infra.local.embedded_aws import EmbeddedAws, lock_state, set_aside_old_state
 from infra.local.processes import runner_process
 from infra.local.processes.child_processes import Child, ChildProcesses
-from infra.local.processes.runner_listener import RunnerListener, choose_listener, make_listener_child
+from infra.local.processes.runner_process import RunnerListener, choose_listener, make_listener_child
 from infra.local.settings import ROOT, TOOLCHAINS_DIR, LocalSettings, StartError, read_settings
 from infra.local.template import refuse_unknown_types
 from infra.local.translation import translate

@@ -21,9 +21,9 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError
 
 from infra.embedded.confined.protocol import SocketCaller
-from infra.embedded.confined.tunnel.clients import Known
-from infra.embedded.confined.tunnel.server import Told, TunnelServer
-from infra.embedded.confined.tunnel.wire import server_context
+from infra.embedded.confined.tunnel_clients import Known
+from infra.embedded.confined.tunnel_server import Told, TunnelServer
+from infra.embedded.confined.tunnel_wire import server_context
 from infra.embedded.errors import ServiceError
 
 # The tokens of runners, read from their rows through a socket of the engine that allows nothing else.

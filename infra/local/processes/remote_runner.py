@@ -18,8 +18,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.embedded.confined.tunnel.client import TunnelClient
-from infra.embedded.confined.tunnel.wire import FOR_GOOD, Greeting, RefusedError, Server, UntrustedError, is_pin
+from infra.embedded.confined.tunnel_wire import (
+    FOR_GOOD,
+    Greeting,
+    RefusedError,
+    Server,
+    TunnelClient,
+    UntrustedError,
+    is_pin,
+)
 from infra.local.settings import ROOT, TOOLCHAINS_DIR, StartError
 from sandbox_runtime import RUNNER_VERSION
 

@@ -10,9 +10,10 @@ import pytest
 from functions.ids import new_id
 from infra.local import triggers
 from infra.local.console import Console
+from infra.local.embedded_aws import session
 from infra.local.invoker import Invoker
 from infra.local.metrics import Counters, message_name
-from infra.local.resources import create_bus, session
+from infra.local.processes.loading import create_bus
 from infra.local.template import Function, QueueMapping
 from infra.local.triggers import MappingPollers, Share, StoppableThreads
 from tests.until import until

@@ -3,7 +3,7 @@
 import pytest
 
 from functions.aws.dynamodb.items import to_item
-from infra.local.resources import _create_key, _create_table
+from infra.local.processes.loading import _create_key, _create_table
 from tests.adapters.aws_account import Aws, load_template, with_default_capacity
 
 

@@ -18,13 +18,14 @@ import boto3
 import pytest
 
 from infra.embedded import services
-from infra.embedded.dynamodb import streams
+from infra.embedded.dynamodb import tables
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
 from infra.local import stream_mappings
 from infra.local.console import Console
+from infra.local.embedded_aws import session
 from infra.local.invoker import Invoker
-from infra.local.resources import create_resources, session
+from infra.local.processes.loading import create_resources
 from infra.local.settings import StartError
 from infra.local.stream_mappings import StreamPollers
 from infra.local.template import Function, StreamMapping, Template, read_stack, refuse_unknown_types
@@ -155,7 +156,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(stream_mappings, "_WAKE_MS", 20)  # a stop waits for it
     built = build(tmp_path)
-    built.open_waiter = partial(streams.waiter, engine)
+    built.open_waiter = partial(tables.waiter, engine)
     yield built
     for pollers in built.pollers:
         pollers.stop(30)
@@ -374,7 +375,7 @@ def handle_in_a_process(folder: Path, mapping: StreamMapping, output: Path) -> N
             file.writelines(f"{record['dynamodb']['Keys']['pk']['S']}\n" for record in event["Records"])
 
     invoker = Invoker({"Announce": Function("Announce", "m.h", 30, 128, {})}, {"Announce": handler})
-    StreamPollers(invoker, Console(io.StringIO()), folder, partial(streams.waiter, opened), opened.store.flush).start(
+    StreamPollers(invoker, Console(io.StringIO()), folder, partial(tables.waiter, opened), opened.store.flush).start(
         mapping
     )
     threading.Event().wait()

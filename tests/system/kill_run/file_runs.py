@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from infra.embedded.storage.object_files import OBJECTS_FOLDER
+from infra.embedded.storage.files import OBJECTS_FOLDER
 from infra.embedded.storage.store import FILE_NAME
 from infra.local.embedded_aws import FOLDER
 from tests.system.kill_run.kills_in_turn import KillsInTurn

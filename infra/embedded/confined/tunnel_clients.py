@@ -15,11 +15,10 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from infra.embedded.confined.tunnel.wire import RefusedError
+from infra.embedded.confined.tunnel_wire import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
 
 # How many bytes may be under way at once, for all clients and for one of them.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from infra.embedded.confined import protocol
 from infra.embedded.confined.protocol import open_connection
-from infra.embedded.confined.tunnel.clients import (
+from infra.embedded.confined.tunnel_clients import (
     MOST_CLIENTS,
     MOST_CONNECTIONS_EACH,
     Budget,
@@ -24,7 +24,7 @@ from infra.embedded.confined.tunnel.clients import (
     Known,
     UnknownPeers,
 )
-from infra.embedded.confined.tunnel.wire import (
+from infra.embedded.confined.tunnel_wire import (
     MOST_GREETING_BYTES,
     Greeting,
     RefusedError,
@@ -33,7 +33,7 @@ from infra.embedded.confined.tunnel.wire import (
     refuse_versions_apart,
     tune,
 )
-from infra.embedded.socket_folder import SocketFolder
+from infra.embedded.sockets import SocketFolder
 
 if TYPE_CHECKING:
     import ssl

@@ -14,17 +14,21 @@ import socket
 import ssl
 import struct
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
 from time import monotonic
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from infra.embedded.confined import protocol
 from infra.embedded.confined.protocol import decode, encode
+from infra.embedded.sockets import FolderListener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-
+    from pathlib import Path
 
 MOST_FILE_BYTES: Final = 128 * 1024 * 1024
 _HEADER: Final = struct.Struct("!IQ")
@@ -316,3 +320,68 @@ def tune(stream: socket.socket) -> None:
 
 def _fingerprint(der: bytes) -> str:
     return f"sha256:{hashlib.sha256(der).hexdigest()}"
+
+
+# The client's end: a socket like that of the engine, on another host. Each of its connections has one through TLS.
+
+_MOST_CONNECTIONS: Final = 64
+_GREETING_SECS: Final = 15.0
+_ANSWER_SECS: Final = 60.0
+
+
+class TunnelClient(FolderListener):
+    """`path`: of the socket, in a folder that exists. `on_refused` is called when the server takes us no more.
+
+    Start it to take connections of the confined process.
+    """
+
+    def __init__(
+        self, path: Path, server: Server, greeting: Greeting, on_refused: Callable[[RefusedError], None]
+    ) -> None:
+        super().__init__(path, _MOST_CONNECTIONS, self._lead_on)
+        self._spool = str(path.parent)
+        self._server = server
+        self._greeting = greeting
+        self._on_refused = on_refused
+
+    def greet(self) -> dict[str, Any]:
+        """Connect once. Return the server's version, our name and variables.
+
+        Raises OSError, EOFError, ValueError, UntrustedError, RefusedError.
+        """
+        wire, welcome = self._connect()
+        wire.close()
+        return welcome
+
+    def _connect(self) -> tuple[Wire, dict[str, Any]]:
+        stream = connect(self._server)
+        wire = Wire(stream, self._spool)
+        try:
+            wire.send(self._greeting.message())
+            with wire.receive(MOST_WELCOME_BYTES, within_secs=_GREETING_SECS) as (message, _):
+                return wire, read_welcome(message)
+        except BaseException:
+            wire.close()
+            raise
+
+    def _lead_on(self, accepted: socket.socket) -> None:
+        try:
+            with Connection(accepted.detach()) as near:
+                wire, _ = self._connect()
+                with closing(wire):
+                    self._pass_on(near, wire)
+        except RefusedError as refused:
+            self._on_refused(refused)
+        except UntrustedError as error:
+            self._on_refused(RefusedError("certificate", str(error)))
+        except (OSError, EOFError, ValueError):
+            return  # the confined process sees a closed connection, and tries again
+
+    def _pass_on(self, near: Connection, wire: Wire) -> None:
+        receive = partial(wire.receive, protocol.MOST_BYTES, wait_secs=_ANSWER_SECS, lend_file=lambda _: nullcontext())
+        while True:
+            request, file = protocol.receive(near)
+            with file or nullcontext():
+                wire.send(request, file)
+            with receive() as (answer, content):
+                protocol.send(near, answer, content)

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from infra.embedded.engine import is_alive
 from infra.embedded.errors import ServiceError
-from infra.embedded.sqs.queues import Queue, find_named, find_queue
-from infra.embedded.sqs.sending import MOST_ENTRIES, for_each_entry, md5_of, md5_of_attributes
+from infra.embedded.sqs_queues import (
+    MOST_ENTRIES,
+    Queue,
+    find_named,
+    find_queue,
+    for_each_entry,
+    md5_of,
+    md5_of_attributes,
+)
 
 if TYPE_CHECKING:
     import sqlite3
 
     from infra.embedded.engine import Engine
     from infra.embedded.errors import Answer, Params
-
 
 # Fair queues: of the groups that wait, those with the fewest messages in flight come first.
 #
