@@ -3,6 +3,8 @@
 Cron expressions have the six fields of EventBridge Scheduler; those of five fields are translated to them:
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based
 
+The command line has this module too: it imports the standard library only, and runs on Python 3.10.
+
 Daylight saving is that of EventBridge Scheduler: a local time that does not exist is skipped, and a local time that
 exists twice is run once, at its first occurrence. A rate counts real time, so no change of the clock affects it.
 """
@@ -15,11 +17,9 @@ import hashlib
 import itertools
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from functions.clock import MS_PER_SEC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,7 +186,8 @@ def _of_weekdays(year: int, month: int, numbers: set[int]) -> set[int]:
     return {1 + offset for offset in range(last) if (first + timedelta(days=offset)).isoweekday() % 7 + 1 in numbers}
 
 
-_UTC = timezone.utc  # noqa: UP017 - the command line has a copy of this module, and runs on Python 3.10 too
+_UTC = ZoneInfo("UTC")
+MS_PER_SEC = 1_000
 MINUTE_MS = 60_000
 DAILY_SPREAD_MINUTES = 10
 """The default spread of checks that run daily or less often."""

@@ -93,26 +93,23 @@ def run_check(session: Session, slug: str, no_wait: bool, timeout_secs: int, as_
         click.get_current_context().exit(_FAILED)
 
 
-def _act(session: Session, slug: str, verb: str, done: str, *, as_json: bool) -> None:
+def _call(session: Session, slug: str, method: str, *path: str, body: dict[str, Any] | None = None) -> Any:
     with session.api() as api:
-        body = api.call("POST", ("checks", find_check(api, slug)["id"], verb)).body
-    tell(body, f"{plain(slug)} {done}.", as_json=as_json)
+        return api.call(method, ("checks", find_check(api, slug)["id"], *path), body=body).body
 
 
-@click.command("pause")
-@slug_argument
-@service_command
-def pause_check(session: Session, slug: str, as_json: bool) -> None:
-    """Rest the schedule of a check."""
-    _act(session, slug, "pause", "is paused", as_json=as_json)
+def _action(verb: str, *, done: str, about: str) -> click.Command:
+    @click.command(verb, help=about)
+    @slug_argument
+    @service_command
+    def act(session: Session, slug: str, as_json: bool) -> None:
+        tell(_call(session, slug, "POST", verb), f"{plain(slug)} {done}.", as_json=as_json)
+
+    return act
 
 
-@click.command("resume")
-@slug_argument
-@service_command
-def resume_check(session: Session, slug: str, as_json: bool) -> None:
-    """Start the schedule of a paused check again."""
-    _act(session, slug, "resume", "goes on", as_json=as_json)
+pause_check = _action("pause", done="is paused", about="Rest the schedule of a check.")
+resume_check = _action("resume", done="goes on", about="Start the schedule of a paused check again.")
 
 
 @click.command("mute")
@@ -124,14 +121,9 @@ def mute_check(session: Session, slug: str, until: str | None, off: bool, as_jso
     """Send no events of a check until a time; it runs all the same."""
     if off == (until is not None):
         raise CommandError("Say how long.", ExitCode.USAGE, "For example --until 2h, or --off to end it.")
-    with session.api() as api:
-        check_id = find_check(api, slug)["id"]
-        body = api.call("PATCH", ("checks", check_id), body={"muted_until": until}).body
-    if as_json:
-        show_json(body)
-    else:
-        muted = body["muted_until"]
-        click.echo(f"{plain(slug)} is muted until {plain(muted)}." if muted else f"{plain(slug)} sends events again.")
+    body = _call(session, slug, "PATCH", body={"muted_until": until})
+    how = f"is muted until {plain(body['muted_until'])}" if body["muted_until"] else "sends events again"
+    tell(body, f"{plain(slug)} {how}.", as_json=as_json)
 
 
 @click.command("delete")
@@ -152,9 +144,7 @@ def delete_check(session: Session, slug: str, yes: bool, as_json: bool) -> None:
 @service_command
 def make_ping_url(session: Session, slug: str, as_json: bool) -> None:
     """Make the address of a heartbeat's pings. The one before ends at once."""
-    with session.api() as api:
-        body = api.call("POST", ("checks", find_check(api, slug)["id"], "ping-url")).body
-    url = session.url.rstrip("/") + body["url"]
+    url = session.url.rstrip("/") + _call(session, slug, "POST", "ping-url")["url"]
     tell({"url": url}, url, as_json=as_json)
 
 
@@ -271,8 +261,7 @@ def _show(session: Session, answer: dict[str, Any], *, as_json: bool) -> None:
 @service_command
 def list_calls(session: Session, slug: str, as_json: bool) -> None:
     """List the last 20 genuine and the last 20 refused calls of seven days, with their outcomes."""
-    with session.api() as api:
-        found = api.call("GET", ("checks", find_check(api, slug)["id"], "calls")).body
+    found = _call(session, slug, "GET", "calls")
     columns: Columns = {
         "AT": "at",
         "OUTCOME": "outcome",

@@ -1,6 +1,8 @@
 """The published schema of checks.yaml and the request model of the API agree."""
 
+import ast
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from functions.checks.settings.requests import file_schema, new_settings, schema
 from functions.errors import ServiceError
 from rustbox_cli.check_file import read_checks
 from rustbox_cli.errors import CommandError
-from tests.contract.checks_schema import copies
+from tests.contract.checks_schema import ROOT, SCHEMA_FILE
 
 NOW_MS = 1_764_000_000_000
 EXAMPLE = Path(__file__).parents[2] / "examples" / "checks" / "checks.yaml"
@@ -80,9 +82,24 @@ TAKEN: list[dict[str, Any]] = [
 PROGRAM = {"slug": "totals", "file": "totals.py"}
 
 
-@pytest.mark.parametrize("path", copies(), ids=lambda path: path.name)
-def test_the_command_line_has_the_rules_of_the_service(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == copies()[path], "run: python -m tests.contract.checks_schema"
+def test_the_command_line_has_the_schema_of_the_service() -> None:
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run: python -m tests.contract.checks_schema"
+
+
+def test_the_command_line_has_the_schedules_of_the_service() -> None:
+    shared = ROOT / "functions" / "checks" / "schedule.py"
+    assert (ROOT / "rustbox_cli" / "schedule.py").resolve() == shared
+    imports = [
+        node for node in ast.walk(ast.parse(shared.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    names = {name.split(".")[0] for node in imports for name in _imported(node)}
+    assert names <= sys.stdlib_module_names
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def test_the_schema_is_a_valid_schema() -> None:
