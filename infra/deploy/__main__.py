@@ -39,18 +39,20 @@ def _parser() -> argparse.ArgumentParser:
     deploy = commands.add_parser("deploy", help="create or update a stage, then test it")
     deploy.set_defaults(run=_deploy)
     remove = commands.add_parser("undeploy", help="delete a stage; data stays")
-    remove.set_defaults(run=_undeploy)
+    remove.set_defaults(
+        run=lambda asked, progress: undeploy(_target(asked), progress, delete_data=asked.data == "delete")
+    )
     show = commands.add_parser("status", help="show stack, runners and queues")
-    show.set_defaults(run=_status)
+    show.set_defaults(run=lambda asked, progress: status(_target(asked), progress))
     look = commands.add_parser("probe", help="print the abilities of an emulator: the table of docs/emulators.md")
-    look.set_defaults(run=_probe)
+    look.set_defaults(run=lambda asked, progress: progress.plain("\n" + probe(_target(asked), progress)))
     for command in (package, deploy):
         command.add_argument("--architecture", choices=ARCHITECTURES, default=_variable("ARCHITECTURE"))
     take = commands.add_parser("import", help="write an export of one machine into a stage")
-    take.set_defaults(run=_import)
+    take.set_defaults(run=lambda asked, progress: import_file(_target(asked), asked.file, progress))
     take.add_argument("file", type=Path)
     back = commands.add_parser("restore", help="put back the rows that a table of a stage had at a point in time")
-    back.set_defaults(run=_restore)
+    back.set_defaults(run=lambda asked, progress: restore(_target(asked), asked.table, asked.time, progress))
     back.add_argument("table", help="its name in template.yaml, such as ChecksTable")
     back.add_argument("time", help="such as 2026-11-30T12:00:00Z, within BackupDays")
     for command in (deploy, remove, show, look, take, back):
@@ -103,26 +105,6 @@ def _deploy(asked: argparse.Namespace, progress: Progress) -> None:
 
 def _pairs(text: str) -> dict[str, str]:
     return {name: value for name, _, value in (pair.partition("=") for pair in text.split())}
-
-
-def _undeploy(asked: argparse.Namespace, progress: Progress) -> None:
-    undeploy(_target(asked), progress, delete_data=asked.data == "delete")
-
-
-def _status(asked: argparse.Namespace, progress: Progress) -> None:
-    status(_target(asked), progress)
-
-
-def _import(asked: argparse.Namespace, progress: Progress) -> None:
-    import_file(_target(asked), asked.file, progress)
-
-
-def _restore(asked: argparse.Namespace, progress: Progress) -> None:
-    restore(_target(asked), asked.table, asked.time, progress)
-
-
-def _probe(asked: argparse.Namespace, progress: Progress) -> None:
-    progress.plain("\n" + probe(_target(asked), progress))
 
 
 if __name__ == "__main__":
