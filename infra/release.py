@@ -92,7 +92,6 @@ _PREFIX: dict[str, Any] = {
 
 
 def write_template(out: Path) -> Path:
-    """Write the template into a folder, and return its path."""
     path = out / NAME
     path.write_text(json.dumps(released_template(), indent=1) + "\n", encoding="utf-8")
     return path

@@ -18,7 +18,6 @@ class TemplateInvalidError(Exception):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the SAM document."""
     from samtranslator.yaml_helper import yaml_parse  # noqa: PLC0415 - takes half a second, and a start may not need it
 
     # Through JSON: the YAML anchors become copies, so that the translator cannot change one by the other.

@@ -72,7 +72,6 @@ for command in check_states.COMMANDS:
 
 
 def main() -> None:
-    """Entry point."""
     try:
         code = cli.main(prog_name="rustbox", standalone_mode=False)
     except click.ClickException as error:

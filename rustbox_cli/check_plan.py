@@ -55,7 +55,6 @@ class Change:
 
     @property
     def text(self) -> str:
-        """The change as a person reads it."""
         mark = {"create": "+", "update": "~", "remove": "-", "keep": " "}[self.action]
         return "\n".join([f"{mark} {self.action} {plain(self.slug)}", *(f"    {plain(line)}" for line in self.lines)])
 

@@ -71,7 +71,6 @@ class Duration(click.ParamType):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Convert a duration to seconds."""
         if isinstance(value, int):
             return value
         found = _DURATION.fullmatch(value)
@@ -104,7 +103,6 @@ class Pair(click.ParamType):
     name = "name=value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Convert to name and value."""
         name, separator, text = str(value).partition("=")
         if not (name and separator):
             self.fail(f"{value!r} is not NAME=VALUE", param, ctx)

@@ -85,7 +85,6 @@ def network_lines(result: Result) -> list[str]:
 
 
 def is_final(result: Result) -> bool:
-    """Whether the result has a verdict."""
     return "verdict" in result
 
 
@@ -115,7 +114,6 @@ class LiveStream:
     is_complete: bool = False
 
     def print(self, content: bytes) -> None:
-        """Print bytes as they are."""
         target = click.get_binary_stream("stdout" if self.name == "stdout" else "stderr")
         target.write(content)
         target.flush()

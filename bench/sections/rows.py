@@ -23,7 +23,7 @@ from functions.submissions.store import encode_submission
 from infra.embedded.dynamodb.items import Row
 from infra.embedded.dynamodb.tables import find_table
 from infra.embedded.engine import Engine, open_engine
-from infra.embedded.housekeeping import expire
+from infra.embedded.services import expire
 from infra.embedded.storage.store import FILE_NAME
 from infra.local.embedded_aws import FOLDER
 

@@ -22,7 +22,7 @@ from bench.scale import Scale
 from bench.sections.throughput import checked
 from functions.clock import now_ms
 from infra.embedded.engine import Engine, open_engine
-from infra.embedded.housekeeping import expire
+from infra.embedded.services import expire
 from infra.local.embedded_aws import FOLDER
 
 _CLIENTS = 4

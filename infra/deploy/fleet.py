@@ -126,7 +126,6 @@ def state(target: Target, progress: Progress, kind: str = RUNNERS) -> str | None
 
 
 def exists(target: Target, kind: str, progress: Progress) -> bool:
-    """Whether there is a stack of this kind."""
     return Stack(_beside(target, kind), progress).describe() is not None
 
 

@@ -326,7 +326,6 @@ class Retained:
 
     @property
     def command(self) -> str:
-        """The command that deletes it."""
         match self.kind:
             case "AWS::DynamoDB::Table":
                 return f"aws dynamodb delete-table --table-name {self.physical_id}"

@@ -32,7 +32,6 @@ class Progress:
         self._started = time.monotonic()
 
     def step(self, name: str, text: str) -> None:
-        """Print the result of a step."""
         sys.stdout.write(f"{time.monotonic() - self._started:6.1f} s  {name:<10} {text}\n")
         sys.stdout.flush()
 
@@ -59,17 +58,14 @@ class Target:
 
     @property
     def stack_name(self) -> str:
-        """Name of the CloudFormation stack."""
         return f"rustbox-{self.stage}"
 
     @property
     def admin_key_parameter(self) -> str:
-        """Name of the SSM parameter with the administrator's key."""
         return f"/rustbox/{self.stage}/admin-key"
 
     @property
     def runner_token_parameter(self) -> str:
-        """Name of the SSM parameter with the runners' token."""
         return f"/rustbox/{self.stage}/runner-token"
 
     @property

@@ -198,7 +198,6 @@ class Waking:
                 Path(address).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End all use."""
         self._directory.close()
 
 
@@ -240,7 +239,6 @@ class Engine:
         return self.holder or identify_live(os.getpid())
 
     def close(self) -> None:
-        """End all use of the folder by this process."""
         self.store.close()
         self.waking.close()
 

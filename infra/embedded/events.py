@@ -25,7 +25,6 @@ _TARGET: Final = {"Id", "Arn", "DeadLetterConfig"}  # a delivery to a queue of t
 
 
 def create_event_bus(engine: Engine, params: Params) -> Answer:
-    """Create a bus."""
     name = params["Name"]
     with engine.store.write() as connection:
         if connection.execute("INSERT OR IGNORE INTO event_bus VALUES (?)", (name,)).rowcount == 0:

@@ -42,7 +42,6 @@ class _Content:
         self._left = size
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read up to `amt` bytes, or all."""
         if self._file.closed:
             return b""
         piece = self._file.read(-1 if amt is None else amt)
@@ -52,7 +51,6 @@ class _Content:
         return piece
 
     def close(self) -> None:
-        """Read no more."""
         self._file.close()
 
 

@@ -21,7 +21,6 @@ _INTERNAL: Final = 500
 
 
 def create_key(engine: Engine, params: Params) -> Answer:
-    """Make a key."""
     with engine.store.write() as connection:
         return {"KeyMetadata": _metadata(add_key(engine, connection, params.get("Description", "")))}
 
@@ -35,7 +34,6 @@ def add_key(engine: Engine, connection: sqlite3.Connection, description: str) ->
 
 
 def create_alias(engine: Engine, params: Params) -> Answer:
-    """Give a key a name."""
     name = params["AliasName"]
     with engine.store.write() as connection:
         row = (name, find_key(connection, params["TargetKeyId"]))
@@ -45,7 +43,6 @@ def create_alias(engine: Engine, params: Params) -> Answer:
 
 
 def describe_key(engine: Engine, params: Params) -> Answer:
-    """Describe a key."""
     with engine.store.read() as connection:
         return {"KeyMetadata": _metadata(find_key(connection, params["KeyId"]))}
 

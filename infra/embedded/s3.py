@@ -31,7 +31,6 @@ _MOST_BYTES: Final = 5 * 1024**3
 
 
 def create_bucket(engine: Engine, params: Params) -> Answer:
-    """Create a bucket."""
     name = params["Bucket"]
     with engine.store.write() as connection:
         if connection.execute("INSERT OR IGNORE INTO bucket (name) VALUES (?)", (name,)).rowcount == 0:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from infra.embedded.engine import Engine
     from infra.embedded.errors import Answer, Params
 
-# Queues: their attributes, addresses and depths.
-
 _ADDRESS: Final = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/"
 ARN: Final = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:"
 _DEFAULTS: Final = {
@@ -64,7 +62,6 @@ def url_of(name: str) -> str:
 
 
 def name_of(url: str) -> str:
-    """Return the name of the queue at this address."""
     return url.removeprefix(_ADDRESS)
 
 
@@ -127,7 +124,6 @@ def set_queue_attributes(engine: Engine, params: Params) -> Answer:
 
 
 def get_queue_url(engine: Engine, params: Params) -> Answer:
-    """Return the address of a named queue."""
     with engine.store.read() as connection:
         return {"QueueUrl": url_of(find_named(connection, params["QueueName"]).name)}
 

@@ -116,7 +116,6 @@ class LogStream(io.TextIOBase):
         self._pending = ""
 
     def writable(self) -> bool:
-        """Tell io that this stream can be written."""
         return True
 
     def write(self, text: str) -> int:

@@ -12,7 +12,7 @@ from infra.embedded import services
 from infra.embedded.confined.socket_server import CallSocket, Policy
 from infra.embedded.confined.tunnel_server import most_engine_connections
 from infra.embedded.engine import open_engine
-from infra.embedded.housekeeping import Housekeeping
+from infra.embedded.services import Housekeeping
 from infra.local.settings import ACCOUNT_ID, REGION, StartError
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ class EmbeddedAws:
 
     @property
     def runner_module(self) -> list[str]:
-        """The module that is the runner, with its arguments."""
         return ["infra.embedded.confined.process", str(self._socket_path), "sandbox_runtime"]
 
     def start(self) -> None:

@@ -179,7 +179,6 @@ _PAGE = 100
 
 
 def folder_of(export: Path) -> Path:
-    """Return the folder with the bytes of an export's files."""
     return export.with_name(f"{export.name}.files")
 
 
@@ -260,7 +259,6 @@ def document_of(
     checks_table: str,
     submissions_table: str,
 ) -> Item:
-    """Return the whole document."""
     # Imported late: a missing folder is told at once, without the imports of the functions.
     from functions.files.store import FileStore  # noqa: PLC0415
     from functions.projects.store import digest  # noqa: PLC0415

@@ -32,7 +32,6 @@ class LambdaContext:
 
     @property
     def invoked_function_arn(self) -> str:
-        """ARN of the function."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:

@@ -56,7 +56,6 @@ class Counters:
         self._row = number * len(self._places)
 
     def add(self, name: str, amount: int = 1) -> None:
-        """Add to a counter."""
         with self._lock:
             self._values[self._row + self._places[name]] += amount
 

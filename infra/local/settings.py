@@ -104,7 +104,6 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
 
 
 def read_state_dir(environ: Mapping[str, str], *, production: bool) -> Path:
-    """Return the folder of all state."""
     default = Path("/var/lib/rustbox") if production else ROOT / ".state"
     return Path(environ.get("RUSTBOX_STATE_DIR") or default).absolute()
 

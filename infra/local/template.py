@@ -12,8 +12,6 @@ from infra.local.settings import StartError
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-# The template as plain CloudFormation resources, and the intrinsic functions that it uses.
-
 _PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
 _NO_VALUE: Final = object()
 
@@ -116,39 +114,19 @@ class Template:
 
 # Resources that change nothing on one machine. Any other type must be known, else the start is refused:
 # a skipped resource would be missing here or on AWS, and no test would show it.
-_WITHOUT_LOCAL_EFFECT = frozenset(
-    {
-        "AWS::ApiGatewayV2::Api",
-        "AWS::ApiGatewayV2::Stage",
-        "AWS::CloudWatch::Alarm",
-        "AWS::CloudWatch::Dashboard",
-        "AWS::IAM::ManagedPolicy",
-        "AWS::IAM::Role",
-        "AWS::Lambda::Permission",
-        "AWS::Logs::LogGroup",
-        "AWS::S3::BucketPolicy",
-        "AWS::SQS::QueuePolicy",
-    }
-)
-STORAGE_TYPES = frozenset(
-    {
-        "AWS::DynamoDB::Table",
-        "AWS::Events::EventBus",
-        "AWS::Events::Rule",
-        "AWS::KMS::Key",
-        "AWS::SQS::Queue",
-        "AWS::S3::Bucket",
-    }
-)
-_SERVED_TYPES = frozenset(
-    {
-        "AWS::ApiGatewayV2::Integration",
-        "AWS::ApiGatewayV2::Route",
-        "AWS::Lambda::EventSourceMapping",
-        "AWS::Lambda::Function",
-        "AWS::Scheduler::Schedule",
-    }
-)
+_WITHOUT_LOCAL_EFFECT = frozenset({
+    "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard",
+    "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Lambda::Permission", "AWS::Logs::LogGroup",
+    "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy",
+})  # fmt: skip
+STORAGE_TYPES = frozenset({
+    "AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::Events::Rule", "AWS::KMS::Key", "AWS::SQS::Queue",
+    "AWS::S3::Bucket",
+})  # fmt: skip
+_SERVED_TYPES = frozenset({
+    "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function", "AWS::Scheduler::Schedule",
+})  # fmt: skip
 
 # Stream mappings work like this here. Any other setting stops the start.
 _STREAM_PROPERTIES = {
@@ -157,17 +135,10 @@ _STREAM_PROPERTIES = {
     "StartingPosition": "TRIM_HORIZON",
 }
 _MOST_STREAM_RECORDS = 1000  # of one GetRecords
-_STREAM_SETTINGS = frozenset(
-    {
-        "BatchSize",
-        "Enabled",
-        "EventSourceArn",
-        "FilterCriteria",
-        "FunctionName",
-        "MaximumBatchingWindowInSeconds",
-        "Tags",
-    }
-)
+_STREAM_SETTINGS = frozenset({
+    "BatchSize", "Enabled", "EventSourceArn", "FilterCriteria", "FunctionName", "MaximumBatchingWindowInSeconds",
+    "Tags",
+})  # fmt: skip
 
 type _Resources = list[tuple[str, dict[str, Any]]]  # logical id and resolved properties
 

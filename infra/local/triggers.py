@@ -239,7 +239,6 @@ class ScheduleThreads(StoppableThreads):
         self._invoker = invoker
 
     def start(self, firings: Firings) -> None:
-        """Start to fire a schedule."""
         self._start_thread(firings.schedule.name, self._fire, firings)
 
     def _fire(self, firings: Firings) -> None:

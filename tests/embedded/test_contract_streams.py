@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from functions.ids import new_id
 from infra.embedded.engine import Engine, open_engine
-from infra.embedded.housekeeping import expire
+from infra.embedded.services import expire
 from tests.embedded.backend import Backend, session_of
 
 KEY = {"pk": {"S": "a"}, "sk": {"N": "1"}}

@@ -24,7 +24,7 @@ from infra.embedded.confined.socket_server import CallSocket, Policy
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
-from infra.embedded.housekeeping import expire
+from infra.embedded.services import expire
 from infra.embedded.storage.files import OBJECTS_FOLDER
 from tests.embedded.backend import Backend, make_session, session_of
 

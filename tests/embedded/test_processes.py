@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from infra.embedded import services, sqs_receiving
 from infra.embedded.engine import Engine, open_engine
-from infra.embedded.housekeeping import Housekeeping
+from infra.embedded.services import Housekeeping
 from infra.embedded.sqs_receiving import release_dead
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.embedded.engine import Engine
-from infra.embedded.housekeeping import expire
+from infra.embedded.services import expire
 from tests.embedded.backend import Backend, session_of
 
 DAY_MS = 86_400_000

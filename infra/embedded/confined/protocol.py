@@ -36,7 +36,6 @@ MOST_BYTES: Final = 24 * 1024 * 1024
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """Return the bytes of a message."""
     return json.dumps(message, separators=(",", ":"), default=_encode).encode()
 
 

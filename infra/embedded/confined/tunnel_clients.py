@@ -78,7 +78,6 @@ class UnknownPeers:
         self._lock = Lock()
 
     def add(self, duplicate: socket.socket, host: str) -> None:
-        """Add a new connection."""
         with self._lock:
             if len(self._hosts) >= MOST_UNKNOWN:
                 hosts = list(self._hosts.values())
@@ -131,11 +130,9 @@ class Client:
 
     @property
     def name(self) -> str:
-        """The name of its token."""
         return self.known.name
 
     def touch(self) -> None:
-        """Note that it is there."""
         self.seen_at = monotonic()
 
 
@@ -176,7 +173,6 @@ class Clients:
         return client, False
 
     def all(self) -> list[Client]:
-        """Return the clients."""
         with self._lock:
             return list(self._clients.values())
 

@@ -112,7 +112,6 @@ class Wire:
             yield decode(bytes(content)), file
 
     def close(self) -> None:
-        """Close the connection."""
         self._stream.close()
 
     def _spool_file(self, file: BinaryIO, size: int, deadline: float) -> None:
@@ -185,7 +184,6 @@ class Greeting:
     protocol: int = PROTOCOL
 
     def message(self) -> dict[str, Any]:
-        """Return the frame."""
         names = ("protocol", "version", "token", "client")
         return {name: getattr(self, name) for name in names}
 

@@ -49,19 +49,16 @@ class Parsed[T]:
 
 @lru_cache(_CACHED)
 def parse_condition(text: str) -> Parsed[Tree]:
-    """Parse a condition, key condition or filter."""
     return _parse(text, _Parser.condition)
 
 
 @lru_cache(_CACHED)
 def parse_update(text: str) -> Parsed[dict[str, tuple[Any, ...]]]:
-    """Parse an update."""
     return _parse(text, _Parser.update)
 
 
 @lru_cache(_CACHED)
 def parse_projection(text: str) -> Parsed[tuple[Tree, ...]]:
-    """Parse a projection: paths."""
     return _parse(text, lambda parser: parser.listed(parser.path))
 
 
@@ -275,7 +272,6 @@ class Placeholders:
         return Placeholders(names, {name: normalise(value) for name, value in values.items()})
 
     def name(self, path: Tree) -> str:
-        """Return the attribute that a path begins with."""
         return self._name(path[1])
 
     def operand(self, tree: Tree, item: Item) -> Value | None:

@@ -58,7 +58,6 @@ def normalise(value: Value) -> Value:  # noqa: PLR0911 - one for each kind
 
 
 def normalise_item(item: Item) -> Item:
-    """Check all attributes of an item."""
     return {_text(name): normalise(value) for name, value in item.items()}
 
 
@@ -283,7 +282,6 @@ _WRITE_BYTES: Final = 1024
 
 
 def wants_capacity(params: Params) -> bool:
-    """Tell whether the request asks for its capacity."""
     wanted = params.get("ReturnConsumedCapacity", "NONE")
     if wanted not in {"NONE", "TOTAL"}:
         raise unknown(f"ReturnConsumedCapacity={wanted}")
@@ -291,7 +289,6 @@ def wants_capacity(params: Params) -> bool:
 
 
 def consumed_capacity(table: Table, units: float) -> dict[str, Any]:
-    """Return the answer's part for one table."""
     return {"TableName": table.name, "CapacityUnits": units}
 
 

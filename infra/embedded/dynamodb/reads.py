@@ -32,7 +32,6 @@ _BATCH_MEMBERS: Final = {"Keys", "ConsistentRead", "ProjectionExpression", "Expr
 
 
 def get_item(engine: Engine, params: Params) -> Answer:
-    """Read one item."""
     shown = _shown(params)
     with engine.store.read() as connection:
         table = find_table(connection, params["TableName"])

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from infra.embedded.engine import Engine, Wait
     from infra.embedded.errors import Answer, Params
 
-# Definitions of tables. Every call reads its table's definition from the file, so all processes see one.
-
 # CreateTable, DescribeTable, UpdateTable and UpdateTimeToLive. Items that are there follow a change.
 
 
@@ -45,7 +43,6 @@ def create_table(engine: Engine, params: Params) -> Answer:
 
 
 def describe_table(engine: Engine, params: Params) -> Answer:
-    """Describe a table."""
     with engine.store.read() as connection:
         table = find_table(connection, params["TableName"])
     return {"Table": _description(table.name, json.loads(table.spec))}
@@ -147,7 +144,6 @@ class KeySchema:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Name the key's attributes."""
         return (self.hash,) if self.range is None else (self.hash, self.range)
 
     def parts(self, item: Item) -> tuple[Part, Part]:
@@ -240,7 +236,6 @@ def _schema(elements: list[dict[str, str]], kinds: dict[str, str]) -> KeySchema:
 
 
 def stream_arn(table: str, label: str) -> str:
-    """Return the ARN of a table's stream."""
     return f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{table}/stream/{label}"
 
 
@@ -258,7 +253,6 @@ _BY_EXPIRY: Final = {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
 
 
 def describe_stream(engine: Engine, params: Params) -> Answer:
-    """Describe a stream and its shard."""
     with engine.store.read() as connection:
         table = _find(connection, params["StreamArn"])
         sql = "SELECT min(sequence) FROM stream_record WHERE dynamo_table = ?"

@@ -39,7 +39,6 @@ _WRONG_TYPE: Final = "An operand in the update expression has an incorrect data 
 
 
 def apply(clauses: dict[str, tuple[Any, ...]], item: Item, given: Placeholders, key_names: tuple[str, ...]) -> Item:
-    """Return the next item."""
     targets = [
         given.name(entry if word == "REMOVE" else entry[0]) for word, entries in clauses.items() for entry in entries
     ]

@@ -59,12 +59,10 @@ class Places:
         self._noted: dict[Path, tuple[int, int]] = {}
 
     def note(self, paths: Iterable[Path]) -> None:
-        """Note open files."""
         self._noted = {path: identity for path in paths if (identity := _identify(path)) is not None}
 
     @property
     def is_empty(self) -> bool:
-        """Whether no file was noted."""
         return not self._noted
 
     def find_lost(self) -> Trouble | None:
@@ -224,7 +222,6 @@ class GroupFlush:
             self._opened = None
 
     def close(self) -> None:
-        """End all use."""
         self._close_log()
         os.close(self._lock)
 

@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-# The SQLite file: its schema, the migrations to it, and the checks before it is used.
-
 # One script a version; the last one's number is the version of this code. Never change one that was released.
-# Columns of keys have no type: text, bytes and numbers (see `values.sortable`) stay as they are given.
+# Columns of keys have no type: text, bytes and numbers (see `items.sortable`) stay as they are given.
 MIGRATIONS: Final = (
     """
     CREATE TABLE dynamo_table (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, spec TEXT NOT NULL);
@@ -263,7 +261,6 @@ class _Own:
             self.close_idle()
 
     def close_idle(self) -> None:
-        """Close unused connections."""
         with suppress(IndexError):
             while True:
                 self.idle.pop().close()

@@ -194,11 +194,9 @@ class TroubleWatch:
         self._thread = threading.Thread(target=self._run, name="state-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End."""
         self._stop.set()
         self._thread.join()
 

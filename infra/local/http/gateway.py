@@ -204,7 +204,6 @@ class Gateway:
         self._flush = flush
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
         started = time.perf_counter()
         with ExitStack() as shares:  # until the client has taken its answer
             try:

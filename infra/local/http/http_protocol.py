@@ -95,7 +95,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
         self._clear_timer()
         self._clear_send_timer()
         self._bounded.remove(self)
@@ -118,7 +117,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._set_timer()
 
     def on_message_begin(self) -> None:
-        """Begin a head."""
         super().on_message_begin()
         self._is_in_head = self._has_progress = True
         self._head_bytes = self._head_lines = self._hosts = 0
@@ -146,7 +144,6 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("the head is too large")
 
     def on_headers_complete(self) -> None:
-        """Start the request."""
         self._clear_timer()
         self._is_in_head, self._has_progress = False, True
         if len(self.pipeline) >= _MAX_PIPELINED:
@@ -170,13 +167,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the body."""
         self._clear_timer()
         self._is_in_body, self._has_progress = False, True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """End the request."""
         self._under_way -= 1
         if not self._under_way:
             self._bounded.set_idle(self)

@@ -59,7 +59,6 @@ class FairShares:
         self._left -= amount
 
     def give(self, owner: str, amount: int = 1) -> None:
-        """Give an amount back."""
         self._left += amount
         self._held[owner] -= amount
         if not self._held[owner]:
@@ -76,7 +75,6 @@ class FairShares:
                 self.give(owner, held.amount)
 
     def holds(self, owner: str) -> bool:
-        """Tell whether this owner holds any."""
         return owner in self._held
 
 

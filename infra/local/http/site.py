@@ -48,7 +48,6 @@ class AllowedHosts:
         self._app = app
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
         refusal = self._find_refusal(scope["headers"])
         if refusal is None:
             await self._app(scope, receive, send)
@@ -105,7 +104,6 @@ class Site:
         self._policy = _policy(index.read_bytes() if index else b"")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
         file = self._files.get(scope["path"])
         if file is None or scope["method"] not in {"GET", "HEAD"}:
             await self._app(scope, receive, send)

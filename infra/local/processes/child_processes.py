@@ -52,7 +52,6 @@ class Child:
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a process."""
         return self.pid != 0
 
     def start(self) -> None:

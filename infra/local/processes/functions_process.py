@@ -109,7 +109,6 @@ def _most_connections() -> int:
 
 
 def _api_routes() -> list[Route[Any]]:
-    """Return the rows of the API's table."""
     # Imported late: `functions` may be imported only once the environment is set (see `invoker.load_handlers`).
     from functions.handlers.api_document import ROUTES  # noqa: PLC0415
     from functions.handlers.dialects import DIALECTS  # noqa: PLC0415

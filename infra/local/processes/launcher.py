@@ -50,7 +50,6 @@ class LocalDirectPath:
 
     @property
     def runner_variables(self) -> dict[str, str]:
-        """Environment variables of the runner."""
         return {"LISTEN_ADDRESS": self.address, "RUNNER_TOKEN": self.token, "ALLOW_HTTP": "true"}
 
     def store_token(self, ssm: Any) -> None:

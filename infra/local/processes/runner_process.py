@@ -36,27 +36,13 @@ _DRAIN_SECS: Final = 10
 # (sandbox_runtime/commands/exit_codes.py).
 _CANNOT_WORK_CODES: Final = (2, 121)
 _PASSED_ON: Final = (
-    "SLOTS",
-    "SETUP_TIMEOUT_SECS",
-    "HEARTBEAT_SECS",
-    "DRAIN_SECS",
-    "RECEIVE_WAIT_SECS",
-    "FILES_DIR",
-    "FILES_CACHE_MB",
-    "COMPILE_CACHE_MB",
-    "COMPILE_CACHE_MAX_AGE_SECS",
-    "LOG_LEVEL",
-    "PATH",
-    "HOME",
-    "LANG",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-)
+    "SLOTS", "SETUP_TIMEOUT_SECS", "HEARTBEAT_SECS", "DRAIN_SECS", "RECEIVE_WAIT_SECS", "FILES_DIR", "FILES_CACHE_MB",
+    "COMPILE_CACHE_MB", "COMPILE_CACHE_MAX_AGE_SECS", "LOG_LEVEL", "PATH", "HOME", "LANG", "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+)  # fmt: skip
 
 
 def make_child(prepared: Prepared) -> Child:
-    """Return the runner of this start."""
     liveness_file = prepared.settings.state_dir / "runner" / "alive"
     command = [sys.executable, "-m", *prepared.embedded.runner_module, "worker"]
     liveness_file.parent.mkdir(parents=True, exist_ok=True)
@@ -160,8 +146,6 @@ def host_variables(settings: LocalSettings, direct: LocalDirectPath | None) -> d
     ports = ",".join(str(port) for port in own if port)
     return {"STAGE": LOCAL_STAGE, "NETWORK_HOST_ALLOWED": "true", "NETWORK_HOST_REFUSED_PORTS": ports}
 
-
-# Where `serve` takes runners of other hosts, from RUSTBOX_RUNNER_LISTEN and two files, and the process that does.
 
 # Where `serve` takes runners of other hosts: address and certificate, from RUSTBOX_RUNNER_LISTEN and two files.
 
