@@ -240,7 +240,6 @@ class _Parser:
 
 # Conditions: a syntax tree and an item to True or False.
 
-
 _ORDERED: Final = frozenset({"S", "N", "B"})
 _ORDERS: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
@@ -366,7 +365,6 @@ def _size(value: Value | None) -> Value | None:
 
 
 # Key conditions of Query as SQL: the partition, and a range of its sort key.
-
 
 _OPERATORS: Final = frozenset({"=", "<", "<=", ">", ">="})
 _LAST_CHARACTER: Final = "\U0010ffff"

@@ -190,7 +190,6 @@ def _size(value: Value) -> int:  # noqa: PLR0911 - one for each kind
 
 # Rows of items. Entries of indexes, the expiry and the stream follow them in the same transaction.
 
-
 _NUMBERS_OF_A_MS: Final = 4096
 
 type Entry = tuple[int, Part, Part]
@@ -275,7 +274,6 @@ def expiry_of(table: Table, item: Item) -> int | None:
 # Consumed capacity, for requests that ask for the total.
 #
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
-
 
 _READ_BYTES: Final = 4096
 _WRITE_BYTES: Final = 1024

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 # Updates: a syntax tree and an item to the next item. All right sides see the item as it was.
 
-
 _WRONG_TYPE: Final = "An operand in the update expression has an incorrect data type"
 
 
@@ -228,7 +227,6 @@ def write(kind: str, engine: Engine, params: Params) -> Answer:
 # TransactWriteItems: all conditions hold and all actions are written, or nothing is and each action has its reason.
 #
 # A ClientRequestToken is taken and not kept: botocore makes a new one for each call, and here no answer is lost.
-
 
 _MOST_ACTIONS: Final = 100
 _MOST_BYTES: Final = 4 * 1024 * 1024
