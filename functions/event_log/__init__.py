@@ -5,8 +5,7 @@ In the order of a reader:
 `model`           an event with its bytes, and with less output; an entry of the log; a consumer
 `rows`            how both lie in the deliveries table, and entries of replays, tests and samples
 `bus`             the EventBridge bus
-`log`             entries get their positions, and are read
-`consumer_store`  consumers and their committed positions
+`log`             entries get their positions and are read; consumers and their committed positions
 
 `functions.feed` has the routes: the list of events, and the poll.
 """

@@ -11,8 +11,7 @@ from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.env import Env
 from functions.errors import ConflictError, NotFoundError, UnavailableError
-from functions.event_log.consumer_store import ConsumerStore
-from functions.event_log.log import EventLog
+from functions.event_log.log import ConsumerStore, EventLog
 from functions.event_log.model import MAX_CONSUMERS, Consumer, Event, Reason
 from functions.event_log.rows import LogWriter
 from functions.feed.listing import EVENT_TYPES, LIST_KEY, EventListing, event_filters

@@ -13,8 +13,7 @@ from functions.aws.dynamodb.table import tries
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import from_rfc3339
 from functions.errors import BadRequestError, ConflictError
-from functions.event_log.consumer_store import ConsumerLimitError, ConsumerStore
-from functions.event_log.log import EventLog
+from functions.event_log.log import ConsumerLimitError, ConsumerStore, EventLog
 from functions.event_log.model import MAX_CONSUMERS, Reason
 from functions.feed.listing import EventBodies, event_types, words_of
 from functions.http.json_body import count_fitting

@@ -17,7 +17,7 @@ from functions.checks.settings.store import Check, CheckStore
 from functions.checks.state import Standing, State
 from functions.checks.views import check_view
 from functions.clock import now_ms
-from functions.event_log.consumer_store import ConsumerStore
+from functions.event_log.log import ConsumerStore
 from functions.event_log.rows import count_key
 from functions.files.model import File, FileState
 from functions.files.objects import FileObjects

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from functions.env import Env
-from functions.event_log.consumer_store import ConsumerStore
-from functions.event_log.log import EventLog
+from functions.event_log.log import ConsumerStore, EventLog
 from functions.event_log.model import Event
 from functions.event_log.rows import LogWriter
 from functions.feed.poll import Poll, PollRequest

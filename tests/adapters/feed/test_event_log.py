@@ -12,8 +12,7 @@ from functions import failpoint
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.errors import ConflictError
-from functions.event_log.consumer_store import ConsumerLimitError, ConsumerStore
-from functions.event_log.log import MOST_ORDERED, EventLog, head_key, page_sk
+from functions.event_log.log import MOST_ORDERED, ConsumerLimitError, ConsumerStore, EventLog, head_key, page_sk
 from functions.event_log.model import LOG_MS, MAX_CONSUMERS, Event, Reason
 from functions.event_log.rows import event_row, new_row
 from functions.feed.poll import AT_WORK, Poll, PollRequest
