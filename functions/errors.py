@@ -1,21 +1,5 @@
 """Errors of requests and of queue messages.
 
-    Exception
-    ├── ServiceError                  an error answer: status and code are part of the contract
-    │   ├── BadRequestError           400 bad_request
-    │   ├── UnauthorizedError         401 unauthorized
-    │   ├── ForbiddenError            403 forbidden
-    │   ├── NotFoundError             404 not_found
-    │   ├── MethodNotAllowedError     405 method_not_allowed, with Allow
-    │   ├── IdempotencyConflictError  409 idempotency_conflict
-    │   ├── ConflictError             409 conflict
-    │   ├── FilesMissingError         409 files_missing, with the hashes
-    │   ├── TooLargeError             413 too_large
-    │   ├── UnsupportedMediaTypeError 415 unsupported_media_type
-    │   ├── InvalidFieldsError        422 invalid, with fields
-    │   ├── RateLimitedError          429 rate_limited, with Retry-After and the RateLimit headers
-    │   └── UnavailableError          503 unavailable, with Retry-After
-
 Only `functions.http.answers` turns a ServiceError into an answer. Messages are sentences for people.
 They hold no path, header, secret or program text.
 """
@@ -52,6 +36,10 @@ class ServiceError(Exception):
     status: ClassVar[int] = 500
     missing: tuple[str, ...] = ()
 
+    def __init_subclass__(cls, status: int, code: str) -> None:
+        """Let a class say in its head which answer it is. Status and code are part of the contract."""
+        cls.status, cls.code = status, code
+
     def __init__(
         self, message: str, headers: Mapping[str, str] | None = None, problems: Iterable[FieldProblem] = ()
     ) -> None:
@@ -64,67 +52,43 @@ class ServiceError(Exception):
         )
 
 
-class BadRequestError(ServiceError):
+class BadRequestError(ServiceError, status=400, code="bad_request"):
     """Broken JSON, a bad parameter, an unsupported language, code or stdin over its limit."""
 
-    code = "bad_request"
-    status = 400
 
-
-class UnauthorizedError(ServiceError):
+class UnauthorizedError(ServiceError, status=401, code="unauthorized"):
     """The key is missing, unknown, revoked or expired, or its project is disabled."""
 
-    code = "unauthorized"
-    status = 401
 
-
-class ForbiddenError(ServiceError):
+class ForbiddenError(ServiceError, status=403, code="forbidden"):
     """The key is valid but lacks the permission."""
 
-    code = "forbidden"
-    status = 403
 
-
-class NotFoundError(ServiceError):
+class NotFoundError(ServiceError, status=404, code="not_found"):
     """The path is unknown, or the id is unknown, expired or of another project."""
 
-    code = "not_found"
-    status = 404
 
-
-class MethodNotAllowedError(ServiceError):
+class MethodNotAllowedError(ServiceError, status=405, code="method_not_allowed"):
     """The path exists but does not support the method. `Allow`: RFC 9110, section 15.5.6."""
-
-    code = "method_not_allowed"
-    status = 405
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
         methods = ", ".join(allowed)
         super().__init__(f"This path answers {methods} only.", {"allow": methods})
 
 
-class IdempotencyConflictError(ServiceError):
+class IdempotencyConflictError(ServiceError, status=409, code="idempotency_conflict"):
     """The Idempotency-Key was used with another body."""
-
-    code = "idempotency_conflict"
-    status = 409
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with another body. Use a new key.")
 
 
-class ConflictError(ServiceError):
+class ConflictError(ServiceError, status=409, code="conflict"):
     """The current state of the resource forbids the request."""
 
-    code = "conflict"
-    status = 409
 
-
-class FilesMissingError(ServiceError):
+class FilesMissingError(ServiceError, status=409, code="files_missing"):
     """A request names files that its project does not store: `missing`, their SHA-256."""
-
-    code = "files_missing"
-    status = 409
 
     def __init__(self, missing: tuple[str, ...]) -> None:
         way_out = "Send them (POST /api/files says how), then repeat the request."
@@ -132,32 +96,23 @@ class FilesMissingError(ServiceError):
         self.missing = missing
 
 
-class TooLargeError(ServiceError):
+class TooLargeError(ServiceError, status=413, code="too_large"):
     """The HTTP body is over its limit."""
 
-    code = "too_large"
-    status = 413
 
-
-class UnsupportedMediaTypeError(ServiceError):
+class UnsupportedMediaTypeError(ServiceError, status=415, code="unsupported_media_type"):
     """The body is not JSON."""
 
-    code = "unsupported_media_type"
-    status = 415
 
-
-class InvalidFieldsError(ServiceError):
+class InvalidFieldsError(ServiceError, status=422, code="invalid"):
     """Valid JSON with missing, mistyped or out-of-range fields."""
-
-    code = "invalid"
-    status = 422
 
     def __init__(self, problems: tuple[FieldProblem, ...]) -> None:
         names = ", ".join(problem.field[:_MAX_FIELD_CHARS] for problem in problems[:MAX_PROBLEMS])
         super().__init__(f"Some fields are missing or wrong: {names}.", problems=problems)
 
 
-class _RetryLaterError(ServiceError):
+class _RetryLaterError(ServiceError, status=503, code="unavailable"):
     """An error with Retry-After: the caller may repeat the request later."""
 
     def __init__(self, message: str, retry_after_secs: int = 2, rate_headers: Mapping[str, str] | None = None) -> None:
@@ -165,15 +120,9 @@ class _RetryLaterError(ServiceError):
         self.retry_after_secs = retry_after_secs
 
 
-class RateLimitedError(_RetryLaterError):
+class RateLimitedError(_RetryLaterError, status=429, code="rate_limited"):
     """A quota is used up. `rate_headers`: the RateLimit headers of the exceeded limit."""
 
-    code = "rate_limited"
-    status = 429
 
-
-class UnavailableError(_RetryLaterError):
+class UnavailableError(_RetryLaterError, status=503, code="unavailable"):
     """A queue is too long, or a dependency throttles. Nothing was accepted."""
-
-    code = "unavailable"
-    status = 503

@@ -7,6 +7,10 @@ import threading
 import typing
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.ttl_cache import TtlCache
+
 if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -90,3 +94,26 @@ def _client(service: str, signature: str | None = None) -> Any:
         max_pool_connections=64,  # the local stack runs handlers on many threads of one process
     )
     return _session().client(service, config=config)  # type: ignore[call-overload]  # expects a literal name
+
+
+# Secrets in SSM parameters.
+
+_FRESH_MS = 60_000
+_MOST = 8
+_secrets = TtlCache[str, str](_FRESH_MS, _MOST)
+
+
+class SecretUnavailableError(Exception):
+    """A secret cannot be read. The text names the parameter."""
+
+
+def secret(parameter: str) -> str:
+    """Return a secret from SSM, at most a minute old. Raises SecretUnavailableError."""
+    try:
+        return _secrets.get_or_load(parameter, lambda: _read(parameter))
+    except (ClientError, BotoCoreError):
+        raise SecretUnavailableError(parameter) from None
+
+
+def _read(parameter: str) -> str:
+    return str(Clients.ssm().get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])

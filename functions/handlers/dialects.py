@@ -16,7 +16,7 @@ from functions.telemetry import logger
 refuse_insecure_stage()
 preload(
     "aws.payloads",
-    "aws.secrets",
+    "aws.clients",
     "checks.runs.hints",
     "files.objects",
     "files.store",

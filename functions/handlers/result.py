@@ -16,7 +16,7 @@ from functions.telemetry import logger
 
 preload(
     "aws.payloads",
-    "aws.secrets",
+    "aws.clients",
     "checks.runs.hints",
     "files.objects",
     "files.store",

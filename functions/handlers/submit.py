@@ -12,7 +12,7 @@ from functions.telemetry import logger
 refuse_insecure_stage()
 preload(
     "aws.payloads",
-    "aws.secrets",
+    "aws.clients",
     "files.objects",
     "files.store",
     "files.use",

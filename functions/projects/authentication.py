@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from events.vocabulary import Profile
-from functions.aws.secrets import SecretUnavailableError, secret
+from functions.aws.clients import SecretUnavailableError, secret
 from functions.errors import UnauthorizedError, UnavailableError
 from functions.http.parameters import refuse_misspelt
 from functions.projects.model import Usage, tightest_rate

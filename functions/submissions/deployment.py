@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from events.limits import raised_ceilings
-from functions.environment_variables import SettingsInvalidError
 from functions.files.use import StoredFiles
+from functions.settings import SettingsInvalidError
 from functions.webhooks.deployment import WebhookDeployment
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from events import MessageInvalidError
 from events.completed import ExecutionCompleted
 from events.judged import JudgeCompleted
 from events.requested import JudgeRequested
-from functions.aws.secrets import SecretUnavailableError, secret
+from functions.aws.clients import SecretUnavailableError, secret
 from functions.errors import UnavailableError
 from functions.failpoint import reach
 from functions.submissions.model import Kind

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
-from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Key, Value, from_item, is_condition_failure, key, to_item
 from functions.aws.dynamodb.row_codec import read, to_json, write
-from functions.aws.dynamodb.table import Table, read_rows, tries
+from functions.aws.dynamodb.table import Table, due_shard, read_rows, tries
 from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import UnavailableError

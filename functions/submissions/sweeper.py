@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING
 from events.files import read_files
 from events.variables import Environment
 from events.vocabulary import Cause
-from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import from_item, to_item
-from functions.aws.dynamodb.table import read_rows
+from functions.aws.dynamodb.table import DUE_SHARDS, read_rows
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.failpoint import reach

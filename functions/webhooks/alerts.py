@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import key
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, due_shard
 from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
 from functions.event_log.model import Event, event_bytes
 from functions.failpoint import reach

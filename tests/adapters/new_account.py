@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.aws import secrets
+from functions.aws import clients
 from functions.env import Env
 from tests.adapters.aws_account import ADMIN_KEY_PARAMETER, Aws, create_all, load_template
 
@@ -41,7 +41,7 @@ def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: hooks answer them in every test."""
-    secrets._secrets.drop(ADMIN_KEY_PARAMETER)
+    clients._secrets.drop(ADMIN_KEY_PARAMETER)
     for path, module in list(sys.modules.items()):
         if not path.startswith("functions.handlers."):
             continue

@@ -4,9 +4,8 @@ import sys
 
 import pytest
 
-from functions.environment_variables import SettingsInvalidError
 from functions.handlers import deliver, submit, webhooks
-from functions.settings import load_settings
+from functions.settings import SettingsInvalidError, load_settings
 
 WEBHOOK = {
     "STAGE": "prod",

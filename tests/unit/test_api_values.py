@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.runner import RunnerHeartbeat
 from events.vocabulary import Language
 from functions import VERSION
-from functions.aws.dynamodb.due_index import due_shard
+from functions.aws.dynamodb.table import due_shard
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.http.long_poll import LongPoll
 from functions.submissions.model import Submission, idempotency_pk

@@ -7,7 +7,7 @@ from time import sleep
 import pytest
 
 from functions.env import Env
-from functions.environment_variables import SettingsInvalidError
+from functions.settings import SettingsInvalidError
 
 
 class Part:

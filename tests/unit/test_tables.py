@@ -146,7 +146,7 @@ def test_partitions_of_due_rows_can_only_grow() -> None:
 @pytest.mark.parametrize("count", [16, 32, 64, 128, 256])
 def test_rows_spread_over_all_partitions(count: int) -> None:
     code = (
-        "from functions.aws.dynamodb.due_index import DUE_SHARDS, due_shard\n"
+        "from functions.aws.dynamodb.table import DUE_SHARDS, due_shard\n"
         "found = {due_shard('0' * 34 + f'{n:02x}') for n in range(256)}\n"
         "print(found == set(DUE_SHARDS), len(found))"
     )

@@ -8,10 +8,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
-from functions.aws.dynamodb.due_index import DUE_SHARDS, due_shard
 from functions.aws.dynamodb.items import Key, Value, from_item, key, to_item
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, read, write
-from functions.aws.dynamodb.table import Page, Table, query_page
+from functions.aws.dynamodb.table import DUE_SHARDS, Page, Table, due_shard, query_page
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
 from functions.checks.runs.evaluation import AssertionResult

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, delete, put
-from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, from_item, to_item
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, read, to_json, write
-from functions.aws.dynamodb.table import Table, tries
+from functions.aws.dynamodb.table import Table, due_shard, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
 from functions.checks.schedule import MINUTE_MS, Schedule, in_zone, parse_schedule, spread_ms

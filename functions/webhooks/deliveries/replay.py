@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
-from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import from_item, to_item
-from functions.aws.dynamodb.table import TRIES, Page, Table, bounds, cut, merge, query_page, read_rows
+from functions.aws.dynamodb.table import TRIES, Page, Table, bounds, cut, due_shard, merge, query_page, read_rows
 from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.event_log.rows import LogWriter, event_key

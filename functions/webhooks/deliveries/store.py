@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.row_codec import read, write
-from functions.aws.dynamodb.table import Table, read_rows
+from functions.aws.dynamodb.table import Table, due_shard, read_rows
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.model import TTL_MS, Event

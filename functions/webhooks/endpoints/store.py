@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
-from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, key, to_item
 from functions.aws.dynamodb.row_codec import changes, read, write
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, due_shard
 from functions.aws.dynamodb.transaction import Refusal, transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.event_log.rows import count_key

@@ -12,10 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions import otlp
 from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, check, put
-from functions.aws.dynamodb.due_index import due_shard
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.row_codec import write
-from functions.aws.dynamodb.table import Table, tries
+from functions.aws.dynamodb.table import Table, due_shard, tries
 from functions.aws.dynamodb.transaction import Refusal, RowsContendedError, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.ttl_cache import TtlCache

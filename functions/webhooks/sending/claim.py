@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
-from functions.aws.dynamodb.due_index import due_shard
-from functions.aws.dynamodb.table import Table, read_rows, tries
+from functions.aws.dynamodb.table import Table, due_shard, read_rows, tries
 from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.clock import MS_PER_SEC
 from functions.failpoint import reach

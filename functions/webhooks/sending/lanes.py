@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import DUE_SHARDS, Table
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, RUN_ENDPOINT_ID, UNSENDABLE_CODES, DeliveryState
 from functions.webhooks.deliveries.store import (

@@ -130,7 +130,7 @@ def _project_finder(projects_table: str) -> Callable[[str], str | None]:
 
 
 def _administrator_check(parameter: str) -> Callable[[str], bool]:
-    from functions.aws.secrets import secret  # noqa: PLC0415 - see above
+    from functions.aws.clients import secret  # noqa: PLC0415 - see above
 
     return lambda key: bool(parameter) and hmac.compare_digest(key.encode(), secret(parameter).encode())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.aws import secrets
+from functions.aws import clients
 from functions.aws.clients import Clients
 from functions.handlers import judge as judge_handler
 from functions.submissions import direct
@@ -33,7 +33,7 @@ def _connections(aws: Aws) -> Iterator[None]:
 
 def use(aws: Aws, port: int) -> None:
     """Tell the handler where the runner is."""
-    secrets._secrets.drop(PARAMETER)
+    clients._secrets.drop(PARAMETER)
     Clients.ssm().put_parameter(Name=PARAMETER, Value="token", Type="SecureString", Overwrite=True)
     for name, value in {
         "RUNNER_URL": f"http://127.0.0.1:{port}",

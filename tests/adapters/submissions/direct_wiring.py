@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from functions.aws import secrets
+from functions.aws import clients
 from functions.aws.clients import Clients
 from functions.handlers import judge, result, submit
 from tests.adapters.aws_account import Aws
@@ -28,7 +28,7 @@ def forget_wiring() -> None:
 
 def use(aws: Aws, port: int, token: str = TOKEN, *, network_port: int | None = None) -> None:
     """Tell submit where to ask. `network_port`: the same for runs with network."""
-    secrets._secrets.drop(PARAMETER)
+    clients._secrets.drop(PARAMETER)
     Clients.ssm().put_parameter(Name=PARAMETER, Value=token, Type="SecureString", Overwrite=True)
     aws.monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{port}")
     aws.monkeypatch.setenv("NETWORK_RUNNER_URL", f"http://127.0.0.1:{network_port}" if network_port else "")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from functions.aws import secrets
+from functions.aws import clients
 from functions.aws.clients import Clients
 from functions.handlers import submit
 from functions.submissions import direct
@@ -53,7 +53,7 @@ def trust(aws: Aws, port: int, pem: str, scheme: str = "https") -> None:
 
 
 def store(aws: Aws, pem: str) -> None:
-    secrets._secrets.drop(CA_PARAMETER)
+    clients._secrets.drop(CA_PARAMETER)
     if pem:
         Clients.ssm().put_parameter(Name=CA_PARAMETER, Value=pem, Type="String", Overwrite=True)
     aws.monkeypatch.setenv("RUNNER_CA_PARAMETER", CA_PARAMETER if pem else "")

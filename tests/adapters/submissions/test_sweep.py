@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from events.requested import ExecutionRequested
-from functions.aws.dynamodb.due_index import DUE_SHARDS
 from functions.aws.dynamodb.items import to_item
+from functions.aws.dynamodb.table import DUE_SHARDS
 from functions.aws.payloads import Payloads
 from functions.clock import to_rfc3339
 from functions.ids import new_id
