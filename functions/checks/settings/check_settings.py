@@ -22,6 +22,7 @@ from functions.submissions.accept.requests import (
     STDIN_MAX_BYTES,
     NetworkRequest,
     ProgramRules,
+    SubmitRequest,
     ValidSubmission,
     check_submission,
 )
@@ -134,18 +135,10 @@ _MOST_GRACE_MINUTES = 720
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _EVENT = r"^[!-+\--~]([ -+\--~]{0,126}[!-+\--~])?$"
 """Printable ASCII without commas: a header that came twice has a comma."""
-ONLY_OF_PROGRAMS = (
-    *("language", "code", "stdin", "profile", "limits", "network", "env", "event_as", "spread_minutes", "trigger"),
-    *("files", "compile_args"),
-    *("overlap", "missed", "faster_while_failing", "assertions", "retries", "report", "should_fail"),
-    *("events", "match", "artifacts"),
-)
-"""Settings that a heartbeat does not have."""
 SOURCE_FIELDS = frozenset({"code", "stdin", "files"})
 """Settings in the row of a check's source; lists of checks do not show them."""
 HIDDEN = "***"
 """Shown in place of a variable's value."""
-_PROGRAM = ("language", "code", "stdin", "profile", "limits", "network", "artifacts", "files", "compile_args")
 
 
 # `str`, not `Text`: behind a function, the schema would lose the pattern. pydantic refuses half characters itself.
@@ -374,7 +367,7 @@ class CheckSettings(BaseModel):
 
     def program(self) -> dict[str, Any]:
         """Return the fields of its program, as POST /api/submit has them."""
-        fields = self.model_dump(mode="json", include=set(_PROGRAM), exclude_none=True)
+        fields = self.model_dump(mode="json", include=set(SubmitRequest.model_fields), exclude_none=True)
         return {"language": "", **fields}
 
     def submission(self, metadata: Mapping[str, str], environment: Environment | None = None) -> ValidSubmission:
@@ -382,3 +375,11 @@ class CheckSettings(BaseModel):
         body = {**self.program(), "metadata": metadata}
         valid = check_submission(body, ProgramRules(tuple(Language)), Problems())
         return replace(valid, program=replace(valid.program, environment=environment))
+
+
+_OF_HEARTBEATS = (
+    *("name", "slug", "kind", "schedule", "timezone", "grace_minutes", "fail_after", "remind_hours", "notify"),
+    *("muted_until", "quiet", "runbook_url", "tags"),
+)
+ONLY_OF_PROGRAMS = tuple(name for name in CheckSettings.model_fields if name not in _OF_HEARTBEATS)
+"""Settings that a heartbeat does not have."""
