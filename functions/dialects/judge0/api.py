@@ -52,6 +52,11 @@ class Judge0Routes(DialectRoutes):
         """Answer with the offered languages."""
         return json_answer(languages(self.deployment.fleet.toolchains(self.deployment.raised_ceilings)))
 
+    def all_languages(self) -> Response[str]:
+        """Answer with the offered languages again: none is archived here."""
+        found = languages(self.deployment.fleet.toolchains(self.deployment.raised_ceilings))
+        return json_answer([{**one, "is_archived": False} for one in found])
+
     def language(self, id_text: str) -> Response[str]:
         """Answer with one language. Its commands are those of the runner, which the API does not show."""
         for one in languages(self.deployment.fleet.toolchains(self.deployment.raised_ceilings)):
@@ -197,6 +202,7 @@ JUDGE0 = Dialect(
         DialectRoute("GET", "/judge0/config_info", Judge0Routes.config_info),
         DialectRoute("GET", "/judge0/statuses", answering(_STATUSES)),
         DialectRoute("GET", "/judge0/languages", Judge0Routes.languages),
+        DialectRoute("GET", "/judge0/languages/all", Judge0Routes.all_languages),
         DialectRoute("GET", "/judge0/languages/{id}", Judge0Routes.language),
         # As its server without an administrator's token, and by default.
         DialectRoute("GET", "/judge0/submissions", refusing(ForbiddenError, _NO_LIST)),

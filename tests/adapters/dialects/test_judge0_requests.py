@@ -305,6 +305,7 @@ def test_languages_have_its_ids() -> None:
     ids |= {"bash": 46}
     assert {one["id"] for one in listed} == {ids[language] for language in Language}
     assert ask("GET", "/languages/71").json["name"].startswith("Python")
+    assert ask("GET", "/languages/all").json == [{**one, "is_archived": False} for one in listed]
     assert [ask("GET", f"/languages/{path}").status for path in ("71", "1", "x")] == [200, 404, 404]
     assert [one["id"] for one in ask("GET", "/statuses").json] == list(range(1, 15))
 
