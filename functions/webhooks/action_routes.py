@@ -98,7 +98,7 @@ class EndpointActionRoutes(OwnEndpoints):
             raise ConflictError(CANNOT_READ) from None
         with self._exclusively(endpoint, _TEST_SECS):
             self.env[LogWriter].add_test(event)
-            reply = self.env[Egress].post(request.url, request.headers, request.body)
+            reply = request.send(self.env[Egress])
         self._note("Endpoint tested", endpoint, app)
         shown = request.body.decode()
         shown = shown.replace(routing_key, HIDDEN) if routing_key else shown

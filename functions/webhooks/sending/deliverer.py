@@ -108,9 +108,7 @@ class UnguardedSends:
             request = sign(self._env, delivery, target.endpoint, hint.body, self._clock()) if may_send else None
             if request is None:
                 return None
-            wait = Wait(WAIT_SECS, SLOW_SECS, lambda: self._guard(target))
-            send = egress.put if request.is_callback else egress.post
-            reply = send(request.url, request.headers, request.body, wait)
+            reply = request.send(egress, Wait(WAIT_SECS, SLOW_SECS, lambda: self._guard(target)))
         return SentDelivery(delivery, target.endpoint, target.lane, reply, now)
 
     def note(self, sent: SentDelivery, endpoint: Endpoint | None) -> None:
@@ -208,10 +206,7 @@ class Deliverer:
         if self.clock() + TOTAL_SECS * MS_PER_SEC > (claimed.delivery.lease_until_ms or 0):
             # Stalled since the claim: the send could overlap with that of the next lease owner.
             return None
-        reply = Reply(0, error_code=BAD_SIGNING_KEY)
-        if request is not None:
-            send = self.egress.put if request.is_callback else self.egress.post
-            reply = send(request.url, request.headers, request.body)
+        reply = Reply(0, error_code=BAD_SIGNING_KEY) if request is None else request.send(self.egress)
         short_rest_ms = rest_until_ms - self.clock()
         if 0 < short_rest_ms <= SHORT_REST_MS:
             # A resting slot would count until a sender that finds no free slot removes it.

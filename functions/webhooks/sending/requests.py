@@ -11,6 +11,7 @@ from functions.event_log.model import event_bytes, limit_output
 from functions.http.parameters import event_path
 from functions.webhooks.cards import cards
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Report, report_headers
+from functions.webhooks.egress import LONG, Egress, Wait
 from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Endpoint, Payload
 from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes, UnsealError
 from functions.webhooks.signature import (
@@ -20,7 +21,7 @@ from functions.webhooks.signature import (
     signatures,
     webhook_headers,
 )
-from functions.webhooks.vocabulary import CURRENT_VERSION, EVENT_REPORT, EVENT_TEST
+from functions.webhooks.vocabulary import CURRENT_VERSION, EVENT_REPORT, EVENT_TEST, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,6 +131,11 @@ class SignedRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     is_callback: bool = False
+
+    def send(self, egress: Egress, wait: Wait = LONG) -> Reply:
+        """Send it once. Failures return a Reply with an error code; nothing raises."""
+        send = egress.put if self.is_callback else egress.post
+        return send(self.url, self.headers, self.body, wait)
 
 
 def sign(env: Env, delivery: Delivery, endpoint: Endpoint | None, event: bytes, now_ms: int) -> SignedRequest | None:
