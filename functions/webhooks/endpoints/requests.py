@@ -156,11 +156,17 @@ _KINDS = get_type_hints(EndpointSettings)
 _SETTINGS = {
     each.name: (_described(_KINDS[each.name], **each.metadata), each.repr) for each in fields(EndpointSettings)
 }
+_HASHED = tuple(_SETTINGS)[: tuple(_SETTINGS).index("asymmetric") + 1]
+"""In the hash of each body. Newer settings only if they are given: a repeat from before them has its recorded hash."""
 _Settings = create_model(
     "_Settings",
     __config__=_STRICT,
     **{  # type: ignore[call-overload]  # the names are those of the fields
-        name: (kind | None, Field(default=None, repr=is_shown)) for name, (kind, is_shown) in _SETTINGS.items()
+        name: (
+            kind | None,
+            Field(default=None, repr=is_shown, exclude_if=None if name in _HASHED else lambda value: value is None),
+        )
+        for name, (kind, is_shown) in _SETTINGS.items()
     },
 )
 """The settings that a request may give. Missing and null ones: the default, or the value so far."""
