@@ -50,6 +50,7 @@ _CHANGEABLE = (
     click.option("--max-concurrency", type=click.IntRange(1, 20), help="Concurrent requests."),
     click.option("--max-per-second", type=click.IntRange(0, 100), help="Requests per second; 0: no limit."),
     click.option("--max-output-bytes", type=click.IntRange(0, 262_144), help="Bytes of each output stream; 0: none."),
+    click.option("--timeout-secs", type=click.IntRange(1, 15), help="Seconds that a request waits for its answer."),
     click.option(
         "--format",
         type=click.Choice(["event", "cloudevents", "cloudevents_structured", "slack", "discord", "teams", "pagerduty"]),
@@ -71,7 +72,10 @@ _CHANGEABLE = (
 )
 
 
-_PLAIN = ("url", "description", "max_concurrency", "max_per_second", "max_output_bytes", "format", "routing_key")
+_PLAIN = (
+    *("url", "description", "max_concurrency", "max_per_second", "max_output_bytes", "timeout_secs"),
+    *("format", "routing_key"),
+)
 
 
 def _changeable(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from functions.webhooks.endpoints.model import (
     MAX_CONCURRENCY,
     MAX_OUTPUT_BYTES,
     MAX_PER_SECOND,
+    MAX_TIMEOUT_SECS,
     BodyFormat,
     SubmissionKind,
 )
@@ -66,6 +67,7 @@ def test_the_form_of_an_endpoint_offers_every_event_format_and_kind() -> None:
     assert settings <= set(re.findall(r"[a-z_]+", text))
     for name, most in {"max_concurrency": MAX_CONCURRENCY, "max_per_second": MAX_PER_SECOND}.items():
         assert re.search(rf'"{name}", \d, {most}\)', text)
+    assert f'"timeout_secs", 1, {MAX_TIMEOUT_SECS})' in text
     assert f"{MAX_OUTPUT_BYTES:_}" in text
 
 

@@ -117,6 +117,7 @@ def test_everything_can_be_given_and_the_unknown_is_ignored() -> None:
             },
             "7f3724bbd3aa64a6480214eade06ba95a58f42603b8059d4e61d28d8db5afbce",
         ),
+        ({"timeout_secs": 7}, "161eb3af66e92ef50003c03ea407b329c88c1180ee7bc7b771bac7b2960660c7"),
     ],
 )
 def test_a_repeat_of_a_body_from_before_an_upgrade_has_the_recorded_hash(body: dict[str, Any], expected: str) -> None:
@@ -172,6 +173,9 @@ def test_a_repeat_of_a_body_from_before_an_upgrade_has_the_recorded_hash(body: d
         ({"api_version": 1}, "api_version"),
         ({"max_output_bytes": -1}, "max_output_bytes"),
         ({"max_output_bytes": 262_145}, "max_output_bytes"),
+        ({"timeout_secs": 0}, "timeout_secs"),
+        ({"timeout_secs": 16}, "timeout_secs"),
+        ({"timeout_secs": 1.5}, "timeout_secs"),
         ({"ordered": "true"}, "ordered"),
         ({"secret": ""}, "secret"),
         ({"secret": "whsec_%"}, "secret"),

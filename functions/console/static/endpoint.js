@@ -149,6 +149,7 @@ function Settings({ endpoint }) {
     ["Payload", endpoint.payload],
     ["Requests", `${endpoint.max_concurrency} at a time${endpoint.max_per_second ? `, ${endpoint.max_per_second} a second` : ""}`],
     ["Output", endpoint.max_output_bytes < 262144 && `at most ${endpoint.max_output_bytes} bytes of each stream`],
+    ["Waits for an answer", endpoint.timeout_secs < 15 && `${endpoint.timeout_secs} s`],
     ["Ordered", endpoint.ordered && "yes"],
     ["Public key", endpoint.public_key && html`<code>${endpoint.public_key}</code>`],
     ["Success, last hour", endpoint.stats && rate(endpoint.stats.last_hour)],

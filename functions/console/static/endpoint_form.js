@@ -40,6 +40,7 @@ const NEW = {
   max_concurrency: 10,
   max_per_second: 0,
   max_output_bytes: 262_144,
+  timeout_secs: 15,
   asymmetric: false,
   payload: "full",
   ordered: false,
@@ -68,7 +69,7 @@ function pairs(what, text, between, before) {
 /** The settings as the API takes them. Throws Error as `pairs` does. */
 function settings({ isNew, before, verdicts, languages, metadata, headers, routing_key: key, ...form }) {
   const ofRuns = pairs("Metadata", metadata, "=", before.filters.metadata);
-  const numbers = ["max_concurrency", "max_per_second", "max_output_bytes"].map((name) => [name, Number(form[name])]);
+  const numbers = ["max_concurrency", "max_per_second", "max_output_bytes", "timeout_secs"].map((name) => [name, Number(form[name])]);
   return {
     url: form.url.trim(),
     description: form.description,
@@ -164,6 +165,7 @@ export class EndpointForm extends Component {
           ${number("Requests at a time", "max_concurrency", 1, 20)}
           ${number("Requests a second; 0: no limit", "max_per_second", 0, 100)}
           ${number("Bytes of each output", "max_output_bytes", 0, 262_144)}
+          ${number("Seconds to answer", "timeout_secs", 1, 15)}
           <label class="tick"><input type="checkbox" checked=${form.asymmetric} onChange=${this.tick("asymmetric")} /> Also sign with a key pair</label>
           ${
             isNew &&

@@ -147,6 +147,7 @@ DEFAULT_CONCURRENCY = 10
 MAX_CONCURRENCY = 20
 """Concurrent sends to one endpoint: default and maximum."""
 MAX_PER_SECOND = 100
+MAX_TIMEOUT_SECS = 15
 MAX_OUTPUT_BYTES = 256 * 1024
 """No event has more output."""
 MAX_ORDERED = 20
@@ -346,6 +347,15 @@ class EndpointSettings:
     asymmetric: Annotated[bool, IN_KEY] = field(
         default=False,
         metadata={"description": "true: also sign with a new ed25519 key pair (v1a). Responses show its `public_key`."},
+    )
+    timeout_secs: Annotated[int, OMIT_DEFAULT] = field(
+        default=MAX_TIMEOUT_SECS,
+        metadata={
+            "description": "Seconds that a request waits for its answer; then it has failed. A first attempt to a "
+            f"quick target waits for 3 at most. Default: {MAX_TIMEOUT_SECS}.",
+            "ge": 1,
+            "le": MAX_TIMEOUT_SECS,
+        },
     )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.clock import MS_PER_SEC
@@ -11,7 +11,7 @@ from functions.event_log.model import event_bytes, limit_output
 from functions.http.parameters import event_path
 from functions.webhooks.cards import cards
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Report, report_headers
-from functions.webhooks.egress import LONG, Egress, Wait
+from functions.webhooks.egress import LONG, TOTAL_SECS, Egress, Wait
 from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Endpoint, Payload
 from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes, UnsealError
 from functions.webhooks.signature import (
@@ -131,10 +131,13 @@ class SignedRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     is_callback: bool = False
+    timeout_secs: float = TOTAL_SECS
 
     def send(self, egress: Egress, wait: Wait = LONG) -> Reply:
         """Send it once. Failures return a Reply with an error code; nothing raises."""
         send = egress.put if self.is_callback else egress.post
+        if self.timeout_secs < wait.total_secs:
+            wait = replace(wait, total_secs=self.timeout_secs)
         return send(self.url, self.headers, self.body, wait)
 
 
@@ -180,4 +183,4 @@ def endpoint_request(
     at_secs = now_ms // MS_PER_SEC
     signature = signatures(keys, event_id, at_secs, body.content)
     headers = webhook_headers(event_id, at_secs, signature, custom, endpoint.api_version, traceparent, body.headers)
-    return SignedRequest(endpoint.url, headers, body.content)
+    return SignedRequest(endpoint.url, headers, body.content, timeout_secs=endpoint.timeout_secs)

@@ -658,8 +658,8 @@ def test_a_list_is_read_page_by_page(
         (
             (
                 "webhooks create https://x.example --event a --event b --header x-a=1=2 --description D --disabled "
-                "--max-concurrency 3 --max-per-second 7 --max-output-bytes 100 --format pagerduty --routing-key k "
-                "--kind run --kind check "
+                "--max-concurrency 3 --max-per-second 7 --max-output-bytes 100 --timeout-secs 7 "
+                "--format pagerduty --routing-key k --kind run --kind check "
                 "--verdict RE --verdict TLE --language c "
                 "--metadata course=7 --payload full --ordered --asymmetric"
             ),
@@ -674,6 +674,7 @@ def test_a_list_is_read_page_by_page(
                     "max_concurrency": 3,
                     "max_per_second": 7,
                     "max_output_bytes": 100,
+                    "timeout_secs": 7,
                     "format": "pagerduty",
                     "routing_key": "k",
                     "kinds": ["run", "check"],

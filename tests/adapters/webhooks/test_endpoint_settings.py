@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from functions.webhooks.deliveries.replay import ReplayResult, ReplayStore
+from functions.webhooks.egress import LONG, Egress, Wait
 from functions.webhooks.endpoints.model import CLIENT_KINDS, Payload, RunFilters
-from tests.adapters.pipeline import BASE_URL, Pipeline
+from functions.webhooks.vocabulary import Reply
+from tests.adapters.pipeline import BASE_URL, Pipeline, changed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
 
@@ -120,6 +124,28 @@ def test_an_endpoint_gets_only_so_much_of_each_output_stream(pipeline: Pipeline)
             name: value for name, value in full.items() if name not in kept
         }
     assert "result_url" not in sent[whole.endpoint_id]
+
+
+def test_a_request_waits_no_longer_than_the_endpoint_says(pipeline: Pipeline) -> None:
+    waits: list[float] = []
+
+    class Noting(Egress):
+        def post(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:
+            del url, headers, body
+            waits.append(wait.total_secs)
+            return Reply(5, 500)
+
+    pipeline.use(changed(pipeline.deliverer, egress=Noting()))
+    brief, patient = pipeline.endpoint(timeout_secs=2), pipeline.endpoint(timeout_secs=10)
+    pipeline.change_endpoint(patient, {"max_concurrency": 9})  # so each send of it needs a slot
+    ended(pipeline)
+    assert sorted(waits) == [2, 10]
+    waits.clear()
+    pipeline.time.advance(200)
+    pipeline.sweep()
+    pipeline.webhook(*pipeline.hints())
+    assert sorted(waits) == [2, 10]
+    assert [pipeline.at(one).timeout_secs for one in (brief, patient)] == [2, 10]
 
 
 def test_every_request_names_the_version_of_the_endpoint(pipeline: Pipeline) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import socket
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -561,6 +562,24 @@ def test_an_endpoint_whose_secret_is_another_ones_sends_nothing_until_it_is_rota
     assert receiver.received == []
     rotate(project_key, made["id"], {"secret": SECRET, "overlap_secs": 0})
     assert verifies(SECRET, sent(project_key, made["id"], receiver))
+
+
+def test_a_test_waits_as_long_as_the_endpoint_says(project_key: str) -> None:
+    made = create(project_key, url="https://hooks.example.com/", timeout_secs=1)
+    asked: list[float] = []
+
+    def resolve(*_: object) -> list[str]:
+        asked.append(time.monotonic())
+        time.sleep(5)
+        return []
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(endpoints.ENV._parts, Egress, replace(endpoints.ENV[Egress], resolver=resolve))
+        shown = send(project_key, "POST", f"{PATH}/{made['id']}/test").json
+    assert time.monotonic() - asked[0] < 4
+    assert (shown["delivered"], shown["response"]["error_code"]) == (False, "dns_error")
+    assert made["timeout_secs"] == 1
+    assert change(project_key, made["id"], timeout_secs=15).json["timeout_secs"] == 15
 
 
 def test_a_test_goes_through_the_guard(project_key: str) -> None:
