@@ -77,7 +77,6 @@ class ConsoleRoutes:
     """The page and its files."""
 
     def page(self, app: Resolver) -> Response[str]:
-        """Answer with the page."""
         body = page_of(app.current_event.raw_path).decode()
         return Response(status_code=200, content_type="text/html; charset=utf-8", headers=_PAGE_HEADERS, body=body)
 

@@ -176,7 +176,6 @@ class EventRoutes:
     env: Env
 
     def page(self, app: Resolver) -> Response[str]:
-        """List the project's events with their bodies."""
         query = app.current_event.query_string_parameters
         project_id = self._project(app)
         limit, filters = page_limit(query), event_filters(query)
@@ -185,14 +184,12 @@ class EventRoutes:
         return page_answer(project_id, page, lambda listed: event_body(listed.event), lambda listed: listed.key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show one event."""
         event = self.env[EventListing].one(self._project(app), uuid(id_text))
         if event is None:
             raise NotFoundError(NO_SUCH_EVENT)
         return answer(event_body(event))
 
     def poll(self, app: Resolver) -> Response[str]:
-        """Commit a cursor, and return the events that follow it."""
         project_id = self._project(app)
         request = poll_request(app.current_event.query_string_parameters, project_id)
         try:
@@ -202,14 +199,12 @@ class EventRoutes:
         return answer(polled_body(project_id, polled))
 
     def consumers(self, app: Resolver) -> Response[str]:
-        """List the project's consumers."""
         project_id = self._project(app)
         last = self.env[EventLog].head(project_id).last
         found = self.env[ConsumerStore].list_all(project_id)
         return answer({"items": [consumer_body(project_id, one, last) for one in found], "next_cursor": None})
 
     def delete_consumer(self, app: Resolver, name: str) -> Response[str]:
-        """Delete a consumer."""
         project_id = self._project(app)
         try:
             is_deleted = self.env[ConsumerStore].delete(project_id, consumer_name(name))
@@ -220,14 +215,12 @@ class EventRoutes:
         return answer({"name": name, "deleted": True})
 
     def types(self, app: Resolver) -> Response[str]:
-        """List the types of events."""
         from functions.feed.catalogue import catalogue  # noqa: PLC0415 - imports every model; few requests need it
 
         self._project(app)
         return answer({"items": list(catalogue()), "next_cursor": None})
 
     def sample(self, app: Resolver) -> Response[str]:
-        """Add a sample event to the log."""
         from functions.feed.catalogue import sample_event  # noqa: PLC0415 - same
 
         project_id = self._project(app)

@@ -165,13 +165,11 @@ class FileRoutes:
     env: Env
 
     def store(self, app: Resolver) -> Response[str]:
-        """Say that a file is stored, or how to send it. Raises ServiceError."""
         project = authenticate(app.current_event, self.env)
         request = parse_body(FileRequest, json_body(app.current_event))
         return answer(stored_answer(*self.env[StoredFiles].prepare_upload(project, request)))
 
     def page(self, app: Resolver) -> Response[str]:
-        """List the files of the project. Raises ServiceError."""
         event, store = app.current_event, self.env[FileStore]
         project = authenticate(event, self.env)
         query, owner = event.query_string_parameters, f"{project.project_id} files"
@@ -187,12 +185,10 @@ class FileRoutes:
         )
 
     def one(self, app: Resolver, sha256: str) -> Response[str]:
-        """Describe a file whose bytes are stored. Raises ServiceError."""
         file = self._find(app, sha256)
         return answer(file_body(file, self.env[file_links].download(file)))
 
     def delete(self, app: Resolver, sha256: str) -> Response[str]:
-        """Delete a file, also one that was never sent. Raises ServiceError."""
         project = authenticate(app.current_event, self.env)
         file = self.env[FileStore].get(project.project_id, file_hash(sha256))
         if file is None:

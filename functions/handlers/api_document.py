@@ -14,8 +14,7 @@ from functions.feed.catalogue import WEBHOOKS
 from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES
 from functions.http.json_body import body_text
 from functions.http.openapi.document import Document, Links
-from functions.http.openapi.document_routes import DOCUMENT_ROUTES
-from functions.http.openapi.page import render
+from functions.http.openapi.page import DOCUMENT_ROUTES, render
 from functions.judging.problem_api import ALL_JUDGING_ROUTES
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES

@@ -6,7 +6,7 @@ from functions.aws.deployment import preload
 from functions.checks.deployment import CheckDeployment
 from functions.console.api import CONSOLE_ROUTES, ICON_ROUTES, ConsoleRoutes
 from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES, FileContentRoutes, FileRoutes
-from functions.http.openapi.document_routes import DOCUMENT_ROUTES, DocumentRoutes
+from functions.http.openapi.page import DOCUMENT_ROUTES, DocumentRoutes
 from functions.http.resolver import PerThread, Resolver
 from functions.judging.deployment import JudgeDeployment
 from functions.settings import load_settings

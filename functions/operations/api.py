@@ -175,7 +175,6 @@ class OperationRoutes:
     env: Env
 
     def trace(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show the life of one submission of any project."""
         require_admin(app, self.env)
         submission_id, env = uuid(id_text), self.env
         row = env[SubmissionStore].get(submission_id)
@@ -189,7 +188,6 @@ class OperationRoutes:
         return answer(trace_body(trace, env.settings.log_group_prefix, env.clock()))
 
     def redrive(self, app: Resolver, queue: str) -> Response[str]:
-        """Move dead letters back to their queue."""
         require_admin(app, self.env)
         if queue not in QUEUE_NAMES:
             raise BadRequestError(f"The queue must be one of {', '.join(QUEUE_NAMES)}.")
@@ -240,12 +238,10 @@ class RunnerRoutes:
     env: Env
 
     def runners(self, app: Resolver) -> Response[str]:
-        """List the runners of the last 24 h."""
         require_admin(app, self.env)
         return answer({"items": [runner_body(seen, self.env.clock()) for seen in self._seen()]})
 
     def create_token(self, app: Resolver) -> Response[str]:
-        """Create a token. Only this answer contains it."""
         require_admin(app, self.env)
         name = parse_body(CreateRunnerTokenRequest, json_body(app.current_event)).name
         settings = self.env.settings
@@ -261,7 +257,6 @@ class RunnerRoutes:
         return answer(created_token_body(record, token, settings.runner_listener, settings.runner_fingerprint))
 
     def tokens(self, app: Resolver) -> Response[str]:
-        """List the tokens, with the last report of the runner that uses each."""
         require_admin(app, self.env)
         now, seen = self.env.clock(), {each.heartbeat.node_id: each for each in self._seen()}
         return answer(
@@ -269,7 +264,6 @@ class RunnerRoutes:
         )
 
     def revoke_token(self, app: Resolver, name: str) -> Response[str]:
-        """Revoke a token. This cannot be undone."""
         require_admin(app, self.env)
         revoked = self._tokens.revoke(name) if re.fullmatch(NAME_PATTERN, name) else None
         if revoked is None:

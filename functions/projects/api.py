@@ -59,7 +59,6 @@ class ProjectRoutes:
     env: Env
 
     def create(self, app: Resolver) -> Response[str]:
-        """Create a project, without keys."""
         require_admin(app, self.env)
         problems = Problems()
         request = parse_body(CreateProjectRequest, json_body(app.current_event), problems)
@@ -69,7 +68,6 @@ class ProjectRoutes:
         return answer(project_body(ProjectRecord(project, created_at)))
 
     def page(self, app: Resolver) -> Response[str]:
-        """List projects, newest first."""
         require_admin(app, self.env)
         query = app.current_event.query_string_parameters
         after = start_after(query, _LIST, NAMED_KEY)
@@ -77,12 +75,10 @@ class ProjectRoutes:
         return page_answer(_LIST, page, project_body, list_position)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show a project."""
         require_admin(app, self.env)
         return answer(project_body(find_project(self.env, id_text)))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
-        """Rename, disable or enable a project, change its profiles and quotas."""
         require_admin(app, self.env)
         known, problems = project_id(id_text), Problems()
         request = parse_body(ChangeProjectRequest, json_body(app.current_event), problems)
@@ -127,7 +123,6 @@ class KeyRoutes:
     env: Env
 
     def issue(self, app: Resolver, id_text: str) -> Response[str]:
-        """Create a key. Only this answer contains the whole key."""
         require_admin(app, self.env)
         project_id = find_project(self.env, id_text).project.project_id
         request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.env.clock)
@@ -141,7 +136,6 @@ class KeyRoutes:
         return answer(issued_key_body(record, api_key))
 
     def page(self, app: Resolver, id_text: str) -> Response[str]:
-        """List a project's keys, newest first."""
         require_admin(app, self.env)
         query = app.current_event.query_string_parameters
         limit = page_limit(query)
@@ -152,7 +146,6 @@ class KeyRoutes:
         return page_answer(owner, page, key_body, _position)
 
     def change(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
-        """Set or remove the expiry of a key. Raises ConflictError for a revoked key."""
         require_admin(app, self.env)
         project_id = find_project(self.env, id_text).project.project_id
         key_id = uuid(key_id_text)
@@ -166,7 +159,6 @@ class KeyRoutes:
         return answer(key_body(changed))
 
     def revoke(self, app: Resolver, id_text: str, key_id_text: str) -> Response[str]:
-        """Revoke a key. This cannot be undone."""
         require_admin(app, self.env)
         project_id = find_project(self.env, id_text).project.project_id
         key_id = uuid(key_id_text)
