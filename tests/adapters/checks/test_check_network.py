@@ -51,22 +51,6 @@ def test_network_can_be_added_to_a_check_and_taken_away(world: CheckWorld) -> No
     assert (without["profile"], without["network"]) == ("judge", None)
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({**HOSTS, "profile": "judge"}, "network"),
-        ({"network": {"allow": ["169.254.169.254"]}}, "network.allow.0"),
-        ({"network": {"allow": []}}, "network.allow"),
-        ({**HOSTS, "kind": "heartbeat", "schedule": "rate(1 day)", "language": None, "code": None}, "network"),
-    ],
-    ids=str,
-)
-def test_a_wrong_network_of_a_check_is_refused(world: CheckWorld, changes: dict[str, Any], field: str) -> None:
-    body = {name: value for name, value in {**PROGRAM, **changes}.items() if value is not None}
-    answer = world.call("POST", "/api/checks", body)
-    assert (answer.status, [problem["field"] for problem in answer.json["fields"]]) == (422, [field])
-
-
 def test_a_check_may_name_only_hosts_of_its_project(world: CheckWorld) -> None:
     world.allow_network(ProjectNetwork(NetworkAccess.LISTED, ("api.example.com:443",)))
     answer = world.call("POST", "/api/checks", {**PROGRAM, **HOSTS})

@@ -216,29 +216,6 @@ def test_the_token_is_sealed_hidden_and_kept(
     assert world.call("PATCH", f"/api/checks/{check['id']}", {"report": None}).json["report"] is None
 
 
-@pytest.mark.parametrize(
-    ("status", "field", "text"),
-    [
-        ({"token": "***"}, "report.github_status.token", "There is no token to keep"),
-        ({"token": "two words"}, "report.github_status.token", "Must match"),
-        ({}, "report.github_status.token", "required"),
-        ({"token": "t", "context": "a\nb"}, "report.github_status.context", "on one line"),
-        ({"token": "t", "api_url": "https://10.0.0.1/api/v3"}, "report.github_status.api_url", "ip_literal"),
-        ({"token": "t", "api_url": "http://github.example.com"}, "report.github_status.api_url", "bad_scheme"),
-        ({"token": "t", "api_url": "https://api.example.com"}, "report.github_status.api_url", "reserved_name"),
-        ({"token": "t", "api_url": "https://github.example.com/?a="}, "report.github_status.api_url", "no query"),
-        ({"token": "t", "url": "x"}, "report.github_status.url", "There is no such field"),
-    ],
-)
-def test_a_wrong_report_says_what_is_wrong(world: CheckWorld, status: Any, field: str, text: str) -> None:
-    body = {"name": "x", "language": "python", "code": "print(1)", "report": {"github_status": status}}
-    answer = world.call("POST", "/api/checks", body)
-    assert answer.status == 422, answer.json
-    (problem,) = answer.json["fields"]
-    assert problem["field"] == field
-    assert text in problem["message"]
-
-
 def test_the_token_of_one_address_is_not_sent_to_another(world: CheckWorld, github: HookReceiver) -> None:
     check = reporting(world, github)
     moved = change(world, check, token="***", api_url="https://github.example.com/api/v3")

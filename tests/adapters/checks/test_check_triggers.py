@@ -343,24 +343,3 @@ def test_a_stage_without_its_bus_refuses_triggers_of_submissions(
     answer = world.call("POST", "/api/checks", {"name": "a", **PROGRAM, **on_submission(suite="nightly")})
     assert answer.status == 422
     assert "UseEventBus" in answer.json["fields"][0]["message"]
-
-
-@pytest.mark.parametrize(
-    "trigger",
-    [
-        {"type": "check"},
-        {"type": "check", "slug": "Not a slug"},
-        {"type": "check", "slug": "a", "statuses": []},
-        {"type": "check", "slug": "a", "statuses": ["missed"]},
-        {"type": "submission", "metadata": {}},
-        {"type": "submission", "metadata": {"a": 1}},
-        {"type": "submission", "metadata": {str(number): "x" for number in range(9)}},
-        {"type": "submission", "metadata": {"a": "x" * 513}},
-        {"type": "webhook"},
-        "import",
-    ],
-)
-def test_a_wrong_trigger_is_refused(world: CheckWorld, trigger: Any) -> None:
-    answer = world.call("POST", "/api/checks", {"name": "a", **PROGRAM, "trigger": trigger})
-    assert answer.status == 422
-    assert all(problem["field"].startswith("trigger") for problem in answer.json["fields"])

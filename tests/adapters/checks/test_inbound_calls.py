@@ -183,26 +183,6 @@ def test_a_call_that_was_ignored_runs_once_the_check_selects_it(world: CheckWorl
     assert caller.push().json["status"] == "queued"
 
 
-@pytest.mark.parametrize(
-    ("settings", "field", "text"),
-    [
-        ({"events": ["push,pull_request"]}, "events.0", "Must match"),
-        ({"events": [" push"]}, "events.0", "Must match"),
-        ({"events": ["x"] * 21}, "events", "at most 20"),
-        ({"match": {"ref": "main"}}, "match.ref", "A path starts with `$`"),
-        ({"match": {"$.a[": 1}}, "match.$.a[", "not understood from character 4"),
-        ({"match": {"$.a": {"b": 1}}}, "match.$.a", "Must be"),
-    ],
-)
-def test_a_selection_that_cannot_work_is_refused(
-    world: CheckWorld, settings: dict[str, Any], field: str, text: str
-) -> None:
-    answer = world.call("POST", "/api/checks", {"name": "a", "language": "python", "code": "1", **settings})
-    assert answer.status == 422
-    problems = {problem["field"]: problem["message"] for problem in answer.json["fields"]}
-    assert any(name.startswith(field) and text in message for name, message in problems.items()), problems
-
-
 def test_slack_gets_its_challenge_and_nothing_runs(world: CheckWorld) -> None:
     caller = Caller(world, SENDERS["slack"])
     body = json.dumps(

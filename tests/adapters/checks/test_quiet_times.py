@@ -1,7 +1,5 @@
 """Quiet times: a check runs, and what its state became is told once afterwards."""
 
-from typing import Any
-
 import pytest
 
 from tests.adapters.checks.check_world import MINUTE, CheckWorld, prints
@@ -128,23 +126,6 @@ def test_followers_start_once_for_a_run_of_a_quiet_time(world: CheckWorld) -> No
     for _ in range(3):
         world.settle(MINUTE)
     assert len(world.runs(follower)) == first
-
-
-@pytest.mark.parametrize(
-    ("quiet", "field"),
-    [
-        ({"schedule": "every day", "minutes": 5}, "quiet.0.schedule"),
-        ({"schedule": "rate(1 hour)", "minutes": 5}, "quiet.0.schedule"),
-        ({"schedule": "0 2 * * *", "minutes": 5, "timezone": "Mars/Base"}, "quiet.0.timezone"),
-        ({"schedule": "0 2 * * *", "minutes": 0}, "quiet.0.minutes"),
-        ({"schedule": "0 2 * * *"}, "quiet.0.minutes"),
-    ],
-)
-def test_a_wrong_quiet_time_is_refused(world: CheckWorld, quiet: Any, field: str) -> None:
-    answer = world.call("POST", "/api/checks", {"name": "a", "language": "python", "code": "1", "quiet": [quiet]})
-    assert [each["field"] for each in answer.json["fields"]] == [field]
-    answer = world.call("PUT", "/api/quiet-times", {"tags": {"a": [quiet]}})
-    assert [each["field"] for each in answer.json["fields"]] == [field.replace("quiet.", "tags.a.")]
 
 
 def test_the_rows_that_wait_for_the_end_are_not_done_before(world: CheckWorld) -> None:
