@@ -73,44 +73,19 @@ def test_a_repeated_event_runs_once(world: CheckWorld, check: Any, secret: str) 
     assert world.statuses(check) == ["passed", "passed"]
 
 
-def test_every_call_that_is_not_genuine_is_refused_alike(world: CheckWorld, check: Any, secret: str) -> None:
+def test_a_secret_opens_its_own_check_only(world: CheckWorld, check: Any, secret: str) -> None:
+    """Without a secret, and with that of another check, a call is refused as if there were no such check."""
     other = world.create(name="other")
     other_secret = world.call("POST", f"/api/checks/{other['id']}/secret").json["secret"]
-    genuine = {
-        "webhook-id": "msg_1",
-        "webhook-timestamp": str(world.time.ms // 1000),
-        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-        "content-type": "application/json",
-    }
     refused = [
-        sent(check["id"], genuine, "{}"),
-        sent(check["id"], {"content-type": "application/json"}, "{}"),
-        sent(check["id"], {**genuine, "webhook-timestamp": "soon"}, "{}"),
-        sent(check["id"], {**genuine, "webhook-timestamp": "9" * 400}, "{}"),
-        sent(check["id"], {**genuine, "webhook-timestamp": f"{world.time.ms // 1000:012}" + "9" * 5_000}, "{}"),
-        sent(check["id"], {**genuine, "webhook-id": "x" * 300}, "{}"),
-        sent(check["id"], {**genuine, "webhook-signature": "é"}, "{}"),
         signed(world, check["id"], other_secret, "{}"),
-        signed(world, check["id"], secret, "{}", late_secs=301),
-        signed(world, check["id"], secret, "{}", late_secs=-301),
         signed(world, new_id(), secret, "{}"),
-        sent(world.create(name="no secret")["id"], genuine, "{}"),
+        signed(world, world.create(name="no secret")["id"], secret, "{}"),
+        sent(check["id"], {"content-type": "application/json"}, "{}"),
     ]
     assert [answer.status for answer in refused] == [401] * len(refused)
     assert len({answer.raw for answer in refused}) == 1
     assert world.runs(check) == []
-
-
-def test_a_changed_body_is_not_genuine(world: CheckWorld, check: Any, secret: str) -> None:
-    moment = datetime.fromtimestamp(world.time.ms / 1000, UTC)
-    headers = {
-        "webhook-id": "msg_1",
-        "webhook-timestamp": str(int(moment.timestamp())),
-        "webhook-signature": Webhook(secret).sign("msg_1", moment, '{"a": 1}'),
-        "content-type": "application/json",
-    }
-    assert sent(check["id"], headers, '{"a": 2}').status == 401
-    assert sent(check["id"], headers, '{"a": 1}').status == 202
 
 
 def test_a_new_secret_ends_the_one_before(world: CheckWorld, check: Any, secret: str) -> None:

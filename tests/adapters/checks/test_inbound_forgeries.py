@@ -88,6 +88,7 @@ OWN: dict[tuple[str, str], Forge] = {
     ("standard", "a long id"): with_header("webhook-id", "x" * 300),
     ("standard", "a time in words"): with_header("webhook-timestamp", "soon"),
     ("standard", "a time without end"): with_header("webhook-timestamp", "9" * 400),
+    ("standard", "a time with 5,000 digits more"): with_header("webhook-timestamp", "0" * 12 + "9" * 5_000),
     ("hmac", "hex"): changed(lambda text: base64.b64decode(text).hex()),
     ("hmac", "without padding"): changed(lambda text: text.rstrip("=")),
     ("hmac", "for URLs"): changed(lambda text: "_" + text[1:].replace("+", "-").replace("/", "_")),
