@@ -23,9 +23,9 @@ from functions.failpoint import reach
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.publication import Outbox
 from functions.webhooks.deliveries.store import DUE, EXHAUSTED_PREFIX
-from functions.webhooks.endpoints.model import NEVER, DisabledReason, deciding_rate, is_degraded
+from functions.webhooks.endpoints.model import DisabledReason, deciding_rate, is_degraded
 from functions.webhooks.endpoints.store import HEALTH_CHANGE, endpoint_key, endpoint_pk, to_endpoint
-from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED
+from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, NEVER
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -140,7 +140,6 @@ class Alerts(Table):
 
     @classmethod
     def from_env(cls, env: Env) -> Alerts:
-        """Make the alerts of an entry point."""
         return cls(env.settings.deliveries_table, env.dynamodb, env[Outbox], env.clock)
 
     def publish_disabled(self, endpoint: Endpoint) -> None:

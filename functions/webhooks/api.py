@@ -96,7 +96,6 @@ class DeliveryRoutes:
         self.env, self.deliveries, self.listing = env, env[DeliveryStore], env[DeliveryList]
 
     def page(self, app: Resolver) -> Response[str]:
-        """List the project's deliveries, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.env).project_id
         limit, filters = page_limit(query), delivery_filters(query)
@@ -111,7 +110,6 @@ class DeliveryRoutes:
         return page_answer(project_id, replace(page, rows=tuple(shown)), body, created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        """Show one delivery with its attempts."""
         (delivery,) = self._with_deletions([self._own(app, id_text)])
         return self._show(delivery)
 

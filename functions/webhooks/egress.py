@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from functions.env import Env
 from functions.webhooks.vocabulary import MAX_HEAD_BYTES, Reply
-from functions.webhooks.webhook_url import AddressRefusedError, Target, check_url, may_dial
+from functions.webhooks.webhook_url import AddressRefusedError, Destination, check_url, may_dial
 
 
 class SlowSends:
@@ -88,7 +88,6 @@ class Deadline:
         self._ends = self._started + total_secs
 
     def elapsed_ms(self) -> int:
-        """Return the time since the start of the send."""
         return int((time.monotonic() - self._started) * 1000)
 
     def remaining_secs(self) -> float:
@@ -150,7 +149,7 @@ class _FinalResponse(http.client.HTTPResponse):
 class PinnedConnection(HTTPConnection):
     """Connection of one send to a checked address. `address`: the last address that was dialled."""
 
-    def __init__(self, target: Target, addresses: list[str], deadline: Deadline, **tls: Any) -> None:
+    def __init__(self, target: Destination, addresses: list[str], deadline: Deadline, **tls: Any) -> None:
         super().__init__(target.host, target.port, **tls)
         self._addresses = addresses
         self.deadline = deadline
@@ -238,7 +237,6 @@ class Egress:
 
     @classmethod
     def from_env(cls, env: Env) -> "Egress":
-        """Make the egress of an entry point."""
         return cls(env.settings.allow_insecure_webhook_targets, env.settings.own_host)
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes, wait: Wait = LONG) -> Reply:
@@ -276,7 +274,7 @@ class Egress:
         finally:
             connection.close()
 
-    def _resolve(self, target: Target, deadline: Deadline) -> list[str]:
+    def _resolve(self, target: Destination, deadline: Deadline) -> list[str]:
         """Return allowed addresses. getaddrinfo has no timeout, so we abandon its thread at the deadline."""
         found: list[str] = []
 

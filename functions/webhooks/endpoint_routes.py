@@ -97,11 +97,9 @@ class OwnEndpoints:
             raise ConflictError(CANNOT_READ) from None
 
     def _address_rules(self, app: Resolver) -> AddressRules:
-        """Return the rules for URLs."""
         return AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
 
     def _note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
-        """Log a change of an endpoint."""
         self.env.log.info(
             phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
         )
@@ -123,7 +121,6 @@ class EndpointRoutes(OwnEndpoints):
         return answer(with_secret(endpoint_body(endpoint, self.env.clock()), secret))
 
     def page(self, app: Resolver) -> Response[str]:
-        """List the project's endpoints, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.env).project_id
         limit, filters, now = page_limit(query), endpoint_filters(query), self.env.clock()

@@ -62,7 +62,6 @@ class SecretBoxes:
 
     @classmethod
     def from_env(cls, env: Env) -> SecretBoxes:
-        """Make the boxes of an entry point."""
         return cls(env.settings.endpoint_secrets_key_id, Clients.kms, env.clock)
 
     def seal(self, secret: str, project_id: str, endpoint_id: str, purpose: Purpose = "sign") -> bytes:
@@ -109,7 +108,6 @@ class EndpointSecrets:
 
     @classmethod
     def from_env(cls, env: Env) -> EndpointSecrets:
-        """Make the secrets of an entry point."""
         return cls(env[SecretBoxes])
 
     def keys(self, endpoint: Endpoint, now_ms: int) -> tuple[SigningKey | PrivateKey, ...]:
@@ -140,7 +138,6 @@ class EndpointSecrets:
         return secret, private_key
 
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
-        """Return the custom headers with their values."""
         if endpoint.headers_box is None:
             return {}
         values = self.boxes.open(endpoint.headers_box, endpoint.project_id, endpoint.endpoint_id, "headers")

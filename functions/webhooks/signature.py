@@ -37,7 +37,6 @@ class SigningKey:
     key: bytes = field(repr=False)
 
     def entry(self, content: bytes) -> str:
-        """Return the `v1` entry of the signature header."""
         return "v1," + _text(hmac.digest(self.key, content, hashlib.sha256))
 
 
@@ -48,7 +47,6 @@ class PrivateKey:
     seed: bytes = field(repr=False)
 
     def entry(self, content: bytes) -> str:
-        """Return the `v1a` entry of the signature header."""
         return "v1a," + _text(_sodium_key(self.seed).sign(content).signature)
 
     def public_key(self) -> str:

@@ -1,7 +1,7 @@
 """Address checks: allowed webhook URLs (stage 1) and allowed IP addresses (stage 2).
 
-This is the only URL parser. Requests use the host, port and path of `Target`. Two parsers that disagree about the host
-are the classic bypass of such checks.
+This is the only URL parser: requests use the host, port and path of a `Destination`. Two parsers that disagree about
+the host are the classic bypass of such checks.
 """
 
 import ipaddress
@@ -59,7 +59,7 @@ class AddressRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """Destination of a request. `host` is lower case without a trailing dot; `path` includes the query."""
 
     scheme: str
@@ -68,7 +68,7 @@ class Target:
     path: str
 
 
-def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> Target:
+def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> Destination:
     """Parse and check a webhook URL without network access; raises AddressRefusedError.
 
     `own_host`: host name of our own API. `allow_insecure` is for development: it allows http, any port, `localhost`,
@@ -85,7 +85,7 @@ def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> 
     host = _check_host(host_text, allow_insecure=allow_insecure)
     if own_host and not allow_insecure and host == own_host.lower().removesuffix("."):
         raise AddressRefusedError("reserved_name", "a webhook must not call this API itself")
-    return Target(scheme, host, port, path)
+    return Destination(scheme, host, port, path)
 
 
 def may_dial(addresses: Sequence[str], *, allow_insecure: bool = False) -> bool:

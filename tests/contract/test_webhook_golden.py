@@ -16,8 +16,8 @@ from functions.submissions.completed_event import MAX_BODY_BYTES, completed_body
 from functions.submissions.model import Status, Submission
 from functions.webhooks.action_routes import webhook_test
 from functions.webhooks.alerts import ExhaustedDeliveries, disabled_event, exhausted_event, health_event
-from functions.webhooks.endpoints.model import DAY_MS, HOUR_MS, Counter, DisabledReason, Endpoint, HealthChange, Traffic
-from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_RECOVERED
+from functions.webhooks.endpoints.model import DisabledReason, Endpoint, HealthChange
+from functions.webhooks.vocabulary import DAY_MS, EVENT_DEGRADED, EVENT_RECOVERED, HOUR_MS, Counter, Traffic
 from tests.contract import schema_files
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.webhooks.webhook_url import AddressRefusedError, Target, check_url
+from functions.webhooks.webhook_url import AddressRefusedError, Destination, check_url
 
 LONG_LABEL = "a" * 63
 LONG_HOST = f"{LONG_LABEL}.{LONG_LABEL}.{LONG_LABEL}.{'a' * 57}.com"  # 253 characters
@@ -13,33 +13,33 @@ LONG_HOST = f"{LONG_LABEL}.{LONG_LABEL}.{LONG_LABEL}.{'a' * 57}.com"  # 253 char
 @pytest.mark.parametrize(
     ("url", "target"),
     [
-        ("https://hooks.example.com", Target("https", "hooks.example.com", 443, "/")),
-        ("https://hooks.example.com/x", Target("https", "hooks.example.com", 443, "/x")),
-        ("https://hooks.example.com./x", Target("https", "hooks.example.com", 443, "/x")),
-        ("HTTPS://HOOKS.EXAMPLE.COM/x", Target("https", "hooks.example.com", 443, "/x")),
-        ("https://hooks.example.com:443/x", Target("https", "hooks.example.com", 443, "/x")),
-        ("https://hooks.example.com:8443/x?y=z", Target("https", "hooks.example.com", 8443, "/x?y=z")),
-        ("https://hooks.example.com?y=z", Target("https", "hooks.example.com", 443, "/?y=z")),
-        ("https://hooks.example.com/a%20b/%2e%2e/", Target("https", "hooks.example.com", 443, "/a%20b/%2e%2e/")),
-        ("https://hooks.example.com//evil.example/", Target("https", "hooks.example.com", 443, "//evil.example/")),
-        ("https://hooks.example.com/@127.0.0.1", Target("https", "hooks.example.com", 443, "/@127.0.0.1")),
+        ("https://hooks.example.com", Destination("https", "hooks.example.com", 443, "/")),
+        ("https://hooks.example.com/x", Destination("https", "hooks.example.com", 443, "/x")),
+        ("https://hooks.example.com./x", Destination("https", "hooks.example.com", 443, "/x")),
+        ("HTTPS://HOOKS.EXAMPLE.COM/x", Destination("https", "hooks.example.com", 443, "/x")),
+        ("https://hooks.example.com:443/x", Destination("https", "hooks.example.com", 443, "/x")),
+        ("https://hooks.example.com:8443/x?y=z", Destination("https", "hooks.example.com", 8443, "/x?y=z")),
+        ("https://hooks.example.com?y=z", Destination("https", "hooks.example.com", 443, "/?y=z")),
+        ("https://hooks.example.com/a%20b/%2e%2e/", Destination("https", "hooks.example.com", 443, "/a%20b/%2e%2e/")),
+        ("https://hooks.example.com//evil.example/", Destination("https", "hooks.example.com", 443, "//evil.example/")),
+        ("https://hooks.example.com/@127.0.0.1", Destination("https", "hooks.example.com", 443, "/@127.0.0.1")),
         (
             "https://hooks.example.com?u=https://u:p@10.0.0.1",
-            Target("https", "hooks.example.com", 443, "/?u=https://u:p@10.0.0.1"),
+            Destination("https", "hooks.example.com", 443, "/?u=https://u:p@10.0.0.1"),
         ),
-        ("https://xn--bcher-kva.example.org/", Target("https", "xn--bcher-kva.example.org", 443, "/")),
-        ("https://a_b.example.com/", Target("https", "a_b.example.com", 443, "/")),
-        ("https://127.0.0.1.nip.example.com/", Target("https", "127.0.0.1.nip.example.com", 443, "/")),
-        ("https://3com.com/", Target("https", "3com.com", 443, "/")),
-        ("https://0x7f.example.com/", Target("https", "0x7f.example.com", 443, "/")),
-        ("https://localhost.example.com/", Target("https", "localhost.example.com", 443, "/")),
-        ("https://mylocal.com/", Target("https", "mylocal.com", 443, "/")),
-        ("https://home.arpa.example.com/", Target("https", "home.arpa.example.com", 443, "/")),
-        (f"https://{LONG_HOST}/", Target("https", LONG_HOST, 443, "/")),
-        ("https://a.co/" + "x" * 2035, Target("https", "a.co", 443, "/" + "x" * 2035)),
+        ("https://xn--bcher-kva.example.org/", Destination("https", "xn--bcher-kva.example.org", 443, "/")),
+        ("https://a_b.example.com/", Destination("https", "a_b.example.com", 443, "/")),
+        ("https://127.0.0.1.nip.example.com/", Destination("https", "127.0.0.1.nip.example.com", 443, "/")),
+        ("https://3com.com/", Destination("https", "3com.com", 443, "/")),
+        ("https://0x7f.example.com/", Destination("https", "0x7f.example.com", 443, "/")),
+        ("https://localhost.example.com/", Destination("https", "localhost.example.com", 443, "/")),
+        ("https://mylocal.com/", Destination("https", "mylocal.com", 443, "/")),
+        ("https://home.arpa.example.com/", Destination("https", "home.arpa.example.com", 443, "/")),
+        (f"https://{LONG_HOST}/", Destination("https", LONG_HOST, 443, "/")),
+        ("https://a.co/" + "x" * 2035, Destination("https", "a.co", 443, "/" + "x" * 2035)),
     ],
 )
-def test_public_url_gives_its_target(url: str, target: Target) -> None:
+def test_public_url_gives_its_target(url: str, target: Destination) -> None:
     assert check_url(url) == target
 
 
@@ -166,15 +166,15 @@ def test_our_own_api_is_no_target() -> None:
 @pytest.mark.parametrize(
     ("url", "target"),
     [
-        ("http://127.0.0.1:9000/hook", Target("http", "127.0.0.1", 9000, "/hook")),
-        ("http://localhost/", Target("http", "localhost", 80, "/")),
-        ("https://localhost:1/", Target("https", "localhost", 1, "/")),
-        ("http://[::1]:8080/x", Target("http", "::1", 8080, "/x")),
-        ("http://127.8.9.10:65535/", Target("http", "127.8.9.10", 65535, "/")),
-        ("http://hooks.example.com:8080/", Target("http", "hooks.example.com", 8080, "/")),
+        ("http://127.0.0.1:9000/hook", Destination("http", "127.0.0.1", 9000, "/hook")),
+        ("http://localhost/", Destination("http", "localhost", 80, "/")),
+        ("https://localhost:1/", Destination("https", "localhost", 1, "/")),
+        ("http://[::1]:8080/x", Destination("http", "::1", 8080, "/x")),
+        ("http://127.8.9.10:65535/", Destination("http", "127.8.9.10", 65535, "/")),
+        ("http://hooks.example.com:8080/", Destination("http", "hooks.example.com", 8080, "/")),
     ],
 )
-def test_development_flag_allows_local_targets(url: str, target: Target) -> None:
+def test_development_flag_allows_local_targets(url: str, target: Destination) -> None:
     assert check_url(url, allow_insecure=True) == target
 
 

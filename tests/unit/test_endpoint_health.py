@@ -8,19 +8,15 @@ import pytest
 
 from functions.clock import to_rfc3339
 from functions.webhooks.endpoints.model import (
-    DAY_MS,
-    HOUR_MS,
     LEAST_DEGRADED_MS,
     SPREAD_MS,
-    Counter,
     Endpoint,
     FailureStreak,
     Health,
-    Rate,
-    Traffic,
     is_degraded,
 )
 from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.vocabulary import DAY_MS, HOUR_MS, Counter, Rate, Traffic
 
 NOON_MS = 1_793_880_000_000  # a whole hour, twelve hours into a day
 HOUR, DAY = NOON_MS // HOUR_MS, NOON_MS // DAY_MS

@@ -13,7 +13,6 @@ from functions.webhooks.deliveries.model import Delivery, DeliveryState, Recorde
 from functions.webhooks.deliveries.store import attempt_row, delivery_row, new_attempt, to_attempt, to_delivery
 from functions.webhooks.endpoints.model import (
     BodyFormat,
-    Counter,
     DisabledReason,
     Endpoint,
     FailureStreak,
@@ -21,10 +20,9 @@ from functions.webhooks.endpoints.model import (
     Payload,
     RunFilters,
     SubmissionKind,
-    Traffic,
 )
 from functions.webhooks.endpoints.store import endpoint_row, to_endpoint
-from functions.webhooks.vocabulary import Reply
+from functions.webhooks.vocabulary import Counter, Reply, Traffic
 
 type Row = dict[str, Any]
 

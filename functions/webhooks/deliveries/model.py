@@ -146,7 +146,7 @@ class Delivery:
         )
 
     def is_claimable(self, now_ms: int) -> bool:
-        """Whether a claim could succeed now. Must match the condition of the claim itself (`leases`)."""
+        """Whether a claim could succeed now. Must match the condition of the claim itself (`sending.claim`)."""
         if self.state is DeliveryState.SENDING:
             return (self.lease_until_ms or 0) <= now_ms
         if self.state is DeliveryState.PENDING:
@@ -218,12 +218,10 @@ class Report:
 
     @classmethod
     def of(cls, event: bytes) -> "Report":
-        """Read the bytes of an event."""
         values = json.loads(event)
         return cls(values["check_id"], values["run_id"], values["timestamp"], values["request"])
 
     def event(self, event_type: str) -> bytes:
-        """Return the bytes of its event."""
         values = {"check_id": self.check_id, "run_id": self.run_id, "request": self.request}
         return event_bytes({"type": event_type, "timestamp": self.timestamp, **values})
 
@@ -234,7 +232,6 @@ class Report:
 
     @property
     def content(self) -> bytes:
-        """The body of the request."""
         return event_bytes(self.request)
 
 

@@ -146,7 +146,6 @@ class DeliveryHints:
 
     @classmethod
     def from_env(cls, env: Env) -> DeliveryHints:
-        """Make the queue of an entry point."""
         return cls(env.sqs, env.settings.deliveries_queue_url)
 
     def send(self, hint: Hint, delay_ms: int = 0) -> None:

@@ -46,8 +46,8 @@ from functions.webhooks.deliveries.store import (
     to_attempt,
     to_delivery,
 )
-from functions.webhooks.endpoints.model import DAY_MS, HOUR_MS
 from functions.webhooks.endpoints.store import endpoint_key
+from functions.webhooks.vocabulary import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

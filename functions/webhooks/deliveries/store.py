@@ -259,7 +259,6 @@ class DeliveryStore(Table):
         return transact_or_raise(self._client, {"publication": plan.actions}) is None
 
     def deliveries_of(self, event_id: str) -> list[Delivery]:
-        """Return the event's deliveries."""
         return [to_delivery(row) for row in self._list(f"EVENT#{event_id}", "DELIVERY#")]
 
     def get_event(self, event_id: str) -> Event | None:
@@ -280,7 +279,6 @@ class DeliveryStore(Table):
         }
 
     def get_delivery(self, event_id: str, endpoint_id: str) -> Delivery | None:
-        """Read one delivery consistently."""
         row = self._get(delivery_key(event_id, endpoint_id))
         return to_delivery(row) if row is not None else None
 

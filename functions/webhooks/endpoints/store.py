@@ -18,7 +18,8 @@ from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.event_log.rows import count_key
 from functions.projects.quota_store import renew_endpoints_version
 from functions.ttl_cache import TtlCache
-from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, NEVER, Counter, Endpoint, Traffic
+from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, Endpoint
+from functions.webhooks.vocabulary import NEVER, Counter, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -200,7 +201,6 @@ class Subscribers:
     log_until_ms: int = 0
 
     def is_logged(self, now_ms: int) -> bool:
-        """Whether an event of now goes to the log."""
         return now_ms < self.log_until_ms
 
     def want(self, event_type: str, now_ms: int) -> bool:
@@ -208,7 +208,6 @@ class Subscribers:
         return self.is_logged(now_ms) or any(endpoint.wants(event_type) for endpoint in self.endpoints)
 
     def of_run(self, run: RunFacts) -> Subscribers:
-        """Keep the endpoints that want this run."""
         return replace(self, endpoints=tuple(endpoint for endpoint in self.endpoints if endpoint.wants_run(run)))
 
     def among(self, endpoint_ids: frozenset[str]) -> Subscribers:
@@ -217,7 +216,6 @@ class Subscribers:
         return replace(self, endpoints=kept) if kept else self
 
     def without(self, endpoint_id: str | None) -> Subscribers:
-        """Leave out an endpoint."""
         return replace(self, endpoints=tuple(each for each in self.endpoints if each.endpoint_id != endpoint_id))
 
 
@@ -234,11 +232,9 @@ class CreationClaim:
 
     @classmethod
     def of(cls, idempotency_key: str, body: str, endpoint_id: str) -> CreationClaim:
-        """Return the claim of a key and a request."""
         return cls(_sha256(idempotency_key), _sha256(body), endpoint_id)
 
     def key(self, project_id: str) -> dict[str, Any]:
-        """Return the key of its row."""
         return key(endpoint_pk(project_id), f"CREATED#{self.key_sha256}")
 
     def action(self, table_name: str, project_id: str, now_ms: int) -> Any:
@@ -277,12 +273,10 @@ class EndpointStore(Table):
 
     @classmethod
     def from_env(cls, env: Env) -> EndpointStore:
-        """Make the store of an entry point."""
         settings = env.settings
         return cls(settings.deliveries_table, env.dynamodb, env.clock, getattr(settings, "quotas_table", ""))
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
-        """Read one endpoint of the project."""
         row = self._get(endpoint_key(project_id, endpoint_id))
         return to_endpoint(row) if row is not None else None
 
@@ -411,7 +405,6 @@ class SubscriberCache:
 
     @classmethod
     def from_env(cls, env: Env) -> SubscriberCache:
-        """Make the cache of an entry point."""
         return cls(env[EndpointStore], env.clock)
 
     def __init__(self, store: EndpointStore, clock: Clock = now_ms) -> None:

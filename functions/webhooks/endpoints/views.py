@@ -18,8 +18,8 @@ from functions.webhooks.endpoints.model import (
     Endpoint,
     EndpointSettings,
     Health,
-    Rate,
 )
+from functions.webhooks.vocabulary import Rate
 
 
 class FiltersView(TypedDict):
@@ -173,7 +173,6 @@ class EndpointFilters:
     since_ms: int | None = None
 
     def accept(self, endpoint: Endpoint, now_ms: int) -> bool:
-        """Whether the list has this endpoint."""
         is_recent = self.since_ms is None or from_rfc3339(endpoint.created_at) >= self.since_ms
         return is_recent and self.state in {None, endpoint.health(now_ms)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions import otlp
 from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate, check, put
 from functions.aws.dynamodb.items import Value, to_item
-from functions.aws.dynamodb.row_codec import write
+from functions.aws.dynamodb.row_codec import changes, write
 from functions.aws.dynamodb.table import Table, due_shard, tries
 from functions.aws.dynamodb.transaction import Refusal, RowsContendedError, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
@@ -54,11 +54,6 @@ class SentDelivery:
     others_wait: bool = False
 
 
-# The changes of an attempt to the row of its endpoint: counters, failures, and whether it is enabled.
-
-_FAILING = ("failing_since_ms", "failing_counted_ms", "failing_spread")
-
-
 def endpoint_actions(
     table_name: str, before: Endpoint | None, after: Endpoint | None, delivery: Delivery, reply: Reply, now_ms: int
 ) -> list[Any]:
@@ -66,7 +61,8 @@ def endpoint_actions(
 
     A counted failure makes the row due, so that the sweeper looks at the endpoint's health. A send without a response
     checks the row also if nothing changes, because the circuit breaker counts it (`attempts`). A failure of an
-    alert does not count: it must raise no alert. `SuccessCounts` counts successes.
+    alert does not count: it must raise no alert. `SuccessCounts` counts successes. The due key of a disabled endpoint
+    makes the sweeper publish `endpoint.disabled`.
     """
     if before is None or after is None:
         return []
@@ -76,34 +72,15 @@ def endpoint_actions(
     condition = f"#enabled = :was_enabled AND {failing_is(before, values)}"
     if after == before and not is_counted:
         return [check(table_name, key, condition, values)] if is_unanswered(reply) else []
-    sets, removes = _failing(after)
+    sets, removes = changes(before, after)
+    if before.enabled and not after.enabled:
+        due = {"due_shard": due_shard(after.endpoint_id), "due_at_ms": now_ms}
+        sets |= {"updated_at": after.disabled_at or "", **due}
     update = ConditionalUpdate(sets, condition, values, removes)
-    if not after.enabled:
-        update = replace(update, sets={**sets, **_disabling(after, now_ms)})
     if is_counted:
         update = count(update, before.traffic, now_ms, {"attempts": 1, "failures": 1})
         update = due_for_health(update, after.endpoint_id, now_ms) if after.enabled else update
     return [update.action(table_name, key)]
-
-
-def _failing(after: Endpoint) -> tuple[dict[str, Value], tuple[str, ...]]:
-    """Return the attributes of the failures since the last success: to set, and to remove."""
-    failing = after.failing
-    if failing is None:
-        return {}, _FAILING
-    return dict(zip(_FAILING, (failing.since_ms, failing.counted_ms, failing.spread), strict=True)), ()
-
-
-def _disabling(after: Endpoint, now_ms: int) -> dict[str, Value]:
-    """Return the attributes of a disabled endpoint. Its due key makes the sweeper publish `endpoint.disabled`."""
-    return {
-        "enabled": False,
-        "disabled_reason": after.disabled_reason or "",
-        "disabled_at": after.disabled_at or "",
-        "updated_at": after.disabled_at or "",
-        "due_shard": due_shard(after.endpoint_id),
-        "due_at_ms": now_ms,
-    }
 
 
 MAX_TRIES = 6

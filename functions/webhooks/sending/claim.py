@@ -77,7 +77,6 @@ class DeliverySnapshot:
 
     @property
     def is_off(self) -> bool:
-        """Whether the endpoint is disabled."""
         return self.endpoint is not None and not self.endpoint.enabled
 
 
@@ -97,7 +96,6 @@ class ClaimedDelivery:
     body: bytes = field(default=b"", repr=False)
 
     def sent(self, reply: Reply) -> SentDelivery:
-        """Return the delivery after its send."""
         return SentDelivery(self.delivery, self.endpoint, self.lane, reply, self.began_ms, self.slot, self.others_wait)
 
 

@@ -98,7 +98,6 @@ class Lane:
         return f"{self.project_id}#{self.name}"
 
     def is_marked(self, now_ms: int) -> bool:
-        """Whether the waiting mark is fresh."""
         return self.waiting_ms is not None and now_ms - self.waiting_ms < FRESH_MS
 
     def next_probe_ms(self, now_ms: int) -> int:
@@ -219,7 +218,6 @@ class LaneStore(Table):
         return to_lane(row) if row is not None else None
 
     def is_disabled(self, lane: Lane) -> bool:
-        """Whether the endpoint of a lane exists and is disabled."""
         endpoint = self._get(endpoint_key(lane.project_id, lane.name))
         return endpoint is not None and not endpoint["enabled"]
 

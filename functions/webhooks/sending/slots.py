@@ -100,11 +100,9 @@ class Slots:
         return min((slot.until_ms for slot in self.live(now_ms).values() if slot.is_resting), default=None)
 
     def has_sender(self, lane: Lane, now_ms: int) -> bool:
-        """Whether a sender of this lane holds a slot."""
         return any(slot.lane == lane.name and not slot.is_resting for slot in self.live(now_ms).values())
 
     def live(self, now_ms: int) -> dict[str, Slot]:
-        """Return the slots that are not free now."""
         return {slot_id: slot for slot_id, slot in self.taken.items() if slot.until_ms > now_ms}
 
     def expired(self, now_ms: int) -> dict[str, Slot]:
@@ -112,7 +110,6 @@ class Slots:
         return {slot_id: slot for slot_id, slot in self.taken.items() if slot.until_ms <= now_ms}
 
     def is_marked(self, now_ms: int) -> bool:
-        """Whether the waiting mark is fresh."""
         return self.waiting_ms is not None and now_ms - self.waiting_ms < FRESH_MS
 
 
@@ -264,7 +261,6 @@ class SlotStore(Table):
     table_setting = "deliveries_table"
 
     def read(self, project_id: str) -> Slots:
-        """Read the slots of a project consistently."""
         return to_slots(project_id, self._get(slots_key(project_id)) or {})
 
     def clear_mark(self, slots: Slots) -> None:

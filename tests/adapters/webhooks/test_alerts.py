@@ -10,10 +10,10 @@ import pytest
 from functions.aws.dynamodb.items import from_item
 from functions.webhooks.alerts import QUIET_MS, exhausted_key
 from functions.webhooks.deliveries.model import DeliveryState
-from functions.webhooks.endpoints.model import HOUR_MS, LEAST_DEGRADED_MS, Health, Traffic
+from functions.webhooks.endpoints.model import LEAST_DEGRADED_MS, Health
 from functions.webhooks.endpoints.store import CHECK_AFTER_MS, HEALTH
 from functions.webhooks.sending.attempts import EVERY_MS
-from functions.webhooks.vocabulary import ALERT_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS, HOUR_MS, Traffic
 from tests.adapters.bus_watch import BusWatch, bus_answers, failed
 from tests.adapters.pipeline import Crash, Pipeline, crash_at, path_of
 
