@@ -3,13 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Annotated, Any
 
 from events.vocabulary import Outcome
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
-from functions.known_fields import known_fields
 
 DEFAULT_POINTS = 1.0
 """Points of a case whose request names none."""
@@ -79,8 +78,8 @@ class Plan:
             for group in stored["groups"]
         )
         return Plan(
-            tuple(PlannedCase(**known_fields(PlannedCase, case)) for case in cases),
-            tuple(PlannedGroup(**known_fields(PlannedGroup, group)) for group in groups),
+            tuple(PlannedCase(**_known_fields(PlannedCase, case)) for case in cases),
+            tuple(PlannedGroup(**_known_fields(PlannedGroup, group)) for group in groups),
         )
 
 
@@ -341,3 +340,9 @@ class ProblemVersion:
     def holder(self) -> str:
         """The name by which it holds its files."""
         return f"{HOLDER}{self.name}"
+
+
+def _known_fields(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a dataclass's fields. A row of the next minor version may hold more."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in stored.items() if name in names}
