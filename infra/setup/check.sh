@@ -23,7 +23,7 @@ first_quick=("types" "lint contract unit")
 # Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two
 # cores busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as
 # `deployment`, and comes long after it.
-side_by_side=("kills jail" "system package" "hostile languages vm browser" "deployment adapters embedded")
+side_by_side=("kills jail" "system" "hostile languages browser" "deployment vm adapters embedded package")
 side_by_side_quick=("kills jail" "system package" "hostile languages browser" "deployment adapters embedded")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
