@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import re2
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
 from events.vocabulary import Verdict
-from functions.http.validation import whole_characters
+from functions.http.validation import StrictModel, whole_characters
 
 # JSON paths that name one value: the singular queries of RFC 9535, such as `$.items[0]['a key']` or `$[-1].id`.
 
@@ -173,25 +173,21 @@ Path = Annotated[str, Field(max_length=MAX_PATH_CHARS), AfterValidator(_path)]
 Value = Annotated[JsonValue, AfterValidator(_small)]
 
 
-class _Assertion(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class VerdictAssertion(_Assertion):
+class VerdictAssertion(StrictModel):
     """The run has this verdict. Without one, a check asserts `AC`."""
 
     type: Literal["verdict"]
     equals: Verdict = Field(strict=False)
 
 
-class ExitCodeAssertion(_Assertion):
+class ExitCodeAssertion(StrictModel):
     """The program ends with this exit code."""
 
     type: Literal["exit_code"]
     equals: int = Field(ge=0, le=255)
 
 
-class StdoutAssertion(_Assertion):
+class StdoutAssertion(StrictModel):
     """Standard output equals a text, contains it, or matches an RE2 pattern in its first 64 KiB.
 
     `equals` ignores line ends at the end of both texts.
@@ -210,7 +206,7 @@ class StdoutAssertion(_Assertion):
         return self
 
 
-class JsonAssertion(_Assertion):
+class JsonAssertion(StrictModel):
     """Standard output is JSON, and the value at `path` compares as given."""
 
     model_config = ConfigDict(json_schema_extra=_one_beside(2))
@@ -228,33 +224,33 @@ class JsonAssertion(_Assertion):
         return self
 
 
-class WallTimeAssertion(_Assertion):
+class WallTimeAssertion(StrictModel):
     """The run takes at most this long."""
 
     type: Literal["wall_time"]
     at_most_secs: float = Field(gt=0, le=60)
 
 
-class MemoryAssertion(_Assertion):
+class MemoryAssertion(StrictModel):
     """The run uses at most this much memory, in MiB."""
 
     type: Literal["memory"]
     at_most_mb: float = Field(gt=0, le=1024)
 
 
-class StderrEmptyAssertion(_Assertion):
+class StderrEmptyAssertion(StrictModel):
     """The program writes nothing to standard error."""
 
     type: Literal["stderr_empty"]
 
 
-class SameAsLastGoodAssertion(_Assertion):
+class SameAsLastGoodAssertion(StrictModel):
     """Standard output is that of the last run that passed. The first run passes."""
 
     type: Literal["same_as_last_good"]
 
 
-class NetworkAssertion(_Assertion):
+class NetworkAssertion(StrictModel):
     """No connection of the program failed. A check with network asserts it unless it has one with `allow_failed`."""
 
     type: Literal["network"]
@@ -280,7 +276,7 @@ def operator_of(assertion: StdoutAssertion | JsonAssertion) -> str:
     return next(iter(assertion.model_fields_set - {"type", "path"}))
 
 
-def _check_one_operator(assertion: _Assertion, names: tuple[str, ...]) -> None:
+def _check_one_operator(assertion: StrictModel, names: tuple[str, ...]) -> None:
     if len(assertion.model_fields_set.intersection(names)) != 1:
         raise ValueError(f"give exactly one of {', '.join(names)}")
 

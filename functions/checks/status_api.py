@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from functions.aws.dynamodb.conditional import ABSENT, delete, put
 from functions.aws.dynamodb.items import to_item
@@ -38,17 +38,15 @@ from functions.http.json_body import body_text
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, KEYED, OPEN, TAKES_BODY, Answer, path
 from functions.http.resolver import Resolver, Route
-from functions.http.validation import Text, checked_line, parse_body
+from functions.http.validation import StrictModel, Text, checked_line, parse_body
 from functions.projects.authentication import authenticate
 from functions.ttl_cache import TtlCache
 
 MOST_CHECKS = 50
 
 
-class StatusPageSettings(BaseModel):
+class StatusPageSettings(StrictModel):
     """Body of PUT /api/status-page. Everybody with the address of the page sees it."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     title: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(checked_line)]
     checks: list[Slug] = Field(

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from events.network import ENTRY_PATTERN, MAX_ALLOWED, allowed_host
@@ -26,6 +26,13 @@ from functions.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+
+class StrictModel(BaseModel):
+    """A part of a body: an unknown field is refused, a value has its type already, and no message quotes it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
 
 # Strict JSON of RFC 8259: no duplicate keys, bounded depth, bounded number of values.
 #

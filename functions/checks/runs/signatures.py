@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple, NotRequired, TypedDict, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from functions.errors import FieldProblem
-from functions.http.validation import Problems, Text, parse_body
+from functions.http.validation import Problems, StrictModel, Text, parse_body
 from functions.webhooks.signature import InvalidSecretError, new_secret, parse_secret
 from functions.webhooks.signature import sign as sign_standard
 
@@ -265,10 +265,8 @@ _FORMS: Final = {
 }
 
 
-class InboundVerification(BaseModel):
+class InboundVerification(StrictModel):
     """Body of POST /api/checks/{id}/secret; optional. `header` and the fields behind it are those of `hmac`."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     verify: Scheme = Field(default=Scheme.STANDARD, strict=False, description="How the sender signs its calls.")
     secret: Text | None = Field(

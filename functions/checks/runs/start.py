@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from events import MessageInvalidError
 from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
@@ -35,6 +35,7 @@ from functions.checks.settings.triggers import (
 )
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.errors import RateLimitedError
+from functions.http.validation import StrictModel
 from functions.ids import new_id
 from functions.projects.model import Rate
 from functions.projects.store import ProjectStore
@@ -340,13 +341,11 @@ EVENT_REQUESTED = "check.requested"
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class CheckRequested(BaseModel):
+class CheckRequested(StrictModel):
     """The `detail` of the event: the project, and one of check id, slug and tag.
 
     `event_id`: a repeat with the same one runs nothing; without it, the id that EventBridge gave the event.
     """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     project_id: _Name
     check_id: _Name | None = None

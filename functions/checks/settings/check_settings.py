@@ -5,7 +5,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from events.variables import MAX_VARIABLES, Environment
 from events.vocabulary import Language, Profile
@@ -15,7 +15,7 @@ from functions.checks.settings.triggers import SLUG, EventAs, Trigger
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, QuietTime, Rules
 from functions.clock import from_rfc3339
 from functions.errors import FieldProblem
-from functions.http.validation import Problems, Text, checked_line, checked_moment
+from functions.http.validation import Problems, StrictModel, Text, checked_line, checked_moment
 from functions.submissions.accept.program_fields import ARTIFACTS, ArtifactsRequest, CompileArgs, Files, RequestLimits
 from functions.submissions.accept.requests import (
     CODE_MAX_BYTES,
@@ -51,10 +51,8 @@ _WEEK_MINUTES = 7 * 1440
 TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 
 
-class Quiet(BaseModel):
+class Quiet(StrictModel):
     """Minutes after each time of a schedule in which changes of the state are not sent."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     schedule: Text = Field(
         max_length=200, description="When it begins: a cron expression.", examples=["cron(0 2 * * ? *)"]
@@ -70,10 +68,8 @@ class Quiet(BaseModel):
 QuietTimes = Annotated[list[Quiet], Field(max_length=MOST_TIMES)]
 
 
-class TagQuietTimes(BaseModel):
+class TagQuietTimes(StrictModel):
     """Body of PUT /api/quiet-times: quiet times of all checks with a tag."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     tags: dict[Annotated[str, Field(pattern=TAG)], QuietTimes] = Field(
         max_length=MOST_TAGS,
@@ -100,10 +96,8 @@ GITHUB_API: Final = "https://api.github.com"
 _HTTP_URL = r"^https?://[!-~]+$"
 
 
-class GithubStatus(BaseModel):
+class GithubStatus(StrictModel):
     """The status of the commit whose signed GitHub event started the run."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     token: Annotated[str, Field(pattern=TOKEN)] = Field(
         repr=False,
@@ -119,10 +113,8 @@ class GithubStatus(BaseModel):
     )
 
 
-class Report(BaseModel):
+class Report(StrictModel):
     """Where the end of a run is told."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     github_status: GithubStatus
 
@@ -175,19 +167,15 @@ class MissedRule(StrEnum):
     SKIP = "skip"
 
 
-class FailAfter(BaseModel):
+class FailAfter(StrictModel):
     """N of the last M runs must fail before the state is failing."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     needed: int = Field(default=1, ge=1, le=MAX_OF_RUNS)
     of: int = Field(default=1, ge=1, le=MAX_OF_RUNS)
 
 
-class CheckSettings(BaseModel):
+class CheckSettings(StrictModel):
     """Body of POST /api/checks. An unknown field is refused."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(checked_line)]
     slug: Slug | None = Field(

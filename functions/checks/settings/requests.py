@@ -24,7 +24,7 @@ from functions.checks.settings.check_settings import (
 )
 from functions.checks.state import MAX_OF_RUNS
 from functions.errors import BadRequestError, FieldProblem
-from functions.http.validation import Problems, checked, read_object
+from functions.http.validation import Problems, StrictModel, checked, read_object
 from functions.submissions.accept.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, ProgramRules, read_submission
 
 ENV_MAX_BYTES = 2_560
@@ -50,10 +50,8 @@ ChangedSettings = create_model(
 """For the OpenAPI document only, so it is built with it: the merged settings are validated."""
 
 
-class RunNowRequest(BaseModel):
+class RunNowRequest(StrictModel):
     """Body of POST /api/checks/{id}/run; optional."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     affects_state: bool = Field(default=True, description="false: a test; the state stays, and no event is sent.")
     event: dict[str, JsonValue] | None = Field(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import Field, JsonValue, TypeAdapter
 
 from functions.errors import FieldProblem
+from functions.http.validation import StrictModel
 from functions.submissions.model import MARK_OF_CHECK
 
 MAX_CHAIN = 10
@@ -31,11 +32,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=256)]
 _Value = Annotated[str, Field(max_length=512)]
 
 
-class _Trigger(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class CheckTrigger(_Trigger):
+class CheckTrigger(StrictModel):
     """Each run of another check of the project that ends so."""
 
     type: Literal["check"]
@@ -43,7 +40,7 @@ class CheckTrigger(_Trigger):
     statuses: list[Annotated[EndedAs, Field(strict=False)]] = Field(default=list(EndedAs), min_length=1)
 
 
-class SubmissionTrigger(_Trigger):
+class SubmissionTrigger(StrictModel):
     """Each submission of the project, other than runs of checks, that ends and has this metadata."""
 
     type: Literal["submission"]
