@@ -35,6 +35,8 @@ from functions.checks.runs.start import (
     LoggedCall,
     count_request,
     event_variables,
+    open_secret,
+    replace_secret,
 )
 from functions.checks.runs.store import Run, RunKind, RunStore, SignedCall, commit_of, new_run
 from functions.checks.settings.check_settings import CheckSettings
@@ -60,8 +62,6 @@ from functions.http.parameters import uuid
 from functions.http.resolver import Resolver, Route
 from functions.ids import new_id
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
-from functions.webhooks.deliveries.model import owner_of
-from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 # Which calls run a check: those with one of its `events`, and with the values of its `match`. Pure.
 
@@ -107,25 +107,6 @@ def run_of(check: Check, scheme: Scheme, name: CallName, body: bytes, document: 
     return run
 
 
-# The secret of a check's calls, sealed for it, with the scheme of their signatures.
-
-
-def _replace_secret(env: Env, check: Check, request: InboundVerification) -> str:
-    """Give a check a new scheme and secret, and return the secret; the one before ends at once."""
-    secret = request.sender_secret()
-    box = env[SecretBoxes].seal(secret, check.project_id, owner_of(check.check_id), "inbound")
-    env[EventStore].put_hook(check, box, request.verification)
-    return secret
-
-
-def _open_secret(env: Env, check_id: str, hook: Hook) -> str:
-    """Return the secret of a check. Raises NotGenuineError: without it, no call is genuine."""
-    try:
-        return env[SecretBoxes].open(hook.box, hook.project_id, owner_of(check_id), "inbound")
-    except UnsealError:
-        raise NotGenuineError("the secret of the check cannot be opened: make a new one") from None
-
-
 IN_ROW_MAX_BYTES = 65_536
 """A larger body goes through the bucket."""
 _NOT_SIGNED = (
@@ -166,7 +147,7 @@ class Inbound:
             raise UnauthorizedError(_NOT_SIGNED)
         call = Call(headers, body, self._clock() // MS_PER_SEC)
         try:
-            verify(call, hook.verification, _open_secret(self._env, check_id, hook))
+            verify(call, hook.verification, open_secret(self._env, check_id, hook))
             document = read_document(body)
             name = name_of(call, hook.verification, document)
         except NotGenuineError as error:
@@ -275,7 +256,7 @@ class InboundRoutes:
         if check.settings.is_heartbeat:
             raise ConflictError(NO_PROGRAM)
         request = parse_verification(json_body(app.current_event) if app.current_event.body else b"")
-        secret = _replace_secret(self.env, check, request)
+        secret = replace_secret(self.env, check, request)
         self.env.log.info("Inbound secret of a check replaced", **check.log_ids, request_id=app.request_id)
         body: InboundSecret = {
             "secret": secret,

@@ -1,6 +1,5 @@
 """Complete a run: evaluate the assertions, move the state of its check, and store the events, in one transaction."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, TypedDict
 
@@ -293,7 +292,6 @@ class RunCompleter:
         )
         is_fault = outcome.verdict == Verdict.IE.value
         has_passed = not is_fault and evaluation.passed
-        finished = _finished(run, passed=has_passed, is_platform_fault=is_fault)
         message = submission.result.get("error_message") if is_fault else None
         ended = replace(
             run,
@@ -309,26 +307,16 @@ class RunCompleter:
         )
         change = "" if last_good is None else difference(last_good, stdout)
         good = stdout if has_passed and len(stdout) <= _GOOD_MAX_BYTES else None
-        return self._end(
-            check, run, ended, lambda now, rules: settle(now.standing, rules, finished, self._clock()), change, good
-        )
+        return self._end(check, run, ended, change, good)
 
     def refuse(self, check: Check, run: Run, reason: str) -> Run | None:
         """End a run that the platform could not do. It says nothing about the program."""
         ended = replace(run, status=RunStatus.ERROR, reason=reason, completed_at=to_rfc3339(self._clock()))
-        last = replace(run, attempt=check.settings.retries)
-        finished = _finished(last, passed=False, is_platform_fault=True)
-        return self._end(check, run, ended, lambda now, rules: settle(now.standing, rules, finished, self._clock()))
+        return self._end(check, run, ended, is_last=True)
 
     def miss(self, check: Check, run: Run) -> Run | None:
         """End a run that did not start."""
-
-        def step(now: Check, rules: Rules) -> Step:
-            if now.pings.ended_ms > run.scheduled_ms:  # a ping came since
-                return Step(standing=now.standing)
-            return settle_missed(now.standing, rules, self._clock())
-
-        return self._end(check, run, replace(run, status=RunStatus.MISSED), step)
+        return self._end(check, run, replace(run, status=RunStatus.MISSED))
 
     def tell(self, check: Check, run: Run) -> Run | None:
         """Tell the state that a quiet time withheld, if the last message gave another one.
@@ -348,18 +336,13 @@ class RunCompleter:
         return None
 
     def _end(
-        self,
-        check: Check,
-        run: Run,
-        ended: Run,
-        step_of: Callable[[Check, Rules], Step],
-        change: str = "",
-        good: bytes | None = None,
+        self, check: Check, run: Run, ended: Run, change: str = "", good: bytes | None = None, *, is_last: bool = False
     ) -> Run | None:
+        """Write the end of a run with the check's new standing. `is_last`: it is not repeated, however it ended."""
         for _ in tries():
             affects = ended.affects_state and not check.is_paused
             rules = self._quiet.rules(check)
-            step = step_of(check, rules)
+            step = self._step(check, ended, rules, is_last=is_last)
             if affects and step.retry:
                 return self._again(run, ended)
             after = self._moved(check, step.standing if affects else check.standing)
@@ -378,6 +361,19 @@ class RunCompleter:
                 return None  # deleted; the run is due, and is dropped then
             check = latest
         return None
+
+    def _step(self, check: Check, ended: Run, rules: Rules, *, is_last: bool) -> Step:
+        if ended.status is RunStatus.MISSED:
+            if check.pings.ended_ms > ended.scheduled_ms:  # a ping came since
+                return Step(standing=check.standing)
+            return settle_missed(check.standing, rules, self._clock())
+        finished = Finished(
+            passed=ended.status in {RunStatus.PASSED, RunStatus.FLAKY},
+            is_platform_fault=ended.status is RunStatus.ERROR,
+            attempt=rules.retries if is_last else ended.attempt,
+            earlier_failed=ended.earlier_failed,
+        )
+        return settle(check.standing, rules, finished, self._clock())
 
     def _again(self, run: Run, ended: Run) -> Run | None:
         pause_ms = _RETRY_SECS * 2**run.attempt * MS_PER_SEC
@@ -400,15 +396,6 @@ class RunCompleter:
             if sooner is not None and sooner < after.next_slot_ms:
                 return replace(after, next_slot_ms=sooner)
         return after
-
-
-def _finished(run: Run, *, passed: bool, is_platform_fault: bool) -> Finished:
-    return Finished(
-        passed=passed,
-        is_platform_fault=is_platform_fault,
-        attempt=run.attempt,
-        earlier_failed=run.earlier_failed,
-    )
 
 
 def _status(run: Run, *, has_passed: bool, is_fault: bool) -> RunStatus:

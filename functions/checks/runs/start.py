@@ -21,7 +21,7 @@ from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
 from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.signatures import Verification
+from functions.checks.runs.signatures import InboundVerification, NotGenuineError, Verification
 from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
 from functions.checks.settings.store import MAX_CHECKS, Check, CheckStore
 from functions.checks.settings.trigger_rows import SubmissionEnded, TriggerStore
@@ -41,6 +41,8 @@ from functions.projects.model import Rate
 from functions.projects.store import ProjectStore
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
+from functions.webhooks.deliveries.model import owner_of
+from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -101,6 +103,25 @@ class EventStore(Table):
             return None
         # The id may have expired since.
         return self.first_run(run.check_id, event_id) or self.add_run(run, event_id, *also)
+
+
+# The secret of a check's calls, sealed for it, with the scheme of their signatures.
+
+
+def replace_secret(env: Env, check: Check, request: InboundVerification) -> str:
+    """Give a check a new scheme and secret, and return the secret; the one before ends at once."""
+    secret = request.sender_secret()
+    box = env[SecretBoxes].seal(secret, check.project_id, owner_of(check.check_id), "inbound")
+    env[EventStore].put_hook(check, box, request.verification)
+    return secret
+
+
+def open_secret(env: Env, check_id: str, hook: Hook) -> str:
+    """Return the secret of a check. Raises NotGenuineError: without it, no call is genuine."""
+    try:
+        return env[SecretBoxes].open(hook.box, hook.project_id, owner_of(check_id), "inbound")
+    except UnsealError:
+        raise NotGenuineError("the secret of the check cannot be opened: make a new one") from None
 
 
 class CallOutcome(StrEnum):
