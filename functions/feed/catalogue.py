@@ -16,8 +16,8 @@ from functions.http.openapi.operation import Webhook
 from functions.ids import new_id
 from functions.judging.views import JudgeCompletedEvent
 from functions.submissions.results.views import CompletedEvent
-from functions.webhooks.openapi import REPEATED, RESPONSES
-from functions.webhooks.openapi import WEBHOOKS as ENDPOINT_WEBHOOKS
+from functions.webhooks.views import REPEATED, RESPONSES
+from functions.webhooks.views import WEBHOOKS as ENDPOINT_WEBHOOKS
 from functions.webhooks.vocabulary import (
     EVENT_CHECK_CHANGED,
     EVENT_CHECK_MISSED,

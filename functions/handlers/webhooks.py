@@ -4,8 +4,7 @@ from functions.env import Env
 from functions.handlers.chat_cards import chat_cards
 from functions.http.resolver import api_handler
 from functions.settings import refuse_insecure_stage
-from functions.webhooks.action_routes import EndpointActionRoutes
-from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ACTION_ROUTES, ENDPOINT_ROUTES, DeliveryRoutes
+from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ROUTES, DeliveryRoutes
 from functions.webhooks.cards import cards
 from functions.webhooks.endpoint_routes import EndpointRoutes
 
@@ -18,9 +17,4 @@ SETTINGS = (
 ENV = Env("endpoints", SETTINGS)
 ENV.provide(cards, chat_cards)
 
-handler = api_handler(
-    ENV,
-    (ENDPOINT_ROUTES, EndpointRoutes),
-    (ENDPOINT_ACTION_ROUTES, EndpointActionRoutes),
-    (DELIVERY_ROUTES, DeliveryRoutes),
-)
+handler = api_handler(ENV, (ENDPOINT_ROUTES, EndpointRoutes), (DELIVERY_ROUTES, DeliveryRoutes))

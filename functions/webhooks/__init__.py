@@ -3,9 +3,8 @@
 In the order of a reader, each layer over the next ones (import-linter holds this):
 
 `api`              the table of routes, and those of /api/deliveries
-`action_routes`    rotate, test, recover
-`endpoint_routes`  create once for each Idempotency-Key, list, show, change and delete endpoints
-`openapi`          the events about endpoints and deliveries in the document, and what only routes show
+`endpoint_routes`  create once for each Idempotency-Key, list, show, change, delete; rotate, test, recover
+`views`            what a client sees of endpoints, and the events about them in the document
 `sending`          claim a delivery, send it, record the attempt
 `alerts`           events about endpoints and deliveries that fail
 `cards`            messages for people, in the formats of chat services

@@ -29,7 +29,6 @@ from functions.http.openapi.operation import (
 from functions.http.parameters import page_limit, start_after
 from functions.http.resolver import Route
 from functions.projects.authentication import authenticate
-from functions.webhooks.action_routes import EndpointActionRoutes
 from functions.webhooks.deliveries.model import OPEN_STATES, RUN_ENDPOINT_ID, TOKEN, DeliveryState, Report
 from functions.webhooks.deliveries.replay import (
     MAX_ATTEMPTS,
@@ -62,9 +61,16 @@ from functions.webhooks.endpoints.requests import (
     parse_replay,
 )
 from functions.webhooks.endpoints.store import EndpointStore
-from functions.webhooks.endpoints.views import EndpointDeleted, EndpointPage, EndpointView, EndpointWithSecret
-from functions.webhooks.openapi import EgressAddresses, EndpointDetail, TestResult
 from functions.webhooks.sealed_secrets import SecretBoxes
+from functions.webhooks.views import (
+    EgressAddresses,
+    EndpointDeleted,
+    EndpointDetail,
+    EndpointPage,
+    EndpointView,
+    EndpointWithSecret,
+    TestResult,
+)
 from functions.webhooks.vocabulary import EVENT_REPORT
 
 if TYPE_CHECKING:
@@ -282,12 +288,10 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         {200: ("The networks that the operator has configured.", (EgressAddresses,)), **OPEN},
         security=None,
     ),
-)
-ENDPOINT_ACTION_ROUTES: tuple[Route[EndpointActionRoutes], ...] = (
     Route(
         "POST",
         "/api/webhooks/{id}/rotate",
-        EndpointActionRoutes.rotate,
+        EndpointRoutes.rotate,
         "rotateSecret",
         "Replace the secret of an endpoint",
         {
@@ -304,7 +308,7 @@ ENDPOINT_ACTION_ROUTES: tuple[Route[EndpointActionRoutes], ...] = (
     Route(
         "POST",
         "/api/webhooks/{id}/test",
-        EndpointActionRoutes.test,
+        EndpointRoutes.test,
         "testEndpoint",
         "Send webhook.test now, also to a disabled endpoint",
         {
@@ -318,7 +322,7 @@ ENDPOINT_ACTION_ROUTES: tuple[Route[EndpointActionRoutes], ...] = (
     Route(
         "POST",
         "/api/webhooks/{id}/recover",
-        EndpointActionRoutes.recover,
+        EndpointRoutes.recover,
         "recoverEndpoint",
         "Send an endpoint's failed, blocked and paused deliveries again, since a time",
         {

@@ -1,15 +1,16 @@
-"""Routes of /api/webhooks: create, list, show, change and delete endpoints."""
+"""Routes of /api/webhooks: create, list, show, change and delete endpoints; rotate, test and recover."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import hmac
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.aws.dynamodb.table import cut, tries
-from functions.clock import to_rfc3339
+from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http.answers import answer, page_answer
@@ -18,10 +19,17 @@ from functions.http.parameters import idempotency_key, page_limit, start_after, 
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
-from functions.webhooks.deliveries.replay import DeliveryList
+from functions.webhooks.deliveries.replay import DeliveryList, recover
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
-from functions.webhooks.endpoints.requests import ChangeEndpointRequest, changed_settings, parse_endpoint
+from functions.webhooks.endpoints.requests import (
+    OVERLAP_DEFAULT_SECS,
+    ChangeEndpointRequest,
+    changed_settings,
+    parse_endpoint,
+    parse_recovery,
+    parse_rotation,
+)
 from functions.webhooks.endpoints.store import (
     HEALTH,
     CreationClaim,
@@ -30,14 +38,24 @@ from functions.webhooks.endpoints.store import (
     EndpointStore,
     changed_attributes,
 )
-from functions.webhooks.endpoints.views import created_key, endpoint_body, endpoint_filters, with_secret
-from functions.webhooks.openapi import egress_body, endpoint_detail
 from functions.webhooks.sealed_secrets import EndpointSecrets, UnsealError
 from functions.webhooks.sending.lanes import resume_lane
-from functions.webhooks.signature import new_secret
+from functions.webhooks.sending.requests import endpoint_request, send_test, webhook_test
+from functions.webhooks.signature import new_secret, parse_secret
+from functions.webhooks.views import (
+    created_key,
+    egress_body,
+    endpoint_body,
+    endpoint_detail,
+    endpoint_filters,
+    probe_body,
+    with_secret,
+)
 from functions.webhooks.webhook_url import AddressRules
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aws_lambda_powertools.event_handler import Response
 
     from functions.aws.dynamodb.items import Value
@@ -45,7 +63,7 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.webhooks.endpoints.model import EndpointSettings
     from functions.webhooks.endpoints.requests import CreateEndpointRequest
-    from functions.webhooks.endpoints.views import EndpointDeleted
+    from functions.webhooks.views import EndpointDeleted
 
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
@@ -59,54 +77,18 @@ _DELETED = "The endpoint that this Idempotency-Key created was deleted. Use a ne
 _TRIES = 3
 _CANCEL_MS = 5_000
 """Time limit for cancelling open deliveries in the request. The sweeper cancels the rest."""
+_OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
+_AT_WORK = "A test or a recovery of this endpoint is running. Repeat the request when it is done."
+_TEST_SECS = 20
+_RECOVERY_SECS = 30
+_PREVIOUS = ("previous_secret_box", "previous_until_ms")
 
 
-class OwnEndpoints:
-    """Finds endpoints of the caller's project. Logs hold no URL, header or secret."""
+class EndpointRoutes:
+    """Handlers of /api/webhooks. All of them raise ServiceError. Logs hold no URL, header or secret."""
 
     def __init__(self, env: Env) -> None:
         self.env, self.endpoints, self.secrets = env, env[EndpointStore], env[EndpointSecrets]
-
-    def _get(self, app: Resolver, id_text: str) -> Endpoint:
-        """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
-        project_id = authenticate(app.current_event, self.env).project_id
-        endpoint = self.endpoints.get(project_id, uuid(id_text))
-        if endpoint is None:
-            raise NotFoundError(NO_SUCH_ENDPOINT)
-        return endpoint
-
-    def _headers(self, endpoint: Endpoint) -> dict[str, str]:
-        """Return its custom headers with their values. Raises ConflictError."""
-        try:
-            return self.secrets.headers(endpoint)
-        except UnsealError:
-            raise ConflictError(_UNREADABLE_HEADERS) from None
-
-    def _routing_key(self, endpoint: Endpoint) -> str:
-        """Return its key of PagerDuty, or "". Raises ConflictError."""
-        try:
-            return self.secrets.routing_key(endpoint)
-        except UnsealError:
-            raise ConflictError(_UNREADABLE_KEY) from None
-
-    def _secret(self, endpoint: Endpoint) -> str:
-        """Return its secret. Raises ConflictError."""
-        try:
-            return self.secrets.current(endpoint)
-        except UnsealError:
-            raise ConflictError(CANNOT_READ) from None
-
-    def _address_rules(self, app: Resolver) -> AddressRules:
-        return AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
-
-    def _note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
-        self.env.log.info(
-            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
-        )
-
-
-class EndpointRoutes(OwnEndpoints):
-    """Handlers of /api/webhooks. All of them raise ServiceError."""
 
     def create(self, app: Resolver) -> Response[str]:
         """Create an endpoint. Only this response shows its secret, and a repeat with the same Idempotency-Key."""
@@ -170,6 +152,100 @@ class EndpointRoutes(OwnEndpoints):
     def egress_addresses(self, app: Resolver) -> Response[str]:  # noqa: ARG002 - as all routes
         """Show the networks that webhooks come from. Needs no key."""
         return answer(egress_body(self.env.settings.egress_addresses))
+
+    def rotate(self, app: Resolver, id_text: str) -> Response[str]:
+        """Replace the endpoint's secret and key pair. Old ones also sign during the overlap, older ones stop.
+
+        A client that sends the new secret itself can safely repeat the call.
+        """
+        endpoint = self._get(app, id_text)
+        asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
+        now = self.env.clock()
+        if asked.secret is not None and self._signs_now(endpoint, asked.secret):
+            return answer(with_secret(endpoint_body(endpoint, now), asked.secret))
+        secret = asked.secret or new_secret()
+        box, public_key = self.secrets.new_keys(
+            secret, endpoint.project_id, endpoint.endpoint_id, asymmetric=endpoint.asymmetric
+        )
+        sets: dict[str, Value] = {"secret_box": box}
+        if public_key is not None:
+            sets["public_key"] = public_key
+        overlap_secs = OVERLAP_DEFAULT_SECS if asked.overlap_secs is None else asked.overlap_secs
+        if overlap_secs:
+            sets |= {"previous_secret_box": endpoint.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
+        # Of two concurrent rotations one must fail. Otherwise one client would get a secret that never signs.
+        if not self.endpoints.change(endpoint, now, sets, () if overlap_secs else _PREVIOUS):
+            raise ConflictError(CHANGED_MEANWHILE)
+        changed = self._get(app, id_text)
+        self._note("Secret rotated", endpoint, app)
+        return answer(with_secret(endpoint_body(changed, now), secret))
+
+    def test(self, app: Resolver, id_text: str) -> Response[str]:
+        """Send `webhook.test` now, like a delivery. It is not retried, and only the event log stores it."""
+        endpoint = self._get(app, id_text)
+        now = self.env.clock()
+        event = webhook_test(endpoint, new_id(), now)
+        routing_key = self._routing_key(endpoint)
+        self._secret(endpoint)
+        self._headers(endpoint)
+        try:
+            request = endpoint_request(self.env, endpoint, event.event_id, "", event.body, now)
+        except UnsealError:  # of the secret before the last rotation
+            raise ConflictError(CANNOT_READ) from None
+        with self._exclusively(endpoint, _TEST_SECS):
+            reply = send_test(self.env, event, request)
+        self._note("Endpoint tested", endpoint, app)
+        shown = request.body.decode()
+        shown = shown.replace(routing_key, HIDDEN) if routing_key else shown
+        return answer(probe_body(endpoint, request.headers, shown, reply))
+
+    def recover(self, app: Resolver, id_text: str) -> Response[str]:
+        """Make failed, blocked and paused deliveries since a time due again; retrying ones only if asked to."""
+        endpoint = self._get(app, id_text)
+        since_ms, also_retrying = parse_recovery(json_body(app.current_event), self.env.clock())
+        if not endpoint.enabled:
+            raise ConflictError(_OFF)
+        with self._exclusively(endpoint, _RECOVERY_SECS):
+            recovered = recover(self.env, endpoint, since_ms, also_retrying=also_retrying)
+        self._note("Deliveries recovered", endpoint, app)
+        return answer(recovered)
+
+    def _get(self, app: Resolver, id_text: str) -> Endpoint:
+        """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
+        project_id = authenticate(app.current_event, self.env).project_id
+        endpoint = self.endpoints.get(project_id, uuid(id_text))
+        if endpoint is None:
+            raise NotFoundError(NO_SUCH_ENDPOINT)
+        return endpoint
+
+    def _headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return its custom headers with their values. Raises ConflictError."""
+        try:
+            return self.secrets.headers(endpoint)
+        except UnsealError:
+            raise ConflictError(_UNREADABLE_HEADERS) from None
+
+    def _routing_key(self, endpoint: Endpoint) -> str:
+        """Return its key of PagerDuty, or "". Raises ConflictError."""
+        try:
+            return self.secrets.routing_key(endpoint)
+        except UnsealError:
+            raise ConflictError(_UNREADABLE_KEY) from None
+
+    def _secret(self, endpoint: Endpoint) -> str:
+        """Return its secret. Raises ConflictError."""
+        try:
+            return self.secrets.current(endpoint)
+        except UnsealError:
+            raise ConflictError(CANNOT_READ) from None
+
+    def _address_rules(self, app: Resolver) -> AddressRules:
+        return AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
+
+    def _note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
+        self.env.log.info(
+            phrase, endpoint_id=endpoint.endpoint_id, project_id=endpoint.project_id, request_id=app.request_id
+        )
 
     def _create(
         self,
@@ -245,3 +321,23 @@ class EndpointRoutes(OwnEndpoints):
             disabled_at = to_rfc3339(self.env.clock())
             sets |= {"disabled_reason": DisabledReason.REQUEST.value, "disabled_at": disabled_at}
         return sets, removes
+
+    @contextmanager
+    def _exclusively(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
+        """Allow one such call an endpoint at a time: a project cannot occupy many functions. Raises ConflictError."""
+        now = self.env.clock()
+        until_ms = now + secs * MS_PER_SEC  # after a crash, the next call may start then
+        if not self.endpoints.begin_work(endpoint, now, until_ms):
+            raise ConflictError(_AT_WORK)
+        try:
+            yield
+        finally:
+            with suppress(ClientError, BotoCoreError):  # the work is done; the lock also expires by itself
+                self.endpoints.end_work(endpoint, until_ms)
+
+    def _signs_now(self, endpoint: Endpoint, secret: str) -> bool:
+        try:
+            current = self.secrets.current(endpoint)
+        except UnsealError:
+            return False
+        return hmac.compare_digest(parse_secret(current).key, parse_secret(secret).key)

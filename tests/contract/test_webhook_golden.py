@@ -14,9 +14,9 @@ from functions.handlers.api_document import openapi_text
 from functions.ids import new_id
 from functions.submissions.completed_event import MAX_BODY_BYTES, completed_body
 from functions.submissions.model import Status, Submission
-from functions.webhooks.action_routes import webhook_test
 from functions.webhooks.alerts import ExhaustedDeliveries, disabled_event, exhausted_event, health_event
 from functions.webhooks.endpoints.model import DisabledReason, Endpoint, HealthChange
+from functions.webhooks.sending.requests import webhook_test
 from functions.webhooks.vocabulary import DAY_MS, EVENT_DEGRADED, EVENT_RECOVERED, HOUR_MS, Counter, Traffic
 from tests.contract import schema_files
 from tests.submission_factory import EVENTS, START_MS, golden, new_submission

@@ -26,8 +26,8 @@ from functions.projects.model import NetworkAccess, Project, ProjectNetwork, Quo
 from functions.projects.store import KeyProblem, ProjectStore
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.store import EndpointStore, endpoint_row
-from functions.webhooks.endpoints.views import endpoint_body
 from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes
+from functions.webhooks.views import endpoint_body
 from infra.deploy import importing
 from infra.deploy.target import DeployError, Progress, Target
 from infra.embedded.engine import Engine, open_engine

@@ -10,7 +10,6 @@ from functions.handlers.api_document import openapi_text
 from functions.http.validation import parse_body
 from functions.ids import new_id
 from functions.submissions.accept.requests import parse_submission
-from functions.webhooks.action_routes import webhook_test
 from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.requests import (
     ChangeEndpointRequest,
@@ -19,6 +18,7 @@ from functions.webhooks.endpoints.requests import (
     parse_recovery,
     parse_rotation,
 )
+from functions.webhooks.sending.requests import webhook_test
 from functions.webhooks.vocabulary import FILTERABLE_EVENTS
 from functions.webhooks.webhook_url import AddressRules
 from tests.api_routes import template_of

@@ -15,7 +15,7 @@ from functions.webhooks.endpoints.model import (
     Health,
     is_degraded,
 )
-from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.views import endpoint_body
 from functions.webhooks.vocabulary import DAY_MS, HOUR_MS, Counter, Rate, Traffic
 
 NOON_MS = 1_793_880_000_000  # a whole hour, twelve hours into a day

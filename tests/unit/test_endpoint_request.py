@@ -32,7 +32,7 @@ from functions.webhooks.endpoints.requests import (
     parse_rotation,
 )
 from functions.webhooks.endpoints.store import CreationClaim
-from functions.webhooks.endpoints.views import endpoint_body
+from functions.webhooks.views import endpoint_body
 from functions.webhooks.vocabulary import FILTERABLE_EVENTS, INCIDENT_EVENTS
 from functions.webhooks.webhook_url import AddressRules
 from tests.submission_factory import START_MS

@@ -86,6 +86,14 @@ class RecordedAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Latency:
+    """The first attempt of a delivery, which succeeded."""
+
+    at_ms: int
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One delivery row.
 

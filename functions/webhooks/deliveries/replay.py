@@ -8,7 +8,7 @@ same moment.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,12 @@ from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.event_log.rows import LogWriter, event_key
 from functions.failpoint import reach
-from functions.percentile import percentile
 from functions.webhooks.deliveries.model import (
     MAX_HINT_DELAY_MS,
     RUN_ENDPOINT_ID,
     Delivery,
     DeliveryState,
+    Latency,
     RecordedAttempt,
     due_at,
 )
@@ -47,14 +47,14 @@ from functions.webhooks.deliveries.store import (
     to_delivery,
 )
 from functions.webhooks.endpoints.store import endpoint_key
-from functions.webhooks.vocabulary import DAY_MS, HOUR_MS
+from functions.webhooks.vocabulary import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from functions.aws.dynamodb.items import Value
     from functions.env import Env
-    from functions.webhooks.deliveries.views import DeliveryFilters, EndpointLatency, LatencyWindow, Recovered
+    from functions.webhooks.deliveries.views import DeliveryFilters, Recovered
     from functions.webhooks.endpoints.model import Endpoint
 
 # Queries of deliveries: pages of a project, recoverable deliveries of an endpoint, attempts of one delivery.
@@ -69,15 +69,6 @@ _ITEMS_PER_QUERY = 500
 
 SAMPLE = 100
 """Deliveries that are read, the newest ones. One BatchGetItem reads so many."""
-_OK = range(200, 300)
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """The first attempt of a delivery, which succeeded."""
-
-    at_ms: int
-    latency_ms: int
 
 
 class DeliveryList(Table):
@@ -247,18 +238,8 @@ def _filter_states(request: dict[str, Any], condition: str, states: Sequence[str
     request["ExpressionAttributeValues"] |= to_item({f":{state}": str(state) for state in states})
 
 
-def latency_body(latencies: Sequence[Latency], now_ms: int) -> EndpointLatency:
-    """Return p50 and p95 of the last hour and of the last day."""
-    return {"last_hour": _window(latencies, now_ms - HOUR_MS), "last_day": _window(latencies, now_ms - DAY_MS)}
-
-
-def _window(latencies: Sequence[Latency], since_ms: int) -> LatencyWindow:
-    ordered = sorted(latency.latency_ms for latency in latencies if latency.at_ms >= since_ms)
-    return {"p50_ms": percentile(ordered, 50), "p95_ms": percentile(ordered, 95), "deliveries": len(ordered)}
-
-
 def _latency(attempt: Any) -> Latency | None:
-    if attempt is None or attempt.get("status_code") not in _OK:
+    if attempt is None or attempt.get("status_code") not in range(200, 300):
         return None
     return Latency(from_rfc3339(attempt["at"]), attempt["latency_ms"])
 

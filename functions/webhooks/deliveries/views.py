@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
@@ -12,8 +12,9 @@ from functions.clock import to_rfc3339
 from functions.errors import BadRequestError
 from functions.http.openapi.bodies import Count, Time, Uuid
 from functions.http.parameters import Parameters, since_ms, uuid
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, RecordedAttempt
-from functions.webhooks.vocabulary import Reply
+from functions.percentile import percentile
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, Latency, RecordedAttempt
+from functions.webhooks.vocabulary import DAY_MS, HOUR_MS, Reply
 
 DELIVERY_KEY = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"
@@ -199,3 +200,13 @@ def _attempt_body(attempt: RecordedAttempt) -> Attempt:
 
 def _endpoint_id(text: str) -> str:
     return text if text == RUN_ENDPOINT_ID else uuid(text)
+
+
+def latency_body(latencies: Sequence[Latency], now_ms: int) -> EndpointLatency:
+    """Return p50 and p95 of the last hour and of the last day."""
+    return {"last_hour": _window(latencies, now_ms - HOUR_MS), "last_day": _window(latencies, now_ms - DAY_MS)}
+
+
+def _window(latencies: Sequence[Latency], since_ms: int) -> LatencyWindow:
+    ordered = sorted(latency.latency_ms for latency in latencies if latency.at_ms >= since_ms)
+    return {"p50_ms": percentile(ordered, 50), "p95_ms": percentile(ordered, 95), "deliveries": len(ordered)}

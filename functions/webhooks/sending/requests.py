@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.clock import MS_PER_SEC
-from functions.event_log.model import event_bytes, limit_output
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.event_log.model import Event, event_bytes, limit_output
+from functions.event_log.rows import LogWriter
 from functions.http.parameters import event_path
 from functions.webhooks.cards import cards
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Report, report_headers
@@ -184,3 +185,20 @@ def endpoint_request(
     signature = signatures(keys, event_id, at_secs, body.content)
     headers = webhook_headers(event_id, at_secs, signature, custom, endpoint.api_version, traceparent, body.headers)
     return SignedRequest(endpoint.url, headers, body.content, timeout_secs=endpoint.timeout_secs)
+
+
+def webhook_test(endpoint: Endpoint, event_id: str, now_ms: int) -> Event:
+    """Return a `webhook.test`."""
+    body = {
+        "type": EVENT_TEST,
+        "timestamp": to_rfc3339(now_ms),
+        "endpoint_id": endpoint.endpoint_id,
+        "message": "A test. Nothing ran, and nothing needs to be done.",
+    }
+    return Event(event_id, EVENT_TEST, endpoint.project_id, event_bytes(body))
+
+
+def send_test(env: Env, event: Event, request: SignedRequest) -> Reply:
+    """Send a test once. Only the event log keeps its event."""
+    env[LogWriter].add_test(event)
+    return request.send(env[Egress])
