@@ -47,6 +47,17 @@ no_answers_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
+def all_of(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds these arguments and options, in this order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --limit and --all to a list command, which gets `most`; None: all items."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
-from rustbox_cli.options import Pair, confirm, page_options, service_command, yes_option
+from rustbox_cli.options import Pair, all_of, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import plain, show_json, show_list, show_record, tell, waiting
 from rustbox_cli.program_input import (
     LIMITS,
@@ -37,8 +37,6 @@ from rustbox_cli.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rustbox_cli.api import Api, Session
     from rustbox_cli.output import Columns
 
@@ -59,63 +57,45 @@ class Program(click.ParamType):
         return click.File("rb").convert(value, param, ctx)
 
 
-def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument FILE and the options of a run."""
-    for option in reversed(
-        [
-            click.argument("file", metavar="FILE|FOLDER", type=Program()),
-            click.option("--main", help="With FOLDER: its main file; the others go with it."),
-            click.option(
-                "--file",
-                "files",
-                multiple=True,
-                metavar="[PATH=]FILE[:ro]",
-                help="A file for the program, at PATH in its working directory. :ro is read-only, for large files.",
-            ),
-            click.option("--compile-arg", "compile_args", multiple=True, help="An option of the compiler: -O2."),
-            click.option("-l", "--language", help="Default: from the file name."),
-            click.option(
-                "--stdin", "stdin_file", type=click.File("rb"), help="The program's input; - is standard input."
-            ),
-            click.option(
-                "--limit",
-                "limits",
-                multiple=True,
-                type=Pair(),
-                metavar="NAME=VALUE",
-                help=f"Any of {', '.join(LIMITS)}.",
-            ),
-            click.option(
-                "--profile", type=click.Choice(["judge", "agent"]), help="Default: judge; agent with --allow."
-            ),
-            click.option(
-                "--allow", multiple=True, metavar="NAME[:PORT]", help="A host that the program may reach. Port: 443."
-            ),
-            click.option(
-                "--artifacts",
-                multiple=True,
-                metavar="PATTERN",
-                help="Keep these files of the program, such as 'out/*' or '**/*.csv'; changed keeps all that it makes.",
-            ),
-            click.option(
-                "--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Returned with the result."
-            ),
-            click.option(
-                "--idempotency-key", help="Requests with the same key and program share one run. Default: a new key."
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
+_program_options = all_of(
+    click.argument("file", metavar="FILE|FOLDER", type=Program()),
+    click.option("--main", help="With FOLDER: its main file; the others go with it."),
+    click.option(
+        "--file",
+        "files",
+        multiple=True,
+        metavar="[PATH=]FILE[:ro]",
+        help="A file for the program, at PATH in its working directory. :ro is read-only, for large files.",
+    ),
+    click.option("--compile-arg", "compile_args", multiple=True, help="An option of the compiler: -O2."),
+    click.option("-l", "--language", help="Default: from the file name."),
+    click.option("--stdin", "stdin_file", type=click.File("rb"), help="The program's input; - is standard input."),
+    click.option(
+        "--limit",
+        "limits",
+        multiple=True,
+        type=Pair(),
+        metavar="NAME=VALUE",
+        help=f"Any of {', '.join(LIMITS)}.",
+    ),
+    click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge; agent with --allow."),
+    click.option("--allow", multiple=True, metavar="NAME[:PORT]", help="A host that the program may reach. Port: 443."),
+    click.option(
+        "--artifacts",
+        multiple=True,
+        metavar="PATTERN",
+        help="Keep these files of the program, such as 'out/*' or '**/*.csv'; changed keeps all that it makes.",
+    ),
+    click.option("--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Returned with the result."),
+    click.option("--idempotency-key", help="Requests with the same key and program share one run. Default: a new key."),
+)
 _save_option = click.option(
     "--save", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save the files of the run here."
 )
 
 
 @click.command(epilog=EXIT_CODES)
-@program_options
+@_program_options
 @_save_option
 @click.option("--no-stream", is_flag=True, help="Print the output when the run has ended, with one request.")
 @service_command
@@ -163,7 +143,7 @@ def run(session: Session, /, save: Path | None, no_stream: bool, as_json: bool, 
 
 
 @click.command()
-@program_options
+@_program_options
 @service_command
 def submit(session: Session, /, as_json: bool, **options: Any) -> None:
     """Submit FILE and print the submission's id, without waiting.

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.options import Duration, Moment, Pair, confirm, page_options, service_command, yes_option
+from rustbox_cli.options import Duration, Moment, Pair, all_of, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rustbox_cli.api import Session
     from rustbox_cli.output import Columns
 
@@ -41,7 +39,7 @@ def webhooks() -> None:
     """
 
 
-_CHANGEABLE = (
+_changeable = all_of(
     click.option("--event", "events", multiple=True, help="Send only this event; repeatable. Default: all."),
     click.option(
         "--header", "headers", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Custom header; repeatable."
@@ -76,13 +74,6 @@ _PLAIN = (
     *("url", "description", "max_concurrency", "max_per_second", "max_output_bytes", "timeout_secs"),
     *("format", "routing_key"),
 )
-
-
-def _changeable(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that `create` and `update` share; `_settings` reads them."""
-    for option in reversed(_CHANGEABLE):
-        command = option(command)
-    return command
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from infra.embedded.storage.store import Store
-    from infra.local.console import Console
 
 # HTTP requests to Lambda events and answers back: payload format 2.0 of HTTP APIs.
 #
@@ -148,8 +146,6 @@ _HEALTH: Final = "/api/health"
 _READY: Final = "/api/health/ready"
 _UNAVAILABLE: Final = 503
 _RETRY_AFTER_SECS: Final = 10
-_LOOK_SECS: Final = 1.0
-_REPEAT_SECS: Final = 60.0
 _NODE_ID: Final = "local"
 
 
@@ -182,35 +178,6 @@ class DurableAnswers:
         if problem and (trouble is None or not trouble.stops_all):  # such as too many open files
             return Trouble("the log cannot be flushed", problem)
         return trouble
-
-
-class TroubleWatch:
-    """A thread of one process of the stack. It tells of a trouble at once, then once a minute, and of its end."""
-
-    def __init__(self, store: Store, console: Console) -> None:
-        self._store = store
-        self._console = console
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="state-watch", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        told: Trouble | None = None
-        repeat_at = 0.0
-        while not self._stop.wait(_LOOK_SECS):
-            trouble = self._store.find_trouble()
-            if trouble is not None and (trouble != told or time.monotonic() >= repeat_at):
-                self._console.line("state", trouble.detail, "error")
-                repeat_at = time.monotonic() + _REPEAT_SECS
-            elif trouble is None and told is not None:
-                self._console.line("state", f"no longer: {told.cause}")
-            told = trouble
 
 
 def _unavailable(cause: str, path: str) -> HttpAnswer:

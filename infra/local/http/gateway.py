@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from functions.http.parameters import key_of
 from functions.http.resolver import Route as ApiRoute
@@ -106,19 +106,11 @@ type Flush = Callable[[str, HttpAnswer], HttpAnswer]
 """Path of a request and its answer to the answer that may leave: `DurableAnswers.flush`."""
 
 
-class HasPath(Protocol):
-    """A route: of the template, or of the API's table."""
-
-    @property
-    def method(self) -> str:
-        """Method of HTTP, or ANY."""
-
-    @property
-    def path(self) -> str:
-        """Path with variables."""
+type HasPath = Route | ApiRoute[Any]
+"""A route: of the template, or of the API's table."""
 
 
-class Router[R: HasPath]:
+class Router[R: (Route, ApiRoute[Any])]:
     """Finds the route of a request as an HTTP API does: the most specific match of path and method, else `$default`.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html

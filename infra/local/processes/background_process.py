@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -14,17 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.embedded.dynamodb import tables
 from infra.embedded.storage.store import FILE_NAME
 from infra.local.embedded_aws import FOLDER, session
-from infra.local.http.answers import TroubleWatch
 from infra.local.metrics import exposition
 from infra.local.processes.runner_process import tell_end
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
 from infra.local.stream_mappings import StreamPollers
-from infra.local.triggers import ScheduleThreads, plan_firings
+from infra.local.triggers import ScheduleThreads, StoppableThreads, plan_firings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from http.server import ThreadingHTTPServer
 
+    from infra.embedded.storage.files import Trouble
+    from infra.embedded.storage.store import Store
+    from infra.local.console import Console
     from infra.local.metrics import Counters
     from infra.local.processes.launcher import Prepared
     from infra.local.processes.loading import Loaded
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 _THREADS_STOP_SECS: Final = 5
 _LATE_LINES_SECS: Final = 2  # those of the first run, behind its last answer
+_LOOK_SECS: Final = 1.0
+_REPEAT_SECS: Final = 60.0
 _LINE_LIMIT_BYTES: Final = 1024 * 1024
 _STATES: Final = {
     "visible": "ApproximateNumberOfMessages",
@@ -78,9 +83,9 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
     parts.callback(log.join, _THREADS_STOP_SECS)
     embedded.start()
     parts.callback(embedded.stop)
-    watch = TroubleWatch(embedded.engine.store, console)
+    watch = _TroubleWatch(embedded.engine.store, console)
     watch.start()
-    parts.callback(watch.stop)
+    parts.callback(watch.stop, _THREADS_STOP_SECS)
     tell_end(prepared, prepared.began_ms)
     if not settings.production:
         _seed_project(prepared.template.values["ProjectsTable"]["Ref"])
@@ -97,6 +102,29 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
         _serve_metrics(prepared, loaded, settings.metrics_port, parts)
     if not settings.first_run:
         _tell_addresses(prepared)
+
+
+class _TroubleWatch(StoppableThreads):
+    """A thread that tells of a trouble at once, then once a minute, and of its end."""
+
+    def __init__(self, store: Store, console: Console) -> None:
+        super().__init__(console)
+        self._store = store
+
+    def start(self) -> None:
+        self._start_thread("state-watch", self._watch)
+
+    def _watch(self) -> None:
+        told: Trouble | None = None
+        repeat_at = 0.0
+        while not self._stopping.wait(_LOOK_SECS):
+            trouble = self._store.find_trouble()
+            if trouble is not None and (trouble != told or time.monotonic() >= repeat_at):
+                self._console.line("state", trouble.detail, "error")
+                repeat_at = time.monotonic() + _REPEAT_SECS
+            elif trouble is None and told is not None:
+                self._console.line("state", f"no longer: {told.cause}")
+            told = trouble
 
 
 def _show_log(prepared: Prepared) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from infra.embedded.confined import tunnel_wire
 from infra.embedded.storage.files import sync
@@ -53,12 +53,7 @@ def make_child(prepared: Prepared) -> Child:
         if child.started:  # it replaces one that died, and receives the messages of that one before later ones
             prepared.embedded.release_messages()
             tell_end(prepared, time.time_ns() // 1_000_000)
-        nothing, log = os.open(os.devnull, os.O_RDONLY), prepared.log_writer
-        for source, target in ((nothing, 0), (log, 1), (log, 2)):
-            os.dup2(source, target)
-        os.chdir(ROOT)
-        unblock_signals()
-        os.execve(command[0], command, _environment(prepared, liveness_file))  # noqa: S606 - no shell is wanted
+        _become(command, _environment(prepared, liveness_file), prepared.log_writer)
 
     child = Child(
         "rb-runner",
@@ -68,6 +63,16 @@ def make_child(prepared: Prepared) -> Child:
         stop_secs=(int(drain) if drain.isdecimal() else _DRAIN_SECS) + _TEARDOWN_SECS,
     )
     return child
+
+
+def _become(command: list[str], environment: dict[str, str], log: int) -> NoReturn:
+    """Run a command in place of this process. Both of its outputs go to the log."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.chdir(ROOT)
+    unblock_signals()
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
 
 
 def tell_end(prepared: Prepared, ended_ms: int) -> None:
@@ -269,13 +274,8 @@ def make_listener_child(prepared: Prepared, chosen: RunnerListener, listener: so
             version=RUNNER_VERSION,
             variables=work_variables(prepared.template),
         )
-        nothing, log = os.open(os.devnull, os.O_RDONLY), prepared.log_writer
-        for source, target in ((nothing, 0), (log, 1), (log, 2)):
-            os.dup2(source, target)
-        os.chdir(ROOT)
-        unblock_signals()
         command = [sys.executable, "-m", "infra.local.processes.listener_process"]
         environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), **settings.environment()}
-        os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
+        _become(command, environment, prepared.log_writer)
 
     return Child("rb-runners", run, stop_secs=_STOP_SECS)
