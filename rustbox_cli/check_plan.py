@@ -87,7 +87,6 @@ def make_plan(
 
 
 def _source(settings: dict[str, Any]) -> str | None:
-    """Return the slug of the check that a check follows."""
     return (settings.get("trigger") or {}).get("slug")
 
 
@@ -108,7 +107,6 @@ def _sources_first(sources: dict[str, str | None]) -> list[str]:
 
 
 def is_different(changes: Iterable[Change]) -> bool:
-    """Whether `apply` would change anything."""
     return any(change.action != "keep" for change in changes)
 
 

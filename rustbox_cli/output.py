@@ -34,7 +34,6 @@ def plain(text: str) -> str:
 
 
 def show_json(body: Any) -> None:
-    """Print indented ASCII JSON."""
     click.echo(json.dumps(body, indent=2))
 
 

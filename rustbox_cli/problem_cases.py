@@ -185,7 +185,6 @@ def stored_cases(
 
 
 def _split(contents: Iterable[Path]) -> tuple[dict[Path, str], list[Path]]:
-    """Return small texts, and the paths of the other contents."""
     texts: dict[Path, str] = {}
     paths: list[Path] = []
     left_bytes = _INLINE_TOTAL_BYTES

@@ -226,7 +226,6 @@ def _document(parameters: dict[str, str]) -> dict[str, Any]:
 
 
 def _template(document: dict[str, Any], parameters: dict[str, str], code_uri: str) -> dict[str, Any]:
-    """Translate and check the template."""
     try:
         template = translate(document, parameters, code_uri)
     except TemplateInvalidError as error:

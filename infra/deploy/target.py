@@ -36,7 +36,6 @@ class Progress:
         sys.stdout.flush()
 
     def plain(self, text: str = "") -> None:
-        """Write lines of text without a time."""
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 

@@ -183,7 +183,6 @@ def folder_of(export: Path) -> Path:
 
 
 def held_files(store: FileStore, project_ids: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the stored files of these projects that checks hold."""
     return [described for project_id in project_ids for described in _held_files(store, project_id)]
 
 

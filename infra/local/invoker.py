@@ -35,7 +35,6 @@ class LambdaContext:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the function's timeout."""
         return max(0, int((self.started + self.timeout_secs - monotonic()) * 1000))
 
     def limit(self, secs: float) -> None:

@@ -31,7 +31,6 @@ def message_name(queue: str, outcome: str) -> str:
 
 
 def counter_names(stack: Stack) -> tuple[str, ...]:
-    """Return the name of every counter that the stack can have."""
     functions = sorted({"", *(route.function for route in stack.routes)})
     requests = (request_name(name, status) for name in functions for status in (200, 300, 400, 500))
     queues = sorted(mapping.queue for mapping in stack.mappings)
@@ -60,7 +59,6 @@ class Counters:
             self._values[self._row + self._places[name]] += amount
 
     def totals(self) -> Iterator[tuple[str, int]]:
-        """Return name and sum of each counter."""
         width = len(self._places)
         return ((name, sum(self._values[place::width])) for name, place in self._places.items())
 

@@ -68,7 +68,6 @@ class Template:
             raise StartError(f"template.yaml: the local stack has no value for {logical_id}.{attribute}") from None
 
     def condition(self, name: str) -> bool:
-        """Evaluate a named condition of the template."""
         if name not in self.conditions:
             raise StartError(f"template.yaml: no condition {name}")
         return bool(self._node(self.conditions[name]))

@@ -142,7 +142,6 @@ def dumps(item: Item) -> str:
 
 
 def loads(body: str) -> Item:
-    """Parse a text of `dumps`."""
     item: Item = json.loads(body)
     if '"B' in body:
         for value in item.values():

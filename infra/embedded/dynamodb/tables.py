@@ -110,7 +110,6 @@ def _description(name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fill_indexes(connection: sqlite3.Connection, table: Table) -> None:
-    """Enter all items of a table in its indexes."""
     for item_id, pk, sk, body in connection.execute(
         "SELECT id, pk, sk, body FROM item WHERE dynamo_table = ?", (table.number,)
     ).fetchall():
@@ -121,7 +120,6 @@ def _fill_indexes(connection: sqlite3.Connection, table: Table) -> None:
 
 
 def _fill_expiry(connection: sqlite3.Connection, table: Table) -> None:
-    """Set the expiry of all items of a table."""
     for item_id, body in connection.execute(
         "SELECT id, body FROM item WHERE dynamo_table = ?", (table.number,)
     ).fetchall():

@@ -156,7 +156,6 @@ class Counters:
         return self._numbers[_FLUSHED] >= commits
 
     def flushed(self, commits: int) -> None:
-        """Note that so many commits are on the disk."""
         self._numbers[_FLUSHED] = commits
 
     def fail(self, error: OSError) -> None:
@@ -333,5 +332,4 @@ class ObjectFiles:
 
 
 def find_named(connection: sqlite3.Connection) -> set[str]:
-    """Return the names of all files that objects have."""
     return {name for (name,) in connection.execute("SELECT file FROM object WHERE file IS NOT NULL")}

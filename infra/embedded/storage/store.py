@@ -366,7 +366,6 @@ class Store:
         return self._places.find_lost() or self._counters.find_failure() or find_full(self.folder)
 
     def close(self) -> None:
-        """End all use by this process."""
         own = self._own()
         with own.thread_lock:
             own.is_closed = True

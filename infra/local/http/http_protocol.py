@@ -122,7 +122,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = self._head_lines = self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the address."""
         super().on_url(url)
         if len(self.url) > MAX_ADDRESS_BYTES:
             self._refusal = HTTPStatus.REQUEST_URI_TOO_LONG
@@ -185,7 +184,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._watch_sending()
 
     def resume_writing(self) -> None:
-        """Watch it no longer."""
         self._clear_send_timer()
         super().resume_writing()
 

@@ -195,7 +195,6 @@ class _Client:
             raise ClientGoneError
 
     def forget(self) -> None:
-        """Watch it no longer."""
         if self._gone is not None:
             self._gone.cancel()
 
