@@ -20,7 +20,7 @@ from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
 from functions.checks.api import own_check
-from functions.checks.runs.complete import summary, with_events
+from functions.checks.runs.event_bodies import summary, with_events
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
 from functions.checks.settings.store import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from functions.checks.runs.complete import CheckRunCompletedEvent, CheckRunMissedEvent, CheckStateChangedEvent
+from functions.checks.runs.event_bodies import CheckRunCompletedEvent, CheckRunMissedEvent, CheckStateChangedEvent
 from functions.clock import to_rfc3339
 from functions.event_log.model import Event, event_bytes
 from functions.http.openapi.operation import Webhook

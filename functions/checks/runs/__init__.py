@@ -2,6 +2,7 @@
 
 * `evaluation`: compare a run with its assertions and with the last good output
 * `store`: a run, its statuses, its commit, and figures of the history; its rows, and the index of due rows
+* `event_bodies`: the events of an end, and what they say
 * `complete`: the end of a run: evaluate it, move the state of the check, store its events, report to a commit
 * `steps`: due checks get runs; the steps of a run: submit its program, look for its end, publish its events
 * `hints`: messages that name a run whose next step may be due

@@ -15,7 +15,8 @@ from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.checks import keys
-from functions.checks.runs.complete import RunCompleter, events_of, is_told_state, send_report
+from functions.checks.runs.complete import RunCompleter, send_report
+from functions.checks.runs.event_bodies import events_of, is_told_state
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.start import event_variables, start_followers
 from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus, RunStore, new_run, scheduled_run_id
