@@ -61,6 +61,13 @@ def test_a_warm_interpreter_shows_the_same_as_a_fresh_one(cold: Slot, warm: Slot
     assert seen(warm.run(spec)) == expected
 
 
+def test_a_program_of_the_python_init_has_its_own_thread_id_too() -> None:
+    program = next(path for path in PROGRAMS if path.stem == "thread_ids")
+    with open_slot(slot_config("python-init-ids", 43, warm=warm_start([PYTHON]), small_init="")) as slot:
+        outcome = slot.run(spec_of(program.read_bytes()))
+    assert (outcome.exit_code, outcome.stdout) == (0, b"True True\nTrue\n")
+
+
 def test_without_input_it_is_the_same(cold: Slot, warm: Slot) -> None:
     spec = spec_of(b"import sys\nprint(repr(sys.stdin.read()))\ninput()\n", b"")
     assert seen(warm.run(spec)) == seen(cold.run(spec))

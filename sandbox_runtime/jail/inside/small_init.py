@@ -14,6 +14,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox_runtime.jail import syscalls
 from sandbox_runtime.jail.controls import identity
 from sandbox_runtime.jail.errors import JailError
 
@@ -28,6 +29,7 @@ class _Order(ctypes.Structure):
     """`struct order` of small_init_start.c."""
 
     _fields_ = (
+        ("thread_id", ctypes.c_void_p),
         *((name, ctypes.c_long) for name in ("flags", "rseq_offset", "rseq_bytes")),
         *((name, ctypes.c_int) for name in ("status_fd", "entry_fd", "image_fd", "pidfd")),
         ("init_id", ctypes.c_uint),
@@ -60,7 +62,9 @@ class SmallInit:
     def __init__(self, built: Built, image_fd: int, guest: int) -> None:
         self._call = built.library.start
         self._call.restype = ctypes.c_long
-        self._order = _Order(image_fd=image_fd, init_id=identity.init_uid(guest))
+        self._order = _Order(
+            image_fd=image_fd, init_id=identity.init_uid(guest), thread_id=syscalls.thread_id_address()
+        )
         self._order.rseq_offset, self._order.rseq_bytes = _rseq()
         self._pointer = ctypes.byref(self._order)
         self._gate = 0, 0

@@ -18,8 +18,12 @@ static const unsigned RSEQ_SIGNATURE = 0x53053053;
 static const unsigned RSEQ_SIGNATURE = 0xd428bc00;
 #endif
 
-/* As in small_init.py. The kernel writes `pidfd`. `rseq_bytes`: 0 where the C library registers nothing. */
+/*
+ * As in small_init.py. The kernel writes `pidfd`. `rseq_bytes`: 0 where the C library registers nothing. `thread_id`: where
+ * it keeps the id of the thread; 0 where the kernel does not tell.
+ */
 struct order {
+    int *thread_id;
     long flags, rseq_offset, rseq_bytes;
     int status_fd, entry_fd, image_fd, pidfd;
     unsigned init_id;
@@ -30,6 +34,11 @@ static inline __attribute__((always_inline)) void register_rseq(const struct ord
     if (order->rseq_bytes == 0) return;
     long area = (long)__builtin_thread_pointer() + order->rseq_offset;
     call(__NR_rseq, area, order->rseq_bytes, 0, RSEQ_SIGNATURE, 0);
+}
+
+/* As in the C library's fork(3): pthread_kill(3) and the clocks of a thread use the id that it keeps. */
+static inline __attribute__((always_inline)) void renew_thread_id(const struct order *order) {
+    if (order->thread_id) *order->thread_id = call(__NR_set_tid_address, (long)order->thread_id, 0, 0, 0, 0);
 }
 
 static inline __attribute__((always_inline)) void give_up_identity(long id) {
@@ -53,6 +62,7 @@ long start(struct order *order) {
     pid = call(__NR_clone, SIGCHLD, 0, 0, 0, 0);
     if (pid == 0) {
         register_rseq(order);
+        renew_thread_id(order);
         return 0;
     }
     if (pid < 0) leave(FAILED);
