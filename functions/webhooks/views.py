@@ -208,8 +208,6 @@ def created_key(endpoint: Endpoint) -> str:
     return f"{endpoint.created_at}#{endpoint.endpoint_id}"
 
 
-# The OpenAPI document of webhooks: the events that endpoints and deliveries cause, and what only routes show.
-
 # The events that endpoints and deliveries cause, in the OpenAPI document: bodies, responses and headers.
 
 
@@ -365,7 +363,7 @@ HEADERS = [
 """Requests also have content-type, content-length and the endpoint's custom headers."""
 
 
-# What only the routes know how to show: an endpoint with its latencies, and the result of a test.
+# What only routes show: an endpoint with its latencies, and the result of a test.
 
 
 class EndpointDetail(EndpointView):
