@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from functions.env import Env
     from functions.webhooks.endpoints.model import Endpoint
 
-# Sealed secrets ("boxes"): encrypted with a KMS key for one endpoint of one project, or for a run's own URL.
-#
-# The owner is the encryption context, so a box copied to another row cannot be opened there.
-# https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html
-
 _FRESH_MS = 300_000
 _MAX_CACHED = 1_000
 _NEVER_OPENS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})

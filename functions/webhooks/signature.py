@@ -137,7 +137,7 @@ def webhook_headers(
     traceparent: str = "",
     of_body: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Return all headers except those of the connection. `custom` was checked by `custom_headers`.
+    """Return all headers except those of the connection. `custom` was checked by `endpoints.requests`.
 
     `of_body`: those that describe it, if its format has any.
 

@@ -8,7 +8,7 @@
 | `X | None` | no attribute while it is None |
 | `Annotated[X, OMIT_DEFAULT]` | no attribute while it is the default |
 | `Annotated[X, JSON]` | JSON text |
-| `Annotated[X, IN_KEY]` | no attribute: `rows.py` writes it, mostly into the key, and gives it to `read` with the row |
+| `Annotated[X, IN_KEY]` | no attribute: the store writes it, mostly into the key, and gives it to `read` with the row |
 | `Annotated[X, NOT_STORED]` | no attribute, ever: it is only in memory |
 | `Annotated[X, As(encode, decode)]` | what `encode` makes of the value |
 | `Annotated[X, Flat("old_")]`, of a dataclass | its fields are attributes of the row, as `old_<name>` |

@@ -10,7 +10,7 @@ A delivery without a free send slot is parked: it keeps its state, has no hint, 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -103,7 +103,7 @@ class Delivery:
 
     event_id: Annotated[str, IN_KEY]
     endpoint_id: Annotated[str, IN_KEY]
-    project_id: Annotated[str, IN_KEY]  # see `rows.to_delivery`
+    project_id: Annotated[str, IN_KEY]  # see `store.to_delivery`
     submission_id: str
     state: DeliveryState
     attempt: int  # recorded attempts
@@ -140,18 +140,6 @@ class Delivery:
         if self.state is DeliveryState.SENDING and self.lease_until_ms is not None:
             return self.lease_until_ms
         return self.next_at_ms
-
-    def after_attempt(self, transition: "Transition") -> "Delivery":
-        """Return the row after the record of one more attempt."""
-        next_at_ms = self.next_at_ms if transition.next_at_ms is None else transition.next_at_ms
-        return replace(
-            self,
-            state=transition.state,
-            attempt=self.attempt + 1,
-            next_at_ms=next_at_ms,
-            lease_until_ms=None,
-            lease_owner=None,
-        )
 
     def is_claimable(self, now_ms: int) -> bool:
         """Whether a claim could succeed now. Must match the condition of the claim itself (`sending.claim`)."""

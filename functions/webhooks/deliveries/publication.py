@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from events import MessageInvalidError
 from functions.aws.dynamodb.conditional import ABSENT, put
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Hints: queue messages that name a due delivery. The row decides, so a lost hint costs time and no delivery.
 #
 # The hint that a publication sends carries the new delivery and the event's bytes. While it is fresh, a sender may
-# use both without a read (`unguarded_sends`). So only roles that write the deliveries table may send to its queue.
+# use both without a read (`UnguardedSends`). So only roles that write the deliveries table may send to its queue.
 
 MAX_BODY_BYTES = 64 * 1024
 """A sender reads a larger body from the event's row."""
@@ -46,8 +46,31 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 _TRIES = 3
 REPEATED_DELAY_MS = 6_000
 """Delay of a second first hint. By then, an unguarded send of the first one has ended: it takes 5.1 s after the
-publication at most, and has no lease that a second sender could see (`unguarded_sends`)."""
-_COPIED: Final = ("submission_id", "event_type", "created_at", "correlation_id", "traceparent", "next_at_ms", "url")
+publication at most, and has no lease that a second sender could see (`UnguardedSends`)."""
+
+
+class _NewDelivery(msgspec.Struct, omit_defaults=True):
+    """A delivery before its first attempt, beside its ids. Earlier builds need the first two."""
+
+    next_at_ms: int
+    secret_box: bytes
+    submission_id: str = ""
+    event_type: str = ""
+    created_at: str = ""
+    correlation_id: str = ""
+    traceparent: str = ""
+    url: str = ""
+
+
+class _Message(msgspec.Struct, omit_defaults=True):
+    """A message of the queue. Bytes are base64, because SQS refuses some characters that a program may print."""
+
+    event_id: str
+    endpoint_id: str
+    project_id: str
+    host: str = ""
+    new: _NewDelivery | None = None
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,35 +120,23 @@ class Hint:
     def parse(cls, text: str) -> Hint:
         """Parse the text of a message. Raises MessageInvalidError."""
         try:
-            values = json.loads(text)
-            named = cls(
-                str(values["event_id"]),
-                str(values["endpoint_id"]),
-                str(values["project_id"]),
-                str(values.get("host", "")),
-                body=base64.b64decode(values.get("body", "")),
-            )
-            return replace(named, new=_to_delivery(named, values["new"])) if "new" in values else named
-        except (ValueError, KeyError, TypeError, AttributeError):
+            message = msgspec.json.decode(text, type=_Message)
+        except (msgspec.MsgspecError, UnicodeError):
             raise MessageInvalidError("", "the hint has no event_id, endpoint_id and project_id") from None
+        ids: dict[str, Any] = {name: getattr(message, name) for name in ("event_id", "endpoint_id", "project_id")}
+        new = None
+        if message.new is not None:
+            new = Delivery(**ids, state=DeliveryState.PENDING, attempt=0, **msgspec.structs.asdict(message.new))
+        return cls(**ids, host=message.host, new=new, body=message.body)
 
     @property
     def text(self) -> str:
         """Text of the message, in ASCII."""
-        values: dict[str, Any] = {
-            "event_id": self.event_id,
-            "endpoint_id": self.endpoint_id,
-            "project_id": self.project_id,
-        }
-        if self.endpoint_id == RUN_ENDPOINT_ID:
-            values["host"] = self.host
+        new = None
         if self.new is not None:
-            copied = {name: value for name in _COPIED if (value := getattr(self.new, name))}
-            values["new"] = copied | {"secret_box": _to_text(self.new.secret_box)}
-        if self.body:
-            # Base64, because SQS refuses some characters that a program may print.
-            values["body"] = _to_text(self.body)
-        return json.dumps(values, separators=(",", ":"))
+            new = _NewDelivery(*(getattr(self.new, name) for name in _NewDelivery.__struct_fields__))
+        ids = (self.event_id, self.endpoint_id, self.project_id)
+        return msgspec.json.encode(_Message(*ids, self.host, new, self.body)).decode()
 
 
 def pending_hints(deliveries: Sequence[Delivery]) -> list[Hint]:
@@ -198,24 +209,6 @@ def _batches(messages: Sequence[tuple[str, Hint]]) -> Iterator[list[tuple[str, H
         total_bytes += size
     if batch:
         yield batch
-
-
-def _to_delivery(named: Hint, copied: dict[str, Any]) -> Delivery:
-    texts: dict[str, Any] = {name: str(copied.get(name, "")) for name in _COPIED if name != "next_at_ms"}
-    return Delivery(
-        event_id=named.event_id,
-        endpoint_id=named.endpoint_id,
-        project_id=named.project_id,
-        state=DeliveryState.PENDING,
-        attempt=0,
-        next_at_ms=int(copied["next_at_ms"]),
-        secret_box=base64.b64decode(copied["secret_box"]),
-        **texts,
-    )
-
-
-def _to_text(content: bytes) -> str:
-    return base64.b64encode(content).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from functions.webhooks.deliveries.store import (
     ids_of_attempt,
     list_shard,
     project_of,
+    state_in,
     to_attempt,
     to_delivery,
 )
@@ -52,12 +53,9 @@ from functions.webhooks.vocabulary import DAY_MS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from functions.aws.dynamodb.items import Value
     from functions.env import Env
     from functions.webhooks.deliveries.views import DeliveryFilters, Recovered
     from functions.webhooks.endpoints.model import Endpoint
-
-# Queries of deliveries: pages of a project, recoverable deliveries of an endpoint, attempts of one delivery.
 
 RECOVERABLE = (DeliveryState.EXHAUSTED, DeliveryState.PAUSED, DeliveryState.BLOCKED)
 
@@ -244,11 +242,6 @@ def _latency(attempt: Any) -> Latency | None:
     return Latency(from_rfc3339(attempt["at"]), attempt["latency_ms"])
 
 
-# Replay: make a delivery pending again with a new schedule. Attempt numbers continue.
-#
-# A replay is one transaction over delivery, event and endpoint. It fails if the event's bytes are gone, or if the
-# endpoint was disabled or deleted at the same moment.
-
 REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
 """Every final state, and `retrying`: its next attempt then starts at once."""
 
@@ -323,7 +316,7 @@ class ReplayStore(Table):
         return update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def _again(self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
-        was: dict[str, Value] = {f"was_{state.value}": state.value for state in states}
+        was_in, values = state_in(states)
         return ConditionalUpdate(
             {
                 "state": DeliveryState.PENDING.value,
@@ -331,8 +324,8 @@ class ReplayStore(Table):
                 "due_at_ms": due_at(next_at_ms, self._clock()),
                 "due_shard": due_shard(event_id),
             },
-            f"attribute_exists(#pk) AND #attempt < :most AND #state IN ({', '.join(f':{name}' for name in was)})",
-            was | {"most": MAX_ATTEMPTS},
+            f"attribute_exists(#pk) AND #attempt < :most AND {was_in}",
+            values | {"most": MAX_ATTEMPTS},
             removes=(*LEASE, *WAITING),
             computed=("#attempts_before = #attempt",),
         )

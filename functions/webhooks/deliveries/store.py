@@ -209,11 +209,6 @@ def ids_of_lane(row: Mapping[str, Any]) -> tuple[str, str]:
     return str(row["pk"]).removeprefix("PROJECT#"), str(row["sk"]).removeprefix(LANE_PREFIX)
 
 
-# Events and deliveries in one table. Every step is one conditional write or one transaction.
-#
-# The rows decide, and queue messages are hints. A lease (`leases`) gives one sender the right to send. The sweeper
-# finds unfinished deliveries by their due key; a final state removes it.
-
 DUE = ("due_shard", "due_at_ms")
 LEASE = ("lease_until_ms", "lease_owner")
 WAITING = ("lane_ref", "lane_at_ms")
@@ -225,11 +220,11 @@ LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 def cancelling(states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
     """Return the update that cancels a delivery in one of these states."""
-    condition, values = _state_in(states)
+    condition, values = state_in(states)
     return ConditionalUpdate({"state": DeliveryState.CANCELLED.value}, condition, values, _RELEASED)
 
 
-def _state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:
+def state_in(states: tuple[DeliveryState, ...]) -> tuple[str, dict[str, Value]]:
     """Return a condition and its values."""
     return f"#state IN ({', '.join(f':{state}' for state in states)})", {state.value: state.value for state in states}
 
@@ -287,7 +282,7 @@ class DeliveryStore(Table):
 
         This also takes the delivery out of its lane, because it will have a hint.
         """
-        is_live, states = _state_in(LIVE)
+        is_live, states = state_in(LIVE)
         update = ConditionalUpdate(
             {"due_at_ms": due_at_ms},
             f"#due_at_ms = :seen AND {is_live}",

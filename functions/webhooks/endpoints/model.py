@@ -6,7 +6,7 @@
 
 `is_degraded` says how many failures these are. The sweeper applies it to endpoints with failures.
 
-A disabled endpoint still gets delivery rows, in state `paused`. `Recovery` sends them later.
+A disabled endpoint still gets delivery rows, in state `paused`. `deliveries.replay.recover` sends them later.
 """
 
 from collections.abc import Mapping

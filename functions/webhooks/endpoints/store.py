@@ -121,7 +121,7 @@ def deletion_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
 
 
 def deletion_row(project_id: str, endpoint_id: str, now_ms: int) -> dict[str, Value | None]:
-    """Build the row of a deletion, due now: `Deletions` cancels the open deliveries of the endpoint."""
+    """Build the row of a deletion, due now: `DeliveryStore` cancels the open deliveries of the endpoint."""
     return {
         "pk": endpoint_pk(project_id),
         "sk": DELETION_PREFIX + endpoint_id,
@@ -368,7 +368,7 @@ class EndpointStore(Table):
     def delete(self, project_id: str, endpoint_id: str, *, ordered: bool = False) -> int | None:
         """Delete an endpoint; None if there is no such endpoint. `ordered`: that of the endpoint.
 
-        Returns the due time of its deletion row, for `Deletions.cancel_open`.
+        Returns the due time of its deletion row, for `DeliveryStore.cancel_open`.
         """
         now = self._clock()
         gone = delete(self.table_name, endpoint_key(project_id, endpoint_id), EXISTS)

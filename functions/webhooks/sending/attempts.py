@@ -60,7 +60,7 @@ def endpoint_actions(
     """Write the changed health and count a failed attempt, on condition that the row still matches `before`.
 
     A counted failure makes the row due, so that the sweeper looks at the endpoint's health. A send without a response
-    checks the row also if nothing changes, because the circuit breaker counts it (`attempts`). A failure of an
+    checks the row also if nothing changes, because the circuit breaker counts it. A failure of an
     alert does not count: it must raise no alert. `SuccessCounts` counts successes. The due key of a disabled endpoint
     makes the sweeper publish `endpoint.disabled`.
     """

@@ -1,6 +1,7 @@
-"""Lanes: deliveries to one target wait here, oldest first.
+"""Lanes: queues of deliveries to one target: an endpoint, or one host for runs with their own URL.
 
-A lane is the queue of deliveries to one target: an endpoint, or one host for runs with their own URL.
+Deliveries without a free send slot wait in their lane, oldest first. Each lane has a circuit breaker. It opens after
+FAILURES_TO_OPEN sends without a response. Then one probe at a time is sent, until one gets a response.
 """
 
 from __future__ import annotations
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
     from functions.webhooks.vocabulary import Reply
 
-
-# Lanes. A lane is the queue of deliveries to one target: an endpoint, or one host for runs with their own URL.
-#
-# Deliveries without a free send slot wait in their lane, oldest first. Each lane has a circuit breaker. It opens after
-# FAILURES_TO_OPEN sends without a response. Then one probe at a time is sent, until one gets a response.
 
 FAILURES_TO_OPEN = 3
 FIRST_PROBE_MS = 15_000
