@@ -22,7 +22,7 @@ from sandbox_runtime.languages import (
     refuse_unfit,
     run_spec,
     without_paths,
-    without_python_paths,
+    without_script_paths,
 )
 
 # Keys of the compile cache: a digest of the project and of everything that the compiled bytes may depend on.
@@ -274,7 +274,7 @@ def refused_source(
     if checked.exit_code != 1:
         return None
     failed = classify(ran, Phase.COMPILE)
-    return Compiled(None, _header(language) + without_python_paths(ran.stderr), ran, failed, ran.wall_usec)
+    return Compiled(None, _header(language) + without_script_paths(ran.stderr), ran, failed, ran.wall_usec)
 
 
 def _diagnostics(language: Language, compiled: Outcome, found: Classification) -> bytes:

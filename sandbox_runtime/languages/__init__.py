@@ -29,7 +29,7 @@ from sandbox_runtime.languages.specs import (
     warm_language,
     warm_start,
     without_paths,
-    without_python_paths,
+    without_script_paths,
 )
 
 __all__ = [
@@ -69,5 +69,5 @@ __all__ = [
     "warm_start",
     "with_packages",
     "without_paths",
-    "without_python_paths",
+    "without_script_paths",
 ]

@@ -156,8 +156,9 @@ def _is_there(command: WaitingCommand, language: Language, toolchains_dir: str) 
 
 # A path where compilers name a file: not after a letter, as in a quotation, and not in an echoed line of the source.
 _DIRECTORIES = re.compile(rb"(?<![\w./-])/(?:box|tmp|opt|usr|lib|lib64)/(?:[\w.+~=-]++/)*+")
-# Python echoes lines of the source with blanks before them, and begins the line of a warning with the path.
-_PYTHON_PLACE = re.compile(rb'^(  File "|)/box/', re.MULTILINE)
+# Python echoes lines of the source with blanks before them, and begins the line of a warning with the path. Other
+# interpreters begin the line with their own.
+_SCRIPT_PLACE = re.compile(rb'^(  File "|)/(?:box|usr/bin)/', re.MULTILINE)
 _ECHOED_LINE = re.compile(rb"\s*+\d*+\s*+\|")
 
 
@@ -167,6 +168,6 @@ def without_paths(text: bytes) -> bytes:
     return b"".join(line if _ECHOED_LINE.match(line) else _DIRECTORIES.sub(b"", line) for line in lines)
 
 
-def without_python_paths(text: bytes) -> bytes:
-    """Reduce the path of the source to its file name, in what Python says about a source that it refuses."""
-    return _PYTHON_PLACE.sub(rb"\1", text)
+def without_script_paths(text: bytes) -> bytes:
+    """Reduce the paths of the source and the interpreter to their names, in what it says about a refused source."""
+    return _SCRIPT_PLACE.sub(rb"\1", text)

@@ -6,7 +6,7 @@ The last test has no clock: what grows with the square would take hours for thes
 
 import pytest
 
-from sandbox_runtime.languages import without_paths, without_python_paths
+from sandbox_runtime.languages import without_paths, without_script_paths
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,10 @@ def test_lines_of_the_source_are_shown_as_they_were_written(line: bytes) -> None
 def test_python_names_the_file_alone_and_shows_the_line_as_it_was_written() -> None:
     warning = b"/box/solution.py:1: SyntaxWarning: invalid escape sequence\n  open('/box/\\d')\n"
     error = b'  File "/box/solution.py", line 2\n    File "/box/x" /usr/lib/\n    ^^^\n'
-    assert without_python_paths(warning) == warning.replace(b"/box/solution", b"solution")
-    assert without_python_paths(error) == error.replace(b"/box/solution", b"solution")
+    assert without_script_paths(warning) == warning.replace(b"/box/solution", b"solution")
+    assert without_script_paths(error) == error.replace(b"/box/solution", b"solution")
+    other = b"/usr/bin/lua5.4: solution.lua:1: unexpected symbol near '/usr/bin/x'\n"
+    assert without_script_paths(other) == other.removeprefix(b"/usr/bin/")
 
 
 SIZE = 1 << 20
