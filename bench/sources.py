@@ -54,6 +54,7 @@ fn main() {
     println!("{}", value + NUMBER);
 }
 """,
+    "lua": "print(io.read('n') + NUMBER)\n",
     "bash": "read -r value\necho $((value + NUMBER))\n",
 }
 ADDING_LANGUAGES = tuple(_ADDING)

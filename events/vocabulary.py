@@ -16,6 +16,7 @@ class Language(StrEnum):
     TYPESCRIPT = "typescript"
     GO = "go"
     RUST = "rust"
+    LUA = "lua"
     BASH = "bash"
 
 
@@ -117,6 +118,15 @@ LANGUAGES = MappingProxyType(
             own_names=frozenset({"solution.rs", "solution"}),
             aliases=("rs",),
             judge0_id=73,
+        ),
+        Language.LUA: LanguageRow(
+            title="Lua",
+            suffixes=(".lua",),
+            judge_wall_secs=10,
+            judge_processes=10,
+            agent_processes=64,
+            own_names=frozenset({"solution.lua"}),
+            judge0_id=64,
         ),
         Language.BASH: LanguageRow(
             title="Bash",

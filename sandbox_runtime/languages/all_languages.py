@@ -14,12 +14,13 @@ from sandbox_runtime.languages.entry import Language
 from sandbox_runtime.languages.go import GO
 from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.languages.javascript import JAVASCRIPT
+from sandbox_runtime.languages.lua import LUA
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.python import PYTHON, with_packages
 from sandbox_runtime.languages.rust import RUST
 from sandbox_runtime.languages.typescript import TYPESCRIPT
 
-LANGUAGES = (PYTHON, C, CPP, JAVA, JAVASCRIPT, TYPESCRIPT, GO, RUST, BASH)
+LANGUAGES = (PYTHON, C, CPP, JAVA, JAVASCRIPT, TYPESCRIPT, GO, RUST, LUA, BASH)
 VERSION_TIMEOUT_SECS = 10
 
 

@@ -51,7 +51,7 @@ IN_EVERY_LANGUAGE = {
 # T3, T4: not in the list. T15: complete output, test_languages. T18: test_reuse. T19: limits of requests, unit tests.
 # T30: equal random numbers, test_hostile_neighbours.
 ELSEWHERE = {3, 4, 15, 18, 19, 30}
-COMMENT = re.compile(r"^\s*(# |//).*$", re.MULTILINE)
+COMMENT = re.compile(r"^\s*(# |//|-- ).*$", re.MULTILINE)
 
 
 def normalised(path: Path) -> str:

@@ -119,6 +119,7 @@ fn main() {
     println!("{:p}", Box::leak(Box::new(1)));
 }
 """,
+    "lua": "print(math.random(0))\nprint(tostring({}))\n",
     "bash": 'echo "$RANDOM$RANDOM$RANDOM$RANDOM"\necho "$SRANDOM"\n',
 }
 

@@ -30,6 +30,7 @@ RUN_BY_HAND = {
     "java": [f"{JDK}/java", "{class}"],
     "javascript": [BUN, "{file}"],
     "typescript": [BUN, "{file}"],
+    "lua": ["/usr/bin/lua5.4", "{file}"],
     "bash": ["/usr/bin/bash", "{file}"],
 }
 # The programs end by exit code, by signal and well. An endless recursion ends in the same way in C, C++, Rust and Bash,

@@ -258,6 +258,34 @@ def test_a_program_too_large_to_bring_out_is_a_compile_error(run: Run) -> None:
     assert b"too large" in streams(completed)[1]
 
 
+# --- lua ---
+
+
+def test_a_lua_script_may_begin_with_a_comment_of_the_shell_and_has_arguments(run: Run) -> None:
+    completed = run("lua", "#!/usr/bin/lua\nprint(arg[0], #arg, _VERSION)\n")
+    assert (ended(completed)[0], streams(completed)) == ("AC", (b"solution.lua\t0\tLua 5.4\n", b""))
+
+
+@pytest.mark.parametrize(
+    ("code", "is_refused"),
+    [
+        ("#!/usr/bin/lua\nx = = 1\n", True),
+        ("goto nowhere", True),
+        ("return 1 + nil", False),
+        ("io.stderr:write(\"lua5.4: solution.lua:1: unexpected symbol near '='\\n\") os.exit(1)", False),
+        ('load("x = = 1")()', False),
+        ('require "broken"', False),
+    ],
+)
+def test_only_a_lua_source_that_is_refused_is_a_compile_error(run: Run, code: str, is_refused: bool) -> None:  # noqa: FBT001
+    expected = ("ce_compile_failed", "compile") if is_refused else ("re_nonzero_exit", "run")
+    completed = run("lua", code)
+    assert (completed.result.cause, completed.result.phase) == expected, completed
+    assert ended(completed)[2:] == (1, None)
+    if is_refused:
+        assert streams(completed)[1].startswith(b"lua Compilation Error:\nlua5.4: solution.lua:")
+
+
 # --- bash ---
 
 

@@ -103,6 +103,7 @@ UNCAUGHT = {
     "typescript": (("RE", "re_nonzero_exit", 1, None), b"solution.ts:3"),
     "go": (("RE", "re_nonzero_exit", 2, None), b"./solution.go:5 "),
     "rust": (("RE", "re_nonzero_exit", 101, None), b"panicked at solution.rs:4:33:\nbroken\n"),
+    "lua": (("RE", "re_nonzero_exit", 1, None), b"lua5.4: solution.lua:2: broken\nstack traceback:"),
     "bash": (("RE", "re_nonzero_exit", 1, None), b"solution.sh: line 4: missing: unbound variable"),
 }
 
@@ -126,6 +127,7 @@ ENDLESS_RECURSION = {
     # Its stack may grow to 1 GB: the memory limit comes first.
     "go": ("MLE", None, 9, b""),
     "rust": ("SIG", 134, 6, b"has overflowed its stack"),
+    "lua": ("RE", 1, None, b"solution.lua:1: stack overflow"),
     "bash": ("SIG", 139, 11, b""),
 }
 
@@ -174,6 +176,7 @@ REFUSED_THREAD: Mapping[str, tuple[int, bytes]] = {
     "typescript": (1, b"EAGAIN"),
     "go": (2, b"failed to create new OS thread"),
     "rust": (101, b"failed to spawn thread"),
+    "lua": (1, b"Resource temporarily unavailable"),
     "bash": (254, b"fork: Resource temporarily unavailable"),
 }
 _ORDINARY_END = (1, b"")
@@ -272,6 +275,7 @@ BROKEN = {
     "typescript": b"solution.ts:3:19",
     "go": b"./solution.go:4:2: declared and not used: x",
     "rust": b" --> solution.rs:2:18",
+    "lua": b"lua5.4: solution.lua:3: unexpected symbol near '='",
     "bash": b"solution.sh: line 3: syntax error near unexpected token",
 }
 EXIT_CODES = {"go": 2, "bash": 2}

@@ -64,6 +64,10 @@ PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
         'mod area;\nfn main() { println!("{}", area::deep::of(6, 7)); }',
         {"area/mod.rs": "pub mod deep;", "area/deep.rs": "pub fn of(a: i32, b: i32) -> i32 { a * b }"},
     ),
+    "lua": (
+        'local area = require("lib.area")\nprint(area(6, 7))',
+        {"lib/area.lua": "return function(a, b) return a * b end"},
+    ),
     "bash": ("source lib/area.sh\narea 6 7", {"lib/area.sh": "area() { echo $(($1 * $2)); }"}),
 }
 OPTIONS: dict[str, tuple[str, tuple[str, ...], str]] = {

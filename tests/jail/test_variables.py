@@ -33,6 +33,7 @@ func main() { g, ok := os.LookupEnv("GREETING"); if !ok { g = "none" }; fmt.Prin
     "rust": b"""use std::env::var;
 fn main() { println!("{} {}", var("GREETING").unwrap_or("none".into()), var("PATH").unwrap()); }
 """,
+    "lua": b'print((os.getenv("GREETING") or "none") .. " " .. os.getenv("PATH"))\n',
     "bash": b'echo "${GREETING-none} $PATH"\n',
 }
 

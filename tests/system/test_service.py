@@ -12,7 +12,7 @@ from tests.system.local_stack import LocalStack, find_runner, run, wait_until
 
 
 def test_languages_is_a_bare_array(client: httpx.Client) -> None:
-    names = ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust", "bash"]
+    names = ["python", "c", "cpp", "java", "javascript", "typescript", "go", "rust", "lua", "bash"]
     assert client.get("/api/languages").json() == names
 
 

@@ -29,6 +29,7 @@ TABLE = {
     "typescript": Limits(8, 12, 512 * MIB, 16, 128, 1 * MIB, MIB, stack_bytes=256 * MIB),
     "go": Limits(8, 10, 256 * MIB, 1024, 64, 1 * MIB, MIB, stack_bytes=240 * MIB),
     "rust": Limits(8, 15, 256 * MIB, 64, 64, 1 * MIB, MIB, stack_bytes=240 * MIB),
+    "lua": Limits(8, 10, 256 * MIB, 10, 64, 1 * MIB, MIB, stack_bytes=240 * MIB),
     "bash": Limits(8, 10, 256 * MIB, 32, 64, 1 * MIB, MIB, stack_bytes=4 * MIB),
 }
 
@@ -80,6 +81,7 @@ def test_only_interpreted_languages_have_no_compile_step() -> None:
         "python",
         "javascript",
         "typescript",
+        "lua",
         "bash",
     ]
 
@@ -160,6 +162,7 @@ def test_limits_may_be_lowered_and_raised_to_the_ceiling() -> None:
         ("x.ts", "typescript"),
         ("x.go", "go"),
         ("x.rs", "rust"),
+        ("x.lua", "lua"),
         ("x.sh", "bash"),
         ("x.h", None),
         ("x", None),

@@ -111,6 +111,7 @@ def test_each_language_has_its_family() -> None:
         "typescript": "javascript",
         "go": "go",
         "rust": "native",
+        "lua": "native",
         "bash": "native",
     }
     compiled = [language.compile for language in LANGUAGES if language.compile is not None]

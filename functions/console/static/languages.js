@@ -104,6 +104,16 @@ const LANGUAGES = {
       ),
     ],
   },
+  lua: {
+    ends: ["lua"],
+    sample: 'for number = 1, 5 do\n  print(number, "squared is", number * number)\nend\n',
+    colours: [
+      family(String.raw`--\[\[[\s\S]*?(?:\]\]|$)|--[^\n]*`, String.raw`\[\[[\s\S]*?(?:\]\]|$)|` + QUOTED),
+      words(
+        "and break do else elseif end false for function goto if in local nil not or repeat return self then true until while",
+      ),
+    ],
+  },
   bash: {
     ends: ["sh"],
     sample: 'for number in {1..5}; do\n  echo "$number squared is $((number * number))"\ndone\n',

@@ -302,7 +302,7 @@ def test_metadata_of_other_clients_is_no_request_of_judge0(text: str) -> None:
 def test_languages_have_its_ids() -> None:
     listed = ask("GET", "/languages").json
     ids = {"c": 50, "cpp": 52, "go": 60, "java": 62, "javascript": 63, "python": 71, "rust": 73, "typescript": 74}
-    ids |= {"bash": 46}
+    ids |= {"bash": 46, "lua": 64}
     assert {one["id"] for one in listed} == {ids[language] for language in Language}
     assert ask("GET", "/languages/71").json["name"].startswith("Python")
     assert ask("GET", "/languages/all").json == [{**one, "is_archived": False} for one in listed]

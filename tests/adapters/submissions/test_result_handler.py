@@ -547,6 +547,7 @@ def test_languages_are_a_bare_array(aws: Aws) -> None:
         "typescript",
         "go",
         "rust",
+        "lua",
         "bash",
     ]
     heartbeat(aws, age_secs=3_600)

@@ -25,6 +25,7 @@ SUFFIXES = {
     "typescript": ".ts",
     "go": ".go",
     "rust": ".rs",
+    "lua": ".lua",
     "bash": ".sh",
 }
 # Where only some toolchains are installed, as in the virtual machine, the tests are told which.
@@ -37,7 +38,7 @@ VERDICTS = frozenset({"AC", "RE", "TLE", "MLE", "PLE", "FSE", "SIG"})
 # The environment of the run is the test's to give.
 IN_REQUEST = frozenset({"clean_environment"})
 CONTROLS = frozenset(CHANGES) | LIFTABLE | IN_REQUEST
-_HEADER = re.compile(r"(?:#|//) (expect|attack|control|alone): (.+)")
+_HEADER = re.compile(r"(?:#|//|--) (expect|attack|control|alone): (.+)")
 _ATTACK = re.compile(r"((?:T\d+ )+)(\w+): (\S.+)")
 
 

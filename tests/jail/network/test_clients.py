@@ -83,7 +83,7 @@ SEEN = {
         "other_port": "Connection refused",
     },
 }
-SEEN["cpp"], SEEN["typescript"] = SEEN["c"], SEEN["javascript"]
+SEEN["cpp"], SEEN["typescript"], SEEN["lua"] = SEEN["c"], SEEN["javascript"], SEEN["bash"]
 
 
 def outcomes(completed: ExecutionCompleted) -> dict[str, str]:

@@ -1,0 +1,1 @@
+print(io.open("/proc/self/limits"):read("a"))

@@ -1,0 +1,5 @@
+local function f()
+  error("broken")
+end
+print("before")
+f()

@@ -1,0 +1,2 @@
+local texts = {["größe"] = "Привет, 世界 🎉"}
+print(texts["größe"])

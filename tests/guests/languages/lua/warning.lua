@@ -1,0 +1,3 @@
+warn("@on")
+local unused
+print("ok")
