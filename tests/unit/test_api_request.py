@@ -288,14 +288,8 @@ def test_the_operator_may_raise_ceilings(profile: str, language: str, limits: di
     "entry",
     [
         *("memory_mb=4096", "judge.memory_mb", "judge.memory_mb=", "judge.memory_mb=4097", "judge.memory_mb=-1"),
-        *(
-            "other.memory_mb=1",
-            "judge.output_kb=8193",
-            "judge.file_size_mb=200",
-            "judge.memory_mb=1.5",
-            "judge.memory_mb=٣",
-            "judge.x=1",
-        ),
+        *("other.memory_mb=1", "judge.output_kb=8193", "judge.file_size_mb=200", "judge.memory_mb=1.5"),
+        *("judge.memory_mb=٣", "judge.x=1"),
     ],
 )
 def test_a_wrong_ceiling_is_named(entry: str) -> None:

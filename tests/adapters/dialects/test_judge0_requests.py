@@ -282,12 +282,8 @@ def test_outputs_are_compared_without_blanks_at_the_ends_of_lines(
     "text",
     [
         *("", "[]", "{", "null", "x" * 100, "[" * 2_000),
-        *(
-            '{"values": 1}',
-            '{"expected": 1}',
-            '{"values": {"wall_time_limit": []}}',
-            '{"values": {"memory_limit": NaN}}',
-        ),
+        *('{"values": 1}', '{"expected": 1}', '{"values": {"wall_time_limit": []}}'),
+        *('{"values": {"memory_limit": NaN}}',),
         *('{"values": {"expected_output": 1, "stdout": 1}}', f'{{"values": {{"wall_time_limit": {"9" * 400}}}}}'),
     ],
 )
