@@ -20,8 +20,7 @@ from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
 from tests.jail.decided import decided
 from tests.jail.guest_requests import request
-from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS, REFUSED_PROGRAMS
-from tests.jail.language_programs.direct_calls import C_PROGRAMS, RUST_PROGRAMS, printing
+from tests.jail.language_programs.compilers import C_PROGRAMS, HEADER_PROGRAMS, REFUSED_PROGRAMS, RUST_PROGRAMS
 from tests.jail.language_programs.table import REAL_PROGRAMS
 from tests.jail.slots import TOOLCHAINS
 
@@ -110,7 +109,7 @@ def test_the_direct_linker_changes_no_program_of_rust_and_no_diagnostic(compare:
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("c", printing('"%f", sin(n)')),
+        ("c", C_PROGRAMS["mathematics"].decode()),
         *(("cpp", HEADER_PROGRAMS[name]) for name in ("plain", "everything")),
         ("cpp", REFUSED_PROGRAMS["asserts off"]),
     ],

@@ -7,7 +7,7 @@ import pytest
 from sandbox_runtime.jail import GuestFile
 from sandbox_runtime.languages import cpp
 from sandbox_runtime.languages.cpp import cpp_names
-from tests.jail.language_programs.cpp_headers import HEADER_PROGRAMS, REFUSED_PROGRAMS
+from tests.jail.language_programs.compilers import HEADER_PROGRAMS, REFUSED_PROGRAMS
 
 _IO = "#include <iostream>\n"
 _SORTING = "#include <vector>\n#include <iostream>\n#include <algorithm>\n"

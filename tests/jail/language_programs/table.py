@@ -13,7 +13,7 @@ COMPILED = [language.name for language in LANGUAGES if language.compile is not N
 
 _FOLDER = Path(__file__).parents[2] / "guests" / "languages"
 PROGRAMS: Mapping[str, Mapping[str, str]] = {
-    language.name: {path.stem: path.read_text() for path in (_FOLDER / language.name).iterdir()}
+    language.name: {path.stem: path.read_text() for path in sorted((_FOLDER / language.name).iterdir())}
     for language in LANGUAGES
 }
 _REAL = _FOLDER / "real"

@@ -1,0 +1,3 @@
+int missing(void);
+int f(void) { return missing(); }
+int main(void) { }

@@ -1,0 +1,1 @@
+fn main() { eprint!("{}", std::backtrace::Backtrace::force_capture()); }

@@ -1,0 +1,1 @@
+fn main() { println!("{:?} {:?}", option_env!("LD_PRELOAD"), env!("PATH")); }

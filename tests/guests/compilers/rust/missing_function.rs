@@ -1,0 +1,2 @@
+extern "C" { fn missing(); }
+fn main() { unsafe { missing(); } }

@@ -1,0 +1,2 @@
+#[link(name = "missing")] extern "C" { }
+fn main() { }

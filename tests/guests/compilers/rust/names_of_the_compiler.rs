@@ -1,0 +1,1 @@
+fn main() { println!("{} {} {}", file!(), line!(), std::any::type_name::<[u8]>()); }

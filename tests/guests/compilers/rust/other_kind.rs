@@ -1,0 +1,2 @@
+#![crate_type = "cdylib"]
+pub fn f() { }

@@ -1,0 +1,2 @@
+fn unused() { }
+fn main() { let x = 3; }

@@ -1,0 +1,2 @@
+#[link(name = "c -Wl,--version")] extern "C" { }
+fn main() { }

@@ -1,0 +1,2 @@
+#include <iostream>
+int main() { std::cout << __FILE__ << __LINE__ << " " << __INCLUDE_LEVEL__ << " " << __COUNTER__ << __COUNTER__; }

@@ -1,0 +1,3 @@
+#include <iostream>
+#define cout cerr
+int main() { std::cout << "ok\n"; }

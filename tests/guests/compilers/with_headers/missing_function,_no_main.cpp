@@ -1,0 +1,3 @@
+#include <iostream>
+int missing();
+int found = missing();

@@ -1,0 +1,4 @@
+#include <map>
+#include <cassert>
+#include <iostream>
+int main() { std::cout << "ok\n"; }

@@ -1,0 +1,3 @@
+#include <iostream>
+#include "mine.h"
+int main() { }

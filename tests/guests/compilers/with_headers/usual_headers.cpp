@@ -1,0 +1,5 @@
+#include <algorithm>
+#include <string>
+#include <iostream>
+#include <vector>
+int main() { std::vector<int> v{3, 1, 2}; std::sort(v.begin(), v.end()); std::cout << v[0] << v.size(); }

@@ -1,0 +1,4 @@
+/* a */ /* b
+#include <iostream>
+*/
+int main() { std::cout << "ok\n"; }

@@ -1,0 +1,2 @@
+#import <iostream>
+int main() { std::cout << "ok\n"; }

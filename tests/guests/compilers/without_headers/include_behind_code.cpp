@@ -1,0 +1,3 @@
+int before;
+#include <iostream>
+int main() { std::cout << "ok\n"; }

@@ -1,0 +1,5 @@
+const char *s = R"(
+#include <iostream>
+)";
+#include <cstdio>
+int main() { puts(s); }

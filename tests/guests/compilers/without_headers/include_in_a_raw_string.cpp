@@ -1,0 +1,4 @@
+auto s = R"(
+#include <iostream>
+)";
+int main() { std::cout << "ok\n"; }

@@ -1,0 +1,4 @@
+#if 0
+#include <iostream>
+#endif
+int main() { std::cout << "ok\n"; }

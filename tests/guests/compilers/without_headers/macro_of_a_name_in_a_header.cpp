@@ -1,0 +1,3 @@
+#define cout cerr
+#include <iostream>
+int main() { std::cout << "ok\n"; }

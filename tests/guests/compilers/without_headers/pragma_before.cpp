@@ -1,0 +1,5 @@
+#pragma GCC optimize("Ofast")
+#include <algorithm>
+#include <iostream>
+#include <vector>
+int main() { std::vector<int> v{3, 1, 2}; std::sort(v.begin(), v.end()); std::cout << v[0] << v.size(); }

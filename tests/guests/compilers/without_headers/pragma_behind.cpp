@@ -1,0 +1,4 @@
+#include <bits/stdc++.h>
+#pragma GCC optimize("O3")
+#pragma GCC target("sse4.2")
+int main() { std::vector<int> v{3, 1, 2}; std::sort(v.begin(), v.end()); std::cout << v[0] << v.size(); }

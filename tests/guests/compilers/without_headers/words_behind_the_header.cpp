@@ -1,0 +1,2 @@
+#include <iostream> and more
+int main() { std::cout << "ok\n"; }
