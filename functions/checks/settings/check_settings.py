@@ -355,7 +355,8 @@ class CheckSettings(StrictModel):
 
     def program(self) -> dict[str, Any]:
         """Return the fields of its program, as POST /api/submit has them."""
-        fields = self.model_dump(mode="json", include=set(SubmitRequest.model_fields), exclude_none=True)
+        names = set(SubmitRequest.model_fields) - {"env"}  # a check's variables are sealed, and opened for each run
+        fields = self.model_dump(mode="json", include=names, exclude_none=True)
         return {"language": "", **fields}
 
     def submission(self, metadata: Mapping[str, str], environment: Environment | None = None) -> ValidSubmission:
