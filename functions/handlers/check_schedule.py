@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.checks.keys import ids_of_check
-from functions.checks.runs.hints import CheckHint, read_message
+from functions.checks.runs.hints import CheckHint, message_of, read_message
 from functions.checks.runs.start import CheckRequested, start_after_submission, start_requested
 from functions.checks.runs.steps import RunSteps, fire, repair_clock
 from functions.checks.runs.store import Due, RunStore
@@ -60,9 +60,9 @@ def handle(env: Env, message: str) -> None:
         start_requested(env, CheckRequested.of(body))
         return
     if "check_ids" in body:
-        start_after_submission(env, SubmissionEnded.of(body))
+        start_after_submission(env, message_of(SubmissionEnded, body))
         return
-    hint = CheckHint.of(body)
+    hint = message_of(CheckHint, body)
     run = env[RunStore].get_run(hint.pk, hint.sk)
     if run is not None:
         env[RunSteps].step(run, has_ended=hint.has_ended)

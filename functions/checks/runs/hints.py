@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from events import MessageInvalidError
@@ -37,6 +38,14 @@ def read_message(text: str) -> dict[str, Any]:
     return body
 
 
+def message_of[Message](kind: type[Message], values: Mapping[str, Any]) -> Message:
+    """Return the message that an object is. Raises MessageInvalidError."""
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError:
+        raise MessageInvalidError("", f"not a whole {kind.__name__}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class CheckHint:
     """The key of a run. `has_ended`: its submission is final."""
@@ -44,13 +53,6 @@ class CheckHint:
     pk: str
     sk: str
     has_ended: bool
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> CheckHint:
-        try:
-            return cls(str(values["pk"]), str(values["sk"]), values["has_ended"] is True)
-        except KeyError:
-            raise MessageInvalidError("", "the hint has no key of a run") from None
 
 
 class CheckHints:

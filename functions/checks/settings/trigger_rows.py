@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from events import MessageInvalidError
 from functions.aws.dynamodb.conditional import delete, put
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.row_codec import to_json
@@ -69,14 +68,6 @@ class SubmissionEnded:
     submission_id: str
     check_ids: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "SubmissionEnded":
-        try:
-            check_ids = tuple(map(str, values["check_ids"]))
-            return cls(str(values["project_id"]), str(values["submission_id"]), check_ids, dict(values["data"]))
-        except (KeyError, TypeError, ValueError):
-            raise MessageInvalidError("", "not all that is said about a submission") from None
 
 
 class SubmissionTriggers:
